@@ -1,0 +1,1 @@
+"""Weir: stream scoring and monitoring for machine-learning models."""

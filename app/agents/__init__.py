@@ -1,0 +1,1 @@
+"""The Faust shells: take, call, write, acknowledge."""

@@ -1,0 +1,27 @@
+"""Errors of the world. Bad data is a value (`core.rejects`); these stop a command with one line and exit status 1."""
+
+from __future__ import annotations
+
+
+class WeirError(Exception):
+    """Something outside the data is wrong: what, where, and what to do about it.
+
+    what: one clause naming the thing ("topic weir.requests.flight-delay does not exist").
+    where: address, path or name that was tried; may be empty.
+    remedy: what the reader should do next, as an imperative; never empty.
+
+    >>> str(WeirError("topic x does not exist", where="127.0.0.1:9092", remedy="run `weir topics create`"))
+    'topic x does not exist (127.0.0.1:9092): run `weir topics create`'
+    """
+
+    def __init__(self, what: str, *, where: str = "", remedy: str) -> None:
+        self.what, self.where, self.remedy = what, where, remedy
+        super().__init__(f"{what}{f' ({where})' if where else ''}: {remedy}")
+
+
+class Unavailable(WeirError):
+    """A service does not answer, or answered that it cannot: broker, registry, ClickHouse, online store."""
+
+
+class Refused(WeirError):
+    """Something answered, and it is not what was expected: a bundle, a schema, a feature service, a topic's shape."""

@@ -1,0 +1,1 @@
+"""The flights demo: real data, training, replay, report."""

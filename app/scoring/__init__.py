@@ -1,0 +1,1 @@
+"""Columns in, predictions out. Pure: what it needs comes as an argument."""
