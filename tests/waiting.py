@@ -1,0 +1,21 @@
+"""Waiting on a condition, never on time alone."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def until(condition: Callable[[], T], seconds: float, what: str) -> T:
+    """The condition's first truthy value; AssertionError naming `what` when the deadline passes."""
+    deadline = time.monotonic() + seconds
+    pause = 0.002
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds} s in vain for {what}")
+        time.sleep(pause)  # the pause between two looks; the deadline decides
+        pause = min(pause * 1.5, 0.1)
