@@ -1,0 +1,83 @@
+"""Metrics, events and the generated page agree with each other."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from app import settings, telemetry
+from app.core.features import Status
+from app.core.rejects import Reason, Stage
+
+STAGES = {"wait_s": 0.001, "decode_s": 0.001, "lookup_s": 0.002, "assemble_s": 0.001, "run_s": 0.004, "encode_s": 0.001}
+EXAMPLES = (
+    telemetry.WorkerStarted(role="scorer", version="0.1.0", ready_s=2.5, service="s", digest="abc"),
+    telemetry.ChunkFetched(role="scorer", topic="t", records=512),
+    telemetry.ChunkCommitted(role="scorer", topic="t", partition=3, offset=512, chunks=2),
+    telemetry.LagMeasured(role="scorer", topic="t", partition=3, records=7, seconds=0.25),
+    telemetry.PartitionsAssigned(role="scorer", partitions=4),
+    telemetry.WriteRetried(role="scorer", sink="kafka"),
+    telemetry.BatchScored(
+        service="s", variant="champion", rows=504, closed_by="rows", **STAGES, produce_s=0.003, lag_s=0.02,
+        rejected={(Stage.DECODE, Reason.EMPTY): 1, (Stage.VALIDATE, Reason.MISSING): 7}, dead_letter_share=0.01,
+        cache_hits=90, cache_lookups=100,
+        feature_status={("origin_recent", Status.PRESENT): 500, ("origin_recent", Status.NOT_FOUND): 4},
+        feature_oldest_s={"origin_recent": 3600.0},
+    ),
+    telemetry.BlockRecorded(table="predictions", rows=1000, insert_s=0.02, repeats=3, replayed=True),
+    telemetry.FeaturesApplied(records={"origin_recent": 3}, write_s=0.001, watermark_us=1_357_000_000_000_000),
+    telemetry.CanaryChecked(service="s", rows=100, mismatches=1),
+    telemetry.LedgerChecked(service="s", gaps=0, duplicates=0, missing=2),
+)
+
+
+def test_every_event_is_emitted_and_every_metric_is_moved_by_one():
+    assert {type(event) for event in EXAMPLES} == set(telemetry.EVENTS)
+    metrics = {metric.name: metric for metric in telemetry.METRICS}
+    assert len(metrics) == len(telemetry.METRICS)
+    moved = set()
+    of_process = telemetry.Telemetry()
+    for event in EXAMPLES:
+        of_process.emit(event)
+        for name, labels, _ in event.samples():
+            assert len(labels) == len(metrics[name].labels)
+            moved.add(name)
+    assert moved == set(metrics)
+
+
+def test_a_batch_moves_what_it_says():
+    of_process = telemetry.Telemetry()
+    batch = next(event for event in EXAMPLES if isinstance(event, telemetry.BatchScored))
+    of_process.emit(batch)
+    of_process.emit(batch)
+    assert of_process.value("weir_scored_rows_total", service="s", variant="champion") == 1008
+    assert of_process.value("weir_dead_letters_total", service="s", stage="validate", reason="missing") == 14
+    assert of_process.value("weir_batch_rows_sum", service="s") == 1024
+    assert of_process.value("weir_stage_seconds_count", service="s", stage="run") == 2
+    assert of_process.value("weir_cache_lookups_total", service="s", result="miss") == 20
+    assert of_process.value("weir_feature_values_total", service="s", view="origin_recent", status="not_found") == 8
+    assert of_process.value("weir_dead_letter_share", service="s") == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("metric", telemetry.METRICS, ids=lambda metric: metric.name)
+def test_names_say_kind_and_unit(metric):
+    assert metric.name.startswith("weir_")
+    assert metric.name.endswith("_total") == (metric.kind == "counter")
+    assert bool(metric.buckets) == (metric.kind == "histogram")
+    assert list(metric.buckets) == sorted(metric.buckets)
+    assert metric.meaning
+    assert metric.action
+    assert "_seconds" not in metric.name or metric.unit == "seconds"
+
+
+def test_the_page_of_metrics_is_fresh():
+    page = settings.ROOT / "infra/metrics.md"
+    assert page.read_text() == telemetry.table(), "run `make generated`"
+
+
+def test_feast_in_a_parent_process_does_not_change_how_values_are_kept(tmp_path):
+    program = "from app.telemetry import Telemetry; import prometheus_client.values as v; print(v.ValueClass.__name__)"
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "MutexValue"
