@@ -104,7 +104,7 @@ SIGNATURE = Signature(
         _asked("dest_lon", -180.0, 180.0, "longitude of the destination, degrees"),
         _asked("plane_age", -1.0, 100.0, "years since the plane was built", missing=Policy.USE),
         _asked("plane_seats", 1.0, 900.0, "seats of the plane", missing=Policy.USE),
-        _asked("org_sched_next1h", *COUNT, "flights scheduled to leave the origin in the hour before and after this one"),
+        _asked("org_sched_next1h", *COUNT, "flights scheduled to leave the origin within an hour of this one"),
         _asked("org_sched_prev3h", *COUNT, "flights scheduled to leave the origin in the 3 hours before the request"),
         _rolling("origin_recent", "depdelay_1h", PRIOR_DEPDELAY_MIN, DELAY, "mean departure delay there, 1 h"),
         _rolling("origin_recent", "ndep_1h", 0.0, COUNT, "departures from the origin, 1 h"),

@@ -1,0 +1,112 @@
+"""Small real bundles for tests: a logistic regression over a handful of inputs, in ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pyarrow as pa
+from onnx import TensorProto, helper, numpy_helper
+
+from app.core.bundle import Bundle
+from app.core.signature import Dtype, Input, JoinKey, Policy, Signature, Source
+from app.edges import bundle_writer
+
+SERVICE = "tiny"
+
+SIGNATURE = Signature(
+    threshold=0.5,
+    join_keys=(JoinKey(name="customer"), JoinKey(name="shop", dtype="INT64", required=False)),
+    inputs=(
+        Input(name="amount", source=Source.REQUEST, ref="amount", low=0.0, high=1000.0),
+        Input(name="items", source=Source.REQUEST, ref="items", dtype=Dtype.INT, low=0.0, high=100.0),
+        Input(name="gift", source=Source.REQUEST, ref="gift", dtype=Dtype.BOOL, on_missing=Policy.DEFAULT, default=0.0),
+        Input(
+            name="channel", source=Source.REQUEST, ref="channel", dtype=Dtype.CATEGORY,
+            categories=("web", "app", "shop"), on_missing=Policy.REJECT,
+        ),
+    ),
+)  # fmt: skip
+
+WITH_FEATURES = Signature(
+    threshold=0.5,
+    join_keys=SIGNATURE.join_keys,
+    inputs=(
+        *SIGNATURE.inputs,
+        Input(
+            name="customer_recent__spend_7d", source=Source.FEATURE, ref="customer_recent__spend_7d", low=0.0,
+            on_missing=Policy.USE, on_stale=Policy.USE,
+        ),
+        Input(
+            name="customer_recent__visits_7d", source=Source.FEATURE, ref="customer_recent__visits_7d",
+            on_missing=Policy.DEFAULT, on_stale=Policy.DEFAULT, default=1.0,
+        ),
+        Input(
+            name="shop_recent__returns_1d", source=Source.FEATURE, ref="shop_recent__returns_1d",
+            on_missing=Policy.REJECT, on_stale=Policy.REJECT, max_age_s=3600.0,
+        ),
+    ),
+)  # fmt: skip
+
+
+def graph(weights: Sequence[float], bias: float = 0.0, names: tuple[str, str] = ("x", "score")) -> onnx.ModelProto:
+    """sigmoid(x @ weights + bias), NaN counted as 0; float32[n, k] -> float32[n, 1]."""
+    taken, given = names
+    column = np.asarray(weights, np.float32)[:, None]
+    nodes = [
+        helper.make_node("IsNaN", [taken], ["hole"]),
+        helper.make_node("Where", ["hole", "zero", taken], ["whole"]),
+        helper.make_node("Gemm", ["whole", "weights", "bias"], ["raw"]),
+        helper.make_node("Sigmoid", ["raw"], [given]),
+    ]
+    body = helper.make_graph(
+        nodes,
+        "tiny",
+        [helper.make_tensor_value_info(taken, TensorProto.FLOAT, [None, len(column)])],
+        [helper.make_tensor_value_info(given, TensorProto.FLOAT, [None, 1])],
+        initializer=[
+            numpy_helper.from_array(np.zeros(1, np.float32), "zero"),
+            numpy_helper.from_array(column, "weights"),
+            numpy_helper.from_array(np.array([bias], np.float32), "bias"),
+        ],
+    )
+    return helper.make_model(body, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def weights_of(signature: Signature) -> np.ndarray:
+    """The weights that `tiny_bundle` gives a signature's columns: float32[k], alternating in sign."""
+    k = len(signature.inputs)
+    return np.where(np.arange(k) % 2, -0.05, 0.01).astype(np.float32)
+
+
+def expected(matrix: np.ndarray, signature: Signature = SIGNATURE) -> np.ndarray:
+    """What a tiny bundle scores: float32[n, k] -> float64[n]."""
+    return 1 / (1 + np.exp(-np.nan_to_num(matrix.astype(np.float64)) @ weights_of(signature)))
+
+
+def tiny_bundle(
+    tmp_path: Path,
+    signature: Signature = SIGNATURE,
+    *,
+    service: str = SERVICE,
+    version: str = "1",
+    feature_service: str = "",
+    feature_fingerprint: str = "",
+    rows: int = 32,
+) -> Path:
+    """A bundle under tmp_path / "bundles", digest-named. Returns its folder."""
+    bundle = Bundle(
+        service=service, name="tiny-logistic", version=version, owner="tests", signature=signature, digest="",
+        feature_service=feature_service, feature_fingerprint=feature_fingerprint,
+        training_from="2013-01-01", training_to="2013-06-30",
+    )  # fmt: skip
+    matrix = np.random.default_rng(7).uniform(0, 3, (rows, len(signature.inputs))).astype(np.float32)
+    scores = expected(matrix, signature).astype(np.float32)
+    golden = pa.table({name: matrix[:, i] for i, name in enumerate(signature.names)} | {"score": scores})
+    baseline = golden.append_column("label", pa.array((scores > 0.5).astype(np.float32)))
+    return bundle_writer.build(
+        bundle, graph(weights_of(signature), names=(signature.input_tensor, signature.output_tensor)),
+        golden=golden, baseline=baseline, card="# tiny\n", into=tmp_path / "bundles",
+    )  # fmt: skip
