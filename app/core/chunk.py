@@ -23,17 +23,20 @@ class Chunk:
 
     first: position at which the fetch began; last: offset of the last record. A log may skip offsets (compaction,
     transaction markers), so [first, last] may hold more offsets than records; chunks of a partition tile its offsets.
-    values: n record values; None is a tombstone. offsets: int64[n], ascending.
-    timestamps_ms: int64[n], the broker's or producer's time. keys: n record keys, or None where nobody reads them.
+    values: n record values; None is a tombstone. keys: n record keys. offsets: int64[n], ascending.
+    oldest_ms, newest_ms: broker time of the first and of the last record, milliseconds since the epoch.
     fetched_at_s: monotonic seconds at which the fetch returned.
+    generation: counts the assignments of the worker; a chunk of an earlier one is not to be worked on.
     """
 
     source: Partition
     first: int
     last: int
     values: list[bytes | None]
+    keys: list[bytes | None]
     offsets: npt.NDArray[np.int64]
-    timestamps_ms: npt.NDArray[np.int64]
+    oldest_ms: int
+    newest_ms: int
     fetched_at_s: float
     generation: int = 0
 

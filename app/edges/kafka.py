@@ -1,0 +1,52 @@
+"""What every librdkafka client of Weir has in common: addresses, security, and errors that name the broker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from app.core.errors import Unavailable
+from app.settings import Settings
+
+REACH_S = 10.0  # a healthy cluster answers a metadata request in milliseconds; ten seconds cover a leader election
+
+
+def client_config(settings: Settings, client_id: str) -> dict[str, Any]:
+    """librdkafka configuration shared by consumers, producers and admin clients."""
+    config: dict[str, Any] = {
+        "bootstrap.servers": settings.brokers,
+        "client.id": client_id,
+        "security.protocol": settings.kafka_security_protocol,
+        "log_level": 3,  # errors reach us through callbacks; librdkafka's own stderr lines repeat them
+    }
+    if settings.kafka_security_protocol.startswith("SASL"):
+        config |= {
+            "sasl.mechanism": settings.kafka_sasl_mechanism,
+            "sasl.username": settings.kafka_sasl_username,
+            "sasl.password": settings.kafka_sasl_password.get_secret_value(),
+        }
+    if settings.kafka_ssl_ca_file:
+        config["ssl.ca.location"] = settings.kafka_ssl_ca_file
+    return config
+
+
+def partitions_of(settings: Settings, topic: str, timeout_s: float = REACH_S) -> int:
+    """Number of partitions of a topic.
+
+    Raises:
+        Unavailable: the brokers do not answer, or the topic does not exist.
+    """
+    admin = AdminClient(client_config(settings, "weir-admin"))
+    try:
+        found = admin.list_topics(timeout=timeout_s).topics.get(topic)
+    except KafkaException as error:
+        raise Unavailable(
+            "Kafka does not answer", where=settings.brokers, remedy="start the broker or set WEIR_BROKERS"
+        ) from error
+    if found is None or found.error is not None or not found.partitions:
+        raise Unavailable(
+            f"topic {topic} does not exist", where=settings.brokers, remedy="run `weir topics create`"
+        )
+    return len(found.partitions)

@@ -1,0 +1,240 @@
+"""Faust's transport, replaced: one Faust message per chunk, delivered by app.edges.poller.
+
+Faust keeps agents, rebalancing, timers and web. It does not keep the offsets: its own books take the jump between two
+chunks for a gap, acknowledge what failed, and can commit past work in flight.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any, ClassVar, cast
+
+import faust
+from faust.transport import base
+from faust.transport.consumer import Consumer as FaustConsumer
+from faust.transport.producer import Producer as FaustProducer
+from faust.types import TP, ConsumerMessage
+from faust.types.transports import ConsumerT, ProducerT
+
+from app.core.chunk import Chunk, Partition
+from app.edges.poller import Poller
+from app.settings import Settings
+
+
+class ChunkConsumer(FaustConsumer):
+    """A Faust consumer whose messages are chunks: `message.value` is a Chunk, `message.offset` its last offset."""
+
+    settings: ClassVar[Settings]
+    poller: Poller
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._ready = asyncio.Event()
+        self._loop_of_app: asyncio.AbstractEventLoop | None = None
+
+    # ---- life
+
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        """Start polling; Faust calls this once its agents have named their topics."""
+        self._loop_of_app = asyncio.get_running_loop()
+        self.poller = Poller(
+            self.settings,
+            self.app.conf.id,
+            topics,
+            on_ready=self._wake,
+            on_assigned=lambda sources: self._tell(self.on_partitions_assigned, sources),
+            on_revoked=lambda sources: self._tell(self.on_partitions_revoked, sources),
+            drain_s=self.settings.sink_budget_s,
+        )
+        self.poller.start()
+
+    def _wake(self) -> None:
+        if self._loop_of_app is not None and not self._loop_of_app.is_closed():
+            self._loop_of_app.call_soon_threadsafe(self._ready.set)
+
+    def _tell(self, callback: Callable[[set[TP]], Any], sources: set[Partition]) -> None:
+        """Run Faust's side of a rebalance on its loop. Not waited for: the books are in order before Faust hears of it."""
+        if self._loop_of_app is not None and not self._loop_of_app.is_closed():
+            asyncio.run_coroutine_threadsafe(callback({TP(*source) for source in sources}), self._loop_of_app)
+
+    async def on_stop(self) -> None:
+        """Drain what agents have begun, commit, leave the group."""
+        if hasattr(self, "poller"):
+            await asyncio.to_thread(self.poller.stop)
+
+    async def wait_empty(self) -> None:
+        """Wait for begun work, bounded by the drain time; chunks that wait unbegun are simply fetched again."""
+        if hasattr(self, "poller"):
+            await asyncio.to_thread(self.poller.wait_idle, self.settings.sink_budget_s)
+
+    # ---- records
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
+        """All chunks that wait; empty after `timeout` seconds without any."""
+        if not self.flow_active:
+            await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # mode accepts asyncio events
+        self._ready.clear()
+        chunks = self.poller.take() if hasattr(self, "poller") else []
+        if not chunks:
+            try:
+                await asyncio.wait_for(self._ready.wait(), timeout)
+            except TimeoutError:
+                return
+            chunks = self.poller.take()
+        for chunk in chunks:
+            tp = TP(*chunk.source)
+            yield tp, self._to_message(tp, chunk)
+
+    def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
+        chunk = cast(Chunk, record)
+        return ConsumerMessage(
+            tp.topic, tp.partition, chunk.last, chunk.newest_ms / 1000, 1, [], None,
+            chunk,  # type: ignore[arg-type]  # any value travels; ChunkSchema hands it through
+            None, 0, 0, tp, generation_id=self.app.consumer_generation_id,
+        )
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
+        raise AssertionError("getmany() is overridden; nothing calls this")
+
+    # ---- books
+
+    def ack(self, message: Any) -> bool:
+        """Acknowledge a chunk whose effects are durable."""
+        if message.acked:
+            return False
+        message.acked = True
+        self._unacked_messages.discard(message)
+        return self.poller.ack(message.value)
+
+    async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
+        """The poller commits acknowledged prefixes by itself."""
+        return False
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        """Chunks say themselves which offsets they cover."""
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        raise AssertionError("force_commit() is overridden; nothing calls this")
+
+    # ---- positions: the poller seeks when partitions are assigned, so that Faust's seeks have nothing to do
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Where each partition starts; the poller is there already."""
+        return {TP(*source): offset for source, offset in self.poller.positions.items()}
+
+    async def perform_seek(self) -> None:
+        """Nothing to seek: a chunk that was dropped here is still un-acknowledged there."""
+        self._read_offset.clear()
+
+    async def _seek(self, partition: TP, offset: int) -> None:
+        """See above."""
+
+    async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
+        """See above."""
+
+    async def position(self, tp: TP) -> int | None:
+        """Committed position of a partition."""
+        return self.poller.positions.get(Partition(*tp))
+
+    def assignment(self) -> set[TP]:
+        """Partitions of this worker."""
+        return {TP(*source) for source in self.poller.assignment} if hasattr(self, "poller") else set()
+
+    def highwater(self, tp: TP) -> int:
+        """End of the log as last seen by the fetcher."""
+        return self.poller.highwater(Partition(*tp))
+
+    async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
+        """Used by Faust's tables, of which there are none."""
+        return dict.fromkeys(partitions, 0)
+
+    async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
+        """End of the log by partition."""
+        return {tp: self.highwater(tp) for tp in partitions}
+
+    def topic_partitions(self, topic: str) -> int | None:
+        """Unknown here; topics are declared in schemas/topics.yaml."""
+        return None
+
+    def key_partition(self, topic: str, key: bytes | None, partition: int | None = None) -> int | None:
+        """Only used by Faust's own producer."""
+        return partition
+
+    async def create_topic(self, topic: str, partitions: int, replication: int, **options: Any) -> None:
+        """Topics are created by `weir topics create`, never by a worker."""
+
+    def _new_topicpartition(self, topic: str, partition: int) -> TP:
+        return TP(topic, partition)
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Faust's livelock detector reads its own books; ours are watched by the lag metric."""
+
+
+class NoProducer(FaustProducer):
+    """Faust asks for a producer; Weir writes through app.edges.producer."""
+
+    async def flush(self) -> None:
+        """Nothing is ever queued here."""
+
+
+class Transport(base.Transport):
+    """The transport of every Weir worker."""
+
+    Consumer: ClassVar[type[ConsumerT]] = ChunkConsumer
+    Producer: ClassVar[type[ProducerT]] = NoProducer
+    driver_version = "weir-chunks"
+    default_port = 9092
+
+
+class ChunkSchema(faust.Schema):  # type: ignore[type-arg]  # keys and values are the chunk
+    """Hands the chunk through; decoding is a stage of ours, on columns."""
+
+    def compile(self, app: Any, **_options: Any) -> Any:
+        """A decoder that decodes nothing."""
+        from faust.events import Event  # noqa: PLC0415  # faust.events needs a configured app
+
+        async def decode(message: Any, *, propagate: bool = False) -> Any:
+            return Event(app, None, message.value, {}, message)
+
+        return decode
+
+
+def new_app(settings: Settings, group: str) -> faust.App:
+    """A Faust app of consumer group `group` whose agents receive chunks.
+
+    The group's agents must read topics made by `chunk_topic`, acknowledge by `event.ack()`, and call
+    `begin(app, event)` before they work on one.
+    """
+    datadir = settings.home / "faust"
+    datadir.parent.mkdir(parents=True, exist_ok=True)
+    consumer = type("Consumer", (ChunkConsumer,), {"settings": settings})
+    transport = type("Transport", (Transport,), {"Consumer": consumer})
+    app = faust.App(
+        group,
+        broker="confluent://" + settings.brokers.replace(",", ";confluent://"),
+        store="memory://",
+        web_enabled=False,
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        stream_wait_empty=True,                      # a stopping worker finishes what it has begun
+        stream_recovery_delay=0.0,
+        stream_buffer_maxsize=4096,                  # chunks; the poller bounds them in records
+        broker_commit_interval=settings.commit_interval_s,
+        broker_session_timeout=settings.session_timeout_s,
+        broker_request_timeout=max(90.0, 2 * settings.session_timeout_s),
+        datadir=str(datadir),
+    )
+    app.transport = transport(app.conf.broker_consumer, app)
+    app.producer_transport = app.transport
+    return app
+
+
+def chunk_topic(app: faust.App, *names: str) -> Any:
+    """A Faust topic whose events carry chunks."""
+    return app.topic(*names, schema=ChunkSchema(), value_type=None)
+
+
+def begin(app: faust.App, chunk: Chunk) -> bool:
+    """Enter a chunk in the book; False when its partition was revoked while it waited, and it must be skipped."""
+    return cast(ChunkConsumer, app.consumer).poller.begin(chunk)
