@@ -1,0 +1,108 @@
+"""Imports point one way: agents, cli, demo -> stages and edges -> core. And a worker loads no training library."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.settings import ROOT
+
+APP = ROOT / "app"
+STAGES = {"wire", "scoring", "recording", "rolling", "monitor", "learn", "respond"}
+SHELLS = {"agents", "cli", "demo", "web", "__main__"}
+GROUND = {"settings", "telemetry"}
+
+# area -> areas of app that it may import beside itself; a missing area is a fault, so that a new one is thought about
+ALLOWED: dict[str, set[str]] = {
+    "core": set(),
+    "settings": {"core"},
+    "telemetry": {"core"},
+    **{stage: {"core"} for stage in STAGES},
+    "edges": {"core", "wire"} | GROUND,
+    **{shell: {"core", "edges"} | STAGES | SHELLS | GROUND for shell in SHELLS},
+}
+CORE_LIBRARIES = {"numpy", "pyarrow"}
+FAUST_AREAS = {"agents", "edges"}
+CLOCKS = {"time", "random", "os"}   # time, randomness and environment are arguments of a stage
+PURE = STAGES | {"core"}
+TRAINING = {"lightgbm", "sklearn", "pandas", "onnx", "feast", "river", "duckdb", "chdb", "ibis", "dask", "scipy"}
+WORKER_MODULES = ("app.cli.worker", "app.agents.scorer")
+
+
+def sources() -> Iterator[tuple[Path, str]]:
+    for path in sorted(APP.rglob("*.py")):
+        relative = path.relative_to(APP)
+        area = relative.parts[0].removesuffix(".py")
+        if area != "__init__":
+            yield path, area
+
+
+def imported(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and dotted name of everything imported anywhere in a file, inside functions and TYPE_CHECKING too."""
+    for node in ast.walk(ast.parse(path.read_text(), path)):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, name.name) for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno}: relative import"
+            assert node.module
+            if node.module == "app":
+                yield from ((node.lineno, f"app.{name.name}") for name in node.names)
+            else:
+                yield node.lineno, node.module
+
+
+CASES = [pytest.param(path, area, id=str(path.relative_to(ROOT))) for path, area in sources()]
+
+
+@pytest.mark.parametrize(("path", "area"), CASES)
+def test_imports_point_one_way(path, area):
+    assert area in ALLOWED, f"app/{area} is not in the list of layers"
+    allowed = ALLOWED[area] | {area}
+    faults = [
+        f"{path}:{line}: {area} imports {name}"
+        for line, name in imported(path)
+        if name.split(".")[0] == "app" and name.split(".")[1] not in allowed
+    ]
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize(("path", "area"), [case for case in CASES if case.values[1] == "core"])
+def test_core_needs_numpy_and_pyarrow_only(path, area):
+    allowed = sys.stdlib_module_names | CORE_LIBRARIES | {"app"}
+    faults = [f"{path}:{line}: {name}" for line, name in imported(path) if name.split(".")[0] not in allowed]
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize(("path", "area"), [case for case in CASES if case.values[1] in PURE])
+def test_stages_take_time_and_environment_as_arguments(path, area):
+    faults = [f"{path}:{line}: {name}" for line, name in imported(path) if name.split(".")[0] in CLOCKS]
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize(("path", "area"), [case for case in CASES if case.values[1] not in FAUST_AREAS])
+def test_faust_stays_in_agents_and_edges(path, area):
+    faults = [f"{path}:{line}: {name}" for line, name in imported(path) if name.split(".")[0] in {"faust", "mode"}]
+    assert not faults, "\n".join(faults)
+
+
+def loaded_by(program: str) -> set[str]:
+    """Top-level names in sys.modules after a program ran in a fresh interpreter."""
+    code = f"{program}\nimport sys; print('\\n'.join(sorted({{name.split('.')[0] for name in sys.modules}})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("module", WORKER_MODULES)
+def test_a_worker_loads_no_training_library(module):
+    if not (ROOT / f"{module.replace('.', '/')}.py").exists():
+        pytest.skip(f"{module} is not part of this checkout")
+    assert loaded_by(f"import {module}") & TRAINING == set()
+
+
+def test_the_command_line_starts_without_what_its_commands_need():
+    loaded = loaded_by("import app.__main__")
+    assert loaded & (TRAINING | {"faust", "confluent_kafka", "onnxruntime", "pyarrow"}) == set()
