@@ -35,8 +35,8 @@ class Settings(BaseSettings):
     kafka_sasl_username: str = ""
     kafka_sasl_password: SecretStr = SecretStr("")
     kafka_ssl_ca_file: str = ""
-    session_timeout_s: float = 45.0                 # librdkafka's default; the embedded broker holds a first join for half of it, so `weir up` sets 6
-    fetch_wait_max_ms: int = 100                    # a real broker answers early when data comes; the embedded one never does, so `weir up` sets 5
+    session_timeout_s: float = 45.0                 # librdkafka's default; `weir up` sets 6, see edges.embedded
+    fetch_wait_max_ms: int = 100                    # a broker answers early when data comes, but for the embedded one
     fetch_queue_kbytes: int = 32_768                # librdkafka's prefetch buffer per worker: bounds memory however long the backlog is
     chunk_max_records: int = 4096                   # records handed over per poll; past this a chunk gains nothing
     inflight_max_records: int = 32_768              # fetched and not yet acknowledged; polling pauses above it
@@ -52,11 +52,11 @@ class Settings(BaseSettings):
     variant: str = "champion"
     clock: Literal["wall", "event"] = "wall"        # "event": time is what the newest request says; for replays of the past
     batch_max_rows: int = 4096                      # the cost curve is flat from about 256 rows (facts: 7.1 us a row)
-    batch_max_wait_ms: float = 2.0                  # waiting longer than a poll gains no rows at low rates and costs latency
-    max_record_bytes: int = 65_536                  # a request is a few hundred bytes; this bounds a batch to 256 MiB at worst
+    batch_max_wait_ms: float = 2.0                  # a longer wait gains few rows at low rates and costs latency
+    max_record_bytes: int = 65_536                  # a request is a few hundred bytes; bounds a batch to 256 MiB at worst
     dead_letter_limit: float = 0.05                 # share of dead letters over the window past which the worker stops
-    dead_letter_window: int = 10_000                # records; below it nothing is judged, so one bad record cannot stop a quiet service
-    sink_budget_s: float = 30.0                     # retrying a write; less than the session timeout, so we stop before the group evicts us
+    dead_letter_window: int = 10_000                # records; nothing is judged before so many have been read
+    sink_budget_s: float = 30.0                     # retrying a write; below the session timeout: we stop before eviction
 
     # features
     online_store: str = "lmdb"                      # "lmdb" (a directory under home) or a redis:// URL

@@ -12,8 +12,8 @@ class Bundle:
     """The content of bundle.yaml, and the digest that names the folder.
 
     service: the scoring service whose requests it answers. name, version: the model's.
-    digest: sha256 over the sorted (file name, file sha256) pairs of everything in the folder, hex; it is the folder's name.
-    feature_service, feature_fingerprint: Feast service and the hash of its definitions; empty when no features are read.
+    digest: sha256 over the sorted (file name, file sha256) pairs of everything in the folder, hex; the folder's name.
+    feature_service, feature_fingerprint: Feast service and the hash of its definitions; empty without features.
     training_from, training_to: ISO dates, inclusive. tolerance: largest accepted |score - golden score|.
     """
 

@@ -25,7 +25,7 @@ class Reason(StrEnum):
     OVERSIZED = "oversized"                # larger than WEIR_MAX_RECORD_BYTES
     BAD_FRAME = "bad_frame"                # shorter than 5 bytes, or the first byte is not 0
     UNKNOWN_SCHEMA = "unknown_schema"      # the schema id is not one of this topic's subject
-    UNDECODABLE = "undecodable"            # the body does not fit its schema: truncated, corrupt, or with bytes left over
+    UNDECODABLE = "undecodable"            # the body does not fit its schema: cut short, corrupt, or bytes left over
     PAST_DEADLINE = "past_deadline"        # the caller's deadline had passed before scoring began
     MISSING = "missing"                    # a required request field is null
     NOT_A_NUMBER = "not_a_number"          # NaN or an infinity where a number is asked for

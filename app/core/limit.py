@@ -1,0 +1,35 @@
+"""When a stream is broken rather than a record."""
+
+from __future__ import annotations
+
+from collections import deque
+
+
+class DeadLetterLimit:
+    """Share of dead letters over the last `window` records.
+
+    A window that is not full yet is not judged, so that one bad record cannot stop a quiet service.
+
+    >>> limit = DeadLetterLimit(share=0.5, window=10)
+    >>> limit.add(8, 8), limit.add(8, 0), limit.add(8, 8), limit.add(8, 8)
+    (False, False, False, True)
+    """
+
+    def __init__(self, share: float, window: int) -> None:
+        self._limit, self._window = share, window
+        self._batches: deque[tuple[int, int]] = deque()
+        self._read = self._rejected = 0
+
+    def add(self, read: int, rejected: int) -> bool:
+        """Count one micro-batch; True when the limit is passed."""
+        self._batches.append((read, rejected))
+        self._read, self._rejected = self._read + read, self._rejected + rejected
+        while self._batches and self._read - self._batches[0][0] >= self._window:
+            old_read, old_rejected = self._batches.popleft()
+            self._read, self._rejected = self._read - old_read, self._rejected - old_rejected
+        return self._read >= self._window and self.share > self._limit
+
+    @property
+    def share(self) -> float:
+        """Dead letters per record in the window; 0 before the first record."""
+        return self._rejected / self._read if self._read else 0.0

@@ -1,0 +1,202 @@
+"""One micro-batch from bytes to bytes: decode, look up, assemble, route, run, encode. Clocks are arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from app.core.batch import MicroBatch
+from app.core.bundle import Bundle
+from app.core.clock import Clock
+from app.core.features import FeatureBlock, Lookup
+from app.core.rejects import Reason, Rejects, Stage
+from app.scoring import records
+from app.scoring.assemble import Assembled, Assembler, event_ms
+from app.scoring.route import Route
+
+Encode = Callable[[pa.RecordBatch], Sequence[bytes]]
+
+
+class Decoded(Protocol):
+    """Rows that fit the contract, the record each came from, and the records that do not fit."""
+
+    @property
+    def rows(self) -> pa.RecordBatch:
+        """n rows in record order."""
+
+    @property
+    def origin(self) -> npt.NDArray[np.int32]:
+        """int32[n], record of each row."""
+
+    @property
+    def rejects(self) -> Rejects:
+        """Records dropped; with `origin` they partition the input."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Everything by which one scoring service turns requests into predictions.
+
+    decode: n record values -> Decoded. run: float32[n, k] -> float32[n].
+    sticky_key: request column that the route hashes.
+    encode_*: columns under the contract of that record -> framed values.
+    """
+
+    bundle: Bundle
+    decode: Callable[[Sequence[bytes | None]], Decoded]
+    lookup: Lookup | None
+    run: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+    route: Route
+    clock: Clock
+    encode_predictions: Encode
+    encode_dead_letters: Encode
+    encode_ledger: Encode
+    worker: str
+    sticky_key: str = "request_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What one chunk gives to write, framed; all of it goes to the chunk's partition number."""
+
+    predictions: Sequence[bytes]
+    dead_letters: Sequence[bytes]
+    ledger: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A micro-batch, scored. written: one entry a chunk. scored + len(rejects) = len(batch)."""
+
+    batch: MicroBatch
+    written: tuple[Written, ...]
+    scored: int
+    rejects: Rejects
+    timing: records.Timing
+    encode_s: float
+    cache_hits: int
+    cache_lookups: int
+    status_counts: Mapping[tuple[str, int], int]
+    oldest_age_s: Mapping[str, float]
+    traceparents: pa.Array
+
+
+class Scorer:
+    """Scores micro-batches of one service, one at a time."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._assembler = Assembler(service.bundle.signature, service.lookup.plan if service.lookup else None)
+        self._views = [view.name for view in service.lookup.plan.views] if service.lookup else []
+        self._keys = [key.name for key in service.bundle.signature.join_keys]
+
+    def score(self, batch: MicroBatch, *, wall_ms: int, tick: Callable[[], float]) -> Scored:
+        """Predictions, dead letters and ledger entries of a batch.
+
+        wall_ms: time of scoring, as recorded. tick: monotonic seconds, to measure stages by.
+        Raises what the lookup and the model raise: a broken world, not bad data.
+        """
+        service, began = self._service, tick()
+        decoded = service.decode(batch.values)
+        rows, origin = decoded.rows, decoded.origin
+        rows, on_time, late = self._drop_late(rows, origin)
+        decoded_at = tick()
+        block = self._look_up(rows)
+        looked_up_at = tick()
+        assembled = self._assembler.build(rows, block)
+        rows, origin, kept = _keep(rows, on_time, assembled)
+        assembled_at = tick()
+        variant = service.route.assign(rows.column(rows.schema.get_field_index(service.sticky_key)))
+        scores = service.run(kept.matrix) if rows.num_rows else np.empty(0, np.float32)
+        ran_at = tick()
+        stages = np.diff([began, decoded_at, looked_up_at, assembled_at, ran_at])
+        timing = records.Timing(batch.wait_s, *(float(seconds) for seconds in stages))
+        bad = assembled.rejects
+        unusable = replace(bad, record=on_time[bad.record])
+        rejects = Rejects.concat([decoded.rejects, late, unusable])
+        written = self._encode(batch, rows, origin, variant, scores, kept, rejects, timing, wall_ms)
+        return Scored(
+            batch, written, rows.num_rows, rejects, timing, tick() - ran_at,
+            block.hits if block else 0, block.lookups if block else 0,
+            self._count_status(kept.status), self._oldest(kept.age_s),
+            rows.column(rows.schema.get_field_index("traceparent")),
+        )
+
+    def _drop_late(
+        self, rows: pa.RecordBatch, origin: npt.NDArray[np.int32]
+    ) -> tuple[pa.RecordBatch, npt.NDArray[np.int32], Rejects]:
+        """Rows whose deadline has not passed, the record of each, and the others as rejects."""
+        times = event_ms(rows)
+        column = rows.column(rows.schema.get_field_index("deadline"))
+        now_ms = self._service.clock.now_ms(int(times.max(initial=0)))
+        if column.null_count == len(column):
+            return rows, origin, Rejects()
+        deadline = column.cast(pa.int64()).fill_null(2**62).to_numpy(zero_copy_only=False)
+        late = deadline < now_ms
+        if not late.any():
+            return rows, origin, Rejects()
+        gone = origin[late]
+        rejects = Rejects(
+            gone, (Stage.VALIDATE,) * len(gone), (Reason.PAST_DEADLINE,) * len(gone),
+            tuple(f"{behind} ms late" for behind in now_ms - deadline[late]),
+        )
+        return rows.filter(pa.array(~late)), origin[~late], rejects
+
+    def _look_up(self, rows: pa.RecordBatch) -> FeatureBlock | None:
+        lookup = self._service.lookup
+        if lookup is None:
+            return None
+        keys = {name: rows.column(rows.schema.get_field_index(name)) for name in self._keys}
+        return lookup.read(keys, self._service.clock.now_ms(int(event_ms(rows).max(initial=0))) * 1000)
+
+    def _encode(
+        self, batch: MicroBatch, rows: pa.RecordBatch, origin: npt.NDArray[np.int32], variant: npt.NDArray[np.int8],
+        scores: npt.NDArray[np.float32], kept: Assembled, rejects: Rejects, timing: records.Timing, wall_ms: int,
+    ) -> tuple[Written, ...]:
+        service = self._service
+        predictions = service.encode_predictions(records.predictions(
+            rows, batch, records.origins(batch, origin), service.bundle, service.route.variants, variant, scores,
+            kept.matrix, kept.age_s, kept.status, timing, wall_ms,
+        )) if rows.num_rows else []
+        buried = service.encode_dead_letters(
+            records.dead_letters(batch, rejects, service.bundle.service, wall_ms)
+        ) if len(rejects) else []
+        entries = service.encode_ledger(records.ledger(
+            batch, rejects, "scorer", service.bundle.service, service.bundle.short_digest, service.worker, wall_ms
+        ))
+        at = np.searchsorted(origin, batch.bounds)     # a chunk's rows and rejects stand together, in record order
+        bad = np.searchsorted(rejects.record, batch.bounds)
+        return tuple(
+            Written(predictions[at[i] : at[i + 1]], buried[bad[i] : bad[i + 1]], entries[i : i + 1])
+            for i in range(len(batch.chunks))
+        )
+
+    def _count_status(self, status: npt.NDArray[np.uint8]) -> dict[tuple[str, int], int]:
+        counts = {}
+        for column, view in enumerate(self._views):
+            for code, number in enumerate(np.bincount(status[:, column], minlength=5)):
+                if number:
+                    counts[view, code] = int(number)
+        return counts
+
+    def _oldest(self, age_s: npt.NDArray[np.int32]) -> dict[str, float]:
+        return {view: float(age_s[:, i].max(initial=0)) for i, view in enumerate(self._views)}
+
+
+def _keep(
+    rows: pa.RecordBatch, origin: npt.NDArray[np.int32], assembled: Assembled
+) -> tuple[pa.RecordBatch, npt.NDArray[np.int32], Assembled]:
+    """Only the rows that may be scored."""
+    usable = assembled.usable
+    if usable.all():
+        return rows, origin, assembled
+    kept = replace(
+        assembled, matrix=assembled.matrix[usable], age_s=assembled.age_s[usable], status=assembled.status[usable],
+        usable=usable[usable],
+    )
+    return rows.filter(pa.array(usable)), origin[usable], kept

@@ -1,0 +1,164 @@
+"""What the scorer writes, as columns under the contracts of schemas/: predictions, dead letters, ledger entries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from app.core.batch import MicroBatch
+from app.core.bundle import Bundle
+from app.core.rejects import Rejects
+from app.scoring import identity
+from app.scoring.assemble import event_ms
+
+MS = pa.timestamp("ms", tz="UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """Where each of n rows came from. chunk: int64[n], index into the batch's chunks; offset: int64[n]."""
+
+    chunk: npt.NDArray[np.int64]
+    offset: npt.NDArray[np.int64]
+
+
+def origins(batch: MicroBatch, records: npt.NDArray[np.int32]) -> Origins:
+    """Chunk and offset of records of a batch."""
+    offsets = np.concatenate([chunk.offsets for chunk in batch.chunks])
+    return Origins(np.searchsorted(batch.bounds, records, side="right") - 1, offsets[records])
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds of one micro-batch by stage."""
+
+    wait_s: float = 0.0
+    decode_s: float = 0.0
+    lookup_s: float = 0.0
+    assemble_s: float = 0.0
+    run_s: float = 0.0
+
+
+def predictions(
+    rows: pa.RecordBatch,
+    batch: MicroBatch,
+    where: Origins,
+    bundle: Bundle,
+    variants: Sequence[str],
+    variant: npt.NDArray[np.int8],
+    scores: npt.NDArray[np.float32],
+    matrix: npt.NDArray[np.float32],
+    age_s: npt.NDArray[np.int32],
+    status: npt.NDArray[np.uint8],
+    timing: Timing,
+    scored_at_ms: int,
+) -> pa.RecordBatch:
+    """n scored rows under predictions/v1.avsc. All columns have n rows, in the batch's record order."""
+    n = rows.num_rows
+    ids = np.empty((n, 16), np.uint8)
+    times = event_ms(rows)
+    for index, chunk in enumerate(batch.chunks):
+        for code, name in enumerate(variants):
+            mine = (where.chunk == index) & (variant == code)
+            ids[mine] = identity.prediction_ids(chunk.source, name, where.offset[mine], times[mine])
+    sources = [chunk.source for chunk in batch.chunks]
+    column = {
+        "prediction_id": identity.text(ids),
+        "service": _constant(bundle.service, n),
+        "model": _constant(bundle.name, n),
+        "version": _constant(bundle.version, n),
+        "digest": _constant(bundle.short_digest, n),
+        "variant": identity.names_of(variants, variant),
+        "score": pa.array(scores, pa.float32()),
+        "decision": _decisions(scores >= np.float32(bundle.signature.threshold)),
+        "scored_at": _constant(scored_at_ms, n, pa.int64()).cast(MS),
+        "source_topic": _chosen([source.topic for source in sources], where.chunk),
+        "source_partition": pa.array(np.array([source.partition for source in sources], np.int32)[where.chunk]),
+        "source_offset": pa.array(where.offset),
+        "features": _packed(matrix),
+        "feature_age_s": _packed(age_s),
+        "feature_status": _packed(status),
+        "wait_us": _microseconds(timing.wait_s, n),
+        "decode_us": _microseconds(timing.decode_s, n),
+        "lookup_us": _microseconds(timing.lookup_s, n),
+        "run_us": _microseconds(timing.run_s, n),
+        "batch_rows": _constant(len(batch), n, pa.int32()),
+        "batch_closed_by": _constant(batch.closed_by.value, n),
+    }
+    for name in ("request_id", "event_time", "tenant", "team", "traceparent"):
+        column[name] = rows.column(rows.schema.get_field_index(name))
+    return pa.RecordBatch.from_pydict(column)
+
+
+def dead_letters(batch: MicroBatch, rejects: Rejects, service: str, rejected_at_ms: int) -> pa.RecordBatch:
+    """r rejected records under dead_letters/v1.avsc, with their original bytes."""
+    where = origins(batch, rejects.record)
+    chunks = [batch.chunks[index] for index in where.chunk]
+    inside = rejects.record - batch.bounds[where.chunk]
+    n = len(rejects)
+    return pa.RecordBatch.from_pydict({
+        "source_topic": pa.array([chunk.source.topic for chunk in chunks], pa.string()),
+        "source_partition": pa.array([chunk.source.partition for chunk in chunks], pa.int32()),
+        "source_offset": pa.array(where.offset, pa.int64()),
+        "service": _constant(service, n),
+        "stage": pa.array([stage.value for stage in rejects.stage], pa.string()),
+        "reason": pa.array([reason.value for reason in rejects.reason], pa.string()),
+        "detail": pa.array(rejects.detail, pa.string()),
+        "key": pa.array([chunk.keys[i] for chunk, i in zip(chunks, inside, strict=True)], pa.binary()),
+        "value": pa.array([chunk.values[i] for chunk, i in zip(chunks, inside, strict=True)], pa.binary()),
+        "rejected_at": _constant(rejected_at_ms, n, pa.int64()).cast(MS),
+    })
+
+
+def ledger(
+    batch: MicroBatch, rejects: Rejects, role: str, service: str, digest: str, worker: str, recorded_at_ms: int
+) -> pa.RecordBatch:
+    """One entry a chunk under ledger/v1.avsc: what was read, and that each record was scored or rejected."""
+    chunks, c = batch.chunks, len(batch.chunks)
+    read = np.array([len(chunk) for chunk in chunks], np.int32)
+    rejected = np.histogram(rejects.record, batch.bounds)[0].astype(np.int32) if len(rejects) else np.zeros(c, np.int32)
+    return pa.RecordBatch.from_pydict({
+        "role": _constant(role, c),
+        "service": _constant(service, c),
+        "source_topic": pa.array([chunk.source.topic for chunk in chunks]),
+        "source_partition": pa.array([chunk.source.partition for chunk in chunks], pa.int32()),
+        "first": pa.array([chunk.first for chunk in chunks], pa.int64()),
+        "last": pa.array([chunk.last for chunk in chunks], pa.int64()),
+        "read": pa.array(read),
+        "scored": pa.array(read - rejected),
+        "rejected": pa.array(rejected),
+        "digest": _constant(digest, c),
+        "worker": _constant(worker, c),
+        "recorded_at": _constant(recorded_at_ms, c, pa.int64()).cast(MS),
+    })
+
+
+def _constant(value: str | int, n: int, dtype: pa.DataType | None = None) -> pa.Array:
+    return pa.repeat(pa.scalar(value, dtype or pa.string()), n)
+
+
+def _microseconds(seconds: float, n: int) -> pa.Array:
+    return _constant(min(int(seconds * 1e6), 2**31 - 1), n, pa.int32())
+
+
+def _chosen(names: list[str], index: npt.NDArray[np.int64]) -> pa.Array:
+    if len(set(names)) == 1:
+        return _constant(names[0], len(index))
+    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), pa.array(names)).cast(pa.string())
+
+
+def _decisions(positive: npt.NDArray[np.bool_]) -> pa.Array:
+    return _chosen(["negative", "positive"], positive.astype(np.int64))
+
+
+def _packed(matrix: npt.NDArray[np.generic]) -> pa.Array:
+    """Each row's little-endian bytes as one binary value, without copying row by row."""
+    n = len(matrix)
+    raw = np.ascontiguousarray(matrix)
+    width = raw.itemsize * (raw.shape[1] if raw.ndim > 1 else 1)
+    offsets = np.arange(n + 1, dtype=np.int32) * np.int32(width)
+    return pa.BinaryArray.from_buffers(pa.binary(), n, [None, pa.py_buffer(offsets), pa.py_buffer(raw)])
