@@ -1,0 +1,69 @@
+# One entry for everything. `make` says what there is.
+
+# The first of these that runs, is 3.11 to 3.13 and can make virtual environments (a version manager's shim may be there and not run).
+CANDIDATES := python3.13 python3.12 python3.11 python3
+USABLE     := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+PYTHON     ?= $(shell for p in $(CANDIDATES); do $$p -c '$(USABLE)' 2>/dev/null && echo $$p && break; done)
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+READY := $(VENV)/.ready
+LOCK  := requirements.lock
+HASHED := --require-hashes --no-deps
+COMPILE := $(BIN)/uv pip compile -q --universal -p 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
+
+DEMO_FLAGS ?=
+TEST_FLAGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test lint types generated kafka lock clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+venv: $(READY)  ## make .venv from requirements.lock, every hash checked
+
+# uv installs in a tenth of pip's time. Its own hash stands in the lock, so pip fetches it first; where uv has no build, pip does it all.
+$(READY): $(LOCK) pyproject.toml
+	@test -n "$(PYTHON)" || { echo "no usable Python 3.11, 3.12 or 3.13 with venv: install one (Debian: apt-get install python3 python3-venv), or say PYTHON=path" >&2; exit 1; }
+	@rm -f $@
+	$(PYTHON) -m venv $(VENV)
+	@sed -n '/^uv==/,/[^\\]$$/p' $(LOCK) > $(VENV)/uv.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check $(HASHED) --only-binary :all: -r $(VENV)/uv.lock \
+	  && $(BIN)/uv pip install -q --python $(BIN)/python $(HASHED) -r $(LOCK) \
+	  || $(BIN)/python -m pip install -q --disable-pip-version-check $(HASHED) -r $(LOCK)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(READY)  ## the whole system on real flights; DEMO_FLAGS="--json PATH --flights N"
+	$(BIN)/weir demo $(DEMO_FLAGS)
+
+test: $(READY)  ## every test that can run here; TEST_FLAGS="tests/unit -k name"
+	$(BIN)/pytest $(TEST_FLAGS)
+
+lint: $(READY)  ## ruff
+	$(BIN)/ruff check .
+
+types: $(READY)  ## mypy --strict
+	$(BIN)/mypy
+
+generated: $(READY)  ## write what is generated: metrics page, settings table, dashboard (tests say when stale)
+	$(BIN)/python -m infra.generate
+
+kafka: .weir/kafka/.ready  ## Apache Kafka's jars, for WEIR_EMBEDDED_BROKER=kafka and its tests (needs Maven and Java 17)
+
+.weir/kafka/.ready: infra/kafka/pom.xml
+	@command -v mvn >/dev/null || { echo "no Maven: install it (Debian: apt-get install maven)" >&2; exit 1; }
+	@mkdir -p .weir/kafka
+	mvn -q -B -f infra/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/.weir/kafka/libs" -DincludeScope=runtime
+	@touch $@
+
+lock: $(READY)  ## resolve pyproject.toml again; keeps the pins that still fit
+	$(COMPILE) pyproject.toml --all-extras -o $(LOCK)
+	$(COMPILE) pyproject.toml -c $(LOCK) -o infra/worker.lock
+	$(COMPILE) pyproject.toml infra/gpu.in -c $(LOCK) -o infra/gpu.lock
+
+clean:  ## remove caches and what processes wrote; .venv and .weir/kafka stay
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+	find .weir -mindepth 1 -maxdepth 1 -not -name kafka -exec rm -rf {} + 2>/dev/null || true
