@@ -1,0 +1,73 @@
+"""One SQL statement as an HTTP client sends it: the text, and for an INSERT the format and the data behind it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+HEAD_BYTES = 65_536  # where the FORMAT of an INSERT is looked for; data follows it
+TAIL_BYTES = 4_096   # where the FORMAT of a query is looked for; it ends the statement
+
+_LITERALS = rb"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|--[^\n]*|/\*.*?\*/"
+_SPACE = rb"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
+_INSERT = re.compile(_SPACE + rb"INSERT\s", re.IGNORECASE | re.DOTALL)
+_NO_RESULT = re.compile(
+    _SPACE + rb"(?:CREATE|ALTER|DROP|SET|USE|INSERT|RENAME|TRUNCATE|OPTIMIZE|SYSTEM|GRANT|REVOKE|ATTACH|DETACH|EXCHANGE|DELETE|UPDATE)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_KEYWORD = re.compile(
+    _LITERALS + rb"|\b(?:(?P<format>FORMAT)\s+(?P<name>[A-Za-z][A-Za-z0-9]*)[ \t;]*(?:\r?\n)?|(?P<values>VALUES)\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+_AFTER_FORMAT = re.compile(rb"\s*(?:SETTINGS\s.*)?;?\s*", re.IGNORECASE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement ready for the engine.
+
+    sql: without the data and the FORMAT clause when it is an INSERT of data, else as sent.
+    format: of the data for an INSERT of data, of the result otherwise.
+    data: the bytes to insert, or None for everything else.
+    has_result: the statement answers with rows, however few.
+    """
+
+    sql: bytes
+    format: str
+    data: bytes | None = None
+    has_result: bool = True
+
+
+def parse(query: bytes, body: bytes, default_format: str) -> Statement:
+    """Join the URL's query and the body as ClickHouse does, and take an INSERT of data apart.
+
+    A format named inside a literal or a comment is not one. INSERT ... VALUES and INSERT ... SELECT stay whole: the engine
+    reads them itself.
+
+    >>> parse(b"", b"INSERT INTO t FORMAT CSV\\n1,2", "TSV")
+    Statement(sql=b'INSERT INTO t', format='CSV', data=b'1,2', has_result=False)
+    >>> parse(b"SELECT ' FORMAT CSV'", b"", "TSV").format
+    'TSV'
+    """
+    text = query + b"\n" + body if query and body else query or body
+    if _INSERT.match(text[:HEAD_BYTES]):
+        head = query or text[:HEAD_BYTES]
+        for found in _KEYWORD.finditer(head):
+            if found["values"] is not None:
+                break
+            if found["format"] is not None:
+                inline = head[found.end():] if query else b""
+                data = inline + body if query else text[found.end():]
+                return Statement(head[: found.start()].rstrip(), found["name"].decode(), data, has_result=False)
+        return Statement(text, default_format, has_result=False)
+    return Statement(text, _result_format(text) or default_format, has_result=not _NO_RESULT.match(text[:HEAD_BYTES]))
+
+
+def _result_format(text: bytes) -> str:
+    """The FORMAT that ends a query; "" when there is none."""
+    if b"FORMAT" not in text[-TAIL_BYTES:].upper():  # spares most statements the scan
+        return ""
+    named = [found for found in _KEYWORD.finditer(text) if found["format"] is not None]
+    if named and _AFTER_FORMAT.fullmatch(text, named[-1].end()):
+        return str(named[-1]["name"].decode())
+    return ""

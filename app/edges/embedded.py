@@ -1,0 +1,185 @@
+"""The whole backing stack on one machine: broker, ClickHouse and schema registry as child processes of this one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pydantic import SecretStr
+
+from app.core.errors import Unavailable
+from app.edges import embedded_broker, embedded_clickhouse, embedded_registry, leash
+from app.edges.service import HOST, Service, claim_port, wait_ready
+from app.settings import Settings
+
+SESSION_TIMEOUT_S = 6.0  # the embedded broker holds a group's first join for half of it
+FETCH_WAIT_MAX_MS = 5    # the embedded broker never answers a fetch early, so this is a hop's latency floor
+LOCK_WAIT_S = 15.0       # the children of a killed predecessor are gone by then
+WORKER_GRACE_S = 15.0    # a worker finishes its batch and commits
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A service that answers: where, and how many seconds after the start of the stack."""
+
+    name: str
+    address: str
+    after_s: float
+
+
+class Stack:
+    """Starts the services on entry, ends them on exit; they also end when this process dies in any way.
+
+    broker_port, clickhouse_port, registry_port: 0 takes a free one.
+    report: called with one line whenever there is something to tell.
+
+    Raises Unavailable, on entry, when another stack uses the same home, a port is taken, a program is missing, or a service
+    does not become ready; what was started is ended again.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        broker_port: int = 0,
+        clickhouse_port: int = 0,
+        registry_port: int = 0,
+        report: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self._given = settings
+        self._ports = (broker_port, clickhouse_port, registry_port)
+        self._report = report
+        self._home = settings.home.resolve()
+        self._children: list[leash.Child] = []
+        self._lock: int | None = None
+        self.settings = settings  # of the running stack once entered
+        self.ready: tuple[Ready, ...] = ()
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables under which another process has this stack's settings (only those that differ from the defaults)."""
+        variables = {}
+        for name, field in Settings.model_fields.items():
+            value = getattr(self.settings, name)
+            if value != field.get_default():
+                variables[f"WEIR_{name.upper()}"] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        return variables
+
+    def spawn(self, arguments: Sequence[str], name: str, environment: dict[str, str] | None = None) -> leash.Child:
+        """Start `weir <arguments>` on the same leash, with this stack's settings; its log is home/logs/<name>.log."""
+        child = self._begin(name, (sys.executable, "-m", "app", *arguments), WORKER_GRACE_S, environment or {})
+        self._children.append(child)
+        return child
+
+    def check(self) -> None:
+        """Raises Unavailable, naming it and its last log lines, when a service or a spawned child has ended by itself."""
+        for child in self._children:
+            child.check()
+
+    def stop(self) -> None:
+        """End the spawned children first, all at once, then the services; calling it again is harmless."""
+        services = len(self.ready) or len(self._children)
+        for group in (self._children[services:], self._children[:services]):
+            for child in group:
+                child.let_go()
+            for child in group:
+                child.stop()
+        self._children.clear()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def forget(self, child: leash.Child) -> None:
+        """Stop a spawned child and no longer expect it to run."""
+        child.stop()
+        self._children.remove(child)
+
+    def _start(self) -> None:
+        began_s = time.monotonic()
+        self._home.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(self._home)
+        options = ("--broker-port", "--clickhouse-port", "--registry-port")
+        names = ("Kafka broker", "ClickHouse", "schema registry")
+        broker_port, clickhouse_port, registry_port = map(claim_port, names, self._ports, options)
+        if self._given.embedded_broker == "kafka":
+            from app.edges import embedded_kafka  # noqa: PLC0415  Java is needed only here
+
+            broker = embedded_kafka.plan(self._given.kafka_libs_dir, self._home / "kafka", broker_port)
+        else:
+            broker = embedded_broker.tansu(broker_port)
+        services = (
+            broker.service,
+            embedded_clickhouse.plan(embedded_clickhouse.follow_log(self._home, broker.log_id), clickhouse_port),
+            *embedded_registry.plan(self._given.schemas_dir.resolve(), self._home / "registry", registry_port),
+        )
+        for service in services:  # all begin before the first is waited for
+            self._children.append(self._begin(service.name, service.command, service.grace_s, dict(service.environment)))
+        with ThreadPoolExecutor(len(services)) as waiting:
+            seconds = list(waiting.map(lambda pair: self._wait(*pair, began_s), zip(services, self._children, strict=True)))
+        self.ready = tuple(Ready(s.name, s.address, after_s) for s, after_s in zip(services, seconds, strict=True))
+        self.settings = self._given.model_copy(update={
+            "home": self._home,
+            "schemas_dir": self._given.schemas_dir.resolve(),
+            "feature_repo_dir": self._given.feature_repo_dir.resolve(),
+            "bundles_dir": self._given.bundles_dir.resolve(),
+            "brokers": broker.service.address,
+            "clickhouse_url": f"http://{HOST}:{clickhouse_port}",
+            "registry_url": f"http://{HOST}:{registry_port}",
+            "session_timeout_s": SESSION_TIMEOUT_S,
+            **({"fetch_wait_max_ms": FETCH_WAIT_MAX_MS} if self._given.embedded_broker == "tansu" else {}),
+        })
+
+    def _wait(self, service: Service, child: leash.Child, began_s: float) -> float:
+        after_s = wait_ready(service, child, began_s)
+        self._report(f"{service.name} ready on {service.address} after {after_s:.2f} s")
+        return after_s
+
+    def _begin(self, name: str, command: Sequence[str], grace_s: float, environment: dict[str, str]) -> leash.Child:
+        assert self._lock is not None, "the stack is not running"
+        return leash.start(
+            name, command, log=self._home / "logs" / f"{name}.log", environment={**self.environment, **environment},
+            grace_s=grace_s, keep_open=(self._lock,),
+        )
+
+
+def _lock(home: Path) -> int:
+    """A descriptor that locks `home` for this process and its children's guards.
+
+    The guards inherit it: should this process be killed, the lock stands until the last child is gone, and a new stack waits
+    for that instead of meeting the old one's ports and files.
+    """
+    descriptor = os.open(home / "embedded.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    deadline_s = time.monotonic() + LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline_s:
+                holder = os.pread(descriptor, 32, 0).decode().strip()
+                os.close(descriptor)
+                raise Unavailable("another embedded stack uses this home", where=str(home),
+                                  remedy=f"stop it (process {holder}), or set WEIR_HOME to another directory") from None
+            time.sleep(0.05)  # between two tries
+            continue
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        return descriptor

@@ -1,0 +1,34 @@
+"""The schema registry as a child process: Confluent's HTTP API over the folder of schemas."""
+
+from __future__ import annotations
+
+import http.client
+import importlib.util
+import sys
+from pathlib import Path
+
+from app.edges.service import HOST, Service
+
+
+def plan(schemas: Path, state: Path, port: int) -> tuple[Service, ...]:
+    """The service over the committed schemas; what is registered at run time is kept in `state`."""
+
+    def ready() -> bool:
+        connection = http.client.HTTPConnection(HOST, port, timeout=1.0)
+        try:
+            connection.request("GET", "/subjects")
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    if importlib.util.find_spec("app.edges.registry_server") is None:
+        return ()
+    return (Service(
+        name="registry",
+        command=(sys.executable, "-m", "app.edges.registry_server", "--host", HOST, "--port", str(port),
+                 "--schemas", str(schemas), "--state", str(state)),
+        port=port,
+        ready=ready,
+    ),)
