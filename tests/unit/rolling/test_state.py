@@ -94,7 +94,7 @@ def test_keys_of_several_parts_are_told_apart_exactly():
 def test_statistics_are_the_same_bits_however_the_events_were_cut_into_batches():
     rng = np.random.default_rng(3)
     rows = [{"kind": rng.choice(["departure", "arrival"]), "event_time": hour + rng.random(),
-             "delay": int(rng.integers(-20, 200)), "carrier": f"C{rng.integers(3)}"} for hour in np.repeat(range(60), 2)]
+             "delay": int(rng.integers(-20, 200)), "carrier": f"C{rng.integers(3)}"} for hour in [*range(60)] * 2]
     whole, pieces = RollingState(), RollingState()
     whole.add(events(*rows))
     for row in rows:
