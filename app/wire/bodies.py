@@ -1,0 +1,138 @@
+"""Avro bodies of one schema -> columns, by the Rust codec, with the checks that it does not make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyruhvro
+
+from app.wire import shape
+from app.wire.resolve import Resolution, resolve
+from app.wire.shape import Kind
+
+# The codec reads the frame too, as two fields before the body, so that no record is cut (65 ns each, measured).
+_FRAME: Final = ({"name": "_magic", "type": "boolean"}, {"name": "_schema_id", "type": "float"})
+
+# The codec does not say how many bytes it read, and takes a record with bytes left over. So 8 known bytes follow every
+# record and are read as one more field: they come back as they were only if the body ended where its schema does.
+# (Left-over bytes that begin with these very 8 would pass; the row is right even then.)
+_TAIL_FIELD: Final = ({"name": "_tail", "type": "double"},)
+_TAIL: Final = b"weir:end"
+_TAIL_VALUE: Final = float(np.frombuffer(_TAIL, "<f8")[0])
+
+# Arrow's string columns end at 2 GiB, where the codec panics; one call never gets near.
+_CALL_BYTES: Final = 1 << 30
+
+_INT_MIN: Final = -(1 << 31)
+_INT_MAX: Final = (1 << 31) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """One schema id, ready to be read: the codec's schema, columns in wire order, and the way to the reader's."""
+
+    codec_schema: str
+    shape: shape.Shape
+    resolution: Resolution
+
+    @staticmethod
+    def of(reader: str, writer: str) -> Writer:
+        """For reading what `writer` wrote as `reader`, both Avro texts. Raises Refused when that cannot be."""
+        written = shape.parse(writer)
+        codec_schema = written.codec_schema(ints_as_longs=True, before=_FRAME, after=_TAIL_FIELD)
+        return Writer(codec_schema, written, resolve(reader, writer))
+
+
+def halve(
+    writer: Writer, values: Sequence[bytes | None], sizes: npt.NDArray[np.int64]
+) -> tuple[list[tuple[pa.RecordBatch, npt.NDArray[np.int32]]], dict[int, str]]:
+    """Good rows as (columns of the reader, int32 record indices) in record order, and why each other record failed.
+
+    values: n framed records of this writer, none of them None. sizes: int64[n], their lengths.
+    A slice that does not decode is halved until the bad records stand alone.
+    """
+    records = [value + _TAIL for value in values if value is not None]
+    good: list[tuple[pa.RecordBatch, npt.NDArray[np.int32]]] = []
+    failed: dict[int, str] = {}
+    pending = [(lo, hi) for lo, hi in reversed(_calls(sizes)) if hi > lo]
+    while pending:
+        lo, hi = pending.pop()
+        read = _read(writer, records[lo:hi])
+        if isinstance(read, str):
+            if hi - lo == 1:
+                failed[lo] = read
+            else:
+                middle = (lo + hi) // 2
+                pending += [(middle, hi), (lo, middle)]
+            continue
+        batch, keep, why = read
+        failed |= {lo + i: text for i, text in why.items()}
+        if len(keep):
+            good.append((batch, (keep + lo).astype(np.int32)))
+    return good, failed
+
+
+def _calls(sizes: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Slices [lo, hi) of at most _CALL_BYTES each; a record alone may be larger."""
+    ends = np.cumsum(sizes + len(_TAIL))
+    part = (ends - 1) // _CALL_BYTES if len(ends) else ends
+    cuts = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(sizes)]
+    return list(pairwise(cuts))
+
+
+def _read(writer: Writer, records: list[bytes]) -> tuple[pa.RecordBatch, npt.NDArray[np.int64], dict[int, str]] | str:
+    """Columns of the reader, which records they are and why others are not; or why the slice fails as a whole."""
+    try:
+        raw = pyruhvro.deserialize_array(records, writer.codec_schema)
+    except ValueError as error:
+        return f"the body does not fit its schema: {error}"
+    if raw.num_rows != len(records):
+        return f"{len(records)} records gave {raw.num_rows} rows"
+    left_over = raw.column(raw.num_columns - 1).to_numpy() != _TAIL_VALUE
+    why = {int(i): "the body has bytes left over" for i in np.flatnonzero(left_over)}
+    for field in writer.shape.fields:
+        column = raw.column(field.name)
+        if field.kind is Kind.STRING and not _is_text(column):
+            return f"field {field.name} is not UTF-8"
+        if field.kind is Kind.INT:
+            why |= {i: f"field {field.name} does not fit 32 bits" for i in _past_32_bits(column)}
+    keep = np.arange(len(records))
+    if why:
+        keep = np.setdiff1d(keep, list(why))
+        raw = raw.take(pa.array(keep))
+    columns = [_as_declared(raw.column(field.name), field.kind) for field in writer.shape.fields]
+    rows = pa.RecordBatch.from_arrays(columns, schema=writer.shape.arrow)
+    return writer.resolution.apply(rows), keep, why
+
+
+def _is_text(column: pa.Array) -> bool:
+    """Whether every string is UTF-8; the codec does not look."""
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _past_32_bits(column: pa.Array) -> list[int]:
+    bounds = pc.min_max(column)
+    low, high = bounds["min"].as_py(), bounds["max"].as_py()
+    if low is None or (low >= _INT_MIN and high <= _INT_MAX):
+        return []
+    past = pc.fill_null(pc.or_(pc.less(column, _INT_MIN), pc.greater(column, _INT_MAX)), False)
+    return np.flatnonzero(past.to_numpy(zero_copy_only=False)).tolist()
+
+
+def _as_declared(column: pa.Array, kind: Kind) -> pa.Array:
+    """A column as the codec gave it -> the type that the schema declares."""
+    wanted = shape.ARROW[kind]
+    if kind is Kind.BYTES:
+        return column.view(wanted)
+    return column if column.type == wanted else column.cast(wanted)

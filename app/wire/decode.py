@@ -1,0 +1,113 @@
+"""Framed Avro records -> columns under one contract, and the records that do not fit as values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from app.core.contract import Contract
+from app.core.errors import Refused
+from app.core.rejects import Reason, Rejects, Stage
+from app.wire import frame, shape
+from app.wire.bodies import Writer, halve
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Rows that fit the contract, and the records that did not.
+
+    rows: under the reader's Arrow schema, n rows, in record order. origin: int32[n], ascending, the record of row i.
+    origin and rejects.record partition the input.
+    """
+
+    rows: pa.RecordBatch
+    origin: npt.NDArray[np.int32]
+    rejects: Rejects
+
+
+class Decoder:
+    """Reads records of one topic under one contract, whatever version of it they were written with.
+
+    reader: the contract that rows come out under. writers: schema id -> Avro text, None when the registry has none; may
+    raise Unavailable. Raises Refused when the contract is not a flat record.
+    A clean batch of one schema is one call of the Rust codec; each bad record costs about 2 log2(n) smaller ones.
+    """
+
+    def __init__(self, reader: Contract, writers: Callable[[int], str | None]) -> None:
+        self.reader = reader
+        self.schema = shape.arrow_schema(reader.schema)
+        self._writers = writers
+        self._known: dict[int, Writer] = {reader.schema_id: Writer.of(reader.schema, reader.schema)}
+
+    def decode(self, values: Sequence[bytes | None], max_bytes: int) -> Decoded:
+        """Columns of n records.
+
+        values: record values, None for a tombstone. max_bytes: larger records are OVERSIZED.
+        Raises Unavailable when a schema id is new and the registry does not answer.
+        """
+        framed = frame.split(values, max_bytes)
+        rejects = [framed.rejects]
+        batches: list[pa.RecordBatch] = []
+        origins: list[npt.NDArray[np.int32]] = []
+        for schema_id in np.unique(framed.schema_id[framed.good]).tolist():
+            members = np.flatnonzero(framed.good & (framed.schema_id == schema_id)).astype(np.int32)
+            found = self._writer_of(schema_id)
+            if isinstance(found, str):
+                rejects.append(_same(members, Reason.UNKNOWN_SCHEMA, found))
+                continue
+            whole = [values[i] for i in members.tolist()] if len(members) < len(values) else values
+            good, failed = halve(found, whole, framed.size[members])
+            batches += [batch for batch, _ in good]
+            origins += [members[rows] for _, rows in good]
+            rejects.append(_undecodable(members, failed))
+        rows, origin = _in_record_order(self.schema, batches, origins)
+        return Decoded(rows, origin, Rejects.concat(rejects))
+
+    def _writer_of(self, schema_id: int) -> Writer | str:
+        """How to read records of this id, or why they cannot be read."""
+        known = self._known.get(schema_id)
+        if known is not None:
+            return known
+        # The registry client caches. A "no" is not kept here: the id may be registered a minute later.
+        text = self._writers(schema_id)
+        if text is None:
+            return f"schema id {schema_id} is not registered"
+        try:
+            self._known[schema_id] = Writer.of(self.reader.schema, text)
+        except Refused as refusal:
+            return f"schema id {schema_id} cannot be read as {self.reader.subject}: {refusal.what}"
+        return self._known[schema_id]
+
+
+def _undecodable(members: npt.NDArray[np.int32], failed: dict[int, str]) -> Rejects:
+    at = sorted(failed)
+    return Rejects(
+        members[np.array(at, np.int64)],
+        (Stage.DECODE,) * len(at),
+        (Reason.UNDECODABLE,) * len(at),
+        tuple(failed[i] for i in at),
+    )
+
+
+def _same(members: npt.NDArray[np.int32], reason: Reason, detail: str) -> Rejects:
+    count = len(members)
+    return Rejects(members, (Stage.DECODE,) * count, (reason,) * count, (detail,) * count)
+
+
+def _in_record_order(
+    schema: pa.Schema, batches: list[pa.RecordBatch], origins: list[npt.NDArray[np.int32]]
+) -> tuple[pa.RecordBatch, npt.NDArray[np.int32]]:
+    if not batches:
+        nothing = pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
+        return nothing, np.empty(0, np.int32)
+    if len(batches) == 1:
+        return batches[0], origins[0]
+    rows, origin = pa.concat_batches(batches), np.concatenate(origins)
+    if (np.diff(origin) > 0).all():
+        return rows, origin
+    order = np.argsort(origin)
+    return rows.take(pa.array(order)), origin[order]
