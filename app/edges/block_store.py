@@ -1,0 +1,118 @@
+"""recording.recorder.Store on ClickHouse: announcements in recorder_blocks, inserts with deduplication tokens."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from app.core.chunk import Partition
+from app.core.errors import Unavailable
+from app.edges.clickhouse import answering, connect, patiently
+from app.recording import rising
+from app.recording.blocks import Block
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver import Client
+
+# A table remembers the tokens of its last 10,000 inserts, the ring in recorder_blocks the last 1,024 blocks of a partition.
+# A block that this many blocks of its topic have followed is far from being forgotten, and no insert of it is under way any more.
+REMEMBERED_BLOCKS = 1000
+COLUMNS = ["topic", "partition", "number", "first", "last", "checksum", "marks", "marks_after", "worker"]
+LATEST = """
+    SELECT number, first, last, checksum, marks, marks_after FROM recorder_blocks
+    WHERE topic = {topic:String} AND partition = {partition:Int32} ORDER BY number DESC LIMIT 1
+"""
+FOLLOWERS = """
+    SELECT count() FROM recorder_blocks WHERE topic = {topic:String} AND announced_at >
+        (SELECT max(announced_at) FROM recorder_blocks
+         WHERE topic = {topic:String} AND partition = {partition:Int32} AND number = {number:UInt64})
+"""
+PRESENT = """
+    SELECT log_offset FROM {table:Identifier}
+    WHERE log_topic = {topic:String} AND log_partition = {partition:Int32} AND log_offset BETWEEN {first:Int64} AND {last:Int64}
+"""
+
+
+class ClickHouseBlocks:
+    """Blocks of all partitions in one database. Every call is tried again for settings.sink_budget_s, then raises Unavailable.
+
+    worker: who announces, for whoever reads recorder_blocks. on_retry: told of every failure that is tried again.
+    """
+
+    def __init__(
+        self, settings: Settings, worker: str, on_retry: Callable[[Unavailable], None] = lambda _error: None
+    ) -> None:
+        self._settings, self._worker, self._on_retry = settings, worker, on_retry
+        self._client: Client | None = None
+
+    def latest(self, source: Partition) -> Block | None:
+        """See Store."""
+        rows = self._ask(LATEST, topic=source.topic, partition=source.partition)
+        if not rows:
+            return None
+        number, first, last, checksum, marks, marks_after = rows[0]
+        return Block(
+            source=source, number=number, first=first, last=last, checksum=checksum, marks=rising.load(marks),
+            marks_after=rising.load(marks_after),
+        )
+
+    def announce(self, block: Block) -> Block | None:
+        """See Store. The token holds no offsets: of two blocks with one number the first insert wins, the second is dropped."""
+        row = [
+            block.source.topic, block.source.partition, block.number, block.first, block.last, block.checksum,
+            rising.dump(block.marks), rising.dump(block.marks_after), self._worker,
+        ]
+        token = f"{block.source.topic}/{block.source.partition}/{block.number}"
+        self._patiently(
+            lambda client: client.insert("recorder_blocks", [row], column_names=COLUMNS, settings=_settings(token))
+        )
+        return self.latest(block.source)
+
+    def insert(self, table: str, rows: pa.RecordBatch, block: Block, part: str) -> float:
+        """See Store."""
+        columns, token = pa.Table.from_batches([rows]), f"{block.token}/{part}"
+        began = time.monotonic()
+        self._patiently(lambda client: client.insert_arrow(table, columns, settings=_settings(token)))
+        return time.monotonic() - began
+
+    def repeat(self, table: str, rows: pa.RecordBatch, block: Block, part: str) -> float:
+        """See Store. While the token is surely remembered it decides; after that the offsets that the table holds do.
+
+        The token is the better judge as long as it lasts: it also completes an insert that stopped between two parts or before
+        a materialized view.
+        """
+        where = {"topic": block.source.topic, "partition": block.source.partition}
+        if self._ask(FOLLOWERS, number=block.number, **where)[0][0] >= REMEMBERED_BLOCKS:
+            found = self._ask(PRESENT, table=table, first=block.first, last=block.last, **where)
+            offsets = rows["log_offset"].to_numpy(zero_copy_only=False)
+            rows = rows.filter(pa.array(~np.isin(offsets, [offset for (offset,) in found])))
+            if not len(rows):
+                return 0.0
+        return self.insert(table, rows, block, part)
+
+    def _ask(self, sql: str, **parameters: Any) -> list[Any]:
+        return list(self._patiently(lambda client: client.query(sql, parameters=parameters).result_rows))
+
+    def _patiently(self, call: Callable[[Client], Any]) -> Any:
+        def attempt() -> Any:
+            if self._client is None:
+                self._client = connect(self._settings, timeout_s=self._settings.sink_budget_s)
+            with answering(self._settings.clickhouse_url):
+                return call(self._client)
+
+        return patiently(attempt, self._settings.sink_budget_s, self._on_retry)
+
+
+def _settings(token: str) -> Mapping[str, Any]:
+    return {
+        "insert_deduplicate": 1,
+        "insert_deduplication_token": token,
+        "deduplicate_blocks_in_dependent_materialized_views": 1,   # off by default in older servers
+        "async_insert": 0,                                         # a queue would answer before the rows are durable
+        "max_partitions_per_insert_block": 0,                      # outcomes of 100 predictions may lie in 100 months
+    }

@@ -1,0 +1,61 @@
+"""Packed bytes to map columns, by the buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+
+def unpack(packed: pa.Array, dtype: np.dtype[np.generic], width: int) -> npt.NDArray[np.generic]:
+    """n packed rows as an array [n, width]; a view of the buffer where that is aligned.
+
+    packed: n binary values of width * itemsize bytes each, little-endian, no nulls.
+    Raises ValueError when a value is null or has another length.
+
+    >>> unpack(pa.array([b"\\x01\\x02", b"\\x03\\x04"]), np.dtype("u1"), 2).tolist()
+    [[1, 2], [3, 4]]
+    """
+    n, size = len(packed), width * dtype.itemsize
+    if packed.null_count:
+        raise ValueError(f"{packed.null_count} of {n} packed values are null")
+    step = np.int64 if pa.types.is_large_binary(packed.type) else np.int32
+    _, starts, data = packed.buffers()
+    offsets = np.frombuffer(starts, step)[packed.offset : packed.offset + n + 1]
+    if not np.array_equal(np.diff(offsets), np.full(n, size)):
+        found = sorted(set(np.diff(offsets).tolist()))
+        raise ValueError(f"packed values of {found[:5]} bytes where {size} = {width} x {dtype.name} are expected")
+    if not n or not size:
+        return np.empty((n, width), dtype)
+    raw = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
+    return np.require(raw.view(dtype).reshape(n, width), requirements="A")
+
+
+def maps(groups: Sequence[tuple[npt.NDArray[np.intp], Sequence[str], npt.NDArray[np.generic]]], n: int) -> pa.MapArray:
+    """One map column of n rows whose keys are names, from groups of rows that share their names.
+
+    groups: (rows, names, values [len(rows), len(names)]); the rows of all groups are 0..n-1, each once.
+    The keys are dictionary-encoded, so a name is stored once and an entry costs one small integer beside its value.
+    """
+    words = sorted({name for _, names, _ in groups for name in names})
+    code = {name: position for position, name in enumerate(words)}
+    index = np.min_scalar_type(-max(len(words), 1))
+    lengths = np.zeros(n, np.int64)
+    for rows, names, _ in groups:
+        lengths[rows] = len(names)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    if len(groups) == 1:
+        _, names, values = groups[0]
+        keys = np.tile(np.array([code[name] for name in names], index), n)
+        items = values.reshape(-1)
+    else:
+        keys = np.empty(offsets[-1], index)
+        items = np.empty(offsets[-1], groups[0][2].dtype if groups else np.float32)
+        for rows, names, values in groups:
+            places = offsets[rows][:, None] + np.arange(len(names))
+            keys[places] = np.array([code[name] for name in names], index)
+            items[places] = values
+    entries = pa.DictionaryArray.from_arrays(pa.array(keys), pa.array(words, pa.string()))
+    return pa.MapArray.from_arrays(pa.array(offsets, pa.int32()), entries, pa.array(items))

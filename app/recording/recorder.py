@@ -1,0 +1,240 @@
+"""Takes chunks of the generic topics, writes them to the store in blocks, says which chunks are done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from app.core.chunk import Chunk, Partition
+from app.core.rejects import Rejects
+from app.recording import rising, tables
+from app.recording.blocks import Block, PartitionBlocks, Piece
+
+NO_REJECTS = Rejects()
+
+
+class Decoded(Protocol):
+    """What wire.decode.Decoder returns: see there."""
+
+    @property
+    def rows(self) -> pa.RecordBatch:
+        """Decoded rows, n of them."""
+        ...
+
+    @property
+    def origin(self) -> npt.NDArray[np.int32]:
+        """int32[n]; the record that row i came from."""
+        ...
+
+    @property
+    def rejects(self) -> Rejects:
+        """Records that did not decode."""
+        ...
+
+
+class Store(Protocol):
+    """Where blocks go. Every call may raise Unavailable, after which nothing is known of its effect."""
+
+    def latest(self, source: Partition) -> Block | None:
+        """The latest announced block of a log partition."""
+        ...
+
+    def announce(self, block: Block) -> Block | None:
+        """Announce a block durably, unless one of its number is announced; returns `latest` as it is then."""
+        ...
+
+    def insert(self, table: str, rows: pa.RecordBatch, block: Block, part: str) -> float:
+        """Insert rows durably, deduplicated by the block's token and the part's name; seconds that it took."""
+        ...
+
+    def repeat(self, table: str, rows: pa.RecordBatch, block: Block, part: str) -> float:
+        """Insert rows of a block that may be in already, wholly or in part; seconds that it took."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """How the records of one topic become rows of one table.
+
+    decode: record values -> Decoded. check: decoded rows -> rejects by row number.
+    shape: (rows, log partition, offsets int64[n], broker time int64[n] in ms) -> rows of the table.
+    sources, source_offset: columns of the filter against repeats; empty: every record counts.
+    """
+
+    table: str
+    decode: Callable[[Sequence[bytes | None]], Decoded]
+    shape: Callable[[pa.RecordBatch, Partition, npt.NDArray[np.int64], npt.NDArray[np.int64]], pa.RecordBatch]
+    check: Callable[[pa.RecordBatch], Rejects] = lambda _rows: NO_REJECTS
+    sources: tuple[str, ...] = ()
+    source_offset: str = "source_offset"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """One block that is in. repeats: rows that were there before. replayed: announced earlier or elsewhere."""
+
+    table: str
+    rows: int
+    repeats: int
+    rejected: int
+    insert_s: float
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """done: chunks to acknowledge, in order by partition. blocks: what was written. skipped: (partition, first, last) of
+    offsets that the log no longer had when they were due.
+    """
+
+    done: list[Chunk] = field(default_factory=list)
+    blocks: list[Recorded] = field(default_factory=list)
+    skipped: list[tuple[Partition, int, int]] = field(default_factory=list)
+
+
+class Recorder:
+    """Exactly-once recording. Drive it so: take chunks; when `due`, flush; acknowledge what `done` names.
+
+    Not thread-safe: one call at a time. After an exception drop it: a new one goes on from what the store holds.
+    streams: by topic. block_max_rows, block_max_wait_s: when a block closes. pending_max_rows: all blocks close when this many
+    records wait over all partitions; keep it below the records that the transport lets out un-acknowledged.
+    """
+
+    def __init__(
+        self, store: Store, streams: Mapping[str, Stream], *, block_max_rows: int, block_max_wait_s: float, pending_max_rows: int
+    ) -> None:
+        self._store = store
+        self._streams = streams
+        self._max_rows, self._max_wait_s, self._max_pending = block_max_rows, block_max_wait_s, pending_max_rows
+        self._partitions: dict[Partition, PartitionBlocks] = {}
+
+    def take(self, chunk: Chunk) -> None:
+        """Decode and queue a chunk. Raises Unavailable when the schema registry does not answer."""
+        stream = self._streams[chunk.source.topic]
+        blocks = self._partitions.get(chunk.source)
+        if blocks is None or not blocks.continues(chunk):
+            blocks = self._partitions[chunk.source] = PartitionBlocks(chunk.source)
+        decoded = stream.decode(chunk.values)
+        rows, origin, rejects = decoded.rows, np.asarray(decoded.origin), decoded.rejects
+        if len(origin) > 1 and np.any(np.diff(origin) < 0):
+            order = np.argsort(origin, kind="stable")
+            rows, origin = rows.take(pa.array(order)), origin[order]
+        refused = stream.check(rows)
+        if len(refused):
+            good = np.setdiff1d(np.arange(len(origin)), refused.record)
+            moved = Rejects(origin[refused.record].astype(np.int32), refused.stage, refused.reason, refused.detail)
+            rows, origin, rejects = rows.take(pa.array(good)), origin[good], Rejects.concat([rejects, moved])
+        blocks.take(Piece(chunk, chunk.first, chunk.last, rows, chunk.offsets[origin], rejects))
+
+    def due(self, now_s: float) -> bool:
+        """Whether a block is to be closed. now_s: monotonic seconds, the clock of Chunk.fetched_at_s."""
+        return bool(self._closing(now_s))
+
+    @property
+    def pending(self) -> int:
+        """Records taken and not yet recorded."""
+        return sum(blocks.rows for blocks in self._partitions.values())
+
+    def wait_s(self, now_s: float) -> float:
+        """Seconds until a block closes by time; block_max_wait_s when nothing waits."""
+        waiting = [blocks for blocks in self._partitions.values() if not blocks.stalled]
+        ages = [now_s - blocks.oldest_s for blocks in waiting if blocks.oldest_s is not None]
+        return max(0.0, self._max_wait_s - max(ages, default=0.0))
+
+    def flush(self, now_s: float, *, everything: bool = False) -> Flushed:
+        """Write every block that is due, or everything that waits.
+
+        Raises Unavailable when the store does not answer within its budget, Refused when it or the log holds something else
+        than was announced.
+        """
+        out = Flushed()
+        for source in list(self._partitions) if everything else self._closing(now_s):
+            blocks = self._partitions[source]
+            self._write(blocks, out)
+            out.done.extend(blocks.acks())
+            out.skipped.extend((source, *hole) for hole in blocks.skipped)
+            blocks.skipped.clear()
+        return out
+
+    def forget(self, sources: Sequence[Partition]) -> None:
+        """Partitions were given away: drop what waits; their new owner fetches it again."""
+        for source in sources:
+            self._partitions.pop(source, None)
+
+    def _closing(self, now_s: float) -> list[Partition]:
+        if self.pending >= self._max_pending:
+            return [source for source, blocks in self._partitions.items() if blocks.oldest_s is not None and not blocks.stalled]
+        return [
+            source for source, blocks in self._partitions.items()
+            if blocks.oldest_s is not None and not blocks.stalled
+            and (blocks.rows >= self._max_rows or now_s - blocks.oldest_s >= self._max_wait_s)
+        ]
+
+    def _write(self, blocks: PartitionBlocks, out: Flushed) -> None:
+        """Run one partition's state machine until nothing waits, or the announced block is not wholly here."""
+        stream = self._streams[blocks.source.topic]
+        if not blocks.known:
+            blocks.learn(self._store.latest(blocks.source))
+        while blocks.oldest_s is not None:
+            if not blocks.announced:
+                pieces = blocks.propose(self._max_rows)
+                _, marks_after = _new_rows(stream, _rows(pieces), blocks.marks)
+                mine = blocks.announce(pieces, marks_after)
+                blocks.learn(self._store.announce(mine), mine)
+            ready = blocks.ready()
+            if ready is None:
+                if blocks.announced:
+                    return                          # the rest of an announced block is still to be fetched
+                continue
+            block = blocks.latest
+            assert block is not None                # ready() says so
+            out.blocks.append(self._insert(stream, block, ready, replayed=blocks.foreign))
+            blocks.recorded()
+
+    def _insert(self, stream: Stream, block: Block, pieces: Sequence[Piece], *, replayed: bool) -> Recorded:
+        write = self._store.repeat if replayed else self._store.insert
+        rows = _rows(pieces)
+        new, _ = _new_rows(stream, rows, block.marks)
+        offsets = np.concatenate([piece.offsets for piece in pieces])
+        times = np.concatenate([np.full(len(piece.offsets), piece.chunk.newest_ms, np.int64) for piece in pieces])
+        insert_s = 0.0
+        repeats = len(offsets) - int(np.count_nonzero(new))
+        if repeats:
+            rows, offsets, times = rows.filter(pa.array(new)), offsets[new], times[new]
+        if len(offsets):
+            insert_s += write(stream.table, stream.shape(rows, block.source, offsets, times), block, "rows")
+        turned_away = [_turned_away(piece) for piece in pieces if len(piece.rejects)]
+        if turned_away:
+            insert_s += write("dead_letters", _joined(turned_away), block, "rejects")
+        rejected = sum(len(piece.rejects) for piece in pieces)
+        return Recorded(
+            table=stream.table, rows=len(offsets), repeats=repeats, rejected=rejected, insert_s=insert_s, replayed=replayed
+        )
+
+
+def _new_rows(stream: Stream, rows: pa.RecordBatch, marks: rising.Marks) -> tuple[npt.NDArray[np.bool_], rising.Marks]:
+    if not stream.sources:
+        return np.ones(len(rows), np.bool_), marks
+    offsets = rows[stream.source_offset].to_numpy(zero_copy_only=False)
+    return rising.rising(marks, [rows[name] for name in stream.sources], offsets)
+
+
+def _rows(pieces: Sequence[Piece]) -> pa.RecordBatch:
+    return _joined([piece.rows for piece in pieces])
+
+
+def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+
+
+def _turned_away(piece: Piece) -> pa.RecordBatch:
+    chunk, record = piece.chunk, piece.rejects.record
+    return tables.turned_away(
+        chunk.source, chunk.offsets[record], piece.rejects, [chunk.keys[i] for i in record],
+        [chunk.values[i] for i in record], chunk.newest_ms,
+    )
