@@ -1,4 +1,4 @@
-"""`weir`: the command line. Commands import what they need when they run, so that a worker never loads a training library."""
+"""`weir`: the command line. Commands import what they need when they run: a worker never loads a training library."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def main() -> None:
     except ValidationError as error:
         for fault in error.errors():
             name = "_".join(str(part) for part in fault["loc"]).upper()
-            Console(stderr=True).print(f"weir: WEIR_{name}: {fault['msg']}", markup=False, highlight=False, soft_wrap=True)
+            line = f"weir: WEIR_{name}: {fault['msg']}"
+            Console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
 
 

@@ -1,6 +1,7 @@
-"""Every setting: read once from the environment (prefix WEIR_), frozen, with its unit in its name and its reason beside it.
+"""Every setting: read once from the environment (prefix WEIR_), frozen, its unit in its name, its reason beside it.
 
-Secrets may also come from files: WEIR_SECRETS_DIR names a directory with one file per setting (Docker and Kubernetes secrets).
+Secrets may also come from files: WEIR_SECRETS_DIR names a directory with one file per setting, as Docker and
+Kubernetes mount them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 class Settings(BaseSettings):
-    """Everything that differs between deployments. Raises pydantic.ValidationError naming every bad variable at once."""
+    """Everything that differs between deployments. Raises pydantic.ValidationError naming every bad variable."""
 
     model_config = SettingsConfigDict(
         env_prefix="WEIR_", frozen=True, extra="ignore", secrets_dir=os.environ.get("WEIR_SECRETS_DIR")
@@ -37,7 +38,7 @@ class Settings(BaseSettings):
     kafka_ssl_ca_file: str = ""
     session_timeout_s: float = 45.0                 # librdkafka's default; `weir up` sets 6, see edges.embedded
     fetch_wait_max_ms: int = 100                    # a broker answers early when data comes, but for the embedded one
-    fetch_queue_kbytes: int = 32_768                # librdkafka's prefetch buffer per worker: bounds memory however long the backlog is
+    fetch_queue_kbytes: int = 32_768                # librdkafka's prefetch per worker: bounds memory in a backlog
     chunk_max_records: int = 4096                   # records handed over per poll; past this a chunk gains nothing
     inflight_max_records: int = 32_768              # fetched and not yet acknowledged; polling pauses above it
     commit_interval_s: float = 1.0                  # what a crash replays at most, beside the work in flight
@@ -50,13 +51,13 @@ class Settings(BaseSettings):
     service: str = "flight-delay"
     bundle: str = ""                                # path of a bundle folder, or its digest in bundles_dir
     variant: str = "champion"
-    clock: Literal["wall", "event"] = "wall"        # "event": time is what the newest request says; for replays of the past
+    clock: Literal["wall", "event"] = "wall"        # "event": time is what the newest request says, for replays
     batch_max_rows: int = 4096                      # the cost curve is flat from about 256 rows (facts: 7.1 us a row)
     batch_max_wait_ms: float = 2.0                  # a longer wait gains few rows at low rates and costs latency
-    max_record_bytes: int = 65_536                  # a request is a few hundred bytes; bounds a batch to 256 MiB at worst
+    max_record_bytes: int = 65_536                  # a request is some hundred bytes; bounds a batch to 256 MiB
     dead_letter_limit: float = 0.05                 # share of dead letters over the window past which the worker stops
     dead_letter_window: int = 10_000                # records; nothing is judged before so many have been read
-    sink_budget_s: float = 30.0                     # retrying a write; below the session timeout: we stop before eviction
+    sink_budget_s: float = 30.0                     # retrying a write; below the session timeout: stop before eviction
 
     # features
     online_store: str = "lmdb"                      # "lmdb" (a directory under home) or a redis:// URL

@@ -17,7 +17,6 @@ class ClosedBy(StrEnum):
 
     ROWS = "rows"          # it held batch_max_rows, or the next chunk would not have fitted
     WAIT = "wait"          # batch_max_wait_ms had passed since its first chunk came
-    END = "end"            # the stream ended: the worker stops
 
 
 @dataclass(frozen=True, slots=True)

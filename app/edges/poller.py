@@ -28,15 +28,15 @@ from app.settings import Settings
 
 POLL_S = 0.1          # longest wait in librdkafka; a stop request is seen this late at most
 COMMITTED_S = 10.0    # a committed-offset or watermark request during a rebalance
-PAUSE_AFTER_S = 1.0   # over the limit for longer than this: tell librdkafka to stop fetching. Not at once, since a pause
-                      # throws the prefetched records away, and under steady load the limit is touched all the time.
+PAUSE_AFTER_S = 1.0   # over the limit for longer than this: librdkafka stops fetching. Not at once: a pause throws the
+                      # prefetched records away, and under steady load the limit is touched all the time.
 
 
 class Poller:
     """Chunks of a subscription, at least once.
 
     on_ready: called from the polling thread whenever chunks or an error wait to be taken; must be thread-safe.
-    on_assigned, on_revoked: called from the polling thread with partitions gained or lost, after the books are in order.
+    on_assigned, on_revoked: called from the polling thread with partitions gained or lost; the books are in order then.
     drain_s: how long a revocation waits for work in flight.
     """
 
@@ -61,6 +61,7 @@ class Poller:
         self._outstanding: dict[Partition, int] = {}
         self._generation = 0
         self._failure: BaseException | None = None
+        self.joined = False
         self._stop = threading.Event()
         self._paused = False
         self._consumer = Consumer(consumer_config(settings, group))
@@ -101,8 +102,10 @@ class Poller:
             self._lock.notify_all()
             return True
 
-    def stop(self) -> None:
-        """Wait for begun work within the drain time, commit, leave the group."""
+    def stop(self, *, drain: bool = True) -> None:
+        """Wait for begun work within the drain time, commit, leave the group; without `drain`, give it up."""
+        if not drain:
+            self._drain_s = 0.0
         self._stop.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(self._drain_s + 2 * COMMITTED_S)
@@ -174,7 +177,7 @@ class Poller:
             self._consumer.close()
 
     def _commit(self) -> None:
-        """Commit every book's acknowledged prefix. One that comes too late for its generation is no error: it is repeated."""
+        """Commit every book's acknowledged prefix. One too late for its generation is no error: another repeats it."""
         with self._lock:
             due = {
                 source: book.committable
@@ -255,6 +258,7 @@ class Poller:
             self._books = {source: ChunkBook() for source in start}
             self._outstanding = dict.fromkeys(start, 0)
             self._position, self._committed = dict(start), dict(start)
+            self.joined = True
         consumer.assign([TopicPartition(*source, offset) for source, offset in start.items()])
         self._on_assigned(set(start))
 
@@ -289,7 +293,7 @@ def consumer_config(settings: Settings, group: str) -> dict[str, object]:
         "group.id": group,
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
-        "auto.offset.reset": "error",                  # we always say where to begin; a log cut short must not go unseen
+        "auto.offset.reset": "error",                  # we say where to begin; a log cut short must not go unseen
         "partition.assignment.strategy": "range",      # equal partition numbers of several topics meet in one worker
         "session.timeout.ms": int(settings.session_timeout_s * 1000),
         "heartbeat.interval.ms": int(settings.session_timeout_s * 1000 / 6),
@@ -319,5 +323,7 @@ def _raise(error: KafkaError) -> None:
     if code in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION):
         raise Unavailable(f"a subscribed topic does not exist: {text}", remedy="run `weir topics create`")
     if code in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
-        raise Unavailable(f"Kafka refuses access: {text}", remedy="grant the worker's user read access (see schemas/topics.yaml)")
+        raise Unavailable(
+            f"Kafka refuses access: {text}", remedy="grant the worker read access, see schemas/topics.yaml"
+        )
     raise Unavailable(f"Kafka reports {error.name()}: {text}", remedy="see the broker's log")

@@ -16,7 +16,7 @@ from app.settings import Settings
 class Producer:
     """Writes lists of values to a partition; `flush` returns when all of them are on the broker, or raises.
 
-    One writer thread at a time. Idempotent, so that records of a partition keep their order and are not repeated by retries.
+    One writer thread at a time. Idempotent: records of a partition keep their order, and retries do not repeat them.
     """
 
     def __init__(self, settings: Settings, client_id: str) -> None:
@@ -26,15 +26,15 @@ class Producer:
         self._producer = RdProducer(client_config(settings, client_id) | {
             "enable.idempotence": True,
             "acks": "all",
-            "linger.ms": 0,                                # a micro-batch is complete when it is written; nothing to wait for
+            "linger.ms": 0,                                # a micro-batch is written whole: nothing to wait for
             "compression.type": "lz4",
             "batch.num.messages": 10_000,
             "message.max.bytes": 8 * 1024 * 1024,          # a dead letter carries an oversized request whole
             "queue.buffering.max.messages": 1_000_000,
             "message.timeout.ms": int(settings.sink_budget_s * 1000),
-            "delivery.report.only.error": True,            # a callback per delivered record would cost a third of the write
+            "delivery.report.only.error": True,            # a call per delivered record would cost a third of the write
             "on_delivery": self._on_failure,
-            "error_cb": lambda error: None,                # connection troubles: librdkafka retries, flush() tells the outcome
+            "error_cb": lambda error: None,                # librdkafka retries connections; flush() tells the outcome
         })
 
     def write(self, topic: str, partition: int, values: Sequence[bytes]) -> None:
@@ -44,7 +44,7 @@ class Producer:
         if self._producer.produce_batch(topic, batch, partition) < len(batch):
             error = next(message["_error"] for message in batch if "_error" in message)
             raise Unavailable(
-                f"cannot write to {topic}: {error}",
+                f"cannot write to {topic}: {error!s}",
                 where=self._brokers, remedy="check that the topic exists and admits records of this size",
             )
 
@@ -57,7 +57,7 @@ class Producer:
             reason = failed[0].str() if failed else "no answer"
             raise Unavailable(
                 f"{left + len(failed)} records were not delivered: {reason}",
-                where=self._brokers, remedy="check the brokers; the worker stops and the group replays from the last commit",
+                where=self._brokers, remedy="check the brokers; the group replays from the last commit",
             )
 
     def close(self) -> None:

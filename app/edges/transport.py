@@ -25,7 +25,7 @@ from app.settings import Settings
 class ChunkConsumer(FaustConsumer):
     """A Faust consumer whose messages are chunks: `message.value` is a Chunk, `message.offset` its last offset."""
 
-    settings: ClassVar[Settings]
+    app: ChunkApp
     poller: Poller
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -33,19 +33,24 @@ class ChunkConsumer(FaustConsumer):
         self._ready = asyncio.Event()
         self._loop_of_app: asyncio.AbstractEventLoop | None = None
 
+    @property
+    def polling(self) -> bool:
+        """The subscription has begun."""
+        return hasattr(self, "poller")
+
     # ---- life
 
     async def subscribe(self, topics: Iterable[str]) -> None:
         """Start polling; Faust calls this once its agents have named their topics."""
         self._loop_of_app = asyncio.get_running_loop()
         self.poller = Poller(
-            self.settings,
+            self.app.settings,
             self.app.conf.id,
             topics,
             on_ready=self._wake,
             on_assigned=lambda sources: self._tell(self.on_partitions_assigned, sources),
             on_revoked=lambda sources: self._tell(self.on_partitions_revoked, sources),
-            drain_s=self.settings.sink_budget_s,
+            drain_s=self.app.settings.sink_budget_s,
         )
         self.poller.start()
 
@@ -54,19 +59,19 @@ class ChunkConsumer(FaustConsumer):
             self._loop_of_app.call_soon_threadsafe(self._ready.set)
 
     def _tell(self, callback: Callable[[set[TP]], Any], sources: set[Partition]) -> None:
-        """Run Faust's side of a rebalance on its loop. Not waited for: the books are in order before Faust hears of it."""
+        """Run Faust's side of a rebalance on its loop; not waited for, since the books are in order by then."""
         if self._loop_of_app is not None and not self._loop_of_app.is_closed():
             asyncio.run_coroutine_threadsafe(callback({TP(*source) for source in sources}), self._loop_of_app)
 
     async def on_stop(self) -> None:
         """Drain what agents have begun, commit, leave the group."""
-        if hasattr(self, "poller"):
-            await asyncio.to_thread(self.poller.stop)
+        if self.polling:
+            await asyncio.to_thread(self.poller.stop, drain=self.app.failure is None)
 
     async def wait_empty(self) -> None:
         """Wait for begun work, bounded by the drain time; chunks that wait unbegun are simply fetched again."""
-        if hasattr(self, "poller"):
-            await asyncio.to_thread(self.poller.wait_idle, self.settings.sink_budget_s)
+        if self.polling and self.app.failure is None:
+            await asyncio.to_thread(self.poller.wait_idle, self.app.settings.sink_budget_s)
 
     # ---- records
 
@@ -75,16 +80,23 @@ class ChunkConsumer(FaustConsumer):
         if not self.flow_active:
             await self.wait(self.can_resume_flow)  # type: ignore[arg-type]  # mode accepts asyncio events
         self._ready.clear()
-        chunks = self.poller.take() if hasattr(self, "poller") else []
+        chunks = self._take()
         if not chunks:
             try:
                 await asyncio.wait_for(self._ready.wait(), timeout)
             except TimeoutError:
                 return
-            chunks = self.poller.take()
+            chunks = self._take()
         for chunk in chunks:
             tp = TP(*chunk.source)
             yield tp, self._to_message(tp, chunk)
+
+    def _take(self) -> list[Chunk]:
+        try:
+            return self.poller.take() if self.polling else []
+        except Exception as error:  # the polling thread's end is the worker's
+            self.app.fail(error)
+            return []
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
         chunk = cast(Chunk, record)
@@ -139,7 +151,7 @@ class ChunkConsumer(FaustConsumer):
 
     def assignment(self) -> set[TP]:
         """Partitions of this worker."""
-        return {TP(*source) for source in self.poller.assignment} if hasattr(self, "poller") else set()
+        return {TP(*source) for source in self.poller.assignment} if self.polling else set()
 
     def highwater(self, tp: TP) -> int:
         """End of the log as last seen by the fetcher."""
@@ -200,17 +212,41 @@ class ChunkSchema(faust.Schema):  # type: ignore[type-arg]  # keys and values ar
         return decode
 
 
-def new_app(settings: Settings, group: str) -> faust.App:
-    """A Faust app of consumer group `group` whose agents receive chunks.
+class ChunkApp(faust.App):
+    """A Faust app whose agents receive chunks.
 
-    The group's agents must read topics made by `chunk_topic`, acknowledge by `event.ack()`, and call
-    `begin(app, event)` before they work on one.
+    Agents read topics made by `chunk_topic`, call `begin` before they work on a chunk, and acknowledge its event when
+    its effects are durable. One that cannot go on calls `fail`: the process stops and the group replays.
     """
+
+    settings: Settings
+    failure: BaseException | None = None
+    failed: asyncio.Event
+
+    def fail(self, error: BaseException) -> None:
+        """Remember why the worker cannot go on; the first reason counts. Called on the app's loop."""
+        self.failure = self.failure or error
+        self.failed.set()
+
+    def begin(self, chunk: Chunk) -> bool:
+        """Enter a chunk in the book; False when its partition was revoked while it waited, and it must be skipped."""
+        return cast(ChunkConsumer, self.consumer).poller.begin(chunk)
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether the worker has joined its group, for the readiness page."""
+        if self.failure is not None:
+            return False, f"stopping: {self.failure}"
+        consumer = cast(ChunkConsumer, self._consumer)
+        if consumer is None or not consumer.polling or not consumer.poller.joined:
+            return False, "joining the consumer group"
+        return True, f"{len(consumer.poller.assignment)} partitions"
+
+
+def new_app(settings: Settings, group: str) -> ChunkApp:
+    """The Faust app of a worker in consumer group `group`."""
     datadir = settings.home / "faust"
     datadir.parent.mkdir(parents=True, exist_ok=True)
-    consumer = type("Consumer", (ChunkConsumer,), {"settings": settings})
-    transport = type("Transport", (Transport,), {"Consumer": consumer})
-    app = faust.App(
+    app = ChunkApp(
         group,
         broker="confluent://" + settings.brokers.replace(",", ";confluent://"),
         store="memory://",
@@ -225,16 +261,12 @@ def new_app(settings: Settings, group: str) -> faust.App:
         broker_request_timeout=max(90.0, 2 * settings.session_timeout_s),
         datadir=str(datadir),
     )
-    app.transport = transport(app.conf.broker_consumer, app)
+    app.settings, app.failed = settings, asyncio.Event()
+    app.transport = Transport(app.conf.broker_consumer, app)
     app.producer_transport = app.transport
     return app
 
 
-def chunk_topic(app: faust.App, *names: str) -> Any:
+def chunk_topic(app: ChunkApp, *names: str) -> Any:
     """A Faust topic whose events carry chunks."""
     return app.topic(*names, schema=ChunkSchema(), value_type=None)
-
-
-def begin(app: faust.App, chunk: Chunk) -> bool:
-    """Enter a chunk in the book; False when its partition was revoked while it waited, and it must be skipped."""
-    return cast(ChunkConsumer, app.consumer).poller.begin(chunk)

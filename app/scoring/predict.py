@@ -84,6 +84,8 @@ class Scored:
     status_counts: Mapping[tuple[str, int], int]
     oldest_age_s: Mapping[str, float]
     traceparents: pa.Array
+    service: str
+    variant: str
 
 
 class Scorer:
@@ -125,6 +127,7 @@ class Scorer:
             block.hits if block else 0, block.lookups if block else 0,
             self._count_status(kept.status), self._oldest(kept.age_s),
             rows.column(rows.schema.get_field_index("traceparent")),
+            service.bundle.service, service.route.variants[0],
         )
 
     def _drop_late(

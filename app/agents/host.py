@@ -1,0 +1,49 @@
+"""Runs one worker process: start, wait for a signal or a failure, drain, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from app.edges.transport import ChunkApp
+
+STOP_S = 60.0  # twice the sink budget: a drain that takes longer hangs
+
+
+def run(new: Callable[[], ChunkApp]) -> None:
+    """Run the app that `new` makes, until SIGTERM or SIGINT drains it.
+
+    new: called inside the event loop, since Faust binds to the loop at hand.
+    Raises what made the worker fail: un-acknowledged chunks are then replayed by the group.
+    """
+    asyncio.run(_run(new))
+
+
+async def _run(new: Callable[[], ChunkApp]) -> None:
+    app = new()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    await app.start()
+    waits = [asyncio.ensure_future(event.wait()) for event in (stop, app.failed)]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    await asyncio.wait_for(app.stop(), STOP_S)
+    if app.failure is not None:
+        raise app.failure
+
+
+async def parked_on_failure(app: ChunkApp, work: Awaitable[Any]) -> None:
+    """Await an agent's work; when it raises, tell the app and wait to be stopped.
+
+    Faust would restart the agent, which then never sees the un-acknowledged chunks again.
+    """
+    try:
+        await work
+    except Exception as error:  # whatever it is, the host raises it once the app has stopped
+        app.fail(error)
+        await asyncio.Event().wait()
