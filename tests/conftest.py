@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Broker, ClickHouse and schema registry, started once for all tests that ask; use topics and databases of your own."""
+    """Broker, ClickHouse and schema registry, started once; use topics and databases of your own."""
     from app.edges.embedded import Stack  # tests without it need no extras
     from app.settings import Settings
 

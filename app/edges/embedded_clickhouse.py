@@ -11,13 +11,18 @@ from pathlib import Path
 from app.core.errors import Unavailable
 from app.edges.service import HOST, Service
 
-MEMORY_MIB = 2048  # beside a broker, workers and a training run on a laptop of 8 GiB; the demo's largest query needs 300 MiB
+MEMORY_MIB = (
+    2048  # beside a broker, workers and a training run on a laptop of 8 GiB; the demo's largest query needs 300 MiB
+)
 
 
 def plan(directory: Path, port: int) -> Service:
     """The service over `directory`. Raises Unavailable when the chdb package is missing."""
     if importlib.util.find_spec("chdb") is None:
-        raise Unavailable("the embedded ClickHouse needs the package chdb", remedy="pip install 'weir[embedded]', or set WEIR_CLICKHOUSE_URL to a server")
+        raise Unavailable(
+            "the embedded ClickHouse needs the package chdb",
+            remedy="pip install 'weir[embedded]', or set WEIR_CLICKHOUSE_URL to a server",
+        )
 
     def ready() -> bool:
         connection = http.client.HTTPConnection(HOST, port, timeout=1.0)
@@ -31,8 +36,17 @@ def plan(directory: Path, port: int) -> Service:
 
     return Service(
         name="clickhouse",
-        command=(sys.executable, "-m", "app.edges.clickhouse_facade", "--path", str(directory),
-                 "--port", str(port), "--memory-mib", str(MEMORY_MIB)),
+        command=(
+            sys.executable,
+            "-m",
+            "app.edges.clickhouse_facade",
+            "--path",
+            str(directory),
+            "--port",
+            str(port),
+            "--memory-mib",
+            str(MEMORY_MIB),
+        ),
         port=port,
         ready=ready,
         grace_s=40.0,  # it finishes the statements that run
@@ -42,9 +56,10 @@ def plan(directory: Path, port: int) -> Service:
 def follow_log(home: Path, log_id: str) -> Path:
     """The directory whose rows belong to the Kafka log `log_id`; a new one when the log is another.
 
-    Rows are keyed by Kafka offsets. When a log begins anew, so do its offsets, and old rows would pass for its answers; so the
-    directory of another log is set aside as `previous` (replacing an older one) rather than mixed. Whole directories are
-    moved, not databases renamed: views and dictionaries name their tables in full and would go on reading the new ones.
+    Rows are keyed by Kafka offsets. When a log begins anew, so do its offsets, and old rows would pass for its
+    answers; so the directory of another log is set aside as `previous` (replacing an older one) rather than mixed.
+    Whole directories are moved, not databases renamed: views and dictionaries name their tables in full and would
+    go on reading the new ones.
     """
     current, previous = home / "clickhouse" / "current", home / "clickhouse" / "previous"
     mark = current / "kafka-log-id"

@@ -25,10 +25,23 @@ def plan(schemas: Path, state: Path, port: int) -> tuple[Service, ...]:
 
     if importlib.util.find_spec("app.edges.registry_server") is None:
         return ()
-    return (Service(
-        name="registry",
-        command=(sys.executable, "-m", "app.edges.registry_server", "--host", HOST, "--port", str(port),
-                 "--schemas", str(schemas), "--state", str(state)),
-        port=port,
-        ready=ready,
-    ),)
+    return (
+        Service(
+            name="registry",
+            command=(
+                sys.executable,
+                "-m",
+                "app.edges.registry_server",
+                "--host",
+                HOST,
+                "--port",
+                str(port),
+                "--schemas",
+                str(schemas),
+                "--state",
+                str(state),
+            ),
+            port=port,
+            ready=ready,
+        ),
+    )

@@ -1,11 +1,13 @@
 """The guard of one child process: starts it, and ends it when the parent is gone, however the parent went.
 
-Run by path, never imported, and standard library only, so that `python -I -S guard.py` is up in about 15 ms and stays small:
+Run by path, never imported, and standard library only, so that `python -I -S guard.py` is up in about 15 ms and
+stays small:
 
     guard.py GRACE_S COMMAND [ARGUMENT...]
 
-stdin:  the leash; a pipe whose other end only the parent holds. End of file means that the parent let go, or died (also by
-        SIGKILL, which nobody can catch): the child gets SIGTERM, and its whole process group SIGKILL after GRACE_S seconds.
+stdin:  the leash; a pipe whose other end only the parent holds. End of file means that the parent let go, or died
+        (also by SIGKILL, which nobody can catch): the child gets SIGTERM, and its whole process group SIGKILL
+        after GRACE_S seconds.
 stdout: one line, "pid <number>" once the child runs or "error <text>" when it cannot be started; then closed.
 stderr: the log; the child's output goes there.
 Exit status: the child's, 128 + n when signal n ended it, 127 when it could not be started.
@@ -13,6 +15,7 @@ Exit status: the child's, 128 + n when signal n ended it, 127 when it could not 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import select
@@ -28,7 +31,8 @@ LOOK_EVERY_S = 0.5  # only a fallback: SIGCHLD wakes the loop
 def _die_with_guard() -> Callable[[], None] | None:
     """What the child does between fork and exec: ask Linux for SIGKILL when this guard dies. None elsewhere.
 
-    Safe here and not in the parent: Linux sends the signal when the *thread* that forked ends, and a guard has one thread.
+    Safe here and not in the parent: Linux sends the signal when the *thread* that forked ends, and a guard has one
+    thread.
     """
     if not sys.platform.startswith("linux"):
         return None
@@ -46,14 +50,10 @@ def _die_with_guard() -> Callable[[], None] | None:
 def _end(child: subprocess.Popen[bytes], grace_s: float) -> None:
     """SIGTERM to the child, SIGKILL to its process group once the grace is over; returns when it is reaped."""
     child.terminate()
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):  # ended or not: the group goes
         child.wait(grace_s)
-    except subprocess.TimeoutExpired:
-        pass  # said its piece or not: the group goes
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):  # nobody left; macOS says EPERM for zombies
         os.killpg(child.pid, signal.SIGKILL)  # also grandchildren that the child left behind
-    except (ProcessLookupError, PermissionError):
-        pass  # nobody left; macOS answers EPERM for a group of zombies
     child.wait()
 
 
@@ -72,7 +72,7 @@ def main() -> int:
             stdout=sys.stderr,
             process_group=0,
             restore_signals=True,
-            preexec_fn=_die_with_guard(),
+            preexec_fn=_die_with_guard(),  # noqa: PLW1509  a guard has one thread
         )
     except OSError as error:
         sys.stdout.write(f"error {error.strerror}: {command[0]}\n")

@@ -1,8 +1,8 @@
 """Child processes that never outlive their parent.
 
-Each child hangs on a guard process (`guard.py`) that holds the other end of a pipe: when this process lets go of the pipe,
-or dies in whatever way, the guard ends the child. A guard needs no cooperation from the child, so brokers, Java and
-Python are treated alike.
+Each child hangs on a guard process (`guard.py`) that holds the other end of a pipe: when this process lets go of
+the pipe, or dies in whatever way, the guard ends the child. A guard needs no cooperation from the child, so
+brokers, Java and Python are treated alike.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class Child:
     log: Path
     grace_s: float
     guard: subprocess.Popen[bytes] = field(repr=False)
+    log_start: int = field(default=0, repr=False)
 
     def poll(self) -> int | None:
         """The exit status (128 + n after signal n), or None while it runs."""
@@ -62,9 +63,9 @@ class Child:
             return self.guard.wait()
 
     def log_tail(self, lines: int = LOG_TAIL_LINES) -> str:
-        """The last lines of the child's log; "" when it wrote nothing."""
+        """The last lines that the child wrote to its log; "" when there are none."""
         with self.log.open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+            log.seek(max(self.log_start, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
             return "\n".join(log.read().decode("utf-8", "replace").rstrip().splitlines()[-lines:])
 
     def check(self) -> None:
@@ -100,6 +101,7 @@ def start(
     with log.open("ab") as output:
         output.write(f"--- {time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} {' '.join(command)}\n".encode())
         output.flush()
+        log_start = output.tell()
         guard = subprocess.Popen(
             [sys.executable, "-I", "-S", str(GUARD), str(grace_s), *command],
             stdin=subprocess.PIPE,
@@ -115,6 +117,9 @@ def start(
         said, _, rest = answer.readline().decode("utf-8", "replace").strip().partition(" ")
     if said != "pid":
         guard.communicate()
-        raise Unavailable(f"{name} cannot be started: {rest or 'its guard failed'}", where=command[0],
-                          remedy=f"check that the program exists and may be executed; log: {log}")
-    return Child(name, tuple(command), int(rest), log, grace_s, guard)
+        raise Unavailable(
+            f"{name} cannot be started: {rest or 'its guard failed'}",
+            where=command[0],
+            remedy=f"check that the program exists and may be executed; log: {log}",
+        )
+    return Child(name, tuple(command), int(rest), log, grace_s, guard, log_start)

@@ -19,8 +19,8 @@ class Service:
 
     name: as people call it, also the stem of its log file.
     port: where it will listen on 127.0.0.1.
-    ready: one look, at most about a second: whether the service answers in its own protocol. Errors that mean "not yet" are
-        False; anything else may raise Unavailable.
+    ready: one look, at most about a second: whether the service answers in its own protocol. Errors that mean "not
+        yet" are False; anything else may raise Unavailable.
     ready_within_s: how long starting may take on a loaded machine before it counts as failed.
     grace_s: between SIGTERM and SIGKILL at the end.
     """
@@ -55,8 +55,11 @@ def claim_port(name: str, port: int, option: str) -> int:
         try:
             listener.bind((HOST, port))
         except OSError as error:
-            raise Unavailable(f"the port of the {name} is taken: {error.strerror}", where=f"{HOST}:{port}",
-                              remedy=f"stop what listens there, or choose another with {option} (0 takes any)") from error
+            raise Unavailable(
+                f"the port of the {name} is taken: {error.strerror}",
+                where=f"{HOST}:{port}",
+                remedy=f"stop what listens there, or choose another with {option} (0 takes any)",
+            ) from error
     return port
 
 
@@ -81,7 +84,10 @@ def wait_ready(service: Service, child: Child, since_s: float, now: Callable[[],
             child.check()  # a stranger on the same port must not pass for it
             return now() - since_s
         if now() - since_s > service.ready_within_s:
-            raise Unavailable(f"the {service.name} does not answer after {service.ready_within_s:g} s", where=service.address,
-                              remedy=f"read {child.log}; its last lines:\n{child.log_tail()}")
+            raise Unavailable(
+                f"the {service.name} does not answer after {service.ready_within_s:g} s",
+                where=service.address,
+                remedy=f"read {child.log}; its last lines:\n{child.log_tail()}",
+            )
         time.sleep(pause_s)  # the pause between two looks; the deadline above decides
         pause_s = min(pause_s * 1.5, 0.05)

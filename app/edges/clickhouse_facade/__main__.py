@@ -15,6 +15,8 @@ from app.edges.clickhouse_facade.handler import Handler
 from app.edges.clickhouse_facade.server import bind
 from app.edges.clickhouse_facade.users import from_environment
 
+POLL_S = 0.05  # how late the end is noticed
+
 
 def main() -> int:
     """Bind first, so that a taken port is said at once; then open the engine; then answer."""
@@ -41,22 +43,30 @@ def main() -> int:
 
 
 def serve(path: Path, host: str, port: int, limits: Limits, stop: threading.Event) -> None:
-    """Serve until `stop` is set, then finish what runs. Raises Unavailable and Refused as `bind` does, and for a locked path."""
+    """Serve until `stop` is set, then finish what runs.
+
+    Raises Unavailable for a taken port or directory, Refused for an address that needs passwords.
+    """
     users = from_environment(os.environ)
     handler = type("BoundHandler", (Handler,), {"users": users, "max_body_bytes": limits.body_mib * MIB})
     with bind(host, port, users, handler) as server:
-        from app.edges.clickhouse_facade.engine import Engine  # 0.7 s and 270 MiB: only once the port is ours
+        from app.edges.clickhouse_facade.engine import Engine  # noqa: PLC0415  0.7 s and 270 MiB: only once the port is ours
 
         try:
             engine = Engine(path, limits)
         except RuntimeError as error:
-            raise Unavailable(f"chDB cannot open its directory: {error}", where=str(path),
-                              remedy="end the process that uses it, or choose another directory") from error
+            raise Unavailable(
+                f"chDB cannot open its directory: {error}",
+                where=str(path),
+                remedy="end the process that uses it, or choose another directory",
+            ) from error
         with engine:
             handler.engine = engine  # type: ignore[attr-defined]  # the class made above
-            answering = threading.Thread(target=server.serve_forever, name="http", daemon=True)
+            answering = threading.Thread(target=server.serve_forever, args=(POLL_S,), name="http", daemon=True)
             answering.start()
-            sys.stderr.write(f"ready on {host}:{server.server_address[1]}, ClickHouse {engine.version} (chDB), {path}\n")
+            sys.stderr.write(
+                f"ready on {host}:{server.server_address[1]}, ClickHouse {engine.version} (chDB), {path}\n"
+            )
             stop.wait()
             server.shutdown()
 

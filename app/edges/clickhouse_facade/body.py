@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
 from email.message import Message
-from typing import BinaryIO
 
 from app.edges.clickhouse_facade.codecs import decompress
 from app.edges.clickhouse_facade.faults import BAD_ARGUMENTS, HTTP_LENGTH_REQUIRED, REQUEST_TOO_LARGE, Fault
@@ -13,7 +13,7 @@ LINE_BYTES = 8_192  # of a chunk's size line and of a trailer line
 _HEX = re.compile(rb"[0-9A-Fa-f]{1,8}")
 
 
-def read(stream: BinaryIO, headers: Message, max_bytes: int) -> bytes:
+def read(stream: io.BufferedIOBase, headers: Message, max_bytes: int) -> bytes:
     """The body as it was before any content encoding.
 
     max_bytes: bounds the body as sent and as unpacked.
@@ -32,20 +32,22 @@ def read(stream: BinaryIO, headers: Message, max_bytes: int) -> bytes:
 
 def _length(text: str, max_bytes: int) -> int:
     if not (text.isascii() and text.isdigit()):
-        raise Fault(HTTP_LENGTH_REQUIRED, "HTTP_LENGTH_REQUIRED", f"Content-Length is not a number: {text!r}", close=True)
+        raise Fault(
+            HTTP_LENGTH_REQUIRED, "HTTP_LENGTH_REQUIRED", f"Content-Length is not a number: {text!r}", close=True
+        )
     if int(text) > max_bytes:
         raise _too_large(max_bytes)
     return int(text)
 
 
-def _exactly(stream: BinaryIO, size: int) -> bytes:
+def _exactly(stream: io.BufferedIOBase, size: int) -> bytes:
     data = stream.read(size)
     if len(data) < size:
         raise Fault(BAD_ARGUMENTS, "BAD_ARGUMENTS", f"The body ends after {len(data)} of {size} bytes", close=True)
     return data
 
 
-def _chunks(stream: BinaryIO, max_bytes: int) -> bytes:
+def _chunks(stream: io.BufferedIOBase, max_bytes: int) -> bytes:
     parts: list[bytes] = []
     total = 0
     while True:
@@ -67,4 +69,6 @@ def _chunks(stream: BinaryIO, max_bytes: int) -> bytes:
 
 
 def _too_large(max_bytes: int) -> Fault:
-    return Fault(REQUEST_TOO_LARGE, "REQUEST_TOO_LARGE", f"The body is above {max_bytes} bytes; send smaller blocks", close=True)
+    return Fault(
+        REQUEST_TOO_LARGE, "REQUEST_TOO_LARGE", f"The body is above {max_bytes} bytes; send smaller blocks", close=True
+    )

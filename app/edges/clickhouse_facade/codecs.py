@@ -36,7 +36,12 @@ if zstd is not None:
     _DECOMPRESSORS["zstd"] = zstd.ZstdDecompressor
     _COMPRESSORS["zstd"] = lambda data: zstd.compress(data, 1)
 
-_ERRORS: tuple[type[Exception], ...] = (zlib.error, RuntimeError, EOFError, *(() if zstd is None else (zstd.ZstdError,)))
+_ERRORS: tuple[type[Exception], ...] = (
+    zlib.error,
+    RuntimeError,
+    EOFError,
+    *(() if zstd is None else (zstd.ZstdError,)),
+)
 
 
 def decompress(data: bytes, encoding: str, max_bytes: int) -> bytes:

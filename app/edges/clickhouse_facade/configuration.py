@@ -13,7 +13,8 @@ MIB = 1 << 20
 class Limits:
     """What the embedded ClickHouse may use.
 
-    memory_mib: of the whole engine; the engine's own default is 90 % of the machine, too much beside the other services.
+    memory_mib: of the whole engine; the engine's own default is 90 % of the machine, too much beside the other
+        services.
     body_mib: of one request's body, as sent and as unpacked. A block of 50,000 predictions is about 15 MiB.
     max_concurrent_statements: further ones wait.
     fsync: survive a power cut, not only a crash, at the price of slower inserts.
@@ -56,7 +57,7 @@ def write_configuration(path: Path, limits: Limits) -> Path:
     memory = limits.memory_mib * MIB
     users, config = path / "users.xml", path / "config.xml"
     users.write_text(_USERS.format(statement=memory * 3 // 4, spill=memory * 3 // 8))
-    config.write_text(_CONFIG.format(
-        memory=memory, marks=memory // 8, fsync=int(limits.fsync), users=escape(str(users.resolve()))
-    ))
+    config.write_text(
+        _CONFIG.format(memory=memory, marks=memory // 8, fsync=int(limits.fsync), users=escape(str(users.resolve())))
+    )
     return config.resolve()

@@ -39,7 +39,9 @@ class Engine:
     def __init__(self, path: Path, limits: Limits) -> None:
         configuration = write_configuration(path, limits)
         self._data = str(path / "data")
-        self._root = chdb.connect(f"{self._data}?config-file={configuration}")  # held: the engine ends with its last handle
+        self._root = chdb.connect(
+            f"{self._data}?config-file={configuration}"
+        )  # held: the engine ends with its last handle
         self._sessions = Sessions(lambda: chdb.connect(self._data))
         self._slots = threading.BoundedSemaphore(limits.max_concurrent_statements)
         self._limits = limits
@@ -48,7 +50,9 @@ class Engine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -73,17 +77,21 @@ class Engine:
 
         settings: of this statement only; applied before `readonly`, after which the engine lets nothing be changed.
         parameters: for {name:Type} in the statement, bound by the engine.
-        readonly: 0, 1 (reads only) or 2 (reads and settings), as in ClickHouse. A readonly handle cannot be turned back, so
-            such a statement never uses a session's handle.
+        readonly: 0, 1 (reads only) or 2 (reads and settings), as in ClickHouse. A readonly handle cannot be turned
+            back, so such a statement never uses a session's handle.
 
-        Raises Fault when no slot comes free or a setting's name is none, RuntimeError (chDB's) for everything the engine says.
+        Raises Fault when no slot comes free or a setting's name is none, RuntimeError (chDB's) for everything the
+        engine says.
         """
         for name in settings:
             if not _SETTING.fullmatch(name):
                 raise Fault(BAD_ARGUMENTS, "BAD_ARGUMENTS", f"Not the name of a setting: {name!r}")
         if not self._slots.acquire(timeout=QUEUE_S):
-            raise Fault(TOO_MANY_SIMULTANEOUS_QUERIES, "TOO_MANY_SIMULTANEOUS_QUERIES",
-                        f"{self._limits.max_concurrent_statements} statements have run for {QUEUE_S:g} s")
+            raise Fault(
+                TOO_MANY_SIMULTANEOUS_QUERIES,
+                "TOO_MANY_SIMULTANEOUS_QUERIES",
+                f"{self._limits.max_concurrent_statements} statements have run for {QUEUE_S:g} s",
+            )
         try:
             with ExitStack() as undo:
                 handle = undo.enter_context(self._sessions.handle("" if readonly else session))
@@ -94,7 +102,9 @@ class Engine:
                         undo.callback(handle.query, f"SET {name} = DEFAULT", "TSV")
                 if readonly:
                     handle.query(f"SET readonly = {readonly:d}", "TSV")
-                return _insert(handle, statement) if statement.data is not None else _query(handle, statement, parameters)
+                return (
+                    _insert(handle, statement) if statement.data is not None else _query(handle, statement, parameters)
+                )
         finally:
             self._slots.release()
 
@@ -103,13 +113,24 @@ def _insert(handle: chdb.conn.Connection, statement: Statement) -> Answer:
     with handle.send_insert(statement.sql.decode(), statement.format) as stream:
         stream.append(statement.data)
         done = stream.finish()
-    return Answer(b"", {"written_rows": str(done.rows_written), "written_bytes": str(done.bytes_written),
-                        "elapsed_ns": str(int(done.elapsed * 1e9))})
+    return Answer(
+        b"",
+        {
+            "written_rows": str(done.rows_written),
+            "written_bytes": str(done.bytes_written),
+            "elapsed_ns": str(int(done.elapsed * 1e9)),
+        },
+    )
 
 
 def _query(handle: chdb.conn.Connection, statement: Statement, parameters: Mapping[str, str]) -> Answer:
     result = handle.query(statement.sql.decode("utf-8", "surrogateescape"), statement.format, params=dict(parameters))
-    return Answer(result.bytes() or b"", {
-        "read_rows": str(result.storage_rows_read()), "read_bytes": str(result.storage_bytes_read()),
-        "result_rows": str(result.rows_read()), "elapsed_ns": str(int(result.elapsed() * 1e9)),
-    })
+    return Answer(
+        result.bytes() or b"",
+        {
+            "read_rows": str(result.storage_rows_read()),
+            "read_bytes": str(result.storage_bytes_read()),
+            "result_rows": str(result.rows_read()),
+            "elapsed_ns": str(int(result.elapsed() * 1e9)),
+        },
+    )

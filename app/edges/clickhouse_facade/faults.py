@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-# Codes and their HTTP status. Source: ClickHouse, src/Common/ErrorCodes.cpp and src/Server/HTTP/exceptionCodeToHTTPStatus.cpp.
+# Codes and their HTTP status. Source: ClickHouse, src/Common/ErrorCodes.cpp and
+# src/Server/HTTP/exceptionCodeToHTTPStatus.cpp.
 BAD_ARGUMENTS = 36
 UNKNOWN_COMPRESSION_METHOD = 89
 NOT_IMPLEMENTED = 48
@@ -27,7 +28,10 @@ _CODE = re.compile(r"Code: (\d+)\.")
 
 
 class Fault(Exception):
-    """A request that gets an error as its answer. close: the rest of the request was not read, so the connection must end."""
+    """A request that gets an error as its answer.
+
+    close: the rest of the request was not read, so the connection must end.
+    """
 
     def __init__(self, code: int, name: str, text: str, *, close: bool = False) -> None:
         super().__init__(f"Code: {code}. DB::Exception: {text} ({name})")
@@ -57,4 +61,4 @@ def read_engine_error(text: str) -> tuple[int, str]:
     found = _CODE.search(text)
     if not found:
         return STD_EXCEPTION, f"Code: {STD_EXCEPTION}. DB::Exception: {text} (STD_EXCEPTION)"
-    return int(found[1]), text[found.start():].strip()
+    return int(found[1]), text[found.start() :].strip()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import socket
 import sys
+import time
 import uuid
 from collections.abc import Mapping
 from email.parser import BytesParser
@@ -21,19 +24,45 @@ from app.edges.clickhouse_facade.faults import BAD_ARGUMENTS, NOT_IMPLEMENTED, F
 from app.edges.clickhouse_facade.users import User, authenticate
 
 # Parameters of ClickHouse's HTTP interface that are not settings. Source: ClickHouse, src/Server/HTTPHandler.cpp.
-TRANSPORT = frozenset({
-    "database", "query", "default_format", "user", "password", "quota_key", "session_id", "session_timeout", "session_check",
-    "query_id", "compress", "decompress", "wait_end_of_query", "buffer_size", "stacktrace", "client_protocol_version", "role",
-    "send_progress_in_http_headers", "http_headers_progress_interval_ms", "enable_http_compression",
-    "cancel_http_readonly_queries_on_client_close", "http_response_buffer_size", "add_http_cors_header",
-    "network_compression_method", "http_write_exception_in_output_format", "readonly",
-})
+TRANSPORT = frozenset(
+    {
+        "database",
+        "query",
+        "default_format",
+        "user",
+        "password",
+        "quota_key",
+        "session_id",
+        "session_timeout",
+        "session_check",
+        "query_id",
+        "compress",
+        "decompress",
+        "wait_end_of_query",
+        "buffer_size",
+        "stacktrace",
+        "client_protocol_version",
+        "role",
+        "send_progress_in_http_headers",
+        "http_headers_progress_interval_ms",
+        "enable_http_compression",
+        "cancel_http_readonly_queries_on_client_close",
+        "http_response_buffer_size",
+        "add_http_cors_header",
+        "network_compression_method",
+        "http_write_exception_in_output_format",
+        "readonly",
+    }
+)
 TYPES = {
-    "JSON": "application/json; charset=UTF-8", "JSONCompact": "application/json; charset=UTF-8",
-    "JSONEachRow": "application/x-ndjson; charset=UTF-8", "CSV": "text/csv; charset=UTF-8",
+    "JSON": "application/json; charset=UTF-8",
+    "JSONCompact": "application/json; charset=UTF-8",
+    "JSONEachRow": "application/x-ndjson; charset=UTF-8",
+    "CSV": "text/csv; charset=UTF-8",
 }
 TEXT = "text/plain; charset=UTF-8"
 COMPRESS_ABOVE_BYTES = 512
+LINGER_S = 5.0
 _HEADER_SAFE = re.compile(r"[\x20-\x7e]{1,128}")
 
 
@@ -70,6 +99,10 @@ class Handler(BaseHTTPRequestHandler):
         except Fault as fault:
             self.close_connection = self.close_connection or fault.close
             self._fault(fault.status, fault.code, str(fault), head)
+            if fault.close:
+                self._linger()
+        except UnicodeError as error:
+            self._fault(400, BAD_ARGUMENTS, f"Code: {BAD_ARGUMENTS}. DB::Exception: Not UTF-8: {error}", head)
         except RuntimeError as error:  # what chDB raises for everything the engine says
             code, text = read_engine_error(str(error))
             self._fault(status_of(code), code, text, head)
@@ -81,7 +114,9 @@ class Handler(BaseHTTPRequestHandler):
         head["X-ClickHouse-Query-Id"] = query_id if _HEADER_SAFE.fullmatch(query_id) else str(uuid.uuid4())
         user = authenticate(self.users, self.headers, parameters)
         if parameters.get("compress", "0") == "1" or parameters.get("decompress", "0") == "1":
-            raise Fault(NOT_IMPLEMENTED, "NOT_IMPLEMENTED", "ClickHouse block compression; use Content-Encoding instead")
+            raise Fault(
+                NOT_IMPLEMENTED, "NOT_IMPLEMENTED", "ClickHouse block compression; use Content-Encoding instead"
+            )
         query = parameters.get("query", "").encode("utf-8", "surrogateescape")
         default_format = parameters.get("default_format") or self.headers.get("X-ClickHouse-Format") or "TabSeparated"
         if greeting.is_greeting(query or raw):
@@ -99,7 +134,9 @@ class Handler(BaseHTTPRequestHandler):
         head["X-ClickHouse-Summary"] = json.dumps(answer.summary)
         if asked.has_result:
             head["X-ClickHouse-Format"] = asked.format
-        return self._reply(200, answer.body, head, TYPES.get(asked.format, TEXT), parameters.get("enable_http_compression") == "1")
+        return self._reply(
+            200, answer.body, head, TYPES.get(asked.format, TEXT), parameters.get("enable_http_compression") == "1"
+        )
 
     def _readonly(self, parameters: Mapping[str, str], user: User) -> int:
         """The strictest of what the user is held to, what HTTP's GET allows and what the client asks for."""
@@ -114,7 +151,9 @@ class Handler(BaseHTTPRequestHandler):
         head["X-ClickHouse-Exception-Code"] = str(code)
         self._reply(status, f"{text} (version {self.engine.version})\n".encode(), head)
 
-    def _reply(self, status: int, data: bytes, head: dict[str, str], kind: str = TEXT, may_compress: bool = False) -> None:
+    def _reply(
+        self, status: int, data: bytes, head: dict[str, str], kind: str = TEXT, may_compress: bool = False
+    ) -> None:
         # between processes of one machine a copy is cheaper than any compression
         if may_compress and len(data) > COMPRESS_ABOVE_BYTES and not self.client_address[0].startswith("127."):
             encoding = choose(self.headers.get("Accept-Encoding", ""))
@@ -129,6 +168,16 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(data)
 
+    def _linger(self) -> None:
+        """Take in what the client still sends, for a while: closing with bytes unread would reset the answer away."""
+        self.wfile.flush()
+        self.connection.shutdown(socket.SHUT_WR)
+        self.connection.settimeout(LINGER_S)
+        deadline_s = time.monotonic() + LINGER_S
+        with contextlib.suppress(OSError):  # it went away: so be it
+            while time.monotonic() < deadline_s and self.rfile.read1(1 << 16):
+                pass
+
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Nothing: a line per statement would be most of the log."""
 
@@ -138,7 +187,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _settings(parameters: Mapping[str, str], user: User) -> dict[str, str]:
-    asked = {name: value for name, value in parameters.items() if name not in TRANSPORT and not name.startswith("param_")}
+    asked = {
+        name: value for name, value in parameters.items() if name not in TRANSPORT and not name.startswith("param_")
+    }
     return {**asked, **{name: value for name, value in user.settings.items() if name != "readonly"}}
 
 
@@ -149,11 +200,17 @@ def _readonly_level(text: str) -> int:
 
 
 def _form(content_type: str, raw: bytes) -> dict[str, str]:
-    """The fields of a multipart form, which clients use for parameters too long for a URL. Raises Fault for a file in it."""
+    """The fields of a multipart form, which clients use for parameters too long for a URL.
+
+    Raises Fault for a file in it: that would be an external table.
+    """
     message = BytesParser().parsebytes(b"Content-Type: " + content_type.encode("latin-1") + b"\r\n\r\n" + raw)
     fields: dict[str, str] = {}
-    for part in message.get_payload() if message.is_multipart() else ():
+    for part in message.walk():
+        value = part.get_payload(decode=True)
+        if not isinstance(value, bytes):  # the container of the others
+            continue
         if part.get_filename():
             raise Fault(NOT_IMPLEMENTED, "NOT_IMPLEMENTED", "External tables are not served by the embedded ClickHouse")
-        fields[str(part.get_param("name", header="content-disposition"))] = part.get_payload(decode=True).decode()
+        fields[str(part.get_param("name", header="content-disposition"))] = value.decode()
     return fields

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 
 import chdb
 
-IDLE_S = 60.0        # ClickHouse's default_session_timeout
-MAX_SESSIONS = 256   # a client that never reuses its ids must not pile up handles (0.04 MiB each, and their temporary tables)
+IDLE_S = 60.0  # ClickHouse's default_session_timeout
+MAX_SESSIONS = (
+    256  # a client that never reuses its ids must not pile up handles (0.04 MiB each, and their temporary tables)
+)
 
 
 @dataclass(slots=True)

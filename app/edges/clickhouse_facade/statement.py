@@ -6,13 +6,14 @@ import re
 from dataclasses import dataclass
 
 HEAD_BYTES = 65_536  # where the FORMAT of an INSERT is looked for; data follows it
-TAIL_BYTES = 4_096   # where the FORMAT of a query is looked for; it ends the statement
+TAIL_BYTES = 4_096  # where the FORMAT of a query is looked for; it ends the statement
 
 _LITERALS = rb"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.)*\"|`(?:[^`\\]|\\.)*`|--[^\n]*|/\*.*?\*/"
 _SPACE = rb"(?:\s|--[^\n]*\n|/\*.*?\*/)*"
 _INSERT = re.compile(_SPACE + rb"INSERT\s", re.IGNORECASE | re.DOTALL)
 _NO_RESULT = re.compile(
-    _SPACE + rb"(?:CREATE|ALTER|DROP|SET|USE|INSERT|RENAME|TRUNCATE|OPTIMIZE|SYSTEM|GRANT|REVOKE|ATTACH|DETACH|EXCHANGE|DELETE|UPDATE)\b",
+    _SPACE + rb"(?:CREATE|ALTER|DROP|SET|USE|INSERT|RENAME|TRUNCATE|OPTIMIZE|SYSTEM|GRANT|REVOKE|ATTACH|DETACH"
+    rb"|EXCHANGE|DELETE|UPDATE)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _KEYWORD = re.compile(
@@ -39,12 +40,12 @@ class Statement:
 
 
 def parse(query: bytes, body: bytes, default_format: str) -> Statement:
-    """Join the URL's query and the body as ClickHouse does, and take an INSERT of data apart.
+    r"""Join the URL's query and the body as ClickHouse does, and take an INSERT of data apart.
 
-    A format named inside a literal or a comment is not one. INSERT ... VALUES and INSERT ... SELECT stay whole: the engine
-    reads them itself.
+    A format named inside a literal or a comment is not one. INSERT ... VALUES and INSERT ... SELECT stay whole:
+    the engine reads them itself.
 
-    >>> parse(b"", b"INSERT INTO t FORMAT CSV\\n1,2", "TSV")
+    >>> parse(b"", b"INSERT INTO t FORMAT CSV\n1,2", "TSV")
     Statement(sql=b'INSERT INTO t', format='CSV', data=b'1,2', has_result=False)
     >>> parse(b"SELECT ' FORMAT CSV'", b"", "TSV").format
     'TSV'
@@ -56,8 +57,8 @@ def parse(query: bytes, body: bytes, default_format: str) -> Statement:
             if found["values"] is not None:
                 break
             if found["format"] is not None:
-                inline = head[found.end():] if query else b""
-                data = inline + body if query else text[found.end():]
+                inline = head[found.end() :] if query else b""
+                data = inline + body if query else text[found.end() :]
                 return Statement(head[: found.start()].rstrip(), found["name"].decode(), data, has_result=False)
         return Statement(text, default_format, has_result=False)
     return Statement(text, _result_format(text) or default_format, has_result=not _NO_RESULT.match(text[:HEAD_BYTES]))

@@ -15,12 +15,17 @@ PASSWORD_VARIABLE = "WEIR_CLICKHOUSE_PASSWORD"
 READER_PASSWORD_VARIABLE = "WEIR_CLICKHOUSE_READER_PASSWORD"
 
 # What a dashboard's statement may use: an endless query must not starve the recorder, nor write.
-READER_SETTINGS = {"max_execution_time": "60", "max_result_rows": "5000000", "result_overflow_mode": "throw", "readonly": "1"}
+READER_SETTINGS = {
+    "max_execution_time": "60",
+    "max_result_rows": "5000000",
+    "result_overflow_mode": "throw",
+    "readonly": "1",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A name, a password ("" lets anyone in) and settings that are applied last, so that no request can override them."""
+    """A name, a password ("" lets anyone in) and settings that no request can override."""
 
     name: str
     password: str = field(repr=False)
@@ -28,7 +33,10 @@ class User:
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, User]:
-    """`default`, who may do everything, and `reader`, who may only read; the reader's password falls back on the other's."""
+    """`default`, who may do everything, and `reader`, who may only read.
+
+    The reader's password, where none is set, is that of `default`.
+    """
     password = environment.get(PASSWORD_VARIABLE, "")
     reader = environment.get(READER_PASSWORD_VARIABLE, "") or password
     return {"default": User("default", password), "reader": User("reader", reader, READER_SETTINGS)}
@@ -47,8 +55,11 @@ def authenticate(users: Mapping[str, User], headers: Message, parameters: Mappin
         name, password = parameters.get("user"), parameters.get("password", "")
     user = users.get(name or "default")
     if user is None or (user.password and not hmac.compare_digest(user.password.encode(), password.encode())):
-        raise Fault(AUTHENTICATION_FAILED, "AUTHENTICATION_FAILED",
-                    "Authentication failed: password is incorrect, or there is no user with such name.")
+        raise Fault(
+            AUTHENTICATION_FAILED,
+            "AUTHENTICATION_FAILED",
+            "Authentication failed: password is incorrect, or there is no user with such name.",
+        )
     return user
 
 
@@ -56,5 +67,7 @@ def _basic(token: str) -> tuple[str, str]:
     try:
         name, _, password = base64.b64decode(token.strip(), validate=True).decode().partition(":")
     except (binascii.Error, UnicodeDecodeError):
-        raise Fault(AUTHENTICATION_FAILED, "AUTHENTICATION_FAILED", "The Authorization header cannot be read.") from None
+        raise Fault(
+            AUTHENTICATION_FAILED, "AUTHENTICATION_FAILED", "The Authorization header cannot be read."
+        ) from None
     return name, password
