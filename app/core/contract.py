@@ -17,3 +17,21 @@ class Contract:
     version: int
     schema: str
     schema_id: int
+
+
+def subject_of(topic: str) -> str:
+    """The registry's subject for the values of a topic.
+
+    >>> subject_of("weir.predictions")
+    'weir.predictions-value'
+    """
+    return f"{topic}-value"
+
+
+def requests_topic(service: str) -> str:
+    """The topic on which a scoring service is asked.
+
+    >>> requests_topic("flight-delay")
+    'weir.requests.flight-delay'
+    """
+    return f"weir.requests.{service}"

@@ -10,7 +10,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyruhvro
 
 from app.wire import shape
@@ -30,8 +29,6 @@ _TAIL_VALUE: Final = float(np.frombuffer(_TAIL, "<f8")[0])
 # Arrow's string columns end at 2 GiB, where the codec panics; one call never gets near.
 _CALL_BYTES: Final = 1 << 30
 
-_INT_MIN: Final = -(1 << 31)
-_INT_MAX: Final = (1 << 31) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,19 +94,23 @@ def _read(writer: Writer, records: list[bytes]) -> tuple[pa.RecordBatch, npt.NDA
         return f"{len(records)} records gave {raw.num_rows} rows"
     left_over = raw.column(raw.num_columns - 1).to_numpy() != _TAIL_VALUE
     why = {int(i): "the body has bytes left over" for i in np.flatnonzero(left_over)}
-    for field in writer.shape.fields:
-        column = raw.column(field.name)
+    fields = writer.shape.fields
+    for field, column in zip(fields, _body(raw), strict=True):
         if field.kind is Kind.STRING and not _is_text(column):
             return f"field {field.name} is not UTF-8"
         if field.kind is Kind.INT:
-            why |= {i: f"field {field.name} does not fit 32 bits" for i in _past_32_bits(column)}
+            why |= {int(i): f"field {field.name} does not fit 32 bits" for i in np.flatnonzero(_past_32_bits(column))}
     keep = np.arange(len(records))
     if why:
         keep = np.setdiff1d(keep, list(why))
         raw = raw.take(pa.array(keep))
-    columns = [_as_declared(raw.column(field.name), field.kind) for field in writer.shape.fields]
-    rows = pa.RecordBatch.from_arrays(columns, schema=writer.shape.arrow)
-    return writer.resolution.apply(rows), keep, why
+    columns = [_as_declared(column, field.kind) for field, column in zip(fields, _body(raw), strict=True)]
+    return writer.resolution.apply(pa.RecordBatch.from_arrays(columns, schema=writer.shape.arrow)), keep, why
+
+
+def _body(raw: pa.RecordBatch) -> list[pa.Array]:
+    columns: list[pa.Array] = raw.columns
+    return columns[len(_FRAME) : -len(_TAIL_FIELD)]
 
 
 def _is_text(column: pa.Array) -> bool:
@@ -121,18 +122,18 @@ def _is_text(column: pa.Array) -> bool:
     return True
 
 
-def _past_32_bits(column: pa.Array) -> list[int]:
-    bounds = pc.min_max(column)
-    low, high = bounds["min"].as_py(), bounds["max"].as_py()
-    if low is None or (low >= _INT_MIN and high <= _INT_MAX):
-        return []
-    past = pc.fill_null(pc.or_(pc.less(column, _INT_MIN), pc.greater(column, _INT_MAX)), False)
-    return np.flatnonzero(past.to_numpy(zero_copy_only=False)).tolist()
+def _past_32_bits(column: pa.Array) -> npt.NDArray[np.bool_]:
+    """bool[n]: which values of an int64 column the declared `int` cannot hold."""
+    values = np.frombuffer(column.buffers()[1], np.int64, len(column), column.offset * 8)
+    past: npt.NDArray[np.bool_] = values != values.astype(np.int32)
+    if column.null_count:
+        past &= column.is_valid().to_numpy(zero_copy_only=False)
+    return past
 
 
 def _as_declared(column: pa.Array, kind: Kind) -> pa.Array:
-    """A column as the codec gave it -> the type that the schema declares."""
+    """A column as the codec gave it -> the type that the schema declares; a view wherever the bytes are the same."""
     wanted = shape.ARROW[kind]
-    if kind is Kind.BYTES:
-        return column.view(wanted)
-    return column if column.type == wanted else column.cast(wanted)
+    if column.type == wanted:
+        return column
+    return column.cast(wanted) if kind is Kind.INT else column.view(wanted)

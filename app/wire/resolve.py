@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import pyarrow as pa
-from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
-from avro.errors import AvroException
-from avro.schema import parse as parse_avro
 
 from app.core.errors import Refused
 from app.wire import shape
+from app.wire.compatibility import incompatibility
 from app.wire.shape import FieldShape, Shape
-
-_CHECKER: Final = ReaderWriterCompatibilityChecker()  # type: ignore[no-untyped-call]  # its __init__ has no annotation
-
-
-def incompatibility(reader: str, writer: str) -> str | None:
-    """Why `reader` cannot read what `writer` wrote, or None when it can. Both are Avro JSON texts.
-
-    Source: Avro 1.12 specification, Schema Resolution, as the `avro` package checks it.
-    """
-    try:
-        result = _CHECKER.get_compatibility(parse_avro(reader), parse_avro(writer))
-    except AvroException as error:
-        return f"not an Avro schema: {error}"
-    if result.compatibility is SchemaCompatibilityType.compatible:
-        return None
-    kinds = ", ".join(sorted(str(kind.value) for kind in result.incompatibilities))
-    return f"{kinds}: {', '.join(sorted(result.messages))}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +21,8 @@ class Resolution:
 
     def apply(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """Rows under the reader's schema: added fields get their defaults, removed ones go, numbers are widened."""
+        if rows.schema.equals(self.reader.arrow):
+            return rows
         arrays = []
         for field, column in self.columns:
             wanted = field.arrow.type

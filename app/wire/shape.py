@@ -74,15 +74,11 @@ class FieldShape:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A flat record: its full name and fields in wire order."""
+    """A flat record: its full name, its fields in wire order, and the schema of its rows, a column a field."""
 
     fullname: str
     fields: tuple[FieldShape, ...]
-
-    @property
-    def arrow(self) -> pa.Schema:
-        """Schema of its rows; a column a field, in the same order."""
-        return pa.schema([field.arrow for field in self.fields])
+    arrow: pa.Schema
 
     def codec_schema(self, *, ints_as_longs: bool, before: tuple[Any, ...] = (), after: tuple[Any, ...] = ()) -> str:
         """The same wire layout in types that the Rust codec handles, with extra fields around it.
@@ -116,7 +112,8 @@ def parse(text: str) -> Shape:
         raise Refused("schema is not an Avro record", remedy="give a record schema with fields")
     name, namespace = str(raw.get("name", "")), str(raw.get("namespace", ""))
     fullname = name if "." in name or not namespace else f"{namespace}.{name}"
-    return Shape(fullname, tuple(_field(fullname, item) for item in raw["fields"]))
+    fields = tuple(_field(fullname, item) for item in raw["fields"])
+    return Shape(fullname, fields, pa.schema([field.arrow for field in fields]))
 
 
 def arrow_schema(text: str) -> pa.Schema:
