@@ -1,0 +1,180 @@
+"""Features for a micro-batch: cached columns first, one read of the online store for everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from app.core.features import FeatureBlock, ServicePlan
+from app.edges import feature_plan
+from app.edges.feature_cache import NOTHING, FeatureCache, Key, Slots
+from app.edges.record_layout import encode_key, layout_of
+from app.edges.record_store import Ask, RecordStore, open_store
+from app.settings import Settings
+
+
+class FeatureReader:
+    """core.features.Lookup over a record store. One thread at a time.
+
+    ttl_us: how old a cached record may be, by the clock that `read` is given. revalidate_on_watermark: also ask the
+    store again for whatever was read before its watermark last moved. That makes reads exact in a replay by event
+    time, where one step of the features stands for an hour; in live running the watermark moves all the time, and the
+    time to live alone bounds how old a value may be.
+    """
+
+    def __init__(
+        self, plan: ServicePlan, store: RecordStore, *, max_keys: int, ttl_us: int, revalidate_on_watermark: bool
+    ) -> None:
+        self.plan = plan
+        self._store = store
+        self._max_rows = max_keys
+        self._ttl_us = ttl_us
+        self._revalidate = revalidate_on_watermark
+        self._layouts = [layout_of(view) for view in plan.views]
+        self._caches = [FeatureCache(len(view.features), max_keys) for view in plan.views]
+        ends = np.cumsum([0, *(len(view.features) for view in plan.views)]).tolist()
+        self._spans = [slice(begin, end) for begin, end in pairwise(ends)]
+
+    @staticmethod
+    def of(settings: Settings, service: str) -> FeatureReader:
+        """A reader of one feature service as the settings say. Raises Refused, Unavailable."""
+        plan = feature_plan.load(settings, service)
+        return FeatureReader(
+            plan, open_store(settings, plan.project), max_keys=settings.cache_max_keys,
+            ttl_us=int(settings.cache_ttl_s * 1e6), revalidate_on_watermark=settings.clock == "event",
+        )
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._store.close()
+
+    def read(self, keys: Mapping[str, pa.Array], now_us: int) -> FeatureBlock:
+        """Features of n requests. Raises Unavailable; ValueError when a join key of the plan is not in `keys`.
+
+        keys: join key -> n values, string or integer; a null in any part of a key is "not found". now_us: time by
+        which cached records age, microseconds; wall or event time, but always the same one.
+        """
+        missing = {name for view in self.plan.views for name in view.join_keys} - keys.keys()
+        if missing:
+            raise ValueError(f"join keys are missing: {', '.join(sorted(missing))}")
+        n = len(next(iter(keys.values())))
+        block = FeatureBlock(
+            np.empty((n, len(self.plan.columns)), np.float32), np.empty((n, len(self.plan.views)), np.int64),
+            np.empty((n, len(self.plan.views)), bool), 0, 0)
+        hits = lookups = 0
+        for begin in range(0, n, self._max_rows):  # so that a batch never has more keys than a cache
+            rows = slice(begin, min(begin + self._max_rows, n))
+            part = {name: column.slice(begin, rows.stop - begin) for name, column in keys.items()}
+            part_hits, part_lookups = self._read(part, now_us, rows, block)
+            hits, lookups = hits + part_hits, lookups + part_lookups
+        return FeatureBlock(block.values, block.event_us, block.found, hits, lookups)
+
+    def _read(self, keys: Mapping[str, pa.Array], now_us: int, rows: slice, block: FeatureBlock) -> tuple[int, int]:
+        mark = self._store.watermark_us() if self._revalidate else None
+        codes = _Codes(keys)
+        wanted: list[_Wanted] = []
+        hits = lookups = 0
+        for view, cache in zip(self.plan.views, self._caches, strict=True):
+            distinct = codes.of(view.join_keys)
+            slots = cache.find(distinct.keys)
+            stale = np.flatnonzero(~cache.fresh(slots, now_us, self._ttl_us, mark))
+            absent = [distinct.keys[i] for i in stale.tolist()]
+            wanted.append(_Wanted(distinct, slots, stale, absent))
+            lookups += len(slots)
+            hits += len(slots) - len(stale)
+        self._fetch(wanted, now_us)
+        for number, (want, cache, span) in enumerate(zip(wanted, self._caches, self._spans, strict=True)):
+            slots = np.append(want.slots, NOTHING)[want.distinct.codes]
+            cache.values(slots, block.values[rows, span])
+            block.event_us[rows, number] = cache.event_us(slots)
+            block.found[rows, number] = cache.found(slots)
+        return hits, lookups
+
+    def _fetch(self, wanted: list[_Wanted], now_us: int) -> None:
+        asking = [number for number, want in enumerate(wanted) if want.absent]
+        if not asking:
+            return
+        answers, mark = self._store.read_many([
+            Ask(self.plan.views[number], [encode_key(key if isinstance(key, tuple) else (key,))
+                                          for key in wanted[number].absent])
+            for number in asking
+        ])
+        for number, answer in zip(asking, answers, strict=True):
+            want = wanted[number]
+            values = self._layouts[number].matrix(answer.records)
+            if not answer.found.all():
+                values = np.where(answer.found[:, None], values, np.float32(np.nan))
+            columns = (values, np.where(answer.found, answer.records["event_us"], 0), answer.found)
+            want.slots[want.stale] = self._caches[number].put(
+                want.absent, want.slots[want.stale], want.slots, columns, (now_us, mark))
+
+
+@dataclass(frozen=True, slots=True)
+class _Distinct:
+    """Distinct keys of a batch, and for each row the position of its key; `len(keys)` where a part is null."""
+
+    keys: list[Key]
+    codes: npt.NDArray[np.integer]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """One view's share of a batch: slots by distinct key, which of them must be fetched, and their keys."""
+
+    distinct: _Distinct
+    slots: Slots
+    stale: npt.NDArray[np.int64]
+    absent: list[Key]
+
+
+class _Codes:
+    """Dictionary encoding of join key columns, once for each column and combination that views share."""
+
+    def __init__(self, columns: Mapping[str, pa.Array]) -> None:
+        self._columns = columns
+        self._known: dict[tuple[str, ...], _Distinct] = {}
+
+    def of(self, join_keys: tuple[str, ...]) -> _Distinct:
+        known = self._known.get(join_keys)
+        if known is None:
+            known = self._one(join_keys[0]) if len(join_keys) == 1 else self._several(join_keys)
+            self._known[join_keys] = known
+        return known
+
+    def _one(self, name: str) -> _Distinct:
+        column = self._columns[name]
+        if isinstance(column, pa.ChunkedArray):
+            column = column.combine_chunks()
+        if isinstance(column, pa.DictionaryArray):  # its values may repeat, or not occur at all
+            column = column.dictionary_decode()
+        encoded = column.dictionary_encode()
+        indices, distinct = encoded.indices, encoded.dictionary.to_pylist()
+        if indices.null_count:
+            indices = indices.fill_null(len(distinct))
+        return _Distinct(distinct, indices.to_numpy())
+
+    def _several(self, names: tuple[str, ...]) -> _Distinct:
+        parts = [self.of((name,)) for name in names]
+        code = np.zeros(len(parts[0].codes), np.int64)
+        null = np.zeros(len(code), bool)
+        for part in parts:
+            code = code * (len(part.keys) + 1) + part.codes
+            null |= part.codes == len(part.keys)
+        distinct, codes = np.unique(code, return_inverse=True)
+        columns: list[list[Key]] = []
+        for part in reversed(parts):
+            padded: list[Key] = [*part.keys, ""]  # the last one stands for null, and is dropped below
+            columns.append([padded[i] for i in (distinct % len(padded)).tolist()])
+            distinct = distinct // (len(part.keys) + 1)
+        keys: list[Key] = list(zip(*reversed(columns), strict=True))
+        if null.any():
+            keep = np.setdiff1d(codes, codes[null])
+            place = np.full(len(keys) + 1, len(keep))
+            place[keep] = np.arange(len(keep))
+            return _Distinct([keys[i] for i in keep.tolist()], place[codes])
+        return _Distinct(keys, codes)
