@@ -103,12 +103,14 @@ def read(path: Path) -> Bundle:
     hashes = file_hashes(path)
     manifest = _manifest(path)
     if (found := digest(hashes)) != path.name:
-        listed = manifest.get("files", {})
+        listed = manifest.get("files", {}) if manifest else hashes
         changed = [name for name, value in hashes.items() if name != MANIFEST and listed.get(name) != value]
         raise Refused(
             f"bundle was changed after it was built: {', '.join(changed) or MANIFEST} differs, digest is {found[:12]}",
             where=str(path), remedy="restore the folder from where it was built, or build a new bundle",
         )  # fmt: skip
+    if manifest is None:
+        raise Refused("bundle.yaml is not a YAML mapping", where=str(path), remedy=REBUILD)
     return from_manifest(manifest, path.name, where=str(path))
 
 
@@ -222,14 +224,12 @@ def from_manifest(content: Mapping[str, Any], folder_digest: str, where: str) ->
         raise Refused(f"bundle.yaml is not understood: {error}", where=where, remedy=REBUILD) from error
 
 
-def _manifest(path: Path) -> dict[str, Any]:
+def _manifest(path: Path) -> dict[str, Any] | None:
     try:
         content = yaml.safe_load((path / MANIFEST).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise Refused("bundle.yaml is not YAML", where=str(path), remedy=REBUILD) from error
-    if not isinstance(content, dict):
-        raise Refused("bundle.yaml is not a mapping", where=str(path), remedy=REBUILD)
-    return content
+    except (yaml.YAMLError, UnicodeDecodeError):
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def _plain(value: Any) -> Any:

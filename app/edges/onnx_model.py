@@ -1,7 +1,7 @@
 """A model in ONNX Runtime: CUDA where it helps, the CPU otherwise, the same call.
 
 On CUDA every new batch shape costs a kernel search, so batches are padded to a few sizes, each with its own device
-buffers, bound once and run once before traffic comes. On the CPU a batch has any size and is read where it lies.
+buffers, bound once and run before traffic comes. On the CPU a batch has any size and is read where it lies.
 
 ONNX Runtime has no CUDA kernels for tree ensembles (its table of operator kernels has none for domain ai.onnx.ml): a
 graph whose work stays on the CPU is run there altogether, rather than paying copies for its last Sigmoid.
@@ -120,23 +120,25 @@ class Model:
 
 
 class Direct:
-    """Runs a batch as it is, read in place: the way of the CPU."""
+    """Runs a batch as it is: the way of the CPU.
+
+    A plain run reads numpy memory in place as well as a binding does, and is 5 us cheaper a call, which is what counts
+    on small batches; from 1,024 rows on they are alike (120 trees of 31 leaves: 4.3 us a row).
+    """
 
     buckets: tuple[int, ...] = (1, 64)
 
     def __init__(self, session: ort.InferenceSession) -> None:
         self._session = session
         self._input: str = session.get_inputs()[0].name
-        self._output: str = session.get_outputs()[0].name
-        self._rank = len(session.get_outputs()[0].shape)
+        self._outputs: list[str] = [session.get_outputs()[0].name]
 
     def run(self, matrix: Floats) -> Floats:
-        """Bound to the caller's memory on both sides; no copy."""
-        scores = np.empty((len(matrix), 1)[: self._rank], np.float32)
-        binding = self._session.io_binding()
-        binding.bind_input(self._input, "cpu", 0, np.float32, matrix.shape, matrix.ctypes.data)
-        binding.bind_output(self._output, "cpu", 0, np.float32, scores.shape, scores.ctypes.data)
-        _run(self._session, binding)
+        """One call, no copy of the input."""
+        try:
+            scores: Floats = self._session.run(self._outputs, {self._input: matrix})[0]
+        except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            raise RuntimeError(f"ONNX Runtime failed: {error}") from error
         return scores.reshape(-1)
 
 
@@ -174,17 +176,13 @@ class Bucketed:
         staging, given, taken, binding = self._bound[rows]
         staging[: len(matrix)] = matrix
         given.update_inplace(staging)
-        _run(self._session, binding)
+        try:
+            self._session.run_with_iobinding(binding)
+            binding.synchronize_outputs()
+        except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            raise RuntimeError(f"ONNX Runtime failed: {error}") from error
         # A copy: on the CPU device numpy() shows the bound buffer, which the next batch overwrites.
         return np.array(taken.numpy()).reshape(-1)[: len(matrix)]
-
-
-def _run(session: ort.InferenceSession, binding: ort.IOBinding) -> None:
-    try:
-        session.run_with_iobinding(binding)
-        binding.synchronize_outputs()
-    except Exception as error:  # ONNX Runtime's errors share no base class of their own
-        raise RuntimeError(f"ONNX Runtime failed: {error}") from error
 
 
 def _session(path: Path, threads: int) -> tuple[ort.InferenceSession, Placement]:

@@ -1,0 +1,163 @@
+"""A bundle is loaded when it is what its name says, and each way of not being that has its own message."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from app.core.bundle import Bundle
+from app.core.errors import Refused
+from app.core.features import ServicePlan, ViewPlan
+from app.edges import bundle_store as store
+from app.edges import bundle_writer
+from app.settings import Settings
+from tests.bundles import SIGNATURE, WITH_FEATURES, expected, graph, tiny_bundle, weights_of
+
+PLAN = ServicePlan(
+    project="test",
+    service="tiny_v1",
+    fingerprint="f" * 64,
+    views=(
+        ViewPlan("customer_recent", ("customer",), ("spend_7d", "visits_7d"), ("float32", "float32"), 0.0),
+        ViewPlan("shop_recent", ("shop",), ("returns_1d",), ("float32",), 3600.0),
+    ),
+)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(bundles_dir=tmp_path / "bundles", home=tmp_path)
+
+
+def rename_to_digest(folder: Path) -> Path:
+    """The folder under the digest of what is in it now: a bundle made by someone with another tool."""
+    return folder.rename(folder.parent / store.digest(store.file_hashes(folder)))
+
+
+def test_a_bundle_gives_back_what_was_written(tmp_path: Path, settings: Settings) -> None:
+    path = tiny_bundle(tmp_path, WITH_FEATURES, feature_service="tiny_v1", feature_fingerprint="f" * 64)
+    opened = store.open_bundle(path, settings, PLAN)
+    assert opened.bundle.signature == WITH_FEATURES
+    assert opened.bundle.digest == path.name
+    assert opened.bundle.training_to == "2013-06-30"
+    assert (opened.golden_rows, opened.golden_max_diff < 1e-6) == (32, True)
+
+
+def test_it_is_found_by_the_beginning_of_its_digest(tmp_path: Path, settings: Settings) -> None:
+    path = tiny_bundle(tmp_path)
+    assert store.load(path.name[:12], settings) == store.load(path, settings)
+
+
+def test_the_same_content_gives_the_same_digest(tmp_path: Path) -> None:
+    assert tiny_bundle(tmp_path / "a").name == tiny_bundle(tmp_path / "b").name
+    assert tiny_bundle(tmp_path / "a").name != tiny_bundle(tmp_path / "a", version="2").name
+
+
+def test_building_leaves_nothing_else_behind(tmp_path: Path) -> None:
+    path = tiny_bundle(tmp_path)
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("name", store.FILES)
+def test_a_changed_byte_is_refused_and_the_file_is_named(tmp_path: Path, settings: Settings, name: str) -> None:
+    path = tiny_bundle(tmp_path)
+    content = bytearray((path / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (path / name).write_bytes(content)
+    with pytest.raises(Refused, match=rf"changed after it was built: {name} differs"):
+        store.load(path, settings)
+
+
+def test_a_failing_golden_row_is_refused_and_named(tmp_path: Path, settings: Settings) -> None:
+    path = tiny_bundle(tmp_path)
+    golden = pq.read_table(path / store.GOLDEN)
+    scores = golden["score"].to_numpy().copy()
+    scores[5] += 1e-4
+    golden = golden.drop_columns("score").append_column("score", pa.array(scores))
+    pq.write_table(golden, path / store.GOLDEN)
+    with pytest.raises(Refused, match="1 of 32 golden rows fail: row 5 scores"):
+        store.load(rename_to_digest(path), settings)
+
+
+def test_a_feature_service_that_changed_is_refused(tmp_path: Path, settings: Settings) -> None:
+    path = tiny_bundle(tmp_path, WITH_FEATURES, feature_service="tiny_v1", feature_fingerprint="0" * 64)
+    with pytest.raises(Refused, match=r"feature service tiny_v1 has changed since bundle .* was trained"):
+        store.load(path, settings, PLAN)
+
+
+def test_another_feature_service_is_refused(tmp_path: Path, settings: Settings) -> None:
+    path = tiny_bundle(tmp_path, WITH_FEATURES, feature_service="tiny_v2", feature_fingerprint="f" * 64)
+    with pytest.raises(Refused, match="reads feature service tiny_v2, applied is tiny_v1"):
+        store.load(path, settings, PLAN)
+
+
+def test_a_feature_that_the_service_lacks_is_named(tmp_path: Path, settings: Settings) -> None:
+    path = tiny_bundle(tmp_path, WITH_FEATURES, feature_service="tiny_v1", feature_fingerprint="f" * 64)
+    with pytest.raises(Refused, match="has no shop_recent__returns_1d"):
+        store.load(path, settings, dataclasses.replace(PLAN, views=PLAN.views[:1]))
+
+
+def test_a_pickle_beside_the_model_is_refused(tmp_path: Path, settings: Settings) -> None:
+    path = tiny_bundle(tmp_path)
+    (path / "model.pkl").write_bytes(pickle.dumps({"weights": [1, 2]}))
+    with pytest.raises(Refused, match=r"holds model\.pkl: only ONNX is ever loaded, never a pickle"):
+        store.load(rename_to_digest(path), settings)
+
+
+def test_a_pickle_in_the_models_place_is_refused(tmp_path: Path, settings: Settings) -> None:
+    path = tiny_bundle(tmp_path)
+    (path / "model.onnx").write_bytes(pickle.dumps({"weights": [1, 2]}))
+    with pytest.raises(Refused, match="is not an ONNX model"):
+        store.load(rename_to_digest(path), settings)
+
+
+def test_a_missing_file_is_named(tmp_path: Path, settings: Settings) -> None:
+    path = tiny_bundle(tmp_path)
+    (path / store.GOLDEN).unlink()
+    with pytest.raises(Refused, match=r"lacks golden\.parquet"):
+        store.load(path, settings)
+
+
+def test_a_model_of_another_bundle_is_refused(tmp_path: Path, settings: Settings) -> None:
+    path, other = tiny_bundle(tmp_path), tiny_bundle(tmp_path, version="2")
+    shutil.copy(other / store.MODEL, path / store.MODEL)
+    with pytest.raises(Refused, match=r"model\.onnx says weir\.version = '2', bundle\.yaml '1'"):
+        store.load(rename_to_digest(path), settings)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "format: 9\n", "format: 1\nsignature: {inputs: [{name: a}]}\n"])
+def test_a_manifest_that_is_not_understood_is_refused(tmp_path: Path, settings: Settings, text: str) -> None:
+    path = tiny_bundle(tmp_path)
+    (path / store.MANIFEST).write_text(text)
+    with pytest.raises(Refused, match=r"bundle\.yaml is not"):
+        store.load(rename_to_digest(path), settings)
+
+
+@pytest.mark.parametrize(("which", "says"), [("", "no bundle is named"), ("abc", "there is no bundle abc")])
+def test_an_unknown_bundle_is_named(settings: Settings, which: str, says: str) -> None:
+    with pytest.raises(Refused, match=says):
+        store.load(which, settings)
+
+
+def test_building_refuses_golden_rows_that_the_graph_does_not_give(tmp_path: Path) -> None:
+    matrix = np.ones((4, len(SIGNATURE.inputs)), np.float32)
+    columns = {name: matrix[:, i] for i, name in enumerate(SIGNATURE.names)}
+    golden = pa.table({**columns, "score": np.full(4, 0.9, np.float32)})
+    baseline = pa.table({**columns, "score": expected(matrix).astype(np.float32), "label": np.ones(4, np.float32)})
+    bundle = Bundle(service="s", name="n", version="1", owner="o", signature=SIGNATURE, digest="")
+    with pytest.raises(Refused, match="4 of 4 golden rows fail"):
+        bundle_writer.build(
+            bundle, graph(list(weights_of(SIGNATURE))), golden=golden, baseline=baseline, card="", into=tmp_path
+        )
+    with pytest.raises(Refused, match="baseline rows lack label"):
+        bundle_writer.build(
+            bundle, graph(list(weights_of(SIGNATURE))), golden=golden, baseline=golden, card="", into=tmp_path
+        )
+    assert list(tmp_path.iterdir()) == []

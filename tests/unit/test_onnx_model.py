@@ -1,0 +1,106 @@
+"""Models in ONNX Runtime: any batch size, the padded path of CUDA, silence, and clear refusals."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import pytest
+
+from app.core.errors import Refused
+from app.edges.onnx_model import CPU, CUDA, Bucketed, Model, cuda_devices
+from tests.bundles import SIGNATURE, expected, graph, tiny_bundle, weights_of
+
+WIDTH = len(SIGNATURE.inputs)
+
+
+def rows(n: int) -> np.ndarray:
+    return np.random.default_rng(n).normal(0, 2, (n, WIDTH)).astype(np.float32)
+
+
+def session() -> ort.InferenceSession:
+    return ort.InferenceSession(graph(list(weights_of(SIGNATURE))).SerializeToString(), providers=[CPU])
+
+
+@pytest.mark.parametrize("n", [0, 1, 63, 64, 65, 4096, 5000])
+def test_a_batch_of_any_size_gives_one_score_a_row(tmp_path: Path, n: int) -> None:
+    model = Model(tiny_bundle(tmp_path))
+    scores = model.run(rows(n))
+    assert scores.shape == (n,)
+    assert scores.dtype == np.float32
+    assert scores == pytest.approx(expected(rows(n)), abs=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 4, 5, 16, 17, 40])
+def test_padded_batches_score_the_same_and_earlier_rows_do_not_leak(n: int) -> None:
+    """The path of CUDA, run on CPU buffers; batches above the last bucket run in parts."""
+    model = Bucketed(session(), WIDTH, 2, device="cpu", buckets=(4, 16))
+    first = model.run(rows(40))
+    again = model.run(rows(n))
+    assert again == pytest.approx(expected(rows(n)), abs=1e-6)
+    assert first == pytest.approx(expected(rows(40)), abs=1e-6)  # a result is the caller's own
+
+
+def test_rows_may_be_a_view_in_another_order(tmp_path: Path) -> None:
+    model = Model(tiny_bundle(tmp_path))
+    assert model.run(np.asfortranarray(rows(9))) == pytest.approx(model.run(rows(9)))
+
+
+def test_another_shape_or_type_is_named(tmp_path: Path) -> None:
+    model = Model(tiny_bundle(tmp_path))
+    with pytest.raises(ValueError, match=r"float32\[2, 3\].*float32\[n, 4\]"):
+        model.run(np.zeros((2, 3), np.float32))
+    with pytest.raises(ValueError, match="float64"):
+        model.run(np.zeros((2, 4)))  # type: ignore[arg-type]
+
+
+def test_every_node_is_placed_and_the_reason_is_said(tmp_path: Path) -> None:
+    placement = Model(tiny_bundle(tmp_path)).placement
+    if cuda_devices():
+        assert placement.provider == CUDA
+    else:
+        assert placement.nodes == {CPU: ("IsNaN", "Where", "Gemm", "Sigmoid")}
+        assert str(placement) == f"{CPU} (no CUDA device): 4 nodes on {CPU}"
+
+
+def test_the_files_own_metadata_is_read(tmp_path: Path) -> None:
+    assert Model(tiny_bundle(tmp_path)).metadata["weir.name"] == "tiny-logistic"
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\x80\x04}\x94."])
+def test_what_is_not_onnx_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+    with pytest.raises(Refused, match="not an ONNX model"):
+        Model(path)
+
+
+def test_a_graph_of_another_shape_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    model = graph([1.0, 2.0])
+    model.graph.output.append(onnx.helper.make_tensor_value_info("raw", onnx.TensorProto.FLOAT, [None, 1]))
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(Refused, match="one output"):
+        Model(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="there is no model"):
+        Model(tmp_path / "nothing.onnx")
+
+
+def test_it_is_silent_and_needs_no_training_library(tmp_path: Path) -> None:
+    program = (
+        "import sys, pathlib; from app.edges.onnx_model import Model; import numpy as np;"
+        "print(Model(pathlib.Path(sys.argv[1])).run(np.zeros((3, 4), np.float32)).tolist());"
+        "print([m for m in ('onnx', 'lightgbm', 'pandas', 'sklearn', 'feast') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tiny_bundle(tmp_path))], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["[0.5, 0.5, 0.5]", "[]"]
+    assert done.stderr == ""
