@@ -17,7 +17,7 @@ from typing import Self
 from pydantic import SecretStr
 
 from app.core.errors import Unavailable
-from app.edges import embedded_broker, embedded_clickhouse, embedded_registry, leash
+from app.edges import embedded_broker, embedded_clickhouse, embedded_kafka, embedded_registry, leash
 from app.edges.service import HOST, Service, claim_port, wait_ready
 from app.settings import Settings
 
@@ -126,16 +126,20 @@ class Stack:
         names = ("Kafka broker", "ClickHouse", "schema registry")
         broker_port, clickhouse_port, registry_port = map(claim_port, names, self._ports, options)
         if self._given.embedded_broker == "kafka":
-            from app.edges import embedded_kafka  # noqa: PLC0415  Java is needed only here
-
             broker = embedded_kafka.plan(self._given.kafka_libs_dir, self._home / "kafka", broker_port)
         else:
             broker = embedded_broker.tansu(broker_port)
+        rows = self._home / "clickhouse"
         services = (
             broker.service,
-            embedded_clickhouse.plan(embedded_clickhouse.follow_log(self._home, broker.log_id), clickhouse_port),
+            embedded_clickhouse.plan(rows / "current", clickhouse_port),
             *embedded_registry.plan(self._given.schemas_dir.resolve(), self._home / "registry", registry_port),
         )
+        if embedded_clickhouse.follow_log(rows, broker.log_id):
+            self._report(
+                f"the Kafka log is a new one, so ClickHouse begins empty; the rows of the last run: "
+                f"python -m app.edges.clickhouse_facade --path {rows / 'previous'} --port 8124"
+            )
         for service in services:  # all begin before the first is waited for
             self._services.append(
                 self._begin(service.name, service.command, service.grace_s, dict(service.environment))

@@ -53,20 +53,22 @@ def plan(directory: Path, port: int) -> Service:
     )
 
 
-def follow_log(home: Path, log_id: str) -> Path:
-    """The directory whose rows belong to the Kafka log `log_id`; a new one when the log is another.
+def follow_log(rows: Path, log_id: str) -> bool:
+    """Make `rows`/current belong to the Kafka log `log_id`; whether rows of another log were set aside for that.
 
     Rows are keyed by Kafka offsets. When a log begins anew, so do its offsets, and old rows would pass for its
-    answers; so the directory of another log is set aside as `previous` (replacing an older one) rather than mixed.
-    Whole directories are moved, not databases renamed: views and dictionaries name their tables in full and would
-    go on reading the new ones.
+    answers; so the directory of another log becomes `rows`/previous (replacing an older one). Whole directories are
+    moved, not databases renamed: views and dictionaries name their tables in full and would go on using the new ones.
     """
-    current, previous = home / "clickhouse" / "current", home / "clickhouse" / "previous"
+    current, previous = rows / "current", rows / "previous"
     mark = current / "kafka-log-id"
-    if current.exists() and (not mark.exists() or mark.read_text() != log_id):
+    if mark.exists() and mark.read_text() == log_id:
+        return False
+    found = current.exists()
+    if found:
         if previous.exists():
             shutil.rmtree(previous)
         current.rename(previous)
     current.mkdir(parents=True, exist_ok=True)
     mark.write_text(log_id)
-    return current
+    return found
