@@ -38,6 +38,7 @@ class Poller:
     on_ready: called from the polling thread whenever chunks or an error wait to be taken; must be thread-safe.
     on_assigned, on_revoked: called from the polling thread with partitions gained or lost; the books are in order then.
     drain_s: how long a revocation waits for work in flight.
+    from_beginning: start at the beginning of the log whatever was committed, for a worker whose state is in memory.
     """
 
     def __init__(
@@ -50,7 +51,9 @@ class Poller:
         on_assigned: Callable[[set[Partition]], None],
         on_revoked: Callable[[set[Partition]], None],
         drain_s: float,
+        from_beginning: bool = False,
     ) -> None:
+        self._from_beginning = from_beginning
         self._settings, self._topics, self._drain_s = settings, list(topics), drain_s
         self._on_ready, self._on_assigned, self._on_revoked = on_ready, on_assigned, on_revoked
         self._lock = threading.Condition()
@@ -248,7 +251,7 @@ class Poller:
         start = {}
         for found in consumer.committed(partitions, COMMITTED_S):
             offset = found.offset
-            if offset == OFFSET_INVALID or offset < 0:
+            if self._from_beginning or offset == OFFSET_INVALID or offset < 0:
                 offset = consumer.get_watermark_offsets(TopicPartition(found.topic, found.partition), COMMITTED_S)[0]
             start[Partition(found.topic, found.partition)] = offset
         with self._lock:

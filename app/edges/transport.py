@@ -51,6 +51,7 @@ class ChunkConsumer(FaustConsumer):
             on_assigned=lambda sources: self._tell(self.on_partitions_assigned, sources),
             on_revoked=lambda sources: self._tell(self.on_partitions_revoked, sources),
             drain_s=self.app.settings.sink_budget_s,
+            from_beginning=self.app.from_beginning,
         )
         self.poller.start()
 
@@ -220,6 +221,7 @@ class ChunkApp(faust.App):
     """
 
     settings: Settings
+    from_beginning: bool
     failure: BaseException | None = None
     failed: asyncio.Event
 
@@ -242,8 +244,11 @@ class ChunkApp(faust.App):
         return True, f"{len(consumer.poller.assignment)} partitions"
 
 
-def new_app(settings: Settings, group: str) -> ChunkApp:
-    """The Faust app of a worker in consumer group `group`."""
+def new_app(settings: Settings, group: str, *, from_beginning: bool = False) -> ChunkApp:
+    """The Faust app of a worker in consumer group `group`.
+
+    from_beginning: read the whole log at every start, for a worker whose state is in memory alone.
+    """
     datadir = settings.home / "faust"
     datadir.parent.mkdir(parents=True, exist_ok=True)
     app = ChunkApp(
@@ -261,7 +266,7 @@ def new_app(settings: Settings, group: str) -> ChunkApp:
         broker_request_timeout=max(90.0, 2 * settings.session_timeout_s),
         datadir=str(datadir),
     )
-    app.settings, app.failed = settings, asyncio.Event()
+    app.settings, app.failed, app.from_beginning = settings, asyncio.Event(), from_beginning
     app.transport = Transport(app.conf.broker_consumer, app)
     app.producer_transport = app.transport
     return app

@@ -1,0 +1,85 @@
+"""Opens what a scorer is made of: what can be wrong with the world is found here, before the group is joined."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from functools import partial
+
+from app.agents.scorer import DEAD_LETTERS, LEDGER, PREDICTIONS, Parts, requests_topic
+from app.core.bundle import Bundle
+from app.core.clock import Clock, EventClock, WallClock
+from app.core.errors import Refused
+from app.core.features import Lookup
+from app.edges import bundle_store, spans
+from app.edges.feature_reader import FeatureReader
+from app.edges.kafka import partitions_of
+from app.edges.producer import Producer
+from app.edges.schema_registry import Registry
+from app.scoring.predict import Scorer, Service
+from app.scoring.route import Route
+from app.settings import Settings
+from app.telemetry import Telemetry
+from app.wire.decode import Decoder
+from app.wire.encode import Encoder
+
+
+def open_parts(settings: Settings, telemetry: Telemetry) -> tuple[Bundle, Parts]:
+    """Bundle, features, contracts, topics and producer of `settings.service`.
+
+    Raises:
+        Unavailable: broker, topic, registry or online store cannot be reached.
+        Refused: the bundle, its feature service or a contract is not what it should be.
+    """
+    if not settings.bundle:
+        raise Refused("no bundle is named", remedy="give --bundle PATH or set WEIR_BUNDLE")
+    registry = Registry(settings)
+    sinks = {topic: Encoder(registry.contract(f"{topic}-value")) for topic in (PREDICTIONS, DEAD_LETTERS, LEDGER)}
+    decoder = Decoder(registry.contract(f"{requests_topic(settings.service)}-value"), registry.schema_text)
+    _check_partitions(settings)
+    bundle, model, lookup = _open_bundle(settings)
+    service = Service(
+        bundle=bundle,
+        decode=partial(decoder.decode, max_bytes=settings.max_record_bytes),
+        lookup=lookup,
+        run=model.run,
+        route=Route((settings.variant,)),
+        clock=_clock(settings),
+        encode_predictions=sinks[PREDICTIONS].encode,
+        encode_dead_letters=sinks[DEAD_LETTERS].encode,
+        encode_ledger=sinks[LEDGER].encode,
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+    )
+    producer = Producer(settings, f"weir-scorer-{settings.service}")
+    return bundle, Parts(Scorer(service), producer, telemetry, spans.connect(settings, "scorer"))
+
+
+def _open_bundle(settings: Settings) -> tuple[Bundle, bundle_store.Model, Lookup | None]:
+    path = bundle_store.find(settings.bundle, settings)
+    described = bundle_store.read(path)
+    if described.service != settings.service:
+        raise Refused(
+            f"bundle {described.name} {described.version} is for service {described.service}, not {settings.service}",
+            where=str(path), remedy="name another bundle, or set WEIR_SERVICE",
+        )  # fmt: skip
+    lookup = FeatureReader.of(settings, described.feature_service) if described.feature_service else None
+    opened = bundle_store.open_bundle(path, settings, lookup.plan if lookup else None)
+    return opened.bundle, opened.model, lookup
+
+
+def _check_partitions(settings: Settings) -> None:
+    """Predictions go to the partition number of their request, so every sink needs at least as many."""
+    requests = requests_topic(settings.service)
+    needed = partitions_of(settings, requests)
+    for topic in (PREDICTIONS, DEAD_LETTERS, LEDGER):
+        found = partitions_of(settings, topic)
+        if found < needed:
+            raise Refused(
+                f"{topic} has {found} partitions and {requests} has {needed}",
+                where=settings.brokers, remedy=f"give {topic} at least {needed} partitions",
+            )  # fmt: skip
+
+
+def _clock(settings: Settings) -> Clock:
+    return EventClock() if settings.clock == "event" else WallClock(time.time)

@@ -1,0 +1,115 @@
+"""`weir worker`: one role in this process, until SIGTERM drains it."""
+
+from __future__ import annotations
+
+import time
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.settings import Settings, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.edges.health_server import HealthServer
+    from app.edges.transport import ChunkApp
+    from app.telemetry import Telemetry
+
+cli = typer.Typer(no_args_is_help=True, help="Run one worker: scorer, recorder, features or canary.")
+
+
+@cli.command()
+def scorer(
+    bundle: Annotated[str, typer.Option(help="Bundle folder, or its digest in WEIR_BUNDLES_DIR.")] = "",
+) -> None:
+    """Score the requests of WEIR_SERVICE with one bundle."""
+    from app.agents.parts import open_parts
+    from app.agents.scorer import new_scorer
+
+    settings = load()
+    if bundle:
+        settings = settings.model_copy(update={"bundle": bundle})
+    telemetry = _begin(settings, "scorer")
+    described, parts = open_parts(settings, telemetry)
+    _serve(settings, telemetry, "scorer", lambda: new_scorer(settings, parts), described.short_digest)
+    parts.producer.close()
+    parts.spans.close()
+
+
+@cli.command()
+def recorder() -> None:
+    """Record predictions, outcomes, dead letters and the ledger in ClickHouse."""
+    from app.agents.recorder import new_recorder
+
+    settings = load()
+    telemetry = _begin(settings, "recorder")
+    _serve(settings, telemetry, "recorder", new_recorder(settings, telemetry))
+
+
+@cli.command()
+def features() -> None:
+    """Turn feature events into online features."""
+    from app.agents.features import new_features
+
+    settings = load()
+    telemetry = _begin(settings, "features")
+    _serve(settings, telemetry, "features", new_features(settings, telemetry))
+
+
+@cli.command()
+def canary() -> None:
+    """Compare the columnar feature read with Feast's own, for ever, off the hot path."""
+    from app.agents.canary import watch
+
+    settings = load()
+    telemetry = _begin(settings, "canary")
+    watch(settings, telemetry)
+
+
+def _begin(settings: Settings, role: str) -> Telemetry:
+    from app.edges import logs
+    from app.telemetry import Telemetry
+
+    logs.configure(settings, role=role)
+    return Telemetry()
+
+
+def _serve(
+    settings: Settings, telemetry: Telemetry, role: str, new: Callable[[], ChunkApp], digest: str = ""
+) -> None:
+    """Run a role's app beside its metrics and health pages."""
+    import structlog
+
+    from app.agents.host import run
+    from app.edges.health_server import HealthServer
+    from app.telemetry import WorkerStarted
+
+    apps: list[ChunkApp] = []
+
+    def started() -> ChunkApp:
+        apps.append(new())
+        return apps[0]
+
+    def ready() -> tuple[bool, str]:
+        return apps[0].ready() if apps else (False, "starting")
+
+    health: HealthServer
+    with HealthServer(settings, telemetry, ready) as health:
+        took_s = time.time() - _process_began_s()
+        telemetry.emit(WorkerStarted(
+            role=role, service=settings.service, version=version("weir"), digest=digest, ready_s=took_s
+        ))  # fmt: skip
+        log = structlog.get_logger(__name__)
+        log.info("worker started", health=health.url, ready_s=round(took_s, 2), digest=digest)
+        run(started)
+
+
+def _process_began_s() -> float:
+    """When this process began, seconds since the epoch, as prometheus_client reads it from the system."""
+    from prometheus_client import CollectorRegistry, ProcessCollector
+
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    return registry.get_sample_value("process_start_time_seconds") or time.time()
