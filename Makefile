@@ -48,7 +48,7 @@ types: $(READY)  ## mypy --strict
 	$(BIN)/mypy
 
 generated: $(READY)  ## write what is generated: metrics page, settings table, dashboard (tests say when stale)
-	$(BIN)/python -m infra.generate
+	$(BIN)/python infra/generate.py
 
 kafka: .weir/kafka/.ready  ## Apache Kafka's jars, for WEIR_EMBEDDED_BROKER=kafka and its tests (needs Maven and Java 17)
 

