@@ -1,0 +1,153 @@
+"""Kafka topics as declared in schemas/topics.yaml: make them, and compare the cluster with the declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package re-exports them without saying so
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
+
+from app.core.errors import Refused, Unavailable
+from app.edges import schema_folder
+from app.edges.kafka import REACH_S, client_config
+from app.edges.schema_folder import Topic
+from app.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A declared topic as it is on the cluster. partitions: 0 when it does not exist. faults: a text each."""
+
+    topic: Topic
+    partitions: int
+    faults: tuple[str, ...]
+
+
+def declared(settings: Settings) -> tuple[Topic, ...]:
+    """Topics of this deployment: `settings.service` and every service with a contract in schemas/. Raises Refused."""
+    folder = settings.schemas_dir
+    services = dict.fromkeys((settings.service, *schema_folder.services(folder)))
+    return schema_folder.topics(folder, services)
+
+
+def ensure(settings: Settings, topics: Sequence[Topic] | None = None, replication: int = -1) -> tuple[str, ...]:
+    """Create the declared topics that are missing; names of those created.
+
+    replication: copies of each partition; -1 is the cluster's default.
+    Raises Unavailable when the brokers do not answer; Refused when they refuse a topic, or one exists with another
+    number of partitions: records are placed by partition number, so that cannot be repaired in place.
+    """
+    topics = declared(settings) if topics is None else topics
+    admin = _admin(settings)
+    missing = [found.topic for found in _look(settings, admin, topics) if not found.partitions]
+    wanted = [
+        NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=replication, config=topic.config)
+        for topic in missing
+    ]
+    if not wanted:
+        return ()
+    created = []
+    for name, future in admin.create_topics(wanted, operation_timeout=REACH_S, request_timeout=REACH_S).items():
+        if _made(settings, name, future):
+            created.append(name)
+    return tuple(created)
+
+
+def check(settings: Settings, topics: Sequence[Topic] | None = None) -> tuple[Found, ...]:
+    """Every declared topic as it is on the cluster, configuration included. Raises Unavailable."""
+    topics = declared(settings) if topics is None else topics
+    admin = _admin(settings)
+    found = _partitions(settings, admin, topics)
+    config = _config(settings, admin, [topic for topic in topics if found[topic.name]])
+    return tuple(
+        Found(topic, found[topic.name], _faults(topic, found[topic.name], config.get(topic.name, {})))
+        for topic in topics
+    )
+
+
+def _admin(settings: Settings) -> AdminClient:
+    return AdminClient(client_config(settings, "weir-topics") | {"error_cb": lambda error: None})
+
+
+def _look(settings: Settings, admin: AdminClient, topics: Sequence[Topic]) -> list[Found]:
+    """Partition numbers only. Raises Refused for a topic that has another number of them."""
+    found = _partitions(settings, admin, topics)
+    for topic in topics:
+        if found[topic.name] not in (0, topic.partitions):
+            raise Refused(
+                f"topic {topic.name} has {found[topic.name]} partitions, declared are {topic.partitions}",
+                where=settings.brokers,
+                remedy="change schemas/topics.yaml for all topics that follow the requests, or make the topic anew",
+            )
+    return [Found(topic, found[topic.name], ()) for topic in topics]
+
+
+def _partitions(settings: Settings, admin: AdminClient, topics: Sequence[Topic]) -> dict[str, int]:
+    try:
+        cluster = admin.list_topics(timeout=REACH_S).topics
+    except KafkaException as error:
+        raise _silent(settings) from error
+    return {
+        topic.name: len(cluster[topic.name].partitions)
+        if topic.name in cluster and cluster[topic.name].error is None else 0
+        for topic in topics
+    }  # fmt: skip
+
+
+def _config(settings: Settings, admin: AdminClient, topics: Sequence[Topic]) -> dict[str, dict[str, str]]:
+    """Configuration per topic; an empty one where the broker does not tell it."""
+    if not topics:
+        return {}
+    asked = [ConfigResource(ResourceType.TOPIC, topic.name) for topic in topics]
+    answers: dict[str, dict[str, str]] = {}
+    for resource, future in admin.describe_configs(asked, request_timeout=REACH_S).items():
+        try:
+            answers[resource.name] = {name: str(entry.value) for name, entry in future.result().items()}
+        except KafkaException as error:
+            if error.args[0].code() in (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN):
+                raise _silent(settings) from error
+            raise Refused(
+                f"the configuration of topic {resource.name} cannot be read: {error.args[0].str()}",
+                where=settings.brokers, remedy="give this user DescribeConfigs on it",
+            ) from error  # fmt: skip
+    return answers
+
+
+def _faults(topic: Topic, partitions: int, config: dict[str, str]) -> tuple[str, ...]:
+    if not partitions:
+        return ("does not exist",)
+    faults = [] if partitions == topic.partitions else [f"{partitions} partitions, declared {topic.partitions}"]
+    faults += [
+        f"{name} {config[name]}, declared {value}"
+        for name, value in topic.config.items()
+        if name in config and config[name] != value
+    ]
+    return tuple(faults)
+
+
+def _made(settings: Settings, name: str, future: Future[None]) -> bool:
+    """Whether this call made the topic; somebody else may have been faster."""
+    try:
+        future.result()
+    except KafkaException as error:
+        code = error.args[0].code()
+        if code == KafkaError.TOPIC_ALREADY_EXISTS:
+            return False
+        if code in (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN):
+            raise _silent(settings) from error
+        raise Refused(
+            f"topic {name} was not made: {error.args[0].str()}",
+            where=settings.brokers, remedy="give this user Create on the cluster, or have it made for you",
+        ) from error  # fmt: skip
+    return True
+
+
+def _silent(settings: Settings) -> Unavailable:
+    return Unavailable("Kafka does not answer", where=settings.brokers, remedy="start the broker or set WEIR_BROKERS")
