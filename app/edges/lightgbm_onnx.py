@@ -10,15 +10,20 @@ TreeEnsembleRegressor 3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import lightgbm as lgb
 import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper
 
+from app.edges.onnx_model import Model
+
 Node = Mapping[str, Any]
+Floats = npt.NDArray[np.float32]
 
 OBJECTIVES = {"binary": "Sigmoid", "regression": "Identity"}
 OPSETS = (("", 18), ("ai.onnx.ml", 3))
@@ -60,6 +65,51 @@ def convert(booster: lgb.Booster, input_tensor: str = "x", output_tensor: str = 
     )
     opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS]
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="weir")
+
+
+@dataclass(frozen=True, slots=True)
+class Equality:
+    """How far ONNX Runtime's scores are from LightGBM's own on the same rows.
+
+    decision_flips: rows whose decision at the threshold differs.
+    """
+
+    rows: int
+    max_abs_diff: float
+    decision_flips: int
+
+
+def compare(booster: lgb.Booster, model: Model, rows: Floats, threshold: float) -> Equality:
+    """Score rows by both. rows: float32[n, k]."""
+    ours, theirs = model.run(rows), np.asarray(booster.predict(rows), np.float64)
+    flips = np.count_nonzero((ours >= threshold) != (theirs >= threshold))
+    return Equality(len(rows), float(np.abs(ours - theirs).max(initial=0.0)), int(flips))
+
+
+def fuzz(booster: lgb.Booster, rows: Floats, n: int, rng: np.random.Generator) -> Floats:
+    """Rows that try an export hard: float32[n, k].
+
+    Real rows with one value put at a threshold of its column or one float32 step beside it, and some values missing,
+    zero, tiny, huge or infinite. Columns that were split by category get only whole numbers, known or not, and NaN.
+    """
+    splits = [node for tree in booster.dump_model()["tree_info"] for node in _splits(tree["tree_structure"])]
+    numeric = [node for node in splits if node["decision_type"] == "<="]
+    categorical = sorted({int(node["split_feature"]) for node in splits if node["decision_type"] == "=="})
+    out = rows[rng.integers(0, len(rows), n)].copy()
+    columns = np.array([0, *(int(node["split_feature"]) for node in numeric)])
+    thresholds = np.array([0.0, *(float(node["threshold"]) for node in numeric)])
+    pick = rng.choice(np.flatnonzero(np.abs(thresholds) < DUMPED_INFINITY), n)
+    columns, at = columns[pick], thresholds[pick].astype(np.float32)
+    beside = np.nextafter(at, rng.choice(np.array([-np.inf, np.inf], np.float32), n))
+    out[np.arange(n), columns] = np.where(rng.random(n) < 0.4, at, beside)
+    for strange in (np.nan, np.inf, -np.inf, 0.0, -0.0, 3e38, 1e-40):
+        hit = rng.random(out.shape) < 0.01
+        hit[:, categorical] = False
+        out[hit] = strange
+    for column in categorical:
+        for unseen in (np.nan, -1.0, 1e6):
+            out[rng.random(n) < 0.02, column] = unseen
+    return out
 
 
 def float32_threshold(threshold: float) -> float:
@@ -134,6 +184,15 @@ class _Ensemble:
             "nodes_missing_value_tracks_true": missing, "target_treeids": leaf_trees, "target_nodeids": leaf_numbers,
             "target_ids": (0,) * len(leaf_numbers), "target_weights": weights,
         }  # fmt: skip
+
+
+def _splits(root: Node) -> Iterator[Node]:
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        if "split_feature" in node:
+            yield node
+            pending += [node["left_child"], node["right_child"]]
 
 
 def _leaf(node: Node) -> float:
