@@ -37,16 +37,21 @@ class Child:
 
     def poll(self) -> int | None:
         """The exit status (128 + n after signal n), or None while it runs."""
-        return self.guard.poll()
+        status = self.guard.poll()
+        if status is not None:
+            self.let_go()
+        return status
 
     def wait(self, seconds: float) -> int:
         """The exit status. Raises Unavailable when the child has not ended by itself within `seconds`."""
         try:
-            return self.guard.wait(seconds)
+            status = self.guard.wait(seconds)
         except subprocess.TimeoutExpired:
             raise Unavailable(
                 f"{self.name} still runs after {seconds:g} s", where=f"pid {self.pid}", remedy=f"look at {self.log}"
             ) from None
+        self.let_go()
+        return status
 
     def let_go(self) -> None:
         """Ask the child to end (SIGTERM, then SIGKILL after its grace); returns at once."""
