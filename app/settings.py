@@ -25,17 +25,17 @@ class Settings(BaseSettings):
 
     # where things are
     home: Path = Path(".weir")                      # everything a process writes
-    schemas_dir: Path = ROOT / "schemas"
-    feature_repo_dir: Path = ROOT / "feature_repo"
-    bundles_dir: Path = Path(".weir/bundles")
+    schemas_dir: Path = ROOT / "schemas"            # contracts and topics.yaml
+    feature_repo_dir: Path = ROOT / "feature_repo"  # Feast definitions
+    bundles_dir: Path = Path(".weir/bundles")       # bundles by digest
 
     # Kafka
-    brokers: str = "127.0.0.1:9092"
-    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    kafka_sasl_mechanism: str = "SCRAM-SHA-512"
-    kafka_sasl_username: str = ""
-    kafka_sasl_password: SecretStr = SecretStr("")
-    kafka_ssl_ca_file: str = ""
+    brokers: str = "127.0.0.1:9092"                 # host:port, comma-separated
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"  # to brokers
+    kafka_sasl_mechanism: str = "SCRAM-SHA-512"     # read when the protocol says SASL
+    kafka_sasl_username: str = ""                   # read when the protocol says SASL
+    kafka_sasl_password: SecretStr = SecretStr("")  # read when the protocol says SASL
+    kafka_ssl_ca_file: str = ""                     # PEM; empty: the system's authorities
     session_timeout_s: float = 45.0                 # librdkafka's default; `weir up` sets 6, see edges.embedded
     fetch_wait_max_ms: int = 100                    # a broker answers early when data comes, but for the embedded one
     fetch_queue_kbytes: int = 32_768                # librdkafka's prefetch per worker: bounds memory in a backlog
@@ -44,13 +44,13 @@ class Settings(BaseSettings):
     commit_interval_s: float = 1.0                  # what a crash replays at most, beside the work in flight
 
     # Schema Registry
-    registry_url: str = "http://127.0.0.1:8081"
+    registry_url: str = "http://127.0.0.1:8081"     # Confluent's HTTP API
     registry_auth: SecretStr = SecretStr("")        # "user:password"
 
     # scoring
-    service: str = "flight-delay"
+    service: str = "flight-delay"                   # the scoring service: its requests are weir.requests.<service>
     bundle: str = ""                                # path of a bundle folder, or its digest in bundles_dir
-    variant: str = "champion"
+    variant: str = "champion"                       # name on predictions of the bundle that is served
     clock: Literal["wall", "event"] = "wall"        # "event": time is what the newest request says, for replays
     batch_max_rows: int = 4096                      # the cost curve is flat from about 256 rows (facts: 7.1 us a row)
     batch_max_wait_ms: float = 2.0                  # a longer wait gains few rows at low rates and costs latency
@@ -63,26 +63,26 @@ class Settings(BaseSettings):
     online_store: str = "lmdb"                      # "lmdb" (a directory under home) or a redis:// URL
     cache_max_keys: int = 200_000                   # per view; 160 bytes a key measured
     cache_ttl_s: float = 60.0                       # how old a cached read may be before the store is asked again
-    canary_every_s: float = 30.0
-    canary_rows: int = 100
+    canary_every_s: float = 30.0                    # pause between comparisons of the scorer's features with Feast's
+    canary_rows: int = 100                          # entities per comparison
 
     # recording
-    clickhouse_url: str = "http://127.0.0.1:8123"
-    clickhouse_user: str = "default"
-    clickhouse_password: SecretStr = SecretStr("")
-    clickhouse_database: str = "weir"
+    clickhouse_url: str = "http://127.0.0.1:8123"   # HTTP interface
+    clickhouse_user: str = "default"                # may create and alter tables for `weir migrate`
+    clickhouse_password: SecretStr = SecretStr("")  # of clickhouse_user
+    clickhouse_database: str = "weir"               # made by `weir migrate`
     block_max_rows: int = 50_000                    # an insert has a fixed cost of about 10 ms
-    block_max_wait_s: float = 1.0
+    block_max_wait_s: float = 1.0                   # how late a prediction may be in ClickHouse at low rates
 
     # telemetry
     http_host: str = "127.0.0.1"                    # metrics and health pages
     http_port: int = 0                              # 0: a free port, printed in the log
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"  # of Weir; libraries speak from WARNING
+    log_format: Literal["json", "console"] = "json"  # console: for a person at a terminal
     traces_endpoint: str = ""                       # OTLP/HTTP; empty: no spans are made
 
     # embedded services
-    embedded_broker: Literal["tansu", "kafka"] = "tansu"
+    embedded_broker: Literal["tansu", "kafka"] = "tansu"  # tansu: in memory, up at once; kafka: needs Java 17
     kafka_libs_dir: Path = Field(default=Path(".weir/kafka/libs"))  # jars of Apache Kafka, see infra/kafka/README.md
 
 

@@ -44,6 +44,9 @@ def settings_table() -> str:
         if section:
             rows.append(f"| **{section[1]}** | | |")
         comment = lines[field.end_lineno - 1].rpartition("  # ")[2] if "  # " in lines[field.end_lineno - 1] else ""
+        if ast.unparse(field.annotation).startswith("Literal["):
+            choices = ast.unparse(field.annotation)[len("Literal["):-1].replace("'", "`")
+            comment = f"one of {choices}; {comment}"
         comment = comment.replace("|", r"\|")
         rows.append(f"| `WEIR_{field.target.id.upper()}` | {_default(field.value)} | {comment} |")
     return "\n".join(rows)
