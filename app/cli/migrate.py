@@ -10,11 +10,12 @@ from app.settings import load
 
 def migrate() -> None:
     """Create ClickHouse's database and tables, or bring them up to date. Running it again changes nothing."""
-    from app.edges import migrations  # noqa: PLC0415  # a worker never loads the commands' imports
+    from app.edges import migrations  # a worker never loads the commands' imports
 
     settings = load()
     done = migrations.apply(settings)
-    table = Table(title=f"migrations of {settings.clickhouse_database} at {settings.clickhouse_url}", title_justify="left")
+    title = f"migrations of {settings.clickhouse_database} at {settings.clickhouse_url}"
+    table = Table(title=title, title_justify="left")
     for heading in ("number", "name", "statements", "state"):
         table.add_column(heading, justify="right" if heading in ("number", "statements") else "left")
     for migration in sorted((*done.present, *done.applied), key=lambda migration: migration.number):

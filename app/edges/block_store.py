@@ -1,26 +1,28 @@
-"""recording.recorder.Store on ClickHouse: announcements in recorder_blocks, inserts with deduplication tokens."""
+"""The recorder's store on ClickHouse: announcements in recorder_blocks, inserts with deduplication tokens.
+
+It implements recording.recorder.Store.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
+from app.core.block import Block, dump_marks, load_marks
 from app.core.chunk import Partition
 from app.core.errors import Unavailable
 from app.edges.clickhouse import answering, connect, patiently
-from app.recording import rising
-from app.recording.blocks import Block
 from app.settings import Settings
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver import Client
 
-# A table remembers the tokens of its last 10,000 inserts, the ring in recorder_blocks the last 1,024 blocks of a partition.
-# A block that this many blocks of its topic have followed is far from being forgotten, and no insert of it is under way any more.
+# A table remembers the tokens of its last 10,000 inserts, recorder_blocks the last 1,024 blocks of each partition.
+# A block that this many of its topic have followed is not forgotten yet, and no insert of it is under way any more.
 REMEMBERED_BLOCKS = 1000
 COLUMNS = ["topic", "partition", "number", "first", "last", "checksum", "marks", "marks_after", "worker"]
 LATEST = """
@@ -34,13 +36,15 @@ FOLLOWERS = """
 """
 PRESENT = """
     SELECT log_offset FROM {table:Identifier}
-    WHERE log_topic = {topic:String} AND log_partition = {partition:Int32} AND log_offset BETWEEN {first:Int64} AND {last:Int64}
+    WHERE log_topic = {topic:String} AND log_partition = {partition:Int32}
+        AND log_offset BETWEEN {first:Int64} AND {last:Int64}
 """
 
 
 class ClickHouseBlocks:
-    """Blocks of all partitions in one database. Every call is tried again for settings.sink_budget_s, then raises Unavailable.
+    """Blocks of all partitions in one database.
 
+    Every call is tried again for settings.sink_budget_s, then raises Unavailable. One thread at a time.
     worker: who announces, for whoever reads recorder_blocks. on_retry: told of every failure that is tried again.
     """
 
@@ -57,15 +61,15 @@ class ClickHouseBlocks:
             return None
         number, first, last, checksum, marks, marks_after = rows[0]
         return Block(
-            source=source, number=number, first=first, last=last, checksum=checksum, marks=rising.load(marks),
-            marks_after=rising.load(marks_after),
+            source=source, number=number, first=first, last=last, checksum=checksum, marks=load_marks(marks),
+            marks_after=load_marks(marks_after),
         )
 
     def announce(self, block: Block) -> Block | None:
-        """See Store. The token holds no offsets: of two blocks with one number the first insert wins, the second is dropped."""
+        """See Store. The token holds no offsets: of two blocks of one number the first wins, the second is dropped."""
         row = [
             block.source.topic, block.source.partition, block.number, block.first, block.last, block.checksum,
-            rising.dump(block.marks), rising.dump(block.marks_after), self._worker,
+            dump_marks(block.marks), dump_marks(block.marks_after), self._worker,
         ]
         token = f"{block.source.topic}/{block.source.partition}/{block.number}"
         self._patiently(
@@ -83,8 +87,8 @@ class ClickHouseBlocks:
     def repeat(self, table: str, rows: pa.RecordBatch, block: Block, part: str) -> float:
         """See Store. While the token is surely remembered it decides; after that the offsets that the table holds do.
 
-        The token is the better judge as long as it lasts: it also completes an insert that stopped between two parts or before
-        a materialized view.
+        The token is the better judge as long as it lasts: it also completes an insert that stopped between two parts
+        or before a materialized view.
         """
         where = {"topic": block.source.topic, "partition": block.source.partition}
         if self._ask(FOLLOWERS, number=block.number, **where)[0][0] >= REMEMBERED_BLOCKS:
@@ -108,7 +112,7 @@ class ClickHouseBlocks:
         return patiently(attempt, self._settings.sink_budget_s, self._on_retry)
 
 
-def _settings(token: str) -> Mapping[str, Any]:
+def _settings(token: str) -> dict[str, Any]:
     return {
         "insert_deduplicate": 1,
         "insert_deduplication_token": token,

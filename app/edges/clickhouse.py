@@ -19,11 +19,13 @@ from app.settings import Settings
 
 T = TypeVar("T")
 
-# Server errors that pass by themselves: timeouts, limits, too many parts, shutdown, Keeper. Everything else is a Refused.
+# Server errors that pass by themselves: timeouts, limits, too many parts, shutdown, Keeper. All others are Refused.
 # Source: ClickHouse src/Common/ErrorCodes.cpp.
-PASSING = frozenset({159, 164, 201, 202, 209, 210, 225, 236, 241, 242, 243, 252, 279, 285, 319, 394, 425, 439, 999, 1002})
+PASSING = frozenset(
+    {159, 164, 201, 202, 209, 210, 225, 236, 241, 242, 243, 252, 279, 285, 319, 394, 425, 439, 999, 1002}
+)
 UNKNOWN_TABLE, UNKNOWN_DATABASE, WRONG_PASSWORD, NO_ACCESS = 60, 81, 516, 497
-CONNECT_TIMEOUT_S = 3                   # a server on the network answers in milliseconds; longer only hides that it is away
+CONNECT_TIMEOUT_S = 3    # a server on the network answers in milliseconds; longer only hides that it is away
 SYSTEM_ERROR = re.compile(r"\[Errno -?\d+\] ([^'\")]+)")
 SERVER_ERROR = re.compile(r"DB::Exception: (.*?)(?: \(version [^)]*\).*)?$")
 
@@ -67,7 +69,9 @@ def answering(where: str) -> Iterator[None]:
         code = error.code
         text = _said(error)
         if code in (UNKNOWN_TABLE, UNKNOWN_DATABASE):
-            raise Refused(f"ClickHouse lacks a table or database: {text}", where=where, remedy="run `weir migrate`") from error
+            raise Refused(
+                f"ClickHouse lacks a table or database: {text}", where=where, remedy="run `weir migrate`"
+            ) from error
         if code in (WRONG_PASSWORD, NO_ACCESS):
             raise Refused(
                 f"ClickHouse refuses the user: {text}", where=where,

@@ -52,9 +52,8 @@ def read(folder: Path = FOLDER / "migrations") -> list[Migration]:
             raise Refused(f"{path.name} is no migration", where=str(folder), remedy="name it 0001_what_it_does.sql")
         text = path.read_text(encoding="utf-8")
         parts = [part.strip() for part in STATEMENT_END.split(text)]
-        found.append(
-            Migration(int(match[1]), match[2], hashlib.sha256(text.encode()).hexdigest(), tuple(part for part in parts if part))
-        )
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        found.append(Migration(int(match[1]), match[2], digest, tuple(part for part in parts if part)))
     if [migration.number for migration in found] != list(range(1, len(found) + 1)):
         raise Refused(
             f"migrations are numbered {[migration.number for migration in found]}", where=str(folder),
@@ -67,7 +66,8 @@ def apply(settings: Settings, migrations: list[Migration] | None = None) -> Migr
     """Bring settings.clickhouse_database up to date, creating it when it is not there.
 
     Two at a time are harmless: every statement is IF NOT EXISTS, and the same row is written twice at worst.
-    Raises Unavailable; Refused when an applied file was changed, or the database knows migrations that this version lacks.
+    Raises Unavailable; Refused when an applied file was changed, or when the database has migrations that this version
+    lacks.
     """
     migrations = read() if migrations is None else migrations
     where = f"{settings.clickhouse_url}/{settings.clickhouse_database}"
@@ -78,7 +78,8 @@ def apply(settings: Settings, migrations: list[Migration] | None = None) -> Migr
         held = {number: digest for number, digest in client.query(APPLIED).result_rows}
     unknown = sorted(held.keys() - {migration.number for migration in migrations})
     if unknown:
-        raise Refused(f"the database has migrations {unknown} that this version lacks", where=where, remedy="upgrade Weir")
+        what = f"the database has migrations {unknown} that this version lacks"
+        raise Refused(what, where=where, remedy="upgrade Weir")
     for migration in migrations:
         if held.get(migration.number, migration.sha256) != migration.sha256:
             raise Refused(
@@ -96,6 +97,5 @@ def _run(client: Client, migration: Migration, where: str) -> None:
     with answering(where):
         for statement in migration.statements:
             client.command(statement)
-        client.insert(
-            "migrations", [[migration.number, migration.name, migration.sha256]], column_names=["number", "name", "sha256"]
-        )
+        row = [migration.number, migration.name, migration.sha256]
+        client.insert("migrations", [row], column_names=["number", "name", "sha256"])

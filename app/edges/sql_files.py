@@ -21,7 +21,7 @@ PARAMETER = re.compile(r"\{(\w+):")
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One file. name: "ledger/partitions". header: its "-- key: value" lines. parameters: names that the text asks for."""
+    """One file: its name ("ledger/partitions"), its "-- key: value" lines, and the parameters that it asks for."""
 
     name: str
     header: Mapping[str, str]

@@ -1,12 +1,12 @@
 """The blocks of one log partition: an explicit state machine of announce, insert, acknowledge. No IO.
 
-    unknown --learn(latest)--> announced --ready() and recorded()--> free --propose(), learn(winner)--> announced --> ...
+    unknown --learn(latest)--> announced --ready(), recorded()--> free --announce(), learn(winner)--> announced --> ...
 
-- Block n + 1 is announced only after block n was recorded. So an announcement proves every earlier block, and of all blocks
-  only the latest may or may not be in.
-- Whoever learns of an announcement that he has not seen recorded repeats exactly that block: the same offsets, the same marks, the same
-  deduplication token. This holds after a crash, after a rebalance, and for a recorder whose own announcement lost
-  against another's (a zombie), so that all recorders of a partition write the same sequence of blocks.
+- Block n + 1 is announced only after block n was recorded. So an announcement proves every earlier block, and of all
+  blocks only the latest may or may not be in.
+- Whoever learns of an announcement that he has not seen recorded repeats exactly that block: the same offsets, the same
+  marks, the same deduplication token. This holds after a crash, after a rebalance, and for a recorder whose own
+  announcement lost against another's (a zombie), so that all recorders of a partition write the same blocks.
 - A chunk is acknowledged when every block that covers it is recorded.
 """
 
@@ -21,38 +21,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from app.core.block import Block, Marks
 from app.core.chunk import Chunk, Partition
 from app.core.errors import Refused
 from app.core.rejects import Rejects
-from app.recording.rising import Marks
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """An announcement: offsets [first, last] of `source` become block `number` (from 1).
-
-    checksum: crc32 over the values of its records. marks, marks_after: see recording.rising, before and after its rows.
-    """
-
-    source: Partition
-    number: int
-    first: int
-    last: int
-    checksum: int
-    marks: Marks
-    marks_after: Marks
-
-    @property
-    def token(self) -> str:
-        """Deduplication token of its inserts; the same for everyone who repeats the block."""
-        return f"{self.source.topic}/{self.source.partition}/{self.number}/{self.first}-{self.last}"
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
     """Offsets [first, last] of a chunk, decoded.
 
-    rows: n decoded rows, ascending by offset; offsets: int64[n]. rejects: what could not be read; `record` counts in the chunk.
+    rows: n decoded rows, ascending by offset; offsets: int64[n]. rejects: what could not be read; `record` counts in
+    the chunk.
     """
 
     chunk: Chunk
@@ -92,6 +72,10 @@ def checksum(pieces: Sequence[Piece]) -> int:
     return total
 
 
+def _name(source: Partition) -> str:
+    return f"{source.topic}[{source.partition}]"
+
+
 class PartitionBlocks:
     """Pending pieces and the latest known block of one log partition. See the module for the rules."""
 
@@ -114,7 +98,9 @@ class PartitionBlocks:
     @property
     def stalled(self) -> bool:
         """Whether an announced block waits for records that are still to be fetched."""
-        return self.announced and self.latest is not None and (not self._pieces or self._pieces[-1].last < self.latest.last)
+        if not self.announced or self.latest is None:
+            return False
+        return not self._pieces or self._pieces[-1].last < self.latest.last
 
     @property
     def marks(self) -> Marks:
@@ -140,8 +126,8 @@ class PartitionBlocks:
         due = mine or self.latest
         if due and held < due.number:
             raise Refused(
-                f"block {due.number} of {self.source.topic}[{self.source.partition}] is gone from recorder_blocks, which ends at {held}",
-                remedy="do not delete rows from recorder_blocks; start with another database (WEIR_CLICKHOUSE_DATABASE)",
+                f"block {due.number} is gone from recorder_blocks, which ends at {held}", where=_name(self.source),
+                remedy="delete no rows of recorder_blocks; record into another database (WEIR_CLICKHOUSE_DATABASE)",
             )
         self.latest, self.known, self.announced, self.foreign = latest, True, latest is not None, latest != mine
         self._settle()
@@ -173,12 +159,12 @@ class PartitionBlocks:
         if not self.announced or block is None or self.stalled:
             return None
         pieces = [piece.clip(block.first, block.last) for piece in self._pieces if piece.first <= block.last]
-        # Where the block's head was acknowledged (so: recorded) before a crash, the rest cannot be checked against the whole.
+        # Where the head of the block was acknowledged (so: recorded), the rest cannot be checked against the whole.
         if pieces[0].first == block.first and checksum(pieces) != block.checksum:
             raise Refused(
-                f"offsets {block.first} - {block.last} of {self.source.topic}[{self.source.partition}] no longer hold what was "
-                "announced for recording",
-                remedy="the log was replaced beneath this database: record it into another one (WEIR_CLICKHOUSE_DATABASE)",
+                f"offsets {block.first} to {block.last} no longer hold what was announced for recording",
+                where=_name(self.source),
+                remedy="the log was replaced: record it into another database (WEIR_CLICKHOUSE_DATABASE)",
             )
         return pieces
 

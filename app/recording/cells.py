@@ -10,12 +10,12 @@ import pyarrow as pa
 
 
 def unpack(packed: pa.Array, dtype: np.dtype[np.generic], width: int) -> npt.NDArray[np.generic]:
-    """n packed rows as an array [n, width]; a view of the buffer where that is aligned.
+    r"""n packed rows as an array [n, width]; a view of the buffer where that is aligned.
 
     packed: n binary values of width * itemsize bytes each, little-endian, no nulls.
     Raises ValueError when a value is null or has another length.
 
-    >>> unpack(pa.array([b"\\x01\\x02", b"\\x03\\x04"]), np.dtype("u1"), 2).tolist()
+    >>> unpack(pa.array([b"\x01\x02", b"\x03\x04"]), np.dtype("u1"), 2).tolist()
     [[1, 2], [3, 4]]
     """
     n, size = len(packed), width * dtype.itemsize

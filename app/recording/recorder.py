@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from app.core.block import Block, Marks
 from app.core.chunk import Chunk, Partition
 from app.core.rejects import Rejects
-from app.recording import rising, tables
-from app.recording.blocks import Block, PartitionBlocks, Piece
+from app.recording import tables
+from app.recording.blocks import PartitionBlocks, Piece
+from app.recording.rising import rising
 
 NO_REJECTS = Rejects()
 
@@ -88,7 +90,9 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Flushed:
-    """done: chunks to acknowledge, in order by partition. blocks: what was written. skipped: (partition, first, last) of
+    """What a flush did.
+
+    done: chunks to acknowledge, in order by partition. blocks: what was written. skipped: (partition, first, last) of
     offsets that the log no longer had when they were due.
     """
 
@@ -101,12 +105,13 @@ class Recorder:
     """Exactly-once recording. Drive it so: take chunks; when `due`, flush; acknowledge what `done` names.
 
     Not thread-safe: one call at a time. After an exception drop it: a new one goes on from what the store holds.
-    streams: by topic. block_max_rows, block_max_wait_s: when a block closes. pending_max_rows: all blocks close when this many
-    records wait over all partitions; keep it below the records that the transport lets out un-acknowledged.
+    streams: by topic. block_max_rows, block_max_wait_s: when a block closes. pending_max_rows: all blocks close when
+    this many records wait over all partitions; keep it below the records that the transport lets out un-acknowledged.
     """
 
     def __init__(
-        self, store: Store, streams: Mapping[str, Stream], *, block_max_rows: int, block_max_wait_s: float, pending_max_rows: int
+        self, store: Store, streams: Mapping[str, Stream], *, block_max_rows: int, block_max_wait_s: float,
+        pending_max_rows: int,
     ) -> None:
         self._store = store
         self._streams = streams
@@ -149,8 +154,8 @@ class Recorder:
     def flush(self, now_s: float, *, everything: bool = False) -> Flushed:
         """Write every block that is due, or everything that waits.
 
-        Raises Unavailable when the store does not answer within its budget, Refused when it or the log holds something else
-        than was announced.
+        Raises Unavailable when the store does not answer within its budget, Refused when it or the log holds something
+        else than was announced.
         """
         out = Flushed()
         for source in list(self._partitions) if everything else self._closing(now_s):
@@ -167,12 +172,11 @@ class Recorder:
             self._partitions.pop(source, None)
 
     def _closing(self, now_s: float) -> list[Partition]:
-        if self.pending >= self._max_pending:
-            return [source for source, blocks in self._partitions.items() if blocks.oldest_s is not None and not blocks.stalled]
+        full = self.pending >= self._max_pending
         return [
             source for source, blocks in self._partitions.items()
             if blocks.oldest_s is not None and not blocks.stalled
-            and (blocks.rows >= self._max_rows or now_s - blocks.oldest_s >= self._max_wait_s)
+            and (full or blocks.rows >= self._max_rows or now_s - blocks.oldest_s >= self._max_wait_s)
         ]
 
     def _write(self, blocks: PartitionBlocks, out: Flushed) -> None:
@@ -213,15 +217,16 @@ class Recorder:
             insert_s += write("dead_letters", _joined(turned_away), block, "rejects")
         rejected = sum(len(piece.rejects) for piece in pieces)
         return Recorded(
-            table=stream.table, rows=len(offsets), repeats=repeats, rejected=rejected, insert_s=insert_s, replayed=replayed
+            table=stream.table, rows=len(offsets), repeats=repeats, rejected=rejected, insert_s=insert_s,
+            replayed=replayed,
         )
 
 
-def _new_rows(stream: Stream, rows: pa.RecordBatch, marks: rising.Marks) -> tuple[npt.NDArray[np.bool_], rising.Marks]:
+def _new_rows(stream: Stream, rows: pa.RecordBatch, marks: Marks) -> tuple[npt.NDArray[np.bool_], Marks]:
     if not stream.sources:
         return np.ones(len(rows), np.bool_), marks
     offsets = rows[stream.source_offset].to_numpy(zero_copy_only=False)
-    return rising.rising(marks, [rows[name] for name in stream.sources], offsets)
+    return rising(marks, [rows[name] for name in stream.sources], offsets)
 
 
 def _rows(pieces: Sequence[Piece]) -> pa.RecordBatch:

@@ -1,24 +1,24 @@
-"""Repeats that a replaying scorer wrote, dropped: for each source, only an offset above the highest recorded one is new."""
+"""Drops the repeats that a replaying scorer wrote: of each source, only an offset above the highest one is new."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Source = tuple[str | int, ...]       # (source topic, source partition, variant)
-Marks = Mapping[Source, int]         # source -> highest source offset recorded
+from app.core.block import Marks
 
 
-def rising(marks: Marks, sources: Sequence[pa.Array], offsets: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.bool_], Marks]:
+def rising(
+    marks: Marks, sources: Sequence[pa.Array], offsets: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.bool_], Marks]:
     """Which of n rows, in log order, are new.
 
-    A row is new when its offset is above the mark of its source and above every earlier row of that source. This is exact
-    because a scorer writes the answers of one source partition in order to one log partition.
+    A row is new when its offset is above the mark of its source and above every earlier row of that source. This is
+    exact because a scorer writes the answers of one source partition in order to one log partition.
     marks: before the rows. sources: columns (n values each) that name the source. offsets: int64[n], source offsets.
     Returns new (bool[n]) and the marks after the rows.
 
@@ -41,21 +41,3 @@ def rising(marks: Marks, sources: Sequence[pa.Array], offsets: npt.NDArray[np.in
         new[rows] = offsets[rows] > highest[:-1]
         after[source] = int(highest[-1])
     return new, after
-
-
-def dump(marks: Marks) -> str:
-    """Marks as JSON text, the same text for equal marks.
-
-    >>> dump({("r", 1, "a"): 7})
-    '[["r", 1, "a", 7]]'
-    """
-    return json.dumps(sorted([*source, offset] for source, offset in marks.items()))
-
-
-def load(text: str) -> Marks:
-    """The inverse of `dump`.
-
-    >>> load('[["r", 1, "a", 7]]')
-    {('r', 1, 'a'): 7}
-    """
-    return {tuple(entry[:-1]): entry[-1] for entry in json.loads(text)}

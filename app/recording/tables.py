@@ -14,7 +14,7 @@ from app.core.errors import Refused
 from app.core.rejects import Reason, Rejects, Stage
 from app.recording import cells
 
-# Digest -> (input names in the order of the signature, view names in the order of the plan). Raises Refused when unknown.
+# Digest -> (input names in signature order, view names in plan order). Raises Refused when unknown.
 Names = Callable[[str], tuple[Sequence[str], Sequence[str]]]
 
 FEATURES, AGES, STATUSES = np.dtype("<f4"), np.dtype("<i4"), np.dtype("i1")

@@ -1,0 +1,25 @@
+-- name: outcomes/value
+-- title: Outcomes joined to predictions, and what the decisions were worth
+-- grain: service, model, version, variant
+-- source: business value stated with each outcome: missed (negative, label 1), false alert (positive, label 0)
+-- value: value_nusd (nano-dollars, an exact sum; costs are negative)
+-- panel: table
+SELECT service, model, version, variant, count() AS scored, countIf(positive_decision) AS positives,
+       countIf(known) AS joined, countIf(known AND label >= 0.5) AS labelled_1,
+       countIf(known AND positive_decision AND label >= 0.5) AS caught,
+       countIf(known AND NOT positive_decision AND label >= 0.5) AS missed,
+       countIf(known AND positive_decision AND label < 0.5) AS false_alerts,
+       sumIf(missed_nusd, known AND NOT positive_decision AND label >= 0.5)
+           + sumIf(false_alert_nusd, known AND positive_decision AND label < 0.5) AS value_nusd
+FROM
+(
+    SELECT p.service AS service, p.model AS model, p.version AS version, p.variant AS variant,
+           p.decision = 'positive' AS positive_decision, o.received AS known, o.label AS label,
+           o.missed_nusd AS missed_nusd, o.false_alert_nusd AS false_alert_nusd
+    FROM predictions AS p
+    LEFT JOIN (SELECT prediction_id, label, missed_nusd, false_alert_nusd, true AS received FROM outcomes FINAL) AS o USING (prediction_id)
+    WHERE {service:String} IN ('', p.service)
+        AND p.event_time >= {from:DateTime64(3, 'UTC')} AND p.event_time < {to:DateTime64(3, 'UTC')}
+)
+GROUP BY service, model, version, variant
+ORDER BY service, model, version, variant

@@ -1,0 +1,76 @@
+"""A recorder over chunks held in memory, with real Avro records, driven as an agent drives it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import pyarrow as pa
+
+from app.core.chunk import Chunk, ChunkBook, Partition
+from app.recording import tables
+from app.recording.recorder import Recorder, Store, Stream
+from app.wire.decode import Decoded, Decoder
+from tests.doubles import records
+
+MAX_BYTES = 1 << 20
+PREDICTIONS = Partition("weir.predictions", 0)
+
+
+@cache
+def _decoder(record: str) -> Decoder:
+    return Decoder(records.contract(record), lambda _schema_id: None)
+
+
+def _decode(record: str, values: Sequence[bytes | None]) -> Decoded:
+    return _decoder(record).decode(values, MAX_BYTES)
+
+
+def streams() -> dict[str, Stream]:
+    return {
+        "weir.predictions": Stream(
+            table="predictions",
+            decode=lambda values: _decode("predictions", values),
+            shape=lambda rows, log, offsets, _ms: tables.predictions(rows, log, offsets, records.names),
+            sources=("source_topic", "source_partition", "variant"),
+        ),
+        "weir.outcomes": Stream(
+            table="outcomes", decode=lambda values: _decode("outcomes", values), check=tables.check_outcomes,
+            shape=tables.outcomes,
+        ),
+        "weir.dead-letters": Stream(
+            table="dead_letters", decode=lambda values: _decode("dead_letters", values),
+            shape=lambda rows, log, offsets, _ms: tables.dead_letters(rows, log, offsets),
+            sources=("source_topic", "source_partition"),
+        ),
+        "weir.ledger": Stream(
+            table="ledger", decode=lambda values: _decode("ledger", values),
+            shape=lambda rows, log, offsets, _ms: tables.ledger(rows, log, offsets),
+        ),
+    }
+
+
+def recorder(store: Store, max_rows: int = 10_000, max_wait_s: float = 1.0, pending: int = 1_000_000) -> Recorder:
+    return Recorder(
+        store, streams(), block_max_rows=max_rows, block_max_wait_s=max_wait_s, pending_max_rows=pending
+    )
+
+
+class Group:
+    """A consumer group's committed offset of one partition, and the book of one of its workers."""
+
+    def __init__(self) -> None:
+        self.committed = 0
+        self.book = ChunkBook()
+
+    def restart(self) -> None:
+        self.book = ChunkBook()
+
+    def acknowledge(self, done: Sequence[Chunk]) -> None:
+        for chunk in done:
+            self.book.ack(chunk.first, chunk.last)
+        self.committed = self.book.committable or self.committed
+
+
+def offsets(rows: Sequence[pa.RecordBatch]) -> list[int]:
+    return [offset for batch in rows for offset in batch["source_offset"].to_pylist()]

@@ -1,0 +1,129 @@
+"""Records of the generic topics, made by number: the same arguments give the same records."""
+
+from __future__ import annotations
+
+import uuid
+
+import numpy as np
+import pyarrow as pa
+
+from app.core.chunk import Chunk, Partition
+from app.core.contract import Contract
+from app.settings import ROOT
+from app.wire.encode import Encoder
+
+MS = pa.timestamp("ms", tz="UTC")
+DIGEST = "0123456789ab"
+INPUTS = ("distance", "hour", "origin_recent__depdelay_1h", "plane_age")
+VIEWS = ("origin_recent", "plane_recent")
+SERVICE = "flight-delay"
+REQUESTS = f"weir.requests.{SERVICE}"
+BASE_MS = 1_372_680_000_000  # 2013-07-01 12:00
+
+
+def names(digest: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    from app.core.errors import Refused
+
+    if digest != DIGEST:
+        raise Refused(f"no bundle {digest}", remedy="put it into WEIR_BUNDLES_DIR")
+    return INPUTS, VIEWS
+
+
+def contract(record: str, schema_id: int = 7) -> Contract:
+    text = (ROOT / "schemas" / record / "v1.avsc").read_text()
+    return Contract(f"weir.{record}-value", 1, text, schema_id)
+
+
+def prediction_id(partition: int, offset: int, variant: str = "champion") -> str:
+    """A UUIDv7 of the time BASE_MS + offset seconds."""
+    tail = uuid.uuid5(uuid.NAMESPACE_OID, f"{partition}/{offset}/{variant}").int & ((1 << 62) - 1)
+    return str(uuid.UUID(int=(BASE_MS + 1000 * offset) << 80 | 7 << 76 | (offset & 0xFFF) << 64 | 2 << 62 | tail))
+
+
+def predictions(
+    partition: int, offsets: list[int], variant: str = "champion", inputs: int = len(INPUTS), views: int = len(VIEWS)
+) -> pa.RecordBatch:
+    """One row an offset; score, features and ages are functions of the offset."""
+    n = len(offsets)
+    at = np.array(offsets, np.int64)
+    features = (at[:, None] + np.arange(inputs)).astype("<f4")
+    features[at % 5 == 0, -1] = np.nan
+    age = np.where(at[:, None] % 3 == 0, -1, 60 + np.zeros((1, views), np.int64)).astype("<i4")
+    status = np.where(age == -1, 3, 1).astype("u1")
+    constant = {
+        "service": SERVICE, "model": "flights", "version": "1", "digest": DIGEST, "variant": variant, "tenant": "t",
+        "team": "", "source_topic": REQUESTS, "batch_closed_by": "rows",
+    }
+    counts = dict.fromkeys(("wait_us", "decode_us", "lookup_us", "run_us", "batch_rows"), 11)
+    return pa.RecordBatch.from_pydict({
+        "prediction_id": [prediction_id(partition, offset, variant) for offset in offsets],
+        "request_id": [f"r{partition}-{offset}" for offset in offsets],
+        **{name: pa.repeat(value, n) for name, value in constant.items()},
+        "score": pa.array(((at * 7919) % 997 / 997).astype(np.float32)),
+        "decision": ["positive" if (offset * 7919) % 997 >= 500 else "negative" for offset in offsets],
+        "event_time": pa.array(BASE_MS + 1000 * at).cast(MS),
+        "scored_at": pa.array(BASE_MS + 1000 * at).cast(MS),
+        "source_partition": pa.array(np.full(n, partition, np.int32)),
+        "source_offset": pa.array(at),
+        "traceparent": pa.nulls(n, pa.string()),
+        "features": pa.array([row.tobytes() for row in features], pa.binary()),
+        "feature_age_s": pa.array([row.tobytes() for row in age], pa.binary()),
+        "feature_status": pa.array([row.tobytes() for row in status], pa.binary()),
+        **{name: pa.repeat(pa.scalar(value, pa.int32()), n) for name, value in counts.items()},
+    })
+
+
+def outcomes(ids: list[str], labels: list[float], observed: list[float] | None = None) -> pa.RecordBatch:
+    n = len(ids)
+    return pa.RecordBatch.from_pydict({
+        "prediction_id": ids,
+        "observed": pa.array(observed or [30.0 * label for label in labels], pa.float64()),
+        "label": pa.array(labels, pa.float32()),
+        "missed_nusd": pa.array([-50 * 10**9] * n, pa.int64()),
+        "false_alert_nusd": pa.array([-7 * 10**9] * n, pa.int64()),
+        "occurred_at": pa.array([BASE_MS] * n, pa.int64()).cast(MS),
+    })
+
+
+def ledger(partition: int, spans: list[tuple[int, int]], rejected: int = 0, role: str = "scorer") -> pa.RecordBatch:
+    n = len(spans)
+    read = [last - first + 1 for first, last in spans]
+    return pa.RecordBatch.from_pydict({
+        "role": [role] * n, "service": [SERVICE] * n, "source_topic": [REQUESTS] * n,
+        "source_partition": pa.array([partition] * n, pa.int32()),
+        "first": pa.array([first for first, _ in spans], pa.int64()),
+        "last": pa.array([last for _, last in spans], pa.int64()),
+        "read": pa.array(read, pa.int32()),
+        "scored": pa.array([count - rejected for count in read], pa.int32()),
+        "rejected": pa.array([rejected] * n, pa.int32()),
+        "digest": [DIGEST] * n, "worker": ["w"] * n,
+        "recorded_at": pa.array([BASE_MS] * n, pa.int64()).cast(MS),
+    })
+
+
+def dead_letters(partition: int, offsets: list[int]) -> pa.RecordBatch:
+    n = len(offsets)
+    return pa.RecordBatch.from_pydict({
+        "source_topic": [REQUESTS] * n, "source_partition": pa.array([partition] * n, pa.int32()),
+        "source_offset": pa.array(offsets, pa.int64()), "service": [SERVICE] * n, "stage": ["decode"] * n,
+        "reason": ["empty"] * n, "detail": [""] * n,
+        "key": pa.array([None] * n, pa.binary()),
+        "value": pa.array([b"\xff\x00" if offset % 2 else None for offset in offsets], pa.binary()),
+        "rejected_at": pa.array([BASE_MS] * n, pa.int64()).cast(MS),
+    })
+
+
+def encode(record: str, rows: pa.RecordBatch) -> list[bytes]:
+    return Encoder(contract(record)).encode(rows)
+
+
+def cut(source: Partition, values: list[bytes | None], bounds: list[int], fetched_at_s: float = 0.0) -> list[Chunk]:
+    """Chunks of a log whose record i has offset i; bounds: where chunks begin, and the end."""
+    return [
+        Chunk(
+            source, first, end - 1, values[first:end], [None] * (end - first), np.arange(first, end, dtype=np.int64),
+            BASE_MS + 1000 * first, BASE_MS + 1000 * (end - 1), fetched_at_s,
+        )
+        for first, end in zip(bounds, bounds[1:], strict=False)
+        if end > first
+    ]

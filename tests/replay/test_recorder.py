@@ -1,0 +1,257 @@
+"""Recording is exactly once: whatever repeats, wherever it dies, however the log is cut into chunks."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app.core.chunk import Partition
+from app.core.errors import Refused
+from tests.doubles import recording, records
+from tests.doubles.blocks import Killed, MemoryBlocks, Mortal
+from tests.doubles.recording import PREDICTIONS, Group
+
+N = 60
+
+
+def log_of(offsets, partition=0):
+    """Bytes of a predictions log that holds these source offsets in this order."""
+    return records.encode("predictions", records.predictions(partition, offsets))
+
+
+LOG = log_of(list(range(N)))
+
+
+def run(store, log, bounds, group, max_rows=10, ack_delay=0):
+    """One life of a recorder: from the committed offset to the end of the log."""
+    recorder = recording.recorder(store, max_rows=max_rows, max_wait_s=1e9)
+    bounds = sorted({group.committed, *(bound for bound in bounds if bound > group.committed), len(log)})
+    group.restart()
+    for chunk in recording.records.cut(PREDICTIONS, log, bounds):
+        group.book.open(chunk.first, chunk.last)
+        recorder.take(chunk)
+        if recorder.due(0.0):
+            group.acknowledge(recorder.flush(0.0).done)
+    group.acknowledge(recorder.flush(0.0, everything=True).done)
+    return recorder
+
+
+def steps_of(log, bounds):
+    counting = Mortal(MemoryBlocks())
+    run(counting, log, bounds, Group())
+    return counting.steps
+
+
+BOUNDS = [0, 7, 19, 20, 33, 48]
+
+
+@pytest.mark.parametrize("dies_at", range(steps_of(LOG, BOUNDS)))
+def test_a_crash_at_every_step_loses_and_repeats_nothing(dies_at):
+    store, group = MemoryBlocks(), Group()
+    with pytest.raises(Killed):
+        run(Mortal(store, dies_at), LOG, BOUNDS, group)
+    run(store, LOG, [0, 11, 30, 31], group)  # the log is cut otherwise the second time
+    assert store.column("predictions", "source_offset") == list(range(N))
+    assert group.committed == N
+
+
+@given(
+    crashes=st.lists(
+        st.tuples(st.integers(0, 40), st.sets(st.integers(1, N - 1), max_size=8), st.integers(1, 30), st.booleans()), max_size=6
+    ),
+    replays=st.lists(st.tuples(st.integers(0, N - 1), st.integers(0, N)), max_size=4),
+)
+@settings(max_examples=150, deadline=None)
+def test_replaying_scorers_and_crashing_recorders_together(crashes, replays):
+    """The scorer wrote 0..N and some stretches again; the recorder dies over and over, at times losing its commits."""
+    sources, end = [], 0
+    for begin, upto in sorted(replays, key=lambda span: span[1]):   # a scorer that dies at `upto` and goes on from `begin`
+        sources += range(min(begin, end), upto)
+        end = max(end, upto)
+    sources += range(end, N)
+    log = log_of(sources)
+    store, group = MemoryBlocks(), Group()
+    for dies_at, bounds, max_rows, forgets in crashes:
+        committed = group.committed
+        try:
+            run(Mortal(store, dies_at), log, [0, *bounds], group, max_rows)
+        except Killed:
+            pass
+        if forgets:
+            group.committed = committed   # acknowledged, but the process died before the commit
+    run(store, log, [0], group)
+    assert sorted(store.column("predictions", "source_offset")) == list(range(N))
+
+
+class Meddled(Mortal):
+    """Before chosen steps of one recorder, the other one writes all it has."""
+
+    def __init__(self, store, at):
+        super().__init__(store)
+        self.at, self.other = at, lambda: None
+
+    def _step(self):
+        super()._step()
+        if self.steps in self.at:
+            self.other()
+
+
+CUTS = st.sets(st.integers(1, N - 1), max_size=6)
+
+
+@given(
+    cuts=st.tuples(CUTS, CUTS), at=st.sets(st.integers(1, 40), max_size=12), max_rows=st.integers(1, 40),
+    turns=st.lists(st.tuples(st.integers(0, 1), st.booleans()), max_size=20),
+)
+@settings(max_examples=200, deadline=None)
+def test_two_recorders_of_one_partition_write_one_sequence_of_blocks(cuts, at, max_rows, turns):
+    """A zombie that has not heard of the rebalance goes on beside the new owner; their calls interleave."""
+    store = MemoryBlocks()
+    meddled = Meddled(store, at)
+    both = [recording.recorder(meddled, max_rows, 1e9), recording.recorder(store, max_rows, 1e9)]
+    waiting = [recording.records.cut(PREDICTIONS, LOG, sorted({0, N, *bounds})) for bounds in cuts]
+    done = [0, 0]
+
+    def flush(who):
+        done[who] += sum(len(chunk) for chunk in both[who].flush(0.0, everything=True).done)
+
+    meddled.other = lambda: flush(1)
+    everything = [(who, True) for who in (0, 1) for _ in waiting[who]]
+    for who, flushes in [*turns, *everything, (0, True), (1, True)]:
+        if waiting[who]:
+            both[who].take(waiting[who].pop(0))
+        if flushes:
+            flush(who)
+    assert store.column("predictions", "source_offset") == list(range(N))
+    assert done == [N, N]
+
+
+class Interleaving(MemoryBlocks):
+    """Another recorder writes a whole block between this one's look and its announcement."""
+
+    def __init__(self, other):
+        super().__init__()
+        self.other = other
+
+    def announce(self, block):
+        if self.other:
+            other, self.other = self.other, None
+            other(self)
+        return super().announce(block)
+
+
+def test_who_loses_the_announcement_writes_the_winners_block():
+    def zombie(store):
+        rival = recording.recorder(store)
+        (chunk,) = recording.records.cut(PREDICTIONS, LOG[:50], [0, 50])
+        rival.take(chunk)
+        try:
+            rival._store = Mortal(store, dies_at=3 + 1)   # announced, not inserted
+            rival.flush(0.0, everything=True)
+        except Killed:
+            pass
+
+    store = Interleaving(zombie)
+    recorder = recording.recorder(store)
+    first, second = recording.records.cut(PREDICTIONS, LOG, [0, 30, N])
+    recorder.take(first)
+    assert recorder.flush(0.0, everything=True).done == []     # the winner announced 0..49, of which 30..49 are not here
+    assert not recorder.due(1e12)                              # and waiting for them is no reason to be called
+    recorder.take(second)
+    assert recorder.flush(0.0, everything=True).done == [first, second]
+    assert store.column("predictions", "source_offset") == list(range(N))
+    assert [(block.first, block.last) for block in store.blocks[PREDICTIONS].values()] == [(0, 49), (50, 59)]
+
+
+def test_records_that_do_not_decode_become_dead_letters_with_their_bytes():
+    log = [*LOG[:3], b"", LOG[3][:-2], *LOG[4:6]]
+    store, group = MemoryBlocks(), Group()
+    for dies_at in (5, 7, None):
+        try:
+            run(Mortal(store, dies_at), log, [0, 4], group, max_rows=100)
+        except Killed:
+            continue
+    assert store.column("predictions", "source_offset") == [0, 1, 2, 4, 5]
+    assert store.column("dead_letters", "source_offset") == [3, 4]
+    assert store.column("dead_letters", "source_topic") == ["weir.predictions"] * 2
+    assert store.column("dead_letters", "reason") == ["empty", "undecodable"]
+    assert store.column("dead_letters", "value") == [b"", LOG[3][:-2]]
+
+
+def test_a_replaced_log_is_refused_rather_than_taken_for_the_old_one():
+    store, group = MemoryBlocks(), Group()
+    run(store, LOG, [0], group)
+    group.committed = 0
+    with pytest.raises(Refused, match="no longer hold what was announced"):
+        run(store, log_of(list(range(100, 100 + N))), [0], group)
+
+
+def test_a_bundle_that_the_recorder_does_not_have_is_refused():
+    rows = records.predictions(0, [0, 1])
+    other = rows.set_column(rows.schema.get_field_index("digest"), "digest", pa.array(["ffffffffffff"] * 2))
+    recorder = recording.recorder(MemoryBlocks())
+    (chunk,) = records.cut(PREDICTIONS, records.encode("predictions", other), [0, 2])
+    recorder.take(chunk)
+    with pytest.raises(Refused, match="no bundle ffffffffffff"):
+        recorder.flush(0.0, everything=True)
+
+
+def test_offsets_that_the_log_lost_are_told():
+    store, group = MemoryBlocks(), Group()
+    run(store, LOG[:20], [0], group)
+    group.committed = 40       # retention took 20..39 while nobody recorded
+    recorder = recording.recorder(store)
+    for chunk in records.cut(PREDICTIONS, LOG, [40, 60]):
+        recorder.take(chunk)
+    flushed = recorder.flush(0.0, everything=True)
+    assert flushed.skipped == [(PREDICTIONS, 20, 39)]
+    assert store.column("predictions", "source_offset") == [*range(20), *range(40, 60)]
+
+
+def test_a_partition_that_went_away_and_came_back_starts_from_the_store():
+    store = MemoryBlocks()
+    recorder = recording.recorder(store)
+    first, second, third = records.cut(PREDICTIONS, LOG, [0, 20, 40, 60])
+    recorder.take(first)
+    other = recording.recorder(store)
+    for chunk in (first, second):
+        other.take(chunk)
+    other.flush(0.0, everything=True)
+    recorder.take(third)                      # committed elsewhere up to 40
+    assert recorder.flush(0.0, everything=True).done == [third]
+    assert store.column("predictions", "source_offset") == list(range(N))
+
+
+def test_blocks_close_by_rows_by_time_and_when_too_much_waits():
+    chunks = records.cut(PREDICTIONS, LOG, [0, 20, 40, 60], fetched_at_s=100.0)
+    by_rows = recording.recorder(MemoryBlocks(), max_rows=40)
+    by_rows.take(chunks[0])
+    assert (by_rows.due(100.9), by_rows.due(101.0), by_rows.wait_s(100.25)) == (False, True, 0.75)
+    by_rows.take(chunks[1])
+    assert by_rows.due(100.0)
+    by_load = recording.recorder(MemoryBlocks(), pending=40)
+    by_load.take(chunks[0])
+    other = Partition("weir.predictions", 1)
+    by_load.take(records.cut(other, LOG, [0, 20], fetched_at_s=100.0)[0])
+    assert by_load.due(100.0)
+    assert len(by_load.flush(100.0).blocks) == 2
+    assert by_load.pending == 0
+
+
+def test_other_topics_of_the_recorder():
+    store = MemoryBlocks()
+    recorder = recording.recorder(store)
+    ids = [records.prediction_id(0, offset) for offset in range(3)]
+    outcomes = records.encode("outcomes", records.outcomes([*ids, "nonsense", ids[0]], [0.0, 1.0, 1.0, 0.0, 0.5]))
+    letters = records.encode("dead_letters", records.dead_letters(0, [4, 9, 9, 11]))
+    entries = records.encode("ledger", records.ledger(0, [(0, 9), (10, 19), (10, 19)]))
+    for topic, log in (("weir.outcomes", outcomes), ("weir.dead-letters", letters), ("weir.ledger", entries)):
+        recorder.take(records.cut(Partition(topic, 0), log, [0, len(log)])[0])
+    flushed = recorder.flush(0.0, everything=True)
+    assert {block.table: (block.rows, block.repeats, block.rejected) for block in flushed.blocks} == {
+        "outcomes": (3, 0, 2), "dead_letters": (3, 1, 0), "ledger": (3, 0, 0),
+    }
+    assert store.column("outcomes", "label") == [0.0, 1.0, 1.0]
+    assert store.column("dead_letters", "detail")[:2] == ["prediction_id is not a UUIDv7", "label is neither 0 nor 1"]
+    assert np.all(np.array(store.column("ledger", "log_offset")) == [0, 1, 2])
