@@ -9,7 +9,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
-import httpx
+import httpx2
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
@@ -107,7 +107,7 @@ class Registry:
                 f"the schema registry answers {error.http_status_code} for {what}: {error.error_message}",
                 where=self._url, remedy="look at its log, then try again",
             ) from error  # fmt: skip
-        except (httpx.HTTPError, ValueError) as error:     # ValueError: something answers, and not in JSON
+        except (httpx2.HTTPError, ValueError) as error:     # ValueError: something answers, and not in JSON
             raise Unavailable(
                 f"the schema registry does not answer ({type(error).__name__})",
                 where=self._url, remedy="start it or set WEIR_REGISTRY_URL",

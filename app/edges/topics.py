@@ -73,7 +73,8 @@ def check(settings: Settings, topics: Sequence[Topic] | None = None) -> tuple[Fo
 
 
 def _admin(settings: Settings) -> AdminClient:
-    return AdminClient(client_config(settings, "weir-topics") | {"error_cb": lambda error: None})
+    # log_level 0: an admin client has no callbacks, and librdkafka would log each failed connection, 20 a second
+    return AdminClient(client_config(settings, "weir-topics") | {"log_level": 0})
 
 
 def _look(settings: Settings, admin: AdminClient, topics: Sequence[Topic]) -> list[Found]:
