@@ -22,12 +22,14 @@ if str(ROOT) not in sys.path:
 import typer  # noqa: E402
 
 from app import telemetry  # noqa: E402
+from app.edges import sql_files  # noqa: E402
 
 PROMETHEUS = {"type": "prometheus", "uid": "prometheus"}
 CLICKHOUSE = {"type": "grafana-clickhouse-datasource", "uid": "clickhouse"}
 UNITS = {"seconds": "s", "share": "percentunit", "bool": "bool"}
 GRAFANA_TIMES = {"from": "$__fromTime", "to": "$__toTime"}
 PARAMETER = re.compile(r"\{(\w+):([^}]+)\}")
+BEGIN_WITH = {"limit": "100"}  # of the dashboard's text boxes; the others are empty, which means all
 
 
 def settings_table() -> str:
@@ -108,29 +110,31 @@ def metrics_dashboard() -> dict[str, Any]:
 def sql_dashboard() -> dict[str, Any]:
     """One ClickHouse panel per SQL file under app/sql whose header names a panel kind (`-- panel: table`)."""
     panels = []
-    for path in sorted((ROOT / "app/sql").rglob("*.sql")):
-        header, body = _split(path.read_text())
-        kind = header.get("panel")
+    boxes: set[str] = set()
+    for path in sorted(sql_files.FOLDER.rglob("*.sql")):
+        query = sql_files.load(str(path.relative_to(sql_files.FOLDER).with_suffix("")))
+        kind = query.header.get("panel", "")
         if kind not in {"table", "timeseries", "stat"}:
             continue
-        sql = PARAMETER.sub(lambda found: GRAFANA_TIMES.get(found[1], f"${{{found[1]}:sqlstring}}"), body)
+        series = kind == "timeseries"
         target = {
-            "refId": "A", "datasource": CLICKHOUSE, "editorType": "sql", "rawSql": sql,
-            "queryType": "timeseries" if kind == "timeseries" else "table", "format": 0 if kind == "timeseries" else 1,
+            "refId": "A", "datasource": CLICKHOUSE, "editorType": "sql", "rawSql": _for_grafana(query.text),
+            "queryType": "timeseries" if series else "table", "format": 0 if series else 1,
         }
-        title = header.get("title", path.stem.replace("_", " "))
-        panels.append(_panel(title, header.get("value", ""), kind, "short", CLICKHOUSE, [target]))
+        panels.append(_panel(query.header["title"], query.header.get("value", ""), kind, "short", CLICKHOUSE, [target]))
+        boxes |= query.parameters - GRAFANA_TIMES.keys()
     dashboard = _dashboard("weir-records", "Weir: records and ledger", panels)
-    used = "\n".join(panel["targets"][0]["rawSql"] for panel in panels)
-    names = sorted(set(re.findall(r"\$\{(\w+):sqlstring\}", used)))
-    dashboard["templating"] = {"list": [{"name": name, "type": "textbox", "query": ""} for name in names]}
+    dashboard["templating"] = {
+        "list": [{"name": name, "type": "textbox", "query": BEGIN_WITH.get(name, "")} for name in sorted(boxes)]
+    }
     return dashboard
 
 
-def _split(text: str) -> tuple[dict[str, str], str]:
-    header = dict(re.findall(r"^-- (\w+): (.*)$", text, re.M))
+def _for_grafana(text: str) -> str:
     body = "\n".join(line for line in text.splitlines() if not line.startswith("--")).strip().rstrip(";")
-    return header, body
+    return PARAMETER.sub(
+        lambda found: GRAFANA_TIMES.get(found[1], f"CAST(${{{found[1]}:sqlstring}}, '{found[2]}')"), body
+    )
 
 
 def _panel(
