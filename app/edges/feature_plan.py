@@ -44,10 +44,16 @@ def save(settings: Settings, plans: Iterable[ServicePlan]) -> None:
 
 
 def load(settings: Settings, service: str) -> ServicePlan:
-    """The plan of one feature service.
+    """The plan of one feature service. Raises Refused as `load_all` does, and when the file lacks the service."""
+    plans = {plan.service: plan for plan in load_all(settings)}
+    if service not in plans:
+        raise Refused(f"feature service {service} is not among {', '.join(sorted(plans))}", where=str(path(settings)),
+                      remedy="define it in feature_repo/ and run `weir apply`")
+    return plans[service]
 
-    Raises Refused when there is no plan file, when it lacks the service, or when it was written by another version.
-    """
+
+def load_all(settings: Settings) -> tuple[ServicePlan, ...]:
+    """The plans of every feature service, at least one. Raises Refused: no plan file, or another version's."""
     source = path(settings)
     remedy = "run `weir apply`"
     try:
@@ -56,13 +62,9 @@ def load(settings: Settings, service: str) -> ServicePlan:
         raise Refused("the feature repository was never applied", where=str(source), remedy=remedy) from None
     except (OSError, ValueError) as error:
         raise Refused(f"the feature plan cannot be read: {error}", where=str(source), remedy=remedy) from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") != FORMAT or not content.get("services"):
         raise Refused("the feature plan was written by another version of Weir", where=str(source), remedy=remedy)
-    services = content["services"]
-    if service not in services:
-        raise Refused(f"feature service {service} is not among {', '.join(sorted(services)) or 'none'}",
-                      where=str(source), remedy="define it in feature_repo/ and run `weir apply`")
-    return _from_dict(services[service])
+    return tuple(_from_dict(raw) for raw in content["services"].values())
 
 
 def fingerprint(project: str, service: str, views: tuple[ViewPlan, ...]) -> str:
