@@ -45,7 +45,8 @@ def settings_table() -> str:
         section = re.fullmatch(r"\s*# (.+)", lines[field.lineno - 2])
         if section:
             rows.append(f"| **{section[1]}** | | |")
-        comment = lines[field.end_lineno - 1].rpartition("  # ")[2] if "  # " in lines[field.end_lineno - 1] else ""
+        last = lines[(field.end_lineno or field.lineno) - 1]
+        comment = last.rpartition("  # ")[2] if "  # " in last else ""
         if ast.unparse(field.annotation).startswith("Literal["):
             choices = ast.unparse(field.annotation)[len("Literal["):-1].replace("'", "`")
             comment = f"one of {choices}; {comment}"
