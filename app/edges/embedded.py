@@ -133,7 +133,7 @@ class Stack:
         services = (
             broker.service,
             embedded_clickhouse.plan(rows / "current", clickhouse_port),
-            *embedded_registry.plan(self._given.schemas_dir.resolve(), self._home / "registry", registry_port),
+            embedded_registry.plan(self._given.schemas_dir.resolve(), self._home / "registry", registry_port),
         )
         if embedded_clickhouse.follow_log(rows, broker.log_id):
             self._report(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import http.client
-import importlib.util
 import sys
 from pathlib import Path
 
 from app.edges.service import HOST, Service
 
 
-def plan(schemas: Path, state: Path, port: int) -> tuple[Service, ...]:
+def plan(schemas: Path, state: Path, port: int) -> Service:
     """The service over the committed schemas; what is registered at run time is kept in `state`."""
 
     def ready() -> bool:
@@ -23,25 +22,12 @@ def plan(schemas: Path, state: Path, port: int) -> tuple[Service, ...]:
         finally:
             connection.close()
 
-    if importlib.util.find_spec("app.edges.registry_server") is None:
-        return ()
-    return (
-        Service(
-            name="registry",
-            command=(
-                sys.executable,
-                "-m",
-                "app.edges.registry_server",
-                "--host",
-                HOST,
-                "--port",
-                str(port),
-                "--schemas",
-                str(schemas),
-                "--state",
-                str(state),
-            ),
-            port=port,
-            ready=ready,
-        ),
+    return Service(
+        name="registry",
+        command=(
+            sys.executable, "-m", "app.edges.registry_server", "--host", HOST, "--port", str(port),
+            "--schemas", str(schemas), "--state", str(state),
+        ),  # fmt: skip
+        port=port,
+        ready=ready,
     )

@@ -124,7 +124,7 @@ def _insert(handle: chdb.conn.Connection, statement: Statement) -> Answer:
 
 
 def _query(handle: chdb.conn.Connection, statement: Statement, parameters: Mapping[str, str]) -> Answer:
-    result = handle.query(statement.sql.decode("utf-8", "surrogateescape"), statement.format, params=dict(parameters))
+    result = handle.query(statement.sql.decode(), statement.format, params=dict(parameters))
     return Answer(
         result.bytes() or b"",
         {

@@ -1,0 +1,281 @@
+"""The embedded ClickHouse's HTTP, below what a well-behaved client asks: bodies, bounds, users, start and end."""
+
+import base64
+import gzip
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import zlib
+
+import lz4.frame
+import pytest
+
+from app.edges import leash
+from app.edges.clickhouse_facade import codecs
+from app.edges.clickhouse_facade.statement import parse
+from app.edges.clickhouse_facade.users import PASSWORD_VARIABLE, READER_PASSWORD_VARIABLE
+from tests.ports import free_port
+from tests.waiting import until
+
+COMMAND = [sys.executable, "-m", "app.edges.clickhouse_facade"]
+BODY_MIB = 1
+OWNER = {"X-ClickHouse-User": "default", "X-ClickHouse-Key": "owner's"}
+READER = {"X-ClickHouse-User": "reader", "X-ClickHouse-Key": "reader's"}
+
+
+class Facade:
+    def __init__(self, path, port: int, **environment: str) -> None:
+        self.port = port
+        self.child = leash.start(
+            "facade", [*COMMAND, "--path", str(path), "--port", str(port), "--body-mib", str(BODY_MIB)],
+            log=path / "facade.log", environment=environment, grace_s=30,
+        )
+        until(self.ready, 30, "the facade")
+
+    def ready(self) -> bool:
+        self.child.check()
+        try:
+            return self.ask("GET", "/ping")[1] == b"Ok.\n"
+        except OSError:
+            return False
+
+    def ask(self, method="POST", path="/", body=None, headers=OWNER, **more):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request(method, path, body, {**headers, **more.pop("extra", {})}, **more)
+            answer = connection.getresponse()
+            return answer.status, answer.read(), answer.headers
+        finally:
+            connection.close()
+
+    def raw(self, request: bytes) -> bytes:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as wire:
+            wire.sendall(request)
+            wire.shutdown(socket.SHUT_WR)
+            return b"".join(iter(lambda: wire.recv(65536), b""))
+
+
+@pytest.fixture(scope="module")
+def facade(tmp_path_factory):
+    passwords = {PASSWORD_VARIABLE: "owner's", READER_PASSWORD_VARIABLE: "reader's"}
+    running = Facade(tmp_path_factory.mktemp("facade"), free_port(), **passwords)
+    status, text, _ = running.ask(body=b"CREATE TABLE default.lines (n UInt32, s String) ENGINE = MergeTree ORDER BY n")
+    assert status == 200, text
+    yield running
+    assert running.child.stop() == 0
+
+
+def count(facade) -> int:
+    return int(facade.ask(body=b"SELECT count() FROM default.lines")[1])
+
+
+def basic(name: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()}
+
+
+@pytest.mark.parametrize("headers", [
+    {}, {"X-ClickHouse-Key": "owner's "}, {"X-ClickHouse-User": "nobody", "X-ClickHouse-Key": "owner's"},
+    {"X-ClickHouse-User": "default", "X-ClickHouse-Key": "reader's"}, basic("default", "x"),
+    {"Authorization": "Basic ?"},
+])  # fmt: skip
+def test_wrong_credentials_are_refused(facade, headers):
+    status, text, got = facade.ask(body=b"SELECT 1", headers=headers)
+    assert (status, got["X-ClickHouse-Exception-Code"]) == (403, "516")
+    assert b"AUTHENTICATION_FAILED" in text
+
+
+def test_three_ways_to_say_who_one_is(facade):
+    assert facade.ask(body=b"SELECT 1", headers=basic("default", "owner's"))[:2] == (200, b"1\n")
+    assert facade.ask(path="/?user=reader&password=reader%27s", body=b"SELECT 1", headers={})[:2] == (200, b"1\n")
+    assert facade.ask(body=b"SELECT 1")[:2] == (200, b"1\n")
+
+
+@pytest.mark.parametrize("statement", [
+    b"INSERT INTO default.lines FORMAT TSV\n1\tx\n", b"INSERT INTO default.lines VALUES (1, 'x')",
+    b"DROP TABLE default.lines", b"SET readonly = 0", b"SET max_execution_time = 0",
+    b"SELECT 1 SETTINGS max_execution_time = 0",
+])  # fmt: skip
+def test_the_reader_can_only_read(facade, statement):
+    status, _, got = facade.ask(path="/?session_id=r&readonly=0", body=statement, headers=READER)
+    assert (status, got["X-ClickHouse-Exception-Code"]) == (403, "164")
+    assert facade.ask(path="/?session_id=r", body=b"SELECT 1", headers=READER)[:2] == (200, b"1\n")
+
+
+def test_pinned_settings_beat_the_url(facade):
+    asked = "/?max_execution_time=0&query=SELECT+getSetting('max_execution_time')"
+    assert facade.ask("POST", asked, headers=READER)[:2] == (200, b"60\n")
+
+
+@pytest.mark.parametrize("path", ["/?query=", "/?readonly=0&query=", "/?session_id=g&query="])
+def test_get_only_reads(facade, path):
+    assert facade.ask("GET", path + "SELECT+1")[:2] == (200, b"1\n")
+    assert facade.ask("GET", path + "DROP+TABLE+default.lines")[2]["X-ClickHouse-Exception-Code"] == "164"
+
+
+@pytest.mark.parametrize("setting", ["max_threads%3D1%2Creadonly", "a-b", "1x", "a%20b"])
+def test_a_setting_s_name_cannot_carry_sql(facade, setting):
+    status, _, got = facade.ask(path=f"/?{setting}=1", body=b"SELECT 1")
+    assert (status, got["X-ClickHouse-Exception-Code"]) == (400, "36")
+
+
+ENCODERS = {"gzip": gzip.compress, "deflate": zlib.compress, "lz4": lz4.frame.compress}
+if codecs.zstd is not None:
+    ENCODERS["zstd"] = codecs.zstd.compress
+
+
+@pytest.mark.parametrize("encoding", sorted(ENCODERS))
+def test_encoded_bodies(facade, encoding):
+    before = count(facade)
+    data = b"".join(b"%d\tline\n" % i for i in range(1000))
+    asked = "/?query=INSERT+INTO+default.lines+FORMAT+TSV"
+    status, text, _ = facade.ask(path=asked, body=ENCODERS[encoding](data), extra={"Content-Encoding": encoding})
+    assert (status, text, count(facade) - before) == (200, b"", 1000)
+    cut = ENCODERS[encoding](data)[:-20]
+    status, _, got = facade.ask(path=asked, body=cut, extra={"Content-Encoding": encoding})
+    assert (status, got["X-ClickHouse-Exception-Code"]) == (400, "36")
+
+
+@pytest.mark.parametrize("encoding", sorted(ENCODERS))
+def test_a_small_body_that_unpacks_to_too_much_is_refused(facade, encoding):
+    bomb = ENCODERS[encoding](bytes(64 << 20))
+    assert len(bomb) < BODY_MIB << 20
+    status, text, _ = facade.ask(body=bomb, extra={"Content-Encoding": encoding})
+    assert status == 413, text
+
+
+def test_chunked_bodies(facade):
+    before = count(facade)
+    parts = [b"INSERT INTO default.lines FORMAT TSV\n", b"1\ta\n", b"2\t", b"b\n"]
+    status, text, _ = facade.ask(body=iter(parts), encode_chunked=True, extra={"Transfer-Encoding": "chunked"})
+    assert (status, text, count(facade) - before) == (200, b"", 2)
+
+
+def request(headers: str, body: bytes = b"") -> bytes:
+    login = "".join(f"{name}: {value}\r\n" for name, value in OWNER.items())
+    return f"POST / HTTP/1.1\r\nHost: x\r\n{login}{headers}\r\n\r\n".encode() + body
+
+
+@pytest.mark.parametrize(("sent", "status"), [
+    (request("Transfer-Encoding: chunked", b"-1\r\nSELECT 1"), b"400"),
+    (request("Transfer-Encoding: chunked", b"zz\r\nSELECT 1"), b"400"),
+    (request("Transfer-Encoding: chunked", b"8\r\nSELECT 1XX0\r\n\r\n"), b"400"),
+    (request("Transfer-Encoding: chunked", b"8\r\nSELECT"), b"400"),
+    (request("Transfer-Encoding: chunked", b"FFFFFFF\r\nSELECT"), b"413"),
+    (request("Transfer-Encoding: gzip", b"SELECT 1"), b"411"),
+    (request("Content-Length: -1", b"SELECT 1"), b"411"),
+    (request("Content-Length: 1e3", b"SELECT 1"), b"411"),
+    (request("Content-Length: 9", b"SELECT 1"), b"400"),
+    (request("Content-Length: 999999999", b"SELECT 1"), b"413"),
+    (request("Content-Length: 9", b"SELECT \xff\xfe"), b"400"),
+])  # fmt: skip
+def test_malformed_bodies_get_an_answer_and_no_hang(facade, sent, status):
+    answer = facade.raw(sent)
+    assert answer.split()[1] == status, answer
+    assert b"Connection: close" in answer or status == b"400"
+    assert facade.ask(body=b"SELECT 1")[1] == b"1\n"
+
+
+def test_a_body_above_the_bound_gets_its_answer(facade):
+    """The client is told, though it still sends when the server has seen enough."""
+    status, text, _ = facade.ask(body=b"INSERT INTO default.lines FORMAT TSV\n" + bytes(8 << 20))
+    assert status == 413
+    assert b"above 1048576 bytes" in text
+
+
+@pytest.mark.parametrize(("path", "headers", "body", "code"), [
+    ("/?compress=1", {}, b"SELECT 1", "48"),
+    ("/", {"Content-Encoding": "br"}, b"SELECT 1", "89"),
+    ("/?readonly=3", {}, b"SELECT 1", "36"),
+    ("/", {"Content-Type": "multipart/form-data; boundary=b"},
+     b"--b\r\nContent-Disposition: form-data; name=\"t\"; filename=\"t\"\r\n\r\n1\r\n--b--\r\n", "48"),
+])  # fmt: skip
+def test_what_is_not_served_is_said(facade, path, headers, body, code):
+    assert facade.ask(path=path, body=body, extra=headers)[2]["X-ClickHouse-Exception-Code"] == code
+
+
+def test_formats_and_headers(facade):
+    status, text, got = facade.ask(path="/?default_format=JSONEachRow&query_id=q-1", body=b"SELECT ' FORMAT CSV' AS s")
+    assert (status, json.loads(text)) == (200, {"s": " FORMAT CSV"})
+    assert got["X-ClickHouse-Format"] == "JSONEachRow"
+    assert got["X-ClickHouse-Query-Id"] == "q-1"
+    assert got["X-ClickHouse-Timezone"]
+    assert json.loads(got["X-ClickHouse-Summary"])["result_rows"] == "1"
+    assert facade.ask(body=b"SELECT 1 AS a -- FORMAT TSV\nFORMAT JSONCompactEachRow")[1] == b"[1]\n"
+    assert facade.ask(path="/?query_id=a%0d%0aX-Evil:%201", body=b"SELECT 1")[2]["X-Evil"] is None
+
+
+def test_paths(facade):
+    assert facade.ask("GET", "/ping", headers={})[:2] == (200, b"Ok.\n")
+    assert facade.ask("GET", "/", headers={})[:2] == (200, b"Ok.\n")
+    assert facade.ask("GET", "/play")[0] == 404
+    status, text, got = facade.ask("HEAD", "/?query=SELECT+1")
+    assert (status, text, got["Content-Length"]) == (200, b"", "2")
+
+
+def test_clickhouse_go_s_greeting(facade):
+    _, text, _ = facade.ask(body=b"SELECT displayName(), version(), revision(), timezone()")
+    assert text.startswith(b"\x01\x00\x02\xff\xff\xff\xff\x00\x04\x01")
+    assert b"timezone()" in text
+
+
+def test_a_stopped_facade_finishes_what_runs_and_keeps_its_rows(tmp_path):
+    first = Facade(tmp_path, free_port())
+    first.ask(body=b"CREATE TABLE default.kept (n UInt64) ENGINE = MergeTree ORDER BY n")
+    answers = []
+    slow = (b"INSERT INTO default.kept SELECT number FROM numbers(30) WHERE sleepEachRow(0.05) = 0 "
+            b"SETTINGS max_block_size = 1")  # fmt: skip
+    running = threading.Thread(target=lambda: answers.append(first.ask(body=slow)[0]))
+    running.start()
+    busy = b"SELECT count() FROM system.processes WHERE query LIKE 'INSERT INTO default.kept%'"
+    until(lambda: first.ask(body=busy)[1] == b"1\n", 10, "the slow statement")
+    assert first.child.stop() == 0
+    running.join(10)
+    assert answers == [200]
+    second = Facade(tmp_path, free_port())
+    assert second.ask(body=b"SELECT count() FROM default.kept")[1] == b"30\n"
+    assert second.child.stop() == 0
+
+
+def test_a_directory_serves_one_process(facade, tmp_path_factory):
+    path = str(facade.child.log.parent)
+    done = subprocess.run([*COMMAND, "--path", path, "--port", "0"],
+                          capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
+    assert done.returncode == 1
+    assert "chDB cannot open its directory" in done.stderr
+    assert path in done.stderr
+
+
+def test_a_taken_port_is_named(facade, tmp_path):
+    done = subprocess.run([*COMMAND, "--path", str(tmp_path), "--port", str(facade.port)],
+                          capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("the embedded ClickHouse cannot listen: Address already in use")
+    assert f"127.0.0.1:{facade.port}" in done.stderr
+
+
+def test_beyond_this_machine_only_with_passwords(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != PASSWORD_VARIABLE}
+    done = subprocess.run([*COMMAND, "--path", str(tmp_path), "--port", "0", "--host", "0.0.0.0"],
+                          capture_output=True, text=True, timeout=60, check=False, env=environment)  # fmt: skip
+    assert done.returncode == 1
+    assert "users without a password (default, reader)" in done.stderr
+
+
+@pytest.mark.parametrize(("query", "body", "sql", "name", "data"), [
+    (b"INSERT INTO t FORMAT Arrow", b"ARROW1;", b"INSERT INTO t", "Arrow", b"ARROW1;"),
+    (b"", b"INSERT INTO t (a) FORMAT JSONEachRow {\"a\": 1}", b"INSERT INTO t (a)", "JSONEachRow", b'{"a": 1}'),
+    (b"", b"-- x FORMAT y\nINSERT INTO `FORMAT z` FORMAT CSV\r\n1", b"-- x FORMAT y\nINSERT INTO `FORMAT z`",
+     "CSV", b"1"),
+    (b"INSERT INTO t VALUES", b"(1, ' FORMAT CSV')", b"INSERT INTO t VALUES\n(1, ' FORMAT CSV')", "TSV", None),
+    (b"", b"INSERT INTO t SELECT 'FORMAT x'", b"INSERT INTO t SELECT 'FORMAT x'", "TSV", None),
+    (b"", b"SELECT 1 FORMAT Native SETTINGS a = 1;", b"SELECT 1 FORMAT Native SETTINGS a = 1;", "Native", None),
+    (b"", b"SELECT a FORMAT, b FROM t", b"SELECT a FORMAT, b FROM t", "TSV", None),
+    (b"", b"SELECT 'it''s \\' FORMAT CSV'", b"SELECT 'it''s \\' FORMAT CSV'", "TSV", None),
+])  # fmt: skip
+def test_statements_are_taken_apart(query, body, sql, name, data):
+    found = parse(query, body, "TSV")
+    assert (found.sql, found.format, found.data) == (sql, name, data)
