@@ -1,0 +1,96 @@
+"""The examples of schemas/ are what decoder and encoder are held to, byte by byte."""
+
+import json
+
+import fastavro
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from app.wire.decode import Decoder
+from app.wire.encode import Encoder
+from tests import examples
+
+GOOD = [example for record in examples.RECORDS for example in examples.good(record)]
+REJECTED = [example for record in examples.RECORDS for example in examples.rejected(record)]
+MAX_BYTES = 65_536
+
+
+def named(example):
+    return f"{example.record}-{example.name}"
+
+
+def plain(rows: pa.RecordBatch) -> list[dict]:
+    """Rows with timestamps as integers."""
+    columns = [c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c for c in rows.columns]
+    return pa.RecordBatch.from_arrays(columns, names=rows.schema.names).to_pylist()
+
+
+@pytest.mark.parametrize("record", examples.RECORDS)
+def test_every_record_has_examples(record):
+    assert examples.good(record)
+    assert examples.rejected(record)
+
+
+@pytest.mark.parametrize("example", GOOD, ids=named)
+def test_a_good_example_is_its_bytes(example):
+    contract = examples.contract(example.record)
+    assert examples.body(contract.schema, example.row) == example.body
+    value = b"\0\0\0\0\x07" + example.body
+    decoded = Decoder(contract, lambda _: None).decode([value], MAX_BYTES)
+    assert len(decoded.rejects) == 0
+    assert plain(decoded.rows) == [example.row]
+    assert Encoder(contract).encode(decoded.rows) == [value]
+
+
+@pytest.mark.parametrize("example", REJECTED, ids=named)
+def test_a_rejected_example_is_rejected_for_its_reason(example):
+    contract = examples.contract(example.record)
+    decoded = Decoder(contract, lambda _: None).decode([example.value], MAX_BYTES)
+    if example.stage == "decode":
+        assert [(str(s), str(r)) for s, r in zip(decoded.rejects.stage, decoded.rejects.reason, strict=True)] == [
+            ("decode", example.reason)
+        ]
+        assert decoded.rows.num_rows == 0
+    else:
+        assert len(decoded.rejects) == 0, "the bytes are in order; a later stage turns it away"
+
+
+@pytest.mark.parametrize("record", examples.RECORDS)
+def test_all_examples_of_a_record_in_one_batch(record):
+    """Good ones between bad ones: exactly the bad ones are rejected, and the good ones keep their order."""
+    contract = examples.contract(record)
+    good = examples.good(record)
+    bad = [example for example in examples.rejected(record) if example.stage == "decode"]
+    values, expected, reasons = [], [], []
+    for i in range(max(len(bad), 1) * 8):
+        example = good[i % len(good)]
+        values.append(b"\0\0\0\0\x07" + example.body)
+        expected.append(example.row)
+        if i % 8 == 3 and i // 8 < len(bad):
+            reasons.append((len(values), bad[i // 8].reason))
+            values.append(bad[i // 8].value)
+    decoded = Decoder(contract, lambda _: None).decode(values, MAX_BYTES)
+    found = zip(decoded.rejects.record.tolist(), map(str, decoded.rejects.reason), strict=True)
+    assert list(found) == reasons
+    assert plain(decoded.rows) == expected
+    assert decoded.origin.dtype == np.int32
+    assert sorted([*decoded.origin.tolist(), *decoded.rejects.record.tolist()]) == list(range(len(values)))
+
+
+def test_examples_use_every_reason_of_the_decode_stage():
+    assert {example.reason for example in REJECTED if example.stage == "decode"} == {
+        "empty", "oversized", "bad_frame", "unknown_schema", "undecodable",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("record", examples.RECORDS)
+def test_rejected_bodies_are_not_readable_by_the_reference_either(record):
+    """Truncated or left-over examples are wrong for fastavro too, so the examples themselves are right."""
+    schema = fastavro.parse_schema(json.loads(examples.contract(record).schema))
+    assert schema
+    for example in examples.rejected(record):
+        if example.name in ("truncated", "left_over"):
+            assert example.value is not None
+            with pytest.raises((EOFError, IndexError, AssertionError, ValueError)):
+                examples.read(examples.contract(record).schema, example.value[5:])
