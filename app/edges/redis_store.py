@@ -54,7 +54,7 @@ class RedisStore:
             url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, decode_responses=False)
         self._write = self._client.register_script(WRITE)
         self._move = self._client.register_script(MARK)
-        self._scanned: dict[str, int] = {}
+        self._scanned: dict[str, tuple[int, list[bytes]]] = {}
         self._call(self._client.ping)
 
     def read_many(self, asks: Sequence[Ask]) -> tuple[list[Answer], int]:
@@ -91,14 +91,14 @@ class RedisStore:
     def sample_keys(self, view: ViewPlan, n: int) -> list[bytes]:
         """See RecordStore. SCAN, so that the server is never held up."""
         prefix = self._prefix(view.name)
-        cursor, keys = self._scanned.get(view.name, 0), dict[bytes, None]()
+        cursor, keys = self._scanned.get(view.name, (0, []))
         for _ in range(SCAN_CALLS):
-            cursor, page = self._call(self._client.scan, cursor, match=_literal(prefix) + b"*", count=1000)
-            keys.update(dict.fromkeys(key[len(prefix):] for key in page))
             if len(keys) >= n:
                 break
-        self._scanned[view.name] = cursor
-        return list(keys)[:n]
+            cursor, page = self._call(self._client.scan, cursor, match=_literal(prefix) + b"*", count=1000)
+            keys += [key[len(prefix):] for key in page]
+        self._scanned[view.name] = cursor, keys[n:]  # a page is larger than a sample
+        return list(dict.fromkeys(keys[:n]))
 
     def delete(self, view: str, keys: Sequence[bytes] | None = None) -> None:
         """See RecordStore."""
