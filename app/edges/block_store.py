@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 # A table remembers the tokens of its last 10,000 inserts, recorder_blocks the last 1,024 blocks of each partition.
 # A block that this many of its topic have followed is not forgotten yet, and no insert of it is under way any more.
 REMEMBERED_BLOCKS = 1000
-COLUMNS = ["topic", "partition", "number", "first", "last", "checksum", "marks", "marks_after", "worker"]
 LATEST = """
     SELECT number, first, last, checksum, marks, marks_after FROM recorder_blocks
     WHERE topic = {topic:String} AND partition = {partition:Int32} ORDER BY number DESC LIMIT 1
@@ -44,7 +43,7 @@ PRESENT = """
 class ClickHouseBlocks:
     """Blocks of all partitions in one database.
 
-    Every call is tried again for settings.sink_budget_s, then raises Unavailable. One thread at a time.
+    Every call is tried again for settings.sink_budget_s, then raises Unavailable. Several threads may call.
     worker: who announces, for whoever reads recorder_blocks. on_retry: told of every failure that is tried again.
     """
 
@@ -53,6 +52,12 @@ class ClickHouseBlocks:
     ) -> None:
         self._settings, self._worker, self._on_retry = settings, worker, on_retry
         self._client: Client | None = None
+
+    def check(self) -> None:
+        """Ask once, without patience. Raises Unavailable when nobody answers, Refused when the tables are not there."""
+        self._client = connect(self._settings, timeout_s=self._settings.sink_budget_s)
+        with answering(self._settings.clickhouse_url):
+            self._client.query(LATEST, parameters={"topic": "", "partition": 0})
 
     def latest(self, source: Partition) -> Block | None:
         """See Store."""
@@ -67,14 +72,14 @@ class ClickHouseBlocks:
 
     def announce(self, block: Block) -> Block | None:
         """See Store. The token holds no offsets: of two blocks of one number the first wins, the second is dropped."""
-        row = [
-            block.source.topic, block.source.partition, block.number, block.first, block.last, block.checksum,
-            dump_marks(block.marks), dump_marks(block.marks_after), self._worker,
-        ]
+        row = pa.table({
+            "topic": [block.source.topic], "partition": [block.source.partition], "number": [block.number],
+            "first": [block.first], "last": [block.last], "checksum": [block.checksum],
+            "marks": [dump_marks(block.marks)], "marks_after": [dump_marks(block.marks_after)],
+            "worker": [self._worker],
+        })
         token = f"{block.source.topic}/{block.source.partition}/{block.number}"
-        self._patiently(
-            lambda client: client.insert("recorder_blocks", [row], column_names=COLUMNS, settings=_settings(token))
-        )
+        self._patiently(lambda client: client.insert_arrow("recorder_blocks", row, settings=_settings(token)))
         return self.latest(block.source)
 
     def insert(self, table: str, rows: pa.RecordBatch, block: Block, part: str) -> float:

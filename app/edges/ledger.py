@@ -14,7 +14,7 @@ from app.edges import sql_files
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionLedger:
-    """One partition as one role and service has read it; what the numbers count stands in app/sql/ledger/partitions.sql.
+    """One partition as one role and service has read it; app/sql/ledger/partitions.sql says what the numbers count.
 
     unread: records of the log outside [first, last], where the log's bounds were given.
     """
@@ -83,8 +83,8 @@ def read(
 ) -> LedgerReport:
     """The ledger of a service, or of all.
 
-    bounds: first offset and end (last + 1) of request partitions, as the broker or the producer knows them; with them also
-    records count that nobody has read. Raises Unavailable, Refused.
+    bounds: first offset and end (last + 1) of request partitions, as the broker or the producer knows them; with them
+    also records count that nobody has read. Raises Unavailable, Refused.
     """
     bounds = bounds or {}
     found = [_partition(row, bounds) for row in sql_files.rows(client, "ledger/partitions", service=service)]

@@ -45,7 +45,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewAges:
-    """Age of one feature view at the requests of one model version; what the numbers count stands in features/ages.sql."""
+    """Age of one feature view at the requests of one model version; features/ages.sql says what the numbers count."""
 
     service: str
     model: str

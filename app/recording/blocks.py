@@ -88,19 +88,11 @@ class PartitionBlocks:
         self.skipped: list[tuple[int, int]] = []  # offsets that the log no longer had when they were due
         self._pieces: deque[Piece] = deque()
         self._unacked: deque[Chunk] = deque()
-        self.rows = 0                           # records pending, rejected ones included
 
     @property
-    def oldest_s(self) -> float | None:
-        """Monotonic time at which the oldest pending chunk was fetched; None without one."""
-        return self._pieces[0].chunk.fetched_at_s if self._pieces else None
-
-    @property
-    def stalled(self) -> bool:
-        """Whether an announced block waits for records that are still to be fetched."""
-        if not self.announced or self.latest is None:
-            return False
-        return not self._pieces or self._pieces[-1].last < self.latest.last
+    def waits(self) -> bool:
+        """Whether anything is pending."""
+        return bool(self._pieces)
 
     @property
     def marks(self) -> Marks:
@@ -156,7 +148,7 @@ class PartitionBlocks:
         Raises Refused when the log no longer holds what was announced.
         """
         block = self.latest
-        if not self.announced or block is None or self.stalled:
+        if not self.announced or block is None or not self._pieces or self._pieces[-1].last < block.last:
             return None
         pieces = [piece.clip(block.first, block.last) for piece in self._pieces if piece.first <= block.last]
         # Where the head of the block was acknowledged (so: recorded), the rest cannot be checked against the whole.
@@ -201,4 +193,3 @@ class PartitionBlocks:
             self._pieces.popleft()
         if self._pieces and self._pieces[0].first < start:
             self._pieces[0] = self._pieces[0].clip(start, self._pieces[0].last)
-        self.rows = sum(len(piece.offsets) + len(piece.rejects) for piece in self._pieces)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -30,7 +30,7 @@ class Decoded(Protocol):
 
     @property
     def origin(self) -> npt.NDArray[np.int32]:
-        """int32[n]; the record that row i came from."""
+        """int32[n], ascending; the record that row i came from."""
         ...
 
     @property
@@ -101,34 +101,36 @@ class Flushed:
     skipped: list[tuple[Partition, int, int]] = field(default_factory=list)
 
 
-class Recorder:
-    """Exactly-once recording. Drive it so: take chunks; when `due`, flush; acknowledge what `done` names.
+# The builtin `map`, or a thread pool's.
+Each = Callable[[Callable[[PartitionBlocks], Flushed], Iterable[PartitionBlocks]], Iterable[Flushed]]
 
-    Not thread-safe: one call at a time. After an exception drop it: a new one goes on from what the store holds.
-    streams: by topic. block_max_rows, block_max_wait_s: when a block closes. pending_max_rows: all blocks close when
-    this many records wait over all partitions; keep it below the records that the transport lets out un-acknowledged.
+
+class Recorder:
+    """Exactly-once recording. Drive it so: take chunks, flush, acknowledge what `done` names.
+
+    A flush is a block for each partition, so whoever drives it decides how large blocks are. One call at a time.
+    After an exception drop it: a new one goes on from what the store holds.
+    streams: by topic. block_max_rows: a flush of more than these records of a partition writes several blocks.
     """
 
-    def __init__(
-        self, store: Store, streams: Mapping[str, Stream], *, block_max_rows: int, block_max_wait_s: float,
-        pending_max_rows: int,
-    ) -> None:
+    def __init__(self, store: Store, streams: Mapping[str, Stream], *, block_max_rows: int) -> None:
         self._store = store
         self._streams = streams
-        self._max_rows, self._max_wait_s, self._max_pending = block_max_rows, block_max_wait_s, pending_max_rows
+        self._max_rows = block_max_rows
+        self._generation = 0
         self._partitions: dict[Partition, PartitionBlocks] = {}
 
     def take(self, chunk: Chunk) -> None:
         """Decode and queue a chunk. Raises Unavailable when the schema registry does not answer."""
+        if chunk.generation != self._generation:  # dealt out again: each starts where it was committed
+            self._partitions.clear()
+            self._generation = chunk.generation
         stream = self._streams[chunk.source.topic]
         blocks = self._partitions.get(chunk.source)
         if blocks is None or not blocks.continues(chunk):
             blocks = self._partitions[chunk.source] = PartitionBlocks(chunk.source)
         decoded = stream.decode(chunk.values)
-        rows, origin, rejects = decoded.rows, np.asarray(decoded.origin), decoded.rejects
-        if len(origin) > 1 and np.any(np.diff(origin) < 0):
-            order = np.argsort(origin, kind="stable")
-            rows, origin = rows.take(pa.array(order)), origin[order]
+        rows, origin, rejects = decoded.rows, decoded.origin, decoded.rejects
         refused = stream.check(rows)
         if len(refused):
             good = np.setdiff1d(np.arange(len(origin)), refused.record)
@@ -136,72 +138,46 @@ class Recorder:
             rows, origin, rejects = rows.take(pa.array(good)), origin[good], Rejects.concat([rejects, moved])
         blocks.take(Piece(chunk, chunk.first, chunk.last, rows, chunk.offsets[origin], rejects))
 
-    def due(self, now_s: float) -> bool:
-        """Whether a block is to be closed. now_s: monotonic seconds, the clock of Chunk.fetched_at_s."""
-        return bool(self._closing(now_s))
+    def flush(self, each: Each = map) -> Flushed:
+        """Write everything that waits.
 
-    @property
-    def pending(self) -> int:
-        """Records taken and not yet recorded."""
-        return sum(blocks.rows for blocks in self._partitions.values())
-
-    def wait_s(self, now_s: float) -> float:
-        """Seconds until a block closes by time; block_max_wait_s when nothing waits."""
-        waiting = [blocks for blocks in self._partitions.values() if not blocks.stalled]
-        ages = [now_s - blocks.oldest_s for blocks in waiting if blocks.oldest_s is not None]
-        return max(0.0, self._max_wait_s - max(ages, default=0.0))
-
-    def flush(self, now_s: float, *, everything: bool = False) -> Flushed:
-        """Write every block that is due, or everything that waits.
-
+        each: how to run over partitions; a thread pool's `map` writes several at a time, which the store must bear.
         Raises Unavailable when the store does not answer within its budget, Refused when it or the log holds something
         else than was announced.
         """
-        out = Flushed()
-        for source in list(self._partitions) if everything else self._closing(now_s):
-            blocks = self._partitions[source]
-            self._write(blocks, out)
-            out.done.extend(blocks.acks())
-            out.skipped.extend((source, *hole) for hole in blocks.skipped)
-            blocks.skipped.clear()
-        return out
+        parts = list(each(self._write, list(self._partitions.values())))
+        return Flushed(
+            [chunk for part in parts for chunk in part.done],
+            [block for part in parts for block in part.blocks],
+            [hole for part in parts for hole in part.skipped],
+        )
 
-    def forget(self, sources: Sequence[Partition]) -> None:
-        """Partitions were given away: drop what waits; their new owner fetches it again."""
-        for source in sources:
-            self._partitions.pop(source, None)
-
-    def _closing(self, now_s: float) -> list[Partition]:
-        full = self.pending >= self._max_pending
-        return [
-            source for source, blocks in self._partitions.items()
-            if blocks.oldest_s is not None and not blocks.stalled
-            and (full or blocks.rows >= self._max_rows or now_s - blocks.oldest_s >= self._max_wait_s)
-        ]
-
-    def _write(self, blocks: PartitionBlocks, out: Flushed) -> None:
+    def _write(self, blocks: PartitionBlocks) -> Flushed:
         """Run one partition's state machine until nothing waits, or the announced block is not wholly here."""
         stream = self._streams[blocks.source.topic]
+        written: list[Recorded] = []
         if not blocks.known:
             blocks.learn(self._store.latest(blocks.source))
-        while blocks.oldest_s is not None:
+        while blocks.waits:
             if not blocks.announced:
                 pieces = blocks.propose(self._max_rows)
                 _, marks_after = _new_rows(stream, _rows(pieces), blocks.marks)
                 mine = blocks.announce(pieces, marks_after)
                 blocks.learn(self._store.announce(mine), mine)
             ready = blocks.ready()
-            if ready is None:
-                if blocks.announced:
-                    return                          # the rest of an announced block is still to be fetched
-                continue
-            block = blocks.latest
-            assert block is not None                # ready() says so
-            out.blocks.append(self._insert(stream, block, ready, replayed=blocks.foreign))
-            blocks.recorded()
+            if ready is not None:
+                written.append(self._insert(stream, blocks, ready))
+                blocks.recorded()
+            elif blocks.announced:
+                break                               # the rest of an announced block is still to be fetched
+        holes = [(blocks.source, *hole) for hole in blocks.skipped]
+        blocks.skipped.clear()
+        return Flushed(blocks.acks(), written, holes)
 
-    def _insert(self, stream: Stream, block: Block, pieces: Sequence[Piece], *, replayed: bool) -> Recorded:
-        write = self._store.repeat if replayed else self._store.insert
+    def _insert(self, stream: Stream, blocks: PartitionBlocks, pieces: Sequence[Piece]) -> Recorded:
+        block = blocks.latest
+        assert block is not None                    # it is ready
+        write = self._store.repeat if blocks.foreign else self._store.insert
         rows = _rows(pieces)
         new, _ = _new_rows(stream, rows, block.marks)
         offsets = np.concatenate([piece.offsets for piece in pieces])
@@ -218,7 +194,7 @@ class Recorder:
         rejected = sum(len(piece.rejects) for piece in pieces)
         return Recorded(
             table=stream.table, rows=len(offsets), repeats=repeats, rejected=rejected, insert_s=insert_s,
-            replayed=replayed,
+            replayed=blocks.foreign,
         )
 
 

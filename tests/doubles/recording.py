@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-import pyarrow as pa
-
 from app.core.chunk import Chunk, ChunkBook, Partition
 from app.recording import tables
 from app.recording.recorder import Recorder, Store, Stream
@@ -50,10 +48,8 @@ def streams() -> dict[str, Stream]:
     }
 
 
-def recorder(store: Store, max_rows: int = 10_000, max_wait_s: float = 1.0, pending: int = 1_000_000) -> Recorder:
-    return Recorder(
-        store, streams(), block_max_rows=max_rows, block_max_wait_s=max_wait_s, pending_max_rows=pending
-    )
+def recorder(store: Store, max_rows: int = 10_000) -> Recorder:
+    return Recorder(store, streams(), block_max_rows=max_rows)
 
 
 class Group:
@@ -71,6 +67,3 @@ class Group:
             self.book.ack(chunk.first, chunk.last)
         self.committed = self.book.committable or self.committed
 
-
-def offsets(rows: Sequence[pa.RecordBatch]) -> list[int]:
-    return [offset for batch in rows for offset in batch["source_offset"].to_pylist()]

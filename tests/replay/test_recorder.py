@@ -1,5 +1,9 @@
 """Recording is exactly once: whatever repeats, wherever it dies, however the log is cut into chunks."""
 
+import contextlib
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -23,17 +27,17 @@ def log_of(offsets, partition=0):
 LOG = log_of(list(range(N)))
 
 
-def run(store, log, bounds, group, max_rows=10, ack_delay=0):
+def run(store, log, bounds, group, max_rows=10):
     """One life of a recorder: from the committed offset to the end of the log."""
-    recorder = recording.recorder(store, max_rows=max_rows, max_wait_s=1e9)
+    recorder = recording.recorder(store, max_rows)
     bounds = sorted({group.committed, *(bound for bound in bounds if bound > group.committed), len(log)})
     group.restart()
-    for chunk in recording.records.cut(PREDICTIONS, log, bounds):
+    for number, chunk in enumerate(recording.records.cut(PREDICTIONS, log, bounds)):
         group.book.open(chunk.first, chunk.last)
         recorder.take(chunk)
-        if recorder.due(0.0):
-            group.acknowledge(recorder.flush(0.0).done)
-    group.acknowledge(recorder.flush(0.0, everything=True).done)
+        if number % 2:
+            group.acknowledge(recorder.flush().done)
+    group.acknowledge(recorder.flush().done)
     return recorder
 
 
@@ -58,7 +62,8 @@ def test_a_crash_at_every_step_loses_and_repeats_nothing(dies_at):
 
 @given(
     crashes=st.lists(
-        st.tuples(st.integers(0, 40), st.sets(st.integers(1, N - 1), max_size=8), st.integers(1, 30), st.booleans()), max_size=6
+        st.tuples(st.integers(0, 40), st.sets(st.integers(1, N - 1), max_size=8), st.integers(1, 30), st.booleans()),
+        max_size=6,
     ),
     replays=st.lists(st.tuples(st.integers(0, N - 1), st.integers(0, N)), max_size=4),
 )
@@ -66,7 +71,7 @@ def test_a_crash_at_every_step_loses_and_repeats_nothing(dies_at):
 def test_replaying_scorers_and_crashing_recorders_together(crashes, replays):
     """The scorer wrote 0..N and some stretches again; the recorder dies over and over, at times losing its commits."""
     sources, end = [], 0
-    for begin, upto in sorted(replays, key=lambda span: span[1]):   # a scorer that dies at `upto` and goes on from `begin`
+    for begin, upto in sorted(replays, key=lambda span: span[1]):   # a scorer died at `upto`; the next began at `begin`
         sources += range(min(begin, end), upto)
         end = max(end, upto)
     sources += range(end, N)
@@ -74,10 +79,8 @@ def test_replaying_scorers_and_crashing_recorders_together(crashes, replays):
     store, group = MemoryBlocks(), Group()
     for dies_at, bounds, max_rows, forgets in crashes:
         committed = group.committed
-        try:
+        with contextlib.suppress(Killed):
             run(Mortal(store, dies_at), log, [0, *bounds], group, max_rows)
-        except Killed:
-            pass
         if forgets:
             group.committed = committed   # acknowledged, but the process died before the commit
     run(store, log, [0], group)
@@ -109,12 +112,12 @@ def test_two_recorders_of_one_partition_write_one_sequence_of_blocks(cuts, at, m
     """A zombie that has not heard of the rebalance goes on beside the new owner; their calls interleave."""
     store = MemoryBlocks()
     meddled = Meddled(store, at)
-    both = [recording.recorder(meddled, max_rows, 1e9), recording.recorder(store, max_rows, 1e9)]
+    both = [recording.recorder(meddled, max_rows), recording.recorder(store, max_rows)]
     waiting = [recording.records.cut(PREDICTIONS, LOG, sorted({0, N, *bounds})) for bounds in cuts]
     done = [0, 0]
 
     def flush(who):
-        done[who] += sum(len(chunk) for chunk in both[who].flush(0.0, everything=True).done)
+        done[who] += sum(len(chunk) for chunk in both[who].flush().done)
 
     meddled.other = lambda: flush(1)
     everything = [(who, True) for who in (0, 1) for _ in waiting[who]]
@@ -143,23 +146,19 @@ class Interleaving(MemoryBlocks):
 
 def test_who_loses_the_announcement_writes_the_winners_block():
     def zombie(store):
-        rival = recording.recorder(store)
+        rival = recording.recorder(Mortal(store, dies_at=4))   # announced, not inserted
         (chunk,) = recording.records.cut(PREDICTIONS, LOG[:50], [0, 50])
         rival.take(chunk)
-        try:
-            rival._store = Mortal(store, dies_at=3 + 1)   # announced, not inserted
-            rival.flush(0.0, everything=True)
-        except Killed:
-            pass
+        with pytest.raises(Killed):
+            rival.flush()
 
     store = Interleaving(zombie)
     recorder = recording.recorder(store)
     first, second = recording.records.cut(PREDICTIONS, LOG, [0, 30, N])
     recorder.take(first)
-    assert recorder.flush(0.0, everything=True).done == []     # the winner announced 0..49, of which 30..49 are not here
-    assert not recorder.due(1e12)                              # and waiting for them is no reason to be called
+    assert recorder.flush().done == []   # the winner announced 0..49; 30..49 are not here
     recorder.take(second)
-    assert recorder.flush(0.0, everything=True).done == [first, second]
+    assert recorder.flush().done == [first, second]
     assert store.column("predictions", "source_offset") == list(range(N))
     assert [(block.first, block.last) for block in store.blocks[PREDICTIONS].values()] == [(0, 49), (50, 59)]
 
@@ -168,10 +167,8 @@ def test_records_that_do_not_decode_become_dead_letters_with_their_bytes():
     log = [*LOG[:3], b"", LOG[3][:-2], *LOG[4:6]]
     store, group = MemoryBlocks(), Group()
     for dies_at in (5, 7, None):
-        try:
+        with contextlib.suppress(Killed):
             run(Mortal(store, dies_at), log, [0, 4], group, max_rows=100)
-        except Killed:
-            continue
     assert store.column("predictions", "source_offset") == [0, 1, 2, 4, 5]
     assert store.column("dead_letters", "source_offset") == [3, 4]
     assert store.column("dead_letters", "source_topic") == ["weir.predictions"] * 2
@@ -194,7 +191,7 @@ def test_a_bundle_that_the_recorder_does_not_have_is_refused():
     (chunk,) = records.cut(PREDICTIONS, records.encode("predictions", other), [0, 2])
     recorder.take(chunk)
     with pytest.raises(Refused, match="no bundle ffffffffffff"):
-        recorder.flush(0.0, everything=True)
+        recorder.flush()
 
 
 def test_offsets_that_the_log_lost_are_told():
@@ -204,7 +201,7 @@ def test_offsets_that_the_log_lost_are_told():
     recorder = recording.recorder(store)
     for chunk in records.cut(PREDICTIONS, LOG, [40, 60]):
         recorder.take(chunk)
-    flushed = recorder.flush(0.0, everything=True)
+    flushed = recorder.flush()
     assert flushed.skipped == [(PREDICTIONS, 20, 39)]
     assert store.column("predictions", "source_offset") == [*range(20), *range(40, 60)]
 
@@ -217,26 +214,34 @@ def test_a_partition_that_went_away_and_came_back_starts_from_the_store():
     other = recording.recorder(store)
     for chunk in (first, second):
         other.take(chunk)
-    other.flush(0.0, everything=True)
+    other.flush()
     recorder.take(third)                      # committed elsewhere up to 40
-    assert recorder.flush(0.0, everything=True).done == [third]
+    assert recorder.flush().done == [third]
     assert store.column("predictions", "source_offset") == list(range(N))
 
 
-def test_blocks_close_by_rows_by_time_and_when_too_much_waits():
-    chunks = records.cut(PREDICTIONS, LOG, [0, 20, 40, 60], fetched_at_s=100.0)
-    by_rows = recording.recorder(MemoryBlocks(), max_rows=40)
-    by_rows.take(chunks[0])
-    assert (by_rows.due(100.9), by_rows.due(101.0), by_rows.wait_s(100.25)) == (False, True, 0.75)
-    by_rows.take(chunks[1])
-    assert by_rows.due(100.0)
-    by_load = recording.recorder(MemoryBlocks(), pending=40)
-    by_load.take(chunks[0])
+def test_a_flush_of_many_records_writes_several_blocks_and_many_partitions_at_a_time():
+    store = MemoryBlocks()
+    recorder = recording.recorder(store, max_rows=25)
     other = Partition("weir.predictions", 1)
-    by_load.take(records.cut(other, LOG, [0, 20], fetched_at_s=100.0)[0])
-    assert by_load.due(100.0)
-    assert len(by_load.flush(100.0).blocks) == 2
-    assert by_load.pending == 0
+    for chunk in [*records.cut(PREDICTIONS, LOG, [0, 20, 40, 60]), *records.cut(other, log_of([*range(9)], 1), [0, 9])]:
+        recorder.take(chunk)
+    with ThreadPoolExecutor(2) as pool:
+        flushed = recorder.flush(pool.map)
+    assert [(block.first, block.last) for block in store.blocks[PREDICTIONS].values()] == [(0, 39), (40, 59)]
+    assert [block.rows for block in flushed.blocks] == [40, 20, 9]
+
+
+def test_a_new_deal_of_partitions_starts_from_what_was_committed():
+    store = MemoryBlocks()
+    recorder = recording.recorder(store)
+    first, second = records.cut(PREDICTIONS, LOG, [0, 40, 60])
+    recorder.take(first)
+    again = [dataclasses.replace(chunk, generation=1) for chunk in (first, second)]
+    for chunk in again:
+        recorder.take(chunk)
+    assert recorder.flush().done == again
+    assert store.column("predictions", "source_offset") == list(range(N))
 
 
 def test_other_topics_of_the_recorder():
@@ -248,7 +253,7 @@ def test_other_topics_of_the_recorder():
     entries = records.encode("ledger", records.ledger(0, [(0, 9), (10, 19), (10, 19)]))
     for topic, log in (("weir.outcomes", outcomes), ("weir.dead-letters", letters), ("weir.ledger", entries)):
         recorder.take(records.cut(Partition(topic, 0), log, [0, len(log)])[0])
-    flushed = recorder.flush(0.0, everything=True)
+    flushed = recorder.flush()
     assert {block.table: (block.rows, block.repeats, block.rejected) for block in flushed.blocks} == {
         "outcomes": (3, 0, 2), "dead_letters": (3, 1, 0), "ledger": (3, 0, 0),
     }
