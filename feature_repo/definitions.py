@@ -47,14 +47,14 @@ origin_recent = _view(
     "departures: mean delay (min) and number in 1 h, mean delay in 3 h, flights of the last 3 h that are gone",
 )
 carrier_origin_recent = _view(
-    "carrier_origin_recent", [carrier, origin], "depdelay_3h", timedelta(days=7), "mean departure delay (min) in 3 h")
+    "carrier_origin_recent", [carrier, origin], "depdelay_3h", timedelta(days=2), "mean departure delay (min) in 3 h")
 carrier_recent = _view(
-    "carrier_recent", [carrier], "late_24h", timedelta(days=7), "share of arrivals 15 min late or more in 24 h")
-dest_recent = _view("dest_recent", [dest], "arrdelay_6h", timedelta(days=30), "mean arrival delay (min) in 6 h")
-route_recent = _view("route_recent", [route], "late_7d", timedelta(days=30), "share of late arrivals in 7 days")
+    "carrier_recent", [carrier], "late_24h", timedelta(days=2), "share of arrivals 15 min late or more in 24 h")
+dest_recent = _view("dest_recent", [dest], "arrdelay_6h", timedelta(days=2), "mean arrival delay (min) in 6 h")
+route_recent = _view("route_recent", [route], "late_7d", timedelta(days=8), "share of late arrivals in 7 days")
 flight_recent = _view(
-    "flight_recent", [flight_number], "late_21d", timedelta(days=60), "share of late arrivals in 21 days")
-plane_recent = _view("plane_recent", [plane], "last_arrdelay", timedelta(days=60), "delay (min) of its last arrival")
+    "flight_recent", [flight_number], "late_21d", timedelta(days=22), "share of late arrivals in 21 days")
+plane_recent = _view("plane_recent", [plane], "last_arrdelay", timedelta(days=14), "delay (min) of its last arrival")
 origin_weather = _view(
     "origin_weather", [origin], "temp dewp humid wind_dir wind_speed wind_gust precip pressure visib",
     timedelta(hours=6), "last published observation: degF, degF, %, deg, mph, mph, inch, mbar, miles",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -12,10 +12,10 @@ from app.core.errors import Refused
 from app.edges.feature_repository import feature_store
 from app.settings import Settings
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 ROW = "weir_row"  # carried through the join, which keeps neither the order nor the index of its rows
+# Feast pairs every row with all of its entity's history within the ttl before it keeps the latest: 160,000 rows at once
+# took more than 20 GiB.
+PART_ROWS = 20_000
 
 
 def write_history(settings: Settings, view: str, table: pa.Table) -> None:
@@ -35,17 +35,21 @@ def training_frame(settings: Settings, rows: pd.DataFrame, service: str) -> pd.D
     where there was none. Raises Refused when Feast refuses the join or gives other rows than it was asked for.
     """
     store = feature_store(settings)
-    asked = rows.assign(**{ROW: range(len(rows))})
+    asked = rows.assign(**{ROW: range(len(rows))}).sort_values("event_timestamp", kind="stable")
+    features = store.get_feature_service(service)
     try:
-        joined = store.get_historical_features(
-            entity_df=asked, features=store.get_feature_service(service), full_feature_names=True).to_df()
+        joined = pd.concat([
+            store.get_historical_features(
+                entity_df=asked.iloc[begin : begin + PART_ROWS], features=features, full_feature_names=True).to_df()
+            for begin in range(0, len(asked), PART_ROWS)
+        ])
     except (ValueError, KeyError, OSError) as error:
         raise Refused(f"the training join of {service} fails: {error}", where=str(settings.home / "features"),
                       remedy="compare the rows with the service's join keys, and run `weir apply`") from error
     joined = joined.sort_values(ROW, kind="stable")
-    if joined[ROW].tolist() != asked[ROW].tolist():
+    if joined[ROW].tolist() != list(range(len(rows))):
         raise Refused(f"the training join of {service} gave {len(joined)} rows for {len(rows)}",
                       where=str(settings.home / "features"),
                       remedy="use the DuckDB offline store; others drop or repeat rows")
-    features = [name for name in joined.columns if name not in asked.columns]
-    return rows.join(joined[features].set_axis(rows.index, axis=0))
+    found = [name for name in joined.columns if name not in asked.columns]
+    return rows.join(joined[found].set_axis(rows.index, axis=0))
