@@ -51,7 +51,7 @@ def recorder() -> None:
 @cli.command()
 def features() -> None:
     """Turn feature events into online features."""
-    from app.agents.features import new_features
+    from app.agents.feature_worker import new_features
 
     settings = load()
     telemetry = _begin(settings, "features")

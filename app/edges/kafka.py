@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from app.core.chunk import Partition
 from app.core.errors import Unavailable
 from app.settings import Settings
 
@@ -50,3 +51,21 @@ def partitions_of(settings: Settings, topic: str, timeout_s: float = REACH_S) ->
             f"topic {topic} does not exist", where=settings.brokers, remedy="run `weir topics create`"
         )
     return len(found.partitions)
+
+
+def bounds(settings: Settings, topic: str) -> dict[Partition, tuple[int, int]]:
+    """First offset and end (last + 1) of every partition of a topic. Raises Unavailable."""
+    partitions = range(partitions_of(settings, topic))
+    config = client_config(settings, "weir-bounds") | {"group.id": "weir-bounds"}  # asks only; joins no group
+    consumer = Consumer(config)
+    try:
+        return {
+            Partition(topic, number): consumer.get_watermark_offsets(TopicPartition(topic, number), REACH_S)
+            for number in partitions
+        }
+    except KafkaException as error:
+        raise Unavailable(
+            f"Kafka does not tell the offsets of {topic}", where=settings.brokers, remedy="see the broker's log"
+        ) from error
+    finally:
+        consumer.close()

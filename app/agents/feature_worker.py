@@ -1,0 +1,79 @@
+"""The feature worker: feature events in, online features out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from app.agents.features import Applied, FeatureUpdater
+from app.agents.host import parked_on_failure
+from app.agents.intake import Intake
+from app.core.batch import MicroBatch
+from app.core.errors import Refused
+from app.edges.kafka import partitions_of
+from app.edges.schema_registry import Registry
+from app.edges.transport import ChunkApp, chunk_topic, new_app
+from app.settings import Settings
+from app.telemetry import FeaturesApplied, Telemetry
+from app.wire.decode import Decoder
+
+EVENTS = "weir.events.flights"
+GROUP = "weir-features"
+
+
+def new_features(settings: Settings, telemetry: Telemetry) -> Callable[[], ChunkApp]:
+    """A maker of the Faust app that keeps the online store. Raises Unavailable, Refused: nothing is joined yet."""
+    if partitions_of(settings, EVENTS) != 1:
+        raise Refused(
+            f"{EVENTS} has more than one partition, and the statistics need every event in order",
+            where=settings.brokers, remedy="make the topic anew with one partition",
+        )  # fmt: skip
+    registry = Registry(settings)
+    decoder = Decoder(registry.contract(f"{EVENTS}-value"), registry.schema_text)
+    updater = FeatureUpdater.of(settings)
+
+    def new() -> ChunkApp:
+        app = new_app(settings, GROUP, from_beginning=True)
+
+        async def events(stream: Any) -> None:
+            intake = Intake(app, stream, settings.batch_max_rows, settings.batch_max_wait_ms / 1000)
+            await parked_on_failure(app, apply(intake, decoder, updater, telemetry, settings))
+
+        app.agent(chunk_topic(app, EVENTS), name="events")(events)
+        return app
+
+    return new
+
+
+async def apply(
+    intake: Intake, decoder: Decoder, updater: FeatureUpdater, telemetry: Telemetry, settings: Settings
+) -> None:
+    """Apply events as they come.
+
+    1. take a micro-batch, un-acknowledged    3. (apply writes the store, in one transaction with the watermark)
+    2. apply it to the statistics             4. acknowledge its chunks
+    """
+    loop = asyncio.get_running_loop()
+
+    def step(batch: MicroBatch) -> Applied:
+        decoded = decoder.decode(batch.values, settings.max_record_bytes)
+        if len(decoded.rejects):
+            first, source = decoded.rejects, batch.chunks[0].source
+            raise Refused(
+                f"{len(first)} feature events cannot be used: {first.reason[0]}, {first.detail[0]}",
+                where=f"{source.topic}, from offset {batch.chunks[0].first}",
+                remedy="a feature computed without them would be wrong; repair the producer, skip them by a new topic",
+            )  # fmt: skip
+        return updater.apply(decoded.rows)
+
+    with ThreadPoolExecutor(1, "apply") as worker:
+        async for batch, events in intake.batches():
+            applied = await loop.run_in_executor(worker, step, batch)
+            for event in events:
+                event.ack()
+            if applied.records:
+                telemetry.emit(FeaturesApplied(
+                    records=applied.records, write_s=applied.write_s, watermark_us=applied.watermark_us
+                ))  # fmt: skip

@@ -1,0 +1,42 @@
+"""`weir demo`: the whole system on real flights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+YEAR_END = 1_000_000    # more than there are
+
+
+def demo(
+    json_path: Annotated[
+        Path | None, typer.Option("--json", help="Write the report there as JSON too.", dir_okay=False)
+    ] = None,
+    flights: Annotated[int, typer.Option(min=1, help="Flights to replay, from 1 July on; default: all.")] = YEAR_END,
+) -> None:
+    """Train a model, replay real flights through Kafka, join their outcomes, and account for every request."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from app.demo import report, run
+    from app.settings import load
+
+    console = Console()
+    columns = (TextColumn("{task.description:<32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bars:
+        tasks = {}
+
+        def progress(done: int, total: int, what: str) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        done = run.run(load(), flights, progress, lambda line: console.print(line, style="dim", highlight=False))
+    report.show(done, console)
+    if json_path is not None:
+        json_path.write_text(json.dumps(report.to_json(done), indent=2) + "\n")
+    if report.faults(done):
+        raise typer.Exit(1)

@@ -1,0 +1,149 @@
+"""The demo: the whole system on real flights, from an empty directory to a report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.core.errors import Unavailable
+from app.demo import data, training
+from app.demo.data import HOUR_MS, Flights, Progress
+from app.demo.replay import Replay, Tally
+from app.demo.system import Workers, prepare
+from app.demo.verify import Findings, verify
+from app.edges import clickhouse
+from app.edges.embedded import Stack
+from app.edges.record_store import open_store
+from app.settings import Settings
+
+FIRST_TEST_DAY = np.datetime64("2013-07-01T04:00", "ms")  # midnight in New York; training ends before it
+BURST_ROWS = 200_000
+COUNTS = ("SELECT count() FROM predictions", "SELECT count() FROM outcomes FINAL", "SELECT sum(read) FROM ledger")
+RECORDED_S = 180.0      # the recorder follows at tens of thousands of rows a second
+
+
+@dataclass
+class Run:
+    """What a demo run did and found."""
+
+    bundle: Path
+    tally: Tally
+    findings: Findings
+    flights: int
+    burst_rows: int
+    cache_hit_rate: float
+    cache_hit_rate_burst: float
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class Stopwatch:
+    """Seconds by phase."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time what happens inside, added to what the phase has taken before."""
+        began = time.monotonic()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
+
+    @property
+    def total(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._began
+
+
+def run(settings: Settings, flights_wanted: int, progress: Progress, say: Callable[[str], None]) -> Run:
+    """Run the demo. flights_wanted: requests of the lockstep replay, from 1 July on. Raises Unavailable, Refused."""
+    settings = settings.model_copy(update={"clock": "event"})  # the past is replayed: time is what the events say
+    watch = Stopwatch()
+    with watch.phase("setup"):
+        flights = data.load(settings, progress)
+    with watch.phase("train"):
+        bundle = training.build(settings, progress)
+    with Stack(settings, report=say) as stack:
+        with watch.phase("setup"):
+            workers, replay = _start(stack, bundle, say)
+        try:
+            return _play(stack, workers, replay, flights, flights_wanted, bundle, watch, progress)
+        finally:
+            replay.close()
+
+
+def _start(stack: Stack, bundle: Path, say: Callable[[str], None]) -> tuple[Workers, Replay]:
+    prepare(stack.settings)
+    store = open_store(stack.settings)
+    store.clear()                                      # features of an earlier run lie in this one's future
+    workers = Workers(stack)
+    workers.start("scorer", "--bundle", str(bundle))
+    workers.start("features")
+    workers.start("recorder")
+    workers.wait_ready(say)
+    return workers, Replay(stack.settings, store, workers.check)
+
+
+def _play(
+    stack: Stack, workers: Workers, replay: Replay, flights: Flights, wanted: int, bundle: Path, watch: Stopwatch,
+    progress: Progress,
+) -> Run:  # fmt: skip
+    at = flights.requests["event_time"].to_numpy().astype("datetime64[ms]")
+    first = int(np.searchsorted(at, FIRST_TEST_DAY))
+    rows = min(wanted, len(at) - first)
+    first_hour = int(flights.requests["clock_hour"][first].as_py())
+    with watch.phase("setup"):
+        replay.warm_up(flights, first_hour - 1, progress)
+    with watch.phase("replay"):
+        replay.run(flights, first, rows, progress)
+    replay_cache = _cache(workers)
+    with watch.phase("burst"):
+        chosen = first + np.resize(np.arange(rows), BURST_ROWS)
+        last_ms = (int(flights.requests["clock_hour"][first + rows - 1].as_py()) + 1) * HOUR_MS
+        replay.burst(flights, chosen, last_ms, progress)
+    all_cache = _cache(workers)
+    with watch.phase("record"):
+        _await_recorded(stack, workers, replay.tally, progress)
+    with watch.phase("verify"):
+        findings = verify(stack.settings, bundle, flights, first, rows, progress)
+    burst_cache = (all_cache[0] - replay_cache[0], all_cache[1] - replay_cache[1])
+    return Run(
+        bundle, replay.tally, findings, rows, BURST_ROWS, _share(all_cache), _share(burst_cache),
+        {**watch.seconds, "total": watch.total, "warm_up": replay.tally.seconds["warm_up"]},
+    )  # fmt: skip
+
+
+def _cache(workers: Workers) -> tuple[float, float]:
+    name = "weir_cache_lookups_total"
+    return workers.metric("scorer", name, result="hit"), workers.metric("scorer", name)
+
+
+def _share(hits: tuple[float, float]) -> float:
+    return hits[0] / hits[1] if hits[1] else 0.0
+
+
+def _await_recorded(stack: Stack, workers: Workers, tally: Tally, progress: Progress) -> None:
+    """Until ClickHouse holds what the scorer says it wrote. Raises Unavailable when that takes too long."""
+    client = clickhouse.connect(stack.settings)
+    counts = "SELECT " + ", ".join(f"({ask})" for ask in COUNTS)
+    wanted = (tally.scored, tally.outcomes, tally.read)
+    deadline = time.monotonic() + RECORDED_S
+    while True:
+        found: tuple[Any, ...] = tuple(client.query(counts).result_rows[0])
+        progress(int(found[0]), tally.scored, "rows recorded")
+        if all(int(have) >= want for have, want in zip(found, wanted, strict=True)):
+            return
+        if time.monotonic() > deadline:
+            workers.check()
+            raise Unavailable(
+                f"ClickHouse holds {found} of {wanted} predictions, outcomes and records after {RECORDED_S:.0f} s",
+                where=stack.settings.clickhouse_url, remedy="read the recorder's log under .weir/logs",
+            )  # fmt: skip
+        time.sleep(0.1)
