@@ -80,12 +80,16 @@ class Stack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables under which another process has this stack's settings: those that differ from the defaults."""
+        """The variables under which another process has this stack's settings.
+
+        Only what differs from the defaults, or what this process's environment says otherwise.
+        """
         variables = {}
         for name, field in Settings.model_fields.items():
             value = getattr(self.settings, name)
-            if value != field.get_default():
-                variables[f"WEIR_{name.upper()}"] = (
+            variable = f"WEIR_{name.upper()}"
+            if value != field.get_default() or variable in os.environ:
+                variables[variable] = (
                     value.get_secret_value() if isinstance(value, SecretStr) else str(value)
                 )
         return variables

@@ -25,9 +25,18 @@ def plan(schemas: Path, state: Path, port: int) -> Service:
     return Service(
         name="registry",
         command=(
-            sys.executable, "-m", "app.edges.registry_server", "--host", HOST, "--port", str(port),
-            "--schemas", str(schemas), "--state", str(state),
-        ),  # fmt: skip
+            sys.executable,
+            "-m",
+            "app.edges.registry_server",
+            "--host",
+            HOST,
+            "--port",
+            str(port),
+            "--schemas",
+            str(schemas),
+            "--state",
+            str(state),
+        ),
         port=port,
         ready=ready,
     )
