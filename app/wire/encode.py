@@ -40,7 +40,7 @@ class Encoder:
         if not rows.num_rows:
             return []
         columns = [self._column(rows, field) for field in self._shape.fields]
-        ready = pa.RecordBatch.from_arrays(columns, names=self.schema.names)
+        ready = pa.RecordBatch.from_arrays(columns, names=self._shape.codec_names)
         bodies = pyruhvro.serialize_record_batch(ready, self._codec_schema, 1)[0]
         framed: list[bytes] = pc.binary_join_element_wise(self._header, bodies, _NOTHING).to_pylist()
         return framed

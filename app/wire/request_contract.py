@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 from app.core.signature import Dtype, Signature, Source
@@ -21,6 +22,7 @@ ENVELOPE: Final[tuple[dict[str, Any], ...]] = (
 )  # fmt: skip
 
 _REQUEST_TYPE: Final = {Dtype.FLOAT: "float", Dtype.INT: "long", Dtype.BOOL: "boolean", Dtype.CATEGORY: "string"}
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _KEY_TYPE: Final = {"STRING": "string", "INT64": "long"}
 
 
@@ -36,6 +38,8 @@ def build(service: str, signature: Signature) -> str:
     asked = [(key.name, _key_type(key.dtype, key.name), key.doc) for key in signature.join_keys]
     asked += [(item.ref, _REQUEST_TYPE[item.dtype], item.doc) for item in signature.of(Source.REQUEST)]
     for name, avro_type, doc in asked:
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"request field {name} is not a name in Avro: letters, digits and _")
         if name in taken:
             raise ValueError(f"request field {name} has the name of an envelope field")
         declared = fields.setdefault(name, {"name": name, "type": ["null", avro_type], "default": None, "doc": doc})

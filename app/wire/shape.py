@@ -80,12 +80,18 @@ class Shape:
     fields: tuple[FieldShape, ...]
     arrow: pa.Schema
 
+    @property
+    def codec_names(self) -> list[str]:
+        """Field names for the codec, by position: whatever a writer calls its fields, none meets those around them."""
+        return [f"f{i}" for i in range(len(self.fields))]
+
     def codec_schema(self, *, ints_as_longs: bool, before: tuple[Any, ...] = (), after: tuple[Any, ...] = ()) -> str:
-        """The same wire layout in types that the Rust codec handles, with extra fields around it.
+        """The same wire layout in types that the Rust codec handles, under `codec_names`, with extra fields around it.
 
         ints_as_longs: True for reading. before, after: Avro field declarations.
         """
-        declared = [{"name": field.name, "type": _declare(field, ints_as_longs)} for field in self.fields]
+        named = zip(self.codec_names, self.fields, strict=True)
+        declared = [{"name": name, "type": _declare(field, ints_as_longs)} for name, field in named]
         return json.dumps({"type": "record", "name": "Row", "fields": [*before, *declared, *after]})
 
 
@@ -113,6 +119,8 @@ def parse(text: str) -> Shape:
     name, namespace = str(raw.get("name", "")), str(raw.get("namespace", ""))
     fullname = name if "." in name or not namespace else f"{namespace}.{name}"
     fields = tuple(_field(fullname, item) for item in raw["fields"])
+    if len({field.name for field in fields}) < len(fields):
+        raise Refused(f"record {fullname} has two fields of one name", remedy="rename one")
     return Shape(fullname, fields, pa.schema([field.arrow for field in fields]))
 
 
@@ -125,7 +133,9 @@ def arrow_schema(text: str) -> pa.Schema:
     return parse(text).arrow
 
 
-def _field(record: str, raw: Mapping[str, Any]) -> FieldShape:
+def _field(record: str, raw: object) -> FieldShape:
+    if not isinstance(raw, dict) or not {"name", "type"} <= raw.keys():
+        raise Refused(f"record {record} has a field without name or type", remedy="give it both")
     name, declared = str(raw["name"]), raw["type"]
     branches = declared if isinstance(declared, list) else [declared]
     kinds = [branch for branch in branches if branch != "null"]
