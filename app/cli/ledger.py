@@ -1,0 +1,76 @@
+"""`weir ledger`: is every record that was read answered once?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console, Group
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from app.edges.ledger import LedgerReport
+
+COLUMNS = ("partition", "offsets", "entries", "read", "scored", "rejected")
+FAULTS = ("gaps", "missing", "duplicates", "stray", "unbalanced", "unread")
+MEANINGS = {
+    "gaps": "no entry covers these offsets",
+    "missing": "read, and neither scored nor rejected",
+    "duplicates": "answered more than once",
+    "stray": "answered, and no entry covers them",
+    "unbalanced": "entries that do not add up",
+    "unread": "in the log, and not read yet",
+}
+
+
+def ledger(
+    service: Annotated[str, typer.Option(help="One scoring service; all when left out.")] = "",
+    against_log: Annotated[bool, typer.Option(help="Ask the broker, too: what has nobody read yet?")] = False,
+) -> None:
+    """Show that chunks tile the offsets and that every record read was answered once; exit status 1 when not."""
+    from app.edges import kafka
+    from app.edges import ledger as ledger_edge
+    from app.edges.clickhouse import connect
+    from app.settings import load
+
+    settings = load()
+    client = connect(settings)
+    bounds = kafka.bounds(settings, f"weir.requests.{service or settings.service}") if against_log else None
+    report = ledger_edge.read(client, service, bounds)
+    Console().print(render(report))
+    if not report.complete:
+        raise typer.Exit(1)
+
+
+def render(report: LedgerReport) -> Group:
+    """The report for a terminal: a row a partition, then the first faults, then the verdict."""
+    table = Table(title="ledger", title_justify="left")
+    for heading in ("role", "topic", *COLUMNS, *FAULTS):
+        table.add_column(heading, justify="left" if heading in ("role", "topic", "offsets") else "right")
+    for part in report.partitions:
+        span = f"{part.first:,} - {part.last:,}" if part.entries else "none"
+        counts = (part.entries, part.read, part.scored, part.rejected)
+        faults = [getattr(part, name) for name in FAULTS]
+        table.add_row(
+            part.role, part.source_topic, str(part.source_partition), span, *(f"{count:,}" for count in counts),
+            *(f"[bold red]{count:,}[/]" if count else "0" for count in faults),
+        )
+    parts: list[Table | str] = [table]
+    if report.faults:
+        listed = Table("fault", "topic", "partition", "offsets", "count", title="first faults", title_justify="left")
+        for fault in report.faults:
+            span = f"{fault.first:,} - {fault.last:,}" if fault.last > fault.first else f"{fault.first:,}"
+            listed.add_row(fault.kind, fault.source_topic, str(fault.source_partition), span, f"{fault.count:,}")
+        parts.append(listed)
+    parts.append(_verdict(report))
+    return Group(*parts)
+
+
+def _verdict(report: LedgerReport) -> str:
+    if report.complete:
+        return (f"[bold green]whole[/]: {report.read:,} records read = {report.scored:,} scored "
+                f"+ {report.rejected:,} rejected, each recorded once")
+    if not report.partitions:
+        return "[bold red]empty[/]: nothing has been recorded"
+    wrong = [f"{getattr(report, name):,} {name} ({MEANINGS[name]})" for name in FAULTS if getattr(report, name)]
+    return f"[bold red]not whole[/]: {'; '.join(wrong) or 'no scorer has written an entry'}"

@@ -1,0 +1,3 @@
+from tests.sql.databases import client, database
+
+__all__ = ["client", "database"]

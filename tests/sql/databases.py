@@ -1,0 +1,47 @@
+"""Databases of their own for tests, on the session's ClickHouse."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver import Client
+
+    from app.edges.embedded import Stack
+
+
+@pytest.fixture
+def database(stack: Stack) -> Iterator[Settings]:
+    """Settings of a migrated database that is dropped afterwards."""
+    from app.edges import migrations
+    from app.edges.clickhouse import connect
+
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    settings = stack.settings.model_copy(update={"clickhouse_database": name})
+    migrations.apply(settings)
+    yield settings
+    connect(settings, database="").command("DROP DATABASE {name:Identifier}", parameters={"name": name})
+
+
+@pytest.fixture
+def client(database: Settings) -> Client:
+    """A client of that database."""
+    from app.edges.clickhouse import connect
+
+    return connect(database)
+
+
+def put(client: Client, table: str, rows: Any) -> None:
+    """Insert rows without the recorder; each call under a token of its own."""
+    import pyarrow as pa
+
+    client.insert_arrow(
+        table, pa.Table.from_batches([rows]),
+        settings={"insert_deduplication_token": uuid.uuid4().hex, "max_partitions_per_insert_block": 0},
+    )

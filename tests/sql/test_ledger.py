@@ -1,0 +1,171 @@
+"""The ledger's queries against arithmetic over plain sets, on random histories with replays and losses."""
+
+import json
+import random
+
+import pytest
+from typer.testing import CliRunner
+
+from app.core.chunk import Partition
+from app.edges import ledger
+from app.recording import tables
+from tests.doubles import records
+from tests.sql.databases import put
+
+LOG = Partition("weir.predictions", 0)
+
+
+def record(client, partition, spans=(), scored=(), rejected=(), variant="champion"):
+    import numpy as np
+
+    def at(rows):
+        return np.arange(len(rows))
+
+    if spans:
+        rows = records.ledger(partition, list(spans))
+        put(client, "ledger", tables.ledger(rows, LOG, at(rows)))
+    if scored:
+        rows = records.predictions(partition, list(scored), variant)
+        put(client, "predictions", tables.predictions(rows, LOG, at(rows), records.names))
+    if rejected:
+        rows = records.dead_letters(partition, list(rejected))
+        put(client, "dead_letters", tables.dead_letters(rows, LOG, at(rows)))
+
+
+def history(seed):
+    """Spans of a scorer that dies and replays, and what each offset was answered with; some things get lost."""
+    chance = random.Random(seed)
+    spans, at = [], chance.randrange(50)
+    for _ in range(chance.randrange(1, 30)):
+        end = at + chance.randrange(1, 12)
+        if chance.random() > 0.08:
+            spans.append((at, end - 1))
+        at = end if chance.random() > 0.2 else max(spans[0][0] if spans else at, end - chance.randrange(1, 20))
+    covered = sorted({offset for first, last in spans for offset in range(first, last + 1)})
+    scored = [offset for offset in covered if chance.random() < 0.8]
+    rejected = [offset for offset in covered if offset not in scored and chance.random() < 0.95]
+    scored += [offset for offset in scored if chance.random() < 0.03]                        # recorded twice
+    rejected += [offset for offset in scored if chance.random() < 0.02]                      # answered both ways
+    scored += [at + 100 + offset for offset in range(chance.randrange(3))]                   # answered, never entered
+    return spans, scored, rejected
+
+
+def test_random_histories_equal_set_arithmetic(client):
+    truth = {}
+    for partition in range(40):
+        spans, scored, rejected = history(partition)
+        record(client, partition, spans, scored, rejected)
+        covered = {offset for first, last in spans for offset in range(first, last + 1)}
+        answered = set(scored) | set(rejected)
+        if not spans and not answered:
+            continue
+        truth[partition] = {
+            "read": len(covered),
+            "scored": len(set(scored) & covered),
+            "rejected": len(set(rejected) - set(scored)),
+            "both": len(set(rejected) & set(scored)),
+            "gaps": max(covered) - min(covered) + 1 - len(covered) if covered else 0,
+            "missing": len(covered - answered),
+            "duplicates": len(scored) - len(set(scored)) + len(rejected) - len(set(rejected)),
+            "stray": len(answered - covered),
+            "unbalanced": 0,
+        }
+    for name in ("gaps", "missing", "duplicates", "stray", "both"):
+        assert sum(row[name] for row in truth.values()) > 5, f"the histories have hardly any {name}"
+    report = ledger.read(client, records.SERVICE, max_faults=10_000)
+    found = {
+        part.source_partition: {name: getattr(part, name) for name in truth[part.source_partition]}
+        for part in report.partitions
+    }
+    assert found == truth
+    assert {part.source_partition for part in report.partitions if part.complete} == {
+        partition for partition, row in truth.items()
+        if not any(row[name] for name in ("gaps", "missing", "duplicates", "stray"))
+    }
+    for kind, name in (("gap", "gaps"), ("missing", "missing"), ("duplicate", "duplicates")):
+        listed = {}
+        for fault in report.faults:
+            if fault.kind == kind:
+                listed[fault.source_partition] = listed.get(fault.source_partition, 0) + fault.count
+        assert listed == {partition: row[name] for partition, row in truth.items() if row[name]}, kind
+    assert not report.complete
+
+
+def test_a_whole_ledger_with_replays_of_other_boundaries(client):
+    record(client, 0, [(0, 9), (10, 19), (5, 14), (15, 29)], scored=range(28), rejected=[28, 29, 3])
+    record(client, 1, [(100, 109)], scored=range(100, 110))
+    report = ledger.read(client)
+    assert (report.complete, report.read, report.scored, report.rejected) == (True, 40, 38, 2)
+    assert report.partitions[0].both == 1
+    assert report.faults == ()
+
+
+def test_two_variants_of_one_request_are_no_duplicates(client):
+    record(client, 0, [(0, 4)], scored=range(5))
+    record(client, 0, scored=range(5), variant="challenger")
+    assert ledger.read(client).complete
+
+
+def test_the_logs_bounds_show_what_nobody_read(client):
+    record(client, 0, [(5, 9)], scored=range(5, 10))
+    both = {Partition(records.REQUESTS, 0): (3, 12), Partition(records.REQUESTS, 1): (0, 7)}
+    report = ledger.read(client, records.SERVICE, both)
+    assert (report.complete, report.unread) == (False, 2 + 2 + 7)
+    exact = {Partition(records.REQUESTS, 0): (5, 10), Partition(records.REQUESTS, 1): (4, 4)}
+    assert ledger.read(client, records.SERVICE, exact).complete
+
+
+def test_the_feature_workers_entries_must_tile_and_need_no_answers(client):
+    import numpy as np
+
+    record(client, 0, [(0, 9)], scored=range(10))
+    rows = records.ledger(0, [(0, 9), (12, 19)], role="features")
+    put(client, "ledger", tables.ledger(rows, LOG, np.arange(2)))
+    report = ledger.read(client)
+    assert (report.complete, report.gaps, report.missing, report.read) == (False, 2, 0, 10)
+
+
+def test_entries_that_do_not_add_up_and_logs_with_holes(client):
+    import numpy as np
+    import pyarrow as pa
+
+    rows = records.ledger(0, [(0, 9), (10, 19)])
+    rows = rows.set_column(rows.schema.get_field_index("read"), "read", pa.array([10, 8], pa.int32()))
+    put(client, "ledger", tables.ledger(rows, LOG, np.arange(2)))
+    record(client, 0, scored=[*range(12), *range(14, 20)])     # the log itself has no 12 and 13
+    report = ledger.read(client)
+    assert (report.missing, report.unbalanced, report.read, report.scored) == (0, 1, 18, 18)
+
+
+def test_an_empty_ledger_is_not_whole(client):
+    report = ledger.read(client)
+    assert (report.complete, report.partitions) == (False, ())
+
+
+def test_the_command_prints_it_and_says_by_its_status(client, database, monkeypatch):
+    from app.__main__ import cli
+
+    monkeypatch.setenv("WEIR_CLICKHOUSE_URL", database.clickhouse_url)
+    monkeypatch.setenv("WEIR_CLICKHOUSE_DATABASE", database.clickhouse_database)
+    monkeypatch.setenv("COLUMNS", "220")
+    record(client, 0, [(0, 9)], scored=range(9), rejected=[9])
+    whole = CliRunner().invoke(cli, ["ledger"])
+    assert whole.exit_code == 0, whole.output
+    assert "whole: 10 records read = 9 scored + 1 rejected" in whole.output
+    record(client, 0, [(12, 14)], scored=[12, 14, 14])
+    broken = CliRunner().invoke(cli, ["ledger", "--service", records.SERVICE])
+    assert broken.exit_code == 1
+    for words in ("2 gaps", "1 missing", "1 duplicates", "10 - 11", "13"):
+        assert words in broken.output, json.dumps(broken.output)
+
+
+@pytest.mark.parametrize("command", ["ledger", "migrate"])
+def test_a_clickhouse_that_is_away_is_one_clear_error(command, monkeypatch):
+    from app.__main__ import cli
+    from app.core.errors import Unavailable
+    from tests.ports import free_port
+
+    monkeypatch.setenv("WEIR_CLICKHOUSE_URL", f"http://127.0.0.1:{free_port()}")
+    result = CliRunner().invoke(cli, [command])
+    assert isinstance(result.exception, Unavailable)
+    assert "ClickHouse does not answer: Connection refused" in str(result.exception)

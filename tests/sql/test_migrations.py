@@ -1,0 +1,68 @@
+"""Migrations run once, in order, and a changed history is refused."""
+
+import dataclasses
+
+import pytest
+
+from app.core.errors import Refused
+from app.edges import migrations
+from app.edges.clickhouse import connect
+
+
+def test_every_migration_runs_once(database):
+    again = migrations.apply(database)
+    assert again.applied == ()
+    assert [migration.number for migration in again.present] == [migration.number for migration in migrations.read()]
+    tables = {name for (name,) in connect(database).query("SHOW TABLES").result_rows}
+    assert {"predictions", "outcomes", "dead_letters", "ledger", "recorder_blocks", "migrations"} <= tables
+
+
+def test_every_table_of_records_keeps_tokens(client):
+    rows = client.query(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND name != 'migrations' "
+        "AND engine LIKE '%MergeTree' AND NOT position(create_table_query, 'non_replicated_deduplication_window')"
+    ).result_rows
+    assert rows == []
+
+
+def test_a_migration_changed_after_it_ran_is_refused(database):
+    first, *rest = migrations.read()
+    with pytest.raises(Refused, match="0001_records was changed after it had been applied"):
+        migrations.apply(database, [dataclasses.replace(first, sha256="0" * 64), *rest])
+
+
+def test_a_database_of_a_newer_version_is_refused(database):
+    newer = migrations.Migration(len(migrations.read()) + 1, "future", "f" * 64, ("SELECT 1",))
+    migrations.apply(database, [*migrations.read(), newer])
+    with pytest.raises(Refused, match="upgrade Weir"):
+        migrations.apply(database)
+
+
+def test_a_migration_that_failed_half_way_runs_again_from_its_start(database):
+    number = len(migrations.read()) + 1
+    statements = ("CREATE TABLE IF NOT EXISTS half (x UInt8) ENGINE = MergeTree ORDER BY x", "SELECT nonsense")
+    half = migrations.Migration(number, "half", "a" * 64, statements)
+    with pytest.raises(Refused, match="nonsense"):
+        migrations.apply(database, [*migrations.read(), half])
+    repaired = dataclasses.replace(half, statements=statements[:1])
+    assert migrations.apply(database, [*migrations.read(), repaired]).applied == (repaired,)
+
+
+@pytest.mark.parametrize(("names", "words"), [
+    (["0001_a.sql", "0003_b.sql"], "numbered"), (["0001_a.sql", "0001_b.sql"], "numbered"), (["1_a.sql"], "no migration"),
+])
+def test_misnumbered_files_are_refused(tmp_path, names, words):
+    for name in names:
+        (tmp_path / name).write_text("SELECT 1")
+    with pytest.raises(Refused, match=words):
+        migrations.read(tmp_path)
+
+
+def test_statements_are_split_at_lines_that_hold_only_a_semicolon(tmp_path):
+    (tmp_path / "0001_a.sql").write_text("-- first\nSELECT ';'\n;\nSELECT 2;\n;  \n\n")
+    assert migrations.read(tmp_path)[0].statements == ("-- first\nSELECT ';'", "SELECT 2;")
+
+
+def test_a_missing_database_says_what_to_do(stack):
+    with pytest.raises(Refused, match="run `weir migrate`"):
+        connect(stack.settings, database="nowhere").query("SELECT 1")

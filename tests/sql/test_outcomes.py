@@ -1,0 +1,131 @@
+"""Outcomes joined to predictions: AUC against scikit-learn, value against exact sums, ages of features."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from app.core.chunk import Partition
+from app.edges import outcomes
+from app.recording import tables
+from tests.doubles import records
+from tests.sql.databases import put
+
+LOG = Partition("weir.predictions", 0)
+OUTCOMES = Partition("weir.outcomes", 0)
+
+
+def replaced(rows, **columns):
+    for name, values in columns.items():
+        rows = rows.set_column(rows.schema.get_field_index(name), name, pa.array(values))
+    return rows
+
+
+def scored(client, scores, decisions, variant="champion"):
+    rows = replaced(
+        records.predictions(0, list(range(len(scores))), variant),
+        score=np.asarray(scores, np.float32), decision=decisions,
+    )
+    put(client, "predictions", tables.predictions(rows, LOG, np.arange(len(rows)), records.names))
+
+
+def came_true(client, offsets, labels, received_ms=records.BASE_MS):
+    rows = records.outcomes([records.prediction_id(0, offset) for offset in offsets], [float(label) for label in labels])
+    times = np.full(len(rows), received_ms)
+    put(client, "outcomes", tables.outcomes(rows, OUTCOMES, np.arange(len(rows)), times))
+
+
+@pytest.mark.parametrize(("kind", "n"), [("continuous", 20_000), ("tied", 5_000), ("one in a thousand", 20_000), ("two", 2)])
+def test_auc_equals_scikit_learns(client, kind, n):
+    from sklearn.metrics import roc_auc_score
+
+    chance = np.random.default_rng(n)
+    labels = (chance.random(n) < (0.001 if "thousand" in kind else 0.2)).astype(float)
+    labels[:2] = [0, 1]
+    scores = chance.beta(2, 5, n) * 0.7 + 0.2 * labels
+    if kind == "tied":
+        scores = np.round(scores, 2)
+        scores[scores < 0.1] = np.where(chance.random((scores < 0.1).sum()) < 0.5, 0.0, -0.0)
+    scores = scores.astype(np.float32)
+    scored(client, scores, ["positive"] * n)
+    came_true(client, range(n), labels)
+    (found,) = outcomes.performance(client, records.SERVICE)
+    assert found.auc is not None
+    assert abs(found.auc - roc_auc_score(labels, scores)) < 1e-12
+    assert (found.scored, found.joined) == (n, n)
+
+
+def test_value_counts_the_last_outcome_and_only_joined_rows(client):
+    decisions = ["positive", "positive", "negative", "negative", "negative", "positive"]
+    scored(client, [0.9, 0.8, 0.2, 0.1, 0.3, 0.7], decisions)
+    came_true(client, [0, 1, 2], [1, 0, 0])
+    came_true(client, [2, 3], [1, 0], received_ms=records.BASE_MS + 1)   # 2 is corrected
+    came_true(client, [2], [0], received_ms=records.BASE_MS - 1)         # and an old message comes late
+    came_true(client, [1], [0])                                          # 1 is repeated
+    came_true(client, [50], [1])                                         # 50 was never scored
+    (found,) = outcomes.performance(client)
+    assert (found.scored, found.joined, found.caught, found.missed, found.false_alerts) == (6, 4, 1, 1, 1)
+    assert found.value_nusd == (-50 - 7) * 10**9
+    assert found.auc == 0.75
+    assert outcomes.received(client) == outcomes.Received(received=5, joined=4, orphans=1)
+
+
+def test_of_two_outcomes_received_together_the_later_record_wins(client):
+    scored(client, [0.9], ["positive"])
+    came_true(client, [0, 0, 0], [1, 1, 0])
+    came_true(client, [0], [1])
+    client.command("OPTIMIZE TABLE outcomes FINAL")
+    (found,) = outcomes.performance(client)
+    assert (found.caught, found.false_alerts) == (1, 0)
+
+
+def test_variants_and_windows_stand_apart(client):
+    scored(client, [0.9, 0.1], ["positive", "negative"])
+    scored(client, [0.2, 0.8], ["negative", "positive"], variant="challenger")
+    for variant in ("champion", "challenger"):
+        rows = records.outcomes([records.prediction_id(0, offset, variant) for offset in (0, 1)], [1.0, 0.0])
+        put(client, "outcomes", tables.outcomes(rows, OUTCOMES, np.arange(2), np.zeros(2, np.int64)))
+    found = {row.variant: row.auc for row in outcomes.performance(client, records.SERVICE)}
+    assert found == {"champion": 1.0, "challenger": 0.0}
+    second = datetime.fromtimestamp(records.BASE_MS / 1000 + 1, UTC)
+    assert [(row.scored, row.auc) for row in outcomes.performance(client, begin=second)] == [(1, None), (1, None)]
+    assert outcomes.performance(client, end=datetime(2013, 1, 1, tzinfo=UTC)) == []
+
+
+def test_a_feature_from_the_future_is_seen(client):
+    rows = records.predictions(0, list(range(9)))
+    ages = np.array([[60, 60]] * 9, "<i4")
+    status = np.array([[1, 1]] * 9, "u1")
+    ages[3] = [-1, -5]
+    status[3] = [3, 1]        # not found has no age; present from the future is leakage
+    status[4] = [4, 2]
+    rows = replaced(
+        rows, feature_age_s=[row.tobytes() for row in ages], feature_status=[row.tobytes() for row in status]
+    )
+    put(client, "predictions", tables.predictions(rows, LOG, np.arange(9), records.names))
+    first, second = outcomes.feature_ages(client, records.SERVICE)
+    assert (first.view, first.from_the_future, first.not_found, first.stale, first.present) == ("origin_recent", 0, 1, 1, 7)
+    assert (second.view, second.from_the_future, second.nulls, second.youngest_s) == ("plane_recent", 1, 1, -5)
+
+
+def test_what_is_recorded_reads_back_as_it_was(client):
+    rows = records.predictions(2, [0, 1, 5])
+    put(client, "predictions", tables.predictions(rows, Partition("weir.predictions", 2), np.array([7, 8, 9]), records.names))
+    sql = "SELECT * EXCEPT recorded_at FROM predictions ORDER BY source_offset"
+    found = client.query_arrow(sql, use_strings=True).to_pylist()[2]
+    assert {name: found[name] for name in ("request_id", "digest", "log_offset", "log_partition", "traceparent")} == {
+        "request_id": "r2-5", "digest": records.DIGEST, "log_offset": 9, "log_partition": 2, "traceparent": "",
+    }
+    row = client.query("SELECT prediction_id, features, feature_age_s, feature_status, event_time FROM predictions "
+                       "WHERE source_offset = 5").first_row
+    assert str(row[0]) == records.prediction_id(2, 5)
+    features = row[1]
+    assert list(features) == list(records.INPUTS)
+    assert list(features.values())[:3] == [5.0, 6.0, 7.0]
+    assert np.isnan(features["plane_age"])
+    assert row[2] == {"origin_recent": 60, "plane_recent": 60}
+    assert row[3] == {"origin_recent": "present", "plane_recent": "present"}
+    assert row[4].timestamp() * 1000 == records.BASE_MS + 5000
+    assert client.query("SELECT max(abs(dateDiff('millisecond', UUIDv7ToDateTime(prediction_id), event_time))) "
+                        "FROM predictions").first_row == (0,)
