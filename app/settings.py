@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     fetch_queue_kbytes: int = 32_768                # librdkafka's prefetch per worker: bounds memory in a backlog
     chunk_max_records: int = 4096                   # records handed over per poll; past this a chunk gains nothing
     inflight_max_records: int = 32_768              # fetched and not yet acknowledged; polling pauses above it
+    inflight_max_kbytes: int = 65_536               # the same in bytes of values, for records that are large
     commit_interval_s: float = 1.0                  # what a crash replays at most, beside the work in flight
 
     # Schema Registry

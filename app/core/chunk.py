@@ -44,42 +44,67 @@ class Chunk:
         return len(self.values)
 
 
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Records and the bytes of their values."""
+
+    records: int
+    octets: int
+
+    @staticmethod
+    def of(chunk: Chunk) -> Amount:
+        """What one chunk holds."""
+        return Amount(len(chunk), sum(map(len, filter(None, chunk.values))))
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(self.records + other.records, self.octets + other.octets)
+
+    def __sub__(self, other: Amount) -> Amount:
+        return Amount(self.records - other.records, self.octets - other.octets)
+
+    def within(self, limit: Amount) -> bool:
+        """Below the limit in both."""
+        return self.records < limit.records and self.octets < limit.octets
+
+
 class ChunkBook:
     """Which chunks of one partition are out for work, and up to where everything is acknowledged.
 
-    Chunks are opened in offset order and may be acknowledged in any order; `committable` is the end of the longest
-    acknowledged prefix, so a commit never passes work in flight.
+    Chunks are opened in offset order, each where the one before it ended, and may be acknowledged in any order;
+    `committable` is the end of the longest acknowledged prefix, so a commit never passes work in flight, nor a chunk
+    that was fetched and got lost on its way to the work.
 
-    >>> book = ChunkBook(); book.open(0, 9); book.open(10, 19)
+    start: offset at which the first chunk begins; None takes whatever comes first.
+
+    >>> book = ChunkBook(0); book.open(0, 9); book.open(10, 19)
     >>> book.ack(10, 19); book.committable is None
     True
     >>> book.ack(0, 9); book.committable
     20
     """
 
-    def __init__(self) -> None:
-        self._open: deque[tuple[int, int]] = deque()
-        self._acked: set[tuple[int, int]] = set()
+    def __init__(self, start: int | None = None) -> None:
+        self._next = start
+        self._chunks: deque[tuple[int, int]] = deque()
+        self._open: set[tuple[int, int]] = set()
         self.committable: int | None = None
 
     def __len__(self) -> int:
-        """Chunks that are open or wait for an earlier one."""
-        return len(self._open)
+        """Chunks that are open or wait for an earlier one; 0 only when all are acknowledged."""
+        return len(self._chunks)
 
     def open(self, first: int, last: int) -> None:
-        """Enter a chunk. Raises ValueError when it does not begin after the chunk before it."""
-        if first > last or (self._open and first <= self._open[-1][1]):
-            raise ValueError(f"chunk [{first}, {last}] does not follow {self._open[-1] if self._open else 'nothing'}")
-        if self.committable is not None and first < self.committable:
-            raise ValueError(f"chunk [{first}, {last}] begins before the acknowledged end {self.committable}")
-        self._open.append((first, last))
+        """Enter a chunk. Raises ValueError when it does not begin where the chunk before it ended."""
+        if first > last or (self._next is not None and first != self._next):
+            raise ValueError(f"chunk [{first}, {last}] does not begin at {self._next}, where the one before it ended")
+        self._chunks.append((first, last))
+        self._open.add((first, last))
+        self._next = last + 1
 
     def ack(self, first: int, last: int) -> None:
-        """Acknowledge an open chunk. Raises ValueError for one that is not open; a second ack is one."""
-        if (first, last) in self._acked or (first, last) not in self._open:
+        """Acknowledge an open chunk, once. Raises ValueError for one that is not open."""
+        if (first, last) not in self._open:
             raise ValueError(f"chunk [{first}, {last}] is not open")
-        self._acked.add((first, last))
-        while self._open and self._open[0] in self._acked:
-            done = self._open.popleft()
-            self._acked.remove(done)
-            self.committable = done[1] + 1
+        self._open.remove((first, last))
+        while self._chunks and self._chunks[0] not in self._open:
+            self.committable = self._chunks.popleft()[1] + 1

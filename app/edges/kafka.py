@@ -20,7 +20,7 @@ def client_config(settings: Settings, client_id: str) -> dict[str, Any]:
         "bootstrap.servers": settings.brokers,
         "client.id": client_id,
         "security.protocol": settings.kafka_security_protocol,
-        "log_level": 3,  # errors reach us through callbacks; librdkafka's own stderr lines repeat them
+        "log_level": 0,  # its lines on stderr would only repeat what reaches us as errors
     }
     if settings.kafka_security_protocol.startswith("SASL"):
         config |= {
@@ -31,6 +31,22 @@ def client_config(settings: Settings, client_id: str) -> dict[str, Any]:
     if settings.kafka_ssl_ca_file:
         config["ssl.ca.location"] = settings.kafka_ssl_ca_file
     return config
+
+
+def consumer_config(settings: Settings, group: str) -> dict[str, Any]:
+    """librdkafka configuration of a worker's consumer; public so that tests can look at it."""
+    return client_config(settings, group) | {
+        "group.id": group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "error",                  # we say where to begin; a log cut short must not go unseen
+        "partition.assignment.strategy": "range",      # equal partition numbers of several topics meet in one worker
+        "session.timeout.ms": int(settings.session_timeout_s * 1000),
+        "heartbeat.interval.ms": int(settings.session_timeout_s * 1000 / 6),
+        "fetch.wait.max.ms": settings.fetch_wait_max_ms,
+        "queued.max.messages.kbytes": settings.fetch_queue_kbytes,
+        "fetch.error.backoff.ms": 50,
+    }
 
 
 def partitions_of(settings: Settings, topic: str, timeout_s: float = REACH_S) -> int:

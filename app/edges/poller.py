@@ -5,12 +5,14 @@ queue that is bounded in records, and it is the only place that knows which chun
 
     fetched -> queued -> begun (in the book) -> acknowledged -> committable -> committed
 
-Revocation drops what is queued, waits for what is begun, commits, and only then lets the partition go. The thread
-commits by itself, every `commit_interval_s`: librdkafka's synchronous commit never returns while another thread polls.
+Revocation drops what is queued, lets nothing more begin, waits for what has begun, commits, and only then lets the
+partition go. The thread commits by itself, every `commit_interval_s`: librdkafka's synchronous commit never returns
+while another thread polls.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -19,17 +21,26 @@ from itertools import groupby
 from operator import itemgetter
 
 import numpy as np
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from app.core.chunk import Chunk, ChunkBook, Partition
+from app.core.chunk import Amount, Chunk, ChunkBook, Partition
 from app.core.errors import Unavailable
-from app.edges.kafka import client_config
+from app.edges.kafka import consumer_config
+from app.edges.kafka_errors import TOO_LATE, error_of, passes, unavailable
 from app.settings import Settings
+
+log = logging.getLogger(__name__)
 
 POLL_S = 0.1          # longest wait in librdkafka; a stop request is seen this late at most
 COMMITTED_S = 10.0    # a committed-offset or watermark request during a rebalance
 PAUSE_AFTER_S = 1.0   # over the limit for longer than this: librdkafka stops fetching. Not at once: a pause throws the
                       # prefetched records away, and under steady load the limit is touched all the time.
+
+
+def _on_trouble(error: KafkaError) -> None:
+    """librdkafka reconnects by itself; whoever reads the log should know that it has to."""
+    if error.code() == KafkaError._ALL_BROKERS_DOWN:
+        log.warning("no Kafka broker can be reached: %s", error.str())
 
 
 class Poller:
@@ -61,13 +72,15 @@ class Poller:
         self._books: dict[Partition, ChunkBook] = {}
         self._position: dict[Partition, int] = {}
         self._committed: dict[Partition, int] = {}
-        self._outstanding: dict[Partition, int] = {}
+        self._outstanding: dict[Partition, Amount] = {}
+        self._closing: set[Partition] = set()
         self._generation = 0
-        self._failure: BaseException | None = None
+        self.failure: BaseException | None = None      # what the polling thread died of
         self.joined = False
+        self._quiet = self._abandoned = self._paused = False
+        self._commit_fails_since: float | None = None
         self._stop = threading.Event()
-        self._paused = False
-        self._consumer = Consumer(consumer_config(settings, group))
+        self._consumer = Consumer(consumer_config(settings, group) | {"error_cb": _on_trouble})
         self._thread = threading.Thread(target=self._run, name=f"poll-{group}", daemon=True)
 
     # ---- the event loop's side
@@ -79,17 +92,17 @@ class Poller:
     def take(self) -> list[Chunk]:
         """All chunks that wait, oldest first. Raises what the polling thread died of."""
         with self._lock:
-            if self._failure is not None:
-                raise self._failure
+            if self.failure is not None:
+                raise self.failure
             chunks = list(self._queue)
             self._queue.clear()
         return chunks
 
     def begin(self, chunk: Chunk) -> bool:
-        """Enter a chunk in the book before work on it; False when its partition has meanwhile been revoked."""
+        """Enter a chunk in the book before work on it; False when its partition is on its way to another worker."""
         with self._lock:
             book = self._books.get(chunk.source)
-            if book is None or chunk.generation != self._generation:
+            if book is None or chunk.generation != self._generation or self._quiet or chunk.source in self._closing:
                 return False
             book.open(chunk.first, chunk.last)
             return True
@@ -101,26 +114,25 @@ class Poller:
             if book is None or chunk.generation != self._generation:
                 return False
             book.ack(chunk.first, chunk.last)
-            self._outstanding[chunk.source] -= len(chunk)
+            self._outstanding[chunk.source] -= Amount.of(chunk)
             self._lock.notify_all()
             return True
 
+    def quiesce(self, timeout_s: float) -> bool:
+        """Let no chunk begin any more, and wait for those that have; False when time ran out."""
+        with self._lock:
+            self._quiet = True
+        return self._wait_idle(timeout_s)
+
     def stop(self, *, drain: bool = True) -> None:
         """Wait for begun work within the drain time, commit, leave the group; without `drain`, give it up."""
-        if not drain:
-            self._drain_s = 0.0
+        with self._lock:
+            self._quiet = True
+            self._abandoned = not drain
+            self._lock.notify_all()
         self._stop.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(self._drain_s + 2 * COMMITTED_S)
-
-    def wait_idle(self, timeout_s: float, sources: set[Partition] | None = None) -> bool:
-        """Block until no begun chunk (of these partitions) is open; False when time ran out."""
-        def idle() -> bool:
-            books = self._books.items()
-            return not any(len(book) for source, book in books if sources is None or source in sources)
-
-        with self._lock:
-            return self._lock.wait_for(idle, timeout_s)
 
     @property
     def assignment(self) -> set[Partition]:
@@ -135,16 +147,16 @@ class Poller:
             return dict(self._committed)
 
     @property
-    def backlog(self) -> int:
-        """Records fetched and not yet acknowledged."""
+    def backlog(self) -> Amount:
+        """Records, and the bytes of their values, that are fetched and not yet acknowledged."""
         with self._lock:
-            return sum(self._outstanding.values())
+            return sum(self._outstanding.values(), Amount(0, 0))
 
     def highwater(self, source: Partition) -> int:
         """End of the log as last seen by the fetcher, without asking the broker; 0 when unknown."""
         try:
             return max(0, int(self._consumer.get_watermark_offsets(TopicPartition(*source), cached=True)[1]))
-        except (KafkaException, TypeError):
+        except (KafkaException, TypeError, RuntimeError):    # nothing fetched yet, or closed
             return 0
 
     # ---- the polling thread's side
@@ -152,35 +164,59 @@ class Poller:
     def _run(self) -> None:
         try:
             self._consumer.subscribe(self._topics, on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose)
-            over_since: float | None = None
-            next_commit = time.monotonic()
-            while not self._stop.is_set():
-                if time.monotonic() >= next_commit:
-                    self._commit()
-                    next_commit = time.monotonic() + self._settings.commit_interval_s
-                if self.backlog < self._settings.inflight_max_records:
-                    over_since = None
-                    self._pause(False)
-                    self._poll()
-                    continue
-                over_since = over_since or time.monotonic()
-                if time.monotonic() - over_since > PAUSE_AFTER_S:
-                    self._pause(True)
-                    self._poll()                       # serves rebalances; paused partitions give nothing
-                else:
-                    with self._lock:
-                        self._lock.wait(POLL_S)
-            self.wait_idle(self._drain_s)
-            self._commit()
+            self._poll_until_stopped()
+            self._wait_idle(self._drain_s)
+            self._commit(last=True)
         except Exception as error:                     # the thread's end is the worker's end: take() raises it
-            with self._lock:
-                self._failure = error
-            self._on_ready()
-        finally:
-            self._consumer.close()
+            self._fail(error)
+        try:
+            self._consumer.close()                     # revokes, in order, what is still assigned
+        except KafkaException as error:
+            self._fail(error)
 
-    def _commit(self) -> None:
-        """Commit every book's acknowledged prefix. One too late for its generation is no error: another repeats it."""
+    def _poll_until_stopped(self) -> None:
+        over_since: float | None = None
+        next_commit = time.monotonic()
+        limit = Amount(self._settings.inflight_max_records, self._settings.inflight_max_kbytes * 1024)
+        while not self._stop.is_set():
+            if time.monotonic() >= next_commit:
+                self._commit()
+                next_commit = time.monotonic() + self._settings.commit_interval_s
+            if self.backlog.within(limit):
+                over_since = None
+                self._pause(False)
+                self._poll()
+                continue
+            over_since = over_since or time.monotonic()
+            if time.monotonic() - over_since > PAUSE_AFTER_S:
+                self._pause(True)
+                self._poll()                           # serves rebalances; paused partitions give nothing
+            else:
+                with self._lock:
+                    self._lock.wait(POLL_S)
+
+    def _fail(self, error: Exception) -> None:
+        if isinstance(error, KafkaException):
+            error = unavailable(error_of(error), self._settings.brokers)
+        with self._lock:
+            self.failure = self.failure or error
+        self._on_ready()
+
+    def _wait_idle(self, timeout_s: float, sources: set[Partition] | None = None) -> bool:
+        """Block until no begun chunk (of these partitions) is open; False when time ran out or work was given up."""
+        def idle() -> bool:
+            books = self._books.items()
+            return not any(len(book) for source, book in books if sources is None or source in sources)
+
+        with self._lock:
+            self._lock.wait_for(lambda: self._abandoned or idle(), timeout_s)
+            return idle()
+
+    def _commit(self, *, last: bool = False) -> None:
+        """Commit every book's acknowledged prefix. One too late for its generation is no error: another repeats it.
+
+        last: no further commit follows, so that one which fails is reported at once, not when the budget has run out.
+        """
         with self._lock:
             due = {
                 source: book.committable
@@ -189,26 +225,54 @@ class Poller:
             }
         if not due:
             return
+        offsets = [TopicPartition(*source, offset) for source, offset in due.items()]
         try:
-            self._consumer.commit(
-                offsets=[TopicPartition(*source, offset) for source, offset in due.items()], asynchronous=False
-            )
+            answers = self._consumer.commit(offsets=offsets, asynchronous=False) or []
+            errors = [found.error for found in answers if found.error is not None]
         except KafkaException as error:
-            if error.args[0].code() in _TOO_LATE:
-                return
-            raise
+            answers, errors = [], [error_of(error)]
         with self._lock:
-            self._committed.update({source: offset for source, offset in due.items() if source in self._books})
+            for found in answers:
+                source = Partition(found.topic, found.partition)
+                if found.error is None and source in self._books:
+                    self._committed[source] = due[source]
+        errors = [error for error in errors if error.code() not in TOO_LATE]
+        if not errors:
+            self._commit_fails_since = None
+            return
+        self._commit_fails_since = self._commit_fails_since or time.monotonic()
+        tried_s = time.monotonic() - self._commit_fails_since
+        if last or not passes(errors[0]) or tried_s > self._settings.sink_budget_s:
+            raise unavailable(errors[0], self._settings.brokers)
 
     def _poll(self) -> None:
         """One poll: the first record wakes us, and whatever else has been fetched comes with it."""
+        generation = self._generation
         first = self._consumer.poll(POLL_S)
         if first is None:
             return
         messages = [first, *self._consumer.consume(self._settings.chunk_max_records - 1, 0)]
-        if any(map(Message.error, messages)):
-            _raise(next(error for error in map(Message.error, messages) if error is not None))
-        self._enqueue(messages)
+        errors = [error for error in map(Message.error, messages) if error is not None]
+        for error in errors:
+            if not passes(error):
+                raise unavailable(error, self._settings.brokers)
+        if errors:
+            messages = [message for message in messages if message.error() is None]
+        if self._generation != generation:
+            self._fetch_again()
+        elif messages:
+            self._enqueue(messages)
+
+    def _fetch_again(self) -> None:
+        """Partitions came or went while records were being handed over: which generation they are of cannot be told.
+
+        They are dropped, and fetching starts once more where the books are.
+        """
+        with self._lock:
+            positions = [TopicPartition(*source, offset) for source, offset in self._position.items()]
+            self._paused = False
+        if positions:
+            self._consumer.assign(positions)
 
     def _enqueue(self, messages: list[Message]) -> None:
         now = time.monotonic()
@@ -220,7 +284,7 @@ class Poller:
             for (topic, partition), records in by_source.items():
                 chunk = self._chunk(Partition(topic, partition), records, now)
                 self._position[chunk.source] = chunk.last + 1
-                self._outstanding[chunk.source] += len(chunk)
+                self._outstanding[chunk.source] += Amount.of(chunk)
                 self._queue.append(chunk)
         self._on_ready()
 
@@ -247,29 +311,43 @@ class Poller:
         self._paused = wanted
 
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Start each partition at its committed offset, or at the beginning of its log."""
-        start = {}
-        for found in consumer.committed(partitions, COMMITTED_S):
-            offset = found.offset
-            if self._from_beginning or offset == OFFSET_INVALID or offset < 0:
-                offset = consumer.get_watermark_offsets(TopicPartition(found.topic, found.partition), COMMITTED_S)[0]
-            start[Partition(found.topic, found.partition)] = offset
+        start = self._starts(consumer, partitions)
         with self._lock:
             self._generation += 1
             self._paused = False
             self._queue.clear()
-            self._books = {source: ChunkBook() for source in start}
-            self._outstanding = dict.fromkeys(start, 0)
+            self._closing.clear()
+            self._books = {source: ChunkBook(offset) for source, offset in start.items()}
+            self._outstanding = {source: Amount(0, 0) for source in start}
             self._position, self._committed = dict(start), dict(start)
             self.joined = True
         consumer.assign([TopicPartition(*source, offset) for source, offset in start.items()])
         self._on_assigned(set(start))
 
+    def _starts(self, consumer: Consumer, partitions: list[TopicPartition]) -> dict[Partition, int]:
+        """The committed offset of each partition, or the beginning of its log."""
+        start = {}
+        for found in consumer.committed(partitions, COMMITTED_S) if partitions else ():
+            if found.error is not None:
+                raise KafkaException(found.error)
+            source = Partition(found.topic, found.partition)
+            begin, _ = consumer.get_watermark_offsets(TopicPartition(*source), COMMITTED_S)
+            if 0 <= found.offset < begin and not self._from_beginning:
+                raise Unavailable(
+                    f"{begin - found.offset} records of {source.topic}, partition {source.partition}, were removed "
+                    f"before they were read: committed {found.offset}, the log begins at {begin}",
+                    where=self._settings.brokers,
+                    remedy="raise the topic's retention, and reset the group's offsets to go on",
+                )
+            start[source] = begin if self._from_beginning or found.offset < 0 else found.offset
+        return start
+
     def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         sources = {Partition(found.topic, found.partition) for found in partitions}
         with self._lock:
+            self._closing |= sources
             self._queue = deque(chunk for chunk in self._queue if chunk.source not in sources)
-        self.wait_idle(self._drain_s, sources)
+        self._wait_idle(self._drain_s, sources)
         self._commit()
         self._forget(sources)
         consumer.unassign()
@@ -280,6 +358,7 @@ class Poller:
         consumer.unassign()
 
     def _forget(self, sources: set[Partition]) -> None:
+        """Close the books of `sources`, which are all of ours: the range assignment revokes everything each time."""
         with self._lock:
             self._generation += 1
             self._queue.clear()
@@ -288,45 +367,3 @@ class Poller:
                     state.pop(source, None)
             self._lock.notify_all()
         self._on_revoked(sources)
-
-
-def consumer_config(settings: Settings, group: str) -> dict[str, object]:
-    """librdkafka configuration of a worker's consumer; public so that tests can look at it."""
-    return client_config(settings, group) | {
-        "group.id": group,
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "auto.offset.reset": "error",                  # we say where to begin; a log cut short must not go unseen
-        "partition.assignment.strategy": "range",      # equal partition numbers of several topics meet in one worker
-        "session.timeout.ms": int(settings.session_timeout_s * 1000),
-        "heartbeat.interval.ms": int(settings.session_timeout_s * 1000 / 6),
-        "fetch.wait.max.ms": settings.fetch_wait_max_ms,
-        "queued.max.messages.kbytes": settings.fetch_queue_kbytes,
-        "fetch.error.backoff.ms": 50,
-    }
-
-
-_TOO_LATE = {
-    KafkaError.ILLEGAL_GENERATION,
-    KafkaError.UNKNOWN_MEMBER_ID,
-    KafkaError.REBALANCE_IN_PROGRESS,
-    KafkaError._NO_OFFSET,
-    KafkaError._STATE,
-}
-
-
-def _raise(error: KafkaError) -> None:
-    """Turn librdkafka's word into ours. Connection troubles never come this way: librdkafka retries those itself."""
-    code, text = error.code(), error.str()
-    if code == KafkaError._AUTO_OFFSET_RESET:
-        raise Unavailable(
-            f"the committed offset is no longer in the log: {text}",
-            remedy="retention has removed unread records; raise it, and reset the group's offsets to go on",
-        )
-    if code in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION):
-        raise Unavailable(f"a subscribed topic does not exist: {text}", remedy="run `weir topics create`")
-    if code in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
-        raise Unavailable(
-            f"Kafka refuses access: {text}", remedy="grant the worker read access, see schemas/topics.yaml"
-        )
-    raise Unavailable(f"Kafka reports {error.name()}: {text}", remedy="see the broker's log")

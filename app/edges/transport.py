@@ -7,7 +7,8 @@ chunks for a gap, acknowledge what failed, and can commit past work in flight.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from typing import Any, ClassVar, cast
 
 import faust
@@ -30,8 +31,13 @@ class ChunkConsumer(FaustConsumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._read_offset = _NoOffsets()
         self._ready = asyncio.Event()
         self._loop_of_app: asyncio.AbstractEventLoop | None = None
+        self._assigned: set[TP] = set()                # as Faust has been told
+        self._held: list[Chunk] = []                   # taken, and waiting for Faust to hear of its partitions
+        self._told = self._heard = 0                   # rebalances: counted by the poller's thread, and by the loop
+        self._rebalance = asyncio.Lock()
 
     @property
     def polling(self) -> bool:
@@ -48,8 +54,8 @@ class ChunkConsumer(FaustConsumer):
             self.app.conf.id,
             topics,
             on_ready=self._wake,
-            on_assigned=lambda sources: self._tell(self.on_partitions_assigned, sources),
-            on_revoked=lambda sources: self._tell(self.on_partitions_revoked, sources),
+            on_assigned=lambda sources: self._tell(self._assign, sources),
+            on_revoked=lambda sources: self._tell(self._revoke, sources),
             drain_s=self.app.settings.sink_budget_s,
             from_beginning=self.app.from_beginning,
         )
@@ -57,22 +63,54 @@ class ChunkConsumer(FaustConsumer):
 
     def _wake(self) -> None:
         if self._loop_of_app is not None and not self._loop_of_app.is_closed():
-            self._loop_of_app.call_soon_threadsafe(self._ready.set)
+            self._loop_of_app.call_soon_threadsafe(self._on_ready)
 
-    def _tell(self, callback: Callable[[set[TP]], Any], sources: set[Partition]) -> None:
+    def _on_ready(self) -> None:
+        self._ready.set()
+        if self.poller.failure is not None:            # the polling thread's end is the worker's
+            self.app.fail(self.poller.failure)
+
+    def _tell(self, callback: Callable[[set[TP]], Coroutine[Any, Any, None]], sources: set[Partition]) -> None:
         """Run Faust's side of a rebalance on its loop; not waited for, since the books are in order by then."""
+        self._told += 1
         if self._loop_of_app is not None and not self._loop_of_app.is_closed():
-            asyncio.run_coroutine_threadsafe(callback({TP(*source) for source in sources}), self._loop_of_app)
+            hearing = self._hear(callback, {TP(*source) for source in sources})
+            asyncio.run_coroutine_threadsafe(hearing, self._loop_of_app)
+
+    async def _hear(self, callback: Callable[[set[TP]], Coroutine[Any, Any, None]], tps: set[TP]) -> None:
+        """One rebalance after the other; chunks flow again when Faust knows where to send them."""
+        try:
+            async with self._rebalance:
+                await callback(tps)
+        except Exception as error:  # nobody awaits this
+            self.app.fail(error)
+        finally:
+            self._heard += 1
+            self._ready.set()
+
+    async def _assign(self, tps: set[TP]) -> None:
+        self._assigned = tps
+        await self.on_partitions_assigned(tps)
+
+    async def _revoke(self, tps: set[TP]) -> None:
+        """Faust stops its flow and clears its queues while anything is assigned: the next generation's chunks too."""
+        self._assigned = self._assigned - tps
+        await self.on_partitions_revoked(tps)
 
     async def on_stop(self) -> None:
         """Drain what agents have begun, commit, leave the group."""
         if self.polling:
             await asyncio.to_thread(self.poller.stop, drain=self.app.failure is None)
+            if self.poller.failure is not None:
+                self.app.fail(self.poller.failure)
 
     async def wait_empty(self) -> None:
-        """Wait for begun work, bounded by the drain time; chunks that wait unbegun are simply fetched again."""
-        if self.polling and self.app.failure is None:
-            await asyncio.to_thread(self.poller.wait_idle, self.app.settings.sink_budget_s)
+        """When the app stops: begun work ends, bounded by the drain time, and nothing more begins.
+
+        In a rebalance there is nothing to wait for: the poller has waited before it let the partitions go.
+        """
+        if self.polling and self.app.should_stop and self.app.failure is None:
+            await asyncio.to_thread(self.poller.quiesce, self.app.settings.sink_budget_s)
 
     # ---- records
 
@@ -93,11 +131,16 @@ class ChunkConsumer(FaustConsumer):
             yield tp, self._to_message(tp, chunk)
 
     def _take(self) -> list[Chunk]:
-        try:
-            return self.poller.take() if self.polling else []
-        except Exception as error:  # the polling thread's end is the worker's
-            self.app.fail(error)
+        """What waits; nothing while Faust has yet to hear of a rebalance, since it could not place the chunks.
+
+        The poller tells before it fetches, so that a chunk taken here never comes before the news of its partition.
+        """
+        if self.polling and self.poller.failure is None:
+            self._held += self.poller.take()
+        if self._told != self._heard:
             return []
+        held, self._held = self._held, []
+        return held
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
         chunk = cast(Chunk, record)
@@ -137,8 +180,7 @@ class ChunkConsumer(FaustConsumer):
         return {TP(*source): offset for source, offset in self.poller.positions.items()}
 
     async def perform_seek(self) -> None:
-        """Nothing to seek: a chunk that was dropped here is still un-acknowledged there."""
-        self._read_offset.clear()
+        """Nothing to seek."""
 
     async def _seek(self, partition: TP, offset: int) -> None:
         """See above."""
@@ -151,8 +193,8 @@ class ChunkConsumer(FaustConsumer):
         return self.poller.positions.get(Partition(*tp))
 
     def assignment(self) -> set[TP]:
-        """Partitions of this worker."""
-        return {TP(*source) for source in self.poller.assignment} if self.polling else set()
+        """Partitions of this worker, as Faust has been told; a new set, since Faust keeps it."""
+        return set(self._assigned)
 
     def highwater(self, tp: TP) -> int:
         """End of the log as last seen by the fetcher."""
@@ -182,6 +224,19 @@ class ChunkConsumer(FaustConsumer):
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Faust's livelock detector reads its own books; ours are watched by the lag metric."""
+
+
+class _NoOffsets(defaultdict[TP, int | None]):
+    """Remembers nothing: Faust drops a message whose offset is below the one it read last.
+
+    Chunks have no such offset: after a rebalance the same records come in other chunks.
+    """
+
+    def __missing__(self, tp: TP) -> None:
+        return None
+
+    def __setitem__(self, tp: TP, offset: int | None) -> None:
+        """Forget it."""
 
 
 class NoProducer(FaustProducer):
@@ -230,8 +285,13 @@ class ChunkApp(faust.App):
         self.failure = self.failure or error
         self.failed.set()
 
+    def _crash(self, reason: BaseException) -> None:
+        """A part of Faust has died, and took the app with it."""
+        self.fail(reason)
+        super()._crash(reason)
+
     def begin(self, chunk: Chunk) -> bool:
-        """Enter a chunk in the book; False when its partition was revoked while it waited, and it must be skipped."""
+        """Enter a chunk in the book; False when its partition is going or gone, and it must be skipped."""
         return cast(ChunkConsumer, self.consumer).poller.begin(chunk)
 
     def ready(self) -> tuple[bool, str]:
