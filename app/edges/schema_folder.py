@@ -65,6 +65,8 @@ def topics(folder: Path, services: Iterable[str]) -> tuple[Topic, ...]:
         ) from error
     found = []
     for entry in entries:
+        if not isinstance(entry, dict):
+            raise Refused(f"topic {entry} is only a name", where=str(path), remedy="give it the keys of the others")
         for service in services if _SERVICE in str(entry.get("name")) else ("",):
             found.append(_topic(entry, service, path))
     return tuple(found)
@@ -103,7 +105,7 @@ def _topic(entry: dict[str, Any], service: str, path: Path) -> Topic:
             doc=str(entry["doc"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        name = entry.get("name", "without a name") if isinstance(entry, dict) else entry
         raise Refused(
-            f"topic {name}: {type(error).__name__} {error}", where=str(path), remedy="repair the entry"
-        ) from error
+            f"topic {entry.get('name', 'without a name')}: {type(error).__name__} {error}",
+            where=str(path), remedy="repair the entry",
+        ) from error  # fmt: skip

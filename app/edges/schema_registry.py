@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -45,8 +46,13 @@ class Registry:
             raise Refused(
                 f"the registry's address is not one: {error}", where=self._url, remedy="set WEIR_REGISTRY_URL"
             ) from error
+        self._finalizer = weakref.finalize(self, self._client.close)    # its pooled connection, should nobody close it
         self._texts: dict[int, str] = {}
         self._unknown_until: dict[int, float] = {}
+
+    def close(self) -> None:
+        """Close the connection; the registry cannot be asked any more. Also done when the object goes."""
+        self._finalizer()
 
     def contract(self, subject: str, version: int | str = "latest") -> Contract:
         """A version of a subject. Raises Unavailable; Refused when the registry does not have it."""

@@ -1,0 +1,253 @@
+"""The registry client against the local registry, over HTTP as Confluent's API says it."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from starlette.testclient import TestClient
+
+from app.core.errors import Refused, Unavailable
+from app.edges import schema_registry
+from app.edges.registry_server import app
+from app.edges.registry_store import Store
+from app.edges.schema_folder import services, topics
+from app.edges.schema_registry import Registry, publish
+from app.settings import ROOT, Settings
+from tests import examples
+from tests.ports import free_port
+from tests.waiting import until
+
+A1 = '{"type": "record", "name": "A", "fields": [{"name": "x", "type": "long"}]}'
+A2 = A1.replace("]}", ', {"name": "y", "type": "int", "default": 0}]}')
+A3 = '{"type": "record", "name": "A", "fields": [{"name": "z", "type": "long"}]}'
+
+
+class Server:
+    """The registry as its own process, restarted at will on the same port and state."""
+
+    def __init__(self, schemas, state):
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._args = ["--port", str(self.port), "--schemas", str(schemas), "--state", str(state)]
+        self._process = None
+
+    def start(self):
+        command = [sys.executable, "-m", "app.edges.registry_server", *self._args]
+        self._process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+        until(self._answers, 30, "the registry")
+
+    def _answers(self):
+        assert self._process.poll() is None, self._process.stderr.read()
+        try:
+            return httpx.get(f"{self.url}/subjects", trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def stop(self):
+        if self._process:
+            self._process.terminate()
+            self._process.wait(10)
+            self._process.stderr.close()
+            self._process = None
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("registry")
+    running = Server(examples.SCHEMAS, folder / "state")
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def registry(server):
+    return Registry(Settings(registry_url=server.url))
+
+
+def test_contracts_of_the_folder_are_there(registry):
+    for topic in topics(examples.SCHEMAS, services(examples.SCHEMAS)):
+        contract = registry.contract(topic.subject)
+        assert contract.schema == examples.contract(topic.record).schema
+        assert contract.version == examples.contract(topic.record).version
+        assert registry.contract(topic.subject, contract.version) == contract
+        assert registry.schema_text(contract.schema_id) == contract.schema
+
+
+def test_publishing_what_is_there_changes_nothing(registry):
+    declared = topics(examples.SCHEMAS, services(examples.SCHEMAS))
+    ids = publish(registry, examples.SCHEMAS, declared)
+    assert ids == {topic.subject: registry.contract(topic.subject).schema_id for topic in declared}
+    assert all(registry.contract(topic.subject).version == 1 for topic in declared)
+
+
+def test_a_new_version_is_the_latest_and_the_old_keeps_its_id(registry):
+    first, second = registry.register("evolving-value", A1), registry.register("evolving-value", A2)
+    assert registry.register("evolving-value", A1) == first
+    assert registry.register("evolving-value", json.dumps(json.loads(A2), indent=3)) == second
+    assert registry.contract("evolving-value").schema_id == second
+    assert registry.contract("evolving-value", 1).schema_id == first
+
+
+def test_the_same_schema_has_the_same_id_under_every_subject(registry):
+    assert registry.register("one-value", A1) == registry.register("other-value", A1)
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"), [(A3, "incompatible"), ("{", "not an Avro schema"), ('"lon"', "not an Avro schema")]
+)
+def test_what_breaks_readers_is_refused(registry, schema, says):
+    registry.register("strict-value", A1)
+    with pytest.raises(Refused, match=says):
+        registry.register("strict-value", schema)
+
+
+def test_what_is_not_there_is_refused_with_the_way_out(registry):
+    with pytest.raises(Refused, match=r"subject nothing-value is not in the schema registry .*weir topics create"):
+        registry.contract("nothing-value")
+    registry.register("short-value", A1)
+    with pytest.raises(Refused):
+        registry.contract("short-value", 9)
+
+
+def test_an_unknown_id_is_none_and_asked_again_later(server):
+    now = [0.0]
+    registry = Registry(Settings(registry_url=server.url), now=lambda: now[0])
+    asked = []
+    ask = registry._client.get_schema
+    registry._client.get_schema = lambda schema_id: (asked.append(schema_id), ask(schema_id))[1]
+    assert registry.schema_text(12345) is None
+    assert registry.schema_text(12345) is None
+    assert asked == [12345]
+    now[0] = schema_registry.UNKNOWN_FOR_S + 1
+    assert registry.schema_text(12345) is None
+    assert asked == [12345, 12345]
+
+
+def test_a_flood_of_unknown_ids_is_not_a_flood_of_questions(server, monkeypatch):
+    monkeypatch.setattr(schema_registry, "UNKNOWN_MAX", 5)
+    now = [0.0]
+    registry = Registry(Settings(registry_url=server.url), now=lambda: now[0])
+    asked = []
+    ask = registry._client.get_schema
+    registry._client.get_schema = lambda schema_id: (asked.append(schema_id), ask(schema_id))[1]
+    assert [registry.schema_text(i) for i in range(1000, 1020)] == [None] * 20
+    assert len(asked) == 5
+    now[0] = schema_registry.UNKNOWN_FOR_S + 1
+    schema_id = registry.register("after-the-flood-value", A1)
+    assert registry.schema_text(schema_id) == A1
+
+
+def test_a_restart_keeps_ids_and_what_was_registered(tmp_path):
+    schemas = tmp_path / "schemas"
+    shutil.copytree(examples.SCHEMAS, schemas)
+    running = Server(schemas, tmp_path / "state")
+    running.start()
+    try:
+        before = Registry(Settings(registry_url=running.url))
+        kept = before.register("kept-value", A1), before.register("kept-value", A2)
+        contract = before.contract("weir.predictions-value")
+        running.stop()
+        running.start()
+        after = Registry(Settings(registry_url=running.url))
+        assert (after.contract("kept-value", 1).schema_id, after.contract("kept-value").schema_id) == kept
+        assert after.contract("weir.predictions-value") == contract
+        assert after.schema_text(kept[0]) == A1
+    finally:
+        running.stop()
+    assert {p.relative_to(schemas) for p in schemas.rglob("*")} == {
+        p.relative_to(examples.SCHEMAS) for p in examples.SCHEMAS.rglob("*")
+    }, "schemas/ is only read"
+
+
+def test_a_registry_that_is_not_there_is_unavailable():
+    url = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(Unavailable, match=r"the schema registry does not answer .*WEIR_REGISTRY_URL"):
+        Registry(Settings(registry_url=url)).contract("x-value")
+    with pytest.raises(Refused, match="address is not one"):
+        Registry(Settings(registry_url="ftp://elsewhere"))
+
+
+@pytest.fixture
+def http(tmp_path):
+    return TestClient(app(Store(examples.SCHEMAS, tmp_path / "state")))
+
+
+def test_errors_have_the_registrys_codes(http):
+    body = {"schema": A1}
+    http.post("/subjects/a-value/versions", json=body)
+    for method, path, content, status, code in [
+        ("GET", "/subjects/none/versions", None, 404, 40401),
+        ("GET", "/subjects/a-value/versions/2", None, 404, 40402),
+        ("GET", "/subjects/a-value/versions/two", None, 422, 42202),
+        ("GET", "/subjects/a-value/versions/0", None, 422, 42202),
+        ("GET", "/schemas/ids/1", None, 404, 40403),
+        ("POST", "/subjects/a-value", {"schema": A3}, 404, 40403),
+        ("POST", "/subjects/a-value/versions", {"schema": A3}, 409, 409),
+        ("POST", "/subjects/a-value/versions", {"schema": "{"}, 422, 42201),
+        ("POST", "/subjects/a-value/versions", {"schema": A1, "schemaType": "JSON"}, 422, 42201),
+        ("POST", "/subjects/a-value/versions", [1], 422, 42201),
+        ("PUT", "/config/a-value", {"compatibility": "SOMETIMES"}, 422, 42203),
+        ("DELETE", "/subjects/a-value", None, 405, 405),
+        ("GET", "/nowhere", None, 404, 404),
+    ]:
+        answer = http.request(method, path, json=content) if content is not None else http.request(method, path)
+        assert (answer.status_code, answer.json()["error_code"]) == (status, code), (method, path, content)
+        assert answer.headers["content-type"] == "application/vnd.schemaregistry.v1+json"
+
+
+def test_the_rest_of_the_api_that_tools_use(http):
+    schema_id = http.post("/subjects/a-value/versions", json={"schema": A1}).json()["id"]
+    assert http.get("/subjects/a-value/versions").json() == [1]
+    assert http.get("/subjects/a-value/versions/latest/schema").json() == json.loads(A1)
+    assert http.get(f"/schemas/ids/{schema_id}/versions").json() == [{"subject": "a-value", "version": 1}]
+    assert http.get(f"/schemas/ids/{schema_id}/schema").json() == json.loads(A1)
+    assert http.get("/schemas/types").json() == ["AVRO"]
+    assert http.post("/subjects/a-value", json={"schema": A1}).json()["version"] == 1
+    check = "/compatibility/subjects/a-value/versions"
+    assert http.post(f"{check}/latest", json={"schema": A2}).json() == {"is_compatible": True}
+    answer = http.post(check, params={"verbose": "true"}, json={"schema": A3}).json()
+    assert answer["is_compatible"] is False
+    assert answer["messages"]
+
+
+@pytest.mark.parametrize(
+    ("level", "allowed"),
+    [("NONE", True), ("BACKWARD", False), ("FORWARD", True), ("FULL", False), ("FORWARD_TRANSITIVE", True)],
+)
+def test_levels_are_honoured(http, level, allowed):
+    """From a record to one with a field more and no default: only old readers can read it."""
+    assert http.get("/config").json() == {"compatibilityLevel": "BACKWARD_TRANSITIVE"}
+    http.post("/subjects/a-value/versions", json={"schema": A1})
+    http.put("/config/a-value", json={"compatibility": level})
+    assert http.get("/config/a-value").json() == {"compatibilityLevel": level}
+    more = json.loads(A1)
+    more["fields"].append({"name": "more", "type": "int"})
+    answer = http.post("/subjects/a-value/versions", json={"schema": json.dumps(more)})
+    assert (answer.status_code == 200) == allowed
+
+
+def test_transitive_looks_at_every_version(http):
+    """v1 has y as int, v2 drops it, v3 brings it back as text: v3 reads v2, and cannot read v1."""
+    def with_y(*more):
+        raw = json.loads(A1)
+        raw["fields"] += more
+        return json.dumps(raw)
+
+    v3 = with_y({"name": "y", "type": "string", "default": ""})
+    for name, level, status in (("t", "BACKWARD_TRANSITIVE", 409), ("b", "BACKWARD", 200)):
+        http.put(f"/config/{name}", json={"compatibility": level})
+        assert http.post(f"/subjects/{name}/versions", json={"schema": A2}).status_code == 200
+        assert http.post(f"/subjects/{name}/versions", json={"schema": A1}).status_code == 200
+        assert http.post(f"/subjects/{name}/versions", json={"schema": v3}).status_code == status
+
+
+def test_a_spoilt_state_file_is_named(tmp_path):
+    (tmp_path / "subjects").mkdir()
+    (tmp_path / "subjects" / "a-value.json").write_text("{")
+    with pytest.raises(Refused, match=r"a-value\.json"):
+        Store(examples.SCHEMAS, tmp_path)
