@@ -101,14 +101,14 @@ def _recorded(client: Client, bundle: Bundle, topic: str, partition: int) -> tup
     """Scores float32[n] and features float32[n, k] of one request partition, as recorded."""
     names = list(bundle.signature.names)
     table = client.query_arrow(
-        "SELECT score, mapKeys(features) = {names:Array(String)} AS named, mapValues(features) AS features "
+        "SELECT score, mapKeys(features) = {names:Array(String)} AS named, mapValues(features) AS vals "
         "FROM predictions WHERE source_topic = {topic:String} AND source_partition = {partition:Int32}",
         parameters={"names": names, "topic": topic, "partition": partition},
     )
     strange = len(table) - int(np.count_nonzero(table["named"].to_numpy()))
     if strange:
         raise AssertionError(f"{strange} recorded rows do not carry the inputs of the signature in their order")
-    values = table["features"].combine_chunks()
+    values = table["vals"].combine_chunks()
     flat = values.values if isinstance(values, pa.ListArray) else values.chunk(0).values
     return table["score"].to_numpy(), flat.to_numpy().reshape(len(table), len(names))
 
@@ -128,11 +128,11 @@ def _point_in_time(client: Client, bundle: Bundle, flights: Flights, first: int,
     ids = flights.requests["request_id"].take(pa.array(picked)).to_pylist()
     place = {request: i for i, request in enumerate(ids)}
     table = client.query_arrow(
-        "SELECT request_id, mapValues(features) AS features FROM predictions WHERE request_id IN {ids:Array(String)}",
+        "SELECT request_id, mapValues(features) AS vals FROM predictions WHERE request_id IN {ids:Array(String)}",
         parameters={"ids": ids}, use_strings=True,
     )  # fmt: skip
     seen = np.full((len(picked), len(bundle.signature.inputs)), np.inf, np.float32)
-    seen[[place[request] for request in table["request_id"].to_pylist()]] = table["features"].to_pylist()
+    seen[[place[request] for request in table["request_id"].to_pylist()]] = table["vals"].to_pylist()
     return len(picked), int(np.count_nonzero(check.differing(check.matrix(flights, picked), seen)))
 
 
