@@ -23,7 +23,7 @@ Doubles = npt.NDArray[np.float64]
 
 DAY_MS = 24 * HOUR_MS
 TIME_BITS = 42  # milliseconds since the epoch stay below 2**42 until the year 2109
-PLANE_TTL_MS, WEATHER_TTL_MS = 60 * DAY_MS, 6 * HOUR_MS
+PLANE_TTL_MS, WEATHER_TTL_MS = 14 * DAY_MS, 6 * HOUR_MS
 
 
 def matrix(flights: Flights, rows: Longs) -> npt.NDArray[np.float32]:

@@ -201,16 +201,18 @@ def digest(hashes: Mapping[str, str]) -> str:
 
 def to_manifest(bundle: Bundle, hashes: Mapping[str, str]) -> str:
     """bundle.yaml as text: the bundle without its digest, and the hashes of the files beside it."""
-    fields = ("service", "name", "version", "owner", "feature_service", "feature_fingerprint")
-    more = ("training_from", "training_to", "tolerance", "metrics")
-    content = {
-        "format": FORMAT,
-        **{field: getattr(bundle, field) for field in fields + more},
-        "files": dict(hashes),
-        "signature": _plain(bundle.signature.to_dict()),
-    }
+    content = {"format": FORMAT, "files": dict(hashes), **to_plain(bundle)}
     text: str = yaml.safe_dump(content, sort_keys=False, width=120, allow_unicode=True)
     return text
+
+
+def to_plain(bundle: Bundle) -> dict[str, Any]:
+    """A bundle without its digest as plain values, as in bundle.yaml."""
+    fields = ("service", "name", "version", "owner", "feature_service", "feature_fingerprint")
+    more = ("training_from", "training_to", "tolerance", "metrics")
+    return {
+        **{field: getattr(bundle, field) for field in fields + more}, "signature": _plain(bundle.signature.to_dict()),
+    }  # fmt: skip
 
 
 def from_manifest(content: Mapping[str, Any], folder_digest: str, where: str) -> Bundle:
