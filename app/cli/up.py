@@ -129,7 +129,8 @@ def commands(settings: Settings) -> list[tuple[str, str]]:
     topic = f"weir.requests.{settings.service}"
     example = settings.schemas_dir / f"requests.{settings.service}" / "examples" / "good" / "whole.json"
     query = "SELECT request_id, score, decision, version, scored_at FROM predictions ORDER BY scored_at DESC LIMIT 5"
-    clickhouse = f"curl -s '{settings.clickhouse_url}/?database={settings.clickhouse_database}'"
+    login = ' -u "default:$WEIR_CLICKHOUSE_PASSWORD"' if settings.clickhouse_password.get_secret_value() else ""
+    clickhouse = f"curl -s{login} '{settings.clickhouse_url}/?database={settings.clickhouse_database}'"
     return [
         ("produce a request, here with the Python client", _PRODUCE.format(
             python=sys.executable, registry=settings.registry_url, brokers=settings.brokers, topic=topic,

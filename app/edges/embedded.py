@@ -7,9 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,7 +16,7 @@ from pydantic import SecretStr
 
 from app.core.errors import Unavailable
 from app.edges import embedded_broker, embedded_clickhouse, embedded_kafka, embedded_registry, leash
-from app.edges.service import HOST, Service, claim_port, wait_ready
+from app.edges.service import HOST, claim_port, wait_ready
 from app.settings import Settings
 
 SESSION_TIMEOUT_S = 6.0  # the embedded broker holds a group's first join for half of it
@@ -148,9 +146,8 @@ class Stack:
             self._services.append(
                 self._begin(service.name, service.command, service.grace_s, dict(service.environment))
             )
-        with ThreadPoolExecutor(len(services)) as waiting:
-            seconds = list(waiting.map(self._wait, services, self._services, repeat(began_s)))
-        self.ready = tuple(Ready(s.name, s.address, after_s) for s, after_s in zip(services, seconds, strict=True))
+        after_s = wait_ready(list(zip(services, self._services, strict=True)), began_s, self._report)
+        self.ready = tuple(Ready(service.name, service.address, after_s[service.name]) for service in services)
         self.settings = self._given.model_copy(
             update={
                 "home": self._home,
@@ -158,17 +155,15 @@ class Stack:
                 "feature_repo_dir": self._given.feature_repo_dir.resolve(),
                 "bundles_dir": self._given.bundles_dir.resolve(),
                 "brokers": broker.service.address,
+                "kafka_security_protocol": "PLAINTEXT",
                 "clickhouse_url": f"http://{HOST}:{clickhouse_port}",
+                "clickhouse_user": "default",
                 "registry_url": f"http://{HOST}:{registry_port}",
+                "registry_auth": SecretStr(""),
                 "session_timeout_s": SESSION_TIMEOUT_S,
                 **({"fetch_wait_max_ms": FETCH_WAIT_MAX_MS} if self._given.embedded_broker == "tansu" else {}),
             }
         )
-
-    def _wait(self, service: Service, child: leash.Child, began_s: float) -> float:
-        after_s = wait_ready(service, child, began_s)
-        self._report(f"{service.name} ready on {service.address} after {after_s:.2f} s")
-        return after_s
 
     def _begin(self, name: str, command: Sequence[str], grace_s: float, environment: dict[str, str]) -> leash.Child:
         assert self._lock is not None, "the stack is not running"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.core.errors import Unavailable
@@ -72,22 +72,35 @@ def listens(port: int) -> bool:
         return False
 
 
-def wait_ready(service: Service, child: Child, since_s: float, now: Callable[[], float] = time.monotonic) -> float:
-    """Seconds from `since_s` (of `now`) until the service answered.
+def wait_ready(
+    started: Sequence[tuple[Service, Child]], began_s: float, report: Callable[[str], None]
+) -> dict[str, float]:
+    """Wait until every service answers; seconds from `began_s` (of time.monotonic) until each did, by name.
 
-    Raises Unavailable with its last log lines when it ended or did not answer in time.
+    report: told of each as it comes. One thread looks at all of them, so that the first failure, or Ctrl-C, ends the
+    waiting at once.
+
+    Raises Unavailable with its last log lines for the first that ended or did not answer in time.
     """
+    after_s: dict[str, float] = {}
     pause_s = 0.002
     while True:
-        child.check()
-        if service.ready():
+        for service, child in started:
+            child.check()
+            if service.name in after_s or not service.ready():
+                continue
             child.check()  # a stranger on the same port must not pass for it
-            return now() - since_s
-        if now() - since_s > service.ready_within_s:
-            raise Unavailable(
-                f"the {service.name} does not answer after {service.ready_within_s:g} s",
-                where=service.address,
-                remedy=f"read {child.log}; its last lines:\n{child.log_tail()}",
-            )
+            after_s[service.name] = time.monotonic() - began_s
+            report(f"{service.name} ready on {service.address} after {after_s[service.name]:.2f} s")
+        waiting = [(service, child) for service, child in started if service.name not in after_s]
+        if not waiting:
+            return after_s
+        for service, child in waiting:
+            if time.monotonic() - began_s > service.ready_within_s:
+                raise Unavailable(
+                    f"the {service.name} does not answer after {service.ready_within_s:g} s",
+                    where=service.address,
+                    remedy=f"read {child.log}; its last lines:\n{child.log_tail()}",
+                )
         time.sleep(pause_s)  # the pause between two looks; the deadline above decides
         pause_s = min(pause_s * 1.5, 0.05)

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import clickhouse_connect
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from app.core.errors import Unavailable
-from app.edges import embedded, embedded_broker, embedded_clickhouse, embedded_kafka
+from app.edges import clickhouse, embedded, embedded_broker, embedded_clickhouse, embedded_kafka
 from app.edges.embedded import Stack
 from app.edges.service import claim_port
 from app.settings import ROOT, Settings
@@ -182,6 +183,15 @@ def test_rows_follow_the_log(tmp_path):
         assert not (tmp_path / "current" / "data").exists()
         assert (tmp_path / "previous" / "data").read_text() == f"rows of {number - 1}"
         write(f"rows of {number}")
+
+
+def test_a_password_is_asked_for_and_handed_on(tmp_path):
+    with Stack(Settings(home=tmp_path, clickhouse_password="secret")) as stack:
+        assert stack.environment["WEIR_CLICKHOUSE_PASSWORD"] == "secret"
+        with clickhouse.connect(stack.settings, database="") as client:
+            assert client.command("SELECT 1") == 1
+        with pytest.raises(DatabaseError, match="516"):
+            clickhouse_connect.get_client(dsn=stack.settings.clickhouse_url)
 
 
 def test_a_killed_stack_leaves_nothing_and_its_home_can_be_used_again(tmp_path):
