@@ -29,15 +29,17 @@ def list_topics() -> None:
 def create(
     replication: int = typer.Option(-1, help="Copies of each partition; -1 is the cluster's default."),
 ) -> None:
-    """Create the topics that are missing and register their schemas. Safe to run again."""
+    """Register the schemas and create the topics that are missing. Safe to run again."""
     from app.edges.schema_registry import Registry, publish
     from app.edges.topics import declared, ensure
     from app.settings import load
 
     settings, console = load(), Console()
     topics = declared(settings)
+    registry = Registry(settings)
+    ids = publish(registry, settings.schemas_dir, topics)     # first: a topic without a contract is of no use
+    registry.close()
     created = ensure(settings, topics, replication)
-    ids = publish(Registry(settings), settings.schemas_dir, topics)
     table = Table("topic", "state", "schema id")
     for topic in topics:
         table.add_row(topic.name, "created" if topic.name in created else "was there", str(ids[topic.subject]))

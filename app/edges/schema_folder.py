@@ -14,6 +14,7 @@ from app.core.contract import subject_of
 from app.core.errors import Refused
 
 _SERVICE = "{service}"
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")      # Kafka's rule
 _VERSION = re.compile(r"v([1-9]\d*)\.avsc")
 
 
@@ -94,8 +95,11 @@ def services(folder: Path) -> tuple[str, ...]:
 
 def _topic(entry: dict[str, Any], service: str, path: Path) -> Topic:
     try:
+        name = str(entry["name"]).replace(_SERVICE, service)
+        if not _NAME.fullmatch(name):
+            raise ValueError("a name has up to 249 letters, digits, dots, dashes and underscores")
         return Topic(
-            name=str(entry["name"]).replace(_SERVICE, service),
+            name=name,
             record=str(entry["record"]).replace(_SERVICE, service),
             partitions=int(entry["partitions"]),
             retention_hours=int(entry["retention_hours"]),

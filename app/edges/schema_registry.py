@@ -127,10 +127,8 @@ class _Absent(Refused):
 def publish(registry: Registry, folder: Path, topics: Sequence[Topic]) -> dict[str, int]:
     """Register every version of every topic's record, oldest first; subject -> id of its newest.
 
-    A version that is there already keeps its id. Raises Unavailable; Refused when a version breaks the one before it.
+    A version that is there already keeps its id. Raises Unavailable; Refused when a record has no schema
+    or a version breaks the one before it.
     """
-    newest = {}
-    for topic in topics:
-        for text in schema_folder.versions(folder, topic.record):
-            newest[topic.subject] = registry.register(topic.subject, text)
-    return newest
+    texts = {topic.subject: schema_folder.versions(folder, topic.record) for topic in topics}   # all, before the first
+    return {subject: [registry.register(subject, text) for text in versions][-1] for subject, versions in texts.items()}

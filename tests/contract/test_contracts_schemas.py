@@ -92,7 +92,8 @@ def test_request_topics_are_made_per_service():
         ("- a\n- b", "not a list of topics"),
         ("topics: [", "not a list of topics"),
         ("topics:\n- name: weir.x\n", "topic weir.x: KeyError"),
-        ("topics:\n- weir.x\n", "topic weir.x"),
+        ("topics:\n- weir.x\n", "topic weir.x is only a name"),
+        ("topics:\n- name: weir/x\n", "topic weir/x: ValueError a name has"),
     ],
 )
 def test_a_faulty_list_of_topics_is_refused(tmp_path, text, says):

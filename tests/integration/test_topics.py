@@ -1,0 +1,114 @@
+"""Topics as declared, made on a real broker and compared with it; and the commands that do it."""
+
+from concurrent.futures import Future
+from dataclasses import replace
+
+import pytest
+from confluent_kafka import KafkaError, KafkaException
+from typer.testing import CliRunner
+
+from app.cli.topics import cli
+from app.core.errors import Refused, Unavailable
+from app.edges import topics
+from app.edges.schema_registry import Registry
+from app.settings import Settings
+from tests.ports import free_port
+
+NOWHERE = f"127.0.0.1:{free_port()}"
+
+
+def own(settings, name):
+    """One declared topic under a name of the test's own, so that tests do not meet on the shared broker."""
+    return replace(topics.declared(settings)[0], name=name)
+
+
+def test_what_is_missing_is_made_and_what_is_there_is_left(stack):
+    wanted = [own(stack.settings, "test-topics-a"), own(stack.settings, "test-topics-b")]
+    assert topics.ensure(stack.settings, wanted[:1]) == ("test-topics-a",)
+    assert topics.ensure(stack.settings, wanted) == ("test-topics-b",)
+    assert topics.ensure(stack.settings, wanted) == ()
+    assert [(found.partitions, found.faults) for found in topics.check(stack.settings, wanted)] == [(4, ()), (4, ())]
+
+
+def test_differences_are_told_each(stack):
+    made = own(stack.settings, "test-topics-c")
+    topics.ensure(stack.settings, [made])
+    wanted = [replace(made, partitions=8, retention_hours=1), own(stack.settings, "test-topics-none")]
+    found = topics.check(stack.settings, wanted)
+    assert found[0].faults == ("4 partitions, declared 8", "retention.ms 604800000, declared 3600000")
+    assert found[1].faults == ("does not exist",)
+
+
+def test_another_number_of_partitions_is_refused(stack):
+    made = own(stack.settings, "test-topics-d")
+    topics.ensure(stack.settings, [made])
+    with pytest.raises(Refused, match="topic test-topics-d has 4 partitions, declared are 3"):
+        topics.ensure(stack.settings, [replace(made, partitions=3)])
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "says"),
+    [
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, Refused, "topic x was not made: not yours .*: give this user Create"),
+        (KafkaError._TIMED_OUT, Unavailable, "Kafka does not answer"),
+    ],
+)
+def test_a_topic_that_is_not_made_says_why(code, error, says):
+    """The embedded broker takes every topic, so the answer of one that does not is put in its place."""
+    answer: Future[None] = Future()
+    answer.set_exception(KafkaException(KafkaError(code, "not yours")))
+    with pytest.raises(error, match=says):
+        topics._made(Settings(), "x", answer)
+
+
+def test_a_topic_that_somebody_else_made_meanwhile_is_no_fault():
+    answer: Future[None] = Future()
+    answer.set_exception(KafkaException(KafkaError(KafkaError.TOPIC_ALREADY_EXISTS)))
+    assert topics._made(Settings(), "x", answer) is False
+
+
+@pytest.mark.parametrize("ask", [topics.ensure, topics.check])
+def test_a_broker_that_is_not_there_is_unavailable(ask, monkeypatch):
+    monkeypatch.setattr(topics, "REACH_S", 1.0)
+    with pytest.raises(Unavailable, match=f"Kafka does not answer .{NOWHERE}.: start the broker or set WEIR_BROKERS"):
+        ask(Settings(brokers=NOWHERE))
+
+
+@pytest.fixture
+def weir(stack, monkeypatch):
+    """The command line against the running stack."""
+    for name, value in stack.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *arguments: CliRunner().invoke(cli, arguments)
+
+
+def test_create_then_check_then_again(weir, stack):
+    created = weir("create")
+    assert created.exit_code == 0, created.output
+    declared = topics.declared(stack.settings)
+    assert all(topic.name in created.output for topic in declared)
+    assert weir("check").exit_code == 0
+    again = weir("create")
+    assert again.exit_code == 0
+    assert " created" not in again.output
+    registry = Registry(stack.settings)
+    assert all(str(registry.contract(topic.subject).schema_id) in again.output for topic in declared)
+
+
+def test_check_fails_when_something_is_missing(weir, monkeypatch):
+    monkeypatch.setenv("WEIR_SERVICE", "not-yet")
+    assert weir("create").exit_code == 1, "it has no contract"
+    result = weir("check")
+    assert result.exit_code == 1
+    assert "weir.requests.not-yet" in result.output
+    assert "does not exist" in result.output
+
+
+def test_list_asks_nobody(monkeypatch):
+    monkeypatch.setenv("WEIR_BROKERS", NOWHERE)
+    monkeypatch.setenv("COLUMNS", "200")
+    result = CliRunner().invoke(cli, ["list"])
+    assert result.exit_code == 0, result.output
+    for topic in topics.declared(Settings()):
+        assert topic.name in result.output
