@@ -13,7 +13,7 @@ import pyarrow as pa
 from app.core.features import FeatureBlock, ServicePlan
 from app.edges import feature_plan
 from app.edges.feature_reader import FeatureReader
-from app.edges.feature_repository import feature_store
+from app.edges.feature_repository import feature_service, feature_store
 from app.edges.record_layout import decode_key
 from app.edges.record_store import RecordStore, open_store
 from app.settings import Settings
@@ -53,7 +53,7 @@ class FeatureCanary:
         self._reader = FeatureReader(
             self.plan, self._records, max_keys=settings.cache_max_keys, ttl_us=0, revalidate_on_watermark=False)
         self._feast: Any = feature_store(settings)  # Feast has no types
-        self._service = self._feast.get_feature_service(service)
+        self._service = feature_service(self._feast, service)
 
     def close(self) -> None:
         """Let go of the store."""

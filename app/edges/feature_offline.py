@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from app.core.errors import Refused
-from app.edges.feature_repository import feature_store
+from app.edges.feature_repository import feature_service, feature_store, service_plan
 from app.settings import Settings
 
 ROW = "weir_row"  # carried through the join, which keeps neither the order nor the index of its rows
@@ -35,8 +35,12 @@ def training_frame(settings: Settings, rows: pd.DataFrame, service: str) -> pd.D
     where there was none. Raises Refused when Feast refuses the join or gives other rows than it was asked for.
     """
     store = feature_store(settings)
+    features = feature_service(store, service)
+    needed = {key for view in service_plan(store, features).views for key in view.join_keys} | {"event_timestamp"}
+    if not needed <= set(rows.columns):
+        raise Refused(f"training rows of {service} lack {', '.join(sorted(needed - set(rows.columns)))}",
+                      remedy="give every join key and event_timestamp")
     asked = rows.assign(**{ROW: range(len(rows))}).sort_values("event_timestamp", kind="stable")
-    features = store.get_feature_service(service)
     try:
         joined = pd.concat([
             store.get_historical_features(

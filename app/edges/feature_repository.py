@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from feast import Entity, FeatureService, FeatureStore, FeatureView, FileSource
 from feast.data_source import DataSource, PushSource
+from feast.errors import FeatureServiceNotFoundException
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import load_repo_config
 
@@ -65,13 +66,22 @@ def apply(settings: Settings) -> FeatureStore:
 
 
 def service_plans(settings: Settings) -> tuple[ServicePlan, ...]:
-    """Every feature service in the registry, resolved. Raises Refused; see `_service_plan`."""
+    """Every feature service in the registry, resolved. Raises Refused; see `service_plan`."""
     store = feature_store(settings)
     services = store.list_feature_services()
     if not services:
         raise Refused("the registry has no feature service", where=str(settings.home / "features" / "registry.db"),
                       remedy="define one in feature_repo/ and run `weir apply`")
-    return tuple(_service_plan(store, service) for service in sorted(services, key=lambda item: str(item.name)))
+    return tuple(service_plan(store, service) for service in sorted(services, key=lambda item: str(item.name)))
+
+
+def feature_service(store: FeatureStore, name: str) -> FeatureService:
+    """A feature service of the registry. Raises Refused."""
+    try:
+        return store.get_feature_service(name)
+    except FeatureServiceNotFoundException:
+        raise Refused(f"feature service {name} is not in the registry",
+                      remedy="define it in feature_repo/ and run `weir apply`") from None
 
 
 def view_plan(view: FeatureView) -> ViewPlan:
@@ -84,7 +94,7 @@ def view_plan(view: FeatureView) -> ViewPlan:
     )
 
 
-def _service_plan(store: FeatureStore, service: FeatureService) -> ServicePlan:
+def service_plan(store: FeatureStore, service: FeatureService) -> ServicePlan:
     """The whole views of a service, in its order; a record is read whole, so picking features would save nothing."""
     known = {view.name: view for view in store.list_feature_views()}
     plans = []
