@@ -41,7 +41,8 @@ def prediction_id(partition: int, offset: int, variant: str = "champion") -> str
 
 
 def predictions(
-    partition: int, offsets: list[int], variant: str = "champion", inputs: int = len(INPUTS), views: int = len(VIEWS)
+    partition: int, offsets: list[int], variant: str = "champion", inputs: int = len(INPUTS), views: int = len(VIEWS),
+    digest: str = DIGEST,
 ) -> pa.RecordBatch:
     """One row an offset; score, features and ages are functions of the offset."""
     n = len(offsets)
@@ -51,7 +52,7 @@ def predictions(
     age = np.where(at[:, None] % 3 == 0, -1, 60 + np.zeros((1, views), np.int64)).astype("<i4")
     status = np.where(age == -1, 3, 1).astype("u1")
     constant = {
-        "service": SERVICE, "model": "flights", "version": "1", "digest": DIGEST, "variant": variant, "tenant": "t",
+        "service": SERVICE, "model": "flights", "version": "1", "digest": digest, "variant": variant, "tenant": "t",
         "team": "", "source_topic": REQUESTS, "batch_closed_by": "rows",
     }
     counts = dict.fromkeys(("wait_us", "decode_us", "lookup_us", "run_us", "batch_rows"), 11)
@@ -113,8 +114,8 @@ def dead_letters(partition: int, offsets: list[int]) -> pa.RecordBatch:
     })
 
 
-def encode(record: str, rows: pa.RecordBatch) -> list[bytes]:
-    return Encoder(contract(record)).encode(rows)
+def encode(record: str, rows: pa.RecordBatch, schema_id: int = 7) -> list[bytes]:
+    return Encoder(contract(record, schema_id)).encode(rows)
 
 
 def cut(source: Partition, values: list[bytes | None], bounds: list[int], fetched_at_s: float = 0.0) -> list[Chunk]:

@@ -1,0 +1,175 @@
+"""One suite for the recorder's store in memory and in ClickHouse."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from app.core.block import Block
+from app.core.chunk import Partition
+from app.core.errors import Refused, Unavailable
+from app.recording import tables
+from tests.doubles import records
+from tests.doubles.blocks import MemoryBlocks
+from tests.ports import free_port
+from tests.sql.databases import client, database
+
+__all__ = ["client", "database"]
+
+SOURCE = Partition("weir.predictions", 3)
+MARKS = {(records.REQUESTS, 3, "champion"): 41, ("weir.requests.é\"", 0, "b"): 2}
+
+
+def block(number, first, last, marks_after=MARKS):
+    return Block(source=SOURCE, number=number, first=first, last=last, checksum=2**32 - 1, marks={}, marks_after=marks_after)
+
+
+def rows(first, last):
+    offsets = np.arange(first, last + 1)
+    found = records.predictions(3, offsets.tolist())
+    return tables.predictions(found, SOURCE, offsets, records.names)
+
+
+class InMemory:
+    def __init__(self):
+        self.store = MemoryBlocks()
+
+    def offsets(self):
+        return sorted(self.store.column("predictions", "log_offset"))
+
+
+class InClickHouse:
+    def __init__(self, settings):
+        from app.edges.block_store import ClickHouseBlocks
+        from app.edges.clickhouse import connect
+
+        self.store, self.client = ClickHouseBlocks(settings, "test"), connect(settings)
+
+    def offsets(self):
+        return [row for (row,) in self.client.query("SELECT log_offset FROM predictions ORDER BY log_offset").result_rows]
+
+
+@pytest.fixture(params=["memory", "clickhouse"])
+def kept(request):
+    return InMemory() if request.param == "memory" else InClickHouse(request.getfixturevalue("database"))
+
+
+def test_nothing_is_announced_at_first(kept):
+    assert kept.store.latest(SOURCE) is None
+
+
+def test_an_announcement_comes_back_as_it_was(kept):
+    mine = block(1, 0, 9)
+    assert kept.store.announce(mine) == mine
+    assert kept.store.latest(SOURCE) == mine
+    assert kept.store.latest(Partition(SOURCE.topic, 4)) is None
+
+
+def test_of_two_announcements_of_one_number_the_first_holds(kept):
+    first, second = block(1, 0, 9), block(1, 0, 19)
+    kept.store.announce(first)
+    assert kept.store.announce(second) == first
+    assert kept.store.announce(block(2, 10, 19)) == block(2, 10, 19)
+    assert kept.store.announce(second) == block(2, 10, 19)
+
+
+def test_an_insert_counts_once_whatever_is_repeated(kept):
+    mine = block(1, 0, 9)
+    kept.store.announce(mine)
+    for write in (kept.store.insert, kept.store.insert, kept.store.repeat):
+        write("predictions", rows(0, 9), mine, "rows")
+    assert kept.offsets() == list(range(10))
+    kept.store.insert("predictions", rows(10, 12), mine, "others")
+    kept.store.insert("predictions", rows(13, 14), block(2, 13, 14), "rows")
+    assert kept.offsets() == list(range(15))
+
+
+def test_a_repeat_of_a_block_that_never_came_inserts_it(kept):
+    kept.store.announce(block(1, 0, 9))
+    kept.store.repeat("predictions", rows(0, 9), block(1, 0, 9), "rows")
+    assert kept.offsets() == list(range(10))
+
+
+def test_announcing_at_the_same_time_has_one_winner(kept):
+    answers: list[Block | None] = []
+    start = threading.Barrier(4)
+
+    def announce(last):
+        start.wait(10)
+        answers.append(kept.store.announce(block(1, 0, last)))
+
+    threads = [threading.Thread(target=announce, args=(last,)) for last in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(answers) == 4
+    assert len({answer.last for answer in answers if answer}) == 1
+
+
+# ---- what only ClickHouse can show
+
+def test_a_forgotten_token_is_replaced_by_what_the_table_holds(client, database, monkeypatch):
+    """As if 10,000 inserts had gone by since a block of which only a part came in."""
+    from app.edges import block_store
+
+    kept = InClickHouse(database)
+    monkeypatch.setattr(block_store, "REMEMBERED_BLOCKS", 3)
+    first = block(1, 0, 9)
+    kept.store.announce(first)
+    kept.store.insert("predictions", rows(0, 6), first, "a token that the table has forgotten")
+    kept.store.repeat("predictions", rows(0, 9), first, "rows")
+    assert len(kept.offsets()) == 17, "with few followers the token decides, and it was another one"
+    client.command("TRUNCATE TABLE predictions")
+    kept.store.insert("predictions", rows(0, 6), first, "another forgotten token")
+    for number in range(1, 5):
+        kept.store.announce(Block(source=Partition(SOURCE.topic, 0), number=number, first=0, last=0, checksum=0,
+                                  marks={}, marks_after={}))
+    kept.store.repeat("predictions", rows(0, 9), first, "rows again")
+    assert kept.offsets() == list(range(10))
+    assert kept.store.repeat("predictions", rows(0, 9), first, "rows once more") == 0.0
+    assert kept.offsets() == list(range(10))
+
+
+def test_the_ring_of_announcements_stays_small(client, database):
+    kept = InClickHouse(database)
+    names = ["topic", "partition", "number", "first", "last", "checksum", "marks", "marks_after", "worker"]
+    ring = [[SOURCE.topic, 3, number, number, number, 0, "[]", "[]", "w"] for number in range(1, 3000)]
+    client.insert("recorder_blocks", ring, column_names=names, settings={"insert_deduplication_token": "ring"})
+    client.command("OPTIMIZE TABLE recorder_blocks FINAL")
+    assert client.query("SELECT count(), max(number) FROM recorder_blocks").first_row == (1024, 2999)
+    assert kept.store.latest(SOURCE).number == 2999
+
+
+def test_outcomes_of_very_many_months_fit_one_insert(client):
+    kept_ids = [records.prediction_id(0, 86_400 * 40 * month) for month in range(150)]
+    outcomes = records.outcomes(kept_ids, [1.0] * 150)
+    settings = client  # the insert goes through the store, with its settings
+    from app.edges import block_store
+
+    batch = tables.outcomes(outcomes, Partition("weir.outcomes", 0), np.arange(150), np.zeros(150, np.int64))
+    settings.insert_arrow("outcomes", pa.Table.from_batches([batch]), settings=block_store._settings("months"))
+    assert client.query("SELECT count() FROM outcomes").first_row == (150,)
+
+
+def test_a_store_that_is_away_is_tried_for_the_budget_and_then_given_up(stack):
+    from app.edges.block_store import ClickHouseBlocks
+
+    away = stack.settings.model_copy(
+        update={"clickhouse_url": f"http://127.0.0.1:{free_port()}", "sink_budget_s": 0.5}
+    )
+    retries = []
+    with pytest.raises(Unavailable, match="Connection refused"):
+        ClickHouseBlocks(away, "test", retries.append).latest(SOURCE)
+    assert len(retries) >= 2
+
+
+def test_missing_tables_are_refused_at_once(stack):
+    from app.edges.block_store import ClickHouseBlocks
+
+    nowhere = stack.settings.model_copy(update={"clickhouse_database": "nowhere"})
+    with pytest.raises(Refused, match="run `weir migrate`"):
+        ClickHouseBlocks(nowhere, "test").check()

@@ -1,0 +1,65 @@
+"""A recorder that is killed with SIGKILL over and over leaves every table equal to the truth."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+
+from app.settings import ROOT
+from tests.doubles import recorder_process, records
+from tests.sql.databases import client, database
+
+__all__ = ["client", "database"]
+KILLS = 6
+
+
+def start(database, state, seed):
+    environment = os.environ | {
+        "WEIR_CLICKHOUSE_URL": database.clickhouse_url, "WEIR_CLICKHOUSE_DATABASE": database.clickhouse_database,
+    }
+    command = [sys.executable, "-m", "tests.doubles.recorder_process", str(state), str(seed)]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert process.stdout.readline() == "begun\n"
+    return process
+
+
+def test_every_table_equals_the_truth_after_kill_9(client, database, tmp_path):
+    chance = random.Random(11)
+    state = tmp_path / "committed"
+    killed = 0
+    for seed in range(KILLS):
+        process = start(database, state, seed)
+        try:
+            process.wait(chance.uniform(0.05, 0.6))     # where in its work it dies is left to chance
+        except subprocess.TimeoutExpired:
+            os.kill(process.pid, signal.SIGKILL)
+            killed += 1
+        process.communicate(timeout=30)
+    assert killed >= KILLS // 2, "it was done before it could be killed"
+    last = start(database, state, 99)
+    assert last.communicate(timeout=60)[0] == "done\n"
+    assert last.returncode == 0
+
+    rows, partitions = recorder_process.ROWS, recorder_process.PARTITIONS
+    counts = "SELECT count(), uniqExact(source_partition, source_offset), sum(source_offset) FROM "
+    exact = (rows * partitions, rows * partitions, partitions * rows * (rows - 1) // 2)
+    assert client.query(counts + "predictions").first_row == exact
+    wrong = "SELECT count() FROM predictions WHERE score != toFloat32((source_offset * 7919 % 997) / 997)"
+    assert client.query(wrong).first_row == (0,)
+    assert client.query("SELECT count(), sum(label) FROM outcomes FINAL").first_row == (
+        rows * partitions, partitions * len(range(0, rows, 7)),
+    )
+    assert client.query(counts + f"dead_letters WHERE service = '{records.SERVICE}'").first_row == (6, 6, 12)
+    assert client.query(
+        "SELECT reason, count() FROM dead_letters WHERE service = '' GROUP BY reason ORDER BY reason"
+    ).result_rows == [("empty", partitions), ("unknown_schema", partitions)]
+    assert client.query("SELECT count(), sum(read) FROM ledger").first_row == (
+        partitions * rows // recorder_process.STEP, partitions * rows,
+    )
+    blocks = client.query(
+        "SELECT countIf(number > 1 AND first != before + 1) FROM (SELECT number, first, lagInFrame(last) OVER "
+        "(PARTITION BY topic, partition ORDER BY number) AS before FROM recorder_blocks FINAL)"
+    )
+    assert blocks.first_row == (0,), "the announced blocks tile the log"
