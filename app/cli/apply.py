@@ -23,12 +23,14 @@ def apply(
         store = record_store.open_store(settings, plans[0].project)
         store.clear()
         store.close()
-    table = Table(title=f"feature services in {feature_plan.path(settings)}", title_justify="left")
-    for heading in ("service", "view", "join keys", "features", "ttl", "fingerprint"):
-        table.add_column(heading, justify="right" if heading == "ttl" else "left")
     for plan in plans:
-        for number, view in enumerate(plan.views):
-            first = (plan.service, plan.fingerprint[:12]) if number == 0 else ("", "")
+        table = Table(title=f"{plan.service}, fingerprint {plan.fingerprint[:12]}", title_justify="left")
+        for heading in ("view", "join keys"):
+            table.add_column(heading, no_wrap=True)
+        table.add_column("features")
+        table.add_column("ttl", justify="right", no_wrap=True)
+        for view in plan.views:
             ttl = f"{view.ttl_s / 3600:g} h" if view.ttl_s else "none"
-            table.add_row(first[0], view.name, ", ".join(view.join_keys), ", ".join(view.features), ttl, first[1])
-    console.print(table)
+            table.add_row(view.name, ", ".join(view.join_keys), ", ".join(view.features), ttl)
+        console.print(table)
+    console.print(f"plans written to {feature_plan.path(settings)}", soft_wrap=True)

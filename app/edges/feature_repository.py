@@ -66,7 +66,7 @@ def apply(settings: Settings) -> FeatureStore:
 
 
 def service_plans(settings: Settings) -> tuple[ServicePlan, ...]:
-    """Every feature service in the registry, resolved. Raises Refused; see `service_plan`."""
+    """Every feature service in the registry, resolved. Raises Refused: none is there, or see `service_plan`."""
     store = feature_store(settings)
     services = store.list_feature_services()
     if not services:
@@ -95,7 +95,10 @@ def view_plan(view: FeatureView) -> ViewPlan:
 
 
 def service_plan(store: FeatureStore, service: FeatureService) -> ServicePlan:
-    """The whole views of a service, in its order; a record is read whole, so picking features would save nothing."""
+    """The whole views of a service, in its order; a record is read whole, so picking features would save nothing.
+
+    Raises Refused for a view that has no records of its own: on demand, under another name, offline, without entity.
+    """
     known = {view.name: view for view in store.list_feature_views()}
     plans = []
     for projection in service.feature_view_projections:

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -151,3 +154,12 @@ def test_a_batch_alone_larger_than_the_cache_is_an_error_of_the_caller():
     columns = (np.zeros((3, 1), np.float32), np.zeros(3, np.int64), np.ones(3, bool))
     with pytest.raises(ValueError, match="more keys"):
         cache.put(["a", "b", "c"], np.zeros(3, np.int64), np.zeros(3, np.int64), columns, (0, 0))
+
+
+def test_reading_and_writing_features_imports_neither_feast_nor_pandas():
+    code = (
+        "import sys, app.agents.features, app.edges.feature_reader, app.edges.lmdb_store, app.edges.redis_store;"
+        "print(sorted({name.split('.')[0] for name in sys.modules} & {'feast', 'pandas', 'sqlalchemy', 'duckdb'}))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert found.stdout.strip() == "[]"
