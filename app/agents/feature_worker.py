@@ -38,7 +38,7 @@ def new_features(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
         app = new_app(settings, GROUP, from_beginning=True)
 
         async def events(stream: Any) -> None:
-            intake = Intake(app, stream, settings.batch_max_rows, settings.batch_max_wait_ms / 1000)
+            intake = Intake(app, stream, settings.batch_max_rows, 0.0)  # events gain nothing by waiting for more
             await parked_on_failure(app, apply(intake, decoder, updater, telemetry, settings))
 
         app.agent(chunk_topic(app, EVENTS), name="events")(events)

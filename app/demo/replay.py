@@ -83,6 +83,7 @@ class Replay:
         for begin in range(0, events.num_rows, size):
             self._send(EVENTS, [self._encode(EVENTS, events.slice(begin, size))])
             progress(begin, events.num_rows, "history of events")
+        self._producer.flush()
         self._await_watermark(until_hour)
         self.tally.seconds["warm_up"] = time.monotonic() - began
 
@@ -90,6 +91,8 @@ class Replay:
         """Requests [first_row, first_row + rows) hour by hour, with the events and outcomes of their time.
 
         Of each hour: events up to its full hour are applied, then its requests are produced, then all are answered.
+        While the scorer works, outcomes of earlier hours go out, and the events that the next hour begins with: those
+        only gather in the feature worker until the clock record of their hour, which is sent when all are answered.
         """
         began = time.monotonic()
         chosen = flights.requests.slice(first_row, rows)
@@ -104,20 +107,22 @@ class Replay:
         ends = np.append(bounds[1:], len(hours))
         for begin, end in zip(bounds, ends, strict=True):
             hour = int(hours[begin])
-            self._send(EVENTS, [event_values[events.take_until(hour)]])
+            self._send(EVENTS, [event_values[events.take_through(hour)]])
             self._await_watermark(hour)
             self._send(self._requests, _spread(values[begin:end], self._partitions))
             self.tally.produced += int(end - begin)
-            self._await_answers()
+            self._send(EVENTS, [event_values[events.take_before(hour + 1)]])
             self._collect(known)
             self._send_outcomes(landed.until(hour), known)
+            self._await_answers()
             self.tally.hours += 1
             if self.tally.hours % 50 == 0:
                 progress(int(end), rows, "flights")
         progress(rows, rows, "flights")
-        self._send(EVENTS, [event_values[events.take_until(last_hour + 1)]])
+        self._send(EVENTS, [event_values[events.take_through(last_hour + 1)]])
         self._collect(known, everything=True)
         self._send_outcomes(landed.until(None), known)
+        self._producer.flush()
         self.tally.seconds["replay"] = time.monotonic() - began
 
     def burst(self, flights: Flights, rows: npt.NDArray[np.int64], at_ms: int, progress: Progress) -> None:
@@ -138,6 +143,7 @@ class Replay:
         size = 5_000
         for begin in range(0, max(map(len, parts)), size):
             self._send(self._requests, [part[begin : begin + size] for part in parts])
+        self._producer.flush()
         self.tally.produced += len(rows)
         while self.tally.read < self.tally.produced:
             self._poll()
@@ -162,7 +168,6 @@ class Replay:
         for partition, values in enumerate(by_partition):
             if values:
                 self._producer.write(topic, partition, values)
-        self._producer.flush()
 
     def _await_watermark(self, hour: int) -> None:
         target_us, deadline = hour * HOUR_MS * 1000, time.monotonic() + STEP_S
@@ -232,11 +237,17 @@ class _Timeline:
         end = int(np.searchsorted(at, last_hour * HOUR_MS, side="right"))
         self.table, self._at, self._done = table.slice(begin, end - begin), at[begin:end], 0
 
-    def take_until(self, hour: int) -> slice:
+    def take_through(self, hour: int) -> slice:
         """The rows not yet taken, up to a full hour, inclusive."""
-        end = int(np.searchsorted(self._at, hour * HOUR_MS, side="right"))
-        begin, self._done = self._done, end
-        return slice(begin, end)
+        return self._take(int(np.searchsorted(self._at, hour * HOUR_MS, side="right")))
+
+    def take_before(self, hour: int) -> slice:
+        """The rows not yet taken that come before a full hour."""
+        return self._take(int(np.searchsorted(self._at, hour * HOUR_MS, side="left")))
+
+    def _take(self, end: int) -> slice:
+        begin, self._done = self._done, max(self._done, end)
+        return slice(begin, self._done)
 
 
 class _Landings:
