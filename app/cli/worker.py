@@ -62,10 +62,12 @@ def features() -> None:
 def canary() -> None:
     """Compare the columnar feature read with Feast's own, for ever, off the hot path."""
     from app.agents.canary import watch
+    from app.edges.health_server import HealthServer, running
 
     settings = load()
     telemetry = _begin(settings, "canary")
-    watch(settings, telemetry)
+    with HealthServer(settings, telemetry, running):
+        watch(settings, telemetry)
 
 
 def _begin(settings: Settings, role: str) -> Telemetry:
