@@ -25,8 +25,8 @@ def unpack(packed: pa.Array, dtype: np.dtype[np.generic], width: int) -> npt.NDA
     _, starts, data = packed.buffers()
     offsets = np.frombuffer(starts, step)[packed.offset : packed.offset + n + 1]
     if not np.array_equal(np.diff(offsets), np.full(n, size)):
-        found = sorted(set(np.diff(offsets).tolist()))
-        raise ValueError(f"packed values of {found[:5]} bytes where {size} = {width} x {dtype.name} are expected")
+        found = ", ".join(map(str, sorted(set(np.diff(offsets).tolist()))[:5]))
+        raise ValueError(f"packed values of {found} bytes where {size} = {width} x {dtype.name} are expected")
     if not n or not size:
         return np.empty((n, width), dtype)
     raw = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
 from app.core.block import Block
@@ -23,8 +22,10 @@ SOURCE = Partition("weir.predictions", 3)
 MARKS = {(records.REQUESTS, 3, "champion"): 41, ("weir.requests.é\"", 0, "b"): 2}
 
 
-def block(number, first, last, marks_after=MARKS):
-    return Block(source=SOURCE, number=number, first=first, last=last, checksum=2**32 - 1, marks={}, marks_after=marks_after)
+def block(number, first, last, source=SOURCE):
+    return Block(
+        source=source, number=number, first=first, last=last, checksum=2**32 - 1, marks={}, marks_after=MARKS
+    )
 
 
 def rows(first, last):
@@ -49,7 +50,8 @@ class InClickHouse:
         self.store, self.client = ClickHouseBlocks(settings, "test"), connect(settings)
 
     def offsets(self):
-        return [row for (row,) in self.client.query("SELECT log_offset FROM predictions ORDER BY log_offset").result_rows]
+        found = self.client.query("SELECT log_offset FROM predictions ORDER BY log_offset").result_rows
+        return [offset for (offset,) in found]
 
 
 @pytest.fixture(params=["memory", "clickhouse"])
@@ -126,8 +128,7 @@ def test_a_forgotten_token_is_replaced_by_what_the_table_holds(client, database,
     client.command("TRUNCATE TABLE predictions")
     kept.store.insert("predictions", rows(0, 6), first, "another forgotten token")
     for number in range(1, 5):
-        kept.store.announce(Block(source=Partition(SOURCE.topic, 0), number=number, first=0, last=0, checksum=0,
-                                  marks={}, marks_after={}))
+        kept.store.announce(block(number, 0, 0, Partition(SOURCE.topic, 0)))
     kept.store.repeat("predictions", rows(0, 9), first, "rows again")
     assert kept.offsets() == list(range(10))
     assert kept.store.repeat("predictions", rows(0, 9), first, "rows once more") == 0.0
@@ -144,14 +145,11 @@ def test_the_ring_of_announcements_stays_small(client, database):
     assert kept.store.latest(SOURCE).number == 2999
 
 
-def test_outcomes_of_very_many_months_fit_one_insert(client):
-    kept_ids = [records.prediction_id(0, 86_400 * 40 * month) for month in range(150)]
-    outcomes = records.outcomes(kept_ids, [1.0] * 150)
-    settings = client  # the insert goes through the store, with its settings
-    from app.edges import block_store
-
-    batch = tables.outcomes(outcomes, Partition("weir.outcomes", 0), np.arange(150), np.zeros(150, np.int64))
-    settings.insert_arrow("outcomes", pa.Table.from_batches([batch]), settings=block_store._settings("months"))
+def test_outcomes_of_very_many_months_fit_one_insert(client, database):
+    ids = [records.prediction_id(0, 86_400 * 40 * month) for month in range(150)]
+    source = Partition("weir.outcomes", 0)
+    batch = tables.outcomes(records.outcomes(ids, [1.0] * 150), source, np.arange(150), np.zeros(150, np.int64))
+    InClickHouse(database).store.insert("outcomes", batch, block(1, 0, 149), "rows")
     assert client.query("SELECT count() FROM outcomes").first_row == (150,)
 
 

@@ -11,7 +11,6 @@ from app.core.block import Block, dump_marks, load_marks
 from app.core.chunk import Partition
 from app.recording.recorder import Store
 
-
 T = TypeVar("T")
 
 
@@ -54,7 +53,7 @@ class MemoryBlocks:
 
 
 class Mortal:
-    """Passes calls on, and dies before or after one of them. `steps` counts both, so every gap between calls has a number."""
+    """Passes calls on, and dies before or after one of them; `steps` counts both, so every gap has a number."""
 
     def __init__(self, store: Store, dies_at: int | None = None) -> None:
         self.store, self.dies_at, self.steps = store, dies_at, 0

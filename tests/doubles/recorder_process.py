@@ -17,7 +17,7 @@ from app.core.chunk import Partition
 from app.edges.block_store import ClickHouseBlocks
 from app.recording.recorder import Recorder
 from app.settings import Settings
-from tests.doubles import records, recording
+from tests.doubles import recording, records
 
 PARTITIONS = 2
 ROWS = 6000         # predictions of each partition
@@ -42,7 +42,7 @@ def logs() -> dict[Partition, list[bytes | None]]:
         labels = [float(offset % 7 == 0) for offset in range(ROWS)]
         made: dict[str, Sequence[bytes | None]] = {
             "weir.predictions": records.encode("predictions", records.predictions(partition, offsets)),
-            "weir.outcomes": records.encode("outcomes", records.outcomes(ids, labels)) + [b"", b"\0nonsense"],
+            "weir.outcomes": [*records.encode("outcomes", records.outcomes(ids, labels)), b"", b"\0nonsense"],
             "weir.dead-letters": records.encode("dead_letters", records.dead_letters(partition, [1, 2, 2, 3])),
             "weir.ledger": records.encode("ledger", records.ledger(partition, spans)),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -125,6 +126,6 @@ def cut(source: Partition, values: list[bytes | None], bounds: list[int], fetche
             source, first, end - 1, values[first:end], [None] * (end - first), np.arange(first, end, dtype=np.int64),
             BASE_MS + 1000 * first, BASE_MS + 1000 * (end - 1), fetched_at_s,
         )
-        for first, end in zip(bounds, bounds[1:], strict=False)
+        for first, end in pairwise(bounds)
         if end > first
     ]

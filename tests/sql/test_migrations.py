@@ -49,7 +49,8 @@ def test_a_migration_that_failed_half_way_runs_again_from_its_start(database):
 
 
 @pytest.mark.parametrize(("names", "words"), [
-    (["0001_a.sql", "0003_b.sql"], "numbered"), (["0001_a.sql", "0001_b.sql"], "numbered"), (["1_a.sql"], "no migration"),
+    (["0001_a.sql", "0003_b.sql"], "numbered"), (["0001_a.sql", "0001_b.sql"], "numbered"),
+    (["1_a.sql"], "no migration"),
 ])
 def test_misnumbered_files_are_refused(tmp_path, names, words):
     for name in names:

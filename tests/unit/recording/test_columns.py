@@ -1,0 +1,113 @@
+"""Columns of the recorder against the plain way of making them, row by row."""
+
+import struct
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.core.block import dump_marks, load_marks
+from app.core.chunk import Partition
+from app.core.errors import Refused
+from app.core.rejects import Reason
+from app.recording import cells, tables
+from app.recording.rising import rising
+from tests.doubles import records
+
+SOURCES = st.tuples(st.sampled_from(["r", "s"]), st.integers(0, 2), st.sampled_from(["champion", "b"]))
+
+
+def rising_by_rows(marks, rows):
+    kept, marks = [], dict(marks)
+    for source, offset in rows:
+        kept.append(offset > marks.get(source, -1))
+        marks[source] = max(offset, marks.get(source, -1))
+    return kept, marks
+
+
+@given(
+    marks=st.dictionaries(SOURCES, st.integers(0, 20), max_size=4),
+    rows=st.lists(st.tuples(SOURCES, st.integers(0, 30)), max_size=60), cut=st.integers(0, 60),
+)
+def test_the_filter_equals_the_rule_row_by_row_wherever_it_is_cut(marks, rows, cut):
+    expected = rising_by_rows(marks, rows)
+    kept, after = [], marks
+    for part in (rows[:cut], rows[cut:]):
+        columns = [pa.array([source[i] for source, _ in part], pa.int32() if i == 1 else pa.string()) for i in range(3)]
+        new, after = rising(load_marks(dump_marks(after)), columns, np.array([offset for _, offset in part], np.int64))
+        kept += new.tolist()
+    assert (kept, dict(after)) == expected
+
+
+def values(seed, names):
+    return [float(seed % 1000 + i) for i in range(len(names))]
+
+
+@given(
+    rows=st.lists(st.tuples(st.sampled_from(["one", "two", "none"]), st.integers(0, 2**31)), max_size=40),
+    skipped=st.integers(0, 5),
+)
+def test_maps_of_several_bundles_in_one_block(rows, skipped):
+    words = {"one": ("a", "b", "c"), "two": ("c", "a"), "none": ()}
+    packed = pa.array(
+        [struct.pack(f"<{len(words[digest])}f", *values(seed, words[digest])) for digest, seed in rows], pa.binary()
+    )
+    rows, packed = rows[skipped:], packed.slice(skipped)          # a slice has a buffer that begins elsewhere
+    groups = []
+    for digest, names in words.items():
+        members = np.array([i for i, (found, _) in enumerate(rows) if found == digest], np.intp)
+        if len(members):
+            mine = packed.take(pa.array(members))
+            groups.append((members, names, cells.unpack(mine, np.dtype("<f4"), len(names))))
+    made = cells.maps(groups, len(rows))
+    made.validate(full=True)
+    assert made.to_pylist() == [
+        list(zip(words[digest], values(seed, words[digest]), strict=True)) for digest, seed in rows
+    ]
+
+
+def test_packed_values_of_another_length_are_refused():
+    with pytest.raises(ValueError, match="of 8, 12 bytes where 8"):
+        cells.unpack(pa.array([b"12345678", b"123456789012"]), np.dtype("<f4"), 2)
+    with pytest.raises(ValueError, match="null"):
+        cells.unpack(pa.array([b"12345678", None]), np.dtype("<f4"), 2)
+
+
+def test_unaligned_values_are_read_all_the_same():
+    packed = pa.array([b"x", struct.pack("<2f", 1.5, -2.0), struct.pack("<2f", 3.0, 4.0)]).slice(1)
+    assert cells.unpack(packed, np.dtype("<f4"), 2).tolist() == [[1.5, -2.0], [3.0, 4.0]]
+
+
+def test_predictions_of_the_wrong_bundle_are_refused_by_name():
+    rows = records.predictions(0, [0, 1], inputs=3)
+    with pytest.raises(Refused, match=f"bundle {records.DIGEST} do not fit.*12 bytes where 16"):
+        tables.predictions(rows, Partition("weir.predictions", 0), np.arange(2), records.names)
+
+
+@pytest.mark.parametrize(("column", "value", "reason", "detail"), [
+    ("prediction_id", "", Reason.OUT_OF_RANGE, "UUIDv7"),
+    ("prediction_id", "x" * 36, Reason.OUT_OF_RANGE, "UUIDv7"),
+    ("prediction_id", "5d7c0d4e-0000-4000-8000-000000000000", Reason.OUT_OF_RANGE, "UUIDv7"),      # version 4
+    ("prediction_id", "ffffffff-ffff-7000-8000-000000000000", Reason.OUT_OF_RANGE, "UUIDv7"),      # the year 10889
+    ("prediction_id", "00000000-0001-7000-8000-000000000000", Reason.OUT_OF_RANGE, "UUIDv7"),      # 1970
+    ("label", 0.5, Reason.OUT_OF_RANGE, "label"),
+    ("label", float("nan"), Reason.OUT_OF_RANGE, "label"),
+    ("observed", float("inf"), Reason.NOT_A_NUMBER, "observed"),
+])
+def test_outcomes_that_cannot_be_joined_or_counted(column, value, reason, detail):
+    good = records.outcomes([records.prediction_id(0, offset) for offset in range(3)], [0.0, 1.0, 1.0])
+    assert len(tables.check_outcomes(good)) == 0
+    index = good.schema.get_field_index(column)
+    values = good.column(index).to_pylist()
+    values[1] = value
+    rejects = tables.check_outcomes(good.set_column(index, column, pa.array(values, good.schema.field(index).type)))
+    assert (rejects.record.tolist(), rejects.reason) == ([1], (reason,))
+    assert detail in rejects.detail[0]
+
+
+def test_one_reason_is_kept_for_a_row_with_several():
+    rows = records.outcomes(["", records.prediction_id(0, 1).upper()], [7.0, 1.0], [float("nan"), 1.0])
+    rejects = tables.check_outcomes(rows)
+    assert (rejects.record.tolist(), rejects.detail) == ([0], ("prediction_id is not a UUIDv7",))
