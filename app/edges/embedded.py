@@ -127,14 +127,15 @@ class Stack:
         options = ("--broker-port", "--clickhouse-port", "--registry-port")
         names = ("Kafka broker", "ClickHouse", "schema registry")
         broker_port, clickhouse_port, registry_port = map(claim_port, names, self._ports, options)
-        if self._given.embedded_broker == "kafka":
+        durable_log = self._given.embedded_broker == "kafka"
+        if durable_log:
             broker = embedded_kafka.plan(self._given.kafka_libs_dir, self._home / "kafka", broker_port)
         else:
             broker = embedded_broker.tansu(broker_port)
         rows = self._home / "clickhouse"
         services = (
             broker.service,
-            embedded_clickhouse.plan(rows / "current", clickhouse_port),
+            embedded_clickhouse.plan(rows / "current", clickhouse_port, durable=durable_log),
             embedded_registry.plan(self._given.schemas_dir.resolve(), self._home / "registry", registry_port),
         )
         if embedded_clickhouse.follow_log(rows, broker.log_id):
@@ -161,7 +162,7 @@ class Stack:
                 "registry_url": f"http://{HOST}:{registry_port}",
                 "registry_auth": SecretStr(""),
                 "session_timeout_s": SESSION_TIMEOUT_S,
-                **({"fetch_wait_max_ms": FETCH_WAIT_MAX_MS} if self._given.embedded_broker == "tansu" else {}),
+                **({} if durable_log else {"fetch_wait_max_ms": FETCH_WAIT_MAX_MS}),
             }
         )
 

@@ -16,8 +16,14 @@ MEMORY_MIB = (
 )
 
 
-def plan(directory: Path, port: int) -> Service:
-    """The service over `directory`. Raises Unavailable when the chdb package is missing."""
+def plan(directory: Path, port: int, *, durable: bool) -> Service:
+    """The service over `directory`.
+
+    durable: an insert is on the disk before it is acknowledged. Where the Kafka log survives a power cut its committed
+    offsets do too, so the rows must; where the log is in memory, rows would only outlive what they answer.
+
+    Raises Unavailable when the chdb package is missing.
+    """
     if importlib.util.find_spec("chdb") is None:
         raise Unavailable(
             "the embedded ClickHouse needs the package chdb",
@@ -37,15 +43,9 @@ def plan(directory: Path, port: int) -> Service:
     return Service(
         name="clickhouse",
         command=(
-            sys.executable,
-            "-m",
-            "app.edges.clickhouse_facade",
-            "--path",
-            str(directory),
-            "--port",
-            str(port),
-            "--memory-mib",
-            str(MEMORY_MIB),
+            *(sys.executable, "-m", "app.edges.clickhouse_facade", "--path", str(directory), "--port", str(port)),
+            *("--memory-mib", str(MEMORY_MIB)),
+            *(["--fsync"] if durable else []),
         ),
         port=port,
         ready=ready,

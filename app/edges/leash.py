@@ -2,7 +2,8 @@
 
 Each child hangs on a guard process (`guard.py`) that holds the other end of a pipe: when this process lets go of
 the pipe, or dies in whatever way, the guard ends the child. A guard needs no cooperation from the child, so
-brokers, Java and Python are treated alike.
+brokers, Java and Python are treated alike. (A process forked from this one without exec shares its pipes, and so
+holds the leash too.)
 """
 
 from __future__ import annotations

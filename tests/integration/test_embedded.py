@@ -152,7 +152,7 @@ def test_a_missing_broker_binary_is_named(tmp_path, monkeypatch):
 def test_a_missing_chdb_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(embedded_clickhouse.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(Unavailable, match=r"chdb.*weir\[embedded\].*WEIR_CLICKHOUSE_URL"):
-        embedded_clickhouse.plan(tmp_path, 8123)
+        embedded_clickhouse.plan(tmp_path, 8123, durable=True)
 
 
 def test_what_kafka_lacks_is_named(tmp_path, monkeypatch):
