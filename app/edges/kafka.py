@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from app.core.chunk import Partition
@@ -70,15 +71,30 @@ def partitions_of(settings: Settings, topic: str, timeout_s: float = REACH_S) ->
 
 
 def bounds(settings: Settings, topic: str) -> dict[Partition, tuple[int, int]]:
-    """First offset and end (last + 1) of every partition of a topic. Raises Unavailable."""
-    partitions = range(partitions_of(settings, topic))
+    """First offset and end (last + 1) of every partition of a topic.
+
+    The end is taken from a fetch of the last records: the embedded broker's other answer is the base of its last batch.
+    Raises Unavailable.
+    """
+    partitions = [TopicPartition(topic, number) for number in range(partitions_of(settings, topic))]
     config = client_config(settings, "weir-bounds") | {"group.id": "weir-bounds"}  # asks only; joins no group
     consumer = Consumer(config)
     try:
-        return {
-            Partition(topic, number): consumer.get_watermark_offsets(TopicPartition(topic, number), REACH_S)
-            for number in partitions
-        }
+        asked = {part.partition: consumer.get_watermark_offsets(part, REACH_S) for part in partitions}
+        waiting = {number: end - 1 for number, (begin, end) in asked.items() if end > begin}
+        consumer.assign([TopicPartition(topic, number, offset) for number, offset in waiting.items()])
+        deadline_s = time.monotonic() + REACH_S
+        while waiting and time.monotonic() < deadline_s:
+            consumer.poll(0.02)                        # the record does not matter: every answer carries the end
+            for number in list(waiting):
+                begin, end = asked[number]
+                seen = consumer.get_watermark_offsets(TopicPartition(topic, number), cached=True)[1]
+                if seen >= end:
+                    asked[number] = (begin, seen)
+                    del waiting[number]
+        if waiting:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"no answer for partitions {sorted(waiting)}"))
+        return {Partition(topic, number): bound for number, bound in asked.items()}
     except KafkaException as error:
         raise Unavailable(
             f"Kafka does not tell the offsets of {topic}", where=settings.brokers, remedy="see the broker's log"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from confluent_kafka import KafkaError, KafkaException
 
+from app.core.chunk import Partition
 from app.core.errors import Unavailable
 
 # The group has moved on: whoever owns the partition by then repeats the work, so there is nothing to report.
@@ -57,3 +58,13 @@ def unavailable(error: KafkaError, where: str) -> Unavailable:
             remedy="grant the worker read access, see schemas/topics.yaml",
         )  # fmt: skip
     return Unavailable(f"Kafka reports {error.name()}: {text}", where=where, remedy="see the broker's log")
+
+
+def removed(source: Partition, committed: int, begin: int, where: str) -> Unavailable:
+    """For a log that begins after the committed offset: records are gone that nobody has read."""
+    return Unavailable(
+        f"{source.topic}, partition {source.partition}: {begin - committed} unread records were removed "
+        f"(committed {committed}, the log begins at {begin})",
+        where=where,
+        remedy="raise the topic's retention, and reset the group's offsets to go on",
+    )

@@ -24,9 +24,8 @@ import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from app.core.chunk import Amount, Chunk, ChunkBook, Partition
-from app.core.errors import Unavailable
 from app.edges.kafka import consumer_config
-from app.edges.kafka_errors import TOO_LATE, error_of, passes, unavailable
+from app.edges.kafka_errors import TOO_LATE, error_of, passes, removed, unavailable
 from app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -77,7 +76,8 @@ class Poller:
         self._generation = 0
         self.failure: BaseException | None = None      # what the polling thread died of
         self.joined = False
-        self._quiet = self._abandoned = self._paused = False
+        self.paused = False                            # librdkafka fetches nothing: too much is un-acknowledged
+        self._quiet = self._abandoned = False
         self._commit_fails_since: float | None = None
         self._stop = threading.Event()
         self._consumer = Consumer(consumer_config(settings, group) | {"error_cb": _on_trouble})
@@ -270,7 +270,7 @@ class Poller:
         """
         with self._lock:
             positions = [TopicPartition(*source, offset) for source, offset in self._position.items()]
-            self._paused = False
+            self.paused = False
         if positions:
             self._consumer.assign(positions)
 
@@ -304,17 +304,17 @@ class Poller:
         )
 
     def _pause(self, wanted: bool) -> None:
-        if wanted == self._paused:
+        if wanted == self.paused:
             return
         partitions = [TopicPartition(*source) for source in self.assignment]
         (self._consumer.pause if wanted else self._consumer.resume)(partitions)
-        self._paused = wanted
+        self.paused = wanted
 
     def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         start = self._starts(consumer, partitions)
         with self._lock:
             self._generation += 1
-            self._paused = False
+            self.paused = False
             self._queue.clear()
             self._closing.clear()
             self._books = {source: ChunkBook(offset) for source, offset in start.items()}
@@ -332,14 +332,10 @@ class Poller:
                 raise KafkaException(found.error)
             source = Partition(found.topic, found.partition)
             begin, _ = consumer.get_watermark_offsets(TopicPartition(*source), COMMITTED_S)
-            if 0 <= found.offset < begin and not self._from_beginning:
-                raise Unavailable(
-                    f"{begin - found.offset} records of {source.topic}, partition {source.partition}, were removed "
-                    f"before they were read: committed {found.offset}, the log begins at {begin}",
-                    where=self._settings.brokers,
-                    remedy="raise the topic's retention, and reset the group's offsets to go on",
-                )
-            start[source] = begin if self._from_beginning or found.offset < 0 else found.offset
+            fresh = self._from_beginning or found.offset < 0
+            if not fresh and found.offset < begin:     # one past the end is refused by the broker, when it is fetched
+                raise removed(source, found.offset, begin, self._settings.brokers)
+            start[source] = begin if fresh else found.offset
         return start
 
     def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:

@@ -1,0 +1,370 @@
+"""The chunk poller against a real broker: nothing lost, nothing committed too early, memory bounded."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import psutil
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Producer as RdProducer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from app.core.chunk import Chunk, Partition
+from app.core.errors import Unavailable
+from app.edges.embedded import Stack
+from app.edges.kafka import bounds, client_config, partitions_of
+from app.edges.poller import Poller
+from app.edges.producer import Producer
+from app.settings import Settings
+from tests.ports import free_port
+from tests.waiting import until
+
+PARTITIONS = 4
+Where = tuple[int, int]                 # partition, offset
+
+
+@pytest.fixture(scope="module")
+def settings(stack: Stack) -> Settings:
+    """A short session: the embedded broker holds a group's first join for half of it."""
+    return stack.settings.model_copy(
+        update={"session_timeout_s": 2.0, "commit_interval_s": 0.05, "chunk_max_records": 50}
+    )
+
+
+@dataclass
+class Log:
+    """A topic of its own, and what has been written to it."""
+
+    settings: Settings
+    topic: str = field(default_factory=lambda: f"poller-{uuid4().hex[:8]}")
+    ends: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(PARTITIONS), 0))
+
+    def __post_init__(self) -> None:
+        self._producer = Producer(self.settings, "tests")
+        admin = AdminClient(client_config(self.settings, "tests"))
+        admin.create_topics([NewTopic(self.topic, PARTITIONS, 1)])[self.topic].result(10)
+
+    def write(self, records: int, value: bytes = b"x" * 20) -> None:
+        """Spread records evenly over the partitions."""
+        for partition in range(PARTITIONS):
+            share = records // PARTITIONS
+            self._producer.write(self.topic, partition, [value] * share)
+            self.ends[partition] += share
+        self._producer.flush()
+
+    @property
+    def offsets(self) -> set[Where]:
+        return {(partition, offset) for partition, end in self.ends.items() for offset in range(end)}
+
+    def committed(self, group: str) -> dict[int, int]:
+        """Committed offset by partition; negative without one."""
+        consumer = Consumer({**client_config(self.settings, "tests"), "group.id": group})
+        try:
+            asked = [TopicPartition(self.topic, partition) for partition in range(PARTITIONS)]
+            return {found.partition: found.offset for found in consumer.committed(asked, 10)}
+        finally:
+            consumer.close()
+
+
+class Member:
+    """A poller and a worker thread that takes, begins and acknowledges.
+
+    pace_s: time that each chunk takes. hold: chunks are begun and not acknowledged until `release` is called.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        log: Log,
+        group: str,
+        *,
+        pace_s: float = 0.0,
+        hold: bool = False,
+        drain_s: float = 10.0,
+    ) -> None:
+        self.begun: list[Chunk] = []
+        self.acked: list[Chunk] = []
+        self.refused: list[Chunk] = []
+        self.failure: BaseException | None = None
+        self._pace_s, self._hold = pace_s, hold
+        self._ready, self._stop = threading.Event(), threading.Event()
+        self.poller = Poller(
+            settings, group, [log.topic], on_ready=self._ready.set,
+            on_assigned=lambda sources: None, on_revoked=lambda sources: None, drain_s=drain_s,
+        )  # fmt: skip
+        self._thread = threading.Thread(target=self._work)
+        self.poller.start()
+        self._thread.start()
+
+    def _work(self) -> None:
+        while not self._stop.is_set():
+            self._ready.wait(0.05)
+            self._ready.clear()
+            try:
+                chunks = self.poller.take()
+            except Unavailable as error:
+                self.failure = error
+                return
+            for chunk in chunks:
+                if not self.poller.begin(chunk):
+                    continue
+                self.begun.append(chunk)
+                self._stop.wait(self._pace_s)
+                if not self._hold:
+                    self.ack(chunk)
+
+    def ack(self, chunk: Chunk) -> None:
+        (self.acked if self.poller.ack(chunk) else self.refused).append(chunk)
+
+    def release(self) -> None:
+        """Acknowledge what was held, and hold no more."""
+        self._hold = False
+        for chunk in list(self.begun):
+            self.ack(chunk)
+
+    def close(self, *, drain: bool = True) -> None:
+        """Leave the group, with or without finishing begun work."""
+        self.poller.stop(drain=drain)
+        self._stop.set()
+        self._thread.join(10)
+        assert not self._thread.is_alive()
+
+    @property
+    def partitions(self) -> set[int]:
+        return {source.partition for source in self.poller.assignment}
+
+
+@contextmanager
+def closing(*members: Member) -> Iterator[None]:
+    """Closes members whatever happens; closing one twice is harmless."""
+    try:
+        yield
+    finally:
+        for member in members:
+            member.close(drain=False)
+
+
+def rows(chunks: list[Chunk]) -> list[Where]:
+    return [(chunk.source.partition, int(offset)) for chunk in chunks for offset in chunk.offsets]
+
+
+def assert_tiled(chunks: list[Chunk]) -> None:
+    """Each chunk begins where the one before it of its partition ended, and holds its offsets without a hole."""
+    ends: dict[Partition, int] = {}
+    for chunk in chunks:
+        assert chunk.first == ends.get(chunk.source, chunk.first)
+        assert chunk.offsets.tolist() == list(range(chunk.first, chunk.last + 1))
+        ends[chunk.source] = chunk.last + 1
+
+
+def new_group() -> str:
+    return f"group-{uuid4().hex[:8]}"
+
+
+def test_members_join_and_leave_under_load_and_nothing_is_lost_or_repeated(settings: Settings) -> None:
+    log, group = Log(settings), new_group()
+    log.write(400)
+    first = Member(settings, log, group, pace_s=0.02)
+    with closing(first):
+        until(lambda: len(rows(first.acked)) >= 100, 20, "the first member's work")
+        second = Member(settings, log, group, pace_s=0.02)
+
+        def both_work() -> bool:
+            log.write(200)                                  # a rebalance under load: there is always work in flight
+            return len(first.partitions) == 2 and len(rows(second.acked)) > 100
+
+        with closing(second):
+            until(both_work, 30, "both members at work")
+            log.write(2000)
+            first.close()                                   # a clean hand-over, with most of the log unread
+            until(lambda: set(rows(first.acked)) | set(rows(second.acked)) == log.offsets, 30, "every record")
+            second.close()
+    seen = Counter(rows(first.begun) + rows(second.begun))
+    assert set(seen) == log.offsets
+    assert max(seen.values()) == 1
+    assert [first.refused, second.refused, first.failure, second.failure] == [[], [], None, None]
+    assert log.committed(group) == log.ends
+
+
+def test_a_burst_during_a_rebalance_is_neither_lost_nor_repeated(settings: Settings) -> None:
+    """Large polls that end in the middle of a rebalance: records of a generation that is over are not handed out."""
+    large = settings.model_copy(update={"chunk_max_records": 4096})
+    log, group = Log(settings), new_group()
+    log.write(4000)
+    first = Member(large, log, group)
+    with closing(first):
+        until(lambda: first.acked, 20, "the first member's work")
+        second = Member(large, log, group)
+
+        def both_work() -> bool:
+            log.write(20_000)
+            return bool(second.acked)
+
+        with closing(second):
+            until(both_work, 30, "both members at work")
+            until(lambda: set(rows(first.acked)) | set(rows(second.acked)) >= log.offsets, 30, "every record")
+    assert [first.failure, second.failure] == [None, None]
+    seen = Counter(rows(first.begun) + rows(second.begun))
+    assert set(seen) == log.offsets
+    assert max(seen.values()) == 1
+
+
+def test_more_members_than_partitions_leave_one_idle(settings: Settings) -> None:
+    log, group = Log(settings), new_group()
+    log.write(40)
+    members = [Member(settings, log, group) for _ in range(PARTITIONS + 1)]
+    with closing(*members):
+        until(lambda: sorted(len(member.partitions) for member in members) == [0, 1, 1, 1, 1], 30, "one partition each")
+        until(lambda: {place for member in members for place in rows(member.acked)} == log.offsets, 20, "every record")
+        assert [member.failure for member in members] == [None] * len(members)
+
+
+def test_after_a_kill_only_what_was_not_acknowledged_is_repeated(settings: Settings) -> None:
+    log, group = Log(settings), new_group()
+    log.write(800)
+    first = Member(settings, log, group, hold=True)
+    with closing(first):
+        until(lambda: set(rows(first.begun)) == log.offsets, 20, "everything to be begun")
+        in_order: dict[int, list[Chunk]] = {}
+        for chunk in first.begun:
+            in_order.setdefault(chunk.source.partition, []).append(chunk)
+        prefix = [chunk for chunks in in_order.values() for chunk in chunks[:2]]
+        beyond = [chunk for chunks in in_order.values() for chunk in chunks[3:]]    # the third stays in flight
+        for chunk in prefix + beyond:
+            first.ack(chunk)
+        first.close(drain=False)
+    second = Member(settings, log, group)
+    with closing(second):
+        until(lambda: set(rows(prefix)) | set(rows(second.acked)) == log.offsets, 20, "the rest")
+    assert not set(rows(prefix)) & set(rows(second.begun))
+    assert Counter(rows(second.begun)).most_common(1)[0][1] == 1
+
+
+def test_a_commit_never_passes_work_in_flight(settings: Settings) -> None:
+    log, group = Log(settings), new_group()
+    log.write(1200)
+    member = Member(settings, log, group, hold=True)
+    with closing(member):
+        until(lambda: set(rows(member.begun)) == log.offsets, 20, "everything to be begun")
+        slow = {chunk.source.partition: chunk for chunk in reversed(member.begun)}        # the first of each
+        held = [slow.pop(0), slow.pop(1)]
+        for chunk in member.begun:
+            if chunk not in held:
+                member.ack(chunk)
+        finished = {partition: log.ends[partition] for partition in slow}
+        until(lambda: {p: log.committed(group)[p] for p in slow} == finished, 10, "commits of the other partitions")
+        assert all(log.committed(group)[chunk.source.partition] <= chunk.first for chunk in held)
+        for chunk in held:
+            member.ack(chunk)
+        until(lambda: log.committed(group) == log.ends, 10, "commits of everything")
+
+
+def test_a_drain_lets_nothing_more_begin_and_waits_for_what_has_begun(settings: Settings) -> None:
+    log, group = Log(settings), new_group()
+    log.write(400)
+    member = Member(settings, log, group, hold=True)
+    with closing(member):
+        until(lambda: set(rows(member.begun)) == log.offsets, 20, "everything to be begun")
+        assert not member.poller.quiesce(0.05)
+        log.write(40)
+        until(lambda: member.poller.backlog.records == 440, 10, "more records")
+        member.release()
+        assert member.poller.quiesce(5.0)
+        member.close()
+    assert len(rows(member.begun)) == 400
+    assert log.committed(group) == dict.fromkeys(range(PARTITIONS), 100)
+
+
+def test_memory_is_bounded_however_far_behind_the_consumer_is(settings: Settings) -> None:
+    bounded = settings.model_copy(update={"chunk_max_records": 4096, "inflight_max_records": 20_000})
+    log, group = Log(settings), new_group()
+    log.write(300_000, b"x" * 200)
+    process = psutil.Process(os.getpid())
+    limit = bounded.inflight_max_records + bounded.chunk_max_records
+    member = Member(bounded, log, group, hold=True)
+    with closing(member):
+        backlogs: list[int] = []
+
+        def watch(condition: Callable[[], bool]) -> bool:
+            backlogs.append(member.poller.backlog.records)
+            return condition()
+
+        until(lambda: watch(lambda: member.poller.paused), 30, "the poller to stop fetching")
+        full, since = process.memory_info().rss, time.monotonic()
+        until(lambda: watch(lambda: time.monotonic() - since > 1.0), 5, "a second of a full poller")
+        assert process.memory_info().rss - full < 16 * 2**20
+        assert bounded.inflight_max_records <= max(backlogs) < limit
+        member.release()                            # what the pause threw away is fetched again
+        until(lambda: len(rows(member.acked)) >= 300_000, 60, "the whole backlog")
+    assert_tiled(member.begun)
+    assert Counter(rows(member.begun)) == Counter(log.offsets)
+
+
+def test_large_records_are_bounded_by_their_bytes(settings: Settings) -> None:
+    bounded = settings.model_copy(update={"inflight_max_kbytes": 1024, "fetch_queue_kbytes": 1024})
+    log, group = Log(settings), new_group()
+    log.write(400, b"x" * 50_000)
+    member = Member(bounded, log, group, hold=True)
+    with closing(member):
+        until(lambda: member.poller.backlog.octets >= 1024 * 1024, 20, "the limit")
+        member.release()
+        until(lambda: set(rows(member.acked)) == log.offsets, 30, "the whole backlog")
+        assert max(sum(map(len, chunk.values)) for chunk in member.begun) <= 50 * 50_000
+
+
+def test_records_removed_before_they_were_read_are_not_passed_over(settings: Settings) -> None:
+    """librdkafka's mock cluster keeps some megabytes a partition and drops the oldest, as retention does."""
+    cluster = RdProducer({"test.mock.num.brokers": 1, "bootstrap.servers": "mock", "log_level": 0})
+    broker = next(iter(cluster.list_topics(timeout=10).brokers.values()))
+    mocked = settings.model_copy(update={"brokers": f"{broker.host}:{broker.port}", "session_timeout_s": 6.0})
+    group = new_group()
+    reader = Consumer({**client_config(mocked, "tests"), "group.id": group})
+    try:
+        begin = 0
+        while begin <= 10:
+            for _ in range(100):
+                cluster.produce("removed", b"x" * 100_000, partition=0)
+            assert cluster.flush(20) == 0
+            begin = reader.get_watermark_offsets(TopicPartition("removed", 0), 10)[0]
+        reader.commit(offsets=[TopicPartition("removed", 0, 10)], asynchronous=False)
+    finally:
+        reader.close()
+    ready = threading.Event()
+    poller = Poller(
+        mocked, group, ["removed"], on_ready=ready.set,
+        on_assigned=lambda sources: None, on_revoked=lambda sources: None, drain_s=1.0,
+    )  # fmt: skip
+    poller.start()
+    try:
+        assert ready.wait(20)
+        with pytest.raises(Unavailable, match=rf"0: {begin - 10} unread records were removed \(committed 10, the log"):
+            poller.take()
+    finally:
+        poller.stop(drain=False)
+
+
+def test_bounds_are_those_of_the_log(settings: Settings) -> None:
+    """The embedded broker answers ListOffsets with the base of the last batch; only a fetch tells the end."""
+    log = Log(settings)
+    assert set(bounds(settings, log.topic).values()) == {(0, 0)}
+    for records in (400, 4, 1200):
+        log.write(records)
+        found = bounds(settings, log.topic)
+        assert {source.partition: end for source, (_, end) in found.items()} == log.ends
+        assert {begin for begin, _ in found.values()} == {0}
+
+
+def test_a_missing_topic_and_an_unreachable_broker_are_named(settings: Settings) -> None:
+    with pytest.raises(Unavailable, match=r"topic weir\.nowhere does not exist .*: run `weir topics create`"):
+        partitions_of(settings, "weir.nowhere")
+    nobody = settings.model_copy(update={"brokers": f"127.0.0.1:{free_port()}"})
+    with pytest.raises(Unavailable, match=rf"Kafka does not answer \({nobody.brokers}\): start the broker"):
+        partitions_of(nobody, "weir.nowhere", timeout_s=1.0)
