@@ -19,21 +19,12 @@ def demo(
     flights: Annotated[int, typer.Option(min=1, help="Flights to replay, from 1 July on; default: all.")] = YEAR_END,
 ) -> None:
     """Train a model, replay real flights through Kafka, join their outcomes, and account for every request."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
+    from app.cli.progress import steps
     from app.demo import report, run
     from app.settings import load
 
     console = Console()
-    columns = (TextColumn("{task.description:<32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bars:
-        tasks = {}
-
-        def progress(done: int, total: int, what: str) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done, total=total)
-
+    with steps(console) as progress:
         done = run.run(load(), flights, progress, lambda line: console.print(line, style="dim", highlight=False))
     report.show(done, console)
     if json_path is not None:

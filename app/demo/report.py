@@ -78,9 +78,9 @@ def show(run: Run, console: Console) -> None:
 
 def _grid(title: str, *rows: tuple[str, str, str]) -> RenderableType:
     table = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False)
-    table.add_column(style="cyan", width=30)
-    table.add_column(justify="right", width=16)
-    table.add_column(style="dim")
+    table.add_column(style="cyan", width=25, no_wrap=True)
+    table.add_column(justify="right", width=12, no_wrap=True)
+    table.add_column(style="dim", overflow="fold")
     for row in rows:
         table.add_row(*row)
     return table
@@ -91,10 +91,10 @@ def _requests(report: dict[str, Any]) -> RenderableType:
     whole = "[green]whole[/]" if ledger["complete"] else "[red]NOT WHOLE[/]"
     return _grid(
         "Every request accounted for",
-        ("produced", f"{asked['produced']:,}", "to weir.requests.flight-delay"),
-        ("read", f"{asked['read']:,}", "chunks that tile the offsets"),
-        ("scored", f"{asked['scored']:,}", "on weir.predictions and in ClickHouse"),
-        ("rejected", f"{asked['rejected']:,}", "on weir.dead-letters, each with its reason"),
+        ("produced", f"{asked['produced']:,}", "requests to Kafka"),
+        ("read", f"{asked['read']:,}", "in chunks that tile the offsets"),
+        ("scored", f"{asked['scored']:,}", "on Kafka, and in ClickHouse once"),
+        ("rejected", f"{asked['rejected']:,}", "each with its reason"),
         ("ledger", whole, f"{ledger['gaps']} gaps, {ledger['duplicates']} duplicates, {ledger['missing']} missing"),
     )
 
@@ -104,10 +104,10 @@ def _model(report: dict[str, Any]) -> RenderableType:
     return _grid(
         "\nModel and outcomes",
         (f"{model['service']} {model['version']}", model["digest"][:12], "bundle digest"),
-        ("AUC by SQL", f"{model['auc_sql']:.6f}", f"scikit-learn on the same rows: {model['auc_reference']:.6f}"),
-        ("largest score difference", f"{model['max_abs_score_diff']:.1e}", "recorded, against ONNX Runtime directly"),
-        ("outcomes joined", f"{outcomes['joined']:,}", f"of {outcomes['received']:,}; cancelled flights have none"),
-        ("business value", f"${outcomes['business_value']:,.0f}", "missed and false alerts, at their stated cost"),
+        ("AUC by SQL", f"{model['auc_sql']:.6f}", f"scikit-learn says {model['auc_reference']:.6f}"),
+        ("largest score difference", f"{model['max_abs_score_diff']:.1e}", "against ONNX Runtime directly"),
+        ("outcomes joined", f"{outcomes['joined']:,}", f"of {outcomes['received']:,}; cancelled ones have none"),
+        ("business value", f"${outcomes['business_value']:,.0f}", "missed and false alerts, as priced"),
     )
 
 
@@ -116,10 +116,10 @@ def _features(report: dict[str, Any]) -> RenderableType:
     return _grid(
         "\nFeatures as of each request",
         ("cache hits", f"{features['cache_hit_rate']:.1%}", f"at full speed {features['cache_hit_rate_burst']:.1%}"),
-        ("rows with a stale feature", f"{features['stale_rows']:,}", "older than the view's ttl; the policy took over"),
-        ("features from the future", f"{features['from_the_future']:,}", "asked in SQL, on every row"),
+        ("rows with a stale feature", f"{features['stale_rows']:,}", "past its ttl: the policy took over"),
+        ("features from the future", f"{features['from_the_future']:,}", "by SQL, on every row"),
         ("point-in-time mismatches", f"{features['point_in_time_mismatches']:,}",
-         f"of {features['point_in_time_sample']:,} requests recomputed from the raw events"),
+         f"{features['point_in_time_sample']:,} requests done again from events"),
     )  # fmt: skip
 
 
@@ -127,10 +127,10 @@ def _throughput(report: dict[str, Any]) -> RenderableType:
     rate = report["throughput"]
     return _grid(
         "\nThroughput",
-        ("replay in lockstep", f"{rate['replay_flights_per_s']:,.0f} /s", "flights, one simulated hour after another"),
-        ("burst", f"{rate['events_per_s']:,.0f} /s", "Kafka to Kafka, one scorer process"),
-        ("ONNX Runtime alone", f"{rate['onnx_only_events_per_s']:,.0f} /s", "the same rows, one thread, nothing else"),
-        ("ratio", f"{rate['ratio']:.2f}", "of what ONNX Runtime alone can do"),
+        ("replay in lockstep", f"{rate['replay_flights_per_s']:,.0f} /s", "flights, one hour after another"),
+        ("burst", f"{rate['events_per_s']:,.0f} /s", "Kafka to Kafka, one scorer"),
+        ("ONNX Runtime alone", f"{rate['onnx_only_events_per_s']:,.0f} /s", "same rows, one thread, no more"),
+        ("ratio", f"{rate['ratio']:.2f}", "of what ONNX Runtime alone does"),
     )
 
 
