@@ -46,7 +46,7 @@ def shell(command: str) -> str:
 
 
 def test_up_serves_what_it_prints_until_ctrl_c(home):
-    running = weir(home, "up", *PORTS, "--no-canary")
+    running = weir(home, "up", *PORTS)
     said = ""
     try:
         while "versions/latest/schema" not in said:
@@ -55,7 +55,7 @@ def test_up_serves_what_it_prints_until_ctrl_c(home):
             said += line
         produce, predictions, dead, ledger, schema = re.split(r"\n# .*\n", said)[1:]
         family = psutil.Process(running.pid).children(recursive=True)
-        assert len(family) >= 2 * 6  # a guard and a process each
+        assert len(family) >= 2 * 7  # a guard and a process each
 
         request_id = re.match(r"sent (\S+) unsent: 0", shell(produce))[1]
         until(lambda: request_id in shell(predictions), 30, "the prediction in ClickHouse")
