@@ -1,0 +1,30 @@
+"""Every query file says what it is, is found by its name, and runs on an empty database."""
+
+import pytest
+
+from app.edges import outcomes, sql_files
+from app.edges.sql_files import FOLDER
+
+QUERIES = sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.rglob("*.sql")
+                 if path.parent.name != "migrations")
+VALUES = {"service": "", "limit": 5, "from": outcomes.BEGINNING, "to": outcomes.END}
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_has_a_header(name):
+    query = sql_files.load(name)
+    assert query.header["name"] == name
+    assert {"title", "grain", "source", "value", "panel"} <= query.header.keys()
+    assert query.parameters <= VALUES.keys()
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_query_runs_where_nothing_is_recorded(client, name):
+    query = sql_files.load(name)
+    found = sql_files.table(client, name, **{key: VALUES[key] for key in query.parameters})
+    assert found.num_columns > 1
+
+
+def test_a_forgotten_parameter_is_said_before_the_server_is_asked(client):
+    with pytest.raises(TypeError, match=r"ledger/gaps.sql takes \['limit', 'service'\]"):
+        sql_files.table(client, "ledger/gaps", service="")

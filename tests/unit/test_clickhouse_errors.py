@@ -1,0 +1,67 @@
+"""Which of ClickHouse's errors are waited for, which are said at once, and in which words."""
+
+import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+
+from app.core.errors import Refused, Unavailable
+from app.edges.clickhouse import answering, connect, patiently
+from app.settings import Settings
+
+WHERE = "http://ch:8123"
+
+
+@pytest.mark.parametrize(("error", "kind", "words"), [
+    (OperationalError("Error HTTPConnectionPool(host='ch'): [Errno 111] Connection refused')"), Unavailable,
+     "ClickHouse does not answer: Connection refused"),
+    (OperationalError("Error HTTPSConnectionPool: Read timed out."), Unavailable, "Read timed out"),
+    (DatabaseError("x Code: 252. DB::Exception: Too many parts. (TOO_MANY_PARTS) (version 26.9)", code=252),
+     Unavailable, "Too many parts"),
+    (DatabaseError("x Code: 60. DB::Exception: Unknown table t. (UNKNOWN_TABLE) (version 26.9)", code=60), Refused,
+     "Unknown table t. (UNKNOWN_TABLE) (http://ch:8123): run `weir migrate`"),
+    (DatabaseError("Code: 516. DB::Exception: Authentication failed", code=516), Refused, "WEIR_CLICKHOUSE_PASSWORD"),
+    (DatabaseError("Code: 53. DB::Exception: Type mismatch (version 26.9 (official build))", code=53), Refused,
+     "refuses a statement: Type mismatch (http"),
+])
+def test_errors_in_our_words(error, kind, words):
+    with pytest.raises(kind) as caught, answering(WHERE):
+        raise error
+    assert words in str(caught.value)
+
+
+def test_defects_of_ours_are_not_dressed_up():
+    with pytest.raises(ValueError, match="ours"), answering(WHERE):
+        raise ValueError("ours")
+
+
+@pytest.mark.parametrize("url", ["clickhouse:9000", "tcp://ch:9000", "http://"])
+def test_an_address_of_another_kind_is_refused(url):
+    with pytest.raises(Refused, match="HTTP interface"):
+        connect(Settings(clickhouse_url=url))
+
+
+def failing(times, error):
+    calls = []
+
+    def call():
+        calls.append(1)
+        if len(calls) <= times:
+            raise error
+        return len(calls)
+
+    return call
+
+
+def test_what_passes_by_itself_is_tried_again():
+    seen = []
+    away = Unavailable("away", remedy="wait")
+    assert patiently(failing(3, away), 5.0, seen.append) == 4
+    assert seen == [away] * 3
+
+
+def test_the_budget_ends_and_refusals_are_not_retried():
+    with pytest.raises(Unavailable):
+        patiently(failing(1000, Unavailable("away", remedy="wait")), 0.2)
+    refused = failing(1, Refused("no", remedy="repair"))
+    with pytest.raises(Refused):
+        patiently(refused, 5.0)
+    assert refused() == 2, "a refusal was tried once"
