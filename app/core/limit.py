@@ -8,11 +8,15 @@ from collections import deque
 class DeadLetterLimit:
     """Share of dead letters over the last `window` records.
 
-    A window that is not full yet is not judged, so that one bad record cannot stop a quiet service.
+    The share is always taken of a whole window, so that one bad record cannot stop a quiet service, and a stream that
+    is broken from its first record does not drain at every restart: it is stopped once its dead letters alone exceed
+    the share of a window.
 
     >>> limit = DeadLetterLimit(share=0.5, window=10)
-    >>> limit.add(8, 8), limit.add(8, 0), limit.add(8, 8), limit.add(8, 8)
+    >>> limit.add(4, 4), limit.add(8, 0), limit.add(8, 5), limit.add(8, 4)
     (False, False, False, True)
+    >>> DeadLetterLimit(share=0.5, window=10).add(6, 6)
+    True
     """
 
     def __init__(self, share: float, window: int) -> None:
@@ -27,7 +31,7 @@ class DeadLetterLimit:
         while self._batches and self._read - self._batches[0][0] >= self._window:
             old_read, old_rejected = self._batches.popleft()
             self._read, self._rejected = self._read - old_read, self._rejected - old_rejected
-        return self._read >= self._window and self.share > self._limit
+        return self._rejected > self._limit * max(self._read, self._window)
 
     @property
     def share(self) -> float:

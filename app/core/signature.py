@@ -58,6 +58,9 @@ class Input:
     def __post_init__(self) -> None:
         if Policy.DEFAULT in (self.on_missing, self.on_stale) and self.default is None:
             raise ValueError(f"input {self.name}: policy 'default' needs a default")
+        low, high = -float("inf") if self.low is None else self.low, float("inf") if self.high is None else self.high
+        if self.default is not None and not low <= self.default <= high:
+            raise ValueError(f"input {self.name}: default {self.default:g} is not in [{low:g}, {high:g}]")
         if (self.dtype is Dtype.CATEGORY) != bool(self.categories):
             raise ValueError(f"input {self.name}: categories belong to dtype 'category', and only there")
 

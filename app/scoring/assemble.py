@@ -163,7 +163,7 @@ class _Verdict:
     def __init__(self, n: int, names: tuple[str, ...]) -> None:
         self._names = names
         self._column = np.full(n, -1, np.int32)
-        self._rule = np.full(n, -1, np.int8)
+        self._rule = np.full(n, -1, np.int32)          # as many rules as columns and reasons
         self._rules: list[tuple[Stage, Reason]] = []
         self.excused = np.zeros((n, len(names)), np.bool_)
 

@@ -40,7 +40,7 @@ def prediction_ids(
     '013f9787-6400-7'
     """
     seed = np.frombuffer(
-        hashlib.blake2b(f"{source.topic}\0{source.partition}\0{variant}".encode(), digest_size=16).digest(), np.uint64
+        hashlib.blake2b(f"{source.topic}\0{source.partition}\0{variant}".encode(), digest_size=16).digest(), "<u8"
     )
     keys = offsets.astype(np.uint64)
     high = mix(keys ^ seed[0])
@@ -64,6 +64,8 @@ def sticky(keys: pa.StringArray, salt: str) -> npt.NDArray[np.float64]:
 
     keys: n strings. A polynomial hash over the bytes, then `mix`; float64[n].
     """
+    if not len(keys):
+        return np.empty(0, np.float64)                 # Arrow may give an empty array no buffers
     filled = keys.fill_null("")
     _, offset_buffer, data = filled.buffers()
     offsets = np.frombuffer(offset_buffer, np.int32)[filled.offset : filled.offset + len(filled) + 1].astype(np.int64)
@@ -75,7 +77,7 @@ def sticky(keys: pa.StringArray, salt: str) -> npt.NDArray[np.float64]:
     terms = (raw.astype(np.uint64) + np.uint64(1)) * weights[place]
     running = np.concatenate([np.zeros(1, np.uint64), np.cumsum(terms, dtype=np.uint64)])
     sums = running[offsets[1:] - begin] - running[offsets[:-1] - begin]
-    seed = np.frombuffer(hashlib.blake2b(salt.encode(), digest_size=8).digest(), np.uint64)[0]
+    seed = np.frombuffer(hashlib.blake2b(salt.encode(), digest_size=8).digest(), "<u8")[0]
     return (mix(sums ^ seed) >> np.uint64(11)).astype(np.float64) / float(1 << 53)
 
 

@@ -20,6 +20,9 @@ from app.scoring.assemble import Assembled, Assembler, event_ms
 from app.scoring.route import Route
 
 Encode = Callable[[pa.RecordBatch], Sequence[bytes]]
+_Turned = tuple[npt.NDArray[np.bool_], Reason, list[str]]      # bool[n], and why, and a detail for each that is true
+
+EVENT_MS = (0, 4_102_444_800_000)  # 1970 to 2100, milliseconds: within the years of a UUIDv7 and of ClickHouse's dates
 
 
 class Decoded(Protocol):
@@ -106,7 +109,8 @@ class Scorer:
         service, began = self._service, tick()
         decoded = service.decode(batch.values)
         rows, origin = decoded.rows, decoded.origin
-        rows, on_time, late = self._drop_late(rows, origin)
+        rows, origin, unreal = _without(rows, origin, *_impossible_times(rows))
+        rows, on_time, late = _without(rows, origin, *self._late(rows))
         decoded_at = tick()
         block = self._look_up(rows)
         looked_up_at = tick()
@@ -115,12 +119,15 @@ class Scorer:
         assembled_at = tick()
         variant = service.route.assign(rows.column(rows.schema.get_field_index(service.sticky_key)))
         scores = service.run(kept.matrix) if rows.num_rows else np.empty(0, np.float32)
+        failed = Rejects()
+        if not np.isfinite(scores).all():
+            rows, origin, kept, variant, scores, failed = _keep_finite(rows, origin, kept, variant, scores)
         ran_at = tick()
         stages = np.diff([began, decoded_at, looked_up_at, assembled_at, ran_at])
         timing = records.Timing(batch.wait_s, *(float(seconds) for seconds in stages))
         bad = assembled.rejects
         unusable = replace(bad, record=on_time[bad.record])
-        rejects = Rejects.concat([decoded.rejects, late, unusable])
+        rejects = Rejects.concat([decoded.rejects, unreal, late, unusable, failed])
         written = self._encode(batch, rows, origin, variant, scores, kept, rejects, timing, wall_ms)
         return Scored(
             batch, written, rows.num_rows, rejects, timing, tick() - ran_at,
@@ -130,25 +137,13 @@ class Scorer:
             service.bundle.service, service.route.variants[0],
         )
 
-    def _drop_late(
-        self, rows: pa.RecordBatch, origin: npt.NDArray[np.int32]
-    ) -> tuple[pa.RecordBatch, npt.NDArray[np.int32], Rejects]:
-        """Rows whose deadline has not passed, the record of each, and the others as rejects."""
-        times = event_ms(rows)
+    def _late(self, rows: pa.RecordBatch) -> _Turned:
+        """Rows whose deadline has passed."""
         column = rows.column(rows.schema.get_field_index("deadline"))
-        now_ms = self._service.clock.now_ms(int(times.max(initial=0)))
-        if column.null_count == len(column):
-            return rows, origin, Rejects()
+        now_ms = self._service.clock.now_ms(int(event_ms(rows).max(initial=0)))
         deadline = column.cast(pa.int64()).fill_null(2**62).to_numpy(zero_copy_only=False)
         late = deadline < now_ms
-        if not late.any():
-            return rows, origin, Rejects()
-        gone = origin[late]
-        rejects = Rejects(
-            gone, (Stage.VALIDATE,) * len(gone), (Reason.PAST_DEADLINE,) * len(gone),
-            tuple(f"{behind} ms late" for behind in now_ms - deadline[late]),
-        )
-        return rows.filter(pa.array(~late)), origin[~late], rejects
+        return late, Reason.PAST_DEADLINE, [f"{behind} ms late" for behind in now_ms - deadline[late]]
 
     def _look_up(self, rows: pa.RecordBatch) -> FeatureBlock | None:
         lookup = self._service.lookup
@@ -189,6 +184,40 @@ class Scorer:
 
     def _oldest(self, age_s: npt.NDArray[np.int32]) -> dict[str, float]:
         return {view: float(age_s[:, i].max(initial=0)) for i, view in enumerate(self._views)}
+
+
+def _impossible_times(rows: pa.RecordBatch) -> _Turned:
+    """Rows whose event time no id and no table can hold; one of them would also move an event clock for good."""
+    times = event_ms(rows)
+    wrong = (times < EVENT_MS[0]) | (times >= EVENT_MS[1])
+    return wrong, Reason.OUT_OF_RANGE, [f"event_time = {time} ms since 1970" for time in times[wrong]]
+
+
+def _without(
+    rows: pa.RecordBatch, origin: npt.NDArray[np.int32], gone: npt.NDArray[np.bool_], reason: Reason, detail: list[str]
+) -> tuple[pa.RecordBatch, npt.NDArray[np.int32], Rejects]:
+    """The other rows, the record of each, and those that are gone as rejects. detail: one for each that is gone."""
+    if not detail:
+        return rows, origin, Rejects()
+    count = len(detail)
+    rejects = Rejects(origin[gone], (Stage.VALIDATE,) * count, (reason,) * count, tuple(detail))
+    return rows.filter(pa.array(~gone)), origin[~gone], rejects
+
+
+def _keep_finite(
+    rows: pa.RecordBatch, origin: npt.NDArray[np.int32], kept: Assembled, variant: npt.NDArray[np.int8],
+    scores: npt.NDArray[np.float32],
+) -> tuple[
+    pa.RecordBatch, npt.NDArray[np.int32], Assembled, npt.NDArray[np.int8], npt.NDArray[np.float32], Rejects
+]:  # fmt: skip
+    """Only the rows for which the model gave a number."""
+    finite = np.isfinite(scores)
+    gone = origin[~finite]
+    count = len(gone)
+    details = tuple(f"score = {score:g}" for score in scores[~finite])
+    rejects = Rejects(gone, (Stage.PREDICT,) * count, (Reason.MODEL_FAILED,) * count, details)
+    rows, origin, kept = _keep(rows, origin, replace(kept, usable=finite))
+    return rows, origin, kept, variant[finite], scores[finite], rejects
 
 
 def _keep(

@@ -61,11 +61,13 @@ def predictions(
     n = rows.num_rows
     ids = np.empty((n, 16), np.uint8)
     times = event_ms(rows)
-    for index, chunk in enumerate(batch.chunks):
-        for code, name in enumerate(variants):
-            mine = (where.chunk == index) & (variant == code)
-            ids[mine] = identity.prediction_ids(chunk.source, name, where.offset[mine], times[mine])
     sources = [chunk.source for chunk in batch.chunks]
+    distinct = list(dict.fromkeys(sources))            # a batch may hold many small chunks of few partitions
+    source = np.array([distinct.index(name) for name in sources])[where.chunk]
+    for index, partition in enumerate(distinct):
+        for code, name in enumerate(variants):
+            mine = (source == index) & (variant == code)
+            ids[mine] = identity.prediction_ids(partition, name, where.offset[mine], times[mine])
     column = {
         "prediction_id": identity.text(ids),
         "service": _constant(bundle.service, n),
