@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import warnings
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -12,10 +13,10 @@ from app.core.errors import Refused
 from app.edges.feature_repository import feature_service, feature_store, service_plan
 from app.settings import Settings
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 ROW = "weir_row"  # carried through the join, which keeps neither the order nor the index of its rows
-# Feast pairs every row with all of its entity's history within the ttl before it keeps the latest: 160,000 rows at once
-# took more than 20 GiB.
-PART_ROWS = 20_000
 
 
 def write_history(settings: Settings, view: str, table: pa.Table) -> None:
@@ -40,13 +41,12 @@ def training_frame(settings: Settings, rows: pd.DataFrame, service: str) -> pd.D
     if not needed <= set(rows.columns):
         raise Refused(f"training rows of {service} lack {', '.join(sorted(needed - set(rows.columns)))}",
                       remedy="give every join key and event_timestamp")
-    asked = rows.assign(**{ROW: range(len(rows))}).sort_values("event_timestamp", kind="stable")
+    asked = rows.assign(**{ROW: range(len(rows))})
     try:
-        joined = pd.concat([
-            store.get_historical_features(
-                entity_df=asked.iloc[begin : begin + PART_ROWS], features=features, full_feature_names=True).to_df()
-            for begin in range(0, len(asked), PART_ROWS)
-        ])
+        with warnings.catch_warnings():
+            # ibis calls by its old name what DuckDB 2 renamed; nobody who trains a model can do anything about it
+            warnings.filterwarnings("ignore", "fetch_arrow_table", DeprecationWarning)
+            joined = store.get_historical_features(entity_df=asked, features=features, full_feature_names=True).to_df()
     except (ValueError, KeyError, OSError) as error:
         raise Refused(f"the training join of {service} fails: {error}", where=str(settings.home / "features"),
                       remedy="compare the rows with the service's join keys, and run `weir apply`") from error
