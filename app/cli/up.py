@@ -47,7 +47,7 @@ def up(
         with Stack(
             given, broker_port=broker_port, clickhouse_port=clickhouse_port, registry_port=registry_port, report=say
         ) as stack:
-            prepare(stack.settings)
+            prepare(stack)
             _apply_features(stack, say)
             workers = Workers(stack)
             workers.start("scorer", "--bundle", str(chosen))

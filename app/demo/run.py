@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -65,6 +66,8 @@ class Stopwatch:
 def run(settings: Settings, flights_wanted: int, progress: Progress, say: Callable[[str], None]) -> Run:
     """Run the demo. flights_wanted: requests of the lockstep replay, from 1 July on. Raises Unavailable, Refused."""
     settings = settings.model_copy(update={"clock": "event"})  # the past is replayed: time is what the events say
+    if settings.embedded_broker == "kafka":                    # and it begins with an empty log
+        shutil.rmtree(settings.home / "kafka" / "data", ignore_errors=True)
     watch = Stopwatch()
     with watch.phase("setup"):
         flights = data.load(settings, progress)
@@ -80,9 +83,8 @@ def run(settings: Settings, flights_wanted: int, progress: Progress, say: Callab
 
 
 def _start(stack: Stack, bundle: Path, say: Callable[[str], None]) -> tuple[Workers, Replay]:
-    prepare(stack.settings)
+    prepare(stack)
     store = open_store(stack.settings)
-    store.clear()                                      # features of an earlier run lie in this one's future
     workers = Workers(stack)
     workers.start("scorer", "--bundle", str(bundle))
     workers.start("features")

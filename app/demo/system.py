@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.core.errors import Unavailable
 from app.edges import migrations
 from app.edges.embedded import Stack
 from app.edges.leash import Child
+from app.edges.record_store import open_store
 from app.edges.schema_registry import Registry, publish
 from app.edges.service import claim_port
 from app.edges.topics import declared, ensure
@@ -21,8 +22,16 @@ from app.settings import Settings
 READY_S = 60.0          # a scorer imports, checks its bundle and joins its group in under 15 s on an idle machine
 
 
-def prepare(settings: Settings) -> None:
-    """Create what a fresh stack lacks: topics, schemas, tables. Raises Unavailable, Refused."""
+def prepare(stack: Stack) -> None:
+    """Create what a fresh stack lacks: topics, schemas, tables. Raises Unavailable, Refused.
+
+    Where the log is new, online features that were computed from another one are dropped: they lie in its future.
+    """
+    settings = stack.settings
+    if stack.log_is_new:
+        store = open_store(settings)
+        store.clear()
+        store.close()
     topics = declared(settings)
     publish(Registry(settings), settings.schemas_dir, topics)
     ensure(settings, topics)
@@ -73,7 +82,7 @@ class Workers:
 
     def metric(self, role: str, name: str, **labels: str) -> float:
         """Sum of a worker's samples of this name that carry these labels; 0 when there are none."""
-        page = httpx.get(f"{self._pages[role]}/metrics", timeout=10).text
+        page = httpx2.get(f"{self._pages[role]}/metrics", timeout=10).text
         return sum(
             sample.value
             for family in text_string_to_metric_families(page)
@@ -84,8 +93,8 @@ class Workers:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2).status_code == httpx.codes.OK
-    except httpx.HTTPError:
+        return httpx2.get(url, timeout=2).status_code == httpx2.codes.OK
+    except httpx2.HTTPError:
         return False
 
 

@@ -62,6 +62,7 @@ class Stack:
         self._lock: int | None = None
         self.settings = settings  # of the running stack once entered
         self.ready: tuple[Ready, ...] = ()
+        self.log_is_new = False  # once entered: nothing derived from an earlier log fits this one
 
     def __enter__(self) -> Self:
         try:
@@ -138,6 +139,7 @@ class Stack:
             embedded_clickhouse.plan(rows / "current", clickhouse_port, durable=durable_log),
             embedded_registry.plan(self._given.schemas_dir.resolve(), self._home / "registry", registry_port),
         )
+        self.log_is_new = not embedded_clickhouse.belongs(rows, broker.log_id)
         if embedded_clickhouse.follow_log(rows, broker.log_id):
             self._report(
                 f"the Kafka log is a new one, so ClickHouse begins empty; the rows of the last run: "

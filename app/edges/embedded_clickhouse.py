@@ -53,6 +53,12 @@ def plan(directory: Path, port: int, *, durable: bool) -> Service:
     )
 
 
+def belongs(rows: Path, log_id: str) -> bool:
+    """Whether `rows`/current was written from the Kafka log `log_id`."""
+    mark = rows / "current" / "kafka-log-id"
+    return mark.exists() and mark.read_text() == log_id
+
+
 def follow_log(rows: Path, log_id: str) -> bool:
     """Make `rows`/current belong to the Kafka log `log_id`; whether rows of another log were set aside for that.
 
@@ -61,8 +67,7 @@ def follow_log(rows: Path, log_id: str) -> bool:
     moved, not databases renamed: views and dictionaries name their tables in full and would go on using the new ones.
     """
     current, previous = rows / "current", rows / "previous"
-    mark = current / "kafka-log-id"
-    if mark.exists() and mark.read_text() == log_id:
+    if belongs(rows, log_id):
         return False
     found = current.exists()
     if found:
@@ -70,5 +75,5 @@ def follow_log(rows: Path, log_id: str) -> bool:
             shutil.rmtree(previous)
         current.rename(previous)
     current.mkdir(parents=True, exist_ok=True)
-    mark.write_text(log_id)
+    (current / "kafka-log-id").write_text(log_id)
     return found
