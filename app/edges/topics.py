@@ -145,7 +145,7 @@ def _made(settings: Settings, name: str, future: Future[None]) -> bool:
             raise _silent(settings) from error
         raise Refused(
             f"topic {name} was not made: {error.args[0].str()}",
-            where=settings.brokers, remedy="give this user Create on the cluster, or have it made for you",
+            where=settings.brokers, remedy="correct schemas/topics.yaml, or let this user create topics",
         ) from error  # fmt: skip
     return True
 

@@ -49,7 +49,7 @@ def test_another_number_of_partitions_is_refused(stack):
 @pytest.mark.parametrize(
     ("code", "error", "says"),
     [
-        (KafkaError.TOPIC_AUTHORIZATION_FAILED, Refused, "topic x was not made: not yours .*: give this user Create"),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, Refused, "topic x was not made: not yours .*: correct schemas"),
         (KafkaError._TIMED_OUT, Unavailable, "Kafka does not answer"),
     ],
 )
