@@ -23,7 +23,7 @@ Doubles = npt.NDArray[np.float64]
 
 DAY_MS = 24 * HOUR_MS
 TIME_BITS = 42  # milliseconds since the epoch stay below 2**42 until the year 2109
-PLANE_TTL_MS, WEATHER_TTL_MS = 14 * DAY_MS, 6 * HOUR_MS
+PLANE_TTL_MS, WEATHER_TTL_MS = 14 * DAY_MS, 6 * HOUR_MS  # of the views; other views are at their priors by then
 
 
 def matrix(flights: Flights, rows: Longs) -> npt.NDArray[np.float32]:
@@ -79,14 +79,14 @@ def features(flights: Flights, rows: Longs) -> dict[str, Doubles]:
     seen, wanted = _codes([landed.rows, requests], ("plane",))
     last = _last(_Sorted.of(seen, landed.at), wanted, clock)
     landed_at = -(-landed.at[last] // HOUR_MS) * HOUR_MS  # known at the clock hour after it
-    delay = np.where(asked - landed_at > PLANE_TTL_MS, PRIOR_ARRDELAY_MIN, landed.delay[last])
-    out["plane_recent__last_arrdelay"] = np.where(last < 0, np.nan, delay)
+    known = (last >= 0) & (asked - landed_at <= PLANE_TTL_MS)
+    out["plane_recent__last_arrdelay"] = np.where(known, landed.delay[last], PRIOR_ARRDELAY_MIN)
 
     weather = events.filter(pc.equal(events["kind"], "weather"))
-    known = _ms(weather, "event_time")
+    published = _ms(weather, "event_time")
     seen, wanted = _codes([weather, requests], ("origin",))
-    last = _last(_Sorted.of(seen, known), wanted, clock)
-    stale = asked - known[last] > WEATHER_TTL_MS
+    last = _last(_Sorted.of(seen, published), wanted, clock)
+    stale = asked - published[last] > WEATHER_TTL_MS
     for name in WEATHER:
         item = next(entry for entry in SIGNATURE.inputs if entry.ref == f"origin_weather__{name}")
         value = np.where(last < 0, np.nan, weather[name].to_numpy()[last])

@@ -5,11 +5,11 @@ The question, one hour before scheduled departure: will the flight arrive 15 or 
 Policies. Two faults look alike to a model and are not: a value that the world does not have, and a feed that stopped.
 
 - Smoothed means (delays, shares of late flights) are the prior when no event is in the window, so both a missing and a
-  stale record say the same thing, "nothing recent is known": the prior takes their place.
+  stale record say the same thing, "nothing recent is known": the prior takes their place. So it is with the last delay
+  of a plane that is unknown, was never seen to land, or not for long.
 - Weather: a null is an observation ("no pressure was reported", which happens in rain) and the model was trained on
   it, so it is used as it is. A stale observation is a broken feed and says nothing of the flight: the typical weather
   of the training months takes its place. Gusts are reported only when there are any, so a missing gust is none.
-- Plane: a tail number that is unknown, or was never seen to land, is a state that the model was trained on.
 
 Threshold. An alert lets operations hold connections and move a crew; a false one wastes that. With MISSED_NUSD lost
 per missed late flight and FALSE_ALERT_NUSD per needless alert, an alert pays when p * missed > (1 - p) * false, that is
@@ -115,11 +115,7 @@ SIGNATURE = Signature(
         _rolling("dest_recent", "arrdelay_6h", PRIOR_ARRDELAY_MIN, DELAY, "mean arrival delay at the destination, 6 h"),
         _rolling("route_recent", "late_7d", PRIOR_LATE, SHARE, "share of its arrivals that were late, 7 d"),
         _rolling("flight_recent", "late_21d", PRIOR_LATE, SHARE, "share of its arrivals that were late, 21 d"),
-        Input(
-            name="plane_recent__last_arrdelay", source=Source.FEATURE, ref="plane_recent__last_arrdelay",
-            low=DELAY[0], high=DELAY[1], on_missing=Policy.USE, on_stale=Policy.DEFAULT, default=PRIOR_ARRDELAY_MIN,
-            doc="delay of the plane's last arrival, minutes",
-        ),
+        _rolling("plane_recent", "last_arrdelay", PRIOR_ARRDELAY_MIN, DELAY, "delay of its last arrival, minutes"),
         _weather("temp", 46.4, -80.0, 140.0, "temperature, degrees F"),
         _weather("dewp", 32.0, -80.0, 140.0, "dew point, degrees F"),
         _weather("humid", 60.7, 0.0, 100.0, "relative humidity, percent"),
