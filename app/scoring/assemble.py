@@ -124,7 +124,9 @@ class Assembler:
         verdict.excuse(where, column)                  # said to be missing: no NaN of the caller's
 
     def _check_numbers(self, matrix: npt.NDArray[np.float32], verdict: _Verdict) -> None:
-        if np.isfinite(matrix[:, self._request_columns].sum(dtype=np.float64)):
+        with np.errstate(invalid="ignore"):            # both infinities in one batch
+            total = matrix[:, self._request_columns].sum(dtype=np.float64)
+        if np.isfinite(total):
             return                                     # one pass tells that no NaN or infinity is among them
         wrong = np.zeros(matrix.shape, np.bool_)
         wrong[:, self._request_columns] = ~np.isfinite(matrix[:, self._request_columns])

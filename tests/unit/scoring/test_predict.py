@@ -1,0 +1,287 @@
+"""A micro-batch from bytes to bytes, with the real codec and a real model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import count, pairwise
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from app.core.batch import ClosedBy, MicroBatch
+from app.core.chunk import Chunk, Partition
+from app.core.clock import EventClock, WallClock
+from app.core.features import FeatureBlock, ServicePlan, Status, ViewPlan
+from app.core.rejects import Reason, Stage
+from app.edges import bundle_store
+from app.scoring.identity import prediction_ids, text
+from app.scoring.predict import Scored, Scorer, Service
+from app.scoring.route import Route
+from app.settings import Settings
+from app.wire.decode import Decoder
+from app.wire.encode import Encoder
+from tests import tiny_requests as tiny
+from tests.bundles import WITH_FEATURES, expected, tiny_bundle
+
+MAX_BYTES = 2000
+NOW_MS = tiny.AT_MS + 1000
+REQUESTS = Encoder(tiny.requests_contract())
+OUT = {name: tiny.written_contract(name, 50 + i) for i, name in enumerate(("predictions", "dead_letters", "ledger"))}
+READ = {name: Decoder(contract, lambda schema_id: None) for name, contract in OUT.items()}
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> bundle_store.Opened:
+    return bundle_store.open_bundle(tiny_bundle(tmp_path_factory.mktemp("bundle")), Settings())
+
+
+def service_of(opened: bundle_store.Opened, **more: object) -> Service:
+    decoder = Decoder(tiny.requests_contract(signature=opened.bundle.signature), lambda schema_id: None)
+    parts = {
+        "bundle": opened.bundle, "decode": partial(decoder.decode, max_bytes=MAX_BYTES), "lookup": None,
+        "run": opened.model.run, "route": Route(("champion",)), "clock": WallClock(lambda: NOW_MS / 1000),
+        "encode_predictions": Encoder(OUT["predictions"]).encode,
+        "encode_dead_letters": Encoder(OUT["dead_letters"]).encode,
+        "encode_ledger": Encoder(OUT["ledger"]).encode, "worker": "tests:1",
+    }  # fmt: skip
+    return Service(**{**parts, **more})
+
+
+@pytest.fixture
+def scorer(opened: bundle_store.Opened) -> Scorer:
+    return Scorer(service_of(opened))
+
+
+def chunk_of(partition: int, first: int, values: list[bytes | None], *, holes: bool = False) -> Chunk:
+    """holes: every second offset of the log is missing, as after compaction."""
+    step = 2 if holes else 1
+    offsets = first + np.arange(len(values), dtype=np.int64) * step
+    return Chunk(
+        source=Partition("weir.requests.tiny", partition), first=first, last=int(offsets[-1]), values=values,
+        keys=[f"key-{offset}".encode() for offset in offsets], offsets=offsets, oldest_ms=NOW_MS - 500,
+        newest_ms=NOW_MS, fetched_at_s=0.0,
+    )  # fmt: skip
+
+
+def score(scorer: Scorer, *chunks: Chunk) -> Scored:
+    ticks: Iterator[int] = count()
+    batch = MicroBatch(chunks, ClosedBy.ROWS, wait_s=0.25)
+    return scorer.score(batch, wall_ms=NOW_MS, tick=lambda: next(ticks) * 0.001)
+
+
+def read(name: str, values) -> list[dict]:
+    decoded = READ[name].decode(list(values), 10**6)
+    assert not len(decoded.rejects)
+    return decoded.rows.to_pylist()
+
+
+def floats(value: bytes) -> list[float]:
+    return np.frombuffer(value, "<f4").tolist()
+
+
+def test_a_clean_batch_is_scored_as_the_model_says(scorer: Scorer, opened: bundle_store.Opened) -> None:
+    rows = tiny.rows(300)
+    scored = score(scorer, chunk_of(2, 1000, REQUESTS.encode(rows)))
+    found = read("predictions", scored.written[0].predictions)
+    matrix = tiny.matrix(rows)
+    scores = np.array([row["score"] for row in found])
+    np.testing.assert_allclose(scores, expected(matrix), atol=1e-6)
+    assert [floats(row["features"]) for row in found] == matrix.tolist()
+    assert [row["decision"] for row in found] == ["positive" if value >= 0.5 else "negative" for value in scores]
+    for name in ("request_id", "event_time", "tenant", "team", "traceparent"):
+        assert [row[name] for row in found] == rows.column(name).to_pylist(), name
+    assert [row["source_offset"] for row in found] == list(range(1000, 1300))
+    ids = prediction_ids(
+        Partition("weir.requests.tiny", 2), "champion", np.arange(1000, 1300), tiny.AT_MS + np.arange(300)
+    )
+    assert [row["prediction_id"] for row in found] == text(ids).to_pylist()
+    head = found[0]
+    assert (head["source_topic"], head["source_partition"]) == ("weir.requests.tiny", 2)
+    said = [head[name] for name in ("service", "model", "version", "digest", "variant")]
+    assert said == ["tiny", "tiny-logistic", "1", opened.bundle.short_digest, "champion"]
+    assert (head["batch_rows"], head["batch_closed_by"], head["wait_us"]) == (300, "rows", 250_000)
+    assert [head[name] for name in ("decode_us", "lookup_us", "run_us")] == [1000, 1000, 1000]
+    assert (head["feature_age_s"], head["feature_status"]) == (b"", b"")
+    assert scored.written[0].dead_letters == []
+    assert (scored.scored, len(scored.rejects)) == (300, 0)
+
+
+def test_every_kind_of_bad_record_becomes_a_dead_letter_with_its_own_bytes(scorer: Scorer) -> None:
+    bad = tiny.one_of_each(REQUESTS, MAX_BYTES)
+    values: list[bytes | None] = list(REQUESTS.encode(tiny.rows(100)))
+    places = [3, 17, 18, 40, 55, 56, 77, 99]
+    for place, record in zip(places, bad, strict=True):
+        values[place] = record.value
+    scored = score(scorer, chunk_of(1, 5000, values))
+    letters = read("dead_letters", scored.written[0].dead_letters)
+    assert [(row["stage"], row["reason"]) for row in letters] == [(record.stage, record.reason) for record in bad]
+    assert [row["value"] for row in letters] == [record.value for record in bad]
+    assert [row["key"] for row in letters] == [f"key-{5000 + place}".encode() for place in places]
+    assert [row["source_offset"] for row in letters] == [5000 + place for place in places]
+    assert {(row["source_topic"], row["source_partition"]) for row in letters} == {("weir.requests.tiny", 1)}
+    assert all(row["detail"] for row in letters)
+    found = read("predictions", scored.written[0].predictions)
+    kept = [i for i in range(100) if i not in places]
+    assert [row["source_offset"] for row in found] == [5000 + i for i in kept]
+    scores = expected(tiny.matrix(tiny.rows(100)))[kept]
+    np.testing.assert_allclose([row["score"] for row in found], scores, atol=1e-6)
+
+
+def test_each_chunk_gets_what_came_of_its_own_records(scorer: Scorer) -> None:
+    """Chunks of several partitions, two of one, one with holes, one all bad, rejects at both ends of each."""
+    chunks, first = [], 0
+    for partition, start, size, holes in ((0, 100, 7, False), (3, 0, 5, True), (0, 107, 1, False), (2, 9, 6, False)):
+        values: list[bytes | None] = list(REQUESTS.encode(tiny.rows(size, first=first)))
+        values[0] = None if partition != 2 else b"?"
+        values[-1] = values[-1][:-1] if values[-1] else None
+        chunks.append(chunk_of(partition, start, values, holes=holes))
+        first += size
+    chunks.append(chunk_of(1, 40, [b"", None, b"\x00\x00\x00\x00\x07"]))
+    scored = score(scorer, *chunks)
+    assert len(scored.written) == len(chunks)
+    total = 0
+    for chunk, written in zip(chunks, scored.written, strict=True):
+        found, letters = read("predictions", written.predictions), read("dead_letters", written.dead_letters)
+        (entry,) = read("ledger", written.ledger)
+        assert {(row["source_topic"], row["source_partition"]) for row in found + letters} == {chunk.source}
+        assert sorted(row["source_offset"] for row in found + letters) == chunk.offsets.tolist()
+        assert [row["source_offset"] for row in found] == sorted(row["source_offset"] for row in found)
+        by_offset = dict(zip(chunk.offsets.tolist(), chunk.values, strict=True))
+        assert all(row["value"] == by_offset[row["source_offset"]] for row in letters)
+        assert (entry["role"], entry["source_topic"], entry["source_partition"]) == ("scorer", *chunk.source)
+        assert (entry["first"], entry["last"], entry["read"]) == (chunk.first, chunk.last, len(chunk))
+        assert (entry["scored"], entry["rejected"]) == (len(found), len(letters))
+        assert (entry["worker"], entry["service"]) == ("tests:1", "tiny")
+        total += len(found)
+    requests = [row["request_id"] for written in scored.written for row in read("predictions", written.predictions)]
+    assert requests == [f"request-{i}" for i in (1, 2, 3, 4, 5, 8, 9, 10, 14, 15, 16, 17)]
+    assert (scored.scored, len(scored.rejects)) == (total, sum(map(len, chunks)) - total)
+
+
+def test_a_replay_in_other_batches_gives_the_same_predictions(scorer: Scorer) -> None:
+    values = REQUESTS.encode(tiny.rows(64))
+    whole = score(scorer, chunk_of(0, 500, values))
+    parts = [score(scorer, chunk_of(0, 500 + a, values[a:b])) for a, b in pairwise((0, 1, 20, 64))]
+    key = ("prediction_id", "request_id", "score", "decision", "features", "source_offset")
+    one = [[row[name] for name in key] for row in read("predictions", whole.written[0].predictions)]
+    many = [[row[name] for name in key] for part in parts for row in read("predictions", part.written[0].predictions)]
+    assert one == many
+
+
+def test_a_batch_of_nothing_but_bad_records_still_enters_the_ledger(scorer: Scorer) -> None:
+    scored = score(scorer, chunk_of(0, 0, [b"", b"junk", None]))
+    assert scored.written[0].predictions == []
+    (entry,) = read("ledger", scored.written[0].ledger)
+    assert (entry["read"], entry["scored"], entry["rejected"]) == (3, 0, 3)
+
+
+@pytest.mark.parametrize("time_ms", [-1, 4_102_444_800_000, 2**62])
+def test_an_event_time_outside_the_calendar_is_rejected_and_moves_no_clock(opened, time_ms: int) -> None:
+    scorer = Scorer(service_of(opened, clock=EventClock()))
+    rows = tiny.rows(3)
+    times = pa.array([tiny.AT_MS, time_ms, tiny.AT_MS + 1]).cast(tiny.MS)
+    rows = rows.set_column(1, "event_time", times)
+    rows = rows.set_column(5, "deadline", pa.array([None, None, tiny.AT_MS + 5], tiny.MS))
+    scored = score(scorer, chunk_of(0, 0, REQUESTS.encode(rows)))
+    (letter,) = read("dead_letters", scored.written[0].dead_letters)
+    assert (letter["source_offset"], letter["reason"]) == (1, Reason.OUT_OF_RANGE)
+    assert str(time_ms) in letter["detail"]
+    assert scored.scored == 2
+
+
+def test_a_deadline_is_met_up_to_its_last_millisecond(scorer: Scorer) -> None:
+    rows = tiny.rows(3).set_column(5, "deadline", pa.array([NOW_MS, NOW_MS - 1, None], tiny.MS))
+    scored = score(scorer, chunk_of(0, 0, REQUESTS.encode(rows)))
+    (letter,) = read("dead_letters", scored.written[0].dead_letters)
+    assert (letter["source_offset"], letter["reason"], letter["detail"]) == (1, Reason.PAST_DEADLINE, "1 ms late")
+
+
+def test_a_score_that_is_not_a_number_is_a_dead_letter(opened) -> None:
+    def run(matrix: np.ndarray) -> np.ndarray:
+        scores = opened.model.run(matrix)
+        scores[1] = np.nan
+        return scores
+
+    scorer = Scorer(service_of(opened, run=run))
+    values: list[bytes | None] = [b"", *REQUESTS.encode(tiny.rows(3))]
+    scored = score(scorer, chunk_of(0, 0, values))
+    letters = read("dead_letters", scored.written[0].dead_letters)
+    assert [(row["source_offset"], row["stage"], row["reason"]) for row in letters] == [
+        (0, Stage.DECODE, Reason.EMPTY), (2, Stage.PREDICT, Reason.MODEL_FAILED),
+    ]  # fmt: skip
+    assert letters[1]["detail"] == "score = nan"
+    assert [row["source_offset"] for row in read("predictions", scored.written[0].predictions)] == [1, 3]
+
+
+def test_variants_are_part_of_the_key(opened) -> None:
+    scorer = Scorer(service_of(opened, route=Route(("champion", "challenger"), (1, 1))))
+    scored = score(scorer, chunk_of(0, 0, REQUESTS.encode(tiny.rows(200))))
+    found = read("predictions", scored.written[0].predictions)
+    assert {row["variant"] for row in found} == {"champion", "challenger"}
+    for row in found:
+        at = np.array([row["source_offset"]])
+        made = prediction_ids(Partition("weir.requests.tiny", 0), row["variant"], at, tiny.AT_MS + at)
+        assert text(made).to_pylist() == [row["prediction_id"]]
+
+
+PLAN = ServicePlan(
+    "weir", "tiny_v1",
+    (
+        ViewPlan("customer_recent", ("customer",), ("spend_7d", "visits_7d"), ("float32", "float32"), 3600.0),
+        ViewPlan("shop_recent", ("shop",), ("returns_1d",), ("float32",), 86_400.0),
+    ),
+    "fingerprint",
+)  # fmt: skip
+
+
+class Features:
+    """Customers ending in 0 have no record; shop None has none; those of shop 4 are two hours old."""
+
+    plan = PLAN
+
+    def __init__(self) -> None:
+        self.asked_at_us: list[int] = []
+
+    def read(self, keys, now_us: int) -> FeatureBlock:
+        self.asked_at_us.append(now_us)
+        customers, shops = keys["customer"].to_pylist(), keys["shop"].to_pylist()
+        known = zip(customers, shops, strict=True)
+        found = np.array([[not name.endswith("0"), shop is not None] for name, shop in known])
+        values = np.array(
+            [[float(name.split("-")[1]), 2.0, -1.0 if shop is None else float(shop)]
+             for name, shop in zip(customers, shops, strict=True)], np.float32,
+        )  # fmt: skip
+        values[~found[:, [0, 0, 1]]] = np.nan
+        age_us = np.array([[5_000_000, 7_200_000_000 if shop == 4 else 1_000_000] for shop in shops])
+        return FeatureBlock(values, np.where(found, tiny.AT_MS * 1000 - age_us, 0), found.reshape(-1, 2), 7, 9)
+
+
+def test_features_their_ages_and_their_absence(tmp_path) -> None:
+    opened = bundle_store.open_bundle(tiny_bundle(tmp_path, WITH_FEATURES), Settings())
+    lookup = Features()
+    scorer = Scorer(service_of(opened, lookup=lookup))
+    rows = tiny.rows(40)
+    rows = tiny.changed(rows, event_time=tiny.AT_MS)
+    scored = score(scorer, chunk_of(0, 0, REQUESTS.encode(rows)))
+    found = {row["source_offset"]: row for row in read("predictions", scored.written[0].predictions)}
+    letters = {row["source_offset"]: row for row in read("dead_letters", scored.written[0].dead_letters)}
+    for i, row in enumerate(rows.to_pylist()):
+        if row["shop"] is None or row["shop"] == 4:
+            reason = Reason.FEATURE_MISSING if row["shop"] is None else Reason.FEATURE_STALE
+            assert (letters[i]["stage"], letters[i]["reason"]) == (Stage.ASSEMBLE, reason)
+            assert letters[i]["detail"] == "shop_recent__returns_1d"
+            continue
+        nobody = row["customer"].endswith("0")
+        values = np.frombuffer(found[i]["features"], "<f4")
+        spend, visits = (np.nan, 1.0) if nobody else (float(row["customer"].split("-")[1]), 2.0)
+        np.testing.assert_array_equal(values[4:], np.array([spend, visits, row["shop"]], np.float32))
+        assert np.frombuffer(found[i]["feature_age_s"], "<i4").tolist() == [-1 if nobody else 5, 1]
+        assert list(found[i]["feature_status"]) == [Status.NOT_FOUND if nobody else Status.PRESENT, Status.PRESENT]
+        assert found[i]["score"] == pytest.approx(expected(values[None], WITH_FEATURES)[0], abs=1e-6)
+    assert len(found) + len(letters) == 40
+    assert (scored.cache_hits, scored.cache_lookups) == (7, 9)
+    assert lookup.asked_at_us == [NOW_MS * 1000]
+    assert sum(n for (view, _), n in scored.status_counts.items() if view == "shop_recent") == scored.scored
+    assert scored.oldest_age_s == {"customer_recent": 5.0, "shop_recent": 1.0}
