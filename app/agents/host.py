@@ -7,6 +7,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from app.core.errors import Unavailable
 from app.edges.transport import ChunkApp
 
 STOP_S = 60.0  # twice the sink budget: a drain that takes longer hangs
@@ -32,7 +33,13 @@ async def _run(new: Callable[[], ChunkApp]) -> None:
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()
-    await asyncio.wait_for(app.stop(), STOP_S)
+    try:
+        await asyncio.wait_for(app.stop(), STOP_S)
+    except TimeoutError:
+        app.fail(Unavailable(
+            f"work in flight did not end within {STOP_S:g} s of the request to stop",
+            remedy="start the worker again: the group replays what was not acknowledged",
+        ))  # fmt: skip
     if app.failure is not None:
         raise app.failure
 

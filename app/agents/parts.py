@@ -15,6 +15,7 @@ from app.core.features import Lookup
 from app.edges import bundle_store, spans
 from app.edges.feature_reader import FeatureReader
 from app.edges.kafka import partitions_of
+from app.edges.onnx_model import Model
 from app.edges.producer import Producer
 from app.edges.schema_registry import Registry
 from app.scoring.predict import Scorer, Service
@@ -55,7 +56,7 @@ def open_parts(settings: Settings, telemetry: Telemetry) -> tuple[Bundle, Parts]
     return bundle, Parts(Scorer(service), producer, telemetry, spans.connect(settings, "scorer"))
 
 
-def _open_bundle(settings: Settings) -> tuple[Bundle, bundle_store.Model, Lookup | None]:
+def _open_bundle(settings: Settings) -> tuple[Bundle, Model, Lookup | None]:
     path = bundle_store.find(settings.bundle, settings)
     described = bundle_store.read(path)
     if described.service != settings.service:

@@ -76,9 +76,9 @@ async def score(app: ChunkApp, intake: Intake, parts: Parts) -> None:
     with ThreadPoolExecutor(1, "compute") as compute, ThreadPoolExecutor(1, "write") as writer:
         async for batch, events in intake.batches():
             scored = await loop.run_in_executor(compute, _compute, parts.scorer, batch)
-            _judge(limit, scored, settings)
             if writing is not None:
                 await writing
+            _judge(limit, scored, settings)            # the batch before it is written and acknowledged by now
             delivery = loop.create_task(_deliver(scored, events, parts, limit.share, writer))
             delivery.add_done_callback(partial(_report, app))
             writing = delivery

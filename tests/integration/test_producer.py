@@ -1,0 +1,83 @@
+"""The producer against a real broker: order kept, and no failed delivery passes for a good one."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from app.core.errors import Unavailable
+from app.edges.embedded import Stack
+from app.edges.kafka import client_config
+from app.edges.producer import Producer
+from app.settings import Settings
+from tests.ports import free_port
+
+
+@pytest.fixture(scope="module")
+def settings(stack: Stack) -> Settings:
+    return stack.settings.model_copy(update={"sink_budget_s": 1.5})
+
+
+@pytest.fixture(scope="module")
+def topic(settings: Settings) -> str:
+    name = f"producer-{uuid4().hex[:8]}"
+    admin = AdminClient(client_config(settings, "tests"))
+    admin.create_topics([NewTopic(name, 2, 1)])[name].result(10)
+    return name
+
+
+@pytest.fixture
+def producer(settings: Settings):
+    made = Producer(settings, "tests")
+    yield made
+    made.close()
+
+
+def values_of(settings: Settings, topic: str, partition: int, count: int) -> list[bytes]:
+    consumer = Consumer({**client_config(settings, "tests"), "group.id": "tests", "auto.offset.reset": "earliest"})
+    try:
+        consumer.assign([TopicPartition(topic, partition, 0)])
+        found: list[bytes] = []
+        while len(found) < count:
+            messages = consumer.consume(count, 10)
+            assert messages, f"{len(found)} of {count} records"
+            found += [message.value() for message in messages]
+        return found
+    finally:
+        consumer.close()
+
+
+def test_values_arrive_in_order_in_the_partition_that_was_asked_for(
+    settings: Settings, topic: str, producer: Producer
+) -> None:
+    batches = [[f"{batch}-{i}".encode() for i in range(2500)] for batch in range(4)]
+    for values in batches:
+        producer.write(topic, 1, values)
+    producer.flush()
+    assert values_of(settings, topic, 1, 10_000) == [value for values in batches for value in values]
+
+
+def write_all(producer: Producer, topic: str, partition: int, values: list[bytes]) -> None:
+    producer.write(topic, partition, values)
+    producer.flush()
+
+
+def test_a_partition_that_does_not_exist_is_a_failure_not_a_silence(producer: Producer, topic: str) -> None:
+    producer.write(topic, 0, [b"good"])
+    with pytest.raises(Unavailable, match=r"3 records were not delivered: .*[Pp]artition"):
+        write_all(producer, topic, 9, [b"nowhere"] * 3)
+
+
+def test_a_record_larger_than_any_is_refused_by_name(producer: Producer, topic: str) -> None:
+    with pytest.raises(Unavailable, match=f"cannot write to {topic}: .*Message size too large"):
+        producer.write(topic, 0, [b"good", b"x" * (9 * 1024 * 1024)])
+
+
+def test_an_unreachable_broker_ends_the_budget(settings: Settings) -> None:
+    nobody = settings.model_copy(update={"brokers": f"127.0.0.1:{free_port()}", "sink_budget_s": 0.5})
+    producer = Producer(nobody, "tests")
+    with pytest.raises(Unavailable, match=rf"7 records were not delivered: .* \({nobody.brokers}\)"):
+        write_all(producer, "anything", 0, [b"lost?"] * 7)
