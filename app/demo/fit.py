@@ -60,7 +60,7 @@ def build(settings: Settings, plan: ServicePlan, flights: Flights, say: Progress
     say(5, STEPS, "training on January to June")
     booster = train(known.matrix, known.labels)
     say(6, STEPS, "building the bundle")
-    return _write(settings, plan, booster, known, holdout)
+    return write(settings, plan, booster, known, holdout)
 
 
 def write_history(settings: Settings, flights: Flights) -> None:
@@ -108,7 +108,8 @@ def _join(settings: Settings, requests: pa.Table, plan: ServicePlan) -> FeatureB
     return FeatureBlock(values, np.where(found, event_us[:, None], 0), found, 0, 0)
 
 
-def _write(settings: Settings, plan: ServicePlan, booster: lgb.Booster, known: Examples, holdout: float) -> Path:
+def write(settings: Settings, plan: ServicePlan, booster: lgb.Booster, known: Examples, holdout: float) -> Path:
+    """Convert a booster, hold the result to it, and write the bundle. holdout: AUC on June. Raises Refused."""
     rng = np.random.default_rng(7)
     model = convert(booster, SIGNATURE.input_tensor, SIGNATURE.output_tensor)
     settings.bundles_dir.mkdir(parents=True, exist_ok=True)
@@ -118,7 +119,7 @@ def _write(settings: Settings, plan: ServicePlan, booster: lgb.Booster, known: E
         runnable = Model(draft)
     finally:
         draft.unlink()
-    golden_rows = np.sort(rng.choice(len(known.labels), GOLDEN_ROWS, replace=False))
+    golden_rows = np.sort(rng.choice(len(known.labels), min(GOLDEN_ROWS, len(known.labels)), replace=False))
     golden = compare(booster, runnable, known.matrix[golden_rows], SIGNATURE.threshold)
     fuzzed = compare(booster, runnable, fuzz(booster, known.matrix, FUZZED_ROWS, rng), SIGNATURE.threshold)
     for what, found in (("golden", golden), ("fuzzed", fuzzed)):

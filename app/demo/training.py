@@ -57,7 +57,7 @@ def build(settings: Settings, progress: Progress | None = None) -> Path:
     from app.demo import fit  # noqa: PLC0415 - training libraries, which a second run does not need
 
     path = fit.build(settings, plan, flights, say)
-    _pointer(settings).write_text(json.dumps({"recipe": recipe(settings, plan), "digest": path.name}))
+    remember(settings, plan, path)
     say(STEPS, STEPS, "bundle")
     return path
 
@@ -73,6 +73,11 @@ def existing(settings: Settings) -> Path | None:
         return None
     bundle_store.read(path.resolve())
     return path.resolve()
+
+
+def remember(settings: Settings, plan: ServicePlan, bundle: Path) -> None:
+    """Note that this bundle is what the recipe of today builds."""
+    _pointer(settings).write_text(json.dumps({"recipe": recipe(settings, plan), "digest": bundle.name}))
 
 
 def recipe(settings: Settings, plan: ServicePlan) -> str:

@@ -97,7 +97,7 @@ def test_it_is_silent_and_needs_no_training_library(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib; from app.edges.onnx_model import Model; import numpy as np;"
         "print(Model(pathlib.Path(sys.argv[1])).run(np.zeros((3, 4), np.float32)).tolist());"
-        "print([m for m in ('onnx', 'lightgbm', 'pandas', 'sklearn', 'feast') if m in sys.modules])"
+        "print([m for m in ('onnx', 'lightgbm', 'pandas', 'sklearn', 'feast', 'pyarrow') if m in sys.modules])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, str(tiny_bundle(tmp_path))], capture_output=True, text=True, check=True

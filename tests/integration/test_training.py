@@ -1,0 +1,128 @@
+"""From events to a bundle: Feast's join equals the recomputation from raw events, and the bundle passes its checks."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import lightgbm as lgb
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from app.core.errors import Refused
+from app.core.features import ServicePlan
+from app.demo import check, data, fit, source, training
+from app.demo.data import Flights
+from app.demo.signature import FEATURE_SERVICE, SIGNATURE
+from app.edges import bundle_store, feature_plan, feature_repository
+from app.settings import Settings
+
+DAYS = 24  # long enough for the widest window, 21 days, to lose its first events
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    home = tmp_path_factory.mktemp("training")
+    return Settings(home=home, bundles_dir=home / "bundles")
+
+
+@pytest.fixture(scope="module")
+def plan(settings: Settings) -> ServicePlan:
+    feature_repository.apply(settings)
+    feature_plan.export(settings)
+    return feature_plan.load(settings, FEATURE_SERVICE)
+
+
+@pytest.fixture(scope="module")
+def flights() -> Flights:
+    """The first days of January, every outcome known."""
+    year = source.make(source.folder())
+    first = year.requests["event_time"].cast(pa.int64())[0].as_py()
+
+    def until(table: pa.Table, column: str) -> pa.Table:
+        at = table[column].cast(pa.int64()).to_numpy()
+        return table.slice(0, int(np.searchsorted(at, first + DAYS * 24 * data.HOUR_MS)))
+
+    requests = until(year.requests, "event_time")
+    outcomes = until(year.outcomes, "occurred_at")
+    outcomes = outcomes.filter(pa.array(outcomes["request_row"].to_numpy() < requests.num_rows))
+    return Flights(requests, until(year.events, "event_time"), outcomes)
+
+
+@pytest.fixture(scope="module")
+def known(settings: Settings, plan: ServicePlan, flights: Flights) -> fit.Examples:
+    fit.write_history(settings, flights)
+    return fit.examples(settings, flights, plan)
+
+
+@pytest.fixture(scope="module")
+def bundle(settings: Settings, plan: ServicePlan, known: fit.Examples) -> Path:
+    return fit.write(settings, plan, fit.train(known.matrix, known.labels), known, holdout=0.5)
+
+
+def test_the_training_matrix_is_what_the_raw_events_say(flights: Flights, known: fit.Examples) -> None:
+    rows = np.sort(flights.outcomes["request_row"].to_numpy())
+    expected = check.matrix(flights, rows)
+    assert len(known.labels) == len(rows)
+    assert check.differing(expected, known.matrix).sum(axis=0).tolist() == [0] * len(SIGNATURE.inputs)
+
+
+def test_training_twice_gives_the_same_trees(known: fit.Examples) -> None:
+    first, second = (fit.train(known.matrix, known.labels).model_to_string() for _ in range(2))
+    assert first == second
+
+
+def test_the_bundle_passes_every_check_with_the_applied_features(
+    settings: Settings, plan: ServicePlan, bundle: Path, known: fit.Examples
+) -> None:
+    opened = bundle_store.open_bundle(bundle, settings, plan)
+    metrics = opened.bundle.metrics
+    assert opened.golden_rows == training.GOLDEN_ROWS
+    assert metrics["fuzzed_rows"] == training.FUZZED_ROWS
+    assert max(metrics["golden_max_abs_diff"], metrics["fuzzed_max_abs_diff"]) <= opened.bundle.tolerance
+    assert metrics["golden_decision_flips"] == 0
+    assert opened.model.run(known.matrix[:10]).shape == (10,)
+    assert "## Limits" in (bundle / bundle_store.CARD).read_text()
+
+
+def test_the_same_training_gives_the_same_bundle(
+    settings: Settings, plan: ServicePlan, bundle: Path, known: fit.Examples
+) -> None:
+    assert fit.write(settings, plan, fit.train(known.matrix, known.labels), known, holdout=0.5) == bundle
+
+
+def test_an_earlier_bundle_is_used_again_until_something_changes(
+    settings: Settings, plan: ServicePlan, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert training.existing(settings) is None
+    training.remember(settings, plan, bundle)
+    assert training.existing(settings) == bundle
+    assert training.build(settings) == bundle
+    monkeypatch.setattr(training, "VERSION", "2")
+    assert training.existing(settings) is None
+
+
+def test_another_feature_definition_refuses_the_bundle(settings: Settings, plan: ServicePlan, bundle: Path) -> None:
+    changed = ServicePlan(plan.project, plan.service, plan.views[:-1], "0" * 64)
+    with pytest.raises(Refused, match="has changed since bundle"):
+        bundle_store.load(bundle, settings, changed)
+
+
+def test_a_scorer_reads_the_bundle_without_a_training_library(settings: Settings, bundle: Path) -> None:
+    program = (
+        "import sys; from app.edges import bundle_store; from app.settings import Settings;"
+        "print(bundle_store.load(sys.argv[1], Settings()).name);"
+        "print([m for m in ('lightgbm', 'onnx', 'sklearn', 'feast', 'duckdb', 'ibis') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(bundle)], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["flight-delay-lightgbm", "[]"]
+    assert done.stderr == ""
+
+
+def test_lightgbm_itself_agrees_on_the_golden_rows(bundle: Path, known: fit.Examples) -> None:
+    golden = bundle_store.pq.read_table(bundle / bundle_store.GOLDEN)
+    booster: lgb.Booster = fit.train(known.matrix, known.labels)
+    scores = np.asarray(booster.predict(bundle_store.matrix(golden, SIGNATURE)))
+    assert np.abs(scores - golden["score"].to_numpy()).max() < 1e-7
