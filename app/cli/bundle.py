@@ -53,7 +53,7 @@ def check(which: Which) -> None:
     bundle = bundle_store.read(path)
     plan, features = _plan(bundle)
     opened = bundle_store.open_bundle(path, settings, plan)
-    table = Table(title=f"{bundle.name} {bundle.version}", title_justify="left", show_header=False)
+    table = _plain_table(f"{bundle.name} {bundle.version}", columns=3)
     for name, said in (
         ("content", f"{', '.join(bundle_store.FILES)}; nothing else"),
         ("digest", bundle.digest),
@@ -97,8 +97,16 @@ def _plan(bundle: Bundle) -> tuple[ServicePlan | None, str]:
     return plan, f"{plan.service}, fingerprint {plan.fingerprint[:12]}"
 
 
+def _plain_table(title: str, columns: int) -> Table:
+    """Without headings; a digest that does not fit is folded, never cut."""
+    table = Table(title=title, title_justify="left", show_header=False)
+    for _ in range(columns):
+        table.add_column(overflow="fold")
+    return table
+
+
 def _identity(bundle: Bundle, path: Path) -> Table:
-    table = Table(title=f"{bundle.name} {bundle.version}", title_justify="left", show_header=False)
+    table = _plain_table(f"{bundle.name} {bundle.version}", columns=2)
     rows = {
         "digest": bundle.digest, "path": str(path), "service": bundle.service, "owner": bundle.owner,
         "feature service": bundle.feature_service or "none", "fingerprint": bundle.feature_fingerprint or "none",

@@ -44,7 +44,7 @@ Inputs by total gain:
 
 ## Limits
 
-- Ranks worst in the quiet autumn months, best in July: trained on half a year, it has seen no autumn.
+- Trained on half a year, it has seen no autumn; expect it to rank worse in quiet months than in June.
 - Sees departures and arrivals up to an hour late; a closure of an airport shows only then.
 - Cancellations are not predicted, and a flight that will be cancelled is scored like any other.
 """
