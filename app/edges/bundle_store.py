@@ -218,10 +218,11 @@ def to_plain(bundle: Bundle) -> dict[str, Any]:
 
 def from_manifest(content: Mapping[str, Any], folder_digest: str, where: str) -> Bundle:
     """The inverse of `to_manifest`. Raises Refused naming the entry that is wrong."""
+    if content.get("format") != FORMAT:
+        what = f"bundle.yaml is not of format {FORMAT} but {content.get('format')}"
+        raise Refused(what, where=where, remedy="use the version of Weir that built it, or build the bundle again")
     fields = {key: value for key, value in content.items() if key not in ("format", "files", "signature")}
     try:
-        if content["format"] != FORMAT:
-            raise ValueError(f"format {content['format']} is not {FORMAT}")
         return Bundle(**fields, signature=Signature.from_dict(content["signature"]), digest=folder_digest)
     except (KeyError, TypeError, ValueError) as error:
         raise Refused(f"bundle.yaml is not understood: {error}", where=where, remedy=REBUILD) from error

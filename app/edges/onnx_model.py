@@ -134,7 +134,7 @@ class Direct:
         self._outputs: list[str] = [session.get_outputs()[0].name]
 
     def run(self, matrix: Floats) -> Floats:
-        """One call, no copy of the input."""
+        """One call, no copy of the input. Raises RuntimeError when ONNX Runtime fails."""
         try:
             scores: Floats = self._session.run(self._outputs, {self._input: matrix})[0]
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
@@ -166,7 +166,7 @@ class Bucketed:
             self._bound[rows] = (staging, given, taken, binding)
 
     def run(self, matrix: Floats) -> Floats:
-        """One copy in and one copy out per part."""
+        """One copy in and one copy out per part. Raises RuntimeError when ONNX Runtime fails."""
         largest = self.buckets[-1]
         parts = [self._part(matrix[start : start + largest]) for start in range(0, len(matrix), largest)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
