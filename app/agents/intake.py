@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from app.core.batch import ClosedBy, MicroBatch
-from app.core.chunk import Chunk
 from app.edges.transport import ChunkApp
 
 
@@ -26,34 +25,41 @@ class Intake:
         self._next: asyncio.Future[Any] | None = None
 
     async def batches(self) -> AsyncIterator[tuple[MicroBatch, list[Any]]]:
-        """Each micro-batch with the Faust events to acknowledge when its effects are durable."""
-        while True:
-            events = [await self._event(None)]
-            chunks: list[Chunk] = [events[0].value]
-            deadline = time.monotonic() + self._max_wait_s
-            closed_by, rows = ClosedBy.WAIT, len(chunks[0])
-            while rows < self._max_rows:
-                event = await self._event(deadline)
-                if event is None:
-                    break
-                if rows + len(event.value) > self._max_rows:
-                    self._put_back(event)
-                    closed_by = ClosedBy.ROWS
-                    break
-                events.append(event)
-                chunks.append(event.value)
-                rows += len(event.value)
-            else:
-                closed_by = ClosedBy.ROWS
-            begun = [(event, chunk) for event, chunk in zip(events, chunks, strict=True) if self._app.begin(chunk)]
-            if begun:
-                wait_s = time.monotonic() - min(chunk.fetched_at_s for _, chunk in begun)
-                yield MicroBatch(tuple(chunk for _, chunk in begun), closed_by, wait_s), [event for event, _ in begun]
+        """Each micro-batch with the Faust events to acknowledge when its effects are durable; ends with the stream."""
+        try:
+            while (event := await self._event(None)) is not None:
+                events, closed_by = await self._gather(event)
+                begun = [event for event in events if self._app.begin(event.value)]
+                if begun:
+                    chunks = tuple(event.value for event in begun)
+                    wait_s = time.monotonic() - min(chunk.fetched_at_s for chunk in chunks)
+                    yield MicroBatch(chunks, closed_by, wait_s), begun
+        finally:
+            if self._next is not None:
+                self._next.cancel()
+
+    async def _gather(self, event: Any) -> tuple[list[Any], ClosedBy]:
+        """The events of one batch, beginning with `event`, and why it was closed."""
+        events, rows = [event], len(event.value)
+        deadline = time.monotonic() + self._max_wait_s
+        while rows < self._max_rows:
+            event = await self._event(deadline)
+            if event is None:
+                return events, ClosedBy.WAIT
+            if rows + len(event.value) > self._max_rows:
+                self._put_back(event)
+                break
+            events.append(event)
+            rows += len(event.value)
+        return events, ClosedBy.ROWS
 
     async def _event(self, deadline: float | None) -> Any:
-        """The next event; None when the deadline (monotonic seconds) comes first. The wait for it then goes on."""
+        """The next event; None when the stream has ended, or the deadline (monotonic seconds) comes first.
+
+        The wait for the next event then goes on.
+        """
         if self._next is None:
-            self._next = asyncio.ensure_future(self._events.__anext__())
+            self._next = asyncio.ensure_future(anext(self._events, None))
         if not self._next.done():
             timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
             await asyncio.wait({self._next}, timeout=timeout)

@@ -78,7 +78,7 @@ async def score(app: ChunkApp, intake: Intake, parts: Parts) -> None:
             scored = await loop.run_in_executor(compute, _compute, parts.scorer, batch)
             if writing is not None:
                 await writing
-            _judge(limit, scored, settings)            # the batch before it is written and acknowledged by now
+            _judge(limit, scored)            # the batch before it is written and acknowledged by now
             delivery = loop.create_task(_deliver(scored, events, parts, limit.share, writer))
             delivery.add_done_callback(partial(_report, app))
             writing = delivery
@@ -88,13 +88,13 @@ def _compute(scorer: Scorer, batch: MicroBatch) -> Scored:
     return scorer.score(batch, wall_ms=time.time_ns() // 1_000_000, tick=time.perf_counter)
 
 
-def _judge(limit: DeadLetterLimit, scored: Scored, settings: Settings) -> None:
+def _judge(limit: DeadLetterLimit, scored: Scored) -> None:
     """Stop before a broken stream drains into the dead letters: nothing of this batch is written or acknowledged."""
     if limit.add(len(scored.batch), len(scored.rejects)):
         reasons = ", ".join(f"{n} {reason}" for reason, n in Counter(scored.rejects.reason).most_common(3))
         source = scored.batch.chunks[0].source
         raise Refused(
-            f"{limit.share:.1%} of the last {settings.dead_letter_window} records are dead letters, latest {reasons}",
+            f"{limit.rejected} of the last {limit.read} records are dead letters, latest {reasons}",
             where=f"{source.topic}, partition {source.partition}, offset {scored.batch.chunks[0].first}",
             remedy="repair the producer, or raise WEIR_DEAD_LETTER_LIMIT, and start the scorer again",
         )

@@ -22,18 +22,18 @@ class DeadLetterLimit:
     def __init__(self, share: float, window: int) -> None:
         self._limit, self._window = share, window
         self._batches: deque[tuple[int, int]] = deque()
-        self._read = self._rejected = 0
+        self.read = self.rejected = 0                  # within the window
 
     def add(self, read: int, rejected: int) -> bool:
         """Count one micro-batch; True when the limit is passed."""
         self._batches.append((read, rejected))
-        self._read, self._rejected = self._read + read, self._rejected + rejected
-        while self._batches and self._read - self._batches[0][0] >= self._window:
+        self.read, self.rejected = self.read + read, self.rejected + rejected
+        while self._batches and self.read - self._batches[0][0] >= self._window:
             old_read, old_rejected = self._batches.popleft()
-            self._read, self._rejected = self._read - old_read, self._rejected - old_rejected
-        return self._rejected > self._limit * max(self._read, self._window)
+            self.read, self.rejected = self.read - old_read, self.rejected - old_rejected
+        return self.rejected > self._limit * max(self.read, self._window)
 
     @property
     def share(self) -> float:
         """Dead letters per record in the window; 0 before the first record."""
-        return self._rejected / self._read if self._read else 0.0
+        return self.rejected / self.read if self.read else 0.0

@@ -89,11 +89,14 @@ class ChunkConsumer(FaustConsumer):
             self._ready.set()
 
     async def _assign(self, tps: set[TP]) -> None:
+        if not self.app.rebalancing:                   # the first assignment follows no revocation
+            self.app.on_rebalance_start()
         self._assigned = tps
         await self.on_partitions_assigned(tps)
 
     async def _revoke(self, tps: set[TP]) -> None:
         """Faust stops its flow and clears its queues while anything is assigned: the next generation's chunks too."""
+        self.app.on_rebalance_start()
         self._assigned = self._assigned - tps
         await self.on_partitions_revoked(tps)
 
