@@ -20,14 +20,16 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka import Producer as RdProducer
 
+from app.agents.parts import open_parts
 from app.core.contract import requests_topic, subject_of
+from app.core.errors import WeirError
 from app.edges.embedded import Stack
 from app.edges.kafka import bounds, client_config
 from app.edges.leash import Child
 from app.edges.onnx_model import Model
 from app.edges.schema_registry import Registry
 from app.edges.topics import declared, ensure
-from app.settings import Settings
+from app.telemetry import Telemetry
 from app.wire import request_contract
 from app.wire.decode import Decoder
 from app.wire.encode import Encoder
@@ -184,7 +186,7 @@ def assert_scored_as_sent(service: Service) -> None:
         assert len(set(ids)) == len({where for where in first if where[0] == partition})
 
 
-def test_bad_input_an_end_by_signal_and_a_crash(service: Service) -> None:
+def test_bad_input_an_end_by_signal_a_crash_and_a_rebalance(service: Service) -> None:
     """One service through three lives of its worker: a start costs seconds."""
     with service.worker(**SMALL) as child:
         check_bad_input(service)
@@ -194,8 +196,9 @@ def test_bad_input_an_end_by_signal_and_a_crash(service: Service) -> None:
     with service.worker(**SMALL) as child:
         check_rest_is_scored_without_repeats(service)
         check_crash(service, child)
-    with service.worker():
+    with service.worker() as child:
         until(service.all_answered, START_S, "every request answered and in the ledger")
+        check_second_worker(service, child)
     assert_scored_as_sent(service)
     assert len(service.dead_letters) == 8
 
@@ -249,12 +252,32 @@ def check_crash(service: Service, child: Child) -> None:
     assert len(service.look().answered) < len(service.sent)
 
 
+def check_second_worker(service: Service, first: Child) -> None:
+    """A second worker joins under load and takes over when the first leaves; nothing is lost, nothing repeated."""
+    before, entries = set(service.sent), len(service.rows["weir.ledger"])
+
+    def at_work() -> set[str]:
+        service.send_rows(400)
+        service.look()
+        return {row["worker"] for row in service.rows["weir.ledger"][entries:]}
+
+    with service.worker():
+        until(lambda: len(at_work()) == 2, START_S, "both workers at work")
+        service.send_rows(4000)
+        os.kill(first.pid, signal.SIGTERM)
+        assert first.wait(20) == 0
+        service.send_rows(400)
+        until(service.all_answered, START_S, "every request answered by the second")
+    assert {times for where, times in service.answered.items() if where not in before} == {1}
+
+
 def test_a_stream_of_dead_letters_stops_the_worker_and_loses_nothing(stack: Stack, tmp_path: Path) -> None:
     service = Service(stack, tmp_path)
     values: list[bytes | None] = list(service.encoder.encode(tiny.rows(400)))
     values[100::2] = [b"broken"] * 150
     service.send(1, values)
-    with service.worker(dead_letter_limit=0.05, dead_letter_window=200, batch_max_rows=50, chunk_max_records=50) as child:
+    strict = {"dead_letter_limit": 0.05, "dead_letter_window": 200, "batch_max_rows": 50, "chunk_max_records": 50}
+    with service.worker(**strict) as child:
         assert child.wait(START_S) == 1
         last = child.log_tail().splitlines()[-1]
         assert last.startswith("weir: ")
@@ -272,38 +295,40 @@ def test_a_stream_of_dead_letters_stops_the_worker_and_loses_nothing(stack: Stac
     assert_scored_as_sent(service)
 
 
-def run_and_fail(settings: Settings, bundle: str, environment: dict[str, str]) -> str:
-    """What a scorer that cannot start writes to stderr."""
+def run_and_fail(bundle: str, environment: dict[str, str]) -> str:
+    """The one line that a scorer that cannot start writes to stderr."""
     command = [sys.executable, "-m", "app", "worker", "scorer", "--bundle", bundle]
     ended = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, timeout=60, check=False)
-    assert ended.returncode == 1, ended.stderr
-    assert ended.stdout == b""
+    assert (ended.returncode, ended.stdout) == (1, b""), ended.stderr
+    assert ended.stderr.count(b"\n") == 1, ended.stderr
     return ended.stderr.decode()
 
 
-def test_whatever_is_missing_is_named_in_one_line(stack: Stack, service: Service, tmp_path: Path) -> None:
+def test_a_worker_that_cannot_start_says_why_in_one_line(stack: Stack, service: Service) -> None:
     nowhere = f"127.0.0.1:{free_port()}"
-    unheard = Service(stack, tmp_path / "unheard", name=f"unheard-{uuid4().hex[:6]}")
     known = stack.environment | {"WEIR_SERVICE": service.name}
-    bundle = str(service.bundle)
-    no_topic = f"tiny-{uuid4().hex[:6]}"
-    Registry(service.settings).register(
-        subject_of(requests_topic(no_topic)), request_contract.build(no_topic, SIGNATURE)
-    )
-    cases = {
-        "no broker": (bundle, known | {"WEIR_BROKERS": nowhere}, nowhere, "start the broker"),
-        "no registry": (bundle, known | {"WEIR_REGISTRY_URL": f"http://{nowhere}"}, nowhere, "registry"),
-        "no topic": (bundle, known | {"WEIR_SERVICE": no_topic}, requests_topic(no_topic), "weir topics create"),
-        "no contract": (bundle, known | {"WEIR_SERVICE": "unknown"}, "weir.requests.unknown", "weir topics create"),
-        "no bundle": (str(tmp_path / "absent"), known, "absent", "bundle"),
-        "no bundle named": ("", known, "bundle", "WEIR_BUNDLE"),
-        "another service's bundle": (bundle, known | {"WEIR_SERVICE": unheard.name}, service.name, "another bundle"),
-    }
     with ThreadPoolExecutor(2) as pool:
-        said = pool.map(lambda case: run_and_fail(service.settings, case[0], case[1]), cases.values())
-        for name, (_, _, what, remedy), text in zip(cases, cases.values(), said, strict=True):
-            assert len(text.splitlines()) == 1, f"{name}: {text}"
-            assert text.startswith("weir: "), name
-            assert what in text, f"{name}: {text}"
-            assert remedy in text, f"{name}: {text}"
-            print(f"{name}: {text.strip()}")
+        no_broker = pool.submit(run_and_fail, str(service.bundle), known | {"WEIR_BROKERS": nowhere})
+        no_bundle = pool.submit(run_and_fail, "absent", known)
+    assert no_broker.result() == f"weir: Kafka does not answer ({nowhere}): start the broker or set WEIR_BROKERS\n"
+    assert no_bundle.result().startswith("weir: there is no bundle absent (")
+
+
+def test_whatever_is_missing_is_named_with_a_remedy(stack: Stack, service: Service, tmp_path: Path) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    other, topicless = Service(stack, tmp_path / "other"), f"tiny-{uuid4().hex[:6]}"
+    Registry(service.settings).register(
+        subject_of(requests_topic(topicless)), request_contract.build(topicless, SIGNATURE)
+    )
+    cases: list[tuple[dict[str, object], str]] = [
+        ({"registry_url": nowhere}, rf"the schema registry does not answer .*\({nowhere}\): start it or set WEIR_REG"),
+        ({"service": topicless}, f"topic {requests_topic(topicless)} does not exist .*: run `weir topics create`"),
+        ({"service": "unknown"}, "subject weir.requests.unknown-value is not in the .*: run `weir topics create`"),
+        ({"bundle": ""}, "no bundle is named: give --bundle PATH or set WEIR_BUNDLE"),
+        ({"bundle": "absent"}, "there is no bundle absent .*: name a folder that `weir bundle build` wrote"),
+        ({"service": other.name}, f"bundle tiny-logistic 1 is for service {service.name}, not {other.name} .*: name"),
+    ]
+    given = service.settings.model_copy(update={"bundle": str(service.bundle)})
+    for changes, message in cases:
+        with pytest.raises(WeirError, match=message):
+            open_parts(given.model_copy(update=changes), Telemetry())
