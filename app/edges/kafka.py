@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from app.core.chunk import Partition
@@ -93,7 +93,10 @@ def bounds(settings: Settings, topic: str) -> dict[Partition, tuple[int, int]]:
                     asked[number] = (begin, seen)
                     del waiting[number]
         if waiting:
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, f"no answer for partitions {sorted(waiting)}"))
+            raise Unavailable(
+                f"Kafka does not tell the end of {topic}, partitions {sorted(waiting)}",
+                where=settings.brokers, remedy="see the broker's log",
+            )  # fmt: skip
         return {Partition(topic, number): bound for number, bound in asked.items()}
     except KafkaException as error:
         raise Unavailable(
