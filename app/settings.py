@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     batch_max_wait_ms: float = 2.0                  # a longer wait gains few rows at low rates and costs latency
     max_record_bytes: int = 65_536                  # a request is some hundred bytes; bounds a batch to 256 MiB
     dead_letter_limit: float = 0.05                 # share of dead letters over the window past which the worker stops
-    dead_letter_window: int = 10_000                # records; the share is taken of so many, even when fewer have been read
+    dead_letter_window: int = 10_000                # records; the share is of so many, also when fewer were read
     sink_budget_s: float = 30.0                     # retrying a write; below the session timeout: stop before eviction
 
     # features

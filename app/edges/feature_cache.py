@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import repeat
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -115,12 +116,14 @@ class FeatureCache:
         old = len(self._used)
         if needed <= old:
             return
-        columns = (self._values, self._event_us, self._fetched_us, self._mark, self._found, self._used)
+        small = self._arrays()
         self._columns(self._values.shape[1], min(max(needed, 2 * old), self.max_keys + 1))
-        for grown, column in zip(
-            (self._values, self._event_us, self._fetched_us, self._mark, self._found, self._used), columns, strict=True
-        ):
+        for grown, column in zip(self._arrays(), small, strict=True):
             grown[:old] = column
+
+    def _arrays(self) -> list[npt.NDArray[Any]]:
+        """Every column, in one order."""
+        return [self._values, self._event_us, self._fetched_us, self._mark, self._found, self._used]
 
     def _evict(self, needed: int, pinned: Slots) -> None:
         order = np.roll(np.arange(1, len(self._keys)), 1 - self._hand)

