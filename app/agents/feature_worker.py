@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from app.agents.features import Applied, FeatureUpdater
-from app.agents.host import parked_on_failure
+from app.agents.host import handed_over, parked_on_failure
 from app.agents.intake import Intake
 from app.core.batch import MicroBatch
 from app.core.errors import Refused
@@ -55,8 +54,6 @@ async def apply(
     1. take a micro-batch, un-acknowledged    3. (apply writes the store, in one transaction with the watermark)
     2. apply it to the statistics             4. acknowledge its chunks
     """
-    loop = asyncio.get_running_loop()
-
     def step(batch: MicroBatch) -> Applied:
         decoded = decoder.decode(batch.values, settings.max_record_bytes)
         if len(decoded.rejects):
@@ -70,7 +67,7 @@ async def apply(
 
     with ThreadPoolExecutor(1, "apply") as worker:
         async for batch, events in intake.batches():
-            applied = await loop.run_in_executor(worker, step, batch)
+            applied = await handed_over(worker, step, batch)
             for event in events:
                 event.ack()
             if applied.records:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Callable
-from typing import Any
+from concurrent.futures import Executor
+from typing import Any, TypeVar
 
+from app.core.batch import MicroBatch
 from app.core.errors import Unavailable
 from app.edges.transport import ChunkApp
 
+T = TypeVar("T")
+
+SMALL_ROWS = 128  # two or three milliseconds of work, of which two changes of thread would cost a quarter
 STOP_S = 60.0  # twice the sink budget: a drain that takes longer hangs
 
 
@@ -19,6 +25,8 @@ def run(new: Callable[[], ChunkApp]) -> None:
     new: called inside the event loop, since Faust binds to the loop at hand.
     Raises what made the worker fail: un-acknowledged chunks are then replayed by the group.
     """
+    gc.collect()
+    gc.freeze()  # what was opened stays until the end: no collection needs to look at it again
     asyncio.run(_run(new))
 
 
@@ -42,6 +50,13 @@ async def _run(new: Callable[[], ChunkApp]) -> None:
         ))  # fmt: skip
     if app.failure is not None:
         raise app.failure
+
+
+async def handed_over(executor: Executor, work: Callable[[MicroBatch], T], batch: MicroBatch) -> T:
+    """work(batch), in the executor's thread, or here when the batch is so small that handing it over costs as much."""
+    if len(batch) <= SMALL_ROWS:
+        return work(batch)
+    return await asyncio.get_running_loop().run_in_executor(executor, work, batch)
 
 
 async def parked_on_failure(app: ChunkApp, work: Awaitable[Any]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from app.agents.host import parked_on_failure
+from app.agents.host import handed_over, parked_on_failure
 from app.agents.intake import Intake
 from app.core.batch import MicroBatch
 from app.core.errors import Refused
@@ -75,7 +75,7 @@ async def score(app: ChunkApp, intake: Intake, parts: Parts) -> None:
     writing: Awaitable[None] | None = None
     with ThreadPoolExecutor(1, "compute") as compute, ThreadPoolExecutor(1, "write") as writer:
         async for batch, events in intake.batches():
-            scored = await loop.run_in_executor(compute, _compute, parts.scorer, batch)
+            scored = await handed_over(compute, partial(_compute, parts.scorer), batch)
             if writing is not None:
                 await writing
             _judge(limit, scored)            # the batch before it is written and acknowledged by now

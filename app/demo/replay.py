@@ -5,6 +5,7 @@ The replay stands outside of Weir, as its users do: it produces to topics, reads
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -104,6 +105,7 @@ class Replay:
         event_values = self._encode(EVENTS, events.table)
         landed = _Landings(flights, first_row, rows)
         known = _PredictionIds(chosen["request_id"])
+        gc.freeze()                                    # a hundred thousand ids are no garbage
         bounds = np.flatnonzero(np.diff(hours, prepend=hours[0] - 1))
         ends = np.append(bounds[1:], len(hours))
         for begin, end in zip(bounds, ends, strict=True):

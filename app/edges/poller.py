@@ -320,6 +320,7 @@ class Poller:
             self._books = {source: ChunkBook(offset) for source, offset in start.items()}
             self._outstanding = {source: Amount(0, 0) for source in start}
             self._position, self._committed = dict(start), dict(start)
+            self._commit_fails_since = None
             self.joined = True
         consumer.assign([TopicPartition(*source, offset) for source, offset in start.items()])
         self._on_assigned(set(start))
