@@ -1,0 +1,138 @@
+"""Chunks merged into micro-batches, over a stream that a test feeds."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.agents.intake import Intake
+from app.core.batch import ClosedBy
+from app.core.chunk import Chunk, Partition
+
+END = object()
+
+
+def chunk(partition: int, first: int, rows: int) -> Chunk:
+    offsets = np.arange(first, first + rows, dtype=np.int64)
+    return Chunk(
+        Partition("t", partition), first, first + rows - 1, [b""] * rows, [None] * rows, offsets, 0, 0,
+        fetched_at_s=time.monotonic(),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Event:
+    """What an agent gets: the chunk is its value."""
+
+    value: Chunk
+
+
+class Stream:
+    """Stands for a Faust stream: what is put comes out as events; END ends it."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[object] = asyncio.Queue()
+
+    def put(self, *items: object) -> None:
+        for item in items:
+            self._queue.put_nowait(item)
+
+    def noack(self) -> Stream:
+        return self
+
+    async def events(self) -> AsyncIterator[Event]:
+        while (item := await self._queue.get()) is not END:
+            assert isinstance(item, Chunk)
+            yield Event(item)
+
+
+class App:
+    """Stands for the worker's app: refuses the chunks of partitions that it has lost."""
+
+    def __init__(self, lost: tuple[int, ...] = ()) -> None:
+        self._lost = lost
+        self.begun: list[Chunk] = []
+
+    def begin(self, found: Chunk) -> bool:
+        if found.source.partition in self._lost:
+            return False
+        self.begun.append(found)
+        return True
+
+
+def shapes(found) -> list[tuple[list[tuple[int, int]], ClosedBy]]:
+    return [([(part.source.partition, len(part)) for part in batch.chunks], batch.closed_by) for batch, _ in found]
+
+
+async def batches_of(items: list[object], app: App | None = None, max_rows: int = 10, max_wait_s: float = 0.0):
+    stream = Stream()
+    stream.put(*items, END)
+    found = [pair async for pair in Intake(app or App(), stream, max_rows, max_wait_s).batches()]
+    for batch, events in found:
+        assert [event.value for event in events] == list(batch.chunks)
+    return found
+
+
+def test_a_batch_closes_before_the_chunk_that_does_not_fit_and_that_chunk_opens_the_next():
+    found = asyncio.run(batches_of([chunk(0, 0, 6), chunk(1, 0, 3), chunk(2, 0, 4), chunk(3, 0, 6)], max_wait_s=1.0))
+    assert shapes(found) == [([(0, 6), (1, 3)], ClosedBy.ROWS), ([(2, 4), (3, 6)], ClosedBy.ROWS)]
+
+
+def test_a_chunk_larger_than_a_batch_is_a_batch():
+    found = asyncio.run(batches_of([chunk(0, 0, 25), chunk(0, 25, 1)], max_wait_s=1.0))
+    assert shapes(found)[0] == ([(0, 25)], ClosedBy.ROWS)
+    assert [len(batch) for batch, _ in found] == [25, 1]
+
+
+def test_a_batch_closes_when_nothing_more_comes_in_time():
+    async def run():
+        stream = Stream()
+        batches = Intake(App(), stream, 10, 0.02).batches()
+        stream.put(chunk(0, 0, 2), chunk(1, 0, 3))
+        first = await anext(batches)
+        stream.put(chunk(0, 2, 4))                      # comes while the wait of before goes on: not lost
+        second = await anext(batches)
+        await batches.aclose()
+        return [first, second]
+
+    found = asyncio.run(run())
+    assert shapes(found) == [([(0, 2), (1, 3)], ClosedBy.WAIT), ([(0, 4)], ClosedBy.WAIT)]
+    assert found[0][0].wait_s >= 0.02
+
+
+def test_chunks_of_lost_partitions_are_left_out_and_a_batch_of_nothing_else_is_none():
+    app = App(lost=(1,))
+    items = [chunk(0, 0, 5), chunk(1, 0, 5), chunk(1, 5, 10), chunk(0, 5, 10)]
+    found = asyncio.run(batches_of(items, app, max_wait_s=1.0))
+    assert shapes(found) == [([(0, 5)], ClosedBy.ROWS), ([(0, 10)], ClosedBy.ROWS)]
+    assert [part.source.partition for part in app.begun] == [0, 0]
+
+
+def test_chunks_begin_in_the_order_in_which_they_came():
+    app = App()
+    items = [chunk(partition, round_ * 3, 3) for round_ in range(20) for partition in range(2)]
+    asyncio.run(batches_of(items, app, max_rows=7, max_wait_s=1.0))
+    assert app.begun == items
+
+
+def test_the_end_of_the_stream_ends_the_batches_with_what_there_is():
+    found = asyncio.run(batches_of([chunk(0, 0, 2)], max_wait_s=5.0))
+    assert [len(batch) for batch, _ in found] == [2]
+    assert asyncio.run(batches_of([])) == []
+
+
+def test_an_intake_that_is_given_up_leaves_no_task_behind():
+    async def run() -> set[str]:
+        stream = Stream()
+        stream.put(chunk(0, 0, 2))
+        batches = Intake(App(), stream, 10, 0.0).batches()
+        await anext(batches)
+        await batches.aclose()
+        await asyncio.sleep(0)
+        return {task.get_coro().__name__ for task in asyncio.all_tasks()} - {"run"}
+
+    assert asyncio.run(run()) == set()
