@@ -59,8 +59,8 @@ METRICS: tuple[Metric, ...] = (
     Metric("weir_committed_offset", "gauge", "offset", ("role", "topic", "partition"),
            "next offset that a restarted worker would read",
            "flat while records are fetched: a sink does not answer; see weir_retries_total"),
-    Metric("weir_chunks_acknowledged_total", "counter", "chunks", ("role", "topic"),
-           "chunks whose results were delivered",
+    Metric("weir_records_acknowledged_total", "counter", "records", ("role", "topic"),
+           "records whose results were delivered",
            "compare with weir_records_fetched_total"),
     Metric("weir_rebalances_total", "counter", "rebalances", ("role",),
            "times the group gave this worker a new set of partitions",
@@ -185,18 +185,18 @@ class ChunkFetched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChunkCommitted:
-    """A partition's committed offset moved. offset: next to read. chunks: acknowledged since the last event."""
+    """A partition's acknowledged position moved by `records`. offset: next to read."""
 
     role: str
     topic: str
     partition: int
     offset: int
-    chunks: int = 1
+    records: int
 
     def samples(self) -> Iterator[Sample]:
         """See Event."""
         yield "weir_committed_offset", (self.role, self.topic, str(self.partition)), self.offset
-        yield "weir_chunks_acknowledged_total", (self.role, self.topic), self.chunks
+        yield "weir_records_acknowledged_total", (self.role, self.topic), self.records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,11 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from typing import Any, TypeVar
 
+from app.agents import lag
 from app.core.batch import MicroBatch
 from app.core.errors import Unavailable
 from app.edges.transport import ChunkApp
+from app.telemetry import Telemetry
 
 T = TypeVar("T")
 
@@ -19,18 +21,18 @@ SMALL_ROWS = 128  # two or three milliseconds of work, of which two changes of t
 STOP_S = 60.0  # twice the sink budget: a drain that takes longer hangs
 
 
-def run(new: Callable[[], ChunkApp]) -> None:
-    """Run the app that `new` makes, until SIGTERM or SIGINT drains it.
+def run(new: Callable[[], ChunkApp], telemetry: Telemetry, role: str) -> None:
+    """Run the app that `new` makes, until SIGTERM or SIGINT drains it; tell meanwhile how far it is behind.
 
     new: called inside the event loop, since Faust binds to the loop at hand.
     Raises what made the worker fail: un-acknowledged chunks are then replayed by the group.
     """
     gc.collect()
     gc.freeze()  # what was opened stays until the end: no collection needs to look at it again
-    asyncio.run(_run(new))
+    asyncio.run(_run(new, telemetry, role))
 
 
-async def _run(new: Callable[[], ChunkApp]) -> None:
+async def _run(new: Callable[[], ChunkApp], telemetry: Telemetry, role: str) -> None:
     app = new()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -38,9 +40,12 @@ async def _run(new: Callable[[], ChunkApp]) -> None:
         loop.add_signal_handler(name, stop.set)
     await app.start()
     waits = [asyncio.ensure_future(event.wait()) for event in (stop, app.failed)]
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
+    telling = asyncio.ensure_future(lag.tell(app, telemetry, role))
+    await asyncio.wait([*waits, telling], return_when=asyncio.FIRST_COMPLETED)
+    for wait in (*waits, telling):
         wait.cancel()
+    if telling.done() and not telling.cancelled() and (error := telling.exception()) is not None:
+        app.fail(error)
     try:
         await asyncio.wait_for(app.stop(), STOP_S)
     except TimeoutError:

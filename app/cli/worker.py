@@ -105,7 +105,7 @@ def _serve(
         ))  # fmt: skip
         log = structlog.get_logger(__name__)
         log.info("worker started", health=health.url, ready_s=round(took_s, 2), digest=digest)
-        run(started)
+        run(started, telemetry, role)
 
 
 def _process_began_s() -> float:

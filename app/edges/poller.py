@@ -17,6 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
 
@@ -40,6 +41,21 @@ def _on_trouble(error: KafkaError) -> None:
     """librdkafka reconnects by itself; whoever reads the log should know that it has to."""
     if error.code() == KafkaError._ALL_BROKERS_DOWN:
         log.warning("no Kafka broker can be reached: %s", error.str())
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one partition is.
+
+    position: next offset not acknowledged. highwater: end of the log as last seen, 0 when unknown.
+    oldest_ms: broker time of the oldest record fetched and not acknowledged; None without one.
+    fetched: records handed over since the partition was assigned.
+    """
+
+    position: int
+    highwater: int
+    oldest_ms: int | None
+    fetched: int
 
 
 class Poller:
@@ -72,6 +88,8 @@ class Poller:
         self._position: dict[Partition, int] = {}
         self._committed: dict[Partition, int] = {}
         self._outstanding: dict[Partition, Amount] = {}
+        self._times: dict[Partition, deque[tuple[int, int]]] = {}    # (last offset, oldest_ms) by chunk
+        self._fetched: dict[Partition, int] = {}
         self._closing: set[Partition] = set()
         self._generation = 0
         self.failure: BaseException | None = None      # what the polling thread died of
@@ -151,6 +169,18 @@ class Poller:
         """Records, and the bytes of their values, that are fetched and not yet acknowledged."""
         with self._lock:
             return sum(self._outstanding.values(), Amount(0, 0))
+
+    def progress(self) -> dict[Partition, Progress]:
+        """How far every partition is."""
+        with self._lock:
+            found = {}
+            for source, book in self._books.items():
+                position = book.committable if book.committable is not None else self._committed[source]
+                times = self._times[source]
+                while times and times[0][0] < position:
+                    times.popleft()
+                found[source] = Progress(position, 0, times[0][1] if times else None, self._fetched[source])
+        return {source: replace(seen, highwater=self.highwater(source)) for source, seen in found.items()}
 
     def highwater(self, source: Partition) -> int:
         """End of the log as last seen by the fetcher, without asking the broker; 0 when unknown."""
@@ -285,6 +315,8 @@ class Poller:
                 chunk = self._chunk(Partition(topic, partition), records, now)
                 self._position[chunk.source] = chunk.last + 1
                 self._outstanding[chunk.source] += Amount.of(chunk)
+                self._times[chunk.source].append((chunk.last, chunk.oldest_ms))
+                self._fetched[chunk.source] += len(chunk)
                 self._queue.append(chunk)
         self._on_ready()
 
@@ -319,6 +351,8 @@ class Poller:
             self._closing.clear()
             self._books = {source: ChunkBook(offset) for source, offset in start.items()}
             self._outstanding = {source: Amount(0, 0) for source in start}
+            self._times = {source: deque() for source in start}
+            self._fetched = dict.fromkeys(start, 0)
             self._position, self._committed = dict(start), dict(start)
             self._commit_fails_since = None
             self.joined = True
@@ -360,7 +394,9 @@ class Poller:
             self._generation += 1
             self._queue.clear()
             for source in sources:
-                for state in (self._books, self._position, self._committed, self._outstanding):
+                for state in (
+                    self._books, self._position, self._committed, self._outstanding, self._times, self._fetched,
+                ):  # fmt: skip
                     state.pop(source, None)
             self._lock.notify_all()
         self._on_revoked(sources)

@@ -19,7 +19,7 @@ from faust.types import TP, ConsumerMessage
 from faust.types.transports import ConsumerT, ProducerT
 
 from app.core.chunk import Chunk, Partition
-from app.edges.poller import Poller
+from app.edges.poller import Poller, Progress
 from app.settings import Settings
 
 
@@ -296,6 +296,11 @@ class ChunkApp(faust.App):
     def begin(self, chunk: Chunk) -> bool:
         """Enter a chunk in the book; False when its partition is going or gone, and it must be skipped."""
         return cast(ChunkConsumer, self.consumer).poller.begin(chunk)
+
+    def progress(self) -> dict[Partition, Progress]:
+        """How far the worker is in each of its partitions; empty before it has joined its group."""
+        consumer = cast(ChunkConsumer, self._consumer)
+        return consumer.poller.progress() if consumer is not None and consumer.polling else {}
 
     def ready(self) -> tuple[bool, str]:
         """Whether the worker has joined its group, for the readiness page."""
