@@ -17,7 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
@@ -90,6 +90,7 @@ class Poller:
         self._outstanding: dict[Partition, Amount] = {}
         self._times: dict[Partition, deque[tuple[int, int]]] = {}    # (last offset, oldest_ms) by chunk
         self._fetched: dict[Partition, int] = {}
+        self._ends: dict[Partition, int] = {}
         self._closing: set[Partition] = set()
         self._generation = 0
         self.failure: BaseException | None = None      # what the polling thread died of
@@ -132,6 +133,9 @@ class Poller:
             if book is None or chunk.generation != self._generation:
                 return False
             book.ack(chunk.first, chunk.last)
+            times = self._times[chunk.source]
+            while times and book.committable is not None and times[0][0] < book.committable:
+                times.popleft()
             self._outstanding[chunk.source] -= Amount.of(chunk)
             self._lock.notify_all()
             return True
@@ -177,17 +181,14 @@ class Poller:
             for source, book in self._books.items():
                 position = book.committable if book.committable is not None else self._committed[source]
                 times = self._times[source]
-                while times and times[0][0] < position:
-                    times.popleft()
-                found[source] = Progress(position, 0, times[0][1] if times else None, self._fetched[source])
-        return {source: replace(seen, highwater=self.highwater(source)) for source, seen in found.items()}
+                oldest_ms = times[0][1] if times else None
+                found[source] = Progress(position, self._ends.get(source, 0), oldest_ms, self._fetched[source])
+            return found
 
     def highwater(self, source: Partition) -> int:
         """End of the log as last seen by the fetcher, without asking the broker; 0 when unknown."""
-        try:
-            return max(0, int(self._consumer.get_watermark_offsets(TopicPartition(*source), cached=True)[1]))
-        except (KafkaException, TypeError, RuntimeError):    # nothing fetched yet, or closed
-            return 0
+        with self._lock:
+            return self._ends.get(source, 0)
 
     # ---- the polling thread's side
 
@@ -211,6 +212,7 @@ class Poller:
         while not self._stop.is_set():
             if time.monotonic() >= next_commit:
                 self._commit()
+                self._look_at_ends()
                 next_commit = time.monotonic() + self._settings.commit_interval_s
             if self.backlog.within(limit):
                 over_since = None
@@ -274,6 +276,20 @@ class Poller:
         tried_s = time.monotonic() - self._commit_fails_since
         if last or not passes(errors[0]) or tried_s > self._settings.sink_budget_s:
             raise unavailable(errors[0], self._settings.brokers)
+
+    def _look_at_ends(self) -> None:
+        """What the last fetches said of the ends of the logs.
+
+        Here, since any call to the consumer from another thread waits until this one has stopped polling, for ever.
+        """
+        ends = {}
+        for source in self.assignment:
+            try:
+                ends[source] = self._consumer.get_watermark_offsets(TopicPartition(*source), cached=True)[1]
+            except KafkaException:                     # nothing has been fetched yet
+                continue
+        with self._lock:
+            self._ends = {source: end for source, end in ends.items() if end >= 0}
 
     def _poll(self) -> None:
         """One poll: the first record wakes us, and whatever else has been fetched comes with it."""
