@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from app.agents.features import Applied, FeatureUpdater
+from app.agents.features import FOREVER, Applied, FeatureUpdater
 from app.agents.host import handed_over, parked_on_failure
 from app.agents.intake import Intake
 from app.core.batch import MicroBatch
@@ -20,6 +21,7 @@ from app.wire.decode import Decoder
 
 EVENTS = "weir.events.flights"
 GROUP = "weir-features"
+CLOCK_S = 0.0005         # between two looks at a replay's clock, of a microsecond each
 
 
 def new_features(settings: Settings, telemetry: Telemetry) -> Callable[[], ChunkApp]:
@@ -38,7 +40,7 @@ def new_features(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
 
         async def events(stream: Any) -> None:
             intake = Intake(app, stream, settings.batch_max_rows, 0.0)  # events gain nothing by waiting for more
-            await parked_on_failure(app, apply(intake, decoder, updater, telemetry, settings))
+            await parked_on_failure(app, apply(app, intake, decoder, updater, telemetry))
 
         app.agent(chunk_topic(app, EVENTS), name="events")(events)
         return app
@@ -47,13 +49,17 @@ def new_features(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
 
 
 async def apply(
-    intake: Intake, decoder: Decoder, updater: FeatureUpdater, telemetry: Telemetry, settings: Settings
+    app: ChunkApp, intake: Intake, decoder: Decoder, updater: FeatureUpdater, telemetry: Telemetry
 ) -> None:
-    """Apply events as they come.
+    """Apply events as they come; in a replay, as far as its clock has come.
 
     1. take a micro-batch, un-acknowledged    3. (apply writes the store, in one transaction with the watermark)
-    2. apply it to the statistics             4. acknowledge its chunks
+    2. apply it to the statistics             4. acknowledge its chunks: a restart reads them again in any case
     """
+    settings = app.settings
+    replayed = settings.clock == "event"
+    turn = asyncio.Lock()                              # the updater is used by one task at a time
+
     def step(batch: MicroBatch) -> Applied:
         decoded = decoder.decode(batch.values, settings.max_record_bytes)
         if len(decoded.rejects):
@@ -63,14 +69,33 @@ async def apply(
                 where=f"{source.topic}, from offset {batch.chunks[0].first}",
                 remedy="a feature computed without them would be wrong; repair the producer, skip them by a new topic",
             )  # fmt: skip
-        return updater.apply(decoded.rows)
+        return updater.apply(decoded.rows, updater.clock_us() if replayed else FOREVER)
 
-    with ThreadPoolExecutor(1, "apply") as worker:
-        async for batch, events in intake.batches():
-            applied = await handed_over(worker, step, batch)
-            for event in events:
-                event.ack()
-            if applied.records:
-                telemetry.emit(FeaturesApplied(
-                    records=applied.records, write_s=applied.write_s, watermark_us=applied.watermark_us
-                ))  # fmt: skip
+    async def follow() -> None:
+        reached_us = 0
+        while True:
+            clock_us = updater.clock_us()
+            if clock_us != reached_us:
+                async with turn:
+                    _tell(telemetry, updater.release(clock_us))
+                reached_us = clock_us
+            await asyncio.sleep(CLOCK_S)
+
+    following = asyncio.ensure_future(parked_on_failure(app, follow())) if replayed else None
+    try:
+        with ThreadPoolExecutor(1, "apply") as worker:
+            async for batch, events in intake.batches():
+                async with turn:
+                    _tell(telemetry, await handed_over(worker, step, batch))
+                for event in events:
+                    event.ack()
+    finally:
+        if following is not None:
+            following.cancel()
+
+
+def _tell(telemetry: Telemetry, applied: Applied) -> None:
+    if applied.records:
+        telemetry.emit(FeaturesApplied(
+            records=applied.records, write_s=applied.write_s, watermark_us=applied.watermark_us
+        ))  # fmt: skip

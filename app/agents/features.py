@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -20,6 +20,8 @@ from app.edges.record_store import RecordStore, Write, open_store
 from app.rolling.log import BEGIN
 from app.rolling.state import VIEWS, RollingState, Update
 from app.settings import Settings
+
+FOREVER = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class FeatureUpdater:
         """views: by name, as applied. Raises Refused when one does not have the keys and features computed here."""
         self._store = store
         self._state = RollingState()
+        self._steps: deque[tuple[pa.RecordBatch, int | None]] = deque()    # taken in, not released
         self._outputs = {name: _Output(views.get(name), name) for name in VIEWS}
         self.watermark_us = store.watermark_us()
 
@@ -53,22 +56,38 @@ class FeatureUpdater:
         views = {view.name: view for plan in plans for view in plan.views}
         return FeatureUpdater(open_store(settings, plans[0].project), views)
 
+    def clock_us(self) -> int:
+        """How far a replay has come, as its driver says in the store."""
+        return self._store.clock_us()
+
     def close(self) -> None:
         """Let go of the store."""
         self._store.close()
 
-    def apply(self, rows: pa.RecordBatch) -> Applied:
-        """Take events in, in log order; write what changed at each clock record, in one go, and move the watermark.
+    def apply(self, rows: pa.RecordBatch, until_us: int = FOREVER) -> Applied:
+        """Take events in, in log order, and `release` them.
 
         rows: columns of the contract flight_events. Raises Unavailable; the batch may then be applied again only by
         a new updater, since the statistics have moved on.
         """
+        self._steps.extend(_steps(rows))
+        return self.release(until_us)
+
+    def release(self, until_us: int) -> Applied:
+        """Write what changed at each clock record up to `until_us`, in one go, and move the watermark.
+
+        A replay holds later ones back until it has come so far. Raises Unavailable.
+        """
         changed: dict[str, list[Update]] = {view: [] for view in VIEWS}
-        for events, clock_us in _steps(rows):
+        while self._steps:
+            events, clock_us = self._steps.popleft()
             if events.num_rows:
-                self._state.add(events)
+                self._state.add(events)                              # they count from the clock that passes their time
             if clock_us is None or clock_us < self._state.clock_us:  # a clock that came twice says nothing new
                 continue
+            if clock_us > until_us:
+                self._steps.appendleft((events.slice(0, 0), clock_us))
+                break
             for update in self._state.advance(clock_us):
                 if clock_us > self.watermark_us:
                     changed[update.view].append(update)

@@ -76,33 +76,29 @@ class Replay:
         self._consumer.close()
 
     def warm_up(self, flights: Flights, until_hour: int, progress: Progress) -> None:
-        """Send every event up to a clock hour and wait until the feature worker has applied them."""
+        """Send the events of the whole year, and release those up to a clock hour to the feature worker."""
         began = time.monotonic()
-        at = _times(flights.events, "event_time")
-        events = flights.events.slice(0, int(np.searchsorted(at, until_hour * HOUR_MS, side="right")))
+        self._store.set_clock_us(until_hour * HOUR_MS * 1000)
+        events = flights.events
         size = max(1, events.num_rows // 20)
         for begin in range(0, events.num_rows, size):
             self._write(EVENTS, 0, self._encode(EVENTS, events.slice(begin, size)))
-            progress(begin, events.num_rows, "history of events")
+            progress(min(begin + size, events.num_rows), events.num_rows, "events of the year")
         self._producer.flush()
-        self._await_watermark(until_hour)
+        self._release(until_hour)
         self.tally.seconds["warm_up"] = time.monotonic() - began
 
     def run(self, flights: Flights, first_row: int, rows: int, progress: Progress) -> None:
-        """Requests [first_row, first_row + rows) hour by hour, with the events and outcomes of their time.
+        """Requests [first_row, first_row + rows) hour by hour, with the outcomes of their time.
 
         Of each hour: events up to its full hour are applied, then its requests are produced, then all are answered.
         An hour goes to one partition and the next to another, as the sticky partitioner of Kafka's clients does with
-        what is produced together. Outcomes of earlier hours go out while the scorer works, and so do the coming events:
-        those only gather in the feature worker until the clock record of their hour, which waits for the answers.
+        what is produced together. Outcomes of earlier hours go out while the scorer works.
         """
         began = time.monotonic()
         chosen = flights.requests.slice(first_row, rows)
         hours = chosen["clock_hour"].to_numpy()
         values = self._encode(self._requests, chosen)
-        first_hour, last_hour = int(hours[0]), int(hours[-1])
-        events = _Timeline(flights.events, "event_time", first_hour, last_hour + 1)
-        event_values = self._encode(EVENTS, events.table)
         landed = _Landings(flights, first_row, rows)
         known = _PredictionIds(chosen["request_id"])
         gc.freeze()                                    # a hundred thousand ids are no garbage
@@ -110,11 +106,9 @@ class Replay:
         ends = np.append(bounds[1:], len(hours))
         for begin, end in zip(bounds, ends, strict=True):
             hour = int(hours[begin])
-            self._write(EVENTS, 0, event_values[events.take_through(hour)])
-            self._await_watermark(hour)
+            self._release(hour)
             self._write(self._requests, self.tally.hours % self._partitions, values[begin:end])
             self.tally.produced += int(end - begin)
-            self._write(EVENTS, 0, event_values[events.take_before(hour + 1)])
             self._collect(known)
             self._send_outcomes(landed.until(hour), known)
             self._await_answers()
@@ -122,7 +116,6 @@ class Replay:
             if self.tally.hours % 50 == 0:
                 progress(int(end), rows, "flights")
         progress(rows, rows, "flights")
-        self._write(EVENTS, 0, event_values[events.take_through(last_hour + 1)])
         self._collect(known, everything=True)
         self._send_outcomes(landed.until(None), known)
         self._producer.flush()
@@ -172,8 +165,10 @@ class Replay:
         if values:
             self._producer.write(topic, partition, values)
 
-    def _await_watermark(self, hour: int) -> None:
+    def _release(self, hour: int) -> None:
+        """Let time come to a full hour, and wait until the features are what they were then."""
         target_us, deadline = hour * HOUR_MS * 1000, time.monotonic() + STEP_S
+        self._store.set_clock_us(target_us)
         while self._store.watermark_us() < target_us:
             self._expect(deadline, "the feature worker to apply an hour of events")
             time.sleep(LOOK_S)
@@ -228,28 +223,6 @@ class Replay:
         table = rows.append_column("prediction_id", ids)
         self._write(OUTCOMES, self.tally.hours % self._partitions, self._encode(OUTCOMES, table))
         self.tally.outcomes += rows.num_rows
-
-
-class _Timeline:
-    """Rows of a table in the order of their time, taken hour by hour from `first_hour` (exclusive) on."""
-
-    def __init__(self, table: pa.Table, column: str, first_hour: int, last_hour: int) -> None:
-        at = _times(table, column)
-        begin = int(np.searchsorted(at, (first_hour - 1) * HOUR_MS, side="right"))
-        end = int(np.searchsorted(at, last_hour * HOUR_MS, side="right"))
-        self.table, self._at, self._done = table.slice(begin, end - begin), at[begin:end], 0
-
-    def take_through(self, hour: int) -> slice:
-        """The rows not yet taken, up to a full hour, inclusive."""
-        return self._take(int(np.searchsorted(self._at, hour * HOUR_MS, side="right")))
-
-    def take_before(self, hour: int) -> slice:
-        """The rows not yet taken that come before a full hour."""
-        return self._take(int(np.searchsorted(self._at, hour * HOUR_MS, side="left")))
-
-    def _take(self, end: int) -> slice:
-        begin, self._done = self._done, max(self._done, end)
-        return slice(begin, self._done)
 
 
 class _Landings:

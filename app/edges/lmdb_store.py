@@ -32,6 +32,7 @@ class LmdbStore:
         self.path = path.resolve()
         self._project = project.encode()
         self._mark = self._project + b"\0\0watermark"
+        self._clock = self._project + b"\0\0clock"
         self._env = _acquire(self.path)
         self._synced_s = time.monotonic()
         self._sampled: dict[str, bytes] = {}
@@ -74,6 +75,16 @@ class LmdbStore:
         """See RecordStore; under a microsecond."""
         with self._transaction() as txn:
             return _micros(_getter(txn)(self._mark))
+
+    def clock_us(self) -> int:
+        """See RecordStore; under a microsecond."""
+        with self._transaction() as txn:
+            return _micros(_getter(txn)(self._clock))
+
+    def set_clock_us(self, clock_us: int) -> None:
+        """See RecordStore."""
+        with self._transaction(write=True) as txn:
+            txn.put(self._clock, clock_us.to_bytes(8, "little", signed=True))
 
     def sample_keys(self, view: ViewPlan, n: int) -> list[bytes]:
         """See RecordStore."""

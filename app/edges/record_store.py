@@ -64,6 +64,14 @@ class RecordStore(Protocol):
         """The watermark; one cheap read."""
         ...
 
+    def clock_us(self) -> int:
+        """The time to which a replay has been released, 0 before `set_clock_us`. Live workers do not look at it."""
+        ...
+
+    def set_clock_us(self, clock_us: int) -> None:
+        """Release a replay up to a time: the feature worker then applies what happened until then, and no more."""
+        ...
+
     def sample_keys(self, view: ViewPlan, n: int) -> list[bytes]:
         """Up to n keys of a view, going on where the last call ended, and from the start again at the end."""
         ...

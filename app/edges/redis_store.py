@@ -48,6 +48,7 @@ class RedisStore:
     def __init__(self, url: str, project: str) -> None:
         self._project = project.encode()
         self._mark = self._project + b":\0watermark"
+        self._clock = self._project + b":\0clock"
         parts = urlsplit(url)
         self._where = f"{parts.hostname or parts.path}:{parts.port or 6379}"  # never the password
         self._client: Any = redis.Redis.from_url(  # its commands are typed for strings, ours are bytes
@@ -87,6 +88,14 @@ class RedisStore:
     def watermark_us(self) -> int:
         """See RecordStore; one round trip."""
         return int(self._call(self._client.get, self._mark) or 0)
+
+    def clock_us(self) -> int:
+        """See RecordStore; one round trip."""
+        return int(self._call(self._client.get, self._clock) or 0)
+
+    def set_clock_us(self, clock_us: int) -> None:
+        """See RecordStore."""
+        self._call(self._client.set, self._clock, clock_us)
 
     def sample_keys(self, view: ViewPlan, n: int) -> list[bytes]:
         """See RecordStore. SCAN, so that the server is never held up."""

@@ -198,3 +198,15 @@ def test_a_store_that_cannot_be_reached_is_one_clear_error(tmp_path):
     assert "secret" not in str(raised.value)
     with pytest.raises(Refused, match="WEIR_ONLINE_STORE"):
         open_store(Settings(home=tmp_path, online_store="cassandra"))
+
+
+def test_a_replays_clock_is_seen_by_everyone(store, settings):
+    other = open_store(settings, "weir")
+    assert store.clock_us() == 0
+    store.set_clock_us(7 * HOUR_US)
+    assert other.clock_us() == 7 * HOUR_US
+    store.set_clock_us(3 * HOUR_US)                     # another replay begins
+    assert other.clock_us() == 3 * HOUR_US
+    store.clear()
+    assert store.clock_us() == 0
+    other.close()
