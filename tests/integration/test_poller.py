@@ -267,6 +267,21 @@ def test_a_commit_never_passes_work_in_flight(settings: Settings) -> None:
         until(lambda: log.committed(group) == log.ends, 10, "commits of everything")
 
 
+def test_progress_is_told_while_the_poller_polls(settings: Settings) -> None:
+    log, group = Log(settings), new_group()
+    log.write(1200)
+    member = Member(settings, log, group, hold=True)
+    with closing(member):
+        until(lambda: set(rows(member.begun)) == log.offsets, 20, "everything to be begun")
+        until(lambda: [seen.highwater for seen in member.poller.progress().values()] == [300] * 4, 10, "the ends")
+        progress = member.poller.progress().values()
+        assert [(seen.position, seen.fetched) for seen in progress] == [(0, 300)] * PARTITIONS
+        assert all(abs(time.time() - (seen.oldest_ms or 0) / 1000) < 60 for seen in progress)
+        member.release()
+        progress = member.poller.progress().values()
+        assert [(seen.position, seen.oldest_ms) for seen in progress] == [(300, None)] * PARTITIONS
+
+
 def test_a_drain_lets_nothing_more_begin_and_waits_for_what_has_begun(settings: Settings) -> None:
     log, group = Log(settings), new_group()
     log.write(400)

@@ -154,7 +154,10 @@ class Service:
     @contextmanager
     def worker(self, **variables: object) -> Iterator[Child]:
         """A running `weir worker scorer`; killed at the end if it still runs."""
-        environment = {"WEIR_SERVICE": self.name, "WEIR_MAX_RECORD_BYTES": str(MAX_BYTES)}
+        environment = {
+            "WEIR_SERVICE": self.name, "WEIR_MAX_RECORD_BYTES": str(MAX_BYTES),
+            "WEIR_SESSION_TIMEOUT_S": "3",             # a first join is held for half of it, a lost member for all
+        }  # fmt: skip
         environment |= {f"WEIR_{name.upper()}": str(value) for name, value in variables.items()}
         command = ["worker", "scorer", "--bundle", str(self.bundle)]
         child = self.stack.spawn(command, f"{self.name}-{uuid4().hex[:4]}", environment)
