@@ -15,8 +15,8 @@ import structlog
 from app.agents.host import parked_on_failure
 from app.agents.intake import Intake
 from app.core.batch import MicroBatch
-from app.core.errors import Refused
-from app.edges import bundle_store, feature_plan
+from app.core.errors import Refused, Unavailable
+from app.edges import bundle_store, clickhouse, feature_plan, ledger
 from app.edges.block_store import ClickHouseBlocks
 from app.edges.kafka import partitions_of
 from app.edges.schema_registry import Registry
@@ -24,7 +24,7 @@ from app.edges.transport import ChunkApp, chunk_topic, new_app
 from app.recording import tables
 from app.recording.recorder import Decoded, Flushed, Recorder, Stream
 from app.settings import Settings
-from app.telemetry import BlockRecorded, Telemetry, WriteRetried
+from app.telemetry import BlockRecorded, LedgerChecked, Telemetry, WriteRetried
 from app.wire.decode import Decoder
 
 PREDICTIONS, OUTCOMES, DEAD_LETTERS, LEDGER = "weir.predictions", "weir.outcomes", "weir.dead-letters", "weir.ledger"
@@ -62,9 +62,26 @@ def new_recorder(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
             await parked_on_failure(app, record(intake, recorder, telemetry))
 
         app.agent(chunk_topic(app, *streams), name="records")(records)
+        app.task(partial(watch_ledger, settings, telemetry))
         return app
 
     return new
+
+
+async def watch_ledger(settings: Settings, telemetry: Telemetry) -> None:
+    """Tell the ledger as metrics, now and then; rows still on their way count as missing until they are in."""
+    log = structlog.get_logger(__name__)
+    while True:
+        await asyncio.sleep(settings.ledger_every_s)
+        try:
+            client = await asyncio.to_thread(clickhouse.connect, settings)
+            found = await asyncio.to_thread(ledger.read, client, settings.service)
+        except (Unavailable, Refused) as error:            # recording notices by itself, and has a budget to wait
+            log.warning("the ledger could not be asked", reason=str(error))
+            continue
+        telemetry.emit(LedgerChecked(
+            service=settings.service, gaps=found.gaps, duplicates=found.duplicates, missing=found.missing
+        ))
 
 
 def open_streams(settings: Settings) -> dict[str, Stream]:

@@ -106,8 +106,8 @@ def _model(report: dict[str, Any]) -> RenderableType:
         (f"{model['service']} {model['version']}", model["digest"][:12], "bundle digest"),
         ("AUC by SQL", f"{model['auc_sql']:.6f}", f"scikit-learn says {model['auc_reference']:.6f}"),
         ("largest score difference", f"{model['max_abs_score_diff']:.1e}", "against ONNX Runtime directly"),
-        ("outcomes joined", f"{outcomes['joined']:,}", f"of {outcomes['received']:,}; cancelled ones have none"),
-        ("business value", f"${outcomes['business_value']:,.0f}", "missed and false alerts, as priced"),
+        ("outcomes joined", f"{outcomes['joined']:,}", f"of {outcomes['received']:,}; cancelled have none"),
+        ("business value", f"{outcomes['business_value']:,.0f} $", "missed and false alerts, as priced"),
     )
 
 
@@ -119,7 +119,7 @@ def _features(report: dict[str, Any]) -> RenderableType:
         ("rows with a stale feature", f"{features['stale_rows']:,}", "past its ttl: the policy took over"),
         ("features from the future", f"{features['from_the_future']:,}", "by SQL, on every row"),
         ("point-in-time mismatches", f"{features['point_in_time_mismatches']:,}",
-         f"{features['point_in_time_sample']:,} requests done again from events"),
+         f"{features['point_in_time_sample']:,} requests, from raw events"),
     )  # fmt: skip
 
 

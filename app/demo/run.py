@@ -122,7 +122,7 @@ def _play(
     burst_cache = (all_cache[0] - replay_cache[0], all_cache[1] - replay_cache[1])
     return Run(
         bundle, replay.tally, findings, rows, BURST_ROWS, _share(all_cache), _share(burst_cache),
-        {**watch.seconds, "total": watch.total, "warm_up": replay.tally.seconds["warm_up"]},
+        {**watch.seconds, "total": watch.total},
     )  # fmt: skip
 
 

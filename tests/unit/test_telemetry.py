@@ -14,7 +14,7 @@ STAGES = {"wait_s": 0.001, "decode_s": 0.001, "lookup_s": 0.002, "assemble_s": 0
 EXAMPLES = (
     telemetry.WorkerStarted(role="scorer", version="0.1.0", ready_s=2.5, service="s", digest="abc"),
     telemetry.ChunkFetched(role="scorer", topic="t", records=512),
-    telemetry.ChunkCommitted(role="scorer", topic="t", partition=3, offset=512, chunks=2),
+    telemetry.ChunkCommitted(role="scorer", topic="t", partition=3, offset=512, records=2),
     telemetry.LagMeasured(role="scorer", topic="t", partition=3, records=7, seconds=0.25),
     telemetry.PartitionsAssigned(role="scorer", partitions=4),
     telemetry.WriteRetried(role="scorer", sink="kafka"),
