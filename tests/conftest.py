@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import prometheus_client  # noqa: F401  before any test imports feast, which would switch it to files shared by processes
 import pytest
 
 if TYPE_CHECKING:
