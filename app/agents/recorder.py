@@ -15,6 +15,7 @@ import structlog
 from app.agents.host import parked_on_failure
 from app.agents.intake import Intake
 from app.core.batch import MicroBatch
+from app.core.decoded import Decoded
 from app.core.errors import Refused, Unavailable
 from app.edges import bundle_store, clickhouse, feature_plan, ledger
 from app.edges.block_store import ClickHouseBlocks
@@ -22,7 +23,7 @@ from app.edges.kafka import partitions_of
 from app.edges.schema_registry import Registry
 from app.edges.transport import ChunkApp, chunk_topic, new_app
 from app.recording import tables
-from app.recording.recorder import Decoded, Flushed, Recorder, Stream
+from app.recording.recorder import Flushed, Recorder, Stream
 from app.settings import Settings
 from app.telemetry import BlockRecorded, LedgerChecked, Telemetry, WriteRetried
 from app.wire.decode import Decoder

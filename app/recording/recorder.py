@@ -12,31 +12,13 @@ import pyarrow as pa
 
 from app.core.block import Block, Marks
 from app.core.chunk import Chunk, Partition
+from app.core.decoded import Decoded
 from app.core.rejects import Rejects
 from app.recording import tables
 from app.recording.blocks import PartitionBlocks, Piece
 from app.recording.rising import rising
 
 NO_REJECTS = Rejects()
-
-
-class Decoded(Protocol):
-    """What wire.decode.Decoder returns: see there."""
-
-    @property
-    def rows(self) -> pa.RecordBatch:
-        """Decoded rows, n of them."""
-        ...
-
-    @property
-    def origin(self) -> npt.NDArray[np.int32]:
-        """int32[n], ascending; the record that row i came from."""
-        ...
-
-    @property
-    def rejects(self) -> Rejects:
-        """Records that did not decode."""
-        ...
 
 
 class Store(Protocol):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ import pyarrow as pa
 from app.core.batch import MicroBatch
 from app.core.bundle import Bundle
 from app.core.clock import Clock
+from app.core.decoded import Decoded
 from app.core.features import FeatureBlock, Lookup
 from app.core.rejects import Reason, Rejects, Stage
 from app.scoring import records
@@ -23,22 +23,6 @@ Encode = Callable[[pa.RecordBatch], Sequence[bytes]]
 _Turned = tuple[npt.NDArray[np.bool_], Reason, list[str]]      # bool[n], and why, and a detail for each that is true
 
 EVENT_MS = (0, 4_102_444_800_000)  # 1970 to 2100, milliseconds: within the years of a UUIDv7 and of ClickHouse's dates
-
-
-class Decoded(Protocol):
-    """Rows that fit the contract, the record each came from, and the records that do not fit."""
-
-    @property
-    def rows(self) -> pa.RecordBatch:
-        """n rows in record order."""
-
-    @property
-    def origin(self) -> npt.NDArray[np.int32]:
-        """int32[n], record of each row."""
-
-    @property
-    def rejects(self) -> Rejects:
-        """Records dropped; with `origin` they partition the input."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from app.core.contract import Contract
+from app.core.decoded import Decoded
 from app.core.errors import Refused
 from app.core.rejects import Reason, Rejects, Stage
 from app.wire import frame, shape
 from app.wire.bodies import Writer, halve
-
-
-@dataclass(frozen=True, slots=True)
-class Decoded:
-    """Rows that fit the contract, and the records that did not.
-
-    rows: under the reader's Arrow schema, n rows, in record order. origin: int32[n], ascending, the record of row i.
-    origin and rejects.record partition the input.
-    """
-
-    rows: pa.RecordBatch
-    origin: npt.NDArray[np.int32]
-    rejects: Rejects
 
 
 class Decoder:

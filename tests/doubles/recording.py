@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from functools import cache
 
 from app.core.chunk import Chunk, ChunkBook, Partition
+from app.core.decoded import Decoded
 from app.recording import tables
 from app.recording.recorder import Recorder, Store, Stream
-from app.wire.decode import Decoded, Decoder
+from app.wire.decode import Decoder
 from tests.doubles import records
 
 MAX_BYTES = 1 << 20
