@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from app.core.errors import Unavailable
-from app.demo import data, training
+from app.demo import apart, data
 from app.demo.data import HOUR_MS, Flights, Progress
 from app.demo.replay import Replay, Tally
 from app.demo.system import Workers, prepare
@@ -76,7 +76,7 @@ def run(settings: Settings, flights_wanted: int, progress: Progress, say: Callab
     with watch.phase("setup"):
         flights = data.load(settings, progress)
     with watch.phase("train"):
-        bundle = training.build(settings, progress)
+        bundle = apart.build(settings, progress)
     with Stack(settings, report=say) as stack:
         with watch.phase("setup"):
             workers, replay = _start(stack, bundle, say)
