@@ -29,8 +29,10 @@ def build(settings: Settings, progress: Progress) -> Path:
             kind, *said = here.recv()
             if kind == "built":
                 return Path(said[0])
-            if kind == "failed":
-                raise _error(*said)
+            if kind == "refused":
+                raise Refused(said[0], where=said[1], remedy=said[2])
+            if kind == "unavailable":
+                raise Unavailable(said[0], where=said[1], remedy=said[2])
             progress(*said)
     except EOFError:
         child.join()
@@ -47,10 +49,6 @@ def _train(settings: Settings, out: Connection[Any, Any]) -> None:
         path = training.build(settings, lambda *step: out.send(("step", *step)))
         out.send(("built", str(path)))
     except WeirError as error:
-        out.send(("failed", isinstance(error, Refused), error.what, error.where, error.remedy))
+        out.send(("refused" if isinstance(error, Refused) else "unavailable", error.what, error.where, error.remedy))
     out.close()
     os._exit(0)  # at an ordinary exit DuckDB's bindings list on stderr what they leak
-
-
-def _error(refused: bool, what: str, where: str, remedy: str) -> WeirError:
-    return (Refused if refused else Unavailable)(what, where=where, remedy=remedy)
