@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,9 +10,9 @@ from rich.console import Console, Group
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from app.edges.ledger import LedgerReport
+    from app.edges.ledger import LedgerReport, PartitionLedger
 
-COLUMNS = ("partition", "offsets", "entries", "read", "scored", "rejected")
+COLUMNS = ("partition", "offsets", "entries", "read", "scored", "rejected", "faults")
 FAULTS = ("gaps", "missing", "duplicates", "stray", "unbalanced", "unread")
 MEANINGS = {
     "gaps": "no entry covers these offsets",
@@ -43,19 +44,10 @@ def ledger(
 
 
 def render(report: LedgerReport) -> Group:
-    """The report for a terminal: a row a partition, then the first faults, then the verdict."""
-    table = Table(title="ledger", title_justify="left")
-    for heading in ("role", "topic", *COLUMNS, *FAULTS):
-        table.add_column(heading, justify="left" if heading in ("role", "topic", "offsets") else "right")
-    for part in report.partitions:
-        span = f"{part.first:,} - {part.last:,}" if part.entries else "none"
-        counts = (part.entries, part.read, part.scored, part.rejected)
-        faults = [getattr(part, name) for name in FAULTS]
-        table.add_row(
-            part.role, part.source_topic, str(part.source_partition), span, *(f"{count:,}" for count in counts),
-            *(f"[bold red]{count:,}[/]" if count else "0" for count in faults),
-        )
-    parts: list[Table | str] = [table]
+    """The report for a terminal: a table for each role and topic, then the first faults, then the verdict."""
+    parts: list[Table | str] = []
+    for (role, topic), found in groupby(report.partitions, key=lambda part: (part.role, part.source_topic)):
+        parts.append(_partitions(f"{role}: {topic}", list(found)))
     if report.faults:
         listed = Table("fault", "topic", "partition", "offsets", "count", title="first faults", title_justify="left")
         for fault in report.faults:
@@ -64,6 +56,20 @@ def render(report: LedgerReport) -> Group:
         parts.append(listed)
     parts.append(_verdict(report))
     return Group(*parts)
+
+
+def _partitions(title: str, partitions: list[PartitionLedger]) -> Table:
+    table = Table(title=title, title_justify="left")
+    for heading in COLUMNS:
+        table.add_column(heading, justify="left" if heading in ("offsets", "faults") else "right")
+    for part in partitions:
+        span = f"{part.first:,} - {part.last:,}" if part.entries else "none"
+        counts = (part.entries, part.read, part.scored, part.rejected)
+        wrong = [f"[bold red]{getattr(part, name):,} {name}[/]" for name in FAULTS if getattr(part, name)]
+        table.add_row(
+            str(part.source_partition), span, *(f"{count:,}" for count in counts), ", ".join(wrong) or "none"
+        )
+    return table
 
 
 def _verdict(report: LedgerReport) -> str:
