@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     bundle: str = ""                                # path of a bundle folder, or its digest in bundles_dir
     variant: str = "champion"                       # name on predictions of the bundle that is served
     clock: Literal["wall", "event"] = "wall"        # "event": a replay of the past, driven by its events
-    batch_max_rows: int = 4096                      # the cost curve is flat from about 256 rows (facts: 7.1 us a row)
+    batch_max_rows: int = 4096                      # the cost curve of trees is flat from about 256 rows
     batch_max_wait_ms: float = 2.0                  # a longer wait gains few rows at low rates and costs latency
     max_record_bytes: int = 65_536                  # a request is some hundred bytes; bounds a batch to 256 MiB
     dead_letter_limit: float = 0.05                 # share of dead letters over the window past which the worker stops
