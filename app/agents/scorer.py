@@ -18,7 +18,7 @@ from app.core.errors import Refused
 from app.core.features import Status
 from app.core.limit import DeadLetterLimit
 from app.edges.producer import Producer
-from app.edges.spans import Spans
+from app.edges.spans import Span, Spans
 from app.edges.transport import ChunkApp, chunk_topic, new_app
 from app.scoring.predict import Scored, Scorer
 from app.settings import Settings
@@ -135,10 +135,10 @@ def _tell(scored: Scored, parts: Parts, share: float, produce_s: float) -> None:
     ))  # fmt: skip
     spent_s = sum((timing.decode_s, timing.lookup_s, timing.assemble_s, timing.run_s, scored.encode_s, produce_s))
     closed_by = scored.batch.closed_by.value
-    parts.spans.record(
+    parts.spans.record(Span(
         "score", now_ns - int(spent_s * 1e9), now_ns, scored.traceparents,
         {"weir.rows": scored.scored, "weir.rejected": len(scored.rejects), "weir.closed_by": closed_by},
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def _report(app: ChunkApp, delivery: asyncio.Task[None]) -> None:

@@ -7,6 +7,7 @@ Off unless WEIR_TRACES_ENDPOINT is set; OpenTelemetry is imported only then. A p
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,22 +19,26 @@ from app.settings import Settings
 MAX_LINKS = 128  # OpenTelemetry's own default limit per span; past it the SDK would drop them silently
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A finished micro-batch.
+
+    started_ns, ended_ns: nanoseconds since the epoch. parents: n strings, the requests' `traceparent` column; null
+    allowed; the first MAX_LINKS of sampled traces become links.
+    """
+
+    name: str
+    started_ns: int
+    ended_ns: int
+    parents: pa.Array | None
+    attributes: Mapping[str, str | int | float]
+
+
 class Spans(Protocol):
     """Where spans go."""
 
-    def record(
-        self,
-        name: str,
-        started_ns: int,
-        ended_ns: int,
-        parents: pa.Array | None,
-        attributes: Mapping[str, str | int | float],
-    ) -> None:
-        """Report a finished micro-batch.
-
-        started_ns, ended_ns: nanoseconds since the epoch. parents: n strings, the requests' `traceparent` column; null
-        allowed; the first MAX_LINKS of sampled traces become links.
-        """
+    def record(self, span: Span) -> None:
+        """Report it."""
         ...
 
     def close(self) -> None:
@@ -44,14 +49,7 @@ class Spans(Protocol):
 class NoSpans:
     """Tracing is off."""
 
-    def record(
-        self,
-        name: str,
-        started_ns: int,
-        ended_ns: int,
-        parents: pa.Array | None,
-        attributes: Mapping[str, str | int | float],
-    ) -> None:
+    def record(self, span: Span) -> None:
         """Do nothing."""
 
     def close(self) -> None:
@@ -73,30 +71,22 @@ class BatchSpans:
         self._provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter(settings.traces_endpoint)))
         self._tracer = self._provider.get_tracer("weir")
 
-    def record(
-        self,
-        name: str,
-        started_ns: int,
-        ended_ns: int,
-        parents: pa.Array | None,
-        attributes: Mapping[str, str | int | float],
-    ) -> None:
+    def record(self, span: Span) -> None:
         """See Spans. Only the linked requests, at most MAX_LINKS, are touched one by one."""
         from opentelemetry.trace import Link, SpanContext, TraceFlags  # noqa: PLC0415
 
         links = []
         linked = 0
-        if parents is not None:
-            rows = np.flatnonzero(traceparent.sampled(parents))
+        if span.parents is not None:
+            rows = np.flatnonzero(traceparent.sampled(span.parents))
             linked = len(rows)
-            for text in parents.take(pa.array(rows[:MAX_LINKS])).to_pylist():
+            for text in span.parents.take(pa.array(rows[:MAX_LINKS])).to_pylist():
                 parent = traceparent.parse(text)
                 if parent is not None:
                     links.append(Link(SpanContext(parent.trace_id, parent.span_id, True, TraceFlags(parent.flags))))
-        span = self._tracer.start_span(
-            name, links=links, start_time=started_ns, attributes={**attributes, "weir.sampled_requests": linked}
-        )
-        span.end(ended_ns)
+        attributes = {**span.attributes, "weir.sampled_requests": linked}
+        told = self._tracer.start_span(span.name, links=links, start_time=span.started_ns, attributes=attributes)
+        told.end(span.ended_ns)
 
     def close(self) -> None:
         """Send what is queued, for a few seconds at most."""

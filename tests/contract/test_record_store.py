@@ -14,23 +14,15 @@ from app.edges.record_layout import decode_key, encode_key, layout_of
 from app.edges.record_store import Ask, Write, open_store
 from app.settings import Settings
 from tests.ports import free_port
-from tests.redis_server import redis_server
 
 CARRIERS = ViewPlan("carriers", ("carrier",), ("delay", "late"), ("float32", "float32"), 60.0)
 ROUTES = ViewPlan("routes", ("dest", "origin"), ("n", "open", "delay"), ("int64", "bool", "float32"), 60.0)
 HOUR_US = 3_600_000_000
 
 
-@pytest.fixture(scope="module")
-def redis_url():
-    with redis_server() as url:
-        yield url
-
-
-@pytest.fixture(params=["lmdb", "redis"])
-def settings(request, tmp_path):
-    url = "lmdb" if request.param == "lmdb" else request.getfixturevalue("redis_url")
-    return Settings(home=tmp_path, online_store=url)
+@pytest.fixture
+def settings(store_settings):
+    return store_settings
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from app.rolling.history import history
 from app.rolling.state import HOUR_US, VIEWS, WEATHER
 from app.settings import ROOT, Settings
 from app.telemetry import Telemetry
-from tests.redis_server import redis_server
 
 SERVICE = "flight_delay_v1"
 BEGIN_US = int(datetime(2013, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
@@ -66,16 +65,9 @@ def moment(hours):
     return datetime(2013, 1, 1, tzinfo=UTC) + timedelta(hours=hours)
 
 
-@pytest.fixture(scope="module")
-def redis_url():
-    with redis_server() as url:
-        yield url
-
-
-@pytest.fixture(params=["lmdb", "redis"])
-def settings(request, tmp_path):
-    url = "lmdb" if request.param == "lmdb" else request.getfixturevalue("redis_url")
-    return Settings(home=tmp_path, online_store=url)
+@pytest.fixture
+def settings(store_settings):
+    return store_settings
 
 
 @pytest.fixture

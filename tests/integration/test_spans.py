@@ -52,8 +52,8 @@ def test_a_batch_is_one_span_with_bounded_links_to_sampled_requests(collector):
     endpoint, bodies = collector
     out = spans.connect(Settings(traces_endpoint=endpoint), "scorer")
     parents = [parent(i + 1) for i in range(300)] + [None, "nonsense", parent(999, "00")]
-    out.record("score", 1_000, 3_000, pa.array(parents[::-1], pa.string()), {"weir.rows": 303})
-    out.record("score", 4_000, 5_000, None, {})
+    out.record(spans.Span("score", 1_000, 3_000, pa.array(parents[::-1], pa.string()), {"weir.rows": 303}))
+    out.record(spans.Span("score", 4_000, 5_000, None, {}))
     out.close()
     first, second = received(bodies)
     assert (first.name, first.start_time_unix_nano, first.end_time_unix_nano) == ("score", 1_000, 3_000)
@@ -67,7 +67,7 @@ def test_a_batch_is_one_span_with_bounded_links_to_sampled_requests(collector):
 def test_off_by_default_and_then_not_even_imported():
     program = (
         "import sys; from app.settings import Settings; from app.edges import spans\n"
-        "out = spans.connect(Settings(), 'scorer'); out.record('score', 1, 2, None, {}); out.close()\n"
+        "out = spans.connect(Settings(), 'scorer'); out.record(spans.Span('score', 1, 2, None, {})); out.close()\n"
         "assert not [name for name in sys.modules if name.startswith('opentelemetry')]"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
