@@ -21,7 +21,7 @@ from app.wire.decode import Decoder
 
 EVENTS = "weir.events.flights"
 GROUP = "weir-features"
-CLOCK_S = 0.0005         # between two looks at a replay's clock, of a microsecond each
+CLOCK_S = 0.001          # between two looks at a replay's clock
 
 
 def new_features(settings: Settings, telemetry: Telemetry) -> Callable[[], ChunkApp]:

@@ -23,10 +23,10 @@ from app.edges.embedded import Stack
 from app.edges.record_store import open_store
 from app.settings import Settings
 
-# An hour of the replay waits for one worker after the other, and the embedded broker holds every fetch for the whole of
-# its waiting time; nobody waits for the recorder meanwhile.
+# Every hour of the replay waits for the scorer, and the embedded broker holds each fetch for the whole of its waiting
+# time. Nobody waits for the others' fetches: events are sent ahead, the record may follow, and each fetch costs CPU.
 PROMPT = {"WEIR_FETCH_WAIT_MAX_MS": "2", "WEIR_BATCH_MAX_WAIT_MS": "0"}
-PATIENT = {"WEIR_FETCH_WAIT_MAX_MS": "100", "WEIR_BLOCK_MAX_WAIT_S": "5"}
+PATIENT = {"WEIR_FETCH_WAIT_MAX_MS": "500", "WEIR_BLOCK_MAX_WAIT_S": "5"}
 FIRST_TEST_DAY = np.datetime64("2013-07-01T04:00", "ms")  # midnight in New York; training ends before it
 BURST_ROWS = 200_000
 COUNTS = ("SELECT count() FROM predictions", "SELECT count() FROM outcomes FINAL", "SELECT sum(read) FROM ledger")
@@ -91,7 +91,7 @@ def _start(stack: Stack, bundle: Path, say: Callable[[str], None]) -> tuple[Work
     store = open_store(stack.settings)
     workers = Workers(stack)
     workers.start("scorer", "--bundle", str(bundle), **PROMPT)
-    workers.start("features", **PROMPT)
+    workers.start("features", **PATIENT)
     workers.start("recorder", **PATIENT)
     workers.wait_ready(say)
     return workers, Replay(stack.settings, store, workers.check)
