@@ -7,9 +7,10 @@ import socket
 import time
 from functools import partial
 
-from app.agents.scorer import DEAD_LETTERS, LEDGER, PREDICTIONS, Parts, requests_topic
+from app.agents.scorer import DEAD_LETTERS, LEDGER, PREDICTIONS, Parts
 from app.core.bundle import Bundle
 from app.core.clock import Clock, EventClock, WallClock
+from app.core.contract import requests_topic
 from app.core.errors import Refused
 from app.core.features import Lookup
 from app.edges import bundle_store, spans

@@ -14,6 +14,7 @@ from typing import Any
 from app.agents.host import handed_over, parked_on_failure
 from app.agents.intake import Intake
 from app.core.batch import MicroBatch
+from app.core.contract import requests_topic
 from app.core.errors import Refused
 from app.core.features import Status
 from app.core.limit import DeadLetterLimit
@@ -25,11 +26,6 @@ from app.settings import Settings
 from app.telemetry import BatchScored, Telemetry
 
 PREDICTIONS, DEAD_LETTERS, LEDGER = "weir.predictions", "weir.dead-letters", "weir.ledger"
-
-
-def requests_topic(service: str) -> str:
-    """The topic that carries a service's requests."""
-    return f"weir.requests.{service}"
 
 
 def group_of(service: str) -> str:

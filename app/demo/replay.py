@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from app.agents.scorer import LEDGER, PREDICTIONS, requests_topic
+from app.agents.scorer import LEDGER, PREDICTIONS
+from app.core.contract import requests_topic
 from app.core.errors import Unavailable
 from app.demo.data import HOUR_MS, Flights, Progress
 from app.edges.kafka import client_config, partitions_of

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from clickhouse_connect.driver import Client
 
-from app.agents.scorer import requests_topic
 from app.core.bundle import Bundle
+from app.core.contract import requests_topic
 from app.demo import check
 from app.demo.data import Flights, Progress
 from app.edges import bundle_store, clickhouse, ledger, sql_files
