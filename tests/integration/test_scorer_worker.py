@@ -6,167 +6,30 @@ import os
 import signal
 import subprocess
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
 import psutil
 import pytest
-from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka import Producer as RdProducer
 
 from app.agents.parts import open_parts
 from app.core.contract import requests_topic, subject_of
 from app.core.errors import WeirError
 from app.edges.embedded import Stack
-from app.edges.kafka import bounds, client_config
 from app.edges.leash import Child
 from app.edges.onnx_model import Model
 from app.edges.schema_registry import Registry
-from app.edges.topics import declared, ensure
 from app.telemetry import Telemetry
 from app.wire import request_contract
-from app.wire.decode import Decoder
-from app.wire.encode import Encoder
 from tests import tiny_requests as tiny
-from tests.bundles import SIGNATURE, tiny_bundle
+from tests.bundles import SIGNATURE
 from tests.ports import free_port
+from tests.service_under_test import MAX_BYTES, START_S, Service
 from tests.waiting import until
 
-MAX_BYTES = 2000
-OUT = ("weir.predictions", "weir.dead-letters", "weir.ledger")
 SMALL = {"chunk_max_records": 512, "batch_max_rows": 512}      # so that work lasts longer than a signal takes
-START_S = 30.0                          # two cores, several workers starting at once
-
-
-@dataclass
-class Service:
-    """A scoring service of its own, with its topics, contract and bundle; and everything written in its name."""
-
-    stack: Stack
-    folder: Path
-    name: str = field(default_factory=lambda: f"tiny-{uuid4().hex[:6]}")
-    sent: dict[tuple[int, int], bytes | None] = field(default_factory=dict)      # (partition, offset) -> value
-    rows: dict[str, list[dict]] = field(default_factory=lambda: defaultdict(list))
-    _next: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(4), 0))
-
-    def __post_init__(self) -> None:
-        self.bundle = tiny_bundle(self.folder, service=self.name)
-        self.settings = self.stack.settings.model_copy(update={"service": self.name})
-        self.topic = requests_topic(self.name)
-        registry = Registry(self.settings)
-        registry.register(subject_of(self.topic), request_contract.build(self.name, SIGNATURE))
-        ensure(self.settings, declared(self.settings))
-        self.encoder = Encoder(registry.contract(subject_of(self.topic)))
-        self._decoders = {topic: Decoder(registry.contract(subject_of(topic)), registry.schema_text) for topic in OUT}
-        self._producer = RdProducer(client_config(self.settings, "tests") | {"linger.ms": 5})
-        self._reader = Consumer({**client_config(self.settings, "tests"), "group.id": "tests"})
-        ends = {source: end for topic in OUT for source, (_, end) in bounds(self.settings, topic).items()}
-        self._reader.assign([TopicPartition(*source, end) for source, end in ends.items()])
-
-    def send(self, partition: int, values: list[bytes | None]) -> None:
-        for value in values:
-            self._producer.produce(self.topic, value, key=b"key", partition=partition)
-        assert self._producer.flush(20) == 0
-        for value in values:
-            self.sent[partition, self._next[partition]] = value
-            self._next[partition] += 1
-
-    def send_rows(self, count: int) -> None:
-        """Good requests, spread over the partitions."""
-        encoded = self.encoder.encode(tiny.rows(count, first=len(self.sent)))
-        for partition in range(4):
-            self.send(partition, encoded[partition::4])
-
-    def look(self) -> Service:
-        """Take what has been written since the last look."""
-        while self.look_once():
-            pass
-        return self
-
-    def look_once(self) -> bool:
-        """Take some of it; False when there is nothing."""
-        if messages := self._reader.consume(10_000, 0.05):
-            by_topic = defaultdict(list)
-            for message in messages:
-                assert message.error() is None
-                by_topic[message.topic()].append(message)
-            for topic, found in by_topic.items():
-                decoded = self._decoders[topic].decode([message.value() for message in found], 10**7)
-                assert not len(decoded.rejects)
-                for message, row in zip(found, decoded.rows.to_pylist(), strict=True):
-                    if row["service"] == self.name:
-                        assert message.partition() == row["source_partition"]
-                        self.rows[topic].append(row)
-        return bool(messages)
-
-    @property
-    def predictions(self) -> list[dict]:
-        return self.rows["weir.predictions"]
-
-    @property
-    def dead_letters(self) -> list[dict]:
-        return self.rows["weir.dead-letters"]
-
-    @property
-    def answered(self) -> Counter[tuple[int, int]]:
-        """How often each request was answered, by prediction or dead letter."""
-        return Counter((row["source_partition"], row["source_offset"]) for row in self.predictions + self.dead_letters)
-
-    @property
-    def in_ledger(self) -> set[tuple[int, int]]:
-        return {
-            (row["source_partition"], offset)
-            for row in self.rows["weir.ledger"] for offset in range(row["first"], row["last"] + 1)
-        }  # fmt: skip
-
-    def send_and_interrupt(self, child: Child, how: signal.Signals) -> None:
-        """Send many requests, and the signal when the first of them are answered."""
-        before = len(self.look().predictions)
-        os.kill(child.pid, signal.SIGSTOP)             # so that none is answered while they are written
-        self.send_rows(40_000)
-        os.kill(child.pid, signal.SIGCONT)
-
-        def under_way() -> bool:
-            self.look_once()
-            return len(self.predictions) > before
-
-        until(under_way, START_S, "the first answers")
-        os.kill(child.pid, how)
-
-    def all_answered(self) -> bool:
-        self.look()
-        return set(self.answered) == set(self.sent) == self.in_ledger
-
-    def committed(self) -> dict[int, int]:
-        consumer = Consumer({**client_config(self.settings, "tests"), "group.id": f"weir-scorer-{self.name}"})
-        try:
-            found = consumer.committed([TopicPartition(self.topic, partition) for partition in range(4)], 10)
-            return {part.partition: max(0, part.offset) for part in found}
-        finally:
-            consumer.close()
-
-    @contextmanager
-    def worker(self, **variables: object) -> Iterator[Child]:
-        """A running `weir worker scorer`; killed at the end if it still runs."""
-        environment = {
-            "WEIR_SERVICE": self.name, "WEIR_MAX_RECORD_BYTES": str(MAX_BYTES),
-            "WEIR_SESSION_TIMEOUT_S": "3",             # a first join is held for half of it, a lost member for all
-        }  # fmt: skip
-        environment |= {f"WEIR_{name.upper()}": str(value) for name, value in variables.items()}
-        command = ["worker", "scorer", "--bundle", str(self.bundle)]
-        child = self.stack.spawn(command, f"{self.name}-{uuid4().hex[:4]}", environment)
-        try:
-            yield child
-        finally:
-            if child.poll() is None:
-                os.kill(child.pid, signal.SIGKILL)
-            self.stack.forget(child)
 
 
 @pytest.fixture(scope="module")
