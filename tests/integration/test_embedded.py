@@ -15,7 +15,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from app.core.errors import Unavailable
-from app.edges import clickhouse, embedded, embedded_broker, embedded_clickhouse, embedded_kafka
+from app.edges import clickhouse, embedded, embedded_broker, embedded_clickhouse, embedded_kafka, kafka_node
 from app.edges.embedded import Stack
 from app.edges.service import claim_port
 from app.settings import ROOT, Settings
@@ -157,18 +157,18 @@ def test_a_missing_chdb_is_named(tmp_path, monkeypatch):
 
 
 def test_what_kafka_lacks_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(embedded_kafka, "find_java", lambda: "java")
+    monkeypatch.setattr(kafka_node, "find_java", lambda: "java")
     with pytest.raises(Unavailable, match=r"jars are missing.*make kafka"):
         embedded_kafka.plan(tmp_path / "libs", tmp_path, 9092)
     monkeypatch.undo()
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     with pytest.raises(Unavailable, match=r"needs Java, and there is none.*install Java 17"):
-        embedded_kafka.find_java()
+        kafka_node.find_java()
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/java").write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\" 2019-01-15' >&2\n")
     (tmp_path / "bin/java").chmod(0o755)
     with pytest.raises(Unavailable, match=r"needs Java 17, this is openjdk version \"11.0.2\""):
-        embedded_kafka.find_java()
+        kafka_node.find_java()
 
 
 def test_rows_follow_the_log(tmp_path):
@@ -224,7 +224,7 @@ def test_apache_kafka_keeps_its_log(tmp_path):
     if libs is None:
         pytest.skip("no jars of Apache Kafka: run `make kafka`")
     try:
-        embedded_kafka.find_java()
+        kafka_node.find_java()
     except Unavailable as error:
         pytest.skip(str(error))
     settings = Settings(home=tmp_path, embedded_broker="kafka", kafka_libs_dir=libs)

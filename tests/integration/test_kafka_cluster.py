@@ -1,0 +1,44 @@
+"""The cluster that tests run: what is acknowledged by two of three nodes survives the third."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.edges.kafka import bounds
+from app.edges.producer import Producer
+from app.edges.topics import declared, ensure
+from app.settings import Settings
+from tests.integration.test_leash import gone
+from tests.kafka_cluster import Cluster
+from tests.waiting import until
+
+TOPIC = "weir.predictions"
+
+
+def write(settings: Settings, records: int) -> None:
+    producer = Producer(settings, "tests")
+    for partition in range(4):
+        producer.write(TOPIC, partition, [b"x" * 100] * (records // 4))
+    producer.flush()
+
+
+def test_what_is_acknowledged_survives_nodes_that_are_killed_stopped_and_started(tmp_path: Path) -> None:
+    with Cluster(tmp_path) as cluster:
+        settings = cluster.settings(Settings(home=tmp_path))
+        ensure(settings, declared(settings))
+        assert set(cluster.in_sync(TOPIC)[0]) == {1, 2, 3}
+        write(settings, 4000)
+        lost = cluster.leaders(TOPIC)[0]
+        cluster.kill(lost)
+        write(settings, 4000)                           # waits for the new leaders
+        assert lost not in cluster.leaders(TOPIC).values()
+        cluster.start(lost)
+        cluster.until_in_sync(TOPIC)
+        other = cluster.leaders(TOPIC)[0]
+        cluster.stop(other)
+        write(settings, 4000)
+        until(lambda: other not in cluster.leaders(TOPIC).values(), 30, "new leaders")
+        assert {end for _, end in bounds(settings, TOPIC).values()} == {3000}
+        assert len(cluster.running) == 2
+        pids = [cluster.pid(node) for node in cluster.running]
+    assert gone(*pids)
