@@ -3,27 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import prometheus_client  # noqa: F401  before any test imports feast, which would switch it to files shared by processes
 import pytest
 
+from tests.kafka_cluster import kafka_libs
 from tests.redis_server import redis_server
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from app.edges.embedded import Stack
     from app.settings import Settings
 
 
+BROKERS: dict[str, str | None] = {"tansu": None, "kafka": "kafka"}  # None: what tests have that do not choose
+INTEGRATION = Path(__file__).parent / "integration"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--broker", choices=[*BROKERS], help="run the integration tests on this broker only")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Integration tests run on each broker; other tests that need one have the embedded one.
+
+    Where there is no Java, those on Apache Kafka are skipped and say so. pytest sorts by the parameter, so that each
+    broker starts once.
+    """
+    if metafunc.definition.path.is_relative_to(INTEGRATION):
+        names = [metafunc.config.getoption("--broker")] if metafunc.config.getoption("--broker") else [*BROKERS]
+        for fixture in {"stack", "broker"} & set(metafunc.fixturenames):
+            params = [BROKERS[name] for name in names]
+            metafunc.parametrize(fixture, params, ids=names, indirect=True, scope="session")
+
+
+def broker_settings(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """What a stack's settings need to have the broker that was asked for; skips the test where it cannot run."""
+    if getattr(request, "param", None) == "kafka":
+        return {"embedded_broker": "kafka", "kafka_libs_dir": kafka_libs()}
+    return {"embedded_broker": "tansu"}
+
+
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Broker, ClickHouse and schema registry, started once; use topics and databases of your own."""
+def broker(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """The same, for tests that start a stack of their own."""
+    return broker_settings(request)
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Broker, ClickHouse and schema registry, started once per broker; use topics and databases of your own."""
     from app.edges.embedded import Stack  # tests without it need no extras
     from app.settings import Settings
 
-    with Stack(Settings(home=tmp_path_factory.mktemp("home"))) as running:
+    with Stack(Settings(home=tmp_path_factory.mktemp("home"), **broker_settings(request))) as running:
         yield running
         running.check()  # a service that died under the tests is a failure, not a detail
 

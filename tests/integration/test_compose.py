@@ -33,7 +33,7 @@ def read(name):
 
 
 @pytest.fixture(scope="module")
-def stack():
+def compose():
     return read("docker-compose.yml")
 
 
@@ -42,9 +42,9 @@ def overrides():
     return read("docker-compose.gpu.yml")
 
 
-def weir_commands(stack):
+def weir_commands(compose):
     """Argument lists of every `weir` that the stack runs."""
-    for service in stack["services"].values():
+    for service in compose["services"].values():
         if not str(service.get("image", "")).startswith("weir-"):
             continue
         if "entrypoint" in service:
@@ -63,14 +63,14 @@ def test_the_specification_accepts_it(name):
     assert set(PyCompose.from_json(json.dumps(content)).service_names()) == set(content["services"])
 
 
-def test_the_specification_refuses_a_misspelt_key(stack):
-    broken = {**stack, "services": {"kafka": {**stack["services"]["kafka"], "helthcheck": {}}}}
+def test_the_specification_refuses_a_misspelt_key(compose):
+    broken = {**compose, "services": {"kafka": {**compose["services"]["kafka"], "helthcheck": {}}}}
     with pytest.raises(ValueError, match="helthcheck"):
         PyCompose.from_json(json.dumps(broken))
 
 
-def test_every_service_waits_for_services_that_say_when_they_are_ready(stack):
-    services = stack["services"]
+def test_every_service_waits_for_services_that_say_when_they_are_ready(compose):
+    services = compose["services"]
     for name, service in services.items():
         for needed, how in service.get("depends_on", {}).items():
             assert needed in services, f"{name} waits for {needed}"
@@ -81,9 +81,9 @@ def test_every_service_waits_for_services_that_say_when_they_are_ready(stack):
                 assert services[needed]["restart"] == "no", f"{needed} never completes"
 
 
-def test_ports_are_published_on_loopback_only_and_limits_are_set(stack):
+def test_ports_are_published_on_loopback_only_and_limits_are_set(compose):
     ports = []
-    for name, service in stack["services"].items():
+    for name, service in compose["services"].items():
         ports += service.get("ports", [])
         limits = service["deploy"]["resources"]["limits"]
         assert set(limits) == {"cpus", "memory"}, name
@@ -91,12 +91,12 @@ def test_ports_are_published_on_loopback_only_and_limits_are_set(stack):
         assert re.search(r":[\w.-]*\d[\w.-]*$", service["image"]), f"{name}: pin the image's version"
     assert all(port.startswith("127.0.0.1:") for port in ports)
     assert len(ports) == len(set(ports))
-    assert not any("ports" in stack["services"][worker] for worker in WORKERS)
+    assert not any("ports" in compose["services"][worker] for worker in WORKERS)
 
 
-def test_every_variable_is_a_setting_and_settings_accept_them(stack):
+def test_every_variable_is_a_setting_and_settings_accept_them(compose):
     for name in WORKERS | {"setup"}:
-        environment = stack["services"][name]["environment"]
+        environment = compose["services"][name]["environment"]
         assert set(environment) - {"WEIR_SECRETS_DIR"} <= FIELDS, name
         Settings(**{
             key.removeprefix("WEIR_").lower(): value for key, value in environment.items() if key != "WEIR_SECRETS_DIR"
@@ -105,26 +105,26 @@ def test_every_variable_is_a_setting_and_settings_accept_them(stack):
     assert used <= FIELDS
 
 
-def test_nothing_secret_stands_in_the_file(stack):
-    for name, service in stack["services"].items():
+def test_nothing_secret_stands_in_the_file(compose):
+    for name, service in compose["services"].items():
         for key, value in service.get("environment", {}).items():
             secret = re.search(r"PASSWORD|SECRET|TOKEN|AUTH", key) and not key.endswith(("__FILE", "_DIR"))
             assert not secret, f"{name}: {key}={value}"
 
 
-def test_secrets_are_made_by_the_script_once_and_are_what_services_read(stack, tmp_path):
+def test_secrets_are_made_by_the_script_once_and_are_what_services_read(compose, tmp_path):
     made = {}
     for _ in range(2):
         subprocess.run([ROOT / "infra/secrets.sh", tmp_path], check=True, capture_output=True)
         now = {path.name: path.read_text() for path in tmp_path.iterdir()}
         assert not made or now == made, "a second run must keep what exists"
         made = now
-    assert {secret["file"].rpartition("/")[2] for secret in stack["secrets"].values()} == set(made)
+    assert {secret["file"].rpartition("/")[2] for secret in compose["secrets"].values()} == set(made)
     used = {
         item if isinstance(item, str) else item["source"]
-        for service in stack["services"].values() for item in service.get("secrets", [])
+        for service in compose["services"].values() for item in service.get("secrets", [])
     }
-    assert used == set(stack["secrets"])
+    assert used == set(compose["secrets"])
     assert {name.upper() for name in used if name.startswith("weir_")} <= FIELDS
     assert made["redis_password"] in made["weir_online_store"]
     assert len(made["weir_clickhouse_password"]) == 48
@@ -138,20 +138,20 @@ def test_secrets_reach_the_settings(tmp_path, monkeypatch):
     assert settings.online_store.startswith("redis://:")
 
 
-def test_every_command_exists(stack):
+def test_every_command_exists(compose):
     from app.__main__ import cli
 
-    commands = list(weir_commands(stack))
+    commands = list(weir_commands(compose))
     assert {command[1] for command in commands if command[0] == "worker"} == WORKERS
     for command in commands:
         answer = CliRunner().invoke(cli, [*command, "--help"])
         assert answer.exit_code == 0, f"weir {' '.join(command)}: {answer.output}"
 
 
-def test_builds_name_stages_and_files_that_exist(stack, overrides):
+def test_builds_name_stages_and_files_that_exist(compose, overrides):
     text = dockerfile()
     stages = set(re.findall(r"^FROM .* AS ([\w-]+)$", text, re.M))
-    for service in [*stack["services"].values(), *overrides["services"].values()]:
+    for service in [*compose["services"].values(), *overrides["services"].values()]:
         if "build" in service:
             assert service["build"]["target"] in stages
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
@@ -159,17 +159,17 @@ def test_builds_name_stages_and_files_that_exist(stack, overrides):
         for source in sources.split():
             assert (ROOT / source).exists(), source
             assert source in allowed, f"{source} is left out by .dockerignore"
-    assert set(overrides["services"]) <= set(stack["services"])
+    assert set(overrides["services"]) <= set(compose["services"])
 
 
-def test_mounted_files_exist(stack):
-    for service in stack["services"].values():
+def test_mounted_files_exist(compose):
+    for service in compose["services"].values():
         for mount in service.get("volumes", []):
             source = mount.split(":")[0]
             if source.startswith("./") and not source.startswith("./.weir"):
                 assert (ROOT / source).exists(), mount
             elif "/" not in source:
-                assert source in stack["volumes"], mount
+                assert source in compose["volumes"], mount
 
 
 def test_worker_images_hold_no_training_library():
@@ -186,10 +186,10 @@ def test_image_locks_pin_what_the_project_pins():
     assert pins["infra/worker.lock"] <= pins["infra/gpu.lock"], "run `make lock`"
 
 
-def test_prometheus_scrapes_the_workers_and_alerts_on_metrics_that_exist(stack):
+def test_prometheus_scrapes_the_workers_and_alerts_on_metrics_that_exist(compose):
     scrape = yaml.safe_load((ROOT / "infra/prometheus/prometheus.yml").read_text())["scrape_configs"][0]
     assert set(scrape["dns_sd_configs"][0]["names"]) == WORKERS
-    assert str(scrape["dns_sd_configs"][0]["port"]) == stack["services"]["scorer"]["environment"]["WEIR_HTTP_PORT"]
+    assert str(scrape["dns_sd_configs"][0]["port"]) == compose["services"]["scorer"]["environment"]["WEIR_HTTP_PORT"]
     rules = yaml.safe_load((ROOT / "infra/prometheus/alerts.yml").read_text())["groups"][0]["rules"]
     names = {metric.name for metric in telemetry.METRICS}
     for rule in rules:

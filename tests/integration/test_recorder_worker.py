@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ ROWS = 4000     # predictions of each of four partitions
 READY_S = 60.0  # the broker holds the first join for half a session time-out, and the machine may be busy
 
 
-def test_the_worker_records_each_row_once_also_when_it_is_killed(tmp_path: Path) -> None:
+def test_the_worker_records_each_row_once_also_when_it_is_killed(tmp_path: Path, broker: dict[str, Any]) -> None:
     from app.edges import ledger, migrations
     from app.edges.clickhouse import connect
     from app.edges.embedded import Stack
@@ -26,7 +27,7 @@ def test_the_worker_records_each_row_once_also_when_it_is_killed(tmp_path: Path)
     from tests import bundles
 
     bundle = bundles.tiny_bundle(tmp_path)
-    settings = Settings(home=tmp_path / "home", bundles_dir=tmp_path / "bundles", commit_interval_s=5.0)
+    settings = Settings(home=tmp_path / "home", bundles_dir=tmp_path / "bundles", commit_interval_s=5.0, **broker)
     with Stack(settings) as stack:
         settings = stack.settings
         topics = declared(settings)
