@@ -16,7 +16,7 @@ DEMO_FLAGS ?=
 TEST_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types generated kafka lock clean
+.PHONY: help venv demo test lint types generated jars kafka lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -38,7 +38,7 @@ $(READY): $(LOCK) pyproject.toml
 demo: $(READY)  ## the whole system on real flights; DEMO_FLAGS="--json PATH --flights N"
 	$(BIN)/weir demo $(DEMO_FLAGS)
 
-test: $(READY)  ## every test that can run here; TEST_FLAGS="tests/unit -k name"
+test: $(READY) jars  ## every test that can run here; TEST_FLAGS="tests/unit -k name"
 	$(BIN)/pytest $(TEST_FLAGS)
 
 lint: $(READY)  ## ruff
@@ -49,6 +49,9 @@ types: $(READY)  ## mypy --strict
 
 generated: $(READY)  ## write what is generated: metrics page, settings table, dashboard (tests say when stale)
 	$(BIN)/python infra/generate.py
+
+jars:
+	@java -version >/dev/null 2>&1 && $(MAKE) --no-print-directory kafka || echo "no Apache Kafka: it needs Java 17, and Maven to fetch it; its tests are skipped and say so"
 
 kafka: .weir/kafka/.ready  ## Apache Kafka's jars, for WEIR_EMBEDDED_BROKER=kafka and its tests (needs Maven and Java 17)
 
