@@ -81,6 +81,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("weir_dead_letter_share", "gauge", "share", ("service",),
            "share of dead letters over the last WEIR_DEAD_LETTER_WINDOW records",
            "past WEIR_DEAD_LETTER_LIMIT the worker stops: repair the producer, then restart"),
+    Metric("weir_model_retries_total", "counter", "calls", ("service",),
+           "calls of the model beyond one per micro-batch: a row made it raise, and is looked for by halving",
+           "rising: `weir dead-letters list --reason model_failed`; nothing there: the model fails now and then"),
     Metric("weir_batch_rows", "histogram", "rows", ("service",),
            "records in a micro-batch, rejected ones included",
            "always 1 under load: chunks do not merge; raise WEIR_BATCH_MAX_WAIT_MS", ROWS),
@@ -250,6 +253,7 @@ class BatchScored:
     lag_s: from the oldest record's time in the broker to delivery.
     cache_hits, cache_lookups: distinct keys over all views. feature_status: (view, status) -> rows.
     feature_oldest_s: view -> age of the oldest record used. dead_letter_share: over the last window, see Settings.
+    model_retries: calls of the model beyond the first.
     """
 
     service: str
@@ -270,6 +274,7 @@ class BatchScored:
     cache_lookups: int = 0
     feature_status: Mapping[tuple[str, Status], int] = field(default_factory=dict)
     feature_oldest_s: Mapping[str, float] = field(default_factory=dict)
+    model_retries: int = 0
 
     def samples(self) -> Iterator[Sample]:
         """See Event."""
@@ -283,6 +288,7 @@ class BatchScored:
         for (where, reason), records in self.rejected.items():
             yield "weir_dead_letters_total", (service, where.value, reason.value), records
         yield "weir_dead_letter_share", (service,), self.dead_letter_share
+        yield "weir_model_retries_total", (service,), self.model_retries
         yield "weir_cache_lookups_total", (service, "hit"), self.cache_hits
         yield "weir_cache_lookups_total", (service, "miss"), self.cache_lookups - self.cache_hits
         for (view, status), rows in self.feature_status.items():

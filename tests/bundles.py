@@ -75,6 +75,23 @@ def graph(weights: Sequence[float], bias: float = 0.0, names: tuple[str, str] = 
     return helper.make_model(body, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 
 
+def fragile_graph(weights: Sequence[float], column: int) -> onnx.ModelProto:
+    """The same scores, but ONNX Runtime raises for a batch in which the column is not within -100 .. 99."""
+    model = graph(weights)
+    lookups = [
+        helper.make_node("Gather", ["x", "column"], ["chosen"], axis=1),
+        helper.make_node("Cast", ["chosen"], ["index"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["table", "index"], ["nothing"], axis=0),
+        helper.make_node("Add", ["raw", "nothing"], ["total"]),
+    ]
+    nodes = [*model.graph.node[:-1], *lookups, helper.make_node("Sigmoid", ["total"], ["score"])]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([column]), "column"))
+    model.graph.initializer.append(numpy_helper.from_array(np.zeros(100, np.float32), "table"))
+    return model
+
+
 def weights_of(signature: Signature) -> np.ndarray:
     """The weights that `tiny_bundle` gives a signature's columns: float32[k], alternating in sign."""
     k = len(signature.inputs)
@@ -95,8 +112,9 @@ def tiny_bundle(
     feature_service: str = "",
     feature_fingerprint: str = "",
     rows: int = 32,
+    model: onnx.ModelProto | None = None,
 ) -> Path:
-    """A bundle under tmp_path / "bundles", digest-named. Returns its folder."""
+    """A bundle under tmp_path / "bundles", digest-named; its folder. model: another graph with the same scores."""
     bundle = Bundle(
         service=service, name="tiny-logistic", version=version, owner="tests", signature=signature, digest="",
         feature_service=feature_service, feature_fingerprint=feature_fingerprint,
@@ -107,6 +125,6 @@ def tiny_bundle(
     golden = pa.table({name: matrix[:, i] for i, name in enumerate(signature.names)} | {"score": scores})
     baseline = golden.append_column("label", pa.array((scores > 0.5).astype(np.float32)))
     return bundle_writer.build(
-        bundle, graph(weights_of(signature), names=(signature.input_tensor, signature.output_tensor)),
+        bundle, model or graph(weights_of(signature), names=(signature.input_tensor, signature.output_tensor)),
         golden=golden, baseline=baseline, card="# tiny\n", into=tmp_path / "bundles",
     )  # fmt: skip

@@ -16,7 +16,6 @@ from app.core.features import Lookup
 from app.edges import bundle_store, spans
 from app.edges.feature_reader import FeatureReader
 from app.edges.kafka import partitions_of
-from app.edges.onnx_model import Model
 from app.edges.producer import Producer
 from app.edges.schema_registry import Registry
 from app.scoring.predict import Scorer, Service
@@ -40,12 +39,15 @@ def open_parts(settings: Settings, telemetry: Telemetry) -> tuple[Bundle, Parts]
     sinks = {topic: Encoder(registry.contract(f"{topic}-value")) for topic in (PREDICTIONS, DEAD_LETTERS, LEDGER)}
     decoder = Decoder(registry.contract(f"{requests_topic(settings.service)}-value"), registry.schema_text)
     _check_partitions(settings)
-    bundle, model, lookup = _open_bundle(settings)
+    opened, lookup = _open_bundle(settings)
+    bundle = opened.bundle
     service = Service(
         bundle=bundle,
         decode=partial(decoder.decode, max_bytes=settings.max_record_bytes),
         lookup=lookup,
-        run=model.run,
+        run=opened.model.run,
+        known_good=opened.known_good,
+        max_failed=_max_failed(settings),
         route=Route((settings.variant,)),
         clock=_clock(settings),
         encode_predictions=sinks[PREDICTIONS].encode,
@@ -57,7 +59,7 @@ def open_parts(settings: Settings, telemetry: Telemetry) -> tuple[Bundle, Parts]
     return bundle, Parts(Scorer(service), producer, telemetry, spans.connect(settings, "scorer"))
 
 
-def _open_bundle(settings: Settings) -> tuple[Bundle, Model, Lookup | None]:
+def _open_bundle(settings: Settings) -> tuple[bundle_store.Opened, Lookup | None]:
     path = bundle_store.find(settings.bundle, settings)
     described = bundle_store.read(path)
     if described.service != settings.service:
@@ -66,8 +68,16 @@ def _open_bundle(settings: Settings) -> tuple[Bundle, Model, Lookup | None]:
             where=str(path), remedy="name another bundle, or set WEIR_SERVICE",
         )  # fmt: skip
     lookup = FeatureReader.of(settings, described.feature_service) if described.feature_service else None
-    opened = bundle_store.open_bundle(path, settings, lookup.plan if lookup else None)
-    return opened.bundle, opened.model, lookup
+    return bundle_store.open_bundle(path, settings, lookup.plan if lookup else None), lookup
+
+
+def _max_failed(settings: Settings) -> int:
+    """Rows of a batch on which the model may raise: with one more, the dead-letter limit is passed in any case.
+
+    The limit looks at a window that the newest batch may exceed, see core.limit.
+    """
+    newest = max(settings.batch_max_rows, settings.chunk_max_records)
+    return int(settings.dead_letter_limit * (settings.dead_letter_window + newest))
 
 
 def _check_partitions(settings: Settings) -> None:

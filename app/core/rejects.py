@@ -33,7 +33,7 @@ class Reason(StrEnum):
     UNKNOWN_CATEGORY = "unknown_category"  # a category the model was not trained on, and the signature says reject
     FEATURE_MISSING = "feature_missing"    # the online store has no value, and the signature says reject
     FEATURE_STALE = "feature_stale"        # the value is older than its limit, and the signature says reject
-    MODEL_FAILED = "model_failed"          # the model's score is not a number
+    MODEL_FAILED = "model_failed"          # the model raises for this row alone, or its score is not a number
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ class Opened:
     """A bundle that passed every check, and its model, warmed up.
 
     golden_rows: rows that were scored and compared. golden_max_diff: largest |score - expected| among them.
+    known_good: float32[1, k], the first of them.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class Opened:
     model: Model
     golden_rows: int
     golden_max_diff: float
+    known_good: npt.NDArray[np.float32]
 
 
 def load(path: Path | str, settings: Settings, plan: ServicePlan | None = None) -> Bundle:
@@ -73,7 +75,8 @@ def open_bundle(which: Path | str, settings: Settings, plan: ServicePlan | None 
     rows, worst = check_golden(path, bundle, model)
     if plan is not None:
         check_features(bundle, plan)
-    return Opened(path, bundle, model, rows, worst)
+    known_good = matrix(_golden(path).slice(0, 1), bundle.signature)
+    return Opened(path, bundle, model, rows, worst, known_good)
 
 
 def find(which: Path | str, settings: Settings) -> Path:
@@ -131,8 +134,7 @@ def check_graph(path: Path, bundle: Bundle, model: Model) -> None:
 
 def check_golden(path: Path, bundle: Bundle, model: Model) -> tuple[int, float]:
     """Score the golden rows. Returns their number and the largest difference. Raises Refused naming the worst row."""
-    with pq.ParquetFile(path / GOLDEN) as file:  # read_table would load the dataset engine
-        table = file.read()
+    table = _golden(path)
     expected = table[SCORE].to_numpy().astype(np.float32)
     scores = model.run(matrix(table, bundle.signature))
     difference = np.abs(scores.astype(np.float64) - expected)
@@ -226,6 +228,11 @@ def from_manifest(content: Mapping[str, Any], folder_digest: str, where: str) ->
         return Bundle(**fields, signature=Signature.from_dict(content["signature"]), digest=folder_digest)
     except (KeyError, TypeError, ValueError) as error:
         raise Refused(f"bundle.yaml is not understood: {error}", where=where, remedy=REBUILD) from error
+
+
+def _golden(path: Path) -> pa.Table:
+    with pq.ParquetFile(path / GOLDEN) as file:  # read_table would load the dataset engine
+        return file.read()
 
 
 def _manifest(path: Path) -> dict[str, Any] | None:

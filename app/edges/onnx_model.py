@@ -210,7 +210,8 @@ def _open(
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors: a warning per fallback node belongs to Placement, not to stderr
+    # Fatal only: a warning per fallback node belongs to Placement, and an error is raised, not told on stderr as well.
+    options.log_severity_level = 4
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads must not burn a core
     try:

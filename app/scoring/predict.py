@@ -15,7 +15,7 @@ from app.core.clock import Clock
 from app.core.decoded import Decoded
 from app.core.features import FeatureBlock, Lookup
 from app.core.rejects import Reason, Rejects, Stage
-from app.scoring import records
+from app.scoring import isolate, records
 from app.scoring.assemble import Assembled, Assembler, event_ms
 from app.scoring.route import Route
 
@@ -30,6 +30,7 @@ class Service:
     """Everything by which one scoring service turns requests into predictions.
 
     decode: n record values -> Decoded. run: float32[n, k] -> float32[n].
+    known_good: float32[1, k], a row that the model has scored; max_failed: rows of a batch on which it may raise.
     sticky_key: request column that the route hashes.
     encode_*: columns under the contract of that record -> framed values.
     """
@@ -44,6 +45,8 @@ class Service:
     encode_dead_letters: Encode
     encode_ledger: Encode
     worker: str
+    known_good: npt.NDArray[np.float32]
+    max_failed: int
     sticky_key: str = "request_id"
 
 
@@ -58,7 +61,10 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A micro-batch, scored. written: one entry a chunk. scored + len(rejects) = len(batch)."""
+    """A micro-batch, scored. written: one entry a chunk. scored + len(rejects) = len(batch).
+
+    model_retries: calls of the model beyond the first, see scoring.isolate.
+    """
 
     batch: MicroBatch
     written: tuple[Written, ...]
@@ -73,6 +79,7 @@ class Scored:
     traceparents: pa.Array
     service: str
     variant: str
+    model_retries: int = 0
 
 
 class Scorer:
@@ -102,10 +109,12 @@ class Scorer:
         rows, origin, kept = _keep(rows, on_time, assembled)
         assembled_at = tick()
         variant = service.route.assign(rows.column(rows.schema.get_field_index(service.sticky_key)))
-        scores = service.run(kept.matrix) if rows.num_rows else np.empty(0, np.float32)
-        failed = Rejects()
+        ran = isolate.scores_of(
+            service.run, kept.matrix, known_good=service.known_good, max_failed=service.max_failed
+        )
+        scores, failed = ran.scores, Rejects()
         if not np.isfinite(scores).all():
-            rows, origin, kept, variant, scores, failed = _keep_finite(rows, origin, kept, variant, scores)
+            rows, origin, kept, variant, scores, failed = _keep_finite(rows, origin, kept, variant, ran)
         ran_at = tick()
         stages = np.diff([began, decoded_at, looked_up_at, assembled_at, ran_at])
         timing = records.Timing(batch.wait_s, *(float(seconds) for seconds in stages))
@@ -118,7 +127,7 @@ class Scorer:
             block.hits if block else 0, block.lookups if block else 0,
             self._count_status(kept.status), self._oldest(kept.age_s),
             rows.column(rows.schema.get_field_index("traceparent")),
-            service.bundle.service, service.route.variants[0],
+            service.bundle.service, service.route.variants[0], max(ran.calls - 1, 0),
         )
 
     def _late(self, rows: pa.RecordBatch) -> _Turned:
@@ -190,15 +199,16 @@ def _without(
 
 def _keep_finite(
     rows: pa.RecordBatch, origin: npt.NDArray[np.int32], kept: Assembled, variant: npt.NDArray[np.int8],
-    scores: npt.NDArray[np.float32],
+    ran: isolate.Ran,
 ) -> tuple[
     pa.RecordBatch, npt.NDArray[np.int32], Assembled, npt.NDArray[np.int8], npt.NDArray[np.float32], Rejects
 ]:  # fmt: skip
     """Only the rows for which the model gave a number."""
+    scores = ran.scores
     finite = np.isfinite(scores)
     gone = origin[~finite]
     count = len(gone)
-    details = tuple(f"score = {score:g}" for score in scores[~finite])
+    details = tuple(ran.failed.get(row, f"score = {scores[row]:g}") for row in np.flatnonzero(~finite).tolist())
     rejects = Rejects(gone, (Stage.PREDICT,) * count, (Reason.MODEL_FAILED,) * count, details)
     rows, origin, kept = _keep(rows, origin, replace(kept, usable=finite))
     return rows, origin, kept, variant[finite], scores[finite], rejects

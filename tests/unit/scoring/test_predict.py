@@ -45,6 +45,7 @@ def service_of(opened: bundle_store.Opened, **more: object) -> Service:
         "encode_predictions": Encoder(OUT["predictions"]).encode,
         "encode_dead_letters": Encoder(OUT["dead_letters"]).encode,
         "encode_ledger": Encoder(OUT["ledger"]).encode, "worker": "tests:1",
+        "known_good": opened.known_good, "max_failed": 100,
     }  # fmt: skip
     return Service(**{**parts, **more})
 

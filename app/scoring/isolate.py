@@ -1,0 +1,111 @@
+"""Rows on which the model raises: found by halving, so that each stands alone and every other row is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from app.core.errors import Refused, Unavailable
+
+Floats = npt.NDArray[np.float32]
+Run = Callable[[Floats], Floats]                       # float32[n, k] -> float32[n]; RuntimeError when the model fails
+
+DETAIL_CHARS = 300                                     # a dead letter's detail is for a person to read at a glance
+REMEDY = "check the model's runtime and memory, and start the scorer again: the group replays what was not acknowledged"
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What the model gave for n rows.
+
+    scores: float32[n], NaN for the rows of `failed`. failed: row -> what the model said, on one line.
+    calls: times that the model was called, 1 when it did not raise.
+    """
+
+    scores: Floats
+    failed: Mapping[int, str]
+    calls: int
+
+
+def scores_of(run: Run, matrix: Floats, *, known_good: Floats, max_failed: int) -> Ran:
+    """Scores of n rows, and the rows on which the model raises even when they stand alone.
+
+    A row is at fault only while the model works: when the batch raises, the model must first score `known_good`, and
+    after the search the whole batch again with `known_good` in the place of every row at fault. So the other rows have
+    the bits of a batch of the same shape without the poison, whatever a kernel makes of a batch's size, and a runtime
+    that breaks down during the search raises instead of turning good rows away.
+    k rows at fault of n cost at most 2 k ceil(log2 n) + 3 calls, and never more than 2 n + 3; past max_failed of them
+    the search is given up.
+
+    matrix: float32[n, k]. known_good: float32[1, k], a row that the model has scored before.
+    Raises Unavailable when the model fails without a row at fault, Refused when more than max_failed rows are.
+
+    >>> def run(matrix):
+    ...     if (matrix < 0).any():
+    ...         raise RuntimeError("negative")
+    ...     return matrix[:, 0]
+    >>> matrix = np.array([[1], [-2], [3]], np.float32)
+    >>> scores_of(run, matrix, known_good=np.ones((1, 1), np.float32), max_failed=1)
+    Ran(scores=array([ 1., nan,  3.], dtype=float32), failed={1: 'negative'}, calls=7)
+    """
+    if not len(matrix):
+        return Ran(np.empty(0, np.float32), {}, 0)
+    try:
+        return Ran(run(matrix), {}, 1)
+    except RuntimeError:                               # told below, for the rows or for the model
+        _proved(run, known_good, "the model fails on a row that it has scored before")
+    failed, calls = _search(run, matrix, max_failed)
+    repaired = matrix.copy()
+    repaired[list(failed)] = known_good
+    scores = _proved(run, repaired, "the model fails on rows each part of which it scores")
+    scores[list(failed)] = np.nan
+    return Ran(scores, failed, calls + 3)
+
+
+def _search(run: Run, matrix: Floats, max_failed: int) -> tuple[dict[int, str], int]:
+    """Rows at fault in ascending order, and the calls that it took. The whole of matrix is known to raise."""
+    failed: dict[int, str] = {}
+    calls = 0
+    pending = _parts(0, len(matrix))
+    while pending:
+        low, high = pending.pop()
+        calls += 1
+        try:
+            run(matrix[low:high])
+        except RuntimeError as error:
+            if high - low > 1:
+                pending += _parts(low, high)
+                continue
+            failed[low] = shortened(str(error))
+            if len(failed) > max_failed:
+                raise Refused(
+                    f"the model raises for more than {max_failed} rows of a batch of {len(matrix)}: {failed[low]}",
+                    remedy="repair the producer or the model, or raise WEIR_DEAD_LETTER_LIMIT, and start again",
+                ) from error  # fmt: skip
+    return failed, calls
+
+
+def _parts(low: int, high: int) -> list[tuple[int, int]]:
+    """The halves of [low, high), the later one first since they are taken from the end; a single row as it is."""
+    middle = (low + high) // 2
+    return [(middle, high), (low, middle)] if high - low > 1 else [(low, high)]
+
+
+def _proved(run: Run, matrix: Floats, what: str) -> Floats:
+    try:
+        return np.array(run(matrix))                   # a copy: the caller writes into it
+    except RuntimeError as error:
+        raise Unavailable(f"{what}: {shortened(str(error))}", remedy=REMEDY) from error
+
+
+def shortened(text: str) -> str:
+    r"""The text on one line of at most DETAIL_CHARS characters.
+
+    >>> shortened("Non-zero status\n  code")
+    'Non-zero status code'
+    """
+    line = " ".join(text.split())
+    return line if len(line) <= DETAIL_CHARS else line[: DETAIL_CHARS - 3] + "..."
