@@ -36,6 +36,10 @@ class Settings(BaseSettings):
     kafka_sasl_username: str = ""                   # read when the protocol says SASL
     kafka_sasl_password: SecretStr = SecretStr("")  # read when the protocol says SASL
     kafka_ssl_ca_file: str = ""                     # PEM; empty: the system's authorities
+    kafka_ssl_certificate_file: str = ""            # PEM, shown to brokers that ask for one; empty: none
+    kafka_ssl_key_file: str = ""                    # PEM, of that certificate
+    kafka_ssl_key_password: SecretStr = SecretStr("")  # of that key; empty: the key is not encrypted
+    group_instance_id: str = ""                     # own to each worker, kept over restarts, which then move nothing
     session_timeout_s: float = 45.0                 # librdkafka's default; `weir up` sets 6, see edges.embedded
     fetch_wait_max_ms: int = 100                    # a broker answers early when data comes, but for the embedded one
     fetch_queue_kbytes: int = 32_768                # librdkafka's prefetch per worker: bounds memory in a backlog
@@ -64,6 +68,9 @@ class Settings(BaseSettings):
     online_store: str = "lmdb"                      # "lmdb" (a directory under home) or a redis:// URL
     cache_max_keys: int = 200_000                   # per view; 160 bytes a key measured
     cache_ttl_s: float = 60.0                       # how old a cached read may be before the store is asked again
+    lookup_budget_ms: float = 50.0                  # a read takes 1 to 10 ms; more would break a p99 of 60 ms
+    lookup_failures: int = 3                        # in a row, then the store is not asked: one may be a hiccup
+    lookup_retry_s: float = 1.0                     # pause between trials then: each may cost a batch its budget
     canary_every_s: float = 30.0                    # pause between comparisons of the scorer's features with Feast's
     canary_rows: int = 100                          # entities per comparison
 

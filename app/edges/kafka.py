@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package re-exports it without saying so
+    AdminClient,
+    ClusterMetadata,
+)
 
 from app.core.chunk import Partition
-from app.core.errors import Unavailable
+from app.core.errors import Refused, Unavailable
+from app.edges.kafka_errors import NO_RIGHT, Refusal, error_of, patiently, unavailable
 from app.settings import Settings
 
+LOOK_S = 0.5    # one look at whether the brokers answer, or turn us away
 REACH_S = 10.0  # a healthy cluster answers a metadata request in milliseconds; ten seconds cover a leader election
 
 
@@ -31,6 +37,12 @@ def client_config(settings: Settings, client_id: str) -> dict[str, Any]:
         }
     if settings.kafka_ssl_ca_file:
         config["ssl.ca.location"] = settings.kafka_ssl_ca_file
+    if settings.kafka_ssl_certificate_file:
+        config |= {
+            "ssl.certificate.location": settings.kafka_ssl_certificate_file,
+            "ssl.key.location": settings.kafka_ssl_key_file,
+            "ssl.key.password": settings.kafka_ssl_key_password.get_secret_value(),
+        }
     return config
 
 
@@ -38,6 +50,7 @@ def consumer_config(settings: Settings, group: str) -> dict[str, Any]:
     """librdkafka configuration of a worker's consumer; public so that tests can look at it."""
     return client_config(settings, group) | {
         "group.id": group,
+        **({"group.instance.id": settings.group_instance_id} if settings.group_instance_id else {}),
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "auto.offset.reset": "error",                  # we say where to begin; a log cut short must not go unseen
@@ -50,24 +63,58 @@ def consumer_config(settings: Settings, group: str) -> dict[str, Any]:
     }
 
 
+def metadata(settings: Settings, timeout_s: float = REACH_S) -> tuple[AdminClient, ClusterMetadata]:
+    """An admin client, and what it is told of brokers and topics.
+
+    Raises:
+        Refused: a file or value of the Kafka settings cannot be used.
+        Unavailable: the brokers do not answer, or turn this client away.
+    """
+    refusal = Refusal()
+    try:
+        admin = AdminClient(client_config(settings, "weir-admin") | {"error_cb": refusal})
+    except KafkaException as error:
+        raise Refused(
+            f"librdkafka cannot use the Kafka settings: {error_of(error).str()}",
+            where=settings.brokers, remedy="correct the WEIR_KAFKA_ settings",
+        ) from error  # fmt: skip
+    deadline_s = time.monotonic() + timeout_s
+    while True:
+        try:
+            return admin, admin.list_topics(timeout=LOOK_S)
+        except KafkaException as error:
+            admin.poll(0)                              # why, if the brokers have said so
+            refusal.check(settings.brokers)
+            if time.monotonic() > deadline_s:
+                raise Unavailable(
+                    "Kafka does not answer", where=settings.brokers, remedy="start the broker or set WEIR_BROKERS"
+                ) from error
+
+
 def partitions_of(settings: Settings, topic: str, timeout_s: float = REACH_S) -> int:
     """Number of partitions of a topic.
 
     Raises:
-        Unavailable: the brokers do not answer, or the topic does not exist.
+        Refused: a file or value of the Kafka settings cannot be used.
+        Unavailable: the brokers do not answer, the topic does not exist, or this user may not see it.
     """
-    admin = AdminClient(client_config(settings, "weir-admin"))
-    try:
-        found = admin.list_topics(timeout=timeout_s).topics.get(topic)
-    except KafkaException as error:
-        raise Unavailable(
-            "Kafka does not answer", where=settings.brokers, remedy="start the broker or set WEIR_BROKERS"
-        ) from error
+    admin, cluster = metadata(settings, timeout_s)
+    found = cluster.topics.get(topic)
     if found is None or found.error is not None or not found.partitions:
+        _check_right(settings, admin, topic)
         raise Unavailable(
             f"topic {topic} does not exist", where=settings.brokers, remedy="run `weir topics create`"
         )
     return len(found.partitions)
+
+
+def _check_right(settings: Settings, admin: AdminClient, topic: str) -> None:
+    """Raises Unavailable when this user may not see the topic: the list of topics then lacks it without a word."""
+    try:
+        admin.describe_topics(TopicCollection([topic]), request_timeout=REACH_S)[topic].result()
+    except KafkaException as error:
+        if error_of(error).code() in NO_RIGHT:
+            raise unavailable(error_of(error), settings.brokers, topic) from error
 
 
 def bounds(settings: Settings, topic: str) -> dict[Partition, tuple[int, int]]:
@@ -80,7 +127,10 @@ def bounds(settings: Settings, topic: str) -> dict[Partition, tuple[int, int]]:
     config = client_config(settings, "weir-bounds") | {"group.id": "weir-bounds"}  # asks only; joins no group
     consumer = Consumer(config)
     try:
-        asked = {part.partition: consumer.get_watermark_offsets(part, REACH_S) for part in partitions}
+        asked = {
+            part.partition: patiently(partial(consumer.get_watermark_offsets, part, REACH_S), REACH_S)
+            for part in partitions
+        }
         waiting = {number: end - 1 for number, (begin, end) in asked.items() if end > begin}
         consumer.assign([TopicPartition(topic, number, offset) for number, offset in waiting.items()])
         deadline_s = time.monotonic() + REACH_S

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
 from confluent_kafka import KafkaError, KafkaException
 
 from app.core.chunk import Partition
 from app.core.errors import Unavailable
+
+T = TypeVar("T")
+
+PAUSE_S = 0.1  # between two tries: electing a leader takes the brokers about as long
 
 # The group has moved on: whoever owns the partition by then repeats the work, so there is nothing to report.
 TOO_LATE = {
@@ -17,18 +25,80 @@ TOO_LATE = {
     KafkaError._ASSIGNMENT_LOST,
 }
 
-# A broker restarts, a coordinator moves: asked again a moment later, the answer is another one.
+# A broker restarts, a leader or a coordinator moves: asked again a moment later, the answer is another one.
+# Source: "retriable" in https://kafka.apache.org/protocol#protocol_error_codes, without the unknown topic, which is
+# more often forgotten than late; and what librdkafka says of its connections.
 PASSING = {
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.BROKER_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.KAFKA_STORAGE_ERROR,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NETWORK_EXCEPTION,
+    KafkaError.NOT_CONTROLLER,
     KafkaError.NOT_COORDINATOR,
+    KafkaError.NOT_ENOUGH_REPLICAS,
+    KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.OFFSET_NOT_AVAILABLE,
+    KafkaError.REPLICA_NOT_AVAILABLE,
     KafkaError.REQUEST_TIMED_OUT,
-    KafkaError._WAIT_COORD,
-    KafkaError._TRANSPORT,
+    KafkaError.THROTTLING_QUOTA_EXCEEDED,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.UNSTABLE_OFFSET_COMMIT,
     KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._RESOLVE,
     KafkaError._TIMED_OUT,
     KafkaError._TIMED_OUT_QUEUE,
+    KafkaError._TRANSPORT,
+    KafkaError._WAIT_COORD,
 }
+
+# The brokers answer, and do not want this client; librdkafka tries for ever and tells only its error callback.
+TURNED_AWAY = {
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+    KafkaError.UNSUPPORTED_SASL_MECHANISM,
+    KafkaError._AUTHENTICATION,
+    KafkaError._SSL,
+}
+NO_RIGHT = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+}
+
+
+class Refusal:
+    """An error callback that remembers why the brokers turn the client away. error: None while they do not."""
+
+    def __init__(self, tell: Callable[[KafkaError], None] = lambda error: None) -> None:
+        """tell: called with every error, those that pass included."""
+        self.error: KafkaError | None = None
+        self._tell = tell
+
+    def __call__(self, error: KafkaError) -> None:
+        """Called by librdkafka."""
+        if error.code() in TURNED_AWAY and "isconnected" not in error.str():    # that is a broker that restarts
+            self.error = self.error or error
+        self._tell(error)
+
+    def check(self, where: str) -> None:
+        """Raises Unavailable, as `unavailable` words it, when the client was turned away. where: the brokers."""
+        if self.error is not None:
+            raise unavailable(self.error, where)
+
+
+def patiently(ask: Callable[[], T], budget_s: float) -> T:
+    """The answer, asked for again while the error passes, for at most budget_s seconds. Raises KafkaException."""
+    deadline_s = time.monotonic() + budget_s
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            if not passes(error_of(error)) or time.monotonic() > deadline_s:
+                raise
+            time.sleep(PAUSE_S)
 
 
 def passes(error: KafkaError) -> bool:
@@ -42,21 +112,30 @@ def error_of(exception: KafkaException) -> KafkaError:
     return error
 
 
-def unavailable(error: KafkaError, where: str) -> Unavailable:
-    """What a person should read. where: the brokers. Raises nothing itself."""
-    code, text = error.code(), error.str()
-    if code in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
-        return Unavailable(
-            f"the committed offset is no longer in the log: {text}", where=where,
-            remedy="retention has removed unread records; raise it, and reset the group's offsets to go on",
-        )  # fmt: skip
-    if code in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION):
-        return Unavailable(f"a subscribed topic does not exist: {text}", where=where, remedy="run `weir topics create`")
-    if code in (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED):
-        return Unavailable(
-            f"Kafka refuses access: {text}", where=where,
-            remedy="grant the worker read access, see schemas/topics.yaml",
-        )  # fmt: skip
+# What a person should read: codes, what is wrong, and what to do.
+_MEANING = (
+    ({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}, "the committed offset is no longer in the log",
+     "retention has removed unread records; raise it, and reset the group's offsets to go on"),
+    ({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION},
+     "a topic does not exist", "run `weir topics create`"),
+    (NO_RIGHT, "Kafka refuses access", "grant what `weir topics acls` shows for this worker"),
+    ({KafkaError._SSL}, "no TLS connection to Kafka",
+     "check WEIR_KAFKA_SSL_CA_FILE, WEIR_KAFKA_SSL_CERTIFICATE_FILE and the port"),
+    (TURNED_AWAY, "Kafka refuses the user",
+     "check WEIR_KAFKA_SASL_USERNAME, WEIR_KAFKA_SASL_PASSWORD and WEIR_KAFKA_SASL_MECHANISM"),
+    ({KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID}, "another worker has joined the group with this instance id",
+     "give each worker a WEIR_GROUP_INSTANCE_ID of its own"),
+    ({KafkaError.INVALID_SESSION_TIMEOUT}, "the brokers do not admit this session timeout",
+     "set WEIR_SESSION_TIMEOUT_S between their group.min.session.timeout.ms and group.max.session.timeout.ms"),
+)  # fmt: skip
+
+
+def unavailable(error: KafkaError, where: str, doing: str = "") -> Unavailable:
+    """What a person should read. where: the brokers. doing: what was asked for, where the error does not say it."""
+    text = f"{doing}: {error.str()}" if doing else error.str()
+    for codes, what, remedy in _MEANING:
+        if error.code() in codes:
+            return Unavailable(f"{what}: {text}", where=where, remedy=remedy)
     return Unavailable(f"Kafka reports {error.name()}: {text}", where=where, remedy="see the broker's log")
 
 

@@ -18,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from operator import itemgetter
 
@@ -26,7 +27,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from app.core.chunk import Amount, Chunk, ChunkBook, Partition
 from app.edges.kafka import consumer_config
-from app.edges.kafka_errors import TOO_LATE, error_of, passes, removed, unavailable
+from app.edges.kafka_errors import TOO_LATE, Refusal, error_of, passes, patiently, removed, unavailable
 from app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,8 @@ class Poller:
         self._quiet = self._abandoned = False
         self._commit_fails_since: float | None = None
         self._stop = threading.Event()
-        self._consumer = Consumer(consumer_config(settings, group) | {"error_cb": _on_trouble})
+        self._refusal = Refusal(_on_trouble)
+        self._consumer = Consumer(consumer_config(settings, group) | {"error_cb": self._refusal})
         self._thread = threading.Thread(target=self._run, name=f"poll-{group}", daemon=True)
 
     # ---- the event loop's side
@@ -210,6 +212,7 @@ class Poller:
         next_commit = time.monotonic()
         limit = Amount(self._settings.inflight_max_records, self._settings.inflight_max_kbytes * 1024)
         while not self._stop.is_set():
+            self._refusal.check(self._settings.brokers)
             if time.monotonic() >= next_commit:
                 self._commit()
                 self._look_at_ends()
@@ -257,16 +260,14 @@ class Poller:
             }
         if not due:
             return
-        offsets = [TopicPartition(*source, offset) for source, offset in due.items()]
         try:
-            answers = self._consumer.commit(offsets=offsets, asynchronous=False) or []
-            errors = [found.error for found in answers if found.error is not None]
+            answers = self._consumer.commit(due)
+            errors = [error for error in answers.values() if error is not None]
         except KafkaException as error:
-            answers, errors = [], [error_of(error)]
+            answers, errors = {}, [error_of(error)]
         with self._lock:
-            for found in answers:
-                source = Partition(found.topic, found.partition)
-                if found.error is None and source in self._books:
+            for source, error in answers.items():
+                if error is None and source in self._books:
                     self._committed[source] = due[source]
         errors = [error for error in errors if error.code() not in TOO_LATE]
         if not errors:
@@ -282,32 +283,21 @@ class Poller:
 
         Here, since any call to the consumer from another thread waits until this one has stopped polling, for ever.
         """
-        ends = {}
-        for source in self.assignment:
-            try:
-                ends[source] = self._consumer.get_watermark_offsets(TopicPartition(*source), cached=True)[1]
-            except KafkaException:                     # nothing has been fetched yet
-                continue
+        ends = {source: self._consumer.end(source) for source in self.assignment}
         with self._lock:
-            self._ends = {source: end for source, end in ends.items() if end >= 0}
+            self._ends = {source: end for source, end in ends.items() if end is not None}
 
     def _poll(self) -> None:
         """One poll: the first record wakes us, and whatever else has been fetched comes with it."""
         generation = self._generation
-        first = self._consumer.poll(POLL_S)
-        if first is None:
-            return
-        messages = [first, *self._consumer.consume(self._settings.chunk_max_records - 1, 0)]
-        errors = [error for error in map(Message.error, messages) if error is not None]
+        found, errors = self._consumer.poll(self._settings.chunk_max_records, POLL_S)
         for error in errors:
             if not passes(error):
                 raise unavailable(error, self._settings.brokers)
-        if errors:
-            messages = [message for message in messages if message.error() is None]
         if self._generation != generation:
             self._fetch_again()
-        elif messages:
-            self._enqueue(messages)
+        elif found:
+            self._enqueue(found)
 
     def _fetch_again(self) -> None:
         """Partitions came or went while records were being handed over: which generation they are of cannot be told.
@@ -315,20 +305,16 @@ class Poller:
         They are dropped, and fetching starts once more where the books are.
         """
         with self._lock:
-            positions = [TopicPartition(*source, offset) for source, offset in self._position.items()]
+            positions = dict(self._position)
             self.paused = False
         if positions:
             self._consumer.assign(positions)
 
-    def _enqueue(self, messages: list[Message]) -> None:
+    def _enqueue(self, found: list[Records]) -> None:
         now = time.monotonic()
-        sources = zip(map(Message.topic, messages), map(Message.partition, messages), strict=True)
-        by_source: dict[tuple[str, int], list[Message]] = {}
-        for source, run in groupby(zip(sources, messages, strict=True), key=itemgetter(0)):
-            by_source.setdefault(source, []).extend(map(itemgetter(1), run))
         with self._lock:
-            for (topic, partition), records in by_source.items():
-                chunk = self._chunk(Partition(topic, partition), records, now)
+            for records in found:
+                chunk = self._chunk(records, now)
                 self._position[chunk.source] = chunk.last + 1
                 self._outstanding[chunk.source] += Amount.of(chunk)
                 self._times[chunk.source].append((chunk.last, chunk.oldest_ms))
@@ -336,17 +322,16 @@ class Poller:
                 self._queue.append(chunk)
         self._on_ready()
 
-    def _chunk(self, source: Partition, records: list[Message], now: float) -> Chunk:
-        offsets = np.fromiter(map(Message.offset, records), np.int64, len(records))
+    def _chunk(self, records: Records, now: float) -> Chunk:
         return Chunk(
-            source=source,
-            first=self._position[source],
-            last=int(offsets[-1]),
-            values=list(map(Message.value, records)),
-            keys=list(map(Message.key, records)),
-            offsets=offsets,
-            oldest_ms=int(records[0].timestamp()[1]),
-            newest_ms=int(records[-1].timestamp()[1]),
+            source=records.source,
+            first=self._position[records.source],
+            last=int(records.offsets[-1]),
+            values=records.values,
+            keys=records.keys,
+            offsets=records.offsets,
+            oldest_ms=records.oldest_ms,
+            newest_ms=records.newest_ms,
             fetched_at_s=now,
             generation=self._generation,
         )
@@ -354,12 +339,11 @@ class Poller:
     def _pause(self, wanted: bool) -> None:
         if wanted == self.paused:
             return
-        partitions = [TopicPartition(*source) for source in self.assignment]
-        (self._consumer.pause if wanted else self._consumer.resume)(partitions)
+        (self._consumer.pause if wanted else self._consumer.resume)(self.assignment)
         self.paused = wanted
 
-    def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        start = self._starts(consumer, partitions)
+    def _assign(self, sources: set[Partition]) -> None:
+        start = self._starts(sources)
         with self._lock:
             self._generation += 1
             self.paused = False
@@ -372,37 +356,35 @@ class Poller:
             self._position, self._committed = dict(start), dict(start)
             self._commit_fails_since = None
             self.joined = True
-        consumer.assign([TopicPartition(*source, offset) for source, offset in start.items()])
+        self._consumer.assign(start)
         self._on_assigned(set(start))
 
-    def _starts(self, consumer: Consumer, partitions: list[TopicPartition]) -> dict[Partition, int]:
+    def _starts(self, sources: set[Partition]) -> dict[Partition, int]:
         """The committed offset of each partition, or the beginning of its log."""
         start = {}
-        for found in consumer.committed(partitions, COMMITTED_S) if partitions else ():
-            if found.error is not None:
-                raise KafkaException(found.error)
-            source = Partition(found.topic, found.partition)
-            begin, _ = consumer.get_watermark_offsets(TopicPartition(*source), COMMITTED_S)
-            fresh = self._from_beginning or found.offset < 0
-            if not fresh and found.offset < begin:     # one past the end is refused by the broker, when it is fetched
-                raise removed(source, found.offset, begin, self._settings.brokers)
-            start[source] = begin if fresh else found.offset
+        for source, offset in self._consumer.committed(sources, COMMITTED_S).items() if sources else ():
+            begin, _ = self._consumer.bounds(source, COMMITTED_S)
+            if offset is None or self._from_beginning:
+                start[source] = begin
+            elif offset < begin:                       # one past the end is refused by the broker, when it is fetched
+                raise removed(source, offset, begin, self._settings.brokers)
+            else:
+                start[source] = offset
         return start
 
-    def _revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        sources = {Partition(found.topic, found.partition) for found in partitions}
+    def _revoke(self, sources: set[Partition]) -> None:
         with self._lock:
             self._closing |= sources
             self._queue = deque(chunk for chunk in self._queue if chunk.source not in sources)
         self._wait_idle(self._drain_s, sources)
         self._commit()
         self._forget(sources)
-        consumer.unassign()
+        self._consumer.unassign()
 
-    def _lose(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _lose(self, sources: set[Partition]) -> None:
         """The group has moved on without us: nothing may be committed, and work in flight no longer counts."""
-        self._forget({Partition(found.topic, found.partition) for found in partitions})
-        consumer.unassign()
+        self._forget(sources)
+        self._consumer.unassign()
 
     def _forget(self, sources: set[Partition]) -> None:
         """Close the books of `sources`, which are all of ours: the range assignment revokes everything each time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -9,14 +10,17 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package re-exports them without saying so
     AdminClient,
+    ClusterMetadata,
     ConfigResource,
     NewTopic,
     ResourceType,
+    TopicMetadata,
 )
 
 from app.core.errors import Refused, Unavailable
 from app.edges import schema_folder
-from app.edges.kafka import REACH_S, client_config
+from app.edges.kafka import REACH_S, metadata
+from app.edges.kafka_errors import PAUSE_S
 from app.edges.schema_folder import Topic
 from app.settings import Settings
 
@@ -45,8 +49,8 @@ def ensure(settings: Settings, topics: Sequence[Topic] | None = None, replicatio
     number of partitions: records are placed by partition number, so that cannot be repaired in place.
     """
     topics = declared(settings) if topics is None else topics
-    admin = _admin(settings)
-    missing = [found.topic for found in _look(settings, admin, topics) if not found.partitions]
+    admin, cluster = metadata(settings, REACH_S)
+    missing = [found.topic for found in _look(settings, cluster, topics) if not found.partitions]
     wanted = [
         NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=replication, config=topic.config)
         for topic in missing
@@ -57,14 +61,15 @@ def ensure(settings: Settings, topics: Sequence[Topic] | None = None, replicatio
     for name, future in admin.create_topics(wanted, operation_timeout=REACH_S, request_timeout=REACH_S).items():
         if _made(settings, name, future):
             created.append(name)
+    _until_led(settings, created)
     return tuple(created)
 
 
 def check(settings: Settings, topics: Sequence[Topic] | None = None) -> tuple[Found, ...]:
     """Every declared topic as it is on the cluster, configuration included. Raises Unavailable."""
     topics = declared(settings) if topics is None else topics
-    admin = _admin(settings)
-    found = _partitions(settings, admin, topics)
+    admin, cluster = metadata(settings, REACH_S)
+    found = _partitions(cluster, topics)
     config = _config(settings, admin, [topic for topic in topics if found[topic.name]])
     return tuple(
         Found(topic, found[topic.name], _faults(topic, found[topic.name], config.get(topic.name, {})))
@@ -72,14 +77,9 @@ def check(settings: Settings, topics: Sequence[Topic] | None = None) -> tuple[Fo
     )
 
 
-def _admin(settings: Settings) -> AdminClient:
-    # log_level 0: an admin client has no callbacks, and librdkafka would log each failed connection, 20 a second
-    return AdminClient(client_config(settings, "weir-topics") | {"log_level": 0})
-
-
-def _look(settings: Settings, admin: AdminClient, topics: Sequence[Topic]) -> list[Found]:
+def _look(settings: Settings, cluster: ClusterMetadata, topics: Sequence[Topic]) -> list[Found]:
     """Partition numbers only. Raises Refused for a topic that has another number of them."""
-    found = _partitions(settings, admin, topics)
+    found = _partitions(cluster, topics)
     for topic in topics:
         if found[topic.name] not in (0, topic.partitions):
             raise Refused(
@@ -90,16 +90,33 @@ def _look(settings: Settings, admin: AdminClient, topics: Sequence[Topic]) -> li
     return [Found(topic, found[topic.name], ()) for topic in topics]
 
 
-def _partitions(settings: Settings, admin: AdminClient, topics: Sequence[Topic]) -> dict[str, int]:
-    try:
-        cluster = admin.list_topics(timeout=REACH_S).topics
-    except KafkaException as error:
-        raise _silent(settings) from error
+def _partitions(cluster: ClusterMetadata, topics: Sequence[Topic]) -> dict[str, int]:
+    told = cluster.topics
     return {
-        topic.name: len(cluster[topic.name].partitions)
-        if topic.name in cluster and cluster[topic.name].error is None else 0
+        topic.name: len(told[topic.name].partitions)
+        if topic.name in told and told[topic.name].error is None else 0
         for topic in topics
     }  # fmt: skip
+
+
+def _until_led(settings: Settings, names: Sequence[str]) -> None:
+    """Wait until every partition of new topics has a leader: whoever comes right after can use them."""
+    deadline_s = time.monotonic() + REACH_S
+    while names:
+        told = metadata(settings, REACH_S)[1].topics
+        names = [name for name in names if name not in told or not _led(told[name])]
+        if names and time.monotonic() > deadline_s:
+            raise Unavailable(
+                f"the new topics {', '.join(names)} have no leaders", where=settings.brokers,
+                remedy="see that enough brokers run",
+            )  # fmt: skip
+        if names:
+            time.sleep(PAUSE_S)
+
+
+def _led(topic: TopicMetadata) -> bool:
+    parts = topic.partitions.values()
+    return topic.error is None and bool(parts) and all(part.error is None and part.leader >= 0 for part in parts)
 
 
 def _config(settings: Settings, admin: AdminClient, topics: Sequence[Topic]) -> dict[str, dict[str, str]]:
