@@ -117,7 +117,7 @@ _MEANING = (
     ({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}, "the committed offset is no longer in the log",
      "retention has removed unread records; raise it, and reset the group's offsets to go on"),
     ({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION},
-     "a topic does not exist", "run `weir topics create`"),
+     "a topic or partition does not exist", "run `weir topics create`"),
     (NO_RIGHT, "Kafka refuses access", "grant what `weir topics acls` shows for this worker"),
     ({KafkaError._SSL}, "no TLS connection to Kafka",
      "check WEIR_KAFKA_SSL_CA_FILE, WEIR_KAFKA_SSL_CERTIFICATE_FILE and the port"),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from collections.abc import Sequence
 
 from confluent_kafka import KafkaError, Message
 from confluent_kafka import Producer as RdProducer
 
 from app.core.errors import Unavailable
-from app.edges.kafka import client_config
+from app.edges.kafka import LOOK_S, client_config
+from app.edges.kafka_errors import Refusal, unavailable
 from app.settings import Settings
 
 
@@ -23,6 +24,7 @@ class Producer:
         self._brokers, self._budget_s = settings.brokers, settings.sink_budget_s
         self._failed: list[KafkaError] = []
         self._lock = threading.Lock()
+        self._refusal = Refusal()
         self._producer = RdProducer(client_config(settings, client_id) | {
             "enable.idempotence": True,
             "acks": "all",
@@ -34,37 +36,49 @@ class Producer:
             "message.timeout.ms": int(settings.sink_budget_s * 1000),
             "delivery.report.only.error": True,            # a call per delivered record would cost a third of the write
             "on_delivery": self._on_failure,
-            "error_cb": lambda error: None,                # librdkafka retries connections; flush() tells the outcome
+            "error_cb": self._refusal,                     # librdkafka retries connections; flush() tells the outcome
         })
 
-    def write(self, topic: str, partition: int, values: Sequence[bytes]) -> None:
-        """Queue values for one partition, in order. Raises Unavailable when a record is refused outright."""
-        # librdkafka's batch call takes a dict a record: the only per-record Python object on the way out
-        batch = [{"value": value} for value in values]
-        if self._producer.produce_batch(topic, batch, partition) < len(batch):
-            error = next(message["_error"] for message in batch if "_error" in message)
+    def write(self, topic: str, partition: int, values: pa.BinaryArray | Sequence[bytes]) -> None:
+        """Queue values for one partition, in order. Raises Unavailable when a record is refused outright.
+
+        values: binary[n] without nulls, or as many bytes.
+        """
+        if not isinstance(values, pa.Array):
+            values = pa.array(values, pa.binary())
+        refused = self._producer.produce(topic, partition, values)
+        if refused is not None:
             raise Unavailable(
-                f"cannot write to {topic}: {error!s}",
+                f"cannot write to {topic}: {refused.str()}",
                 where=self._brokers, remedy="check that the topic exists and admits records of this size",
             )
 
     def flush(self) -> None:
-        """Wait for delivery of everything written. Raises Unavailable when the budget runs out or a record failed."""
-        left = self._producer.flush(self._budget_s)
-        with self._lock:
-            failed, self._failed = self._failed, []
-        if failed or left:
-            reason = failed[0].str() if failed else "no answer"
+        """Wait for delivery of everything written.
+
+        Raises Unavailable, as `kafka_errors.unavailable` words it, when the budget runs out or a record failed.
+        """
+        left = self._flush()
+        self._refusal.check(self._brokers)
+        failed = self._failed.copy()
+        self._failed.clear()
+        if failed:
+            raise unavailable(failed[0], self._brokers, f"{left + len(failed)} records were not delivered")
+        if left:
             raise Unavailable(
-                f"{left + len(failed)} records were not delivered: {reason}",
+                f"{left} records were not delivered: no answer",
                 where=self._brokers, remedy="check the brokers; the group replays from the last commit",
             )
+
+    def _flush(self) -> int:
+        """Records that are still under way when the budget has run out, or the brokers turn this client away."""
+        deadline_s = time.monotonic() + self._budget_s
+        while left := self._producer.flush(min(LOOK_S, self._budget_s)):
+            if time.monotonic() > deadline_s or self._refusal.error is not None:
+                return left
+        return 0
 
     def close(self) -> None:
         """Deliver what is left, within the budget."""
         self._producer.flush(self._budget_s)
-
-    def _on_failure(self, error: KafkaError | None, _message: Message) -> None:
-        if error is not None:
-            with self._lock:
-                self._failed.append(error)
+        self._producer.close()
