@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
+from app.core.breaker import BreakerState
 from app.core.features import Status
 from app.core.rejects import Reason, Stage
 
@@ -101,7 +102,11 @@ METRICS: tuple[Metric, ...] = (
            "hit share falls: raise WEIR_CACHE_MAX_KEYS or WEIR_CACHE_TTL_S"),
     Metric("weir_feature_values_total", "counter", "values", ("service", "view", "status"),
            "feature records per row by view and status (core.features.Status)",
-           "not_found or stale rises: the feature worker is behind, or the join key changed its spelling"),
+           "not_found or stale rises: the feature worker is behind, or the join key changed its spelling; unavailable: "
+           "see weir_feature_store_breaker"),
+    Metric("weir_feature_store_breaker", "gauge", "state", ("service",),
+           "whether the scorer asks the online store: 0 yes, 1 one trial, 2 no, since it does not answer in time",
+           "2: start or relieve the store; rows are scored meanwhile as on_unavailable in the bundle's signature says"),
     Metric("weir_feature_age_seconds", "histogram", "seconds", ("service", "view"),
            "age of the oldest record of the view used in a micro-batch",
            "past the view's ttl: the feature worker is behind or its source is silent", AGES_S),
@@ -253,7 +258,7 @@ class BatchScored:
     lag_s: from the oldest record's time in the broker to delivery.
     cache_hits, cache_lookups: distinct keys over all views. feature_status: (view, status) -> rows.
     feature_oldest_s: view -> age of the oldest record used. dead_letter_share: over the last window, see Settings.
-    model_retries: calls of the model beyond the first.
+    model_retries: calls of the model beyond the first. store: the breaker of the online store, if there is one.
     """
 
     service: str
@@ -275,6 +280,7 @@ class BatchScored:
     feature_status: Mapping[tuple[str, Status], int] = field(default_factory=dict)
     feature_oldest_s: Mapping[str, float] = field(default_factory=dict)
     model_retries: int = 0
+    store: BreakerState | None = None
 
     def samples(self) -> Iterator[Sample]:
         """See Event."""
@@ -289,6 +295,8 @@ class BatchScored:
             yield "weir_dead_letters_total", (service, where.value, reason.value), records
         yield "weir_dead_letter_share", (service,), self.dead_letter_share
         yield "weir_model_retries_total", (service,), self.model_retries
+        if self.store is not None:
+            yield "weir_feature_store_breaker", (service,), self.store
         yield "weir_cache_lookups_total", (service, "hit"), self.cache_hits
         yield "weir_cache_lookups_total", (service, "miss"), self.cache_lookups - self.cache_hits
         for (view, status), rows in self.feature_status.items():

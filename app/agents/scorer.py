@@ -127,7 +127,7 @@ def _tell(scored: Scored, parts: Parts, share: float, produce_s: float) -> None:
         rejected=Counter(zip(scored.rejects.stage, scored.rejects.reason, strict=True)),
         dead_letter_share=share, cache_hits=scored.cache_hits, cache_lookups=scored.cache_lookups,
         feature_status={(view, Status(code)): rows for (view, code), rows in scored.status_counts.items()},
-        feature_oldest_s=scored.oldest_age_s, model_retries=scored.model_retries,
+        feature_oldest_s=scored.oldest_age_s, model_retries=scored.model_retries, store=scored.store,
     ))  # fmt: skip
     spent_s = sum((timing.decode_s, timing.lookup_s, timing.assemble_s, timing.run_s, scored.encode_s, produce_s))
     closed_by = scored.batch.closed_by.value

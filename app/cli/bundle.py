@@ -122,14 +122,15 @@ def _identity(bundle: Bundle, path: Path) -> Table:
 
 def _inputs(bundle: Bundle) -> Table:
     table = Table(title="inputs, in the order of the model's columns", title_justify="left")
-    for heading in ("", "input", "source", "type", "range", "missing", "stale", "default", "meaning"):
+    for heading in ("", "input", "source", "type", "range", "missing", "stale", "unavailable", "default", "meaning"):
         table.add_column(heading)
     for number, item in enumerate(bundle.signature.inputs):
         low, high = ("" if bound is None else f"{bound:g}" for bound in (item.low, item.high))
         kind = f"{item.dtype} ({len(item.categories)})" if item.categories else str(item.dtype)
         default = "" if item.default is None else f"{item.default:g}"
-        stale = str(item.on_stale) if item.source == "feature" else ""
+        stale, away = (item.on_stale, item.on_unavailable) if item.source == "feature" else ("", "")
         span = f"{low} .. {high}" if low or high else ""
-        row = (str(number), item.name, str(item.source), kind, span, str(item.on_missing), stale, default, item.doc)
+        policies = (str(item.on_missing), str(stale), str(away))
+        row = (str(number), item.name, str(item.source), kind, span, *policies, default, item.doc)
         table.add_row(*map(escape, row))
     return table

@@ -11,14 +11,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from app.core.breaker import BreakerState
+
 
 class Status(IntEnum):
-    """State of a value read from the online store. The numbers are Feast's `FieldStatus`."""
+    """State of a value read from the online store. The numbers up to 4 are Feast's `FieldStatus`."""
 
     PRESENT = 1
     NULL = 2
     NOT_FOUND = 3
-    STALE = 4              # Feast: OUTSIDE_MAX_AGE
+    STALE = 4              # older than the view's ttl (Feast: OUTSIDE_MAX_AGE), or kept while the store did not answer
+    UNAVAILABLE = 5        # the store did not answer, and no earlier answer was kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,8 @@ class FeatureBlock:
     event_us: int64[n, v], event time of the record, microseconds since the epoch UTC; 0 where there is none.
     found: bool[n, v].
     hits, lookups: cache hits and keys looked up, over all views.
+    unavailable: bool[n, v], where the store should have been asked and did not answer in time: what is found there is
+    the last answer, of unknown worth since; None when there is none such. store: whether the store is being asked.
     """
 
     values: npt.NDArray[np.float32]
@@ -70,6 +75,8 @@ class FeatureBlock:
     found: npt.NDArray[np.bool_]
     hits: int
     lookups: int
+    unavailable: npt.NDArray[np.bool_] | None = None
+    store: BreakerState = BreakerState.CLOSED
 
 
 class Lookup(Protocol):
@@ -78,5 +85,5 @@ class Lookup(Protocol):
     plan: ServicePlan
 
     def read(self, keys: Mapping[str, pa.Array], now_us: int) -> FeatureBlock:
-        """keys: join key -> n values (string or int64; null allowed: not found). Raises Unavailable."""
+        """keys: join key -> n values (string or int64; null allowed: not found)."""
         ...

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     OUT_OF_RANGE = "out_of_range"          # outside the signature's valid range
     UNKNOWN_CATEGORY = "unknown_category"  # a category the model was not trained on, and the signature says reject
     FEATURE_MISSING = "feature_missing"    # the online store has no value, and the signature says reject
+    FEATURE_UNAVAILABLE = "feature_unavailable"  # the online store does not answer, and the signature says reject
     FEATURE_STALE = "feature_stale"        # the value is older than its limit, and the signature says reject
     MODEL_FAILED = "model_failed"          # the model raises for this row alone, or its score is not a number
 

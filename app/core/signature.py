@@ -27,7 +27,7 @@ class Source(StrEnum):
 class Policy(StrEnum):
     """What to do with a missing, stale or unknown value."""
 
-    USE = "use"            # missing: NaN goes to the model; stale: the old value does
+    USE = "use"            # missing: NaN goes to the model; stale: the old value does; unavailable: see Input
     DEFAULT = "default"    # the input's `default` takes its place
     REJECT = "reject"      # the row goes to the dead letters
 
@@ -40,6 +40,9 @@ class Input:
     categories: for CATEGORY only; position = code. An unknown category follows `on_missing`.
     low, high: valid range, inclusive; None is open. A value outside it is rejected, whatever its source.
     max_age_s: for features; older than this is stale. None: the view's `ttl`.
+    on_unavailable: for features, when the online store does not answer in time. USE takes the last value read, to which
+    `on_stale` applies by its true age, and where none was kept does as `on_missing` says. REJECT stops the worker at
+    the dead-letter limit when the store stays away.
     """
 
     name: str
@@ -51,12 +54,13 @@ class Input:
     high: float | None = None
     on_missing: Policy = Policy.REJECT
     on_stale: Policy = Policy.USE
+    on_unavailable: Policy = Policy.USE
     default: float | None = None
     max_age_s: float | None = None
     doc: str = ""
 
     def __post_init__(self) -> None:
-        if Policy.DEFAULT in (self.on_missing, self.on_stale) and self.default is None:
+        if Policy.DEFAULT in (self.on_missing, self.on_stale, self.on_unavailable) and self.default is None:
             raise ValueError(f"input {self.name}: policy 'default' needs a default")
         low, high = -float("inf") if self.low is None else self.low, float("inf") if self.high is None else self.high
         if self.default is not None and not low <= self.default <= high:
@@ -116,6 +120,7 @@ class Signature:
                 "categories": tuple(item.get("categories", ())),
                 "on_missing": Policy(item.get("on_missing", "reject")),
                 "on_stale": Policy(item.get("on_stale", "use")),
+                "on_unavailable": Policy(item.get("on_unavailable", "use")),
             })
             for item in raw["inputs"]
         )

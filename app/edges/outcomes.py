@@ -56,6 +56,7 @@ class ViewAges:
     nulls: int
     stale: int
     not_found: int
+    unavailable: int
     from_the_future: int
     youngest_s: int
     oldest_s: int

@@ -91,7 +91,7 @@ class RecordStore(Protocol):
 
 def open_store(settings: Settings, project: str = "weir") -> RecordStore:
     """The store that WEIR_ONLINE_STORE names. Raises Refused for a word that names none, Unavailable."""
-    if settings.online_store == "lmdb":
+    if is_local(settings):
         from app.edges.lmdb_store import LmdbStore  # noqa: PLC0415 - each store loads only its own client
 
         return LmdbStore(settings.home / "features" / "online", project)
@@ -101,6 +101,11 @@ def open_store(settings: Settings, project: str = "weir") -> RecordStore:
         return RedisStore(settings.online_store, project)
     raise Refused(f"online store {settings.online_store!r} is unknown",
                   remedy="set WEIR_ONLINE_STORE to lmdb or to a redis:// URL")
+
+
+def is_local(settings: Settings) -> bool:
+    """Whether the store is on this machine and in this process: no network to wait for."""
+    return settings.online_store == "lmdb"
 
 
 def stored_key(prefix: bytes, key: bytes) -> bytes:

@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from app.core.errors import Unavailable
 from app.core.features import ViewPlan
@@ -14,6 +16,7 @@ from app.edges.record_layout import layout_of
 from app.edges.record_store import Answer, Ask, Write, newest_only, stored_key, to_bytes
 
 TIMEOUT_S = 5.0          # a read takes under a millisecond; past this the server is gone, and the caller must know
+RECONNECTS = 1           # at once: the server may have closed an idle connection; more patience is the caller's
 KEYS_PER_CALL = 2048     # a script call of that size holds the server for about 3 ms
 SCAN_CALLS = 50          # a look for sample keys gives up after so many pages
 
@@ -52,7 +55,8 @@ class RedisStore:
         parts = urlsplit(url)
         self._where = f"{parts.hostname or parts.path}:{parts.port or 6379}"  # never the password
         self._client: Any = redis.Redis.from_url(  # its commands are typed for strings, ours are bytes
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, decode_responses=False)
+            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, decode_responses=False,
+            retry=Retry(NoBackoff(), RECONNECTS))
         self._write = self._client.register_script(WRITE)
         self._move = self._client.register_script(MARK)
         self._scanned: dict[str, tuple[int, list[bytes]]] = {}

@@ -63,6 +63,8 @@ class Assembler:
         self._missing_reject = _with(self._features, "on_missing", Policy.REJECT)
         self._stale_default = _with(self._features, "on_stale", Policy.DEFAULT)
         self._stale_reject = _with(self._features, "on_stale", Policy.REJECT)
+        self._away_default = _with(self._features, "on_unavailable", Policy.DEFAULT)
+        self._away_reject = _with(self._features, "on_unavailable", Policy.REJECT)
         self._codes = {
             item.name: {name: code for code, name in enumerate(item.categories)} for _, item in self._requests
         }
@@ -143,13 +145,23 @@ class Assembler:
         status[block.found & (age > self._view_ttl_s)] = Status.STALE
         values = block.values[:, self._taken]
         stale = age[:, self._view] > self._limit_s
+        unknown = np.zeros(stale.shape, np.bool_)      # no answer, neither now nor kept
+        if block.unavailable is not None:
+            status[block.unavailable] = np.where(block.found, Status.STALE, Status.UNAVAILABLE)[block.unavailable]
+            away = block.unavailable[:, self._view]
+            unknown = away & ~block.found[:, self._view]
+            values = np.where(away & self._away_default, self._default, values)
+            stale = stale & ~(away & self._away_default)
+            self._reject_features(away & self._away_reject, Reason.FEATURE_UNAVAILABLE, verdict)
         if stale.any():
             values = np.where(stale & self._stale_default, self._default, values)
             self._reject_features(stale & self._stale_reject, Reason.FEATURE_STALE, verdict)
         missing = np.isnan(values)
         if missing.any():
             values = np.where(missing & self._missing_default, self._default, values)
-            self._reject_features(missing & self._missing_reject, Reason.FEATURE_MISSING, verdict)
+            rejected = missing & self._missing_reject
+            self._reject_features(rejected & unknown, Reason.FEATURE_UNAVAILABLE, verdict)
+            self._reject_features(rejected & ~unknown, Reason.FEATURE_MISSING, verdict)
         matrix[:, self._feature_columns] = values
 
     def _reject_features(self, where: npt.NDArray[np.bool_], reason: Reason, verdict: _Verdict) -> None:

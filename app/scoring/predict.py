@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from app.core.batch import MicroBatch
+from app.core.breaker import BreakerState
 from app.core.bundle import Bundle
 from app.core.clock import Clock
 from app.core.decoded import Decoded
@@ -63,7 +64,8 @@ class Written:
 class Scored:
     """A micro-batch, scored. written: one entry a chunk. scored + len(rejects) = len(batch).
 
-    model_retries: calls of the model beyond the first, see scoring.isolate.
+    model_retries: calls of the model beyond the first, see scoring.isolate. store: whether the online store is being
+    asked; None for a bundle without features.
     """
 
     batch: MicroBatch
@@ -80,6 +82,7 @@ class Scored:
     service: str
     variant: str
     model_retries: int = 0
+    store: BreakerState | None = None
 
 
 class Scorer:
@@ -127,7 +130,7 @@ class Scorer:
             block.hits if block else 0, block.lookups if block else 0,
             self._count_status(kept.status), self._oldest(kept.age_s),
             rows.column(rows.schema.get_field_index("traceparent")),
-            service.bundle.service, service.route.variants[0], max(ran.calls - 1, 0),
+            service.bundle.service, service.route.variants[0], max(ran.calls - 1, 0), block.store if block else None,
         )
 
     def _late(self, rows: pa.RecordBatch) -> _Turned:

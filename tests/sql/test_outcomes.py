@@ -103,13 +103,16 @@ def test_a_feature_from_the_future_is_seen(client):
     ages[3] = [-1, -5]
     status[3] = [3, 1]        # not found has no age; present from the future is leakage
     status[4] = [4, 2]
+    ages[5] = [-1, 60]
+    status[5] = [5, 1]        # unavailable has no age either
     rows = replaced(
         rows, feature_age_s=[row.tobytes() for row in ages], feature_status=[row.tobytes() for row in status]
     )
     put(client, "predictions", tables.predictions(rows, LOG, np.arange(9), records.names))
     first, second = outcomes.feature_ages(client, records.SERVICE)
     assert (first.view, second.view) == records.VIEWS
-    assert (first.from_the_future, first.not_found, first.stale, first.present) == (0, 1, 1, 7)
+    assert (first.from_the_future, first.not_found, first.stale, first.present) == (0, 1, 1, 6)
+    assert first.unavailable == 1
     assert (second.from_the_future, second.nulls, second.youngest_s) == (1, 1, -5)
 
 

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from app import telemetry
+from app.core.breaker import BreakerState
 from app.core.features import Status
 from app.core.rejects import Reason, Stage
 
@@ -23,6 +24,7 @@ EXAMPLES = (
         rejected={(Stage.DECODE, Reason.EMPTY): 1, (Stage.VALIDATE, Reason.MISSING): 7}, dead_letter_share=0.01,
         cache_hits=90, cache_lookups=100,
         feature_status={("origin_recent", Status.PRESENT): 500, ("origin_recent", Status.NOT_FOUND): 4},
+        model_retries=5, store=BreakerState.HALF_OPEN,
         feature_oldest_s={"origin_recent": 3600.0},
     ),
     telemetry.BlockRecorded(table="predictions", rows=1000, insert_s=0.02, repeats=3, replayed=True),

@@ -7,9 +7,10 @@
 -- panel: table
 SELECT service, model, version, view, count() AS rows,
        countIf(status = 'present') AS present, countIf(status = 'null') AS nulls, countIf(status = 'stale') AS stale,
-       countIf(status = 'not_found') AS not_found,
-       countIf(status != 'not_found' AND age_s < 0) AS from_the_future,
-       minIf(age_s, status != 'not_found') AS youngest_s, maxIf(age_s, status != 'not_found') AS oldest_s
+       countIf(status = 'not_found') AS not_found, countIf(status = 'unavailable') AS unavailable,
+       countIf(status NOT IN ('not_found', 'unavailable') AND age_s < 0) AS from_the_future,
+       minIf(age_s, status NOT IN ('not_found', 'unavailable')) AS youngest_s,
+       maxIf(age_s, status NOT IN ('not_found', 'unavailable')) AS oldest_s
 FROM predictions
 ARRAY JOIN mapKeys(feature_status) AS view, mapValues(feature_status) AS status, mapValues(feature_age_s) AS age_s
 WHERE {service:String} IN ('', service)

@@ -43,13 +43,14 @@ def request_rows(signature: Signature, rows: list[dict]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns)
 
 
-def feature_block(values, ages_s) -> FeatureBlock:
-    """values: n x 3, ages_s: n x 2 with None for a view that has no record."""
+def feature_block(values, ages_s, away=None) -> FeatureBlock:
+    """values: n x 3, ages_s: n x 2 with None for a view that has no record, away: n x 2, the store did not answer."""
     found = np.array([[age is not None for age in row] for row in ages_s], np.bool_).reshape(-1, 2)
     event_us = np.array([[AT_MS * 1000 - int((age or 0) * 1_000_000) for age in row] for row in ages_s], np.int64)
     table = np.array(values, np.float32).reshape(-1, 3)
     table[~found[:, [0, 0, 1]]] = np.nan
-    return FeatureBlock(table, np.where(found, event_us.reshape(-1, 2), 0), found, 0, 0)
+    unavailable = None if away is None else np.array(away, np.bool_).reshape(-1, 2)
+    return FeatureBlock(table, np.where(found, event_us.reshape(-1, 2), 0), found, 0, 0, unavailable)
 
 
 def build(signature, rows, block=None):
@@ -134,6 +135,35 @@ def test_one_feature(item, age_s, value, expected):
     assert (built.status[0, 0], built.age_s[0, 0]) == (status, age)
 
 
+AWAY = {"on_missing": Policy.DEFAULT, "default": 9.0}
+
+
+@pytest.mark.parametrize(("item", "age_s", "value", "expected"), [
+    (looked_up("fast__a"), 10, 2.0, (2.0, Status.STALE, 10)),                       # the last value, by its true age
+    (looked_up("fast__a", on_stale=Policy.DEFAULT, default=9.0), 10, 2.0, (2.0, Status.STALE, 10)),
+    (looked_up("fast__a", on_stale=Policy.DEFAULT, default=9.0), 61, 2.0, (9.0, Status.STALE, 61)),
+    (looked_up("fast__a", on_stale=Policy.REJECT), 61, 2.0, Reason.FEATURE_STALE),
+    (looked_up("fast__a", on_stale=Policy.REJECT, on_unavailable=Policy.DEFAULT, default=9.0), 61, 2.0,
+     (9.0, Status.STALE, 61)),
+    (looked_up("fast__a", on_unavailable=Policy.REJECT), 10, 2.0, Reason.FEATURE_UNAVAILABLE),
+    (looked_up("fast__a"), None, 0.0, (None, Status.UNAVAILABLE, -1)),
+    (looked_up("fast__a", **AWAY), None, 0.0, (9.0, Status.UNAVAILABLE, -1)),
+    (looked_up("fast__a", on_missing=Policy.REJECT), None, 0.0, Reason.FEATURE_UNAVAILABLE),
+    (looked_up("fast__a", on_missing=Policy.REJECT), 10, np.nan, Reason.FEATURE_MISSING),     # null, when last read
+    (looked_up("fast__a", on_unavailable=Policy.DEFAULT, default=8.0), None, 0.0, (8.0, Status.UNAVAILABLE, -1)),
+    (looked_up("fast__a", on_unavailable=Policy.REJECT), None, 0.0, Reason.FEATURE_UNAVAILABLE),
+])
+def test_one_feature_of_a_store_that_does_not_answer(item, age_s, value, expected):
+    block = feature_block([[value, 0, 5.0]], [[age_s, 1]], [[True, False]])
+    built = build(Signature(inputs=(item, looked_up("eternal__c"))), [{}], block)
+    if isinstance(expected, Reason):
+        assert (built.rejects.stage, built.rejects.reason) == ((Stage.ASSEMBLE,), (expected,))
+        return
+    number, status, age = expected
+    assert built.matrix[0].tolist() == pytest.approx([np.nan if number is None else number, 5.0], nan_ok=True)
+    assert (built.status[0].tolist(), built.age_s[0].tolist()) == ([status, Status.PRESENT], [age, 1])
+
+
 def test_a_view_without_ttl_is_never_stale():
     block = feature_block([[0, 0, 5.0]], [[1, 10**9]])
     built = build(Signature(inputs=(looked_up("eternal__c", on_stale=Policy.REJECT),)), [{}], block)
@@ -209,7 +239,9 @@ class Row:
     broken: tuple[Stage, Reason, str] | None
 
 
-def slowly(signature: Signature, request: dict, values: list[float], ages_s: list[float | None]) -> Row:  # noqa: PLR0912 - plain on purpose
+def slowly(  # noqa: PLR0912 - plain on purpose
+    signature: Signature, request: dict, values: list[float], ages_s: list[float | None], away: list[bool]
+) -> Row:
     """One row, rule after rule."""
     made: dict[str, float] = {}
     broken: list[tuple[Stage, Reason, str]] = []
@@ -233,25 +265,33 @@ def slowly(signature: Signature, request: dict, values: list[float], ages_s: lis
             doubtful += [] if np.isfinite(made[item.name]) else [item.name]
     for name in doubtful:
         give_up(Stage.VALIDATE, Reason.NOT_A_NUMBER, name)
-    missing = []
+    unanswered, stale, unknown, missing = [], [], [], []
     for item in signature.of(Source.FEATURE):
         view = item.ref.split("__")[0]
-        age = ages_s[("fast", "eternal").index(view)]
+        age, silent = (column[("fast", "eternal").index(view)] for column in (ages_s, away))
         value = nan if age is None else values[PLAN.columns.index(item.ref)]
         limit = item.max_age_s or TTL_S[view] or float("inf")
-        if age is not None and age > limit:
+        if silent and item.on_unavailable is Policy.REJECT:
+            unanswered.append(item.name)
+        if silent and item.on_unavailable is Policy.DEFAULT:
+            value = item.default
+        elif age is not None and age > limit:
             if item.on_stale is Policy.REJECT:
-                give_up(Stage.ASSEMBLE, Reason.FEATURE_STALE, item.name)
+                stale.append(item.name)
             elif item.on_stale is Policy.DEFAULT:
                 value = item.default
         if np.isnan(value):
             if item.on_missing is Policy.REJECT:
-                missing.append(item.name)
+                (unknown if silent and age is None else missing).append(item.name)
             elif item.on_missing is Policy.DEFAULT:
                 value = item.default
         made[item.name] = float(np.float32(value))
-    for name in missing:
-        give_up(Stage.ASSEMBLE, Reason.FEATURE_MISSING, name)
+    for reason, names in (
+        (Reason.FEATURE_UNAVAILABLE, unanswered), (Reason.FEATURE_STALE, stale),
+        (Reason.FEATURE_UNAVAILABLE, unknown), (Reason.FEATURE_MISSING, missing),
+    ):  # fmt: skip
+        for name in names:
+            give_up(Stage.ASSEMBLE, reason, name)
     for item in signature.inputs:
         low, high = (-np.inf if item.low is None else item.low), (np.inf if item.high is None else item.high)
         if made[item.name] < np.float32(low) or made[item.name] > np.float32(high):
@@ -270,7 +310,8 @@ def inputs(draw: st.DrawFn, name: str, source: Source) -> Input:
     return Input(
         name=name, source=source, ref=name, dtype=dtype, low=low, high=high, default=1.0,
         categories=("web", "app") if dtype is Dtype.CATEGORY else (),
-        on_missing=draw(POLICIES), on_stale=draw(POLICIES), max_age_s=draw(st.sampled_from([None, 5.0, 500.0])),
+        on_missing=draw(POLICIES), on_stale=draw(POLICIES), on_unavailable=draw(POLICIES),
+        max_age_s=draw(st.sampled_from([None, 5.0, 500.0])),
     )  # fmt: skip
 
 
@@ -284,7 +325,8 @@ AGES = st.sampled_from([None, 0, 3, 30, 60, 61, 1000])
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> tuple[Signature, list[dict], list[list[float]], list[list[float | None]]]:
+def cases(draw: st.DrawFn) -> tuple[Signature, list, list, list, list]:
+    """A signature, and by row: the request, values, ages, and for which views the store did not answer."""
     names = draw(st.permutations(["r0", "r1", "r2", "fast__a", "fast__b", "eternal__c"]))
     names = names[: draw(st.integers(1, 6))]
     signature = Signature(inputs=tuple(
@@ -296,15 +338,16 @@ def cases(draw: st.DrawFn) -> tuple[Signature, list[dict], list[list[float]], li
     numbers = st.sampled_from([float("nan"), -1.0, 0.5, 3.0])
     values = [[draw(numbers) for _ in range(3)] for _ in range(count)]
     ages = [[draw(AGES), draw(AGES)] for _ in range(count)]
-    return signature, rows, values, ages
+    away = [[draw(st.booleans()), draw(st.booleans())] for _ in range(count)]
+    return signature, rows, values, ages, away
 
 
 @settings(max_examples=300, deadline=None)
 @given(cases())
 def test_columns_and_rows_agree(case):
-    signature, rows, values, ages = case
-    built = build(signature, rows, feature_block(values, ages))
-    expected = [slowly(signature, row, *rest) for row, *rest in zip(rows, values, ages, strict=True)]
+    signature, rows, values, ages, away = case
+    built = build(signature, rows, feature_block(values, ages, away))
+    expected = [slowly(signature, row, *rest) for row, *rest in zip(rows, values, ages, away, strict=True)]
     assert built.usable.tolist() == [row.broken is None for row in expected]
     found = list(zip(built.rejects.stage, built.rejects.reason, built.rejects.detail, strict=True))
     assert found == [row.broken for row in expected if row.broken is not None]
