@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from typing import Annotated
+
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -59,3 +62,44 @@ def check() -> None:
     Console().print(table)
     if any(entry.faults for entry in found):
         raise typer.Exit(1)
+
+
+@cli.command()
+def acls(
+    principal: Annotated[list[str], typer.Option(
+        help="ROLE=PRINCIPAL, in place of ROLE=User:weir-ROLE; {service} in it makes one for each service. Repeat."
+    )] = [],  # noqa: B006  typer copies it
+    apply: bool = typer.Option(False, "--apply", help="Give the rights that the cluster lacks; take none away."),
+    commands: bool = typer.Option(False, "--commands", help="Print calls of kafka-acls.sh."),
+    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+) -> None:
+    """Show the rights on Kafka that each role needs, made from schemas/topics.yaml, and no more than these."""
+    import json
+    from dataclasses import asdict
+
+    from app.edges.acls import grant, rights
+    from app.settings import load
+
+    settings = load()
+    wanted = rights(settings, dict(_principal(text) for text in principal))
+    given = grant(settings, wanted) if apply else ()
+    if as_json:
+        typer.echo(json.dumps([asdict(right) | {"given": right in given} for right in wanted], indent=2))
+    elif commands:
+        typer.echo("\n".join(right.command(settings.brokers) for right in wanted))
+    else:
+        table, may = Table("role", "principal", "on", "may", "given" if apply else ""), defaultdict(list)
+        for right in wanted:
+            on = f"{right.kind} {right.name}{'*' if right.prefixed else ''}"
+            may[right.role, right.principal, on].append(right)
+        for resource, found in may.items():
+            new = [right.operation for right in found if right in given]
+            table.add_row(*resource, ", ".join(right.operation for right in found), ", ".join(new))
+        Console().print(table)
+
+
+def _principal(text: str) -> tuple[str, str]:
+    role, _, name = text.partition("=")
+    if not role or ":" not in name:
+        raise typer.BadParameter(f"{text!r} is not ROLE=PRINCIPAL, such as scorer=User:weir-scorer")
+    return role, name

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from app.core.contract import subject_of
 from app.core.errors import Refused
 
-_SERVICE = "{service}"
+T = TypeVar("T")
+
+SERVICE = "{service}"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")      # Kafka's rule
 _VERSION = re.compile(r"v([1-9]\d*)\.avsc")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
-    """One declared topic. record: the folder of its schemas. retention_hours: -1 keeps records for ever."""
+    """One declared topic.
+
+    record: the folder of its schemas. retention_hours: -1 keeps records for ever. writers, readers: roles.
+    service: whose requests it carries; empty for topics that all services share.
+    """
 
     name: str
     record: str
@@ -30,6 +36,7 @@ class Topic:
     writers: tuple[str, ...]
     readers: tuple[str, ...]
     doc: str
+    service: str = ""
 
     @property
     def subject(self) -> str:
@@ -53,24 +60,19 @@ def topics(folder: Path, services: Iterable[str]) -> tuple[Topic, ...]:
     Raises Refused when the file is missing or an entry is not a topic, naming it.
     """
     path = folder / "topics.yaml"
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-        entries = list(raw["topics"])
-    except OSError as error:
-        raise Refused(
-            f"cannot read the list of topics: {error.strerror}", where=str(path), remedy="set WEIR_SCHEMAS_DIR"
-        ) from error
-    except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise Refused(
-            f"not a list of topics: {error}", where=str(path), remedy="write a list under `topics:`"
-        ) from error
+    entries = _declared(path, "topics", list)
     found = []
     for entry in entries:
         if not isinstance(entry, dict):
             raise Refused(f"topic {entry} is only a name", where=str(path), remedy="give it the keys of the others")
-        for service in services if _SERVICE in str(entry.get("name")) else ("",):
+        for service in services if SERVICE in str(entry.get("name")) else ("",):
             found.append(_topic(entry, service, path))
     return tuple(found)
+
+
+def groups(folder: Path) -> dict[str, str]:
+    """Consumer group by role, `{service}` standing for each service. Raises Refused like `topics`."""
+    return {str(role): str(name) for role, name in _declared(folder / "topics.yaml", "groups", dict).items()}
 
 
 def versions(folder: Path, record: str) -> tuple[str, ...]:
@@ -93,20 +95,34 @@ def services(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(path.name.removeprefix("requests.") for path in folder.glob("requests.*") if path.is_dir()))
 
 
+def _declared(path: Path, key: str, kind: Callable[[Any], T]) -> T:
+    try:
+        return kind(yaml.safe_load(path.read_text(encoding="utf-8"))[key])
+    except OSError as error:
+        raise Refused(
+            f"cannot read the list of {key}: {error.strerror}", where=str(path), remedy="set WEIR_SCHEMAS_DIR"
+        ) from error
+    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise Refused(
+            f"not a list of {key}: {error}", where=str(path), remedy=f"write a list under `{key}:`"
+        ) from error
+
+
 def _topic(entry: dict[str, Any], service: str, path: Path) -> Topic:
     try:
-        name = str(entry["name"]).replace(_SERVICE, service)
+        name = str(entry["name"]).replace(SERVICE, service)
         if not _NAME.fullmatch(name):
             raise ValueError("a name has up to 249 letters, digits, dots, dashes and underscores")
         return Topic(
             name=name,
-            record=str(entry["record"]).replace(_SERVICE, service),
+            record=str(entry["record"]).replace(SERVICE, service),
             partitions=int(entry["partitions"]),
             retention_hours=int(entry["retention_hours"]),
             max_message_bytes=int(entry["max_message_bytes"]),
             writers=tuple(entry["writers"]),
             readers=tuple(entry["readers"]),
             doc=str(entry["doc"]),
+            service=service,
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Refused(
