@@ -88,13 +88,13 @@ def acls(
     elif commands:
         typer.echo("\n".join(right.command(settings.brokers) for right in wanted))
     else:
-        table, may = Table("role", "principal", "on", "may", "given" if apply else ""), defaultdict(list)
+        table, may = Table("role", "principal", "on", "may", *(["given"] if apply else [])), defaultdict(list)
         for right in wanted:
             on = f"{right.kind} {right.name}{'*' if right.prefixed else ''}"
             may[right.role, right.principal, on].append(right)
         for resource, found in may.items():
             new = [right.operation for right in found if right in given]
-            table.add_row(*resource, ", ".join(right.operation for right in found), ", ".join(new))
+            table.add_row(*resource, ", ".join(right.operation for right in found), *([", ".join(new)] if apply else []))
         Console().print(table)
 
 

@@ -97,7 +97,8 @@ def _known(principals: Mapping[str, str], roles: set[str]) -> dict[str, str]:
 def grant(settings: Settings, wanted: Sequence[Right]) -> tuple[Right, ...]:
     """Give the rights that the cluster lacks; those given. Rights beyond these are left alone.
 
-    Raises Unavailable when the brokers do not answer, Refused when they refuse to give one.
+    Raises Unavailable, as `kafka_errors.unavailable` words it, when the brokers do not answer or do not tell the rights;
+    Refused when they refuse to give one.
     """
     admin, _ = metadata(settings, REACH_S)
     try:
