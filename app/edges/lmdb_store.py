@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +22,9 @@ MAP_BYTES = 1 << 33       # address space, not disk: the file is sparse and grow
 MAX_READERS = 510         # processes and threads that may read at once; a slot is 64 bytes
 SYNC_EVERY_S = 1.0        # a power cut may cost what was written since; a crash of the process costs nothing
 
-_environments: dict[Path, tuple[lmdb.Environment, int]] = {}  # LMDB allows one for each process and path
+Identity = tuple[int, int]  # device and inode of a file
+
+_environments: dict[Path, tuple[lmdb.Environment, int, Identity]] = {}  # LMDB allows one for each process and path
 _lock = threading.Lock()
 
 
@@ -33,13 +36,15 @@ class LmdbStore:
         self._project = project.encode()
         self._mark = self._project + b"\0\0watermark"
         self._clock = self._project + b"\0\0clock"
-        self._env = _acquire(self.path)
+        self._file = self.path / "data.mdb"
+        self._env, self._identity = _acquire(self.path)
         self._synced_s = time.monotonic()
         self._sampled: dict[str, bytes] = {}
         self._closed = False
 
     def read_many(self, asks: Sequence[Ask]) -> tuple[list[Answer], int]:
-        """See RecordStore."""
+        """See RecordStore. Raises Unavailable also when the directory was removed or replaced: see `_check`."""
+        self._check()
         with self._transaction() as txn:
             get = _getter(txn)
             raw = [[get(key) for key in self._keys(ask.view.name, ask.keys)] for ask in asks]
@@ -125,6 +130,16 @@ class LmdbStore:
         prefix = self._prefix(view)
         return [stored_key(prefix, key) for key in keys]
 
+    def _check(self) -> None:
+        """A removed file stays readable for who has it open: its values would grow old without a word."""
+        try:
+            there = _identity(self._file)
+        except OSError:
+            there = None
+        if there != self._identity:
+            raise Unavailable("the online store was removed or replaced while it was open", where=str(self.path),
+                              remedy="put it back, or start this worker again")
+
     @contextmanager
     def _transaction(self, *, write: bool = False) -> Iterator[lmdb.Transaction]:
         try:
@@ -145,26 +160,32 @@ class LmdbStore:
             self._env.sync(True)
 
 
-def _acquire(path: Path) -> lmdb.Environment:
+def _acquire(path: Path) -> tuple[lmdb.Environment, Identity]:
     with _lock:
-        env, users = _environments.get(path, (None, 0))
+        env, users, identity = _environments.get(path, (None, 0, (0, 0)))
         if env is None:
             try:
                 path.mkdir(parents=True, exist_ok=True)
                 env = lmdb.open(str(path), map_size=MAP_BYTES, max_readers=MAX_READERS, sync=False, metasync=False)
                 env.reader_check()  # frees the slots of readers that were killed
+                identity = _identity(path / "data.mdb")
             except (lmdb.Error, OSError) as error:
                 raise Unavailable(f"the online store cannot be opened: {error}", where=str(path),
                                   remedy="check that WEIR_HOME is a writable directory on a local disk") from error
-        _environments[path] = (env, users + 1)
-        return env
+        _environments[path] = (env, users + 1, identity)
+        return env, identity
+
+
+def _identity(file: Path) -> Identity:
+    found = os.stat(file)
+    return found.st_dev, found.st_ino
 
 
 def _release(path: Path) -> None:
     with _lock:
-        env, users = _environments[path]
+        env, users, identity = _environments[path]
         if users > 1:
-            _environments[path] = (env, users - 1)
+            _environments[path] = (env, users - 1, identity)
             return
         del _environments[path]
         env.sync(True)

@@ -5,10 +5,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from app.core.breaker import Breaker
+from app.core.errors import Unavailable
 from app.core.features import ServicePlan, ViewPlan
 from app.edges.feature_cache import FeatureCache
 from app.edges.feature_reader import FeatureReader
 from app.edges.lmdb_store import LmdbStore
+from app.edges.lookup_guard import LookupGuard
 from app.edges.record_layout import encode_key, layout_of
 from app.edges.record_store import Write
 
@@ -163,3 +166,24 @@ def test_reading_and_writing_features_imports_neither_feast_nor_pandas():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_a_directory_that_was_taken_away_is_no_store_until_it_is_back(store, tmp_path):
+    guard = LookupGuard(Breaker(1, 0.0), 1.0, own_thread=False)
+    features = reader(store, ttl_us=0, guard=guard)
+    asked = keys(("UA", "EWR"), ("XX", "YYY"))
+    assert features.read(asked, 0).unavailable is None
+    (tmp_path / "data.mdb").rename(tmp_path / "elsewhere")
+    away = features.read(keys(("UA", "EWR"), ("ZZ", "ZZZ")), 0)
+    assert away.unavailable.all()
+    assert (away.found.tolist(), away.values[0].tolist()) == ([[True, True], [False, False]], [1, 10, 5])
+    (tmp_path / "elsewhere").rename(tmp_path / "data.mdb")
+    assert features.read(asked, 0).unavailable is None
+
+
+def test_a_key_with_a_null_is_not_asked_and_so_not_unavailable(store):
+    features = reader(store, guard=LookupGuard(Breaker(1, 9.0), 1.0, own_thread=False))
+    store.read_many = lambda asks: (_ for _ in ()).throw(Unavailable("away", remedy="start it"))
+    block = features.read(keys((None, "EWR"), ("UA", None)), 0)
+    assert block.unavailable.tolist() == [[True, False], [False, False]]
+    assert not block.found.any()
