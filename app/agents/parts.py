@@ -50,9 +50,9 @@ def open_parts(settings: Settings, telemetry: Telemetry) -> tuple[Bundle, Parts]
         max_failed=_max_failed(settings),
         route=Route((settings.variant,)),
         clock=_clock(settings),
-        encode_predictions=sinks[PREDICTIONS].encode,
-        encode_dead_letters=sinks[DEAD_LETTERS].encode,
-        encode_ledger=sinks[LEDGER].encode,
+        encode_predictions=sinks[PREDICTIONS].frames,
+        encode_dead_letters=sinks[DEAD_LETTERS].frames,
+        encode_ledger=sinks[LEDGER].frames,
         worker=f"{socket.gethostname()}:{os.getpid()}",
     )
     producer = Producer(settings, f"weir-scorer-{settings.service}")

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import Any
 
+import pyarrow as pa
 import structlog
 
 from app.agents.host import parked_on_failure
@@ -90,7 +91,7 @@ def open_streams(settings: Settings) -> dict[str, Stream]:
     registry = Registry(settings)
     names = cache(partial(names_of, settings))
 
-    def decoder(topic: str) -> Callable[[Sequence[bytes | None]], Decoded]:
+    def decoder(topic: str) -> Callable[[pa.LargeBinaryArray], Decoded]:
         read = Decoder(registry.contract(f"{topic}-value"), registry.schema_text)
         return partial(read.decode, max_bytes=MAX_RECORD_BYTES)
 

@@ -112,7 +112,7 @@ def _write(producer: Producer, scored: Scored) -> None:
         for topic, values in (
             (PREDICTIONS, written.predictions), (DEAD_LETTERS, written.dead_letters), (LEDGER, written.ledger)
         ):  # fmt: skip
-            if values:
+            if len(values):
                 producer.write(topic, chunk.source.partition, values)
     producer.flush()
 

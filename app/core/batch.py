@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from app.core.chunk import Chunk
 
@@ -31,11 +31,11 @@ class MicroBatch:
     wait_s: float
 
     @property
-    def values(self) -> Sequence[bytes | None]:
+    def values(self) -> pa.LargeBinaryArray:
         """All record values; record i belongs to the chunk c with bounds[c] <= i < bounds[c + 1]."""
         if len(self.chunks) == 1:
             return self.chunks[0].values
-        return [value for chunk in self.chunks for value in chunk.values]
+        return pa.concat_arrays([chunk.values for chunk in self.chunks])
 
     @property
     def bounds(self) -> npt.NDArray[np.int64]:

@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+
+from app.core.octets import layout
 
 
 class Partition(NamedTuple):
@@ -23,7 +26,7 @@ class Chunk:
 
     first: position at which the fetch began; last: offset of the last record. A log may skip offsets (compaction,
     transaction markers), so [first, last] may hold more offsets than records; chunks of a partition tile its offsets.
-    values: n record values; None is a tombstone. keys: n record keys. offsets: int64[n], ascending.
+    values: large_binary[n], null for a tombstone. keys: large_binary[n], null for none. offsets: int64[n], ascending.
     oldest_ms, newest_ms: broker time of the first and of the last record, milliseconds since the epoch.
     fetched_at_s: monotonic seconds at which the fetch returned.
     generation: counts the assignments of the worker; a chunk of an earlier one is not to be worked on.
@@ -32,8 +35,8 @@ class Chunk:
     source: Partition
     first: int
     last: int
-    values: list[bytes | None]
-    keys: list[bytes | None]
+    values: pa.LargeBinaryArray
+    keys: pa.LargeBinaryArray
     offsets: npt.NDArray[np.int64]
     oldest_ms: int
     newest_ms: int
@@ -54,7 +57,8 @@ class Amount:
     @staticmethod
     def of(chunk: Chunk) -> Amount:
         """What one chunk holds."""
-        return Amount(len(chunk), sum(map(len, filter(None, chunk.values))))
+        offsets, _ = layout(chunk.values)
+        return Amount(len(chunk), int(offsets[-1] - offsets[0]))
 
     def __add__(self, other: Amount) -> Amount:
         return Amount(self.records + other.records, self.octets + other.octets)

@@ -19,15 +19,13 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby
-from operator import itemgetter
 
-import numpy as np
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException
 
 from app.core.chunk import Amount, Chunk, ChunkBook, Partition
 from app.edges.kafka import consumer_config
 from app.edges.kafka_errors import TOO_LATE, Refusal, error_of, passes, patiently, removed, unavailable
+from app.edges.librdkafka import Consumer, Records
 from app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -101,7 +99,7 @@ class Poller:
         self._commit_fails_since: float | None = None
         self._stop = threading.Event()
         self._refusal = Refusal(_on_trouble)
-        self._consumer = Consumer(consumer_config(settings, group) | {"error_cb": self._refusal})
+        self._consumer = Consumer(consumer_config(settings, group), self._refusal)
         self._thread = threading.Thread(target=self._run, name=f"poll-{group}", daemon=True)
 
     # ---- the event loop's side
@@ -266,8 +264,8 @@ class Poller:
         except KafkaException as error:
             answers, errors = {}, [error_of(error)]
         with self._lock:
-            for source, error in answers.items():
-                if error is None and source in self._books:
+            for source, refused in answers.items():
+                if refused is None and source in self._books:
                     self._committed[source] = due[source]
         errors = [error for error in errors if error.code() not in TOO_LATE]
         if not errors:
@@ -362,8 +360,9 @@ class Poller:
     def _starts(self, sources: set[Partition]) -> dict[Partition, int]:
         """The committed offset of each partition, or the beginning of its log."""
         start = {}
-        for source, offset in self._consumer.committed(sources, COMMITTED_S).items() if sources else ():
-            begin, _ = self._consumer.bounds(source, COMMITTED_S)
+        committed = partial(self._consumer.committed, sources, COMMITTED_S)
+        for source, offset in patiently(committed, COMMITTED_S).items() if sources else ():
+            begin, _ = patiently(partial(self._consumer.bounds, source, COMMITTED_S), COMMITTED_S)
             if offset is None or self._from_beginning:
                 start[source] = begin
             elif offset < begin:                       # one past the end is refused by the broker, when it is fetched

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from confluent_kafka import KafkaError, Message
-from confluent_kafka import Producer as RdProducer
+import pyarrow as pa
+from confluent_kafka import KafkaError
 
 from app.core.errors import Unavailable
 from app.edges.kafka import LOOK_S, client_config
 from app.edges.kafka_errors import Refusal, unavailable
+from app.edges.librdkafka import BatchProducer
 from app.settings import Settings
 
 
@@ -23,9 +24,8 @@ class Producer:
     def __init__(self, settings: Settings, client_id: str) -> None:
         self._brokers, self._budget_s = settings.brokers, settings.sink_budget_s
         self._failed: list[KafkaError] = []
-        self._lock = threading.Lock()
         self._refusal = Refusal()
-        self._producer = RdProducer(client_config(settings, client_id) | {
+        config = client_config(settings, client_id) | {
             "enable.idempotence": True,
             "acks": "all",
             "linger.ms": 0,                                # a micro-batch is written whole: nothing to wait for
@@ -35,9 +35,9 @@ class Producer:
             "queue.buffering.max.messages": 1_000_000,
             "message.timeout.ms": int(settings.sink_budget_s * 1000),
             "delivery.report.only.error": True,            # a call per delivered record would cost a third of the write
-            "on_delivery": self._on_failure,
-            "error_cb": self._refusal,                     # librdkafka retries connections; flush() tells the outcome
-        })
+        }
+        # librdkafka retries connections by itself; flush() tells the outcome
+        self._producer = BatchProducer(config, on_error=self._refusal, on_failure=self._failed.append)
 
     def write(self, topic: str, partition: int, values: pa.BinaryArray | Sequence[bytes]) -> None:
         """Queue values for one partition, in order. Raises Unavailable when a record is refused outright.

@@ -24,6 +24,7 @@ import pyarrow as pa
 from app.core.block import Block, Marks
 from app.core.chunk import Chunk, Partition
 from app.core.errors import Refused
+from app.core.octets import layout
 from app.core.rejects import Rejects
 
 
@@ -61,7 +62,8 @@ class Piece:
     def checksum(self, start: int) -> int:
         """crc32 over the values of its records, going on from `start`; independent of where chunks are cut."""
         low, high = np.searchsorted(self.chunk.offsets, [self.first, self.last + 1])
-        return zlib.crc32(b"".join(filter(None, self.chunk.values[low:high])), start)
+        offsets, memory = layout(self.chunk.values)
+        return zlib.crc32(memory[offsets[low] : offsets[high]].data, start)
 
 
 def checksum(pieces: Sequence[Piece]) -> int:

@@ -51,7 +51,7 @@ class Stream:
     """
 
     table: str
-    decode: Callable[[Sequence[bytes | None]], Decoded]
+    decode: Callable[[pa.LargeBinaryArray], Decoded]
     shape: Callable[[pa.RecordBatch, Partition, npt.NDArray[np.int64], npt.NDArray[np.int64]], pa.RecordBatch]
     check: Callable[[pa.RecordBatch], Rejects] = lambda _rows: NO_REJECTS
     sources: tuple[str, ...] = ()
@@ -198,6 +198,6 @@ def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
 def _turned_away(piece: Piece) -> pa.RecordBatch:
     chunk, record = piece.chunk, piece.rejects.record
     return tables.turned_away(
-        chunk.source, chunk.offsets[record], piece.rejects, [chunk.keys[i] for i in record],
-        [chunk.values[i] for i in record], chunk.newest_ms,
+        chunk.source, chunk.offsets[record], piece.rejects, chunk.keys.take(record), chunk.values.take(record),
+        chunk.newest_ms,
     )

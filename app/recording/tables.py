@@ -105,8 +105,8 @@ def ledger(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.int64])
 
 
 def turned_away(
-    log: Partition, offsets: npt.NDArray[np.int64], rejects: Rejects, keys: Sequence[bytes | None],
-    values: Sequence[bytes | None], rejected_ms: int,
+    log: Partition, offsets: npt.NDArray[np.int64], rejects: Rejects, keys: pa.Array, values: pa.Array,
+    rejected_ms: int,
 ) -> pa.RecordBatch:
     """Rows of table dead_letters for records that the recorder itself could not read; `service` is empty.
 
@@ -121,8 +121,8 @@ def turned_away(
         "stage": pa.array([stage.value for stage in rejects.stage], pa.string()),
         "reason": pa.array([reason.value for reason in rejects.reason], pa.string()),
         "detail": pa.array(rejects.detail, pa.string()),
-        "key": pa.array(keys, pa.binary()),
-        "value": pa.array(values, pa.binary()),
+        "key": keys.cast(pa.binary()),
+        "value": values.cast(pa.binary()),
         "rejected_at": pa.array(np.full(n, rejected_ms, np.int64)).cast(UTC_MS),
     }
     return _with_log(columns, log, offsets, times=())

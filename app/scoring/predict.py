@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,7 +20,7 @@ from app.scoring import isolate, records
 from app.scoring.assemble import Assembled, Assembler, event_ms
 from app.scoring.route import Route
 
-Encode = Callable[[pa.RecordBatch], Sequence[bytes]]
+Encode = Callable[[pa.RecordBatch], pa.BinaryArray]
 _Turned = tuple[npt.NDArray[np.bool_], Reason, list[str]]      # bool[n], and why, and a detail for each that is true
 
 EVENT_MS = (0, 4_102_444_800_000)  # 1970 to 2100, milliseconds: within the years of a UUIDv7 and of ClickHouse's dates
@@ -37,7 +37,7 @@ class Service:
     """
 
     bundle: Bundle
-    decode: Callable[[Sequence[bytes | None]], Decoded]
+    decode: Callable[[pa.LargeBinaryArray], Decoded]
     lookup: Lookup | None
     run: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
     route: Route
@@ -55,9 +55,9 @@ class Service:
 class Written:
     """What one chunk gives to write, framed; all of it goes to the chunk's partition number."""
 
-    predictions: Sequence[bytes]
-    dead_letters: Sequence[bytes]
-    ledger: Sequence[bytes]
+    predictions: pa.BinaryArray
+    dead_letters: pa.BinaryArray
+    ledger: pa.BinaryArray
 
 
 @dataclass(frozen=True, slots=True)

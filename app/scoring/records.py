@@ -100,7 +100,6 @@ def dead_letters(batch: MicroBatch, rejects: Rejects, service: str, rejected_at_
     """r rejected records under dead_letters/v1.avsc, with their original bytes."""
     where = origins(batch, rejects.record)
     chunks = [batch.chunks[index] for index in where.chunk]
-    inside = rejects.record - batch.bounds[where.chunk]
     n = len(rejects)
     return pa.RecordBatch.from_pydict({
         "source_topic": pa.array([chunk.source.topic for chunk in chunks], pa.string()),
@@ -110,8 +109,8 @@ def dead_letters(batch: MicroBatch, rejects: Rejects, service: str, rejected_at_
         "stage": pa.array([stage.value for stage in rejects.stage], pa.string()),
         "reason": pa.array([reason.value for reason in rejects.reason], pa.string()),
         "detail": pa.array(rejects.detail, pa.string()),
-        "key": pa.array([chunk.keys[i] for chunk, i in zip(chunks, inside, strict=True)], pa.binary()),
-        "value": pa.array([chunk.values[i] for chunk, i in zip(chunks, inside, strict=True)], pa.binary()),
+        "key": pa.concat_arrays([chunk.keys for chunk in batch.chunks]).take(rejects.record).cast(pa.binary()),
+        "value": batch.values.take(rejects.record).cast(pa.binary()),
         "rejected_at": _constant(rejected_at_ms, n, pa.int64()).cast(MS),
     })
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -11,8 +10,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyruhvro
 
+from app.core.octets import layout
 from app.wire import shape
 from app.wire.resolve import Resolution, resolve
 from app.wire.shape import Kind
@@ -25,9 +26,12 @@ _FRAME: Final = ({"name": "_magic", "type": "boolean"}, {"name": "_schema_id", "
 _TAIL_FIELD: Final = ({"name": "_tail", "type": "double"},)
 _TAIL: Final = b"weir:end"
 
+# All records of a call go to the codec as one: an array of records costs a fifth less than a list of them, and the
+# records stay one piece of memory.
+_ARRAY: Final = '{"type": "record", "name": "Call", "fields": [{"name": "of", "type": {"type": "array", "items": %s}}]}'
+
 # Arrow's string columns end at 2 GiB, where the codec panics; one call never gets near.
 _CALL_BYTES: Final = 1 << 30
-
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +46,27 @@ class Writer:
     def of(reader: str, writer: str) -> Writer:
         """For reading what `writer` wrote as `reader`, both Avro texts. Raises Refused when that cannot be."""
         written = shape.parse(writer)
-        codec_schema = written.codec_schema(ints_as_longs=True, before=_FRAME, after=_TAIL_FIELD)
-        return Writer(codec_schema, written, resolve(reader, writer))
+        element = written.codec_schema(ints_as_longs=True, before=_FRAME, after=_TAIL_FIELD)
+        return Writer(_ARRAY % element, written, resolve(reader, writer))
 
 
 def halve(
-    writer: Writer, values: Sequence[bytes | None], sizes: npt.NDArray[np.int64]
+    writer: Writer, values: pa.LargeBinaryArray
 ) -> tuple[list[tuple[pa.RecordBatch, npt.NDArray[np.int32]]], dict[int, str]]:
     """Good rows as (columns of the reader, int32 record indices) in record order, and why each other record failed.
 
-    values: n framed records of this writer, none of them None. sizes: int64[n], their lengths.
-    A slice that does not decode is halved until the bad records stand alone.
+    values: n framed records of this writer, no nulls. A slice that does not decode is halved until the bad records
+    stand alone.
     """
-    whole = [value for value in values if value is not None]
-    tail = _tail_for(b"".join(whole))
-    records = [value + tail for value in whole]
+    offsets, memory = layout(values)
+    tail = _tail_for(memory[offsets[0] : offsets[-1]].tobytes())
+    ends, octets = layout(pc.binary_join_element_wise(values, pa.scalar(tail, values.type), _nothing(values.type)))
     good: list[tuple[pa.RecordBatch, npt.NDArray[np.int32]]] = []
     failed: dict[int, str] = {}
-    pending = [(lo, hi) for lo, hi in reversed(_calls(sizes)) if hi > lo]
+    pending = list(reversed(_calls(ends)))
     while pending:
         lo, hi = pending.pop()
-        read = _read(writer, records[lo:hi], tail)
+        read = _read(writer, octets[ends[lo] : ends[hi]].tobytes(), hi - lo, tail)
         if isinstance(read, str):
             if hi - lo == 1:
                 failed[lo] = read
@@ -77,12 +81,15 @@ def halve(
     return good, failed
 
 
-def _calls(sizes: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
-    """Slices [lo, hi) of at most _CALL_BYTES each; a record alone may be larger."""
-    ends = np.cumsum(sizes + len(_TAIL))
-    part = (ends - 1) // _CALL_BYTES if len(ends) else ends
-    cuts = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(sizes)]
-    return list(pairwise(cuts))
+def _nothing(kind: pa.DataType) -> pa.Scalar:
+    return pa.scalar(b"", kind)
+
+
+def _calls(ends: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Slices [lo, hi) of at most _CALL_BYTES each; a record alone may be larger. ends: int64[n + 1], from 0."""
+    part = (ends[1:] - 1) // _CALL_BYTES
+    cuts = [0, *(np.flatnonzero(np.diff(part)) + 1).tolist(), len(part)]
+    return [(lo, hi) for lo, hi in pairwise(cuts) if hi > lo]
 
 
 def _tail_for(joined: bytes) -> bytes:
@@ -98,34 +105,53 @@ def _tail_for(joined: bytes) -> bytes:
 
 
 def _read(
-    writer: Writer, records: list[bytes], tail: bytes
+    writer: Writer, records: bytes, count: int, tail: bytes
 ) -> tuple[pa.RecordBatch, npt.NDArray[np.int64], dict[int, str]] | str:
-    """Columns of the reader, which records they are and why others are not; or why the slice fails as a whole."""
+    """Columns of the reader, which records they are and why others are not; or why the slice fails as a whole.
+
+    records: `count` of them, each with its tail, one after the other. They are read as one Avro array. There are
+    `count` tails in all, so where every element ends with one, every element is one record.
+    """
     try:
-        raw = pyruhvro.deserialize_array(records, writer.codec_schema)
+        whole = pyruhvro.deserialize_array([_length(count) + records + b"\0"], writer.codec_schema)
     except ValueError as error:
         return f"the body does not fit its schema: {error}"
-    if raw.num_rows != len(records):
-        return f"{len(records)} records gave {raw.num_rows} rows"
-    left_over = raw.column(raw.num_columns - 1).to_numpy() != np.frombuffer(tail, "<f8")
-    why = {int(i): "the body has bytes left over" for i in np.flatnonzero(left_over)}
-    fields = writer.shape.fields
-    for field, column in zip(fields, _body(raw), strict=True):
+    elements = whole.column(0).values
+    if len(elements) != count:
+        return f"{count} records gave {len(elements)} rows"
+    columns = elements.flatten()
+    if (columns[-1].to_numpy() != np.frombuffer(tail, "<f8")).any():
+        return "the body has bytes left over"
+    columns = columns[len(_FRAME) : -len(_TAIL_FIELD)]
+    why: dict[int, str] = {}
+    for field, column in zip(writer.shape.fields, columns, strict=True):
         if field.kind is Kind.STRING and not _is_text(column):
             return f"field {field.name} is not UTF-8"
         if field.kind is Kind.INT:
             why |= {int(i): f"field {field.name} does not fit 32 bits" for i in np.flatnonzero(_past_32_bits(column))}
-    keep = np.arange(len(records))
+    keep = np.arange(count)
     if why:
         keep = np.setdiff1d(keep, list(why))
-        raw = raw.take(pa.array(keep))
-    columns = [_as_declared(column, field.kind) for field, column in zip(fields, _body(raw), strict=True)]
-    return writer.resolution.apply(pa.RecordBatch.from_arrays(columns, schema=writer.shape.arrow)), keep, why
+        columns = [column.take(pa.array(keep)) for column in columns]
+    fields = zip(writer.shape.fields, columns, strict=True)
+    rows = pa.RecordBatch.from_arrays(
+        [_as_declared(column, field.kind) for field, column in fields], schema=writer.shape.arrow
+    )
+    return writer.resolution.apply(rows), keep, why
 
 
-def _body(raw: pa.RecordBatch) -> list[pa.Array]:
-    columns: list[pa.Array] = raw.columns
-    return columns[len(_FRAME) : -len(_TAIL_FIELD)]
+def _length(count: int) -> bytes:
+    r"""An Avro long that is not negative: zigzag, then seven bits a byte.
+
+    >>> _length(64)
+    b'\x80\x01'
+    """
+    left, octets = 2 * count, bytearray()
+    while left > 0x7F:
+        octets.append(left & 0x7F | 0x80)
+        left >>= 7
+    octets.append(left)
+    return bytes(octets)
 
 
 def _is_text(column: pa.Array) -> bool:

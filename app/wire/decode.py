@@ -30,12 +30,14 @@ class Decoder:
         self._writers = writers
         self._known: dict[int, Writer] = {reader.schema_id: Writer.of(reader.schema, reader.schema)}
 
-    def decode(self, values: Sequence[bytes | None], max_bytes: int) -> Decoded:
+    def decode(self, values: pa.Array | Sequence[bytes | None], max_bytes: int) -> Decoded:
         """Columns of n records.
 
-        values: record values, None for a tombstone. max_bytes: larger records are OVERSIZED.
+        values: large_binary[n] or as many bytes, null for a tombstone. max_bytes: larger records are OVERSIZED.
         Raises Unavailable when a schema id is new and the registry does not answer.
         """
+        if not isinstance(values, pa.Array):
+            values = pa.array(values, pa.large_binary())
         framed = frame.split(values, max_bytes)
         rejects = [framed.rejects]
         batches: list[pa.RecordBatch] = []
@@ -46,8 +48,7 @@ class Decoder:
             if isinstance(found, str):
                 rejects.append(_same(members, Reason.UNKNOWN_SCHEMA, found))
                 continue
-            whole = [values[i] for i in members.tolist()] if len(members) < len(values) else values
-            good, failed = halve(found, whole, framed.size[members])
+            good, failed = halve(found, values.take(members) if len(members) < len(values) else values)
             batches += [batch for batch, _ in good]
             origins += [members[rows] for _, rows in good]
             rejects.append(_undecodable(members, failed))

@@ -27,8 +27,8 @@ class Encoder:
         self._codec_schema = self._shape.codec_schema(ints_as_longs=False)
         self._header = pa.scalar(frame.header(contract.schema_id), pa.binary())
 
-    def encode(self, rows: pa.RecordBatch) -> list[bytes]:
-        """One framed record a row, in row order.
+    def frames(self, rows: pa.RecordBatch) -> pa.BinaryArray:
+        """One framed record a row, in row order: binary[n], no nulls.
 
         rows: the contract's columns by name, in any order; others are not written. A type that is not the declared one
         is cast, and may not lose anything by it (a dictionary of strings, a large string, an int64 that fits are fine).
@@ -36,13 +36,17 @@ class Encoder:
         """
         if rows.num_rows > 1 and rows.nbytes > _CALL_BYTES:
             middle = rows.num_rows // 2
-            return self.encode(rows.slice(0, middle)) + self.encode(rows.slice(middle))
+            return pa.concat_arrays([self.frames(rows.slice(0, middle)), self.frames(rows.slice(middle))])
         if not rows.num_rows:
-            return []
+            return pa.array([], pa.binary())
         columns = [self._column(rows, field) for field in self._shape.fields]
         ready = pa.RecordBatch.from_arrays(columns, names=self._shape.codec_names)
         bodies = pyruhvro.serialize_record_batch(ready, self._codec_schema, 1)[0]
-        framed: list[bytes] = pc.binary_join_element_wise(self._header, bodies, _NOTHING).to_pylist()
+        return pc.binary_join_element_wise(self._header, bodies, _NOTHING)
+
+    def encode(self, rows: pa.RecordBatch) -> list[bytes]:
+        """The same as bytes objects, for tools."""
+        framed: list[bytes] = self.frames(rows).to_pylist()
         return framed
 
     def _column(self, rows: pa.RecordBatch, field: shape.FieldShape) -> pa.Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from app.core.octets import layout
 from app.core.rejects import Reason, Rejects, Stage
 
 MAGIC: Final = 0
@@ -40,35 +40,30 @@ def header(schema_id: int) -> bytes:
     return struct.pack(">bI", MAGIC, schema_id)
 
 
-def split(values: Sequence[bytes | None], max_bytes: int) -> Framed:
+def split(values: pa.LargeBinaryArray, max_bytes: int) -> Framed:
     """Schema ids of n records, and the records that are empty, oversized or not framed.
 
-    values: None is a tombstone. max_bytes: largest record, frame included.
-    One pass in C over the records (22 ns each, measured), then columns.
+    values: n records, null for a tombstone. max_bytes: largest record, frame included.
     """
     count = len(values)
-    joined = pa.array(values, pa.large_binary())       # large: a batch may pass 2 GiB before its records are judged
-    _, offset_bytes, data = joined.buffers()
-    offsets = np.frombuffer(offset_bytes, np.int64)[: count + 1] if count else np.zeros(1, np.int64)
+    offsets, octets = layout(values)
     start, size = offsets[:-1], np.diff(offsets)
-    if joined.null_count:
-        size[joined.is_null().to_numpy(zero_copy_only=False)] = -1
-    long_enough = size >= HEADER_BYTES
-    octets = np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(HEADER_BYTES, np.uint8)
-    where = np.where(long_enough, start, 0)
+    if values.null_count:
+        size[values.is_null().to_numpy(zero_copy_only=False)] = -1
+    framed = size >= HEADER_BYTES
     schema_id = np.full(count, -1, np.int32)
-    framed = long_enough
-    if long_enough.any():
-        framed = long_enough & (octets[where] == MAGIC)
-        frames = octets[where[:, None] + np.arange(1, HEADER_BYTES)]      # uint8[n, 4]
-        schema_id = np.where(framed, np.ascontiguousarray(frames).view(">i4")[:, 0], -1).astype(np.int32)
+    if framed.any():
+        where = np.where(framed, start, start[framed][0])
+        heads = octets[where[:, None] + np.arange(HEADER_BYTES)]          # uint8[n, 5]
+        framed &= heads[:, 0] == MAGIC
+        schema_id = np.where(framed, np.ascontiguousarray(heads[:, 1:]).view(">i4")[:, 0], -1).astype(np.int32)
     empty, oversized = size <= 0, size > max_bytes
     good = framed & ~empty & ~oversized
     return Framed(schema_id, size, good, _rejects(values, size, empty, oversized, ~good))
 
 
 def _rejects(
-    values: Sequence[bytes | None],
+    values: pa.LargeBinaryArray,
     size: npt.NDArray[np.int64],
     empty: npt.NDArray[np.bool_],
     oversized: npt.NDArray[np.bool_],
@@ -77,7 +72,7 @@ def _rejects(
     record = np.flatnonzero(bad).astype(np.int32)
     reason, detail = [], []
     for i in record.tolist():       # a loop over rejects, not over records
-        value = values[i]
+        value = values[i].as_py()
         if empty[i]:
             reason.append(Reason.EMPTY)
             detail.append("the record has no value" if value is None else "the value has no bytes")

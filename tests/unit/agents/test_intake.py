@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from app.agents.intake import Intake
 from app.core.batch import ClosedBy
@@ -19,7 +20,8 @@ END = object()
 def chunk(partition: int, first: int, rows: int) -> Chunk:
     offsets = np.arange(first, first + rows, dtype=np.int64)
     return Chunk(
-        Partition("t", partition), first, first + rows - 1, [b""] * rows, [None] * rows, offsets, 0, 0,
+        Partition("t", partition), first, first + rows - 1, pa.array([b""] * rows, pa.large_binary()),
+        pa.nulls(rows, pa.large_binary()), offsets, 0, 0,
         fetched_at_s=time.monotonic(),
     )  # fmt: skip
 

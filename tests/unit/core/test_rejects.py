@@ -1,6 +1,7 @@
 """Rejects and micro-batches as columns."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from app.core.batch import ClosedBy, MicroBatch
@@ -38,12 +39,13 @@ def test_nothing_merged_is_nothing():
 def chunk(first: int, values: list[bytes | None], oldest_ms: int) -> Chunk:
     n = len(values)
     offsets = np.arange(first, first + n, dtype=np.int64)
-    return Chunk(Partition("t", 0), first, first + n - 1, values, [None] * n, offsets, oldest_ms, oldest_ms, 0.0)
+    return Chunk(Partition("t", 0), first, first + n - 1, pa.array(values, pa.large_binary()), pa.nulls(n, pa.large_binary()), offsets,
+                 oldest_ms, oldest_ms, 0.0)
 
 
 def test_a_micro_batch_is_one_list_of_records():
     batch = MicroBatch((chunk(5, [b"a", None], 30), chunk(90, [b"bc"], 20)), ClosedBy.WAIT, 0.0)
-    assert list(batch.values) == [b"a", None, b"bc"]
+    assert batch.values.to_pylist() == [b"a", None, b"bc"]
     assert batch.bounds.tolist() == [0, 2, 3]
     assert (len(batch), batch.oldest_ms) == (3, 20)
 

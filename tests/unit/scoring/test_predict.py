@@ -60,8 +60,9 @@ def chunk_of(partition: int, first: int, values: list[bytes | None], *, holes: b
     step = 2 if holes else 1
     offsets = first + np.arange(len(values), dtype=np.int64) * step
     return Chunk(
-        source=Partition("weir.requests.tiny", partition), first=first, last=int(offsets[-1]), values=values,
-        keys=[f"key-{offset}".encode() for offset in offsets], offsets=offsets, oldest_ms=NOW_MS - 500,
+        source=Partition("weir.requests.tiny", partition), first=first, last=int(offsets[-1]),
+        values=pa.array(values, pa.large_binary()),
+        keys=pa.array([f"key-{offset}".encode() for offset in offsets], pa.large_binary()), offsets=offsets, oldest_ms=NOW_MS - 500,
         newest_ms=NOW_MS, fetched_at_s=0.0,
     )  # fmt: skip
 
@@ -149,7 +150,7 @@ def test_each_chunk_gets_what_came_of_its_own_records(scorer: Scorer) -> None:
         assert {(row["source_topic"], row["source_partition"]) for row in found + letters} == {chunk.source}
         assert sorted(row["source_offset"] for row in found + letters) == chunk.offsets.tolist()
         assert [row["source_offset"] for row in found] == sorted(row["source_offset"] for row in found)
-        by_offset = dict(zip(chunk.offsets.tolist(), chunk.values, strict=True))
+        by_offset = dict(zip(chunk.offsets.tolist(), chunk.values.to_pylist(), strict=True))
         assert all(row["value"] == by_offset[row["source_offset"]] for row in letters)
         assert (entry["role"], entry["source_topic"], entry["source_partition"]) == ("scorer", *chunk.source)
         assert (entry["first"], entry["last"], entry["read"]) == (chunk.first, chunk.last, len(chunk))

@@ -1,0 +1,26 @@
+"""Arrow's strings and byte strings, as the memory that they are."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+
+def layout(values: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """Where each of n values lies: value i is memory[offsets[i] : offsets[i + 1]], nothing for a null.
+
+    values: binary, large_binary, string or large_string. Returns offsets, int64[n + 1], and memory, uint8, a view.
+
+    >>> offsets, memory = layout(pa.array([b"ab", None, b"c"]).slice(1))
+    >>> offsets.tolist(), memory[offsets[0] : offsets[-1]].tobytes()
+    ([2, 2, 3], b'c')
+    """
+    nothing = np.empty(0, np.uint8)
+    if not len(values):
+        return np.zeros(1, np.int64), nothing          # Arrow may give an empty array no buffers
+    wide = values.type in (pa.large_binary(), pa.large_string())
+    _, offset_buffer, data = values.buffers()
+    stored = np.frombuffer(offset_buffer, np.int64 if wide else np.int32)
+    offsets = stored[values.offset : values.offset + len(values) + 1].astype(np.int64, copy=False)
+    return offsets, np.frombuffer(data, np.uint8) if data is not None and data.size else nothing
