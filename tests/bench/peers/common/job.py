@@ -77,4 +77,4 @@ class Job:
     def batch(self, values: Sequence[bytes]) -> list[bytes]:
         """Framed requests -> framed predictions, in their order."""
         rows = [self.decode(value) for value in values]
-        return [self.encode(row, score) for row, score in zip(rows, self.score(rows))]
+        return [self.encode(row, score) for row, score in zip(rows, self.score(rows), strict=True)]
