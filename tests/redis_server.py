@@ -1,6 +1,8 @@
 """A Redis server for tests: the real one, on a free port, in memory."""
 
+import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -14,25 +16,46 @@ from tests.ports import free_port
 from tests.waiting import until
 
 
+class RedisServer:
+    """One server on one port, which may be killed, stopped in its tracks, and started again, empty."""
+
+    def __init__(self, folder: Path) -> None:
+        self._binary = shutil.which("redis-server")
+        if self._binary is None:
+            pytest.skip("redis-server is not installed (Debian: apt-get install redis-server)")
+        self._folder, self._port = folder, free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"redis://127.0.0.1:{self._port}/0"
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            [str(self._binary), "--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
+             "--dir", str(self._folder), "--logfile", str(self._folder / "redis.log")])
+        with redis.Redis(port=self._port, host="127.0.0.1") as client:
+            until(lambda: answers(client), 10, "redis-server to answer")
+
+    def signal(self, which: signal.Signals) -> None:
+        assert self._process is not None
+        os.kill(self._process.pid, which)
+
+    def kill(self) -> None:
+        """At once, and without a word to its clients; harmless when it does not run."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
+            self._process = None
+
+
 @contextmanager
 def redis_server() -> Iterator[str]:
     """The URL of a running server; skips the test where redis-server is not installed."""
-    binary = shutil.which("redis-server")
-    if binary is None:
-        pytest.skip("redis-server is not installed (Debian: apt-get install redis-server)")
-    port = free_port()
     with tempfile.TemporaryDirectory() as directory:
-        process = subprocess.Popen(
-            [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-             "--dir", directory, "--logfile", str(Path(directory) / "redis.log")])
+        server = RedisServer(Path(directory))
+        server.start()
         try:
-            client = redis.Redis(port=port, host="127.0.0.1")
-            until(lambda: answers(client), 10, "redis-server to answer")
-            client.close()
-            yield f"redis://127.0.0.1:{port}/0"
+            yield server.url
         finally:
-            process.terminate()
-            process.wait(10)
+            server.kill()
 
 
 def answers(client: redis.Redis) -> bool:
