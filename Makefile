@@ -14,9 +14,11 @@ COMPILE := $(BIN)/uv pip compile -q --universal -p 3.11 --generate-hashes --no-e
 
 DEMO_FLAGS ?=
 TEST_FLAGS ?=
+CHAOS_FLAGS ?=
+BENCH_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint types generated jars kafka lock clean
+.PHONY: help venv demo chaos bench test lint types generated jars kafka lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -41,6 +43,12 @@ demo: $(READY)  ## the whole system on real flights; DEMO_FLAGS="--json PATH --f
 test: $(READY) jars  ## every test that can run here; TEST_FLAGS="tests/unit -k name"
 	$(BIN)/pytest $(TEST_FLAGS)
 
+chaos: $(READY)  ## faults, again and again, and the proof that nothing was lost; CHAOS_FLAGS="--quick --only 1 --json PATH"
+	$(BIN)/python -m tests.chaos $(CHAOS_FLAGS)
+
+bench: $(READY) jars  ## throughput, latency, memory, beside the limit and the peers; BENCH_FLAGS="--quick --json PATH"
+	$(BIN)/python -m tests.bench $(BENCH_FLAGS)
+
 lint: $(READY)  ## ruff
 	$(BIN)/ruff check .
 
@@ -51,7 +59,7 @@ generated: $(READY)  ## write what is generated: metrics page, settings table, d
 	$(BIN)/python infra/generate.py
 
 jars:
-	@java -version >/dev/null 2>&1 && $(MAKE) --no-print-directory kafka || echo "no Apache Kafka: it needs Java 17, and Maven to fetch it; its tests are skipped and say so"
+	@java -version >/dev/null 2>&1 && $(MAKE) --no-print-directory kafka || echo "no Apache Kafka: it needs Java 17, and Maven to fetch it; what needs it is skipped and says so"
 
 kafka: .weir/kafka/.ready  ## Apache Kafka's jars, for WEIR_EMBEDDED_BROKER=kafka and its tests (needs Maven and Java 17)
 

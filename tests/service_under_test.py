@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from confluent_kafka import Producer as RdProducer
 
 from app.agents.scorer import group_of
 from app.core.contract import requests_topic, subject_of
+from app.core.signature import Signature
 from app.edges.embedded import Stack
 from app.edges.kafka import bounds, client_config
 from app.edges.leash import Child
@@ -34,24 +35,69 @@ START_S = 30.0                          # two cores, several workers starting at
 
 
 @dataclass
-class Service:
-    """A scoring service of its own, with its topics, contract and bundle; and everything written in its name."""
+class Tiny:
+    """A scoring service of its own, with its topics, contract and bundle.
+
+    bundle_of: makes the bundle; (folder, service name) -> path of the bundle.
+    """
 
     stack: Stack
     folder: Path
     name: str = field(default_factory=lambda: f"tiny-{uuid4().hex[:6]}")
+    bundle_of: Callable[[Path, str], Path] = lambda folder, name: tiny_bundle(folder, service=name)
+    signature: Signature = SIGNATURE
+
+    def __post_init__(self) -> None:
+        self.bundle = self.bundle_of(self.folder, self.name)
+        self.settings = self.stack.settings.model_copy(update={"service": self.name})
+        self.topic = requests_topic(self.name)
+        self.registry = Registry(self.settings)
+        self.registry.register(subject_of(self.topic), request_contract.build(self.name, self.signature))
+        ensure(self.settings, declared(self.settings))
+        self.encoder = Encoder(self.registry.contract(subject_of(self.topic)))
+
+    def spawn(self, others: Mapping[str, str] | None = None, **variables: object) -> Child:
+        """Start a `weir worker scorer`. variables: settings by name. others: variables by their whole name."""
+        environment = {
+            "WEIR_SERVICE": self.name, "WEIR_MAX_RECORD_BYTES": str(MAX_BYTES),
+            "WEIR_SESSION_TIMEOUT_S": "3",             # a first join is held for half of it, a lost member for all
+        }  # fmt: skip
+        environment |= {f"WEIR_{name.upper()}": str(value) for name, value in variables.items()} | dict(others or {})
+        command = ["worker", "scorer", "--bundle", str(self.bundle)]
+        return self.stack.spawn(command, f"{self.name}-{uuid4().hex[:4]}", environment)
+
+    @contextmanager
+    def worker(self, **variables: object) -> Iterator[Child]:
+        """A running `weir worker scorer`; killed at the end if it still runs."""
+        child = self.spawn(**variables)
+        try:
+            yield child
+        finally:
+            if child.poll() is None:
+                os.kill(child.pid, signal.SIGKILL)
+            self.stack.forget(child)
+
+    def committed(self) -> dict[int, int]:
+        """Offsets that the service's group has committed, by partition."""
+        consumer = Consumer({**client_config(self.settings, "tests"), "group.id": group_of(self.name)})
+        try:
+            found = consumer.committed([TopicPartition(self.topic, partition) for partition in range(4)], 10)
+            return {part.partition: max(0, part.offset) for part in found}
+        finally:
+            consumer.close()
+
+
+@dataclass
+class Service(Tiny):
+    """The same, and everything written in its name."""
+
     sent: dict[tuple[int, int], bytes | None] = field(default_factory=dict)      # (partition, offset) -> value
     rows: dict[str, list[dict]] = field(default_factory=lambda: defaultdict(list))
     _next: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(4), 0))
 
     def __post_init__(self) -> None:
-        self.bundle = tiny_bundle(self.folder, service=self.name)
-        self.settings = self.stack.settings.model_copy(update={"service": self.name})
-        self.topic = requests_topic(self.name)
-        registry = Registry(self.settings)
-        registry.register(subject_of(self.topic), request_contract.build(self.name, SIGNATURE))
-        ensure(self.settings, declared(self.settings))
-        self.encoder = Encoder(registry.contract(subject_of(self.topic)))
+        super().__post_init__()
+        registry = self.registry
         self._decoders = {topic: Decoder(registry.contract(subject_of(topic)), registry.schema_text) for topic in OUT}
         self._producer = RdProducer(client_config(self.settings, "tests") | {"linger.ms": 5})
         self._reader = Consumer({**client_config(self.settings, "tests"), "group.id": "tests"})
@@ -131,28 +177,3 @@ class Service:
     def all_answered(self) -> bool:
         self.look()
         return set(self.answered) == set(self.sent) == self.in_ledger
-
-    def committed(self) -> dict[int, int]:
-        consumer = Consumer({**client_config(self.settings, "tests"), "group.id": group_of(self.name)})
-        try:
-            found = consumer.committed([TopicPartition(self.topic, partition) for partition in range(4)], 10)
-            return {part.partition: max(0, part.offset) for part in found}
-        finally:
-            consumer.close()
-
-    @contextmanager
-    def worker(self, **variables: object) -> Iterator[Child]:
-        """A running `weir worker scorer`; killed at the end if it still runs."""
-        environment = {
-            "WEIR_SERVICE": self.name, "WEIR_MAX_RECORD_BYTES": str(MAX_BYTES),
-            "WEIR_SESSION_TIMEOUT_S": "3",             # a first join is held for half of it, a lost member for all
-        }  # fmt: skip
-        environment |= {f"WEIR_{name.upper()}": str(value) for name, value in variables.items()}
-        command = ["worker", "scorer", "--bundle", str(self.bundle)]
-        child = self.stack.spawn(command, f"{self.name}-{uuid4().hex[:4]}", environment)
-        try:
-            yield child
-        finally:
-            if child.poll() is None:
-                os.kill(child.pid, signal.SIGKILL)
-            self.stack.forget(child)

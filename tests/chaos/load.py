@@ -1,0 +1,171 @@
+"""Requests, good and bad, and outcomes for some of the answers, sent from a thread at a rate that faults change."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+
+import numpy as np
+import pyarrow as pa
+from confluent_kafka import KafkaError, Message, Producer
+
+from app.core.contract import subject_of
+from app.scoring import identity
+from app.wire.encode import Encoder
+from tests import tiny_requests as tiny
+from tests.chaos.truth import Truth, source
+from tests.service_under_test import MAX_BYTES, Tiny
+
+TICK_S = 0.02
+PARTITIONS = 4
+OUTCOMES = "weir.outcomes"
+OUTCOME_EVERY = 8           # every so many of the requests get an outcome, some of these twice
+KEY = b"key"
+
+
+class Load:
+    """A thread that sends `rate` requests a second; `send` sends at once. `bad`: share that must be turned away."""
+
+    def __init__(self, tiny_service: Tiny, truth: Truth, chance: random.Random, *, bad: float = 0.005) -> None:
+        self.rate = 0.0
+        self.bad = bad
+        self._service, self._truth, self._chance = tiny_service, truth, chance
+        self._made = 0
+        self._lock = threading.Lock()           # one sender at a time
+        self._books = threading.Lock()          # what delivery callbacks write
+        self._ends = dict.fromkeys(range(PARTITIONS), 0)
+        self._answerable: list[tuple[int, int, int]] = []       # (partition, offset, number) with an outcome to come
+        self._failed: list[KafkaError] = []
+        self._producer = Producer({
+            "bootstrap.servers": tiny_service.settings.brokers, "enable.idempotence": True, "linger.ms": 5,
+            "message.timeout.ms": 240_000, "queue.buffering.max.messages": 1_000_000, "log_level": 0,
+            "error_cb": lambda _error: None,
+        })
+        contract = tiny_service.registry.contract(subject_of(OUTCOMES))
+        self._outcome_encoder = Encoder(contract)
+        self._bad = tiny.one_of_each(tiny_service.encoder, MAX_BYTES)
+        for bad_one in self._bad:
+            truth.expect_letter(bad_one.value, bad_one.stage, bad_one.reason)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="load", daemon=True)
+        self._thread.start()
+
+    @property
+    def ends(self) -> dict[int, int]:
+        """End of what the broker has taken, by partition."""
+        with self._books:
+            return dict(self._ends)
+
+    def send(self, count: int, *, at_ms: int = tiny.AT_MS, partition: int | None = None) -> list[bytes]:
+        """Requests with numbers of their own, spread at random or to one partition; returns their bytes."""
+        if not count:
+            return []
+        with self._lock:
+            rows = tiny.rows(count, first=self._made, at_ms=at_ms)
+            self._made += count
+            values = self._service.encoder.encode(rows)
+            self._truth.expect(rows, values)
+            for value in values:
+                self._put(value, partition)
+                if self._chance.random() < self.bad:
+                    self._put(self._chance.choice(self._bad).value, partition)
+        return list(values)
+
+    def send_values(self, values: list[bytes | None], *, partition: int | None = None) -> None:
+        """Records whose fate the truth already knows."""
+        with self._lock:
+            for value in values:
+                self._put(value, partition)
+
+    def flush(self, seconds: float = 120.0) -> None:
+        """Wait until the broker has taken everything."""
+        with self._lock:
+            assert self._producer.flush(seconds) == 0, "the broker does not take the load"
+            self._send_outcomes()
+            assert self._producer.flush(seconds) == 0, "the broker does not take the outcomes"
+        assert not self._failed, f"{len(self._failed)} records of the load failed: {self._failed[0]}"
+
+    def close(self) -> None:
+        self.rate = 0.0
+        self._stop.set()
+        self._thread.join(10)
+        self._producer.flush(5)
+
+    def _run(self) -> None:
+        due, before = 0.0, time.monotonic()
+        while not self._stop.wait(TICK_S):
+            now = time.monotonic()
+            due += self.rate * (now - before) * self._chance.uniform(0.5, 1.5)     # bursts, as in life
+            before = now
+            self.send(int(due))
+            due -= int(due)
+            self._producer.poll(0)
+            with self._lock:
+                self._send_outcomes()
+
+    def _put(self, value: bytes | None, partition: int | None) -> None:
+        while True:
+            try:
+                self._producer.produce(
+                    self._service.topic, value, key=KEY, on_delivery=self._delivered,
+                    partition=self._chance.randrange(PARTITIONS) if partition is None else partition,
+                )
+            except BufferError:
+                self._producer.poll(0.05)
+                continue
+            return
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        with self._books:
+            if error is not None:
+                self._failed.append(error)
+                return
+            value, partition, offset = message.value(), message.partition(), message.offset()
+            self._truth.delivered(value)
+            number = self._truth.kinds[value]
+            if offset >= 0:                     # unknown when the broker had it already and its answer was lost
+                self._ends[partition] = max(self._ends[partition], offset + 1)
+                if number >= 0 and number % OUTCOME_EVERY == 0:
+                    self._answerable.append((partition, offset, number))
+
+    def _send_outcomes(self) -> None:
+        with self._books:
+            due, self._answerable = self._answerable, []
+        for partition in range(PARTITIONS):
+            mine = [(offset, number) for p, offset, number in due if p == partition]
+            if mine:
+                self._produce_outcomes(partition, *np.array(mine, np.int64).T)
+
+    def _produce_outcomes(self, partition: int, offsets: np.ndarray, numbers: np.ndarray) -> None:
+        """Some wrong at first and corrected after, some no outcome at all."""
+        ids = identity.text(identity.prediction_ids(
+            source(self._service.topic, partition), "champion", offsets, self._event_ms(numbers)
+        ))
+        second = numbers % (3 * OUTCOME_EVERY) == 0
+        for chosen, label in ((slice(None), 0.0), (second, 1.0)):
+            names = ids.to_numpy(zero_copy_only=False)[chosen]
+            if not len(names):
+                continue
+            for value in self._outcome_encoder.encode(_outcomes(names, label)):
+                self._producer.produce(OUTCOMES, value, partition=partition)
+            self._truth.outcomes.update(dict.fromkeys(names.tolist(), (label, label * 30.0)))
+        if self._chance.random() < 0.2:
+            value = b"no outcome %d" % len(self._truth.bad_outcomes)
+            self._producer.produce(OUTCOMES, value, partition=partition)
+            self._truth.bad_outcomes[value] += 1
+
+    def _event_ms(self, numbers: np.ndarray) -> np.ndarray:
+        return self._truth.event_ms(numbers)
+
+
+def _outcomes(ids: np.ndarray, label: float) -> pa.RecordBatch:
+    n = len(ids)
+    return pa.RecordBatch.from_pydict({
+        "prediction_id": pa.array(ids, pa.string()),
+        "observed": pa.array(np.full(n, label * 30.0)),
+        "label": pa.array(np.full(n, label, np.float32)),
+        "missed_nusd": pa.array(np.full(n, -5, np.int64)),
+        "false_alert_nusd": pa.array(np.full(n, -1, np.int64)),
+        "occurred_at": pa.array(np.full(n, tiny.AT_MS, np.int64)).cast(tiny.MS),
+    })

@@ -1,0 +1,257 @@
+"""One stage for faults: a stack, a scoring service on it, workers, and load; and when everything has come to rest."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from clickhouse_connect.driver import Client
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from app.agents.recorder import GROUP as RECORDER
+from app.agents.scorer import group_of
+from app.core.errors import Refused, Unavailable
+from app.edges import migrations
+from app.edges.clickhouse import answering, connect
+from app.edges.kafka import bounds, client_config
+from app.edges.leash import Child
+from app.edges.schema_registry import Registry, publish
+from app.edges.topics import declared, ensure
+from app.settings import Settings
+from tests.chaos import rollups
+from tests.chaos.load import Load
+from tests.chaos.stack import ChaosStack
+from tests.chaos.truth import Truth
+from tests.chaos.verdict import Verdict, judge
+from tests.ports import free_port
+from tests.service_under_test import Tiny
+from tests.waiting import until
+
+BACK_S = 120.0          # from a fault's end until all is answered, on two busy cores; longer counts as not recovered
+LOOK_S = 0.2            # between two looks; a recovery time is this much too long at most
+READ = (RECORDER, ("weir.predictions", "weir.outcomes", "weir.dead-letters", "weir.ledger"))
+# So that every wait of the product is short beside a fault; the session time-out decides when the partitions of a lost
+# member are dealt out again.
+# Fetches wait longer than the embedded stack has them, since ten times the fetches would only heat the machine.
+HURRY = {"session_timeout_s": 3, "commit_interval_s": 0.5, "block_max_wait_s": 0.2, "fetch_wait_max_ms": 50}
+ANSWERED = """
+    SELECT source_partition, uniqExact(source_offset) FROM
+    (
+        SELECT source_partition, source_offset FROM predictions WHERE source_topic = {topic:String}
+        UNION ALL
+        SELECT source_partition, source_offset FROM dead_letters WHERE source_topic = {topic:String}
+    )
+    WHERE source_offset < {ends:Array(Int64)}[source_partition + 1] GROUP BY source_partition
+"""
+
+
+@dataclass
+class Scene:
+    """What a fault acts upon. chance: the only source of randomness. Workers go by names that the fault chooses."""
+
+    stack: ChaosStack
+    service: Tiny
+    truth: Truth
+    load: Load
+    chance: random.Random
+    children: dict[str, Child] = field(default_factory=dict)
+    pages: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)      # of every worker, beside settings
+    _client: Client | None = None
+
+    @property
+    def client(self) -> Client:
+        """A client of this scene's ClickHouse. Raises Unavailable."""
+        self._client = self._client or connect(self.service.settings, timeout_s=60)
+        return self._client
+
+    # ---- workers
+
+    def scorer(self, name: str = "scorer", **variables: object) -> Child:
+        """Start a scorer. variables: settings by name."""
+        return self._born(name, self.service.spawn(self.environment, **HURRY | self._page(name) | variables))
+
+    def recorder(self, name: str = "recorder", **variables: object) -> Child:
+        """Start a recorder."""
+        given = HURRY | self._page(name) | {"bundles_dir": self.service.bundle.parent} | variables
+        environment = {f"WEIR_{key.upper()}": str(value) for key, value in given.items()}
+        environment |= {"WEIR_SERVICE": self.service.name, **self.environment}
+        return self._born(name, self.stack.spawn(["worker", "recorder"], f"{name}-{len(self.pages)}", environment))
+
+    def _page(self, name: str) -> dict[str, object]:
+        port = free_port()
+        self.pages[name] = f"http://127.0.0.1:{port}"
+        return {"http_port": port}
+
+    def _born(self, name: str, child: Child) -> Child:
+        assert name not in self.children, f"{name} runs"
+        self.children[name] = child
+        return child
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, and wait until it is gone."""
+        child = self.children.pop(name)
+        if child.poll() is None:
+            os.kill(child.pid, signal.SIGKILL)
+        self.stack.forget(child)
+
+    def end(self, name: str, seconds: float = BACK_S) -> tuple[int, float]:
+        """SIGTERM; exit status, and how many seconds it took."""
+        child = self.children.pop(name)
+        began = time.monotonic()
+        os.kill(child.pid, signal.SIGTERM)
+        status = child.wait(seconds)
+        took_s = time.monotonic() - began
+        self.stack.forget(child)
+        return status, took_s
+
+    def ended(self, name: str, seconds: float = BACK_S) -> int:
+        """Wait for a worker that ends by itself; its exit status."""
+        child = self.children.pop(name)
+        status = child.wait(seconds)
+        self.stack.forget(child)
+        return status
+
+    def ready(self, name: str) -> bool:
+        return self.page(name, "ready") == 200
+
+    def page(self, name: str, path: str, seconds: float = 1.0) -> int:
+        """HTTP status of a worker's page; 0 when nobody answers."""
+        try:
+            with urllib.request.urlopen(f"{self.pages[name]}/{path}", timeout=seconds) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def until_ready(self, *names: str) -> None:
+        until(lambda: all(map(self.ready, names)), BACK_S, f"{', '.join(names)} to be ready")
+
+    # ---- progress
+
+    def answered(self, ends: dict[int, int]) -> bool:
+        """Whether ClickHouse holds an answer to every request below these offsets, by partition."""
+        parameters = {"topic": self.service.topic, "ends": [ends[p] for p in sorted(ends)]}
+        try:
+            with answering(self.service.settings.clickhouse_url):
+                found = dict(self.client.query(ANSWERED, parameters=parameters).result_rows)
+        except Unavailable:
+            self._client = None
+            return False
+        return all(found.get(partition, 0) >= end for partition, end in ends.items())
+
+    def recovered(self) -> float:
+        """Seconds from now until ClickHouse holds an answer to every request that the broker has taken before now."""
+        ends, began = self.load.ends, time.monotonic()
+        self.until_answered(ends)
+        return time.monotonic() - began
+
+    def until_answered(self, ends: dict[int, int]) -> None:
+        """Looks seldom: each look is a query, and the machine has better things to do."""
+        until(lambda: self.answered(ends) or time.sleep(LOOK_S), BACK_S, f"answers to every request below {ends}")
+
+    def under_way(self, more: int = 200) -> None:
+        """Wait until this many further requests were answered: the workers are at work."""
+        ends = {partition: end + more // 4 for partition, end in self.load.ends.items()}
+        until(lambda: all(self.load.ends[p] >= end for p, end in ends.items()), BACK_S, "the load to go on")
+        self.until_answered(ends)
+
+    def pause(self, low_s: float, high_s: float) -> None:
+        """A stretch of time left to chance: where in its work something dies."""
+        time.sleep(self.chance.uniform(low_s, high_s))
+
+    # ---- rest
+
+    def settle(self) -> None:
+        """Stop the load and wait until both groups have committed everything there is to read."""
+        self.load.rate = 0.0
+        self.load.flush()
+        scorers = group_of(self.service.name), (self.service.topic,)
+        for group, topics in (scorers, READ):
+            until(partial(self._whole, group, topics), BACK_S, f"{group} to read everything")
+
+    def _whole(self, group: str, topics: tuple[str, ...]) -> bool:
+        return self.lag(group, topics) == 0
+
+    def lag(self, group: str, topics: tuple[str, ...]) -> int:
+        """Records between a group's committed offsets and the ends of its topics."""
+        settings = self.service.settings
+        ends = {source: bound for topic in topics for source, bound in bounds(settings, topic).items()}
+        consumer = Consumer({**client_config(settings, "chaos"), "group.id": group})
+        try:
+            found = consumer.committed([TopicPartition(*source) for source in ends], 10)
+        except KafkaException:
+            return -1
+        finally:
+            consumer.close()
+        held = {(part.topic, part.partition): part.offset for part in found}
+        return sum(end - max(first, held[source]) for source, (first, end) in ends.items())
+
+
+@contextmanager
+def scene(home: Path, seed: int, settings: Settings | None = None, **load: float) -> Iterator[Scene]:
+    """A scene in a directory of its own. load: see Load."""
+    given = (settings or Settings()).model_copy(update={"home": home / "home", "bundles_dir": home / "bundles"})
+    with ChaosStack(given) as stack:
+        topics = declared(stack.settings)
+        publish(Registry(stack.settings), stack.settings.schemas_dir, topics)
+        ensure(stack.settings, topics)
+        migrations.apply(stack.settings)
+        rollups.make_own(connect(stack.settings))
+        chance, truth = random.Random(seed), Truth()
+        service = Tiny(stack, home)
+        sender = Load(service, truth, chance, **load)
+        try:
+            yield Scene(stack, service, truth, sender, chance)
+        finally:
+            sender.close()
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault. act: on a scene; rounds -> recovery time of each round, seconds.
+
+    quick, full: rounds. settings: of the stack; load: see Load. missing: why it cannot run here, or "".
+    """
+
+    group: int
+    name: str
+    act: Callable[[Scene, int], list[float]]
+    quick: int = 1
+    full: int = 5
+    settings: Settings | None = None
+    load: dict[str, float] = field(default_factory=dict)
+    missing: Callable[[], str] = lambda: ""
+
+
+def run(fault: Fault, rounds: int, home: Path, seed: int) -> Verdict:
+    """Bring a fault about, wait for rest, compare everything with the truth. Never raises for what the product does."""
+    verdict = Verdict(group=fault.group, fault=fault.name, rounds=rounds, seed=seed)
+    began = time.monotonic()
+    with scene(home, seed, fault.settings, **fault.load) as stage:
+        try:
+            verdict.recovery_s = fault.act(stage, rounds)
+            stage.settle()
+        except (AssertionError, Unavailable, Refused) as error:
+            verdict.problems.append(f"{error} ({_tails(stage)})")
+        else:
+            judge(verdict, stage.service, stage.client, stage.truth)
+        verdict.notes = stage.notes
+    verdict.seconds = time.monotonic() - began
+    return verdict
+
+
+def _tails(stage: Scene) -> str:
+    """The last line of each worker's log."""
+    return "; ".join(f"{name}: {child.log_tail(1)}" for name, child in stage.children.items())
