@@ -38,8 +38,13 @@ async def _run(new: Callable[[], ChunkApp], telemetry: Telemetry, role: str) -> 
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    await app.start()
     waits = [asyncio.ensure_future(event.wait()) for event in (stop, app.failed)]
+    starting = asyncio.ensure_future(app.start())          # ends with the first assignment, which may never come
+    await asyncio.wait([*waits, starting], return_when=asyncio.FIRST_COMPLETED)
+    if starting.done():
+        await starting
+    else:
+        starting.cancel()
     telling = asyncio.ensure_future(lag.tell(app, telemetry, role))
     await asyncio.wait([*waits, telling], return_when=asyncio.FIRST_COMPLETED)
     for wait in (*waits, telling):
