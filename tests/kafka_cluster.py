@@ -6,9 +6,10 @@ import os
 import signal
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import pytest
 from confluent_kafka import KafkaException
@@ -19,6 +20,9 @@ from app.edges import kafka_node, leash
 from app.edges.service import HOST, free_port
 from app.settings import ROOT, Settings
 from tests.waiting import until
+
+if TYPE_CHECKING:
+    from app.edges.embedded import Stack
 
 HEAP_MIB = 256          # three of them beside everything else
 START_S = 120.0         # three Java processes on two busy cores
@@ -72,7 +76,7 @@ class Cluster:
         self._directory, self._format_options = directory, format_options
         self._ports = {node: (free_port(), free_port(), free_port()) for node in self.nodes}
         self._given, self._protocol = dict(properties or {}), client_protocol
-        self._admin_config = {"bootstrap.servers": self.brokers, "log_level": 0, **(admin or {})}
+        self._admin_config = {"log_level": 0, **(admin or {}), "bootstrap.servers": self.brokers}
         self._commands: dict[int, tuple[str, ...]] = {}
         self._running: dict[int, leash.Child] = {}
 
@@ -150,6 +154,12 @@ class Cluster:
         """Wait until every running node has a complete copy of every partition: the next one may be taken away."""
         members = set(self._running)
         until(lambda: all(found >= members for found in self.in_sync(topic).values()), START_S, f"copies of {topic}")
+
+    def stack(self, stack: Stack) -> Stack:
+        """The same running stack, with this cluster as the broker of whatever it spawns."""
+        other = copy(stack)                             # its children stay those of the stack, which ends them
+        other.settings = self.settings(stack.settings)
+        return other
 
     def settings(self, settings: Settings) -> Settings:
         """`settings` with this cluster as the broker."""

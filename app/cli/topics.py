@@ -90,11 +90,10 @@ def acls(
     else:
         table, may = Table("role", "principal", "on", "may", *(["given"] if apply else [])), defaultdict(list)
         for right in wanted:
-            on = f"{right.kind} {right.name}{'*' if right.prefixed else ''}"
-            may[right.role, right.principal, on].append(right)
+            may[right.role, right.principal, right.on].append(right)
         for resource, found in may.items():
-            new = [right.operation for right in found if right in given]
-            table.add_row(*resource, ", ".join(right.operation for right in found), *([", ".join(new)] if apply else []))
+            columns = [found, [right for right in found if right in given]] if apply else [found]
+            table.add_row(*resource, *(", ".join(right.operation for right in column) for column in columns))
         Console().print(table)
 
 

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package re-exports them without saying so
     AclBinding,
     AclBindingFilter,
@@ -47,6 +47,11 @@ class Right:
     name: str
     prefixed: bool
     operation: str
+
+    @property
+    def on(self) -> str:
+        """Kind and name, as a person reads them."""
+        return f"{self.kind} {self.name}{'*' if self.prefixed else ''}"
 
     def command(self, brokers: str) -> str:
         """The same as a call of Kafka's own tool."""
@@ -97,8 +102,8 @@ def _known(principals: Mapping[str, str], roles: set[str]) -> dict[str, str]:
 def grant(settings: Settings, wanted: Sequence[Right]) -> tuple[Right, ...]:
     """Give the rights that the cluster lacks; those given. Rights beyond these are left alone.
 
-    Raises Unavailable, as `kafka_errors.unavailable` words it, when the brokers do not answer or do not tell the rights;
-    Refused when they refuse to give one.
+    Raises Unavailable, as `kafka_errors.unavailable` words it, when the brokers do not answer or do not tell what there
+    is; Refused when they refuse to give a right.
     """
     admin, _ = metadata(settings, REACH_S)
     try:
@@ -113,9 +118,9 @@ def grant(settings: Settings, wanted: Sequence[Right]) -> tuple[Right, ...]:
         try:
             answers[right.binding].result()
         except KafkaException as error:
+            said = KafkaError(error_of(error).code()).str()            # what brokers add is their request, in full
             raise Refused(
-                f"{right.principal} was not given {right.operation} on {right.kind} {right.name}: "
-                f"{error_of(error).str()}",
+                f"{right.principal} was not given {right.operation} on {right.on}: {said}",
                 where=settings.brokers, remedy="let this user alter the cluster's rights",
             ) from error  # fmt: skip
     return tuple(missing)

@@ -79,7 +79,8 @@ class Refusal:
 
     def __call__(self, error: KafkaError) -> None:
         """Called by librdkafka."""
-        if error.code() in TURNED_AWAY and "isconnected" not in error.str():    # that is a broker that restarts
+        # a handshake that breaks off is a broker that restarts
+        if error.fatal() or (error.code() in TURNED_AWAY and "isconnected" not in error.str()):
             self.error = self.error or error
         self._tell(error)
 
