@@ -1,0 +1,91 @@
+"""`make bench`: see protocol.py for the rules, CONTRIBUTING.md for how to read the result."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from app.core.errors import Unavailable
+from app.edges import embedded_kafka
+from tests.bench import limit, machine, report, throughput
+from tests.bench.protocol import FULL, QUICK, Judge, Say
+from tests.bench.stand import HOME, Stand
+
+KAFKA_LIBS = Path(".weir/kafka/libs")
+SECTIONS = ("limit", "throughput")
+WIDTH = 130                 # of the tables where there is no terminal
+REFUSED = 3                 # exit status of a run that broke the protocol
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, show, write; the exit status is 0 when the protocol was kept."""
+    asked = _parse(arguments)
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    began_s = time.monotonic()
+
+    def say(line: str) -> None:
+        console.print(f"[dim]{time.monotonic() - began_s:6.1f} s[/dim]  {line}", highlight=False, soft_wrap=True)
+
+    judge = Judge(QUICK if asked.quick else FULL)
+    found: dict[str, Any] = {
+        "machine": machine.describe(), "versions": machine.versions(KAFKA_LIBS),
+        "limit": {}, "configurations": [], "peers": [], "latency": [], "recorder": {}, "memory": {},
+    }  # fmt: skip
+    for broker in available(asked.brokers, say):
+        with Stand(broker, say) as stand:
+            say(f"{broker} is up")
+            _sections(stand, set(asked.only or SECTIONS), judge, found, say)
+    found["ratio_to_limit"] = {one["name"]: one["ratio_to_limit"] for one in found["configurations"]}
+    found["protocol"] = judge.protocol.to_dict() | {
+        "valid": judge.valid, "broken": judge.broken, "only": list(asked.only or ()),
+        "took_s": round(time.monotonic() - began_s, 1),
+    }  # fmt: skip
+    report.show(found, console)
+    report.save(found, asked.json or HOME / "bench.json")
+    kept = report.keep(found, machine.fingerprint(found["machine"]))
+    if kept is not None:
+        say(f"kept as {kept}")
+    return 0 if judge.valid else REFUSED
+
+
+def _sections(stand: Stand, only: set[str], judge: Judge, found: dict[str, Any], say: Say) -> None:
+    first = not found["limit"]
+    if "limit" in only and first:
+        found["limit"] = limit.measure(stand, judge, say)
+    if "throughput" in only:
+        cases = throughput.cases(quick=judge.protocol.quick, broker=stand.broker)
+        found["configurations"] += throughput.measure(stand, cases, judge, say)
+
+
+def available(brokers: list[str], say: Say) -> list[str]:
+    """Those that can be started here; says which cannot, and why."""
+    found = []
+    for broker in brokers:
+        try:
+            if broker == "kafka":
+                embedded_kafka.find_java()
+                if not any(KAFKA_LIBS.glob("kafka_2.13-*.jar")):
+                    raise Unavailable("Apache Kafka's jars are missing", remedy="run `make kafka`")
+        except Unavailable as missing:
+            say(f"{broker} is not measured: {missing}")
+            continue
+        found.append(broker)
+    return found
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="the short form, about four minutes")
+    parser.add_argument("--json", type=Path, help="where to write the report (default: .weir/bench/bench.json)")
+    parser.add_argument("--only", nargs="+", choices=SECTIONS, help="these sections alone")
+    parser.add_argument("--brokers", nargs="+", choices=("kafka", "tansu"), default=["kafka", "tansu"])
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,64 @@
+"""What was measured: tables on the screen, JSON, and the results kept for this host."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.protocol import finite
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def show(report: Mapping[str, Any], console: Console) -> None:
+    """All tables, then whether the run counts."""
+    for title, columns, rows in _tables(report):
+        if rows:
+            table = Table(title=title, title_justify="left")
+            for number, column in enumerate(columns):
+                table.add_column(column, justify="left" if number == 0 else "right")
+            for row in rows:
+                table.add_row(*row)
+            console.print(table)
+    broken = report["protocol"]["broken"]
+    for reason in broken:
+        console.print(f"[red]broken[/red] {reason}", highlight=False, soft_wrap=True)
+    verdict = "the run counts" if not broken else "the run is refused: see the reasons above"
+    console.print(f"{verdict}; {report['machine']['cpu']}, {report['machine']['cores']} cores", highlight=False)
+
+
+def save(report: Mapping[str, Any], path: Path) -> None:
+    """Write the report as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(finite(report), indent=1) + "\n", encoding="utf-8")
+
+
+def keep(report: Mapping[str, Any], host: str) -> Path | None:
+    """Keep a whole, unbroken run as the result of this host; nothing else is worth comparing with."""
+    if report["protocol"]["broken"] or report["protocol"]["quick"] or report["protocol"]["only"]:
+        return None
+    path = RESULTS / f"{host}.json"
+    save(report, path)
+    return path
+
+
+def _tables(report: Mapping[str, Any]) -> Iterable[tuple[str, Sequence[str], list[tuple[str, ...]]]]:
+    limit = report.get("limit") or {}
+    yield "ONNX Runtime alone, one thread", ("batch", "rows/s", "us", "CPU us"), [
+        (batch, f"{rate['per_s']:,.0f}", f"{1e6 / rate['per_s']:.2f}", f"{1e6 / rate['per_cpu_s']:.2f}")
+        for batch, rate in (limit.get("curve") or {}).items()
+    ]
+    yield "Throughput", (
+        "configuration", "events/s", "limit/s", "ratio", "scorer us", "broker us", "batch", "hits", "in B", "out B",
+    ), [
+        (one["name"], f"{one['events_per_s']:,.0f}", f"{one['limit_per_s']:,.0f}", f"{one['ratio_to_limit']:.2f}",
+         f"{one['scorer_us']:.1f}", f"{one['broker_us']:.1f}", f"{one['batch_rows']:,.0f}",
+         "" if one["hit_rate"] is None else f"{one['hit_rate']:.1%}",
+         f"{one['bytes_in']:.0f}", f"{one['bytes_out']:.0f}")
+        for one in report.get("configurations") or ()
+    ]  # fmt: skip

@@ -1,0 +1,266 @@
+"""The test stand: a broker of its own with registry and ClickHouse, the bench's services on it, and their backlogs."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import psutil
+import pyarrow as pa
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from app.core.contract import subject_of
+from app.core.errors import Unavailable
+from app.core.features import ServicePlan
+from app.core.signature import Signature
+from app.edges import feature_plan
+from app.edges.embedded import Stack
+from app.edges.kafka import REACH_S, bounds, client_config
+from app.edges.leash import Child
+from app.edges.record_layout import encode_key, layout_of
+from app.edges.record_store import Write, open_store
+from app.edges.schema_folder import topics as declared
+from app.edges.schema_registry import Registry
+from app.edges.topics import ensure
+from app.settings import ROOT, Settings
+from app.wire import request_contract
+from app.wire.encode import Encoder
+from tests.bench import workload as work
+from tests.bench.workload import Workload
+from tests.ports import free_port
+
+HOME = Path(".weir/bench")
+REPOSITORY = ROOT / "tests" / "bench" / "feature_repo"
+PREDICTIONS, DEAD_LETTERS, LEDGER = "weir.predictions", "weir.dead-letters", "weir.ledger"
+SINK_PARTITIONS = 16        # as many as the request topic with the most: records go to the partition of their request
+WRITE_ROWS = 20_000         # queued in the generator at a time
+READY_S = 60.0
+
+Part = tuple[int, list[bytes]]        # partition, values in the order of its log
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A workload on the stand: everything a scorer and a generator need."""
+
+    workload: Workload
+    signature: Signature
+    bundle: Path
+    encoder: Encoder
+
+    @property
+    def topic(self) -> str:
+        """Its requests."""
+        return self.workload.topic
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A running `weir worker`: its process, and where it tells its metrics."""
+
+    child: Child
+    port: int
+
+    @property
+    def pid(self) -> int:
+        """Of the worker itself."""
+        return self.child.pid
+
+
+class Stand:
+    """Backing services with an empty log, from entry to exit. broker: "kafka" or "tansu".
+
+    Raises Unavailable, on entry, when a service does not start.
+    """
+
+    def __init__(self, broker: str, say: Callable[[str], None] = lambda line: None) -> None:
+        self.broker, self._say = broker, say
+        self._home = HOME.resolve()
+        self._services: dict[str, Service] = {}
+        self._requests: dict[tuple[str, int], list[Part]] = {}
+        self._workers = 0
+
+    def __enter__(self) -> Self:
+        for old in ("kafka", "clickhouse", "logs"):
+            shutil.rmtree(self._home / old, ignore_errors=True)
+        settings = Settings(
+            home=self._home, bundles_dir=self._home / "bundles", feature_repo_dir=REPOSITORY,
+            embedded_broker=self.broker, service="bench", online_store="lmdb",
+        )  # fmt: skip
+        self.stack = _started(settings)
+        try:
+            self.settings = self.stack.settings
+            self._registry = Registry(self.settings)
+            self._ensure([topic for topic in declared(self.settings.schemas_dir, ()) if topic.partitions > 1],
+                         SINK_PARTITIONS)  # fmt: skip
+        except BaseException:
+            self.stack.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stack.stop()
+        shutil.rmtree(self._home / "kafka", ignore_errors=True)      # gigabytes of requests that nobody needs again
+
+    @property
+    def broker_pid(self) -> int:
+        """Of the broker's process."""
+        return next(child.pid for child in self.stack._services if child.name == "broker")
+
+    def pids(self) -> list[int]:
+        """Of this process's descendants: services, workers and their guards."""
+        return [child.pid for child in psutil.Process().children(recursive=True)]
+
+    # ---- services
+
+    def service(self, workload: Workload) -> Service:
+        """The workload's topic, contract, bundle and, if it looks features up, their definitions and records."""
+        known = self._services.get(workload.service)
+        if known is not None and known.workload == workload:
+            return known
+        plan = self._features() if workload.looked_up else None
+        signature = work.signature(workload, plan)
+        self._registry.register(subject_of(workload.topic), request_contract.build(workload.service, signature))
+        template = next(
+            topic for topic in declared(self.settings.schemas_dir, (workload.service,)) if topic.name == workload.topic
+        )
+        self._ensure([template], workload.partitions)
+        encoder = Encoder(self._registry.contract(subject_of(workload.topic)))
+        bundle = work.bundle(workload, self.settings.bundles_dir, plan)
+        self._services[workload.service] = Service(workload, signature, bundle, encoder)
+        return self._services[workload.service]
+
+    def _ensure(self, topics: Sequence[Any], partitions: int) -> None:
+        """Make topics; with Apache Kafka the broker's own clock stamps what arrives, whoever wrote it."""
+        topics = [dataclasses.replace(topic, partitions=partitions) for topic in topics]
+        if self.broker != "kafka":
+            ensure(self.settings, topics)
+            return
+        self.create([topic.name for topic in topics], partitions)
+
+    def create(self, names: Sequence[str], partitions: int) -> None:
+        """Topics whose records are stamped on arrival where the broker can do so."""
+        config = {"message.timestamp.type": "LogAppendTime"} if self.broker == "kafka" else {}
+        admin = AdminClient(client_config(self.settings, "bench") | {"log_level": 0})
+        there = admin.list_topics(timeout=REACH_S).topics
+        wanted = [
+            NewTopic(name, num_partitions=partitions, replication_factor=1, config=config)
+            for name in names if name not in there
+        ]
+        for future in (admin.create_topics(wanted) if wanted else {}).values():
+            future.result(REACH_S)
+
+    def _features(self) -> ServicePlan:
+        """The feature service, applied if its definitions changed since."""
+        plan_file = feature_plan.path(self.settings)
+        newest = max(path.stat().st_mtime for path in REPOSITORY.glob("*"))
+        if not plan_file.is_file() or plan_file.stat().st_mtime < newest:
+            self._say("applying the bench's feature repository")
+            child = self.stack.spawn(["apply"], "apply")
+            status = child.wait(READY_S)
+            self.stack.forget(child)
+            if status:
+                raise RuntimeError(f"`weir apply` ended with status {status}: {child.log_tail()}")
+        return feature_plan.load(self.settings, "bench_v1")
+
+    # ---- requests
+
+    def requests(self, service: Service, n: int) -> list[Part]:
+        """n encoded requests; with their keys in the online store if they look features up."""
+        if (service.topic, n) not in self._requests:
+            parts = work.requests(service.workload, n, service.signature)
+            if service.workload.looked_up:
+                self.fill_store(service, [rows for _, rows in parts])
+            encoded = [(number, as_bytes(service.encoder.encode(rows))) for number, rows in parts]
+            for old in list(self._requests)[:-1]:          # a hundred megabytes each
+                del self._requests[old]
+            self._requests[service.topic, n] = encoded
+        return self._requests[service.topic, n]
+
+    def produce(self, topic: str, parts: Sequence[Part]) -> None:
+        """Write requests, a little of each partition in turn. Raises RuntimeError when the broker takes none."""
+        producer = Producer(client_config(self.settings, "bench-generator") | {
+            "linger.ms": 20, "batch.num.messages": 5000, "queue.buffering.max.messages": 2 * WRITE_ROWS, "acks": 1,
+        })  # fmt: skip
+        step = WRITE_ROWS // 4
+        for begin in range(0, max(len(values) for _, values in parts), step):
+            for partition, values in parts:
+                queue(producer, topic, partition, values[begin:begin + step])
+        if producer.flush(READY_S):
+            raise RuntimeError(f"the broker did not take the requests of {topic}")
+
+    def fill_store(self, service: Service, parts: Sequence[pa.RecordBatch]) -> None:
+        """A record of random values, as old as now, for every key that the requests name."""
+        plan = feature_plan.load(self.settings, "bench_v1")
+        store = open_store(self.settings, plan.project)
+        now_us = int(time.time() * 1e6)
+        random = np.random.default_rng(work.SEED)
+        for view in plan.views:
+            wanted = list(dict.fromkeys(key for rows in parts for key in rows.column(view.join_keys[0]).to_pylist()))
+            values = random.standard_normal((len(wanted), len(view.features)), np.float32)
+            records = layout_of(view).pack_floats(values, np.full(len(wanted), now_us))
+            for begin in range(0, len(wanted), WRITE_ROWS):
+                part = slice(begin, begin + WRITE_ROWS)
+                store.write_many([Write(view, [encode_key((key,)) for key in wanted[part]], records[part])], now_us)
+        store.close()
+
+    def ends(self, topic: str) -> dict[int, int]:
+        """Partition -> next offset."""
+        return {source.partition: end for source, (_, end) in bounds(self.settings, topic).items()}
+
+    # ---- workers
+
+    @contextmanager
+    def workers(
+        self, service: Service, count: int, environment: Mapping[str, str] | None = None, role: str = "scorer"
+    ) -> Iterator[list[Worker]]:
+        """Running `weir worker` processes; ended by SIGTERM, which commits and leaves the group."""
+        started: list[Worker] = []
+        try:
+            for _ in range(count):
+                self._workers += 1
+                port = free_port()
+                variables = {"WEIR_SERVICE": service.workload.service, "WEIR_HTTP_PORT": str(port)}
+                command = ["worker", role] + (["--bundle", str(service.bundle)] if role == "scorer" else [])
+                child = self.stack.spawn(command, f"{role}-{self._workers}", variables | dict(environment or {}))
+                started.append(Worker(child, port))
+            yield started
+        finally:
+            for worker in started:
+                worker.child.let_go()
+            for worker in started:
+                self.stack.forget(worker.child)
+
+
+def _started(settings: Settings) -> Stack:
+    """A running stack. Tried twice: on a busy machine somebody may take a port before the broker does."""
+    try:
+        return Stack(settings).__enter__()
+    except Unavailable:
+        return Stack(settings).__enter__()
+
+
+def as_bytes(values: Any) -> list[bytes]:
+    """Encoded records as Python bytes, whatever the encoder gives them as."""
+    return values.to_pylist() if isinstance(values, pa.Array | pa.ChunkedArray) else list(values)
+
+
+def queue(producer: Producer, topic: str, partition: int, values: Sequence[bytes]) -> None:
+    """Queue values in order, waiting while the queue is full."""
+    while values:
+        batch = [{"value": value} for value in values]
+        producer.produce_batch(topic, batch, partition)
+        values = [message["value"] for message in batch if "_error" in message]
+        if values:
+            producer.poll(0.02)

@@ -1,0 +1,88 @@
+"""Throughput of configurations, each in turns with the limit of its own model."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any
+
+from tests.bench import limit
+from tests.bench.drain import STAGES, Case, Drained, drain
+from tests.bench.protocol import Judge, Say, median, ratios
+from tests.bench.stand import Stand
+from tests.bench.workload import INSIDE, PREFIX_ROWS, Workload
+
+HITS = {
+    share: Workload(service=f"bench-feast-{share}", looked_up=True, hit_share=share / 100) for share in (100, 95, 50)
+}
+FRESH = {"WEIR_CACHE_TTL_S": "3600"}    # so that a miss is a key that was never seen, and nothing else
+MIN_FEAST_ROWS = 3 * PREFIX_ROWS        # a third warms the cache, and enough is left to be counted
+
+
+def cases(*, quick: bool, broker: str) -> list[Case]:
+    """Features in the request, and from Feast; one process and two."""
+    found = [Case(name=f"{broker}/inside/{n}p", workload=INSIDE, processes=n) for n in (1, 2)]
+    shares = (95,) if quick else tuple(HITS)
+    for share in shares:
+        found += [
+            Case(name=f"{broker}/feast-{share}/{n}p", workload=HITS[share], processes=n, environment=FRESH)
+            for n in ((2,) if quick else (1, 2))
+        ]
+    if not quick:
+        found.append(Case(name=f"{broker}/inside/2p/generator-beside", workload=INSIDE, processes=2, beside=True))
+    return found
+
+
+def measure(stand: Stand, configurations: Sequence[Case], judge: Judge, say: Say) -> list[dict[str, Any]]:
+    """All configurations in turns, round by round, each right after its limit. One entry per configuration."""
+    protocol = judge.protocol
+    rates: dict[str, list[limit.Rate]] = defaultdict(list)
+    drained: dict[str, list[Drained]] = defaultdict(list)
+    drain(stand, configurations[0], rows_of(configurations[0], protocol.drain_rows // 2))     # a JVM warms up
+    for turn in range(protocol.rounds):
+        for case in configurations:
+            model = stand.service(case.workload).bundle / "model.onnx"
+            alone = limit.headline(model, case.workload.features, protocol.limit_s)
+            found = drain(stand, case, rows_of(case, protocol.drain_rows))
+            rates[case.name].append(alone)
+            drained[case.name].append(found)
+            say(
+                f"round {turn + 1}  {case.name:32} {found.events_per_s:>9,.0f}/s  limit {alone.per_s:>9,.0f}/s  "
+                f"ratio {found.events_per_s / alone.per_s:.2f}  CPU {found.scorer_us:.1f} + {found.broker_us:.1f} us"
+            )
+    return [entry(stand.broker, case, drained[case.name], rates[case.name], judge) for case in configurations]
+
+
+def rows_of(case: Case, rows: int) -> int:
+    """Requests of one round of a case."""
+    n = int(rows * case.share)
+    return max(n, MIN_FEAST_ROWS) if case.workload.looked_up else n
+
+
+def entry(
+    broker: str, case: Case, drained: Sequence[Drained], rates: Sequence[limit.Rate], judge: Judge
+) -> dict[str, Any]:
+    """The rounds of one configuration, as the JSON has them."""
+    found = ratios([one.events_per_s for one in drained], [rate.per_s for rate in rates])
+    for one in drained:
+        judge.whole(case.name, one.faults)
+        judge.foreign(case.name, one.foreign)
+    judge.spread(case.name, found)
+    hits = [one.hit_rate for one in drained if one.hit_rate is not None]
+    return {
+        "name": case.name, "broker": broker, "processes": case.processes, "features": case.workload.features,
+        "partitions": case.workload.partitions, "looked_up": case.workload.looked_up,
+        "settings": dict(case.environment), "generator_beside": case.beside,
+        "events_per_s": median([one.events_per_s for one in drained]),
+        "limit_per_s": median([rate.per_s for rate in rates]),
+        "ratio_to_limit": median(found), "ratios": found,
+        "scorer_us": median([one.scorer_us for one in drained]),
+        "broker_us": median([one.broker_us for one in drained]),
+        "limit_us": median([1e6 / rate.per_cpu_s for rate in rates]),
+        "bytes_in": fmean(one.bytes_in for one in drained), "bytes_out": fmean(one.bytes_out for one in drained),
+        "hit_rate": fmean(hits) if hits else None, "hit_target": case.workload.hit_share if hits else None,
+        "batch_rows": fmean(one.batch_rows for one in drained), "closed_by": drained[-1].closed_by,
+        "stage_us": {stage: fmean(one.stage_us[stage] for one in drained) for stage in STAGES},
+        "foreign": max(one.foreign for one in drained),
+    }  # fmt: skip
