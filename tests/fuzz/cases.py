@@ -1,0 +1,72 @@
+"""How long fuzzing goes on, and how many cases it has tried.
+
+A case is one record, request, text or file that was tried: records are decoded in batches, and each gets a verdict of its
+own. FUZZ_CASES, from the environment, is how many there are to be in all; without it a short, repeatable run is made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from hypothesis.database import DirectoryBasedExampleDatabase
+
+from app.settings import ROOT
+
+LONG_CASES: Final = int(os.environ.get("FUZZ_CASES", "0"))
+HOME: Final = ROOT / ".weir" / "fuzz"
+TRIED: Final[Counter[str]] = Counter()
+
+# Target -> its share of a long run, and its cases in a short one; by what a case costs and what it may find.
+TARGETS: Final = {
+    "avro records": (0.80, 40_000),
+    "avro records, evolved": (0.10, 5_000),
+    "avro records, drawn": (0.004, 400),
+    "frames": (0.06, 5_000),
+    "facade statements": (0.012, 1_000),
+    "facade bodies": (0.012, 1_000),
+    "facade requests": (0.002, 150),
+    "registry requests": (0.003, 150),
+    "bundle manifests": (0.005, 250),
+    "bundle folders": (0.002, 100),
+}
+
+
+def tried(target: str, count: int = 1) -> None:
+    """Count cases of a target."""
+    assert target in TARGETS, target
+    TRIED[target] += count
+
+
+def fuzz(target: str, at_once: int = 1, **strategies: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
+    """`given` with as many examples as the target has cases, `at_once` of them an example."""
+    share, short = TARGETS[target]
+    cases = int(LONG_CASES * share) if LONG_CASES else short
+    run = settings(
+        max_examples=max(1, cases // at_once), deadline=None, derandomize=not LONG_CASES,
+        database=DirectoryBasedExampleDatabase(HOME / "failures") if LONG_CASES else None,
+        phases=[phase for phase in Phase if phase is not Phase.explain],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    return lambda test: run(given(**strategies)(test))
+
+
+def seeds() -> st.SearchStrategy[int]:
+    """Where a batch of mutated records begins; the failure names the record, so the seed need not shrink."""
+    return st.integers(0, 2**64 - 1)
+
+
+def report() -> Path | None:
+    """Write what was tried, when this is a long run."""
+    if not LONG_CASES:
+        return None
+    HOME.mkdir(parents=True, exist_ok=True)
+    path = HOME / "report.json"
+    path.write_text(json.dumps({"asked": LONG_CASES, "cases": dict(TRIED), "total": TRIED.total()}, indent=2) + "\n")
+    return path
