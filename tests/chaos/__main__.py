@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: bring faults about, compare everything with the truth, show a table; exit status 1 if wrong."""
+"""`python -m tests.chaos`: bring faults about, compare everything with the truth, show a table; status 1 if wrong."""
 
 from __future__ import annotations
 

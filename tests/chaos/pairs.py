@@ -1,4 +1,4 @@
-"""Group 2: two workers of a group; one joins, one leaves, one sleeps past its session time-out and wakes up a zombie."""
+"""Group 2: two workers of a group; one joins, one leaves, one sleeps past its session and wakes up a zombie."""
 
 from __future__ import annotations
 

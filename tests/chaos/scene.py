@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from app.agents.recorder import GROUP as RECORDER
 from app.agents.scorer import group_of
 from app.core.errors import Refused, Unavailable
+from app.core.signature import Signature
 from app.edges import migrations
 from app.edges.clickhouse import answering, connect
 from app.edges.kafka import bounds, client_config
@@ -27,11 +28,13 @@ from app.edges.leash import Child
 from app.edges.schema_registry import Registry, publish
 from app.edges.topics import declared, ensure
 from app.settings import Settings
+from tests.bundles import SIGNATURE, tiny_bundle
 from tests.chaos import rollups
 from tests.chaos.load import Load
 from tests.chaos.stack import ChaosStack
 from tests.chaos.truth import Truth
 from tests.chaos.verdict import Verdict, judge
+from tests.kafka_cluster import Cluster
 from tests.ports import free_port
 from tests.service_under_test import Tiny
 from tests.waiting import until
@@ -67,6 +70,7 @@ class Scene:
     pages: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)      # of every worker, beside settings
+    cluster: Cluster | None = None
     _client: Client | None = None
 
     @property
@@ -136,7 +140,13 @@ class Scene:
             return 0
 
     def until_ready(self, *names: str) -> None:
-        until(lambda: all(map(self.ready, names)), BACK_S, f"{', '.join(names)} to be ready")
+        until(lambda: self.alive() and all(map(self.ready, names)), BACK_S, f"{', '.join(names)} to be ready")
+
+    def alive(self) -> bool:
+        """True; AssertionError when a worker has ended by itself."""
+        for name, child in self.children.items():
+            assert child.poll() is None, f"{name} ended with status {child.poll()}: {child.log_tail(1)}"
+        return True
 
     # ---- progress
 
@@ -159,7 +169,10 @@ class Scene:
 
     def until_answered(self, ends: dict[int, int]) -> None:
         """Looks seldom: each look is a query, and the machine has better things to do."""
-        until(lambda: self.answered(ends) or time.sleep(LOOK_S), BACK_S, f"answers to every request below {ends}")
+        def look() -> bool | None:
+            return (self.alive() and self.answered(ends)) or time.sleep(LOOK_S)
+
+        until(look, BACK_S, f"answers to every request below {ends}")
 
     def under_way(self, more: int = 200) -> None:
         """Wait until this many further requests were answered: the workers are at work."""
@@ -199,30 +212,37 @@ class Scene:
         return sum(end - max(first, held[source]) for source, (first, end) in ends.items())
 
 
+def plain(folder: Path, service: str) -> Path:
+    return tiny_bundle(folder, service=service)
+
+
 @contextmanager
-def scene(home: Path, seed: int, settings: Settings | None = None, **load: float) -> Iterator[Scene]:
-    """A scene in a directory of its own. load: see Load."""
-    given = (settings or Settings()).model_copy(update={"home": home / "home", "bundles_dir": home / "bundles"})
-    with ChaosStack(given) as stack:
+def scene(home: Path, seed: int, fault: Fault) -> Iterator[Scene]:
+    """A scene in a directory of its own, as a fault wants it."""
+    given = (fault.settings or Settings()).model_copy(update={"home": home / "home", "bundles_dir": home / "bundles"})
+    with ExitStack() as held:
+        stack = held.enter_context(ChaosStack(given))
+        cluster = held.enter_context(fault.cluster(home)) if fault.cluster else None
+        if cluster is not None:                         # instead of the stack's own broker, which nobody asks then
+            stack.settings = cluster.settings(stack.settings)
         topics = declared(stack.settings)
         publish(Registry(stack.settings), stack.settings.schemas_dir, topics)
         ensure(stack.settings, topics)
         migrations.apply(stack.settings)
         rollups.make_own(connect(stack.settings))
-        chance, truth = random.Random(seed), Truth()
-        service = Tiny(stack, home)
-        sender = Load(service, truth, chance, **load)
-        try:
-            yield Scene(stack, service, truth, sender, chance)
-        finally:
-            sender.close()
+        chance, truth = random.Random(seed), Truth(signature=fault.signature)
+        service = Tiny(stack, home, bundle_of=fault.bundle, signature=fault.signature)
+        sender = Load(service, truth, chance, **fault.load)
+        held.callback(sender.close)
+        yield Scene(stack, service, truth, sender, chance, cluster=cluster)
 
 
 @dataclass(frozen=True)
 class Fault:
     """One fault. act: on a scene; rounds -> recovery time of each round, seconds.
 
-    quick, full: rounds. settings: of the stack; load: see Load. missing: why it cannot run here, or "".
+    quick, full: rounds. settings: of the stack. load: see Load. missing: why it cannot run here, or "".
+    cluster: makes one that takes the place of the stack's broker. bundle, signature: see Tiny.
     """
 
     group: int
@@ -233,13 +253,16 @@ class Fault:
     settings: Settings | None = None
     load: dict[str, float] = field(default_factory=dict)
     missing: Callable[[], str] = lambda: ""
+    cluster: Callable[[Path], Cluster] | None = None
+    bundle: Callable[[Path, str], Path] = plain
+    signature: Signature = SIGNATURE
 
 
 def run(fault: Fault, rounds: int, home: Path, seed: int) -> Verdict:
     """Bring a fault about, wait for rest, compare everything with the truth. Never raises for what the product does."""
     verdict = Verdict(group=fault.group, fault=fault.name, rounds=rounds, seed=seed)
     began = time.monotonic()
-    with scene(home, seed, fault.settings, **fault.load) as stage:
+    with scene(home, seed, fault) as stage:
         try:
             verdict.recovery_s = fault.act(stage, rounds)
             stage.settle()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,11 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from app.core.chunk import Partition
+from app.core.signature import Signature
 from tests import bundles
 from tests import tiny_requests as tiny
 from tests.chaos.log import Log
 
 BAD_BEGINS = -1
+Floats = npt.NDArray[np.float32]
 SCHEMA = tiny.rows(64).schema       # of enough rows that every column has a value, and so a type
 
 
@@ -25,16 +28,33 @@ class Answers:
     number: int64[n], row of `Truth.rows()`, or below 0 for one that must be turned away; letter: its (stage, reason).
     """
 
+    log: Log
     partition: npt.NDArray[np.int32]
     offset: npt.NDArray[np.int64]
     number: npt.NDArray[np.int64]
     letters: dict[tuple[int, int], tuple[str, str, bytes | None]]
 
 
+def _none_wrong(rows: pa.Table, _values: Floats, _status: list[dict[str, str]]) -> npt.NDArray[np.bool_]:
+    return np.zeros(len(rows), np.bool_)
+
+
+def _never(rows: pa.Table, _stage: str, _reason: str) -> npt.NDArray[np.bool_]:
+    return np.zeros(len(rows), np.bool_)
+
+
 @dataclass
 class Truth:
-    """Every request by its bytes. Requests may be sent twice: each has its own offset, and its own answer."""
+    """Every request by its bytes. Requests may be sent twice: each has its own offset, and its own answer.
 
+    What a good request comes to may depend on when it is scored, if it uses features.
+    wrong_features: (requests, feature values float32[n, f], status by view) -> which of the rows contradict themselves.
+    may_turn_away: (requests, stage, reason) -> which may be dead letters for that.
+    """
+
+    signature: Signature = bundles.SIGNATURE
+    wrong_features: Callable[[pa.Table, Floats, list[dict[str, str]]], npt.NDArray[np.bool_]] = _none_wrong
+    may_turn_away: Callable[[pa.Table, str, str], npt.NDArray[np.bool_]] = _never
     kinds: dict[bytes | None, int] = field(default_factory=dict)        # value -> number
     sent: Counter[bytes | None] = field(default_factory=Counter)        # how often the broker took it
     outcomes: dict[str, tuple[float, float]] = field(default_factory=dict)   # prediction id -> last (label, observed)
@@ -92,7 +112,7 @@ class Truth:
             stage, reason = self._letters[-number[index] + BAD_BEGINS]
             source, place = int(partition[index]), int(offset[index])
             letters[source, place] = (stage, reason, log.value(source, place))
-        return Answers(partition, offset, number, letters)
+        return Answers(log, partition, offset, number, letters)
 
 
 def matrix(rows: pa.Table) -> npt.NDArray[np.float32]:
@@ -101,11 +121,6 @@ def matrix(rows: pa.Table) -> npt.NDArray[np.float32]:
     gift = rows["gift"].cast(pa.float32()).fill_null(0.0)
     columns = [rows["amount"], rows["items"], gift, channel]
     return np.column_stack([column.to_numpy().astype(np.float32) for column in columns])
-
-
-def scores(rows: pa.Table) -> npt.NDArray[np.float64]:
-    """By the formula, not by ONNX Runtime: float64[n]."""
-    return bundles.expected(matrix(rows))
 
 
 def source(topic: str, partition: int) -> Partition:

@@ -1,4 +1,4 @@
-"""Looks on from beside: committed offsets that must never go back, memory that must stay bounded, pages that must be true."""
+"""Looks on from beside: committed offsets that must never go back, memory that must stay bounded."""
 
 from __future__ import annotations
 
