@@ -212,7 +212,8 @@ class _Verdict:
 def event_ms(rows: pa.RecordBatch) -> npt.NDArray[np.int64]:
     """The request column event_time as int64[n], milliseconds since the epoch."""
     column = rows.column(rows.schema.get_field_index("event_time"))
-    return np.asarray(column.cast(pa.int64()).to_numpy(zero_copy_only=False), np.int64)
+    times: npt.NDArray[np.int64] = column.view(pa.int64()).to_numpy()
+    return times
 
 
 def _limit(item: Input, ttl: dict[str, float]) -> float:

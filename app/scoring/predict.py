@@ -33,7 +33,7 @@ class Service:
     decode: n record values -> Decoded. run: float32[n, k] -> float32[n].
     known_good: float32[1, k], a row that the model has scored; max_failed: rows of a batch on which it may raise.
     sticky_key: request column that the route hashes.
-    encode_*: columns under the contract of that record -> framed values.
+    encode_*: columns under the contract of that record -> framed values; of predictions also what all rows share.
     """
 
     bundle: Bundle
@@ -42,7 +42,7 @@ class Service:
     run: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
     route: Route
     clock: Clock
-    encode_predictions: Encode
+    encode_predictions: Callable[[pa.RecordBatch, dict[str, object]], pa.BinaryArray]
     encode_dead_letters: Encode
     encode_ledger: Encode
     worker: str
@@ -136,8 +136,10 @@ class Scorer:
     def _late(self, rows: pa.RecordBatch) -> _Turned:
         """Rows whose deadline has passed."""
         column = rows.column(rows.schema.get_field_index("deadline"))
+        if column.null_count == len(column):
+            return np.zeros(len(column), np.bool_), Reason.PAST_DEADLINE, []
         now_ms = self._service.clock.now_ms(int(event_ms(rows).max(initial=0)))
-        deadline = column.cast(pa.int64()).fill_null(2**62).to_numpy(zero_copy_only=False)
+        deadline = column.view(pa.int64()).fill_null(2**62).to_numpy(zero_copy_only=False)
         late = deadline < now_ms
         return late, Reason.PAST_DEADLINE, [f"{behind} ms late" for behind in now_ms - deadline[late]]
 
@@ -153,7 +155,7 @@ class Scorer:
         scores: npt.NDArray[np.float32], kept: Assembled, rejects: Rejects, timing: records.Timing, wall_ms: int,
     ) -> tuple[Written, ...]:
         service = self._service
-        predictions = service.encode_predictions(records.predictions(
+        predictions = service.encode_predictions(*records.predictions(
             rows, batch, records.origins(batch, origin), service.bundle, service.route.variants, variant, scores,
             kept.matrix, kept.age_s, kept.status, timing, wall_ms,
         )) if rows.num_rows else []

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from app.core.batch import MicroBatch
 from app.core.bundle import Bundle
+from app.core.chunk import Partition
 from app.core.rejects import Rejects
 from app.scoring import identity
 from app.scoring.assemble import event_ms
@@ -56,44 +57,64 @@ def predictions(
     status: npt.NDArray[np.uint8],
     timing: Timing,
     scored_at_ms: int,
-) -> pa.RecordBatch:
-    """n scored rows under predictions/v1.avsc. All columns have n rows, in the batch's record order."""
-    n = rows.num_rows
-    ids = np.empty((n, 16), np.uint8)
+) -> tuple[pa.RecordBatch, dict[str, object]]:
+    """n scored rows under predictions/v1.avsc: columns in the batch's record order, and what is the same in all rows.
+
+    What may differ between rows but does not in this batch, such as its partition, is among the latter.
+    """
     times = event_ms(rows)
     sources = [chunk.source for chunk in batch.chunks]
-    distinct = list(dict.fromkeys(sources))            # a batch may hold many small chunks of few partitions
+    constants: dict[str, object] = {
+        "service": bundle.service,
+        "model": bundle.name,
+        "version": bundle.version,
+        "digest": bundle.short_digest,
+        "scored_at": scored_at_ms,
+        "wait_us": _microseconds(timing.wait_s),
+        "decode_us": _microseconds(timing.decode_s),
+        "lookup_us": _microseconds(timing.lookup_s),
+        "run_us": _microseconds(timing.run_s),
+        "batch_rows": len(batch),
+        "batch_closed_by": batch.closed_by.value,
+    }
+    column = {
+        "prediction_id": identity.text(_ids(sources, where, variants, variant, times)),
+        "score": pa.array(scores, pa.float32()),
+        "decision": _decisions(scores >= np.float32(bundle.signature.threshold)),
+        "source_offset": pa.array(where.offset),
+        "features": _packed(matrix),
+        "feature_age_s": _packed(age_s),
+        "feature_status": _packed(status),
+    }
+    if len(set(sources)) == 1:
+        constants |= {"source_topic": sources[0].topic, "source_partition": sources[0].partition}
+    else:
+        column["source_topic"] = _chosen([source.topic for source in sources], where.chunk)
+        column["source_partition"] = pa.array(np.array([part for _, part in sources], np.int32)[where.chunk])
+    if len(variants) == 1:
+        constants["variant"] = variants[0]
+    else:
+        column["variant"] = identity.names_of(variants, variant)
+    for name in ("request_id", "event_time", "tenant", "team", "traceparent"):
+        column[name] = rows.column(rows.schema.get_field_index(name))
+    return pa.RecordBatch.from_pydict(column), constants
+
+
+def _ids(
+    sources: Sequence[Partition], where: Origins, variants: Sequence[str], variant: npt.NDArray[np.int8],
+    times: npt.NDArray[np.int64],
+) -> npt.NDArray[np.uint8]:
+    """uint8[n, 16], see identity.prediction_ids. A batch may hold many small chunks of few partitions."""
+    distinct = list(dict.fromkeys(sources))
+    if len(distinct) == len(variants) == 1:
+        return identity.prediction_ids(distinct[0], variants[0], where.offset, times)
+    ids = np.empty((len(times), 16), np.uint8)
     source = np.array([distinct.index(name) for name in sources])[where.chunk]
     for index, partition in enumerate(distinct):
         for code, name in enumerate(variants):
             mine = (source == index) & (variant == code)
             ids[mine] = identity.prediction_ids(partition, name, where.offset[mine], times[mine])
-    column = {
-        "prediction_id": identity.text(ids),
-        "service": _constant(bundle.service, n),
-        "model": _constant(bundle.name, n),
-        "version": _constant(bundle.version, n),
-        "digest": _constant(bundle.short_digest, n),
-        "variant": identity.names_of(variants, variant),
-        "score": pa.array(scores, pa.float32()),
-        "decision": _decisions(scores >= np.float32(bundle.signature.threshold)),
-        "scored_at": _constant(scored_at_ms, n, pa.int64()).cast(MS),
-        "source_topic": _chosen([source.topic for source in sources], where.chunk),
-        "source_partition": pa.array(np.array([source.partition for source in sources], np.int32)[where.chunk]),
-        "source_offset": pa.array(where.offset),
-        "features": _packed(matrix),
-        "feature_age_s": _packed(age_s),
-        "feature_status": _packed(status),
-        "wait_us": _microseconds(timing.wait_s, n),
-        "decode_us": _microseconds(timing.decode_s, n),
-        "lookup_us": _microseconds(timing.lookup_s, n),
-        "run_us": _microseconds(timing.run_s, n),
-        "batch_rows": _constant(len(batch), n, pa.int32()),
-        "batch_closed_by": _constant(batch.closed_by.value, n),
-    }
-    for name in ("request_id", "event_time", "tenant", "team", "traceparent"):
-        column[name] = rows.column(rows.schema.get_field_index(name))
-    return pa.RecordBatch.from_pydict(column)
+    return ids
 
 
 def dead_letters(batch: MicroBatch, rejects: Rejects, service: str, rejected_at_ms: int) -> pa.RecordBatch:
@@ -142,8 +163,8 @@ def _constant(value: str | int, n: int, dtype: pa.DataType | None = None) -> pa.
     return pa.repeat(pa.scalar(value, dtype or pa.string()), n)
 
 
-def _microseconds(seconds: float, n: int) -> pa.Array:
-    return _constant(min(int(seconds * 1e6), 2**31 - 1), n, pa.int32())
+def _microseconds(seconds: float) -> int:
+    return min(int(seconds * 1e6), 2**31 - 1)
 
 
 def _chosen(names: list[str], index: npt.NDArray[np.int64]) -> pa.Array:

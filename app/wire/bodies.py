@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import secrets
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -15,16 +15,19 @@ import pyruhvro
 
 from app.core.octets import layout
 from app.wire import shape
+from app.wire.literal import zigzag
 from app.wire.resolve import Resolution, resolve
 from app.wire.shape import Kind
 
 # The codec reads the frame too, as two fields before the body, so that no record is cut (65 ns each, measured).
 _FRAME: Final = ({"name": "_magic", "type": "boolean"}, {"name": "_schema_id", "type": "float"})
 
-# The codec does not say how many bytes it read, and takes a record with bytes left over. So 8 bytes that occur in no
-# record follow every one, and are read as one more field: they come back only if the body ended where its schema does.
+# The codec does not say how many bytes it read, and takes a record with bytes left over. So 8 bytes that nobody outside
+# this process knows follow every record, and are read as one more field: they come back only if the body ended where
+# its schema does. That a record holds them by accident has a chance of 2**-58 a byte, and alone it does no harm. The
+# first byte comes once, so that a record's end and a tail's beginning never look like a tail.
 _TAIL_FIELD: Final = ({"name": "_tail", "type": "double"},)
-_TAIL: Final = b"weir:end"
+_TAIL: Final = b"w" + bytes(octet | 0x80 for octet in secrets.token_bytes(6)) + b"e"
 
 # All records of a call go to the codec as one: an array of records costs a fifth less than a list of them, and the
 # records stay one piece of memory.
@@ -58,15 +61,13 @@ def halve(
     values: n framed records of this writer, no nulls. A slice that does not decode is halved until the bad records
     stand alone.
     """
-    offsets, memory = layout(values)
-    tail = _tail_for(memory[offsets[0] : offsets[-1]].tobytes())
-    ends, octets = layout(pc.binary_join_element_wise(values, pa.scalar(tail, values.type), _nothing(values.type)))
+    ends, octets = layout(_with_tails(values))
     good: list[tuple[pa.RecordBatch, npt.NDArray[np.int32]]] = []
     failed: dict[int, str] = {}
     pending = list(reversed(_calls(ends)))
     while pending:
         lo, hi = pending.pop()
-        read = _read(writer, octets[ends[lo] : ends[hi]].tobytes(), hi - lo, tail)
+        read = _read(writer, octets[ends[lo] : ends[hi]].tobytes(), hi - lo)
         if isinstance(read, str):
             if hi - lo == 1:
                 failed[lo] = read
@@ -81,8 +82,21 @@ def halve(
     return good, failed
 
 
-def _nothing(kind: pa.DataType) -> pa.Scalar:
-    return pa.scalar(b"", kind)
+def clean(writer: Writer, schema_id: int, values: pa.LargeBinaryArray) -> pa.RecordBatch | None:
+    """All rows in one call, when every record has this writer's frame and body; None when one has not.
+
+    values: n records, n >= 1, no nulls.
+    """
+    ends, octets = layout(_with_tails(values))
+    if ends[-1] > _CALL_BYTES:
+        return None
+    read = _read(writer, octets[: ends[-1]].tobytes(), len(values), schema_id)
+    return None if isinstance(read, str) or read[2] else read[0]
+
+
+def _with_tails(values: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
+    tail, nothing = (pa.scalar(octets, values.type) for octets in (_TAIL, b""))
+    return pc.binary_join_element_wise(values, tail, nothing)
 
 
 def _calls(ends: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
@@ -92,36 +106,27 @@ def _calls(ends: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
     return [(lo, hi) for lo, hi in pairwise(cuts) if hi > lo]
 
 
-def _tail_for(joined: bytes) -> bytes:
-    """8 bytes that are not in `joined`: _TAIL, but for a sender who knows this file.
-
-    The first byte comes once, so left-over bytes can only imitate a tail by containing it whole.
-    """
-    tail = _TAIL
-    while tail in joined:
-        middle = hashlib.blake2b(joined, digest_size=6, key=tail).digest()
-        tail = b"w" + bytes(octet | 0x80 for octet in middle) + b"e"
-    return tail
-
-
 def _read(
-    writer: Writer, records: bytes, count: int, tail: bytes
+    writer: Writer, records: bytes, count: int, schema_id: int | None = None
 ) -> tuple[pa.RecordBatch, npt.NDArray[np.int64], dict[int, str]] | str:
     """Columns of the reader, which records they are and why others are not; or why the slice fails as a whole.
 
     records: `count` of them, each with its tail, one after the other. They are read as one Avro array. There are
-    `count` tails in all, so where every element ends with one, every element is one record.
+    `count` tails in all, so where every element ends with one, every element is one record. schema_id: to be found in
+    every frame; None when the frames were looked at before.
     """
     try:
-        whole = pyruhvro.deserialize_array([_length(count) + records + b"\0"], writer.codec_schema)
+        whole = pyruhvro.deserialize_array([zigzag(count) + records + b"\0"], writer.codec_schema)
     except ValueError as error:
         return f"the body does not fit its schema: {error}"
     elements = whole.column(0).values
     if len(elements) != count:
         return f"{count} records gave {len(elements)} rows"
     columns = elements.flatten()
-    if (columns[-1].to_numpy() != np.frombuffer(tail, "<f8")).any():
+    if (_bits(columns[-1], np.int64) != np.frombuffer(_TAIL, np.int64)).any():
         return "the body has bytes left over"
+    if schema_id is not None and (pc.any(columns[0]).as_py() or (_bits(columns[1], ">i4") != schema_id).any()):
+        return "another frame"
     columns = columns[len(_FRAME) : -len(_TAIL_FIELD)]
     why: dict[int, str] = {}
     for field, column in zip(writer.shape.fields, columns, strict=True):
@@ -140,18 +145,10 @@ def _read(
     return writer.resolution.apply(rows), keep, why
 
 
-def _length(count: int) -> bytes:
-    r"""An Avro long that is not negative: zigzag, then seven bits a byte.
-
-    >>> _length(64)
-    b'\x80\x01'
-    """
-    left, octets = 2 * count, bytearray()
-    while left > 0x7F:
-        octets.append(left & 0x7F | 0x80)
-        left >>= 7
-    octets.append(left)
-    return bytes(octets)
+def _bits(column: pa.Array, dtype: npt.DTypeLike) -> npt.NDArray[np.integer]:
+    """The bytes of n floats without nulls as n integers of that type."""
+    width = np.dtype(dtype).itemsize
+    return np.frombuffer(column.buffers()[1], dtype, len(column), column.offset * width)
 
 
 def _is_text(column: pa.Array) -> bool:

@@ -42,9 +42,9 @@ def service_of(opened: bundle_store.Opened, **more: object) -> Service:
     parts = {
         "bundle": opened.bundle, "decode": partial(decoder.decode, max_bytes=MAX_BYTES), "lookup": None,
         "run": opened.model.run, "route": Route(("champion",)), "clock": WallClock(lambda: NOW_MS / 1000),
-        "encode_predictions": Encoder(OUT["predictions"]).encode,
-        "encode_dead_letters": Encoder(OUT["dead_letters"]).encode,
-        "encode_ledger": Encoder(OUT["ledger"]).encode, "worker": "tests:1",
+        "encode_predictions": Encoder(OUT["predictions"]).frames,
+        "encode_dead_letters": Encoder(OUT["dead_letters"]).frames,
+        "encode_ledger": Encoder(OUT["ledger"]).frames, "worker": "tests:1",
         "known_good": opened.known_good, "max_failed": 100,
     }  # fmt: skip
     return Service(**{**parts, **more})
@@ -74,7 +74,7 @@ def score(scorer: Scorer, *chunks: Chunk) -> Scored:
 
 
 def read(name: str, values) -> list[dict]:
-    decoded = READ[name].decode(list(values), 10**6)
+    decoded = READ[name].decode(values, 10**6)
     assert not len(decoded.rejects)
     return decoded.rows.to_pylist()
 
