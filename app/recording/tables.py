@@ -19,8 +19,9 @@ Names = Callable[[str], tuple[Sequence[str], Sequence[str]]]
 
 FEATURES, AGES, STATUSES = np.dtype("<f4"), np.dtype("<i4"), np.dtype("i1")
 UTC_MS = pa.timestamp("ms", tz="UTC")
-# A month is a partition of `outcomes`; an id from outside must not be able to make more of them than this many years.
-ID_YEARS = (2000, 2100)
+# A month is a partition of `outcomes`; an id from outside must not be able to make more of them than the scorer's own
+# can, whose event times lie within these milliseconds (scoring.predict.EVENT_MS; no stage imports another).
+ID_MS = (0, 4_102_444_800_000)
 UUID7 = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$"
 
 
@@ -66,13 +67,13 @@ def outcomes(
 def check_outcomes(rows: pa.RecordBatch) -> Rejects:
     """Rows of contract outcomes that cannot be joined or counted; `record` is the row number.
 
-    The id must be a UUIDv7 of a believable year, the label 0 or 1, the observation a number.
+    The id must be a UUIDv7 of a time that a request can have, the label 0 or 1, the observation a number.
     """
     ids, label = rows["prediction_id"], rows["label"]
     is_id = pc.match_substring_regex(ids, UUID7)
     # Text of 48 bits of milliseconds since 1970, hexadecimal: equal length, so that text order is number order.
     stamp = pc.utf8_lower(pc.utf8_slice_codeunits(ids, 0, 13))
-    low, high = (f"{(year - 1970) * 31_556_952_000:012x}" for year in ID_YEARS)
+    low, high = (f"{time_ms:012x}" for time_ms in ID_MS)
     is_id = pc.and_(is_id, pc.and_(pc.greater_equal(stamp, _dashed(low)), pc.less(stamp, _dashed(high))))
     is_label = pc.is_in(label, value_set=pa.array([0.0, 1.0], label.type))
     faults = (

@@ -14,6 +14,8 @@ from app.core.errors import Refused
 from app.core.rejects import Reason
 from app.recording import cells, tables
 from app.recording.rising import rising
+from app.scoring import identity
+from app.scoring.predict import EVENT_MS
 from tests.doubles import records
 
 SOURCES = st.tuples(st.sampled_from(["r", "s"]), st.integers(0, 2), st.sampled_from(["champion", "b"]))
@@ -91,7 +93,7 @@ def test_predictions_of_the_wrong_bundle_are_refused_by_name():
     ("prediction_id", "x" * 36, Reason.OUT_OF_RANGE, "UUIDv7"),
     ("prediction_id", "5d7c0d4e-0000-4000-8000-000000000000", Reason.OUT_OF_RANGE, "UUIDv7"),      # version 4
     ("prediction_id", "ffffffff-ffff-7000-8000-000000000000", Reason.OUT_OF_RANGE, "UUIDv7"),      # the year 10889
-    ("prediction_id", "00000000-0001-7000-8000-000000000000", Reason.OUT_OF_RANGE, "UUIDv7"),      # 1970
+    ("prediction_id", "03bb2cc3-d800-7000-8000-000000000000", Reason.OUT_OF_RANGE, "UUIDv7"),      # 2100-01-01
     ("label", 0.5, Reason.OUT_OF_RANGE, "label"),
     ("label", float("nan"), Reason.OUT_OF_RANGE, "label"),
     ("observed", float("inf"), Reason.NOT_A_NUMBER, "observed"),
@@ -105,6 +107,13 @@ def test_outcomes_that_cannot_be_joined_or_counted(column, value, reason, detail
     rejects = tables.check_outcomes(good.set_column(index, column, pa.array(values, good.schema.field(index).type)))
     assert (rejects.record.tolist(), rejects.reason) == ([1], (reason,))
     assert detail in rejects.detail[0]
+
+
+def test_every_id_that_the_scorer_makes_can_have_an_outcome():
+    assert tables.ID_MS == EVENT_MS
+    edges = np.array([EVENT_MS[0], EVENT_MS[1] - 1])
+    ids = identity.text(identity.prediction_ids(Partition("requests", 0), "champion", np.arange(2), edges)).to_pylist()
+    assert len(tables.check_outcomes(records.outcomes(ids, [0.0, 1.0]))) == 0
 
 
 def test_one_reason_is_kept_for_a_row_with_several():
