@@ -90,7 +90,8 @@ def strange_times(scene: Scene, rounds: int) -> list[float]:
         for _ in range(20):
             scene.load.send(20, at_ms=scene.chance.randrange(0, 4_102_444_800_000 - 1_000_000))
         for at_ms in (-1, -DAY_MS, 4_102_444_800_000, 2**53):
-            beyond = scene.service.encoder.encode(tiny.rows(1, first=scene.chance.randrange(10**9), at_ms=at_ms))[0]
+            rows = tiny.rows(1, first=scene.chance.randrange(10**9))
+            beyond = scene.service.encoder.encode(tiny.changed(rows, event_time=at_ms))[0]
             scene.truth.expect_letter(beyond, Stage.VALIDATE, Reason.OUT_OF_RANGE)
             scene.load.send_values([beyond])
         recoveries.append(scene.recovered())
