@@ -8,7 +8,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from app.cli import apply, bundle, demo, ledger, migrate, topics, up, worker
+from app.cli import apply, bundle, dead_letters, demo, ledger, migrate, topics, up, worker
 from app.core.errors import WeirError
 
 cli = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
@@ -18,6 +18,7 @@ cli.command("apply")(apply.apply)
 cli.command("migrate")(migrate.migrate)
 cli.command("ledger")(ledger.ledger)
 cli.add_typer(bundle.cli, name="bundle")
+cli.add_typer(dead_letters.cli, name="dead-letters")
 cli.add_typer(topics.cli, name="topics")
 cli.add_typer(worker.cli, name="worker")
 

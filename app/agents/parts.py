@@ -33,12 +33,19 @@ def open_parts(settings: Settings, telemetry: Telemetry) -> tuple[Bundle, Parts]
         Unavailable: broker, topic, registry or online store cannot be reached.
         Refused: the bundle, its feature service or a contract is not what it should be.
     """
+    scorer, bundle = open_scorer(settings)
+    _check_partitions(settings)
+    producer = Producer(settings, f"weir-scorer-{settings.service}")
+    return bundle, Parts(scorer, producer, telemetry, spans.connect(settings, "scorer"))
+
+
+def open_scorer(settings: Settings) -> tuple[Scorer, Bundle]:
+    """What scores, without what reads and writes. Raises as `open_parts`, but asks no broker."""
     if not settings.bundle:
         raise Refused("no bundle is named", remedy="give --bundle PATH or set WEIR_BUNDLE")
     registry = Registry(settings)
     sinks = {topic: Encoder(registry.contract(f"{topic}-value")) for topic in (PREDICTIONS, DEAD_LETTERS, LEDGER)}
     decoder = Decoder(registry.contract(f"{requests_topic(settings.service)}-value"), registry.schema_text)
-    _check_partitions(settings)
     opened, lookup = _open_bundle(settings)
     bundle = opened.bundle
     service = Service(
@@ -55,8 +62,7 @@ def open_parts(settings: Settings, telemetry: Telemetry) -> tuple[Bundle, Parts]
         encode_ledger=sinks[LEDGER].frames,
         worker=f"{socket.gethostname()}:{os.getpid()}",
     )
-    producer = Producer(settings, f"weir-scorer-{settings.service}")
-    return bundle, Parts(Scorer(service), producer, telemetry, spans.connect(settings, "scorer"))
+    return Scorer(service), bundle
 
 
 def _open_bundle(settings: Settings) -> tuple[bundle_store.Opened, Lookup | None]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from app.core.block import Block, dump_marks, load_marks
 from app.core.chunk import Partition
 from app.core.errors import Unavailable
-from app.edges.clickhouse import answering, connect, patiently
+from app.edges.clickhouse import answering, connect, once, patiently
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -79,14 +79,14 @@ class ClickHouseBlocks:
             "worker": [self._worker],
         })
         token = f"{block.source.topic}/{block.source.partition}/{block.number}"
-        self._patiently(lambda client: client.insert_arrow("recorder_blocks", row, settings=_settings(token)))
+        self._patiently(lambda client: client.insert_arrow("recorder_blocks", row, settings=once(token)))
         return self.latest(block.source)
 
     def insert(self, table: str, rows: pa.RecordBatch, block: Block, part: str) -> float:
         """See Store."""
         columns, token = pa.Table.from_batches([rows]), f"{block.token}/{part}"
         began = time.monotonic()
-        self._patiently(lambda client: client.insert_arrow(table, columns, settings=_settings(token)))
+        self._patiently(lambda client: client.insert_arrow(table, columns, settings=once(token)))
         return time.monotonic() - began
 
     def repeat(self, table: str, rows: pa.RecordBatch, block: Block, part: str) -> float:
@@ -115,13 +115,3 @@ class ClickHouseBlocks:
                 return call(self._client)
 
         return patiently(attempt, self._settings.sink_budget_s, self._on_retry)
-
-
-def _settings(token: str) -> dict[str, Any]:
-    return {
-        "insert_deduplicate": 1,
-        "insert_deduplication_token": token,
-        "deduplicate_blocks_in_dependent_materialized_views": 1,   # off by default in older servers
-        "async_insert": 0,                                         # a queue would answer before the rows are durable
-        "max_partitions_per_insert_block": 0,                      # outcomes of 100 predictions may lie in 100 months
-    }

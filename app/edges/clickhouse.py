@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import clickhouse_connect
@@ -108,6 +108,17 @@ def patiently(
             on_retry(error)
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE_S)
+
+
+def once(token: str) -> dict[str, Any]:
+    """Settings of an insert that the table takes once, however often it is repeated, as long as it keeps the token."""
+    return {
+        "insert_deduplicate": 1,
+        "insert_deduplication_token": token,
+        "deduplicate_blocks_in_dependent_materialized_views": 1,   # off by default in older servers
+        "async_insert": 0,                                         # a queue would answer before the rows are durable
+        "max_partitions_per_insert_block": 0,                      # outcomes of 100 predictions may lie in 100 months
+    }
 
 
 def _said(error: Error) -> str:

@@ -7,7 +7,9 @@ from app.edges.sql_files import FOLDER
 
 QUERIES = sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.rglob("*.sql")
                  if path.parent.name != "migrations")
-VALUES = {"service": "", "limit": 5, "from": outcomes.BEGINNING, "to": outcomes.END}
+VALUES = {
+    "service": "", "limit": 5, "from": outcomes.BEGINNING, "to": outcomes.END, "reason": "", "ids": [], "open": False,
+}
 
 
 @pytest.mark.parametrize("name", QUERIES)

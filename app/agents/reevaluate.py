@@ -1,0 +1,61 @@
+"""What would become of records if they were sent now: by the contract alone, or by a bundle and its features too."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from app.agents.parts import open_scorer
+from app.core.batch import ClosedBy, MicroBatch
+from app.core.chunk import Chunk, Partition
+from app.core.contract import requests_topic
+from app.core.rejects import Rejects
+from app.settings import Settings
+from app.wire.decode import Decoder
+
+# Values of n records -> why each would be turned away, "" where it would be scored.
+Evaluate = Callable[[Sequence[bytes | None]], list[str]]
+
+
+def by_contract(settings: Settings, decoder: Decoder) -> Evaluate:
+    """Only whether records decode; rules of the signature, deadlines, features and the model are not looked at."""
+
+    def evaluate(values: Sequence[bytes | None]) -> list[str]:
+        return _reasons(decoder.decode(_binary(values), settings.max_record_bytes).rejects, len(values))
+
+    return evaluate
+
+
+def by_bundle(settings: Settings) -> Evaluate:
+    """By settings.bundle and the features as they are, as a scorer that starts now would; nothing is written.
+
+    Raises what opening a scorer raises.
+    """
+    scorer, _ = open_scorer(settings)
+
+    def evaluate(values: Sequence[bytes | None]) -> list[str]:
+        if not values:
+            return []
+        now_ms, n = int(time.time() * 1000), len(values)
+        chunk = Chunk(
+            Partition(requests_topic(settings.service), 0), 0, n - 1, _binary(values), _binary([None] * n),
+            np.arange(n, dtype=np.int64), now_ms, now_ms, time.monotonic(),
+        )  # fmt: skip
+        batch = MicroBatch((chunk,), ClosedBy.ROWS, 0.0)
+        return _reasons(scorer.score(batch, wall_ms=now_ms, tick=time.perf_counter).rejects, n)
+
+    return evaluate
+
+
+def _binary(values: Sequence[bytes | None]) -> pa.Array:
+    return pa.array(values, pa.large_binary())
+
+
+def _reasons(rejects: Rejects, n: int) -> list[str]:
+    found = [""] * n
+    for record, reason, detail in zip(rejects.record.tolist(), rejects.reason, rejects.detail, strict=True):
+        found[record] = f"{reason.value}: {detail}"
+    return found

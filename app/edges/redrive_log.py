@@ -1,0 +1,130 @@
+"""Redriven records in Kafka: sent with a header that names their letter, and found again by it."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Producer as RdProducer
+
+from app.core.chunk import Partition
+from app.core.errors import Refused, Unavailable
+from app.edges import kafka
+from app.edges.kafka import client_config
+from app.settings import Settings
+
+HEADER = "weir-redrive"        # its value is the letter's id
+AGAIN = "run it again after WEIR_REDRIVE_SETTLE_S: what was announced is then looked for, and sent if it is not there"
+Found = dict[str, list[int]]   # letter id -> offsets of the records that name it
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A letter whose record is to stand in `source` at `log_begin` or later, once."""
+
+    service: str
+    source: Partition
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    repair: str
+    log_begin: int
+
+    @property
+    def id(self) -> str:
+        """As of edges.dead_letters.Letter."""
+        return f"{self.source.topic}/{self.source.partition}/{self.offset}"
+
+
+def send(settings: Settings, rows: Sequence[Announced]) -> None:
+    """All rows, in order, each to the partition that its letter came from. Raises Unavailable."""
+    failed: list[str] = []
+
+    def delivered(error: object, _message: Message) -> None:
+        if error is not None:
+            failed.append(str(error))
+
+    producer = RdProducer(client_config(settings, "weir-redrive") | {
+        "enable.idempotence": True, "acks": "all", "compression.type": "lz4",
+        "message.max.bytes": 8 * 1024 * 1024,          # as large as a dead letter may be
+        "message.timeout.ms": int(settings.sink_budget_s * 1000),
+        "error_cb": lambda error: None,                # librdkafka retries connections; flush() tells the outcome
+    })  # fmt: skip
+    for row in rows:
+        headers: list[tuple[str, str | bytes | None]] = [(HEADER, row.id)]
+        producer.produce(
+            row.source.topic, row.value, row.key, row.source.partition, headers=headers, on_delivery=delivered
+        )
+        producer.poll(0)
+    left = producer.flush(settings.sink_budget_s)
+    if left or failed:
+        reason = failed[0] if failed else "no answer"
+        what = f"{left + len(failed)} redriven records were not delivered: {reason}"
+        raise Unavailable(what, where=settings.brokers, remedy=AGAIN)
+
+
+def find(settings: Settings, rows: Sequence[Announced]) -> Found:
+    """Which of the rows the log holds, from each one's announcement to the end of its partition.
+
+    Raises Unavailable; Refused when the log no longer reaches back to an announcement.
+    """
+    begins: dict[Partition, int] = {}
+    for row in rows:
+        begins[row.source] = min(row.log_begin, begins.get(row.source, row.log_begin))
+    bounds: dict[Partition, tuple[int, int]] = {}
+    for topic in {source.topic for source in begins}:
+        bounds |= kafka.bounds(settings, topic)
+    for source, begin in begins.items():
+        if bounds[source][0] > begin:
+            raise Refused(
+                f"{source.topic}, partition {source.partition} no longer has offset {begin}: nobody can tell whether "
+                "letters announced then were sent", where=settings.brokers,
+                remedy="look at dead_letters/unfinished.sql, and decide by hand",
+            )  # fmt: skip
+    spans = {source: (begin, bounds[source][1]) for source, begin in begins.items() if bounds[source][1] > begin}
+    wanted = {row.id: row.source for row in rows}
+    found: Found = defaultdict(list)
+    for message in _read(settings, spans):
+        source, offset = Partition(str(message.topic()), message.partition() or 0), message.offset() or 0
+        for name in _names(message):
+            if wanted.get(name) == source and offset < spans[source][1]:
+                found[name].append(offset)
+    return found
+
+
+def _read(settings: Settings, spans: Mapping[Partition, tuple[int, int]]) -> Iterator[Message]:
+    """Every record of [begin, end) of each partition; some after the end may come too."""
+    consumer = Consumer(client_config(settings, "weir-redrive") | {"group.id": "weir-redrive"})  # joins no group
+    ends = {source: end for source, (_, end) in spans.items()}
+    deadline_s = time.monotonic() + settings.sink_budget_s
+    try:
+        consumer.assign([TopicPartition(*source, begin) for source, (begin, _) in spans.items()])
+        while ends:
+            for message in consumer.consume(1000, 0.2):
+                error = message.error()
+                if error is not None:
+                    raise KafkaException(error)
+                deadline_s = time.monotonic() + settings.sink_budget_s     # it moves
+                yield message
+            at = consumer.position([TopicPartition(*source) for source in ends])
+            ends = {Partition(p.topic, p.partition): ends[p.topic, p.partition] for p in at  # type: ignore[index]
+                    if p.offset < ends[p.topic, p.partition]}  # type: ignore[index]  # a Partition is its tuple
+            if ends and time.monotonic() > deadline_s:
+                raise Unavailable(
+                    f"Kafka does not give all of {sorted(ends)}", where=settings.brokers, remedy="see the broker's log"
+                )
+    except KafkaException as error:
+        what = f"Kafka does not give what was sent: {error.args[0].str()}"
+        raise Unavailable(what, where=settings.brokers, remedy="see the broker's log, then run it again") from error
+    finally:
+        consumer.close()
+
+
+def _names(message: Message) -> list[str]:
+    headers = message.headers() or []
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    values = [value for name, value in pairs if name == HEADER]
+    return [value.decode(errors="replace") if isinstance(value, bytes) else str(value) for value in values]

@@ -1,0 +1,138 @@
+"""Dead letters sent again: each is in the log once, wherever the sender died and whoever came at the same time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from clickhouse_connect.driver import Client
+
+from app.core.chunk import Partition
+from app.core.contract import requests_topic
+from app.core.errors import Refused, WeirError
+from app.edges import dead_letters, migrations, redrive
+from app.edges.clickhouse import connect
+from app.edges.dead_letters import Letter, Selection
+from app.edges.embedded import Stack
+from app.edges.redrive import Resend
+from app.edges.redrive_log import Announced, find, send
+from app.edges.topics import declared, ensure
+from app.recording import tables
+from app.settings import Settings
+from tests.doubles import records
+from tests.sql.databases import put
+
+LETTERS = 12
+OFFSETS = range(1000, 1000 + LETTERS // 2)     # of each of two partitions; far from where new records come to stand
+
+
+@pytest.fixture
+def world(stack: Stack) -> Iterator[tuple[Settings, Client]]:
+    """A service with a topic and a database of its own, and dead letters of its first offsets."""
+    name = f"redrive-{uuid4().hex[:8]}"
+    settings = stack.settings.model_copy(
+        update={"service": name, "clickhouse_database": name.replace("-", "_"), "redrive_settle_s": 0.0}
+    )
+    ensure(settings, declared(settings))
+    migrations.apply(settings)
+    client = connect(settings)
+    for partition in range(2):
+        rows = records.dead_letters(partition, list(OFFSETS))
+        columns = {name: rows[name] for name in rows.schema.names}
+        own = {"service": name, "source_topic": requests_topic(name)}
+        changed = tables.dead_letters(
+            type(rows).from_pydict({
+                column: [own[column]] * len(rows) if column in own else values for column, values in columns.items()
+            }), Partition("weir.dead-letters", partition), np.arange(len(rows)),
+        )  # fmt: skip
+        put(client, "dead_letters", changed)
+    yield settings, client
+    connect(settings, database="").command(f"DROP DATABASE {settings.clickhouse_database}")
+
+
+def open_letters(client: Client, settings: Settings) -> list[Letter]:
+    return dead_letters.letters(client, Selection(service=settings.service, open=True))
+
+
+def resends(letters: list[Letter]) -> list[Resend]:
+    return [Resend(letter, letter.value, "none") for letter in letters]
+
+
+def copies(settings: Settings) -> dict[str, int]:
+    """How often each letter is in the log, from its beginning."""
+    topic = requests_topic(settings.service)
+    every = [
+        Announced("", Partition(topic, partition), offset, None, None, "none", 0)
+        for partition in range(2) for offset in OFFSETS
+    ]  # fmt: skip
+    return {name: len(offsets) for name, offsets in find(settings, every).items()}
+
+
+def assert_each_once(client: Client, settings: Settings) -> None:
+    assert set(copies(settings).values()) == {1}
+    assert len(copies(settings)) == LETTERS
+    noted = dead_letters.redrives(client, settings.service)
+    assert [(redriven.state, redriven.copies) for redriven in noted] == [("waiting", 1)] * LETTERS
+    assert len({(redriven.source_partition, redriven.redriven_offset) for redriven in noted}) == LETTERS
+    assert open_letters(client, settings) == []
+
+
+def test_a_letter_is_sent_once_however_often_it_is_redriven(world: tuple[Settings, Client]) -> None:
+    settings, client = world
+    chosen = resends(open_letters(client, settings))
+    assert len(chosen) == LETTERS
+    first = redrive.redrive(client, settings, chosen)
+    assert (first.batch, first.sent, first.taken, first.finished) == (1, LETTERS, 0, 0)
+    again = redrive.redrive(client, settings, chosen)
+    assert (again.batch, again.sent, again.taken, again.finished) == (0, 0, LETTERS, 0)
+    assert_each_once(client, settings)
+    (group,) = dead_letters.summary(client, Selection(service=settings.service))
+    assert (group.letters, group.open) == (LETTERS, 0)
+
+
+def test_a_sender_may_die_anywhere_and_any_number_of_times(world: tuple[Settings, Client]) -> None:
+    settings, client = world
+    chance = random.Random(7)
+    for _ in range(6):                                 # each of them dies: after announcing, or part of the way through
+        latest = redrive.latest(client, settings)
+        left = redrive.left(client, settings)
+        found = find(settings, left)
+        unsent = [row for row in left if row.id not in found]
+        chosen = resends(chance.sample(open_letters(client, settings), k=min(3, len(open_letters(client, settings)))))
+        _, rows = redrive.announce(client, settings, latest, unsent, chosen)
+        send(settings, rows[: chance.randrange(len(rows) + 1)])
+    done = redrive.redrive(client, settings, resends(open_letters(client, settings)))
+    assert done.finished + done.sent == LETTERS
+    assert_each_once(client, settings)
+
+
+def test_a_sender_that_may_still_be_at_work_is_not_overtaken(world: tuple[Settings, Client]) -> None:
+    settings, client = world
+    chosen = resends(open_letters(client, settings))
+    redrive.announce(client, settings, 0, [], chosen)
+    patient = settings.model_copy(update={"redrive_settle_s": 60.0})
+    with pytest.raises(Refused, match="batch 1 was announced"):
+        redrive.redrive(client, patient, chosen)
+    assert copies(settings) == {}
+
+
+def test_two_commands_at_once_send_each_letter_once(world: tuple[Settings, Client]) -> None:
+    settings, client = world
+    patient = settings.model_copy(update={"redrive_settle_s": 60.0})
+    chosen = resends(open_letters(client, settings))
+
+    def command(part: list[Resend]) -> int:
+        try:
+            return redrive.redrive(connect(patient), patient, part).sent
+        except WeirError:                              # the other one's turn: to be run again
+            return 0
+
+    with ThreadPoolExecutor(3) as pool:
+        sent = list(pool.map(command, [chosen, chosen[:8], chosen[4:]]))
+    sent.append(redrive.redrive(client, patient, chosen).sent)
+    assert sum(sent) == LETTERS
+    assert_each_once(client, settings)
