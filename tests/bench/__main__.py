@@ -12,12 +12,13 @@ from rich.console import Console
 
 from app.core.errors import Unavailable
 from app.edges import embedded_kafka
-from tests.bench import limit, machine, report, throughput
+from tests.bench import latency, limit, machine, memory, recorder, report, scale, throughput
+from tests.bench.peers import run
 from tests.bench.protocol import FULL, QUICK, Judge, Say
 from tests.bench.stand import HOME, Stand
 
 KAFKA_LIBS = Path(".weir/kafka/libs")
-SECTIONS = ("limit", "throughput")
+SECTIONS = ("limit", "recorder", "throughput", "peers", "scale", "latency", "memory")
 WIDTH = 130                 # of the tables where there is no terminal
 REFUSED = 3                 # exit status of a run that broke the protocol
 
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> int:
     judge = Judge(QUICK if asked.quick else FULL)
     found: dict[str, Any] = {
         "machine": machine.describe(), "versions": machine.versions(KAFKA_LIBS),
-        "limit": {}, "configurations": [], "peers": [], "latency": [], "recorder": {}, "memory": {},
+        "brokers": [], "limit": {}, "configurations": [], "peers": [], "latency": [], "recorder": {}, "memory": {},
     }  # fmt: skip
     for broker in available(asked.brokers, say):
         with Stand(broker, say) as stand:
@@ -54,12 +55,30 @@ def main(arguments: list[str]) -> int:
 
 
 def _sections(stand: Stand, only: set[str], judge: Judge, found: dict[str, Any], say: Say) -> None:
-    first = not found["limit"]
+    """What is asked for on one broker; what does not depend on the broker is measured on the first alone.
+
+    The recorder comes first, since it would record all that lies in the log; memory last, since it takes longest.
+    """
+    first = not found["brokers"]
+    found["brokers"].append(stand.broker)
     if "limit" in only and first:
         found["limit"] = limit.measure(stand, judge, say)
-    if "throughput" in only:
+    if "recorder" in only and first:
+        found["recorder"] = recorder.measure(stand, judge, say)
+    if "throughput" in only or ("peers" in only and first):
         cases = throughput.cases(quick=judge.protocol.quick, broker=stand.broker)
-        found["configurations"] += throughput.measure(stand, cases, judge, say)
+        peers = run.available() if "peers" in only and first else []
+        for name, reason in (run.unavailable() if peers else {}).items():
+            say(f"peer {name} is not measured: {reason}")
+        entries, others = throughput.measure(stand, cases if "throughput" in only else cases[:1], peers, judge, say)
+        found["configurations"] += entries
+        found["peers"] += others
+    if "scale" in only and first and not judge.protocol.quick:
+        found["configurations"] += scale.measure(stand, judge, say)
+    if "latency" in only and (first or not judge.protocol.quick):
+        found["latency"] += latency.measure(stand, judge, say)
+    if "memory" in only and first:
+        found["memory"] = memory.measure(stand, judge, say)
 
 
 def available(brokers: list[str], say: Say) -> list[str]:

@@ -70,7 +70,7 @@ def drain(stand: Stand, case: Case, n: int) -> Drained:
         with Sampler(groups) as sampler:
             generated_ms = _generate(stand, case, parts)
             warm = _warm(stand, case, workers)
-            _wait_for(stand, PREDICTIONS, sum(before[PREDICTIONS].values()) + n, n / SLOWEST_PER_S)
+            stand.wait_for(PREDICTIONS, sum(before[PREDICTIONS].values()) + n, n / SLOWEST_PER_S)
         told = metrics.scrape(workers).since(warm)
         foreign = bystanders.share()
     wrote = {
@@ -149,13 +149,3 @@ def _warm(stand: Stand, case: Case, workers: Sequence[Worker]) -> metrics.Metric
         return found if met else None
 
     return until(warm, READY_S, f"the caches of {case.name} to be warm")
-
-
-def _wait_for(stand: Stand, topic: str, total: int, seconds: float) -> None:
-    """Wait until a topic holds so many records; looks seldom, since a look costs the broker a fetch."""
-    deadline_s = time.monotonic() + READY_S + seconds
-    while (found := sum(stand.ends(topic).values())) < total:
-        stand.stack.check()
-        if time.monotonic() > deadline_s:
-            raise RuntimeError(f"{topic} holds {found} of {total} records and gets no more")
-        time.sleep(0.25)  # between two looks; the deadline decides

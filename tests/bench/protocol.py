@@ -24,14 +24,17 @@ QUANTILES = (0.5, 0.99, 0.999)
 class Protocol:
     """How much is measured, and what is tolerated.
 
-    rounds: of everything that is compared. drain_rows: requests of one drain; a tenth before and a tenth after are not
-    counted. peer_s: how long a peer may run per round. latency_s: length of one open loop.
+    rounds: of everything that is compared; peer_rounds: of the first of them, also with the peers; scale_rounds: of the
+    configurations that only tell how cost grows. drain_rows: requests of one drain; a tenth before and a tenth after
+    are not counted. peer_s: how long a peer may run per round. latency_s: length of one open loop.
     max_spread: largest (max - min) / median over the rounds of a ratio. max_foreign: largest share of the machine's
     cores that other processes may take during a round. max_late: largest share of requests sent over LATE_MS late.
     """
 
     quick: bool
     rounds: int
+    peer_rounds: int
+    scale_rounds: int
     drain_rows: int
     peer_s: float
     peer_rows: int
@@ -50,12 +53,13 @@ class Protocol:
 
 
 FULL = Protocol(
-    quick=False, rounds=5, drain_rows=400_000, peer_s=15.0, peer_rows=100_000, limit_s=1.0, latency_s=20.0,
-    memory_s=600.0, memory_backlog_rows=2_000_000, recorder_rows=400_000,
+    quick=False, rounds=3, peer_rounds=3, scale_rounds=2, drain_rows=400_000, peer_s=15.0,
+    peer_rows=100_000, limit_s=1.0, latency_s=20.0, memory_s=600.0, memory_backlog_rows=2_000_000,
+    recorder_rows=400_000,
 )  # fmt: skip
 QUICK = Protocol(
-    quick=True, rounds=2, drain_rows=160_000, peer_s=6.0, peer_rows=40_000, limit_s=0.5, latency_s=5.0,
-    memory_s=20.0, memory_backlog_rows=200_000, recorder_rows=100_000,
+    quick=True, rounds=2, peer_rounds=1, scale_rounds=1, drain_rows=160_000, peer_s=6.0,
+    peer_rows=40_000, limit_s=0.5, latency_s=5.0, memory_s=20.0, memory_backlog_rows=200_000, recorder_rows=100_000,
 )  # fmt: skip
 LATE_MS = 1.0                   # a send this much behind its schedule is late
 

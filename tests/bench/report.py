@@ -62,3 +62,31 @@ def _tables(report: Mapping[str, Any]) -> Iterable[tuple[str, Sequence[str], lis
          f"{one['bytes_in']:.0f}", f"{one['bytes_out']:.0f}")
         for one in report.get("configurations") or ()
     ]  # fmt: skip
+    yield "Peers, one process each, same broker, same rounds", ("peer", "version", "events/s", "Weir", "ratio"), [
+        (one["name"], one["version"], f"{one['events_per_s']:,.0f}", f"{one['weir_per_s']:,.0f}", f"{one['ratio']:.1f}")
+        for one in report.get("peers") or ()
+    ]
+    yield "Latency, open loop, from when a request was due to its prediction at a consumer", (
+        "broker", "rate/s", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "sent late", "batch rows", "closed by",
+    ), [
+        (one["broker"], f"{one['rate']:,.0f}",
+         *(f"{one[name]:.1f}" for name in ("p50_ms", "p99_ms", "p99.9_ms", "max_ms")),
+         f"{one['late']:.2%}", f"{one['batch_rows']:.1f}", _shares(one["closed_by"]) + (" (broken)" if one["broken"] else ""))
+        for one in report.get("latency") or ()
+    ]  # fmt: skip
+    yield "Recorder", ("rows/s", "CPU us", "ClickHouse CPU us", "rows behind at most", "caught up after s"), [
+        (f"{one['rows_per_s']:,.0f}", f"{one['cpu_us']['recorder']:.1f}", f"{one['cpu_us']['clickhouse']:.1f}",
+         f"{one['beside']['max_lag_rows']:,}", f"{one['beside']['caught_up_s']:.1f}")
+        for one in [report.get("recorder")] if one
+    ]  # fmt: skip
+    yield "Memory of one scorer", ("run", "rows", "MiB at most", "MiB at the end", "MiB a minute"), [
+        (name, f"{one['rows']:,}", f"{one['max_rss_mib']:.0f}", f"{one['rss_mib']:.0f}",
+         f"{one['slope_mib_per_minute']:+.2f}")
+        for name, one in (report.get("memory") or {}).items() if isinstance(one, dict)
+    ]  # fmt: skip
+
+
+def _shares(counts: Mapping[str, float]) -> str:
+    """What closed the batches, the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    return ", ".join(f"{why} {share:.0%}" for why, share in ordered if share >= 0.005)

@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
-import psutil
 import pyarrow as pa
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -44,6 +43,11 @@ PREDICTIONS, DEAD_LETTERS, LEDGER = "weir.predictions", "weir.dead-letters", "we
 SINK_PARTITIONS = 16        # as many as the request topic with the most: records go to the partition of their request
 WRITE_ROWS = 20_000         # queued in the generator at a time
 READY_S = 60.0
+
+# The broker's clock tells when a record was in the log. Old rounds are dropped: ten minutes at full speed are 20 GB.
+KAFKA_TOPIC = {
+    "message.timestamp.type": "LogAppendTime", "segment.bytes": str(128 << 20), "retention.bytes": str(512 << 20),
+}  # fmt: skip
 
 Part = tuple[int, list[bytes]]        # partition, values in the order of its log
 
@@ -116,11 +120,11 @@ class Stand:
     @property
     def broker_pid(self) -> int:
         """Of the broker's process."""
-        return next(child.pid for child in self.stack._services if child.name == "broker")
+        return self.pid_of("broker")
 
-    def pids(self) -> list[int]:
-        """Of this process's descendants: services, workers and their guards."""
-        return [child.pid for child in psutil.Process().children(recursive=True)]
+    def pid_of(self, service: str) -> int:
+        """Of a backing service: "broker", "clickhouse", "registry"."""
+        return next(child.pid for child in self.stack._services if child.name == service)
 
     # ---- services
 
@@ -151,7 +155,7 @@ class Stand:
 
     def create(self, names: Sequence[str], partitions: int) -> None:
         """Topics whose records are stamped on arrival where the broker can do so."""
-        config = {"message.timestamp.type": "LogAppendTime"} if self.broker == "kafka" else {}
+        config = KAFKA_TOPIC if self.broker == "kafka" else {}
         admin = AdminClient(client_config(self.settings, "bench") | {"log_level": 0})
         there = admin.list_topics(timeout=REACH_S).topics
         wanted = [
@@ -218,6 +222,15 @@ class Stand:
     def ends(self, topic: str) -> dict[int, int]:
         """Partition -> next offset."""
         return {source.partition: end for source, (_, end) in bounds(self.settings, topic).items()}
+
+    def wait_for(self, topic: str, total: int, seconds: float) -> None:
+        """Wait until a topic holds so many records; looks seldom, since a look costs the broker a fetch."""
+        deadline_s = time.monotonic() + READY_S + seconds
+        while (found := sum(self.ends(topic).values())) < total:
+            self.stack.check()
+            if time.monotonic() > deadline_s:
+                raise RuntimeError(f"{topic} holds {found} of {total} records and gets no more")
+            time.sleep(0.25)  # between two looks; the deadline decides
 
     # ---- workers
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-from tests.bench import limit
+from tests.bench import limit, peers_in_turn
 from tests.bench.drain import STAGES, Case, Drained, drain
+from tests.bench.peers.run import Peer
 from tests.bench.protocol import Judge, Say, median, ratios
 from tests.bench.stand import Stand
 from tests.bench.workload import INSIDE, PREFIX_ROWS, Workload
@@ -23,24 +24,30 @@ MIN_FEAST_ROWS = 3 * PREFIX_ROWS        # a third warms the cache, and enough is
 def cases(*, quick: bool, broker: str) -> list[Case]:
     """Features in the request, and from Feast; one process and two."""
     found = [Case(name=f"{broker}/inside/{n}p", workload=INSIDE, processes=n) for n in (1, 2)]
-    shares = (95,) if quick else tuple(HITS)
-    for share in shares:
-        found += [
-            Case(name=f"{broker}/feast-{share}/{n}p", workload=HITS[share], processes=n, environment=FRESH)
-            for n in ((2,) if quick else (1, 2))
-        ]
+    hits = {95: (2,)} if quick else {95: (1, 2), 100: (2,), 50: (2,)}
+    found += [
+        Case(name=f"{broker}/feast-{share}/{n}p", workload=HITS[share], processes=n, environment=FRESH)
+        for share, counts in hits.items() for n in counts
+    ]  # fmt: skip
     if not quick:
         found.append(Case(name=f"{broker}/inside/2p/generator-beside", workload=INSIDE, processes=2, beside=True))
     return found
 
 
-def measure(stand: Stand, configurations: Sequence[Case], judge: Judge, say: Say) -> list[dict[str, Any]]:
-    """All configurations in turns, round by round, each right after its limit. One entry per configuration."""
+def measure(
+    stand: Stand, configurations: Sequence[Case], peers: Sequence[Peer], judge: Judge, say: Say, rounds: int = 0
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """All configurations in turns, round by round, each right after its limit, then the peers.
+
+    peers: compared with the first configuration, which has the features inside. rounds: 0 takes the protocol's.
+    Returns an entry per configuration, and one per peer.
+    """
     protocol = judge.protocol
     rates: dict[str, list[limit.Rate]] = defaultdict(list)
     drained: dict[str, list[Drained]] = defaultdict(list)
-    drain(stand, configurations[0], rows_of(configurations[0], protocol.drain_rows // 2))     # a JVM warms up
-    for turn in range(protocol.rounds):
+    took: dict[str, list[peers_in_turn.Took]] = defaultdict(list)
+    drain(stand, configurations[0], rows_of(configurations[0], protocol.drain_rows))     # a JVM warms up
+    for turn in range(rounds or protocol.rounds):
         for case in configurations:
             model = stand.service(case.workload).bundle / "model.onnx"
             alone = limit.headline(model, case.workload.features, protocol.limit_s)
@@ -51,7 +58,12 @@ def measure(stand: Stand, configurations: Sequence[Case], judge: Judge, say: Say
                 f"round {turn + 1}  {case.name:32} {found.events_per_s:>9,.0f}/s  limit {alone.per_s:>9,.0f}/s  "
                 f"ratio {found.events_per_s / alone.per_s:.2f}  CPU {found.scorer_us:.1f} + {found.broker_us:.1f} us"
             )
-    return [entry(stand.broker, case, drained[case.name], rates[case.name], judge) for case in configurations]
+        for peer in peers if turn < protocol.peer_rounds else ():
+            took[peer.name].append(peers_in_turn.take(stand, stand.service(INSIDE), peer, turn, judge))
+            say(f"round {turn + 1}  peer {peer.name:27} {took[peer.name][-1].events_per_s:>9,.0f}/s")
+    entries = [entry(stand.broker, case, drained[case.name], rates[case.name], judge) for case in configurations]
+    ours = [one.events_per_s for one in drained[configurations[0].name][: protocol.peer_rounds]]
+    return entries, [peers_in_turn.entry(peer, took[peer.name], ours, judge) for peer in peers]
 
 
 def rows_of(case: Case, rows: int) -> int:

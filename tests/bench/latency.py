@@ -1,0 +1,135 @@
+"""Latency under open loops: from when a request was due to when its prediction was in the hands of a consumer."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from app.edges.kafka import client_config
+from app.settings import ROOT
+from tests.bench import log, metrics
+from tests.bench.drain import SLOWEST_PER_S, Case, drain, joined
+from tests.bench.machine import Bystanders
+from tests.bench.protocol import LATE_MS, Judge, Say, percentiles
+from tests.bench.stand import HOME, PREDICTIONS, Service, Stand
+from tests.bench.workload import INSIDE
+
+RATES = (50, 500, 5000)
+SHARE = 0.8                 # of the measured maximum, the generator beside
+WARM_S = 2.0                # at the head of each loop, not counted
+MAX_REQUESTS = 500_000      # of a loop; bounds memory of the generator
+LINGER_MS = {"slow": 0.5, "fast": 5.0}     # of the generator's client: what an application would choose at such rates
+FAST_PER_S = 10_000
+SLACK_S = 120.0
+
+
+def measure(stand: Stand, judge: Judge, say: Say) -> list[dict[str, Any]]:
+    """A loop per rate; the last at a share of what one scorer answers with a generator beside it."""
+    service = stand.service(INSIDE)
+    beside = drain(stand, Case(name="maximum", workload=INSIDE, beside=True), judge.protocol.drain_rows)
+    judge.whole(f"{stand.broker}/maximum", beside.faults)
+    rates = [float(rate) for rate in RATES] + [round(SHARE * beside.events_per_s, -2)]
+    found = []
+    with stand.workers(service, 1) as workers:
+        joined(stand, service, workers)
+        for rate in rates:
+            before = metrics.scrape(workers)
+            one = loop(stand, service, rate, judge)
+            told = metrics.scrape(workers).since(before)
+            batches = max(1.0, told.total("weir_batch_rows_count"))
+            reasons = told.by("weir_batches_total", "closed_by")
+            one |= {
+                "batch_rows": told.total("weir_batch_rows_sum") / batches,
+                "closed_by": {why: count / batches for why, count in reasons.items()},
+                "share_of_maximum": rate / beside.events_per_s if beside.events_per_s else None,
+            }
+            found.append(one)
+            say(
+                f"{stand.broker} latency at {rate:,.0f}/s: p50 {one['p50_ms']:.1f}, p99 {one['p99_ms']:.1f}, "
+                f"p99.9 {one['p99.9_ms']:.1f} ms; {one['late']:.2%} sent late; batches of {one['batch_rows']:.1f}"
+            )
+    return found
+
+
+def loop(stand: Stand, service: Service, rate: float, judge: Judge) -> dict[str, Any]:
+    """One open loop, in a process of its own."""
+    n = min(MAX_REQUESTS, int(rate * (judge.protocol.latency_s + WARM_S)))
+    partitions = service.workload.partitions
+    values = _interleaved(stand.requests(service, max(judge.protocol.drain_rows, n)), n)
+    folder = HOME.resolve() / "latency"
+    folder.mkdir(parents=True, exist_ok=True)
+    base = stand.ends(service.topic)
+    plan = {
+        "client": client_config(stand.settings, "bench-open-loop"), "requests": service.topic, "rate": rate,
+        "predictions": PREDICTIONS, "partitions": partitions, "ends": stand.ends(PREDICTIONS),
+        "fetch_wait_max_ms": stand.settings.fetch_wait_max_ms, "out": str(folder / "out.arrow"),
+        "values": str(folder / "values.arrow"), "linger_ms": LINGER_MS["fast" if rate > FAST_PER_S else "slow"],
+    }  # fmt: skip
+    table = pa.table({"value": pa.array(values, pa.binary())})
+    with pa.OSFile(plan["values"], "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    (folder / "plan.json").write_text(json.dumps(plan))
+    bystanders = Bystanders()
+    bystanders.begin()
+    command = [sys.executable, "-m", "tests.bench.open_loop", str(folder / "plan.json")]
+    before = sum(plan["ends"].values())
+    subprocess.run(command, cwd=ROOT, check=True, timeout=n / rate + SLACK_S)
+    foreign = bystanders.share()
+    stand.wait_for(PREDICTIONS, before + n, n / SLOWEST_PER_S)       # what is left must not meet the next loop
+    return _judged(stand, service, rate, base, plan, judge) | {"foreign": foreign, "linger_ms": plan["linger_ms"]}
+
+
+def _judged(
+    stand: Stand, service: Service, rate: float, base: dict[int, int], plan: dict[str, Any], judge: Judge
+) -> dict[str, Any]:
+    with pa.memory_map(plan["out"]) as source:
+        taken = pa.ipc.open_file(source).read_all()
+    with np.load(plan["out"] + ".npz") as times:
+        due, called = times["due"], times["called"]
+    rows = log.columns(stand.settings, PREDICTIONS, taken["value"].to_pylist())
+    mine = np.asarray(rows["service"]) == service.workload.service
+    number = request_numbers(
+        np.asarray(rows["source_partition"])[mine], np.asarray(rows["source_offset"])[mine], base, plan["partitions"]
+    )
+    received = np.full(len(due), np.inf)
+    inside = (number >= 0) & (number < len(due))
+    np.minimum.at(received, number[inside], taken["received_s"].to_numpy()[mine][inside])
+    counted = due >= due[0] + WARM_S
+    late = float(np.mean((called - due)[counted] * 1000 > LATE_MS))
+    lost = int(np.isinf(received).sum())
+    name = f"{stand.broker} at {rate:,.0f}/s"
+    own = Judge(judge.protocol)
+    own.late(name, late)
+    own.whole(name, [f"{lost} of {len(due)} requests had no answer in time"] if lost else [])
+    if rate in RATES:       # near the maximum a generator on the same cores may fail; that loop then tells nothing
+        judge.whole("latency", own.broken)
+    found = percentiles((received - due)[counted] * 1000)
+    return {
+        "broker": stand.broker, "rate": rate, "requests": int(counted.sum()), "late": late, "lost": lost,
+        "broken": own.broken,
+        **{f"{quantile}_ms": value for quantile, value in found.items()},
+        "max_ms": float(((received - due)[counted] * 1000).max()),
+    }  # fmt: skip
+
+
+def request_numbers(
+    partition: npt.NDArray[np.int64], offset: npt.NDArray[np.int64], base: dict[int, int], partitions: int
+) -> npt.NDArray[np.int64]:
+    """Which request of a loop lies where: request i went to partition i % partitions, after base[partition] others.
+
+    >>> request_numbers(np.array([0, 1, 0]), np.array([10, 7, 11]), {0: 10, 1: 7}, 2)
+    array([0, 1, 2])
+    """
+    begins = np.array([base[number] for number in range(partitions)])
+    return (offset - begins[partition]) * partitions + partition
+
+
+def _interleaved(parts: list[tuple[int, list[bytes]]], n: int) -> list[bytes]:
+    """The first n requests in the order in which a generator sends them, a partition after the other."""
+    return [parts[i % len(parts)][1][i // len(parts)] for i in range(n)]

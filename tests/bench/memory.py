@@ -1,0 +1,92 @@
+"""Resident size of a scorer: over a long run at full speed, and with a backlog that waits for it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from tests.bench.drain import joined
+from tests.bench.protocol import Judge, Say, slope_per_minute
+from tests.bench.sampler import Sampler
+from tests.bench.stand import PREDICTIONS, Service, Stand
+from tests.bench.workload import INSIDE
+
+MIB = 2**20
+EVERY_S = 0.5
+KEPT = 120                  # points of a series in the JSON
+AHEAD = 2                   # pieces of requests that wait while a long run goes on
+SLOWEST_PER_S = 2_000
+FLAT_MIB_PER_MINUTE = 1.0   # 60 MiB an hour would be seen as a leak; allocators and caches settle below it
+FLAT_MIB = 64.0             # what a backlog may add: the prefetch queue is bounded by 32 MiB
+
+
+def measure(stand: Stand, judge: Judge, say: Say) -> dict[str, Any]:
+    """Both runs; flat says whether the second half of the long one grew, and whether the backlog cost anything."""
+    service = stand.service(INSIDE)
+    run = _at_full_speed(stand, service, judge)
+    say(f"memory at full speed for {run['seconds']:.0f} s ({run['rows']:,} rows): {run['rss_mib']:.0f} MiB, "
+        f"{run['slope_mib_per_minute']:+.2f} MiB a minute over the second half")  # fmt: skip
+    backlog = _with_backlog(stand, service, judge)
+    say(f"memory with a backlog of {backlog['rows']:,}: at most {backlog['max_rss_mib']:.0f} MiB")
+    flat = run["slope_mib_per_minute"] <= FLAT_MIB_PER_MINUTE
+    return {
+        "broker": stand.broker, "run": run, "backlog": backlog,
+        "flat_over_time": flat if not judge.protocol.quick else None,       # twenty seconds cannot tell
+        "flat_with_backlog": backlog["max_rss_mib"] <= run["max_rss_mib"] + FLAT_MIB,
+    }  # fmt: skip
+
+
+def _at_full_speed(stand: Stand, service: Service, judge: Judge) -> dict[str, Any]:
+    """Requests are written whenever fewer than AHEAD pieces wait."""
+    piece = stand.requests(service, judge.protocol.drain_rows)
+    size = judge.protocol.drain_rows
+    with stand.workers(service, 1) as workers:
+        joined(stand, service, workers)
+        before, sent = sum(stand.ends(PREDICTIONS).values()), 0
+        began_s = time.monotonic()
+        with Sampler({"scorer": [workers[0].pid]}, EVERY_S) as sampler:
+            while time.monotonic() - began_s < judge.protocol.memory_s:
+                stand.stack.check()
+                answered = sum(stand.ends(PREDICTIONS).values()) - before
+                if sent - answered < AHEAD * size:
+                    stand.produce(service.topic, piece)
+                    sent += size
+                else:
+                    time.sleep(0.25)  # between two looks
+        answered = sum(stand.ends(PREDICTIONS).values()) - before
+        stand.wait_for(PREDICTIONS, before + sent, AHEAD * size / SLOWEST_PER_S)
+    return series(sampler, began_s) | {"rows": answered, "events_per_s": answered / judge.protocol.memory_s}
+
+
+def _with_backlog(stand: Stand, service: Service, judge: Judge) -> dict[str, Any]:
+    """All requests are in the log before the scorer starts."""
+    piece, size = stand.requests(service, judge.protocol.drain_rows), judge.protocol.drain_rows
+    rows = judge.protocol.memory_backlog_rows // size * size or size
+    before = sum(stand.ends(PREDICTIONS).values())
+    for _ in range(rows // size):
+        stand.produce(service.topic, piece)
+    began_s = time.monotonic()
+    with (
+        stand.workers(service, 1) as workers,
+        Sampler({"scorer": [workers[0].pid]}, EVERY_S) as sampler,
+    ):
+        stand.wait_for(PREDICTIONS, before + rows, rows / SLOWEST_PER_S)
+    return series(sampler, began_s) | {"rows": rows}
+
+
+def series(sampler: Sampler, began_s: float) -> dict[str, Any]:
+    """Resident size over time, thinned, with what tells whether it grows."""
+    mib = [size / MIB for size in sampler.rss["scorer"] if size]
+    seconds = [(at - sampler.times_ms[0]) / 1000 for at in sampler.times_ms][: len(mib)]
+    half = len(mib) // 2
+    step = max(1, len(mib) // KEPT)
+    return {
+        "seconds": time.monotonic() - began_s, "rss_mib": mib[-1], "max_rss_mib": max(mib),
+        "slope_mib_per_minute": _slope(seconds[half:], mib[half:]),
+        "series_mib": [[round(at, 1), round(size, 1)] for at, size in zip(seconds[::step], mib[::step], strict=True)],
+    }  # fmt: skip
+
+
+def _slope(seconds: Sequence[float], mib: Sequence[float]) -> float:
+    return slope_per_minute(seconds, mib) if len(mib) > 2 else 0.0
