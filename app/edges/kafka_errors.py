@@ -62,6 +62,7 @@ TURNED_AWAY = {
     KafkaError._AUTHENTICATION,
     KafkaError._SSL,
 }
+_ALERT = "ssl/tls alert"  # with TLS 1.3 a broker refuses a certificate when the connection already stands
 NO_RIGHT = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.GROUP_AUTHORIZATION_FAILED,
@@ -79,8 +80,7 @@ class Refusal:
 
     def __call__(self, error: KafkaError) -> None:
         """Called by librdkafka."""
-        # a handshake that breaks off is a broker that restarts
-        if error.fatal() or (error.code() in TURNED_AWAY and "isconnected" not in error.str()):
+        if error.fatal() or _turned_away(error):
             self.error = self.error or error
         self._tell(error)
 
@@ -88,6 +88,13 @@ class Refusal:
         """Raises Unavailable, as `unavailable` words it, when the client was turned away. where: the brokers."""
         if self.error is not None:
             raise unavailable(self.error, where)
+
+
+def _turned_away(error: KafkaError) -> bool:
+    """Not when a handshake merely breaks off: that is a broker that restarts."""
+    if error.code() == KafkaError._TRANSPORT:
+        return _ALERT in error.str()
+    return error.code() in TURNED_AWAY and "isconnected" not in error.str()
 
 
 def patiently(ask: Callable[[], T], budget_s: float) -> T:
@@ -134,8 +141,9 @@ _MEANING = (
 def unavailable(error: KafkaError, where: str, doing: str = "") -> Unavailable:
     """What a person should read. where: the brokers. doing: what was asked for, where the error does not say it."""
     text = f"{doing}: {error.str()}" if doing else error.str()
+    code = KafkaError._SSL if _ALERT in text else error.code()
     for codes, what, remedy in _MEANING:
-        if error.code() in codes:
+        if code in codes:
             return Unavailable(f"{what}: {text}", where=where, remedy=remedy)
     return Unavailable(f"Kafka reports {error.name()}: {text}", where=where, remedy="see the broker's log")
 

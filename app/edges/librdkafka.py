@@ -37,6 +37,7 @@ MESSAGE: Final = np.dtype({
     "itemsize": 72,
 })  # fmt: skip
 
+_TOPIC_AT: Final = 8            # of a message: where its topic's address is
 _PRODUCER, _CONSUMER = 0, 1     # rd_kafka_type_t
 _ASSIGN: Final = -175           # RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS
 _FATAL: Final = -150            # RD_KAFKA_RESP_ERR__FATAL
@@ -437,7 +438,9 @@ class BatchProducer(_Client):
     def _on_delivery(self, _handle: int, message: int, _opaque: int) -> None:
         code = ctypes.cast(message, POINTER(c_int)).contents.value
         if code:
-            self._on_failure(self._error(code))
+            topic = ctypes.cast(message + _TOPIC_AT, POINTER(c_void_p)).contents.value
+            said = self._lib.rd_kafka_err2str(code).decode()
+            self._on_failure(KafkaError(code, f"{self._lib.rd_kafka_topic_name(topic).decode()}: {said}"))
 
 
 class _Partitions:
