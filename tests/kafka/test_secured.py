@@ -4,29 +4,39 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import copy
+from uuid import uuid4
 
 import pytest
 from confluent_kafka.admin import AclBindingFilter, AdminClient
+from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from app.cli.topics import cli
-from app.core.errors import Refused
+from app.core.errors import Refused, Unavailable
 from app.edges import migrations, topics
 from app.edges.acls import Right, grant, rights
+from app.edges.clickhouse import connect
 from app.edges.embedded import Stack
-from app.edges.kafka import client_config
+from app.edges.kafka import client_config, partitions_of
+from app.edges.leash import Child
+from app.edges.poller import Poller
+from app.edges.producer import Producer
 from app.edges.schema_registry import Registry, publish
 from app.settings import Settings
-from tests.kafka.secured import ADMIN, Secured, secured
+from tests.kafka.secured import ADMIN, KEY_PASSWORD, Authority, Secured, secured
 from tests.service_under_test import START_S, Service
 from tests.waiting import until
 
 USERS = ("weir-setup", "weir-scorer", "weir-recorder")
+RESULTS = {"weir.predictions", "weir.dead-letters", "weir.ledger"}
 BROKEN_WORLD = 1                # exit status
+LONG_S = 60.0                   # a refusal is told at once, and not when this has passed
 
 
 @pytest.fixture(scope="module")
@@ -132,32 +142,135 @@ def score_all(service: Service, user: dict[str, str]) -> None:
         assert child.wait(START_S) == 0
 
 
-SCORER = [
-    ("Read", "group weir-scorer-{name}"), ("Write", "topic weir.dead-letters"), ("Write", "topic weir.ledger"),
-    ("Write", "topic weir.predictions"), ("Read", "topic weir.requests.{name}"),
-]  # fmt: skip
-
-
-def test_these_are_the_rights_of_a_scorer(service: Service) -> None:
-    found = [(right.operation, right.on) for right in of_role(service.settings, "scorer")]
-    assert {(may, on.format(name=service.name)) for may, on in SCORER} <= set(found)
-
-
-@pytest.mark.parametrize(("may", "on"), SCORER)
-def test_a_scorer_without_one_of_them_says_which_and_loses_nothing(
-    listener: Secured, service: Service, may: str, on: str
-) -> None:
-    on = on.format(name=service.name)
-    (right,) = [found for found in of_role(service.settings, "scorer") if (found.operation, found.on) == (may, on)]
+def test_a_scorer_without_any_one_of_them_says_which_and_loses_nothing(listener: Secured, service: Service) -> None:
     service.send_rows(40)
-    user = as_user(listener, service.settings, "weir-scorer")
-    with without(service.settings, right), service.worker(**user) as child:
-        assert child.wait(START_S) == BROKEN_WORLD
-        assert_refused(child.log_tail(), right)
-    service.look()
-    assert set(service.answered) < set(service.sent)
+    user, before = as_user(listener, service.settings, "weir-scorer"), set(service.look().answered)
+    for right in (right for right in of_role(service.settings, "scorer") if is_of(right, service.name)):
+        with without(service.settings, right), service.worker(**user) as child:
+            assert child.wait(START_S) == BROKEN_WORLD
+            assert_refused(child.log_tail(), right)
+    assert set(service.look().answered) == before
     score_all(service, user)
     assert set(service.answered.values()) == {1}
+
+
+def test_a_right_that_is_taken_from_a_running_scorer_ends_it_and_loses_nothing(
+    listener: Secured, service: Service
+) -> None:
+    (right,) = [right for right in of_role(service.settings, "scorer") if right.name == "weir.predictions"]
+    user = as_user(listener, service.settings, "weir-scorer")
+    with service.worker(**user) as child:
+        service.send_rows(40)
+        until(service.all_answered, START_S, "every request answered")
+        with without(service.settings, right):
+            service.send_rows(40)
+            assert child.wait(START_S) == BROKEN_WORLD
+            assert_refused(child.log_tail(), right)
+    score_all(service, user)
+    assert set(service.answered.values()) == {1}
+
+
+def is_of(right: Right, service: str) -> bool:
+    """Not a right on another service of the folder schemas/."""
+    return service in right.name or right.name in RESULTS
+
+
+def test_a_recorder_works_with_the_rights_of_its_role_and_says_which_one_it_lacks(
+    listener: Secured, service: Service
+) -> None:
+    database = f"secured_{uuid4().hex[:8]}"
+    with connect(service.settings, database="") as admin:
+        admin.command(f"CREATE DATABASE {database}")
+    settings = service.settings.model_copy(update={"clickhouse_database": database})
+    migrations.apply(settings)
+    variables = {"clickhouse_database": database, "bundle": service.bundle, "session_timeout_s": 3}
+    variables |= as_user(listener, settings, "weir-recorder")
+    environment = {f"WEIR_{name.upper()}": str(value) for name, value in variables.items()}
+
+    def recorder() -> Child:
+        return service.stack.spawn(["worker", "recorder"], f"recorder-{uuid4().hex[:4]}", environment)
+
+    for right in of_role(settings, "recorder"):
+        with without(settings, right):
+            child = recorder()
+            assert child.wait(START_S) == BROKEN_WORLD
+            assert_refused(child.log_tail(), right)
+            service.stack.forget(child)
+    child = recorder()
+    with connect(settings) as client:
+        count = "SELECT count(), uniqExact(prediction_id) FROM predictions"
+        wanted = (len(service.look().predictions),) * 2
+        until(lambda: client.query(count).first_row == wanted, START_S, "every prediction in ClickHouse, once")
+    service.stack.forget(child)
+
+
+@pytest.fixture(scope="module")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority.new(tmp_path_factory.mktemp("stranger") / "authority", "somebody else")
+
+
+REFUSED = {
+    "another password": ({"kafka_sasl_password": SecretStr("guessed")}, r"Kafka refuses the user: .*SASL_PASSWORD"),
+    "another user": ({"kafka_sasl_username": "nobody"}, r"Kafka refuses the user: .*WEIR_KAFKA_SASL_USERNAME"),
+    "an authority that did not sign": ({"kafka_ssl_ca_file": "{stranger}/ca.pem"}, r"no TLS connection .*SSL_CA_FILE"),
+    "a certificate of another authority": (
+        {"kafka_ssl_certificate_file": "{stranger}/me.pem", "kafka_ssl_key_file": "{stranger}/me.key"},
+        r"no TLS connection to Kafka: .*WEIR_KAFKA_SSL_CERTIFICATE_FILE",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(params=REFUSED)
+def refused(request: pytest.FixtureRequest, listener: Secured, stranger: Authority) -> tuple[Settings, str]:
+    """Settings of a client that the listener turns away, and what it must be told."""
+    stranger.sign("me", KEY_PASSWORD)
+    changes, says = REFUSED[request.param]
+    filled = {name: value.format(stranger=stranger.folder) if isinstance(value, str) else value
+              for name, value in changes.items()}  # fmt: skip
+    return listener.settings(Settings(), "weir-scorer").model_copy(update=filled), says
+
+
+def test_who_is_turned_away_hears_why_from_the_first_question(refused: tuple[Settings, str]) -> None:
+    settings, says = refused
+    with pytest.raises(Unavailable, match=says):
+        partitions_of(settings, "weir.predictions", timeout_s=LONG_S)
+
+
+def test_who_is_turned_away_hears_why_from_a_write(refused: tuple[Settings, str]) -> None:
+    settings, says = refused
+    producer = Producer(settings.model_copy(update={"sink_budget_s": LONG_S}), "tests")
+    producer.write("weir.predictions", 0, [b"value"])
+    with pytest.raises(Unavailable, match=says):
+        producer.flush()
+
+
+def test_who_is_turned_away_hears_why_from_the_group(refused: tuple[Settings, str]) -> None:
+    settings, says = refused
+    ready = threading.Event()
+    poller = Poller(
+        settings, "weir-scorer-x", ["weir.predictions"], on_ready=ready.set,
+        on_assigned=lambda sources: None, on_revoked=lambda sources: None, drain_s=1.0,
+    )  # fmt: skip
+    poller.start()
+    try:
+        assert ready.wait(LONG_S)
+        with pytest.raises(Unavailable, match=says):
+            poller.take()
+    finally:
+        poller.stop(drain=False)
+
+
+def test_a_worker_with_a_wrong_password_says_so_in_one_line(service: Service) -> None:
+    with service.worker(kafka_sasl_password="guessed") as child:
+        assert child.wait(START_S) == BROKEN_WORLD
+        (line,) = child.log_tail().splitlines()
+    assert re.fullmatch(r"weir: Kafka refuses the user: .*Authentication failed.*: check WEIR_KAFKA_SASL_.*", line)
+
+
+def test_a_file_that_is_not_there_is_named(listener: Secured) -> None:
+    settings = listener.settings(Settings(), "weir-scorer").model_copy(update={"kafka_ssl_ca_file": "/nowhere/ca.pem"})
+    with pytest.raises(Refused, match=r"librdkafka cannot use the Kafka settings: .*ssl\.ca\.location failed"):
+        partitions_of(settings, "weir.predictions")
 
 
 def assert_refused(log: str, right: Right) -> None:
