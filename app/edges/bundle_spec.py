@@ -26,12 +26,11 @@ import numpy as np
 import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 
 from app.core.bundle import Bundle
 from app.core.errors import Refused
 from app.core.signature import Signature
-from app.edges import bundle_store, bundle_writer, feature_plan
+from app.edges import bundle_manifest, bundle_store, bundle_writer, feature_plan
 from app.edges.lightgbm_onnx import convert
 from app.settings import Settings
 
@@ -64,11 +63,10 @@ def build(spec: Path, settings: Settings) -> Path:
 
 def _read(spec: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(spec.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise Refused("the specification cannot be read", where=str(spec), remedy="give a YAML file") from error
-    if not isinstance(content, dict):
-        raise Refused("the specification is not a mapping", where=str(spec), remedy=f"give {', '.join(REQUIRED)}")
+        content = bundle_manifest.parse(spec.read_bytes())
+    except (OSError, ValueError) as error:
+        what = f"the specification cannot be read: {error}"
+        raise Refused(what, where=str(spec), remedy=f"give a YAML file with {', '.join(REQUIRED)}") from error
     if absent := [key for key in REQUIRED if key not in content]:
         raise Refused(f"the specification lacks {', '.join(absent)}", where=str(spec), remedy="add it")
     if unknown := [key for key in content if key not in REQUIRED + OPTIONAL]:
@@ -109,5 +107,5 @@ def _model(path: Path, signature: Signature) -> tuple[onnx.ModelProto, lgb.Boost
 def _table(path: Path) -> pa.Table:
     try:
         return pq.read_table(path)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
         raise Refused(f"not a Parquet file: {error}", where=str(path), remedy="write it with Parquet") from error

@@ -23,12 +23,14 @@ from app.core.bundle import Bundle
 from app.core.errors import Refused
 from app.core.features import ServicePlan
 from app.core.signature import Signature, Source
+from app.edges import bundle_manifest
 from app.edges.onnx_model import Model
 from app.settings import Settings
 
 MODEL, MANIFEST, BASELINE, GOLDEN, CARD = "model.onnx", "bundle.yaml", "baseline.parquet", "golden.parquet", "card.md"
 FILES = (BASELINE, MANIFEST, CARD, GOLDEN, MODEL)
 FORMAT = 1                     # of bundle.yaml
+GOLDEN_ROWS_MAX = 100_000      # a file of a kilobyte can hold a billion equal rows; 4,096 show what there is to see
 SCORE, LABEL = "score", "label"  # columns beside the inputs in baseline.parquet and golden.parquet
 REBUILD = "build the bundle again with `weir bundle build`"
 
@@ -75,7 +77,7 @@ def open_bundle(which: Path | str, settings: Settings, plan: ServicePlan | None 
     rows, worst = check_golden(path, bundle, model)
     if plan is not None:
         check_features(bundle, plan)
-    known_good = matrix(_golden(path).slice(0, 1), bundle.signature)
+    known_good = _golden(path, bundle.signature)[0][:1]
     return Opened(path, bundle, model, rows, worst, known_good)
 
 
@@ -104,16 +106,17 @@ def read(path: Path) -> Bundle:
     if absent := [name for name in FILES if name not in present]:
         raise Refused(f"bundle lacks {', '.join(absent)}", where=str(path), remedy=REBUILD)
     hashes = file_hashes(path)
-    manifest = _manifest(path)
+    manifest, why = _manifest(path)
     if (found := digest(hashes)) != path.name:
-        listed = manifest.get("files", {}) if manifest else hashes
+        listed = manifest.get("files") if manifest else hashes
+        listed = listed if isinstance(listed, dict) else {}
         changed = [name for name, value in hashes.items() if name != MANIFEST and listed.get(name) != value]
         raise Refused(
             f"bundle was changed after it was built: {', '.join(changed) or MANIFEST} differs, digest is {found[:12]}",
             where=str(path), remedy="restore the folder from where it was built, or build a new bundle",
         )  # fmt: skip
     if manifest is None:
-        raise Refused("bundle.yaml is not a YAML mapping", where=str(path), remedy=REBUILD)
+        raise Refused(f"bundle.yaml is not a YAML mapping: {why}", where=str(path), remedy=REBUILD)
     return from_manifest(manifest, path.name, where=str(path))
 
 
@@ -134,9 +137,15 @@ def check_graph(path: Path, bundle: Bundle, model: Model) -> None:
 
 def check_golden(path: Path, bundle: Bundle, model: Model) -> tuple[int, float]:
     """Score the golden rows. Returns their number and the largest difference. Raises Refused naming the worst row."""
-    table = _golden(path)
-    expected = table[SCORE].to_numpy().astype(np.float32)
-    scores = model.run(matrix(table, bundle.signature))
+    inputs, expected = _golden(path, bundle.signature)
+    try:
+        scores = model.run(inputs)
+    except RuntimeError as error:
+        what = f"model.onnx fails on the golden rows: {bundle_manifest.explain(error)}"
+        raise Refused(what, where=str(path), remedy=REBUILD) from error
+    if scores.shape != expected.shape:
+        what = f"model.onnx gives {scores.shape[0]} scores for {expected.shape[0]} golden rows"
+        raise Refused(what, where=str(path), remedy="export it with one score a row")
     difference = np.abs(scores.astype(np.float64) - expected)
     failing = ~(difference <= bundle.tolerance)  # NaN fails too
     if failing.any():
@@ -220,27 +229,39 @@ def to_plain(bundle: Bundle) -> dict[str, Any]:
 
 def from_manifest(content: Mapping[str, Any], folder_digest: str, where: str) -> Bundle:
     """The inverse of `to_manifest`. Raises Refused naming the entry that is wrong."""
-    if content.get("format") != FORMAT:
-        what = f"bundle.yaml is not of format {FORMAT} but {content.get('format')}"
+    if content.get("format") != FORMAT or content["format"] is True:
+        what = f"bundle.yaml is not of format {FORMAT} but {str(content.get('format'))[: bundle_manifest.SAID_CHARS]}"
         raise Refused(what, where=where, remedy="use the version of Weir that built it, or build the bundle again")
     fields = {key: value for key, value in content.items() if key not in ("format", "files", "signature")}
     try:
-        return Bundle(**fields, signature=Signature.from_dict(content["signature"]), digest=folder_digest)
+        bundle = Bundle(**fields, signature=Signature.from_dict(content["signature"]), digest=folder_digest)
+        return bundle_manifest.checked(bundle, to_plain(bundle))
     except (KeyError, TypeError, ValueError) as error:
-        raise Refused(f"bundle.yaml is not understood: {error}", where=where, remedy=REBUILD) from error
+        why = bundle_manifest.explain(error)
+        raise Refused(f"bundle.yaml is not understood: {why}", where=where, remedy=REBUILD) from error
 
 
-def _golden(path: Path) -> pa.Table:
-    with pq.ParquetFile(path / GOLDEN) as file:  # read_table would load the dataset engine
-        return file.read()
-
-
-def _manifest(path: Path) -> dict[str, Any] | None:
+def _golden(path: Path, signature: Signature) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Inputs, float32[n, k], and scores, float32[n], of the golden rows. Raises Refused."""
     try:
-        content = yaml.safe_load((path / MANIFEST).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        return None
-    return content if isinstance(content, dict) else None
+        with pq.ParquetFile(path / GOLDEN) as file:  # read_table would load the dataset engine
+            rows = file.metadata.num_rows
+            if not 0 < rows <= GOLDEN_ROWS_MAX:
+                what = f"golden.parquet has {rows} rows, not 1 to {GOLDEN_ROWS_MAX}"
+                raise Refused(what, where=str(path), remedy=REBUILD)
+            table = file.read()
+        return matrix(table, signature), table[SCORE].to_numpy().astype(np.float32)
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        why = bundle_manifest.explain(error)
+        raise Refused(f"golden.parquet cannot be read: {why}", where=str(path), remedy=REBUILD) from error
+
+
+def _manifest(path: Path) -> tuple[dict[str, Any] | None, str]:
+    """bundle.yaml's content, or None and why there is none."""
+    try:
+        return bundle_manifest.parse((path / MANIFEST).read_bytes()), ""
+    except ValueError as error:
+        return None, str(error)
 
 
 def _plain(value: Any) -> Any:

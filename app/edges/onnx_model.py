@@ -30,6 +30,7 @@ CUDA_OPTIONS = {
     "arena_extend_strategy": "kSameAsRequested",  # bound shapes are known: no need to double the arena
 }
 BUCKETS = (64, 256, 1024, 4096)  # rows; each four times the last: padding is never more than three times the batch
+WIDEST = 1 << 16                 # columns; 4,096 rows of them are a gibibyte
 WARM_UP_RUNS = 2                 # the first run of a shape allocates and searches, the second must not
 
 
@@ -91,6 +92,9 @@ class Model:
                 f"{path.name} maps {inputs[0].type} to {outputs[0].type}",
                 where=str(path), remedy="export it in float32",
             )  # fmt: skip
+        if not 0 < shape[1] <= WIDEST:
+            what = f"{path.name} takes {shape[1]} columns, not 1 to {WIDEST}"
+            raise Refused(what, where=str(path), remedy="export it again")
         self.width: int = shape[1]
         self.input_tensor: str = inputs[0].name
         self.output_tensor: str = outputs[0].name
@@ -101,9 +105,12 @@ class Model:
         else:
             self._runner = Direct(session)
         start = time.perf_counter()
-        for rows in self._runner.buckets:
-            for _ in range(WARM_UP_RUNS):
+        try:
+            for rows in self._runner.buckets * WARM_UP_RUNS:
                 self.run(np.zeros((rows, self.width), np.float32))
+        except RuntimeError as error:
+            what = f"{path.name} fails on zeros: {str(error).splitlines()[0]}"
+            raise Refused(what, where=str(path), remedy="export it again") from error
         self.warm_up_s = time.perf_counter() - start
 
     def run(self, matrix: Floats) -> Floats:

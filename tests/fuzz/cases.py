@@ -1,7 +1,8 @@
 """How long fuzzing goes on, and how many cases it has tried.
 
-A case is one record, request, text or file that was tried: records are decoded in batches, and each gets a verdict of its
-own. FUZZ_CASES, from the environment, is how many there are to be in all; without it a short, repeatable run is made.
+A case is one record, request, text or file that was tried: records are decoded in batches, and each gets a verdict of
+its own. FUZZ_CASES, from the environment, is how many there are to be in all; without it the run is short, and always
+the same.
 """
 
 from __future__ import annotations

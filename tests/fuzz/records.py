@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +27,9 @@ from tests.fuzz import mutate
 
 MAX_BYTES: Final = 4096
 READER_ID, EVOLVED_ID, UNREADABLE_ID, UNKNOWN_ID = 7, 8, 9, 10
-UNREADABLE: Final = '{"type": "record", "name": "Other", "fields": [{"name": "nested", "type": {"type": "array", "items": "int"}}]}'  # noqa: E501
+UNREADABLE: Final = """
+{"type": "record", "name": "R", "fields": [{"name": "x", "type": {"type": "array", "items": "int"}}]}
+"""
 
 _KINDS: Final = {
     Kind.STRING: "string", Kind.BYTES: "bytes", Kind.INT: "int", Kind.LONG: "long", Kind.FLOAT: "float",
@@ -49,12 +52,13 @@ def wide_schema() -> str:
     for kind, declared in _KINDS.items():
         name = kind.replace("-", "_")
         fields += [{"name": name, "type": declared}]
-        fields += [{"name": f"{name}_or", "type": ["null", declared]}, {"name": f"or_{name}", "type": [declared, "null"]}]
+        fields += [{"name": f"{name}_or", "type": ["null", declared]}]
+        fields += [{"name": f"or_{name}", "type": [declared, "null"]}]
     return json.dumps({"type": "record", "name": "Wide", "fields": fields})
 
 
 def evolved(schema: str) -> str:
-    """An earlier version of a record, which its readers take: another order, a field more, one less, narrower numbers."""
+    """An earlier version of a record, which its readers take: other order, fields more and less, narrower numbers."""
     raw = json.loads(schema)
     fields = [field for field in raw["fields"] if "default" not in field or Random(field["name"]).random() < 0.5]
     fields = [{**field, "type": _narrower(field["type"])} for field in fields]
@@ -65,12 +69,14 @@ def evolved(schema: str) -> str:
 def _narrower(declared: Any) -> Any:
     if isinstance(declared, list):
         return [_narrower(branch) for branch in declared]
-    return {"long": "int", "double": "float", "float": "int"}.get(declared, declared) if isinstance(declared, str) else declared  # noqa: E501
+    if isinstance(declared, str):
+        return {"long": "int", "double": "float", "float": "int"}.get(declared, declared)
+    return declared
 
 
 def _plain(schema: str) -> Any:
     """For fastavro, which would make datetimes of timestamps, and fail on those past the year 9999."""
-    return fastavro.parse_schema(json.loads(schema.replace("timestamp-millis", "none").replace("timestamp-micros", "none")))
+    return fastavro.parse_schema(json.loads(re.sub("timestamp-(millis|micros)", "none", schema)))
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ class Target:
         fastavro.schemaless_writer(out, self._schemas[self.writer_id], row)
         return out.getvalue()
 
-    def verdict(self, value: bytes | None) -> Reason | dict[str, Any]:
+    def verdict(self, value: bytes | None) -> Reason | dict[str, Any]:  # noqa: PLR0911  one a reason
         """What must become of a record: its row, or why there is none."""
         if not value:
             return Reason.EMPTY
@@ -152,7 +158,7 @@ class Target:
         return out.getvalue() == value[frame.HEADER_BYTES :]
 
 
-def _value(random: Random, field: shape.FieldShape) -> Any:
+def _value(random: Random, field: shape.FieldShape) -> Any:  # noqa: PLR0911  one a kind
     if field.nullable and random.random() < 0.3:
         return None
     kind = field.kind
