@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # A block that this many of its topic have followed is not forgotten yet, and no insert of it is under way any more.
 REMEMBERED_BLOCKS = 1000
 LATEST = """
-    SELECT number, first, last, checksum, marks, marks_after FROM recorder_blocks
+    SELECT number, first, last, checksum, marks, marks_after, received_ms FROM recorder_blocks
     WHERE topic = {topic:String} AND partition = {partition:Int32} ORDER BY number DESC LIMIT 1
 """
 FOLLOWERS = """
@@ -64,10 +64,10 @@ class ClickHouseBlocks:
         rows = self._ask(LATEST, topic=source.topic, partition=source.partition)
         if not rows:
             return None
-        number, first, last, checksum, marks, marks_after = rows[0]
+        number, first, last, checksum, marks, marks_after, received_ms = rows[0]
         return Block(
             source=source, number=number, first=first, last=last, checksum=checksum, marks=load_marks(marks),
-            marks_after=load_marks(marks_after),
+            marks_after=load_marks(marks_after), received_ms=received_ms,
         )
 
     def announce(self, block: Block) -> Block | None:
@@ -76,7 +76,7 @@ class ClickHouseBlocks:
             "topic": [block.source.topic], "partition": [block.source.partition], "number": [block.number],
             "first": [block.first], "last": [block.last], "checksum": [block.checksum],
             "marks": [dump_marks(block.marks)], "marks_after": [dump_marks(block.marks_after)],
-            "worker": [self._worker],
+            "received_ms": [block.received_ms], "worker": [self._worker],
         })
         token = f"{block.source.topic}/{block.source.partition}/{block.number}"
         self._patiently(lambda client: client.insert_arrow("recorder_blocks", row, settings=once(token)))

@@ -163,14 +163,16 @@ class Recorder:
         rows = _rows(pieces)
         new, _ = _new_rows(stream, rows, block.marks)
         offsets = np.concatenate([piece.offsets for piece in pieces])
-        times = np.concatenate([np.full(len(piece.offsets), piece.chunk.newest_ms, np.int64) for piece in pieces])
+        # As announced: a chunk's own time depends on where the fetch cut the log, and a repeat must make the same rows.
+        received_ms = block.received_ms or pieces[-1].chunk.newest_ms
+        times = np.full(len(offsets), received_ms, np.int64)
         insert_s = 0.0
         repeats = len(offsets) - int(np.count_nonzero(new))
         if repeats:
             rows, offsets, times = rows.filter(pa.array(new)), offsets[new], times[new]
         if len(offsets):
             insert_s += write(stream.table, stream.shape(rows, block.source, offsets, times), block, "rows")
-        turned_away = [_turned_away(piece) for piece in pieces if len(piece.rejects)]
+        turned_away = [_turned_away(piece, received_ms) for piece in pieces if len(piece.rejects)]
         if turned_away:
             insert_s += write("dead_letters", _joined(turned_away), block, "rejects")
         rejected = sum(len(piece.rejects) for piece in pieces)
@@ -195,9 +197,9 @@ def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
 
 
-def _turned_away(piece: Piece) -> pa.RecordBatch:
+def _turned_away(piece: Piece, received_ms: int) -> pa.RecordBatch:
     chunk, record = piece.chunk, piece.rejects.record
     return tables.turned_away(
         chunk.source, chunk.offsets[record], piece.rejects, chunk.keys.take(record), chunk.values.take(record),
-        chunk.newest_ms,
+        received_ms,
     )

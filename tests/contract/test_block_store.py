@@ -24,7 +24,8 @@ MARKS = {(records.REQUESTS, 3, "champion"): 41, ("weir.requests.é\"", 0, "b"): 
 
 def block(number, first, last, source=SOURCE):
     return Block(
-        source=source, number=number, first=first, last=last, checksum=2**32 - 1, marks={}, marks_after=MARKS
+        source=source, number=number, first=first, last=last, checksum=2**32 - 1, marks={}, marks_after=MARKS,
+        received_ms=records.BASE_MS,
     )
 
 

@@ -260,3 +260,20 @@ def test_other_topics_of_the_recorder():
     assert store.column("outcomes", "label") == [0.0, 1.0, 1.0]
     assert store.column("dead_letters", "detail")[:2] == ["prediction_id is not a UUIDv7", "label is neither 0 nor 1"]
     assert np.all(np.array(store.column("ledger", "log_offset")) == [0, 1, 2])
+
+
+def test_what_was_received_later_has_the_later_time_however_the_log_was_cut():
+    """The version by which the last of several outcomes wins: two crashes, and every life cuts the log otherwise."""
+    source = Partition("weir.outcomes", 0)
+    ids = [records.prediction_id(0, offset) for offset in range(26)]
+    log = records.encode("outcomes", records.outcomes(ids, [0.0] * 26))
+    store = MemoryBlocks()
+    for bounds, dies_at in (([0, 16], 4), ([0, 26], 6), ([0, 21, 26], None)):     # after announcing block 1; block 2
+        recorder = recording.recorder(Mortal(store, dies_at))
+        with contextlib.suppress(Killed):
+            for chunk in records.cut(source, log, bounds):
+                recorder.take(chunk)
+                recorder.flush()
+    offsets, times = store.column("outcomes", "log_offset"), store.column("outcomes", "received_at")
+    assert offsets == list(range(26))
+    assert times == sorted(times)
