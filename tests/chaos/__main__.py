@@ -22,6 +22,7 @@ from tests.chaos.faults import FAULTS, GROUPS
 from tests.chaos.scene import run
 from tests.chaos.verdict import Verdict
 
+WIDTH = 150             # of a log file, which has none of its own
 COLUMNS = (
     "fault", "rounds", "sent", "lost", "doubled", "wrong", "dead letters", "repeats", "recovery s", "ledger", "took s",
 )
@@ -39,6 +40,8 @@ def main() -> int:
     parser.add_argument("--home", type=Path, default=Path(".weir"), help="where services keep their files")
     asked = parser.parse_args()
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
     console.print(f"seed {asked.seed}", style="dim")
     asked.home.mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="chaos-", dir=asked.home.resolve()))

@@ -73,6 +73,7 @@ def pages(scene: Scene, rounds: int) -> list[float]:
         scene.until_ready("scorer", "recorder")
         recoveries.append(scene.recovered())
         _ends_unready(scene)
+    scene.scorer()
     return recoveries
 
 

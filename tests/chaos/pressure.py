@@ -94,6 +94,7 @@ def strange_times(scene: Scene, rounds: int) -> list[float]:
             beyond = scene.service.encoder.encode(tiny.changed(rows, event_time=at_ms))[0]
             scene.truth.expect_letter(beyond, Stage.VALIDATE, Reason.OUT_OF_RANGE)
             scene.load.send_values([beyond])
+        scene.load.flush()
         recoveries.append(scene.recovered())
     return recoveries
 
@@ -109,6 +110,7 @@ def duplicates_out_of_order(scene: Scene, rounds: int) -> list[float]:
         again = scene.load.send(1000)
         scene.chance.shuffle(again)
         scene.load.send_values([*again, *again[:300]])
+        scene.load.flush()
         recoveries.append(scene.recovered())
     return recoveries
 
