@@ -1,0 +1,163 @@
+"""`weir dead-letters` from end to end: turned away, shown, repaired, sent again, scored once, and the ledger whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver import Client
+from typer.testing import CliRunner, Result
+
+from app.core.rejects import Reason
+from app.edges import dead_letters, ledger, migrations
+from app.edges.clickhouse import connect
+from app.edges.dead_letters import Selection
+from app.edges.embedded import Stack
+from app.edges.schema_registry import Registry, publish
+from app.edges.topics import declared, ensure
+from app.settings import ROOT, Settings
+from tests import tiny_requests as tiny
+from tests.service_under_test import Service
+from tests.waiting import until
+
+GOOD = 40
+READY_S = 90.0                         # five processes start on two cores, and the machine may be busy
+WHOLE = {
+    "request_id": "written-anew", "event_time": "2013-07-01T00:00:00+00:00", "tenant": "t", "team": "risk",
+    "customer": "customer-1", "amount": 12.5, "items": 3, "channel": "web",
+}
+
+
+class Command:
+    """`weir dead-letters`, in this process, with a stack's settings."""
+
+    def __init__(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.environment = service.stack.environment | {
+            "WEIR_SERVICE": service.name, "WEIR_BUNDLE": str(service.bundle), "COLUMNS": "220",
+            "WEIR_REDRIVE_SETTLE_S": "0",
+        }
+        for name, value in self.environment.items():
+            monkeypatch.setenv(name, value)
+
+    def __call__(self, *arguments: str) -> Result:
+        from app.__main__ import cli
+
+        done = CliRunner().invoke(cli, ["dead-letters", *arguments])
+        assert done.exit_code == 0, (done.output, done.exception)
+        return done
+
+    def kill(self, after: Any, *arguments: str) -> None:
+        """Start it as a process, and kill it as soon as `after` holds."""
+        command = [sys.executable, "-m", "app", "dead-letters", *arguments]
+        child = subprocess.Popen(command, cwd=ROOT, env=os.environ | self.environment, stdout=subprocess.DEVNULL)
+        try:
+            until(lambda: after() or child.poll() is not None, READY_S, "a moment to kill it")
+        finally:
+            child.send_signal(signal.SIGKILL)
+            child.wait(10)
+
+
+def spoiled(service: Service) -> list[bytes | None]:
+    """Good rows, and four that are not: garbage, no number, too late, and an unknown channel."""
+    good: list[bytes | None] = list(service.encoder.encode(tiny.rows(GOOD)))
+    faults = ({"amount": float("nan")}, {"deadline": tiny.AT_MS}, {"channel": "fax"})
+    values = [
+        service.encoder.encode(tiny.changed(tiny.rows(1, first=5000 + i), **fault))[0] for i, fault in enumerate(faults)
+    ]
+    return [*good, b"this was never a record", *values]
+
+
+def check_listed(command: Command) -> None:
+    groups = {group["reason"]: group for group in json.loads(command("list", "--json").stdout)}
+    assert {reason: (group["letters"], group["open"]) for reason, group in groups.items()} == {
+        Reason.BAD_FRAME: (1, 1), Reason.NOT_A_NUMBER: (1, 1), Reason.PAST_DEADLINE: (1, 1),
+        Reason.UNKNOWN_CATEGORY: (1, 1),
+    }  # fmt: skip
+    assert "not_a_number" in command("list").stdout
+    assert json.loads(command("list", "--json", "--reason", "empty").stdout) == []
+
+
+def check_shown(command: Command, letters: dict[str, dead_letters.Letter]) -> None:
+    garbage = json.loads(command("show", letters[Reason.BAD_FRAME].id, "--json").stdout)
+    assert garbage["payload"].replace(" ", "") == b"this was never a record".hex()
+    assert garbage["payload_sha256"] == letters[Reason.BAD_FRAME].payload_sha256
+    late = json.loads(command("show", letters[Reason.PAST_DEADLINE].id, "--json").stdout)
+    assert (late["reason"], late["fields"]["request_id"], late["redriven"]) == ("past_deadline", "request-5001", "no")
+
+
+def check_redriven(command: Command, service: Service, client: Client, repairs: Path) -> None:
+    """A dry run sends nothing; what is repaired is sent once; what is not stays open; the second time sends nothing."""
+    dry = command("redrive", "--dry-run")
+    assert "0 of 4 letters would be sent" in dry.stdout
+    assert "unknown_category: channel" in dry.stdout
+    assert "past_deadline" in dry.stdout
+    patches = ("--patch", "deadline=null", "--patch", "amount=12.5", "--repairs", str(repairs))
+    assert "3 of 4 letters would be sent; nothing was" in command("redrive", "--dry-run", *patches).stdout
+    assert dead_letters.redrives(client) == []
+    assert "3 of 4 letters sent again as batch 1" in command("redrive", *patches).stdout
+    assert "0 of 1 letters sent again" in command("redrive", *patches).stdout
+    (left,) = dead_letters.letters(client, Selection(service=service.name, open=True))
+    assert left.reason == Reason.UNKNOWN_CATEGORY
+    assert "1 of 1 letters sent again" in command("redrive", "--force", "--letter", left.id).stdout
+
+
+def states(client: Client) -> Counter[str]:
+    return Counter(redriven.state for redriven in dead_letters.redrives(client))
+
+
+def check_killed(command: Command, service: Service, client: Client) -> None:
+    """Letters redriven by commands that are killed as soon as something is announced, or noted."""
+    bad = service.encoder.encode(tiny.changed(tiny.rows(30, first=6000), channel="fax"))
+    service.send(1, list(bad))
+    chosen = Selection(service=service.name, open=True)
+    until(lambda: len(dead_letters.letters(client, chosen)) == 31, READY_S, "31 open letters")
+    patch = ("redrive", "--patch", "channel=app", "--limit", "7")
+
+    def rows_of(table: str) -> int:
+        return int(client.query(f"SELECT count() FROM {table}").first_row[0])
+
+    for table in ("redrives", "redriven", "redrives"):
+        before = rows_of(table)
+        command.kill(lambda table=table, before=before: rows_of(table) > before, *patch)
+    command("redrive", "--patch", "channel=app")
+    until(lambda: states(client) == {"scored": 34, "dead again": 1}, READY_S, "34 letters scored")
+    assert dead_letters.letters(client, chosen) == []
+
+
+def test_what_is_repaired_is_scored_once_and_the_ledger_is_whole(
+    tmp_path: Path, broker: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(home=tmp_path / "home", bundles_dir=tmp_path / "bundles", **broker)
+    with Stack(settings) as stack:
+        settings = stack.settings
+        topics = declared(settings)
+        ensure(settings, topics)
+        publish(Registry(settings), settings.schemas_dir, topics)
+        migrations.apply(settings)
+        service, client = Service(stack, tmp_path), connect(settings)
+        command = Command(service, monkeypatch)
+        stack.spawn(["worker", "recorder"], "recorder")
+        service.send(0, spoiled(service))
+        with service.worker(dead_letter_limit=1.0):
+            chosen = Selection(service=service.name)
+            until(lambda: len(dead_letters.letters(client, chosen)) == 4, READY_S, "four dead letters")
+            letters = {letter.reason: letter for letter in dead_letters.letters(client, chosen)}
+            check_listed(command)
+            check_shown(command, letters)
+            repairs = tmp_path / "repairs.jsonl"
+            repairs.write_text(json.dumps({"id": letters[Reason.BAD_FRAME].id, "fields": WHOLE}) + "\n")
+            check_redriven(command, service, client, repairs)
+            until(lambda: states(client) == {"scored": 3, "dead again": 1}, READY_S, "three scored, one dead again")
+            check_killed(command, service, client)
+        report = until(lambda: (found := ledger.read(client)).complete and found, READY_S, "a whole ledger")
+        assert (report.scored, report.rejected) == (GOOD + 34, 4 + 1 + 30)
+        assert {redriven.copies for redriven in dead_letters.redrives(client)} == {1}
+        counts = client.query("SELECT count(), uniqExact(request_id), uniqExact(prediction_id) FROM predictions").first_row
+        assert counts == (GOOD + 34, GOOD + 34, GOOD + 34)
