@@ -36,7 +36,7 @@ def terminated(scene: Scene, rounds: int) -> list[float]:
             assert status == 0, f"{name} ended with status {status}: {log.log_tail(3)}"
             assert seconds <= WORKER_GRACE_S, f"{name} took {seconds:.1f} s to end, its grace is {WORKER_GRACE_S:g} s"
             if name == "scorer":
-                _committed_all_it_wrote(scene)
+                committed_all_it_wrote(scene)
             again()
         scene.until_ready("scorer", "recorder")
         recoveries.append(scene.recovered())
@@ -45,7 +45,7 @@ def terminated(scene: Scene, rounds: int) -> list[float]:
     return recoveries
 
 
-def _committed_all_it_wrote(scene: Scene) -> None:
+def committed_all_it_wrote(scene: Scene) -> None:
     """With no scorer alive, what its group has committed is what the ledger of the log covers, to the record."""
     covered: dict[int, int] = {}
     for _, _, partition, _, last, *_ in entries(scene.service):

@@ -35,7 +35,7 @@ def joins_and_leaves(scene: Scene, rounds: int) -> list[float]:
     return recoveries
 
 
-def _sleeps(scene: Scene, name: str, other: str) -> None:
+def sleeps(scene: Scene, name: str, other: str) -> None:
     """Stop a worker in the midst of its work, past its session, until the other has its partitions; then wake it."""
     child = scene.children[name]
     os.kill(child.pid, signal.SIGSTOP)
@@ -59,7 +59,7 @@ def scorer_zombie(scene: Scene, rounds: int) -> list[float]:
             name, other = ("scorer-a", "scorer-b") if number % 2 else ("scorer-b", "scorer-a")
             scene.load.send(2000)                       # so that it sleeps in the midst of a batch
             scene.pause(0.0, 0.3)
-            _sleeps(scene, name, other)
+            sleeps(scene, name, other)
             recoveries.append(scene.recovered())
             alive = scene.children[name].poll() is None
             assert alive, f"the zombie ended: {scene.children[name].log_tail(1)}"
@@ -79,7 +79,7 @@ def recorder_zombie(scene: Scene, rounds: int) -> list[float]:
         name, other = ("recorder-a", "recorder-b") if number % 2 else ("recorder-b", "recorder-a")
         scene.load.send(2000)
         scene.pause(0.0, 1.5)
-        _sleeps(scene, name, other)
+        sleeps(scene, name, other)
         recoveries.append(scene.recovered())
         alive = scene.children[name].poll() is None
         assert alive, f"the zombie ended: {scene.children[name].log_tail(1)}"

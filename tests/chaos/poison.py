@@ -66,11 +66,7 @@ def _broken(values_of) -> object:
             for _ in range(rounds):
                 scene.load.send_values(values_of(scene))
                 scene.load.send(500)
-                log = scene.children["scorer"]
-                assert scene.ended("scorer", 60) == 1
-                last = log.log_tail(1)
-                assert last.startswith("weir: "), last
-                assert "WEIR_DEAD_LETTER_LIMIT" in last, last
+                stops_at_the_limit(scene)
                 scene.load.flush()
                 before = scene.service.committed()
                 scene.scorer(**SMALL, **LIMIT)          # nothing was repaired: it stops again, and drains nothing
@@ -86,15 +82,24 @@ def _broken(values_of) -> object:
     return act
 
 
-def _garbage(scene: Scene) -> list[bytes | None]:
+def stops_at_the_limit(scene: Scene) -> None:
+    """The scorer ends by itself and says in one line what to do."""
+    log = scene.children["scorer"]
+    assert scene.ended("scorer", 60) == 1
+    last = log.log_tail(1)
+    assert last.startswith("weir: "), last
+    assert "WEIR_DEAD_LETTER_LIMIT" in last, last
+
+
+def garbage(scene: Scene, count: int = 3000) -> list[bytes | None]:
     value = b"garbage %d" % scene.chance.randrange(10**9)
     scene.truth.expect_letter(value, Stage.DECODE, Reason.BAD_FRAME)
-    return [value] * 3000
+    return [value] * count
 
 
 FAULTS = [
     Fault(6, "rows on which the model raises", rows_that_raise, full=5, bundle=fragile),
-    Fault(6, "a stream of garbage", _broken(_garbage), full=3, load={"bad": 0.0}),
+    Fault(6, "a stream of garbage", _broken(garbage), full=3, load={"bad": 0.0}),
     Fault(6, "a stream of poison", _broken(lambda scene: _poison(scene, 3000)), full=3, bundle=fragile,
           load={"bad": 0.0}),
 ]
