@@ -10,6 +10,7 @@ from app.edges.clickhouse_facade.codecs import decompress
 from app.edges.clickhouse_facade.faults import BAD_ARGUMENTS, HTTP_LENGTH_REQUIRED, REQUEST_TOO_LARGE, Fault
 
 LINE_BYTES = 8_192  # of a chunk's size line and of a trailer line
+LENGTH_DIGITS = 18  # of a Content-Length; Python refuses to read numbers of thousands of them
 _HEX = re.compile(rb"[0-9A-Fa-f]{1,8}")
 
 
@@ -35,7 +36,7 @@ def _length(text: str, max_bytes: int) -> int:
         raise Fault(
             HTTP_LENGTH_REQUIRED, "HTTP_LENGTH_REQUIRED", f"Content-Length is not a number: {text!r}", close=True
         )
-    if int(text) > max_bytes:
+    if len(text) > LENGTH_DIGITS or int(text) > max_bytes:
         raise _too_large(max_bytes)
     return int(text)
 

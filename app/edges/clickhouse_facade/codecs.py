@@ -21,6 +21,8 @@ class _Decompressor(Protocol):
     def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
     @property
     def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes | None: ...
 
 
 _DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {
@@ -69,6 +71,8 @@ def decompress(data: bytes, encoding: str, max_bytes: int) -> bytes:
         raise Fault(REQUEST_TOO_LARGE, "REQUEST_TOO_LARGE", f"The body unpacks to more than {max_bytes} bytes")
     if not machine.eof:
         raise Fault(BAD_ARGUMENTS, "BAD_ARGUMENTS", f"The {encoding} body ends too early")
+    if machine.unused_data:
+        raise Fault(BAD_ARGUMENTS, "BAD_ARGUMENTS", f"The {encoding} body goes on after its end; send it as one part")
     return plain
 
 

@@ -101,8 +101,8 @@ class Handler(BaseHTTPRequestHandler):
             self._fault(fault.status, fault.code, str(fault), head)
             if fault.close:
                 self._linger()
-        except UnicodeError as error:
-            self._fault(400, BAD_ARGUMENTS, f"Code: {BAD_ARGUMENTS}. DB::Exception: Not UTF-8: {error}", head)
+        except ValueError as error:  # a URL that is none, text that is not UTF-8
+            self._fault(400, BAD_ARGUMENTS, f"Code: {BAD_ARGUMENTS}. DB::Exception: Not understood: {error}", head)
         except RuntimeError as error:  # what chDB raises for everything the engine says
             code, text = read_engine_error(str(error))
             self._fault(status_of(code), code, text, head)

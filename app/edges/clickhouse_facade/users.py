@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -66,7 +65,7 @@ def authenticate(users: Mapping[str, User], headers: Message, parameters: Mappin
 def _basic(token: str) -> tuple[str, str]:
     try:
         name, _, password = base64.b64decode(token.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no base64, no ASCII, or no UTF-8 within
         raise Fault(
             AUTHENTICATION_FAILED, "AUTHENTICATION_FAILED", "The Authorization header cannot be read."
         ) from None
