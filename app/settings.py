@@ -58,7 +58,8 @@ class Settings(BaseSettings):
     variant: str = "champion"                       # name on predictions of the bundle that is served
     clock: Literal["wall", "event"] = "wall"        # "event": a replay of the past, driven by its events
     batch_max_rows: int = 4096                      # the cost curve of trees is flat from about 256 rows
-    batch_max_wait_ms: float = 2.0                  # a longer wait gains few rows at low rates and costs latency
+    batch_max_wait_ms: float = 10.0                 # for rows that share a batch's fixed cost of milliseconds
+    latency_budget_ms: float = 50.0                 # from the broker to a prediction: batches close in time for it
     max_record_bytes: int = 65_536                  # a request is some hundred bytes; bounds a batch to 256 MiB
     dead_letter_limit: float = 0.05                 # share of dead letters over the window past which the worker stops
     dead_letter_window: int = 10_000                # records; the share is of so many, also when fewer were read

@@ -12,6 +12,7 @@ from app.agents.host import handed_over, parked_on_failure
 from app.agents.intake import Intake
 from app.core.batch import MicroBatch
 from app.core.errors import Refused
+from app.core.pace import FixedPace
 from app.edges.kafka import partitions_of
 from app.edges.schema_registry import Registry
 from app.edges.transport import ChunkApp, chunk_topic, new_app
@@ -39,7 +40,7 @@ def new_features(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
         app = new_app(settings, GROUP, from_beginning=True)
 
         async def events(stream: Any) -> None:
-            intake = Intake(app, stream, settings.batch_max_rows, 0.0)  # events gain nothing by waiting for more
+            intake = Intake(app, stream, FixedPace(settings.batch_max_rows, 0.0))  # events gain nothing by waiting
             await parked_on_failure(app, apply(app, intake, decoder, updater, telemetry))
 
         app.agent(chunk_topic(app, EVENTS), name="events")(events)

@@ -8,19 +8,21 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from app.core.batch import ClosedBy, MicroBatch
+from app.core.pace import FixedPace, Pace
 from app.edges.transport import ChunkApp
+
+UNDERWAY_S = 0.05  # for chunks that Faust has and has yet to hand over: some turns of the event loop
 
 
 class Intake:
-    """Merges whatever waits, bounded by rows and by waiting time.
+    """Merges whatever waits; the pace says when a batch closes.
 
-    A batch opens with the first chunk and closes when it holds `max_rows`, when the next chunk would exceed them, or
-    `max_wait_s` after it opened. While a batch is worked on, chunks gather in Faust's buffer: under load the next batch
-    closes by rows without waiting.
+    A batch opens with the first chunk. What has been fetched by then comes with it, as far as it fits, so that whatever
+    gathered while a batch was worked on is the next batch; for more it waits as long as the pace allows.
     """
 
-    def __init__(self, app: ChunkApp, stream: Any, max_rows: int, max_wait_s: float) -> None:
-        self._app, self._max_rows, self._max_wait_s = app, max_rows, max_wait_s
+    def __init__(self, app: ChunkApp, stream: Any, pace: Pace | FixedPace) -> None:
+        self._app, self._pace = app, pace
         self._events = stream.noack().events().__aiter__()
         self._next: asyncio.Future[Any] | None = None
 
@@ -40,17 +42,25 @@ class Intake:
 
     async def _gather(self, event: Any) -> tuple[list[Any], ClosedBy]:
         """The events of one batch, beginning with `event`, and why it was closed."""
-        events, rows = [event], len(event.value)
-        deadline = time.monotonic() + self._max_wait_s
-        while rows < self._max_rows:
-            event = await self._event(deadline)
+        events, rows, opened_s = [event], len(event.value), time.monotonic()
+        self._pace.arrived(rows, opened_s)
+        oldest_ms = event.value.oldest_ms
+        while rows < self._pace.max_rows:
+            now_s = time.monotonic()
+            age_s = max(0.0, time.time() - oldest_ms / 1000)
+            left_s, why = self._pace.wait_s(rows, now_s - opened_s, age_s, now_s)
+            if self._app.waiting() > rows:
+                left_s = max(left_s, UNDERWAY_S)
+            event = await self._event(now_s + left_s)
             if event is None:
-                return events, ClosedBy.WAIT
-            if rows + len(event.value) > self._max_rows:
+                return events, why
+            if rows + len(event.value) > self._pace.max_rows:
                 self._put_back(event)
                 break
             events.append(event)
             rows += len(event.value)
+            oldest_ms = min(oldest_ms, event.value.oldest_ms)
+            self._pace.arrived(len(event.value), time.monotonic())
         return events, ClosedBy.ROWS
 
     async def _event(self, deadline: float | None) -> Any:

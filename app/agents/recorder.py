@@ -18,6 +18,7 @@ from app.agents.intake import Intake
 from app.core.batch import MicroBatch
 from app.core.decoded import Decoded
 from app.core.errors import Refused, Unavailable
+from app.core.pace import FixedPace
 from app.edges import bundle_store, clickhouse, feature_plan, ledger
 from app.edges.block_store import ClickHouseBlocks
 from app.edges.kafka import partitions_of
@@ -60,7 +61,7 @@ def new_recorder(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
         app = new_app(limits, GROUP)
 
         async def records(stream: Any) -> None:
-            intake = Intake(app, stream, limits.block_max_rows, limits.block_max_wait_s)
+            intake = Intake(app, stream, FixedPace(limits.block_max_rows, limits.block_max_wait_s))
             await parked_on_failure(app, record(intake, recorder, telemetry))
 
         app.agent(chunk_topic(app, *streams), name="records")(records)

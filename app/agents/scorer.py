@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +17,7 @@ from app.core.contract import requests_topic
 from app.core.errors import Refused
 from app.core.features import Status
 from app.core.limit import DeadLetterLimit
+from app.core.pace import Pace
 from app.edges.producer import Producer
 from app.edges.spans import Span, Spans
 from app.edges.transport import ChunkApp, chunk_topic, new_app
@@ -26,6 +26,7 @@ from app.settings import Settings
 from app.telemetry import BatchScored, Telemetry
 
 PREDICTIONS, DEAD_LETTERS, LEDGER = "weir.predictions", "weir.dead-letters", "weir.ledger"
+AHEAD = 3  # scored batches that may wait for a delivery: it lasts as long as computing one or two
 
 
 def group_of(service: str) -> str:
@@ -49,71 +50,89 @@ def new_scorer(settings: Settings, parts: Parts) -> ChunkApp:
     topic = chunk_topic(app, requests_topic(settings.service))
 
     async def requests(stream: Any) -> None:
-        intake = Intake(app, stream, settings.batch_max_rows, settings.batch_max_wait_ms / 1000)
-        await parked_on_failure(app, score(app, intake, parts))
+        pace = Pace(settings.batch_max_rows, settings.batch_max_wait_ms / 1000, settings.latency_budget_ms / 1000)
+        await parked_on_failure(app, score(app, Intake(app, stream, pace), pace, parts))
 
     app.agent(topic, name="requests")(requests)
     return app
 
 
-async def score(app: ChunkApp, intake: Intake, parts: Parts) -> None:
+async def score(app: ChunkApp, intake: Intake, pace: Pace, parts: Parts) -> None:
     """Score requests as they come. At least once: a row may be written twice, never lost.
 
     1. take a micro-batch, un-acknowledged      3. write what it gave, wait for delivery
-    2. score it, while the one before is written  4. acknowledge its chunks
+    2. score it, while earlier ones are written  4. acknowledge its chunks
 
-    Computing and writing each have one thread, so batches keep their order, and a batch is computed while the one
-    before it is on its way to the broker.
+    Computing and writing each have one thread, so batches keep their order. All that was computed while a delivery
+    was waited for is the next delivery.
     """
     settings = app.settings
     limit = DeadLetterLimit(settings.dead_letter_limit, settings.dead_letter_window)
-    loop = asyncio.get_running_loop()
-    writing: Awaitable[None] | None = None
+    done: asyncio.Queue[_Done] = asyncio.Queue(AHEAD)
     with ThreadPoolExecutor(1, "compute") as compute, ThreadPoolExecutor(1, "write") as writer:
-        async for batch, events in intake.batches():
-            scored = await handed_over(compute, partial(_compute, parts.scorer), batch)
-            if writing is not None:
-                await writing
-            _judge(limit, scored)            # the batch before it is written and acknowledged by now
-            delivery = loop.create_task(_deliver(scored, events, parts, limit.share, writer))
-            delivery.add_done_callback(partial(_report, app))
-            writing = delivery
+        delivering = asyncio.ensure_future(_deliver(done, parts, writer))
+        delivering.add_done_callback(partial(_report, app))
+        try:
+            async for batch, events in intake.batches():
+                scored = await handed_over(compute, partial(_compute, parts.scorer), batch)
+                pace.took(len(batch), scored.timing.busy_s + scored.encode_s, scored.slack_s)
+                if limit.add(len(batch), len(scored.rejects)):
+                    await done.join()        # the batches before it are good
+                    raise _too_many(limit, scored)
+                await done.put(_Done(scored, events, limit.share))
+            await done.join()
+        finally:
+            delivering.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A scored batch on its way out. share: of dead letters in the window, when it was scored."""
+
+    scored: Scored
+    events: list[Any]
+    share: float
 
 
 def _compute(scorer: Scorer, batch: MicroBatch) -> Scored:
     return scorer.score(batch, wall_ms=time.time_ns() // 1_000_000, tick=time.perf_counter)
 
 
-def _judge(limit: DeadLetterLimit, scored: Scored) -> None:
-    """Stop before a broken stream drains into the dead letters: nothing of this batch is written or acknowledged."""
-    if limit.add(len(scored.batch), len(scored.rejects)):
-        reasons = ", ".join(f"{n} {reason}" for reason, n in Counter(scored.rejects.reason).most_common(3))
-        source = scored.batch.chunks[0].source
-        raise Refused(
-            f"{limit.rejected} of the last {limit.read} records are dead letters, latest {reasons}",
-            where=f"{source.topic}, partition {source.partition}, offset {scored.batch.chunks[0].first}",
-            remedy="repair the producer, or raise WEIR_DEAD_LETTER_LIMIT, and start the scorer again",
-        )
+def _too_many(limit: DeadLetterLimit, scored: Scored) -> Refused:
+    """Stops before a broken stream drains into the dead letters: nothing of this batch is written or acknowledged."""
+    reasons = ", ".join(f"{n} {reason}" for reason, n in Counter(scored.rejects.reason).most_common(3))
+    source = scored.batch.chunks[0].source
+    return Refused(
+        f"{limit.rejected} of the last {limit.read} records are dead letters, latest {reasons}",
+        where=f"{source.topic}, partition {source.partition}, offset {scored.batch.chunks[0].first}",
+        remedy="repair the producer, or raise WEIR_DEAD_LETTER_LIMIT, and start the scorer again",
+    )
 
 
-async def _deliver(
-    scored: Scored, events: list[Any], parts: Parts, share: float, writer: ThreadPoolExecutor
-) -> None:
-    began = time.perf_counter()
-    await asyncio.get_running_loop().run_in_executor(writer, _write, parts.producer, scored)
-    for event in events:
-        event.ack()
-    _tell(scored, parts, share, time.perf_counter() - began)
+async def _deliver(done: asyncio.Queue[_Done], parts: Parts, writer: ThreadPoolExecutor) -> None:
+    while True:
+        ready = [await done.get()]
+        while not done.empty():
+            ready.append(done.get_nowait())
+        began = time.perf_counter()
+        await asyncio.get_running_loop().run_in_executor(writer, _write, parts.producer, [one.scored for one in ready])
+        produce_s = (time.perf_counter() - began) / len(ready)
+        for one in ready:
+            for event in one.events:
+                event.ack()
+            _tell(one.scored, parts, one.share, produce_s)
+            done.task_done()
 
 
-def _write(producer: Producer, scored: Scored) -> None:
+def _write(producer: Producer, ready: list[Scored]) -> None:
     """Everything goes to the partition number of its request, so that source offsets only rise within a partition."""
-    for chunk, written in zip(scored.batch.chunks, scored.written, strict=True):
-        for topic, values in (
-            (PREDICTIONS, written.predictions), (DEAD_LETTERS, written.dead_letters), (LEDGER, written.ledger)
-        ):  # fmt: skip
-            if len(values):
-                producer.write(topic, chunk.source.partition, values)
+    for scored in ready:
+        for chunk, written in zip(scored.batch.chunks, scored.written, strict=True):
+            for topic, values in (
+                (PREDICTIONS, written.predictions), (DEAD_LETTERS, written.dead_letters), (LEDGER, written.ledger)
+            ):  # fmt: skip
+                if len(values):
+                    producer.write(topic, chunk.source.partition, values)
     producer.flush()
 
 
@@ -129,7 +148,7 @@ def _tell(scored: Scored, parts: Parts, share: float, produce_s: float) -> None:
         feature_status={(view, Status(code)): rows for (view, code), rows in scored.status_counts.items()},
         feature_oldest_s=scored.oldest_age_s, model_retries=scored.model_retries, store=scored.store,
     ))  # fmt: skip
-    spent_s = sum((timing.decode_s, timing.lookup_s, timing.assemble_s, timing.run_s, scored.encode_s, produce_s))
+    spent_s = timing.busy_s + scored.encode_s + produce_s
     closed_by = scored.batch.closed_by.value
     parts.spans.record(Span(
         "score", now_ns - int(spent_s * 1e9), now_ns, scored.traceparents,
@@ -137,7 +156,7 @@ def _tell(scored: Scored, parts: Parts, share: float, produce_s: float) -> None:
     ))  # fmt: skip
 
 
-def _report(app: ChunkApp, delivery: asyncio.Task[None]) -> None:
+def _report(app: ChunkApp, delivery: asyncio.Future[None]) -> None:
     error = None if delivery.cancelled() else delivery.exception()
     if error is not None:
         app.fail(error)

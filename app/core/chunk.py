@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -45,6 +46,21 @@ class Chunk:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @staticmethod
+    def merge(chunks: Sequence[Chunk]) -> Chunk:
+        """Chunks of one partition and generation, each beginning where the one before it ended, as one."""
+        if len(chunks) == 1:
+            return chunks[0]
+        head, tail = chunks[0], chunks[-1]
+        return replace(
+            head,
+            last=tail.last,
+            values=pa.concat_arrays([chunk.values for chunk in chunks]),
+            keys=pa.concat_arrays([chunk.keys for chunk in chunks]),
+            offsets=np.concatenate([chunk.offsets for chunk in chunks]),
+            newest_ms=tail.newest_ms,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.1          # longest wait in librdkafka; a stop request is seen this late at most
 COMMITTED_S = 10.0    # a committed-offset or watermark request during a rebalance
+HOLD_S = 0.005         # longest pause between two polls while chunks wait to be taken
 PAUSE_AFTER_S = 1.0   # over the limit for longer than this: librdkafka stops fetching. Not at once: a pause throws the
                       # prefetched records away, and under steady load the limit is touched all the time.
 
@@ -87,6 +88,7 @@ class Poller:
         self._position: dict[Partition, int] = {}
         self._committed: dict[Partition, int] = {}
         self._outstanding: dict[Partition, Amount] = {}
+        self._begun: dict[Partition, int] = {}
         self._times: dict[Partition, deque[tuple[int, int]]] = {}    # (last offset, oldest_ms) by chunk
         self._fetched: dict[Partition, int] = {}
         self._ends: dict[Partition, int] = {}
@@ -109,13 +111,14 @@ class Poller:
         self._thread.start()
 
     def take(self) -> list[Chunk]:
-        """All chunks that wait, oldest first. Raises what the polling thread died of."""
+        """All chunks that wait, by partition and as few as may be. Raises what the polling thread died of."""
         with self._lock:
             if self.failure is not None:
                 raise self.failure
             chunks = list(self._queue)
             self._queue.clear()
-        return chunks
+            self._lock.notify_all()
+        return merged(chunks, self._settings.chunk_max_records)
 
     def begin(self, chunk: Chunk) -> bool:
         """Enter a chunk in the book before work on it; False when its partition is on its way to another worker."""
@@ -124,6 +127,7 @@ class Poller:
             if book is None or chunk.generation != self._generation or self._quiet or chunk.source in self._closing:
                 return False
             book.open(chunk.first, chunk.last)
+            self._begun[chunk.source] += len(chunk)
             return True
 
     def ack(self, chunk: Chunk) -> bool:
@@ -137,6 +141,7 @@ class Poller:
             while times and book.committable is not None and times[0][0] < book.committable:
                 times.popleft()
             self._outstanding[chunk.source] -= Amount.of(chunk)
+            self._begun[chunk.source] -= len(chunk)
             self._lock.notify_all()
             return True
 
@@ -167,6 +172,12 @@ class Poller:
         """Where each partition was begun or has been committed to."""
         with self._lock:
             return dict(self._committed)
+
+    @property
+    def waiting(self) -> int:
+        """Records that are fetched, and on which no work has begun."""
+        with self._lock:
+            return sum(amount.records for amount in self._outstanding.values()) - sum(self._begun.values())
 
     @property
     def backlog(self) -> Amount:
@@ -218,6 +229,7 @@ class Poller:
             if self.backlog.within(limit):
                 over_since = None
                 self._pause(False)
+                self._hold()
                 self._poll()
                 continue
             over_since = over_since or time.monotonic()
@@ -285,6 +297,14 @@ class Poller:
         with self._lock:
             self._ends = {source: end for source, end in ends.items() if end is not None}
 
+    def _hold(self) -> None:
+        """While a few chunks wait to be taken, let more records gather: each poll costs them both as much as many."""
+        def wanted() -> bool:
+            return not self._queue or sum(map(len, self._queue)) >= self._settings.chunk_max_records
+
+        with self._lock:
+            self._lock.wait_for(lambda: wanted() or self._stop.is_set(), HOLD_S)
+
     def _poll(self) -> None:
         """One poll: the first record wakes us, and whatever else has been fetched comes with it."""
         generation = self._generation
@@ -349,6 +369,7 @@ class Poller:
             self._closing.clear()
             self._books = {source: ChunkBook(offset) for source, offset in start.items()}
             self._outstanding = {source: Amount(0, 0) for source in start}
+            self._begun = dict.fromkeys(start, 0)
             self._times = {source: deque() for source in start}
             self._fetched = dict.fromkeys(start, 0)
             self._position, self._committed = dict(start), dict(start)
@@ -392,8 +413,20 @@ class Poller:
             self._queue.clear()
             for source in sources:
                 for state in (
-                    self._books, self._position, self._committed, self._outstanding, self._times, self._fetched,
+                    self._books, self._position, self._committed, self._outstanding, self._begun, self._times,
+                    self._fetched,
                 ):  # fmt: skip
                     state.pop(source, None)
             self._lock.notify_all()
         self._on_revoked(sources)
+
+
+def merged(chunks: Iterable[Chunk], max_records: int) -> list[Chunk]:
+    """Chunks of each partition put together, up to max_records; partitions in the order of their first chunk."""
+    runs: dict[Partition, list[list[Chunk]]] = {}
+    for chunk in chunks:
+        mine = runs.setdefault(chunk.source, [[]])
+        if mine[-1] and sum(map(len, mine[-1])) + len(chunk) > max_records:
+            mine.append([])
+        mine[-1].append(chunk)
+    return [Chunk.merge(run) for mine in runs.values() for run in mine]

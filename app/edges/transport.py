@@ -297,6 +297,10 @@ class ChunkApp(faust.App):
         """Enter a chunk in the book; False when its partition is going or gone, and it must be skipped."""
         return cast(ChunkConsumer, self.consumer).poller.begin(chunk)
 
+    def waiting(self) -> int:
+        """Records that are fetched, and on which no work has begun."""
+        return cast(ChunkConsumer, self.consumer).poller.waiting
+
     def progress(self) -> dict[Partition, Progress]:
         """How far the worker is in each of its partitions; empty before it has joined its group."""
         consumer = cast(ChunkConsumer, self._consumer)

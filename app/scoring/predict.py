@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from app.core.batch import MicroBatch
 from app.core.breaker import BreakerState
@@ -65,7 +66,8 @@ class Scored:
     """A micro-batch, scored. written: one entry a chunk. scored + len(rejects) = len(batch).
 
     model_retries: calls of the model beyond the first, see scoring.isolate. store: whether the online store is being
-    asked; None for a bundle without features.
+    asked; None for a bundle without features. slack_s: the tightest deadline less the time of its request; None without
+    deadlines.
     """
 
     batch: MicroBatch
@@ -83,6 +85,7 @@ class Scored:
     variant: str
     model_retries: int = 0
     store: BreakerState | None = None
+    slack_s: float | None = None
 
 
 class Scorer:
@@ -104,6 +107,7 @@ class Scorer:
         decoded = service.decode(batch.values)
         rows, origin = decoded.rows, decoded.origin
         rows, origin, unreal = _without(rows, origin, *_impossible_times(rows))
+        slack_s = _slack(rows)
         rows, on_time, late = _without(rows, origin, *self._late(rows))
         decoded_at = tick()
         block = self._look_up(rows)
@@ -131,6 +135,7 @@ class Scorer:
             self._count_status(kept.status), self._oldest(kept.age_s),
             rows.column(rows.schema.get_field_index("traceparent")),
             service.bundle.service, service.route.variants[0], max(ran.calls - 1, 0), block.store if block else None,
+            slack_s,
         )
 
     def _late(self, rows: pa.RecordBatch) -> _Turned:
@@ -182,6 +187,14 @@ class Scorer:
 
     def _oldest(self, age_s: npt.NDArray[np.int32]) -> dict[str, float]:
         return {view: float(age_s[:, i].max(initial=0)) for i, view in enumerate(self._views)}
+
+
+def _slack(rows: pa.RecordBatch) -> float | None:
+    """Seconds from a request's event time to its deadline, the fewest of them; None where no row has a deadline."""
+    deadline = rows.column(rows.schema.get_field_index("deadline"))
+    if deadline.null_count == len(deadline):
+        return None
+    return float(pc.min(pc.subtract(deadline.view(pa.int64()), pa.array(event_ms(rows)))).as_py()) / 1000
 
 
 def _impossible_times(rows: pa.RecordBatch) -> _Turned:

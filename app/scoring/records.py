@@ -43,6 +43,11 @@ class Timing:
     assemble_s: float = 0.0
     run_s: float = 0.0
 
+    @property
+    def busy_s(self) -> float:
+        """All of it but the waiting."""
+        return self.decode_s + self.lookup_s + self.assemble_s + self.run_s
+
 
 def predictions(
     rows: pa.RecordBatch,

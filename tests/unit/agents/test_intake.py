@@ -13,6 +13,7 @@ import pyarrow as pa
 from app.agents.intake import Intake
 from app.core.batch import ClosedBy
 from app.core.chunk import Chunk, Partition
+from app.core.pace import FixedPace
 
 END = object()
 
@@ -65,6 +66,9 @@ class App:
         self.begun.append(found)
         return True
 
+    def waiting(self) -> int:
+        return 0
+
 
 def shapes(found) -> list[tuple[list[tuple[int, int]], ClosedBy]]:
     return [([(part.source.partition, len(part)) for part in batch.chunks], batch.closed_by) for batch, _ in found]
@@ -73,7 +77,7 @@ def shapes(found) -> list[tuple[list[tuple[int, int]], ClosedBy]]:
 async def batches_of(items: list[object], app: App | None = None, max_rows: int = 10, max_wait_s: float = 0.0):
     stream = Stream()
     stream.put(*items, END)
-    found = [pair async for pair in Intake(app or App(), stream, max_rows, max_wait_s).batches()]
+    found = [pair async for pair in Intake(app or App(), stream, FixedPace(max_rows, max_wait_s)).batches()]
     for batch, events in found:
         assert [event.value for event in events] == list(batch.chunks)
     return found
@@ -93,7 +97,7 @@ def test_a_chunk_larger_than_a_batch_is_a_batch():
 def test_a_batch_closes_when_nothing_more_comes_in_time():
     async def run():
         stream = Stream()
-        batches = Intake(App(), stream, 10, 0.02).batches()
+        batches = Intake(App(), stream, FixedPace(10, 0.02)).batches()
         stream.put(chunk(0, 0, 2), chunk(1, 0, 3))
         first = await anext(batches)
         stream.put(chunk(0, 2, 4))                      # comes while the wait of before goes on: not lost
@@ -131,7 +135,7 @@ def test_an_intake_that_is_given_up_leaves_no_task_behind():
     async def run() -> set[str]:
         stream = Stream()
         stream.put(chunk(0, 0, 2))
-        batches = Intake(App(), stream, 10, 0.0).batches()
+        batches = Intake(App(), stream, FixedPace(10, 0.0)).batches()
         await anext(batches)
         await batches.aclose()
         await asyncio.sleep(0)

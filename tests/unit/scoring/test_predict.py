@@ -62,8 +62,8 @@ def chunk_of(partition: int, first: int, values: list[bytes | None], *, holes: b
     return Chunk(
         source=Partition("weir.requests.tiny", partition), first=first, last=int(offsets[-1]),
         values=pa.array(values, pa.large_binary()),
-        keys=pa.array([f"key-{offset}".encode() for offset in offsets], pa.large_binary()), offsets=offsets, oldest_ms=NOW_MS - 500,
-        newest_ms=NOW_MS, fetched_at_s=0.0,
+        keys=pa.array([f"key-{offset}".encode() for offset in offsets], pa.large_binary()), offsets=offsets,
+        oldest_ms=NOW_MS - 500, newest_ms=NOW_MS, fetched_at_s=0.0,
     )  # fmt: skip
 
 
