@@ -197,18 +197,20 @@ class _Client:
         """Set callbacks."""
 
     def _hear(self, _handle: int, code: int, reason: bytes, _opaque: int) -> None:
-        fatal = code == _FATAL
-        if fatal:
-            text = ctypes.create_string_buffer(_TEXT)
-            code, reason = self._lib.rd_kafka_fatal_error(self._handle, text, _TEXT), text.value
-        self._on_error(KafkaError(code, reason.decode(errors="replace"), fatal))
+        self._on_error(self._error(code, reason))
 
     def _check(self, code: int) -> None:
         if code:
             raise KafkaException(self._error(code))
 
-    def _error(self, code: int) -> KafkaError:
-        return KafkaError(code, self._lib.rd_kafka_err2str(code).decode())
+    def _error(self, code: int, reason: bytes | None = None) -> KafkaError:
+        """The error of that code; for a fatal one, what made it so: librdkafka tells that only when it is asked."""
+        fatal = code == _FATAL
+        if fatal:
+            text = ctypes.create_string_buffer(_TEXT)
+            code, reason = self._lib.rd_kafka_fatal_error(self._handle, text, _TEXT), text.value
+        said = self._lib.rd_kafka_err2str(code) if reason is None else reason
+        return KafkaError(code, said.decode(errors="replace"), fatal)
 
 
 class Consumer(_Client):
@@ -297,7 +299,7 @@ class Consumer(_Client):
         )
 
     def _message_error(self, pointer: np.uint64, code: np.int32) -> KafkaError:
-        return KafkaError(int(code), self._lib.rd_kafka_message_errstr(int(pointer)).decode(errors="replace"))
+        return self._error(int(code), self._lib.rd_kafka_message_errstr(int(pointer)))
 
     def assign(self, offsets: Mapping[Partition, int]) -> None:
         """Fetch these partitions from these offsets."""
