@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,9 @@ from rich.console import Console, Group
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from app.edges.dead_letters import Redrive
     from app.edges.ledger import LedgerReport, PartitionLedger
 
 COLUMNS = ("partition", "offsets", "entries", "read", "scored", "rejected", "faults")
@@ -29,7 +33,7 @@ def ledger(
     against_log: Annotated[bool, typer.Option(help="Ask the broker, too: what has nobody read yet?")] = False,
 ) -> None:
     """Show that chunks tile the offsets and that every record read was answered once; exit status 1 when not."""
-    from app.edges import kafka
+    from app.edges import dead_letters, kafka
     from app.edges import ledger as ledger_edge
     from app.edges.clickhouse import connect
     from app.settings import load
@@ -38,8 +42,11 @@ def ledger(
     client = connect(settings)
     bounds = kafka.bounds(settings, f"weir.requests.{service or settings.service}") if against_log else None
     report = ledger_edge.read(client, service, bounds)
+    redriven = dead_letters.redrives(client, service)
     Console().print(render(report))
-    if not report.complete:
+    if redriven:
+        Console().print(render_redrives(redriven))
+    if not report.complete or any(redrive.copies > 1 for redrive in redriven):
         raise typer.Exit(1)
 
 
@@ -56,6 +63,15 @@ def render(report: LedgerReport) -> Group:
         parts.append(listed)
     parts.append(_verdict(report))
     return Group(*parts)
+
+
+def render_redrives(redriven: Sequence[Redrive]) -> str:
+    """One line: how many dead letters were sent again, and what became of them."""
+    states = Counter(redrive.state for redrive in redriven)
+    told = ", ".join(f"{count:,} {state}" for state, count in states.most_common())
+    twice = sum(redrive.copies > 1 for redrive in redriven)
+    fault = f"; [bold red]{twice:,} of them more than once[/]" if twice else ""
+    return f"{len(redriven):,} dead letters sent again: {told}{fault}"
 
 
 def _partitions(title: str, partitions: list[PartitionLedger]) -> Table:

@@ -46,6 +46,7 @@ Inputs by total gain:
 
 - Trained on half a year, it has seen no autumn; expect it to rank worse in quiet months than in June.
 - Sees departures and arrivals up to an hour late; a closure of an airport shows only then.
+- While the online store is away, features are the last ones read; each prediction has their age and status.
 - Cancellations are not predicted, and a flight that will be cancelled is scored like any other.
 """
 

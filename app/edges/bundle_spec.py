@@ -11,7 +11,16 @@
     feature_service: churn_v1         # optional; its fingerprint is that of the applied repository
     training_from: 2026-01-01         # optional, as are training_to, tolerance and metrics
     signature:                        # see app/core/signature.py
-      inputs: [...]
+      join_keys: [{name: customer}]
+      inputs:
+        - {name: amount, source: request, ref: amount, low: 0.0}
+        - name: spend
+          source: feature
+          ref: customer_recent__spend
+          on_missing: default         # use (NaN), default or reject: the store has no value
+          on_stale: use               # use, default or reject: the value is older than max_age_s, or the view's ttl
+          on_unavailable: use         # use (the last value read; without one as on_missing), default or reject: the
+          default: 0.0                #   store does not answer within WEIR_LOOKUP_BUDGET_MS
 
 Paths are relative to the file.
 """

@@ -159,5 +159,5 @@ def test_what_is_repaired_is_scored_once_and_the_ledger_is_whole(
         report = until(lambda: (found := ledger.read(client)).complete and found, READY_S, "a whole ledger")
         assert (report.scored, report.rejected) == (GOOD + 34, 4 + 1 + 30)
         assert {redriven.copies for redriven in dead_letters.redrives(client)} == {1}
-        counts = client.query("SELECT count(), uniqExact(request_id), uniqExact(prediction_id) FROM predictions").first_row
-        assert counts == (GOOD + 34, GOOD + 34, GOOD + 34)
+        sql = "SELECT count(), uniqExact(request_id), uniqExact(prediction_id) FROM predictions"
+        assert client.query(sql).first_row == (GOOD + 34, GOOD + 34, GOOD + 34)

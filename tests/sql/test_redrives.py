@@ -1,0 +1,101 @@
+"""What became of redriven letters, by SQL and by `weir ledger`; and which letters are open."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from uuid import uuid4
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from typer.testing import CliRunner
+
+from app.core.chunk import Partition
+from app.edges import dead_letters
+from app.edges.dead_letters import Selection
+from app.recording import tables
+from tests.doubles import records
+from tests.sql.databases import put
+
+LOG = Partition("weir.dead-letters", 0)
+LETTERS = list(range(6))
+NEW = {1: 101, 2: 102, 3: 103, 4: 104}  # letter -> offset of the record that was sent for it
+BATCHES = {0: 1, 1: 2, 2: 2, 3: 2, 4: 2}
+COPIES = {1: 1, 2: 1, 3: 1, 4: 2}
+
+
+def letters(offsets: list[int]) -> pa.RecordBatch:
+    return tables.dead_letters(records.dead_letters(0, offsets), LOG, np.arange(len(offsets)))
+
+
+@pytest.fixture
+def history(client):
+    """Letter 0 is announced, 1 waits, 2 is scored, 3 is dead again, 4 was sent twice, 5 is open."""
+    put(client, "dead_letters", letters([*LETTERS, NEW[3]]))
+    predictions = records.predictions(0, [NEW[2]])
+    put(client, "predictions", tables.predictions(predictions, LOG, np.arange(1), records.names))
+
+    def named(offsets: list[int]) -> dict[str, pa.Array]:
+        return {
+            "source_topic": pa.array([records.REQUESTS] * len(offsets)),
+            "source_partition": pa.array([0] * len(offsets), pa.int32()),
+            "source_offset": pa.array(offsets, pa.int64()),
+        }
+
+    for batch, offsets in ((1, [0, 1]), (2, [1, 2, 3, 4])):        # 1 was announced anew, after its sender had died
+        put(client, "redrives", pa.RecordBatch.from_pydict(named(offsets) | {
+            "batch": pa.array([batch] * len(offsets), pa.uint64()), "run": pa.array([str(uuid4())] * len(offsets)),
+            "worker": pa.array(["w"] * len(offsets)), "service": pa.array([records.SERVICE] * len(offsets)),
+            "repair": pa.array(["none"] * len(offsets)), "log_begin": pa.array([100] * len(offsets), pa.int64()),
+        }))  # fmt: skip
+    put(client, "redriven", pa.RecordBatch.from_pydict(named(list(NEW)) | {
+        "redriven_offset": pa.array(list(NEW.values()), pa.int64()),
+        "copies": pa.array(list(COPIES.values()), pa.uint32()),
+    }))  # fmt: skip
+
+
+def test_each_redriven_letter_is_told_once(client, history):
+    found = {row.source_offset: row for row in dead_letters.redrives(client, records.SERVICE)}
+    assert {offset: row.state for offset, row in found.items()} == {
+        0: "announced", 1: "waiting", 2: "scored", 3: "dead again", 4: "waiting",
+    }  # fmt: skip
+    assert {offset: row.batch for offset, row in found.items()} == BATCHES
+    assert {offset: row.redriven_offset for offset, row in found.items()} == {0: -1, **NEW}
+    assert {offset: row.copies for offset, row in found.items()} == {0: 0, **COPIES}
+    assert found[3].reason == "empty"
+    assert len(dead_letters.redrives(client)) == len(BATCHES)
+    assert dead_letters.redrives(client, "another") == []
+
+
+def test_what_is_open_is_neither_redriven_nor_answered(client, history):
+    put(client, "dead_letters", letters([NEW[2]]))                 # in one life dead, in another scored
+    found = dead_letters.letters(client, Selection(service=records.SERVICE, open=True))
+    assert [letter.offset for letter in found] == [5, NEW[3]]
+    every = dead_letters.letters(client, Selection())
+    assert {letter.offset: letter.redriven_in for letter in every} == {
+        **BATCHES, 5: 0, NEW[2]: 0, NEW[3]: 0
+    }  # fmt: skip
+    (group,) = dead_letters.summary(client, Selection(reason="empty"))
+    assert (group.letters, group.open) == (8, 2)
+
+
+def test_letters_carry_their_bytes_and_the_hash_of_their_payload(client, history):
+    found = {letter.offset: letter for letter in dead_letters.letters(client, Selection(limit=100))}
+    assert (found[1].value, found[2].value, found[1].key) == (b"\xff\x00", None, None)
+    assert found[1].payload_sha256 == sha256(b"\xff\x00").hexdigest()
+    assert found[2].payload_sha256 == sha256(b"").hexdigest()
+    one = dead_letters.letters(client, Selection(ids=[found[3].id]))
+    assert [letter.offset for letter in one] == [3]
+
+
+def test_the_ledger_counts_them_and_a_letter_sent_twice_is_a_fault(client, database, history, monkeypatch):
+    from app.__main__ import cli
+
+    monkeypatch.setenv("WEIR_CLICKHOUSE_URL", database.clickhouse_url)
+    monkeypatch.setenv("WEIR_CLICKHOUSE_DATABASE", database.clickhouse_database)
+    monkeypatch.setenv("COLUMNS", "220")
+    put(client, "ledger", tables.ledger(records.ledger(0, [(0, 5), (101, 104)]), LOG, np.arange(2)))
+    done = CliRunner().invoke(cli, ["ledger"])
+    assert done.exit_code == 1
+    told = "5 dead letters sent again: 2 waiting, 1 announced, 1 scored, 1 dead again; 1 of them more than once"
+    assert told in done.output
