@@ -1,4 +1,4 @@
-"""The groups in brief, for `make test`: as many as can share one scene do, since starting workers is what takes time."""
+"""The groups in brief, for `make test`: as many as can share one scene do, for starting workers is what takes time."""
 
 from __future__ import annotations
 
