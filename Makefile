@@ -18,7 +18,7 @@ CHAOS_FLAGS ?=
 BENCH_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo chaos bench test lint types generated jars kafka lock clean
+.PHONY: help venv demo chaos bench fuzz test lint types generated jars kafka lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -48,6 +48,9 @@ chaos: $(READY)  ## faults, again and again, and the proof that nothing was lost
 
 bench: $(READY) jars  ## throughput, latency, memory, beside the limit and the peers; BENCH_FLAGS="--quick --json PATH"
 	$(BIN)/python -m tests.bench $(BENCH_FLAGS)
+
+fuzz: $(READY)  ## every decoder of outside bytes, with a million cases or FUZZ_CASES; report in .weir/fuzz/report.json
+	FUZZ_CASES=$${FUZZ_CASES:-1000000} $(BIN)/pytest tests/fuzz
 
 lint: $(READY)  ## ruff
 	$(BIN)/ruff check .

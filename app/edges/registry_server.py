@@ -18,7 +18,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from app.core.errors import WeirError
@@ -35,6 +35,7 @@ _BAD_VERSION: Final = (422, 42202)
 _BAD_LEVEL: Final = (422, 42203)
 
 _MAX_VERSION: Final = 2**31 - 1
+_MAX_DIGITS: Final = 10         # of a version or an id
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -100,7 +101,7 @@ def _routes(store: Store) -> list[Route]:
 
     async def uses(request: Request) -> Response:
         _text(store, request)
-        schema_id = int(request.path_params["schema_id"])
+        schema_id = _schema_id(request)
         return _answer([
             {"subject": subject, "version": version.number}
             for subject in store.subjects
@@ -150,9 +151,9 @@ def _routes(store: Store) -> list[Route]:
         get("/subjects/{subject}/versions/{version}", version),
         get("/subjects/{subject}/versions/{version}/schema", version_text),
         get("/schemas/types", types),
-        get("/schemas/ids/{schema_id:int}", by_id),
-        get("/schemas/ids/{schema_id:int}/schema", by_id_text),
-        get("/schemas/ids/{schema_id:int}/versions", uses),
+        get("/schemas/ids/{schema_id}", by_id),
+        get("/schemas/ids/{schema_id}/schema", by_id_text),
+        get("/schemas/ids/{schema_id}/versions", uses),
         post("/compatibility/subjects/{subject}/versions", compatible),
         post("/compatibility/subjects/{subject}/versions/{version}", compatible),
         get("/config", level),
@@ -163,7 +164,8 @@ def _routes(store: Store) -> list[Route]:
 
 
 def _answer(content: Any, status: int = HTTPStatus.OK) -> Response:
-    return JSONResponse(content, status, media_type=MEDIA_TYPE)
+    body = json.dumps(content, allow_nan=False)     # in ASCII, so that any text can be said
+    return Response(body, status, media_type=MEDIA_TYPE)
 
 
 def _subject(request: Request) -> str:
@@ -181,15 +183,23 @@ def _one(store: Store, request: Request) -> Version:
     versions, wanted = _versions(store, request), str(request.path_params["version"])
     if wanted in ("latest", "-1"):
         return versions[-1]
-    if not wanted.isascii() or not wanted.isdigit() or not 0 < int(wanted) <= _MAX_VERSION:
+    number = wanted.isascii() and wanted.isdigit() and len(wanted) <= _MAX_DIGITS
+    if not number or not 0 < int(wanted) <= _MAX_VERSION:
         raise _Fault(_BAD_VERSION, f"The specified version '{wanted}' is not a valid version id.")
     if int(wanted) > len(versions):
         raise _Fault(_NO_VERSION, f"Version {wanted} not found.")
     return versions[int(wanted) - 1]
 
 
+def _schema_id(request: Request) -> int:
+    text = str(request.path_params["schema_id"])
+    if not text.isascii() or not text.isdigit() or len(text) > _MAX_DIGITS:
+        raise _Fault(_NO_SCHEMA, f"Schema {text[:_MAX_DIGITS]} not found")
+    return int(text)
+
+
 def _text(store: Store, request: Request) -> str:
-    schema_id = int(request.path_params["schema_id"])
+    schema_id = _schema_id(request)
     text = store.text(schema_id)
     if text is None:
         raise _Fault(_NO_SCHEMA, f"Schema {schema_id} not found")
@@ -203,7 +213,7 @@ def _full(subject: str, version: Version) -> dict[str, object]:
 async def _body(request: Request) -> dict[str, Any]:
     try:
         body = await request.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _Fault(_BAD_SCHEMA, "the body is not JSON") from error
     if not isinstance(body, dict):
         raise _Fault(_BAD_SCHEMA, "the body is not a JSON object")

@@ -7,7 +7,7 @@ import json
 import os
 import re
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote
@@ -18,6 +18,7 @@ from app.edges import schema_folder
 from app.wire import compatibility
 
 DEFAULT_LEVEL: Final = "BACKWARD_TRANSITIVE"   # consumers are upgraded before producers, and a log holds old records
+NAME_BYTES: Final = 240     # of a subject; file systems end at 255, and Kafka's topic names at 249
 _READS: Final = re.compile(r"(NONE|(BACKWARD|FORWARD|FULL)(_TRANSITIVE)?)")
 
 
@@ -88,6 +89,7 @@ class Store:
         """Set it, for the registry when `subject` is empty. Raises ValueError for a word that is no level."""
         if not _READS.fullmatch(level):
             raise ValueError(f"{level} is not a compatibility level")
+        _check_name(subject)
         self._subjects.setdefault(subject, _Subject()).level = level
         self._save(subject)
 
@@ -117,6 +119,7 @@ class Store:
 
     def register(self, subject: str, text: str) -> Version:
         """Add a version, or find the one that says the same. Raises ValueError; Incompatible."""
+        _check_name(subject)
         known = self.find(subject, text)
         if known:
             return known
@@ -168,11 +171,19 @@ class Store:
         os.replace(draft, path)
 
 
-@cache
+def _check_name(subject: str) -> None:
+    """Raises ValueError when a subject cannot be the name of its file."""
+    if len(quote(subject, safe="")) > NAME_BYTES:
+        raise ValueError(f"the name of the subject is longer than {NAME_BYTES} bytes as a URL has it")
+
+
+@lru_cache(maxsize=4096)      # what is asked about comes from outside, and must not pile up
 def _canonical(text: str) -> str:
     """The schema without its whitespace and key order. Raises ValueError when it is not an Avro schema."""
     compatibility.parse(text)
-    return json.dumps(json.loads(text), sort_keys=True, separators=(",", ":"))
+    raw = json.loads(text)
+    json.dumps(raw, allow_nan=False, ensure_ascii=False).encode()  # else it could not be given back as JSON
+    return json.dumps(raw, sort_keys=True, separators=(",", ":"))
 
 
 def _checked(text: str, where: str) -> str:

@@ -16,7 +16,7 @@ def parse(text: str) -> Schema:
     """The schema, checked by the official implementation. Raises ValueError saying what is wrong with it."""
     try:
         return parse_avro(text)
-    except AvroException as error:
+    except (AvroException, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:  # all are seen
         raise ValueError(f"not an Avro schema: {error}") from error
 
 
