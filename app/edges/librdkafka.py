@@ -359,11 +359,13 @@ class Consumer(_Client):
         if self._handle is None:
             return
         code = self._lib.rd_kafka_consumer_close(self._handle)
+        error = self._error(code) if code else None    # asks the handle
         self._lib.rd_kafka_queue_destroy(self._queue)
         self._lib.rd_kafka_destroy(self._handle)
         self._handle = None
         self._reraise()
-        self._check(code)
+        if error is not None:
+            raise KafkaException(error)
 
     def _on_rebalance(self, _handle: int, code: int, partitions: Any, _opaque: int) -> None:
         try:
