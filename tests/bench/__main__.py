@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from app.core.errors import Unavailable
-from app.edges import embedded_kafka
-from tests.bench import latency, limit, machine, memory, recorder, report, scale, throughput
+from app.core.errors import WeirError
+from tests.bench import latency, limit, machine, memory, recorder, report, scale, stages, throughput
 from tests.bench.peers import run
 from tests.bench.protocol import FULL, QUICK, Judge, Say
 from tests.bench.stand import HOME, Stand
+from tests.bench.workload import INSIDE
 
 KAFKA_LIBS = Path(".weir/kafka/libs")
-SECTIONS = ("limit", "recorder", "throughput", "peers", "scale", "latency", "memory")
+SECTIONS = ("limit", "recorder", "throughput", "peers", "stages", "scale", "latency", "memory")
 WIDTH = 130                 # of the tables where there is no terminal
 REFUSED = 3                 # exit status of a run that broke the protocol
 
@@ -35,7 +38,8 @@ def main(arguments: list[str]) -> int:
     judge = Judge(QUICK if asked.quick else FULL)
     found: dict[str, Any] = {
         "machine": machine.describe(), "versions": machine.versions(KAFKA_LIBS),
-        "brokers": [], "limit": {}, "configurations": [], "peers": [], "latency": [], "recorder": {}, "memory": {},
+        "brokers": [], "limit": {}, "stages": [], "configurations": [], "peers": [], "latency": [], "recorder": {},
+        "memory": {},
     }  # fmt: skip
     for broker in available(asked.brokers, say):
         with Stand(broker, say) as stand:
@@ -58,43 +62,52 @@ def _sections(stand: Stand, only: set[str], judge: Judge, found: dict[str, Any],
     """What is asked for on one broker; what does not depend on the broker is measured on the first alone.
 
     The recorder comes first, since it would record all that lies in the log; memory last, since it takes longest.
+    A section that fails breaks the run, and the others go on.
     """
-    first = not found["brokers"]
+    first, quick = not found["brokers"], judge.protocol.quick
     found["brokers"].append(stand.broker)
-    if "limit" in only and first:
-        found["limit"] = limit.measure(stand, judge, say)
-    if "recorder" in only and first:
-        found["recorder"] = recorder.measure(stand, judge, say)
-    if "throughput" in only or ("peers" in only and first):
-        cases = throughput.cases(quick=judge.protocol.quick, broker=stand.broker)
+
+    def throughput_and_peers() -> None:
         peers = run.available() if "peers" in only and first else []
         for name, reason in (run.unavailable() if peers else {}).items():
             say(f"peer {name} is not measured: {reason}")
+        cases = throughput.cases(quick=quick, broker=stand.broker)
         entries, others = throughput.measure(stand, cases if "throughput" in only else cases[:1], peers, judge, say)
         found["configurations"] += entries
         found["peers"] += others
-    if "scale" in only and first and not judge.protocol.quick:
-        found["configurations"] += scale.measure(stand, judge, say)
-    if "latency" in only and (first or not judge.protocol.quick):
-        found["latency"] += latency.measure(stand, judge, say)
-    if "memory" in only and first:
-        found["memory"] = memory.measure(stand, judge, say)
+
+    def each_stage() -> None:
+        services = (INSIDE,) if quick else (INSIDE, throughput.HITS[95])
+        found["stages"] += [stages.measure(stand, workload, judge, say) for workload in services]
+
+    steps: dict[str, tuple[bool, Callable[[], None]]] = {
+        "limit": (first, lambda: found.update(limit=limit.measure(stand, judge, say))),
+        "recorder": (first, lambda: found.update(recorder=recorder.measure(stand, judge, say))),
+        "throughput": (True, throughput_and_peers),
+        "peers": (first and "throughput" not in only, throughput_and_peers),
+        "stages": (first, each_stage),
+        "scale": (first and not quick, lambda: found["configurations"].extend(scale.measure(stand, judge, say))),
+        "latency": (first or not quick, lambda: found["latency"].extend(latency.measure(stand, judge, say))),
+        "memory": (first, lambda: found.update(memory=memory.measure(stand, judge, say))),
+    }
+    for section, (here, step) in steps.items():
+        if section in only and here:
+            try:
+                step()
+            except (AssertionError, RuntimeError, ValueError, WeirError, subprocess.SubprocessError) as error:
+                judge.refuse(f"{section} on {stand.broker} failed: {error}")
+                say(judge.broken[-1])
 
 
 def available(brokers: list[str], say: Say) -> list[str]:
     """Those that can be started here; says which cannot, and why."""
-    found = []
-    for broker in brokers:
-        try:
-            if broker == "kafka":
-                embedded_kafka.find_java()
-                if not any(KAFKA_LIBS.glob("kafka_2.13-*.jar")):
-                    raise Unavailable("Apache Kafka's jars are missing", remedy="run `make kafka`")
-        except Unavailable as missing:
-            say(f"{broker} is not measured: {missing}")
-            continue
-        found.append(broker)
-    return found
+    missing = "there is no Java" if shutil.which("java") is None else (
+        "" if any(KAFKA_LIBS.glob("kafka_2.13-*.jar")) else "its jars are missing: run `make kafka`"
+    )
+    if "kafka" in brokers and missing:
+        say(f"Apache Kafka is not measured: {missing}")
+        return [broker for broker in brokers if broker != "kafka"]
+    return brokers
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

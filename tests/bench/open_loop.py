@@ -24,7 +24,7 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 HEAD_START_S = 0.5          # until the first request is due: both threads run by then
 PATIENCE_S = 60.0           # after the last request, for answers that are late
-PRIORITY = -10              # a load generator has a machine of its own elsewhere; here it must not wait for the measured
+PRIORITY = -10              # elsewhere a generator has a machine of its own; here it must not wait for the measured
 
 
 class Receiver(threading.Thread):

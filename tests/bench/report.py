@@ -12,6 +12,7 @@ from rich.table import Table
 
 from tests.bench.protocol import finite
 
+STAGES = ("fetch", "decode", "lookup", "assemble", "run", "encode", "produce")
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -62,16 +63,28 @@ def _tables(report: Mapping[str, Any]) -> Iterable[tuple[str, Sequence[str], lis
          f"{one['bytes_in']:.0f}", f"{one['bytes_out']:.0f}")
         for one in report.get("configurations") or ()
     ]  # fmt: skip
-    yield "Peers, one process each, same broker, same rounds", ("peer", "version", "events/s", "Weir", "ratio"), [
-        (one["name"], one["version"], f"{one['events_per_s']:,.0f}", f"{one['weir_per_s']:,.0f}", f"{one['ratio']:.1f}")
+    yield "Stages alone, us per event; compute is one thread, fetch and produce have their own", (
+        "service", *STAGES, "slowest", "CPU fetch", "CPU compute", "CPU produce", "with 1, 2, 4 variants",
+    ), [
+        (one["name"], *(f"{one['us'][stage]:.2f}" for stage in STAGES), one["bottleneck"],
+         *(f"{one['cpu_us'][stage]:.2f}" for stage in ("fetch", "compute", "produce")),
+         ", ".join(f"{us:.1f}" for us in one["variants_us"].values()))
+        for one in report.get("stages") or ()
+    ]  # fmt: skip
+    yield "Peers, one process each, same broker, same rounds", (
+        "peer", "version", "events/s", "CPU us", "Weir", "ratio",
+    ), [
+        (one["name"], one["version"], f"{one['events_per_s']:,.0f}", f"{one['cpu_us']:.0f}",
+         f"{one['weir_per_s']:,.0f}", f"{one['ratio']:.1f}")
         for one in report.get("peers") or ()
-    ]
+    ]  # fmt: skip
     yield "Latency, open loop, from when a request was due to its prediction at a consumer", (
-        "broker", "rate/s", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "sent late", "batch rows", "closed by",
+        "broker", "rate/s", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "sent late", "batch rows", "closed by", "broken",
     ), [
         (one["broker"], f"{one['rate']:,.0f}",
          *(f"{one[name]:.1f}" for name in ("p50_ms", "p99_ms", "p99.9_ms", "max_ms")),
-         f"{one['late']:.2%}", f"{one['batch_rows']:.1f}", _shares(one["closed_by"]) + (" (broken)" if one["broken"] else ""))
+         f"{one['late']:.2%}", f"{one['batch_rows']:.1f}", _shares(one["closed_by"]),
+         "; ".join(one["broken"]))
         for one in report.get("latency") or ()
     ]  # fmt: skip
     yield "Recorder", ("rows/s", "CPU us", "ClickHouse CPU us", "rows behind at most", "caught up after s"), [

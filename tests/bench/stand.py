@@ -36,6 +36,7 @@ from app.wire.encode import Encoder
 from tests.bench import workload as work
 from tests.bench.workload import Workload
 from tests.ports import free_port
+from tests.waiting import until
 
 HOME = Path(".weir/bench")
 REPOSITORY = ROOT / "tests" / "bench" / "feature_repo"
@@ -164,6 +165,15 @@ class Stand:
         ]
         for future in (admin.create_topics(wanted) if wanted else {}).values():
             future.result(REACH_S)
+
+        def led() -> bool:
+            known = admin.list_topics(timeout=REACH_S).topics
+            return all(
+                name in known and known[name].partitions and all(p.leader >= 0 for p in known[name].partitions.values())
+                for name in names
+            )
+
+        until(led, READY_S, f"leaders of {', '.join(names)}")
 
     def _features(self) -> ServicePlan:
         """The feature service, applied if its definitions changed since."""

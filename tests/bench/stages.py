@@ -1,0 +1,154 @@
+"""Every stage of a scorer alone, in a process with nothing beside it: `python -m tests.bench.stages N` under a stack.
+
+The parts are the scorer's own (`open_parts`, its poller, its producer); only the overlap is missing: first everything
+is fetched, then batch by batch computed, then batch by batch written and delivered.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from app.settings import ROOT, load
+from tests.bench.protocol import Judge, Say, median
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from app.core.batch import MicroBatch
+    from tests.bench.stand import Stand
+    from tests.bench.workload import Workload
+
+COMPUTED = ("decode", "lookup", "assemble", "run", "encode")
+VARIANTS = (1, 2, 4)
+FETCH_S = 60.0
+ROUTED_ROWS = 40_000        # for the cost of more variants
+
+
+def measure(stand: Stand, workload: Workload, judge: Judge, say: Say) -> dict[str, Any]:
+    """Microseconds of the clock and of CPU per event in each stage; which is the slowest; what more variants cost."""
+    service, n = stand.service(workload), judge.protocol.drain_rows
+    before = sum(stand.ends(service.topic).values())
+    if before < n:
+        stand.produce(service.topic, stand.requests(service, n))
+    environment = os.environ | stand.stack.environment | {
+        "WEIR_SERVICE": workload.service, "WEIR_BUNDLE": str(service.bundle), "WEIR_CACHE_TTL_S": "3600",
+    }  # fmt: skip
+    rounds = []
+    for _ in range(judge.protocol.scale_rounds + 1):
+        command = [sys.executable, "-m", "tests.bench.stages", str(n)]
+        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True,
+                              timeout=FETCH_S * 4)  # fmt: skip
+        rounds.append(json.loads(done.stdout.splitlines()[-1]))
+    found: dict[str, Any] = {
+        kind: {name: median([one[kind][name] for one in rounds]) for name in rounds[0][kind]} for kind in rounds[0]
+    }
+    slowest = max(found["us"], key=lambda name: float(found["us"][name]))
+    say(f"stages of {workload.service}, us: " + ", ".join(f"{name} {us:.2f}" for name, us in found["us"].items())
+        + f"; the slowest is {slowest}")  # fmt: skip
+    return {"name": f"{stand.broker}/{workload.service}", "rows": n, "bottleneck": slowest, **found,
+            "per_s": {name: 1e6 / us if us else None for name, us in found["us"].items()}}  # fmt: skip
+
+
+def _main(rows: int) -> dict[str, dict[str, float]]:
+    from app.agents.parts import open_parts
+    from app.telemetry import Telemetry
+
+    settings = load()
+    _, parts = open_parts(settings, Telemetry())
+    us: dict[str, float] = {}
+    cpu_us: dict[str, float] = {}
+
+    def timed(name: str, work: Callable[[], Any]) -> Any:
+        began, began_cpu = time.perf_counter(), time.process_time()
+        result = work()
+        us[name] = us.get(name, 0.0) + (time.perf_counter() - began) / rows * 1e6
+        cpu_us[name] = cpu_us.get(name, 0.0) + (time.process_time() - began_cpu) / rows * 1e6
+        return result
+
+    _fetch(rows // 4)                                  # connections and pages are warm
+    batches = timed("fetch", lambda: _fetch(rows))
+    for batch in batches[:3]:
+        parts.scorer.score(batch, wall_ms=_now_ms(), tick=time.perf_counter)
+    results = timed("compute", lambda: [
+        parts.scorer.score(batch, wall_ms=_now_ms(), tick=time.perf_counter) for batch in batches
+    ])  # fmt: skip
+    for name in COMPUTED:
+        us[name] = sum(_spent(scored, name) for scored in results) / rows * 1e6
+    for scored in results:
+        timed("produce", lambda scored=scored: _write(parts.producer, scored))
+    us = {name: us[name] for name in ("fetch", *COMPUTED, "produce")}
+    parts.producer.close()
+    return {"us": us, "cpu_us": cpu_us, "variants_us": _routed(parts.scorer, batches)}
+
+
+def _fetch(rows: int) -> list[MicroBatch]:
+    """So many records from the beginning of the log, by the scorer's own poller, a batch per chunk."""
+    from app.core.batch import ClosedBy, MicroBatch
+    from app.core.contract import requests_topic
+    from app.edges.poller import Poller
+
+    settings = load()
+    found: list[MicroBatch] = []
+    poller = Poller(
+        settings, f"bench-stages-{os.getpid()}-{rows}", [requests_topic(settings.service)], on_ready=lambda: None,
+        on_assigned=lambda _: None, on_revoked=lambda _: None, drain_s=1.0, from_beginning=True,
+    )  # fmt: skip
+
+    def enough() -> bool:
+        for chunk in poller.take():
+            if poller.begin(chunk):
+                poller.ack(chunk)
+                found.append(MicroBatch((chunk,), ClosedBy.ROWS, 0.0))
+        return sum(map(len, found)) >= rows
+
+    poller.start()
+    try:
+        until(enough, FETCH_S, f"{rows} records")
+    finally:
+        poller.stop(drain=False)
+    return found
+
+
+def _write(producer: Any, scored: Any) -> None:
+    from app.agents.scorer import LEDGER, PREDICTIONS
+
+    for chunk, written in zip(scored.batch.chunks, scored.written, strict=True):
+        producer.write(PREDICTIONS, chunk.source.partition, written.predictions)
+        producer.write(LEDGER, chunk.source.partition, written.ledger)
+    producer.flush()
+
+
+def _routed(scorer: Any, batches: list[MicroBatch]) -> dict[str, float]:
+    """Microseconds of computing an event when a route spreads requests over so many variants of the same model."""
+    from app.scoring.predict import Scorer
+    from app.scoring.route import Route
+
+    found = {}
+    few = batches[: max(1, ROUTED_ROWS // 4096)]
+    for count in VARIANTS:
+        route = Route(tuple(f"variant-{i}" for i in range(count)), (1.0,) * count)
+        several = Scorer(replace(scorer._service, route=route))
+        several.score(few[0], wall_ms=_now_ms(), tick=time.perf_counter)
+        began = time.perf_counter()
+        for batch in few:
+            several.score(batch, wall_ms=_now_ms(), tick=time.perf_counter)
+        found[str(count)] = (time.perf_counter() - began) / sum(map(len, few)) * 1e6
+    return found
+
+
+def _spent(scored: Any, stage: str) -> float:
+    return float(scored.encode_s if stage == "encode" else getattr(scored.timing, f"{stage}_s"))
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+if __name__ == "__main__":
+    print(json.dumps(_main(int(sys.argv[1]))))
