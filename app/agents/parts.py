@@ -40,7 +40,7 @@ def open_parts(settings: Settings, telemetry: Telemetry) -> tuple[Bundle, Parts]
 
 
 def open_scorer(settings: Settings) -> tuple[Scorer, Bundle]:
-    """What scores, without what reads and writes. Raises as `open_parts`, but asks no broker."""
+    """What scores, without what reads and writes; asks no broker. Raises Unavailable, Refused as `open_parts` does."""
     if not settings.bundle:
         raise Refused("no bundle is named", remedy="give --bundle PATH or set WEIR_BUNDLE")
     registry = Registry(settings)

@@ -14,6 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from clickhouse_connect.driver import Client
+
     from app.edges.dead_letters import Letter, Selection
     from app.edges.redrive import Resend
     from app.settings import Settings
@@ -57,21 +59,18 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
 ) -> None:
     """Show one dead letter: where it came from, why it was turned away, and its fields, or its bytes."""
-    from app.core.errors import Refused
     from app.edges import dead_letters
     from app.edges.clickhouse import connect
     from app.settings import load
 
     settings = load()
     client = connect(settings)
-    found = dead_letters.letters(client, dead_letters.Selection(ids=[letter]))
-    if not found:
-        raise Refused(f"there is no dead letter {letter}", remedy="name it topic/partition/offset")
-    shown = _described(settings, found[0])
-    mine = [r for r in dead_letters.redrives(client) if (r.source_topic, r.source_partition, r.source_offset) == (
-        *found[0].source, found[0].offset)]
-    shown["redriven"] = "no" if not mine else (
-        f"batch {mine[0].batch}, to offset {mine[0].redriven_offset}: {mine[0].state} {mine[0].reason}".strip())
+    found = _named(client, letter)
+    shown = _described(settings, found)
+    redriven = {redrive.id: redrive for redrive in dead_letters.redrives(client)}.get(found.id)
+    shown["redriven"] = "no" if redriven is None else (
+        f"batch {redriven.batch}, to offset {redriven.redriven_offset}: {redriven.state} {redriven.reason}".strip()
+    )
     if as_json:
         typer.echo(json.dumps(shown, default=_plain, indent=1))
         return
@@ -136,6 +135,17 @@ def _verdicts(resends: list[Resend], verdicts: list[str]) -> Table | str:
     for kind, count in kinds.most_common():
         table.add_row(f"{count:,}", kind[0], kind[1], escape(kind[2]), first[kind])
     return table
+
+
+def _named(client: Client, name: str) -> Letter:
+    """The letter of that id. Raises Refused."""
+    from app.core.errors import Refused
+    from app.edges import dead_letters
+
+    found = dead_letters.letters(client, dead_letters.Selection(ids=[name]))
+    if not found:
+        raise Refused(f"there is no dead letter {name}", remedy="name it topic/partition/offset")
+    return found[0]
 
 
 def _described(settings: Settings, letter: Letter) -> dict[str, Any]:

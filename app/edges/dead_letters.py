@@ -89,6 +89,11 @@ class Redrive:
     state: str
     reason: str
 
+    @property
+    def id(self) -> str:
+        """Of the letter."""
+        return f"{self.source_topic}/{self.source_partition}/{self.source_offset}"
+
 
 def summary(client: Client, chosen: Selection) -> list[Group]:
     """By service, stage and reason; ids, open and limit are not looked at. Raises Unavailable, Refused."""

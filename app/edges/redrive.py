@@ -103,7 +103,8 @@ def announce(
 ) -> tuple[int, list[Announced]]:
     """The batch's number and rows: what was left unsent, and of the chosen letters those that nobody announced.
 
-    turn: the latest batch when `unsent` was read. Step 1 of `redrive`; raises as it does.
+    turn: the latest batch when `unsent` was read. Step 1 of `redrive`. Raises Unavailable; Refused when another command
+    is at it.
     """
     run, where = uuid.uuid4(), settings.clickhouse_url
     for _ in range(TRIES):
