@@ -30,12 +30,13 @@ from app.edges.producer import Producer
 from app.edges.schema_registry import Registry, publish
 from app.settings import Settings
 from tests.kafka.secured import ADMIN, KEY_PASSWORD, Authority, Secured, secured
-from tests.service_under_test import START_S, Service
+from tests.service_under_test import Service
 from tests.waiting import until
 
 USERS = ("weir-setup", "weir-scorer", "weir-recorder")
 RESULTS = {"weir.predictions", "weir.dead-letters", "weir.ledger"}
 BROKEN_WORLD = 1                # exit status
+READY_S = 90.0                  # a worker's start on a busy machine
 LONG_S = 60.0                   # a refusal is told at once, and not when this has passed
 
 
@@ -137,17 +138,18 @@ def test_a_scorer_works_with_the_rights_of_its_role(listener: Secured, service: 
 def score_all(service: Service, user: dict[str, str]) -> None:
     """A worker's whole life: it scores what there is, and commits when it is asked to end."""
     with service.worker(**user) as child:
-        until(service.all_answered, START_S, "every request answered")
+        until(service.all_answered, READY_S, "every request answered")
         os.kill(child.pid, signal.SIGTERM)
-        assert child.wait(START_S) == 0
+        assert child.wait(READY_S) == 0
 
 
+@pytest.mark.timeout(600)       # six workers, one after the other
 def test_a_scorer_without_any_one_of_them_says_which_and_loses_nothing(listener: Secured, service: Service) -> None:
     service.send_rows(40)
     user, before = as_user(listener, service.settings, "weir-scorer"), set(service.look().answered)
     for right in (right for right in of_role(service.settings, "scorer") if is_of(right, service.name)):
         with without(service.settings, right), service.worker(**user) as child:
-            assert child.wait(START_S) == BROKEN_WORLD
+            assert child.wait(READY_S) == BROKEN_WORLD
             assert_refused(child.log_tail(), right)
     assert set(service.look().answered) == before
     score_all(service, user)
@@ -161,10 +163,10 @@ def test_a_right_that_is_taken_from_a_running_scorer_ends_it_and_loses_nothing(
     user = as_user(listener, service.settings, "weir-scorer")
     with service.worker(**user) as child:
         service.send_rows(40)
-        until(service.all_answered, START_S, "every request answered")
+        until(service.all_answered, READY_S, "every request answered")
         with without(service.settings, right):
             service.send_rows(40)
-            assert child.wait(START_S) == BROKEN_WORLD
+            assert child.wait(READY_S) == BROKEN_WORLD
             assert_refused(child.log_tail(), right)
     score_all(service, user)
     assert set(service.answered.values()) == {1}
@@ -175,6 +177,7 @@ def is_of(right: Right, service: str) -> bool:
     return service in right.name or right.name in RESULTS
 
 
+@pytest.mark.timeout(600)
 def test_a_recorder_works_with_the_rights_of_its_role_and_says_which_one_it_lacks(
     listener: Secured, service: Service
 ) -> None:
@@ -193,14 +196,14 @@ def test_a_recorder_works_with_the_rights_of_its_role_and_says_which_one_it_lack
     for right in of_role(settings, "recorder"):
         with without(settings, right):
             child = recorder()
-            assert child.wait(START_S) == BROKEN_WORLD
+            assert child.wait(READY_S) == BROKEN_WORLD
             assert_refused(child.log_tail(), right)
             service.stack.forget(child)
     child = recorder()
     with connect(settings) as client:
         count = "SELECT count(), uniqExact(prediction_id) FROM predictions"
         wanted = (len(service.look().predictions),) * 2
-        until(lambda: client.query(count).first_row == wanted, START_S, "every prediction in ClickHouse, once")
+        until(lambda: client.query(count).first_row == wanted, READY_S, "every prediction in ClickHouse, once")
     service.stack.forget(child)
 
 
@@ -262,7 +265,7 @@ def test_who_is_turned_away_hears_why_from_the_group(refused: tuple[Settings, st
 
 def test_a_worker_with_a_wrong_password_says_so_in_one_line(service: Service) -> None:
     with service.worker(kafka_sasl_password="guessed") as child:
-        assert child.wait(START_S) == BROKEN_WORLD
+        assert child.wait(READY_S) == BROKEN_WORLD
         (line,) = child.log_tail().splitlines()
     assert re.fullmatch(r"weir: Kafka refuses the user: .*Authentication failed.*: check WEIR_KAFKA_SASL_.*", line)
 
