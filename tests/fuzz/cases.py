@@ -22,27 +22,31 @@ from app.settings import ROOT
 
 LONG_CASES: Final = int(os.environ.get("FUZZ_CASES", "0"))
 HOME: Final = ROOT / ".weir" / "fuzz"
+REPORT_EVERY: Final = 10_000
 TRIED: Final[Counter[str]] = Counter()
 
 # Target -> its share of a long run, and its cases in a short one; by what a case costs and what it may find.
 TARGETS: Final = {
-    "avro records": (0.80, 40_000),
-    "avro records, evolved": (0.10, 5_000),
-    "avro records, drawn": (0.004, 400),
-    "frames": (0.06, 5_000),
-    "facade statements": (0.012, 1_000),
-    "facade bodies": (0.012, 1_000),
-    "facade requests": (0.002, 150),
-    "registry requests": (0.003, 150),
-    "bundle manifests": (0.005, 250),
-    "bundle folders": (0.002, 100),
+    "avro records": (0.80, 16_000),
+    "avro records, evolved": (0.10, 2_000),
+    "avro records, drawn": (0.004, 200),
+    "frames": (0.06, 2_000),
+    "facade statements": (0.012, 400),
+    "facade bodies": (0.012, 400),
+    "facade requests": (0.002, 100),
+    "registry requests": (0.003, 100),
+    "bundle manifests": (0.005, 100),
+    "bundle folders": (0.002, 50),
 }
 
 
 def tried(target: str, count: int = 1) -> None:
     """Count cases of a target."""
     assert target in TARGETS, target
+    before = TRIED.total() // REPORT_EVERY
     TRIED[target] += count
+    if TRIED.total() // REPORT_EVERY > before:
+        report()        # a run that is cut short has said how far it came
 
 
 def fuzz(target: str, at_once: int = 1, **strategies: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
