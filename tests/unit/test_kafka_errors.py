@@ -51,7 +51,7 @@ def test_patience_ends_with_the_budget_and_with_what_does_not_pass(code, budget_
 
 
 @pytest.mark.parametrize(("error", "says"), [
-    (KafkaError(KafkaError._AUTHENTICATION, "wrong password"), "Kafka refuses the user: wrong password .*SASL_PASSWORD"),
+    (KafkaError(KafkaError._AUTHENTICATION, "wrong password"), "refuses the user: wrong password .*SASL_PASSWORD"),
     (KafkaError(KafkaError._SSL, "certificate verify failed"), "no TLS connection to Kafka: certificate .*SSL_CA_FILE"),
     (KafkaError(KafkaError._TRANSPORT, "ssl/tls alert bad certificate"), "no TLS .*WEIR_KAFKA_SSL_CERTIFICATE_FILE"),
     (KafkaError(KafkaError.FENCED_INSTANCE_ID, "fenced", True), "this instance id: fenced .*WEIR_GROUP_INSTANCE_ID"),
