@@ -83,11 +83,8 @@ class ClickHouseBlocks:
         return self.latest(block.source)
 
     def insert(self, table: str, rows: pa.RecordBatch, block: Block, part: str) -> float:
-        """See Store."""
-        columns, token = pa.Table.from_batches([rows]), f"{block.token}/{part}"
-        began = time.monotonic()
-        self._patiently(lambda client: client.insert_arrow(table, columns, settings=once(token)))
-        return time.monotonic() - began
+        """See Store. Tried again it is a repeat: by then the process may have slept for longer than a token lasts."""
+        return self._insert(table, rows, block, part, again=False)
 
     def repeat(self, table: str, rows: pa.RecordBatch, block: Block, part: str) -> float:
         """See Store. While the token is surely remembered it decides; after that the offsets that the table holds do.
@@ -95,14 +92,20 @@ class ClickHouseBlocks:
         The token is the better judge as long as it lasts: it also completes an insert that stopped between two parts
         or before a materialized view.
         """
-        where = {"topic": block.source.topic, "partition": block.source.partition}
-        if self._ask(FOLLOWERS, number=block.number, **where)[0][0] >= REMEMBERED_BLOCKS:
-            found = self._ask(PRESENT, table=table, first=block.first, last=block.last, **where)
-            offsets = rows["log_offset"].to_numpy(zero_copy_only=False)
-            rows = rows.filter(pa.array(~np.isin(offsets, [offset for (offset,) in found])))
-            if not len(rows):
-                return 0.0
-        return self.insert(table, rows, block, part)
+        return self._insert(table, rows, block, part, again=True)
+
+    def _insert(self, table: str, rows: pa.RecordBatch, block: Block, part: str, again: bool) -> float:
+        token = f"{block.token}/{part}"
+
+        def attempt(client: Client) -> int:
+            nonlocal again
+            due, again = _absent(client, table, rows, block) if again else rows, True
+            if len(due):
+                client.insert_arrow(table, pa.Table.from_batches([due]), settings=once(token))
+            return len(due)
+
+        began = time.monotonic()
+        return time.monotonic() - began if self._patiently(attempt) else 0.0
 
     def _ask(self, sql: str, **parameters: Any) -> list[Any]:
         return list(self._patiently(lambda client: client.query(sql, parameters=parameters).result_rows))
@@ -115,3 +118,15 @@ class ClickHouseBlocks:
                 return call(self._client)
 
         return patiently(attempt, self._settings.sink_budget_s, self._on_retry)
+
+
+def _absent(client: Client, table: str, rows: pa.RecordBatch, block: Block) -> pa.RecordBatch:
+    """The rows of a block whose token may be forgotten that the table does not hold; all of them while it is not."""
+    where = {"topic": block.source.topic, "partition": block.source.partition}
+    followers = client.query(FOLLOWERS, parameters={"number": block.number, **where}).result_rows[0][0]
+    if followers < REMEMBERED_BLOCKS:
+        return rows
+    span = {"table": table, "first": block.first, "last": block.last}
+    found = client.query(PRESENT, parameters=where | span).result_rows
+    offsets = rows["log_offset"].to_numpy(zero_copy_only=False)
+    return rows.filter(pa.array(~np.isin(offsets, [offset for (offset,) in found])))

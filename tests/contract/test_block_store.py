@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+from clickhouse_connect.driver.exceptions import OperationalError
 
 from app.core.block import Block
 from app.core.chunk import Partition
@@ -134,6 +135,41 @@ def test_a_forgotten_token_is_replaced_by_what_the_table_holds(client, database,
     assert kept.offsets() == list(range(10))
     assert kept.store.repeat("predictions", rows(0, 9), first, "rows once more") == 0.0
     assert kept.offsets() == list(range(10))
+
+
+class FailsOnce:
+    """A client whose first insert fails, after something else has happened."""
+
+    def __init__(self, client, meanwhile):
+        self.client, self.meanwhile = client, [meanwhile]
+
+    def insert_arrow(self, *args, **options):
+        if self.meanwhile:
+            self.meanwhile.pop()()
+            raise OperationalError("connection lost")
+        return self.client.insert_arrow(*args, **options)
+
+    def __getattr__(self, name):
+        return getattr(self.client, name)
+
+
+def test_an_insert_that_is_tried_again_too_late_is_a_repeat(client, database, monkeypatch):
+    """A recorder sleeps before its second try; by then another has written the block, and the token is forgotten."""
+    from app.edges import block_store
+
+    zombie, other = InClickHouse(database), InClickHouse(database)
+    monkeypatch.setattr(block_store, "REMEMBERED_BLOCKS", 3)
+    mine = block(1, 0, 9)
+    zombie.store.announce(mine)
+
+    def meanwhile():
+        other.store.insert("predictions", rows(0, 9), mine, "a token that the table has forgotten")
+        for number in range(1, 5):
+            other.store.announce(block(number, 0, 0, Partition(SOURCE.topic, 0)))
+
+    zombie.store._client = FailsOnce(client, meanwhile)
+    zombie.store.insert("predictions", rows(0, 9), mine, "rows")
+    assert zombie.offsets() == list(range(10))
 
 
 def test_the_ring_of_announcements_stays_small(client, database):
