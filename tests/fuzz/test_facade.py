@@ -21,8 +21,6 @@ from app.edges.clickhouse_facade.faults import Fault
 from app.edges.clickhouse_facade.statement import parse
 from tests.fuzz import mutate
 from tests.fuzz.cases import fuzz, seeds, tried
-from tests.integration.test_clickhouse_facade import Facade
-from tests.ports import free_port
 
 MAX_BODY = 1 << 16
 BETWEEN = (
@@ -158,16 +156,6 @@ def test_a_body_of_two_packed_parts_is_not_cut_short():
     headers["Content-Length"], headers["Content-Encoding"] = str(len(two)), "gzip"
     with pytest.raises(Fault, match="goes on after its end"):
         body.read(io.BytesIO(two), headers, MAX_BODY)
-
-
-@pytest.fixture(scope="module")
-def facade(tmp_path_factory):
-    running = Facade(tmp_path_factory.mktemp("facade"), free_port())
-    made = b"CREATE TABLE default.lines (n UInt32, s String) ENGINE = MergeTree ORDER BY n"
-    assert running.ask(body=made, headers={})[0] == http.client.OK
-    yield running
-    assert running.child.stop() == 0
-    assert b"Traceback" not in running.child.log.read_bytes()
 
 
 def _arrow() -> bytes:

@@ -20,9 +20,7 @@ from app.edges.registry_store import Store
 from tests import examples
 from tests.bundles import tiny_bundle
 from tests.fuzz.test_bundles import opened
-from tests.fuzz.test_facade import exchanged, facade
-
-__all__ = ["facade"]        # the fixture
+from tests.fuzz.test_facade import exchanged
 
 pytestmark = pytest.mark.filterwarnings("ignore::avro.errors.AvroWarning")
 
