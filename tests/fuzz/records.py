@@ -188,23 +188,30 @@ def _exact(value: Any, kind: Kind) -> Any:
 
 
 def values(random: Random, target: Target, count: int) -> list[bytes | None]:
-    """Some good, most of them spoilt, with the odd tombstone and record of another schema."""
+    """Some good, others spoilt, with the odd tombstone and record of another schema.
+
+    Most of them spoilt, or almost none: a clean batch, and one that only looks clean, take another way.
+    """
     goods = [target.good(random) for _ in range(12)]
-    found: list[bytes | None] = []
-    for _ in range(count):
-        kind, good = random.random(), random.choice(goods)
-        if kind < 0.15:
-            found.append(good)
-        elif kind < 0.90:
-            body = mutate.spoilt(random, good[frame.HEADER_BYTES :], goods)
-            found.append(good[: frame.HEADER_BYTES] + body)
-        elif kind < 0.97:
-            found.append(mutate.spoilt(random, good, goods))
-        elif kind < 0.99:
-            found.append(random.choice((EVOLVED_ID, UNREADABLE_ID, UNKNOWN_ID, -1)).to_bytes(5, "big", signed=True))
-        else:
-            found.append(random.choice((None, b"", b"\0" * (MAX_BYTES + 1), good + bytes(MAX_BYTES))))
-    return found
+    good_share = random.choice((0.15, 0.15, 0.98, 0.995, 1.0))
+    return [
+        random.choice(goods) if random.random() < good_share else _spoilt(random, random.choice(goods), goods)
+        for _ in range(count)
+    ]
+
+
+def _spoilt(random: Random, good: bytes, goods: Sequence[bytes]) -> bytes | None:
+    kind = random.random()
+    if kind < 0.85:
+        return good[: frame.HEADER_BYTES] + mutate.spoilt(random, good[frame.HEADER_BYTES :], goods)
+    if kind < 0.91:
+        return mutate.spoilt(random, good, goods)
+    if kind < 0.96:
+        at = random.randrange(frame.HEADER_BYTES)
+        return good[:at] + random.choice((b"\0", b"\1", b"\2", b"\x80", b"\xff")) + good[at + 1 :]
+    if kind < 0.98:
+        return random.choice((EVOLVED_ID, UNREADABLE_ID, UNKNOWN_ID, -1)).to_bytes(5, "big", signed=True)
+    return random.choice((None, b"", b"\0" * (MAX_BYTES + 1), good + bytes(MAX_BYTES)))
 
 
 def check(target: Target, given: Sequence[bytes | None], decoded: Decoded) -> None:
