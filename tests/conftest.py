@@ -75,4 +75,4 @@ def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     from app.settings import Settings
 
     url = "lmdb" if request.param == "lmdb" else request.getfixturevalue("redis_url")
-    return Settings(home=tmp_path, online_store=url)
+    return Settings(home=tmp_path, online_store=url, lookup_budget_ms=10_000)  # not what these tests are about
