@@ -1,0 +1,80 @@
+"""Rights from the declaration of the topics: each role has those of its topics and of its own groups, and no more."""
+
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from app.agents import feature_worker, recorder, scorer
+from app.cli.topics import cli
+from app.core.errors import Refused
+from app.edges import schema_folder
+from app.edges.acls import rights
+from app.edges.topics import declared
+from app.settings import Settings
+
+SETTINGS = Settings(service="one")      # beside the service of the folder schemas/
+
+
+def of_role(role, principals=None):
+    found = [right for right in rights(SETTINGS, principals) if right.role == role]
+    return {(right.principal, right.operation, right.on) for right in found}
+
+
+def test_the_declared_groups_are_those_that_workers_join():
+    groups = schema_folder.groups(SETTINGS.schemas_dir)
+    assert groups == {
+        "scorer": scorer.group_of("{service}"), "recorder": recorder.GROUP, "features": feature_worker.GROUP,
+    }  # fmt: skip
+
+
+def test_nobody_has_more_than_topics_and_groups_of_the_declaration():
+    names = {topic.name for topic in declared(SETTINGS)}
+    found = rights(SETTINGS)
+    assert {right.kind for right in found} == {"topic", "group"}
+    assert {right.name for right in found if right.kind == "topic"} == names
+    assert not [right for right in found if right.kind == "topic" and right.prefixed]
+    assert {right.operation for right in found if right.role != "setup"} == {"Read", "Write"}
+
+
+def test_a_recorder_reads_and_writes_nothing():
+    assert of_role("recorder") == {
+        ("User:weir-recorder", "Read", "group weir-recorder"),
+        *(("User:weir-recorder", "Read", f"topic weir.{name}")
+          for name in ("predictions", "outcomes", "dead-letters", "ledger")),
+    }  # fmt: skip
+
+
+def test_a_role_without_a_group_of_its_own_has_those_named_after_it():
+    assert ("User:weir-applications", "Read", "group applications-*") in of_role("applications")
+    assert not [on for _, _, on in of_role("business systems") if on.startswith("group")], "it reads nothing"
+
+
+def test_a_principal_for_each_service_has_no_right_on_the_requests_of_another():
+    found = of_role("scorer", {"scorer": "User:score-{service}"})
+    own = {on for principal, _, on in found if principal == "User:score-one"}
+    assert own == {
+        "group weir-scorer-one", "topic weir.requests.one", "topic weir.predictions", "topic weir.dead-letters",
+        "topic weir.ledger",
+    }  # fmt: skip
+
+
+def test_a_role_that_does_not_exist_is_refused_with_those_that_do():
+    with pytest.raises(Refused, match=r"there is no role scorr in schemas/topics.yaml: name one of .*recorder, scorer"):
+        rights(SETTINGS, {"scorr": "User:x"})
+
+
+def test_the_command_shows_calls_of_kafkas_own_tool():
+    shown = CliRunner().invoke(cli, ["acls", "--commands", "--principal", "applications=User:CN=shop"])
+    assert shown.exit_code == 0, shown.output
+    lines = shown.output.splitlines()
+    assert len(lines) == len(rights(Settings()))
+    assert all(re.match(r"kafka-acls\.sh --bootstrap-server \S+ --add --allow-principal \S+ --operation ", line)
+               for line in lines)  # fmt: skip
+    (groups,) = [line for line in lines if "--group applications-" in line]
+    assert groups.endswith("--allow-principal User:CN=shop --operation Read --group applications- "
+                           "--resource-pattern-type prefixed")  # fmt: skip
+
+
+def test_a_principal_without_a_role_is_a_mistake_in_the_call():
+    assert CliRunner().invoke(cli, ["acls", "--principal", "User:x"]).exit_code == 2
