@@ -194,8 +194,9 @@ def values(random: Random, target: Target, count: int) -> list[bytes | None]:
     """
     goods = [target.good(random) for _ in range(12)]
     good_share = random.choice((0.15, 0.15, 0.98, 0.995, 1.0))
+    how = random.choice((_spoilt, _spoilt, _of_another_frame))
     return [
-        random.choice(goods) if random.random() < good_share else _spoilt(random, random.choice(goods), goods)
+        random.choice(goods) if random.random() < good_share else how(random, random.choice(goods), goods)
         for _ in range(count)
     ]
 
@@ -204,14 +205,18 @@ def _spoilt(random: Random, good: bytes, goods: Sequence[bytes]) -> bytes | None
     kind = random.random()
     if kind < 0.85:
         return good[: frame.HEADER_BYTES] + mutate.spoilt(random, good[frame.HEADER_BYTES :], goods)
-    if kind < 0.91:
-        return mutate.spoilt(random, good, goods)
     if kind < 0.96:
-        at = random.randrange(frame.HEADER_BYTES)
-        return good[:at] + random.choice((b"\0", b"\1", b"\2", b"\x80", b"\xff")) + good[at + 1 :]
-    if kind < 0.98:
-        return random.choice((EVOLVED_ID, UNREADABLE_ID, UNKNOWN_ID, -1)).to_bytes(5, "big", signed=True)
+        return mutate.spoilt(random, good, goods)
     return random.choice((None, b"", b"\0" * (MAX_BYTES + 1), good + bytes(MAX_BYTES)))
+
+
+def _of_another_frame(random: Random, good: bytes, _: Sequence[bytes]) -> bytes:
+    """A good body, so that only a look at the frame can tell."""
+    if random.random() < 0.5:
+        schema_id = random.choice((READER_ID, EVOLVED_ID, UNREADABLE_ID, UNKNOWN_ID, -1, 7 << 24, 7 << 8, 0))
+        return random.choice((b"\0", b"\0", b"\1")) + schema_id.to_bytes(4, "big", signed=True) + good[5:]
+    at = random.randrange(frame.HEADER_BYTES)
+    return good[:at] + random.choice((b"\0", b"\1", b"\2", b"\x80", b"\xff")) + good[at + 1 :]
 
 
 def check(target: Target, given: Sequence[bytes | None], decoded: Decoded) -> None:
