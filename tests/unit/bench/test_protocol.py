@@ -83,3 +83,28 @@ def test_machines_are_told_apart_by_what_they_are_not_by_their_load():
     assert machine.fingerprint(this) == machine.fingerprint(this | {"load_average": [9.0, 9.0, 9.0]})
     assert machine.fingerprint(this) != machine.fingerprint(this | {"cores": 128})
     assert "/" not in machine.fingerprint(this)
+
+
+def test_a_cold_key_never_comes_twice_and_warm_ones_have_all_come_before_the_measured_part():
+    from tests.bench.workload import KEYS, WARM_KEYS, Workload, keys
+
+    workload = Workload(service="any", looked_up=True, hit_share=0.95)
+    warm = WARM_KEYS // workload.partitions
+    found = keys(workload, 1, 3 * warm)
+    assert set(found) == set(KEYS)
+    for column in found.values():
+        assert len(set(column[:warm])) == warm
+        later = column[warm:]
+        cold = [key for key in later if key.startswith("c")]
+        assert len(cold) == len(set(cold))
+        assert set(later) - set(cold) <= set(column[:warm])
+        assert len(cold) / len(later) == pytest.approx(0.05, abs=0.01)
+
+
+def test_requests_of_a_loop_are_found_by_where_they_lie():
+    from tests.bench.latency import request_numbers
+
+    base = {0: 100, 1: 90, 2: 80}
+    sent = np.arange(30)
+    where = sent % 3, np.array([base[p] for p in (sent % 3).tolist()]) + sent // 3
+    assert request_numbers(*where, base, 3).tolist() == sent.tolist()
