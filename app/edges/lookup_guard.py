@@ -20,7 +20,9 @@ class LookupGuard:
     """Calls of the online store for one micro-batch after the other: `begin`, `ask` as often as needed, `end`.
 
     A call that raises Unavailable, or has not answered when the batch's budget is spent, gives None, and so do the
-    batch's further calls: they are one failure for the breaker. One thread at a time.
+    batch's further calls: they are one failure for the breaker. While a call that was given up is still under way,
+    batches are not held up by another; each further budget that it lasts is one more failure, however many batches come
+    in that time, so that one slow answer does not open the breaker. One thread at a time.
 
     budget_s: for all calls of a batch together. now_s: monotonic seconds.
     own_thread: calls run in a thread of their own, so that the budget holds whatever a call waits for (a socket, a
@@ -34,6 +36,7 @@ class LookupGuard:
         self._breaker, self._budget_s, self._now_s = breaker, budget_s, now_s
         self._executor = ThreadPoolExecutor(1, "lookup") if own_thread else None
         self._late: Future[Any] | None = None          # a call that was given up, and may still hold the thread
+        self._failed_s = -budget_s                     # when a failure was last counted
         self._deadline_s = 0.0
         self._may_ask = True
         self._asked = False
@@ -58,11 +61,18 @@ class LookupGuard:
         self._asked = True
         try:
             return call() if self._executor is None else self._within_budget(self._executor, call)
+        except _Owed as error:
+            if self._breaker.state is BreakerState.HALF_OPEN or self._now_s() - self._failed_s >= self._budget_s:
+                self._count(error)
         except Unavailable as error:
-            self._may_ask = False
-            self._breaker.failed(self._now_s())
-            self._tell(str(error))
-            return None
+            self._count(error)
+        self._may_ask = False
+        return None
+
+    def _count(self, error: Unavailable) -> None:
+        self._failed_s = self._now_s()
+        self._breaker.failed(self._failed_s)
+        self._tell(str(error))
 
     def end(self) -> None:
         """The micro-batch is looked up: without a failure the store is well, if it was asked at all."""
@@ -77,7 +87,7 @@ class LookupGuard:
 
     def _within_budget(self, executor: ThreadPoolExecutor, call: Callable[[], T]) -> T:
         if self._late is not None and not self._late.done():
-            raise Unavailable("the online store still owes an earlier answer", remedy="check its load")
+            raise _Owed("the online store still owes an earlier answer", remedy="check its load and the network")
         self._late = None
         future = executor.submit(call)
         try:
@@ -98,3 +108,7 @@ class LookupGuard:
         elif state is BreakerState.CLOSED and self._told is BreakerState.OPEN:
             log.info("online store answers again")
             self._told = state
+
+
+class _Owed(Unavailable):
+    """A call that was given up has not ended."""
