@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     chunk_max_records: int = 4096                   # records handed over per poll; past this a chunk gains nothing
     inflight_max_records: int = 32_768              # fetched and not yet acknowledged; polling pauses above it
     inflight_max_kbytes: int = 65_536               # the same in bytes of values, for records that are large
+    compression: Literal["none", "lz4", "zstd"] = "lz4"  # of what workers write: a third of the bytes, 0.4 us a row
     commit_interval_s: float = 1.0                  # what a crash replays at most, beside the work in flight
 
     # Schema Registry

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sized
 from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 from app.agents import lag
-from app.core.batch import MicroBatch
 from app.core.errors import Unavailable
 from app.edges.transport import ChunkApp
 from app.telemetry import Telemetry
 
+S = TypeVar("S", bound=Sized)
 T = TypeVar("T")
 
 SMALL_ROWS = 128  # two or three milliseconds of work, of which two changes of thread would cost a quarter
@@ -62,7 +62,7 @@ async def _run(new: Callable[[], ChunkApp], telemetry: Telemetry, role: str) -> 
         raise app.failure
 
 
-async def handed_over(executor: Executor, work: Callable[[MicroBatch], T], batch: MicroBatch) -> T:
+async def handed_over(executor: Executor, work: Callable[[S], T], batch: S) -> T:
     """work(batch), in the executor's thread, or here when the batch is so small that handing it over costs as much."""
     if len(batch) <= SMALL_ROWS:
         return work(batch)

@@ -12,7 +12,6 @@ from typing import Any
 
 from app.agents.host import handed_over, parked_on_failure
 from app.agents.intake import Intake
-from app.core.batch import MicroBatch
 from app.core.contract import requests_topic
 from app.core.errors import Refused
 from app.core.features import Status
@@ -21,12 +20,12 @@ from app.core.pace import Pace
 from app.edges.producer import Producer
 from app.edges.spans import Span, Spans
 from app.edges.transport import ChunkApp, chunk_topic, new_app
-from app.scoring.predict import Scored, Scorer
+from app.scoring.predict import Prepared, Scored, Scorer
 from app.settings import Settings
 from app.telemetry import BatchScored, Telemetry
 
 PREDICTIONS, DEAD_LETTERS, LEDGER = "weir.predictions", "weir.dead-letters", "weir.ledger"
-AHEAD = 3  # scored batches that may wait for a delivery: it lasts as long as computing one or two
+AHEAD = 2  # scored batches that may wait for a delivery: it lasts as long as computing one or two
 
 
 def group_of(service: str) -> str:
@@ -61,28 +60,40 @@ async def score(app: ChunkApp, intake: Intake, pace: Pace, parts: Parts) -> None
     """Score requests as they come. At least once: a row may be written twice, never lost.
 
     1. take a micro-batch, un-acknowledged      3. write what it gave, wait for delivery
-    2. score it, while earlier ones are written  4. acknowledge its chunks
+    2. prepare it, then run the model on it      4. acknowledge its chunks
 
-    Computing and writing each have one thread, so batches keep their order. All that was computed while a delivery
-    was waited for is the next delivery.
+    Preparing, running and writing each have one thread, so batches keep their order while one is prepared, another one
+    is run and earlier ones are written. All that was run while a delivery was waited for is the next delivery.
     """
-    settings = app.settings
-    limit = DeadLetterLimit(settings.dead_letter_limit, settings.dead_letter_window)
+    prepared: asyncio.Queue[_Prepared] = asyncio.Queue(1)
     done: asyncio.Queue[_Done] = asyncio.Queue(AHEAD)
-    with ThreadPoolExecutor(1, "compute") as compute, ThreadPoolExecutor(1, "write") as writer:
-        delivering = asyncio.ensure_future(_deliver(done, parts, writer))
-        delivering.add_done_callback(partial(_report, app))
+    prepare = partial(parts.scorer.prepare, tick=time.perf_counter)
+    with (
+        ThreadPoolExecutor(1, "prepare") as preparing, ThreadPoolExecutor(1, "run") as running,
+        ThreadPoolExecutor(1, "write") as writing,
+    ):  # fmt: skip
+        followers = [
+            asyncio.ensure_future(_run(prepared, done, pace, parts, _limit(app.settings), running)),
+            asyncio.ensure_future(_deliver(done, parts, writing)),
+        ]
+        for follower in followers:
+            follower.add_done_callback(partial(_report, app))
         try:
             async for batch, events in intake.batches():
-                scored = await handed_over(compute, partial(_compute, parts.scorer), batch)
-                pace.took(len(batch), scored.timing.busy_s + scored.encode_s, scored.slack_s)
-                if limit.add(len(batch), len(scored.rejects)):
-                    await done.join()        # the batches before it are good
-                    raise _too_many(limit, scored)
-                await done.put(_Done(scored, events, limit.share))
+                await prepared.put(_Prepared(await handed_over(preparing, prepare, batch), events))
+            await prepared.join()
             await done.join()
         finally:
-            delivering.cancel()
+            for follower in followers:
+                follower.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A batch for the model, and the Faust events to acknowledge at its end."""
+
+    ready: Prepared
+    events: list[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +105,26 @@ class _Done:
     share: float
 
 
-def _compute(scorer: Scorer, batch: MicroBatch) -> Scored:
-    return scorer.score(batch, wall_ms=time.time_ns() // 1_000_000, tick=time.perf_counter)
+async def _run(
+    prepared: asyncio.Queue[_Prepared], done: asyncio.Queue[_Done], pace: Pace, parts: Parts, limit: DeadLetterLimit,
+    running: ThreadPoolExecutor,
+) -> None:
+    def finish(ready: Prepared) -> Scored:
+        return parts.scorer.finish(ready, wall_ms=time.time_ns() // 1_000_000, tick=time.perf_counter)
+
+    while True:
+        one = await prepared.get()
+        scored = await handed_over(running, finish, one.ready)
+        pace.took(len(scored.batch), scored.timing.busy_s + scored.encode_s, scored.slack_s)
+        if limit.add(len(scored.batch), len(scored.rejects)):
+            await done.join()                # the batches before it are good
+            raise _too_many(limit, scored)
+        await done.put(_Done(scored, one.events, limit.share))
+        prepared.task_done()
+
+
+def _limit(settings: Settings) -> DeadLetterLimit:
+    return DeadLetterLimit(settings.dead_letter_limit, settings.dead_letter_window)
 
 
 def _too_many(limit: DeadLetterLimit, scored: Scored) -> Refused:

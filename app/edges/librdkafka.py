@@ -41,6 +41,7 @@ _TOPIC_AT: Final = 8            # of a message: where its topic's address is
 _PRODUCER, _CONSUMER = 0, 1     # rd_kafka_type_t
 _ASSIGN: Final = -175           # RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS
 _FATAL: Final = -150            # RD_KAFKA_RESP_ERR__FATAL
+_QUEUED, _IN_FLIGHT = 1, 2      # RD_KAFKA_PURGE_F_QUEUE, RD_KAFKA_PURGE_F_INFLIGHT
 _TEXT: Final = 512              # bytes for an error's text
 
 
@@ -103,6 +104,7 @@ _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {
     "rd_kafka_produce_batch": (c_int, c_void_p, c_int32, c_int, c_void_p, c_int),
     "rd_kafka_flush": (c_int, c_void_p, c_int),
     "rd_kafka_outq_len": (c_int, c_void_p),
+    "rd_kafka_purge": (c_int, c_void_p, c_int),
 }
 
 
@@ -428,6 +430,11 @@ class BatchProducer(_Client):
         if not left:
             self._kept.clear()
         return left
+
+    def purge(self) -> None:
+        """Give up what is queued, and no longer wait for what has been sent."""
+        self._lib.rd_kafka_purge(self._handle, _QUEUED | _IN_FLIGHT)
+        self._lib.rd_kafka_flush(self._handle, 0)          # their delivery reports
 
     def close(self) -> None:
         """Let go of everything, delivered or not."""

@@ -95,7 +95,7 @@ class Poller:
         self._closing: set[Partition] = set()
         self._generation = 0
         self.failure: BaseException | None = None      # what the polling thread died of
-        self.joined = False
+        self.joined = False                            # the group has dealt out, and not taken back since
         self.paused = False                            # librdkafka fetches nothing: too much is un-acknowledged
         self._quiet = self._abandoned = False
         self._commit_fails_since: float | None = None
@@ -160,6 +160,11 @@ class Poller:
         self._stop.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(self._drain_s + 2 * COMMITTED_S)
+
+    @property
+    def draining(self) -> bool:
+        """No work begins any more."""
+        return self._quiet
 
     @property
     def assignment(self) -> set[Partition]:
@@ -410,6 +415,7 @@ class Poller:
         """Close the books of `sources`, which are all of ours: the range assignment revokes everything each time."""
         with self._lock:
             self._generation += 1
+            self.joined = False                        # until the group deals out again
             self._queue.clear()
             for source in sources:
                 for state in (

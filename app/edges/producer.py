@@ -27,13 +27,14 @@ class Producer:
         self._refusal = Refusal()
         config = client_config(settings, client_id) | {
             "enable.idempotence": True,
+            "enable.gapless.guarantee": True,              # the recorder drops what comes after a later record
             "acks": "all",
             "linger.ms": 0,                                # a micro-batch is written whole: nothing to wait for
-            "compression.type": "lz4",
+            "compression.type": settings.compression,
             "batch.num.messages": 10_000,
             "message.max.bytes": 8 * 1024 * 1024,          # a dead letter carries an oversized request whole
             "queue.buffering.max.messages": 1_000_000,
-            "message.timeout.ms": int(settings.sink_budget_s * 1000),
+            "message.timeout.ms": 0,                       # record by record it would make gaps; flush() has a budget
             "delivery.report.only.error": True,            # a call per delivered record would cost a third of the write
         }
         # librdkafka retries connections by itself; flush() tells the outcome
@@ -59,6 +60,8 @@ class Producer:
         Raises Unavailable, as `kafka_errors.unavailable` words it, when the budget runs out or a record failed.
         """
         left = self._flush()
+        if left or self._failed:
+            self._producer.purge()                         # what follows a lost record must be lost with it
         self._refusal.check(self._brokers)
         failed = self._failed.copy()
         self._failed.clear()
@@ -79,6 +82,7 @@ class Producer:
         return 0
 
     def close(self) -> None:
-        """Deliver what is left, within the budget."""
-        self._producer.flush(self._budget_s)
+        """Deliver what is left, within the budget; give up the rest, so that nothing of it comes later on its own."""
+        if self._flush():
+            self._producer.purge()
         self._producer.close()

@@ -307,12 +307,14 @@ class ChunkApp(faust.App):
         return consumer.poller.progress() if consumer is not None and consumer.polling else {}
 
     def ready(self) -> tuple[bool, str]:
-        """Whether the worker has joined its group, for the readiness page."""
+        """Whether the worker is in its group and takes work, for the readiness page."""
         if self.failure is not None:
             return False, f"stopping: {self.failure}"
         consumer = cast(ChunkConsumer, self._consumer)
         if consumer is None or not consumer.polling or not consumer.poller.joined:
             return False, "joining the consumer group"
+        if consumer.poller.draining:
+            return False, "draining"
         return True, f"{len(consumer.poller.assignment)} partitions"
 
 

@@ -88,6 +88,27 @@ class Scored:
     slack_s: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A micro-batch, ready for the model.
+
+    rows, origin, kept: of the rows that may be scored. rejects: of the others, by what turned them away. slack_s: as in
+    Scored. spent_s: seconds for decoding, for looking up, for assembling.
+    """
+
+    batch: MicroBatch
+    rows: pa.RecordBatch
+    origin: npt.NDArray[np.int32]
+    kept: Assembled
+    rejects: tuple[Rejects, ...]
+    block: FeatureBlock | None
+    slack_s: float | None
+    spent_s: tuple[float, float, float]
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+
 class Scorer:
     """Scores micro-batches of one service, one at a time."""
 
@@ -103,6 +124,10 @@ class Scorer:
         wall_ms: time of scoring, as recorded. tick: monotonic seconds, to measure stages by.
         Raises what the lookup and the model raise: a broken world, not bad data.
         """
+        return self.finish(self.prepare(batch, tick=tick), wall_ms=wall_ms, tick=tick)
+
+    def prepare(self, batch: MicroBatch, *, tick: Callable[[], float]) -> Prepared:
+        """The first half of `score`, up to the model's matrix; it may run while another batch is finished."""
         service, began = self._service, tick()
         decoded = service.decode(batch.values)
         rows, origin = decoded.rows, decoded.origin
@@ -114,7 +139,14 @@ class Scorer:
         looked_up_at = tick()
         assembled = self._assembler.build(rows, block)
         rows, origin, kept = _keep(rows, on_time, assembled)
-        assembled_at = tick()
+        unusable = replace(assembled.rejects, record=on_time[assembled.rejects.record])
+        spent_s = decoded_at - began, looked_up_at - decoded_at, tick() - looked_up_at
+        return Prepared(batch, rows, origin, kept, (decoded.rejects, unreal, late, unusable), block, slack_s, spent_s)
+
+    def finish(self, ready: Prepared, *, wall_ms: int, tick: Callable[[], float]) -> Scored:
+        """The second half of `score`."""
+        service, began = self._service, tick()
+        rows, origin, kept, block = ready.rows, ready.origin, ready.kept, ready.block
         variant = service.route.assign(rows.column(rows.schema.get_field_index(service.sticky_key)))
         ran = isolate.scores_of(
             service.run, kept.matrix, known_good=service.known_good, max_failed=service.max_failed
@@ -123,19 +155,16 @@ class Scorer:
         if not np.isfinite(scores).all():
             rows, origin, kept, variant, scores, failed = _keep_finite(rows, origin, kept, variant, ran)
         ran_at = tick()
-        stages = np.diff([began, decoded_at, looked_up_at, assembled_at, ran_at])
-        timing = records.Timing(batch.wait_s, *(float(seconds) for seconds in stages))
-        bad = assembled.rejects
-        unusable = replace(bad, record=on_time[bad.record])
-        rejects = Rejects.concat([decoded.rejects, unreal, late, unusable, failed])
-        written = self._encode(batch, rows, origin, variant, scores, kept, rejects, timing, wall_ms)
+        timing = records.Timing(ready.batch.wait_s, *ready.spent_s, ran_at - began)
+        rejects = Rejects.concat([*ready.rejects, failed])
+        written = self._encode(ready.batch, rows, origin, variant, scores, kept, rejects, timing, wall_ms)
         return Scored(
-            batch, written, rows.num_rows, rejects, timing, tick() - ran_at,
+            ready.batch, written, rows.num_rows, rejects, timing, tick() - ran_at,
             block.hits if block else 0, block.lookups if block else 0,
             self._count_status(kept.status), self._oldest(kept.age_s),
             rows.column(rows.schema.get_field_index("traceparent")),
             service.bundle.service, service.route.variants[0], max(ran.calls - 1, 0), block.store if block else None,
-            slack_s,
+            ready.slack_s,
         )
 
     def _late(self, rows: pa.RecordBatch) -> _Turned:
