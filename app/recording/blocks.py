@@ -139,11 +139,12 @@ class PartitionBlocks:
 
     def announce(self, pieces: Sequence[Piece], marks_after: Marks) -> Block:
         """The announcement of these pieces as the next block."""
-        before = self.latest.received_ms if self.latest else 0      # producers' clocks differ: their times may fall
+        # Always later than the block before: clocks of producers differ, and a repeat of an old block must win no tie.
+        before = self.latest.received_ms if self.latest else -1
         return Block(
             source=self.source, number=self.latest.number + 1 if self.latest else 1, first=pieces[0].first,
             last=pieces[-1].last, checksum=checksum(pieces), marks=self.marks, marks_after=marks_after,
-            received_ms=max(before, pieces[-1].chunk.newest_ms),
+            received_ms=max(before + 1, pieces[-1].chunk.newest_ms),
         )
 
     def ready(self) -> list[Piece] | None:

@@ -58,10 +58,23 @@ def predictions(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.in
 def outcomes(
     rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.int64], received_ms: npt.NDArray[np.int64]
 ) -> pa.RecordBatch:
-    """Rows of table outcomes from n rows that passed `check_outcomes`. received_ms: int64[n], broker time."""
+    """Rows of table outcomes from n rows of one block that passed `check_outcomes`. received_ms: int64[n], broker time.
+
+    Of several outcomes of one prediction only the last: the table would keep no other, and a repeat of the block must
+    not find the others missing and insert them after it.
+    """
+    last = _last_of_each(pc.utf8_lower(rows["prediction_id"]))
+    rows, offsets, received_ms = rows.take(pa.array(last)), offsets[last], received_ms[last]
     columns = {name: rows[name] for name in rows.schema.names}
     columns["received_at"] = pa.array(received_ms).cast(UTC_MS)
     return _with_log(columns, log, offsets, times=("occurred_at",))
+
+
+def _last_of_each(words: pa.Array) -> npt.NDArray[np.int64]:
+    """Where each distinct word comes last, ascending."""
+    codes = pc.dictionary_encode(words).indices.to_numpy(zero_copy_only=False)
+    _, from_the_end = np.unique(codes[::-1], return_index=True)
+    return np.sort(len(codes) - 1 - from_the_end)
 
 
 def check_outcomes(rows: pa.RecordBatch) -> Rejects:

@@ -137,6 +137,24 @@ def test_a_forgotten_token_is_replaced_by_what_the_table_holds(client, database,
     assert kept.offsets() == list(range(10))
 
 
+def test_a_repeat_brings_no_outcome_back_that_was_corrected(client, database, monkeypatch):
+    """The table has replaced the first outcome by the second of the same block, and has forgotten the token."""
+    from app.edges import block_store
+
+    kept = InClickHouse(database)
+    monkeypatch.setattr(block_store, "REMEMBERED_BLOCKS", 3)
+    source = Partition("weir.outcomes", 0)
+    mine = block(1, 0, 1, source)
+    given = records.outcomes([records.prediction_id(0, 7), records.prediction_id(0, 7).upper()], [0.0, 1.0])
+    shaped = tables.outcomes(given, source, np.arange(2), np.full(2, mine.received_ms))
+    kept.store.announce(mine)
+    kept.store.insert("outcomes", shaped, mine, "a token that the table has forgotten")
+    for number in range(2, 6):
+        kept.store.announce(block(number, number, number, source))
+    kept.store.repeat("outcomes", shaped, mine, "rows")
+    assert client.query("SELECT label, log_offset FROM outcomes FINAL").result_rows == [(1.0, 1)]
+
+
 class FailsOnce:
     """A client whose first insert fails, after something else has happened."""
 

@@ -277,3 +277,4 @@ def test_what_was_received_later_has_the_later_time_however_the_log_was_cut():
     offsets, times = store.column("outcomes", "log_offset"), store.column("outcomes", "received_at")
     assert offsets == list(range(26))
     assert times == sorted(times)
+    assert len(set(times)) == 2, "no tie between blocks, which a repeat would win"
