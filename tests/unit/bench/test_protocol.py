@@ -33,7 +33,7 @@ def test_what_came_while_the_generator_still_wrote_is_not_counted():
 
 @pytest.mark.parametrize("times", [np.empty(0, np.int64), np.zeros(100, np.int64)])
 def test_nothing_and_a_single_batch_have_no_rate(times):
-    with pytest.raises(ValueError, match="no record|too few"):
+    with pytest.raises(ValueError, match=r"no record|too few"):
         window(times)
 
 
