@@ -24,7 +24,7 @@ from app.edges.schema_registry import Registry
 from app.telemetry import Telemetry
 from app.wire import request_contract
 from tests import tiny_requests as tiny
-from tests.bundles import SIGNATURE
+from tests.bundles import SIGNATURE, tiny_bundle
 from tests.ports import free_port
 from tests.service_under_test import MAX_BYTES, START_S, Service
 from tests.waiting import until
@@ -188,7 +188,10 @@ def test_whatever_is_missing_is_named_with_a_remedy(stack: Stack, service: Servi
     )
     cases: list[tuple[dict[str, object], str]] = [
         ({"registry_url": nowhere}, rf"the schema registry does not answer .*\({nowhere}\): start it or set WEIR_REG"),
-        ({"service": topicless}, f"topic {requests_topic(topicless)} does not exist .*: run `weir topics create`"),
+        (
+            {"service": topicless, "bundle": str(tiny_bundle(tmp_path, service=topicless))},
+            f"topic {requests_topic(topicless)} does not exist .*: run `weir topics create`",
+        ),
         ({"service": "unknown"}, "subject weir.requests.unknown-value is not in the .*: run `weir topics create`"),
         ({"bundle": ""}, "no bundle is named: give --bundle PATH or set WEIR_BUNDLE"),
         ({"bundle": "absent"}, "there is no bundle absent .*: name a folder that `weir bundle build` wrote"),
