@@ -59,12 +59,11 @@ class Producer:
 
         Raises Unavailable, as `kafka_errors.unavailable` words it, when the budget runs out or a record failed.
         """
-        left = self._flush()
-        if left or self._failed:
+        left, failed = self._flush(), self._failed.copy()
+        if left or failed:
             self._producer.purge()                         # what follows a lost record must be lost with it
-        self._refusal.check(self._brokers)
-        failed = self._failed.copy()
         self._failed.clear()
+        self._refusal.check(self._brokers)
         if failed:
             raise unavailable(failed[0], self._brokers, f"{left + len(failed)} records were not delivered")
         if left:
