@@ -174,3 +174,26 @@ def test_statements_that_answer_nothing(client, table):
     client.command(f"{insert} 's' SELECT 2, 'x FORMAT Null'")
     assert client.command(f"SELECT count() FROM {table}") == 2
     assert client.command(f"EXISTS TABLE {table}") == 1
+
+
+@pytest.mark.parametrize(("change", "code"), [
+    ("ALTER TABLE {t} ADD CONSTRAINT cheap CHECK cost_nusd > 0", 469),
+    ("CREATE MATERIALIZED VIEW v_{t} ENGINE = Log AS SELECT id + throwIf(id >= 0) AS id FROM {t}", 395),
+    ("ALTER TABLE {t} MODIFY SETTING min_free_disk_bytes_to_perform_insert = 1000000000000000", 243),
+])  # fmt: skip
+def test_an_insert_that_fails_when_it_commits_is_no_success(client, table, change, code):
+    """A full disk is the worst of them: whoever believes the answer has lost the rows."""
+    client.command(change.format(t=table))
+    with pytest.raises(DatabaseError, match=rf"Code: {code}\."):
+        client.insert_arrow(table, rows(0, 10), settings=token("a"))
+
+
+def test_settings_within_an_insert_count(client, table):
+    import urllib.parse
+    import urllib.request
+
+    text = f"INSERT INTO {table} (id, cost_nusd) SETTINGS insert_deduplication_token = 'inside' FORMAT CSV\n1,2\n"
+    address = f"{client.url}/?" + urllib.parse.urlencode({"database": client.database})
+    for _ in range(2):
+        urllib.request.urlopen(urllib.request.Request(address, data=text.encode()), timeout=10).close()
+    assert client.query(f"SELECT id, cost_nusd FROM {table}").result_rows == [(1, 2)]

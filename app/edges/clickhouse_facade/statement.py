@@ -25,6 +25,7 @@ _KEYWORD = re.compile(
     _LITERALS + rb"|\b(?:(?P<format>FORMAT)\s++(?P<name>[A-Za-z][A-Za-z0-9]*)[ \t;]*(?:\r?\n)?|(?P<values>VALUES)\b)",
     re.IGNORECASE | re.DOTALL,
 )
+_SETTINGS = re.compile(_LITERALS + rb"|\b(?P<settings>SETTINGS)\s", re.IGNORECASE | re.DOTALL)
 _AFTER_FORMAT = re.compile(rb"\s*+(?:SETTINGS\s.*)?;?\s*+", re.IGNORECASE | re.DOTALL)
 
 
@@ -67,6 +68,16 @@ def parse(query: bytes, body: bytes, default_format: str) -> Statement:
                 return Statement(head[: found.start()].rstrip(), found["name"].decode(), data, has_result=False)
         return Statement(text, default_format, has_result=False)
     return Statement(text, _result_format(text) or default_format, has_result=not _NO_RESULT.match(text[:HEAD_BYTES]))
+
+
+def split_settings(insert: bytes) -> tuple[bytes, bytes]:
+    """An INSERT's text before its SETTINGS clause, and that clause; b"" when it has none.
+
+    >>> split_settings(b"INSERT INTO `SETTINGS` (a) SETTINGS x = 1")
+    (b'INSERT INTO `SETTINGS` (a)', b'SETTINGS x = 1')
+    """
+    found = next((found for found in _SETTINGS.finditer(insert) if found["settings"] is not None), None)
+    return (insert[: found.start()].rstrip(), insert[found.start() :]) if found else (insert, b"")
 
 
 def _result_format(text: bytes) -> str:
