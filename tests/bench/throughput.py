@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
+from app.core.errors import WeirError
 from tests.bench import limit, peers_in_turn
 from tests.bench.drain import STAGES, Case, Drained, drain
 from tests.bench.peers.run import Peer
@@ -48,14 +50,22 @@ def measure(
     rates: dict[str, list[limit.Rate]] = defaultdict(list)
     drained: dict[str, list[Drained]] = defaultdict(list)
     took: dict[str, list[peers_in_turn.Took]] = defaultdict(list)
+    beside: dict[int, float] = {}       # round -> what the peers of that round are compared with
     drain(stand, configurations[0], rows_of(configurations[0], protocol.drain_rows // 2))    # a JVM warms up
     for turn in range(rounds or protocol.rounds):
         for case in configurations:
             model = stand.service(case.workload).bundle / "model.onnx"
             alone = limit.headline(model, case.workload.features, protocol.limit_s)
-            found = drain(stand, case, rows_of(case, protocol.drain_rows))
+            try:
+                found = drain(stand, case, rows_of(case, protocol.drain_rows))
+            except (AssertionError, RuntimeError, WeirError) as error:      # the other rounds and cases still tell
+                judge.refuse(f"{case.name}, round {turn + 1}: {error}")
+                say(judge.broken[-1])
+                continue
             rates[case.name].append(alone)
             drained[case.name].append(found)
+            if case is configurations[0]:
+                beside[turn] = found.events_per_s
             say(
                 f"round {turn + 1}  {case.name:32} {found.events_per_s:>9,.0f}/s  limit {alone.per_s:>9,.0f}/s  "
                 f"ratio {found.events_per_s / alone.per_s:.2f}  CPU {found.scorer_us:.1f} + {found.broker_us:.1f} us"
@@ -63,8 +73,11 @@ def measure(
         for peer in peers if turn < protocol.peer_rounds else ():
             took[peer.name].append(peers_in_turn.take(stand, stand.service(INSIDE), peer, turn, judge))
             say(f"round {turn + 1}  peer {peer.name:27} {took[peer.name][-1].events_per_s:>9,.0f}/s")
-    entries = [entry(stand.broker, case, drained[case.name], rates[case.name], judge) for case in configurations]
-    ours = [one.events_per_s for one in drained[configurations[0].name][: protocol.peer_rounds]]
+    entries = [
+        entry(stand.broker, case, drained[case.name], rates[case.name], judge)
+        for case in configurations if drained[case.name]
+    ]  # fmt: skip
+    ours = [beside.get(turn, math.nan) for turn in range(min(protocol.peer_rounds, rounds or protocol.rounds))]
     return entries, [peers_in_turn.entry(peer, took[peer.name], ours, judge) for peer in peers]
 
 
