@@ -80,6 +80,7 @@ class Model:
         """bundle: a bundle's folder, or an ONNX file. Raises Refused when it is not an ONNX model of that shape."""
         path = bundle / "model.onnx" if bundle.is_dir() else bundle
         session, self.placement = _session(path, threads)
+        self.metadata: dict[str, str] = _metadata(session, path)
         inputs, outputs = session.get_inputs(), session.get_outputs()
         shape = inputs[0].shape if len(inputs) == 1 else []
         if len(outputs) != 1 or len(shape) != 2 or not isinstance(shape[1], int) or isinstance(shape[0], int):
@@ -98,7 +99,6 @@ class Model:
         self.width: int = shape[1]
         self.input_tensor: str = inputs[0].name
         self.output_tensor: str = outputs[0].name
-        self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
         self._runner: Runner
         if self.placement.provider == CUDA:
             self._runner = Bucketed(session, self.width, len(outputs[0].shape), device="cuda")
@@ -231,6 +231,17 @@ def _open(
             f"{path.name} is not an ONNX model that can be run: {first_line}", where=str(path),
             remedy="export the model to ONNX and build the bundle again",
         ) from error  # fmt: skip
+
+
+def _metadata(session: ort.InferenceSession, path: Path) -> dict[str, str]:
+    """The file's own metadata. Raises Refused when a text in the file is not UTF-8, which shows when it is asked for."""
+    try:
+        for tensor in (*session.get_inputs(), *session.get_outputs()):
+            _ = tensor.name, tensor.shape, tensor.type
+        return dict(session.get_modelmeta().custom_metadata_map)
+    except UnicodeDecodeError as error:
+        what = f"{path.name} has a name or a note that is not UTF-8"
+        raise Refused(what, where=str(path), remedy="export it again") from error
 
 
 def _nodes(session: ort.InferenceSession) -> dict[str, tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 import shutil
 from pathlib import Path
@@ -39,20 +40,20 @@ def bundle(tmp_path_factory) -> Path:
 
 def opened(bundle: Path, changed: dict[str, bytes], renamed: bool = True) -> store.Opened | Refused:
     """What comes of a copy with some files changed, under the digest of what it then holds."""
-    copy = bundle.parent / "copy"
-    shutil.copytree(bundle, copy)
+    draft = bundle.parent / "draft"
+    shutil.copytree(bundle, draft)
     try:
         for name, content in changed.items():
-            (copy / name).write_bytes(content)
-        name = store.digest(store.file_hashes(copy)) if renamed else bundle.name
+            (draft / name).write_bytes(content)
+        name = store.digest(store.file_hashes(draft)) if renamed else bundle.name
         target = bundle.parent.parent / name
-        copy.rename(target)
-        copy = target
+        draft.rename(target)
+        draft = target
         return store.open_bundle(target, Settings(bundles_dir=bundle.parent, home=bundle.parent))
     except Refused as refusal:
         return refusal
     finally:
-        shutil.rmtree(copy)
+        shutil.rmtree(draft)
 
 
 def spoilt_text(random: Random, text: str) -> bytes:
@@ -76,11 +77,11 @@ def spoilt_tree(random: Random, text: str) -> bytes:
         holder, key = random.choice(places)
         action = random.random()
         if action < 0.75:
-            holder[key] = random.choice(ODD)
+            holder[key] = copy.deepcopy(random.choice(ODD))
         elif action < 0.9 or not isinstance(holder, dict):
             del holder[key]
         else:
-            holder[random.choice(("extra", 5, None))] = random.choice(ODD)
+            holder[random.choice(("extra", 5, None))] = copy.deepcopy(random.choice(ODD))
     return yaml.dump(content, sort_keys=False).encode()
 
 

@@ -88,6 +88,12 @@ def test_golden_rows_that_are_no_parquet_are_refused(bundle, cut):
     assert isinstance(opened(bundle, {store.GOLDEN: (bundle / store.GOLDEN).read_bytes()[:cut]}), Refused)
 
 
+@pytest.mark.parametrize("name", [b"weir.owner", b"score", b"weir.service"])
+def test_a_name_in_a_graph_that_is_not_text_is_refused(bundle, name):
+    raw = (bundle / store.MODEL).read_bytes()
+    assert isinstance(opened(bundle, {store.MODEL: raw.replace(name, b"\xb1" + name[1:])}), Refused)
+
+
 def graph(nodes: list[onnx.NodeProto], width: int) -> bytes:
     taken = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, width])
     given = helper.make_tensor_value_info("score", TensorProto.FLOAT, [None, 1])
