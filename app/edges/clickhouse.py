@@ -25,6 +25,7 @@ PASSING = frozenset(
     {159, 164, 201, 202, 209, 210, 225, 236, 241, 242, 243, 252, 279, 285, 319, 394, 425, 439, 999, 1002}
 )
 UNKNOWN_TABLE, UNKNOWN_DATABASE, WRONG_PASSWORD, NO_ACCESS = 60, 81, 516, 497
+NOT_ENOUGH_SPACE = 243
 CONNECT_TIMEOUT_S = 3    # a server on the network answers in milliseconds; longer only hides that it is away
 SYSTEM_ERROR = re.compile(r"\[Errno -?\d+\] ([^'\")]+)")
 SERVER_ERROR = re.compile(r"DB::Exception: (.*?)(?: \(version [^)]*\).*)?$")
@@ -81,6 +82,10 @@ def answering(where: str) -> Iterator[None]:
             raise Refused(
                 f"ClickHouse refuses a statement: {text}", where=where,
                 remedy="run `weir migrate`; if the tables are right, this is a defect of Weir",
+            ) from error
+        if code == NOT_ENOUGH_SPACE:
+            raise Unavailable(
+                f"ClickHouse's disk is full: {text}", where=where, remedy="make room; nothing is lost meanwhile"
             ) from error
         raise Unavailable(
             f"ClickHouse does not answer: {text}", where=where,
