@@ -21,6 +21,7 @@ DURABLE = ("--fsync",)
 BUDGET_S = 3.0              # of a recorder that must give up while ClickHouse is away
 WINDOW = 10                 # inserts that a table remembers, not 10,000; recorders count on a tenth, as ever
 SMALL_WINDOW = Path(__file__).parent / "small_window"
+SPARE_BYTES = 2 << 20       # ClickHouse reserves one MiB for an insert before it begins
 DISK_MIB = 200              # an empty database of the harness needs about a tenth
 # A file system of its own for one process: it needs no right on this machine, and it is gone with the process.
 OWN_DISK = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
@@ -190,7 +191,7 @@ def disk_full(scene: Scene, rounds: int) -> list[float]:
     recoveries = []
     for _ in range(rounds):
         filler = _inside(scene, rows / "filler")
-        _fill(filler)
+        _fill(filler, scene.chance.randrange(SPARE_BYTES))
         log = scene.children["recorder"]
         status = scene.ended("recorder", 60)
         assert status == 1, f"status {status}"
@@ -207,8 +208,8 @@ def _inside(scene: Scene, path: Path) -> Path:
     return Path(f"/proc/{scene.stack.child('clickhouse').pid}/root{path.resolve()}")
 
 
-def _fill(filler: Path) -> None:
-    """Write until there is no room left."""
+def _fill(filler: Path, spare: int) -> None:
+    """Write until there is no room left, then give some bytes back, so that an insert begins and cannot end."""
     with filler.open("wb", buffering=0) as held:
         for size in (1 << 20, 1 << 12):
             try:
@@ -216,6 +217,7 @@ def _fill(filler: Path) -> None:
                     held.write(b"\0" * size)
             except OSError:
                 continue
+        held.truncate(max(0, held.tell() - spare))
 
 
 FAULTS = [
