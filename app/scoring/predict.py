@@ -21,7 +21,7 @@ from app.scoring import isolate, records
 from app.scoring.assemble import Assembled, Assembler, event_ms
 from app.scoring.route import Route
 
-Encode = Callable[[pa.RecordBatch], pa.BinaryArray]
+Encode = Callable[[pa.RecordBatch, dict[str, object]], pa.BinaryArray]
 _Turned = tuple[npt.NDArray[np.bool_], Reason, list[str]]      # bool[n], and why, and a detail for each that is true
 
 EVENT_MS = (0, 4_102_444_800_000)  # 1970 to 2100, milliseconds: within the years of a UUIDv7 and of ClickHouse's dates
@@ -34,7 +34,7 @@ class Service:
     decode: n record values -> Decoded. run: float32[n, k] -> float32[n].
     known_good: float32[1, k], a row that the model has scored; max_failed: rows of a batch on which it may raise.
     sticky_key: request column that the route hashes.
-    encode_*: columns under the contract of that record -> framed values; of predictions also what all rows share.
+    encode_*: columns under the contract of that record, and what all rows share -> framed values.
     """
 
     bundle: Bundle
@@ -43,7 +43,7 @@ class Service:
     run: Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
     route: Route
     clock: Clock
-    encode_predictions: Callable[[pa.RecordBatch, dict[str, object]], pa.BinaryArray]
+    encode_predictions: Encode
     encode_dead_letters: Encode
     encode_ledger: Encode
     worker: str
@@ -194,9 +194,9 @@ class Scorer:
             kept.matrix, kept.age_s, kept.status, timing, wall_ms,
         )) if rows.num_rows else []
         buried = service.encode_dead_letters(
-            records.dead_letters(batch, rejects, service.bundle.service, wall_ms)
+            *records.dead_letters(batch, rejects, service.bundle.service, wall_ms)
         ) if len(rejects) else []
-        entries = service.encode_ledger(records.ledger(
+        entries = service.encode_ledger(*records.ledger(
             batch, rejects, "scorer", service.bundle.service, service.bundle.short_digest, service.worker, wall_ms
         ))
         at = np.searchsorted(origin, batch.bounds)     # a chunk's rows and rejects stand together, in record order

@@ -16,7 +16,8 @@ from app.core.rejects import Rejects
 from app.scoring import identity
 from app.scoring.assemble import event_ms
 
-MS = pa.timestamp("ms", tz="UTC")
+# Columns of n values, and by name what is the same in all rows.
+Columns = tuple[pa.RecordBatch, dict[str, object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +63,10 @@ def predictions(
     status: npt.NDArray[np.uint8],
     timing: Timing,
     scored_at_ms: int,
-) -> tuple[pa.RecordBatch, dict[str, object]]:
-    """n scored rows under predictions/v1.avsc: columns in the batch's record order, and what is the same in all rows.
+) -> Columns:
+    """n scored rows under predictions/v1.avsc, in the batch's record order.
 
-    What may differ between rows but does not in this batch, such as its partition, is among the latter.
+    What may differ between rows but does not in this batch, such as its partition, is among the constants.
     """
     times = event_ms(rows)
     sources = [chunk.source for chunk in batch.chunks]
@@ -122,35 +123,31 @@ def _ids(
     return ids
 
 
-def dead_letters(batch: MicroBatch, rejects: Rejects, service: str, rejected_at_ms: int) -> pa.RecordBatch:
+def dead_letters(batch: MicroBatch, rejects: Rejects, service: str, rejected_at_ms: int) -> Columns:
     """r rejected records under dead_letters/v1.avsc, with their original bytes."""
     where = origins(batch, rejects.record)
     chunks = [batch.chunks[index] for index in where.chunk]
-    n = len(rejects)
-    return pa.RecordBatch.from_pydict({
+    column = {
         "source_topic": pa.array([chunk.source.topic for chunk in chunks], pa.string()),
         "source_partition": pa.array([chunk.source.partition for chunk in chunks], pa.int32()),
         "source_offset": pa.array(where.offset, pa.int64()),
-        "service": _constant(service, n),
         "stage": pa.array([stage.value for stage in rejects.stage], pa.string()),
         "reason": pa.array([reason.value for reason in rejects.reason], pa.string()),
         "detail": pa.array(rejects.detail, pa.string()),
         "key": pa.concat_arrays([chunk.keys for chunk in batch.chunks]).take(rejects.record).cast(pa.binary()),
         "value": batch.values.take(rejects.record).cast(pa.binary()),
-        "rejected_at": _constant(rejected_at_ms, n, pa.int64()).cast(MS),
-    })
+    }
+    return pa.RecordBatch.from_pydict(column), {"service": service, "rejected_at": rejected_at_ms}
 
 
 def ledger(
     batch: MicroBatch, rejects: Rejects, role: str, service: str, digest: str, worker: str, recorded_at_ms: int
-) -> pa.RecordBatch:
+) -> Columns:
     """One entry a chunk under ledger/v1.avsc: what was read, and that each record was scored or rejected."""
     chunks, c = batch.chunks, len(batch.chunks)
     read = np.array([len(chunk) for chunk in chunks], np.int32)
     rejected = np.histogram(rejects.record, batch.bounds)[0].astype(np.int32) if len(rejects) else np.zeros(c, np.int32)
-    return pa.RecordBatch.from_pydict({
-        "role": _constant(role, c),
-        "service": _constant(service, c),
+    column = {
         "source_topic": pa.array([chunk.source.topic for chunk in chunks]),
         "source_partition": pa.array([chunk.source.partition for chunk in chunks], pa.int32()),
         "first": pa.array([chunk.first for chunk in chunks], pa.int64()),
@@ -158,10 +155,9 @@ def ledger(
         "read": pa.array(read),
         "scored": pa.array(read - rejected),
         "rejected": pa.array(rejected),
-        "digest": _constant(digest, c),
-        "worker": _constant(worker, c),
-        "recorded_at": _constant(recorded_at_ms, c, pa.int64()).cast(MS),
-    })
+    }
+    constants = {"role": role, "service": service, "digest": digest, "worker": worker, "recorded_at": recorded_at_ms}
+    return pa.RecordBatch.from_pydict(column), constants
 
 
 def _constant(value: str | int, n: int, dtype: pa.DataType | None = None) -> pa.Array:
