@@ -234,7 +234,7 @@ def _open(
 
 
 def _metadata(session: ort.InferenceSession, path: Path) -> dict[str, str]:
-    """The file's own metadata. Raises Refused when a text in the file is not UTF-8, which shows when it is asked for."""
+    """The file's own metadata. Raises Refused when a text in the file is not UTF-8, which shows when asked for."""
     try:
         for tensor in (*session.get_inputs(), *session.get_outputs()):
             _ = tensor.name, tensor.shape, tensor.type
