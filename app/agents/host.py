@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Sized
 from concurrent.futures import Executor
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ S = TypeVar("S", bound=Sized)
 T = TypeVar("T")
 
 SMALL_ROWS = 128  # two or three milliseconds of work, of which two changes of thread would cost a quarter
+SWITCH_S = 1e-3  # how long a thread keeps the interpreter from another: the loop and the poller do little, and soon
 STOP_S = 60.0  # twice the sink budget: a drain that takes longer hangs
 
 
@@ -27,6 +29,7 @@ def run(new: Callable[[], ChunkApp], telemetry: Telemetry, role: str) -> None:
     new: called inside the event loop, since Faust binds to the loop at hand.
     Raises what made the worker fail: un-acknowledged chunks are then replayed by the group.
     """
+    sys.setswitchinterval(SWITCH_S)
     gc.collect()
     gc.freeze()  # what was opened stays until the end: no collection needs to look at it again
     asyncio.run(_run(new, telemetry, role))

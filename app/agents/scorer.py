@@ -20,7 +20,7 @@ from app.core.pace import Pace
 from app.edges.producer import Producer
 from app.edges.spans import Span, Spans
 from app.edges.transport import ChunkApp, chunk_topic, new_app
-from app.scoring.predict import Prepared, Scored, Scorer
+from app.scoring.predict import Ran, Scored, Scorer
 from app.settings import Settings
 from app.telemetry import BatchScored, Telemetry
 
@@ -59,29 +59,32 @@ def new_scorer(settings: Settings, parts: Parts) -> ChunkApp:
 async def score(app: ChunkApp, intake: Intake, pace: Pace, parts: Parts) -> None:
     """Score requests as they come. At least once: a row may be written twice, never lost.
 
-    1. take a micro-batch, un-acknowledged      3. write what it gave, wait for delivery
+    1. take a micro-batch, un-acknowledged      3. encode and write what it gave, wait for delivery
     2. prepare it, then run the model on it      4. acknowledge its chunks
 
     Preparing, running and writing each have one thread, so batches keep their order while one is prepared, another one
-    is run and earlier ones are written. All that was run while a delivery was waited for is the next delivery.
+    is run, with the next at hand, and earlier ones are written. All that was run while a delivery was waited for is the
+    next delivery.
     """
-    prepared: asyncio.Queue[_Prepared] = asyncio.Queue(1)
+    begun: asyncio.Queue[_Begun] = asyncio.Queue(AHEAD)
     done: asyncio.Queue[_Done] = asyncio.Queue(AHEAD)
     prepare = partial(parts.scorer.prepare, tick=time.perf_counter)
+    run = partial(parts.scorer.run, tick=time.perf_counter)
     with (
         ThreadPoolExecutor(1, "prepare") as preparing, ThreadPoolExecutor(1, "run") as running,
         ThreadPoolExecutor(1, "write") as writing,
     ):  # fmt: skip
         followers = [
-            asyncio.ensure_future(_run(prepared, done, pace, parts, _limit(app.settings), running)),
-            asyncio.ensure_future(_deliver(done, parts, writing)),
+            asyncio.ensure_future(_judge(begun, done, _limit(app.settings))),
+            asyncio.ensure_future(_deliver(done, pace, parts, writing)),
         ]
         for follower in followers:
             follower.add_done_callback(partial(_report, app))
         try:
             async for batch, events in intake.batches():
-                await prepared.put(_Prepared(await handed_over(preparing, prepare, batch), events))
-            await prepared.join()
+                ready = await handed_over(preparing, prepare, batch)
+                await begun.put(_Begun(asyncio.ensure_future(handed_over(running, run, ready)), events))
+            await begun.join()
             await done.join()
         finally:
             for follower in followers:
@@ -89,80 +92,80 @@ async def score(app: ChunkApp, intake: Intake, pace: Pace, parts: Parts) -> None
 
 
 @dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A batch for the model, and the Faust events to acknowledge at its end."""
+class _Begun:
+    """A batch that the model runs on, or soon will, and the Faust events to acknowledge at its end."""
 
-    ready: Prepared
+    ran: asyncio.Future[Ran]
     events: list[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """A scored batch on its way out. share: of dead letters in the window, when it was scored."""
+    """A batch with its scores, to be written. share: of dead letters in the window, when it was scored."""
 
-    scored: Scored
+    ran: Ran
     events: list[Any]
     share: float
 
 
-async def _run(
-    prepared: asyncio.Queue[_Prepared], done: asyncio.Queue[_Done], pace: Pace, parts: Parts, limit: DeadLetterLimit,
-    running: ThreadPoolExecutor,
-) -> None:
-    def finish(ready: Prepared) -> Scored:
-        return parts.scorer.finish(ready, wall_ms=time.time_ns() // 1_000_000, tick=time.perf_counter)
-
+async def _judge(begun: asyncio.Queue[_Begun], done: asyncio.Queue[_Done], limit: DeadLetterLimit) -> None:
+    """Scored batches in their order; stops the worker at the first one with which too many records are dead letters."""
     while True:
-        one = await prepared.get()
-        scored = await handed_over(running, finish, one.ready)
-        pace.took(len(scored.batch), scored.timing.busy_s + scored.encode_s, scored.slack_s)
-        if limit.add(len(scored.batch), len(scored.rejects)):
+        one = await begun.get()
+        ran = await one.ran
+        if limit.add(len(ran.good.batch), len(ran.rejects)):
             await done.join()                # the batches before it are good
-            raise _too_many(limit, scored)
-        await done.put(_Done(scored, one.events, limit.share))
-        prepared.task_done()
+            raise _too_many(limit, ran)
+        await done.put(_Done(ran, one.events, limit.share))
+        begun.task_done()
 
 
 def _limit(settings: Settings) -> DeadLetterLimit:
     return DeadLetterLimit(settings.dead_letter_limit, settings.dead_letter_window)
 
 
-def _too_many(limit: DeadLetterLimit, scored: Scored) -> Refused:
+def _too_many(limit: DeadLetterLimit, ran: Ran) -> Refused:
     """Stops before a broken stream drains into the dead letters: nothing of this batch is written or acknowledged."""
-    reasons = ", ".join(f"{n} {reason}" for reason, n in Counter(scored.rejects.reason).most_common(3))
-    source = scored.batch.chunks[0].source
+    reasons = ", ".join(f"{n} {reason}" for reason, n in Counter(ran.rejects.reason).most_common(3))
+    head = ran.good.batch.chunks[0]
     return Refused(
         f"{limit.rejected} of the last {limit.read} records are dead letters, latest {reasons}",
-        where=f"{source.topic}, partition {source.partition}, offset {scored.batch.chunks[0].first}",
+        where=f"{head.source.topic}, partition {head.source.partition}, offset {head.first}",
         remedy="repair the producer, or raise WEIR_DEAD_LETTER_LIMIT, and start the scorer again",
     )
 
 
-async def _deliver(done: asyncio.Queue[_Done], parts: Parts, writer: ThreadPoolExecutor) -> None:
+async def _deliver(done: asyncio.Queue[_Done], pace: Pace, parts: Parts, writing: ThreadPoolExecutor) -> None:
     while True:
         ready = [await done.get()]
         while not done.empty():
             ready.append(done.get_nowait())
         began = time.perf_counter()
-        await asyncio.get_running_loop().run_in_executor(writer, _write, parts.producer, [one.scored for one in ready])
-        produce_s = (time.perf_counter() - began) / len(ready)
-        for one in ready:
+        write = partial(_write, parts, [one.ran for one in ready])
+        delivered = await asyncio.get_running_loop().run_in_executor(writing, write)
+        produce_s = (time.perf_counter() - began - sum(scored.encode_s for scored in delivered)) / len(ready)
+        for one, scored in zip(ready, delivered, strict=True):
             for event in one.events:
                 event.ack()
-            _tell(one.scored, parts, one.share, produce_s)
+            pace.took(len(scored.batch), scored.timing.busy_s + scored.encode_s, scored.slack_s)
+            _tell(scored, parts, one.share, produce_s)
             done.task_done()
 
 
-def _write(producer: Producer, ready: list[Scored]) -> None:
+def _write(parts: Parts, ready: list[Ran]) -> list[Scored]:
     """Everything goes to the partition number of its request, so that source offsets only rise within a partition."""
-    for scored in ready:
+    delivered = []
+    for ran in ready:
+        scored = parts.scorer.encode(ran, wall_ms=time.time_ns() // 1_000_000, tick=time.perf_counter)
         for chunk, written in zip(scored.batch.chunks, scored.written, strict=True):
             for topic, values in (
                 (PREDICTIONS, written.predictions), (DEAD_LETTERS, written.dead_letters), (LEDGER, written.ledger)
             ):  # fmt: skip
                 if len(values):
-                    producer.write(topic, chunk.source.partition, values)
-    producer.flush()
+                    parts.producer.write(topic, chunk.source.partition, values)
+        delivered.append(scored)
+    parts.producer.flush()
+    return delivered
 
 
 def _tell(scored: Scored, parts: Parts, share: float, produce_s: float) -> None:

@@ -164,6 +164,7 @@ class Stack:
                 "registry_url": f"http://{HOST}:{registry_port}",
                 "registry_auth": SecretStr(""),
                 "session_timeout_s": SESSION_TIMEOUT_S,
+                "compression": "none",  # no network between these processes: it would only cost both sides time
                 **({} if durable_log else {"fetch_wait_max_ms": FETCH_WAIT_MAX_MS}),
             }
         )

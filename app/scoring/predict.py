@@ -109,6 +109,22 @@ class Prepared:
         return len(self.batch)
 
 
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """A micro-batch with its scores.
+
+    good: the rows that have one, n of them. variant: int8[n]. scores: float32[n]. rejects: of all other records.
+    model_retries: as in Scored.
+    """
+
+    good: Prepared
+    variant: npt.NDArray[np.int8]
+    scores: npt.NDArray[np.float32]
+    rejects: Rejects
+    timing: records.Timing
+    model_retries: int
+
+
 class Scorer:
     """Scores micro-batches of one service, one at a time."""
 
@@ -124,10 +140,10 @@ class Scorer:
         wall_ms: time of scoring, as recorded. tick: monotonic seconds, to measure stages by.
         Raises what the lookup and the model raise: a broken world, not bad data.
         """
-        return self.finish(self.prepare(batch, tick=tick), wall_ms=wall_ms, tick=tick)
+        return self.encode(self.run(self.prepare(batch, tick=tick), tick=tick), wall_ms=wall_ms, tick=tick)
 
     def prepare(self, batch: MicroBatch, *, tick: Callable[[], float]) -> Prepared:
-        """The first half of `score`, up to the model's matrix; it may run while another batch is finished."""
+        """The first part of `score`, up to the model's matrix. A batch may be in each of the parts at the same time."""
         service, began = self._service, tick()
         decoded = service.decode(batch.values)
         rows, origin = decoded.rows, decoded.origin
@@ -143,10 +159,10 @@ class Scorer:
         spent_s = decoded_at - began, looked_up_at - decoded_at, tick() - looked_up_at
         return Prepared(batch, rows, origin, kept, (decoded.rejects, unreal, late, unusable), block, slack_s, spent_s)
 
-    def finish(self, ready: Prepared, *, wall_ms: int, tick: Callable[[], float]) -> Scored:
-        """The second half of `score`."""
+    def run(self, ready: Prepared, *, tick: Callable[[], float]) -> Ran:
+        """The second part: scores, and the rows for which there are none."""
         service, began = self._service, tick()
-        rows, origin, kept, block = ready.rows, ready.origin, ready.kept, ready.block
+        rows, origin, kept = ready.rows, ready.origin, ready.kept
         variant = service.route.assign(rows.column(rows.schema.get_field_index(service.sticky_key)))
         ran = isolate.scores_of(
             service.run, kept.matrix, known_good=service.known_good, max_failed=service.max_failed
@@ -154,17 +170,21 @@ class Scorer:
         scores, failed = ran.scores, Rejects()
         if not np.isfinite(scores).all():
             rows, origin, kept, variant, scores, failed = _keep_finite(rows, origin, kept, variant, ran)
-        ran_at = tick()
-        timing = records.Timing(ready.batch.wait_s, *ready.spent_s, ran_at - began)
-        rejects = Rejects.concat([*ready.rejects, failed])
-        written = self._encode(ready.batch, rows, origin, variant, scores, kept, rejects, timing, wall_ms)
+        timing = records.Timing(ready.batch.wait_s, *ready.spent_s, tick() - began)
+        good = replace(ready, rows=rows, origin=origin, kept=kept)
+        return Ran(good, variant, scores, Rejects.concat([*ready.rejects, failed]), timing, max(ran.calls - 1, 0))
+
+    def encode(self, ran: Ran, *, wall_ms: int, tick: Callable[[], float]) -> Scored:
+        """The last part: what is to be written."""
+        began, good, block, bundle = tick(), ran.good, ran.good.block, self._service.bundle
+        written = self._encode(ran, wall_ms)
         return Scored(
-            ready.batch, written, rows.num_rows, rejects, timing, tick() - ran_at,
+            good.batch, written, good.rows.num_rows, ran.rejects, ran.timing, tick() - began,
             block.hits if block else 0, block.lookups if block else 0,
-            self._count_status(kept.status), self._oldest(kept.age_s),
-            rows.column(rows.schema.get_field_index("traceparent")),
-            service.bundle.service, service.route.variants[0], max(ran.calls - 1, 0), block.store if block else None,
-            ready.slack_s,
+            self._count_status(good.kept.status), self._oldest(good.kept.age_s),
+            good.rows.column(good.rows.schema.get_field_index("traceparent")),
+            bundle.service, self._service.route.variants[0], ran.model_retries, block.store if block else None,
+            good.slack_s,
         )
 
     def _late(self, rows: pa.RecordBatch) -> _Turned:
@@ -184,22 +204,19 @@ class Scorer:
         keys = {name: rows.column(rows.schema.get_field_index(name)) for name in self._keys}
         return lookup.read(keys, self._service.clock.now_ms(int(event_ms(rows).max(initial=0))) * 1000)
 
-    def _encode(
-        self, batch: MicroBatch, rows: pa.RecordBatch, origin: npt.NDArray[np.int32], variant: npt.NDArray[np.int8],
-        scores: npt.NDArray[np.float32], kept: Assembled, rejects: Rejects, timing: records.Timing, wall_ms: int,
-    ) -> tuple[Written, ...]:
-        service = self._service
+    def _encode(self, ran: Ran, wall_ms: int) -> tuple[Written, ...]:
+        service, good, batch, rejects = self._service, ran.good, ran.good.batch, ran.rejects
         predictions = service.encode_predictions(*records.predictions(
-            rows, batch, records.origins(batch, origin), service.bundle, service.route.variants, variant, scores,
-            kept.matrix, kept.age_s, kept.status, timing, wall_ms,
-        )) if rows.num_rows else []
+            good.rows, batch, records.origins(batch, good.origin), service.bundle, service.route.variants, ran.variant,
+            ran.scores, good.kept.matrix, good.kept.age_s, good.kept.status, ran.timing, wall_ms,
+        )) if good.rows.num_rows else []
         buried = service.encode_dead_letters(
             *records.dead_letters(batch, rejects, service.bundle.service, wall_ms)
         ) if len(rejects) else []
         entries = service.encode_ledger(*records.ledger(
             batch, rejects, "scorer", service.bundle.service, service.bundle.short_digest, service.worker, wall_ms
         ))
-        at = np.searchsorted(origin, batch.bounds)     # a chunk's rows and rejects stand together, in record order
+        at = np.searchsorted(good.origin, batch.bounds)     # a chunk's rows and rejects stand together, in record order
         bad = np.searchsorted(rejects.record, batch.bounds)
         return tuple(
             Written(predictions[at[i] : at[i + 1]], buried[bad[i] : bad[i + 1]], entries[i : i + 1])
