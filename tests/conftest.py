@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import prometheus_client  # noqa: F401  before any test imports feast, which would switch it to files shared by processes
+import hypothesis
 import pytest
 
 from tests.kafka_cluster import kafka_libs
@@ -15,6 +16,9 @@ from tests.redis_server import redis_server
 if TYPE_CHECKING:
     from app.edges.embedded import Stack
     from app.settings import Settings
+
+hypothesis.settings.register_profile("weir", deadline=None)  # a busy machine is no finding
+hypothesis.settings.load_profile("weir")
 
 
 BROKERS: dict[str, str | None] = {"tansu": None, "kafka": "kafka"}  # None: what tests have that do not choose
