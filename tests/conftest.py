@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import prometheus_client  # noqa: F401  before any test imports feast, which would switch it to files shared by processes
 import hypothesis
+import prometheus_client  # noqa: F401  before any test imports feast, which would switch it to files shared by processes
 import pytest
 
 from tests.kafka_cluster import kafka_libs
