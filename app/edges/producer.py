@@ -14,6 +14,11 @@ from app.edges.kafka_errors import Refusal, unavailable
 from app.edges.librdkafka import BatchProducer
 from app.settings import Settings
 
+# What the records after a lost one fail with; the lost one says why.
+CONSEQUENCES = {
+    KafkaError._GAPLESS_GUARANTEE, KafkaError._FATAL, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT
+}  # fmt: skip
+
 
 class Producer:
     """Writes lists of values to a partition; `flush` returns when all of them are on the broker, or raises.
@@ -63,9 +68,11 @@ class Producer:
         if left or failed:
             self._producer.purge()                         # what follows a lost record must be lost with it
         self._failed.clear()
-        self._refusal.check(self._brokers)
+        cause = next((error for error in failed if error.code() not in CONSEQUENCES), None)
+        if cause is None:
+            self._refusal.check(self._brokers)
         if failed:
-            raise unavailable(failed[0], self._brokers, f"{left + len(failed)} records were not delivered")
+            raise unavailable(cause or failed[0], self._brokers, f"{left + len(failed)} records were not delivered")
         if left:
             raise Unavailable(
                 f"{left} records were not delivered: no answer",
