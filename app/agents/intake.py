@@ -11,7 +11,7 @@ from app.core.batch import ClosedBy, MicroBatch
 from app.core.pace import FixedPace, Pace
 from app.edges.transport import ChunkApp
 
-UNDERWAY_S = 0.05  # for chunks that Faust has and has yet to hand over: some turns of the event loop
+UNDERWAY_S = 0.02  # for chunks fetched before the batch opened: Faust hands them over in some turns of the event loop
 
 
 class Intake:
@@ -44,13 +44,13 @@ class Intake:
         """The events of one batch, beginning with `event`, and why it was closed."""
         events, rows, opened_s = [event], len(event.value), time.monotonic()
         self._pace.arrived(rows, opened_s)
-        oldest_ms = event.value.oldest_ms
+        oldest_ms, fetched = event.value.oldest_ms, self._app.waiting()
         while rows < self._pace.max_rows:
             now_s = time.monotonic()
             age_s = max(0.0, time.time() - oldest_ms / 1000)
             left_s, why = self._pace.wait_s(rows, now_s - opened_s, age_s, now_s)
-            if self._app.waiting() > rows:
-                left_s = max(left_s, UNDERWAY_S)
+            if rows < fetched:
+                left_s = max(left_s, opened_s + UNDERWAY_S - now_s)
             event = await self._event(now_s + left_s)
             if event is None:
                 return events, why

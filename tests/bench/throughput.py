@@ -51,7 +51,7 @@ def measure(
     drained: dict[str, list[Drained]] = defaultdict(list)
     took: dict[str, list[peers_in_turn.Took]] = defaultdict(list)
     beside: dict[int, float] = {}       # round -> what the peers of that round are compared with
-    drain(stand, configurations[0], rows_of(configurations[0], protocol.drain_rows // 2))    # a JVM warms up
+    drain(stand, configurations[0], rows_of(configurations[0], 2 * protocol.drain_rows))     # a JVM warms up
     for turn in range(rounds or protocol.rounds):
         for case in configurations:
             model = stand.service(case.workload).bundle / "model.onnx"
