@@ -123,7 +123,8 @@ def cut(source: Partition, values: list[bytes | None], bounds: list[int], fetche
     """Chunks of a log whose record i has offset i; bounds: where chunks begin, and the end."""
     return [
         Chunk(
-            source, first, end - 1, pa.array(values[first:end], pa.large_binary()), pa.nulls(end - first, pa.large_binary()),
+            source, first, end - 1,
+            pa.array(values[first:end], pa.large_binary()), pa.nulls(end - first, pa.large_binary()),
             np.arange(first, end, dtype=np.int64),
             BASE_MS + 1000 * first, BASE_MS + 1000 * (end - 1), fetched_at_s,
         )
