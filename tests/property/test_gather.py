@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from app.edges.librdkafka import gather
 
 
-@given(st.lists(st.none() | st.binary(max_size=40), max_size=50), st.randoms(use_true_random=False))
+@given(st.lists(st.none() | st.binary(max_size=40), max_size=150), st.randoms(use_true_random=False))
 def test_what_lies_at_the_addresses_is_gathered_in_their_order(values, random):
     held = [None if value is None else ctypes.create_string_buffer(value, len(value) + 1) for value in values]
     order = list(range(len(values)))
