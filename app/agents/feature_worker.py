@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from app.agents.features import FOREVER, Applied, FeatureUpdater
-from app.agents.host import handed_over, parked_on_failure
+from app.agents.host import parked_on_failure
 from app.agents.intake import Intake
+from app.agents.lane import Lane
 from app.core.batch import MicroBatch
 from app.core.errors import Refused
 from app.core.pace import FixedPace
@@ -84,10 +84,10 @@ async def apply(
 
     following = asyncio.ensure_future(parked_on_failure(app, follow())) if replayed else None
     try:
-        with ThreadPoolExecutor(1, "apply") as worker:
+        with Lane("apply") as lane:
             async for batch, events in intake.batches():
                 async with turn:
-                    _tell(telemetry, await handed_over(worker, step, batch))
+                    _tell(telemetry, await lane.start(step, batch))
                 for event in events:
                     event.ack()
     finally:

@@ -6,19 +6,14 @@ import asyncio
 import gc
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Sized
-from concurrent.futures import Executor
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from app.agents import lag
 from app.core.errors import Unavailable
 from app.edges.transport import ChunkApp
 from app.telemetry import Telemetry
 
-S = TypeVar("S", bound=Sized)
-T = TypeVar("T")
-
-SMALL_ROWS = 128  # two or three milliseconds of work, of which two changes of thread would cost a quarter
 SWITCH_S = 1e-3  # how long a thread keeps the interpreter from another: the loop and the poller do little, and soon
 STOP_S = 60.0  # twice the sink budget: a drain that takes longer hangs
 
@@ -63,13 +58,6 @@ async def _run(new: Callable[[], ChunkApp], telemetry: Telemetry, role: str) -> 
         ))  # fmt: skip
     if app.failure is not None:
         raise app.failure
-
-
-async def handed_over(executor: Executor, work: Callable[[S], T], batch: S) -> T:
-    """work(batch), in the executor's thread, or here when the batch is so small that handing it over costs as much."""
-    if len(batch) <= SMALL_ROWS:
-        return work(batch)
-    return await asyncio.get_running_loop().run_in_executor(executor, work, batch)
 
 
 async def parked_on_failure(app: ChunkApp, work: Awaitable[Any]) -> None:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from app.agents.host import handed_over, parked_on_failure
+from app.agents.host import parked_on_failure
 from app.agents.intake import Intake
+from app.agents.lane import Lane
 from app.core.contract import requests_topic
 from app.core.errors import Refused
 from app.core.features import Status
@@ -62,18 +63,15 @@ async def score(app: ChunkApp, intake: Intake, pace: Pace, parts: Parts) -> None
     1. take a micro-batch, un-acknowledged      3. encode and write what it gave, wait for delivery
     2. prepare it, then run the model on it      4. acknowledge its chunks
 
-    Preparing, running and writing each have one thread, so batches keep their order while one is prepared, another one
-    is run, with the next at hand, and earlier ones are written. All that was run while a delivery was waited for is the
-    next delivery.
+    Preparing, running and writing each do one batch at a time, so batches keep their order while one is prepared,
+    another one is run, with the next at hand, and earlier ones are written. All that was run while a delivery was
+    waited for is the next delivery.
     """
     begun: asyncio.Queue[_Begun] = asyncio.Queue(AHEAD)
     done: asyncio.Queue[_Done] = asyncio.Queue(AHEAD)
     prepare = partial(parts.scorer.prepare, tick=time.perf_counter)
     run = partial(parts.scorer.run, tick=time.perf_counter)
-    with (
-        ThreadPoolExecutor(1, "prepare") as preparing, ThreadPoolExecutor(1, "run") as running,
-        ThreadPoolExecutor(1, "write") as writing,
-    ):  # fmt: skip
+    with Lane("prepare") as preparing, Lane("run") as running, ThreadPoolExecutor(1, "write") as writing:
         followers = [
             asyncio.ensure_future(_judge(begun, done, _limit(app.settings))),
             asyncio.ensure_future(_deliver(done, pace, parts, writing)),
@@ -82,8 +80,8 @@ async def score(app: ChunkApp, intake: Intake, pace: Pace, parts: Parts) -> None
             follower.add_done_callback(partial(_report, app))
         try:
             async for batch, events in intake.batches():
-                ready = await handed_over(preparing, prepare, batch)
-                await begun.put(_Begun(asyncio.ensure_future(handed_over(running, run, ready)), events))
+                ready = await preparing.start(prepare, batch)
+                await begun.put(_Begun(running.start(run, ready), events))
             await begun.join()
             await done.join()
         finally:
