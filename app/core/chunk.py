@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -61,6 +61,17 @@ class Chunk:
             offsets=np.concatenate([chunk.offsets for chunk in chunks]),
             newest_ms=tail.newest_ms,
         )
+
+    @staticmethod
+    def merged(chunks: Iterable[Chunk], max_records: int) -> list[Chunk]:
+        """Chunks of each partition put together, up to max_records; partitions in the order of their first chunk."""
+        runs: dict[Partition, list[list[Chunk]]] = {}
+        for chunk in chunks:
+            mine = runs.setdefault(chunk.source, [[]])
+            if mine[-1] and sum(map(len, mine[-1])) + len(chunk) > max_records:
+                mine.append([])
+            mine[-1].append(chunk)
+        return [Chunk.merge(run) for mine in runs.values() for run in mine]
 
 
 @dataclass(frozen=True, slots=True)

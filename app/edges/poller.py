@@ -17,15 +17,15 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException
 
-from app.core.chunk import Amount, Chunk, ChunkBook, Partition
+from app.core.chunk import Amount, Chunk, Partition
+from app.edges.held_partition import HeldPartition, Progress
 from app.edges.kafka import consumer_config
 from app.edges.kafka_errors import TOO_LATE, Refusal, error_of, passes, patiently, removed, unavailable
-from app.edges.librdkafka import Consumer, Records
+from app.edges.librdkafka.consumer import Consumer, Records
 from app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -41,21 +41,6 @@ def _on_trouble(error: KafkaError) -> None:
     """librdkafka reconnects by itself; whoever reads the log should know that it has to."""
     if error.code() == KafkaError._ALL_BROKERS_DOWN:
         log.warning("no Kafka broker can be reached: %s", error.str())
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far one partition is.
-
-    position: next offset not acknowledged. highwater: end of the log as last seen, 0 when unknown.
-    oldest_ms: broker time of the oldest record fetched and not acknowledged; None without one.
-    fetched: records handed over since the partition was assigned.
-    """
-
-    position: int
-    highwater: int
-    oldest_ms: int | None
-    fetched: int
 
 
 class Poller:
@@ -84,14 +69,7 @@ class Poller:
         self._on_ready, self._on_assigned, self._on_revoked = on_ready, on_assigned, on_revoked
         self._lock = threading.Condition()
         self._queue: deque[Chunk] = deque()
-        self._books: dict[Partition, ChunkBook] = {}
-        self._position: dict[Partition, int] = {}
-        self._committed: dict[Partition, int] = {}
-        self._outstanding: dict[Partition, Amount] = {}
-        self._begun: dict[Partition, int] = {}
-        self._times: dict[Partition, deque[tuple[int, int]]] = {}    # (last offset, oldest_ms) by chunk
-        self._fetched: dict[Partition, int] = {}
-        self._ends: dict[Partition, int] = {}
+        self._held: dict[Partition, HeldPartition] = {}
         self._closing: set[Partition] = set()
         self._generation = 0
         self.failure: BaseException | None = None      # what the polling thread died of
@@ -118,30 +96,24 @@ class Poller:
             chunks = list(self._queue)
             self._queue.clear()
             self._lock.notify_all()
-        return merged(chunks, self._settings.chunk_max_records)
+        return Chunk.merged(chunks, self._settings.chunk_max_records)
 
     def begin(self, chunk: Chunk) -> bool:
         """Enter a chunk in the book before work on it; False when its partition is on its way to another worker."""
         with self._lock:
-            book = self._books.get(chunk.source)
-            if book is None or chunk.generation != self._generation or self._quiet or chunk.source in self._closing:
+            held = self._held.get(chunk.source)
+            if held is None or chunk.generation != self._generation or self._quiet or chunk.source in self._closing:
                 return False
-            book.open(chunk.first, chunk.last)
-            self._begun[chunk.source] += len(chunk)
+            held.begin(chunk)
             return True
 
     def ack(self, chunk: Chunk) -> bool:
         """The chunk's effects are durable. False when its partition was revoked: another worker will repeat it."""
         with self._lock:
-            book = self._books.get(chunk.source)
-            if book is None or chunk.generation != self._generation:
+            held = self._held.get(chunk.source)
+            if held is None or chunk.generation != self._generation:
                 return False
-            book.ack(chunk.first, chunk.last)
-            times = self._times[chunk.source]
-            while times and book.committable is not None and times[0][0] < book.committable:
-                times.popleft()
-            self._outstanding[chunk.source] -= Amount.of(chunk)
-            self._begun[chunk.source] -= len(chunk)
+            held.ack(chunk)
             self._lock.notify_all()
             return True
 
@@ -170,41 +142,35 @@ class Poller:
     def assignment(self) -> set[Partition]:
         """Partitions of this worker."""
         with self._lock:
-            return set(self._books)
+            return set(self._held)
 
     @property
     def positions(self) -> dict[Partition, int]:
         """Where each partition was begun or has been committed to."""
         with self._lock:
-            return dict(self._committed)
+            return {source: held.committed for source, held in self._held.items()}
 
     @property
     def waiting(self) -> int:
         """Records that are fetched, and on which no work has begun."""
         with self._lock:
-            return sum(amount.records for amount in self._outstanding.values()) - sum(self._begun.values())
+            return sum(held.waiting for held in self._held.values())
 
     @property
     def backlog(self) -> Amount:
         """Records, and the bytes of their values, that are fetched and not yet acknowledged."""
         with self._lock:
-            return sum(self._outstanding.values(), Amount(0, 0))
+            return sum((held.outstanding for held in self._held.values()), Amount(0, 0))
 
     def progress(self) -> dict[Partition, Progress]:
         """How far every partition is."""
         with self._lock:
-            found = {}
-            for source, book in self._books.items():
-                position = book.committable if book.committable is not None else self._committed[source]
-                times = self._times[source]
-                oldest_ms = times[0][1] if times else None
-                found[source] = Progress(position, self._ends.get(source, 0), oldest_ms, self._fetched[source])
-            return found
+            return {source: held.progress for source, held in self._held.items()}
 
     def highwater(self, source: Partition) -> int:
         """End of the log as last seen by the fetcher, without asking the broker; 0 when unknown."""
         with self._lock:
-            return self._ends.get(source, 0)
+            return self._held[source].end if source in self._held else 0
 
     # ---- the polling thread's side
 
@@ -255,8 +221,8 @@ class Poller:
     def _wait_idle(self, timeout_s: float, sources: set[Partition] | None = None) -> bool:
         """Block until no begun chunk (of these partitions) is open; False when time ran out or work was given up."""
         def idle() -> bool:
-            books = self._books.items()
-            return not any(len(book) for source, book in books if sources is None or source in sources)
+            held = self._held.items()
+            return not any(len(one.book) for source, one in held if sources is None or source in sources)
 
         with self._lock:
             self._lock.wait_for(lambda: self._abandoned or idle(), timeout_s)
@@ -268,11 +234,7 @@ class Poller:
         last: no further commit follows, so that one which fails is reported at once, not when the budget has run out.
         """
         with self._lock:
-            due = {
-                source: book.committable
-                for source, book in self._books.items()
-                if book.committable is not None and book.committable > self._committed.get(source, -1)
-            }
+            due = {source: held.due for source, held in self._held.items() if held.due is not None}
         if not due:
             return
         try:
@@ -282,8 +244,8 @@ class Poller:
             answers, errors = {}, [error_of(error)]
         with self._lock:
             for source, refused in answers.items():
-                if refused is None and source in self._books:
-                    self._committed[source] = due[source]
+                if refused is None and source in self._held:
+                    self._held[source].committed = due[source]
         errors = [error for error in errors if error.code() not in TOO_LATE]
         if not errors:
             self._commit_fails_since = None
@@ -300,7 +262,9 @@ class Poller:
         """
         ends = {source: self._consumer.end(source) for source in self.assignment}
         with self._lock:
-            self._ends = {source: end for source, end in ends.items() if end is not None}
+            for source, end in ends.items():
+                if source in self._held:
+                    self._held[source].end = end or 0
 
     def _hold(self) -> None:
         """While a few chunks wait to be taken, let more records gather: each poll costs them both as much as many."""
@@ -328,7 +292,7 @@ class Poller:
         They are dropped, and fetching starts once more where the books are.
         """
         with self._lock:
-            positions = dict(self._position)
+            positions = {source: held.position for source, held in self._held.items()}
             self.paused = False
         if positions:
             self._consumer.assign(positions)
@@ -338,17 +302,14 @@ class Poller:
         with self._lock:
             for records in found:
                 chunk = self._chunk(records, now)
-                self._position[chunk.source] = chunk.last + 1
-                self._outstanding[chunk.source] += Amount.of(chunk)
-                self._times[chunk.source].append((chunk.last, chunk.oldest_ms))
-                self._fetched[chunk.source] += len(chunk)
+                self._held[chunk.source].add(chunk)
                 self._queue.append(chunk)
         self._on_ready()
 
     def _chunk(self, records: Records, now: float) -> Chunk:
         return Chunk(
             source=records.source,
-            first=self._position[records.source],
+            first=self._held[records.source].position,
             last=int(records.offsets[-1]),
             values=records.values,
             keys=records.keys,
@@ -372,12 +333,7 @@ class Poller:
             self.paused = False
             self._queue.clear()
             self._closing.clear()
-            self._books = {source: ChunkBook(offset) for source, offset in start.items()}
-            self._outstanding = {source: Amount(0, 0) for source in start}
-            self._begun = dict.fromkeys(start, 0)
-            self._times = {source: deque() for source in start}
-            self._fetched = dict.fromkeys(start, 0)
-            self._position, self._committed = dict(start), dict(start)
+            self._held = {source: HeldPartition(offset) for source, offset in start.items()}
             self._commit_fails_since = None
             self.joined = True
         self._consumer.assign(start)
@@ -418,21 +374,6 @@ class Poller:
             self.joined = False                        # until the group deals out again
             self._queue.clear()
             for source in sources:
-                for state in (
-                    self._books, self._position, self._committed, self._outstanding, self._begun, self._times,
-                    self._fetched,
-                ):  # fmt: skip
-                    state.pop(source, None)
+                self._held.pop(source, None)
             self._lock.notify_all()
         self._on_revoked(sources)
-
-
-def merged(chunks: Iterable[Chunk], max_records: int) -> list[Chunk]:
-    """Chunks of each partition put together, up to max_records; partitions in the order of their first chunk."""
-    runs: dict[Partition, list[list[Chunk]]] = {}
-    for chunk in chunks:
-        mine = runs.setdefault(chunk.source, [[]])
-        if mine[-1] and sum(map(len, mine[-1])) + len(chunk) > max_records:
-            mine.append([])
-        mine[-1].append(chunk)
-    return [Chunk.merge(run) for mine in runs.values() for run in mine]

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError
 from app.core.errors import Unavailable
 from app.edges.kafka import LOOK_S, client_config
 from app.edges.kafka_errors import Refusal, unavailable
-from app.edges.librdkafka import BatchProducer
+from app.edges.librdkafka.producer import BatchProducer
 from app.settings import Settings
 
 # What the records after a lost one fail with; the lost one says why.

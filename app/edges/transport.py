@@ -19,7 +19,8 @@ from faust.types import TP, ConsumerMessage
 from faust.types.transports import ConsumerT, ProducerT
 
 from app.core.chunk import Chunk, Partition
-from app.edges.poller import Poller, Progress
+from app.edges.held_partition import Progress
+from app.edges.poller import Poller
 from app.settings import Settings
 
 
