@@ -99,6 +99,10 @@ class Stack:
         self._spawned.append(child)
         return child
 
+    def child(self, name: str) -> leash.Child:
+        """The process of a backing service: "broker", "clickhouse" or "registry"."""
+        return next(child for child in self._services if child.name == name)
+
     def check(self) -> None:
         """Raises Unavailable, naming it and its last log lines, when a service or a spawned child has ended."""
         for child in (*self._services, *self._spawned):

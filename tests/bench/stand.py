@@ -125,7 +125,7 @@ class Stand:
 
     def pid_of(self, service: str) -> int:
         """Of a backing service: "broker", "clickhouse", "registry"."""
-        return next(child.pid for child in self.stack._services if child.name == service)
+        return self.stack.child(service).pid
 
     # ---- services
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from app.edges import embedded_clickhouse
 from app.edges.embedded import Stack
 from app.edges.embedded_broker import answers
-from app.edges.leash import Child
 from tests.waiting import until
 
 BACK_S = 60.0       # a Java broker that recovers its log, on two busy cores
@@ -17,9 +16,6 @@ BACK_S = 60.0       # a Java broker that recovers its log, on two busy cores
 
 class ChaosStack(Stack):
     """`broker`, `clickhouse` and `registry` by name; the workers beside them live on."""
-
-    def child(self, name: str) -> Child:
-        return next(child for child in self._services if child.name == name)
 
     def kill(self, name: str) -> None:
         """SIGKILL, and wait until it is gone."""
