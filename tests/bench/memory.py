@@ -9,7 +9,7 @@ from typing import Any
 from tests.bench.drain import joined
 from tests.bench.protocol import Judge, Say, slope_per_minute
 from tests.bench.sampler import Sampler
-from tests.bench.stand import PREDICTIONS, Service, Stand
+from tests.bench.stand import LOOK_S, PREDICTIONS, Service, Stand
 from tests.bench.workload import INSIDE
 
 MIB = 2**20
@@ -53,7 +53,7 @@ def _at_full_speed(stand: Stand, service: Service, judge: Judge) -> dict[str, An
                     stand.produce(service.topic, piece)
                     sent += size
                 else:
-                    time.sleep(0.25)  # between two looks
+                    time.sleep(LOOK_S)
         answered = sum(stand.ends(PREDICTIONS).values()) - before
         stand.wait_for(PREDICTIONS, before + sent, AHEAD * size / SLOWEST_PER_S)
     return series(sampler, began_s) | {"rows": answered, "events_per_s": answered / judge.protocol.memory_s}

@@ -21,7 +21,7 @@ from tests.bench import log
 from tests.bench.machine import Bystanders
 from tests.bench.peers import run
 from tests.bench.protocol import Judge, median, ratios, window
-from tests.bench.stand import HOME, Part, Service, Stand
+from tests.bench.stand import HOME, LOOK_S, Part, Service, Stand
 from tests.waiting import until
 
 START_S = 90.0              # PyFlink starts a JVM and a Python beside it
@@ -69,7 +69,7 @@ def _take(stand: Stand, service: Service, peer: run.Peer, turn: int, judge: Judg
         generated_ms, spent_s = time.time() * 1000, _cpu_s(process.pid)
         deadline_s = time.monotonic() + protocol.peer_s
         while answered() < WARM_ROWS + protocol.peer_rows and time.monotonic() < deadline_s:
-            time.sleep(0.25)  # between two looks
+            time.sleep(LOOK_S)
         spent_s, foreign = _cpu_s(process.pid) - spent_s, bystanders.share()
     finally:
         run.stop(process)

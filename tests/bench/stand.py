@@ -44,6 +44,9 @@ PREDICTIONS, DEAD_LETTERS, LEDGER = "weir.predictions", "weir.dead-letters", "we
 SINK_PARTITIONS = 16        # as many as the request topic with the most: records go to the partition of their request
 WRITE_ROWS = 20_000         # queued in the generator at a time
 READY_S = 60.0
+# Between two looks at how far a topic is, the same for everything compared: one look costs about a tenth of a second of
+# CPU time, most of it the broker's. Rates come from the times in the log, so no figure depends on this.
+LOOK_S = 1.0
 
 # The broker's clock tells when a record was in the log. Old rounds are dropped: ten minutes at full speed are 20 GB.
 KAFKA_TOPIC = {
@@ -234,13 +237,13 @@ class Stand:
         return {source.partition: end for source, (_, end) in bounds(self.settings, topic).items()}
 
     def wait_for(self, topic: str, total: int, seconds: float) -> None:
-        """Wait until a topic holds so many records; looks seldom, since a look costs the broker a fetch."""
+        """Wait until a topic holds so many records. Raises RuntimeError when it gets no more."""
         deadline_s = time.monotonic() + READY_S + seconds
         while (found := sum(self.ends(topic).values())) < total:
             self.stack.check()
             if time.monotonic() > deadline_s:
                 raise RuntimeError(f"{topic} holds {found} of {total} records and gets no more")
-            time.sleep(0.25)  # between two looks; the deadline decides
+            time.sleep(LOOK_S)  # the deadline decides
 
     # ---- workers
 
