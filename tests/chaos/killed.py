@@ -8,14 +8,21 @@ RATE = 400.0
 BETWEEN_S = (0.0, 1.2)      # how long a worker is left at work before it dies
 AT_START = 0.2              # share of the deaths that come while the successor still starts
 SMALL = {"chunk_max_records": 256, "batch_max_rows": 256}
-BLOCKS: dict[str, object] = {}
 
 
 def _start(scene: Scene, name: str) -> None:
     if name == "scorer":
         scene.scorer(**SMALL)
     else:
-        scene.recorder(**BLOCKS)
+        scene.recorder()
+
+
+def _die(scene: Scene, names: tuple[str, ...]) -> None:
+    """All of them are dead before the first is started again."""
+    for name in names:
+        scene.kill(name)
+    for name in names:
+        _start(scene, name)
 
 
 def _killed(*names: str):
@@ -27,14 +34,10 @@ def _killed(*names: str):
         recoveries = []
         for _ in range(rounds):
             scene.pause(*BETWEEN_S)
-            for name in names:
-                scene.kill(name)
-                _start(scene, name)
+            _die(scene, names)
             if scene.chance.random() < AT_START:
                 scene.pause(0.5, 6.0)                   # its successor joins, reads, repeats: another moment to die in
-                for name in names:
-                    scene.kill(name)
-                    _start(scene, name)
+                _die(scene, names)
             recoveries.append(scene.recovered())
         return recoveries
 
