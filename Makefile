@@ -43,7 +43,7 @@ demo: $(READY)  ## the whole system on real flights; DEMO_FLAGS="--json PATH --f
 test: $(READY) jars  ## every test that can run here; TEST_FLAGS="tests/unit -k name"
 	$(BIN)/pytest $(TEST_FLAGS)
 
-chaos: $(READY)  ## faults, again and again, and the proof that nothing was lost; CHAOS_FLAGS="--quick --only 1 --json PATH"
+chaos: $(READY) jars  ## faults, again and again, and the proof that nothing was lost; CHAOS_FLAGS="--quick --only 1 --json PATH"
 	$(BIN)/python -m tests.chaos $(CHAOS_FLAGS)
 
 bench: $(READY) jars  ## throughput, latency, memory, beside the limit and the peers; BENCH_FLAGS="--quick --json PATH"
