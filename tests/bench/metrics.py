@@ -1,4 +1,7 @@
-"""What a worker tells about itself, read over HTTP before and after a measurement, never during it."""
+"""What a worker tells about itself, read over HTTP.
+
+During what is counted only the recorder is asked, whose rate is its own numbers; everything else asks before and after.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,12 @@ import urllib.request
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.bench.stand import Worker
+if TYPE_CHECKING:
+    from tests.bench.stand import Worker
 
 Labels = frozenset[tuple[str, str]]
 

@@ -33,6 +33,7 @@ from app.edges.topics import ensure
 from app.settings import ROOT, Settings
 from app.wire import request_contract
 from app.wire.encode import Encoder
+from tests.bench import metrics
 from tests.bench import workload as work
 from tests.bench.workload import Workload
 from tests.ports import free_port
@@ -47,6 +48,7 @@ READY_S = 60.0
 # Between two looks at how far a topic is, the same for everything compared: one look costs about a tenth of a second of
 # CPU time, most of it the broker's. Rates come from the times in the log, so no figure depends on this.
 LOOK_S = 1.0
+HAND_OVER_S = 30.0          # until the others read a leaving worker's partitions; a session of 6 s is the longest step
 
 # The broker's clock tells when a record was in the log. Old rounds are dropped: ten minutes at full speed are 20 GB.
 KAFKA_TOPIC = {
@@ -263,10 +265,24 @@ class Stand:
                 started.append(Worker(child, port))
             yield started
         finally:
-            for worker in started:
-                worker.child.let_go()
-            for worker in started:
-                self.stack.forget(worker.child)
+            self._end(started)
+
+    def _end(self, workers: Sequence[Worker]) -> None:
+        """End workers one after the other, each when those that are left read all partitions.
+
+        A member that leaves the embedded broker before it has taken part in the rebalance after another's leave leaves
+        the group without partitions for ever: whoever joins it next would wait in vain.
+        """
+        def read(some: Sequence[Worker]) -> float:
+            return metrics.scrape(some).total("weir_assigned_partitions")
+
+        expected, left = read(workers), list(workers)
+        while left:
+            self.stack.forget(left.pop(0).child)
+            try:
+                until(lambda: not left or read(left) >= expected, HAND_OVER_S, f"{expected:.0f} partitions to be read")
+            except AssertionError as error:             # what was measured stands; the next group may meet it
+                self._say(f"a worker has left: {error}")
 
 
 def _started(settings: Settings) -> Stack:
