@@ -32,13 +32,12 @@ def by_contract(settings: Settings, decoder: Decoder) -> Evaluate:
 def by_bundle(settings: Settings) -> Evaluate:
     """By settings.bundle and the features as they are, as a scorer that starts now would; nothing is written.
 
-    Raises what opening a scorer raises.
+    In batches as large as a scorer's, and each row on which the model raises is told, however many they are: letters
+    are chosen for what is wrong with them. Raises what opening a scorer raises.
     """
-    scorer, _ = open_scorer(settings)
+    scorer, _ = open_scorer(settings.model_copy(update={"dead_letter_limit": 1.0}))
 
-    def evaluate(values: Sequence[bytes | None]) -> list[str]:
-        if not values:
-            return []
+    def of_batch(values: Sequence[bytes | None]) -> list[str]:
         now_ms, n = int(time.time() * 1000), len(values)
         chunk = Chunk(
             Partition(requests_topic(settings.service), 0), 0, n - 1, _binary(values), _binary([None] * n),
@@ -46,6 +45,11 @@ def by_bundle(settings: Settings) -> Evaluate:
         )  # fmt: skip
         batch = MicroBatch((chunk,), ClosedBy.ROWS, 0.0)
         return _reasons(scorer.score(batch, wall_ms=now_ms, tick=time.perf_counter).rejects, n)
+
+    def evaluate(values: Sequence[bytes | None]) -> list[str]:
+        at_most = settings.batch_max_rows
+        batches = (values[first : first + at_most] for first in range(0, len(values), at_most))
+        return [reason for batch in batches for reason in of_batch(batch)]
 
     return evaluate
 

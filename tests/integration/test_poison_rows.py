@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from app.agents import reevaluate
 from app.core.rejects import Reason, Stage
 from app.edges.embedded import Stack
 from app.edges.onnx_model import Model
@@ -64,3 +65,14 @@ def test_a_stream_of_poison_stops_the_worker_and_loses_nothing(stack: Stack, tmp
     committed = service.committed()[0]
     assert set(service.look().answered) == {(0, offset) for offset in range(committed)}
     assert committed < 3000
+
+
+def test_letters_that_raise_are_told_one_by_one_however_many_they_are(stack: Stack, tmp_path: Path) -> None:
+    service = fragile_service(stack, tmp_path)
+    settings = service.settings.model_copy(update={
+        "bundle": str(service.bundle), "dead_letter_limit": 0.0, "batch_max_rows": 64,
+    })  # fmt: skip
+    places = list(range(20, 180))
+    verdicts = reevaluate.by_bundle(settings)(list(service.encoder.encode(poisoned(tiny.rows(200), places))))
+    assert [place for place, verdict in enumerate(verdicts) if verdict.startswith("model_failed: ")] == places
+    assert [place for place, verdict in enumerate(verdicts) if verdict] == places
