@@ -6,8 +6,8 @@ import os
 import signal
 import time
 
-from app.agents.scorer import group_of
 from app.edges.embedded import WORKER_GRACE_S
+from tests.chaos.load import PARTITIONS
 from tests.chaos.scene import Fault, Scene
 from tests.chaos.verdict import entries
 from tests.chaos.watch import looking
@@ -16,6 +16,7 @@ from tests.waiting import until
 RATE = 400.0
 SMALL = {"chunk_max_records": 256, "batch_max_rows": 256}
 SOON_S = 12.0               # a session of 3 s and what the brokers' silence takes to be believed, on two busy cores
+TOLD_S = 3.0                # metrics of the group are told once a second
 
 
 def terminated(scene: Scene, rounds: int) -> list[float]:
@@ -55,7 +56,7 @@ def committed_all_it_wrote(scene: Scene) -> None:
 
 
 def pages(scene: Scene, rounds: int) -> list[float]:
-    """Ready only between having joined and being told to stop, and not while the broker is away; alive all the time."""
+    """Ready only between having joined and being told to stop; alive all the time."""
     scene.load.rate = 50.0
     recoveries = []
     scene.recorder()
@@ -69,7 +70,7 @@ def pages(scene: Scene, rounds: int) -> list[float]:
 
         until(look, 60, "the scorer to be alive and ready")
         assert seen <= {(0, 0), (0, 503), (200, 503), (200, 200), (0, 200)}, f"while it started its pages said {seen}"
-        assert scene.lag(group_of(scene.service.name), (scene.service.topic,)) >= 0
+        until(lambda: scene.assigned("scorer") == PARTITIONS, TOLD_S, "a scorer that is ready to read all partitions")
         scene.until_ready("scorer", "recorder")
         recoveries.append(scene.recovered())
         _ends_unready(scene)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from clickhouse_connect.driver import Client
 from confluent_kafka import Consumer, KafkaException, TopicPartition
+from prometheus_client.parser import text_string_to_metric_families
 
 from app.agents.recorder import GROUP as RECORDER
 from app.agents.scorer import group_of
@@ -138,6 +139,12 @@ class Scene:
             return error.code
         except OSError:
             return 0
+
+    def assigned(self, name: str) -> int:
+        """Partitions that a worker says it reads, by its metrics page."""
+        with urllib.request.urlopen(f"{self.pages[name]}/metrics", timeout=5) as answer:
+            families = text_string_to_metric_families(answer.read().decode())
+            return sum(int(s.value) for f in families for s in f.samples if s.name == "weir_assigned_partitions")
 
     def until_ready(self, *names: str) -> None:
         until(lambda: self.alive() and all(map(self.ready, names)), BACK_S, f"{', '.join(names)} to be ready")
