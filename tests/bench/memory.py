@@ -1,16 +1,19 @@
-"""Resident size of a scorer: over a long run at full speed, and with a backlog that waits for it."""
+"""Resident size and CPU time per row of a scorer: over a long run at full speed, and with a backlog that waits."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from tests.bench import metrics
 from tests.bench.drain import joined
 from tests.bench.protocol import Judge, Say, slope_per_minute
 from tests.bench.sampler import Sampler
-from tests.bench.stand import LOOK_S, PREDICTIONS, Service, Stand
+from tests.bench.stand import LOOK_S, PREDICTIONS, READY_S, Service, Stand, Worker
 from tests.bench.workload import INSIDE
+from tests.waiting import until
 
 MIB = 2**20
 EVERY_S = 0.5
@@ -22,17 +25,18 @@ FLAT_MIB = 64.0             # what a backlog may add: the prefetch queue is boun
 
 
 def measure(stand: Stand, judge: Judge, say: Say) -> dict[str, Any]:
-    """Both runs; flat says whether the second half of the long one grew, and whether the backlog cost anything."""
+    """Both runs; flat says whether the second half of the long one grew, and whether the backlog took memory."""
     service = stand.service(INSIDE)
     run = _at_full_speed(stand, service, judge)
     say(f"memory at full speed for {run['seconds']:.0f} s ({run['rows']:,} rows): {run['rss_mib']:.0f} MiB, "
         f"{run['slope_mib_per_minute']:+.2f} MiB a minute over the second half")  # fmt: skip
     backlog = _with_backlog(stand, service, judge)
-    say(f"memory with a backlog of {backlog['rows']:,}: at most {backlog['max_rss_mib']:.0f} MiB")
+    say(f"memory with a backlog of {backlog['rows']:,}: at most {backlog['max_rss_mib']:.0f} MiB; CPU us a row: "
+        f"{backlog['cpu_us']:.1f}, without it {run['cpu_us']:.1f}")  # fmt: skip
     flat = run["slope_mib_per_minute"] <= FLAT_MIB_PER_MINUTE
     return {
         "broker": stand.broker, "run": run, "backlog": backlog,
-        "flat_over_time": flat if not judge.protocol.quick else None,       # twenty seconds cannot tell
+        "flat_over_time": flat if not judge.protocol.quick else None,       # too short to tell
         "flat_with_backlog": backlog["max_rss_mib"] <= run["max_rss_mib"] + FLAT_MIB,
     }  # fmt: skip
 
@@ -44,8 +48,8 @@ def _at_full_speed(stand: Stand, service: Service, judge: Judge) -> dict[str, An
     with stand.workers(service, 1) as workers:
         joined(stand, service, workers)
         before, sent = sum(stand.ends(PREDICTIONS).values()), 0
-        began_s = time.monotonic()
         with Sampler({"scorer": [workers[0].pid]}, EVERY_S) as sampler:
+            began_s, begin = time.monotonic(), _mark(workers)
             while time.monotonic() - began_s < judge.protocol.memory_s:
                 stand.stack.check()
                 answered = sum(stand.ends(PREDICTIONS).values()) - before
@@ -54,9 +58,12 @@ def _at_full_speed(stand: Stand, service: Service, judge: Judge) -> dict[str, An
                     sent += size
                 else:
                     time.sleep(LOOK_S)
-        answered = sum(stand.ends(PREDICTIONS).values()) - before
+            end, seconds = _mark(workers), time.monotonic() - began_s
         stand.wait_for(PREDICTIONS, before + sent, AHEAD * size / SLOWEST_PER_S)
-    return series(sampler, began_s) | {"rows": answered, "events_per_s": answered / judge.protocol.memory_s}
+    rows = int(end.scored - begin.scored)
+    return series(sampler, began_s) | {
+        "rows": rows, "events_per_s": rows / seconds, "cpu_us": _us_per_row(sampler, begin, end),
+    }  # fmt: skip
 
 
 def _with_backlog(stand: Stand, service: Service, judge: Judge) -> dict[str, Any]:
@@ -71,8 +78,27 @@ def _with_backlog(stand: Stand, service: Service, judge: Judge) -> dict[str, Any
         stand.workers(service, 1) as workers,
         Sampler({"scorer": [workers[0].pid]}, EVERY_S) as sampler,
     ):
+        begin = until(lambda: mark if (mark := _mark(workers)).scored else None, READY_S, "the backlog to be begun")
         stand.wait_for(PREDICTIONS, before + rows, rows / SLOWEST_PER_S)
-    return series(sampler, began_s) | {"rows": rows}
+        end = _mark(workers)
+    return series(sampler, began_s) | {"rows": rows, "cpu_us": _us_per_row(sampler, begin, end)}
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Rows that were scored at a time of the wall clock."""
+
+    at_ms: float
+    scored: float
+
+
+def _mark(workers: Sequence[Worker]) -> Mark:
+    return Mark(time.time() * 1000, metrics.scrape(workers).total("weir_scored_rows_total"))
+
+
+def _us_per_row(sampler: Sampler, begin: Mark, end: Mark) -> float:
+    """CPU microseconds of the scorer; its start, which is before the first row, is not among them."""
+    return sampler.cpu_between("scorer", begin.at_ms, end.at_ms) / max(1.0, end.scored - begin.scored) * 1e6
 
 
 def series(sampler: Sampler, began_s: float) -> dict[str, Any]:

@@ -93,9 +93,9 @@ def _tables(report: Mapping[str, Any]) -> Iterable[tuple[str, Sequence[str], lis
          f"{one['beside']['max_lag_rows']:,}", f"{one['beside']['caught_up_s']:.1f}")
         for one in [report.get("recorder")] if one
     ]  # fmt: skip
-    yield "Memory of one scorer", ("run", "rows", "MiB at most", "MiB at the end", "MiB a minute"), [
+    yield "Memory of one scorer", ("run", "rows", "MiB at most", "MiB at the end", "MiB a minute", "CPU us"), [
         (name, f"{one['rows']:,}", f"{one['max_rss_mib']:.0f}", f"{one['rss_mib']:.0f}",
-         f"{one['slope_mib_per_minute']:+.2f}")
+         f"{one['slope_mib_per_minute']:+.2f}", f"{one['cpu_us']:.1f}")
         for name, one in (report.get("memory") or {}).items() if isinstance(one, dict)
     ]  # fmt: skip
 

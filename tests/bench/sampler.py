@@ -42,12 +42,17 @@ class Sampler:
         return float(at[1] - at[0])
 
     def _run(self) -> None:
+        self._sample()                                    # the first and the last look enclose everything between
         while not self._stop.wait(self._every_s):
-            found = {name: [_look(process) for process in group] for name, group in self._processes.items()}
-            self.times_ms.append(time.time() * 1000)
-            for name, looks in found.items():
-                self.cpu_s[name].append(sum(cpu for cpu, _ in looks))
-                self.rss[name].append(sum(rss for _, rss in looks))
+            self._sample()
+        self._sample()
+
+    def _sample(self) -> None:
+        found = {name: [_look(process) for process in group] for name, group in self._processes.items()}
+        self.times_ms.append(time.time() * 1000)
+        for name, looks in found.items():
+            self.cpu_s[name].append(sum(cpu for cpu, _ in looks))
+            self.rss[name].append(sum(rss for _, rss in looks))
 
 
 def _look(process: psutil.Process) -> tuple[float, int]:
