@@ -16,7 +16,7 @@ from rich.console import Console
 from app.core.errors import WeirError
 from tests.bench import latency, limit, machine, memory, recorder, report, scale, stages, throughput
 from tests.bench.peers import run
-from tests.bench.protocol import FULL, QUICK, Judge, Say
+from tests.bench.protocol import BROKERS, FULL, QUICK, Judge, Say
 from tests.bench.stand import HOME, Stand
 from tests.bench.workload import INSIDE
 
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
     found["ratio_to_limit"] = {one["name"]: one["ratio_to_limit"] for one in found["configurations"]}
     found["protocol"] = judge.protocol.to_dict() | {
         "valid": judge.valid, "broken": judge.broken, "only": list(asked.only or ()),
-        "took_s": round(time.monotonic() - began_s, 1),
+        "brokers": asked.brokers, "took_s": round(time.monotonic() - began_s, 1),
     }  # fmt: skip
     report.show(found, console)
     report.save(found, asked.json or HOME / "bench.json")
@@ -117,7 +117,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="the short form, about four minutes")
     parser.add_argument("--json", type=Path, help="where to write the report (default: .weir/bench/bench.json)")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, help="these sections alone")
-    parser.add_argument("--brokers", nargs="+", choices=("kafka", "tansu"), default=["kafka", "tansu"])
+    parser.add_argument("--brokers", nargs="+", choices=BROKERS, default=list(BROKERS))
     return parser.parse_args(arguments)
 
 

@@ -82,11 +82,12 @@ def loop(stand: Stand, service: Service, rate: float, judge: Judge) -> dict[str,
     subprocess.run(command, cwd=ROOT, check=True, timeout=n / rate + SLACK_S)
     foreign = bystanders.share()
     stand.wait_for(PREDICTIONS, before + n, n / SLOWEST_PER_S)       # what is left must not meet the next loop
-    return _judged(stand, service, rate, base, plan, judge) | {"foreign": foreign, "linger_ms": plan["linger_ms"]}
+    return _judged(stand, service, rate, base, plan, foreign, judge) | {"linger_ms": plan["linger_ms"]}
 
 
 def _judged(
-    stand: Stand, service: Service, rate: float, base: dict[int, int], plan: dict[str, Any], judge: Judge
+    stand: Stand, service: Service, rate: float, base: dict[int, int], plan: dict[str, Any], foreign: float,
+    judge: Judge,
 ) -> dict[str, Any]:
     with pa.memory_map(plan["out"]) as source:
         taken = pa.ipc.open_file(source).read_all()
@@ -106,13 +107,14 @@ def _judged(
     name = f"{stand.broker} at {rate:,.0f}/s"
     own = Judge(judge.protocol)
     own.late(name, late)
+    own.foreign(name, foreign)
     own.whole(name, [f"{lost} of {len(due)} requests had no answer in time"] if lost else [])
     if rate in RATES:       # near the maximum a generator on the same cores may fail; that loop then tells nothing
         judge.whole("latency", own.broken)
     found = percentiles((received - due)[counted] * 1000)
     return {
         "broker": stand.broker, "rate": rate, "requests": int(counted.sum()), "late": late, "lost": lost,
-        "broken": own.broken,
+        "foreign": foreign, "broken": own.broken,
         **{f"{quantile}_ms": value for quantile, value in found.items()},
         "max_ms": float(((received - due)[counted] * 1000).max()),
     }  # fmt: skip

@@ -18,6 +18,7 @@ import numpy.typing as npt
 VERSION = "1"                   # of these rules and of the JSON; results of different versions are not comparable
 Say = Callable[[str], None]     # told of each step
 QUANTILES = (0.5, 0.99, 0.999)
+BROKERS = ("kafka", "tansu")    # of a whole run; what does not depend on the broker is measured on the first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

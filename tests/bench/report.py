@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench.protocol import finite
+from tests.bench.protocol import BROKERS, finite
 
 STAGES = ("fetch", "decode", "lookup", "assemble", "run", "encode", "produce")
 RESULTS = Path(__file__).parent / "results"
@@ -40,8 +40,12 @@ def save(report: Mapping[str, Any], path: Path) -> None:
 
 
 def keep(report: Mapping[str, Any], host: str) -> Path | None:
-    """Keep a whole, unbroken run as the result of this host; nothing else is worth comparing with."""
-    if report["protocol"]["broken"] or report["protocol"]["quick"] or report["protocol"]["only"]:
+    """Keep a whole, unbroken run as the result of this host; nothing else is worth comparing with.
+
+    A run is whole when all brokers were asked for, even if one of them cannot be started on this host.
+    """
+    protocol = report["protocol"]
+    if protocol["broken"] or protocol["quick"] or protocol["only"] or tuple(protocol["brokers"]) != BROKERS:
         return None
     path = RESULTS / f"{host}.json"
     save(report, path)

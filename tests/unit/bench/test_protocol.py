@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 
 from tests.bench import machine, report
-from tests.bench.protocol import FULL, QUICK, VERSION, Judge, finite, median, percentiles, slope_per_minute, window
+from tests.bench.protocol import (
+    BROKERS,
+    FULL,
+    QUICK,
+    VERSION,
+    Judge,
+    finite,
+    median,
+    percentiles,
+    slope_per_minute,
+    window,
+)
 
 
 def test_a_percentile_is_a_value_that_was_measured():
@@ -68,12 +79,13 @@ def test_flat_memory_has_no_slope():
     assert slope_per_minute([0, 10, 20, 30], [5.0, 5.0, 5.0, 5.0]) == pytest.approx(0.0, abs=1e-9)
 
 
-@pytest.mark.parametrize(("broken", "quick", "only", "kept"), [
-    ([], False, [], True), (["a reason"], False, [], False), ([], True, [], False), ([], False, ["limit"], False),
+@pytest.mark.parametrize(("broken", "quick", "only", "brokers", "kept"), [
+    ([], False, [], BROKERS, True), (["a reason"], False, [], BROKERS, False), ([], True, [], BROKERS, False),
+    ([], False, ["limit"], BROKERS, False), ([], False, [], ("tansu",), False),
 ])
-def test_only_a_whole_unbroken_run_is_kept(tmp_path, monkeypatch, broken, quick, only, kept):
+def test_only_a_whole_unbroken_run_is_kept(tmp_path, monkeypatch, broken, quick, only, brokers, kept):
     monkeypatch.setattr(report, "RESULTS", tmp_path)
-    found = {"protocol": {"version": VERSION, "broken": broken, "quick": quick, "only": only}}
+    found = {"protocol": {"version": VERSION, "broken": broken, "quick": quick, "only": only, "brokers": list(brokers)}}
     assert (report.keep(found, "host") is not None) is kept
     assert (tmp_path / "host.json").exists() is kept
 
