@@ -41,7 +41,7 @@ def overload(scene: Scene, rounds: int) -> list[float]:
 
 
 def slow_consumer(scene: Scene, rounds: int) -> list[float]:
-    """Scorer and recorder get a tenth of the time, in turns of a second, while requests keep coming."""
+    """Scorer and recorder sleep in turns, each for 0.9 of every 2 seconds, while requests keep coming."""
     scene.scorer(**NARROW)
     scene.recorder(**NARROW)
     scene.until_ready("scorer", "recorder")
