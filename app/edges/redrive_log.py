@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka import Producer as RdProducer
 
 from app.core.chunk import Partition
 from app.core.errors import Refused, Unavailable
 from app.edges import kafka
-from app.edges.kafka import client_config
+from app.edges.kafka import LOOK_S, client_config
+from app.edges.kafka_errors import Refusal, error_of, passes, unavailable
 from app.settings import Settings
 
 HEADER = "weir-redrive"        # its value is the letter's id
@@ -40,30 +41,67 @@ class Announced:
 
 
 def send(settings: Settings, rows: Sequence[Announced]) -> None:
-    """All rows, in order, each to the partition that its letter came from. Raises Unavailable."""
-    failed: list[str] = []
+    """All rows, in order, each to the partition that its letter came from; what the sink's budget ends is given up.
 
-    def delivered(error: object, _message: Message) -> None:
-        if error is not None:
-            failed.append(str(error))
+    Raises Unavailable.
+    """
+    deadline_s = time.monotonic() + settings.sink_budget_s
+    failed: list[KafkaError] = []
+    done = 0
 
+    def delivered(error: KafkaError | None, _message: Message) -> None:
+        nonlocal done
+        if error is None:
+            done += 1
+        else:
+            failed.append(error)
+
+    refusal = Refusal()
     producer = RdProducer(client_config(settings, "weir-redrive") | {
         "enable.idempotence": True, "acks": "all", "compression.type": "lz4",
         "message.max.bytes": 8 * 1024 * 1024,          # as large as a dead letter may be
         "message.timeout.ms": int(settings.sink_budget_s * 1000),
-        "error_cb": lambda error: None,                # librdkafka retries connections; flush() tells the outcome
+        "error_cb": refusal,                           # librdkafka tries for ever; this one is told why
     })  # fmt: skip
-    for row in rows:
-        headers: list[tuple[str, str | bytes | None]] = [(HEADER, row.id)]
+
+    def over() -> bool:
+        return refusal.error is not None or time.monotonic() > deadline_s
+
+    try:
+        for row in rows:
+            while not _queued(producer, row, delivered):
+                if over():
+                    raise KafkaException(KafkaError(KafkaError._QUEUE_FULL))
+                producer.poll(LOOK_S)
+        while len(producer) and not over():
+            producer.poll(LOOK_S)
+    except KafkaException as error:
+        failed.append(error_of(error))
+    producer.purge()                                   # nothing of it may come later
+    if done < len(rows):
+        cause = refusal.error or next(iter(failed), None)
+        raise _undelivered(cause, len(rows) - done, settings.brokers)
+
+
+def _queued(producer: RdProducer, row: Announced, delivered: Callable[[KafkaError | None, Message], None]) -> bool:
+    """Whether there was room for it. Raises KafkaException when it is refused outright."""
+    headers: list[tuple[str, str | bytes | None]] = [(HEADER, row.id)]
+    try:
         producer.produce(
             row.source.topic, row.value, row.key, row.source.partition, headers=headers, on_delivery=delivered
         )
-        producer.poll(0)
-    left = producer.flush(settings.sink_budget_s)
-    if left or failed:
-        reason = failed[0] if failed else "no answer"
-        what = f"{left + len(failed)} redriven records were not delivered: {reason}"
-        raise Unavailable(what, where=settings.brokers, remedy=AGAIN)
+    except BufferError:
+        return False
+    producer.poll(0)
+    return True
+
+
+def _undelivered(error: KafkaError | None, missing: int, where: str) -> Unavailable:
+    what = f"{missing} redriven records were not delivered"
+    if error is None:
+        return Unavailable(f"{what}: no answer", where=where, remedy=AGAIN)
+    told = unavailable(error, where, what)
+    return Unavailable(told.what, where=told.where, remedy=f"{told.remedy}; then {AGAIN}")
 
 
 def find(settings: Settings, rows: Sequence[Announced]) -> Found:
@@ -97,7 +135,9 @@ def find(settings: Settings, rows: Sequence[Announced]) -> Found:
 
 def _read(settings: Settings, spans: Mapping[Partition, tuple[int, int]]) -> Iterator[Message]:
     """Every record of [begin, end) of each partition; some after the end may come too."""
-    consumer = Consumer(client_config(settings, "weir-redrive") | {"group.id": "weir-redrive"})  # joins no group
+    refusal = Refusal()
+    config = client_config(settings, "weir-redrive") | {"group.id": "weir-redrive", "error_cb": refusal}
+    consumer = Consumer(config)                        # joins no group
     ends = {source: end for source, (_, end) in spans.items()}
     deadline_s = time.monotonic() + settings.sink_budget_s
     try:
@@ -105,10 +145,13 @@ def _read(settings: Settings, spans: Mapping[Partition, tuple[int, int]]) -> Ite
         while ends:
             for message in consumer.consume(1000, 0.2):
                 error = message.error()
-                if error is not None:
+                if error is not None and not passes(error):
                     raise KafkaException(error)
+                if error is not None:
+                    continue
                 deadline_s = time.monotonic() + settings.sink_budget_s     # it moves
                 yield message
+            refusal.check(settings.brokers)
             at = consumer.position([TopicPartition(*source) for source in ends])
             ends = {Partition(p.topic, p.partition): ends[p.topic, p.partition] for p in at  # type: ignore[index]
                     if p.offset < ends[p.topic, p.partition]}  # type: ignore[index]  # a Partition is its tuple
@@ -117,8 +160,8 @@ def _read(settings: Settings, spans: Mapping[Partition, tuple[int, int]]) -> Ite
                     f"Kafka does not give all of {sorted(ends)}", where=settings.brokers, remedy="see the broker's log"
                 )
     except KafkaException as error:
-        what = f"Kafka does not give what was sent: {error.args[0].str()}"
-        raise Unavailable(what, where=settings.brokers, remedy="see the broker's log, then run it again") from error
+        told = unavailable(error_of(error), settings.brokers, "Kafka does not give what was sent")
+        raise Unavailable(told.what, where=told.where, remedy=f"{told.remedy}; then run it again") from error
     finally:
         consumer.close()
 

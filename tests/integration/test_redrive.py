@@ -13,7 +13,7 @@ from clickhouse_connect.driver import Client
 
 from app.core.chunk import Partition
 from app.core.contract import requests_topic
-from app.core.errors import Refused, WeirError
+from app.core.errors import Refused, Unavailable, WeirError
 from app.edges import dead_letters, migrations, redrive
 from app.edges.clickhouse import connect
 from app.edges.dead_letters import Letter, Selection
@@ -118,6 +118,19 @@ def test_a_sender_that_may_still_be_at_work_is_not_overtaken(world: tuple[Settin
     with pytest.raises(Refused, match="batch 1 was announced"):
         redrive.redrive(client, patient, chosen)
     assert copies(settings) == {}
+
+
+def test_what_the_broker_does_not_take_is_told_and_the_rest_is_found(world: tuple[Settings, Client]) -> None:
+    settings, _ = world
+    source = Partition(requests_topic(settings.service), 0)
+    values = {1: b"small", 2: b"x" * (9 * 1024 * 1024), 3: b"not tried"}
+    rows = [Announced("", source, offset, None, value, "none", 0) for offset, value in values.items()]
+    with pytest.raises(Unavailable, match=r"redriven records were not delivered: .*too large.*run it again"):
+        send(settings, rows)
+    assert f"{source.topic}/0/3" not in find(settings, rows)
+    elsewhere = Announced("", Partition(source.topic, 99), 1, None, b"", "none", 0)
+    with pytest.raises(Unavailable, match="a topic or partition does not exist: 1 redriven records"):
+        send(settings, [elsewhere])
 
 
 def test_two_commands_at_once_send_each_letter_once(world: tuple[Settings, Client]) -> None:

@@ -18,6 +18,8 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 
 from app.cli.topics import cli
+from app.core.chunk import Partition
+from app.core.contract import requests_topic
 from app.core.errors import Refused, Unavailable
 from app.edges import migrations, topics
 from app.edges.acls import Right, grant, rights
@@ -27,6 +29,7 @@ from app.edges.kafka import client_config, partitions_of
 from app.edges.leash import Child
 from app.edges.poller import Poller
 from app.edges.producer import Producer
+from app.edges.redrive_log import Announced, send
 from app.edges.schema_registry import Registry, publish
 from app.settings import Settings
 from tests.kafka.secured import ADMIN, KEY_PASSWORD, Authority, Secured, secured
@@ -245,6 +248,22 @@ def test_who_is_turned_away_hears_why_from_a_write(refused: tuple[Settings, str]
     producer.write("weir.predictions", 0, [b"value"])
     with pytest.raises(Unavailable, match=says):
         producer.flush()
+
+
+def announced(topic: str) -> list[Announced]:
+    return [Announced("", Partition(topic, 0), offset, None, b"value", "none", 0) for offset in range(3)]
+
+
+def test_who_is_turned_away_hears_why_from_a_redrive(refused: tuple[Settings, str]) -> None:
+    settings, says = refused
+    with pytest.raises(Unavailable, match=says):
+        send(settings.model_copy(update={"sink_budget_s": LONG_S}), announced("weir.predictions"))
+
+
+def test_who_may_not_write_requests_hears_so_from_a_redrive(listener: Secured, service: Service) -> None:
+    settings = listener.settings(service.settings, "weir-scorer")
+    with pytest.raises(Unavailable, match=r"Kafka refuses access: 3 redriven records .*Topic authorization failed"):
+        send(settings, announced(requests_topic(service.name)))
 
 
 def test_who_is_turned_away_hears_why_from_the_group(refused: tuple[Settings, str]) -> None:
