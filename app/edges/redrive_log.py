@@ -109,6 +109,8 @@ def find(settings: Settings, rows: Sequence[Announced]) -> Found:
 
     Raises Unavailable; Refused when the log no longer reaches back to an announcement.
     """
+    if not rows:
+        return {}
     begins: dict[Partition, int] = {}
     for row in rows:
         begins[row.source] = min(row.log_begin, begins.get(row.source, row.log_begin))
