@@ -7,7 +7,7 @@ queue that is bounded in records, and it is the only place that knows which chun
 
 Revocation drops what is queued, lets nothing more begin, waits for what has begun, commits, and only then lets the
 partition go. The thread commits by itself, every `commit_interval_s`: librdkafka's synchronous commit never returns
-while another thread polls.
+while another thread polls, and keeps this one from polling.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from app.core.chunk import Amount, Chunk, Partition
 from app.edges.held_partition import HeldPartition, Progress
 from app.edges.kafka import consumer_config
 from app.edges.kafka_errors import TOO_LATE, Refusal, error_of, passes, patiently, removed, unavailable
-from app.edges.librdkafka.consumer import Consumer, Records
+from app.edges.librdkafka.consumer import Answers, Consumer, Records
 from app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -76,6 +76,7 @@ class Poller:
         self.joined = False                            # the group has dealt out, and not taken back since
         self.paused = False                            # librdkafka fetches nothing: too much is un-acknowledged
         self._quiet = self._abandoned = False
+        self._committing = False                       # a commit is on its way
         self._commit_fails_since: float | None = None
         self._stop = threading.Event()
         self._refusal = Refusal(_on_trouble)
@@ -176,7 +177,10 @@ class Poller:
 
     def _run(self) -> None:
         try:
-            self._consumer.subscribe(self._topics, on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose)
+            self._consumer.subscribe(
+                self._topics, on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose,
+                on_commit=self._committed,
+            )  # fmt: skip
             self._poll_until_stopped()
             self._wait_idle(self._drain_s)
             self._commit(last=True)
@@ -194,7 +198,7 @@ class Poller:
         while not self._stop.is_set():
             self._refusal.check(self._settings.brokers)
             if time.monotonic() >= next_commit:
-                self._commit()
+                self._commit_soon()
                 self._look_at_ends()
                 next_commit = time.monotonic() + self._settings.commit_interval_s
             if self.backlog.within(limit):
@@ -228,25 +232,47 @@ class Poller:
             self._lock.wait_for(lambda: self._abandoned or idle(), timeout_s)
             return idle()
 
+    def _due(self) -> dict[Partition, int]:
+        with self._lock:
+            return {source: held.due for source, held in self._held.items() if held.due is not None}
+
+    def _commit_soon(self) -> None:
+        """Commit every book's acknowledged prefix, one request at a time, and go on polling.
+
+        A broker that has gone silent may leave the answer open for a minute; the loss of the session is heard of by
+        polling alone.
+        """
+        due = self._due()
+        if not due or self._committing:
+            return
+        self._committing = True
+        try:
+            self._consumer.commit_soon(due)
+        except KafkaException as error:
+            self._committed({source: (offset, error_of(error)) for source, offset in due.items()})
+
     def _commit(self, *, last: bool = False) -> None:
-        """Commit every book's acknowledged prefix. One too late for its generation is no error: another repeats it.
+        """Commit every book's acknowledged prefix before partitions are let go.
 
         last: no further commit follows, so that one which fails is reported at once, not when the budget has run out.
         """
-        with self._lock:
-            due = {source: held.due for source, held in self._held.items() if held.due is not None}
+        due = self._due()
         if not due:
             return
         try:
             answers = self._consumer.commit(due)
-            errors = [error for error in answers.values() if error is not None]
         except KafkaException as error:
-            answers, errors = {}, [error_of(error)]
+            answers = {source: (offset, error_of(error)) for source, offset in due.items()}
+        self._committed(answers, last=last)
+
+    def _committed(self, answers: Answers, *, last: bool = False) -> None:
+        """What became of a commit. One too late for its generation is no error: another worker repeats it."""
+        self._committing = False
         with self._lock:
-            for source, refused in answers.items():
-                if refused is None and source in self._held:
-                    self._held[source].committed = due[source]
-        errors = [error for error in errors if error.code() not in TOO_LATE]
+            for source, (offset, refused) in answers.items():
+                if refused is None and (held := self._held.get(source)) is not None:
+                    held.committed = max(held.committed, offset)   # answers of two commits may come in any order
+        errors = [error for _, error in answers.values() if error is not None and error.code() not in TOO_LATE]
         if not errors:
             self._commit_fails_since = None
             return
@@ -371,6 +397,7 @@ class Poller:
         """Close the books of `sources`, which are all of ours: the range assignment revokes everything each time."""
         with self._lock:
             self._generation += 1
+            self._committing = False
             self.joined = False                        # until the group deals out again
             self._queue.clear()
             for source in sources:

@@ -17,10 +17,11 @@ from confluent_kafka import KafkaError, KafkaException
 
 from app.core.chunk import Partition
 from app.edges.librdkafka.client import CONSUMER, Client
-from app.edges.librdkafka.library import MESSAGE, ON_REBALANCE, library
+from app.edges.librdkafka.library import MESSAGE, ON_COMMIT, ON_REBALANCE, library
 from app.edges.librdkafka.memory import Addresses, gather
 from app.edges.librdkafka.partitions import Partitions, read
 
+Answers = dict[Partition, tuple[int, KafkaError | None]]      # the offset of a commit, and what is wrong with it
 _ASSIGN: Final = -175           # RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS
 
 
@@ -48,6 +49,7 @@ class Consumer(Client):
 
     def __init__(self, config: Mapping[str, object], on_error: Callable[[KafkaError], None]) -> None:
         self._rebalance: Callable[[int, set[Partition]], None] | None = None
+        self._on_commit: Callable[[Answers], None] | None = None
         self._raised: BaseException | None = None
         super().__init__(CONSUMER, config, on_error)
         self._check(self._lib.rd_kafka_poll_set_consumer(self._handle))
@@ -57,6 +59,8 @@ class Consumer(Client):
     def _configure(self, conf: int) -> None:
         self._callbacks.append(ON_REBALANCE(self._on_rebalance))
         self._lib.rd_kafka_conf_set_rebalance_cb(conf, self._callbacks[-1])
+        self._callbacks.append(ON_COMMIT(self._on_committed))
+        self._lib.rd_kafka_conf_set_offset_commit_cb(conf, self._callbacks[-1])
 
     def subscribe(
         self,
@@ -65,8 +69,12 @@ class Consumer(Client):
         on_assign: Callable[[set[Partition]], None],
         on_revoke: Callable[[set[Partition]], None],
         on_lost: Callable[[set[Partition]], None],
+        on_commit: Callable[[Answers], None],
     ) -> None:
-        """Join the group. on_assign must `assign`, the others `unassign`; on_lost: the group has gone on without us."""
+        """Join the group. on_assign must `assign`, on_revoke and on_lost `unassign`.
+
+        on_lost: the group has gone on without us. on_commit: what became of a `commit_soon`.
+        """
 
         def rebalance(code: int, sources: set[Partition]) -> None:
             if code == _ASSIGN:
@@ -76,7 +84,7 @@ class Consumer(Client):
             else:
                 on_revoke(sources)
 
-        self._rebalance = rebalance
+        self._rebalance, self._on_commit = rebalance, on_commit
         with Partitions(dict.fromkeys((Partition(topic, -1) for topic in topics), 0)) as wanted:
             self._check(self._lib.rd_kafka_subscribe(self._handle, wanted))
 
@@ -146,13 +154,18 @@ class Consumer(Client):
             self._check(code)
         return {source: offset if offset >= 0 else None for source, offset, _ in answers}
 
-    def commit(self, offsets: Mapping[Partition, int]) -> dict[Partition, KafkaError | None]:
-        """Commit and wait for the answer, by partition."""
+    def commit(self, offsets: Mapping[Partition, int]) -> Answers:
+        """Commit and wait for the answer; meanwhile no callback is served."""
         with Partitions(offsets) as wanted:
             self._check(self._lib.rd_kafka_commit(self._handle, wanted, 0))
-            answers = read(wanted)
+            answers = self._answers(wanted)
         self._reraise()
-        return {source: self._error(code) if code else None for source, _, code in answers}
+        return answers
+
+    def commit_soon(self, offsets: Mapping[Partition, int]) -> None:
+        """Commit without waiting; a later call hands the answer to on_commit, and raises what that raises."""
+        with Partitions(offsets) as wanted:
+            self._check(self._lib.rd_kafka_commit(self._handle, wanted, 1))
 
     def bounds(self, source: Partition, timeout_s: float) -> tuple[int, int]:
         """First offset and end of a partition's log, as the broker says."""
@@ -193,6 +206,20 @@ class Consumer(Client):
         self._reraise()
         if error is not None:
             raise KafkaException(error)
+
+    def _answers(self, partitions: Any, code: int = 0) -> Answers:
+        """Those of a list; code: what befell the whole request."""
+        return {
+            source: (offset, self._error(own or code) if own or code else None)
+            for source, offset, own in read(partitions)
+        }  # fmt: skip
+
+    def _on_committed(self, _handle: int, code: int, partitions: Any, _opaque: int) -> None:
+        try:
+            if self._on_commit is not None and partitions:
+                self._on_commit(self._answers(partitions, code))
+        except BaseException as error:  # nothing can be raised through C: the call that served this raises it
+            self._raised = self._raised or error
 
     def _on_rebalance(self, _handle: int, code: int, partitions: Any, _opaque: int) -> None:
         try:

@@ -40,6 +40,7 @@ class TopicPartitionList(ctypes.Structure):
 LIST = POINTER(TopicPartitionList)
 ON_REBALANCE = ctypes.CFUNCTYPE(None, c_void_p, c_int, LIST, c_void_p)
 ON_ERROR = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_char_p, c_void_p)
+ON_COMMIT = ctypes.CFUNCTYPE(None, c_void_p, c_int, LIST, c_void_p)
 ON_DELIVERY = ctypes.CFUNCTYPE(None, c_void_p, c_void_p, c_void_p)
 
 # name -> what it returns, then what it takes
@@ -48,6 +49,7 @@ _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {
     "rd_kafka_conf_set": (c_int, c_void_p, c_char_p, c_char_p, c_char_p, c_size_t),
     "rd_kafka_conf_set_error_cb": (None, c_void_p, ON_ERROR),
     "rd_kafka_conf_set_rebalance_cb": (None, c_void_p, ON_REBALANCE),
+    "rd_kafka_conf_set_offset_commit_cb": (None, c_void_p, ON_COMMIT),
     "rd_kafka_conf_set_dr_msg_cb": (None, c_void_p, ON_DELIVERY),
     "rd_kafka_new": (c_void_p, c_int, c_void_p, c_char_p, c_size_t),
     "rd_kafka_destroy": (None, c_void_p),
