@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 
 from tests.chaos.scene import Fault, Scene
 from tests.chaos.watch import never_back
@@ -63,7 +62,7 @@ def scorer_zombie(scene: Scene, rounds: int) -> list[float]:
             recoveries.append(scene.recovered())
             alive = scene.children[name].poll() is None
             assert alive, f"the zombie ended: {scene.children[name].log_tail(1)}"
-    _written_by_the_zombie(scene)
+    _nothing_in_flight(scene)
     return recoveries
 
 
@@ -86,10 +85,14 @@ def recorder_zombie(scene: Scene, rounds: int) -> list[float]:
     return recoveries
 
 
-def _written_by_the_zombie(scene: Scene) -> None:
-    """Give what a zombie may still have in flight the time to come: the load rests, and its group has long moved on."""
+def _nothing_in_flight(scene: Scene) -> None:
+    """Let what a zombie may still have in flight come, before the log is compared: who ends in order has drained."""
     scene.load.rate = 0.0
-    time.sleep(2.0)
+    scene.load.flush()
+    scene.recovered()
+    for name in ("scorer-a", "scorer-b"):
+        status, _ = scene.end(name)
+        assert status == 0, f"{name} ended with status {status}"
 
 
 FAULTS = [
