@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from app.core.errors import Refused, Unavailable
 from app.edges import kafka, sql_files
 from app.edges.clickhouse import answering, once
 from app.edges.dead_letters import Letter, octets
-from app.edges.redrive_log import Announced, Found, find, send
+from app.edges.redrive_log import AGAIN, Announced, Found, find, send
 from app.settings import Settings
 
 TRIES = 20                     # announcements; each that fails is another command's
@@ -63,16 +64,26 @@ def redrive(client: Client, settings: Settings, chosen: Sequence[Resend]) -> Red
     """Send letters again, each to the partition that it came from; and whatever a sender that died has left.
 
     Raises Unavailable when ClickHouse or Kafka does not answer (run it again: nothing is sent twice); Refused when
-    another command is at it, or when the log no longer reaches back to an unfinished announcement.
+    another command is at it, when the log no longer reaches back to an unfinished announcement, or when settings would
+    let another command take over from one that is still sending.
     """
     where = settings.clickhouse_url
+    spare_s = settings.redrive_settle_s - settings.sink_budget_s       # from the announcement to the latest start
+    if spare_s < settings.sink_budget_s:
+        raise Refused(
+            f"redrive_settle_s is {settings.redrive_settle_s:g}, less than twice sink_budget_s",
+            remedy=f"set WEIR_REDRIVE_SETTLE_S to {2 * settings.sink_budget_s:g} or more",
+        )
     turn = latest(client, settings)
     before = left(client, settings)
     found = find(settings, before)
     _note(client, where, [row for row in before if row.id in found], found)
     unsent = [row for row in before if row.id not in found]
+    before_s = time.monotonic()
     batch, rows = announce(client, settings, turn, unsent, chosen)
     if rows:
+        if time.monotonic() - before_s > spare_s:
+            raise Unavailable(f"batch {batch} was announced too slowly to be sent", where=where, remedy=AGAIN)
         send(settings, rows)
         found = find(settings, rows)
         if absent := [row.id for row in rows if row.id not in found]:

@@ -25,6 +25,7 @@ from app.edges.topics import declared, ensure
 from app.settings import ROOT, Settings
 from tests import tiny_requests as tiny
 from tests.service_under_test import Service
+from tests.sql.databases import aged
 from tests.waiting import until
 
 GOOD = 40
@@ -41,8 +42,7 @@ class Command:
     def __init__(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
         self.environment = service.stack.environment | {
             "WEIR_SERVICE": service.name, "WEIR_BUNDLE": str(service.bundle), "COLUMNS": "220",
-            "WEIR_REDRIVE_SETTLE_S": "0",
-        }
+        }  # fmt: skip
         for name, value in self.environment.items():
             monkeypatch.setenv(name, value)
 
@@ -126,6 +126,7 @@ def check_killed(command: Command, service: Service, client: Client) -> None:
     for table in ("redrives", "redriven", "redrives"):
         before = rows_of(table)
         command.kill(lambda table=table, before=before: rows_of(table) > before, *patch)
+        aged(client)
     command("redrive", "--patch", "channel=app")
     until(lambda: states(client) == {"scored": 34, "dead again": 1}, READY_S, "34 letters scored")
     assert dead_letters.letters(client, chosen) == []

@@ -24,7 +24,7 @@ from app.edges.topics import declared, ensure
 from app.recording import tables
 from app.settings import Settings
 from tests.doubles import records
-from tests.sql.databases import put
+from tests.sql.databases import aged, put
 
 LETTERS = 12
 OFFSETS = range(1000, 1000 + LETTERS // 2)     # of each of two partitions; far from where new records come to stand
@@ -34,9 +34,7 @@ OFFSETS = range(1000, 1000 + LETTERS // 2)     # of each of two partitions; far 
 def world(stack: Stack) -> Iterator[tuple[Settings, Client]]:
     """A service with a topic and a database of its own, and dead letters of its first offsets."""
     name = f"redrive-{uuid4().hex[:8]}"
-    settings = stack.settings.model_copy(
-        update={"service": name, "clickhouse_database": name.replace("-", "_"), "redrive_settle_s": 0.0}
-    )
+    settings = stack.settings.model_copy(update={"service": name, "clickhouse_database": name.replace("-", "_")})
     ensure(settings, declared(settings))
     migrations.apply(settings)
     client = connect(settings)
@@ -105,6 +103,7 @@ def test_a_sender_may_die_anywhere_and_any_number_of_times(world: tuple[Settings
         chosen = resends(chance.sample(open_letters(client, settings), k=min(3, len(open_letters(client, settings)))))
         _, rows = redrive.announce(client, settings, latest, unsent, chosen)
         send(settings, rows[: chance.randrange(len(rows) + 1)])
+        aged(client)
     done = redrive.redrive(client, settings, resends(open_letters(client, settings)))
     assert done.finished + done.sent == LETTERS
     assert_each_once(client, settings)
@@ -114,10 +113,25 @@ def test_a_sender_that_may_still_be_at_work_is_not_overtaken(world: tuple[Settin
     settings, client = world
     chosen = resends(open_letters(client, settings))
     redrive.announce(client, settings, 0, [], chosen)
-    patient = settings.model_copy(update={"redrive_settle_s": 60.0})
     with pytest.raises(Refused, match="batch 1 was announced"):
-        redrive.redrive(client, patient, chosen)
+        redrive.redrive(client, settings, chosen)
     assert copies(settings) == {}
+
+
+def test_who_might_be_overtaken_does_not_send(world: tuple[Settings, Client]) -> None:
+    settings, client = world
+    chosen = resends(open_letters(client, settings))
+    hasty = settings.model_copy(update={"redrive_settle_s": 2 * settings.sink_budget_s - 1})
+    with pytest.raises(Refused, match=f"set WEIR_REDRIVE_SETTLE_S to {2 * settings.sink_budget_s:g} or more"):
+        redrive.redrive(client, hasty, chosen)
+    assert redrive.latest(client, settings) == 0
+    late = settings.model_copy(update={"redrive_settle_s": 0.0, "sink_budget_s": 0.0})     # no announcement is as quick
+    with pytest.raises(Unavailable, match=r"batch 1 was announced too slowly to be sent .*: run it again"):
+        redrive.redrive(client, late, chosen)
+    assert copies(settings) == {}
+    aged(client)
+    assert redrive.redrive(client, settings, chosen).finished == LETTERS
+    assert_each_once(client, settings)
 
 
 def test_what_the_broker_does_not_take_is_told_and_the_rest_is_found(world: tuple[Settings, Client]) -> None:
@@ -135,17 +149,16 @@ def test_what_the_broker_does_not_take_is_told_and_the_rest_is_found(world: tupl
 
 def test_two_commands_at_once_send_each_letter_once(world: tuple[Settings, Client]) -> None:
     settings, client = world
-    patient = settings.model_copy(update={"redrive_settle_s": 60.0})
     chosen = resends(open_letters(client, settings))
 
     def command(part: list[Resend]) -> int:
         try:
-            return redrive.redrive(connect(patient), patient, part).sent
+            return redrive.redrive(connect(settings), settings, part).sent
         except WeirError:                              # the other one's turn: to be run again
             return 0
 
     with ThreadPoolExecutor(3) as pool:
         sent = list(pool.map(command, [chosen, chosen[:8], chosen[4:]]))
-    sent.append(redrive.redrive(client, patient, chosen).sent)
+    sent.append(redrive.redrive(client, settings, chosen).sent)
     assert sum(sent) == LETTERS
     assert_each_once(client, settings)

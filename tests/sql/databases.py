@@ -37,6 +37,14 @@ def client(database: Settings) -> Client:
     return connect(database)
 
 
+def aged(client: Client) -> None:
+    """Let all announcements of redrives be an hour old: whoever made them sends no more."""
+    client.command(
+        "ALTER TABLE redrives UPDATE announced_at = announced_at - INTERVAL 1 HOUR WHERE true",
+        settings={"mutations_sync": 1},
+    )
+
+
 def put(client: Client, table: str, rows: Any) -> None:
     """Insert rows without the recorder; each call under a token of its own."""
     import pyarrow as pa
