@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 HEAP_MIB = 256          # three of them beside everything else
 START_S = 120.0         # three Java processes on two busy cores
 STOP_S = 60.0
-LIBS = (ROOT / ".weir/kafka/libs", Path(".weir/kafka/libs"))
+# Of this checkout, or of the directory that an installed Weir is tested in.
+LIBS = next((path for path in (ROOT / ".weir/kafka/libs", Path(".weir/kafka/libs")) if path.is_dir()),
+            ROOT / ".weir/kafka/libs")  # fmt: skip
 
 # A node that is gone shall be missed within seconds, and leadership shall move only when a test moves it.
 QUICK = {
@@ -42,11 +44,16 @@ QUICK = {
 }
 
 
+def find_kafka() -> Path:
+    """Where Kafka's jars are. Raises Unavailable where Java or they are missing."""
+    kafka_node.find_java()
+    return kafka_node.find_jars(LIBS)
+
+
 def kafka_libs() -> Path:
-    """Where Kafka's jars are; skips the test, with the reason, where Java or they are missing."""
+    """The same; skips the test, with the reason, where Java or they are missing."""
     try:
-        kafka_node.find_java()
-        return kafka_node.find_jars(next((path for path in LIBS if path.is_dir()), LIBS[0]))
+        return find_kafka()
     except Unavailable as error:
         pytest.skip(str(error))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
 import sys
 import time
@@ -13,14 +12,14 @@ from typing import Any
 
 from rich.console import Console
 
-from app.core.errors import WeirError
+from app.core.errors import Unavailable, WeirError
 from tests.bench import latency, limit, machine, memory, recorder, report, scale, stages, throughput
 from tests.bench.peers import run
 from tests.bench.protocol import BROKERS, FULL, QUICK, Judge, Say
 from tests.bench.stand import HOME, Stand
 from tests.bench.workload import INSIDE
+from tests.kafka_cluster import LIBS, find_kafka
 
-KAFKA_LIBS = Path(".weir/kafka/libs")
 SECTIONS = ("limit", "recorder", "throughput", "peers", "stages", "scale", "latency", "memory")
 NAMED = ("bytewax", "faust", "quix")     # peers of the short form; the others take long to start
 WIDTH = 130                 # of the tables where there is no terminal
@@ -38,7 +37,7 @@ def main(arguments: list[str]) -> int:
 
     judge = Judge(QUICK if asked.quick else FULL)
     found: dict[str, Any] = {
-        "machine": machine.describe(), "versions": machine.versions(KAFKA_LIBS),
+        "machine": machine.describe(), "versions": machine.versions(LIBS),
         "brokers": [], "limit": {}, "stages": [], "configurations": [], "peers": [], "latency": [], "recorder": {},
         "memory": {},
     }  # fmt: skip
@@ -103,12 +102,12 @@ def _sections(stand: Stand, only: set[str], judge: Judge, found: dict[str, Any],
 
 def available(brokers: list[str], say: Say) -> list[str]:
     """Those that can be started here; says which cannot, and why."""
-    missing = "there is no Java" if shutil.which("java") is None else (
-        "" if any(KAFKA_LIBS.glob("kafka_2.13-*.jar")) else "its jars are missing: run `make kafka`"
-    )
-    if "kafka" in brokers and missing:
-        say(f"Apache Kafka is not measured: {missing}")
-        return [broker for broker in brokers if broker != "kafka"]
+    if "kafka" in brokers:
+        try:
+            find_kafka()
+        except Unavailable as error:
+            say(f"Apache Kafka is not measured: {error}")
+            return [broker for broker in brokers if broker != "kafka"]
     return brokers
 
 

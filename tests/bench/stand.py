@@ -36,6 +36,7 @@ from app.wire.encode import Encoder
 from tests.bench import metrics
 from tests.bench import workload as work
 from tests.bench.workload import Workload
+from tests.kafka_cluster import LIBS
 from tests.ports import free_port
 from tests.waiting import until
 
@@ -104,7 +105,7 @@ class Stand:
             shutil.rmtree(self._home / old, ignore_errors=True)
         settings = Settings(
             home=self._home, bundles_dir=self._home / "bundles", feature_repo_dir=REPOSITORY,
-            embedded_broker=self.broker, service="bench", online_store="lmdb",
+            embedded_broker=self.broker, kafka_libs_dir=LIBS, service="bench", online_store="lmdb",
         )  # fmt: skip
         self.stack = _started(settings)
         try:

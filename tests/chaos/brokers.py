@@ -6,15 +6,13 @@ import os
 import signal
 from collections.abc import Callable
 
-import pytest
-
-from app.settings import ROOT, Settings
+from app.core.errors import Unavailable
+from app.settings import Settings
 from tests.chaos.scene import Fault, Scene
 from tests.chaos.watch import never_back
-from tests.kafka_cluster import Cluster, kafka_libs
+from tests.kafka_cluster import LIBS, Cluster, find_kafka
 
 RATE = 300.0
-LIBS = ROOT / ".weir/kafka/libs"
 KAFKA = Settings(embedded_broker="kafka", kafka_libs_dir=LIBS)
 BUDGET_S = 60.0             # of workers that shall outlive a broker's restart, which takes Java ten seconds and more
 
@@ -22,9 +20,9 @@ BUDGET_S = 60.0             # of workers that shall outlive a broker's restart, 
 def no_kafka() -> str:
     """Why there is no Apache Kafka here; "" when there is."""
     try:
-        kafka_libs()
-    except pytest.skip.Exception as skipped:
-        return str(skipped)
+        find_kafka()
+    except Unavailable as error:
+        return str(error)
     return ""
 
 

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
 import clickhouse_connect
 import pytest
@@ -18,11 +17,10 @@ from app.core.errors import Unavailable
 from app.edges import clickhouse, embedded, embedded_broker, embedded_clickhouse, embedded_kafka, kafka_node
 from app.edges.embedded import Stack
 from app.edges.service import claim_port
-from app.settings import ROOT, Settings
+from app.settings import Settings
 from tests.integration.test_leash import gone
+from tests.kafka_cluster import kafka_libs
 from tests.waiting import until
-
-JARS = (ROOT / ".weir/kafka/libs", Path(".weir/kafka/libs"))
 
 
 def create_topic(settings: Settings, topic: str) -> None:
@@ -220,14 +218,7 @@ def test_a_killed_stack_leaves_nothing_and_its_home_can_be_used_again(tmp_path):
 
 
 def test_apache_kafka_keeps_its_log(tmp_path):
-    libs = next((path.resolve() for path in JARS if any(path.glob("kafka_2.13-*.jar"))), None)
-    if libs is None:
-        pytest.skip("no jars of Apache Kafka: run `make kafka`")
-    try:
-        kafka_node.find_java()
-    except Unavailable as error:
-        pytest.skip(str(error))
-    settings = Settings(home=tmp_path, embedded_broker="kafka", kafka_libs_dir=libs)
+    settings = Settings(home=tmp_path, embedded_broker="kafka", kafka_libs_dir=kafka_libs())
     with Stack(settings) as stack:
         create_topic(stack.settings, "kept")
         send(stack.settings, "kept", [b"%d" % number for number in range(1000)])
