@@ -179,7 +179,7 @@ def _fields(settings: Settings, letter: Letter) -> tuple[dict[str, Any] | None, 
     try:
         registry = Registry(settings)
         decoder = Decoder(registry.contract(subject_of(topic)), registry.schema_text)
-        fields = fields_of(decoder, letter.value, max(settings.max_record_bytes, len(letter.value or b"")))
+        fields = fields_of(decoder, letter.value)
     except WeirError as error:       # the letter is shown all the same, and says what is lacking
         return None, str(error)
     return fields, "it does not decode"

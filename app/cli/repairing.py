@@ -37,7 +37,7 @@ def prepared(
     resends, faults = [], []
     for letter in chosen:
         fields = patch | by_letter.get(letter.id, {})
-        value, fault = _repaired(settings, decoder, encoder, letter.value, fields)
+        value, fault = _repaired(decoder, encoder, letter.value, fields)
         repair = "file" if letter.id in by_letter else "patch" if patch else "none"
         resends.append(Resend(letter, value, repair))
         faults.append(fault)
@@ -46,13 +46,13 @@ def prepared(
 
 
 def _repaired(
-    settings: Settings, decoder: Decoder, encoder: Encoder, value: bytes | None, fields: Mapping[str, Any]
+    decoder: Decoder, encoder: Encoder, value: bytes | None, fields: Mapping[str, Any]
 ) -> tuple[bytes | None, str]:
     """The value to send, and what hindered its repair."""
     if not fields:
         return value, ""
     try:
-        return repaired(decoder, encoder, value, fields, settings.max_record_bytes), ""
+        return repaired(decoder, encoder, value, fields), ""
     except ValueError as error:
         return value, f"not repaired: {error}"
 

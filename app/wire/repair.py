@@ -12,22 +12,20 @@ from app.wire.decode import Decoder
 from app.wire.encode import Encoder
 
 
-def fields_of(decoder: Decoder, value: bytes | None, max_bytes: int) -> dict[str, Any] | None:
-    """The fields of a record by name; None when it does not decode. Raises Unavailable."""
-    rows = decoder.decode(pa.array([value], pa.large_binary()), max_bytes).rows
+def fields_of(decoder: Decoder, value: bytes | None) -> dict[str, Any] | None:
+    """The fields of a record by name, however large it is; None when it does not decode. Raises Unavailable."""
+    rows = decoder.decode(pa.array([value], pa.large_binary()), len(value or b"")).rows
     return dict(rows.to_pylist()[0]) if rows.num_rows else None
 
 
-def repaired(
-    decoder: Decoder, encoder: Encoder, value: bytes | None, fields: Mapping[str, Any], max_bytes: int
-) -> bytes:
+def repaired(decoder: Decoder, encoder: Encoder, value: bytes | None, fields: Mapping[str, Any]) -> bytes:
     """The record, under the contract of both, with `fields` in the place of what it said, or of what it lacks.
 
     fields: plain values as JSON has them; times as milliseconds since the epoch or in ISO 8601. A record that does not
     decode has no fields of its own: `fields` must then have all but those that may be null.
     Raises ValueError naming the field that is unknown, missing or of another type; Unavailable.
     """
-    row = fields_of(decoder, value, max_bytes) or {}
+    row = fields_of(decoder, value) or {}
     schema = decoder.schema
     unknown = [name for name in fields if name not in schema.names]
     if unknown:

@@ -13,7 +13,6 @@ from tests import tiny_requests as tiny
 
 CONTRACT = tiny.requests_contract()
 DECODER, ENCODER = Decoder(CONTRACT, lambda schema_id: None), Encoder(CONTRACT)
-MAX_BYTES = 2000
 GOOD = ENCODER.encode(tiny.changed(tiny.rows(1), deadline=tiny.AT_MS))[0]
 WHOLE = {
     "request_id": "anew", "event_time": tiny.AT_MS, "tenant": "t", "team": "risk", "customer": "c", "amount": 1.5,
@@ -22,15 +21,20 @@ WHOLE = {
 
 
 def repair(value: bytes | None, **fields: object) -> dict:
-    made = fields_of(DECODER, repaired(DECODER, ENCODER, value, fields, MAX_BYTES), MAX_BYTES)
+    made = fields_of(DECODER, repaired(DECODER, ENCODER, value, fields))
     assert made is not None
     return made
 
 
 def test_only_what_is_named_is_changed() -> None:
-    before = fields_of(DECODER, GOOD, MAX_BYTES)
+    before = fields_of(DECODER, GOOD)
     assert repair(GOOD) == before
     assert repair(GOOD, deadline=None, amount=7) == {**before, "deadline": None, "amount": 7.0}
+
+
+def test_a_record_that_is_too_large_for_a_scorer_is_made_smaller() -> None:
+    large = repaired(DECODER, ENCODER, GOOD, {"customer": "c" * 1_000_000})
+    assert repair(large, customer="c") == repair(GOOD, customer="c")
 
 
 @pytest.mark.parametrize("when", [tiny.AT_MS, "2013-07-01T00:00:00+00:00", "2013-07-01T02:00:00+02:00"])
@@ -40,7 +44,7 @@ def test_times_are_milliseconds_or_iso(when: int | str) -> None:
 
 @pytest.mark.parametrize("value", [None, b"", b"garbage", GOOD[:-3]])
 def test_what_does_not_decode_must_be_written_anew(value: bytes | None) -> None:
-    assert fields_of(DECODER, value, MAX_BYTES) is None
+    assert fields_of(DECODER, value) is None
     made = repair(value, **WHOLE)
     assert (made["request_id"], made["amount"], made["deadline"]) == ("anew", 1.5, None)
     with pytest.raises(ValueError, match="field request_id must have a value"):
