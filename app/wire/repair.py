@@ -36,10 +36,10 @@ def repaired(decoder: Decoder, encoder: Encoder, value: bytes | None, fields: Ma
         given = whole.get(field.name)
         if given is None and not field.nullable:
             raise ValueError(f"field {field.name} must have a value")
-        if isinstance(given, str) and pa.types.is_timestamp(field.type):
-            given = datetime.fromisoformat(given)
         try:
+            if isinstance(given, str) and pa.types.is_timestamp(field.type):
+                given = datetime.fromisoformat(given)
             columns.append(pa.array([given], field.type))
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise ValueError(f"field {field.name} is no {field.type}: {error}") from error
     return encoder.encode(pa.RecordBatch.from_arrays(columns, schema=schema))[0]
