@@ -40,6 +40,12 @@ TARGETS: Final = {
 }
 
 
+def asked(target: str) -> int:
+    """Cases of a target in a run like this one."""
+    share, short = TARGETS[target]
+    return int(LONG_CASES * share) if LONG_CASES else short
+
+
 def tried(target: str, count: int = 1) -> None:
     """Count cases of a target."""
     assert target in TARGETS, target
@@ -51,10 +57,8 @@ def tried(target: str, count: int = 1) -> None:
 
 def fuzz(target: str, at_once: int = 1, **strategies: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
     """`given` with as many examples as the target has cases, `at_once` of them an example."""
-    share, short = TARGETS[target]
-    cases = int(LONG_CASES * share) if LONG_CASES else short
     run = settings(
-        max_examples=max(1, cases // at_once), deadline=None, derandomize=not LONG_CASES,
+        max_examples=max(1, asked(target) // at_once), deadline=None, derandomize=not LONG_CASES,
         database=DirectoryBasedExampleDatabase(HOME / "failures") if LONG_CASES else None,
         phases=[phase for phase in Phase if phase is not Phase.explain],
         suppress_health_check=list(HealthCheck),
@@ -68,10 +72,14 @@ def seeds() -> st.SearchStrategy[int]:
 
 
 def report() -> Path | None:
-    """Write what was tried, when this is a long run."""
+    """Write what was tried of what was asked, by target, when this is a long run.
+
+    Every target is there, so that a run of one file is not taken for a whole one.
+    """
     if not LONG_CASES:
         return None
     HOME.mkdir(parents=True, exist_ok=True)
     path = HOME / "report.json"
-    path.write_text(json.dumps({"asked": LONG_CASES, "cases": dict(TRIED), "total": TRIED.total()}, indent=2) + "\n")
+    targets = {target: {"asked": asked(target), "tried": TRIED[target]} for target in TARGETS}
+    path.write_text(json.dumps({"targets": targets, "total": TRIED.total()}, indent=2) + "\n")
     return path
