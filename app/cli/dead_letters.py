@@ -67,7 +67,7 @@ def show(
     client = connect(settings)
     found = _named(client, letter)
     shown = _described(settings, found)
-    redriven = {redrive.id: redrive for redrive in dead_letters.redrives(client)}.get(found.id)
+    redriven = next(iter(dead_letters.redrives(client, ids=[found.id])), None)
     shown["redriven"] = "no" if redriven is None else (
         f"batch {redriven.batch}, to offset {redriven.redriven_offset}: {redriven.state} {redriven.reason}".strip()
     )

@@ -108,9 +108,10 @@ def letters(client: Client, chosen: Selection) -> list[Letter]:
     return [_letter(row) for row in sql_files.rows(client, "dead_letters/letters", **window, **more)]
 
 
-def redrives(client: Client, service: str = "", limit: int = 1_000_000) -> list[Redrive]:
-    """Every redriven letter, in the order of redriving. Raises Unavailable, Refused."""
-    return [Redrive(**row) for row in sql_files.rows(client, "ledger/redrives", service=service, limit=limit)]
+def redrives(client: Client, service: str = "", ids: Sequence[str] = (), limit: int = 1_000_000) -> list[Redrive]:
+    """Redriven letters, in the order of redriving. service, ids: all when empty. Raises Unavailable, Refused."""
+    found = sql_files.rows(client, "ledger/redrives", service=service, ids=list(ids), limit=limit)
+    return [Redrive(**row) for row in found]
 
 
 def _letter(row: dict[str, Any]) -> Letter:

@@ -65,6 +65,7 @@ def test_each_redriven_letter_is_told_once(client, history):
     assert found[3].reason == "empty"
     assert len(dead_letters.redrives(client)) == len(BATCHES)
     assert dead_letters.redrives(client, "another") == []
+    assert dead_letters.redrives(client, ids=[found[3].id, f"{records.REQUESTS}/0/5"]) == [found[3]]
 
 
 def test_what_is_open_is_neither_redriven_nor_answered(client, history):

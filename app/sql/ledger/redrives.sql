@@ -1,7 +1,7 @@
 -- name: ledger/redrives
 -- title: Redriven dead letters, and what came of them
 -- grain: source_topic, source_partition, source_offset
--- source: tables redrives and redriven: announced before it is sent, noted when the log holds it
+-- source: tables redrives and redriven: announced before it is sent, noted when the log holds it; ids: "topic/partition/offset", all when empty
 -- value: state (announced: not noted in the log; waiting: no answer recorded; scored; dead again), copies (1: sent once)
 -- panel: table
 SELECT r.service AS service, r.source_topic AS source_topic, r.source_partition AS source_partition, r.source_offset AS source_offset,
@@ -11,7 +11,9 @@ SELECT r.service AS service, r.source_topic AS source_topic, r.source_partition 
        l.reason AS reason
 FROM
 (
-    SELECT * FROM redrives WHERE {service:String} IN ('', service)
+    SELECT * FROM redrives
+    WHERE {service:String} IN ('', service)
+        AND (empty({ids:Array(String)}) OR concat(source_topic, '/', toString(source_partition), '/', toString(source_offset)) IN {ids:Array(String)})
     ORDER BY batch DESC LIMIT 1 BY source_topic, source_partition, source_offset
 ) AS r
 LEFT JOIN (SELECT *, true AS noted FROM redriven FINAL) AS d
