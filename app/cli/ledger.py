@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from itertools import groupby
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +12,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from app.edges.dead_letters import Redrive
+    from app.edges.dead_letters import RedriveState
     from app.edges.ledger import LedgerReport, PartitionLedger
 
 COLUMNS = ("partition", "offsets", "entries", "read", "scored", "rejected", "faults")
@@ -42,16 +41,20 @@ def ledger(
     client = connect(settings)
     bounds = kafka.bounds(settings, f"weir.requests.{service or settings.service}") if against_log else None
     report = ledger_edge.read(client, service, bounds)
-    redriven = dead_letters.redrives(client, service)
-    Console().print(render(report))
+    redriven = dead_letters.redrive_states(client, service)
+    repeated = sum(group.repeated for group in redriven)
+    Console().print(render(report, repeated))
     if redriven:
         Console().print(render_redrives(redriven))
-    if not report.complete or any(redrive.copies > 1 for redrive in redriven):
+    if not report.complete or repeated:
         raise typer.Exit(1)
 
 
-def render(report: LedgerReport) -> Group:
-    """The report for a terminal: a table for each role and topic, then the first faults, then the verdict."""
+def render(report: LedgerReport, repeated: int) -> Group:
+    """The report for a terminal: a table for each role and topic, then the first faults, then the verdict.
+
+    repeated: dead letters that were sent again more than once.
+    """
     parts: list[Table | str] = []
     for (role, topic), found in groupby(report.partitions, key=lambda part: (part.role, part.source_topic)):
         parts.append(_partitions(f"{role}: {topic}", list(found)))
@@ -61,17 +64,14 @@ def render(report: LedgerReport) -> Group:
             span = f"{fault.first:,} - {fault.last:,}" if fault.last > fault.first else f"{fault.first:,}"
             listed.add_row(fault.kind, fault.source_topic, str(fault.source_partition), span, f"{fault.count:,}")
         parts.append(listed)
-    parts.append(_verdict(report))
+    parts.append(_verdict(report, repeated))
     return Group(*parts)
 
 
-def render_redrives(redriven: Sequence[Redrive]) -> str:
+def render_redrives(redriven: Sequence[RedriveState]) -> str:
     """One line: how many dead letters were sent again, and what became of them."""
-    states = Counter(redrive.state for redrive in redriven)
-    told = ", ".join(f"{count:,} {state}" for state, count in states.most_common())
-    twice = sum(redrive.copies > 1 for redrive in redriven)
-    fault = f"; [bold red]{twice:,} of them more than once[/]" if twice else ""
-    return f"{len(redriven):,} dead letters sent again: {told}{fault}"
+    told = ", ".join(f"{group.letters:,} {group.state}" for group in redriven)
+    return f"{sum(group.letters for group in redriven):,} dead letters sent again: {told}"
 
 
 def _partitions(title: str, partitions: list[PartitionLedger]) -> Table:
@@ -88,11 +88,13 @@ def _partitions(title: str, partitions: list[PartitionLedger]) -> Table:
     return table
 
 
-def _verdict(report: LedgerReport) -> str:
-    if report.complete:
+def _verdict(report: LedgerReport, repeated: int) -> str:
+    if report.complete and not repeated:
         return (f"[bold green]whole[/]: {report.read:,} records read = {report.scored:,} scored "
                 f"+ {report.rejected:,} rejected, each recorded once")
     if not report.partitions:
         return "[bold red]empty[/]: nothing has been recorded"
     wrong = [f"{getattr(report, name):,} {name} ({MEANINGS[name]})" for name in FAULTS if getattr(report, name)]
+    if repeated:
+        wrong.append(f"{repeated:,} repeated (dead letters that were sent again more than once)")
     return f"[bold red]not whole[/]: {'; '.join(wrong) or 'no scorer has written an entry'}"

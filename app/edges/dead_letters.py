@@ -95,6 +95,15 @@ class Redrive:
         return f"{self.source_topic}/{self.source_partition}/{self.source_offset}"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedriveState:
+    """Redriven letters of one state; ledger/redrive_states.sql says what the numbers count."""
+
+    state: str
+    letters: int
+    repeated: int
+
+
 def summary(client: Client, chosen: Selection) -> list[Group]:
     """By service, stage and reason; ids, open and limit are not looked at. Raises Unavailable, Refused."""
     window = {"service": chosen.service, "reason": chosen.reason, "from": chosen.begin, "to": chosen.end}
@@ -112,6 +121,11 @@ def redrives(client: Client, service: str = "", ids: Sequence[str] = (), limit: 
     """Redriven letters, in the order of redriving. service, ids: all when empty. Raises Unavailable, Refused."""
     found = sql_files.rows(client, "ledger/redrives", service=service, ids=list(ids), limit=limit)
     return [Redrive(**row) for row in found]
+
+
+def redrive_states(client: Client, service: str = "") -> list[RedriveState]:
+    """How many letters were redriven, by what became of them, most first. Raises Unavailable, Refused."""
+    return [RedriveState(**row) for row in sql_files.rows(client, "ledger/redrive_states", service=service)]
 
 
 def _letter(row: dict[str, Any]) -> Letter:
