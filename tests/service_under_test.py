@@ -27,6 +27,7 @@ from app.wire.decode import Decoder
 from app.wire.encode import Encoder
 from tests import tiny_requests as tiny
 from tests.bundles import SIGNATURE, tiny_bundle
+from tests.group_offsets import committed_by
 from tests.waiting import until
 
 MAX_BYTES = 2000
@@ -79,12 +80,9 @@ class Tiny:
 
     def committed(self) -> dict[int, int]:
         """Offsets that the service's group has committed, by partition."""
-        consumer = Consumer({**client_config(self.settings, "tests"), "group.id": group_of(self.name)})
-        try:
-            found = consumer.committed([TopicPartition(self.topic, partition) for partition in range(4)], 10)
-            return {part.partition: max(0, part.offset) for part in found}
-        finally:
-            consumer.close()
+        with committed_by(self.settings, group_of(self.name)) as committed:
+            found = committed((self.topic, partition) for partition in range(4))
+        return {partition: found.get((self.topic, partition), 0) for partition in range(4)}
 
 
 @dataclass

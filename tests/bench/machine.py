@@ -8,7 +8,6 @@ import platform
 import re
 import subprocess
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -74,7 +73,7 @@ def _git() -> str:
 
 @dataclass(slots=True)
 class Bystanders:
-    """CPU time of every process that is neither this one nor descends from it nor is named as ours.
+    """CPU time of every process that is neither this one nor descends from it.
 
     Sees what the process table shows: other containers on the same machine stay invisible; the limit, which is taken in
     turns with everything else, sees them.
@@ -87,12 +86,11 @@ class Bystanders:
         """Start of the interval."""
         self._before, self._began_s = _cpu_by_process(), time.monotonic()
 
-    def share(self, ours: Iterable[int] = ()) -> float:
-        """Of all cores, since `begin`. ours: pids beside this process's descendants."""
-        mine = {os.getpid(), *ours}
-        spent = 0.0
+    def share(self) -> float:
+        """Of all cores, since `begin`."""
+        own, spent = os.getpid(), 0.0
         for (pid, created), seconds in _cpu_by_process().items():
-            if pid not in mine and not mine.intersection(_ancestors(pid)):
+            if pid != own and own not in _ancestors(pid):
                 spent += seconds - self._before.get((pid, created), 0.0 if created > self._began_wall() else seconds)
         return spent / max(1e-9, time.monotonic() - self._began_s) / cores()
 

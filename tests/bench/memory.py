@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.bench import metrics
-from tests.bench.drain import joined
+from tests.bench.drain import SLOWEST_PER_S, joined
 from tests.bench.protocol import Judge, Say, slope_per_minute
 from tests.bench.sampler import Sampler
 from tests.bench.stand import LOOK_S, PREDICTIONS, READY_S, Service, Stand, Worker
@@ -19,7 +19,6 @@ MIB = 2**20
 EVERY_S = 0.5
 KEPT = 120                  # points of a series in the JSON
 AHEAD = 2                   # pieces of requests that wait while a long run goes on
-SLOWEST_PER_S = 2_000
 FLAT_MIB_PER_MINUTE = 1.0   # 60 MiB an hour would be seen as a leak; allocators and caches settle below it
 FLAT_MIB = 64.0             # what a backlog may add: the prefetch queue is bounded by 32 MiB
 

@@ -9,14 +9,13 @@ import numpy as np
 
 from app.edges import migrations
 from tests.bench import log, metrics
-from tests.bench.drain import Case, drain, joined
+from tests.bench.drain import SLOWEST_PER_S, Case, drain, joined
 from tests.bench.protocol import Judge, Say
 from tests.bench.sampler import Sampler
 from tests.bench.stand import PREDICTIONS, READY_S, Stand, Worker
 from tests.bench.workload import INSIDE
 from tests.waiting import until
 
-SLOWEST_PER_S = 2_000
 LOOK_S = 0.1                # at the recorder's own numbers, which costs the broker nothing
 
 

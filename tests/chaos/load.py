@@ -140,7 +140,7 @@ class Load:
     def _produce_outcomes(self, partition: int, offsets: np.ndarray, numbers: np.ndarray) -> None:
         """Some wrong at first and corrected after, some no outcome at all."""
         ids = identity.text(identity.prediction_ids(
-            source(self._service.topic, partition), "champion", offsets, self._event_ms(numbers)
+            source(self._service.topic, partition), "champion", offsets, self._truth.event_ms(numbers)
         ))
         second = numbers % (3 * OUTCOME_EVERY) == 0
         for chosen, label in ((slice(None), 0.0), (second, 1.0)):
@@ -154,9 +154,6 @@ class Load:
             value = b"no outcome %d" % len(self._truth.bad_outcomes)
             self._producer.produce(OUTCOMES, value, partition=partition)
             self._truth.bad_outcomes[value] += 1
-
-    def _event_ms(self, numbers: np.ndarray) -> np.ndarray:
-        return self._truth.event_ms(numbers)
 
 
 def _outcomes(ids: np.ndarray, label: float) -> pa.RecordBatch:

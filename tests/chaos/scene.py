@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from clickhouse_connect.driver import Client
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.agents.recorder import GROUP as RECORDER
@@ -24,7 +24,7 @@ from app.core.errors import Refused, Unavailable
 from app.core.signature import Signature
 from app.edges import migrations
 from app.edges.clickhouse import answering, connect
-from app.edges.kafka import bounds, client_config
+from app.edges.kafka import bounds
 from app.edges.leash import Child
 from app.edges.schema_registry import Registry, publish
 from app.edges.topics import declared, ensure
@@ -35,6 +35,7 @@ from tests.chaos.load import Load
 from tests.chaos.stack import ChaosStack
 from tests.chaos.truth import Truth
 from tests.chaos.verdict import Verdict, judge
+from tests.group_offsets import committed_by
 from tests.kafka_cluster import Cluster
 from tests.ports import free_port
 from tests.service_under_test import Tiny
@@ -208,15 +209,12 @@ class Scene:
         """Records between a group's committed offsets and the ends of its topics."""
         settings = self.service.settings
         ends = {source: bound for topic in topics for source, bound in bounds(settings, topic).items()}
-        consumer = Consumer({**client_config(settings, "chaos"), "group.id": group})
-        try:
-            found = consumer.committed([TopicPartition(*source) for source in ends], 10)
-        except KafkaException:
-            return -1
-        finally:
-            consumer.close()
-        held = {(part.topic, part.partition): part.offset for part in found}
-        return sum(end - max(first, held[source]) for source, (first, end) in ends.items())
+        with committed_by(settings, group) as committed:
+            try:
+                held = committed(ends)
+            except KafkaException:
+                return -1
+        return sum(end - max(first, held.get(source, 0)) for source, (first, end) in ends.items())
 
 
 def plain(folder: Path, service: str) -> Path:

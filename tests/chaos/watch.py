@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import psutil
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 
-from app.edges.kafka import client_config
-from tests.chaos.scene import Scene, group_of
+from app.agents.scorer import group_of
+from tests.chaos.scene import Scene
+from tests.group_offsets import Source, committed_by
 
 LOOK_S = 0.3
 
@@ -40,24 +41,22 @@ def looking(look: Callable[[], Any], every_s: float = LOOK_S) -> Iterator[list[t
 def never_back(scene: Scene) -> Iterator[None]:
     """Raises AssertionError, at the end, when a committed offset of the scorers' group went back."""
     settings, topic = scene.service.settings, scene.service.topic
-    consumer = Consumer({**client_config(settings, "chaos"), "group.id": group_of(scene.service.name)})
+    with committed_by(settings, group_of(scene.service.name)) as committed:
 
-    def committed() -> dict[int, int]:
-        try:
-            found = consumer.committed([TopicPartition(topic, number) for number in range(4)], 5)
-        except KafkaException:
-            return {}
-        return {part.partition: part.offset for part in found if part.error is None and part.offset >= 0}
+        def look() -> dict[Source, int]:
+            try:
+                return committed((topic, number) for number in range(4))
+            except KafkaException:
+                return {}
 
-    with looking(committed) as seen:
-        yield
-    consumer.close()
-    highest: dict[int, int] = {}
+        with looking(look) as seen:
+            yield
+    highest: dict[Source, int] = {}
     for _, offsets in seen:
-        for partition, offset in offsets.items():
-            before = highest.get(partition, 0)
-            assert offset >= before, f"partition {partition} was committed at {before}, then at {offset}"
-            highest[partition] = offset
+        for source, offset in offsets.items():
+            before = highest.get(source, 0)
+            assert offset >= before, f"partition {source[1]} was committed at {before}, then at {offset}"
+            highest[source] = offset
 
 
 @contextmanager
