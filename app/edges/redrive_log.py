@@ -69,39 +69,38 @@ def send(settings: Settings, rows: Sequence[Announced]) -> None:
 
     try:
         for row in rows:
-            while not _queued(producer, row, delivered):
-                if over():
-                    raise KafkaException(KafkaError(KafkaError._QUEUE_FULL))
-                producer.poll(LOOK_S)
+            _queue(producer, row, delivered, over)
         while len(producer) and not over():
             producer.poll(LOOK_S)
     except KafkaException as error:
         failed.append(error_of(error))
     producer.purge()                                   # nothing of it may come later
     if done < len(rows):
+        what = f"{len(rows) - done} redriven records were not delivered"
         cause = refusal.error or next(iter(failed), None)
-        raise _undelivered(cause, len(rows) - done, settings.brokers)
+        if cause is None:
+            raise Unavailable(f"{what}: no answer", where=settings.brokers, remedy=AGAIN)
+        told = unavailable(cause, settings.brokers, what)
+        raise Unavailable(told.what, where=told.where, remedy=f"{told.remedy}; then {AGAIN}")
 
 
-def _queued(producer: RdProducer, row: Announced, delivered: Callable[[KafkaError | None, Message], None]) -> bool:
-    """Whether there was room for it. Raises KafkaException when it is refused outright."""
+def _queue(
+    producer: RdProducer, row: Announced, delivered: Callable[[KafkaError | None, Message], None],
+    over: Callable[[], bool],
+) -> None:
+    """Queue it, as soon as there is room. Raises KafkaException: it is refused, or there is none until over()."""
     headers: list[tuple[str, str | bytes | None]] = [(HEADER, row.id)]
-    try:
-        producer.produce(
-            row.source.topic, row.value, row.key, row.source.partition, headers=headers, on_delivery=delivered
-        )
-    except BufferError:
-        return False
-    producer.poll(0)
-    return True
-
-
-def _undelivered(error: KafkaError | None, missing: int, where: str) -> Unavailable:
-    what = f"{missing} redriven records were not delivered"
-    if error is None:
-        return Unavailable(f"{what}: no answer", where=where, remedy=AGAIN)
-    told = unavailable(error, where, what)
-    return Unavailable(told.what, where=told.where, remedy=f"{told.remedy}; then {AGAIN}")
+    while True:
+        try:
+            producer.produce(
+                row.source.topic, row.value, row.key, row.source.partition, headers=headers, on_delivery=delivered
+            )
+            producer.poll(0)
+            return
+        except BufferError as error:
+            if over():
+                raise KafkaException(KafkaError(KafkaError._QUEUE_FULL)) from error
+            producer.poll(LOOK_S)
 
 
 def find(settings: Settings, rows: Sequence[Announced]) -> Found:
