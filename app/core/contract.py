@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+# 1970 to 2100, milliseconds: event times that a UUIDv7 and ClickHouse's dates can hold. A month is a partition of a
+# table: an id from outside must not be able to make more of them than these.
+EVENT_MS: Final = (0, 4_102_444_800_000)
 
 
 @dataclass(frozen=True, slots=True)

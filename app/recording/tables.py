@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from app.core.chunk import Partition
+from app.core.contract import EVENT_MS
 from app.core.errors import Refused
 from app.core.rejects import Reason, Rejects, Stage
 from app.recording import cells
@@ -19,9 +20,6 @@ Names = Callable[[str], tuple[Sequence[str], Sequence[str]]]
 
 FEATURES, AGES, STATUSES = np.dtype("<f4"), np.dtype("<i4"), np.dtype("i1")
 UTC_MS = pa.timestamp("ms", tz="UTC")
-# A month is a partition of `outcomes`; an id from outside must not be able to make more of them than the scorer's own
-# can, whose event times lie within these milliseconds (scoring.predict.EVENT_MS; no stage imports another).
-ID_MS = (0, 4_102_444_800_000)
 UUID7 = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$"
 
 
@@ -86,7 +84,7 @@ def check_outcomes(rows: pa.RecordBatch) -> Rejects:
     is_id = pc.match_substring_regex(ids, UUID7)
     # Text of 48 bits of milliseconds since 1970, hexadecimal: equal length, so that text order is number order.
     stamp = pc.utf8_lower(pc.utf8_slice_codeunits(ids, 0, 13))
-    low, high = (f"{time_ms:012x}" for time_ms in ID_MS)
+    low, high = (f"{time_ms:012x}" for time_ms in EVENT_MS)
     is_id = pc.and_(is_id, pc.and_(pc.greater_equal(stamp, _dashed(low)), pc.less(stamp, _dashed(high))))
     is_label = pc.is_in(label, value_set=pa.array([0.0, 1.0], label.type))
     faults = (

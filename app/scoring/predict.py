@@ -14,6 +14,7 @@ from app.core.batch import MicroBatch
 from app.core.breaker import BreakerState
 from app.core.bundle import Bundle
 from app.core.clock import Clock
+from app.core.contract import EVENT_MS
 from app.core.decoded import Decoded
 from app.core.features import FeatureBlock, Lookup
 from app.core.rejects import Reason, Rejects, Stage
@@ -23,8 +24,6 @@ from app.scoring.route import Route
 
 Encode = Callable[[pa.RecordBatch, dict[str, object]], pa.BinaryArray]
 _Turned = tuple[npt.NDArray[np.bool_], Reason, list[str]]      # bool[n], and why, and a detail for each that is true
-
-EVENT_MS = (0, 4_102_444_800_000)  # 1970 to 2100, milliseconds: within the years of a UUIDv7 and of ClickHouse's dates
 
 
 @dataclass(frozen=True, slots=True)

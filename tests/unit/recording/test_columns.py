@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from app.core.block import dump_marks, load_marks
 from app.core.chunk import Partition
+from app.core.contract import EVENT_MS
 from app.core.errors import Refused
 from app.core.rejects import Reason
 from app.recording import cells, tables
 from app.recording.rising import rising
 from app.scoring import identity
-from app.scoring.predict import EVENT_MS
 from tests.doubles import records
 
 SOURCES = st.tuples(st.sampled_from(["r", "s"]), st.integers(0, 2), st.sampled_from(["champion", "b"]))
@@ -110,7 +110,6 @@ def test_outcomes_that_cannot_be_joined_or_counted(column, value, reason, detail
 
 
 def test_every_id_that_the_scorer_makes_can_have_an_outcome():
-    assert tables.ID_MS == EVENT_MS
     edges = np.array([EVENT_MS[0], EVENT_MS[1] - 1])
     ids = identity.text(identity.prediction_ids(Partition("requests", 0), "champion", np.arange(2), edges)).to_pylist()
     assert len(tables.check_outcomes(records.outcomes(ids, [0.0, 1.0]))) == 0
