@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable
 
 from app.core.errors import Unavailable
 from app.settings import Settings
+from tests.chaos.asleep import asleep
 from tests.chaos.scene import Fault, Scene
 from tests.chaos.watch import never_back
 from tests.kafka_cluster import LIBS, Cluster, find_kafka
@@ -71,13 +70,9 @@ def silent(scene: Scene, rounds: int) -> list[float]:
     with never_back(scene):
         for _ in range(rounds):
             scene.load.send(3000)
-            pid = scene.stack.child("broker").pid
             scene.pause(0.0, 0.5)
-            os.kill(pid, signal.SIGSTOP)
-            try:
+            with asleep(scene.stack.child("broker").pid):
                 scene.pause(2.5, 6.0)                   # about the budget: some of a batch may be on its way
-            finally:
-                os.kill(pid, signal.SIGCONT)
             scene.pause(1.0, 2.0)
             _again(scene, "scorer", lambda: scene.scorer(**budget))
             _again(scene, "recorder", scene.recorder)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 
 from app.edges.embedded import WORKER_GRACE_S
+from tests.chaos.asleep import asleep
 from tests.chaos.load import PARTITIONS
 from tests.chaos.scene import Fault, Scene
 from tests.chaos.verdict import entries
@@ -99,13 +98,10 @@ def broker_away(scene: Scene, rounds: int) -> list[float]:
     recoveries = []
     broker = scene.stack.child("broker").pid
     for _ in range(rounds):
-        os.kill(broker, signal.SIGSTOP)
-        try:
+        with asleep(broker):
             until(lambda: not scene.ready("scorer") and not scene.ready("recorder"), SOON_S,
                   "the workers to say that they are not ready without a broker")
             assert scene.page("scorer", "live") == scene.page("recorder", "live") == 200
-        finally:
-            os.kill(broker, signal.SIGCONT)
         scene.until_ready("scorer", "recorder")
         recoveries.append(scene.recovered())
     return recoveries

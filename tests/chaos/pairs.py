@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
-
+from tests.chaos.asleep import asleep
 from tests.chaos.scene import Fault, Scene
 from tests.chaos.watch import never_back
 from tests.waiting import until
@@ -36,12 +34,8 @@ def joins_and_leaves(scene: Scene, rounds: int) -> list[float]:
 
 def sleeps(scene: Scene, name: str, other: str) -> None:
     """Stop a worker in the midst of its work, past its session, until the other has its partitions; then wake it."""
-    child = scene.children[name]
-    os.kill(child.pid, signal.SIGSTOP)
-    try:
+    with asleep(scene.children[name].pid):
         scene.pause(SESSION_S + PAST_S[0], SESSION_S + PAST_S[1])
-    finally:
-        os.kill(child.pid, signal.SIGCONT)
     until(lambda: scene.ready(other), 60, f"{other} to go on")
 
 

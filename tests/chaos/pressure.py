@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from pathlib import Path
 
 from app.core.rejects import Reason, Stage
 from tests import tiny_requests as tiny
+from tests.chaos.asleep import asleep
 from tests.chaos.scene import Fault, Scene
 from tests.chaos.watch import memory, never_back
 from tests.service_under_test import MAX_BYTES
@@ -50,10 +49,8 @@ def slow_consumer(scene: Scene, rounds: int) -> list[float]:
         for _ in range(rounds):
             scene.load.rate = 5 * BASE
             for name in ("scorer", "recorder") * 4:
-                pid = scene.children[name].pid
-                os.kill(pid, signal.SIGSTOP)
-                time.sleep(0.9)                         # the sleep is the fault
-                os.kill(pid, signal.SIGCONT)
+                with asleep(scene.children[name].pid):
+                    time.sleep(0.9)                     # the sleep is the fault
                 time.sleep(0.1)
             scene.load.rate = BASE
             recoveries.append(scene.recovered())

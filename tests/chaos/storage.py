@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import time
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from app.edges import migrations
 from app.settings import ROOT
 from tests.chaos import rollups
+from tests.chaos.asleep import asleep
 from tests.chaos.scene import READ, Fault, Scene
 from tests.waiting import until
 
@@ -138,13 +138,10 @@ def zombie_beyond_the_window(scene: Scene, rounds: int) -> list[float]:
         child = scene.children["recorder-a" if number % 2 else "recorder-b"]
         scene.stack.kill("clickhouse")
         scene.pause(0.5, 1.5)                           # both are in the midst of a block, and try it again and again
-        os.kill(child.pid, signal.SIGSTOP)
-        try:
+        with asleep(child.pid):
             scene.stack.begin("clickhouse")
             wanted = _blocks(scene) + 4 * WINDOW
             until(lambda wanted=wanted: _blocks(scene) > wanted, 90, "the other recorder to write many blocks")
-        finally:
-            os.kill(child.pid, signal.SIGCONT)
         recoveries.append(scene.recovered())
     return recoveries
 
