@@ -44,6 +44,11 @@ class Group:
     latest_detail: str
 
 
+def letter_id(source: Partition, offset: int) -> str:
+    """What commands and queries call the letter of the record that stood there: "topic/partition/offset"."""
+    return f"{source.topic}/{source.partition}/{offset}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
     """One record that was turned away, as it was read from `source` at `offset`.
@@ -69,8 +74,8 @@ class Letter:
 
     @property
     def id(self) -> str:
-        """What commands call it: "topic/partition/offset"."""
-        return f"{self.source.topic}/{self.source.partition}/{self.offset}"
+        """See `letter_id`."""
+        return letter_id(self.source, self.offset)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +93,6 @@ class Redrive:
     copies: int
     state: str
     reason: str
-
-    @property
-    def id(self) -> str:
-        """Of the letter."""
-        return f"{self.source_topic}/{self.source_partition}/{self.source_offset}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from confluent_kafka import Producer as RdProducer
 from app.core.chunk import Partition
 from app.core.errors import Refused, Unavailable
 from app.edges import kafka
+from app.edges.dead_letters import letter_id
 from app.edges.kafka import LOOK_S, client_config
 from app.edges.kafka_errors import Refusal, error_of, passes, unavailable
 from app.settings import Settings
@@ -36,8 +37,8 @@ class Announced:
 
     @property
     def id(self) -> str:
-        """As of edges.dead_letters.Letter."""
-        return f"{self.source.topic}/{self.source.partition}/{self.offset}"
+        """See `letter_id`."""
+        return letter_id(self.source, self.offset)
 
 
 def send(settings: Settings, rows: Sequence[Announced]) -> None:
