@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
+SAID_CHARS: Final = 300         # what a library said, for a person to read at a glance; a value may be in it
+
 
 class WeirError(Exception):
     """Something outside the data is wrong: what, where, and what to do about it.
@@ -25,3 +29,13 @@ class Unavailable(WeirError):
 
 class Refused(WeirError):
     """Something answered, and it is not what was expected: a bundle, a schema, a feature service, a topic's shape."""
+
+
+def shortened(text: str) -> str:
+    r"""The text on one line of at most SAID_CHARS characters.
+
+    >>> shortened("Non-zero status\n  code")
+    'Non-zero status code'
+    """
+    line = " ".join(text.split())
+    return line if len(line) <= SAID_CHARS else line[: SAID_CHARS - 3] + "..."

@@ -15,9 +15,9 @@ import yaml
 from pydantic import TypeAdapter
 
 from app.core.bundle import Bundle
+from app.core.errors import shortened
 
 MAX_BYTES: Final = 1 << 20      # of bundle.yaml; one with 300 inputs, each documented, has 100 KiB
-SAID_CHARS: Final = 300         # of what is wrong; a value of the file may be in it
 _BUNDLE: Final = TypeAdapter(Bundle)
 
 
@@ -66,9 +66,9 @@ def _impossible(bundle: Bundle) -> Iterator[str]:
     for item in signature.inputs:
         numbers = (item.low, item.high, item.default, item.max_age_s)
         if any(number is not None and math.isnan(number) for number in numbers):
-            yield f"input {item.name[:SAID_CHARS]} has a bound, default or age that is not a number"
+            yield f"input {shortened(item.name)} has a bound, default or age that is not a number"
 
 
 def explain(error: Exception) -> str:
     """What an error says, in one line of bounded length."""
-    return " ".join(str(error).split())[:SAID_CHARS] or type(error).__name__
+    return shortened(str(error)) or type(error).__name__

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from app.core.bundle import Bundle
-from app.core.errors import Refused
+from app.core.errors import Refused, shortened
 from app.core.features import ServicePlan
 from app.core.signature import Signature, Source
 from app.edges import bundle_manifest
@@ -230,7 +230,7 @@ def to_plain(bundle: Bundle) -> dict[str, Any]:
 def from_manifest(content: Mapping[str, Any], folder_digest: str, where: str) -> Bundle:
     """The inverse of `to_manifest`. Raises Refused naming the entry that is wrong."""
     if content.get("format") != FORMAT or content["format"] is True:
-        what = f"bundle.yaml is not of format {FORMAT} but {str(content.get('format'))[: bundle_manifest.SAID_CHARS]}"
+        what = f"bundle.yaml is not of format {FORMAT} but {shortened(str(content.get('format')))}"
         raise Refused(what, where=where, remedy="use the version of Weir that built it, or build the bundle again")
     fields = {key: value for key, value in content.items() if key not in ("format", "files", "signature")}
     try:

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from app.core.errors import Refused, Unavailable
+from app.core.errors import Refused, Unavailable, shortened
 
 Floats = npt.NDArray[np.float32]
 Run = Callable[[Floats], Floats]                       # float32[n, k] -> float32[n]; RuntimeError when the model fails
 
-DETAIL_CHARS = 300                                     # a dead letter's detail is for a person to read at a glance
 REMEDY = "check the model's runtime and memory, and start the scorer again: the group replays what was not acknowledged"
 
 
@@ -115,13 +114,3 @@ def _proved(run: Run, matrix: Floats, what: str) -> Floats:
         return np.array(run(matrix))                   # a copy: the caller writes into it
     except RuntimeError as error:
         raise Unavailable(f"{what}: {shortened(str(error))}", remedy=REMEDY) from error
-
-
-def shortened(text: str) -> str:
-    r"""The text on one line of at most DETAIL_CHARS characters.
-
-    >>> shortened("Non-zero status\n  code")
-    'Non-zero status code'
-    """
-    line = " ".join(text.split())
-    return line if len(line) <= DETAIL_CHARS else line[: DETAIL_CHARS - 3] + "..."

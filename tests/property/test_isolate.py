@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.core.errors import Refused, Unavailable
+from app.core.errors import SAID_CHARS, Refused, Unavailable
 from app.edges.onnx_model import Model
-from app.scoring.isolate import DETAIL_CHARS, scores_of
+from app.scoring.isolate import scores_of
 from tests.bundles import SIGNATURE, fragile_graph, tiny_bundle, weights_of
 
 ITEMS = 1                                              # the column on which the fragile model depends
@@ -104,7 +104,7 @@ def test_the_detail_is_one_short_line(model: Model) -> None:
     (detail,) = isolated(model.run, rows(2, {1})).failed.values()
     assert detail.startswith("ONNX Runtime failed: ")
     assert "Gather" in detail
-    assert len(detail) <= DETAIL_CHARS
+    assert len(detail) <= SAID_CHARS
     assert "\n" not in detail
 
 
