@@ -74,11 +74,10 @@ def open_bundle(which: Path | str, settings: Settings, plan: ServicePlan | None 
     bundle = read(path)
     model = Model(path, threads)
     check_graph(path, bundle, model)
-    rows, worst = check_golden(path, bundle, model)
+    inputs, worst = check_golden(path, bundle, model)
     if plan is not None:
         check_features(bundle, plan)
-    known_good = _golden(path, bundle.signature)[0][:1]
-    return Opened(path, bundle, model, rows, worst, known_good)
+    return Opened(path, bundle, model, len(inputs), worst, inputs[:1].copy())
 
 
 def find(which: Path | str, settings: Settings) -> Path:
@@ -135,8 +134,11 @@ def check_graph(path: Path, bundle: Bundle, model: Model) -> None:
         )  # fmt: skip
 
 
-def check_golden(path: Path, bundle: Bundle, model: Model) -> tuple[int, float]:
-    """Score the golden rows. Returns their number and the largest difference. Raises Refused naming the worst row."""
+def check_golden(path: Path, bundle: Bundle, model: Model) -> tuple[npt.NDArray[np.float32], float]:
+    """Score the golden rows. Returns them, float32[n, k], and the largest difference.
+
+    Raises Refused naming the worst row.
+    """
     inputs, expected = _golden(path, bundle.signature)
     try:
         scores = model.run(inputs)
@@ -155,7 +157,7 @@ def check_golden(path: Path, bundle: Bundle, model: Model) -> tuple[int, float]:
             f"expected {expected[row]:.9f} within {bundle.tolerance:g}",
             where=str(path), remedy=f"{REBUILD}; ONNX Runtime here may differ from the one it was built with",
         )  # fmt: skip
-    return len(expected), float(difference.max(initial=0.0))
+    return inputs, float(difference.max(initial=0.0))
 
 
 def check_features(bundle: Bundle, plan: ServicePlan) -> None:
