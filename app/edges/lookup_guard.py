@@ -103,7 +103,7 @@ class LookupGuard:
         """Once for each change between answering and not."""
         state = self._breaker.state
         if state is BreakerState.OPEN and self._told is BreakerState.CLOSED:
-            log.warning("online store is not asked for now", error=error)
+            log.warning("online store is asked seldom until it answers", error=error)
             self._told = state
         elif state is BreakerState.CLOSED and self._told is BreakerState.OPEN:
             log.info("online store answers again")
