@@ -46,13 +46,13 @@ class Stream:
     """How the records of one topic become rows of one table.
 
     decode: record values -> Decoded. check: decoded rows -> rejects by row number.
-    shape: (rows, log partition, offsets int64[n], broker time int64[n] in ms) -> rows of the table.
+    shape: (rows, log partition, offsets int64[n], broker time of the block in ms) -> rows of the table.
     sources, source_offset: columns of the filter against repeats; empty: every record counts.
     """
 
     table: str
     decode: Callable[[pa.LargeBinaryArray], Decoded]
-    shape: Callable[[pa.RecordBatch, Partition, npt.NDArray[np.int64], npt.NDArray[np.int64]], pa.RecordBatch]
+    shape: Callable[[pa.RecordBatch, Partition, npt.NDArray[np.int64], int], pa.RecordBatch]
     check: Callable[[pa.RecordBatch], Rejects] = lambda _rows: NO_REJECTS
     sources: tuple[str, ...] = ()
     source_offset: str = "source_offset"
@@ -165,13 +165,12 @@ class Recorder:
         offsets = np.concatenate([piece.offsets for piece in pieces])
         # As announced: a chunk's own time depends on where the fetch cut the log, and a repeat must make the same rows.
         received_ms = block.received_ms or pieces[-1].chunk.newest_ms
-        times = np.full(len(offsets), received_ms, np.int64)
         insert_s = 0.0
         repeats = len(offsets) - int(np.count_nonzero(new))
         if repeats:
-            rows, offsets, times = rows.filter(pa.array(new)), offsets[new], times[new]
+            rows, offsets = rows.filter(pa.array(new)), offsets[new]
         if len(offsets):
-            insert_s += write(stream.table, stream.shape(rows, block.source, offsets, times), block, "rows")
+            insert_s += write(stream.table, stream.shape(rows, block.source, offsets, received_ms), block, "rows")
         turned_away = [_turned_away(piece, received_ms) for piece in pieces if len(piece.rejects)]
         if turned_away:
             insert_s += write("dead_letters", _joined(turned_away), block, "rejects")

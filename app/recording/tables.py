@@ -54,17 +54,17 @@ def predictions(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.in
 
 
 def outcomes(
-    rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.int64], received_ms: npt.NDArray[np.int64]
+    rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.int64], received_ms: int
 ) -> pa.RecordBatch:
-    """Rows of table outcomes from n rows of one block that passed `check_outcomes`. received_ms: int64[n], broker time.
+    """Rows of table outcomes from n rows of one block that passed `check_outcomes`. received_ms: the block's, by the broker.
 
     Of several outcomes of one prediction only the last: the table would keep no other, and a repeat of the block must
     not find the others missing and insert them after it.
     """
     last = _last_of_each(pc.utf8_lower(rows["prediction_id"]))
-    rows, offsets, received_ms = rows.take(pa.array(last)), offsets[last], received_ms[last]
+    rows, offsets = rows.take(pa.array(last)), offsets[last]
     columns = {name: rows[name] for name in rows.schema.names}
-    columns["received_at"] = pa.array(received_ms).cast(UTC_MS)
+    columns["received_at"] = pa.repeat(pa.scalar(received_ms, pa.int64()), len(rows)).cast(UTC_MS)
     return _with_log(columns, log, offsets, times=("occurred_at",))
 
 

@@ -146,7 +146,7 @@ def test_a_repeat_brings_no_outcome_back_that_was_corrected(client, database, mo
     source = Partition("weir.outcomes", 0)
     mine = block(1, 0, 1, source)
     given = records.outcomes([records.prediction_id(0, 7), records.prediction_id(0, 7).upper()], [0.0, 1.0])
-    shaped = tables.outcomes(given, source, np.arange(2), np.full(2, mine.received_ms))
+    shaped = tables.outcomes(given, source, np.arange(2), mine.received_ms)
     kept.store.announce(mine)
     kept.store.insert("outcomes", shaped, mine, "a token that the table has forgotten")
     for number in range(2, 6):
@@ -203,7 +203,7 @@ def test_the_ring_of_announcements_stays_small(client, database):
 def test_outcomes_of_very_many_months_fit_one_insert(client, database):
     ids = [records.prediction_id(0, 86_400 * 40 * month) for month in range(150)]
     source = Partition("weir.outcomes", 0)
-    batch = tables.outcomes(records.outcomes(ids, [1.0] * 150), source, np.arange(150), np.zeros(150, np.int64))
+    batch = tables.outcomes(records.outcomes(ids, [1.0] * 150), source, np.arange(150), 0)
     InClickHouse(database).store.insert("outcomes", batch, block(1, 0, 149), "rows")
     assert client.query("SELECT count() FROM outcomes").first_row == (150,)
 

@@ -33,8 +33,7 @@ def scored(client, scores, decisions, variant="champion"):
 def came_true(client, offsets, labels, received_ms=records.BASE_MS):
     ids = [records.prediction_id(0, offset) for offset in offsets]
     rows = records.outcomes(ids, [float(label) for label in labels])
-    times = np.full(len(rows), received_ms)
-    put(client, "outcomes", tables.outcomes(rows, OUTCOMES, np.arange(len(rows)), times))
+    put(client, "outcomes", tables.outcomes(rows, OUTCOMES, np.arange(len(rows)), received_ms))
 
 
 @pytest.mark.parametrize(
@@ -88,7 +87,7 @@ def test_variants_and_windows_stand_apart(client):
     scored(client, [0.2, 0.8], ["negative", "positive"], variant="challenger")
     for variant in ("champion", "challenger"):
         rows = records.outcomes([records.prediction_id(0, offset, variant) for offset in (0, 1)], [1.0, 0.0])
-        put(client, "outcomes", tables.outcomes(rows, OUTCOMES, np.arange(2), np.zeros(2, np.int64)))
+        put(client, "outcomes", tables.outcomes(rows, OUTCOMES, np.arange(2), 0))
     found = {row.variant: row.auc for row in outcomes.performance(client, records.SERVICE)}
     assert found == {"champion": 1.0, "challenger": 0.0}
     second = datetime.fromtimestamp(records.BASE_MS / 1000 + 1, UTC)
