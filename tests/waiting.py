@@ -7,8 +7,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def until(condition: Callable[[], T], seconds: float, what: str) -> T:
-    """The condition's first truthy value; AssertionError naming `what` when the deadline passes."""
+def until(condition: Callable[[], T], seconds: float, what: str, every_s: float | None = None) -> T:
+    """The condition's first truthy value; AssertionError naming `what` when the deadline passes.
+
+    every_s: between two looks, where a look costs something; without it they are close together at first.
+    """
     deadline = time.monotonic() + seconds
     pause = 0.002
     while True:
@@ -17,5 +20,5 @@ def until(condition: Callable[[], T], seconds: float, what: str) -> T:
             return value
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {seconds} s in vain for {what}")
-        time.sleep(pause)  # the pause between two looks; the deadline decides
+        time.sleep(pause if every_s is None else every_s)  # the pause between two looks; the deadline decides
         pause = min(pause * 1.5, 0.1)

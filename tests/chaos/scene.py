@@ -177,10 +177,7 @@ class Scene:
 
     def until_answered(self, ends: dict[int, int]) -> None:
         """Looks seldom: each look is a query, and the machine has better things to do."""
-        def look() -> bool | None:
-            return (self.alive() and self.answered(ends)) or time.sleep(LOOK_S)
-
-        until(look, BACK_S, f"answers to every request below {ends}")
+        until(lambda: self.alive() and self.answered(ends), BACK_S, f"answers to every request below {ends}", LOOK_S)
 
     def under_way(self, more: int = 200) -> None:
         """Wait until this many further requests were answered: the workers are at work."""

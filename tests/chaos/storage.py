@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 from app.edges import migrations
 from app.settings import ROOT
 from tests.chaos import rollups
 from tests.chaos.asleep import asleep
-from tests.chaos.scene import READ, Fault, Scene
+from tests.chaos.scene import LOOK_S, READ, Fault, Scene
 from tests.waiting import until
 
 RATE = 400.0
@@ -141,14 +140,13 @@ def zombie_beyond_the_window(scene: Scene, rounds: int) -> list[float]:
         with asleep(child.pid):
             scene.stack.begin("clickhouse")
             wanted = _blocks(scene) + 4 * WINDOW
-            until(lambda wanted=wanted: _blocks(scene) > wanted, 90, "the other recorder to write many blocks")
+            until(lambda wanted=wanted: _blocks(scene) > wanted, 90, "the other recorder to write many blocks", LOOK_S)
         recoveries.append(scene.recovered())
     return recoveries
 
 
 def _blocks(scene: Scene) -> int:
     """Blocks of predictions that were ever announced."""
-    time.sleep(0.2)                                     # between two looks
     return int(scene.client.query(BLOCKS_EVER).first_row[0])
 
 
