@@ -40,9 +40,7 @@ def restarted(how: str) -> Callable[[Scene, int], list[float]]:
     def act(scene: Scene, rounds: int) -> list[float]:
         scene.scorer(sink_budget_s=BUDGET_S)
         scene.recorder(sink_budget_s=BUDGET_S)
-        scene.until_ready("scorer", "recorder")
-        scene.load.rate = RATE
-        scene.under_way()
+        scene.under_load(RATE)
         recoveries = []
         with never_back(scene):
             for _ in range(rounds):
@@ -63,9 +61,7 @@ def silent(scene: Scene, rounds: int) -> list[float]:
     budget = {"sink_budget_s": 3.0, "batch_max_rows": 256, "chunk_max_records": 256}
     scene.scorer(**budget)
     scene.recorder()
-    scene.until_ready("scorer", "recorder")
-    scene.load.rate = RATE
-    scene.under_way()
+    scene.under_load(RATE)
     recoveries = []
     with never_back(scene):
         for _ in range(rounds):
@@ -87,9 +83,7 @@ def leaders_move(scene: Scene, rounds: int) -> list[float]:
     assert cluster is not None
     scene.scorer(sink_budget_s=BUDGET_S)
     scene.recorder(sink_budget_s=BUDGET_S)
-    scene.until_ready("scorer", "recorder")
-    scene.load.rate = RATE
-    scene.under_way()
+    scene.under_load(RATE)
     recoveries = []
     with never_back(scene):
         for number in range(rounds):

@@ -22,9 +22,7 @@ def terminated(scene: Scene, rounds: int) -> list[float]:
     """Both workers end under load: status 0, within the grace that a supervisor gives, and nothing is done twice."""
     scene.scorer(**SMALL)
     scene.recorder()
-    scene.until_ready("scorer", "recorder")
-    scene.load.rate = RATE
-    scene.under_way()
+    scene.under_load(RATE)
     recoveries, took = [], {"scorer": [0.0], "recorder": [0.0]}
     for _ in range(rounds):
         for name, again in (("scorer", lambda: scene.scorer(**SMALL)), ("recorder", scene.recorder)):
@@ -92,9 +90,7 @@ def broker_away(scene: Scene, rounds: int) -> list[float]:
     """A stopped broker answers nobody: workers live on, say that they are not ready, and are ready when it is back."""
     scene.scorer()
     scene.recorder()
-    scene.until_ready("scorer", "recorder")
-    scene.load.rate = 100.0
-    scene.under_way()
+    scene.under_load(100.0)
     recoveries = []
     broker = scene.stack.child("broker").pid
     for _ in range(rounds):

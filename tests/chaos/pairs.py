@@ -43,9 +43,7 @@ def scorer_zombie(scene: Scene, rounds: int) -> list[float]:
     scene.recorder()
     scene.scorer("scorer-a", **SMALL)
     scene.scorer("scorer-b", **SMALL)
-    scene.until_ready("scorer-a", "scorer-b")
-    scene.load.rate = RATE
-    scene.under_way()
+    scene.under_load(RATE)
     recoveries = []
     with never_back(scene):
         for number in range(rounds):
@@ -64,9 +62,7 @@ def recorder_zombie(scene: Scene, rounds: int) -> list[float]:
     scene.scorer(**SMALL)
     scene.recorder("recorder-a")
     scene.recorder("recorder-b")
-    scene.until_ready("scorer", "recorder-a", "recorder-b")
-    scene.load.rate = RATE
-    scene.under_way()
+    scene.under_load(RATE)
     recoveries = []
     for number in range(rounds):
         name, other = ("recorder-a", "recorder-b") if number % 2 else ("recorder-b", "recorder-a")

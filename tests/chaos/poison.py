@@ -37,9 +37,7 @@ def rows_that_raise(scene: Scene, rounds: int) -> list[float]:
     """Poison among good rows, also while the scorer is killed: the poison is dead letters, the rest is scored."""
     scene.scorer()
     scene.recorder()
-    scene.until_ready("scorer", "recorder")
-    scene.load.rate = RATE
-    scene.under_way()
+    scene.under_load(RATE)
     recoveries = []
     for _ in range(rounds):
         for _ in range(5):

@@ -25,9 +25,7 @@ def overload(scene: Scene, rounds: int) -> list[float]:
     """Fifty times the usual rate, through queues that hold a fraction of it."""
     scene.scorer(**NARROW)
     scene.recorder(**NARROW)
-    scene.until_ready("scorer", "recorder")
-    scene.load.rate = BASE
-    scene.under_way(40)
+    scene.under_load(BASE, 40)
     recoveries = []
     with memory(scene, "scorer", MEMORY_MIB), memory(scene, "recorder", MEMORY_MIB), never_back(scene):
         for _ in range(rounds):

@@ -185,6 +185,12 @@ class Scene:
         until(lambda: all(self.load.ends[p] >= end for p, end in ends.items()), BACK_S, "the load to go on")
         self.until_answered(ends)
 
+    def under_load(self, rate: float, more: int = 200) -> None:
+        """Send so many requests a second from when all workers are ready on; returns when they are at work."""
+        self.until_ready(*self.children)
+        self.load.rate = rate
+        self.under_way(more)
+
     def pause(self, low_s: float, high_s: float) -> None:
         """A stretch of time left to chance: where in its work something dies."""
         time.sleep(self.chance.uniform(low_s, high_s))

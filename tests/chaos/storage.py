@@ -129,9 +129,7 @@ def zombie_beyond_the_window(scene: Scene, rounds: int) -> list[float]:
     scene.scorer()
     for name in ("recorder-a", "recorder-b"):
         scene.recorder(name, **BLOCKS)
-    scene.until_ready("scorer", "recorder-a", "recorder-b")
-    scene.load.rate = RATE
-    scene.under_way()
+    scene.under_load(RATE)
     recoveries = []
     for number in range(rounds):
         child = scene.children["recorder-a" if number % 2 else "recorder-b"]

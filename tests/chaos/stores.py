@@ -64,9 +64,7 @@ def _begin(scene: Scene, store: str) -> None:
     fill(settings, 1)
     scene.scorer(online_store=store, **QUICK)
     scene.recorder(online_store=store)
-    scene.until_ready("scorer", "recorder")
-    scene.load.rate = RATE
-    scene.under_way()
+    scene.under_load(RATE)
 
 
 def _end(scene: Scene) -> None:
