@@ -125,10 +125,10 @@ class Ran:
 
 
 class Scorer:
-    """Scores micro-batches of one service, one at a time."""
+    """Scores micro-batches of one service, one at a time. service: what it was made of, not to be changed."""
 
     def __init__(self, service: Service) -> None:
-        self._service = service
+        self.service = service
         self._assembler = Assembler(service.bundle.signature, service.lookup.plan if service.lookup else None)
         self._views = [view.name for view in service.lookup.plan.views] if service.lookup else []
         self._keys = [key.name for key in service.bundle.signature.join_keys]
@@ -143,7 +143,7 @@ class Scorer:
 
     def prepare(self, batch: MicroBatch, *, tick: Callable[[], float]) -> Prepared:
         """The first part of `score`, up to the model's matrix. A batch may be in each of the parts at the same time."""
-        service, began = self._service, tick()
+        service, began = self.service, tick()
         decoded = service.decode(batch.values)
         rows, origin = decoded.rows, decoded.origin
         rows, origin, unreal = _without(rows, origin, *_impossible_times(rows))
@@ -160,7 +160,7 @@ class Scorer:
 
     def run(self, ready: Prepared, *, tick: Callable[[], float]) -> Ran:
         """The second part: scores, and the rows for which there are none."""
-        service, began = self._service, tick()
+        service, began = self.service, tick()
         rows, origin, kept = ready.rows, ready.origin, ready.kept
         variant = service.route.assign(rows.column(rows.schema.get_field_index(service.sticky_key)))
         ran = isolate.scores_of(
@@ -175,14 +175,14 @@ class Scorer:
 
     def encode(self, ran: Ran, *, wall_ms: int, tick: Callable[[], float]) -> Scored:
         """The last part: what is to be written."""
-        began, good, block, bundle = tick(), ran.good, ran.good.block, self._service.bundle
+        began, good, block, bundle = tick(), ran.good, ran.good.block, self.service.bundle
         written = self._encode(ran, wall_ms)
         return Scored(
             good.batch, written, good.rows.num_rows, ran.rejects, ran.timing, tick() - began,
             block.hits if block else 0, block.lookups if block else 0,
             self._count_status(good.kept.status), self._oldest(good.kept.age_s),
             good.rows.column(good.rows.schema.get_field_index("traceparent")),
-            bundle.service, self._service.route.variants[0], ran.model_retries, block.store if block else None,
+            bundle.service, self.service.route.variants[0], ran.model_retries, block.store if block else None,
             good.slack_s,
         )
 
@@ -191,20 +191,20 @@ class Scorer:
         column = rows.column(rows.schema.get_field_index("deadline"))
         if column.null_count == len(column):
             return np.zeros(len(column), np.bool_), Reason.PAST_DEADLINE, []
-        now_ms = self._service.clock.now_ms(int(event_ms(rows).max(initial=0)))
+        now_ms = self.service.clock.now_ms(int(event_ms(rows).max(initial=0)))
         deadline = column.view(pa.int64()).fill_null(2**62).to_numpy(zero_copy_only=False)
         late = deadline < now_ms
         return late, Reason.PAST_DEADLINE, [f"{behind} ms late" for behind in now_ms - deadline[late]]
 
     def _look_up(self, rows: pa.RecordBatch) -> FeatureBlock | None:
-        lookup = self._service.lookup
+        lookup = self.service.lookup
         if lookup is None:
             return None
         keys = {name: rows.column(rows.schema.get_field_index(name)) for name in self._keys}
-        return lookup.read(keys, self._service.clock.now_ms(int(event_ms(rows).max(initial=0))) * 1000)
+        return lookup.read(keys, self.service.clock.now_ms(int(event_ms(rows).max(initial=0))) * 1000)
 
     def _encode(self, ran: Ran, wall_ms: int) -> tuple[Written, ...]:
-        service, good, batch, rejects = self._service, ran.good, ran.good.batch, ran.rejects
+        service, good, batch, rejects = self.service, ran.good, ran.good.batch, ran.rejects
         predictions = service.encode_predictions(*records.predictions(
             good.rows, batch, records.origins(batch, good.origin), service.bundle, service.route.variants, ran.variant,
             ran.scores, good.kept.matrix, good.kept.age_s, good.kept.status, ran.timing, wall_ms,

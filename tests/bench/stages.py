@@ -141,7 +141,7 @@ def _routed(scorer: Any, batches: list[MicroBatch]) -> dict[str, float]:
     few = batches[: max(1, ROUTED_ROWS // 4096)]
     for count in VARIANTS:
         route = Route(tuple(f"variant-{i}" for i in range(count)), (1.0,) * count)
-        several = Scorer(replace(scorer._service, route=route))
+        several = Scorer(replace(scorer.service, route=route))
         several.score(few[0], wall_ms=_now_ms(), tick=time.perf_counter)
         began = time.perf_counter()
         for batch in few:
