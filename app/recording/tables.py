@@ -56,7 +56,7 @@ def predictions(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.in
 def outcomes(
     rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.int64], received_ms: int
 ) -> pa.RecordBatch:
-    """Rows of table outcomes from n rows of one block that passed `check_outcomes`. received_ms: the block's, by the broker.
+    """Rows of table outcomes from n rows of one block that passed `check_outcomes`. received_ms: broker time.
 
     Of several outcomes of one prediction only the last: the table would keep no other, and a repeat of the block must
     not find the others missing and insert them after it.
