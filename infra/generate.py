@@ -29,7 +29,7 @@ CLICKHOUSE = {"type": "grafana-clickhouse-datasource", "uid": "clickhouse"}
 UNITS = {"seconds": "s", "share": "percentunit", "bool": "bool"}
 GRAFANA_TIMES = {"from": "$__fromTime", "to": "$__toTime"}
 PARAMETER = re.compile(r"\{(\w+):([^}]+)\}")
-BEGIN_WITH = {"limit": "100"}  # of the dashboard's text boxes; the others are empty, which means all
+BEGIN_WITH = {"ids": "[]", "limit": "100"}  # of the dashboard's text boxes; the others are empty: all, as [] is
 
 
 def settings_table() -> str:
