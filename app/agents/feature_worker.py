@@ -85,11 +85,11 @@ async def apply(
     following = asyncio.ensure_future(parked_on_failure(app, follow())) if replayed else None
     try:
         with Lane("apply") as lane:
-            async for batch, events in intake.batches():
+            async for batch in intake.batches():
                 async with turn:
                     _tell(telemetry, await lane.start(step, batch))
-                for event in events:
-                    event.ack()
+                for chunk in batch.chunks:
+                    app.ack(chunk)
     finally:
         if following is not None:
             following.cancel()

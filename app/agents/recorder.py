@@ -62,7 +62,7 @@ def new_recorder(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
 
         async def records(stream: Any) -> None:
             intake = Intake(app, stream, FixedPace(limits.block_max_rows, limits.block_max_wait_s))
-            await parked_on_failure(app, record(intake, recorder, telemetry))
+            await parked_on_failure(app, record(app, intake, recorder, telemetry))
 
         app.agent(chunk_topic(app, *streams), name="records")(records)
         app.task(partial(watch_ledger, settings, telemetry))
@@ -143,7 +143,7 @@ def names_of(settings: Settings, digest: str) -> tuple[Sequence[str], Sequence[s
     return bundle.signature.names, tuple(view.name for view in plan.views)
 
 
-async def record(intake: Intake, recorder: Recorder, telemetry: Telemetry) -> None:
+async def record(app: ChunkApp, intake: Intake, recorder: Recorder, telemetry: Telemetry) -> None:
     """Record what comes.
 
     1. take chunks, un-acknowledged             3. acknowledge the chunks that are wholly recorded
@@ -154,17 +154,11 @@ async def record(intake: Intake, recorder: Recorder, telemetry: Telemetry) -> No
     """
     log = structlog.get_logger(__name__)
     loop = asyncio.get_running_loop()
-    waiting: dict[int, Any] = {}
     with ThreadPoolExecutor(1, "record") as one, ThreadPoolExecutor(AT_ONCE, "insert") as several:
-        async for batch, events in intake.batches():
-            generation = batch.chunks[-1].generation
-            waiting = {key: event for key, event in waiting.items() if event.value.generation == generation}
-            waiting.update({id(event.value): event for event in events})
+        async for batch in intake.batches():
             flushed = await loop.run_in_executor(one, _write, recorder, batch, several)
             for chunk in flushed.done:
-                event = waiting.pop(id(chunk), None)
-                if event is not None:
-                    event.ack()
+                app.ack(chunk)
             for block in flushed.blocks:
                 telemetry.emit(BlockRecorded(
                     table=block.table, rows=block.rows, insert_s=block.insert_s, repeats=block.repeats,

@@ -67,21 +67,21 @@ async def score(app: ChunkApp, intake: Intake, pace: Pace, parts: Parts) -> None
     another one is run, with the next at hand, and earlier ones are written. All that was run while a delivery was
     waited for is the next delivery.
     """
-    begun: asyncio.Queue[_Begun] = asyncio.Queue(AHEAD)
+    begun: asyncio.Queue[asyncio.Future[Ran]] = asyncio.Queue(AHEAD)
     done: asyncio.Queue[_Done] = asyncio.Queue(AHEAD)
     prepare = partial(parts.scorer.prepare, tick=time.perf_counter)
     run = partial(parts.scorer.run, tick=time.perf_counter)
     with Lane("prepare") as preparing, Lane("run") as running, ThreadPoolExecutor(1, "write") as writing:
         followers = [
             asyncio.ensure_future(_judge(begun, done, _limit(app.settings))),
-            asyncio.ensure_future(_deliver(done, pace, parts, writing)),
+            asyncio.ensure_future(_deliver(app, done, pace, parts, writing)),
         ]
         for follower in followers:
             follower.add_done_callback(partial(_report, app))
         try:
-            async for batch, events in intake.batches():
+            async for batch in intake.batches():
                 ready = await preparing.start(prepare, batch)
-                await begun.put(_Begun(running.start(run, ready), events))
+                await begun.put(running.start(run, ready))
             await begun.join()
             await done.join()
         finally:
@@ -90,31 +90,23 @@ async def score(app: ChunkApp, intake: Intake, pace: Pace, parts: Parts) -> None
 
 
 @dataclass(frozen=True, slots=True)
-class _Begun:
-    """A batch that the model runs on, or soon will, and the Faust events to acknowledge at its end."""
-
-    ran: asyncio.Future[Ran]
-    events: list[Any]
-
-
-@dataclass(frozen=True, slots=True)
 class _Done:
     """A batch with its scores, to be written. share: of dead letters in the window, when it was scored."""
 
     ran: Ran
-    events: list[Any]
     share: float
 
 
-async def _judge(begun: asyncio.Queue[_Begun], done: asyncio.Queue[_Done], limit: DeadLetterLimit) -> None:
+async def _judge(
+    begun: asyncio.Queue[asyncio.Future[Ran]], done: asyncio.Queue[_Done], limit: DeadLetterLimit
+) -> None:
     """Scored batches in their order; stops the worker at the first one with which too many records are dead letters."""
     while True:
-        one = await begun.get()
-        ran = await one.ran
+        ran = await (await begun.get())
         if limit.add(len(ran.good.batch), len(ran.rejects)):
             await done.join()                # the batches before it are good
             raise _too_many(limit, ran)
-        await done.put(_Done(ran, one.events, limit.share))
+        await done.put(_Done(ran, limit.share))
         begun.task_done()
 
 
@@ -133,7 +125,9 @@ def _too_many(limit: DeadLetterLimit, ran: Ran) -> Refused:
     )
 
 
-async def _deliver(done: asyncio.Queue[_Done], pace: Pace, parts: Parts, writing: ThreadPoolExecutor) -> None:
+async def _deliver(
+    app: ChunkApp, done: asyncio.Queue[_Done], pace: Pace, parts: Parts, writing: ThreadPoolExecutor
+) -> None:
     while True:
         ready = [await done.get()]
         while not done.empty():
@@ -143,8 +137,8 @@ async def _deliver(done: asyncio.Queue[_Done], pace: Pace, parts: Parts, writing
         delivered = await asyncio.get_running_loop().run_in_executor(writing, write)
         produce_s = (time.perf_counter() - began - sum(scored.encode_s for scored in delivered)) / len(ready)
         for one, scored in zip(ready, delivered, strict=True):
-            for event in one.events:
-                event.ack()
+            for chunk in scored.batch.chunks:
+                app.ack(chunk)
             pace.took(len(scored.batch), scored.timing.busy_s + scored.encode_s, scored.slack_s)
             _tell(scored, parts, one.share, produce_s)
             done.task_done()

@@ -29,7 +29,7 @@ class Chunk:
     transaction markers), so [first, last] may hold more offsets than records; chunks of a partition tile its offsets.
     values: large_binary[n], null for a tombstone. keys: large_binary[n], null for none. offsets: int64[n], ascending.
     oldest_ms, newest_ms: broker time of the first and of the last record, milliseconds since the epoch.
-    fetched_at_s: monotonic seconds at which the fetch returned.
+    fetched_at_s: monotonic seconds at which the first record was there.
     generation: counts the assignments of the worker; a chunk of an earlier one is not to be worked on.
     """
 

@@ -69,6 +69,11 @@ class Pace:
         left = LOAD - b * rate
         return self.max_rows if left <= 0 else max(1, min(self.max_rows, math.ceil(a * rate / left)))
 
+    def wanted(self, now_s: float) -> tuple[int, float]:
+        """How many requests are worth a batch, and how long the first of them may wait for the others, seconds."""
+        left_s, _ = self.wait_s(0, 0.0, 0.0, now_s)
+        return self.enough(now_s), max(left_s, 0.0)
+
     def wait_s(self, rows: int, waited_s: float, age_s: float, now_s: float) -> tuple[float, ClosedBy]:
         """How long a batch that holds `rows` may yet wait for more, and why it closes then; 0 or less: it closes.
 
@@ -90,6 +95,10 @@ class FixedPace:
 
     def arrived(self, rows: int, now_s: float) -> None:
         """See Pace."""
+
+    def wanted(self, _now_s: float) -> tuple[int, float]:
+        """See Pace."""
+        return self.max_rows, self._max_wait_s
 
     def wait_s(self, _rows: int, waited_s: float, _age_s: float, _now_s: float) -> tuple[float, ClosedBy]:
         """See Pace."""

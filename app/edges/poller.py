@@ -25,7 +25,7 @@ from app.core.chunk import Amount, Chunk, Partition
 from app.edges.held_partition import HeldPartition, Progress
 from app.edges.kafka import consumer_config
 from app.edges.kafka_errors import TOO_LATE, Refusal, error_of, passes, patiently, removed, unavailable
-from app.edges.librdkafka.consumer import Answers, Consumer, Records
+from app.edges.librdkafka.consumer import Answers, Consumer, Polled, Records
 from app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -71,6 +71,7 @@ class Poller:
         self._queue: deque[Chunk] = deque()
         self._held: dict[Partition, HeldPartition] = {}
         self._closing: set[Partition] = set()
+        self._wanted = 1, 0.0
         self._generation = 0
         self.failure: BaseException | None = None      # what the polling thread died of
         self.joined = False                            # the group has dealt out, and not taken back since
@@ -98,6 +99,14 @@ class Poller:
             self._queue.clear()
             self._lock.notify_all()
         return Chunk.merged(chunks, self._settings.chunk_max_records)
+
+    def want(self, records: int, wait_s: float) -> None:
+        """How many records are worth taking at once, and how long the first of them may wait for the others.
+
+        Records wait in librdkafka, where waiting costs nothing: each chunk that is handed over costs about as much as
+        a hundred records in it. The wait counts from the first record's arrival, and ends POLL_S later at the latest.
+        """
+        self._wanted = records, min(wait_s, POLL_S)
 
     def begin(self, chunk: Chunk) -> bool:
         """Enter a chunk in the book before work on it; False when its partition is on its way to another worker."""
@@ -301,16 +310,16 @@ class Poller:
             self._lock.wait_for(lambda: wanted() or self._stop.is_set(), HOLD_S)
 
     def _poll(self) -> None:
-        """One poll: the first record wakes us, and whatever else has been fetched comes with it."""
-        generation = self._generation
-        found, errors = self._consumer.poll(self._settings.chunk_max_records, POLL_S)
-        for error in errors:
+        """One poll: the first record wakes us, and whatever else is there when enough are comes with it."""
+        generation, (enough, wait_s) = self._generation, self._wanted
+        polled = self._consumer.poll(self._settings.chunk_max_records, POLL_S, enough, wait_s)
+        for error in polled.errors:
             if not passes(error):
                 raise unavailable(error, self._settings.brokers)
         if self._generation != generation:
             self._fetch_again()
-        elif found:
-            self._enqueue(found)
+        elif polled.records:
+            self._enqueue(polled)
 
     def _fetch_again(self) -> None:
         """Partitions came or went while records were being handed over: which generation they are of cannot be told.
@@ -323,16 +332,15 @@ class Poller:
         if positions:
             self._consumer.assign(positions)
 
-    def _enqueue(self, found: list[Records]) -> None:
-        now = time.monotonic()
+    def _enqueue(self, polled: Polled) -> None:
         with self._lock:
-            for records in found:
-                chunk = self._chunk(records, now)
+            for records in polled.records:
+                chunk = self._chunk(records, polled.came_s)
                 self._held[chunk.source].add(chunk)
                 self._queue.append(chunk)
         self._on_ready()
 
-    def _chunk(self, records: Records, now: float) -> Chunk:
+    def _chunk(self, records: Records, came_s: float) -> Chunk:
         return Chunk(
             source=records.source,
             first=self._held[records.source].position,
@@ -342,7 +350,7 @@ class Poller:
             offsets=records.offsets,
             oldest_ms=records.oldest_ms,
             newest_ms=records.newest_ms,
-            fetched_at_s=now,
+            fetched_at_s=came_s,
             generation=self._generation,
         )
 

@@ -1,7 +1,8 @@
-"""Faust's transport, replaced: one Faust message per chunk, delivered by app.edges.poller.
+"""Faust's transport, replaced: one Faust message for all chunks of a topic that wait, delivered by app.edges.poller.
 
 Faust keeps agents, rebalancing, timers and web. It does not keep the offsets: its own books take the jump between two
-chunks for a gap, acknowledge what failed, and can commit past work in flight.
+chunks for a gap, acknowledge what failed, and can commit past work in flight. So its acknowledgement says only that an
+agent has taken a message; work is acknowledged by the chunk, see ChunkApp.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ from app.settings import Settings
 
 
 class ChunkConsumer(FaustConsumer):
-    """A Faust consumer whose messages are chunks: `message.value` is a Chunk, `message.offset` its last offset."""
+    """A Faust consumer whose messages are chunks: `message.value` is a tuple of them, of one topic.
+
+    Each message takes Faust several turns of the event loop, so that one for each chunk would cost more than its work.
+    The message's partition and offset are those of its first chunk.
+    """
 
     app: ChunkApp
     poller: Poller
@@ -130,9 +135,12 @@ class ChunkConsumer(FaustConsumer):
             except TimeoutError:
                 return
             chunks = self._take()
+        topics: dict[str, list[Chunk]] = {}
         for chunk in chunks:
-            tp = TP(*chunk.source)
-            yield tp, self._to_message(tp, chunk)
+            topics.setdefault(chunk.source.topic, []).append(chunk)
+        for mine in topics.values():
+            tp = TP(*mine[0].source)
+            yield tp, self._to_message(tp, tuple(mine))
 
     def _take(self) -> list[Chunk]:
         """What waits; nothing while Faust has yet to hear of a rebalance, since it could not place the chunks.
@@ -147,10 +155,10 @@ class ChunkConsumer(FaustConsumer):
         return held
 
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
-        chunk = cast(Chunk, record)
+        chunks = cast(tuple[Chunk, ...], record)
         return ConsumerMessage(
-            tp.topic, tp.partition, chunk.last, chunk.newest_ms / 1000, 1, [], None,
-            chunk,  # type: ignore[arg-type]  # any value travels; ChunkSchema hands it through
+            tp.topic, tp.partition, chunks[0].last, chunks[0].newest_ms / 1000, 1, [], None,
+            chunks,  # type: ignore[arg-type]  # any value travels; ChunkSchema hands it through
             None, 0, 0, tp, generation_id=self.app.consumer_generation_id,
         )
 
@@ -160,12 +168,12 @@ class ChunkConsumer(FaustConsumer):
     # ---- books
 
     def ack(self, message: Any) -> bool:
-        """Acknowledge a chunk whose effects are durable."""
+        """An agent has taken the message; what becomes of its chunks, the poller hears by itself."""
         if message.acked:
             return False
         message.acked = True
         self._unacked_messages.discard(message)
-        return self.poller.ack(message.value)
+        return True
 
     async def force_commit(self, topics: Any = None, start_new_transaction: bool = True) -> bool:
         """The poller commits acknowledged prefixes by itself."""
@@ -259,8 +267,8 @@ class Transport(base.Transport):
     default_port = 9092
 
 
-class ChunkSchema(faust.Schema):  # type: ignore[type-arg]  # keys and values are the chunk
-    """Hands the chunk through; decoding is a stage of ours, on columns."""
+class ChunkSchema(faust.Schema):  # type: ignore[type-arg]  # keys and values are the chunks
+    """Hands the chunks through; decoding is a stage of ours, on columns."""
 
     def compile(self, app: Any, **_options: Any) -> Any:
         """A decoder that decodes nothing."""
@@ -275,8 +283,8 @@ class ChunkSchema(faust.Schema):  # type: ignore[type-arg]  # keys and values ar
 class ChunkApp(faust.App):
     """A Faust app whose agents receive chunks.
 
-    Agents read topics made by `chunk_topic`, call `begin` before they work on a chunk, and acknowledge its event when
-    its effects are durable. One that cannot go on calls `fail`: the process stops and the group replays.
+    Agents read topics made by `chunk_topic`, call `begin` before they work on a chunk, and `ack` when its effects are
+    durable. One that cannot go on calls `fail`: the process stops and the group replays.
     """
 
     settings: Settings
@@ -297,6 +305,16 @@ class ChunkApp(faust.App):
     def begin(self, chunk: Chunk) -> bool:
         """Enter a chunk in the book; False when its partition is going or gone, and it must be skipped."""
         return cast(ChunkConsumer, self.consumer).poller.begin(chunk)
+
+    def ack(self, chunk: Chunk) -> bool:
+        """The chunk's effects are durable. False when its partition was revoked: another worker will repeat it."""
+        return cast(ChunkConsumer, self.consumer).poller.ack(chunk)
+
+    def want(self, records: int, wait_s: float) -> None:
+        """How many records are worth taking at once, and how long the first of them may wait for the others."""
+        consumer = cast(ChunkConsumer, self.consumer)
+        if consumer.polling:
+            consumer.poller.want(records, wait_s)
 
     def waiting(self) -> int:
         """Records that are fetched, and on which no work has begun."""
@@ -348,5 +366,5 @@ def new_app(settings: Settings, group: str, *, from_beginning: bool = False) -> 
 
 
 def chunk_topic(app: ChunkApp, *names: str) -> Any:
-    """A Faust topic whose events carry chunks."""
+    """A Faust topic whose events carry tuples of chunks."""
     return app.topic(*names, schema=ChunkSchema(), value_type=None)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from ctypes import c_int64, c_void_p
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -39,6 +41,15 @@ class Records:
     offsets: npt.NDArray[np.int64]
     oldest_ms: int
     newest_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """What one poll gave. came_s: when its first record was there, monotonic seconds. errors: in records' stead."""
+
+    came_s: float
+    records: list[Records]
+    errors: list[KafkaError]
 
 
 class Consumer(Client):
@@ -88,23 +99,28 @@ class Consumer(Client):
         with Partitions(dict.fromkeys((Partition(topic, -1) for topic in topics), 0)) as wanted:
             self._check(self._lib.rd_kafka_subscribe(self._handle, wanted))
 
-    def poll(self, limit: int, timeout_s: float) -> tuple[list[Records], list[KafkaError]]:
-        """What has been fetched, at most `limit` records by partition; and errors that came in their stead.
+    def poll(self, limit: int, timeout_s: float, enough: int = 1, wait_s: float = 0.0) -> Polled:
+        """Whatever has been fetched, at most `limit` records.
 
-        Waits for the first record, timeout_s at most, and takes what else is there.
+        Waits for the first record, timeout_s at most; then, wait_s at most, until there are `enough`.
         """
         if len(self._pointers) < limit:
             self._pointers = np.empty(limit, np.uint64)
         first = self._lib.rd_kafka_consumer_poll(self._handle, int(timeout_s * 1000))
         self._reraise()
+        came_s = time.monotonic()
         if first is None:
-            return [], []
+            return Polled(came_s, [], [])
         self._pointers[0] = first
-        rest = self._lib.rd_kafka_consume_batch_queue(self._queue, 0, self._pointers[1:].ctypes.data, limit - 1)
-        pointers = self._pointers[: 1 + rest].copy()
+        count = 1
+        for most, for_s in ((min(enough, limit), wait_s), (limit, 0.0)):
+            if count < most:
+                room = self._pointers[count:].ctypes.data
+                count += self._lib.rd_kafka_consume_batch_queue(self._queue, int(for_s * 1000), room, most - count)
+        pointers = self._pointers[:count].copy()
         try:
             self._reraise()
-            return self._records(pointers)
+            return Polled(came_s, *self._records(pointers))
         finally:
             deque(map(_destroy(), pointers.tolist()), maxlen=0)
 
@@ -115,23 +131,26 @@ class Consumer(Client):
         if messages["err"].any():
             errors = [self._message_error(pointers[i], messages["err"][i]) for i in np.flatnonzero(messages["err"])]
             pointers, messages = pointers[messages["err"] == 0], messages[messages["err"] == 0]
-        found = []
-        where = np.stack([messages["topic"], messages["partition"].astype(np.uint64)], axis=1)
-        for topic, partition in dict.fromkeys(map(tuple, where[_heads(where)].tolist())):
-            mine = np.flatnonzero((where[:, 0] == topic) & (where[:, 1] == partition))
-            source = Partition(self._lib.rd_kafka_topic_name(topic).decode(), int(partition))
-            found.append(self._of(source, pointers[mine], messages[mine]))
-        return found, errors
+        if not len(messages):
+            return [], errors
+        order = np.lexsort((messages["partition"], messages["topic"]))
+        pointers, messages = pointers[order], messages[order]
+        values = gather(messages["value"], messages["value_len"])
+        keys = gather(messages["key"], messages["key_len"])
+        heads = np.flatnonzero(_heads(messages))
+        return [
+            Records(
+                self._source(messages[head]), values[head:end], keys[head:end], messages["offset"][head:end].copy(),
+                self._time(pointers[head]), self._time(pointers[end - 1]),
+            )
+            for head, end in pairwise([*heads.tolist(), len(messages)])
+        ], errors  # fmt: skip
 
-    def _of(self, source: Partition, pointers: Addresses, messages: npt.NDArray[Any]) -> Records:
-        times = [self._lib.rd_kafka_message_timestamp(int(pointer), None) for pointer in (pointers[0], pointers[-1])]
-        return Records(
-            source,
-            gather(messages["value"], messages["value_len"]),
-            gather(messages["key"], messages["key_len"]),
-            messages["offset"].copy(),
-            *times,
-        )
+    def _source(self, message: Any) -> Partition:
+        return Partition(self._lib.rd_kafka_topic_name(int(message["topic"])).decode(), int(message["partition"]))
+
+    def _time(self, pointer: np.uint64) -> int:
+        return int(self._lib.rd_kafka_message_timestamp(int(pointer), None))
 
     def _message_error(self, pointer: np.uint64, code: np.int32) -> KafkaError:
         return self._error(int(code), self._lib.rd_kafka_message_errstr(int(pointer)))
@@ -243,8 +262,10 @@ def _destroy() -> Callable[[int], None]:
     return function
 
 
-def _heads(where: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-    """bool[n]: rows that differ from the row before."""
-    heads = np.ones(len(where), np.bool_)
-    heads[1:] = (where[1:] != where[:-1]).any(axis=1)
+def _heads(messages: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """bool[n]: messages of another partition than the one before."""
+    heads = np.ones(len(messages), np.bool_)
+    for name in ("topic", "partition"):
+        heads[1:] &= messages[name][1:] == messages[name][:-1]
+    heads[1:] ^= True
     return heads

@@ -91,3 +91,10 @@ def test_no_batch_waits_longer_than_it_may(batches, arrivals, rows, waited_s, ag
     assert left_s <= max(0.0, 0.05 - age_s)
     assert 1 <= pace.enough(now_s) <= 4096
     assert why in (ClosedBy.ENOUGH, ClosedBy.WAIT, ClosedBy.DEADLINE)
+
+
+def test_what_is_wanted_is_what_is_enough_and_the_longest_wait_for_it():
+    pace, now_s = paced(5_000)
+    assert pace.wanted(now_s) == (pace.enough(now_s), pytest.approx(0.01))
+    hurried, now_s = paced(5_000, slack_s=0.002)
+    assert hurried.wanted(now_s) == (hurried.enough(now_s), 0.0)
