@@ -7,7 +7,7 @@ import socket
 import time
 from functools import partial
 
-from app.agents.scorer import DEAD_LETTERS, LEDGER, PREDICTIONS, Parts
+from app.agents.delivery import DEAD_LETTERS, LEDGER, PREDICTIONS, Parts
 from app.core.bundle import Bundle
 from app.core.clock import Clock, EventClock, WallClock
 from app.core.contract import requests_topic

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from app.agents.scorer import LEDGER, PREDICTIONS
+from app.agents.delivery import DEAD_LETTERS, LEDGER, PREDICTIONS
 from app.core.contract import requests_topic
 from app.core.errors import Unavailable
 from app.demo.data import HOUR_MS, Flights, Progress
@@ -66,9 +66,11 @@ class Replay:
         self._consumer = Consumer(client_config(settings, "weir-demo") | {
             "group.id": "weir-demo", "enable.auto.commit": False, "fetch.wait.max.ms": FETCH_WAIT_MS,
         })  # fmt: skip
-        sources = [(topic, partition) for topic in (LEDGER, PREDICTIONS) for partition in range(self._partitions)]
+        topics = (LEDGER, PREDICTIONS, DEAD_LETTERS)
+        sources = [(topic, partition) for topic in topics for partition in range(self._partitions)]
         self._consumer.assign([TopicPartition(*source, 0) for source in sources])
         self._answers: list[bytes | None] = []
+        self._answered = 0
         self.tally = Tally()
 
     def close(self) -> None:
@@ -117,6 +119,7 @@ class Replay:
             if self.tally.hours % 50 == 0:
                 progress(int(end), rows, "flights")
         progress(rows, rows, "flights")
+        self._await_ledger()
         self._collect(known, everything=True)
         self._send_outcomes(landed.until(None), known)
         self._producer.flush()
@@ -176,9 +179,15 @@ class Replay:
 
     def _await_answers(self) -> None:
         deadline = time.monotonic() + STEP_S
-        while self.tally.read < self.tally.produced:
+        while self._answered < self.tally.produced:
             self._poll()
             self._expect(deadline, "the scorer to answer an hour of requests")
+
+    def _await_ledger(self) -> None:
+        deadline = time.monotonic() + STEP_S
+        while self.tally.read < self.tally.produced:
+            self._poll()
+            self._expect(deadline, "the ledger to hold what was answered")
 
     def _expect(self, deadline: float, what: str) -> None:
         if time.monotonic() > deadline:
@@ -189,7 +198,7 @@ class Replay:
             )  # fmt: skip
 
     def _poll(self) -> None:
-        """Take what has come: ledger entries are counted, predictions kept for later."""
+        """Take what has come: ledger entries and answers are counted, predictions kept for later."""
         first = self._consumer.poll(0.05)
         if first is None:
             return
@@ -199,6 +208,7 @@ class Replay:
             raise Unavailable(f"the demo cannot read its answers: {failed.str()}", remedy="see the broker's log")
         entries = [message.value() for message in messages if message.topic() == LEDGER]
         self._answers += [message.value() for message in messages if message.topic() == PREDICTIONS]
+        self._answered += sum(message.topic() != LEDGER for message in messages)
         if entries:
             rows = self._ledger.decode(entries, self._settings.max_record_bytes).rows
             self.tally.read += pc.sum(rows.column("read")).as_py()

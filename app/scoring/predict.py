@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from app.core.account import Account
 from app.core.batch import MicroBatch
 from app.core.breaker import BreakerState
 from app.core.bundle import Bundle
@@ -57,12 +58,11 @@ class Written:
 
     predictions: pa.BinaryArray
     dead_letters: pa.BinaryArray
-    ledger: pa.BinaryArray
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A micro-batch, scored. written: one entry a chunk. scored + len(rejects) = len(batch).
+    """A micro-batch, scored. written, accounts: one a chunk. scored + len(rejects) = len(batch).
 
     model_retries: calls of the model beyond the first, see scoring.isolate. store: whether the online store is being
     asked; None for a bundle without features. slack_s: the tightest deadline less the time of its request; None without
@@ -71,6 +71,7 @@ class Scored:
 
     batch: MicroBatch
     written: tuple[Written, ...]
+    accounts: tuple[Account, ...]
     scored: int
     rejects: Rejects
     timing: records.Timing
@@ -134,7 +135,7 @@ class Scorer:
         self._keys = [key.name for key in service.bundle.signature.join_keys]
 
     def score(self, batch: MicroBatch, *, wall_ms: int, tick: Callable[[], float]) -> Scored:
-        """Predictions, dead letters and ledger entries of a batch.
+        """Predictions and dead letters of a batch, and what its ledger entries are made of.
 
         wall_ms: time of scoring, as recorded. tick: monotonic seconds, to measure stages by.
         Raises what the lookup and the model raise: a broken world, not bad data.
@@ -178,13 +179,22 @@ class Scorer:
         began, good, block, bundle = tick(), ran.good, ran.good.block, self.service.bundle
         written = self._encode(ran, wall_ms)
         return Scored(
-            good.batch, written, good.rows.num_rows, ran.rejects, ran.timing, tick() - began,
+            good.batch, written, records.accounts(good.batch, ran.rejects), good.rows.num_rows, ran.rejects,
+            ran.timing, tick() - began,
             block.hits if block else 0, block.lookups if block else 0,
             self._count_status(good.kept.status), self._oldest(good.kept.age_s),
             good.rows.column(good.rows.schema.get_field_index("traceparent")),
             bundle.service, self.service.route.variants[0], ran.model_retries, block.store if block else None,
             good.slack_s,
         )
+
+    def entries(self, accounts: Iterable[Account], wall_ms: int) -> list[tuple[int, pa.BinaryArray]]:
+        """The ledger's entries, neighbours as one: partition number and framed value."""
+        joined, service = Account.joined(accounts), self.service
+        framed = service.encode_ledger(*records.ledger(
+            joined, "scorer", service.bundle.service, service.bundle.short_digest, service.worker, wall_ms
+        ))
+        return [(account.source.partition, framed[i : i + 1]) for i, account in enumerate(joined)]
 
     def _late(self, rows: pa.RecordBatch) -> _Turned:
         """Rows whose deadline has passed."""
@@ -212,13 +222,10 @@ class Scorer:
         buried = service.encode_dead_letters(
             *records.dead_letters(batch, rejects, service.bundle.service, wall_ms)
         ) if len(rejects) else []
-        entries = service.encode_ledger(*records.ledger(
-            batch, rejects, "scorer", service.bundle.service, service.bundle.short_digest, service.worker, wall_ms
-        ))
         at = np.searchsorted(good.origin, batch.bounds)     # a chunk's rows and rejects stand together, in record order
         bad = np.searchsorted(rejects.record, batch.bounds)
         return tuple(
-            Written(predictions[at[i] : at[i + 1]], buried[bad[i] : bad[i + 1]], entries[i : i + 1])
+            Written(predictions[at[i] : at[i + 1]], buried[bad[i] : bad[i + 1]])
             for i in range(len(batch.chunks))
         )
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from app.core.account import Account
 from app.core.batch import MicroBatch
 from app.core.bundle import Bundle
 from app.core.chunk import Partition
@@ -140,21 +141,28 @@ def dead_letters(batch: MicroBatch, rejects: Rejects, service: str, rejected_at_
     return pa.RecordBatch.from_pydict(column), {"service": service, "rejected_at": rejected_at_ms}
 
 
+def accounts(batch: MicroBatch, rejects: Rejects) -> tuple[Account, ...]:
+    """What became of each chunk."""
+    c = len(batch.chunks)
+    rejected = np.histogram(rejects.record, batch.bounds)[0].tolist() if len(rejects) else [0] * c
+    return tuple(
+        Account(chunk.source, chunk.first, chunk.last, len(chunk), turned_away)
+        for chunk, turned_away in zip(batch.chunks, rejected, strict=True)
+    )
+
+
 def ledger(
-    batch: MicroBatch, rejects: Rejects, role: str, service: str, digest: str, worker: str, recorded_at_ms: int
+    accounts: Sequence[Account], role: str, service: str, digest: str, worker: str, recorded_at_ms: int
 ) -> Columns:
-    """One entry a chunk under ledger/v1.avsc: what was read, and that each record was scored or rejected."""
-    chunks, c = batch.chunks, len(batch.chunks)
-    read = np.array([len(chunk) for chunk in chunks], np.int32)
-    rejected = np.histogram(rejects.record, batch.bounds)[0].astype(np.int32) if len(rejects) else np.zeros(c, np.int32)
+    """One entry an account under ledger/v1.avsc: what was read, and that each record was scored or rejected."""
     column = {
-        "source_topic": pa.array([chunk.source.topic for chunk in chunks]),
-        "source_partition": pa.array([chunk.source.partition for chunk in chunks], pa.int32()),
-        "first": pa.array([chunk.first for chunk in chunks], pa.int64()),
-        "last": pa.array([chunk.last for chunk in chunks], pa.int64()),
-        "read": pa.array(read),
-        "scored": pa.array(read - rejected),
-        "rejected": pa.array(rejected),
+        "source_topic": pa.array([one.source.topic for one in accounts]),
+        "source_partition": pa.array([one.source.partition for one in accounts], pa.int32()),
+        "first": pa.array([one.first for one in accounts], pa.int64()),
+        "last": pa.array([one.last for one in accounts], pa.int64()),
+        "read": pa.array([one.read for one in accounts], pa.int32()),
+        "scored": pa.array([one.read - one.rejected for one in accounts], pa.int32()),
+        "rejected": pa.array([one.rejected for one in accounts], pa.int32()),
     }
     constants = {"role": role, "service": service, "digest": digest, "worker": worker, "recorded_at": recorded_at_ms}
     return pa.RecordBatch.from_pydict(column), constants

@@ -124,11 +124,10 @@ def _fetch(rows: int) -> tuple[list[MicroBatch], float, float]:
 
 
 def _write(producer: Any, scored: Any) -> None:
-    from app.agents.scorer import LEDGER, PREDICTIONS
+    from app.agents.delivery import PREDICTIONS
 
     for chunk, written in zip(scored.batch.chunks, scored.written, strict=True):
         producer.write(PREDICTIONS, chunk.source.partition, written.predictions)
-        producer.write(LEDGER, chunk.source.partition, written.ledger)
     producer.flush()
 
 

@@ -144,9 +144,11 @@ def test_each_chunk_gets_what_came_of_its_own_records(scorer: Scorer) -> None:
     scored = score(scorer, *chunks)
     assert len(scored.written) == len(chunks)
     total = 0
-    for chunk, written in zip(chunks, scored.written, strict=True):
+    for chunk, written, account in zip(chunks, scored.written, scored.accounts, strict=True):
         found, letters = read("predictions", written.predictions), read("dead_letters", written.dead_letters)
-        (entry,) = read("ledger", written.ledger)
+        ((partition, values),) = scorer.entries([account], 1)
+        (entry,) = read("ledger", values)
+        assert partition == chunk.source.partition
         assert {(row["source_topic"], row["source_partition"]) for row in found + letters} == {chunk.source}
         assert sorted(row["source_offset"] for row in found + letters) == chunk.offsets.tolist()
         assert [row["source_offset"] for row in found] == sorted(row["source_offset"] for row in found)
@@ -175,8 +177,23 @@ def test_a_replay_in_other_batches_gives_the_same_predictions(scorer: Scorer) ->
 def test_a_batch_of_nothing_but_bad_records_still_enters_the_ledger(scorer: Scorer) -> None:
     scored = score(scorer, chunk_of(0, 0, [b"", b"junk", None]))
     assert scored.written[0].predictions == []
-    (entry,) = read("ledger", scored.written[0].ledger)
+    ((_, values),) = scorer.entries(scored.accounts, 1)
+    (entry,) = read("ledger", values)
     assert (entry["read"], entry["scored"], entry["rejected"]) == (3, 0, 3)
+
+
+def test_neighbours_enter_the_ledger_as_one_and_others_each_for_themselves(scorer: Scorer) -> None:
+    good = REQUESTS.encode(tiny.rows(6))
+    batches = [(0, 10, 4), (1, 10, 2), (0, 14, 6), (1, 12, 1), (0, 30, 3)]
+    accounts = [
+        account
+        for partition, first, rows in batches
+        for account in score(scorer, chunk_of(partition, first, [None, *good[1:rows]])).accounts
+    ]
+    entries = [(partition, *read("ledger", values)) for partition, values in scorer.entries(accounts, 7)]
+    names = ("first", "last", "read", "scored", "rejected")
+    told = [(partition, *(row[name] for name in names)) for partition, row in entries]
+    assert told == [(0, 10, 19, 10, 8, 2), (1, 10, 12, 3, 1, 2), (0, 30, 32, 3, 2, 1)]
 
 
 @pytest.mark.parametrize("time_ms", [-1, 4_102_444_800_000, 2**62])
