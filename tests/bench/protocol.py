@@ -62,7 +62,8 @@ FULL = Protocol(
 )  # fmt: skip
 QUICK = Protocol(
     quick=True, rounds=2, peer_rounds=1, scale_rounds=1, drain_rows=160_000, peer_s=6.0,
-    peer_rows=40_000, limit_s=0.5, latency_s=4.0, latency_warm_s=12.0, memory_s=12.0, memory_backlog_rows=200_000, recorder_rows=100_000,
+    peer_rows=40_000, limit_s=0.5, latency_s=4.0, latency_warm_s=12.0,
+    memory_s=12.0, memory_backlog_rows=200_000, recorder_rows=100_000,
 )  # fmt: skip
 LATE_MS = 1.0                   # a send this much behind its schedule is late
 
