@@ -133,11 +133,14 @@ class Consumer(Client):
             pointers, messages = pointers[messages["err"] == 0], messages[messages["err"] == 0]
         if not len(messages):
             return [], errors
-        order = np.lexsort((messages["partition"], messages["topic"]))
-        pointers, messages = pointers[order], messages[order]
+        heads = _heads(messages)
+        places = zip(messages["topic"][heads].tolist(), messages["partition"][heads].tolist(), strict=True)
+        if len(set(places)) < len(heads):               # a partition stands in several places
+            order = np.lexsort((messages["partition"], messages["topic"]))
+            pointers, messages = pointers[order], messages[order]
+            heads = _heads(messages)
         values = gather(messages["value"], messages["value_len"])
         keys = gather(messages["key"], messages["key_len"])
-        heads = np.flatnonzero(_heads(messages))
         return [
             Records(
                 self._source(messages[head]), values[head:end], keys[head:end], messages["offset"][head:end].copy(),
@@ -262,10 +265,9 @@ def _destroy() -> Callable[[int], None]:
     return function
 
 
-def _heads(messages: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """bool[n]: messages of another partition than the one before."""
-    heads = np.ones(len(messages), np.bool_)
-    for name in ("topic", "partition"):
-        heads[1:] &= messages[name][1:] == messages[name][:-1]
-    heads[1:] ^= True
-    return heads
+def _heads(messages: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Indices of messages of another partition than the one before."""
+    other = np.ones(len(messages), np.bool_)
+    other[1:] = messages["topic"][1:] != messages["topic"][:-1]
+    other[1:] |= messages["partition"][1:] != messages["partition"][:-1]
+    return np.flatnonzero(other)
