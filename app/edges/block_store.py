@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # A table remembers the tokens of its last 10,000 inserts, recorder_blocks the last 1,024 blocks of each partition.
 # A block that this many of its topic have followed is not forgotten yet, and no insert of it is under way any more.
 REMEMBERED_BLOCKS = 1000
+FRESH_S = 1.0  # after an announcement fewer blocks than that follow; a process that slept for longer has to look
 LATEST = """
     SELECT number, first, last, checksum, marks, marks_after, received_ms FROM recorder_blocks
     WHERE topic = {topic:String} AND partition = {partition:Int32} ORDER BY number DESC LIMIT 1
@@ -52,6 +53,7 @@ class ClickHouseBlocks:
     ) -> None:
         self._settings, self._worker, self._on_retry = settings, worker, on_retry
         self._client: Client | None = None
+        self._announced_s: dict[Partition, tuple[int, float]] = {}     # number of the latest block, monotonic seconds
 
     def check(self) -> None:
         """Ask once, without patience. Raises Unavailable when nobody answers, Refused when the tables are not there."""
@@ -79,12 +81,15 @@ class ClickHouseBlocks:
             "received_ms": [block.received_ms], "worker": [self._worker],
         })
         token = f"{block.source.topic}/{block.source.partition}/{block.number}"
+        self._announced_s[block.source] = block.number, time.monotonic()
         self._patiently(lambda client: client.insert_arrow("recorder_blocks", row, settings=once(token)))
         return self.latest(block.source)
 
     def insert(self, table: str, rows: pa.RecordBatch, block: Block, part: str) -> float:
-        """See Store. Tried again it is a repeat: by then the process may have slept for longer than a token lasts."""
-        return self._insert(table, rows, block, part, again=False)
+        """See Store. Late or tried again it is a repeat: the process may have slept for longer than a token lasts."""
+        number, announced_s = self._announced_s.get(block.source, (0, 0.0))
+        fresh = number == block.number and time.monotonic() - announced_s < FRESH_S
+        return self._insert(table, rows, block, part, again=not fresh)
 
     def repeat(self, table: str, rows: pa.RecordBatch, block: Block, part: str) -> float:
         """See Store. While the token is surely remembered it decides; after that the offsets that the table holds do.

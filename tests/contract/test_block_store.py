@@ -190,6 +190,23 @@ def test_an_insert_that_is_tried_again_too_late_is_a_repeat(client, database, mo
     assert zombie.offsets() == list(range(10))
 
 
+@pytest.mark.parametrize("part", ["rows", "rejects"])
+def test_an_insert_long_after_its_announcement_is_a_repeat(client, database, monkeypatch, part):
+    """A recorder sleeps before its first try, of either table; meanwhile another one has written the block."""
+    from app.edges import block_store
+
+    zombie, other = InClickHouse(database), InClickHouse(database)
+    monkeypatch.setattr(block_store, "REMEMBERED_BLOCKS", 3)
+    mine = block(1, 0, 9)
+    zombie.store.announce(mine)
+    other.store.repeat("predictions", rows(0, 9), mine, "a token that the table has forgotten")
+    for number in range(1, 5):
+        other.store.announce(block(number, 0, 0, Partition(SOURCE.topic, 0)))
+    monkeypatch.setattr(block_store, "FRESH_S", 0.0)
+    assert zombie.store.insert("predictions", rows(0, 9), mine, part) == 0.0
+    assert zombie.offsets() == list(range(10))
+
+
 def test_the_ring_of_announcements_stays_small(client, database):
     kept = InClickHouse(database)
     names = ["topic", "partition", "number", "first", "last", "checksum", "marks", "marks_after", "worker"]
