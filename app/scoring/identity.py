@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -38,12 +39,23 @@ def prediction_ids(
     >>> text(ids).to_pylist()[0][:15]
     '013f9787-6400-7'
     """
-    seed = np.frombuffer(
-        hashlib.blake2b(f"{source.topic}\0{source.partition}\0{variant}".encode(), digest_size=16).digest(), "<u8"
-    )
+    return ids(np.array([seed(source, variant)], np.uint64), offsets, event_ms)
+
+
+@cache
+def seed(source: Partition, variant: str) -> tuple[int, int]:
+    """What tells the ids of one partition and variant from those of all others: 128 bits, as two integers."""
+    digest = hashlib.blake2b(f"{source.topic}\0{source.partition}\0{variant}".encode(), digest_size=16).digest()
+    return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
+
+
+def ids(
+    seeds: npt.NDArray[np.uint64], offsets: npt.NDArray[np.int64], event_ms: npt.NDArray[np.int64]
+) -> npt.NDArray[np.uint8]:
+    """See prediction_ids; seeds: uint64[n, 2], or [1, 2] where all rows share one."""
     keys = offsets.astype(np.uint64)
-    high = mix(keys ^ seed[0])
-    low = mix(keys + seed[1])
+    high = mix(keys ^ seeds[:, 0])
+    low = mix(keys + seeds[:, 1])
     top = (event_ms.astype(np.uint64) << np.uint64(16)) | np.uint64(0x7000) | (high & np.uint64(0x0FFF))
     bottom = np.uint64(1 << 63) | (low >> np.uint64(2))
     return np.stack([top, bottom], axis=1).astype(">u8").view(np.uint8).reshape(-1, 16)

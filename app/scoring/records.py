@@ -111,17 +111,11 @@ def _ids(
     sources: Sequence[Partition], where: Origins, variants: Sequence[str], variant: npt.NDArray[np.int8],
     times: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.uint8]:
-    """uint8[n, 16], see identity.prediction_ids. A batch may hold many small chunks of few partitions."""
-    distinct = list(dict.fromkeys(sources))
-    if len(distinct) == len(variants) == 1:
-        return identity.prediction_ids(distinct[0], variants[0], where.offset, times)
-    ids = np.empty((len(times), 16), np.uint8)
-    source = np.array([distinct.index(name) for name in sources])[where.chunk]
-    for index, partition in enumerate(distinct):
-        for code, name in enumerate(variants):
-            mine = (source == index) & (variant == code)
-            ids[mine] = identity.prediction_ids(partition, name, where.offset[mine], times[mine])
-    return ids
+    """uint8[n, 16], see identity.prediction_ids."""
+    seeds = np.array([[identity.seed(source, name) for name in variants] for source in sources], np.uint64)
+    if len(set(sources)) == len(variants) == 1:
+        return identity.ids(seeds[0], where.offset, times)
+    return identity.ids(seeds[where.chunk, variant], where.offset, times)
 
 
 def dead_letters(batch: MicroBatch, rejects: Rejects, service: str, rejected_at_ms: int) -> Columns:
