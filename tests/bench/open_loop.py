@@ -24,7 +24,6 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 HEAD_START_S = 0.5          # until the first request is due: both threads run by then
 PATIENCE_S = 60.0           # after the last request, for answers that are late
-PRIORITY = -10              # elsewhere a generator has a machine of its own; here it must not wait for the measured
 
 
 class Receiver(threading.Thread):
@@ -83,8 +82,8 @@ def main(path: str) -> None:
     plan = json.loads(Path(path).read_text())
     with pa.memory_map(plan["values"]) as source:
         values = pa.ipc.open_file(source).read_all()["value"].to_pylist()
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
+    with contextlib.suppress(PermissionError):  # elsewhere it has a machine of its own; here it must not wait for ours
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
     receiver = Receiver(plan)
     receiver.start()
     gc.disable()
