@@ -12,6 +12,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
+from app.agents.lane import Lane
 from app.core.features import Status
 from app.core.pace import Pace
 from app.edges.producer import Producer
@@ -46,12 +47,26 @@ class Done:
     share: float
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Batches to be written at once.
+
+    owed: batches that were written before, and enter the ledger with these; None when it is not time for entries.
+    """
+
+    ran: Sequence[Ran]
+    owed: Sequence[Scored] | None
+
+    def __len__(self) -> int:
+        return sum(len(ran.good.batch) for ran in self.ran)
+
+
 class Delivery:
-    """Writes batches in their order, from a thread of its own. Leaving the context waits for what is under way."""
+    """Writes batches in their order. Leaving the context waits for what is under way."""
 
     def __init__(self, app: ChunkApp, pace: Pace, parts: Parts) -> None:
         self._app, self._pace, self._parts = app, pace, parts
-        self._thread = ThreadPoolExecutor(1, "write")
+        self._lane, self._waiting = Lane("write"), ThreadPoolExecutor(1, "flush")
         self._owed: list[Scored] = []                  # delivered, and not in the ledger
         self._owed_since_s = 0.0
         self._next: asyncio.Future[Done] | None = None
@@ -64,7 +79,8 @@ class Delivery:
     ) -> None:
         if self._next is not None:
             self._next.cancel()
-        self._thread.shutdown()
+        self._lane.__exit__(kind, error, trace)
+        self._waiting.shutdown()
 
     async def follow(self, done: asyncio.Queue[Done]) -> None:
         """Deliver what comes, until cancelled: all that gathered while a delivery was waited for is the next one.
@@ -72,11 +88,12 @@ class Delivery:
         A batch's task is done when it is acknowledged. Raises what the producer raises.
         """
         loop = asyncio.get_running_loop()
+        write = partial(_write, self._parts)
         while True:
             ready = await self._ready(done)
             settle, began = self._is_due(ready), time.perf_counter()
-            write = partial(_write, self._parts, [one.ran for one in ready], self._owed if settle else None)
-            delivered = await loop.run_in_executor(self._thread, write)
+            delivered = await self._lane.start(write, Ready([one.ran for one in ready], self._owed if settle else None))
+            await loop.run_in_executor(self._waiting, self._parts.producer.flush)
             spent_s = time.perf_counter() - began - sum(scored.encode_s for scored in delivered)
             for one, scored in zip(ready, delivered, strict=True):
                 self._pace.took(len(scored.batch), scored.timing.busy_s + scored.encode_s, scored.slack_s)
@@ -118,24 +135,20 @@ class Delivery:
         self._owed.clear()
 
 
-def _write(parts: Parts, ready: Sequence[Ran], owed: Sequence[Scored] | None) -> list[Scored]:
-    """Everything goes to the partition number of its request, so that source offsets only rise within a partition.
-
-    owed: batches that were written before, and enter the ledger with these; None when it is not time for entries.
-    """
+def _write(parts: Parts, ready: Ready) -> list[Scored]:
+    """Everything goes to the partition number of its request, so that source offsets only rise within a partition."""
     delivered = []
-    for ran in ready:
+    for ran in ready.ran:
         scored = parts.scorer.encode(ran, wall_ms=_now_ms(), tick=time.perf_counter)
         for chunk, written in zip(scored.batch.chunks, scored.written, strict=True):
             for topic, values in ((PREDICTIONS, written.predictions), (DEAD_LETTERS, written.dead_letters)):
                 if len(values):
                     parts.producer.write(topic, chunk.source.partition, values)
         delivered.append(scored)
-    if owed is not None:
-        accounts = [account for scored in (*owed, *delivered) for account in scored.accounts]
+    if ready.owed is not None:
+        accounts = [account for scored in (*ready.owed, *delivered) for account in scored.accounts]
         for partition, entry in parts.scorer.entries(accounts, _now_ms()):
             parts.producer.write(LEDGER, partition, entry)
-    parts.producer.flush()
     return delivered
 
 

@@ -30,7 +30,7 @@ MAX_REQUESTS = 500_000      # of a loop; bounds memory of the generator
 # which alone takes most of a core.
 LINGER_MS = {"slow": 0.5, "fast": 5.0}
 FAST_PER_S = 1_000
-WARM_PER_S = 1_000          # Java compiles what runs often: before that a broker alone answers in tens of milliseconds
+WARM_PER_S = 5_000          # Java compiles what runs often: before that a broker alone answers in tens of milliseconds
 SLACK_S = 120.0
 
 
