@@ -59,10 +59,7 @@ def clock_jumps(scene: Scene, rounds: int) -> list[float]:
     """Wall clocks of scorer and recorder jump by hours, a year, half a century, and back."""
     clock = Path(scene.service.folder) / "clock"
     scene.environment = {"PYTHONPATH": str(CLOCK), "CHAOS_CLOCK": str(clock)}
-    scene.scorer()
-    scene.recorder()
-    scene.until_ready("scorer", "recorder")
-    scene.load.rate = 3 * BASE
+    scene.at_work(3 * BASE)
     recoveries = []
     for _ in range(rounds):
         for ahead_s in JUMPS_S:
@@ -76,10 +73,7 @@ def clock_jumps(scene: Scene, rounds: int) -> list[float]:
 
 def strange_times(scene: Scene, rounds: int) -> list[float]:
     """Event times out of order, from 1970 to 2099; those outside can be given no id and are turned away."""
-    scene.scorer()
-    scene.recorder()
-    scene.until_ready("scorer", "recorder")
-    scene.load.rate = BASE
+    scene.at_work(BASE)
     recoveries = []
     for _ in range(rounds):
         for _ in range(20):
@@ -96,10 +90,7 @@ def strange_times(scene: Scene, rounds: int) -> list[float]:
 
 def duplicates_out_of_order(scene: Scene, rounds: int) -> list[float]:
     """The same requests again, shuffled, on any partition: each record has its own offset and its own answer."""
-    scene.scorer()
-    scene.recorder()
-    scene.until_ready("scorer", "recorder")
-    scene.load.rate = BASE
+    scene.at_work(BASE)
     recoveries = []
     for _ in range(rounds):
         again = scene.load.send(1000)

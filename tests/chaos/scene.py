@@ -191,6 +191,13 @@ class Scene:
         self.load.rate = rate
         self.under_way(more)
 
+    def at_work(self, rate: float) -> None:
+        """A scorer and a recorder that are ready, and so many requests a second from then on."""
+        self.scorer()
+        self.recorder()
+        self.until_ready("scorer", "recorder")
+        self.load.rate = rate
+
     def pause(self, low_s: float, high_s: float) -> None:
         """A stretch of time left to chance: where in its work something dies."""
         time.sleep(self.chance.uniform(low_s, high_s))

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 from app.edges import migrations
+from app.edges.leash import Child
 from app.settings import ROOT
 from tests.chaos import rollups
 from tests.chaos.asleep import asleep
@@ -38,13 +39,19 @@ def _durable(scene: Scene) -> None:
     scene.stack.begin("clickhouse", after=DURABLE)
 
 
-def killed(scene: Scene, rounds: int) -> list[float]:
-    """SIGKILL at random moments under load; the recorder waits and goes on."""
+def _recording_on_disk(scene: Scene) -> Child:
+    """A recorder of small blocks and its scorer under load; the recorder."""
     _durable(scene)
     recorder = scene.recorder(**BLOCKS)
     scene.scorer()
     scene.load.rate = RATE
     scene.under_way()
+    return recorder
+
+
+def killed(scene: Scene, rounds: int) -> list[float]:
+    """SIGKILL at random moments under load; the recorder waits and goes on."""
+    recorder = _recording_on_disk(scene)
     recoveries = []
     for _ in range(rounds):
         scene.pause(0.0, 1.5)
@@ -57,11 +64,7 @@ def killed(scene: Scene, rounds: int) -> list[float]:
 
 def killed_with_recorder(scene: Scene, rounds: int) -> list[float]:
     """Both die at once, in the midst of an insert that nobody will ever hear of."""
-    _durable(scene)
-    scene.recorder(**BLOCKS)
-    scene.scorer()
-    scene.load.rate = RATE
-    scene.under_way()
+    _recording_on_disk(scene)
     recoveries = []
     for _ in range(rounds):
         scene.pause(0.0, 1.5)
