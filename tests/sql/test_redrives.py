@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from app.core.chunk import Partition
 from app.edges import dead_letters
-from app.edges.dead_letters import Selection
+from app.edges.dead_letters import Selection, letter_id
 from app.recording import tables
 from tests.doubles import records
 from tests.sql.databases import put
@@ -73,7 +73,8 @@ def test_each_redriven_letter_is_told_once(client, history):
     assert found[3].reason == "empty"
     assert len(dead_letters.redrives(client)) == len(BATCHES)
     assert dead_letters.redrives(client, "another") == []
-    assert dead_letters.redrives(client, ids=[found[3].id, f"{records.REQUESTS}/0/5"]) == [found[3]]
+    letter = letter_id(Partition(found[3].source_topic, found[3].source_partition), found[3].source_offset)
+    assert dead_letters.redrives(client, ids=[letter, f"{records.REQUESTS}/0/5"]) == [found[3]]
 
 
 def test_redriven_letters_are_counted_as_they_are_told(client, history):
