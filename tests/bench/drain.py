@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tests.asleep import asleep
 from tests.bench import log, metrics
 from tests.bench.machine import Bystanders
 from tests.bench.protocol import Window, window
@@ -68,7 +70,7 @@ def drain(stand: Stand, case: Case, n: int) -> Drained:
         groups = {"scorer": [worker.pid for worker in workers], "broker": [stand.broker_pid]}
         bystanders.begin()
         with Sampler(groups) as sampler:
-            generated_ms = _generate(stand, case, parts)
+            generated_ms = _generate(stand, case, parts, workers)
             warm = _warm(stand, case, workers)
             stand.wait_for(PREDICTIONS, sum(before[PREDICTIONS].values()) + n, n / SLOWEST_PER_S)
         told = metrics.scrape(workers).since(warm)
@@ -134,10 +136,17 @@ def of_service(rows: pa.RecordBatch, service: Service) -> pa.RecordBatch:
     return rows.filter(pc.equal(rows["service"], service.workload.service))
 
 
-def _generate(stand: Stand, case: Case, parts: Sequence[Any]) -> float:
-    """Write the requests; when that was done, milliseconds of the wall clock."""
-    stand.produce(case.workload.topic, parts)
-    return time.time() * 1000
+def _generate(stand: Stand, case: Case, parts: Sequence[Any], workers: Sequence[Worker]) -> float:
+    """Write the requests; when that was done, milliseconds of the wall clock.
+
+    Scorers that keep up with the generator would leave little to be counted: so they sleep meanwhile, unless it is to
+    run beside them.
+    """
+    with ExitStack() as sleeping:
+        for worker in () if case.beside else workers:
+            sleeping.enter_context(asleep(worker.pid))
+        stand.produce(case.workload.topic, parts)
+        return time.time() * 1000
 
 
 def _warm(stand: Stand, case: Case, workers: Sequence[Worker]) -> metrics.Metrics:

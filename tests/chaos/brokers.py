@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from app.core.errors import Unavailable
 from app.settings import Settings
-from tests.chaos.asleep import asleep
+from tests.asleep import asleep
 from tests.chaos.scene import Fault, Scene
 from tests.chaos.watch import never_back
 from tests.kafka_cluster import LIBS, Cluster, find_kafka

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from app.edges.embedded import WORKER_GRACE_S
-from tests.chaos.asleep import asleep
+from tests.asleep import asleep
 from tests.chaos.load import PARTITIONS
 from tests.chaos.scene import Fault, Scene
 from tests.chaos.verdict import entries

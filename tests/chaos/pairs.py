@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.chaos.asleep import asleep
+from tests.asleep import asleep
 from tests.chaos.scene import Fault, Scene
 from tests.chaos.watch import never_back
 from tests.waiting import until

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.core.rejects import Reason, Stage
 from tests import tiny_requests as tiny
-from tests.chaos.asleep import asleep
+from tests.asleep import asleep
 from tests.chaos.scene import Fault, Scene
 from tests.chaos.watch import memory, never_back
 from tests.service_under_test import MAX_BYTES

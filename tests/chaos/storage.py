@@ -10,8 +10,8 @@ from pathlib import Path
 from app.edges import migrations
 from app.edges.leash import Child
 from app.settings import ROOT
+from tests.asleep import asleep
 from tests.chaos import rollups
-from tests.chaos.asleep import asleep
 from tests.chaos.scene import LOOK_S, READ, Fault, Scene
 from tests.waiting import until
 
