@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -66,7 +67,9 @@ class Delivery:
 
     def __init__(self, app: ChunkApp, pace: Pace, parts: Parts) -> None:
         self._app, self._pace, self._parts = app, pace, parts
-        self._lane, self._waiting = Lane("write"), ThreadPoolExecutor(1, "flush")
+        self._ends = ExitStack()
+        self._lane = self._ends.enter_context(Lane("write"))
+        self._flushing = self._ends.enter_context(ThreadPoolExecutor(1, "flush"))
         self._owed: list[Scored] = []                  # delivered, and not in the ledger
         self._owed_since_s = 0.0
         self._next: asyncio.Future[Done] | None = None
@@ -79,8 +82,7 @@ class Delivery:
     ) -> None:
         if self._next is not None:
             self._next.cancel()
-        self._lane.__exit__(kind, error, trace)
-        self._waiting.shutdown()
+        self._ends.close()
 
     async def follow(self, done: asyncio.Queue[Done]) -> None:
         """Deliver what comes, until cancelled: all that gathered while a delivery was waited for is the next one.
@@ -93,7 +95,7 @@ class Delivery:
             ready = await self._ready(done)
             settle, began = self._is_due(ready), time.perf_counter()
             delivered = await self._lane.start(write, Ready([one.ran for one in ready], self._owed if settle else None))
-            await loop.run_in_executor(self._waiting, self._parts.producer.flush)
+            await loop.run_in_executor(self._flushing, self._parts.producer.flush)
             spent_s = time.perf_counter() - began - sum(scored.encode_s for scored in delivered)
             for one, scored in zip(ready, delivered, strict=True):
                 self._pace.took(len(scored.batch), scored.timing.busy_s + scored.encode_s, scored.slack_s)

@@ -1,0 +1,119 @@
+"""What is written when, and that nothing is acknowledged before the ledger has it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from app.agents import delivery
+from app.agents.delivery import DEAD_LETTERS, LEDGER, PREDICTIONS, Delivery, Done, Parts
+from app.core.account import Account
+from app.core.batch import ClosedBy, MicroBatch
+from app.core.chunk import Chunk, Partition
+from app.core.errors import Unavailable
+from app.core.pace import Pace
+from app.core.rejects import Rejects
+from app.scoring.predict import Scored, Written
+from app.scoring.records import Timing
+
+
+def batch_of(first: int, rows: int, partition: int = 0) -> MicroBatch:
+    values = pa.array([b""] * rows, pa.large_binary())
+    chunk = Chunk(Partition("t", partition), first, first + rows - 1, values, values, np.arange(rows), 0, 0, 0.0)
+    return MicroBatch((chunk,), ClosedBy.ENOUGH, 0.0)
+
+
+class Scorer:
+    """Writes a prediction and an entry of one byte each."""
+
+    def encode(self, ran, *, wall_ms, tick) -> Scored:
+        batch = ran.good.batch
+        (chunk,) = batch.chunks
+        written = Written(pa.array([b"p"] * len(batch), pa.binary()), pa.array([], pa.binary()))
+        account = Account(chunk.source, chunk.first, chunk.last, len(chunk), 0)
+        return Scored(
+            batch, (written,), (account,), len(batch), Rejects(), Timing(), 0.0, 0, 0, {}, {}, pa.nulls(0, pa.string()),
+            "tiny", "champion",
+        )  # fmt: skip
+
+    def entries(self, accounts, wall_ms):
+        return [
+            (one.source.partition, pa.array([f"{one.first}-{one.last}".encode()], pa.binary()))
+            for one in Account.joined(accounts)
+        ]
+
+
+@dataclass
+class World:
+    """Producer and app in one, so that what happened to both stands in one order."""
+
+    happened: list[tuple] = field(default_factory=list)
+    fails: bool = False
+
+    def write(self, topic, partition, values) -> None:
+        self.happened.append((topic, partition, values.to_pylist() if topic == LEDGER else len(values)))
+
+    def flush(self) -> None:
+        if self.fails:
+            raise Unavailable("no answer", remedy="none")
+        self.happened.append(("flushed",))
+
+    def ack(self, chunk: Chunk) -> None:
+        self.happened.append(("acknowledged", chunk.first))
+
+    @property
+    def acknowledged(self) -> list[int]:
+        return [what[1] for what in self.happened if what[0] == "acknowledged"]
+
+
+async def deliver(world: World, *batches: MicroBatch, one_by_one: bool = False) -> None:
+    """Deliver until all are acknowledged, or the delivery fails."""
+    nothing = SimpleNamespace(emit=lambda _: None, record=lambda _: None)
+    done: asyncio.Queue[Done] = asyncio.Queue()
+    with Delivery(world, Pace(4096, 0.01, 0.05), Parts(Scorer(), world, nothing, nothing)) as under_test:
+        following = asyncio.ensure_future(under_test.follow(done))
+        for batch in batches:
+            done.put_nowait(Done(SimpleNamespace(good=SimpleNamespace(batch=batch)), 0.0))
+            written = len(world.happened)
+            while one_by_one and ("flushed",) not in world.happened[written:]:
+                await asyncio.sleep(0)
+        joined = asyncio.ensure_future(done.join())
+        await asyncio.wait({joined, following}, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+        assert joined.done() or following.done(), "neither acknowledged nor failed"
+        joined.cancel()
+        if following.done():
+            following.result()
+        following.cancel()
+
+
+def test_small_batches_enter_the_ledger_together_after_they_are_written(monkeypatch):
+    monkeypatch.setattr(delivery, "ENTRY_S", 0.2)
+    world = World()
+    asyncio.run(deliver(world, batch_of(0, 5), batch_of(5, 3), batch_of(40, 2, partition=1), one_by_one=True))
+    assert world.happened == [
+        (PREDICTIONS, 0, 5), ("flushed",), (PREDICTIONS, 0, 3), ("flushed",), (PREDICTIONS, 1, 2), ("flushed",),
+        (LEDGER, 0, [b"0-7"]), (LEDGER, 1, [b"40-41"]), ("flushed",),
+        ("acknowledged", 0), ("acknowledged", 5), ("acknowledged", 40),
+    ]  # fmt: skip
+
+
+def test_a_large_batch_does_not_wait_for_its_entry():
+    world = World()
+    asyncio.run(deliver(world, batch_of(0, delivery.ENTRY_ROWS)))
+    assert world.happened == [
+        (PREDICTIONS, 0, delivery.ENTRY_ROWS), (LEDGER, 0, [b"0-1023"]), ("flushed",), ("acknowledged", 0)
+    ]  # fmt: skip
+    assert DEAD_LETTERS not in {what[0] for what in world.happened}
+
+
+@pytest.mark.parametrize("rows", [5, delivery.ENTRY_ROWS])
+def test_what_was_not_delivered_is_not_acknowledged(rows):
+    world = World(fails=True)
+    with pytest.raises(Unavailable, match="no answer"):
+        asyncio.run(deliver(world, batch_of(0, rows)))
+    assert world.acknowledged == []
