@@ -22,10 +22,11 @@ from functools import partial
 from confluent_kafka import KafkaError, KafkaException
 
 from app.core.chunk import Amount, Chunk, Partition
+from app.edges.commits import Commits, Offsets
 from app.edges.held_partition import HeldPartition, Progress
 from app.edges.kafka import consumer_config
-from app.edges.kafka_errors import TOO_LATE, Refusal, error_of, passes, patiently, removed, unavailable
-from app.edges.librdkafka.consumer import Answers, Consumer, Polled, Records
+from app.edges.kafka_errors import Refusal, error_of, passes, patiently, removed, unavailable
+from app.edges.librdkafka.consumer import Consumer, Polled, Records
 from app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -77,11 +78,10 @@ class Poller:
         self.joined = False                            # the group has dealt out, and not taken back since
         self.paused = False                            # librdkafka fetches nothing: too much is un-acknowledged
         self._quiet = self._abandoned = False
-        self._committing = False                       # a commit is on its way
-        self._commit_fails_since: float | None = None
         self._stop = threading.Event()
         self._refusal = Refusal(_on_trouble)
         self._consumer = Consumer(consumer_config(settings, group), self._refusal)
+        self._commits = Commits(self._consumer, settings, self._committed)
         self._thread = threading.Thread(target=self._run, name=f"poll-{group}", daemon=True)
 
     # ---- the event loop's side
@@ -188,11 +188,11 @@ class Poller:
         try:
             self._consumer.subscribe(
                 self._topics, on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose,
-                on_commit=self._committed,
+                on_commit=self._commits.answered,
             )  # fmt: skip
             self._poll_until_stopped()
             self._wait_idle(self._drain_s)
-            self._commit(last=True)
+            self._commits.now(self._due(), last=True)
         except Exception as error:                     # the thread's end is the worker's end: take() raises it
             self._fail(error)
         try:
@@ -207,7 +207,7 @@ class Poller:
         while not self._stop.is_set():
             self._refusal.check(self._settings.brokers)
             if time.monotonic() >= next_commit:
-                self._commit_soon()
+                self._commits.soon(self._due())
                 self._look_at_ends()
                 next_commit = time.monotonic() + self._settings.commit_interval_s
             if self.backlog.within(limit):
@@ -241,54 +241,16 @@ class Poller:
             self._lock.wait_for(lambda: self._abandoned or idle(), timeout_s)
             return idle()
 
-    def _due(self) -> dict[Partition, int]:
+    def _due(self) -> Offsets:
+        """The end of every book's acknowledged prefix that is not committed."""
         with self._lock:
             return {source: held.due for source, held in self._held.items() if held.due is not None}
 
-    def _commit_soon(self) -> None:
-        """Commit every book's acknowledged prefix, one request at a time, and go on polling.
-
-        A broker that has gone silent may leave the answer open for a minute; the loss of the session is heard of by
-        polling alone.
-        """
-        due = self._due()
-        if not due or self._committing:
-            return
-        self._committing = True
-        try:
-            self._consumer.commit_soon(due)
-        except KafkaException as error:
-            self._committed({source: (offset, error_of(error)) for source, offset in due.items()})
-
-    def _commit(self, *, last: bool = False) -> None:
-        """Commit every book's acknowledged prefix before partitions are let go.
-
-        last: no further commit follows, so that one which fails is reported at once, not when the budget has run out.
-        """
-        due = self._due()
-        if not due:
-            return
-        try:
-            answers = self._consumer.commit(due)
-        except KafkaException as error:
-            answers = {source: (offset, error_of(error)) for source, offset in due.items()}
-        self._committed(answers, last=last)
-
-    def _committed(self, answers: Answers, *, last: bool = False) -> None:
-        """What became of a commit. One too late for its generation is no error: another worker repeats it."""
-        self._committing = False
+    def _committed(self, offsets: Offsets) -> None:
         with self._lock:
-            for source, (offset, refused) in answers.items():
-                if refused is None and (held := self._held.get(source)) is not None:
+            for source, offset in offsets.items():
+                if (held := self._held.get(source)) is not None:
                     held.committed = max(held.committed, offset)   # answers of two commits may come in any order
-        errors = [error for _, error in answers.values() if error is not None and error.code() not in TOO_LATE]
-        if not errors:
-            self._commit_fails_since = None
-            return
-        self._commit_fails_since = self._commit_fails_since or time.monotonic()
-        tried_s = time.monotonic() - self._commit_fails_since
-        if last or not passes(errors[0]) or tried_s > self._settings.sink_budget_s:
-            raise unavailable(errors[0], self._settings.brokers)
 
     def _look_at_ends(self) -> None:
         """What the last fetches said of the ends of the logs.
@@ -368,7 +330,7 @@ class Poller:
             self._queue.clear()
             self._closing.clear()
             self._held = {source: HeldPartition(offset) for source, offset in start.items()}
-            self._commit_fails_since = None
+            self._commits.reset()
             self.joined = True
         self._consumer.assign(start)
         self._on_assigned(set(start))
@@ -392,7 +354,7 @@ class Poller:
             self._closing |= sources
             self._queue = deque(chunk for chunk in self._queue if chunk.source not in sources)
         self._wait_idle(self._drain_s, sources)
-        self._commit()
+        self._commits.now(self._due())
         self._forget(sources)
         self._consumer.unassign()
 
@@ -405,7 +367,7 @@ class Poller:
         """Close the books of `sources`, which are all of ours: the range assignment revokes everything each time."""
         with self._lock:
             self._generation += 1
-            self._committing = False
+            self._commits.reset()
             self.joined = False                        # until the group deals out again
             self._queue.clear()
             for source in sources:
