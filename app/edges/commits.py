@@ -19,7 +19,8 @@ class Commits:
     """One request on its way at a time. on_committed: told of offsets that the group now has, in any order.
 
     A commit too late for its generation is no error: another worker repeats it. Others are tried again for
-    settings.sink_budget_s. Every method raises Unavailable when that is over, or at once when trying is no use.
+    settings.sink_budget_s. Every method raises Unavailable (made by `unavailable`) when that is over, or at once
+    when trying is no use.
     """
 
     def __init__(self, consumer: Consumer, settings: Settings, on_committed: Callable[[Offsets], None]) -> None:
