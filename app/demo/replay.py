@@ -111,6 +111,7 @@ class Replay:
             hour = int(hours[begin])
             self._release(hour)
             self._write(self._requests, self.tally.hours % self._partitions, values[begin:end])
+            self._producer.flush()
             self.tally.produced += int(end - begin)
             self._collect(known)
             self._send_outcomes(landed.until(hour), known)
@@ -144,7 +145,7 @@ class Replay:
         for begin in range(0, max(map(len, parts)), size):
             for partition, part in enumerate(parts):
                 self._write(self._requests, partition, part[begin : begin + size])
-        self._producer.flush()
+            self._producer.flush()
         self.tally.produced += len(rows)
         while self.tally.read < self.tally.produced:
             self._poll()
@@ -233,6 +234,7 @@ class Replay:
             return
         table = rows.append_column("prediction_id", ids)
         self._write(OUTCOMES, self.tally.hours % self._partitions, self._encode(OUTCOMES, table))
+        self._producer.flush()
         self.tally.outcomes += rows.num_rows
 
 

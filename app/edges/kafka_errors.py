@@ -126,6 +126,8 @@ _MEANING = (
      "retention has removed unread records; raise it, and reset the group's offsets to go on"),
     ({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION},
      "a topic or partition does not exist", "run `weir topics create`"),
+    ({KafkaError.MSG_SIZE_TOO_LARGE}, "a record is larger than its topic admits",
+     "see which of its fields is so large, or raise max_message_bytes of the topic in schemas/topics.yaml"),
     (NO_RIGHT, "Kafka refuses access", "grant what `weir topics acls` shows for this worker"),
     ({KafkaError._SSL}, "no TLS connection to Kafka",
      "check WEIR_KAFKA_SSL_CA_FILE, WEIR_KAFKA_SSL_CERTIFICATE_FILE and the port"),

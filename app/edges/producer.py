@@ -19,11 +19,13 @@ CONSEQUENCES = {
     KafkaError._GAPLESS_GUARANTEE, KafkaError._FATAL, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT
 }  # fmt: skip
 
+REQUEST_BYTES = 1_000_000  # what brokers and topics admit unless told otherwise, with room for the batch's header
+
 
 class Producer:
     """Writes lists of values to a partition; `flush` returns when all of them are on the broker, or raises.
 
-    One writer thread at a time. Idempotent: records of a partition keep their order, and retries do not repeat them.
+    One thread at a time. Idempotent: records of a partition keep their order, and retries do not repeat them.
     """
 
     def __init__(self, settings: Settings, client_id: str) -> None:
@@ -34,30 +36,19 @@ class Producer:
             "enable.idempotence": True,
             "enable.gapless.guarantee": True,              # the recorder drops what comes after a later record
             "acks": "all",
-            "linger.ms": 0,                                # a micro-batch is written whole: nothing to wait for
             "compression.type": settings.compression,
-            "batch.num.messages": 10_000,
             "message.max.bytes": 8 * 1024 * 1024,          # a dead letter carries an oversized request whole
-            "queue.buffering.max.messages": 1_000_000,
             "message.timeout.ms": 0,                       # record by record it would make gaps; flush() has a budget
-            "delivery.report.only.error": True,            # a call per delivered record would cost a third of the write
         }
         # librdkafka retries connections by itself; flush() tells the outcome
-        self._producer = BatchProducer(config, on_error=self._refusal, on_failure=self._failed.append)
+        self._producer = BatchProducer(config, REQUEST_BYTES, on_error=self._refusal, on_failure=self._failed.append)
 
     def write(self, topic: str, partition: int, values: pa.BinaryArray | Sequence[bytes]) -> None:
-        """Queue values for one partition, in order. Raises Unavailable when a record is refused outright.
+        """Queue values for one partition, in order; they leave with `flush`.
 
         values: binary[n] without nulls, or as many bytes.
         """
-        if not isinstance(values, pa.Array):
-            values = pa.array(values, pa.binary())
-        refused = self._producer.produce(topic, partition, values)
-        if refused is not None:
-            raise Unavailable(
-                f"cannot write to {topic}: {refused.str()}",
-                where=self._brokers, remedy="check that the topic exists and admits records of this size",
-            )
+        self._producer.produce(topic, partition, values if isinstance(values, pa.Array) else pa.array(values, pa.binary()))
 
     def flush(self) -> None:
         """Wait for delivery of everything written.
@@ -80,10 +71,10 @@ class Producer:
             )
 
     def _flush(self) -> int:
-        """Records that are still under way when the budget has run out, or the brokers turn this client away."""
+        """Records that are left when one has failed, the budget has run out, or the brokers turn this client away."""
         deadline_s = time.monotonic() + self._budget_s
         while left := self._producer.flush(min(LOOK_S, self._budget_s)):
-            if time.monotonic() > deadline_s or self._refusal.error is not None:
+            if self._failed or self._refusal.error is not None or time.monotonic() > deadline_s:
                 return left
         return 0
 

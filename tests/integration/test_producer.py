@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from uuid import uuid4
 
+import pyarrow as pa
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from app.core.chunk import Partition
 from app.core.errors import Unavailable
 from app.edges.embedded import Stack
-from app.edges.kafka import client_config
-from app.edges.producer import Producer
+from app.edges.kafka import bounds, client_config
+from app.edges.producer import REQUEST_BYTES, Producer
 from app.settings import Settings
 from tests.ports import free_port
 
@@ -36,10 +38,10 @@ def producer(settings: Settings):
     made.close()
 
 
-def values_of(settings: Settings, topic: str, partition: int, count: int) -> list[bytes]:
+def values_of(settings: Settings, topic: str, partition: int, count: int, first: int = 0) -> list[bytes]:
     consumer = Consumer({**client_config(settings, "tests"), "group.id": "tests", "auto.offset.reset": "earliest"})
     try:
-        consumer.assign([TopicPartition(topic, partition, 0)])
+        consumer.assign([TopicPartition(topic, partition, first)])
         found: list[bytes] = []
         while len(found) < count:
             messages = consumer.consume(count, 10)
@@ -67,13 +69,25 @@ def write_all(producer: Producer, topic: str, partition: int, values: list[bytes
 
 def test_a_partition_that_does_not_exist_is_a_failure_not_a_silence(producer: Producer, topic: str) -> None:
     producer.write(topic, 0, [b"good"])
-    with pytest.raises(Unavailable, match=r"(3 records were not delivered|cannot write to .*): .*[Pp]artition"):
+    with pytest.raises(Unavailable, match=r"does not exist: \d records were not delivered: .*[Pp]artition"):
         write_all(producer, topic, 9, [b"nowhere"] * 3)
 
 
 def test_a_record_larger_than_any_is_refused_by_name(producer: Producer, topic: str) -> None:
-    with pytest.raises(Unavailable, match=f"cannot write to {topic}: .*Message size too large"):
-        producer.write(topic, 0, [b"good", b"x" * (9 * 1024 * 1024)])
+    with pytest.raises(Unavailable, match=f"larger than .*: {topic}: .*Message size too large"):
+        write_all(producer, topic, 0, [b"good", b"x" * (9 * 1024 * 1024)])
+
+
+def test_values_of_several_requests_arrive_in_order(settings: Settings, topic: str, producer: Producer) -> None:
+    producer.write(topic, 0, [b"before"])
+    producer.flush()
+    _, end = bounds(settings, topic)[Partition(topic, 0)]
+    sizes = [REQUEST_BYTES + 1, 10, REQUEST_BYTES // 2, REQUEST_BYTES // 2, 0, REQUEST_BYTES // 3, 1]
+    values = [b"%d " % i + b"x" * size for i, size in enumerate(sizes)]
+    producer.write(topic, 0, values[:3])
+    producer.write(topic, 0, pa.array([b"not written", *values[3:], b"nor this"], pa.binary())[1:-1])
+    producer.flush()
+    assert values_of(settings, topic, 0, len(values), end) == values
 
 
 def test_an_unreachable_broker_ends_the_budget(settings: Settings) -> None:

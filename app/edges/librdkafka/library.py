@@ -22,6 +22,12 @@ MESSAGE: Final = np.dtype({
 })  # fmt: skip
 
 
+class Message(ctypes.Structure):
+    """The beginning of rd_kafka_message_t, for a look at one."""
+
+    _fields_ = (("err", c_int), ("topic", c_void_p))
+
+
 class TopicPartition(ctypes.Structure):
     """rd_kafka_topic_partition_t."""
 
@@ -41,7 +47,7 @@ LIST = POINTER(TopicPartitionList)
 ON_REBALANCE = ctypes.CFUNCTYPE(None, c_void_p, c_int, LIST, c_void_p)
 ON_ERROR = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_char_p, c_void_p)
 ON_COMMIT = ctypes.CFUNCTYPE(None, c_void_p, c_int, LIST, c_void_p)
-ON_DELIVERY = ctypes.CFUNCTYPE(None, c_void_p, c_void_p, c_void_p)
+DELIVERED = 0x1                 # RD_KAFKA_EVENT_DR
 
 # name -> what it returns, then what it takes
 _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {
@@ -50,7 +56,7 @@ _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {
     "rd_kafka_conf_set_error_cb": (None, c_void_p, ON_ERROR),
     "rd_kafka_conf_set_rebalance_cb": (None, c_void_p, ON_REBALANCE),
     "rd_kafka_conf_set_offset_commit_cb": (None, c_void_p, ON_COMMIT),
-    "rd_kafka_conf_set_dr_msg_cb": (None, c_void_p, ON_DELIVERY),
+    "rd_kafka_conf_set_events": (None, c_void_p, c_int),
     "rd_kafka_new": (c_void_p, c_int, c_void_p, c_char_p, c_size_t),
     "rd_kafka_destroy": (None, c_void_p),
     "rd_kafka_err2str": (c_char_p, c_int),
@@ -81,7 +87,11 @@ _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {
     "rd_kafka_topic_new": (c_void_p, c_void_p, c_char_p, c_void_p),
     "rd_kafka_topic_destroy": (None, c_void_p),
     "rd_kafka_produce_batch": (c_int, c_void_p, c_int32, c_int, c_void_p, c_int),
-    "rd_kafka_poll": (c_int, c_void_p, c_int),
+    "rd_kafka_flush": (c_int, c_void_p, c_int),
+    "rd_kafka_queue_get_main": (c_void_p, c_void_p),
+    "rd_kafka_queue_poll": (c_void_p, c_void_p, c_int),
+    "rd_kafka_event_message_next": (POINTER(Message), c_void_p),
+    "rd_kafka_event_destroy": (None, c_void_p),
     "rd_kafka_outq_len": (c_int, c_void_p),
     "rd_kafka_purge": (c_int, c_void_p, c_int),
 }

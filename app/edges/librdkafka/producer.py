@@ -2,78 +2,84 @@
 
 from __future__ import annotations
 
-import ctypes
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
-from ctypes import POINTER, c_int, c_void_p
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from confluent_kafka import KafkaError
 
 from app.edges.librdkafka.client import PRODUCER, Client
-from app.edges.librdkafka.library import MESSAGE, ON_DELIVERY
+from app.edges.librdkafka.library import DELIVERED, MESSAGE
 
-_TOPIC_AT: Final = 8            # of a message: where its topic's address is
 _QUEUED, _IN_FLIGHT = 1, 2      # RD_KAFKA_PURGE_F_QUEUE, RD_KAFKA_PURGE_F_INFLIGHT
-POLL_MS: Final = 1              # rd_kafka_flush looks every 10 ms whether all is delivered: most of a small batch
+_FRAMING_BYTES: Final = 32      # at most, of a record in a batch: https://kafka.apache.org/documentation/#record
+
+# Nothing leaves before `flush` says so, and then in one request a partition: librdkafka's thread spins as long as
+# a partition has records that are due while others of it are on their way.
+_CONFIG: Final = {
+    "linger.ms": 60_000,
+    "batch.num.messages": 1_000_000,
+    "queue.buffering.max.messages": 10_000_000,
+    "delivery.report.only.error": True,                    # a report per delivered record would cost more than the record
+}
 
 
 class BatchProducer(Client):
-    """Hands whole arrays to librdkafka, which reads them where they lie: they are kept until `flush` has returned 0.
+    """Hands whole arrays to librdkafka, which reads them where they lie: they are kept until they are delivered.
 
+    One thread at a time.
+
+    request_bytes: largest record batch, framing included.
     on_failure: hears of each record that cannot be delivered, from `flush`.
     """
 
     def __init__(
         self,
         config: Mapping[str, object],
+        request_bytes: int,
         on_error: Callable[[KafkaError], None],
         on_failure: Callable[[KafkaError], None],
     ) -> None:
-        self._on_failure = on_failure
+        self._request_bytes, self._on_failure = request_bytes, on_failure
         self._topics: dict[str, int] = {}
-        self._kept: list[pa.Array] = []
-        super().__init__(PRODUCER, config, on_error)
+        self._waiting: dict[tuple[str, int], deque[pa.BinaryArray]] = {}
+        self._sent: list[pa.BinaryArray] = []
+        self._failures = 0
+        super().__init__(PRODUCER, {**config, **_CONFIG, "batch.size": request_bytes}, on_error)
+        self._reports = self._lib.rd_kafka_queue_get_main(self._handle)
 
     def _configure(self, conf: int) -> None:
-        self._callbacks.append(ON_DELIVERY(self._on_delivery))
-        self._lib.rd_kafka_conf_set_dr_msg_cb(conf, self._callbacks[-1])
+        self._lib.rd_kafka_conf_set_events(conf, DELIVERED)
 
-    def produce(self, topic: str, partition: int, values: pa.BinaryArray) -> KafkaError | None:
-        """Queue n values for one partition, in order; why the first one that is refused is.
+    def produce(self, topic: str, partition: int, values: pa.BinaryArray) -> None:
+        """Queue n values for one partition, in order.
 
         values: binary[n], no nulls.
         """
-        handle = self._topics.get(topic)
-        if handle is None:
-            handle = self._topics[topic] = self._lib.rd_kafka_topic_new(self._handle, topic.encode(), None)
-        _, offset_buffer, data = values.buffers()
-        offsets = np.frombuffer(offset_buffer, np.int32)[values.offset : values.offset + len(values) + 1]
-        messages = np.zeros(len(values), MESSAGE)
-        messages["value"] = offsets[:-1].astype(np.uint64) + np.uint64(data.address)
-        messages["value_len"] = np.diff(offsets)
-        self._kept.append(values)
-        queued = self._lib.rd_kafka_produce_batch(handle, partition, 0, messages.ctypes.data, len(messages))
-        if queued == len(messages):
-            return None
-        return self._error(int(messages["err"][messages["err"] != 0][0]))
+        if len(values):
+            self._waiting.setdefault((topic, partition), deque()).append(values)
 
     def flush(self, timeout_s: float) -> int:
-        """Wait until everything is delivered or has failed; how many records are still under way."""
-        deadline_s = time.monotonic() + timeout_s
-        while left := int(self._lib.rd_kafka_outq_len(self._handle)):
-            self._lib.rd_kafka_poll(self._handle, POLL_MS)
-            if time.monotonic() > deadline_s:
-                return left
-        self._kept.clear()
-        return 0
+        """Send what is queued, and wait until it is delivered or something has failed; how many records are left."""
+        deadline_s, failures = time.monotonic() + timeout_s, self._failures
+        while self._failures == failures and (self._sent or self._send()):
+            self._lib.rd_kafka_flush(self._handle, max(0, int((deadline_s - time.monotonic()) * 1e3)))
+            self._hear_reports()
+            if not self._lib.rd_kafka_outq_len(self._handle):
+                self._sent.clear()
+            elif time.monotonic() > deadline_s:
+                break
+        return self._left()
 
     def purge(self) -> None:
         """Give up what is queued, and no longer wait for what has been sent."""
+        self._waiting.clear()
         self._lib.rd_kafka_purge(self._handle, _QUEUED | _IN_FLIGHT)
-        self._lib.rd_kafka_poll(self._handle, 0)           # their delivery reports
+        self._hear_reports()
 
     def close(self) -> None:
         """Let go of everything, delivered or not."""
@@ -81,13 +87,63 @@ class BatchProducer(Client):
             return
         for topic in self._topics.values():
             self._lib.rd_kafka_topic_destroy(topic)
+        self._lib.rd_kafka_queue_destroy(self._reports)
         self._lib.rd_kafka_destroy(self._handle)
         self._handle = None
-        self._kept.clear()
+        self._waiting.clear()
+        self._sent.clear()
 
-    def _on_delivery(self, _handle: int, message: int, _opaque: int) -> None:
-        code = ctypes.cast(message, POINTER(c_int)).contents.value
-        if code:
-            topic = ctypes.cast(message + _TOPIC_AT, POINTER(c_void_p)).contents.value
-            said = self._lib.rd_kafka_err2str(code).decode()
-            self._on_failure(KafkaError(code, f"{self._lib.rd_kafka_topic_name(topic).decode()}: {said}"))
+    def _send(self) -> bool:
+        """Hand one request's worth of each partition to librdkafka; whether anything waited."""
+        for (topic, partition), arrays in self._waiting.items():
+            space = self._request_bytes
+            while arrays and (count := _fitting(arrays[0], space) or space == self._request_bytes):
+                array = arrays.popleft()
+                if count < len(array):
+                    arrays.appendleft(array.slice(count))
+                space -= self._enqueue(topic, partition, array.slice(0, count))
+        self._waiting = {to: arrays for to, arrays in self._waiting.items() if arrays}
+        return bool(self._sent)
+
+    def _enqueue(self, topic: str, partition: int, values: pa.BinaryArray) -> int:
+        """The bytes that these values take in a request."""
+        handle = self._topics.get(topic)
+        if handle is None:
+            handle = self._topics[topic] = self._lib.rd_kafka_topic_new(self._handle, topic.encode(), None)
+        offsets, messages = _offsets(values), np.zeros(len(values), MESSAGE)
+        messages["value"] = offsets[:-1].astype(np.uint64) + np.uint64(values.buffers()[2].address)
+        messages["value_len"] = np.diff(offsets)
+        self._sent.append(values)
+        queued = self._lib.rd_kafka_produce_batch(handle, partition, 0, messages.ctypes.data, len(messages))
+        if queued < len(messages):
+            refused = messages["err"][messages["err"] != 0]
+            self._fail(topic, int(refused[0]), len(refused))
+        return int(offsets[-1] - offsets[0]) + len(values) * _FRAMING_BYTES
+
+    def _left(self) -> int:
+        waiting = sum(len(array) for arrays in self._waiting.values() for array in arrays)
+        return waiting + int(self._lib.rd_kafka_outq_len(self._handle))
+
+    def _hear_reports(self) -> None:
+        while event := self._lib.rd_kafka_queue_poll(self._reports, 0):
+            while message := self._lib.rd_kafka_event_message_next(event):
+                told = message.contents
+                self._fail(self._lib.rd_kafka_topic_name(told.topic).decode(), told.err)
+            self._lib.rd_kafka_event_destroy(event)
+
+    def _fail(self, topic: str, code: int, records: int = 1) -> None:
+        self._failures += records
+        said = self._lib.rd_kafka_err2str(code).decode()
+        for _ in range(records):
+            self._on_failure(KafkaError(code, f"{topic}: {said}"))
+
+
+def _fitting(values: pa.BinaryArray, space: int) -> int:
+    """How many of these values, from the first on, a request of this many bytes holds."""
+    ends = _offsets(values)[1:].astype(np.int64)
+    sizes = ends - _offsets(values)[0] + _FRAMING_BYTES * np.arange(1, len(ends) + 1)
+    return int(np.searchsorted(sizes, space, side="right"))
+
+
+def _offsets(values: pa.BinaryArray) -> npt.NDArray[np.int32]:
+    return np.frombuffer(values.buffers()[1], np.int32)[values.offset : values.offset + len(values) + 1]
