@@ -48,7 +48,8 @@ class Producer:
 
         values: binary[n] without nulls, or as many bytes.
         """
-        self._producer.produce(topic, partition, values if isinstance(values, pa.Array) else pa.array(values, pa.binary()))
+        array = values if isinstance(values, pa.Array) else pa.array(values, pa.binary())
+        self._producer.produce(topic, partition, array)
 
     def flush(self) -> None:
         """Wait for delivery of everything written.
