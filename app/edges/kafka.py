@@ -60,6 +60,7 @@ def consumer_config(settings: Settings, group: str) -> dict[str, Any]:
         "fetch.wait.max.ms": settings.fetch_wait_max_ms,
         "queued.max.messages.kbytes": settings.fetch_queue_kbytes,
         "fetch.error.backoff.ms": 50,
+        "fetch.queue.backoff.ms": 20,                  # by default a full queue is looked at again after a second
     }
 
 
