@@ -43,8 +43,8 @@ class Settings(BaseSettings):
     session_timeout_s: float = 45.0                 # librdkafka's default; `weir up` sets 6, see edges.embedded
     fetch_wait_max_ms: int = 100                    # a broker answers early when data comes, but for the embedded one
     fetch_queue_kbytes: int = 32_768                # librdkafka's prefetch per worker: bounds memory in a backlog
-    chunk_max_records: int = 8192                   # records handed over per poll; past this a chunk gains nothing
-    inflight_max_records: int = 65_536              # fetched and not yet acknowledged; polling pauses above it
+    chunk_max_records: int = 32_768                 # records handed over per poll: no more than fit into a batch
+    inflight_max_records: int = 131_072             # four batches; fetched and not yet acknowledged; polling pauses above it
     inflight_max_kbytes: int = 65_536               # the same in bytes of values, for records that are large
     compression: Literal["none", "lz4", "zstd"] = "lz4"  # of what workers write: a third of the bytes, 0.4 us a row
     commit_interval_s: float = 1.0                  # what a crash replays at most, beside the work in flight
@@ -58,10 +58,10 @@ class Settings(BaseSettings):
     bundle: str = ""                                # path of a bundle folder, or its digest in bundles_dir
     variant: str = "champion"                       # name on predictions of the bundle that is served
     clock: Literal["wall", "event"] = "wall"        # "event": a replay of the past, driven by its events
-    batch_max_rows: int = 8192                      # a batch costs some milliseconds beside its rows' microseconds
+    batch_max_rows: int = 32_768                    # in a backlog: a batch costs milliseconds beside its rows' share
     batch_max_wait_ms: float = 10.0                 # for rows that share a batch's fixed cost of milliseconds
     latency_budget_ms: float = 50.0                 # from the broker to a prediction: batches close in time for it
-    max_record_bytes: int = 65_536                  # a request is some hundred bytes; bounds a batch to 256 MiB
+    max_record_bytes: int = 65_536                  # a request is some hundred bytes; larger ones are dead letters
     dead_letter_limit: float = 0.05                 # share of dead letters over the window past which the worker stops
     dead_letter_window: int = 10_000                # records; the share is of so many, also when fewer were read
     sink_budget_s: float = 30.0                     # retrying a write; below the session timeout: stop before eviction
