@@ -14,7 +14,7 @@ from app.core.errors import Unavailable
 from app.edges.transport import ChunkApp
 from app.telemetry import Telemetry
 
-SWITCH_S = 1e-4  # how long a thread keeps the interpreter from another: the loop and the poller do little, and soon
+SWITCH_S = 1e-3  # how long a thread keeps the interpreter: less costs a full machine a tenth, more lets the loop wait
 STOP_S = 60.0  # twice the sink budget: a drain that takes longer hangs
 
 

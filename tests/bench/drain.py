@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +21,7 @@ from tests.bench import log, metrics
 from tests.bench.machine import Bystanders
 from tests.bench.protocol import Window, window
 from tests.bench.sampler import Sampler
-from tests.bench.stand import DEAD_LETTERS, LEDGER, PREDICTIONS, READY_S, Service, Stand, Worker
+from tests.bench.stand import DEAD_LETTERS, LEDGER, PREDICTIONS, READY_S, Part, Service, Stand, Worker
 from tests.bench.workload import PREFIX_ROWS, Workload
 from tests.waiting import until
 
@@ -70,8 +69,8 @@ def drain(stand: Stand, case: Case, n: int) -> Drained:
         groups = {"scorer": [worker.pid for worker in workers], "broker": [stand.broker_pid]}
         bystanders.begin()
         with Sampler(groups) as sampler:
+            warm = _warm(stand, case, parts, workers)
             generated_ms = _generate(stand, case, parts, workers)
-            warm = _warm(stand, case, workers)
             stand.wait_for(PREDICTIONS, sum(before[PREDICTIONS].values()) + n, n / SLOWEST_PER_S)
         told = metrics.scrape(workers).since(warm)
         foreign = bystanders.share()
@@ -80,9 +79,8 @@ def drain(stand: Stand, case: Case, n: int) -> Drained:
     }
     letters = sum(stand.ends(DEAD_LETTERS).values()) - sum(before[DEAD_LETTERS].values())
     faults = check(stand, service, wrote[PREDICTIONS].values, wrote[LEDGER].values, letters, n)
-    first = max(0.1, 1.1 * PREFIX_ROWS / n) if case.workload.looked_up else 0.1
     try:
-        counted = window(wrote[PREDICTIONS].times_ms, first, 0.9, 0.0 if case.beside else generated_ms)
+        counted = window(wrote[PREDICTIONS].times_ms, not_before_ms=0.0 if case.beside else generated_ms)
     except ValueError as error:
         faults.append(str(error))
         counted = Window(0, 0, 1)
@@ -136,25 +134,31 @@ def of_service(rows: pa.RecordBatch, service: Service) -> pa.RecordBatch:
     return rows.filter(pc.equal(rows["service"], service.workload.service))
 
 
-def _generate(stand: Stand, case: Case, parts: Sequence[Any], workers: Sequence[Worker]) -> float:
-    """Write the requests; when that was done, milliseconds of the wall clock.
+def _warm(stand: Stand, case: Case, parts: Sequence[Part], workers: Sequence[Worker]) -> metrics.Metrics:
+    """The workers' metrics; if they look features up, when their caches have met every warm key."""
+    if not case.workload.looked_up:
+        return metrics.scrape(workers)
+    prefix = PREFIX_ROWS // len(parts)
+    stand.produce(case.workload.topic, [(partition, values[:prefix]) for partition, values in parts])
+
+    def warm() -> metrics.Metrics | None:
+        stand.stack.check()
+        found = metrics.scrape(workers)
+        return found if found.total("weir_scored_rows_total") >= prefix * len(parts) else None
+
+    return until(warm, READY_S, f"the caches of {case.name} to be warm")
+
+
+def _generate(stand: Stand, case: Case, parts: Sequence[Part], workers: Sequence[Worker]) -> float:
+    """Write the requests, but those that `_warm` wrote; when that was done, milliseconds of the wall clock.
 
     Scorers that keep up with the generator would leave little to be counted: so they sleep meanwhile, unless it is to
     run beside them.
     """
+    if case.workload.looked_up:
+        parts = [(partition, values[PREFIX_ROWS // len(parts):]) for partition, values in parts]
     with ExitStack() as sleeping:
         for worker in () if case.beside else workers:
             sleeping.enter_context(asleep(worker.pid))
         stand.produce(case.workload.topic, parts)
         return time.time() * 1000
-
-
-def _warm(stand: Stand, case: Case, workers: Sequence[Worker]) -> metrics.Metrics:
-    """The workers' metrics once the caches have met every warm key; looks often, but only before what is counted."""
-    def warm() -> metrics.Metrics | None:
-        stand.stack.check()
-        found = metrics.scrape(workers)
-        met = not case.workload.looked_up or found.total("weir_scored_rows_total") >= PREFIX_ROWS
-        return found if met else None
-
-    return until(warm, READY_S, f"the caches of {case.name} to be warm")

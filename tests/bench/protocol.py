@@ -56,12 +56,12 @@ class Protocol:
 
 
 FULL = Protocol(
-    quick=False, rounds=3, peer_rounds=3, scale_rounds=2, drain_rows=400_000, peer_s=15.0,
+    quick=False, rounds=3, peer_rounds=3, scale_rounds=2, drain_rows=1_000_000, peer_s=15.0,
     peer_rows=100_000, limit_s=1.0, latency_s=20.0, latency_warm_s=40.0, memory_s=600.0, memory_backlog_rows=2_000_000,
     recorder_rows=400_000,
 )  # fmt: skip
 QUICK = Protocol(
-    quick=True, rounds=2, peer_rounds=1, scale_rounds=1, drain_rows=160_000, peer_s=6.0,
+    quick=True, rounds=2, peer_rounds=1, scale_rounds=1, drain_rows=400_000, peer_s=6.0,
     peer_rows=40_000, limit_s=0.5, latency_s=4.0, latency_warm_s=12.0,
     memory_s=12.0, memory_backlog_rows=200_000, recorder_rows=100_000,
 )  # fmt: skip
