@@ -28,7 +28,7 @@ class Protocol:
     rounds: of everything that is compared; peer_rounds: of the first of them, also with the peers; scale_rounds: of the
     configurations that only tell how cost grows. drain_rows: requests of one drain; a tenth before and a tenth after
     are not counted. peer_s: how long a peer may run per round. latency_s: length of one open loop; latency_warm_s: of
-    one before them, for the broker.
+    those before them, for the broker.
     max_spread: largest (max - min) / median over the rounds of a ratio. max_foreign: largest share of the machine's
     cores that other processes may take during a round. max_late: largest share of requests sent over LATE_MS late.
     """
@@ -57,12 +57,12 @@ class Protocol:
 
 FULL = Protocol(
     quick=False, rounds=3, peer_rounds=3, scale_rounds=2, drain_rows=1_000_000, peer_s=15.0,
-    peer_rows=100_000, limit_s=1.0, latency_s=20.0, latency_warm_s=40.0, memory_s=600.0, memory_backlog_rows=2_000_000,
+    peer_rows=100_000, limit_s=1.0, latency_s=20.0, latency_warm_s=120.0, memory_s=600.0, memory_backlog_rows=2_000_000,
     recorder_rows=400_000,
 )  # fmt: skip
 QUICK = Protocol(
     quick=True, rounds=2, peer_rounds=1, scale_rounds=1, drain_rows=400_000, peer_s=6.0,
-    peer_rows=40_000, limit_s=0.5, latency_s=4.0, latency_warm_s=12.0,
+    peer_rows=40_000, limit_s=0.5, latency_s=4.0, latency_warm_s=60.0,
     memory_s=12.0, memory_backlog_rows=200_000, recorder_rows=100_000,
 )  # fmt: skip
 LATE_MS = 1.0                   # a send this much behind its schedule is late
