@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     fetch_wait_max_ms: int = 100                    # a broker answers early when data comes, but for the embedded one
     fetch_queue_kbytes: int = 32_768                # librdkafka's prefetch per worker: bounds memory in a backlog
     chunk_max_records: int = 32_768                 # records handed over per poll: no more than fit into a batch
-    inflight_max_records: int = 131_072             # four batches; fetched and not yet acknowledged; polling pauses above it
+    inflight_max_records: int = 131_072             # fetched and not yet acknowledged; polling pauses above it
     inflight_max_kbytes: int = 65_536               # the same in bytes of values, for records that are large
     compression: Literal["none", "lz4", "zstd"] = "lz4"  # of what workers write: a third of the bytes, 0.4 us a row
     commit_interval_s: float = 1.0                  # what a crash replays at most, beside the work in flight

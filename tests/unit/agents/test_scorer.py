@@ -1,0 +1,25 @@
+"""How many rows a scorer takes at once."""
+
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from app.agents.delivery import Parts
+from app.agents.scorer import LOOKUP_ROWS, new_scorer
+from app.settings import Settings
+
+
+@pytest.mark.parametrize(
+    ("lookup", "asked", "given"),
+    [
+        (None, 4 * LOOKUP_ROWS, 4 * LOOKUP_ROWS),
+        (object(), 4 * LOOKUP_ROWS, LOOKUP_ROWS),      # more could not be read within the lookup budget
+        (object(), 100, 100),
+    ],
+)
+def test_a_batch_has_no_more_rows_than_its_features_can_be_read_for(tmp_path, lookup, asked, given):
+    parts = cast(Parts, SimpleNamespace(scorer=SimpleNamespace(service=SimpleNamespace(lookup=lookup))))
+    settings = Settings(home=tmp_path, batch_max_rows=asked, chunk_max_records=asked)
+    found = new_scorer(settings, parts).settings
+    assert (found.batch_max_rows, found.chunk_max_records) == (given, given)
