@@ -35,18 +35,18 @@ SLACK_S = 120.0
 
 
 def measure(stand: Stand, judge: Judge, say: Say) -> list[dict[str, Any]]:
-    """A loop per rate; the last at a share of what one scorer answers with a generator beside it."""
+    """A loop per rate; the last at a share of what one scorer answers with this generator and receiver beside it."""
     service = stand.service(INSIDE)
     beside = drain(stand, Case(name="maximum", workload=INSIDE, beside=True), judge.protocol.drain_rows)
     judge.whole(f"{stand.broker}/maximum", beside.faults)
-    rates = [float(rate) for rate in RATES] + [round(SHARE * beside.events_per_s, -2)]
     found = []
     with stand.workers(service, 1) as workers:
         joined(stand, service, workers)
         warming = replace(judge.protocol, latency_s=judge.protocol.latency_warm_s / len(WARM_PER_S))
         for rate in WARM_PER_S:
             loop(stand, service, rate, Judge(warming))
-        for rate in rates:
+        maximum = loop(stand, service, beside.events_per_s, Judge(warming))["answered_per_s"]
+        for rate in (*map(float, RATES), round(SHARE * maximum, -2)):
             before = metrics.scrape(workers)
             one = loop(stand, service, rate, judge)
             told = metrics.scrape(workers).since(before)
@@ -55,7 +55,7 @@ def measure(stand: Stand, judge: Judge, say: Say) -> list[dict[str, Any]]:
             one |= {
                 "batch_rows": told.total("weir_batch_rows_sum") / batches,
                 "closed_by": {why: count / batches for why, count in reasons.items()},
-                "share_of_maximum": rate / beside.events_per_s if beside.events_per_s else None,
+                "share_of_maximum": rate / maximum if maximum else None,
             }
             found.append(one)
             say(
@@ -120,8 +120,10 @@ def _judged(
     if rate in RATES:       # near the maximum a generator on the same cores may fail; that loop then tells nothing
         judge.whole("latency", own.broken)
     found = percentiles((received - due)[counted] * 1000)
+    meanwhile = received[counted & (received < called[-1])]
     return {
         "broker": stand.broker, "rate": rate, "requests": int(counted.sum()), "late": late, "lost": lost,
+        "answered_per_s": len(meanwhile) / (called[-1] - due[counted][0]),
         "foreign": foreign, "broken": own.broken,
         **{f"{quantile}_ms": value for quantile, value in found.items()},
         "max_ms": float(((received - due)[counted] * 1000).max()),
