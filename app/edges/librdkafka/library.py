@@ -47,7 +47,7 @@ LIST = POINTER(TopicPartitionList)
 ON_REBALANCE = ctypes.CFUNCTYPE(None, c_void_p, c_int, LIST, c_void_p)
 ON_ERROR = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_char_p, c_void_p)
 ON_COMMIT = ctypes.CFUNCTYPE(None, c_void_p, c_int, LIST, c_void_p)
-DELIVERED = 0x1                 # RD_KAFKA_EVENT_DR
+DELIVERED, TROUBLE = 0x1, 0x8   # RD_KAFKA_EVENT_DR, RD_KAFKA_EVENT_ERROR
 
 # name -> what it returns, then what it takes
 _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {
@@ -90,6 +90,9 @@ _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {
     "rd_kafka_flush": (c_int, c_void_p, c_int),
     "rd_kafka_queue_get_main": (c_void_p, c_void_p),
     "rd_kafka_queue_poll": (c_void_p, c_void_p, c_int),
+    "rd_kafka_event_type": (c_int, c_void_p),
+    "rd_kafka_event_error": (c_int, c_void_p),
+    "rd_kafka_event_error_string": (c_char_p, c_void_p),
     "rd_kafka_event_message_next": (POINTER(Message), c_void_p),
     "rd_kafka_event_destroy": (None, c_void_p),
     "rd_kafka_outq_len": (c_int, c_void_p),

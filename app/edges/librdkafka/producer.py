@@ -13,7 +13,7 @@ import pyarrow as pa
 from confluent_kafka import KafkaError
 
 from app.edges.librdkafka.client import PRODUCER, Client
-from app.edges.librdkafka.library import DELIVERED, MESSAGE
+from app.edges.librdkafka.library import DELIVERED, MESSAGE, TROUBLE
 
 _QUEUED, _IN_FLIGHT = 1, 2      # RD_KAFKA_PURGE_F_QUEUE, RD_KAFKA_PURGE_F_INFLIGHT
 _FRAMING_BYTES: Final = 32      # at most, of a record in a batch: https://kafka.apache.org/documentation/#record
@@ -125,7 +125,11 @@ class BatchProducer(Client):
         return waiting + int(self._lib.rd_kafka_outq_len(self._handle))
 
     def _hear_reports(self) -> None:
+        """What a queue that is polled for events gives: failures, and the errors that others hear by a callback."""
         while event := self._lib.rd_kafka_queue_poll(self._reports, 0):
+            if self._lib.rd_kafka_event_type(event) == TROUBLE:
+                code, said = self._lib.rd_kafka_event_error(event), self._lib.rd_kafka_event_error_string(event)
+                self._on_error(self._error(code, said))
             while message := self._lib.rd_kafka_event_message_next(event):
                 told = message.contents
                 self._fail(self._lib.rd_kafka_topic_name(told.topic).decode(), told.err)
