@@ -25,6 +25,7 @@ RATES = (50, 500, 5000)
 SHARE = 0.8                 # of the measured maximum, the generator beside
 WARM_S = 2.0                # at the head of each loop, not counted
 MAX_REQUESTS = 500_000      # of a loop; bounds memory of the generator
+OFFERED_PER_S = MAX_REQUESTS / (WARM_S + 3.0)       # at most, to find that maximum: more than this generator can send
 # Of the generator's client. 5 ms is the clients' default, librdkafka's and Java's; it is charged to the request, so a
 # generator of few requests chooses less. With less at thousands a second nearly each record is a request to the broker,
 # which alone takes most of a core.
@@ -45,7 +46,8 @@ def measure(stand: Stand, judge: Judge, say: Say) -> list[dict[str, Any]]:
         warming = replace(judge.protocol, latency_s=judge.protocol.latency_warm_s / len(WARM_PER_S))
         for rate in WARM_PER_S:
             loop(stand, service, rate, Judge(warming))
-        maximum = loop(stand, service, beside.events_per_s, Judge(warming))["answered_per_s"]
+        offered = min(beside.events_per_s, OFFERED_PER_S)
+        maximum = loop(stand, service, offered, Judge(warming))["answered_per_s"]
         for rate in (*map(float, RATES), round(SHARE * maximum, -2)):
             before = metrics.scrape(workers)
             one = loop(stand, service, rate, judge)
