@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from confluent_kafka import KafkaError
 
+from app.core.octets import layout
 from app.edges.librdkafka.client import PRODUCER, Client
 from app.edges.librdkafka.library import DELIVERED, MESSAGE, TROUBLE
 
@@ -97,8 +97,9 @@ class BatchProducer(Client):
         """Hand one request's worth of each partition to librdkafka; whether anything waited."""
         for (topic, partition), arrays in self._waiting.items():
             space = self._request_bytes
-            while arrays and (count := _fitting(arrays[0], space) or space == self._request_bytes):
-                array = arrays.popleft()
+            least = 1                                  # a record larger than a request goes by itself
+            while arrays and (count := max(least, _fitting(arrays[0], space))):
+                array, least = arrays.popleft(), 0
                 if count < len(array):
                     arrays.appendleft(array.slice(count))
                 space -= self._enqueue(topic, partition, array.slice(0, count))
@@ -110,8 +111,8 @@ class BatchProducer(Client):
         handle = self._topics.get(topic)
         if handle is None:
             handle = self._topics[topic] = self._lib.rd_kafka_topic_new(self._handle, topic.encode(), None)
-        offsets, messages = _offsets(values), np.zeros(len(values), MESSAGE)
-        messages["value"] = offsets[:-1].astype(np.uint64) + np.uint64(values.buffers()[2].address)
+        (offsets, memory), messages = layout(values), np.zeros(len(values), MESSAGE)
+        messages["value"] = offsets[:-1] + memory.ctypes.data
         messages["value_len"] = np.diff(offsets)
         self._sent.append(values)
         queued = self._lib.rd_kafka_produce_batch(handle, partition, 0, messages.ctypes.data, len(messages))
@@ -144,10 +145,6 @@ class BatchProducer(Client):
 
 def _fitting(values: pa.BinaryArray, space: int) -> int:
     """How many of these values, from the first on, a request of this many bytes holds."""
-    ends = _offsets(values)[1:].astype(np.int64)
-    sizes = ends - _offsets(values)[0] + _FRAMING_BYTES * np.arange(1, len(ends) + 1)
+    offsets, _ = layout(values)
+    sizes = offsets[1:] - offsets[0] + _FRAMING_BYTES * np.arange(1, len(offsets))
     return int(np.searchsorted(sizes, space, side="right"))
-
-
-def _offsets(values: pa.BinaryArray) -> npt.NDArray[np.int32]:
-    return np.frombuffer(values.buffers()[1], np.int32)[values.offset : values.offset + len(values) + 1]
