@@ -113,7 +113,7 @@ def available(brokers: list[str], say: Say) -> list[str]:
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="the short form, about seven minutes")
+    parser.add_argument("--quick", action="store_true", help="the short form, about ten minutes")
     parser.add_argument("--json", type=Path, help="where to write the report (default: .weir/bench/bench.json)")
     parser.add_argument("--only", nargs="+", choices=SECTIONS, help="these sections alone")
     parser.add_argument("--brokers", nargs="+", choices=BROKERS, default=list(BROKERS))

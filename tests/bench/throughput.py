@@ -56,7 +56,8 @@ def measure(
     drained: dict[str, list[Drained]] = defaultdict(list)
     took: dict[str, list[peers_in_turn.Took]] = defaultdict(list)
     beside: dict[int, float] = {}       # round -> what the peers of that round are compared with
-    _warm_up(stand, configurations[0], protocol.drain_rows, say)
+    if stand.broker == "kafka":
+        _warm_up(stand, protocol.drain_rows, say)
     for turn in range(rounds or protocol.rounds):
         for case in configurations:
             model = stand.service(case.workload).bundle / "model.onnx"
@@ -86,15 +87,15 @@ def measure(
     return entries, [peers_in_turn.entry(peer, took[peer.name], ours, judge) for peer in peers]
 
 
-def _warm_up(stand: Stand, case: Case, rows: int, say: Say) -> None:
+def _warm_up(stand: Stand, rows: int, say: Say) -> None:
     """Drains that are not counted, until the broker becomes no cheaper.
 
     A JVM compiles during its first millions of records, and takes up to five times the CPU time meanwhile.
     """
     least_us = math.inf
     for turn in range(WARM_UPS):
-        found = drain(stand, case, rows_of(case, rows))
-        say(f"warming up  {case.name:29} {found.events_per_s:>9,.0f}/s  CPU of the broker {found.broker_us:.1f} us")
+        found = drain(stand, Case(name="warm-up", workload=INSIDE), rows)
+        say(f"warming up  {turn + 1:<29} {found.events_per_s:>9,.0f}/s  CPU of the broker {found.broker_us:.1f} us")
         if turn >= LEAST_WARM_UPS - 1 and least_us * WARM < found.broker_us < least_us / WARM:
             return
         least_us = min(least_us, found.broker_us)
