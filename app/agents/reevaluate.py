@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pyarrow as pa
 
-from app.agents.parts import open_scorer
+from app.agents.parts import open_scorer, readable
 from app.core.batch import ClosedBy, MicroBatch
 from app.core.chunk import Chunk, Partition
 from app.core.contract import requests_topic
@@ -47,7 +47,7 @@ def by_bundle(settings: Settings) -> Evaluate:
         return _reasons(scorer.score(batch, wall_ms=now_ms, tick=time.perf_counter).rejects, n)
 
     def evaluate(values: Sequence[bytes | None]) -> list[str]:
-        at_most = settings.batch_max_rows
+        at_most = readable(settings, scorer.service.lookup).batch_max_rows
         batches = (values[first : first + at_most] for first in range(0, len(values), at_most))
         return [reason for batch in batches for reason in of_batch(batch)]
 

@@ -12,6 +12,7 @@ from app.agents.delivery import Delivery, Done, Parts
 from app.agents.host import parked_on_failure
 from app.agents.intake import Intake
 from app.agents.lane import Lane
+from app.agents.parts import readable
 from app.core.contract import requests_topic
 from app.core.errors import Refused
 from app.core.limit import DeadLetterLimit
@@ -21,7 +22,6 @@ from app.scoring.predict import Ran
 from app.settings import Settings
 
 AHEAD = 2  # scored batches that may wait for a delivery: it lasts as long as computing one or two
-LOOKUP_ROWS = 8192  # Redis gives 16,000 records, two views and nothing cached, in about 40 ms; 64,000 take 150
 
 
 def group_of(service: str) -> str:
@@ -31,7 +31,7 @@ def group_of(service: str) -> str:
 
 def new_scorer(settings: Settings, parts: Parts) -> ChunkApp:
     """The Faust app that scores `settings.service`."""
-    settings = _readable(settings, parts)
+    settings = readable(settings, parts.scorer.service.lookup)
     app = new_app(settings, group_of(settings.service))
     topic = chunk_topic(app, requests_topic(settings.service))
 
@@ -41,16 +41,6 @@ def new_scorer(settings: Settings, parts: Parts) -> ChunkApp:
 
     app.agent(topic, name="requests")(requests)
     return app
-
-
-def _readable(settings: Settings, parts: Parts) -> Settings:
-    """Settings under which the features of a batch can be read within the lookup budget, whatever is cached."""
-    if parts.scorer.service.lookup is None:
-        return settings
-    return settings.model_copy(update={
-        "batch_max_rows": min(settings.batch_max_rows, LOOKUP_ROWS),
-        "chunk_max_records": min(settings.chunk_max_records, LOOKUP_ROWS),
-    })
 
 
 async def score(app: ChunkApp, intake: Intake, pace: Pace, parts: Parts) -> None:

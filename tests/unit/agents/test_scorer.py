@@ -6,7 +6,8 @@ from typing import cast
 import pytest
 
 from app.agents.delivery import Parts
-from app.agents.scorer import LOOKUP_ROWS, new_scorer
+from app.agents.parts import LOOKUP_ROWS
+from app.agents.scorer import new_scorer
 from app.settings import Settings
 
 
