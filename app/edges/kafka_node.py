@@ -141,7 +141,7 @@ def _java(libs: Path, directory: Path, heap_mib: int) -> tuple[str, ...]:
         java,
         f"-Xmx{heap_mib}m",
         "-Xms128m",
-        "-XX:+UseG1GC",
+        "-XX:+UseSerialGC",     # a small heap: G1 with its threads costs up to as much CPU again
         "-Djava.awt.headless=true",
         f"-Dlog4j2.configurationFile={logging}",
         "-cp",
