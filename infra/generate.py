@@ -1,6 +1,6 @@
 """Write what is generated from the code (`make generated`); a test says when a page is stale.
 
-infra/metrics.md                    from app.telemetry.METRICS
+infra/metrics.md                    from app.metrics.METRICS
 infra/grafana/dashboards/*.json     from METRICS, and from the SQL files under app/sql that name a panel
 README.md, between its markers      settings from app/settings.py, commands from the command line itself
 """
@@ -21,7 +21,7 @@ if str(ROOT) not in sys.path:
 
 import typer  # noqa: E402
 
-from app import telemetry  # noqa: E402
+from app import metrics  # noqa: E402
 from app.edges import sql_files  # noqa: E402
 
 PROMETHEUS = {"type": "prometheus", "uid": "prometheus"}
@@ -86,7 +86,7 @@ def _commands(command: Any, name: str) -> Iterator[tuple[str, str]]:
 def metrics_dashboard() -> dict[str, Any]:
     """One Prometheus panel per metric, in the order of METRICS; the description says what to do."""
     panels = []
-    for metric in telemetry.METRICS:
+    for metric in metrics.METRICS:
         by = f" by ({', '.join(metric.labels)})" if metric.labels else ""
         legend = " ".join(f"{{{{{label}}}}}" for label in metric.labels)
         if metric.kind == "counter":
@@ -173,7 +173,7 @@ def pages() -> dict[Path, str]:
     boards = {"metrics": metrics_dashboard(), "records": sql_dashboard()}
     return {
         readme: text,
-        ROOT / "infra/metrics.md": telemetry.table(),
+        ROOT / "infra/metrics.md": metrics.table(),
         **{
             ROOT / f"infra/grafana/dashboards/{name}.json": json.dumps(board, indent=1) + "\n"
             for name, board in boards.items()

@@ -9,7 +9,7 @@ import yaml
 from compose_spec import PyCompose
 from typer.testing import CliRunner
 
-from app import telemetry
+from app.metrics import METRICS
 from app.settings import ROOT, Settings
 
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
@@ -191,7 +191,7 @@ def test_prometheus_scrapes_the_workers_and_alerts_on_metrics_that_exist(compose
     assert set(scrape["dns_sd_configs"][0]["names"]) == WORKERS
     assert str(scrape["dns_sd_configs"][0]["port"]) == compose["services"]["scorer"]["environment"]["WEIR_HTTP_PORT"]
     rules = yaml.safe_load((ROOT / "infra/prometheus/alerts.yml").read_text())["groups"][0]["rules"]
-    names = {metric.name for metric in telemetry.METRICS}
+    names = {metric.name for metric in METRICS}
     for rule in rules:
         assert set(re.findall(r"\bweir_\w+", rule["expr"])) <= names, rule["alert"]
         assert rule["annotations"]["summary"]
