@@ -126,8 +126,8 @@ class Assembler:
         verdict.excuse(where, column)                  # said to be missing: no NaN of the caller's
 
     def _check_numbers(self, matrix: npt.NDArray[np.float32], verdict: _Verdict) -> None:
-        with np.errstate(invalid="ignore"):            # both infinities in one batch
-            total = matrix[:, self._request_columns].sum(dtype=np.float64)
+        with np.errstate(invalid="ignore", over="ignore"):     # both infinities in one batch; a sum past float32
+            total = (matrix if len(self._requests) == matrix.shape[1] else matrix[:, self._request_columns]).sum()
         if np.isfinite(total):
             return                                     # one pass tells that no NaN or infinity is among them
         wrong = np.zeros(matrix.shape, np.bool_)

@@ -67,7 +67,7 @@ def halve(
     pending = list(reversed(_calls(ends)))
     while pending:
         lo, hi = pending.pop()
-        read = _read(writer, octets[ends[lo] : ends[hi]].tobytes(), hi - lo)
+        read = _read(writer, octets[ends[lo] : ends[hi]], hi - lo)
         if isinstance(read, str):
             if hi - lo == 1:
                 failed[lo] = read
@@ -90,7 +90,7 @@ def clean(writer: Writer, schema_id: int, values: pa.LargeBinaryArray) -> pa.Rec
     ends, octets = layout(_with_tails(values))
     if ends[-1] > _CALL_BYTES:
         return None
-    read = _read(writer, octets[: ends[-1]].tobytes(), len(values), schema_id)
+    read = _read(writer, octets[: ends[-1]], len(values), schema_id)
     return None if isinstance(read, str) or read[2] else read[0]
 
 
@@ -107,7 +107,7 @@ def _calls(ends: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
 
 
 def _read(
-    writer: Writer, records: bytes, count: int, schema_id: int | None = None
+    writer: Writer, records: npt.NDArray[np.uint8], count: int, schema_id: int | None = None
 ) -> tuple[pa.RecordBatch, npt.NDArray[np.int64], dict[int, str]] | str:
     """Columns of the reader, which records they are and why others are not; or why the slice fails as a whole.
 
@@ -116,7 +116,7 @@ def _read(
     every frame; None when the frames were looked at before.
     """
     try:
-        whole = pyruhvro.deserialize_array([zigzag(count) + records + b"\0"], writer.codec_schema)
+        whole = pyruhvro.deserialize_array([b"".join((zigzag(count), records.data, b"\0"))], writer.codec_schema)
     except ValueError as error:
         return f"the body does not fit its schema: {error}"
     elements = whole.column(0).values

@@ -57,18 +57,25 @@ def _values(column: pa.Array, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
 
 
 def _varints(numbers: npt.NDArray[np.int64], present: npt.NDArray[np.bool_] | None) -> Piece:
-    """Avro longs: zigzag, then seven bits a byte, the lowest first."""
+    """Avro longs: zigzag, then seven bits a byte, the lowest first, and a high bit on each byte but the last."""
     if present is None and (numbers == numbers[0]).all():
         return zigzag(int(numbers[0]))
     left = ((numbers << 1) ^ (numbers >> 63)).view(np.uint64)
-    columns = [left]
-    while (columns[-1] > 0x7F).any():
-        columns.append(columns[-1] >> np.uint64(7))
-    groups = np.stack(columns, axis=1)                 # uint64[n, width]: what is left before each byte
-    octets = (groups & np.uint64(0x7F)).astype(np.uint8)
-    octets[groups > 0x7F] |= 0x80
-    width = np.maximum(1, np.count_nonzero(groups, axis=1))
-    return _cut(octets, present, width)
+    least, most = _width(int(left.min())), _width(int(left.max()))
+    octets = np.empty((len(left), most), np.uint8)
+    for byte in range(most):
+        octets[:, byte] = left >> np.uint64(7 * byte)
+    if least == most:
+        octets[:, :-1] |= 0x80
+        return _cut(octets, present)
+    more = left[:, None] >= np.uint64(1) << np.arange(7, 7 * most, 7, dtype=np.uint64)
+    octets[:, :-1] |= more.astype(np.uint8) << 7
+    return _cut(octets, present, 1 + np.count_nonzero(more, axis=1))
+
+
+def _width(number: int) -> int:
+    """Bytes of a number in groups of seven bits."""
+    return max(1, -(-number.bit_length() // 7))
 
 
 def _cut(
