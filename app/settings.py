@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     variant: str = "champion"                       # name on predictions of the bundle that is served
     clock: Literal["wall", "event"] = "wall"        # "event": a replay of the past, driven by its events
     batch_max_rows: int = 32_768                    # in a backlog: a batch costs milliseconds beside its rows' share
-    batch_max_wait_ms: float = 10.0                 # for rows that share a batch's fixed cost of milliseconds
+    batch_max_wait_ms: float = 7.0                  # for rows that share a batch's fixed cost of milliseconds
     latency_budget_ms: float = 50.0                 # from the broker to a prediction: batches close in time for it
     max_record_bytes: int = 65_536                  # a request is some hundred bytes; larger ones are dead letters
     dead_letter_limit: float = 0.05                 # share of dead letters over the window past which the worker stops

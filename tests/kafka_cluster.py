@@ -38,7 +38,6 @@ QUICK = {
     "controller.quorum.fetch.timeout.ms": "2000",
     "replica.lag.time.max.ms": "3000",
     "auto.leader.rebalance.enable": "false",
-    "log.cleaner.dedupe.buffer.size": "4194304",    # its default is half of the heap
     "num.network.threads": "2",
     "num.io.threads": "4",
 }
