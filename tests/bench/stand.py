@@ -300,10 +300,16 @@ def as_bytes(values: Any) -> list[bytes]:
 
 
 def queue(producer: Producer, topic: str, partition: int, values: Sequence[bytes]) -> None:
-    """Queue values in order, waiting while the queue is full."""
+    """Queue values in order, waiting while the queue is full. Raises RuntimeError when it stays so for READY_S."""
+    moved_s = time.monotonic()
     while values:
         batch = [{"value": value} for value in values]
         producer.produce_batch(topic, batch, partition)
-        values = [message["value"] for message in batch if "_error" in message]
+        left = [message["value"] for message in batch if "_error" in message]
+        if len(left) < len(values):
+            moved_s = time.monotonic()
+        elif time.monotonic() > moved_s + READY_S:
+            raise RuntimeError(f"the broker has taken no requests of {topic} for {READY_S:g} s")
+        values = left
         if values:
             producer.poll(0.02)
