@@ -56,7 +56,6 @@ class Assembler:
         self._view = np.array([views.index(item.ref.partition("__")[0]) for _, item in self._features], np.intp)
         ttl = {view.name: view.ttl_s for view in plan.views} if plan else {}
         self._limit_s = np.array([_limit(item, ttl) for _, item in self._features])
-        self._strictest_s = np.array([self._limit_s[self._view == i].min(initial=np.inf) for i in range(len(views))])
         self._view_ttl_s = np.array([ttl[name] or np.inf for name in views])
         defaults = [np.nan if item.default is None else item.default for _, item in self._features]
         self._default = np.array(defaults, np.float32)
@@ -145,9 +144,7 @@ class Assembler:
         status[:] = np.where(block.found, Status.PRESENT, Status.NOT_FOUND)
         status[block.found & (age > self._view_ttl_s)] = Status.STALE
         values = block.values[:, self._taken]
-        stale = np.zeros(values.shape, np.bool_)
-        if (age > self._strictest_s).any():
-            stale = age[:, self._view] > self._limit_s
+        stale = age[:, self._view] > self._limit_s
         unknown = np.zeros(stale.shape, np.bool_)      # no answer, neither now nor kept
         if block.unavailable is not None:
             status[block.unavailable] = np.where(block.found, Status.STALE, Status.UNAVAILABLE)[block.unavailable]
