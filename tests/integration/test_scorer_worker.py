@@ -29,7 +29,7 @@ from tests.ports import free_port
 from tests.service_under_test import MAX_BYTES, START_S, Service
 from tests.waiting import until
 
-SMALL = {"chunk_max_records": 512, "batch_max_rows": 512}      # so that work lasts longer than a signal takes
+SMALL = {"chunk_max_records": 64, "batch_max_rows": 64}      # so that work lasts longer than a signal takes
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_bad_input_an_end_by_signal_a_crash_and_a_rebalance(service: Service) ->
 
 
 def check_bad_input(service: Service) -> None:
-    """Eight bad records in a batch of 512: exactly those are dead letters, the other 504 are scored."""
+    """Eight bad records among 512: exactly those are dead letters, the other 504 are scored."""
     good = tiny.rows(512)
     values: list[bytes | None] = list(service.encoder.encode(good))
     places = [0, 1, 63, 200, 300, 301, 302, 511]
