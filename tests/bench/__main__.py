@@ -95,7 +95,7 @@ def _sections(stand: Stand, only: set[str], judge: Judge, found: dict[str, Any],
         if section in only and here:
             try:
                 step()
-            except Exception as error:      # whatever it is: what hours of other sections found must be written
+            except Exception as error:      # whatever it is: what the other sections found must be written
                 judge.refuse(f"{section} on {stand.broker} failed: {error!r}")
                 say(f"{judge.broken[-1]}\n{traceback.format_exc()}")
 
