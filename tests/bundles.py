@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,30 @@ def graph(weights: Sequence[float], bias: float = 0.0, names: tuple[str, str] = 
             numpy_helper.from_array(column, "weights"),
             numpy_helper.from_array(np.array([bias], np.float32), "bias"),
         ],
+    )
+    return helper.make_model(body, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def network(*widths: int, seed: int = 5) -> onnx.ModelProto:
+    """A dense network, weights at random: Gemm and Relu for each width, one sigmoid; float32[n, k] -> float32[n, 1]."""
+    random, nodes, initializers, taken = np.random.default_rng(seed), [], [], "x"
+    for i, (width, following) in enumerate(pairwise((*widths, 1))):
+        weights = random.normal(0, width**-0.5, (width, following)).astype(np.float32)
+        zeros = np.zeros(following, np.float32)
+        initializers += [numpy_helper.from_array(weights, f"w{i}"), numpy_helper.from_array(zeros, f"b{i}")]
+        last = i == len(widths) - 1
+        given = "score" if last else f"a{i}"
+        nodes += [
+            helper.make_node("Gemm", [taken, f"w{i}", f"b{i}"], [f"h{i}"]),
+            helper.make_node("Sigmoid" if last else "Relu", [f"h{i}"], [given]),
+        ]  # fmt: skip
+        taken = given
+    body = helper.make_graph(
+        nodes,
+        "network",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, widths[0]])],
+        [helper.make_tensor_value_info("score", TensorProto.FLOAT, [None, 1])],
+        initializer=initializers,
     )
     return helper.make_model(body, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
 

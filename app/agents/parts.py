@@ -8,7 +8,6 @@ import time
 from functools import partial
 
 from app.agents.delivery import DEAD_LETTERS, LEDGER, PREDICTIONS, Parts
-from app.core.bundle import Bundle
 from app.core.clock import Clock, EventClock, WallClock
 from app.core.contract import requests_topic
 from app.core.errors import Refused
@@ -28,20 +27,20 @@ from app.wire.encode import Encoder
 LOOKUP_ROWS = 8192  # Redis gives 16,000 records, two views and nothing cached, in about 40 ms; 64,000 take 150
 
 
-def open_parts(settings: Settings, telemetry: Telemetry) -> tuple[Bundle, Parts]:
+def open_parts(settings: Settings, telemetry: Telemetry) -> tuple[bundle_store.Opened, Parts]:
     """Bundle, features, contracts, topics and producer of `settings.service`.
 
     Raises:
         Unavailable: broker, topic, registry or online store cannot be reached.
         Refused: the bundle, its feature service or a contract is not what it should be.
     """
-    scorer, bundle = open_scorer(settings)
+    scorer, opened = open_scorer(settings)
     _check_partitions(settings)
     producer = Producer(settings, f"weir-scorer-{settings.service}")
-    return bundle, Parts(scorer, producer, telemetry, spans.connect(settings, "scorer"))
+    return opened, Parts(scorer, producer, telemetry, spans.connect(settings, "scorer"))
 
 
-def open_scorer(settings: Settings) -> tuple[Scorer, Bundle]:
+def open_scorer(settings: Settings) -> tuple[Scorer, bundle_store.Opened]:
     """What scores, without what reads and writes; asks no broker. Raises Unavailable, Refused as `open_parts` does."""
     if not settings.bundle:
         raise Refused("no bundle is named", remedy="give --bundle PATH or set WEIR_BUNDLE")
@@ -49,9 +48,8 @@ def open_scorer(settings: Settings) -> tuple[Scorer, Bundle]:
     sinks = {topic: Encoder(registry.contract(f"{topic}-value")) for topic in (PREDICTIONS, DEAD_LETTERS, LEDGER)}
     decoder = Decoder(registry.contract(f"{requests_topic(settings.service)}-value"), registry.schema_text)
     opened, lookup = _open_bundle(settings)
-    bundle = opened.bundle
     service = Service(
-        bundle=bundle,
+        bundle=opened.bundle,
         decode=partial(decoder.decode, max_bytes=settings.max_record_bytes),
         lookup=lookup,
         run=opened.model.run,
@@ -64,7 +62,7 @@ def open_scorer(settings: Settings) -> tuple[Scorer, Bundle]:
         encode_ledger=sinks[LEDGER].frames,
         worker=f"{socket.gethostname()}:{os.getpid()}",
     )
-    return Scorer(service), bundle
+    return Scorer(service), opened
 
 
 def readable(settings: Settings, lookup: Lookup | None) -> Settings:

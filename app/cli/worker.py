@@ -32,8 +32,9 @@ def scorer(
     if bundle:
         settings = settings.model_copy(update={"bundle": bundle})
     telemetry = _begin(settings, "scorer")
-    described, parts = open_parts(settings, telemetry)
-    _serve(settings, telemetry, "scorer", lambda: new_scorer(settings, parts), described.short_digest)
+    opened, parts = open_parts(settings, telemetry)
+    digest, runs_on = opened.bundle.short_digest, str(opened.model.placement)
+    _serve(settings, telemetry, "scorer", lambda: new_scorer(settings, parts), digest, runs_on=runs_on)
     parts.producer.close()
     parts.spans.close()
 
@@ -79,9 +80,9 @@ def _begin(settings: Settings, role: str) -> Telemetry:
 
 
 def _serve(
-    settings: Settings, telemetry: Telemetry, role: str, new: Callable[[], ChunkApp], digest: str = ""
+    settings: Settings, telemetry: Telemetry, role: str, new: Callable[[], ChunkApp], digest: str = "", **said: str
 ) -> None:
-    """Run a role's app beside its metrics and health pages."""
+    """Run a role's app beside its metrics and health pages. said: what the log says of its start beside that."""
     import structlog
 
     from app.agents.host import run
@@ -104,7 +105,7 @@ def _serve(
             role=role, service=settings.service, version=version("weir"), digest=digest, ready_s=took_s
         ))  # fmt: skip
         log = structlog.get_logger(__name__)
-        log.info("worker started", health=health.url, ready_s=round(took_s, 2), digest=digest)
+        log.info("worker started", health=health.url, ready_s=round(took_s, 2), digest=digest, **said)
         run(started, telemetry, role)
 
 

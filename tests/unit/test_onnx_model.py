@@ -12,8 +12,8 @@ import onnxruntime as ort
 import pytest
 
 from app.core.errors import Refused
-from app.edges.onnx_model import CPU, CUDA, Bucketed, Model, cuda_devices
-from tests.bundles import SIGNATURE, expected, graph, tiny_bundle, weights_of
+from app.edges.onnx_model import CPU, CUDA, Blocks, Model, cuda_devices
+from tests.bundles import SIGNATURE, expected, graph, network, tiny_bundle, weights_of
 
 WIDTH = len(SIGNATURE.inputs)
 
@@ -37,12 +37,22 @@ def test_a_batch_of_any_size_gives_one_score_a_row(tmp_path: Path, n: int) -> No
 
 @pytest.mark.parametrize("n", [1, 4, 5, 16, 17, 40])
 def test_padded_batches_score_the_same_and_earlier_rows_do_not_leak(n: int) -> None:
-    """The path of CUDA, run on CPU buffers; batches above the last bucket run in parts."""
-    model = Bucketed(session(), WIDTH, 2, device="cpu", buckets=(4, 16))
+    """The path of CUDA, run on CPU buffers; a batch larger than a block runs in parts."""
+    model = Blocks(session(), WIDTH, 2, device="cpu", rows=16)
     first = model.run(rows(40))
     again = model.run(rows(n))
     assert again == pytest.approx(expected(rows(n)), abs=1e-6)
     assert first == pytest.approx(expected(rows(40)), abs=1e-6)  # a result is the caller's own
+
+
+@pytest.mark.parametrize("n", [1, 7, 64, 65, 1000, 1024, 1025])
+def test_a_rows_score_does_not_depend_on_its_batch(tmp_path: Path, n: int) -> None:
+    """To the last bit, on either device: what is scored again after a crash says the same."""
+    path = tmp_path / "model.onnx"
+    path.write_bytes(network(WIDTH, 256, 256).SerializeToString())
+    model, whole = Model(path), rows(5000)
+    order = np.random.default_rng(n).permutation(len(whole))[:n]
+    np.testing.assert_array_equal(model.run(whole[order]), model.run(whole)[order])
 
 
 def test_rows_may_be_a_view_in_another_order(tmp_path: Path) -> None:
