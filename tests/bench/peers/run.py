@@ -55,9 +55,11 @@ class Peer:
         log: takes all that it says.
         """
         scratch = ENVIRONMENTS / f"{self.name}.scratch"  # Quix and Faust keep state where they are started
-        scratch.mkdir(exist_ok=True)
+        temporary = scratch / "tmp"                      # and PyFlink, by Java, gigabytes where temporary files belong
+        temporary.mkdir(parents=True, exist_ok=True)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_"))}
         paths = {"PYTHONPATH": str(HERE / "common"), "PATH": f"{self.python.parent}{os.pathsep}{os.environ['PATH']}"}
+        paths |= {"TMPDIR": str(temporary), "JAVA_TOOL_OPTIONS": f"-Djava.io.tmpdir={temporary} -XX:-UsePerfData"}
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             return subprocess.Popen(
