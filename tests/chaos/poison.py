@@ -73,6 +73,7 @@ def _broken(values_of) -> object:
                 assert drained <= 4 * 256, f"a restart without a repair drained {drained} records"
                 scene.scorer(**SMALL, dead_letter_limit=1.0)
                 recoveries.append(scene.recovered())
+                scene.settle()                          # what is replayed of the stream would stop the next one again
                 scene.kill("scorer")
                 scene.scorer(**SMALL, **LIMIT)
         return recoveries
