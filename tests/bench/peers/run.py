@@ -55,8 +55,9 @@ class Peer:
         log: takes all that it says.
         """
         scratch = ENVIRONMENTS / f"{self.name}.scratch"  # Quix and Faust keep state where they are started
-        temporary = scratch / "tmp"                      # and PyFlink, by Java, gigabytes where temporary files belong
-        temporary.mkdir(parents=True, exist_ok=True)
+        temporary = scratch / "tmp"                      # and PyFlink leaves jars where temporary files belong
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_"))}
         paths = {"PYTHONPATH": str(HERE / "common"), "PATH": f"{self.python.parent}{os.pathsep}{os.environ['PATH']}"}
         paths |= {"TMPDIR": str(temporary), "JAVA_TOOL_OPTIONS": f"-Djava.io.tmpdir={temporary} -XX:-UsePerfData"}
