@@ -1,8 +1,8 @@
 """A model in ONNX Runtime: CUDA where it helps, the CPU otherwise, the same call.
 
 On CUDA a batch runs in blocks of one size, padded, in device buffers that stay bound; on the CPU it has any size and is
-read where it lies. On both a row's score is a function of the row alone, to the last bit, so that a record which is
-scored again after a crash, in another batch, says the same.
+read where it lies. One size makes a row's score on CUDA a function of the row alone, to the last bit, so that a record
+which is scored again after a crash, in another batch, says the same; on the CPU trees and dense networks do so anyway.
 
 ONNX Runtime has no CUDA kernels for tree ensembles (its table of operator kernels has none for domain ai.onnx.ml): a
 graph whose work stays on the CPU is run there altogether, rather than paying copies for its last Sigmoid.
