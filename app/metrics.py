@@ -131,10 +131,10 @@ METRICS: tuple[Metric, ...] = (
            "any: stop trusting the features; the log names view, key and both values"),
     # ledger
     Metric("weir_ledger_complete", "gauge", "bool", ("service",),
-           "1 when chunks tile the offsets and every scored row is recorded once",
-           "0 for longer than the recorder's lag: run `weir ledger`"),
+           "1 when chunks tile the offsets and every record read was answered once; what is on its way is no fault",
+           "0: run `weir ledger`; while the recorder catches up, wait for it"),
     Metric("weir_ledger_faults", "gauge", "offsets", ("service", "kind"),
-           "offsets at fault; kind: gap, duplicate or missing",
+           "offsets at fault; kind: gap, duplicate, missing, stray or unbalanced",
            "run `weir ledger`; it names the partitions"),
 )
 

@@ -84,6 +84,7 @@ class Settings(BaseSettings):
     block_max_rows: int = 50_000                    # an insert has a fixed cost of about 10 ms
     redrive_settle_s: float = 60.0                  # twice the sink budget: a redrive cut short sends no more by then
     ledger_every_s: float = 300.0                   # pause between the recorder looking at the ledger; a scan
+    ledger_settle_s: int = 30                       # a row may lack its other half: a killed recorder is back in 15
     block_max_wait_s: float = 1.0                   # how late a prediction may be in ClickHouse at low rates
 
     # telemetry

@@ -227,19 +227,22 @@ class CanaryChecked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerChecked:
-    """The ledger was asked. gaps, duplicates, missing: offsets at fault."""
+    """The ledger was asked. gaps, duplicates, missing, stray: offsets at fault; unbalanced: entries."""
 
     service: str
     gaps: int
     duplicates: int
     missing: int
+    stray: int
+    unbalanced: int
 
     def samples(self) -> Iterator[Sample]:
         """See Event."""
-        yield "weir_ledger_complete", (self.service,), int(self.gaps == self.duplicates == self.missing == 0)
-        yield "weir_ledger_faults", (self.service, "gap"), self.gaps
-        yield "weir_ledger_faults", (self.service, "duplicate"), self.duplicates
-        yield "weir_ledger_faults", (self.service, "missing"), self.missing
+        faults = {"gap": self.gaps, "duplicate": self.duplicates, "missing": self.missing, "stray": self.stray,
+                  "unbalanced": self.unbalanced}  # fmt: skip
+        yield "weir_ledger_complete", (self.service,), int(not any(faults.values()))
+        for kind, count in faults.items():
+            yield "weir_ledger_faults", (self.service, kind), count
 
 
 EVENTS = (WorkerStarted, ChunkFetched, ChunkCommitted, LagMeasured, PartitionsAssigned, WriteRetried, BatchScored,

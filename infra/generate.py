@@ -23,13 +23,15 @@ import typer  # noqa: E402
 
 from app import metrics  # noqa: E402
 from app.edges import sql_files  # noqa: E402
+from app.settings import Settings  # noqa: E402
 
 PROMETHEUS = {"type": "prometheus", "uid": "prometheus"}
 CLICKHOUSE = {"type": "grafana-clickhouse-datasource", "uid": "clickhouse"}
 UNITS = {"seconds": "s", "share": "percentunit", "bool": "bool"}
 GRAFANA_TIMES = {"from": "$__fromTime", "to": "$__toTime"}
 PARAMETER = re.compile(r"\{(\w+):([^}]+)\}")
-BEGIN_WITH = {"ids": "[]", "limit": "100"}  # of the dashboard's text boxes; the others are empty: all, as [] is
+# Of the dashboard's text boxes; the others are empty: all, as [] is.
+BEGIN_WITH = {"ids": "[]", "limit": "100", "settle_s": str(Settings.model_fields["ledger_settle_s"].default)}
 
 
 def settings_table() -> str:

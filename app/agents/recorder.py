@@ -72,18 +72,20 @@ def new_recorder(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
 
 
 async def watch_ledger(settings: Settings, telemetry: Telemetry) -> None:
-    """Tell the ledger as metrics, now and then; rows still on their way count as missing until they are in."""
+    """Tell the ledger as metrics, now and then."""
     log = structlog.get_logger(__name__)
     while True:
         await asyncio.sleep(settings.ledger_every_s)
         try:
             client = await asyncio.to_thread(clickhouse.connect, settings)
-            found = await asyncio.to_thread(ledger.read, client, settings.service)
+            look = partial(ledger.read, client, settings.service, settle_s=settings.ledger_settle_s)
+            found = await asyncio.to_thread(look)
         except (Unavailable, Refused) as error:            # recording notices by itself, and has a budget to wait
             log.warning("the ledger could not be asked", reason=str(error))
             continue
         telemetry.emit(LedgerChecked(
-            service=settings.service, gaps=found.gaps, duplicates=found.duplicates, missing=found.missing
+            service=settings.service, gaps=found.gaps, duplicates=found.duplicates, missing=found.missing,
+            stray=found.stray, unbalanced=found.unbalanced,
         ))
 
 

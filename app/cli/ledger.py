@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from app.edges.dead_letters import RedriveState
     from app.edges.ledger import LedgerReport, PartitionLedger
 
-COLUMNS = ("partition", "offsets", "entries", "read", "scored", "rejected", "faults")
+COLUMNS = ("partition", "offsets", "entries", "read", "scored", "rejected", "pending", "faults")
 FAULTS = ("gaps", "missing", "duplicates", "stray", "unbalanced", "unread")
 MEANINGS = {
     "gaps": "no entry covers these offsets",
@@ -31,7 +31,11 @@ def ledger(
     service: Annotated[str, typer.Option(help="One scoring service; all when left out.")] = "",
     against_log: Annotated[bool, typer.Option(help="Ask the broker, too: what has nobody read yet?")] = False,
 ) -> None:
-    """Show that chunks tile the offsets and that every record read was answered once; exit status 1 when not."""
+    """Show that chunks tile the offsets and that every record read was answered once; exit status 1 when not.
+
+    While requests come in, rows are on their way between two tables: it waits until they are in both, for
+    WEIR_LEDGER_SETTLE_S seconds, and calls pending what came later.
+    """
     from app.edges import dead_letters, kafka
     from app.edges import ledger as ledger_edge
     from app.edges.clickhouse import connect
@@ -40,7 +44,7 @@ def ledger(
     settings = load()
     client = connect(settings)
     bounds = kafka.bounds(settings, f"weir.requests.{service or settings.service}") if against_log else None
-    report = ledger_edge.read(client, service, bounds)
+    report = ledger_edge.read_settled(client, service, bounds, settle_s=settings.ledger_settle_s)
     redriven = dead_letters.redrive_states(client, service)
     repeated = sum(group.repeated for group in redriven)
     Console().print(render(report, repeated))
@@ -80,7 +84,7 @@ def _partitions(title: str, partitions: list[PartitionLedger]) -> Table:
         table.add_column(heading, justify="left" if heading in ("offsets", "faults") else "right")
     for part in partitions:
         span = f"{part.first:,} - {part.last:,}" if part.entries else "none"
-        counts = (part.entries, part.read, part.scored, part.rejected)
+        counts = (part.entries, part.read, part.scored, part.rejected, part.pending)
         wrong = [f"[bold red]{getattr(part, name):,} {name}[/]" for name in FAULTS if getattr(part, name)]
         table.add_row(
             str(part.source_partition), span, *(f"{count:,}" for count in counts), ", ".join(wrong) or "none"
@@ -90,8 +94,10 @@ def _partitions(title: str, partitions: list[PartitionLedger]) -> Table:
 
 def _verdict(report: LedgerReport, repeated: int) -> str:
     if report.complete and not repeated:
-        return (f"[bold green]whole[/]: {report.read:,} records read = {report.scored:,} scored "
-                f"+ {report.rejected:,} rejected, each recorded once")
+        answered = f"{report.scored:,} scored + {report.rejected:,} rejected, each recorded once"
+        if report.pending:
+            return f"[bold green]whole so far[/]: {answered}; {report.pending:,} pending (between two tables)"
+        return f"[bold green]whole[/]: {report.read:,} records read = {answered}"
     if not report.partitions:
         return "[bold red]empty[/]: nothing has been recorded"
     wrong = [f"{getattr(report, name):,} {name} ({MEANINGS[name]})" for name in FAULTS if getattr(report, name)]

@@ -8,7 +8,8 @@ from app.edges.sql_files import FOLDER
 QUERIES = sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.rglob("*.sql")
                  if path.parent.name != "migrations")
 VALUES = {
-    "service": "", "limit": 5, "from": outcomes.BEGINNING, "to": outcomes.END, "reason": "", "ids": [], "open": False,
+    "service": "", "limit": 5, "settle_s": 30, "from": outcomes.BEGINNING, "to": outcomes.END, "reason": "", "ids": [],
+    "open": False,
 }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+from threading import Timer
 
 import pytest
 from typer.testing import CliRunner
@@ -69,6 +70,7 @@ def test_random_histories_equal_set_arithmetic(client):
             "duplicates": len(scored) - len(set(scored)) + len(rejected) - len(set(rejected)),
             "stray": len(answered - covered),
             "unbalanced": 0,
+            "pending": 0,
         }
     for name in ("gaps", "missing", "duplicates", "stray", "both"):
         assert sum(row[name] for row in truth.values()) > 5, f"the histories have hardly any {name}"
@@ -142,11 +144,47 @@ def test_an_empty_ledger_is_not_whole(client):
     assert (report.complete, report.partitions) == (False, ())
 
 
+def test_the_other_half_of_a_row_has_its_time_and_then_is_at_fault(client):
+    record(client, 0, [(0, 9)], scored=range(12))
+    record(client, 1, [(0, 9)], scored=range(7), rejected=[7])
+    record(client, 2, scored=[5])
+    young = ledger.read(client, settle_s=3600)
+    assert (young.complete, young.missing, young.stray, young.pending, young.faults) == (True, 0, 0, 2 + 2 + 1, ())
+    assert (young.read, young.scored, young.rejected) == (20, 17, 1)
+    for table in ("ledger", "predictions", "dead_letters"):
+        client.command(
+            f"ALTER TABLE {table} UPDATE recorded_at = recorded_at - INTERVAL 2 HOUR WHERE true",
+            settings={"mutations_sync": 1},
+        )
+    record(client, 1, [(10, 19), (5, 12)], scored=range(15, 21))
+    old = ledger.read(client, settle_s=3600)
+    assert (old.complete, old.missing, old.stray, old.pending) == (False, 2, 2 + 1, 5 + 1)
+    assert [(fault.kind, fault.source_partition, fault.first, fault.last) for fault in old.faults] == [
+        ("missing", 1, 8, 9)
+    ]
+
+
+def test_a_look_waits_until_the_other_half_is_in(client):
+    record(client, 0, [(0, 9)], scored=range(9))
+    late = Timer(1.5, record, (client, 0), {"scored": [9]})
+    late.start()
+    report = ledger.read_settled(client, settle_s=60)
+    late.join()
+    assert (report.complete, report.pending, report.scored) == (True, 0, 10)
+
+
+def test_a_look_ends_although_more_is_always_pending(client):
+    record(client, 0, [(0, 9)], scored=range(9))
+    report = ledger.read_settled(client, settle_s=1)
+    assert (report.complete, report.pending, report.missing) == (False, 0, 1)
+
+
 def test_the_command_prints_it_and_says_by_its_status(client, database, monkeypatch):
     from app.__main__ import cli
 
     monkeypatch.setenv("WEIR_CLICKHOUSE_URL", database.clickhouse_url)
     monkeypatch.setenv("WEIR_CLICKHOUSE_DATABASE", database.clickhouse_database)
+    monkeypatch.setenv("WEIR_LEDGER_SETTLE_S", "0")
     monkeypatch.setenv("COLUMNS", "220")
     record(client, 0, [(0, 9)], scored=range(9), rejected=[9])
     whole = CliRunner().invoke(cli, ["ledger"])

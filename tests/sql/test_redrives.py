@@ -113,6 +113,7 @@ def weir_ledger(database, monkeypatch):
 
     monkeypatch.setenv("WEIR_CLICKHOUSE_URL", database.clickhouse_url)
     monkeypatch.setenv("WEIR_CLICKHOUSE_DATABASE", database.clickhouse_database)
+    monkeypatch.setenv("WEIR_LEDGER_SETTLE_S", "0")
     monkeypatch.setenv("COLUMNS", "220")
     return CliRunner().invoke(cli, ["ledger"])
 

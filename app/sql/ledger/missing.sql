@@ -2,7 +2,7 @@
 -- title: Offsets that were read and not answered
 -- grain: service, source_topic, source_partition, first
 -- source: see ledger/partitions
--- value: count (offsets; those that the log itself lacks are among them)
+-- value: count (offsets; those that the log itself lacks are among them, those of unsettled entries are not)
 -- panel: table
 -- Between two neighbours of {a stretch's edge, an answered offset, ...} that are more than 1 apart lie missing offsets.
 WITH
@@ -21,6 +21,7 @@ WITH
                                               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS covered
                 FROM ledger
                 WHERE role = 'scorer' AND {service:String} IN ('', service)
+                    AND (recorded_at <= now() - {settle_s:UInt32} OR {settle_s:UInt32} = 0)
             )
         )
         GROUP BY service, source_topic, source_partition, stretch
