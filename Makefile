@@ -62,7 +62,7 @@ generated: $(READY)  ## write what is generated: metrics page, settings table, d
 	$(BIN)/python infra/generate.py
 
 jars:
-	@java -version >/dev/null 2>&1 && $(MAKE) --no-print-directory kafka || echo "no Apache Kafka: it needs Java 17, and Maven to fetch it; what needs it is skipped and says so"
+	@java -XX:-UsePerfData -version >/dev/null 2>&1 && $(MAKE) --no-print-directory kafka || echo "no Apache Kafka: it needs Java 17, and Maven to fetch it; what needs it is skipped and says so"
 
 kafka: .weir/kafka/.ready  ## Apache Kafka's jars, for WEIR_EMBEDDED_BROKER=kafka and its tests (needs Maven and Java 17)
 

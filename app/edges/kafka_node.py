@@ -15,6 +15,7 @@ from app.core.errors import Unavailable
 
 JAVA_MAJOR = 17  # what Kafka 4 is compiled for
 FORMAT_WITHIN_S = 60.0
+QUIET = "-XX:-UsePerfData"  # else Java keeps its counters in /tmp/hsperfdata_<user>, whatever java.io.tmpdir says
 
 # auto.create is off as in production: a missing topic must be seen.
 # The offsets topic is made when the first group joins: 4 partitions instead of 50 make that join faster.
@@ -110,7 +111,7 @@ def find_java() -> str:
     remedy = f"install Java {JAVA_MAJOR} or later (a JRE will do), or leave WEIR_EMBEDDED_BROKER at tansu"
     if java is None:
         raise Unavailable("Apache Kafka needs Java, and there is none", where=home or "PATH", remedy=remedy)
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False, timeout=30).stderr
+    said = subprocess.run([java, QUIET, "-version"], capture_output=True, text=True, check=False, timeout=30).stderr
     version = re.search(r'version "(\d+)', said)
     if version is None or int(version[1]) < JAVA_MAJOR:
         raise Unavailable(
@@ -142,6 +143,8 @@ def _java(libs: Path, directory: Path, heap_mib: int) -> tuple[str, ...]:
         java,
         *_memory(heap_mib),
         "-Djava.awt.headless=true",
+        QUIET,
+        f"-Djava.io.tmpdir={directory}",
         f"-Dlog4j2.configurationFile={logging}",
         "-cp",
         f"{jars}/*",

@@ -48,18 +48,21 @@ def measure(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """All configurations in turns, round by round, each right after its limit, then the peers.
 
+    A configuration whose rounds do not agree is measured again, until they do or there are most_rounds of them.
     peers: compared with the first configuration, which has the features inside. rounds: 0 takes the protocol's.
     Returns an entry per configuration, and one per peer.
     """
-    protocol = judge.protocol
+    protocol, rounds = judge.protocol, rounds or judge.protocol.rounds
     rates: dict[str, list[limit.Rate]] = defaultdict(list)
     drained: dict[str, list[Drained]] = defaultdict(list)
     took: dict[str, list[peers_in_turn.Took]] = defaultdict(list)
     beside: dict[int, float] = {}       # round -> what the peers of that round are compared with
     if stand.broker == "kafka":
         _warm_up(stand, protocol.drain_rows, say)
-    for turn in range(rounds or protocol.rounds):
+    for turn in range(max(rounds, protocol.most_rounds)):
         for case in configurations:
+            if turn >= rounds and judge.agree(_ratios(drained[case.name], rates[case.name])):
+                continue
             model = stand.service(case.workload).bundle / "model.onnx"
             alone = limit.headline(model, case.workload.features, protocol.limit_s)
             try:
@@ -76,15 +79,19 @@ def measure(
                 f"round {turn + 1}  {case.name:32} {found.events_per_s:>9,.0f}/s  limit {alone.per_s:>9,.0f}/s  "
                 f"ratio {found.events_per_s / alone.per_s:.2f}  CPU {found.scorer_us:.1f} + {found.broker_us:.1f} us"
             )
-        for peer in peers if turn < protocol.peer_rounds else ():
+        for peer in peers if turn < min(rounds, protocol.peer_rounds) else ():
             took[peer.name].append(peers_in_turn.take(stand, stand.service(INSIDE), peer, turn, judge))
             say(f"round {turn + 1}  peer {peer.name:27} {took[peer.name][-1].events_per_s:>9,.0f}/s")
     entries = [
         entry(stand.broker, case, drained[case.name], rates[case.name], judge)
         for case in configurations if drained[case.name]
     ]  # fmt: skip
-    ours = [beside.get(turn, math.nan) for turn in range(min(protocol.peer_rounds, rounds or protocol.rounds))]
+    ours = [beside.get(turn, math.nan) for turn in range(min(rounds, protocol.peer_rounds))]
     return entries, [peers_in_turn.entry(peer, took[peer.name], ours, judge) for peer in peers]
+
+
+def _ratios(drained: Sequence[Drained], rates: Sequence[limit.Rate]) -> list[float]:
+    return ratios([one.events_per_s for one in drained], [rate.per_s for rate in rates])
 
 
 def _warm_up(stand: Stand, rows: int, say: Say) -> None:
@@ -111,7 +118,7 @@ def entry(
     broker: str, case: Case, drained: Sequence[Drained], rates: Sequence[limit.Rate], judge: Judge
 ) -> dict[str, Any]:
     """The rounds of one configuration, as the JSON has them."""
-    found = ratios([one.events_per_s for one in drained], [rate.per_s for rate in rates])
+    found = _ratios(drained, rates)
     for one in drained:
         judge.whole(case.name, one.faults)
         judge.foreign(case.name, one.foreign)

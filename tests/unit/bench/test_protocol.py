@@ -12,6 +12,7 @@ from tests.bench.protocol import (
     QUICK,
     VERSION,
     Judge,
+    agreement,
     finite,
     median,
     percentiles,
@@ -54,6 +55,15 @@ def test_rounds_that_differ_too_much_are_refused():
     assert judge.valid
     judge.spread("shaky", [1.0, 2.0, 1.5])
     assert judge.broken == ["shaky: rounds differ by 67% of their median, allowed are 25%"]
+
+
+@pytest.mark.parametrize(("values", "found"), [
+    ([], 0.0), ([1.0], 0.0), ([1.0, 0.5], 2 / 3), ([1.0, 0.9, 0.5], 5 / 9), ([0.5, 1.0, 0.9, 0.95], 0.1 / 0.95),
+    ([0.4, 1.0, 0.5, 0.9, 0.6], 0.4),
+])  # fmt: skip
+def test_of_many_rounds_three_must_agree(values, found):
+    assert agreement(values) == pytest.approx(found)
+    assert Judge(FULL).agree(values) is (found <= FULL.max_spread)
 
 
 def test_a_busy_machine_a_late_generator_and_a_lost_request_are_refused_once_each():
