@@ -173,7 +173,7 @@ def test_a_look_waits_until_the_other_half_is_in(client):
     assert (report.complete, report.pending, report.scored) == (True, 0, 10)
 
 
-def test_a_look_ends_although_more_is_always_pending(client):
+def test_a_look_ends_when_what_was_pending_has_had_its_time(client):
     record(client, 0, [(0, 9)], scored=range(9))
     report = ledger.read_settled(client, settle_s=1)
     assert (report.complete, report.pending, report.missing) == (False, 0, 1)
