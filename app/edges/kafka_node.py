@@ -15,7 +15,7 @@ from app.core.errors import Unavailable
 
 JAVA_MAJOR = 17  # what Kafka 4 is compiled for
 FORMAT_WITHIN_S = 60.0
-QUIET = "-XX:-UsePerfData"  # else Java keeps its counters in /tmp/hsperfdata_<user>, whatever java.io.tmpdir says
+QUIET = "-XX:-UsePerfData"  # else Java keeps counters in the machine's temporary folder, whatever java.io.tmpdir says
 
 # auto.create is off as in production: a missing topic must be seen.
 # The offsets topic is made when the first group joins: 4 partitions instead of 50 make that join faster.
