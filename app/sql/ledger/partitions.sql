@@ -13,7 +13,7 @@
 -- duplicates: rows beyond one for a (topic, partition, offset, variant) of predictions, or an offset of dead letters
 -- stray:      offsets answered that no entry covers
 -- pending:    offsets that would be missing or stray, but for less than settle_s seconds: entries and answers are topics of
---             their own and never recorded in one moment
+--             their own and never recorded in one moment; none if settle_s is 0, whatever the server's clock did meanwhile
 -- both:       offsets with a prediction and a dead letter: scored in one life of a scorer, rejected in another; no fault
 -- unbalanced: entries whose own counts do not add up (read = scored + rejected)
 WITH
