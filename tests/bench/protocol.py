@@ -63,7 +63,7 @@ FULL = Protocol(
     memory_s=600.0, memory_backlog_rows=2_000_000, recorder_rows=400_000,
 )  # fmt: skip
 QUICK = Protocol(
-    quick=True, rounds=2, peer_rounds=1, scale_rounds=1, most_rounds=3, drain_rows=400_000,
+    quick=True, rounds=2, peer_rounds=1, scale_rounds=1, most_rounds=4, drain_rows=400_000,
     peer_s=6.0, peer_rows=40_000, limit_s=0.5, latency_s=4.0, latency_warm_s=60.0,
     memory_s=12.0, memory_backlog_rows=200_000, recorder_rows=100_000,
 )  # fmt: skip
@@ -86,8 +86,7 @@ class Judge:
     def spread(self, what: str, values: Sequence[float]) -> None:
         """Rounds that differ too much say nothing about what was measured."""
         if not self.agree(values):
-            found = agreement(values)
-            allowed = self.protocol.max_spread
+            found, allowed = agreement(values), self.protocol.max_spread
             self.refuse(f"{what}: rounds differ by {found:.0%} of their median, allowed are {allowed:.0%}")
 
     def agree(self, values: Sequence[float]) -> bool:
