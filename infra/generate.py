@@ -1,8 +1,8 @@
 """Write what is generated from the code (`make generated`); a test says when a page is stale.
 
-infra/metrics.md                    from app.metrics.METRICS
-infra/grafana/dashboards/*.json     from METRICS, and from the SQL files under app/sql that name a panel
-README.md, between its markers      settings from app/settings.py, commands from the command line itself
+infra/metrics.md                    from weir.metrics.METRICS
+infra/grafana/dashboards/*.json     from METRICS, and from the SQL files under app/weir/sql that name a panel
+README.md, between its markers      settings from app/weir/settings.py, commands from the command line itself
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # run as a script
 
 import typer  # noqa: E402
-
-from app import metrics  # noqa: E402
-from app.edges import sql_files  # noqa: E402
-from app.settings import Settings  # noqa: E402
+from weir import metrics  # noqa: E402
+from weir.edges.clickhouse import sql_files  # noqa: E402
+from weir.settings import Settings  # noqa: E402
 
 PROMETHEUS = {"type": "prometheus", "uid": "prometheus"}
 CLICKHOUSE = {"type": "grafana-clickhouse-datasource", "uid": "clickhouse"}
@@ -35,8 +34,8 @@ BEGIN_WITH = {"ids": "[]", "limit": "100", "settle_s": str(Settings.model_fields
 
 
 def settings_table() -> str:
-    """Every setting: variable, default, and the comment that stands beside it in app/settings.py."""
-    text = (ROOT / "app/settings.py").read_text()
+    """Every setting: variable, default, and the comment that stands beside it in app/weir/settings.py."""
+    text = (ROOT / "app/weir/settings.py").read_text()
     lines = text.splitlines()
     classes = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
     rows = ["| variable | default | meaning |", "|---|---|---|"]
@@ -69,7 +68,7 @@ def _default(value: ast.expr) -> str:
 
 def commands_table() -> str:
     """Every command of `weir` with the first sentence of its help."""
-    from app.__main__ import cli  # noqa: PLC0415 - the other pages can be made without the whole command line
+    from weir.__main__ import cli  # noqa: PLC0415 - the other pages can be made without the whole command line
 
     rows = ["| command | does |", "|---|---|"]
     rows += [f"| `{name}` | {text} |" for name, text in _commands(typer.main.get_command(cli), "weir")]
@@ -111,7 +110,7 @@ def metrics_dashboard() -> dict[str, Any]:
 
 
 def sql_dashboard() -> dict[str, Any]:
-    """One ClickHouse panel per SQL file under app/sql whose header names a panel kind (`-- panel: table`)."""
+    """One ClickHouse panel per SQL file under app/weir/sql whose header names a panel kind (`-- panel: table`)."""
     panels = []
     boxes: set[str] = set()
     for path in sorted(sql_files.FOLDER.rglob("*.sql")):

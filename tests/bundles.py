@@ -10,10 +10,9 @@ import numpy as np
 import onnx
 import pyarrow as pa
 from onnx import TensorProto, helper, numpy_helper
-
-from app.core.bundle import Bundle
-from app.core.signature import Dtype, Input, JoinKey, Policy, Signature, Source
-from app.edges import bundle_writer
+from weir.core.bundle import Bundle
+from weir.core.signature import Dtype, Input, JoinKey, Policy, Signature, Source
+from weir.edges.bundles import writer as bundle_writer
 
 SERVICE = "tiny"
 

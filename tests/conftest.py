@@ -14,8 +14,8 @@ from tests.kafka_cluster import kafka_libs
 from tests.redis_server import redis_server
 
 if TYPE_CHECKING:
-    from app.edges.embedded import Stack
-    from app.settings import Settings
+    from weir.edges.embedded.stack import Stack
+    from weir.settings import Settings
 
 hypothesis.settings.register_profile("weir", deadline=None)  # a busy machine is no finding
 hypothesis.settings.load_profile("weir")
@@ -58,8 +58,8 @@ def broker(request: pytest.FixtureRequest) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Broker, ClickHouse and schema registry, started once per broker; use topics and databases of your own."""
-    from app.edges.embedded import Stack  # tests without it need no extras
-    from app.settings import Settings
+    from weir.edges.embedded.stack import Stack  # tests without it need no extras
+    from weir.settings import Settings
 
     with Stack(Settings(home=tmp_path_factory.mktemp("home"), **broker_settings(request))) as running:
         yield running
@@ -76,7 +76,7 @@ def redis_url() -> Iterator[str]:
 @pytest.fixture(params=["lmdb", "redis"])
 def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Settings of an empty home, once with the embedded online store and once with Redis."""
-    from app.settings import Settings
+    from weir.settings import Settings
 
     url = "lmdb" if request.param == "lmdb" else request.getfixturevalue("redis_url")
     return Settings(home=tmp_path, online_store=url, lookup_budget_ms=10_000)  # not what these tests are about

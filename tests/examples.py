@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import fastavro
-
-from app.core.contract import Contract
-from app.settings import ROOT
-from app.wire import frame
+from weir.core.contract import Contract
+from weir.settings import ROOT
+from weir.wire import frame
 
 SCHEMAS = ROOT / "schemas"
 RECORDS = tuple(sorted(path.name for path in SCHEMAS.iterdir() if path.is_dir()))

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from confluent_kafka import Consumer, TopicPartition
-
-from app.edges.kafka import client_config
-from app.settings import Settings
+from weir.edges.kafka.client import client_config
+from weir.settings import Settings
 
 ANSWER_S = 10.0
 Source = tuple[str, int]        # topic, partition

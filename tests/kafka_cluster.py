@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Self
 import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from weir.core.errors import Unavailable
+from weir.edges.embedded import kafka_node, leash
+from weir.edges.embedded.service import HOST, free_port
+from weir.settings import ROOT, Settings
 
-from app.core.errors import Unavailable
-from app.edges import kafka_node, leash
-from app.edges.service import HOST, free_port
-from app.settings import ROOT, Settings
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from app.edges.embedded import Stack
+    from weir.edges.embedded.stack import Stack
 
 HEAP_MIB = 256          # three of them beside everything else
 START_S = 120.0         # three Java processes on two busy cores

@@ -13,18 +13,18 @@ from uuid import uuid4
 
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka import Producer as RdProducer
+from weir.agents.scorer.agent import group_of
+from weir.core.contract import requests_topic, subject_of
+from weir.core.signature import Signature
+from weir.edges.embedded.leash import Child
+from weir.edges.embedded.stack import Stack
+from weir.edges.kafka.client import bounds, client_config
+from weir.edges.kafka.topics import declared, ensure
+from weir.edges.schemas.registry import Registry
+from weir.wire import request_contract
+from weir.wire.decode import Decoder
+from weir.wire.encode import Encoder
 
-from app.agents.scorer import group_of
-from app.core.contract import requests_topic, subject_of
-from app.core.signature import Signature
-from app.edges.embedded import Stack
-from app.edges.kafka import bounds, client_config
-from app.edges.leash import Child
-from app.edges.schema_registry import Registry
-from app.edges.topics import declared, ensure
-from app.wire import request_contract
-from app.wire.decode import Decoder
-from app.wire.encode import Encoder
 from tests import tiny_requests as tiny
 from tests.bundles import SIGNATURE, tiny_bundle
 from tests.group_offsets import committed_by

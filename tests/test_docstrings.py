@@ -3,8 +3,7 @@
 import ast
 
 import pytest
-
-from app.settings import ROOT
+from weir.settings import ROOT
 
 FILES = sorted(path for folder in ("app", "feature_repo") for path in (ROOT / folder).rglob("*.py"))
 NOISE = ("TODO", "FIXME", "XXX", "HACK")

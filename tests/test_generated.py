@@ -1,8 +1,8 @@
 """What is generated from the code is as the code says."""
 
 import pytest
+from weir.settings import ROOT
 
-from app.settings import ROOT
 from infra import generate
 
 
@@ -24,7 +24,7 @@ def test_generated_pages_are_fresh(pages, page):
 
 
 def test_every_setting_is_in_the_table_with_a_meaning():
-    from app.settings import Settings
+    from weir.settings import Settings
 
     rows = [line.split(" | ") for line in generate.settings_table().splitlines() if line.startswith("| `WEIR_")]
     assert [row[0] for row in rows] == [f"| `WEIR_{name.upper()}`" for name in Settings.model_fields]

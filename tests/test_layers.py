@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from weir.settings import ROOT
 
-from app.settings import ROOT
-
-APP = ROOT / "app"
+APP = ROOT / "app" / "weir"
 STAGES = {"wire", "scoring", "recording", "rolling", "monitor", "learn", "respond"}
-SHELLS = {"agents", "cli", "demo", "web", "__main__"}
+SHELLS = {"agents", "operations", "cli", "demo", "web", "__main__"}
 GROUND = {"settings", "metrics", "telemetry"}
 
 # area -> areas of app that it may import beside itself; a missing area is a fault, so that a new one is thought about
@@ -30,7 +29,7 @@ FAUST_AREAS = {"agents", "edges"}
 CLOCKS = {"time", "random", "os"}   # time, randomness and environment are arguments of a stage
 PURE = STAGES | {"core"}
 TRAINING = {"lightgbm", "sklearn", "pandas", "onnx", "feast", "river", "duckdb", "chdb", "ibis", "dask", "scipy"}
-WORKER_MODULES = ("app.cli.worker", "app.agents.scorer")
+WORKER_MODULES = ("weir.cli.worker", "weir.agents.scorer.agent")
 
 
 def sources() -> Iterator[tuple[Path, str]]:
@@ -49,8 +48,8 @@ def imported(path: Path) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno}: relative import"
             assert node.module
-            if node.module == "app":
-                yield from ((node.lineno, f"app.{name.name}") for name in node.names)
+            if node.module == "weir":
+                yield from ((node.lineno, f"weir.{name.name}") for name in node.names)
             else:
                 yield node.lineno, node.module
 
@@ -60,19 +59,19 @@ CASES = [pytest.param(path, area, id=str(path.relative_to(ROOT))) for path, area
 
 @pytest.mark.parametrize(("path", "area"), CASES)
 def test_imports_point_one_way(path, area):
-    assert area in ALLOWED, f"app/{area} is not in the list of layers"
+    assert area in ALLOWED, f"app/weir/{area} is not in the list of layers"
     allowed = ALLOWED[area] | {area}
     faults = [
         f"{path}:{line}: {area} imports {name}"
         for line, name in imported(path)
-        if name.split(".")[0] == "app" and name.split(".")[1] not in allowed
+        if name.split(".")[0] == "weir" and name.split(".")[1] not in allowed
     ]
     assert not faults, "\n".join(faults)
 
 
 @pytest.mark.parametrize(("path", "area"), [case for case in CASES if case.values[1] == "core"])
 def test_core_needs_numpy_and_pyarrow_only(path, area):
-    allowed = sys.stdlib_module_names | CORE_LIBRARIES | {"app"}
+    allowed = sys.stdlib_module_names | CORE_LIBRARIES | {"weir"}
     faults = [f"{path}:{line}: {name}" for line, name in imported(path) if name.split(".")[0] not in allowed]
     assert not faults, "\n".join(faults)
 
@@ -99,11 +98,11 @@ def loaded_by(program: str) -> set[str]:
 
 @pytest.mark.parametrize("module", WORKER_MODULES)
 def test_a_worker_loads_no_training_library(module):
-    if not (ROOT / f"{module.replace('.', '/')}.py").exists():
+    if not (ROOT / "app" / f"{module.replace('.', '/')}.py").exists():
         pytest.skip(f"{module} is not part of this checkout")
     assert loaded_by(f"import {module}") & TRAINING == set()
 
 
 def test_the_command_line_starts_without_what_its_commands_need():
-    loaded = loaded_by("import app.__main__")
+    loaded = loaded_by("import weir.__main__")
     assert loaded & (TRAINING | {"faust", "confluent_kafka", "onnxruntime", "pyarrow"}) == set()

@@ -7,13 +7,13 @@ from functools import cache
 
 import numpy as np
 import pyarrow as pa
+from weir.core.contract import Contract, requests_topic, subject_of
+from weir.core.rejects import Reason, Stage
+from weir.core.signature import Signature
+from weir.settings import ROOT
+from weir.wire import request_contract
+from weir.wire.encode import Encoder
 
-from app.core.contract import Contract, requests_topic, subject_of
-from app.core.rejects import Reason, Stage
-from app.core.signature import Signature
-from app.settings import ROOT
-from app.wire import request_contract
-from app.wire.encode import Encoder
 from tests.bundles import SERVICE, SIGNATURE
 
 AT_MS = 1_372_636_800_000

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from weir.core.errors import Unavailable
 
-from app.core.errors import Unavailable
 from tests.bench import latency, limit, machine, memory, recorder, report, scale, stages, throughput
 from tests.bench.peers import run
 from tests.bench.protocol import BROKERS, FULL, QUICK, Judge, Say

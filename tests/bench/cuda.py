@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
+from weir.edges.bundles.onnx_model import CUDA, Model
 
-from app.edges.onnx_model import CUDA, Model
 from tests.bench.limit import BATCHES
 from tests.bundles import network
 

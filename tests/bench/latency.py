@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from weir.edges.kafka.client import client_config
+from weir.settings import ROOT
 
-from app.edges.kafka import client_config
-from app.settings import ROOT
 from tests.bench import log, metrics
 from tests.bench.drain import SLOWEST_PER_S, Case, drain, joined
 from tests.bench.machine import Bystanders

@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.settings import ROOT
+from weir.settings import ROOT
+
 from tests.bench.workload import INSIDE
 
 if TYPE_CHECKING:

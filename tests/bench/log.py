@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from confluent_kafka import Consumer, TopicPartition
-
-from app.edges.kafka import client_config
-from app.edges.schema_registry import Registry
-from app.settings import Settings
-from app.wire.decode import Decoder
+from weir.edges.kafka.client import client_config
+from weir.edges.schemas.registry import Registry
+from weir.settings import Settings
+from weir.wire.decode import Decoder
 
 READ_S = 60.0
 MAX_BYTES = 10**8

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-
-from app.settings import ROOT
+from weir.settings import ROOT
 
 PACKAGES = (
     "weir", "faust-streaming", "confluent-kafka", "pyarrow", "numpy", "pyruhvro", "onnxruntime-gpu", "onnxruntime",

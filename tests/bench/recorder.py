@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 import numpy as np
+from weir.edges.clickhouse import migrations
 
-from app.edges import migrations
 from tests.bench import log, metrics
 from tests.bench.drain import SLOWEST_PER_S, Case, drain, joined
 from tests.bench.protocol import Judge, Say

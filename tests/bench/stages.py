@@ -15,12 +15,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from app.settings import ROOT, load
+from weir.settings import ROOT, load
+
 from tests.bench.protocol import Judge, Say, median
 from tests.waiting import until
 
 if TYPE_CHECKING:
-    from app.core.batch import MicroBatch
+    from weir.core.batch import MicroBatch
+
     from tests.bench.stand import Stand
     from tests.bench.workload import Workload
 
@@ -55,8 +57,8 @@ def measure(stand: Stand, workload: Workload, judge: Judge, say: Say) -> dict[st
 
 
 def _main(rows: int) -> dict[str, dict[str, float]]:
-    from app.agents.parts import open_parts
-    from app.telemetry import Telemetry
+    from weir.agents.scorer.parts import open_parts
+    from weir.telemetry import Telemetry
 
     settings = load()
     _, parts = open_parts(settings, Telemetry())
@@ -90,9 +92,9 @@ def _fetch(rows: int) -> tuple[list[MicroBatch], float, float]:
 
     Also microseconds per record, of the clock and of CPU, from the first chunk on: joining the group is not fetching.
     """
-    from app.core.batch import ClosedBy, MicroBatch
-    from app.core.contract import requests_topic
-    from app.edges.poller import Poller
+    from weir.core.batch import ClosedBy, MicroBatch
+    from weir.core.contract import requests_topic
+    from weir.edges.kafka.poller import Poller
 
     settings = load()
     found: list[MicroBatch] = []
@@ -124,7 +126,7 @@ def _fetch(rows: int) -> tuple[list[MicroBatch], float, float]:
 
 
 def _write(producer: Any, scored: Any) -> None:
-    from app.agents.delivery import PREDICTIONS
+    from weir.agents.scorer.delivery import PREDICTIONS
 
     for chunk, written in zip(scored.batch.chunks, scored.written, strict=True):
         producer.write(PREDICTIONS, chunk.source.partition, written.predictions)
@@ -133,8 +135,8 @@ def _write(producer: Any, scored: Any) -> None:
 
 def _routed(scorer: Any, batches: list[MicroBatch]) -> dict[str, float]:
     """Microseconds of computing an event when a route spreads requests over so many variants of the same model."""
-    from app.scoring.predict import Scorer
-    from app.scoring.route import Route
+    from weir.scoring.predict import Scorer
+    from weir.scoring.route import Route
 
     found = {}
     few = batches[: max(1, ROUTED_ROWS // 4096)]

@@ -16,23 +16,23 @@ import numpy as np
 import pyarrow as pa
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
+from weir.core.contract import subject_of
+from weir.core.errors import Unavailable
+from weir.core.features import ServicePlan
+from weir.core.signature import Signature
+from weir.edges.embedded.leash import Child
+from weir.edges.embedded.stack import Stack
+from weir.edges.features import plan as feature_plan
+from weir.edges.features.store.record_layout import encode_key, layout_of
+from weir.edges.features.store.record_store import Write, open_store
+from weir.edges.kafka.client import REACH_S, bounds, client_config
+from weir.edges.kafka.topics import ensure
+from weir.edges.schemas.folder import topics as declared
+from weir.edges.schemas.registry import Registry
+from weir.settings import ROOT, Settings
+from weir.wire import request_contract
+from weir.wire.encode import Encoder
 
-from app.core.contract import subject_of
-from app.core.errors import Unavailable
-from app.core.features import ServicePlan
-from app.core.signature import Signature
-from app.edges import feature_plan
-from app.edges.embedded import Stack
-from app.edges.kafka import REACH_S, bounds, client_config
-from app.edges.leash import Child
-from app.edges.record_layout import encode_key, layout_of
-from app.edges.record_store import Write, open_store
-from app.edges.schema_folder import topics as declared
-from app.edges.schema_registry import Registry
-from app.edges.topics import ensure
-from app.settings import ROOT, Settings
-from app.wire import request_contract
-from app.wire.encode import Encoder
 from tests.bench import metrics
 from tests.bench import workload as work
 from tests.bench.workload import Workload

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
-from app.core.errors import WeirError
+from weir.core.errors import WeirError
+
 from tests.bench import limit, peers_in_turn
 from tests.bench.drain import STAGES, Case, Drained, drain
 from tests.bench.peers.run import Peer

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-
-from app.core.bundle import Bundle
-from app.core.features import ServicePlan
-from app.core.signature import Input, JoinKey, Policy, Signature, Source
+from weir.core.bundle import Bundle
+from weir.core.features import ServicePlan
+from weir.core.signature import Input, JoinKey, Policy, Signature, Source
 
 Floats = npt.NDArray[np.float32]
 
@@ -75,7 +74,7 @@ def rows(n: int, features: int, seed: int = SEED) -> Floats:
 
 def bundle(workload: Workload, into: Path, plan: ServicePlan | None = None) -> Path:
     """The workload's bundle under `into`; built again only when it is not there."""
-    from app.edges import bundle_writer
+    from weir.edges.bundles import writer as bundle_writer
 
     note = into / f"{workload.service}-{workload.features}-{plan.fingerprint[:12] if plan else 'none'}.path"
     if note.is_file() and (path := into / note.read_text()).is_dir():
@@ -99,8 +98,7 @@ def bundle(workload: Workload, into: Path, plan: ServicePlan | None = None) -> P
 @cache
 def _trained(features: int) -> tuple[Any, Floats, Floats, Floats]:
     import lightgbm as lgb
-
-    from app.edges.lightgbm_onnx import convert
+    from weir.edges.bundles.lightgbm_onnx import convert
 
     matrix = rows(TRAINING_ROWS, features)
     random = np.random.default_rng(SEED + 1)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.core.errors import Unavailable
-from app.settings import Settings
+from weir.core.errors import Unavailable
+from weir.settings import Settings
+
 from tests.asleep import asleep
 from tests.chaos.scene import Fault, Scene
 from tests.chaos.watch import never_back

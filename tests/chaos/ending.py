@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from app.edges.embedded import WORKER_GRACE_S
+from weir.edges.embedded.stack import WORKER_GRACE_S
+
 from tests.asleep import asleep
 from tests.chaos.load import PARTITIONS
 from tests.chaos.scene import Fault, Scene

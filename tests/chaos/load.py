@@ -9,10 +9,10 @@ import time
 import numpy as np
 import pyarrow as pa
 from confluent_kafka import KafkaError, Message, Producer
+from weir.core.contract import subject_of
+from weir.scoring import identity
+from weir.wire.encode import Encoder
 
-from app.core.contract import subject_of
-from app.scoring import identity
-from app.wire.encode import Encoder
 from tests import tiny_requests as tiny
 from tests.chaos.truth import Truth, source
 from tests.service_under_test import MAX_BYTES, Tiny

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from confluent_kafka import Consumer, TopicPartition
+from weir.edges.kafka.client import bounds, client_config
+from weir.settings import Settings
 
-from app.edges.kafka import bounds, client_config
-from app.settings import Settings
 from tests.waiting import until
 
 READ_S = 60.0

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from weir.core.rejects import Reason, Stage
 
-from app.core.rejects import Reason, Stage
 from tests import tiny_requests as tiny
 from tests.bundles import SIGNATURE, fragile_graph, tiny_bundle, weights_of
 from tests.chaos.scene import Fault, Scene

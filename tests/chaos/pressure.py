@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from app.core.rejects import Reason, Stage
+from weir.core.rejects import Reason, Stage
+
 from tests import tiny_requests as tiny
 from tests.asleep import asleep
 from tests.chaos.scene import Fault, Scene

@@ -17,18 +17,18 @@ from pathlib import Path
 from clickhouse_connect.driver import Client
 from confluent_kafka import KafkaException
 from prometheus_client.parser import text_string_to_metric_families
+from weir.agents.recorder.agent import GROUP as RECORDER
+from weir.agents.scorer.agent import group_of
+from weir.core.errors import Refused, Unavailable
+from weir.core.signature import Signature
+from weir.edges.clickhouse import migrations
+from weir.edges.clickhouse.client import answering, connect
+from weir.edges.embedded.leash import Child
+from weir.edges.kafka.client import bounds
+from weir.edges.kafka.topics import declared, ensure
+from weir.edges.schemas.registry import Registry, publish
+from weir.settings import Settings
 
-from app.agents.recorder import GROUP as RECORDER
-from app.agents.scorer import group_of
-from app.core.errors import Refused, Unavailable
-from app.core.signature import Signature
-from app.edges import migrations
-from app.edges.clickhouse import answering, connect
-from app.edges.kafka import bounds
-from app.edges.leash import Child
-from app.edges.schema_registry import Registry, publish
-from app.edges.topics import declared, ensure
-from app.settings import Settings
 from tests.bundles import SIGNATURE, tiny_bundle
 from tests.chaos import rollups
 from tests.chaos.load import Load

@@ -6,9 +6,10 @@ import os
 import signal
 from collections.abc import Sequence
 
-from app.edges import embedded_clickhouse
-from app.edges.embedded import Stack
-from app.edges.embedded_broker import answers
+from weir.edges.embedded import clickhouse as embedded_clickhouse
+from weir.edges.embedded.stack import Stack
+from weir.edges.embedded.tansu import answers
+
 from tests.waiting import until
 
 BACK_S = 60.0       # a Java broker that recovers its log, on two busy cores

@@ -7,9 +7,10 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from app.edges import migrations
-from app.edges.leash import Child
-from app.settings import ROOT
+from weir.edges.clickhouse import migrations
+from weir.edges.embedded.leash import Child
+from weir.settings import ROOT
+
 from tests.asleep import asleep
 from tests.chaos import rollups
 from tests.chaos.scene import LOOK_S, READ, Fault, Scene

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from weir.core.rejects import Reason, Stage
+from weir.edges.features import plan as feature_plan
 
-from app.core.rejects import Reason, Stage
-from app.edges import feature_plan
 from tests.bundles import tiny_bundle
 from tests.chaos.scene import Fault, Scene
 from tests.integration.test_feature_outage import PLAN, QUICK, WITH_POLICIES, fill

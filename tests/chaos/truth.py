@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from weir.core.chunk import Partition
+from weir.core.signature import Signature
 
-from app.core.chunk import Partition
-from app.core.signature import Signature
 from tests import bundles
 from tests import tiny_requests as tiny
 from tests.chaos.log import Log

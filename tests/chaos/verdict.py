@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from clickhouse_connect.driver import Client
+from weir.core.contract import subject_of
+from weir.edges.clickhouse import ledger
+from weir.edges.kafka.client import bounds
+from weir.scoring import identity
+from weir.wire.decode import Decoder
 
-from app.core.contract import subject_of
-from app.edges import ledger
-from app.edges.kafka import bounds
-from app.scoring import identity
-from app.wire.decode import Decoder
 from tests import bundles
 from tests.chaos import log, rollups
 from tests.chaos.truth import Answers, Truth, matrix, source

@@ -10,8 +10,8 @@ from typing import Any
 
 import psutil
 from confluent_kafka import KafkaException
+from weir.agents.scorer.agent import group_of
 
-from app.agents.scorer import group_of
 from tests.chaos.scene import Scene
 from tests.group_offsets import Source, committed_by
 

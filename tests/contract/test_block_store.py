@@ -7,11 +7,11 @@ import threading
 import numpy as np
 import pytest
 from clickhouse_connect.driver.exceptions import OperationalError
+from weir.core.block import Block
+from weir.core.chunk import Partition
+from weir.core.errors import Refused, Unavailable
+from weir.recording import tables
 
-from app.core.block import Block
-from app.core.chunk import Partition
-from app.core.errors import Refused, Unavailable
-from app.recording import tables
 from tests.doubles import records
 from tests.doubles.blocks import MemoryBlocks
 from tests.ports import free_port
@@ -46,8 +46,8 @@ class InMemory:
 
 class InClickHouse:
     def __init__(self, settings):
-        from app.edges.block_store import ClickHouseBlocks
-        from app.edges.clickhouse import connect
+        from weir.edges.clickhouse.blocks import ClickHouseBlocks
+        from weir.edges.clickhouse.client import connect
 
         self.store, self.client = ClickHouseBlocks(settings, "test"), connect(settings)
 
@@ -118,7 +118,7 @@ def test_announcing_at_the_same_time_has_one_winner(kept):
 
 def test_a_forgotten_token_is_replaced_by_what_the_table_holds(client, database, monkeypatch):
     """As if 10,000 inserts had gone by since a block of which only a part came in."""
-    from app.edges import block_store
+    from weir.edges.clickhouse import blocks as block_store
 
     kept = InClickHouse(database)
     monkeypatch.setattr(block_store, "REMEMBERED_BLOCKS", 3)
@@ -139,7 +139,7 @@ def test_a_forgotten_token_is_replaced_by_what_the_table_holds(client, database,
 
 def test_a_repeat_brings_no_outcome_back_that_was_corrected(client, database, monkeypatch):
     """The table has replaced the first outcome by the second of the same block, and has forgotten the token."""
-    from app.edges import block_store
+    from weir.edges.clickhouse import blocks as block_store
 
     kept = InClickHouse(database)
     monkeypatch.setattr(block_store, "REMEMBERED_BLOCKS", 3)
@@ -173,7 +173,7 @@ class FailsOnce:
 
 def test_an_insert_that_is_tried_again_too_late_is_a_repeat(client, database, monkeypatch):
     """A recorder sleeps before its second try; by then another has written the block, and the token is forgotten."""
-    from app.edges import block_store
+    from weir.edges.clickhouse import blocks as block_store
 
     zombie, other = InClickHouse(database), InClickHouse(database)
     monkeypatch.setattr(block_store, "REMEMBERED_BLOCKS", 3)
@@ -193,7 +193,7 @@ def test_an_insert_that_is_tried_again_too_late_is_a_repeat(client, database, mo
 @pytest.mark.parametrize("part", ["rows", "rejects"])
 def test_an_insert_long_after_its_announcement_is_a_repeat(client, database, monkeypatch, part):
     """A recorder sleeps before its first try, of either table; meanwhile another one has written the block."""
-    from app.edges import block_store
+    from weir.edges.clickhouse import blocks as block_store
 
     zombie, other = InClickHouse(database), InClickHouse(database)
     monkeypatch.setattr(block_store, "REMEMBERED_BLOCKS", 3)
@@ -226,7 +226,7 @@ def test_outcomes_of_very_many_months_fit_one_insert(client, database):
 
 
 def test_a_store_that_is_away_is_tried_for_the_budget_and_then_given_up(stack):
-    from app.edges.block_store import ClickHouseBlocks
+    from weir.edges.clickhouse.blocks import ClickHouseBlocks
 
     away = stack.settings.model_copy(
         update={"clickhouse_url": f"http://127.0.0.1:{free_port()}", "sink_budget_s": 0.5}
@@ -238,7 +238,7 @@ def test_a_store_that_is_away_is_tried_for_the_budget_and_then_given_up(stack):
 
 
 def test_missing_tables_are_refused_at_once(stack):
-    from app.edges.block_store import ClickHouseBlocks
+    from weir.edges.clickhouse.blocks import ClickHouseBlocks
 
     nowhere = stack.settings.model_copy(update={"clickhouse_database": "nowhere"})
     with pytest.raises(Refused, match="run `weir migrate`"):

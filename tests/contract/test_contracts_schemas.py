@@ -4,11 +4,11 @@ import itertools
 import json
 
 import pytest
+from weir.core.errors import Refused
+from weir.edges.schemas import folder as schema_folder
+from weir.wire import shape
+from weir.wire.compatibility import incompatibility
 
-from app.core.errors import Refused
-from app.edges import schema_folder
-from app.wire import shape
-from app.wire.compatibility import incompatibility
 from tests import examples
 
 SERVICES = schema_folder.services(examples.SCHEMAS)

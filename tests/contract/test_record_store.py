@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from weir.core.errors import Refused, Unavailable
+from weir.core.features import ViewPlan
+from weir.edges.features.store.record_layout import decode_key, encode_key, layout_of
+from weir.edges.features.store.record_store import Ask, Write, open_store
+from weir.settings import Settings
 
-from app.core.errors import Refused, Unavailable
-from app.core.features import ViewPlan
-from app.edges.record_layout import decode_key, encode_key, layout_of
-from app.edges.record_store import Ask, Write, open_store
-from app.settings import Settings
 from tests.ports import free_port
 
 CARRIERS = ViewPlan("carriers", ("carrier",), ("delay", "late"), ("float32", "float32"), 60.0)

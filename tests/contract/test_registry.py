@@ -9,14 +9,14 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from starlette.testclient import TestClient
+from weir.core.errors import Refused, Unavailable
+from weir.edges.embedded.registry_server.server import app
+from weir.edges.embedded.registry_server.store import Store
+from weir.edges.schemas import registry as schema_registry
+from weir.edges.schemas.folder import services, topics
+from weir.edges.schemas.registry import Registry, publish
+from weir.settings import ROOT, Settings
 
-from app.core.errors import Refused, Unavailable
-from app.edges import schema_registry
-from app.edges.registry_server import app
-from app.edges.registry_store import Store
-from app.edges.schema_folder import services, topics
-from app.edges.schema_registry import Registry, publish
-from app.settings import ROOT, Settings
 from tests import examples
 from tests.ports import free_port
 from tests.waiting import until
@@ -36,7 +36,7 @@ class Server:
         self._process = None
 
     def start(self):
-        command = [sys.executable, "-m", "app.edges.registry_server", *self._args]
+        command = [sys.executable, "-m", "weir.edges.embedded.registry_server", *self._args]
         self._process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
         until(self._answers, 30, "the registry")
 

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import pyarrow as pa
-
-from app.core.block import Block, dump_marks, load_marks
-from app.core.chunk import Partition
-from app.recording.recorder import Store
+from weir.core.block import Block, dump_marks, load_marks
+from weir.core.chunk import Partition
+from weir.recording.recorder import Store
 
 T = TypeVar("T")
 

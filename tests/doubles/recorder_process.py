@@ -13,10 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
-from app.core.chunk import Partition
-from app.edges.block_store import ClickHouseBlocks
-from app.recording.recorder import Recorder
-from app.settings import Settings
+from weir.core.chunk import Partition
+from weir.edges.clickhouse.blocks import ClickHouseBlocks
+from weir.recording.recorder import Recorder
+from weir.settings import Settings
+
 from tests.doubles import recording, records
 
 PARTITIONS = 2

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from app.core.chunk import Chunk, ChunkBook, Partition
-from app.core.decoded import Decoded
-from app.recording import tables
-from app.recording.recorder import Recorder, Store, Stream
-from app.wire.decode import Decoder
+from weir.core.chunk import Chunk, ChunkBook, Partition
+from weir.core.decoded import Decoded
+from weir.recording import tables
+from weir.recording.recorder import Recorder, Store, Stream
+from weir.wire.decode import Decoder
+
 from tests.doubles import records
 
 MAX_BYTES = 1 << 20

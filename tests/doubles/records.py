@@ -7,11 +7,10 @@ from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
-
-from app.core.chunk import Chunk, Partition
-from app.core.contract import Contract
-from app.settings import ROOT
-from app.wire.encode import Encoder
+from weir.core.chunk import Chunk, Partition
+from weir.core.contract import Contract
+from weir.settings import ROOT
+from weir.wire.encode import Encoder
 
 MS = pa.timestamp("ms", tz="UTC")
 DIGEST = "0123456789ab"
@@ -23,7 +22,7 @@ BASE_MS = 1_372_680_000_000  # 2013-07-01 12:00
 
 
 def names(digest: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    from app.core.errors import Refused
+    from weir.core.errors import Refused
 
     if digest != DIGEST:
         raise Refused(f"no bundle {digest}", remedy="put it into WEIR_BUNDLES_DIR")

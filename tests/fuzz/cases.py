@@ -17,8 +17,7 @@ from typing import Any, Final
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase
-
-from app.settings import ROOT
+from weir.settings import ROOT
 
 LONG_CASES: Final = int(os.environ.get("FUZZ_CASES", "0"))
 HOME: Final = ROOT / ".weir" / "fuzz"

@@ -15,13 +15,13 @@ from typing import Any, Final
 import fastavro
 import numpy as np
 import pyarrow as pa
+from weir.core.contract import Contract
+from weir.core.decoded import Decoded
+from weir.core.rejects import Reason
+from weir.wire import frame, shape
+from weir.wire.decode import Decoder
+from weir.wire.shape import Kind
 
-from app.core.contract import Contract
-from app.core.decoded import Decoded
-from app.core.rejects import Reason
-from app.wire import frame, shape
-from app.wire.decode import Decoder
-from app.wire.shape import Kind
 from tests import examples
 from tests.fuzz import mutate
 

@@ -11,10 +11,10 @@ from random import Random
 import pytest
 import yaml
 from hypothesis import strategies as st
+from weir.core.errors import Refused
+from weir.edges.bundles import store
+from weir.settings import Settings
 
-from app.core.errors import Refused
-from app.edges import bundle_store as store
-from app.settings import Settings
 from tests.bundles import tiny_bundle
 from tests.fuzz import mutate
 from tests.fuzz.cases import fuzz, seeds, tried

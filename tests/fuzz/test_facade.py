@@ -15,10 +15,10 @@ import lz4.frame
 import pyarrow as pa
 import pytest
 from hypothesis import strategies as st
+from weir.edges.embedded.clickhouse_facade import body
+from weir.edges.embedded.clickhouse_facade.faults import Fault
+from weir.edges.embedded.clickhouse_facade.statement import parse
 
-from app.edges.clickhouse_facade import body
-from app.edges.clickhouse_facade.faults import Fault
-from app.edges.clickhouse_facade.statement import parse
 from tests.fuzz import mutate
 from tests.fuzz.cases import fuzz, seeds, tried
 

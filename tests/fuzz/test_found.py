@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from onnx import TensorProto, helper
 from starlette.testclient import TestClient
+from weir.core.errors import Refused
+from weir.edges.bundles import store
+from weir.edges.bundles.onnx_model import Model
+from weir.edges.embedded.registry_server.server import app
+from weir.edges.embedded.registry_server.store import Store
 
-from app.core.errors import Refused
-from app.edges import bundle_store as store
-from app.edges.onnx_model import Model
-from app.edges.registry_server import app
-from app.edges.registry_store import Store
 from tests import examples
 from tests.bundles import tiny_bundle
 from tests.fuzz.test_bundles import opened

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import strategies as st
+from weir.wire import frame
 
-from app.wire import frame
 from tests.fuzz import mutate, records
 from tests.fuzz.cases import fuzz, seeds, tried
 

@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 from starlette.testclient import TestClient
+from weir.edges.embedded.registry_server.server import app
+from weir.edges.embedded.registry_server.store import Store
 
-from app.edges.registry_server import app
-from app.edges.registry_store import Store
 from tests import examples
 from tests.fuzz import mutate
 from tests.fuzz.cases import fuzz, seeds, tried

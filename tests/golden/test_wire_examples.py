@@ -6,9 +6,9 @@ import fastavro
 import numpy as np
 import pyarrow as pa
 import pytest
+from weir.wire.decode import Decoder
+from weir.wire.encode import Encoder
 
-from app.wire.decode import Decoder
-from app.wire.encode import Encoder
 from tests import examples
 
 GOOD = [example for record in examples.RECORDS for example in examples.good(record)]

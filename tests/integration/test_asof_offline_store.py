@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 from feast.infra.offline_stores.duckdb import DuckDBOfflineStore
-
-from app.edges.asof_offline_store import AsofDuckDBOfflineStore
-from app.edges.feature_offline import write_history
-from app.edges.feature_repository import apply
-from app.settings import Settings
+from weir.edges.features.feast_offline_store import AsofDuckDBOfflineStore
+from weir.edges.features.repository import apply
+from weir.edges.features.training_frame import write_history
+from weir.settings import Settings
 
 HOUR_US = 3_600_000_000
 BEGIN_US = 1_372_000_000_000_000 // HOUR_US * HOUR_US

@@ -13,15 +13,15 @@ import zlib
 
 import lz4.frame
 import pytest
+from weir.edges.embedded import leash
+from weir.edges.embedded.clickhouse_facade import codecs
+from weir.edges.embedded.clickhouse_facade.statement import parse
+from weir.edges.embedded.clickhouse_facade.users import PASSWORD_VARIABLE, READER_PASSWORD_VARIABLE
 
-from app.edges import leash
-from app.edges.clickhouse_facade import codecs
-from app.edges.clickhouse_facade.statement import parse
-from app.edges.clickhouse_facade.users import PASSWORD_VARIABLE, READER_PASSWORD_VARIABLE
 from tests.ports import free_port
 from tests.waiting import until
 
-COMMAND = [sys.executable, "-m", "app.edges.clickhouse_facade"]
+COMMAND = [sys.executable, "-m", "weir.edges.embedded.clickhouse_facade"]
 BODY_MIB = 1
 OWNER = {"X-ClickHouse-User": "default", "X-ClickHouse-Key": "owner's"}
 READER = {"X-ClickHouse-User": "reader", "X-ClickHouse-Key": "reader's"}

@@ -8,9 +8,8 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 from typer.testing import CliRunner
-
-from app.metrics import METRICS
-from app.settings import ROOT, Settings
+from weir.metrics import METRICS
+from weir.settings import ROOT, Settings
 
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 FIELDS = {f"WEIR_{name.upper()}" for name in Settings.model_fields}
@@ -139,7 +138,7 @@ def test_secrets_reach_the_settings(tmp_path, monkeypatch):
 
 
 def test_every_command_exists(compose):
-    from app.__main__ import cli
+    from weir.__main__ import cli
 
     commands = list(weir_commands(compose))
     assert {command[1] for command in commands if command[0] == "worker"} == WORKERS

@@ -9,9 +9,9 @@ import onnx
 import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
+from weir.edges.bundles.onnx_model import BLOCK_ROWS, CPU, CUDA, Model, cuda_devices
+from weir.edges.embedded.stack import Stack
 
-from app.edges.embedded import Stack
-from app.edges.onnx_model import BLOCK_ROWS, CPU, CUDA, Model, cuda_devices
 from tests import tiny_requests as tiny
 from tests.bundles import network
 from tests.service_under_test import START_S, Service

@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver import Client
 from typer.testing import CliRunner, Result
+from weir.core.rejects import Reason
+from weir.edges.clickhouse import dead_letters, ledger, migrations
+from weir.edges.clickhouse.client import connect
+from weir.edges.clickhouse.dead_letters import Selection
+from weir.edges.embedded.stack import Stack
+from weir.edges.kafka.topics import declared, ensure
+from weir.edges.schemas.registry import Registry, publish
+from weir.settings import ROOT, Settings
 
-from app.core.rejects import Reason
-from app.edges import dead_letters, ledger, migrations
-from app.edges.clickhouse import connect
-from app.edges.dead_letters import Selection
-from app.edges.embedded import Stack
-from app.edges.schema_registry import Registry, publish
-from app.edges.topics import declared, ensure
-from app.settings import ROOT, Settings
 from tests import tiny_requests as tiny
 from tests.service_under_test import Service
 from tests.sql.databases import aged
@@ -47,7 +47,7 @@ class Command:
             monkeypatch.setenv(name, value)
 
     def __call__(self, *arguments: str) -> Result:
-        from app.__main__ import cli
+        from weir.__main__ import cli
 
         done = CliRunner().invoke(cli, ["dead-letters", *arguments])
         assert done.exit_code == 0, (done.output, done.exception)
@@ -55,7 +55,7 @@ class Command:
 
     def kill(self, after: Any, *arguments: str) -> None:
         """Start it as a process, and kill it as soon as `after` holds."""
-        command = [sys.executable, "-m", "app", "dead-letters", *arguments]
+        command = [sys.executable, "-m", "weir", "dead-letters", *arguments]
         child = subprocess.Popen(command, cwd=ROOT, env=os.environ | self.environment, stdout=subprocess.DEVNULL)
         try:
             until(lambda: after() or child.poll() is not None, READY_S, "a moment to kill it")

@@ -12,12 +12,17 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from weir.core.errors import Unavailable
+from weir.edges.clickhouse import client as clickhouse
+from weir.edges.embedded import clickhouse as embedded_clickhouse
+from weir.edges.embedded import kafka as embedded_kafka
+from weir.edges.embedded import kafka_node
+from weir.edges.embedded import stack as embedded
+from weir.edges.embedded import tansu as embedded_broker
+from weir.edges.embedded.service import claim_port
+from weir.edges.embedded.stack import Stack
+from weir.settings import Settings
 
-from app.core.errors import Unavailable
-from app.edges import clickhouse, embedded, embedded_broker, embedded_clickhouse, embedded_kafka, kafka_node
-from app.edges.embedded import Stack
-from app.edges.service import claim_port
-from app.settings import Settings
 from tests.integration.test_leash import gone
 from tests.kafka_cluster import kafka_libs
 from tests.waiting import until
@@ -70,7 +75,7 @@ def test_another_process_has_the_same_settings(stack, monkeypatch):
     assert "scorer" in child.log.read_text()
     stack.forget(child)
     shown = subprocess.run(
-        [sys.executable, "-c", "from app.settings import load; print(load().model_dump_json())"],
+        [sys.executable, "-c", "from weir.settings import load; print(load().model_dump_json())"],
         capture_output=True, text=True, check=True, env={**stack.environment, "PATH": ""},
     )  # fmt: skip
     assert shown.stdout.strip() == stack.settings.model_dump_json()
@@ -197,8 +202,8 @@ def test_a_killed_stack_leaves_nothing_and_its_home_can_be_used_again(tmp_path):
     program = textwrap.dedent("""
         import sys, time
         from pathlib import Path
-        from app.edges.embedded import Stack
-        from app.settings import Settings
+        from weir.edges.embedded.stack import Stack
+        from weir.settings import Settings
         with Stack(Settings(home=Path(sys.argv[1]))) as stack:
             print(*(child.pid for child in stack._services), flush=True)
             time.sleep(300)

@@ -10,18 +10,18 @@ from urllib.request import urlopen
 import numpy as np
 import pyarrow as pa
 import pytest
+from weir.core.errors import Unavailable
+from weir.core.features import ServicePlan, Status, ViewPlan
+from weir.core.rejects import Reason
+from weir.core.signature import Input, Policy, Signature, Source
+from weir.edges.embedded.leash import Child
+from weir.edges.embedded.stack import Stack
+from weir.edges.features import plan as feature_plan
+from weir.edges.features.reader import FeatureReader
+from weir.edges.features.store.record_layout import encode_key, layout_of
+from weir.edges.features.store.record_store import Write, open_store
+from weir.settings import Settings
 
-from app.core.errors import Unavailable
-from app.core.features import ServicePlan, Status, ViewPlan
-from app.core.rejects import Reason
-from app.core.signature import Input, Policy, Signature, Source
-from app.edges import feature_plan
-from app.edges.embedded import Stack
-from app.edges.feature_reader import FeatureReader
-from app.edges.leash import Child
-from app.edges.record_layout import encode_key, layout_of
-from app.edges.record_store import Write, open_store
-from app.settings import Settings
 from tests import tiny_requests as tiny
 from tests.bundles import SIGNATURE, tiny_bundle
 from tests.ports import free_port

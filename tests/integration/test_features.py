@@ -10,17 +10,16 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
-
-from app.core.errors import Refused
-from app.core.features import ServicePlan
-from app.edges import feature_plan
-from app.edges.feature_reader import FeatureReader
-from app.edges.lmdb_store import LmdbStore
-from app.edges.record_store import open_store
-from app.rolling.history import history
-from app.rolling.state import HOUR_US, VIEWS, WEATHER
-from app.settings import ROOT, Settings
-from app.telemetry import Telemetry
+from weir.core.errors import Refused
+from weir.core.features import ServicePlan
+from weir.edges.features import plan as feature_plan
+from weir.edges.features.reader import FeatureReader
+from weir.edges.features.store.lmdb import LmdbStore
+from weir.edges.features.store.record_store import open_store
+from weir.rolling.history import history
+from weir.rolling.state import HOUR_US, VIEWS, WEATHER
+from weir.settings import ROOT, Settings
+from weir.telemetry import Telemetry
 
 SERVICE = "flight_delay_v1"
 BEGIN_US = int(datetime(2013, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
@@ -73,7 +72,7 @@ def settings(store_settings):
 @pytest.fixture
 def applied(settings):
     """Settings of an applied repository with an empty store, and Feast's own feature store."""
-    from app.edges import feature_repository
+    from weir.edges.features import repository as feature_repository
 
     feast = feature_repository.apply(settings)
     feature_plan.export(settings)
@@ -84,7 +83,7 @@ def applied(settings):
 
 
 def update(settings, *batches):
-    from app.agents.features import FeatureUpdater
+    from weir.agents.features.updater import FeatureUpdater
 
     updater = FeatureUpdater.of(settings)
     for batch in batches:
@@ -114,7 +113,7 @@ def test_the_plan_says_what_the_repository_defines_and_what_the_worker_computes(
 
 
 def test_the_columnar_read_equals_get_online_features_by_name(applied):
-    from app.edges.feature_canary import compare
+    from weir.edges.features.comparison import compare
 
     settings, _ = applied
     update(settings, DAY)
@@ -148,7 +147,7 @@ def test_feast_push_writes_what_the_scorer_reads_and_older_rows_change_nothing(a
 
 
 def test_materialize_brings_the_same_values_as_the_worker(applied):
-    from app.edges.feature_offline import write_history
+    from weir.edges.features.training_frame import write_history
 
     settings, feast = applied
     hours = [BEGIN_US + hour * HOUR_US for hour in range(1, 6)]
@@ -165,8 +164,8 @@ def test_materialize_brings_the_same_values_as_the_worker(applied):
 
 
 def test_the_canary_finds_a_record_that_the_two_reads_see_differently(applied, tmp_path):
-    from app.agents.canary import look
-    from app.edges.feature_canary import FeatureCanary
+    from weir.agents.features.canary import look
+    from weir.edges.features.comparison import FeatureCanary
 
     settings, _ = applied
     update(settings, DAY)
@@ -188,7 +187,7 @@ def test_the_canary_finds_a_record_that_the_two_reads_see_differently(applied, t
 
 
 def test_the_canary_samples_what_the_store_holds_and_one_row_of_nothing(applied):
-    from app.edges.feature_canary import UNKNOWN, FeatureCanary
+    from weir.edges.features.comparison import UNKNOWN, FeatureCanary
 
     settings, _ = applied
     canary = FeatureCanary(settings, SERVICE)
@@ -204,8 +203,8 @@ def test_the_canary_samples_what_the_store_holds_and_one_row_of_nothing(applied)
 
 
 def test_the_canary_worker_looks_until_it_is_told_to_stop(tmp_path):
-    from app.agents.canary import watch
-    from app.edges import feature_repository
+    from weir.agents.features.canary import watch
+    from weir.edges.features import repository as feature_repository
 
     settings = Settings(home=tmp_path, canary_every_s=60.0)
     with pytest.raises(Refused, match="weir apply"):
@@ -222,9 +221,8 @@ def test_the_canary_worker_looks_until_it_is_told_to_stop(tmp_path):
 
 def test_a_training_row_sees_the_features_of_its_time_and_no_others(tmp_path):
     import pandas as pd
-
-    from app.edges import feature_repository
-    from app.edges.feature_offline import training_frame, write_history
+    from weir.edges.features import repository as feature_repository
+    from weir.edges.features.training_frame import training_frame, write_history
 
     settings = Settings(home=tmp_path)
     feature_repository.apply(settings)
@@ -272,8 +270,7 @@ def view(name, features):
 
 def test_what_is_no_longer_defined_is_removed_with_its_records(tmp_path):
     import pandas as pd
-
-    from app.edges import feature_repository
+    from weir.edges.features import repository as feature_repository
 
     both = SMALL.replace("/nowhere", str(tmp_path)) + """
 first = view("first", [Field(name="n", dtype=Int64), Field(name="vip", dtype=Bool)])
@@ -317,14 +314,14 @@ def test_a_repository_that_cannot_be_served_is_refused_by_name(tmp_path, text, m
 
 
 def apply_and_export(settings):
-    from app.edges import feature_repository
+    from weir.edges.features import repository as feature_repository
 
     feature_repository.apply(settings)
     feature_plan.export(settings)
 
 
 def test_a_repository_that_is_not_there_or_was_never_applied_is_refused(tmp_path):
-    from app.edges import feature_repository
+    from weir.edges.features import repository as feature_repository
 
     with pytest.raises(Refused, match="WEIR_FEATURE_REPO_DIR"):
         feature_repository.apply(Settings(home=tmp_path, feature_repo_dir=tmp_path))
@@ -336,7 +333,7 @@ def test_a_repository_that_is_not_there_or_was_never_applied_is_refused(tmp_path
 
 
 def test_a_store_of_its_own_keeps_feast_from_importing_every_other_store(tmp_path):
-    from app.edges.online_store import PackedOnlineStore
+    from weir.edges.features.feast_online_store import PackedOnlineStore
 
     assert PackedOnlineStore._versioned_read_supported is False
     assert isinstance(open_store(Settings(home=tmp_path)), LmdbStore)

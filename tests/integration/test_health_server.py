@@ -6,11 +6,10 @@ import urllib.request
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-
-from app.core.errors import Unavailable
-from app.edges.health_server import HealthServer
-from app.settings import Settings
-from app.telemetry import ChunkFetched, Telemetry
+from weir.core.errors import Unavailable
+from weir.edges.observability.health_server import HealthServer
+from weir.settings import Settings
+from weir.telemetry import ChunkFetched, Telemetry
 
 
 def fetch(url, method="GET"):

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from weir.core.errors import Unavailable
+from weir.edges.embedded import leash
 
-from app.core.errors import Unavailable
-from app.edges import leash
 from tests.waiting import until
 
 SLEEP = ["sleep", "300"]
@@ -96,7 +96,7 @@ def test_a_killed_parent_takes_its_children_along(tmp_path):
     program = textwrap.dedent("""
         import sys, threading, time
         from pathlib import Path
-        from app.edges import leash
+        from weir.edges.embedded import leash
         folder = Path(sys.argv[1])
         children = []
         def begin():  # in a thread that ends at once: a child belongs to the process, not to a thread
@@ -125,7 +125,7 @@ def test_a_lock_stands_until_the_last_child_is_gone(tmp_path):
     program = textwrap.dedent("""
         import fcntl, os, sys, time
         from pathlib import Path
-        from app.edges import leash
+        from weir.edges.embedded import leash
         held = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
         fcntl.flock(held, fcntl.LOCK_EX)
         child = leash.start("slow", ["sh", "-c", "trap 'sleep 1; exit' TERM; while :; do sleep 0.05; done"],

@@ -8,10 +8,10 @@ import sys
 PROGRAM = """
 import logging, threading, warnings
 import structlog
-from app.edges import logs
-from app.settings import Settings
+from weir.edges.observability import logs
+from weir.settings import Settings
 
-log = structlog.get_logger("app.agents.scorer")
+log = structlog.get_logger("weir.agents.scorer.agent")
 logs.configure(Settings(), role="scorer")
 log.info("partitions", count=4)
 log.debug("not asked for")
@@ -37,7 +37,7 @@ def test_every_line_is_json_and_libraries_speak_from_warning():
     said = [json.loads(line) for line in lines()]
     assert [line["level"] for line in said] == ["info", "warning", "warning", "error", "error"]
     assert [line["event"] for line in said][:2] == ["partitions", "slow timer"]
-    assert said[0] | {"role": "scorer", "count": 4, "logger": "app.agents.scorer"} == said[0]
+    assert said[0] | {"role": "scorer", "count": 4, "logger": "weir.agents.scorer.agent"} == said[0]
     assert "old api" in said[2]["event"]
     assert said[3]["thread"] == "poller"
     assert "ZeroDivisionError" in said[3]["exception"]

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+from weir.core.rejects import Reason, Stage
+from weir.edges.bundles.onnx_model import Model
+from weir.edges.embedded.stack import Stack
+from weir.operations import reevaluate
 
-from app.agents import reevaluate
-from app.core.rejects import Reason, Stage
-from app.edges.embedded import Stack
-from app.edges.onnx_model import Model
 from tests import tiny_requests as tiny
 from tests.bundles import SIGNATURE, fragile_graph, tiny_bundle, weights_of
 from tests.service_under_test import START_S, Service

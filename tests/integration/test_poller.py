@@ -16,14 +16,14 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka import Producer as RdProducer
 from confluent_kafka.admin import AdminClient, NewTopic
+from weir.core.chunk import Chunk, Partition
+from weir.core.errors import Unavailable
+from weir.edges.embedded.stack import Stack
+from weir.edges.kafka.client import bounds, client_config, partitions_of
+from weir.edges.kafka.poller import Poller
+from weir.edges.kafka.producer import Producer
+from weir.settings import Settings
 
-from app.core.chunk import Chunk, Partition
-from app.core.errors import Unavailable
-from app.edges.embedded import Stack
-from app.edges.kafka import bounds, client_config, partitions_of
-from app.edges.poller import Poller
-from app.edges.producer import Producer
-from app.settings import Settings
 from tests.ports import free_port
 from tests.waiting import until
 

@@ -8,13 +8,13 @@ import pyarrow as pa
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from weir.core.chunk import Partition
+from weir.core.errors import Unavailable
+from weir.edges.embedded.stack import Stack
+from weir.edges.kafka.client import bounds, client_config
+from weir.edges.kafka.producer import REQUEST_BYTES, Producer
+from weir.settings import Settings
 
-from app.core.chunk import Partition
-from app.core.errors import Unavailable
-from app.edges.embedded import Stack
-from app.edges.kafka import bounds, client_config
-from app.edges.producer import REQUEST_BYTES, Producer
-from app.settings import Settings
 from tests.ports import free_port
 
 

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 
-from app.settings import ROOT
+from weir.settings import ROOT
+
 from tests.doubles import recorder_process, records
 from tests.sql.databases import client, database
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from weir.settings import Settings
 
-from app.settings import Settings
 from tests.doubles import records
 from tests.waiting import until
 
@@ -18,12 +18,13 @@ READY_S = 60.0  # the broker holds the first join for half a session time-out, a
 
 
 def test_the_worker_records_each_row_once_also_when_it_is_killed(tmp_path: Path, broker: dict[str, Any]) -> None:
-    from app.edges import ledger, migrations
-    from app.edges.clickhouse import connect
-    from app.edges.embedded import Stack
-    from app.edges.producer import Producer
-    from app.edges.schema_registry import Registry, publish
-    from app.edges.topics import declared, ensure
+    from weir.edges.clickhouse import ledger, migrations
+    from weir.edges.clickhouse.client import connect
+    from weir.edges.embedded.stack import Stack
+    from weir.edges.kafka.producer import Producer
+    from weir.edges.kafka.topics import declared, ensure
+    from weir.edges.schemas.registry import Registry, publish
+
     from tests import bundles
 
     bundle = bundles.tiny_bundle(tmp_path)
@@ -83,10 +84,10 @@ def test_a_world_that_is_not_there_is_one_line_and_a_status(stack, missing, word
     import subprocess
     import sys
 
-    from app.settings import ROOT
+    from weir.settings import ROOT
 
     environment = os.environ | stack.environment | {"WEIR_HOME": str(tmp_path)} | missing
-    command = [sys.executable, "-m", "app", "worker", "recorder"]
+    command = [sys.executable, "-m", "weir", "worker", "recorder"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     assert words in done.stderr.splitlines()[-1]

@@ -10,19 +10,20 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from clickhouse_connect.driver import Client
+from weir.core.chunk import Partition
+from weir.core.contract import requests_topic
+from weir.core.errors import Refused, Unavailable, WeirError
+from weir.edges.clickhouse import dead_letters, migrations
+from weir.edges.clickhouse.client import connect
+from weir.edges.clickhouse.dead_letters import Letter, Selection
+from weir.edges.embedded.stack import Stack
+from weir.edges.kafka.redrive_log import Announced, find, send
+from weir.edges.kafka.topics import declared, ensure
+from weir.operations import redrive
+from weir.operations.redrive import Resend
+from weir.recording import tables
+from weir.settings import Settings
 
-from app.core.chunk import Partition
-from app.core.contract import requests_topic
-from app.core.errors import Refused, Unavailable, WeirError
-from app.edges import dead_letters, migrations, redrive
-from app.edges.clickhouse import connect
-from app.edges.dead_letters import Letter, Selection
-from app.edges.embedded import Stack
-from app.edges.redrive import Resend
-from app.edges.redrive_log import Announced, find, send
-from app.edges.topics import declared, ensure
-from app.recording import tables
-from app.settings import Settings
 from tests.doubles import records
 from tests.sql.databases import aged, put
 

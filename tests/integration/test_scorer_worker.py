@@ -13,16 +13,16 @@ from uuid import uuid4
 import numpy as np
 import psutil
 import pytest
+from weir.agents.scorer.parts import open_parts
+from weir.core.contract import requests_topic, subject_of
+from weir.core.errors import WeirError
+from weir.edges.bundles.onnx_model import Model
+from weir.edges.embedded.leash import Child
+from weir.edges.embedded.stack import Stack
+from weir.edges.schemas.registry import Registry
+from weir.telemetry import Telemetry
+from weir.wire import request_contract
 
-from app.agents.parts import open_parts
-from app.core.contract import requests_topic, subject_of
-from app.core.errors import WeirError
-from app.edges.embedded import Stack
-from app.edges.leash import Child
-from app.edges.onnx_model import Model
-from app.edges.schema_registry import Registry
-from app.telemetry import Telemetry
-from app.wire import request_contract
 from tests import tiny_requests as tiny
 from tests.bundles import SIGNATURE, tiny_bundle
 from tests.ports import free_port
@@ -163,7 +163,7 @@ def test_a_stream_of_dead_letters_stops_the_worker_and_loses_nothing(stack: Stac
 
 def run_and_fail(bundle: str, environment: dict[str, str]) -> str:
     """The one line that a scorer that cannot start writes to stderr."""
-    command = [sys.executable, "-m", "app", "worker", "scorer", "--bundle", bundle]
+    command = [sys.executable, "-m", "weir", "worker", "scorer", "--bundle", bundle]
     ended = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, timeout=60, check=False)
     assert (ended.returncode, ended.stdout) == (1, b""), ended.stderr
     assert ended.stderr.count(b"\n") == 1, ended.stderr

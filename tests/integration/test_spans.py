@@ -8,9 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pyarrow as pa
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-from app.edges import spans
-from app.settings import Settings
+from weir.edges.observability import spans
+from weir.settings import Settings
 
 
 def parent(number, flags="01"):
@@ -66,7 +65,7 @@ def test_a_batch_is_one_span_with_bounded_links_to_sampled_requests(collector):
 
 def test_off_by_default_and_then_not_even_imported():
     program = (
-        "import sys; from app.settings import Settings; from app.edges import spans\n"
+        "import sys; from weir.settings import Settings; from weir.edges.observability import spans\n"
         "out = spans.connect(Settings(), 'scorer'); out.record(spans.Span('score', 1, 2, None, {})); out.close()\n"
         "assert not [name for name in sys.modules if name.startswith('opentelemetry')]"
     )

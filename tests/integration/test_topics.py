@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from typer.testing import CliRunner
+from weir.cli.topics import cli
+from weir.core.errors import Refused, Unavailable
+from weir.edges.kafka import topics
+from weir.edges.schemas.registry import Registry
+from weir.settings import Settings
 
-from app.cli.topics import cli
-from app.core.errors import Refused, Unavailable
-from app.edges import topics
-from app.edges.schema_registry import Registry
-from app.settings import Settings
 from tests.ports import free_port
 
 NOWHERE = f"127.0.0.1:{free_port()}"

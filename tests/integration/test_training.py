@@ -10,14 +10,15 @@ import lightgbm as lgb
 import numpy as np
 import pyarrow as pa
 import pytest
-
-from app.core.errors import Refused
-from app.core.features import ServicePlan
-from app.demo import check, data, fit, source, training
-from app.demo.data import Flights
-from app.demo.signature import FEATURE_SERVICE, SIGNATURE
-from app.edges import bundle_store, feature_plan, feature_repository
-from app.settings import Settings
+from weir.core.errors import Refused
+from weir.core.features import ServicePlan
+from weir.demo import check, data, fit, source, training
+from weir.demo.data import Flights
+from weir.demo.signature import FEATURE_SERVICE, SIGNATURE
+from weir.edges.bundles import store as bundle_store
+from weir.edges.features import plan as feature_plan
+from weir.edges.features import repository as feature_repository
+from weir.settings import Settings
 
 DAYS = 24  # long enough for the widest window, 21 days, to lose its first events
 
@@ -112,7 +113,7 @@ def test_another_feature_definition_refuses_the_bundle(settings: Settings, plan:
 
 def test_a_scorer_reads_the_bundle_without_a_training_library(settings: Settings, bundle: Path) -> None:
     program = (
-        "import sys; from app.edges import bundle_store; from app.settings import Settings;"
+        "import sys; from weir.edges.bundles import store as bundle_store; from weir.settings import Settings;"
         "print(bundle_store.load(sys.argv[1], Settings()).name);"
         "print([m for m in ('lightgbm', 'onnx', 'sklearn', 'feast', 'duckdb', 'ibis') if m in sys.modules])"
     )

@@ -8,10 +8,10 @@ import sys
 
 import psutil
 import pytest
+from weir.demo.signature import FEATURE_SERVICE, SERVICE, SIGNATURE
+from weir.edges.features import plan as feature_plan
+from weir.settings import Settings
 
-from app.demo.signature import FEATURE_SERVICE, SERVICE, SIGNATURE
-from app.edges import feature_plan
-from app.settings import Settings
 from tests.bundles import tiny_bundle
 from tests.integration.test_leash import gone
 from tests.waiting import until
@@ -22,7 +22,7 @@ PORTS = ("--broker-port", "0", "--clickhouse-port", "0", "--registry-port", "0")
 def weir(home, *arguments, **more):
     environment = {**os.environ, "WEIR_HOME": str(home), "WEIR_BUNDLES_DIR": str(home / "bundles"), "COLUMNS": "200"}
     return subprocess.Popen(
-        [sys.executable, "-m", "app", *arguments], env=environment, text=True,
+        [sys.executable, "-m", "weir", *arguments], env=environment, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more,
     )  # fmt: skip
 

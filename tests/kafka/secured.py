@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
+from weir.edges.kafka.client import client_config
+from weir.settings import Settings
 
-from app.edges.kafka import client_config
-from app.settings import Settings
 from tests.kafka_cluster import Cluster
 
 MECHANISM = "SCRAM-SHA-512"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from app.edges.kafka import bounds
-from app.edges.producer import Producer
-from app.edges.topics import declared, ensure
-from app.settings import Settings
+from weir.edges.kafka.client import bounds
+from weir.edges.kafka.producer import Producer
+from weir.edges.kafka.topics import declared, ensure
+from weir.settings import Settings
+
 from tests.integration.test_leash import gone
 from tests.kafka_cluster import Cluster
 from tests.waiting import until

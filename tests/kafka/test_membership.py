@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from weir.edges.embedded.leash import Child
+from weir.edges.embedded.stack import Stack
+from weir.edges.kafka.topics import declared, ensure
+from weir.edges.schemas.registry import Registry, publish
 
-from app.edges.embedded import Stack
-from app.edges.leash import Child
-from app.edges.schema_registry import Registry, publish
-from app.edges.topics import declared, ensure
 from tests.kafka_cluster import Cluster
 from tests.service_under_test import Service
 from tests.waiting import until

@@ -16,22 +16,23 @@ import pytest
 from confluent_kafka.admin import AclBindingFilter, AdminClient
 from pydantic import SecretStr
 from typer.testing import CliRunner
+from weir.cli.topics import cli
+from weir.core.chunk import Partition
+from weir.core.contract import requests_topic
+from weir.core.errors import Refused, Unavailable
+from weir.edges.clickhouse import migrations
+from weir.edges.clickhouse.client import connect
+from weir.edges.embedded.leash import Child
+from weir.edges.embedded.stack import Stack
+from weir.edges.kafka import topics
+from weir.edges.kafka.acls import Right, grant, rights
+from weir.edges.kafka.client import client_config, partitions_of
+from weir.edges.kafka.poller import Poller
+from weir.edges.kafka.producer import Producer
+from weir.edges.kafka.redrive_log import Announced, send
+from weir.edges.schemas.registry import Registry, publish
+from weir.settings import Settings
 
-from app.cli.topics import cli
-from app.core.chunk import Partition
-from app.core.contract import requests_topic
-from app.core.errors import Refused, Unavailable
-from app.edges import migrations, topics
-from app.edges.acls import Right, grant, rights
-from app.edges.clickhouse import connect
-from app.edges.embedded import Stack
-from app.edges.kafka import client_config, partitions_of
-from app.edges.leash import Child
-from app.edges.poller import Poller
-from app.edges.producer import Producer
-from app.edges.redrive_log import Announced, send
-from app.edges.schema_registry import Registry, publish
-from app.settings import Settings
 from tests.kafka.secured import ADMIN, KEY_PASSWORD, Authority, Secured, secured
 from tests.service_under_test import Service
 from tests.waiting import until

@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-
-from app.core.chunk import ChunkBook
+from weir.core.chunk import ChunkBook
 
 
 class BookAgainstOffsets(RuleBasedStateMachine):

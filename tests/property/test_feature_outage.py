@@ -7,17 +7,16 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from app.core.breaker import Breaker, BreakerState
-from app.core.errors import Unavailable
-from app.core.features import ServicePlan, Status, ViewPlan
-from app.core.signature import Input, Policy, Signature, Source
-from app.edges.feature_reader import FeatureReader
-from app.edges.lmdb_store import LmdbStore
-from app.edges.lookup_guard import LookupGuard
-from app.edges.record_layout import encode_key, layout_of
-from app.edges.record_store import Write
-from app.scoring.assemble import Assembler
+from weir.core.breaker import Breaker, BreakerState
+from weir.core.errors import Unavailable
+from weir.core.features import ServicePlan, Status, ViewPlan
+from weir.core.signature import Input, Policy, Signature, Source
+from weir.edges.features.lookup_guard import LookupGuard
+from weir.edges.features.reader import FeatureReader
+from weir.edges.features.store.lmdb import LmdbStore
+from weir.edges.features.store.record_layout import encode_key, layout_of
+from weir.edges.features.store.record_store import Write
+from weir.scoring.assemble import Assembler
 
 CACHE_TTL_US = 10
 VIEW_TTL_S = 40

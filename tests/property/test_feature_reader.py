@@ -9,13 +9,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from app.core.features import ServicePlan, ViewPlan
-from app.edges.feature_cache import NOTHING, FeatureCache
-from app.edges.feature_reader import FeatureReader
-from app.edges.lmdb_store import LmdbStore
-from app.edges.record_layout import encode_key, layout_of
-from app.edges.record_store import Write
+from weir.core.features import ServicePlan, ViewPlan
+from weir.edges.features.cache import NOTHING, FeatureCache
+from weir.edges.features.reader import FeatureReader
+from weir.edges.features.store.lmdb import LmdbStore
+from weir.edges.features.store.record_layout import encode_key, layout_of
+from weir.edges.features.store.record_store import Write
 
 TTL_US = 10
 ONE = ViewPlan("one", ("a",), ("own", "version"), ("float32", "float32"), 0.0)

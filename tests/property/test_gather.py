@@ -8,8 +8,7 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
-
-from app.edges.librdkafka.memory import gather
+from weir.edges.kafka.librdkafka.memory import gather
 
 
 @given(st.lists(st.none() | st.binary(max_size=40), max_size=150), st.randoms(use_true_random=False))

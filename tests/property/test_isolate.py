@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from weir.core.errors import SAID_CHARS, Refused, Unavailable
+from weir.edges.bundles.onnx_model import Model
+from weir.scoring.isolate import scores_of
 
-from app.core.errors import SAID_CHARS, Refused, Unavailable
-from app.edges.onnx_model import Model
-from app.scoring.isolate import scores_of
 from tests.bundles import SIGNATURE, fragile_graph, tiny_bundle, weights_of
 
 ITEMS = 1                                              # the column on which the fragile model depends

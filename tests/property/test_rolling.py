@@ -6,9 +6,8 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from app.rolling.history import history
-from app.rolling.state import DAY_US, HOUR_US, MINUTE_US, VIEWS, WEATHER, RollingState
+from weir.rolling.history import history
+from weir.rolling.state import DAY_US, HOUR_US, MINUTE_US, VIEWS, WEATHER, RollingState
 
 HOURS = 60
 minutes = st.integers(0, HOURS * 60)

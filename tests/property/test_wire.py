@@ -11,12 +11,12 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from weir.core.rejects import Reason
+from weir.wire import frame, shape
+from weir.wire.decode import Decoder
+from weir.wire.encode import Encoder
+from weir.wire.shape import Kind
 
-from app.core.rejects import Reason
-from app.wire import frame, shape
-from app.wire.decode import Decoder
-from app.wire.encode import Encoder
-from app.wire.shape import Kind
 from tests import examples
 
 MAX_BYTES = 65_536

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from weir.core.chunk import Partition
+from weir.core.errors import Refused
 
-from app.core.chunk import Partition
-from app.core.errors import Refused
 from tests.doubles import recording, records
 from tests.doubles.blocks import Killed, MemoryBlocks, Mortal
 from tests.doubles.recording import PREDICTIONS, Group

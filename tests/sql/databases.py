@@ -7,20 +7,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-from app.settings import Settings
+from weir.settings import Settings
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver import Client
-
-    from app.edges.embedded import Stack
+    from weir.edges.embedded.stack import Stack
 
 
 @pytest.fixture
 def database(stack: Stack) -> Iterator[Settings]:
     """Settings of a migrated database that is dropped afterwards."""
-    from app.edges import migrations
-    from app.edges.clickhouse import connect
+    from weir.edges.clickhouse import migrations
+    from weir.edges.clickhouse.client import connect
 
     name = f"test_{uuid.uuid4().hex[:12]}"
     settings = stack.settings.model_copy(update={"clickhouse_database": name})
@@ -32,7 +30,7 @@ def database(stack: Stack) -> Iterator[Settings]:
 @pytest.fixture
 def client(database: Settings) -> Client:
     """A client of that database."""
-    from app.edges.clickhouse import connect
+    from weir.edges.clickhouse.client import connect
 
     return connect(database)
 

@@ -1,9 +1,8 @@
 """Every query file says what it is, is found by its name, and runs on an empty database."""
 
 import pytest
-
-from app.edges import outcomes, sql_files
-from app.edges.sql_files import FOLDER
+from weir.edges.clickhouse import outcomes, sql_files
+from weir.edges.clickhouse.sql_files import FOLDER
 
 QUERIES = sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.rglob("*.sql")
                  if path.parent.name != "migrations")

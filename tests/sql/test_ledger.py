@@ -6,10 +6,10 @@ from threading import Timer
 
 import pytest
 from typer.testing import CliRunner
+from weir.core.chunk import Partition
+from weir.edges.clickhouse import ledger
+from weir.recording import tables
 
-from app.core.chunk import Partition
-from app.edges import ledger
-from app.recording import tables
 from tests.doubles import records
 from tests.sql.databases import put
 
@@ -180,7 +180,7 @@ def test_a_look_ends_when_what_was_pending_has_had_its_time(client):
 
 
 def test_the_command_prints_it_and_says_by_its_status(client, database, monkeypatch):
-    from app.__main__ import cli
+    from weir.__main__ import cli
 
     monkeypatch.setenv("WEIR_CLICKHOUSE_URL", database.clickhouse_url)
     monkeypatch.setenv("WEIR_CLICKHOUSE_DATABASE", database.clickhouse_database)
@@ -199,8 +199,9 @@ def test_the_command_prints_it_and_says_by_its_status(client, database, monkeypa
 
 @pytest.mark.parametrize("command", ["ledger", "migrate"])
 def test_a_clickhouse_that_is_away_is_one_clear_error(command, monkeypatch):
-    from app.__main__ import cli
-    from app.core.errors import Unavailable
+    from weir.__main__ import cli
+    from weir.core.errors import Unavailable
+
     from tests.ports import free_port
 
     monkeypatch.setenv("WEIR_CLICKHOUSE_URL", f"http://127.0.0.1:{free_port()}")

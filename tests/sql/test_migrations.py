@@ -3,10 +3,9 @@
 import dataclasses
 
 import pytest
-
-from app.core.errors import Refused
-from app.edges import migrations
-from app.edges.clickhouse import connect
+from weir.core.errors import Refused
+from weir.edges.clickhouse import migrations
+from weir.edges.clickhouse.client import connect
 
 
 def test_every_migration_runs_once(database):

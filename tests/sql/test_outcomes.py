@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 import pytest
+from weir.core.chunk import Partition
+from weir.edges.clickhouse import outcomes
+from weir.recording import tables
 
-from app.core.chunk import Partition
-from app.edges import outcomes
-from app.recording import tables
 from tests.doubles import records
 from tests.sql.databases import put
 

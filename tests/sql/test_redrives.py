@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
+from weir.core.chunk import Partition
+from weir.edges.clickhouse import dead_letters
+from weir.edges.clickhouse.dead_letters import Selection, letter_id
+from weir.recording import tables
 
-from app.core.chunk import Partition
-from app.edges import dead_letters
-from app.edges.dead_letters import Selection, letter_id
-from app.recording import tables
 from tests.doubles import records
 from tests.sql.databases import put
 
@@ -109,7 +109,7 @@ def test_letters_carry_their_bytes_and_the_hash_of_their_payload(client, history
 
 
 def weir_ledger(database, monkeypatch):
-    from app.__main__ import cli
+    from weir.__main__ import cli
 
     monkeypatch.setenv("WEIR_CLICKHOUSE_URL", database.clickhouse_url)
     monkeypatch.setenv("WEIR_CLICKHOUSE_DATABASE", database.clickhouse_database)

@@ -4,14 +4,15 @@ import re
 
 import pytest
 from typer.testing import CliRunner
-
-from app.agents import feature_worker, recorder, scorer
-from app.cli.topics import cli
-from app.core.errors import Refused
-from app.edges import schema_folder
-from app.edges.acls import rights
-from app.edges.topics import declared
-from app.settings import Settings
+from weir.agents.features import agent as feature_worker
+from weir.agents.recorder import agent as recorder
+from weir.agents.scorer import agent as scorer
+from weir.cli.topics import cli
+from weir.core.errors import Refused
+from weir.edges.kafka.acls import rights
+from weir.edges.kafka.topics import declared
+from weir.edges.schemas import folder as schema_folder
+from weir.settings import Settings
 
 SETTINGS = Settings(service="one")      # beside the service of the folder schemas/
 

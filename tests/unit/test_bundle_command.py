@@ -14,11 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from typer.testing import CliRunner
+from weir.cli.bundle import cli
+from weir.core.errors import Refused
+from weir.edges.bundles import spec as bundle_spec
+from weir.edges.bundles import store as bundle_store
+from weir.settings import Settings
 
-from app.cli.bundle import cli
-from app.core.errors import Refused
-from app.edges import bundle_spec, bundle_store
-from app.settings import Settings
 from tests.bundles import SIGNATURE, tiny_bundle
 
 Spec = Callable[..., Path]

@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from weir.core.bundle import Bundle
+from weir.core.errors import Refused
+from weir.core.features import ServicePlan, ViewPlan
+from weir.edges.bundles import store
+from weir.edges.bundles import writer as bundle_writer
+from weir.settings import Settings
 
-from app.core.bundle import Bundle
-from app.core.errors import Refused
-from app.core.features import ServicePlan, ViewPlan
-from app.edges import bundle_store as store
-from app.edges import bundle_writer
-from app.settings import Settings
 from tests.bundles import SIGNATURE, WITH_FEATURES, expected, graph, tiny_bundle, weights_of
 
 PLAN = ServicePlan(

@@ -2,10 +2,9 @@
 
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
-
-from app.core.errors import Refused, Unavailable
-from app.edges.clickhouse import answering, connect, patiently
-from app.settings import Settings
+from weir.core.errors import Refused, Unavailable
+from weir.edges.clickhouse.client import answering, connect, patiently
+from weir.settings import Settings
 
 WHERE = "http://ch:8123"
 

@@ -8,12 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-
-from app.core.signature import Dtype, Source
-from app.demo import check, data, source
-from app.demo.data import HOUR_MS, Flights
-from app.demo.signature import SIGNATURE
-from app.settings import Settings
+from weir.core.signature import Dtype, Source
+from weir.demo import check, data, source
+from weir.demo.data import HOUR_MS, Flights
+from weir.demo.signature import SIGNATURE
+from weir.settings import Settings
 
 
 @pytest.fixture(scope="module")

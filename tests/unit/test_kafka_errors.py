@@ -2,9 +2,8 @@
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
-
-from app.core.errors import Unavailable
-from app.edges.kafka_errors import Refusal, passes, patiently, unavailable
+from weir.core.errors import Unavailable
+from weir.edges.kafka.errors import Refusal, passes, patiently, unavailable
 
 WHERE = "broker:9092"
 MOVING = KafkaError(KafkaError.NOT_LEADER_FOR_PARTITION)

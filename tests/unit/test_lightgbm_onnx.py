@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from app.edges.lightgbm_onnx import ZERO, compare, convert, float32_threshold, fuzz
-from app.edges.onnx_model import Model
+from weir.edges.bundles.lightgbm_onnx import ZERO, compare, convert, float32_threshold, fuzz
+from weir.edges.bundles.onnx_model import Model
 
 TOLERANCE = 1e-6
 COLUMNS = 8

@@ -10,9 +10,9 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 import pytest
+from weir.core.errors import Refused
+from weir.edges.bundles.onnx_model import CPU, CUDA, Blocks, Model, cuda_devices
 
-from app.core.errors import Refused
-from app.edges.onnx_model import CPU, CUDA, Blocks, Model, cuda_devices
 from tests.bundles import SIGNATURE, expected, graph, network, tiny_bundle, weights_of
 
 WIDTH = len(SIGNATURE.inputs)
@@ -105,7 +105,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_it_is_silent_and_needs_no_training_library(tmp_path: Path) -> None:
     program = (
-        "import sys, pathlib; from app.edges.onnx_model import Model; import numpy as np;"
+        "import sys, pathlib; from weir.edges.bundles.onnx_model import Model; import numpy as np;"
         "print(Model(pathlib.Path(sys.argv[1])).run(np.zeros((3, 4), np.float32)).tolist());"
         "print([m for m in ('onnx', 'lightgbm', 'pandas', 'sklearn', 'feast', 'pyarrow') if m in sys.modules])"
     )

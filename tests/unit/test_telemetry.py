@@ -5,12 +5,11 @@ import subprocess
 import sys
 
 import pytest
-
-from app import telemetry
-from app.core.breaker import BreakerState
-from app.core.features import Status
-from app.core.rejects import Reason, Stage
-from app.metrics import METRICS
+from weir import telemetry
+from weir.core.breaker import BreakerState
+from weir.core.features import Status
+from weir.core.rejects import Reason, Stage
+from weir.metrics import METRICS
 
 STAGES = {"wait_s": 0.001, "decode_s": 0.001, "lookup_s": 0.002, "assemble_s": 0.001, "run_s": 0.004, "encode_s": 0.001}
 EXAMPLES = (
@@ -76,7 +75,7 @@ def test_names_say_kind_and_unit(metric):
 
 
 def test_feast_in_a_parent_process_does_not_change_how_values_are_kept(tmp_path):
-    program = "from app.telemetry import Telemetry; import prometheus_client.values as v; print(v.ValueClass.__name__)"
+    program = "from weir.telemetry import Telemetry; import prometheus_client.values as v; print(v.ValueClass.__name__)"
     environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "MutexValue"

@@ -22,15 +22,16 @@ import numpy as np
 import pyarrow as pa
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from weir.core.contract import Contract, subject_of
+from weir.core.signature import Signature
+from weir.edges.bundles.onnx_model import Model
+from weir.edges.embedded import kafka as embedded_kafka
+from weir.edges.embedded import leash
+from weir.edges.embedded.service import free_port, wait_ready
+from weir.settings import ROOT, Settings
+from weir.wire import frame, request_contract
+from weir.wire.encode import Encoder
 
-from app.core.contract import Contract, subject_of
-from app.core.signature import Signature
-from app.edges import embedded_kafka, leash
-from app.edges.onnx_model import Model
-from app.edges.service import free_port, wait_ready
-from app.settings import ROOT, Settings
-from app.wire import frame, request_contract
-from app.wire.encode import Encoder
 from tests.bench import workload
 from tests.bench.peers import run
 from tests.waiting import until

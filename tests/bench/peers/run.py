@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from app.settings import ROOT
+from weir.settings import ROOT
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = ROOT / ".weir" / "bench" / "peers"

@@ -2,6 +2,6 @@
 
 import os
 
-from app.edges import block_store
+from weir.edges.clickhouse import blocks as block_store
 
 block_store.REMEMBERED_BLOCKS = int(os.environ["CHAOS_WINDOW"]) // 10

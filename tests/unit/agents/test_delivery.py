@@ -9,17 +9,16 @@ from types import SimpleNamespace
 import numpy as np
 import pyarrow as pa
 import pytest
-
-from app.agents import delivery
-from app.agents.delivery import DEAD_LETTERS, LEDGER, PREDICTIONS, Delivery, Done, Parts
-from app.core.account import Account
-from app.core.batch import ClosedBy, MicroBatch
-from app.core.chunk import Chunk, Partition
-from app.core.errors import Unavailable
-from app.core.pace import Pace
-from app.core.rejects import Rejects
-from app.scoring.predict import Scored, Written
-from app.scoring.records import Timing
+from weir.agents.scorer import delivery
+from weir.agents.scorer.delivery import DEAD_LETTERS, LEDGER, PREDICTIONS, Delivery, Done, Parts
+from weir.core.account import Account
+from weir.core.batch import ClosedBy, MicroBatch
+from weir.core.chunk import Chunk, Partition
+from weir.core.errors import Unavailable
+from weir.core.pace import Pace
+from weir.core.rejects import Rejects
+from weir.scoring.predict import Scored, Written
+from weir.scoring.records import Timing
 
 
 def batch_of(first: int, rows: int, partition: int = 0) -> MicroBatch:

@@ -9,11 +9,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
-
-from app.agents.intake import Intake
-from app.core.batch import ClosedBy
-from app.core.chunk import Chunk, Partition
-from app.core.pace import FixedPace
+from weir.agents.worker.intake import Intake
+from weir.core.batch import ClosedBy
+from weir.core.chunk import Chunk, Partition
+from weir.core.pace import FixedPace
 
 END = object()
 

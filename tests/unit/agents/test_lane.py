@@ -6,8 +6,7 @@ import asyncio
 import threading
 
 import pytest
-
-from app.agents.lane import SMALL_ROWS, Lane
+from weir.agents.worker.lane import SMALL_ROWS, Lane
 
 LARGE, SMALL = range(SMALL_ROWS + 1), range(SMALL_ROWS)
 

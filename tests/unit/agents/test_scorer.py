@@ -4,11 +4,10 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-
-from app.agents.delivery import Parts
-from app.agents.parts import LOOKUP_ROWS
-from app.agents.scorer import new_scorer
-from app.settings import Settings
+from weir.agents.scorer.agent import new_scorer
+from weir.agents.scorer.delivery import Parts
+from weir.agents.scorer.parts import LOOKUP_ROWS
+from weir.settings import Settings
 
 
 @pytest.mark.parametrize(

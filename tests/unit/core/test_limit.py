@@ -3,8 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from app.core.limit import DeadLetterLimit
+from weir.core.limit import DeadLetterLimit
 
 
 def run(limit: DeadLetterLimit, *batches: tuple[int, int]) -> list[bool]:

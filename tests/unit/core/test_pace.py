@@ -7,9 +7,8 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from app.core.batch import ClosedBy
-from app.core.pace import LOAD, PRIOR, Pace
+from weir.core.batch import ClosedBy
+from weir.core.pace import LOAD, PRIOR, Pace
 
 COST = 3e-3, 8e-6      # of a batch and of a row, seconds
 

@@ -3,10 +3,9 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-
-from app.core.batch import ClosedBy, MicroBatch
-from app.core.chunk import Amount, Chunk, Partition
-from app.core.rejects import Reason, Rejects, Stage
+from weir.core.batch import ClosedBy, MicroBatch
+from weir.core.chunk import Amount, Chunk, Partition
+from weir.core.rejects import Reason, Rejects, Stage
 
 
 def some(*records: int, stage: Stage = Stage.DECODE, reason: Reason = Reason.EMPTY) -> Rejects:

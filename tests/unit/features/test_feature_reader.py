@@ -4,16 +4,15 @@ import sys
 import numpy as np
 import pyarrow as pa
 import pytest
-
-from app.core.breaker import Breaker
-from app.core.errors import Unavailable
-from app.core.features import ServicePlan, ViewPlan
-from app.edges.feature_cache import FeatureCache
-from app.edges.feature_reader import FeatureReader
-from app.edges.lmdb_store import LmdbStore
-from app.edges.lookup_guard import LookupGuard
-from app.edges.record_layout import encode_key, layout_of
-from app.edges.record_store import Write
+from weir.core.breaker import Breaker
+from weir.core.errors import Unavailable
+from weir.core.features import ServicePlan, ViewPlan
+from weir.edges.features.cache import FeatureCache
+from weir.edges.features.lookup_guard import LookupGuard
+from weir.edges.features.reader import FeatureReader
+from weir.edges.features.store.lmdb import LmdbStore
+from weir.edges.features.store.record_layout import encode_key, layout_of
+from weir.edges.features.store.record_store import Write
 
 ORIGINS = ViewPlan("origins", ("origin",), ("delay", "n"), ("float32", "float32"), 60.0)
 PAIRS = ViewPlan("pairs", ("carrier", "origin"), ("delay",), ("float32",), 60.0)
@@ -161,7 +160,8 @@ def test_a_batch_alone_larger_than_the_cache_is_an_error_of_the_caller():
 
 def test_reading_and_writing_features_imports_neither_feast_nor_pandas():
     code = (
-        "import sys, app.agents.features, app.edges.feature_reader, app.edges.lmdb_store, app.edges.redis_store;"
+        "import sys, weir.agents.features.updater, weir.edges.features.reader, weir.edges.features.store.lmdb, "
+        "weir.edges.features.store.redis;"
         "print(sorted({name.split('.')[0] for name in sys.modules} & {'feast', 'pandas', 'sqlalchemy', 'duckdb'}))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from weir.core.breaker import Breaker, BreakerState
+from weir.core.errors import Unavailable
+from weir.edges.features.lookup_guard import LookupGuard
 
-from app.core.breaker import Breaker, BreakerState
-from app.core.errors import Unavailable
-from app.edges.lookup_guard import LookupGuard
 from tests.waiting import until
 
 BUDGET_S = 0.05

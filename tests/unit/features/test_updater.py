@@ -1,15 +1,14 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-
-from app.agents.features import FeatureUpdater
-from app.core.errors import Refused
-from app.core.features import ViewPlan
-from app.edges.lmdb_store import LmdbStore
-from app.edges.record_layout import decode_key, encode_key, layout_of
-from app.edges.record_store import Ask
-from app.rolling.history import history
-from app.rolling.state import HOUR_US, VIEWS, WEATHER
+from weir.agents.features.updater import FeatureUpdater
+from weir.core.errors import Refused
+from weir.core.features import ViewPlan
+from weir.edges.features.store.lmdb import LmdbStore
+from weir.edges.features.store.record_layout import decode_key, encode_key, layout_of
+from weir.edges.features.store.record_store import Ask
+from weir.rolling.history import history
+from weir.rolling.state import HOUR_US, VIEWS, WEATHER
 
 PLANS = {
     name: ViewPlan(name, tuple(sorted(view.join_keys)), tuple(sorted(view.features)),

@@ -7,15 +7,15 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from weir.core.block import dump_marks, load_marks
+from weir.core.chunk import Partition
+from weir.core.contract import EVENT_MS
+from weir.core.errors import Refused
+from weir.core.rejects import Reason
+from weir.recording import cells, tables
+from weir.recording.rising import rising
+from weir.scoring import identity
 
-from app.core.block import dump_marks, load_marks
-from app.core.chunk import Partition
-from app.core.contract import EVENT_MS
-from app.core.errors import Refused
-from app.core.rejects import Reason
-from app.recording import cells, tables
-from app.recording.rising import rising
-from app.scoring import identity
 from tests.doubles import records
 
 SOURCES = st.tuples(st.sampled_from(["r", "s"]), st.integers(0, 2), st.sampled_from(["champion", "b"]))

@@ -1,9 +1,8 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-
-from app.rolling.keys import NONE, Keys
-from app.rolling.state import HOUR_US, VIEWS, WEATHER, RollingState
+from weir.rolling.keys import NONE, Keys
+from weir.rolling.state import HOUR_US, VIEWS, WEATHER, RollingState
 
 SCHEMA = pa.schema([
     ("kind", pa.string()), ("event_time", pa.timestamp("ms")), ("carrier", pa.string()), ("origin", pa.string()),

@@ -9,11 +9,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from app.core.features import FeatureBlock, ServicePlan, Status, ViewPlan
-from app.core.rejects import Reason, Stage
-from app.core.signature import Dtype, Input, Policy, Signature, Source
-from app.scoring.assemble import Assembler
+from weir.core.features import FeatureBlock, ServicePlan, Status, ViewPlan
+from weir.core.rejects import Reason, Stage
+from weir.core.signature import Dtype, Input, Policy, Signature, Source
+from weir.scoring.assemble import Assembler
 
 AT_MS = 1_372_636_800_000
 TTL_S = {"fast": 60.0, "eternal": 0.0}

@@ -7,9 +7,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from app.core.chunk import Partition
-from app.scoring.identity import mix, names_of, prediction_ids, sticky, text
+from weir.core.chunk import Partition
+from weir.scoring.identity import mix, names_of, prediction_ids, sticky, text
 
 SOURCE = Partition("weir.requests.tiny", 3)
 AT_MS = 1_372_636_800_000

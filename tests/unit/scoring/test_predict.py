@@ -9,19 +9,19 @@ from itertools import count, pairwise
 import numpy as np
 import pyarrow as pa
 import pytest
+from weir.core.batch import ClosedBy, MicroBatch
+from weir.core.chunk import Chunk, Partition
+from weir.core.clock import EventClock, WallClock
+from weir.core.features import FeatureBlock, ServicePlan, Status, ViewPlan
+from weir.core.rejects import Reason, Stage
+from weir.edges.bundles import store as bundle_store
+from weir.scoring.identity import prediction_ids, text
+from weir.scoring.predict import Scored, Scorer, Service
+from weir.scoring.route import Route
+from weir.settings import Settings
+from weir.wire.decode import Decoder
+from weir.wire.encode import Encoder
 
-from app.core.batch import ClosedBy, MicroBatch
-from app.core.chunk import Chunk, Partition
-from app.core.clock import EventClock, WallClock
-from app.core.features import FeatureBlock, ServicePlan, Status, ViewPlan
-from app.core.rejects import Reason, Stage
-from app.edges import bundle_store
-from app.scoring.identity import prediction_ids, text
-from app.scoring.predict import Scored, Scorer, Service
-from app.scoring.route import Route
-from app.settings import Settings
-from app.wire.decode import Decoder
-from app.wire.encode import Encoder
 from tests import tiny_requests as tiny
 from tests.bundles import WITH_FEATURES, expected, tiny_bundle
 

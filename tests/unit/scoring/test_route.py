@@ -3,8 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-
-from app.scoring.route import Route
+from weir.scoring.route import Route
 
 KEYS = pa.array([f"request-{i}" for i in range(50_000)])
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from weir.wire.decode import Decoder
+from weir.wire.encode import Encoder
+from weir.wire.repair import fields_of, repaired
 
-from app.wire.decode import Decoder
-from app.wire.encode import Encoder
-from app.wire.repair import fields_of, repaired
 from tests import tiny_requests as tiny
 
 CONTRACT = tiny.requests_contract()

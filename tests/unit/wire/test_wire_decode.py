@@ -7,14 +7,14 @@ import sys
 import numpy as np
 import pyarrow as pa
 import pytest
+from weir.core.contract import Contract
+from weir.core.errors import Refused, Unavailable
+from weir.core.rejects import Reason
+from weir.settings import ROOT
+from weir.wire import bodies, frame
+from weir.wire.decode import Decoder
+from weir.wire.encode import Encoder
 
-from app.core.contract import Contract
-from app.core.errors import Refused, Unavailable
-from app.core.rejects import Reason
-from app.settings import ROOT
-from app.wire import bodies, frame
-from app.wire.decode import Decoder
-from app.wire.encode import Encoder
 from tests import examples
 
 MAX_BYTES = 65_536
@@ -173,7 +173,7 @@ def test_eight_bad_records_in_a_batch_of_512():
 
 HOSTILE = """
 import resource, sys
-from app.wire.decode import Decoder
+from weir.wire.decode import Decoder
 from tests import examples
 for name in examples.RECORDS:
     contract = examples.contract(name)

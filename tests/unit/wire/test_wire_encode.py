@@ -2,11 +2,11 @@
 
 import pyarrow as pa
 import pytest
+from weir.core.contract import Contract
+from weir.wire import encode
+from weir.wire.decode import Decoder
+from weir.wire.encode import Encoder
 
-from app.core.contract import Contract
-from app.wire import encode
-from app.wire.decode import Decoder
-from app.wire.encode import Encoder
 from tests.unit.wire.test_wire_decode import record
 
 SCHEMA = record(

@@ -10,11 +10,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from app.core.contract import Contract
-from app.wire import shape
-from app.wire.encode import Encoder
-from app.wire.literal import literal
+from weir.core.contract import Contract
+from weir.wire import shape
+from weir.wire.encode import Encoder
+from weir.wire.literal import literal
 
 KINDS = {
     "string": st.text(st.characters(exclude_categories=["Cs"])), "bytes": st.binary(), "boolean": st.booleans(),

@@ -3,10 +3,10 @@
 import json
 
 import pytest
+from weir.core.signature import Dtype, Input, JoinKey, Signature, Source
+from weir.wire import shape
+from weir.wire.request_contract import ENVELOPE, build
 
-from app.core.signature import Dtype, Input, JoinKey, Signature, Source
-from app.wire import shape
-from app.wire.request_contract import ENVELOPE, build
 from tests import examples
 
 
@@ -51,7 +51,7 @@ def test_a_signature_without_a_contract_is_an_error(signature, says):
 
 
 def test_the_committed_contract_is_the_signatures():
-    from app.demo.signature import SERVICE, SIGNATURE
+    from weir.demo.signature import SERVICE, SIGNATURE
 
     generated = build(SERVICE, SIGNATURE)
     committed = examples.contract(f"requests.{SERVICE}")

@@ -4,10 +4,10 @@ import json
 
 import pyarrow as pa
 import pytest
+from weir.core.errors import Refused
+from weir.wire import shape
+from weir.wire.compatibility import incompatibility
 
-from app.core.errors import Refused
-from app.wire import shape
-from app.wire.compatibility import incompatibility
 from tests.unit.wire.test_wire_decode import record
 
 

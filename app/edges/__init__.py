@@ -1,1 +1,0 @@
-"""All input and output, one service a file."""

@@ -1,0 +1,102 @@
+"""The feature worker: feature events in, online features out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from weir.agents.features.updater import FOREVER, Applied, FeatureUpdater
+from weir.agents.worker.host import parked_on_failure
+from weir.agents.worker.intake import Intake
+from weir.agents.worker.lane import Lane
+from weir.core.batch import MicroBatch
+from weir.core.errors import Refused
+from weir.core.pace import FixedPace
+from weir.edges.kafka.client import partitions_of
+from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
+from weir.edges.schemas.registry import Registry
+from weir.settings import Settings
+from weir.telemetry import FeaturesApplied, Telemetry
+from weir.wire.decode import Decoder
+
+EVENTS = "weir.events.flights"
+GROUP = "weir-features"
+CLOCK_S = 0.001          # between two looks at a replay's clock
+
+
+def new_features(settings: Settings, telemetry: Telemetry) -> Callable[[], ChunkApp]:
+    """A maker of the Faust app that keeps the online store. Raises Unavailable, Refused: nothing is joined yet."""
+    if partitions_of(settings, EVENTS) != 1:
+        raise Refused(
+            f"{EVENTS} has more than one partition, and the statistics need every event in order",
+            where=settings.brokers, remedy="make the topic anew with one partition",
+        )  # fmt: skip
+    registry = Registry(settings)
+    decoder = Decoder(registry.contract(f"{EVENTS}-value"), registry.schema_text)
+    updater = FeatureUpdater.of(settings)
+
+    def new() -> ChunkApp:
+        app = new_app(settings, GROUP, from_beginning=True)
+
+        async def events(stream: Any) -> None:
+            intake = Intake(app, stream, FixedPace(settings.batch_max_rows, 0.0))  # events gain nothing by waiting
+            await parked_on_failure(app, apply(app, intake, decoder, updater, telemetry))
+
+        app.agent(chunk_topic(app, EVENTS), name="events")(events)
+        return app
+
+    return new
+
+
+async def apply(
+    app: ChunkApp, intake: Intake, decoder: Decoder, updater: FeatureUpdater, telemetry: Telemetry
+) -> None:
+    """Apply events as they come; in a replay, as far as its clock has come.
+
+    1. take a micro-batch, un-acknowledged    3. (apply writes the store, in one transaction with the watermark)
+    2. apply it to the statistics             4. acknowledge its chunks: a restart reads them again in any case
+    """
+    settings = app.settings
+    replayed = settings.clock == "event"
+    turn = asyncio.Lock()                              # the updater is used by one task at a time
+
+    def step(batch: MicroBatch) -> Applied:
+        decoded = decoder.decode(batch.values, settings.max_record_bytes)
+        if len(decoded.rejects):
+            first, source = decoded.rejects, batch.chunks[0].source
+            raise Refused(
+                f"{len(first)} feature events cannot be used: {first.reason[0]}, {first.detail[0]}",
+                where=f"{source.topic}, from offset {batch.chunks[0].first}",
+                remedy="a feature computed without them would be wrong; repair the producer, skip them by a new topic",
+            )  # fmt: skip
+        return updater.apply(decoded.rows, updater.clock_us() if replayed else FOREVER)
+
+    async def follow() -> None:
+        reached_us = 0
+        while True:
+            clock_us = updater.clock_us()
+            if clock_us != reached_us:
+                async with turn:
+                    _tell(telemetry, updater.release(clock_us))
+                reached_us = clock_us
+            await asyncio.sleep(CLOCK_S)
+
+    following = asyncio.ensure_future(parked_on_failure(app, follow())) if replayed else None
+    try:
+        with Lane("apply") as lane:
+            async for batch in intake.batches():
+                async with turn:
+                    _tell(telemetry, await lane.start(step, batch))
+                for chunk in batch.chunks:
+                    app.ack(chunk)
+    finally:
+        if following is not None:
+            following.cancel()
+
+
+def _tell(telemetry: Telemetry, applied: Applied) -> None:
+    if applied.records:
+        telemetry.emit(FeaturesApplied(
+            records=applied.records, write_s=applied.write_s, watermark_us=applied.watermark_us
+        ))  # fmt: skip

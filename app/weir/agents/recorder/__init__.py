@@ -1,0 +1,1 @@
+"""The recorder: topics in, ClickHouse blocks out."""

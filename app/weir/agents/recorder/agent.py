@@ -1,0 +1,180 @@
+"""The recorder: predictions, outcomes, dead letters and ledger from Kafka into ClickHouse, each exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from typing import Any
+
+import pyarrow as pa
+import structlog
+
+from weir.agents.worker.host import parked_on_failure
+from weir.agents.worker.intake import Intake
+from weir.core.batch import MicroBatch
+from weir.core.decoded import Decoded
+from weir.core.errors import Refused, Unavailable
+from weir.core.pace import FixedPace
+from weir.edges.bundles import store as bundle_store
+from weir.edges.clickhouse import client as clickhouse
+from weir.edges.clickhouse import ledger
+from weir.edges.clickhouse.blocks import ClickHouseBlocks
+from weir.edges.features import plan as feature_plan
+from weir.edges.kafka.client import partitions_of
+from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
+from weir.edges.schemas.registry import Registry
+from weir.recording import tables
+from weir.recording.recorder import Flushed, Recorder, Stream
+from weir.settings import Settings
+from weir.telemetry import BlockRecorded, LedgerChecked, Telemetry, WriteRetried
+from weir.wire.decode import Decoder
+
+PREDICTIONS, OUTCOMES, DEAD_LETTERS, LEDGER = "weir.predictions", "weir.outcomes", "weir.dead-letters", "weir.ledger"
+GROUP = "weir-recorder"
+MAX_RECORD_BYTES = 8_388_608    # max_message_bytes of the largest of these topics: what the broker took is read
+AT_ONCE = 4                     # partitions written together: a block costs about 30 ms of waiting, whatever its size
+
+
+def new_recorder(settings: Settings, telemetry: Telemetry) -> Callable[[], ChunkApp]:
+    """Opens what a recorder needs; the app itself is made inside the event loop.
+
+    Raises:
+        Unavailable: ClickHouse, registry or a topic cannot be reached.
+        Refused: ClickHouse lacks the tables, or a contract is not what it should be.
+    """
+    worker = f"{socket.gethostname()}:{os.getpid()}"
+    store = ClickHouseBlocks(
+        settings, worker, lambda _error: telemetry.emit(WriteRetried(role="recorder", sink="clickhouse"))
+    )
+    store.check()
+    streams = open_streams(settings)
+    for topic in streams:
+        partitions_of(settings, topic)
+    # Blocks of all partitions fill at the same time, and one more set may be on its way into ClickHouse.
+    limits = settings.model_copy(
+        update={"inflight_max_records": max(settings.inflight_max_records, 4 * settings.block_max_rows)}
+    )
+    recorder = Recorder(store, streams, block_max_rows=settings.block_max_rows)
+
+    def new() -> ChunkApp:
+        app = new_app(limits, GROUP)
+
+        async def records(stream: Any) -> None:
+            intake = Intake(app, stream, FixedPace(limits.block_max_rows, limits.block_max_wait_s))
+            await parked_on_failure(app, record(app, intake, recorder, telemetry))
+
+        app.agent(chunk_topic(app, *streams), name="records")(records)
+        app.task(partial(watch_ledger, settings, telemetry))
+        return app
+
+    return new
+
+
+async def watch_ledger(settings: Settings, telemetry: Telemetry) -> None:
+    """Tell the ledger as metrics, now and then."""
+    log = structlog.get_logger(__name__)
+    while True:
+        await asyncio.sleep(settings.ledger_every_s)
+        try:
+            client = await asyncio.to_thread(clickhouse.connect, settings)
+            look = partial(ledger.read, client, settings.service, settle_s=settings.ledger_settle_s)
+            found = await asyncio.to_thread(look)
+        except (Unavailable, Refused) as error:            # recording notices by itself, and has a budget to wait
+            log.warning("the ledger could not be asked", reason=str(error))
+            continue
+        telemetry.emit(LedgerChecked(
+            service=settings.service, gaps=found.gaps, duplicates=found.duplicates, missing=found.missing,
+            stray=found.stray, unbalanced=found.unbalanced,
+        ))
+
+
+def open_streams(settings: Settings) -> dict[str, Stream]:
+    """What is recorded, by topic. Raises Unavailable, Refused."""
+    registry = Registry(settings)
+    names = cache(partial(names_of, settings))
+
+    def decoder(topic: str) -> Callable[[pa.LargeBinaryArray], Decoded]:
+        read = Decoder(registry.contract(f"{topic}-value"), registry.schema_text)
+        return partial(read.decode, max_bytes=MAX_RECORD_BYTES)
+
+    return {
+        PREDICTIONS: Stream(
+            table="predictions", decode=decoder(PREDICTIONS),
+            shape=lambda rows, log, offsets, _ms: tables.predictions(rows, log, offsets, names),
+            sources=("source_topic", "source_partition", "variant"),
+        ),
+        OUTCOMES: Stream(
+            table="outcomes", decode=decoder(OUTCOMES), check=tables.check_outcomes, shape=tables.outcomes
+        ),
+        DEAD_LETTERS: Stream(
+            table="dead_letters", decode=decoder(DEAD_LETTERS),
+            shape=lambda rows, log, offsets, _ms: tables.dead_letters(rows, log, offsets),
+            sources=("source_topic", "source_partition"),
+        ),
+        LEDGER: Stream(
+            table="ledger", decode=decoder(LEDGER),
+            shape=lambda rows, log, offsets, _ms: tables.ledger(rows, log, offsets),
+        ),
+    }
+
+
+def names_of(settings: Settings, digest: str) -> tuple[Sequence[str], Sequence[str]]:
+    """Input and view names of the bundle whose digest begins so: what the packed bytes of its predictions mean.
+
+    Raises Refused when the bundle is not here, or other feature definitions are applied than it was scored with.
+    """
+    try:
+        bundle = bundle_store.read(bundle_store.find(digest, settings))
+    except Refused:
+        # A scorer may run a bundle by path; this process is then told the same path.
+        if not settings.bundle:
+            raise
+        bundle = bundle_store.read(bundle_store.find(settings.bundle, settings))
+        if not bundle.digest.startswith(digest):
+            raise
+    if not bundle.feature_service:
+        return bundle.signature.names, ()
+    plan = feature_plan.load(settings, bundle.feature_service)
+    if plan.fingerprint != bundle.feature_fingerprint:
+        raise Refused(
+            f"bundle {digest} was scored with other definitions of {plan.service} than are applied now",
+            where=str(feature_plan.path(settings)),
+            remedy="give the recorder the definitions that the scorer runs with",
+        )
+    return bundle.signature.names, tuple(view.name for view in plan.views)
+
+
+async def record(app: ChunkApp, intake: Intake, recorder: Recorder, telemetry: Telemetry) -> None:
+    """Record what comes.
+
+    1. take chunks, un-acknowledged             3. acknowledge the chunks that are wholly recorded
+    2. announce and insert their blocks
+
+    A chunk may have to wait for the next round: the block of which it is the head was announced before a crash, and its
+    tail is still to be fetched.
+    """
+    log = structlog.get_logger(__name__)
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(1, "record") as one, ThreadPoolExecutor(AT_ONCE, "insert") as several:
+        async for batch in intake.batches():
+            flushed = await loop.run_in_executor(one, _write, recorder, batch, several)
+            for chunk in flushed.done:
+                app.ack(chunk)
+            for block in flushed.blocks:
+                telemetry.emit(BlockRecorded(
+                    table=block.table, rows=block.rows, insert_s=block.insert_s, repeats=block.repeats,
+                    replayed=block.replayed,
+                ))
+            for source, first, last in flushed.skipped:
+                log.error("records were lost before they were recorded", topic=source.topic,
+                          partition=source.partition, first=first, last=last)
+
+
+def _write(recorder: Recorder, batch: MicroBatch, several: ThreadPoolExecutor) -> Flushed:
+    for chunk in batch.chunks:
+        recorder.take(chunk)
+    return recorder.flush(several.map)

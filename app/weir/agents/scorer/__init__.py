@@ -1,0 +1,1 @@
+"""The scorer: requests in, predictions, dead letters and ledger entries out."""

@@ -1,0 +1,118 @@
+"""`weir worker`: one role in this process, until SIGTERM drains it."""
+
+from __future__ import annotations
+
+import time
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from weir.settings import Settings, load
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from weir.edges.kafka.faust_transport import ChunkApp
+    from weir.edges.observability.health_server import HealthServer
+    from weir.telemetry import Telemetry
+
+cli = typer.Typer(no_args_is_help=True, help="Run one worker: scorer, recorder, features or canary.")
+
+
+@cli.command()
+def scorer(
+    bundle: Annotated[str, typer.Option(help="Bundle folder, or its digest in WEIR_BUNDLES_DIR.")] = "",
+) -> None:
+    """Score the requests of WEIR_SERVICE with one bundle."""
+    from weir.agents.scorer.agent import new_scorer
+    from weir.agents.scorer.parts import open_parts
+
+    settings = load()
+    if bundle:
+        settings = settings.model_copy(update={"bundle": bundle})
+    telemetry = _begin(settings, "scorer")
+    opened, parts = open_parts(settings, telemetry)
+    digest, runs_on = opened.bundle.short_digest, str(opened.model.placement)
+    _serve(settings, telemetry, "scorer", lambda: new_scorer(settings, parts), digest, runs_on=runs_on)
+    parts.producer.close()
+    parts.spans.close()
+
+
+@cli.command()
+def recorder() -> None:
+    """Record predictions, outcomes, dead letters and the ledger in ClickHouse."""
+    from weir.agents.recorder.agent import new_recorder
+
+    settings = load()
+    telemetry = _begin(settings, "recorder")
+    _serve(settings, telemetry, "recorder", new_recorder(settings, telemetry))
+
+
+@cli.command()
+def features() -> None:
+    """Turn feature events into online features."""
+    from weir.agents.features.agent import new_features
+
+    settings = load()
+    telemetry = _begin(settings, "features")
+    _serve(settings, telemetry, "features", new_features(settings, telemetry))
+
+
+@cli.command()
+def canary() -> None:
+    """Compare the columnar feature read with Feast's own, for ever, off the hot path."""
+    from weir.agents.features.canary import watch
+    from weir.edges.observability.health_server import HealthServer, running
+
+    settings = load()
+    telemetry = _begin(settings, "canary")
+    with HealthServer(settings, telemetry, running):
+        watch(settings, telemetry)
+
+
+def _begin(settings: Settings, role: str) -> Telemetry:
+    from weir.edges.observability import logs
+    from weir.telemetry import Telemetry
+
+    logs.configure(settings, role=role)
+    return Telemetry()
+
+
+def _serve(
+    settings: Settings, telemetry: Telemetry, role: str, new: Callable[[], ChunkApp], digest: str = "", **said: str
+) -> None:
+    """Run a role's app beside its metrics and health pages. said: what the log says of its start beside that."""
+    import structlog
+
+    from weir.agents.worker.host import run
+    from weir.edges.observability.health_server import HealthServer
+    from weir.telemetry import WorkerStarted
+
+    apps: list[ChunkApp] = []
+
+    def started() -> ChunkApp:
+        apps.append(new())
+        return apps[0]
+
+    def ready() -> tuple[bool, str]:
+        return apps[0].ready() if apps else (False, "starting")
+
+    health: HealthServer
+    with HealthServer(settings, telemetry, ready) as health:
+        took_s = time.time() - _process_began_s()
+        telemetry.emit(WorkerStarted(
+            role=role, service=settings.service, version=version("weir"), digest=digest, ready_s=took_s
+        ))  # fmt: skip
+        log = structlog.get_logger(__name__)
+        log.info("worker started", health=health.url, ready_s=round(took_s, 2), digest=digest, **said)
+        run(started, telemetry, role)
+
+
+def _process_began_s() -> float:
+    """When this process began, seconds since the epoch, as prometheus_client reads it from the system."""
+    from prometheus_client import CollectorRegistry, ProcessCollector
+
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    return registry.get_sample_value("process_start_time_seconds") or time.time()

@@ -1,0 +1,54 @@
+"""A block of a log as the recorder announces it, and the marks that go with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from weir.core.chunk import Partition
+
+Source = tuple[str | int, ...]       # (source topic, source partition, variant)
+Marks = Mapping[Source, int]         # source -> highest source offset recorded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """An announcement: offsets [first, last] of `source` become block `number` (from 1).
+
+    checksum: crc32 over the values of its records. marks, marks_after: before and after its rows; the filter against
+    repeats starts from `marks`. received_ms: broker time of its newest record, milliseconds since the epoch, and
+    later than that of the block before; 0 in an announcement that does not say.
+    """
+
+    source: Partition
+    number: int
+    first: int
+    last: int
+    checksum: int
+    marks: Marks
+    marks_after: Marks
+    received_ms: int = 0
+
+    @property
+    def token(self) -> str:
+        """Deduplication token of its inserts; the same for everyone who repeats the block."""
+        return f"{self.source.topic}/{self.source.partition}/{self.number}/{self.first}-{self.last}"
+
+
+def dump_marks(marks: Marks) -> str:
+    """Marks as JSON text, the same text for equal marks.
+
+    >>> dump_marks({("r", 1, "a"): 7})
+    '[["r", 1, "a", 7]]'
+    """
+    return json.dumps(sorted([*source, offset] for source, offset in marks.items()))
+
+
+def load_marks(text: str) -> Marks:
+    """The inverse of `dump_marks`.
+
+    >>> load_marks('[["r", 1, "a", 7]]')
+    {('r', 1, 'a'): 7}
+    """
+    return {tuple(entry[:-1]): entry[-1] for entry in json.loads(text)}

@@ -1,0 +1,155 @@
+"""The demo: the whole system on real flights, from an empty directory to a report."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weir.core.errors import Unavailable
+from weir.demo import apart, data
+from weir.demo.data import HOUR_MS, Flights, Progress
+from weir.demo.replay import Replay, Tally
+from weir.demo.verify import Findings, verify
+from weir.edges.clickhouse import client as clickhouse
+from weir.edges.embedded.stack import Stack
+from weir.edges.features.store.record_store import open_store
+from weir.operations.local import Workers, prepare
+from weir.settings import Settings
+
+# Every hour of the replay waits for the scorer, and the embedded broker holds each fetch for the whole of its waiting
+# time. Nobody waits for the others' fetches: events are sent ahead, the record may follow, and each fetch costs CPU.
+PROMPT = {"WEIR_FETCH_WAIT_MAX_MS": "2", "WEIR_BATCH_MAX_WAIT_MS": "0"}
+PATIENT = {"WEIR_FETCH_WAIT_MAX_MS": "500", "WEIR_BLOCK_MAX_WAIT_S": "5"}
+FIRST_TEST_DAY = np.datetime64("2013-07-01T04:00", "ms")  # midnight in New York; training ends before it
+BURST_ROWS = 200_000
+COUNTS = ("SELECT count() FROM predictions", "SELECT count() FROM outcomes FINAL", "SELECT sum(read) FROM ledger")
+RECORDED_S = 180.0      # the recorder follows at tens of thousands of rows a second
+
+
+@dataclass
+class Run:
+    """What a demo run did and found."""
+
+    bundle: Path
+    tally: Tally
+    findings: Findings
+    flights: int
+    burst_rows: int
+    cache_hit_rate: float
+    cache_hit_rate_burst: float
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class Stopwatch:
+    """Seconds by phase."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time what happens inside, added to what the phase has taken before."""
+        began = time.monotonic()
+        yield
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
+
+    @property
+    def total(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._began
+
+
+def run(settings: Settings, flights_wanted: int, progress: Progress, say: Callable[[str], None]) -> Run:
+    """Run the demo. flights_wanted: requests of the lockstep replay, from 1 July on. Raises Unavailable, Refused."""
+    settings = settings.model_copy(update={"clock": "event"})  # the past is replayed: time is what the events say
+    if settings.embedded_broker == "kafka":                    # and it begins with an empty log
+        shutil.rmtree(settings.home / "kafka" / "data", ignore_errors=True)
+    watch = Stopwatch()
+    with watch.phase("setup"):
+        flights = data.load(settings, progress)
+    with watch.phase("train"):
+        bundle = apart.build(settings, progress)
+    with Stack(settings, report=say) as stack:
+        with watch.phase("setup"):
+            workers, replay = _start(stack, bundle, say)
+        try:
+            return _play(stack, workers, replay, flights, flights_wanted, bundle, watch, progress)
+        finally:
+            replay.close()
+
+
+def _start(stack: Stack, bundle: Path, say: Callable[[str], None]) -> tuple[Workers, Replay]:
+    prepare(stack)
+    store = open_store(stack.settings)
+    workers = Workers(stack)
+    workers.start("scorer", "--bundle", str(bundle), **PROMPT)
+    workers.start("features", **PATIENT)
+    workers.start("recorder", **PATIENT)
+    workers.wait_ready(say)
+    return workers, Replay(stack.settings, store, workers.check)
+
+
+def _play(
+    stack: Stack, workers: Workers, replay: Replay, flights: Flights, wanted: int, bundle: Path, watch: Stopwatch,
+    progress: Progress,
+) -> Run:  # fmt: skip
+    at = flights.requests["event_time"].to_numpy().astype("datetime64[ms]")
+    first = int(np.searchsorted(at, FIRST_TEST_DAY))
+    rows = min(wanted, len(at) - first)
+    first_hour = int(flights.requests["clock_hour"][first].as_py())
+    with watch.phase("setup"):
+        replay.warm_up(flights, first_hour - 1, progress)
+    with watch.phase("replay"):
+        replay.run(flights, first, rows, progress)
+    replay_cache = _cache(workers)
+    with watch.phase("burst"):
+        chosen = first + np.resize(np.arange(rows), BURST_ROWS)
+        last_ms = (int(flights.requests["clock_hour"][first + rows - 1].as_py()) + 1) * HOUR_MS
+        replay.burst(flights, chosen, last_ms, progress)
+    all_cache = _cache(workers)
+    with watch.phase("record"):
+        _await_recorded(stack, workers, replay.tally, progress)
+    with watch.phase("verify"):
+        findings = verify(stack.settings, bundle, flights, first, rows, progress)
+    burst_cache = (all_cache[0] - replay_cache[0], all_cache[1] - replay_cache[1])
+    return Run(
+        bundle, replay.tally, findings, rows, BURST_ROWS, _share(all_cache), _share(burst_cache),
+        {**watch.seconds, "total": watch.total},
+    )  # fmt: skip
+
+
+def _cache(workers: Workers) -> tuple[float, float]:
+    name = "weir_cache_lookups_total"
+    return workers.metric("scorer", name, result="hit"), workers.metric("scorer", name)
+
+
+def _share(hits: tuple[float, float]) -> float:
+    return hits[0] / hits[1] if hits[1] else 0.0
+
+
+def _await_recorded(stack: Stack, workers: Workers, tally: Tally, progress: Progress) -> None:
+    """Until ClickHouse holds what the scorer says it wrote. Raises Unavailable when that takes too long."""
+    client = clickhouse.connect(stack.settings)
+    counts = "SELECT " + ", ".join(f"({ask})" for ask in COUNTS)
+    wanted = (tally.scored, tally.outcomes, tally.read)
+    deadline = time.monotonic() + RECORDED_S
+    while True:
+        found: tuple[Any, ...] = tuple(client.query(counts).result_rows[0])
+        progress(int(found[0]), tally.scored, "rows recorded")
+        if all(int(have) >= want for have, want in zip(found, wanted, strict=True)):
+            return
+        if time.monotonic() > deadline:
+            workers.check()
+            raise Unavailable(
+                f"ClickHouse holds {found} of {wanted} predictions, outcomes and records after {RECORDED_S:.0f} s",
+                where=stack.settings.clickhouse_url, remedy="read the recorder's log under .weir/logs",
+            )  # fmt: skip
+        time.sleep(0.1)

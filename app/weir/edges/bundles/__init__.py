@@ -1,0 +1,1 @@
+"""Model bundles: specification, folder, checks, and the ONNX model in it."""

@@ -1,0 +1,134 @@
+"""ClickHouse over HTTP: one way to connect, to fail and to wait. The same for a server and for the embedded engine."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver import Client
+from clickhouse_connect.driver.exceptions import DatabaseError, Error
+
+from weir.core.errors import Refused, Unavailable
+from weir.settings import Settings
+
+T = TypeVar("T")
+
+# Server errors that pass by themselves: timeouts, limits, too many parts, shutdown, Keeper. All others are Refused.
+# Source: ClickHouse src/Common/ErrorCodes.cpp.
+PASSING = frozenset(
+    {159, 164, 201, 202, 209, 210, 225, 236, 241, 242, 243, 252, 279, 285, 319, 394, 425, 439, 999, 1002}
+)
+UNKNOWN_TABLE, UNKNOWN_DATABASE, WRONG_PASSWORD, NO_ACCESS = 60, 81, 516, 497
+NOT_ENOUGH_SPACE = 243
+CONNECT_TIMEOUT_S = 3    # a server on the network answers in milliseconds; longer only hides that it is away
+SYSTEM_ERROR = re.compile(r"\[Errno -?\d+\] ([^'\")]+)")
+SERVER_ERROR = re.compile(r"DB::Exception: (.*?)(?: \(version [^)]*\).*)?$")
+
+# The driver logs each failure beside raising it; what is raised is told once, by us.
+logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
+
+
+def connect(settings: Settings, *, database: str | None = None, timeout_s: float = 300.0) -> Client:
+    """A client of settings.clickhouse_url; may be used by several threads.
+
+    database: another than settings.clickhouse_database; "" for the user's default. timeout_s: for one answer.
+    Raises Unavailable when nobody answers, Refused when the database or the user is not there.
+    """
+    url = urlsplit(settings.clickhouse_url)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise Refused(
+            "WEIR_CLICKHOUSE_URL is no http(s) address", where=settings.clickhouse_url,
+            remedy="write it as http://HOST:8123, the port of ClickHouse's HTTP interface",
+        )
+    with answering(settings.clickhouse_url):
+        return clickhouse_connect.get_client(
+            interface=url.scheme,
+            host=url.hostname,
+            port=url.port or (8443 if url.scheme == "https" else 8123),
+            username=settings.clickhouse_user,
+            password=settings.clickhouse_password.get_secret_value(),
+            database=(settings.clickhouse_database if database is None else database) or "__default__",
+            connect_timeout=CONNECT_TIMEOUT_S,
+            send_receive_timeout=int(max(1, timeout_s)),
+            autogenerate_session_id=False,          # a session would serialise the queries of all threads
+        )
+
+
+@contextmanager
+def answering(where: str) -> Iterator[None]:
+    """ClickHouse's and the network's errors as Unavailable (passes by itself) or Refused (does not)."""
+    try:
+        yield
+    except Error as error:
+        code = error.code
+        text = _said(error)
+        if code in (UNKNOWN_TABLE, UNKNOWN_DATABASE):
+            raise Refused(
+                f"ClickHouse lacks a table or database: {text}", where=where, remedy="run `weir migrate`"
+            ) from error
+        if code in (WRONG_PASSWORD, NO_ACCESS):
+            raise Refused(
+                f"ClickHouse refuses the user: {text}", where=where,
+                remedy="check WEIR_CLICKHOUSE_USER, WEIR_CLICKHOUSE_PASSWORD and the user's grants",
+            ) from error
+        if isinstance(error, DatabaseError) and code is not None and code not in PASSING:
+            raise Refused(
+                f"ClickHouse refuses a statement: {text}", where=where,
+                remedy="run `weir migrate`; if the tables are right, this is a defect of Weir",
+            ) from error
+        if code == NOT_ENOUGH_SPACE:
+            raise Unavailable(
+                f"ClickHouse's disk is full: {text}", where=where, remedy="make room; nothing is lost meanwhile"
+            ) from error
+        raise Unavailable(
+            f"ClickHouse does not answer: {text}", where=where,
+            remedy="start it (`weir up`, `docker compose up clickhouse`) or set WEIR_CLICKHOUSE_URL",
+        ) from error
+
+
+def patiently(
+    call: Callable[[], T], budget_s: float, on_retry: Callable[[Unavailable], None] = lambda _error: None
+) -> T:
+    """The call's result, tried again while it raises Unavailable, for at most budget_s seconds after its first failure.
+
+    The call must be repeatable: an insert carries its token. Raises the last Unavailable.
+    """
+    deadline: float | None = None
+    pause = FIRST_PAUSE_S
+    while True:
+        try:
+            return call()
+        except Unavailable as error:
+            now = time.monotonic()
+            deadline = now + budget_s if deadline is None else deadline
+            if now + pause > deadline:
+                raise
+            on_retry(error)
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+
+
+def once(token: str) -> dict[str, Any]:
+    """Settings of an insert that the table takes once, however often it is repeated, as long as it keeps the token."""
+    return {
+        "insert_deduplicate": 1,
+        "insert_deduplication_token": token,
+        "deduplicate_blocks_in_dependent_materialized_views": 1,   # off by default in older servers
+        "async_insert": 0,                                         # a queue would answer before the rows are durable
+        "max_partitions_per_insert_block": 0,                      # outcomes of 100 predictions may lie in 100 months
+    }
+
+
+def _said(error: Error) -> str:
+    """What the server or the operating system said, without the driver's wrapping."""
+    text = " ".join(str(error).split())
+    found = SERVER_ERROR.search(text) or SYSTEM_ERROR.search(text)
+    text = found[1].strip() if found else text
+    return text if len(text) <= 300 else text[:300] + "..."

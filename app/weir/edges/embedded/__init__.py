@@ -1,0 +1,1 @@
+"""Services for a laptop and for tests. Nothing here runs in production."""

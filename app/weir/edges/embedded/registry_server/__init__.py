@@ -1,0 +1,1 @@
+"""A schema registry in one process, with Confluent's HTTP API."""

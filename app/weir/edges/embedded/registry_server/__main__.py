@@ -1,0 +1,32 @@
+"""`python -m weir.edges.embedded.registry_server`: serve one folder of schemas until the process is ended."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import uvicorn
+
+from weir.core.errors import WeirError
+from weir.edges.embedded.registry_server.server import app
+from weir.edges.embedded.registry_server.store import Store
+
+
+def main() -> None:
+    """Serve until the process is ended."""
+    parser = argparse.ArgumentParser(description="Local schema registry with Confluent's HTTP API.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8081)
+    parser.add_argument("--schemas", type=Path, required=True, help="folder with topics.yaml and <record>/v<n>.avsc")
+    parser.add_argument("--state", type=Path, required=True, help="directory for what is registered at run time")
+    given = parser.parse_args()
+    try:
+        store = Store(given.schemas, given.state)
+    except WeirError as error:
+        sys.exit(f"weir: {error}")
+    uvicorn.run(app(store), host=given.host, port=given.port, log_level="warning", access_log=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The online store: packed records, in LMDB or in Redis."""

@@ -1,0 +1,1 @@
+"""Kafka by librdkafka: clients, admin, chunks, Faust's transport, the producer."""

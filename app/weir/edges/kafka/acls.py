@@ -1,0 +1,159 @@
+"""Rights on Kafka, made from the declaration of the topics: what each role needs, and no more."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package re-exports them without saying so
+    AclBinding,
+    AclBindingFilter,
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
+)
+
+from weir.core.errors import Refused
+from weir.edges.kafka.client import REACH_S, metadata
+from weir.edges.kafka.errors import error_of, unavailable
+from weir.edges.kafka.topics import declared
+from weir.edges.schemas import folder as schema_folder
+from weir.edges.schemas.folder import SERVICE, Topic
+from weir.settings import Settings
+
+SETUP = "setup"  # the role that runs `weir topics create` and `check`
+_KINDS = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP}
+_OPERATIONS = {                                     # by the names that Kafka's own tool has for them
+    "Create": AclOperation.CREATE, "Describe": AclOperation.DESCRIBE, "DescribeConfigs": AclOperation.DESCRIBE_CONFIGS,
+    "Read": AclOperation.READ, "Write": AclOperation.WRITE,
+}  # fmt: skip
+_PATTERNS = {False: ResourcePatternType.LITERAL, True: ResourcePatternType.PREFIXED}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Right:
+    """One allowance. kind: "topic" or "group". prefixed: for every name that begins with `name`.
+
+    Reading and writing imply that the topic or group may be described. An idempotent producer needs nothing more than
+    to write (Kafka 3.0, KIP-679), and no worker uses transactions or needs a right on the cluster.
+    """
+
+    role: str
+    principal: str
+    kind: str
+    name: str
+    prefixed: bool
+    operation: str
+
+    @property
+    def on(self) -> str:
+        """Kind and name, as a person reads them."""
+        return f"{self.kind} {self.name}{'*' if self.prefixed else ''}"
+
+    def command(self, brokers: str) -> str:
+        """The same as a call of Kafka's own tool."""
+        words = ["kafka-acls.sh", "--bootstrap-server", brokers, "--add", "--allow-principal", self.principal]
+        words += ["--operation", self.operation, f"--{self.kind}", self.name]
+        words += ["--resource-pattern-type", "prefixed"] if self.prefixed else []
+        return shlex.join(words)
+
+    @property
+    def binding(self) -> AclBinding:
+        """The same as librdkafka wants it."""
+        return AclBinding(
+            _KINDS[self.kind], self.name, _PATTERNS[self.prefixed], self.principal, "*",
+            _OPERATIONS[self.operation], AclPermissionType.ALLOW,
+        )  # fmt: skip
+
+
+def rights(settings: Settings, principals: Mapping[str, str] | None = None) -> tuple[Right, ...]:
+    """What every role needs, sorted.
+
+    principals: as Kafka names them, by role, in place of `User:weir-<role>`. One with `{service}` in it stands for a
+    principal for each service, which then has no right on the requests of another.
+    Raises Refused when a role is not in schemas/topics.yaml.
+    """
+    topics, groups = declared(settings), schema_folder.groups(settings.schemas_dir)
+    every = tuple(topic.service for topic in topics if topic.service)
+    given = _known(principals or {}, {SETUP} | {role for topic in topics for role in topic.writers + topic.readers})
+    found = set()
+    for role, principal in given.items():
+        for services in [(one,) for one in every] if SERVICE in principal else [every]:
+            named = principal.replace(SERVICE, services[0]) if services else principal
+            mine = [topic for topic in topics if topic.service in ("", *services)]
+            resources = (*_of_topics(role, mine), *_of_groups(role, mine, groups, services))
+            found |= {Right(role, named, *resource) for resource in resources}
+    return tuple(sorted(found))
+
+
+def _known(principals: Mapping[str, str], roles: set[str]) -> dict[str, str]:
+    """The principal of every role. Raises Refused for a role that is not in schemas/topics.yaml."""
+    if unknown := sorted(set(principals) - roles):
+        raise Refused(
+            f"there is no role {', '.join(unknown)} in schemas/topics.yaml",
+            remedy=f"name one of {', '.join(sorted(roles))}",
+        )
+    return {role: principals.get(role) or f"User:weir-{_dashed(role)}" for role in roles}
+
+
+def grant(settings: Settings, wanted: Sequence[Right]) -> tuple[Right, ...]:
+    """Give the rights that the cluster lacks; those given. Rights beyond these are left alone.
+
+    Raises Unavailable, as `kafka_errors.unavailable` words it, when the brokers do not answer or do not tell what there
+    is; Refused when they refuse to give a right.
+    """
+    admin, _ = metadata(settings, REACH_S)
+    try:
+        there = set(admin.describe_acls(_ALL, request_timeout=REACH_S).result())
+    except KafkaException as error:
+        raise unavailable(error_of(error), settings.brokers, "the list of rights") from error
+    missing = [right for right in wanted if right.binding not in there]
+    if not missing:
+        return ()
+    answers = admin.create_acls([right.binding for right in missing], request_timeout=REACH_S)
+    for right in missing:
+        try:
+            answers[right.binding].result()
+        except KafkaException as error:
+            said = KafkaError(error_of(error).code()).str()            # what brokers add is their request, in full
+            raise Refused(
+                f"{right.principal} was not given {right.operation} on {right.on}: {said}",
+                where=settings.brokers, remedy="let this user alter the cluster's rights",
+            ) from error  # fmt: skip
+    return tuple(missing)
+
+
+_ALL = AclBindingFilter(
+    ResourceType.ANY, None, ResourcePatternType.ANY, None, None,  # type: ignore[arg-type]  # None: any
+    AclOperation.ANY, AclPermissionType.ANY,
+)  # fmt: skip
+
+
+def _of_topics(role: str, topics: Sequence[Topic]) -> Iterator[tuple[str, str, bool, str]]:
+    for topic in topics:
+        if role in topic.writers:
+            yield "topic", topic.name, False, "Write"
+        if role in topic.readers:
+            yield "topic", topic.name, False, "Read"
+        if role == SETUP:
+            for operation in ("Create", "Describe", "DescribeConfigs"):
+                yield "topic", topic.name, False, operation
+
+
+def _of_groups(
+    role: str, topics: Sequence[Topic], groups: Mapping[str, str], services: Sequence[str]
+) -> Iterator[tuple[str, str, bool, str]]:
+    if not any(role in topic.readers for topic in topics):
+        return
+    if role not in groups:
+        yield "group", f"{_dashed(role)}-", True, "Read"
+        return
+    for service in services if SERVICE in groups[role] else ("",):
+        yield "group", groups[role].replace(SERVICE, service), False, "Read"
+
+
+def _dashed(role: str) -> str:
+    return role.replace(" ", "-")

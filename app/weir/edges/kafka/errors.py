@@ -1,0 +1,160 @@
+"""librdkafka's word turned into ours: which errors pass by themselves, and what to do about the others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from confluent_kafka import KafkaError, KafkaException
+
+from weir.core.chunk import Partition
+from weir.core.errors import Unavailable
+
+T = TypeVar("T")
+
+PAUSE_S = 0.1  # between two tries: electing a leader takes the brokers about as long
+
+# The group has moved on: whoever owns the partition by then repeats the work, so there is nothing to report.
+TOO_LATE = {
+    KafkaError.ILLEGAL_GENERATION,
+    KafkaError.UNKNOWN_MEMBER_ID,
+    KafkaError.REBALANCE_IN_PROGRESS,
+    KafkaError._NO_OFFSET,
+    KafkaError._STATE,
+    KafkaError._ASSIGNMENT_LOST,
+}
+
+# A broker restarts, a leader or a coordinator moves: asked again a moment later, the answer is another one.
+# Source: "retriable" in https://kafka.apache.org/protocol#protocol_error_codes, without the unknown topic, which is
+# more often forgotten than late; and what librdkafka says of its connections.
+PASSING = {
+    KafkaError.BROKER_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.KAFKA_STORAGE_ERROR,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NETWORK_EXCEPTION,
+    KafkaError.NOT_CONTROLLER,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.NOT_ENOUGH_REPLICAS,
+    KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.OFFSET_NOT_AVAILABLE,
+    KafkaError.REPLICA_NOT_AVAILABLE,
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.THROTTLING_QUOTA_EXCEEDED,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+    KafkaError.UNSTABLE_OFFSET_COMMIT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._RESOLVE,
+    KafkaError._TIMED_OUT,
+    KafkaError._TIMED_OUT_QUEUE,
+    KafkaError._TRANSPORT,
+    KafkaError._WAIT_COORD,
+}
+
+# The brokers answer, and do not want this client; librdkafka tries for ever and tells only its error callback.
+TURNED_AWAY = {
+    KafkaError.SASL_AUTHENTICATION_FAILED,
+    KafkaError.UNSUPPORTED_SASL_MECHANISM,
+    KafkaError._AUTHENTICATION,
+    KafkaError._SSL,
+}
+_ALERT = "ssl/tls alert"  # with TLS 1.3 a broker refuses a certificate when the connection already stands
+NO_RIGHT = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+}
+
+
+class Refusal:
+    """An error callback that remembers why the brokers turn the client away. error: None while they do not."""
+
+    def __init__(self, tell: Callable[[KafkaError], None] = lambda error: None) -> None:
+        """tell: called with every error, those that pass included."""
+        self.error: KafkaError | None = None
+        self._tell = tell
+
+    def __call__(self, error: KafkaError) -> None:
+        """Called by librdkafka."""
+        if error.fatal() or _turned_away(error):
+            self.error = self.error or error
+        self._tell(error)
+
+    def check(self, where: str) -> None:
+        """Raises Unavailable, as `unavailable` words it, when the client was turned away. where: the brokers."""
+        if self.error is not None:
+            raise unavailable(self.error, where)
+
+
+def _turned_away(error: KafkaError) -> bool:
+    """Not when a handshake merely breaks off: that is a broker that restarts."""
+    if error.code() == KafkaError._TRANSPORT:
+        return _ALERT in error.str()
+    return error.code() in TURNED_AWAY and "isconnected" not in error.str()
+
+
+def patiently(ask: Callable[[], T], budget_s: float) -> T:
+    """The answer, asked for again while the error passes, for at most budget_s seconds. Raises KafkaException."""
+    deadline_s = time.monotonic() + budget_s
+    while True:
+        try:
+            return ask()
+        except KafkaException as error:
+            if not passes(error_of(error)) or time.monotonic() > deadline_s:
+                raise
+            time.sleep(PAUSE_S)
+
+
+def passes(error: KafkaError) -> bool:
+    """Whether the same request may succeed a moment later."""
+    return error.code() in PASSING or bool(error.retriable())
+
+
+def error_of(exception: KafkaException) -> KafkaError:
+    """The error that an exception of confluent-kafka carries."""
+    error: KafkaError = exception.args[0]
+    return error
+
+
+# What a person should read: codes, what is wrong, and what to do.
+_MEANING = (
+    ({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}, "the committed offset is no longer in the log",
+     "retention has removed unread records; raise it, and reset the group's offsets to go on"),
+    ({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION},
+     "a topic or partition does not exist", "run `weir topics create`"),
+    ({KafkaError.MSG_SIZE_TOO_LARGE}, "a record is larger than its topic admits",
+     "see which of its fields is so large, or raise max_message_bytes of the topic in schemas/topics.yaml"),
+    (NO_RIGHT, "Kafka refuses access", "grant what `weir topics acls` shows for this worker"),
+    ({KafkaError._SSL}, "no TLS connection to Kafka",
+     "check WEIR_KAFKA_SSL_CA_FILE, WEIR_KAFKA_SSL_CERTIFICATE_FILE and the port"),
+    (TURNED_AWAY, "Kafka refuses the user",
+     "check WEIR_KAFKA_SASL_USERNAME, WEIR_KAFKA_SASL_PASSWORD and WEIR_KAFKA_SASL_MECHANISM"),
+    ({KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID}, "another worker has joined the group with this instance id",
+     "give each worker a WEIR_GROUP_INSTANCE_ID of its own"),
+    ({KafkaError.INVALID_SESSION_TIMEOUT}, "the brokers do not admit this session timeout",
+     "set WEIR_SESSION_TIMEOUT_S between their group.min.session.timeout.ms and group.max.session.timeout.ms"),
+)  # fmt: skip
+
+
+def unavailable(error: KafkaError, where: str, doing: str = "") -> Unavailable:
+    """What a person should read. where: the brokers. doing: what was asked for, where the error does not say it."""
+    text = f"{doing}: {error.str()}" if doing else error.str()
+    code = KafkaError._SSL if _ALERT in text else error.code()
+    for codes, what, remedy in _MEANING:
+        if code in codes:
+            return Unavailable(f"{what}: {text}", where=where, remedy=remedy)
+    return Unavailable(f"Kafka reports {error.name()}: {text}", where=where, remedy="see the broker's log")
+
+
+def removed(source: Partition, committed: int, begin: int, where: str) -> Unavailable:
+    """For a log that begins after the committed offset: records are gone that nobody has read."""
+    return Unavailable(
+        f"{source.topic}, partition {source.partition}: {begin - committed} unread records were removed "
+        f"(committed {committed}, the log begins at {begin})",
+        where=where,
+        remedy="raise the topic's retention, and reset the group's offsets to go on",
+    )

@@ -1,0 +1,175 @@
+"""Redriven records in Kafka: sent with a header that names their letter, and found again by it."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Producer as RdProducer
+
+from weir.core.chunk import Partition
+from weir.core.errors import Refused, Unavailable
+from weir.edges.clickhouse.dead_letters import letter_id
+from weir.edges.kafka import client as kafka
+from weir.edges.kafka.client import LOOK_S, client_config
+from weir.edges.kafka.errors import Refusal, error_of, passes, unavailable
+from weir.settings import Settings
+
+HEADER = "weir-redrive"        # its value is the letter's id
+AGAIN = "run it again after WEIR_REDRIVE_SETTLE_S: what was announced is then looked for, and sent if it is not there"
+Found = dict[str, list[int]]   # letter id -> offsets of the records that name it
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A letter whose record is to stand in `source` at `log_begin` or later, once."""
+
+    service: str
+    source: Partition
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    repair: str
+    log_begin: int
+
+    @property
+    def id(self) -> str:
+        """See `letter_id`."""
+        return letter_id(self.source, self.offset)
+
+
+def send(settings: Settings, rows: Sequence[Announced]) -> None:
+    """All rows, in order, each to the partition that its letter came from; what the sink's budget ends is given up.
+
+    Raises Unavailable.
+    """
+    deadline_s = time.monotonic() + settings.sink_budget_s
+    failed: list[KafkaError] = []
+    done = 0
+
+    def delivered(error: KafkaError | None, _message: Message) -> None:
+        nonlocal done
+        if error is None:
+            done += 1
+        else:
+            failed.append(error)
+
+    refusal = Refusal()
+    producer = RdProducer(client_config(settings, "weir-redrive") | {
+        "enable.idempotence": True, "acks": "all", "compression.type": "lz4",
+        "message.max.bytes": 8 * 1024 * 1024,          # as large as a dead letter may be
+        "message.timeout.ms": int(settings.sink_budget_s * 1000),
+        "error_cb": refusal,                           # librdkafka tries for ever; this one is told why
+    })  # fmt: skip
+
+    def over() -> bool:
+        return refusal.error is not None or time.monotonic() > deadline_s
+
+    try:
+        for row in rows:
+            _queue(producer, row, delivered, over)
+        while len(producer) and not over():
+            producer.poll(LOOK_S)
+    except KafkaException as error:
+        failed.append(error_of(error))
+    producer.purge()                                   # nothing of it may come later
+    if done < len(rows):
+        what = f"{len(rows) - done} redriven records were not delivered"
+        cause = refusal.error or next(iter(failed), None)
+        if cause is None:
+            raise Unavailable(f"{what}: no answer", where=settings.brokers, remedy=AGAIN)
+        told = unavailable(cause, settings.brokers, what)
+        raise Unavailable(told.what, where=told.where, remedy=f"{told.remedy}; then {AGAIN}")
+
+
+def _queue(
+    producer: RdProducer, row: Announced, delivered: Callable[[KafkaError | None, Message], None],
+    over: Callable[[], bool],
+) -> None:
+    """Queue it, as soon as there is room. Raises KafkaException: it is refused, or there is none until over()."""
+    headers: list[tuple[str, str | bytes | None]] = [(HEADER, row.id)]
+    while True:
+        try:
+            producer.produce(
+                row.source.topic, row.value, row.key, row.source.partition, headers=headers, on_delivery=delivered
+            )
+            producer.poll(0)
+            return
+        except BufferError as error:
+            if over():
+                raise KafkaException(KafkaError(KafkaError._QUEUE_FULL)) from error
+            producer.poll(LOOK_S)
+
+
+def find(settings: Settings, rows: Sequence[Announced]) -> Found:
+    """Which of the rows the log holds, from each one's announcement to the end of its partition.
+
+    Raises Unavailable; Refused when the log no longer reaches back to an announcement.
+    """
+    if not rows:
+        return {}
+    begins: dict[Partition, int] = {}
+    for row in rows:
+        begins[row.source] = min(row.log_begin, begins.get(row.source, row.log_begin))
+    bounds: dict[Partition, tuple[int, int]] = {}
+    for topic in {source.topic for source in begins}:
+        bounds |= kafka.bounds(settings, topic)
+    for source, begin in begins.items():
+        if bounds[source][0] > begin:
+            raise Refused(
+                f"{source.topic}, partition {source.partition} no longer has offset {begin}: nobody can tell whether "
+                "letters announced then were sent", where=settings.brokers,
+                remedy="look at dead_letters/unfinished.sql, and decide by hand",
+            )  # fmt: skip
+    spans = {source: (begin, bounds[source][1]) for source, begin in begins.items() if bounds[source][1] > begin}
+    wanted = {row.id: row.source for row in rows}
+    found: Found = defaultdict(list)
+    for message in _read(settings, spans):
+        source, offset = Partition(str(message.topic()), message.partition() or 0), message.offset() or 0
+        for name in _names(message):
+            if wanted.get(name) == source and offset < spans[source][1]:
+                found[name].append(offset)
+    return found
+
+
+def _read(settings: Settings, spans: Mapping[Partition, tuple[int, int]]) -> Iterator[Message]:
+    """Every record of [begin, end) of each partition; some after the end may come too."""
+    refusal = Refusal()
+    config = client_config(settings, "weir-redrive") | {"group.id": "weir-redrive", "error_cb": refusal}
+    consumer = Consumer(config)                        # joins no group
+    ends = {source: end for source, (_, end) in spans.items()}
+    deadline_s = time.monotonic() + settings.sink_budget_s
+    try:
+        consumer.assign([TopicPartition(*source, begin) for source, (begin, _) in spans.items()])
+        while ends:
+            for message in consumer.consume(1000, 0.2):
+                error = message.error()
+                if error is not None and not passes(error):
+                    raise KafkaException(error)
+                if error is not None:
+                    continue
+                deadline_s = time.monotonic() + settings.sink_budget_s     # it moves
+                yield message
+            refusal.check(settings.brokers)
+            at = consumer.position([TopicPartition(*source) for source in ends])
+            ends = {Partition(p.topic, p.partition): ends[p.topic, p.partition] for p in at  # type: ignore[index]
+                    if p.offset < ends[p.topic, p.partition]}  # type: ignore[index]  # a Partition is its tuple
+            if ends and time.monotonic() > deadline_s:
+                raise Unavailable(
+                    f"Kafka does not give all of {sorted(ends)}", where=settings.brokers, remedy="see the broker's log"
+                )
+    except KafkaException as error:
+        told = unavailable(error_of(error), settings.brokers, "Kafka does not give what was sent")
+        raise Unavailable(told.what, where=told.where, remedy=f"{told.remedy}; then run it again") from error
+    finally:
+        consumer.close()
+
+
+def _names(message: Message) -> list[str]:
+    headers = message.headers() or []
+    pairs = headers.items() if isinstance(headers, dict) else headers
+    values = [value for name, value in pairs if name == HEADER]
+    return [value.decode(errors="replace") if isinstance(value, bytes) else str(value) for value in values]

@@ -1,0 +1,171 @@
+"""Kafka topics as declared in schemas/topics.yaml: make them, and compare the cluster with the declaration."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package re-exports them without saying so
+    AdminClient,
+    ClusterMetadata,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+    TopicMetadata,
+)
+
+from weir.core.errors import Refused, Unavailable
+from weir.edges.kafka.client import REACH_S, metadata
+from weir.edges.kafka.errors import PAUSE_S
+from weir.edges.schemas import folder as schema_folder
+from weir.edges.schemas.folder import Topic
+from weir.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A declared topic as it is on the cluster. partitions: 0 when it does not exist. faults: a text each."""
+
+    topic: Topic
+    partitions: int
+    faults: tuple[str, ...]
+
+
+def declared(settings: Settings) -> tuple[Topic, ...]:
+    """Topics of this deployment: `settings.service` and every service with a contract in schemas/. Raises Refused."""
+    folder = settings.schemas_dir
+    services = dict.fromkeys((settings.service, *schema_folder.services(folder)))
+    return schema_folder.topics(folder, services)
+
+
+def ensure(settings: Settings, topics: Sequence[Topic] | None = None, replication: int = -1) -> tuple[str, ...]:
+    """Create the declared topics that are missing; names of those created.
+
+    replication: copies of each partition; -1 is the cluster's default.
+    Raises Unavailable when the brokers do not answer; Refused when they refuse a topic, or one exists with another
+    number of partitions: records are placed by partition number, so that cannot be repaired in place.
+    """
+    topics = declared(settings) if topics is None else topics
+    admin, cluster = metadata(settings, REACH_S)
+    missing = [found.topic for found in _look(settings, cluster, topics) if not found.partitions]
+    wanted = [
+        NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=replication, config=topic.config)
+        for topic in missing
+    ]
+    if not wanted:
+        return ()
+    created = []
+    for name, future in admin.create_topics(wanted, operation_timeout=REACH_S, request_timeout=REACH_S).items():
+        if _made(settings, name, future):
+            created.append(name)
+    _until_led(settings, created)
+    return tuple(created)
+
+
+def check(settings: Settings, topics: Sequence[Topic] | None = None) -> tuple[Found, ...]:
+    """Every declared topic as it is on the cluster, configuration included. Raises Unavailable."""
+    topics = declared(settings) if topics is None else topics
+    admin, cluster = metadata(settings, REACH_S)
+    found = _partitions(cluster, topics)
+    config = _config(settings, admin, [topic for topic in topics if found[topic.name]])
+    return tuple(
+        Found(topic, found[topic.name], _faults(topic, found[topic.name], config.get(topic.name, {})))
+        for topic in topics
+    )
+
+
+def _look(settings: Settings, cluster: ClusterMetadata, topics: Sequence[Topic]) -> list[Found]:
+    """Partition numbers only. Raises Refused for a topic that has another number of them."""
+    found = _partitions(cluster, topics)
+    for topic in topics:
+        if found[topic.name] not in (0, topic.partitions):
+            raise Refused(
+                f"topic {topic.name} has {found[topic.name]} partitions, declared are {topic.partitions}",
+                where=settings.brokers,
+                remedy="change schemas/topics.yaml for all topics that follow the requests, or make the topic anew",
+            )
+    return [Found(topic, found[topic.name], ()) for topic in topics]
+
+
+def _partitions(cluster: ClusterMetadata, topics: Sequence[Topic]) -> dict[str, int]:
+    told = cluster.topics
+    return {
+        topic.name: len(told[topic.name].partitions)
+        if topic.name in told and told[topic.name].error is None else 0
+        for topic in topics
+    }  # fmt: skip
+
+
+def _until_led(settings: Settings, names: Sequence[str]) -> None:
+    """Wait until every partition of new topics has a leader: whoever comes right after can use them."""
+    deadline_s = time.monotonic() + REACH_S
+    while names:
+        told = metadata(settings, REACH_S)[1].topics
+        names = [name for name in names if name not in told or not _led(told[name])]
+        if names and time.monotonic() > deadline_s:
+            raise Unavailable(
+                f"the new topics {', '.join(names)} have no leaders", where=settings.brokers,
+                remedy="see that enough brokers run",
+            )  # fmt: skip
+        if names:
+            time.sleep(PAUSE_S)
+
+
+def _led(topic: TopicMetadata) -> bool:
+    parts = topic.partitions.values()
+    return topic.error is None and bool(parts) and all(part.error is None and part.leader >= 0 for part in parts)
+
+
+def _config(settings: Settings, admin: AdminClient, topics: Sequence[Topic]) -> dict[str, dict[str, str]]:
+    """Configuration per topic; an empty one where the broker does not tell it."""
+    if not topics:
+        return {}
+    asked = [ConfigResource(ResourceType.TOPIC, topic.name) for topic in topics]
+    answers: dict[str, dict[str, str]] = {}
+    for resource, future in admin.describe_configs(asked, request_timeout=REACH_S).items():
+        try:
+            answers[resource.name] = {name: str(entry.value) for name, entry in future.result().items()}
+        except KafkaException as error:
+            if error.args[0].code() in (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN):
+                raise _silent(settings) from error
+            raise Refused(
+                f"the configuration of topic {resource.name} cannot be read: {error.args[0].str()}",
+                where=settings.brokers, remedy="give this user DescribeConfigs on it",
+            ) from error  # fmt: skip
+    return answers
+
+
+def _faults(topic: Topic, partitions: int, config: dict[str, str]) -> tuple[str, ...]:
+    if not partitions:
+        return ("does not exist",)
+    faults = [] if partitions == topic.partitions else [f"{partitions} partitions, declared {topic.partitions}"]
+    faults += [
+        f"{name} {config[name]}, declared {value}"
+        for name, value in topic.config.items()
+        if name in config and config[name] != value
+    ]
+    return tuple(faults)
+
+
+def _made(settings: Settings, name: str, future: Future[None]) -> bool:
+    """Whether this call made the topic; somebody else may have been faster."""
+    try:
+        future.result()
+    except KafkaException as error:
+        code = error.args[0].code()
+        if code == KafkaError.TOPIC_ALREADY_EXISTS:
+            return False
+        if code in (KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN):
+            raise _silent(settings) from error
+        raise Refused(
+            f"topic {name} was not made: {error.args[0].str()}",
+            where=settings.brokers, remedy="correct schemas/topics.yaml, or let this user create topics",
+        ) from error  # fmt: skip
+    return True
+
+
+def _silent(settings: Settings) -> Unavailable:
+    return Unavailable("Kafka does not answer", where=settings.brokers, remedy="start the broker or set WEIR_BROKERS")

@@ -1,0 +1,1 @@
+"""Contracts: the folder that declares them and the registry that serves them."""

@@ -1,0 +1,134 @@
+"""Client of a Confluent-compatible schema registry."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
+from pathlib import Path
+from typing import Final
+
+import httpx2
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+from weir.core.contract import Contract
+from weir.core.errors import Refused, Unavailable
+from weir.edges.schemas import folder as schema_folder
+from weir.edges.schemas.folder import Topic
+from weir.settings import Settings
+
+TIMEOUT_S: Final = 10.0
+RETRIES: Final = 2                  # with full jitter under a second: a registry that restarts, not one that is gone
+UNKNOWN_FOR_S: Final = 5.0          # how long "no such id" is believed; an id is registered before it is used
+UNKNOWN_MAX: Final = 200            # such ids at a time; past it one is taken for unknown unasked: garbage may name
+                                    # any of 2**32 ids, and every question is a round trip on the hot path
+
+
+class Registry:
+    """Contracts by subject and by id. Texts of ids are kept for ever, since an id never changes its meaning.
+
+    now: monotonic seconds, for how long a negative answer holds.
+    """
+
+    def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
+        self._url, self._now = settings.registry_url, now
+        config: dict[str, object] = {
+            "url": settings.registry_url, "timeout": TIMEOUT_S, "max.retries": RETRIES, "retries.wait.ms": 200,
+        }  # fmt: skip
+        if settings.registry_auth.get_secret_value():
+            config["basic.auth.user.info"] = settings.registry_auth.get_secret_value()
+        try:
+            self._client = SchemaRegistryClient(config)
+        except ValueError as error:
+            raise Refused(
+                f"the registry's address is not one: {error}", where=self._url, remedy="set WEIR_REGISTRY_URL"
+            ) from error
+        self._finalizer = weakref.finalize(self, self._client.close)    # its pooled connection, should nobody close it
+        self._texts: dict[int, str] = {}
+        self._unknown_until: dict[int, float] = {}
+
+    def close(self) -> None:
+        """Close the connection; the registry cannot be asked any more. Also done when the object goes."""
+        self._finalizer()
+
+    def contract(self, subject: str, version: int | str = "latest") -> Contract:
+        """A version of a subject. Raises Unavailable; Refused when the registry does not have it."""
+        with self._asking(f"subject {subject}"):
+            found = self._client.get_version(subject, "latest" if version == "latest" else int(version))
+            text = str(found.schema.schema_str)
+            contract = Contract(subject, int(found.version or 0), text, int(found.schema_id or 0))
+        self._texts[contract.schema_id] = text
+        return contract
+
+    def schema_text(self, schema_id: int) -> str | None:
+        """Avro text of an id, None when there is none. Raises Unavailable.
+
+        Kept, so it is one request an id; a "no" is believed for UNKNOWN_FOR_S.
+        """
+        if schema_id in self._texts:
+            return self._texts[schema_id]
+        now = self._now()
+        if self._unknown_until and min(self._unknown_until.values()) <= now:
+            self._unknown_until = {known: until for known, until in self._unknown_until.items() if until > now}
+        if schema_id in self._unknown_until or len(self._unknown_until) >= UNKNOWN_MAX:
+            return None
+        try:
+            with self._asking(f"schema id {schema_id}"):
+                text = str(self._client.get_schema(schema_id).schema_str)
+        except _Absent:
+            self._unknown_until[schema_id] = now + UNKNOWN_FOR_S
+            return None
+        self._texts[schema_id] = text
+        return text
+
+    def register(self, subject: str, schema: str) -> int:
+        """The id of a schema under a subject, new or not. Raises Unavailable; Refused when it is not compatible."""
+        with self._asking(f"subject {subject}"):
+            return int(self._client.register_schema(subject, Schema(schema, "AVRO")))
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        """Errors of the client and of its HTTP library, told as ours."""
+        try:
+            yield
+        except SchemaRegistryError as error:
+            if error.http_status_code == HTTPStatus.NOT_FOUND:
+                raise _Absent(
+                    f"{what} is not in the schema registry", where=self._url, remedy="run `weir topics create`"
+                ) from error
+            if error.http_status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+                raise Refused(
+                    f"the schema registry does not let us ask for {what}",
+                    where=self._url, remedy="set WEIR_REGISTRY_AUTH",
+                ) from error
+            if error.http_status_code in (HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY):
+                raise Refused(
+                    f"the schema registry refuses {what}: {error.error_message}",
+                    where=self._url, remedy="see schemas/README.md for what a new version may change",
+                ) from error  # fmt: skip
+            raise Unavailable(
+                f"the schema registry answers {error.http_status_code} for {what}: {error.error_message}",
+                where=self._url, remedy="look at its log, then try again",
+            ) from error  # fmt: skip
+        except (httpx2.HTTPError, ValueError) as error:     # ValueError: something answers, and not in JSON
+            raise Unavailable(
+                f"the schema registry does not answer ({type(error).__name__})",
+                where=self._url, remedy="start it or set WEIR_REGISTRY_URL",
+            ) from error  # fmt: skip
+
+
+class _Absent(Refused):
+    """The registry answered that it has no such thing."""
+
+
+def publish(registry: Registry, folder: Path, topics: Sequence[Topic]) -> dict[str, int]:
+    """Register every version of every topic's record, oldest first; subject -> id of its newest.
+
+    A version that is there already keeps its id. Raises Unavailable; Refused when a record has no schema
+    or a version breaks the one before it.
+    """
+    texts = {topic.subject: schema_folder.versions(folder, topic.record) for topic in topics}   # all, before the first
+    return {subject: [registry.register(subject, text) for text in versions][-1] for subject, versions in texts.items()}

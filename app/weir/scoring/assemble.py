@@ -1,0 +1,224 @@
+"""Request columns and feature columns to the model's matrix; rows that break the signature's rules to rejects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weir.core.features import FeatureBlock, ServicePlan, Status
+from weir.core.rejects import Reason, Rejects, Stage
+from weir.core.signature import Dtype, Input, Policy, Signature, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """The matrix for n requests, and which of them may be scored.
+
+    matrix: float32[n, k], C order, NaN where the model gets a missing value. usable: bool[n].
+    age_s: int32[n, v], event time of the request minus that of the feature record; -1 where there is none.
+    status: uint8[n, v], core.features.Status. rejects: indices are rows, not records.
+    """
+
+    matrix: npt.NDArray[np.float32]
+    usable: npt.NDArray[np.bool_]
+    age_s: npt.NDArray[np.int32]
+    status: npt.NDArray[np.uint8]
+    rejects: Rejects
+
+
+class Assembler:
+    """Builds matrices for one signature. Everything that depends on names alone is worked out once, here.
+
+    plan: how the features are read; None for a signature without features.
+    Raises ValueError when the signature names a feature that the plan does not have.
+    """
+
+    def __init__(self, signature: Signature, plan: ServicePlan | None) -> None:
+        self._signature, inputs = signature, signature.inputs
+        self._requests = [(i, item) for i, item in enumerate(inputs) if item.source is Source.REQUEST]
+        self._features = [(i, item) for i, item in enumerate(inputs) if item.source is Source.FEATURE]
+        self._low = np.array([-np.inf if item.low is None else item.low for item in inputs], np.float32)
+        self._high = np.array([np.inf if item.high is None else item.high for item in inputs], np.float32)
+        self._bounded = bool(np.isfinite(self._low).any() or np.isfinite(self._high).any())
+        self._request_columns = np.array([i for i, _ in self._requests], np.intp)
+        self._feature_columns = np.array([i for i, _ in self._features], np.intp)
+        self._plan = plan
+        names = plan.columns if plan else ()
+        absent = [item.ref for _, item in self._features if item.ref not in names]
+        if absent:
+            raise ValueError(f"the feature service does not have {', '.join(absent)}")
+        views = [view.name for view in plan.views] if plan else []
+        self._taken = np.array([names.index(item.ref) for _, item in self._features], np.intp)
+        self._view = np.array([views.index(item.ref.partition("__")[0]) for _, item in self._features], np.intp)
+        ttl = {view.name: view.ttl_s for view in plan.views} if plan else {}
+        self._limit_s = np.array([_limit(item, ttl) for _, item in self._features])
+        self._view_ttl_s = np.array([ttl[name] or np.inf for name in views])
+        defaults = [np.nan if item.default is None else item.default for _, item in self._features]
+        self._default = np.array(defaults, np.float32)
+        self._missing_default = _with(self._features, "on_missing", Policy.DEFAULT)
+        self._missing_reject = _with(self._features, "on_missing", Policy.REJECT)
+        self._stale_default = _with(self._features, "on_stale", Policy.DEFAULT)
+        self._stale_reject = _with(self._features, "on_stale", Policy.REJECT)
+        self._away_default = _with(self._features, "on_unavailable", Policy.DEFAULT)
+        self._away_reject = _with(self._features, "on_unavailable", Policy.REJECT)
+        self._codes = {
+            item.name: {name: code for code, name in enumerate(item.categories)} for _, item in self._requests
+        }
+
+    def build(self, rows: pa.RecordBatch, block: FeatureBlock | None) -> Assembled:
+        """The matrix of n request rows; block: their features, same rows, in the plan's order."""
+        n = rows.num_rows
+        matrix = np.empty((n, len(self._signature.inputs)), np.float32)
+        verdict = _Verdict(n, self._signature.names)
+        for column, item in self._requests:
+            self._request(rows, column, item, matrix, verdict)
+        self._check_numbers(matrix, verdict)
+        age_s = np.full((n, len(self._view_ttl_s)), -1, np.int32)
+        status = np.zeros((n, len(self._view_ttl_s)), np.uint8)
+        if block is not None and self._plan is not None:
+            self._put_features(rows, block, matrix, verdict, age_s, status)
+        if self._bounded:
+            outside = (matrix < self._low) | (matrix > self._high)
+            if outside.any():
+                verdict.set_all(outside, Stage.VALIDATE, Reason.OUT_OF_RANGE)
+        return Assembled(matrix, verdict.usable, age_s, status, verdict.rejects(matrix))
+
+    def _request(
+        self, rows: pa.RecordBatch, column: int, item: Input, matrix: npt.NDArray[np.float32], verdict: _Verdict
+    ) -> None:
+        values = rows.column(rows.schema.get_field_index(item.ref))
+        if item.dtype is Dtype.CATEGORY:
+            self._category(values, column, item, matrix, verdict)
+            return
+        if item.dtype is Dtype.BOOL:
+            values = values.cast(pa.float32())
+        matrix[:, column] = values.to_numpy(zero_copy_only=False)
+        if values.null_count:
+            null = pc.is_null(values).to_numpy(zero_copy_only=False)
+            self._missing(null, Reason.MISSING, column, item, matrix, verdict)
+
+    def _category(
+        self, values: pa.Array, column: int, item: Input, matrix: npt.NDArray[np.float32], verdict: _Verdict
+    ) -> None:
+        encoded = values.dictionary_encode()
+        known = self._codes[item.name]
+        uniques = encoded.dictionary.to_pylist()       # distinct values of the batch, not its rows
+        codes = np.array([known.get(name, -1) for name in uniques] + [-2], np.float32)
+        index = encoded.indices.fill_null(len(uniques)).to_numpy(zero_copy_only=False)
+        matrix[:, column] = codes[index]
+        if codes[:-1].min(initial=0) < 0:
+            self._missing(matrix[:, column] == -1, Reason.UNKNOWN_CATEGORY, column, item, matrix, verdict)
+        if values.null_count:
+            self._missing(matrix[:, column] == -2, Reason.MISSING, column, item, matrix, verdict)
+
+    @staticmethod
+    def _missing(
+        where: npt.NDArray[np.bool_], reason: Reason, column: int, item: Input, matrix: npt.NDArray[np.float32],
+        verdict: _Verdict,
+    ) -> None:
+        if item.on_missing is Policy.REJECT:
+            verdict.set(where, Stage.VALIDATE, reason, column)
+        matrix[where, column] = np.nan if item.on_missing is not Policy.DEFAULT else item.default
+        verdict.excuse(where, column)                  # said to be missing: no NaN of the caller's
+
+    def _check_numbers(self, matrix: npt.NDArray[np.float32], verdict: _Verdict) -> None:
+        with np.errstate(invalid="ignore", over="ignore"):     # both infinities in one batch; a sum past float32
+            total = (matrix if len(self._requests) == matrix.shape[1] else matrix[:, self._request_columns]).sum()
+        if np.isfinite(total):
+            return                                     # one pass tells that no NaN or infinity is among them
+        wrong = np.zeros(matrix.shape, np.bool_)
+        wrong[:, self._request_columns] = ~np.isfinite(matrix[:, self._request_columns])
+        verdict.set_all(wrong & ~verdict.excused, Stage.VALIDATE, Reason.NOT_A_NUMBER)
+
+    def _put_features(
+        self, rows: pa.RecordBatch, block: FeatureBlock, matrix: npt.NDArray[np.float32], verdict: _Verdict,
+        age_s: npt.NDArray[np.int32], status: npt.NDArray[np.uint8],
+    ) -> None:
+        event_us = event_ms(rows)[:, None] * 1000
+        age = np.where(block.found, (event_us - block.event_us) // 1_000_000, -1)
+        age_s[:] = np.clip(age, -(2**31), 2**31 - 1)
+        status[:] = np.where(block.found, Status.PRESENT, Status.NOT_FOUND)
+        status[block.found & (age > self._view_ttl_s)] = Status.STALE
+        values = block.values[:, self._taken]
+        stale = age[:, self._view] > self._limit_s
+        unknown = np.zeros(stale.shape, np.bool_)      # no answer, neither now nor kept
+        if block.unavailable is not None:
+            status[block.unavailable] = np.where(block.found, Status.STALE, Status.UNAVAILABLE)[block.unavailable]
+            away = block.unavailable[:, self._view]
+            unknown = away & ~block.found[:, self._view]
+            values = np.where(away & self._away_default, self._default, values)
+            stale = stale & ~(away & self._away_default)
+            self._reject_features(away & self._away_reject, Reason.FEATURE_UNAVAILABLE, verdict)
+        if stale.any():
+            values = np.where(stale & self._stale_default, self._default, values)
+            self._reject_features(stale & self._stale_reject, Reason.FEATURE_STALE, verdict)
+        missing = np.isnan(values)
+        if missing.any():
+            values = np.where(missing & self._missing_default, self._default, values)
+            rejected = missing & self._missing_reject
+            self._reject_features(rejected & unknown, Reason.FEATURE_UNAVAILABLE, verdict)
+            self._reject_features(rejected & ~unknown, Reason.FEATURE_MISSING, verdict)
+        matrix[:, self._feature_columns] = values
+
+    def _reject_features(self, where: npt.NDArray[np.bool_], reason: Reason, verdict: _Verdict) -> None:
+        if where.any():
+            wide = np.zeros((len(where), len(self._signature.inputs)), np.bool_)
+            wide[:, self._feature_columns] = where
+            verdict.set_all(wide, Stage.ASSEMBLE, reason)
+
+
+class _Verdict:
+    """The first rule that each row breaks."""
+
+    def __init__(self, n: int, names: tuple[str, ...]) -> None:
+        self._names = names
+        self._column = np.full(n, -1, np.int32)
+        self._rule = np.full(n, -1, np.int32)          # as many rules as columns and reasons
+        self._rules: list[tuple[Stage, Reason]] = []
+        self.excused = np.zeros((n, len(names)), np.bool_)
+
+    @property
+    def usable(self) -> npt.NDArray[np.bool_]:
+        return self._rule < 0
+
+    def set(self, where: npt.NDArray[np.bool_], stage: Stage, reason: Reason, column: int) -> None:
+        fresh = where & self.usable
+        self._rules.append((stage, reason))
+        self._rule[fresh], self._column[fresh] = len(self._rules) - 1, column
+
+    def set_all(self, where: npt.NDArray[np.bool_], stage: Stage, reason: Reason) -> None:
+        """where: bool[n, k]; the first column that is true names the cause."""
+        fresh = where.any(axis=1) & self.usable
+        self._rules.append((stage, reason))
+        self._rule[fresh], self._column[fresh] = len(self._rules) - 1, where.argmax(axis=1)[fresh]
+
+    def excuse(self, where: npt.NDArray[np.bool_], column: int) -> None:
+        self.excused[where, column] = True
+
+    def rejects(self, matrix: npt.NDArray[np.float32]) -> Rejects:
+        rows = np.flatnonzero(self._rule >= 0).astype(np.int32)
+        rules = [self._rules[rule] for rule in self._rule[rows]]
+        details = tuple(
+            f"{self._names[column]} = {matrix[row, column]:g}" if reason is Reason.OUT_OF_RANGE else self._names[column]
+            for row, column, (_, reason) in zip(rows, self._column[rows], rules, strict=True)
+        )
+        return Rejects(rows, tuple(stage for stage, _ in rules), tuple(reason for _, reason in rules), details)
+
+
+def event_ms(rows: pa.RecordBatch) -> npt.NDArray[np.int64]:
+    """The request column event_time as int64[n], milliseconds since the epoch."""
+    column = rows.column(rows.schema.get_field_index("event_time"))
+    times: npt.NDArray[np.int64] = column.view(pa.int64()).to_numpy()
+    return times
+
+
+def _limit(item: Input, ttl: dict[str, float]) -> float:
+    return item.max_age_s or ttl[item.ref.partition("__")[0]] or float("inf")
+
+
+def _with(items: list[tuple[int, Input]], name: str, policy: Policy) -> npt.NDArray[np.bool_]:
+    return np.array([getattr(item, name) is policy for _, item in items], np.bool_)

@@ -1,0 +1,85 @@
+"""Columns under a contract -> framed Avro records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from types import MappingProxyType
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weir.core.contract import Contract
+from weir.wire import frame, shape
+from weir.wire.literal import literal
+from weir.wire.pieces import Piece, pieces
+from weir.wire.shape import FieldShape
+
+# Arrow's binary arrays end at 2 GiB; one join stays well below.
+_CALL_BYTES: Final = 1 << 29
+
+Constants = Mapping[str, Any]
+_NONE: Final[Constants] = MappingProxyType({})
+
+
+class Encoder:
+    """Writes rows of one contract. Raises Refused when the contract is not a flat record."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self._shape = shape.parse(contract.schema)
+        self.schema = self._shape.arrow
+        self._header = frame.header(contract.schema_id)
+
+    def frames(self, rows: pa.RecordBatch, constants: Constants = _NONE) -> pa.BinaryArray:
+        """One framed record a row, in row order: binary[n], no nulls.
+
+        rows: the contract's columns by name, in any order; others are not written. A type that is not the declared one
+        is cast, and may not lose anything by it (a dictionary of strings, a large string, an int64 that fits are fine).
+        constants: columns that have the same value in every row, by name; they are encoded once.
+        Raises ValueError when a column is missing, cannot be cast, or has a null where the contract has none.
+        """
+        if rows.num_rows > 1 and rows.nbytes > _CALL_BYTES:
+            middle = rows.num_rows // 2
+            halves = rows.slice(0, middle), rows.slice(middle)
+            return pa.concat_arrays([self.frames(half, constants) for half in halves])
+        if not rows.num_rows:
+            return pa.array([], pa.binary())
+        parts: list[Piece] = []
+        for shared, run in groupby(self._pieces(rows, constants), lambda piece: isinstance(piece, bytes)):
+            found = list(run)
+            parts += [pa.scalar(b"".join(found), pa.binary())] if shared else found
+        if not any(isinstance(part, pa.Array) for part in parts):
+            return pa.repeat(parts[0], rows.num_rows)
+        nothing = pa.scalar(b"", pa.binary())
+        return pc.binary_join_element_wise(*parts, nothing, null_handling="replace", null_replacement="")
+
+    def _pieces(self, rows: pa.RecordBatch, constants: Constants) -> Iterator[Piece]:
+        """What every record is made of, in order."""
+        yield self._header
+        for field in self._shape.fields:
+            if field.name in constants:
+                yield literal(field, constants[field.name])
+            else:
+                yield from pieces(field, self._column(rows, field))
+
+    def encode(self, rows: pa.RecordBatch) -> list[bytes]:
+        """The same as bytes objects, for tools."""
+        framed: list[bytes] = self.frames(rows).to_pylist()
+        return framed
+
+    def _column(self, rows: pa.RecordBatch, field: FieldShape) -> pa.Array:
+        """A column of the exact type, and without a null where the contract has none."""
+        where = f"{self.contract.subject}: column {field.name}"
+        if field.name not in rows.schema.names:
+            raise ValueError(f"{where} is missing")
+        column, wanted = rows.column(field.name), shape.ARROW[field.kind]
+        if column.type != wanted:
+            try:
+                column = column.cast(wanted)
+            except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+                raise ValueError(f"{where} is {rows.column(field.name).type}, not {wanted} ({error})") from error
+        if column.null_count and not field.nullable:
+            raise ValueError(f"{where} has {column.null_count} nulls, and the contract has none")
+        return column
