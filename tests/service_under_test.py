@@ -14,11 +14,12 @@ from uuid import uuid4
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka import Producer as RdProducer
 from weir.agents.scorer.agent import group_of
-from weir.core.contract import requests_topic, subject_of
 from weir.core.signature import Signature
+from weir.core.topics import requests_topic, subject_of
 from weir.edges.embedded.leash import Child
 from weir.edges.embedded.stack import Stack
-from weir.edges.kafka.client import bounds, client_config
+from weir.edges.kafka.admin import bounds
+from weir.edges.kafka.client import client_config
 from weir.edges.kafka.topics import declared, ensure
 from weir.edges.schemas.registry import Registry
 from weir.wire import request_contract

@@ -1,4 +1,4 @@
-"""Imports point one way: agents, cli, demo -> stages and edges -> core. And a worker loads no training library."""
+"""Imports point one way: cli, demo -> operations -> agents -> stages and edges -> core. A worker loads no training library."""
 
 import ast
 import subprocess
@@ -11,10 +11,10 @@ from weir.settings import ROOT
 
 APP = ROOT / "app" / "weir"
 STAGES = {"wire", "scoring", "recording", "rolling", "monitor", "learn", "respond"}
-SHELLS = {"agents", "operations", "cli", "demo", "web", "__main__"}
 GROUND = {"settings", "metrics", "telemetry"}
+AGENTS = {"core", "edges"} | STAGES | GROUND
 
-# area -> areas of app that it may import beside itself; a missing area is a fault, so that a new one is thought about
+# area -> areas that it may import beside itself; a missing area is a fault, so that a new one is thought about
 ALLOWED: dict[str, set[str]] = {
     "core": set(),
     "settings": {"core"},
@@ -22,8 +22,31 @@ ALLOWED: dict[str, set[str]] = {
     "telemetry": {"core", "metrics"},
     **{stage: {"core"} for stage in STAGES},
     "edges": {"core", "wire"} | GROUND,
-    **{shell: {"core", "edges"} | STAGES | SHELLS | GROUND for shell in SHELLS},
+    "agents": AGENTS,
+    "operations": AGENTS | {"agents"},
+    "demo": AGENTS | {"operations"},
+    "cli": AGENTS | {"agents", "operations", "demo"},
+    "web": AGENTS | {"operations"},
+    "__main__": {"cli", "core", "settings"},
 }
+
+# the same for the folders of edges and of agents
+EDGES: dict[str, set[str]] = {
+    "schemas": set(),
+    "features": set(),
+    "clickhouse": set(),
+    "observability": set(),
+    "kafka": {"schemas"},
+    "bundles": {"features"},
+    "embedded": {"schemas"},
+}
+ROLES: dict[str, set[str]] = {
+    "worker": set(),
+    "scorer": {"worker"},
+    "recorder": {"worker"},
+    "features": {"worker"},
+}
+FOLDERS = {"edges": EDGES, "agents": ROLES}
 CORE_LIBRARIES = {"numpy", "pyarrow"}
 FAUST_AREAS = {"agents", "edges"}
 CLOCKS = {"time", "random", "os"}   # time, randomness and environment are arguments of a stage
@@ -67,6 +90,48 @@ def test_imports_point_one_way(path, area):
         if name.split(".")[0] == "weir" and name.split(".")[1] not in allowed
     ]
     assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize(("path", "area"), [case for case in CASES if case.values[1] in FOLDERS])
+def test_folders_of_an_area_point_one_way(path, area):
+    folder, *rest = path.relative_to(APP / area).parts
+    if not rest:
+        assert folder == "__init__.py", f"{path} stands in no folder of {area}"
+        return
+    table = FOLDERS[area]
+    assert folder in table, f"app/weir/{area}/{folder} is not in the table of folders"
+    faults = [
+        f"{path}:{line}: {area}/{folder} imports {name}"
+        for line, name in imported(path)
+        if name.startswith(f"weir.{area}.") and name.split(".")[2] not in table[folder] | {folder}
+    ]
+    assert not faults, "\n".join(faults)
+
+
+def modules() -> dict[str, set[str]]:
+    """Each module of weir, and the modules of weir that it imports anywhere, inside functions too."""
+    names = {
+        ".".join(path.relative_to(APP.parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in APP.rglob("*.py")
+    }
+    found: dict[str, set[str]] = {}
+    for module, path in names.items():
+        tree = ast.parse(path.read_text(), path)
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+        found[module] = {
+            name
+            for node in imports
+            for name in (node.module, *(f"{node.module}.{item.name}" for item in node.names))
+            if name in names and name != module
+        }
+    return found
+
+
+def test_no_import_runs_in_a_circle():
+    found = modules()
+    while free := {name for name, needs in found.items() if not needs & found.keys()}:
+        found = {name: needs for name, needs in found.items() if name not in free}
+    assert not found, f"in a circle, or above one: {', '.join(sorted(found))}"
 
 
 @pytest.mark.parametrize(("path", "area"), [case for case in CASES if case.values[1] == "core"])

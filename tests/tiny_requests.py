@@ -7,9 +7,10 @@ from functools import cache
 
 import numpy as np
 import pyarrow as pa
-from weir.core.contract import Contract, requests_topic, subject_of
+from weir.core.contract import Contract
 from weir.core.rejects import Reason, Stage
 from weir.core.signature import Signature
+from weir.core.topics import requests_topic, subject_of
 from weir.settings import ROOT
 from weir.wire import request_contract
 from weir.wire.encode import Encoder

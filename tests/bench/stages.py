@@ -93,7 +93,7 @@ def _fetch(rows: int) -> tuple[list[MicroBatch], float, float]:
     Also microseconds per record, of the clock and of CPU, from the first chunk on: joining the group is not fetching.
     """
     from weir.core.batch import ClosedBy, MicroBatch
-    from weir.core.contract import requests_topic
+    from weir.core.topics import requests_topic
     from weir.edges.kafka.poller import Poller
 
     settings = load()
@@ -126,7 +126,7 @@ def _fetch(rows: int) -> tuple[list[MicroBatch], float, float]:
 
 
 def _write(producer: Any, scored: Any) -> None:
-    from weir.agents.scorer.delivery import PREDICTIONS
+    from weir.core.topics import PREDICTIONS
 
     for chunk, written in zip(scored.batch.chunks, scored.written, strict=True):
         producer.write(PREDICTIONS, chunk.source.partition, written.predictions)

@@ -16,16 +16,18 @@ import numpy as np
 import pyarrow as pa
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
-from weir.core.contract import subject_of
 from weir.core.errors import Unavailable
 from weir.core.features import ServicePlan
 from weir.core.signature import Signature
+from weir.core.topics import subject_of
 from weir.edges.embedded.leash import Child
 from weir.edges.embedded.stack import Stack
 from weir.edges.features import plan as feature_plan
+from weir.edges.features.store.open import open_store
 from weir.edges.features.store.record_layout import encode_key, layout_of
-from weir.edges.features.store.record_store import Write, open_store
-from weir.edges.kafka.client import REACH_S, bounds, client_config
+from weir.edges.features.store.record_store import Write
+from weir.edges.kafka.admin import REACH_S, bounds
+from weir.edges.kafka.client import client_config
 from weir.edges.kafka.topics import ensure
 from weir.edges.schemas.folder import topics as declared
 from weir.edges.schemas.registry import Registry

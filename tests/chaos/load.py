@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pyarrow as pa
 from confluent_kafka import KafkaError, Message, Producer
-from weir.core.contract import subject_of
+from weir.core.topics import subject_of
 from weir.scoring import identity
 from weir.wire.encode import Encoder
 

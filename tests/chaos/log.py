@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from confluent_kafka import Consumer, TopicPartition
-from weir.edges.kafka.client import bounds, client_config
+from weir.edges.kafka.admin import bounds
+from weir.edges.kafka.client import client_config
 from weir.settings import Settings
 
 from tests.waiting import until

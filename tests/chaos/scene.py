@@ -24,7 +24,7 @@ from weir.core.signature import Signature
 from weir.edges.clickhouse import migrations
 from weir.edges.clickhouse.client import answering, connect
 from weir.edges.embedded.leash import Child
-from weir.edges.kafka.client import bounds
+from weir.edges.kafka.admin import bounds
 from weir.edges.kafka.topics import declared, ensure
 from weir.edges.schemas.registry import Registry, publish
 from weir.settings import Settings

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from clickhouse_connect.driver import Client
-from weir.core.contract import subject_of
+from weir.core.topics import subject_of
 from weir.edges.clickhouse import ledger
-from weir.edges.kafka.client import bounds
+from weir.edges.kafka.admin import bounds
 from weir.scoring import identity
 from weir.wire.decode import Decoder
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from weir.core.errors import Refused, Unavailable
 from weir.core.features import ViewPlan
+from weir.edges.features.store.open import open_store
 from weir.edges.features.store.record_layout import decode_key, encode_key, layout_of
-from weir.edges.features.store.record_store import Ask, Write, open_store
+from weir.edges.features.store.record_store import Ask, Write
 from weir.settings import Settings
 
 from tests.ports import free_port

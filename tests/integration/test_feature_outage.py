@@ -18,8 +18,9 @@ from weir.edges.embedded.leash import Child
 from weir.edges.embedded.stack import Stack
 from weir.edges.features import plan as feature_plan
 from weir.edges.features.reader import FeatureReader
+from weir.edges.features.store.open import open_store
 from weir.edges.features.store.record_layout import encode_key, layout_of
-from weir.edges.features.store.record_store import Write, open_store
+from weir.edges.features.store.record_store import Write
 from weir.settings import Settings
 
 from tests import tiny_requests as tiny

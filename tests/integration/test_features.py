@@ -11,11 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from weir.core.errors import Refused
+from weir.core.feature_fingerprint import fingerprint
 from weir.core.features import ServicePlan
 from weir.edges.features import plan as feature_plan
 from weir.edges.features.reader import FeatureReader
 from weir.edges.features.store.lmdb import LmdbStore
-from weir.edges.features.store.record_store import open_store
+from weir.edges.features.store.open import open_store
 from weir.rolling.history import history
 from weir.rolling.state import HOUR_US, VIEWS, WEATHER
 from weir.settings import ROOT, Settings
@@ -75,7 +76,7 @@ def applied(settings):
     from weir.edges.features import repository as feature_repository
 
     feast = feature_repository.apply(settings)
-    feature_plan.export(settings)
+    feature_repository.export(settings)
     yield settings, feast
     store = open_store(settings)
     store.clear()
@@ -107,8 +108,8 @@ def test_the_plan_says_what_the_repository_defines_and_what_the_worker_computes(
     assert [view.name for view in plan.views] == list(VIEWS)
     assert plan.views[0].ttl_s == 2 * 86_400
     assert set(plan.views[0].dtypes) == {"float32"}
-    assert plan.fingerprint == feature_plan.fingerprint(plan.project, SERVICE, plan.views)
-    assert feature_plan.fingerprint(plan.project, SERVICE, plan.views[:-1]) != plan.fingerprint
+    assert plan.fingerprint == fingerprint(plan.project, SERVICE, plan.views)
+    assert fingerprint(plan.project, SERVICE, plan.views[:-1]) != plan.fingerprint
     assert os.environ.get("WEIR_ONLINE_STORE") is None
 
 
@@ -210,7 +211,7 @@ def test_the_canary_worker_looks_until_it_is_told_to_stop(tmp_path):
     with pytest.raises(Refused, match="weir apply"):
         watch(settings, Telemetry(), threading.Event())
     feature_repository.apply(settings)
-    feature_plan.export(settings)
+    feature_repository.export(settings)
     update(settings, DAY)
     telemetry, stop = Telemetry(), threading.Event()
     stop.set()
@@ -279,7 +280,7 @@ users = FeatureService(name="users", features=[first, second])
 """
     settings = repository(tmp_path, both)
     feast = feature_repository.apply(settings)
-    (plan,) = feature_plan.export(settings)
+    (plan,) = feature_repository.export(settings)
     assert [(view.features, view.dtypes, view.ttl_s) for view in plan.views] == [
         (("n", "vip"), ("int64", "bool"), 0.0), (("x",), ("float32",), 0.0)]
     times = {"user_id": [1, 2], "event_timestamp": [moment(1)] * 2}
@@ -291,7 +292,7 @@ users = FeatureService(name="users", features=[first, second])
     settings = repository(tmp_path, both.replace("second = ", "gone = ").replace(
         "gone = view", "second = None and view").replace(", second]", "]"))
     feature_repository.apply(settings)
-    (smaller,) = feature_plan.export(settings)
+    (smaller,) = feature_repository.export(settings)
     assert [view.name for view in smaller.views] == ["first"]
     assert smaller.fingerprint != plan.fingerprint
     reader = FeatureReader(ServicePlan("weir", "users", plan.views, ""), open_store(settings), max_keys=9, ttl_us=1,
@@ -317,7 +318,7 @@ def apply_and_export(settings):
     from weir.edges.features import repository as feature_repository
 
     feature_repository.apply(settings)
-    feature_plan.export(settings)
+    feature_repository.export(settings)
 
 
 def test_a_repository_that_is_not_there_or_was_never_applied_is_refused(tmp_path):

@@ -19,7 +19,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from weir.core.chunk import Chunk, Partition
 from weir.core.errors import Unavailable
 from weir.edges.embedded.stack import Stack
-from weir.edges.kafka.client import bounds, client_config, partitions_of
+from weir.edges.kafka.admin import bounds, partitions_of
+from weir.edges.kafka.client import client_config
 from weir.edges.kafka.poller import Poller
 from weir.edges.kafka.producer import Producer
 from weir.settings import Settings

@@ -11,7 +11,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from weir.core.chunk import Partition
 from weir.core.errors import Unavailable
 from weir.edges.embedded.stack import Stack
-from weir.edges.kafka.client import bounds, client_config
+from weir.edges.kafka.admin import bounds
+from weir.edges.kafka.client import client_config
 from weir.edges.kafka.producer import REQUEST_BYTES, Producer
 from weir.settings import Settings
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from clickhouse_connect.driver import Client
 from weir.core.chunk import Partition
-from weir.core.contract import requests_topic
 from weir.core.errors import Refused, Unavailable, WeirError
+from weir.core.topics import requests_topic
 from weir.edges.clickhouse import dead_letters, migrations
 from weir.edges.clickhouse.client import connect
 from weir.edges.clickhouse.dead_letters import Letter, Selection

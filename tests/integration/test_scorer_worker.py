@@ -14,8 +14,8 @@ import numpy as np
 import psutil
 import pytest
 from weir.agents.scorer.parts import open_parts
-from weir.core.contract import requests_topic, subject_of
 from weir.core.errors import WeirError
+from weir.core.topics import requests_topic, subject_of
 from weir.edges.bundles.onnx_model import Model
 from weir.edges.embedded.leash import Child
 from weir.edges.embedded.stack import Stack

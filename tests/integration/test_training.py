@@ -12,8 +12,9 @@ import pyarrow as pa
 import pytest
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
-from weir.demo import check, data, fit, source, training
-from weir.demo.data import Flights
+from weir.demo import check, fit, source, training
+from weir.demo.flights import HOUR_MS, Flights
+from weir.demo.recipe import FUZZED_ROWS, GOLDEN_ROWS
 from weir.demo.signature import FEATURE_SERVICE, SIGNATURE
 from weir.edges.bundles import store as bundle_store
 from weir.edges.features import plan as feature_plan
@@ -32,7 +33,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="module")
 def plan(settings: Settings) -> ServicePlan:
     feature_repository.apply(settings)
-    feature_plan.export(settings)
+    feature_repository.export(settings)
     return feature_plan.load(settings, FEATURE_SERVICE)
 
 
@@ -44,7 +45,7 @@ def flights() -> Flights:
 
     def until(table: pa.Table, column: str) -> pa.Table:
         at = table[column].cast(pa.int64()).to_numpy()
-        return table.slice(0, int(np.searchsorted(at, first + DAYS * 24 * data.HOUR_MS)))
+        return table.slice(0, int(np.searchsorted(at, first + DAYS * 24 * HOUR_MS)))
 
     requests = until(year.requests, "event_time")
     outcomes = until(year.outcomes, "occurred_at")
@@ -80,8 +81,8 @@ def test_the_bundle_passes_every_check_with_the_applied_features(
 ) -> None:
     opened = bundle_store.open_bundle(bundle, settings, plan)
     metrics = opened.bundle.metrics
-    assert opened.golden_rows == training.GOLDEN_ROWS
-    assert metrics["fuzzed_rows"] == training.FUZZED_ROWS
+    assert opened.golden_rows == GOLDEN_ROWS
+    assert metrics["fuzzed_rows"] == FUZZED_ROWS
     assert max(metrics["golden_max_abs_diff"], metrics["fuzzed_max_abs_diff"]) <= opened.bundle.tolerance
     assert metrics["golden_decision_flips"] == 0
     assert opened.model.run(known.matrix[:10]).shape == (10,)

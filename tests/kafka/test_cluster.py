@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from weir.edges.kafka.client import bounds
+from weir.edges.kafka.admin import bounds
 from weir.edges.kafka.producer import Producer
 from weir.edges.kafka.topics import declared, ensure
 from weir.settings import Settings

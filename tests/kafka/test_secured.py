@@ -18,15 +18,16 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 from weir.cli.topics import cli
 from weir.core.chunk import Partition
-from weir.core.contract import requests_topic
 from weir.core.errors import Refused, Unavailable
+from weir.core.topics import requests_topic
 from weir.edges.clickhouse import migrations
 from weir.edges.clickhouse.client import connect
 from weir.edges.embedded.leash import Child
 from weir.edges.embedded.stack import Stack
 from weir.edges.kafka import topics
 from weir.edges.kafka.acls import Right, grant, rights
-from weir.edges.kafka.client import client_config, partitions_of
+from weir.edges.kafka.admin import partitions_of
+from weir.edges.kafka.client import client_config
 from weir.edges.kafka.poller import Poller
 from weir.edges.kafka.producer import Producer
 from weir.edges.kafka.redrive_log import Announced, send

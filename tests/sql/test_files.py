@@ -1,13 +1,14 @@
 """Every query file says what it is, is found by its name, and runs on an empty database."""
 
 import pytest
-from weir.edges.clickhouse import outcomes, sql_files
+from weir.core.times import BEGINNING, END
+from weir.edges.clickhouse import sql_files
 from weir.edges.clickhouse.sql_files import FOLDER
 
 QUERIES = sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.rglob("*.sql")
                  if path.parent.name != "migrations")
 VALUES = {
-    "service": "", "limit": 5, "settle_s": 30, "from": outcomes.BEGINNING, "to": outcomes.END, "reason": "", "ids": [],
+    "service": "", "limit": 5, "settle_s": 30, "from": BEGINNING, "to": END, "reason": "", "ids": [],
     "open": False,
 }
 

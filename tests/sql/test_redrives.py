@@ -10,8 +10,9 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
 from weir.core.chunk import Partition
+from weir.core.dead_letter import letter_id
 from weir.edges.clickhouse import dead_letters
-from weir.edges.clickhouse.dead_letters import Selection, letter_id
+from weir.edges.clickhouse.dead_letters import Selection
 from weir.recording import tables
 
 from tests.doubles import records

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pytest
 from weir.core.signature import Dtype, Source
 from weir.demo import check, data, source
-from weir.demo.data import HOUR_MS, Flights
+from weir.demo.flights import HOUR_MS, WEATHER, Flights
 from weir.demo.signature import SIGNATURE
 from weir.settings import Settings
 
@@ -113,7 +113,7 @@ def test_features_recomputed_from_raw_events_are_the_ones_counted_by_hand(flight
 
     def event(kind: str, at: int, origin: str, delay: float, **more: float) -> dict[str, object]:
         keys = {name: said[name] for name in ("carrier", "dest", "flight_number", "plane")}
-        empty = dict.fromkeys(data.WEATHER)
+        empty = dict.fromkeys(WEATHER)
         when = pa.scalar(noon + at * minute, pa.timestamp("ms", tz="UTC")).as_py()
         return {"kind": kind, "event_time": when, **keys, "origin": origin, "delay": delay, **empty, **more}
 

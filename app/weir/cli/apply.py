@@ -14,15 +14,15 @@ def apply(
 ) -> None:
     """Apply feature_repo/ to Feast's registry and write the plan that scorers read. Running it again is safe."""
     from weir.edges.features import plan as feature_plan
-    from weir.edges.features import repository as feature_repository
-    from weir.edges.features.store import record_store
+    from weir.edges.features import repository
+    from weir.edges.features.store.open import open_store
 
     settings, console = load(), Console()
     with console.status("loading Feast"):
-        feature_repository.apply(settings)
-        plans = feature_plan.export(settings)
+        repository.apply(settings)
+        plans = repository.export(settings)
     if clear:
-        store = record_store.open_store(settings, plans[0].project)
+        store = open_store(settings, plans[0].project)
         store.clear()
         store.close()
     for plan in plans:

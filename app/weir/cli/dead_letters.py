@@ -167,8 +167,8 @@ def _described(settings: Settings, letter: Letter) -> dict[str, Any]:
 
 
 def _fields(settings: Settings, letter: Letter) -> tuple[dict[str, Any] | None, str]:
-    from weir.core.contract import requests_topic, subject_of
     from weir.core.errors import WeirError
+    from weir.core.topics import requests_topic, subject_of
     from weir.edges.schemas.registry import Registry
     from weir.wire.decode import Decoder
     from weir.wire.repair import fields_of
@@ -190,8 +190,8 @@ def _selection(
 ) -> Selection:
     from weir.core.errors import Refused
     from weir.core.rejects import Reason as Known
+    from weir.core.times import BEGINNING, END
     from weir.edges.clickhouse.dead_letters import Selection
-    from weir.edges.clickhouse.outcomes import BEGINNING, END
 
     if reason and reason not in set(Known):
         raise Refused(f"there is no reason {reason}", remedy=f"give one of {', '.join(Known)}")

@@ -39,12 +39,12 @@ def ledger(
     from weir.edges.clickhouse import dead_letters
     from weir.edges.clickhouse import ledger as ledger_edge
     from weir.edges.clickhouse.client import connect
-    from weir.edges.kafka import client as kafka
+    from weir.edges.kafka import admin
     from weir.settings import load
 
     settings = load()
     client = connect(settings)
-    bounds = kafka.bounds(settings, f"weir.requests.{service or settings.service}") if against_log else None
+    bounds = admin.bounds(settings, f"weir.requests.{service or settings.service}") if against_log else None
     report = ledger_edge.read_settled(client, service, bounds, settle_s=settings.ledger_settle_s)
     redriven = dead_letters.redrive_states(client, service)
     repeated = sum(group.repeated for group in redriven)

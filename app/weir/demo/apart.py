@@ -10,14 +10,15 @@ from typing import Any
 
 from weir.core.errors import Refused, Unavailable, WeirError
 from weir.demo import training
-from weir.demo.data import Progress
+from weir.demo.flights import Progress
+from weir.demo.recipe import STEPS
 from weir.settings import Settings
 
 
 def build(settings: Settings, progress: Progress) -> Path:
     """The same as training.build. Raises Refused, Unavailable; the latter also when the process is killed."""
     if found := training.existing(settings):
-        progress(training.STEPS, training.STEPS, "bundle of an earlier run")
+        progress(STEPS, STEPS, "bundle of an earlier run")
         return found
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)

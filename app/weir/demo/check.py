@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weir.core.signature import Dtype, Input, Policy, Source
-from weir.demo.data import HOUR_MS, WEATHER, Flights
+from weir.demo.flights import HOUR_MS, WEATHER, Flights
 from weir.demo.signature import LATE_MIN, PRIOR_ARRDELAY_MIN, PRIOR_DEPDELAY_MIN, PRIOR_LATE, SIGNATURE
 
 Longs = npt.NDArray[np.int64]

@@ -17,37 +17,12 @@ What makes it honest:
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from weir.demo.flights import Flights, Progress
 from weir.settings import Settings
 
-Progress = Callable[[int, int, str], None]
-
-MINUTE_MS = 60_000
-HOUR_MS = 60 * MINUTE_MS
 FORMAT = "3"                     # of the cached files; another number makes them anew
-WEATHER = ("temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib")
-
-
-@dataclass(frozen=True, slots=True)
-class Flights:
-    """The year, as Arrow tables.
-
-    requests: one row per flight, by event_time: flight_row int32 (row in flights.csv), clock_hour int64 (hours since
-        the epoch of the last full hour at or before event_time), label float32 (1 late, 0 not, NaN never known), then
-        the fields of a ScoringRequest: request_id, event_time, tenant, team, join keys, request inputs.
-    events: the fields of a FlightEvent, by event_time; at one time departures, arrivals, weather, the clock last.
-    outcomes: by occurred_at: flight_row, request_row (row in `requests`), occurred_at, observed (minutes), label,
-        missed_nusd, false_alert_nusd.
-    """
-
-    requests: pa.Table
-    events: pa.Table
-    outcomes: pa.Table
 
 
 def load(settings: Settings, progress: Progress | None = None) -> Flights:

@@ -14,9 +14,8 @@ from weir.core.bundle import Bundle
 from weir.core.errors import Refused
 from weir.core.features import FeatureBlock, ServicePlan
 from weir.demo import card, check
-from weir.demo.data import Flights, Progress
-from weir.demo.signature import SERVICE, SIGNATURE
-from weir.demo.training import (
+from weir.demo.flights import Flights, Progress
+from weir.demo.recipe import (
     BASELINE_ROWS,
     CUT_MS,
     FUZZED_ROWS,
@@ -30,6 +29,7 @@ from weir.demo.training import (
     TREES,
     VERSION,
 )
+from weir.demo.signature import SERVICE, SIGNATURE
 from weir.edges.bundles import writer as bundle_writer
 from weir.edges.bundles.lightgbm_onnx import compare, convert, fuzz
 from weir.edges.bundles.onnx_model import Model

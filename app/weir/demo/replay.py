@@ -16,19 +16,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from confluent_kafka import Consumer, Message, TopicPartition
 
-from weir.agents.scorer.delivery import DEAD_LETTERS, LEDGER, PREDICTIONS
-from weir.core.contract import requests_topic
 from weir.core.errors import Unavailable
-from weir.demo.data import HOUR_MS, Flights, Progress
+from weir.core.topics import DEAD_LETTERS, LEDGER, OUTCOMES, PREDICTIONS, requests_topic
+from weir.demo.flights import HOUR_MS, Flights, Progress
 from weir.edges.features.store.record_store import RecordStore
-from weir.edges.kafka.client import client_config, partitions_of
+from weir.edges.kafka.admin import partitions_of
+from weir.edges.kafka.client import client_config
 from weir.edges.kafka.producer import Producer
 from weir.edges.schemas.registry import Registry
 from weir.settings import Settings
 from weir.wire.decode import Decoder
 from weir.wire.encode import Encoder
 
-EVENTS, OUTCOMES = "weir.events.flights", "weir.outcomes"
+EVENTS = "weir.events.flights"
 STEP_S = 60.0           # no step of an hour takes longer than this, unless a worker has stopped
 LOOK_S = 0.0002         # pause between two looks at the online store's watermark: one costs 20 us
 FETCH_WAIT_MS = 1       # the replay waits for every answer, and the embedded broker never answers a fetch early

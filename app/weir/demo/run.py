@@ -14,12 +14,12 @@ import numpy as np
 
 from weir.core.errors import Unavailable
 from weir.demo import apart, data
-from weir.demo.data import HOUR_MS, Flights, Progress
+from weir.demo.flights import HOUR_MS, Flights, Progress
 from weir.demo.replay import Replay, Tally
 from weir.demo.verify import Findings, verify
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.embedded.stack import Stack
-from weir.edges.features.store.record_store import open_store
+from weir.edges.features.store.open import open_store
 from weir.operations.local import Workers, prepare
 from weir.settings import Settings
 

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from weir.core.errors import Refused
-from weir.demo.data import HOUR_MS, MINUTE_MS, WEATHER, Flights, Progress
+from weir.demo.flights import HOUR_MS, MINUTE_MS, WEATHER, Flights, Progress
 from weir.demo.signature import FALSE_ALERT_NUSD, LATE_MIN, LEAD_MIN, MISSED_NUSD
 
 TIME = pa.timestamp("ms", tz="UTC")

@@ -14,14 +14,14 @@ import pyarrow as pa
 from clickhouse_connect.driver import Client
 
 from weir.core.bundle import Bundle
-from weir.core.contract import requests_topic
+from weir.core.topics import requests_topic
 from weir.demo import check
-from weir.demo.data import Flights, Progress
+from weir.demo.flights import Flights, Progress
 from weir.edges.bundles import store as bundle_store
 from weir.edges.bundles.onnx_model import Model
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.clickhouse import ledger, sql_files
-from weir.edges.kafka.client import bounds
+from weir.edges.kafka.admin import bounds
 from weir.settings import Settings
 
 SAMPLE = 1_000          # requests whose features are recomputed from the raw events

@@ -14,7 +14,7 @@ from weir.edges.clickhouse import migrations
 from weir.edges.embedded.leash import Child
 from weir.edges.embedded.service import claim_port
 from weir.edges.embedded.stack import Stack
-from weir.edges.features.store.record_store import open_store
+from weir.edges.features.store.open import open_store
 from weir.edges.kafka.topics import declared, ensure
 from weir.edges.schemas.registry import Registry, publish
 from weir.settings import Settings

@@ -26,7 +26,7 @@ from weir.core.errors import Refused, Unavailable
 from weir.edges.clickhouse import sql_files
 from weir.edges.clickhouse.client import answering, once
 from weir.edges.clickhouse.dead_letters import Letter, octets
-from weir.edges.kafka import client as kafka
+from weir.edges.kafka import admin
 from weir.edges.kafka.redrive_log import AGAIN, Announced, Found, find, send
 from weir.settings import Settings
 
@@ -127,7 +127,7 @@ def announce(
             taken = {name for (name,) in client.query(TAKEN).result_rows}
         free = [resend for resend in chosen if resend.letter.id not in taken]
         topics = {resend.letter.source.topic for resend in free}
-        bounds = {source: bound for topic in topics for source, bound in kafka.bounds(settings, topic).items()}
+        bounds = {source: bound for topic in topics for source, bound in admin.bounds(settings, topic).items()}
         rows = [*unsent, *(_announcement(resend, bounds) for resend in free)]
         if not rows:
             return 0, []

@@ -11,8 +11,8 @@ import pyarrow as pa
 from weir.agents.scorer.parts import open_scorer, readable
 from weir.core.batch import ClosedBy, MicroBatch
 from weir.core.chunk import Chunk, Partition
-from weir.core.contract import requests_topic
 from weir.core.rejects import Rejects
+from weir.core.topics import requests_topic
 from weir.settings import Settings
 from weir.wire.decode import Decoder
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from weir.core.contract import requests_topic, subject_of
 from weir.core.errors import Refused
+from weir.core.topics import requests_topic, subject_of
 from weir.edges.clickhouse.dead_letters import Letter
 from weir.edges.schemas.registry import Registry
 from weir.operations import reevaluate

@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weir.core.chunk import Partition
-from weir.core.contract import EVENT_MS
 from weir.core.errors import Refused
 from weir.core.rejects import Reason, Rejects, Stage
+from weir.core.times import EVENT_MS
 from weir.recording import cells
 
 # Digest -> (input names in signature order, view names in plan order). Raises Refused when unknown.

@@ -15,10 +15,10 @@ from weir.core.batch import MicroBatch
 from weir.core.breaker import BreakerState
 from weir.core.bundle import Bundle
 from weir.core.clock import Clock
-from weir.core.contract import EVENT_MS
 from weir.core.decoded import Decoded
 from weir.core.features import FeatureBlock, Lookup
 from weir.core.rejects import Reason, Rejects, Stage
+from weir.core.times import EVENT_MS
 from weir.scoring import isolate, records
 from weir.scoring.assemble import Assembled, Assembler, event_ms
 from weir.scoring.route import Route

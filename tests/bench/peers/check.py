@@ -22,8 +22,9 @@ import numpy as np
 import pyarrow as pa
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
-from weir.core.contract import Contract, subject_of
+from weir.core.contract import Contract
 from weir.core.signature import Signature
+from weir.core.topics import subject_of
 from weir.edges.bundles.onnx_model import Model
 from weir.edges.embedded import kafka as embedded_kafka
 from weir.edges.embedded import leash

@@ -10,13 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from weir.agents.scorer import delivery
-from weir.agents.scorer.delivery import DEAD_LETTERS, LEDGER, PREDICTIONS, Delivery, Done, Parts
+from weir.agents.scorer.delivery import Delivery, Done, Parts
 from weir.core.account import Account
 from weir.core.batch import ClosedBy, MicroBatch
 from weir.core.chunk import Chunk, Partition
 from weir.core.errors import Unavailable
 from weir.core.pace import Pace
 from weir.core.rejects import Rejects
+from weir.core.topics import DEAD_LETTERS, LEDGER, PREDICTIONS
 from weir.scoring.predict import Scored, Written
 from weir.scoring.records import Timing
 

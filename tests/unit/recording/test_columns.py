@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from weir.core.block import dump_marks, load_marks
 from weir.core.chunk import Partition
-from weir.core.contract import EVENT_MS
 from weir.core.errors import Refused
 from weir.core.rejects import Reason
+from weir.core.times import EVENT_MS
 from weir.recording import cells, tables
 from weir.recording.rising import rising
 from weir.scoring import identity

@@ -13,7 +13,7 @@ from weir.agents.worker.lane import Lane
 from weir.core.batch import MicroBatch
 from weir.core.errors import Refused
 from weir.core.pace import FixedPace
-from weir.edges.kafka.client import partitions_of
+from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
 from weir.edges.schemas.registry import Registry
 from weir.settings import Settings

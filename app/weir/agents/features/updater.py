@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 from weir.core.errors import Refused
 from weir.core.features import ViewPlan
 from weir.edges.features import plan as feature_plan
+from weir.edges.features.store.open import open_store
 from weir.edges.features.store.record_layout import encode_key, layout_of
-from weir.edges.features.store.record_store import RecordStore, Write, open_store
+from weir.edges.features.store.record_store import RecordStore, Write
 from weir.rolling.log import BEGIN
 from weir.rolling.state import VIEWS, RollingState, Update
 from weir.settings import Settings

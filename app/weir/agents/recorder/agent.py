@@ -19,12 +19,13 @@ from weir.core.batch import MicroBatch
 from weir.core.decoded import Decoded
 from weir.core.errors import Refused, Unavailable
 from weir.core.pace import FixedPace
+from weir.core.topics import DEAD_LETTERS, LEDGER, OUTCOMES, PREDICTIONS
 from weir.edges.bundles import store as bundle_store
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.clickhouse import ledger
 from weir.edges.clickhouse.blocks import ClickHouseBlocks
 from weir.edges.features import plan as feature_plan
-from weir.edges.kafka.client import partitions_of
+from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
 from weir.edges.schemas.registry import Registry
 from weir.recording import tables
@@ -33,7 +34,6 @@ from weir.settings import Settings
 from weir.telemetry import BlockRecorded, LedgerChecked, Telemetry, WriteRetried
 from weir.wire.decode import Decoder
 
-PREDICTIONS, OUTCOMES, DEAD_LETTERS, LEDGER = "weir.predictions", "weir.outcomes", "weir.dead-letters", "weir.ledger"
 GROUP = "weir-recorder"
 MAX_RECORD_BYTES = 8_388_608    # max_message_bytes of the largest of these topics: what the broker took is read
 AT_ONCE = 4                     # partitions written together: a block costs about 30 ms of waiting, whatever its size

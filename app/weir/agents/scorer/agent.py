@@ -13,10 +13,10 @@ from weir.agents.scorer.parts import readable
 from weir.agents.worker.host import parked_on_failure
 from weir.agents.worker.intake import Intake
 from weir.agents.worker.lane import Lane
-from weir.core.contract import requests_topic
 from weir.core.errors import Refused
 from weir.core.limit import DeadLetterLimit
 from weir.core.pace import Pace
+from weir.core.topics import requests_topic
 from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
 from weir.scoring.predict import Ran
 from weir.settings import Settings

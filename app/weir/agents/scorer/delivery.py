@@ -16,13 +16,12 @@ from typing import Self
 from weir.agents.worker.lane import Lane
 from weir.core.features import Status
 from weir.core.pace import Pace
+from weir.core.topics import DEAD_LETTERS, LEDGER, PREDICTIONS
 from weir.edges.kafka.faust_transport import ChunkApp
 from weir.edges.kafka.producer import Producer
 from weir.edges.observability.spans import Span, Spans
 from weir.scoring.predict import Ran, Scored, Scorer
 from weir.telemetry import BatchScored, Telemetry
-
-PREDICTIONS, DEAD_LETTERS, LEDGER = "weir.predictions", "weir.dead-letters", "weir.ledger"
 
 # Nobody waits for the ledger, and an entry costs as much as a small batch's predictions: so entries of small batches
 # wait for each other, this long, and neighbours become one. Acknowledgements come after them.

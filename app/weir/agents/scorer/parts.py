@@ -7,14 +7,14 @@ import socket
 import time
 from functools import partial
 
-from weir.agents.scorer.delivery import DEAD_LETTERS, LEDGER, PREDICTIONS, Parts
+from weir.agents.scorer.delivery import Parts
 from weir.core.clock import Clock, EventClock, WallClock
-from weir.core.contract import requests_topic
 from weir.core.errors import Refused
 from weir.core.features import Lookup
+from weir.core.topics import DEAD_LETTERS, LEDGER, PREDICTIONS, requests_topic
 from weir.edges.bundles import store as bundle_store
 from weir.edges.features.reader import FeatureReader
-from weir.edges.kafka.client import partitions_of
+from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.producer import Producer
 from weir.edges.observability import spans
 from weir.edges.schemas.registry import Registry

@@ -10,8 +10,9 @@ from typing import Any
 from clickhouse_connect.driver import Client
 
 from weir.core.chunk import Partition
+from weir.core.dead_letter import letter_id
+from weir.core.times import BEGINNING, END
 from weir.edges.clickhouse import sql_files
-from weir.edges.clickhouse.outcomes import BEGINNING, END
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +43,6 @@ class Group:
     first: datetime
     latest: datetime
     latest_detail: str
-
-
-def letter_id(source: Partition, offset: int) -> str:
-    """What commands and queries call the letter of the record that stood there: "topic/partition/offset"."""
-    return f"{source.topic}/{source.partition}/{offset}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from clickhouse_connect.driver import Client
 
+from weir.core.times import BEGINNING, END
 from weir.edges.clickhouse import sql_files
 
 # ClickHouse's DateTime64 reaches from 1900 to 2299; requests of all times lie between these.
-BEGINNING, END = datetime(1900, 1, 1, tzinfo=UTC), datetime(2299, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

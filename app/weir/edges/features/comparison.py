@@ -14,8 +14,9 @@ from weir.core.features import FeatureBlock, ServicePlan
 from weir.edges.features import plan as feature_plan
 from weir.edges.features.reader import FeatureReader
 from weir.edges.features.repository import feature_service, feature_store
+from weir.edges.features.store.open import open_store
 from weir.edges.features.store.record_layout import decode_key
-from weir.edges.features.store.record_store import RecordStore, open_store
+from weir.edges.features.store.record_store import RecordStore
 from weir.settings import Settings
 
 UNKNOWN = "weir-canary"  # an entity that nobody writes: missing values are compared too

@@ -16,8 +16,9 @@ from feast.repo_config import FeastConfigBaseModel, RepoConfig
 
 from weir.core.errors import Refused
 from weir.edges.features.repository import view_plan
+from weir.edges.features.store.open import open_store
 from weir.edges.features.store.record_layout import encode_key, layout_of
-from weir.edges.features.store.record_store import Ask, RecordStore, Write, open_store
+from weir.edges.features.store.record_store import Ask, RecordStore, Write
 from weir.settings import Settings
 
 FIELD = {"float32": "float_val", "float64": "double_val", "int32": "int32_val", "int64": "int64_val",

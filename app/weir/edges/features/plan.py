@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from weir.core.errors import Refused
+from weir.core.feature_fingerprint import view_to_dict
 from weir.core.features import ServicePlan, ViewPlan
 from weir.settings import Settings
 
@@ -19,18 +19,6 @@ FORMAT = 1  # of plan.json; a file of another one is refused rather than guessed
 def path(settings: Settings) -> Path:
     """The file that holds the plans of every feature service."""
     return settings.home / "features" / "plan.json"
-
-
-def export(settings: Settings) -> tuple[ServicePlan, ...]:
-    """Read every feature service from Feast's registry and write the plans; takes seconds, since it imports Feast.
-
-    Raises Refused for a service that the hot path cannot serve, Unavailable when the repository was never applied.
-    """
-    from weir.edges.features.repository import service_plans  # noqa: PLC0415 - imports Feast, about 10 s
-
-    plans = service_plans(settings)
-    save(settings, plans)
-    return plans
 
 
 def save(settings: Settings, plans: Iterable[ServicePlan]) -> None:
@@ -67,20 +55,9 @@ def load_all(settings: Settings) -> tuple[ServicePlan, ...]:
     return tuple(_from_dict(raw) for raw in content["services"].values())
 
 
-def fingerprint(project: str, service: str, views: tuple[ViewPlan, ...]) -> str:
-    """Hash of everything on which a model's features depend by definition: names, order, types, keys, ttl. 64 hex."""
-    text = json.dumps([project, service, [_view_to_dict(view) for view in views]], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _view_to_dict(view: ViewPlan) -> dict[str, Any]:
-    return {"name": view.name, "join_keys": list(view.join_keys), "features": list(view.features),
-            "dtypes": list(view.dtypes), "ttl_s": view.ttl_s}
-
-
 def _to_dict(plan: ServicePlan) -> dict[str, Any]:
     return {"project": plan.project, "service": plan.service, "fingerprint": plan.fingerprint,
-            "views": [_view_to_dict(view) for view in plan.views]}
+            "views": [view_to_dict(view) for view in plan.views]}
 
 
 def _from_dict(raw: dict[str, Any]) -> ServicePlan:

@@ -16,8 +16,9 @@ from weir.core.features import FeatureBlock, ServicePlan
 from weir.edges.features import plan as feature_plan
 from weir.edges.features.cache import NOTHING, FeatureCache, Key, Slots
 from weir.edges.features.lookup_guard import LookupGuard
+from weir.edges.features.store.open import is_local, open_store
 from weir.edges.features.store.record_layout import encode_key, layout_of
-from weir.edges.features.store.record_store import Answer, Ask, RecordStore, is_local, open_store
+from weir.edges.features.store.record_store import Answer, Ask, RecordStore
 from weir.settings import Settings
 
 T = TypeVar("T")

@@ -20,8 +20,9 @@ from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import load_repo_config
 
 from weir.core.errors import Refused
+from weir.core.feature_fingerprint import fingerprint
 from weir.core.features import ServicePlan, ViewPlan
-from weir.edges.features.plan import fingerprint
+from weir.edges.features.plan import save
 from weir.edges.features.store.record_layout import layout_of
 from weir.settings import Settings
 
@@ -73,6 +74,16 @@ def service_plans(settings: Settings) -> tuple[ServicePlan, ...]:
         raise Refused("the registry has no feature service", where=str(settings.home / "features" / "registry.db"),
                       remedy="define one in feature_repo/ and run `weir apply`")
     return tuple(service_plan(store, service) for service in sorted(services, key=lambda item: str(item.name)))
+
+
+def export(settings: Settings) -> tuple[ServicePlan, ...]:
+    """Write the plans of every feature service in the registry, for those who read without Feast; returns them.
+
+    Raises Refused for a service that the hot path cannot serve, Unavailable when the repository was never applied.
+    """
+    plans = service_plans(settings)
+    save(settings, plans)
+    return plans
 
 
 def feature_service(store: FeatureStore, name: str) -> FeatureService:

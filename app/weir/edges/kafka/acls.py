@@ -17,7 +17,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package
 )
 
 from weir.core.errors import Refused
-from weir.edges.kafka.client import REACH_S, metadata
+from weir.edges.kafka.admin import REACH_S, metadata
 from weir.edges.kafka.errors import error_of, unavailable
 from weir.edges.kafka.topics import declared
 from weir.edges.schemas import folder as schema_folder

@@ -9,7 +9,8 @@ import pyarrow as pa
 from confluent_kafka import KafkaError
 
 from weir.core.errors import Unavailable
-from weir.edges.kafka.client import LOOK_S, client_config
+from weir.edges.kafka.admin import LOOK_S
+from weir.edges.kafka.client import client_config
 from weir.edges.kafka.errors import Refusal, unavailable
 from weir.edges.kafka.librdkafka.producer import BatchProducer
 from weir.settings import Settings

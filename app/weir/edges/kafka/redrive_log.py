@@ -11,10 +11,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from confluent_kafka import Producer as RdProducer
 
 from weir.core.chunk import Partition
+from weir.core.dead_letter import letter_id
 from weir.core.errors import Refused, Unavailable
-from weir.edges.clickhouse.dead_letters import letter_id
-from weir.edges.kafka import client as kafka
-from weir.edges.kafka.client import LOOK_S, client_config
+from weir.edges.kafka import admin
+from weir.edges.kafka.admin import LOOK_S
+from weir.edges.kafka.client import client_config
 from weir.edges.kafka.errors import Refusal, error_of, passes, unavailable
 from weir.settings import Settings
 
@@ -116,7 +117,7 @@ def find(settings: Settings, rows: Sequence[Announced]) -> Found:
         begins[row.source] = min(row.log_begin, begins.get(row.source, row.log_begin))
     bounds: dict[Partition, tuple[int, int]] = {}
     for topic in {source.topic for source in begins}:
-        bounds |= kafka.bounds(settings, topic)
+        bounds |= admin.bounds(settings, topic)
     for source, begin in begins.items():
         if bounds[source][0] > begin:
             raise Refused(

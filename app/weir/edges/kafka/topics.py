@@ -18,7 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package
 )
 
 from weir.core.errors import Refused, Unavailable
-from weir.edges.kafka.client import REACH_S, metadata
+from weir.edges.kafka.admin import REACH_S, metadata
 from weir.edges.kafka.errors import PAUSE_S
 from weir.edges.schemas import folder as schema_folder
 from weir.edges.schemas.folder import Topic

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import yaml
 
-from weir.core.contract import subject_of
 from weir.core.errors import Refused
+from weir.core.topics import subject_of
 
 T = TypeVar("T")
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote
 
-from weir.core.contract import subject_of
 from weir.core.errors import Refused
+from weir.core.topics import subject_of
 from weir.edges.schemas import folder as schema_folder
 from weir.wire import compatibility
 

@@ -10,10 +10,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from weir.core.errors import Refused
 from weir.core.features import ViewPlan
 from weir.edges.features.store.record_layout import Records, layout_of
-from weir.settings import Settings
 
 MAX_KEY_BYTES = 511  # LMDB's limit; Redis has none, and keeps the same keys
 
@@ -87,25 +85,6 @@ class RecordStore(Protocol):
     def close(self) -> None:
         """Let go of it; what was written stays."""
         ...
-
-
-def open_store(settings: Settings, project: str = "weir") -> RecordStore:
-    """The store that WEIR_ONLINE_STORE names. Raises Refused for a word that names none, Unavailable."""
-    if is_local(settings):
-        from weir.edges.features.store.lmdb import LmdbStore  # noqa: PLC0415 - each store loads only its own client
-
-        return LmdbStore(settings.home / "features" / "online", project)
-    if settings.online_store.startswith(("redis://", "rediss://", "unix://")):
-        from weir.edges.features.store.redis import RedisStore  # noqa: PLC0415
-
-        return RedisStore(settings.online_store, project)
-    raise Refused(f"online store {settings.online_store!r} is unknown",
-                  remedy="set WEIR_ONLINE_STORE to lmdb or to a redis:// URL")
-
-
-def is_local(settings: Settings) -> bool:
-    """Whether the store is on this machine and in this process: no network to wait for."""
-    return settings.online_store == "lmdb"
 
 
 def stored_key(prefix: bytes, key: bytes) -> bytes:
