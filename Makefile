@@ -52,8 +52,9 @@ bench: $(READY) jars  ## throughput, latency, memory, beside the limit and the p
 fuzz: $(READY)  ## every decoder of outside bytes, with a million cases or FUZZ_CASES; report in .weir/fuzz/report.json
 	FUZZ_CASES=$${FUZZ_CASES:-1000000} $(BIN)/pytest tests/fuzz
 
-lint: $(READY)  ## ruff
+lint: $(READY)  ## ruff: rules and layout
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 types: $(READY)  ## mypy --strict
 	$(BIN)/mypy

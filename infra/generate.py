@@ -49,7 +49,7 @@ def settings_table() -> str:
         last = lines[(field.end_lineno or field.lineno) - 1]
         comment = last.rpartition("  # ")[2] if "  # " in last else ""
         if ast.unparse(field.annotation).startswith("Literal["):
-            choices = ast.unparse(field.annotation)[len("Literal["):-1].replace("'", "`")
+            choices = ast.unparse(field.annotation)[len("Literal[") : -1].replace("'", "`")
             comment = f"one of {choices}; {comment}"
         comment = comment.replace("|", r"\|")
         rows.append(f"| `WEIR_{field.target.id.upper()}` | {_default(field.value)} | {comment} |")
@@ -120,8 +120,12 @@ def sql_dashboard() -> dict[str, Any]:
             continue
         series = kind == "timeseries"
         target = {
-            "refId": "A", "datasource": CLICKHOUSE, "editorType": "sql", "rawSql": _for_grafana(query.text),
-            "queryType": "timeseries" if series else "table", "format": 0 if series else 1,
+            "refId": "A",
+            "datasource": CLICKHOUSE,
+            "editorType": "sql",
+            "rawSql": _for_grafana(query.text),
+            "queryType": "timeseries" if series else "table",
+            "format": 0 if series else 1,
         }
         panels.append(_panel(query.header["title"], query.header.get("value", ""), kind, "short", CLICKHOUSE, [target]))
         boxes |= query.parameters - GRAFANA_TIMES.keys()
@@ -143,7 +147,11 @@ def _panel(
     title: str, description: str, kind: str, unit: str, source: dict[str, str], targets: list[dict[str, Any]]
 ) -> dict[str, Any]:
     return {
-        "title": title, "description": description, "type": kind, "datasource": source, "targets": targets,
+        "title": title,
+        "description": description,
+        "type": kind,
+        "datasource": source,
+        "targets": targets,
         "fieldConfig": {"defaults": {"unit": unit}, "overrides": []},
     }
 
@@ -153,8 +161,13 @@ def _dashboard(uid: str, title: str, panels: list[dict[str, Any]]) -> dict[str, 
         panel["id"] = i + 1
         panel["gridPos"] = {"h": 8, "w": 12, "x": 12 * (i % 2), "y": 8 * (i // 2)}
     return {
-        "uid": uid, "title": title, "tags": ["generated", "weir"], "schemaVersion": 39, "refresh": "10s",
-        "time": {"from": "now-1h", "to": "now"}, "panels": panels,
+        "uid": uid,
+        "title": title,
+        "tags": ["generated", "weir"],
+        "schemaVersion": 39,
+        "refresh": "10s",
+        "time": {"from": "now-1h", "to": "now"},
+        "panels": panels,
     }
 
 
@@ -163,7 +176,7 @@ def between(text: str, name: str, content: str) -> str:
     begin, end = f"<!-- generated: {name} -->", f"<!-- end: {name} -->"
     if text.count(begin) != 1 or text.count(end) != 1:
         raise ValueError(f"markers of {name} are missing")
-    return text[: text.index(begin) + len(begin)] + f"\n{content}\n" + text[text.index(end):]
+    return text[: text.index(begin) + len(begin)] + f"\n{content}\n" + text[text.index(end) :]
 
 
 def pages() -> dict[Path, str]:

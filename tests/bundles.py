@@ -24,11 +24,15 @@ SIGNATURE = Signature(
         Input(name="items", source=Source.REQUEST, ref="items", dtype=Dtype.INT, low=0.0, high=100.0),
         Input(name="gift", source=Source.REQUEST, ref="gift", dtype=Dtype.BOOL, on_missing=Policy.DEFAULT, default=0.0),
         Input(
-            name="channel", source=Source.REQUEST, ref="channel", dtype=Dtype.CATEGORY,
-            categories=("web", "app", "shop"), on_missing=Policy.REJECT,
+            name="channel",
+            source=Source.REQUEST,
+            ref="channel",
+            dtype=Dtype.CATEGORY,
+            categories=("web", "app", "shop"),
+            on_missing=Policy.REJECT,
         ),
     ),
-)  # fmt: skip
+)
 
 WITH_FEATURES = Signature(
     threshold=0.5,
@@ -36,19 +40,31 @@ WITH_FEATURES = Signature(
     inputs=(
         *SIGNATURE.inputs,
         Input(
-            name="customer_recent__spend_7d", source=Source.FEATURE, ref="customer_recent__spend_7d", low=0.0,
-            on_missing=Policy.USE, on_stale=Policy.USE,
+            name="customer_recent__spend_7d",
+            source=Source.FEATURE,
+            ref="customer_recent__spend_7d",
+            low=0.0,
+            on_missing=Policy.USE,
+            on_stale=Policy.USE,
         ),
         Input(
-            name="customer_recent__visits_7d", source=Source.FEATURE, ref="customer_recent__visits_7d",
-            on_missing=Policy.DEFAULT, on_stale=Policy.DEFAULT, default=1.0,
+            name="customer_recent__visits_7d",
+            source=Source.FEATURE,
+            ref="customer_recent__visits_7d",
+            on_missing=Policy.DEFAULT,
+            on_stale=Policy.DEFAULT,
+            default=1.0,
         ),
         Input(
-            name="shop_recent__returns_1d", source=Source.FEATURE, ref="shop_recent__returns_1d",
-            on_missing=Policy.REJECT, on_stale=Policy.REJECT, max_age_s=3600.0,
+            name="shop_recent__returns_1d",
+            source=Source.FEATURE,
+            ref="shop_recent__returns_1d",
+            on_missing=Policy.REJECT,
+            on_stale=Policy.REJECT,
+            max_age_s=3600.0,
         ),
     ),
-)  # fmt: skip
+)
 
 
 def graph(weights: Sequence[float], bias: float = 0.0, names: tuple[str, str] = ("x", "score")) -> onnx.ModelProto:
@@ -87,7 +103,7 @@ def network(*widths: int, seed: int = 5) -> onnx.ModelProto:
         nodes += [
             helper.make_node("Gemm", [taken, f"w{i}", f"b{i}"], [f"h{i}"]),
             helper.make_node("Sigmoid" if last else "Relu", [f"h{i}"], [given]),
-        ]  # fmt: skip
+        ]
         taken = given
     body = helper.make_graph(
         nodes,
@@ -140,15 +156,26 @@ def tiny_bundle(
 ) -> Path:
     """A bundle under tmp_path / "bundles", digest-named; its folder. model: another graph with the same scores."""
     bundle = Bundle(
-        service=service, name="tiny-logistic", version=version, owner="tests", signature=signature, digest="",
-        feature_service=feature_service, feature_fingerprint=feature_fingerprint,
-        training_from="2013-01-01", training_to="2013-06-30",
-    )  # fmt: skip
+        service=service,
+        name="tiny-logistic",
+        version=version,
+        owner="tests",
+        signature=signature,
+        digest="",
+        feature_service=feature_service,
+        feature_fingerprint=feature_fingerprint,
+        training_from="2013-01-01",
+        training_to="2013-06-30",
+    )
     matrix = np.random.default_rng(7).uniform(0, 3, (rows, len(signature.inputs))).astype(np.float32)
     scores = expected(matrix, signature).astype(np.float32)
     golden = pa.table({name: matrix[:, i] for i, name in enumerate(signature.names)} | {"score": scores})
     baseline = golden.append_column("label", pa.array((scores > 0.5).astype(np.float32)))
     return bundle_writer.build(
-        bundle, model or graph(weights_of(signature), names=(signature.input_tensor, signature.output_tensor)),
-        golden=golden, baseline=baseline, card="# tiny\n", into=tmp_path / "bundles",
-    )  # fmt: skip
+        bundle,
+        model or graph(weights_of(signature), names=(signature.input_tensor, signature.output_tensor)),
+        golden=golden,
+        baseline=baseline,
+        card="# tiny\n",
+        into=tmp_path / "bundles",
+    )

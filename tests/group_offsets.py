@@ -10,7 +10,7 @@ from weir.edges.kafka.client import client_config
 from weir.settings import Settings
 
 ANSWER_S = 10.0
-Source = tuple[str, int]        # topic, partition
+Source = tuple[str, int]  # topic, partition
 
 
 @contextmanager

@@ -24,12 +24,13 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from weir.edges.embedded.stack import Stack
 
-HEAP_MIB = 256          # three of them beside everything else
-START_S = 120.0         # three Java processes on two busy cores
+HEAP_MIB = 256  # three of them beside everything else
+START_S = 120.0  # three Java processes on two busy cores
 STOP_S = 60.0
 # Of this checkout, or of the directory that an installed Weir is tested in.
-LIBS = next((path for path in (ROOT / ".weir/kafka/libs", Path(".weir/kafka/libs")) if path.is_dir()),
-            ROOT / ".weir/kafka/libs")  # fmt: skip
+LIBS = next(
+    (path for path in (ROOT / ".weir/kafka/libs", Path(".weir/kafka/libs")) if path.is_dir()), ROOT / ".weir/kafka/libs"
+)
 
 # A node that is gone shall be missed within seconds, and leadership shall move only when a test moves it.
 QUICK = {
@@ -93,8 +94,12 @@ class Cluster:
                 folder = self._directory / f"node-{node}"
                 self._commands[node] = kafka_node.program(libs, folder, self._properties(node), HEAP_MIB)
             with ThreadPoolExecutor() as pool:
-                list(pool.map(lambda command: kafka_node.format_storage(command, cluster, *self._format_options),
-                              self._commands.values()))  # fmt: skip
+                list(
+                    pool.map(
+                        lambda command: kafka_node.format_storage(command, cluster, *self._format_options),
+                        self._commands.values(),
+                    )
+                )
             for node in self.nodes:
                 self._begin(node)
             self._until_members(set(self.nodes))
@@ -163,7 +168,7 @@ class Cluster:
 
     def stack(self, stack: Stack) -> Stack:
         """The same running stack, with this cluster as the broker of whatever it spawns."""
-        other = copy(stack)                             # its children stay those of the stack, which ends them
+        other = copy(stack)  # its children stay those of the stack, which ends them
         other.settings = self.settings(stack.settings)
         return other
 
@@ -200,13 +205,18 @@ class Cluster:
     def _properties(self, node: int) -> dict[str, str]:
         client, inner, controller = (f"{HOST}:{port}" for port in self._ports[node])
         voters = ",".join(f"{other}@{HOST}:{self._ports[other][2]}" for other in self.nodes)
-        return kafka_node.COMMON | kafka_node.copies(len(self.nodes)) | QUICK | {
-            "node.id": str(node),
-            "controller.quorum.voters": voters,
-            "listeners": f"CLIENT://{client},INNER://{inner},CONTROLLER://{controller}",
-            "advertised.listeners": f"CLIENT://{client},INNER://{inner}",
-            "listener.security.protocol.map":
-                f"CLIENT:{self._protocol},INNER:PLAINTEXT,CONTROLLER:PLAINTEXT",
-            "inter.broker.listener.name": "INNER",
-            "log.dirs": str(self._directory / f"node-{node}" / "data"),
-        } | self._given  # fmt: skip
+        return (
+            kafka_node.COMMON
+            | kafka_node.copies(len(self.nodes))
+            | QUICK
+            | {
+                "node.id": str(node),
+                "controller.quorum.voters": voters,
+                "listeners": f"CLIENT://{client},INNER://{inner},CONTROLLER://{controller}",
+                "advertised.listeners": f"CLIENT://{client},INNER://{inner}",
+                "listener.security.protocol.map": f"CLIENT:{self._protocol},INNER:PLAINTEXT,CONTROLLER:PLAINTEXT",
+                "inter.broker.listener.name": "INNER",
+                "log.dirs": str(self._directory / f"node-{node}" / "data"),
+            }
+            | self._given
+        )

@@ -29,8 +29,22 @@ class RedisServer:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [str(self._binary), "--port", str(self._port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
-             "--dir", str(self._folder), "--logfile", str(self._folder / "redis.log")])
+            [
+                str(self._binary),
+                "--port",
+                str(self._port),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--dir",
+                str(self._folder),
+                "--logfile",
+                str(self._folder / "redis.log"),
+            ]
+        )
         with redis.Redis(port=self._port, host="127.0.0.1") as client:
             until(lambda: answers(client), 10, "redis-server to answer")
 

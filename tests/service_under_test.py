@@ -33,7 +33,7 @@ from tests.waiting import until
 
 MAX_BYTES = 2000
 OUT = ("weir.predictions", "weir.dead-letters", "weir.ledger")
-START_S = 30.0                          # two cores, several workers starting at once
+START_S = 30.0  # two cores, several workers starting at once
 
 
 @dataclass
@@ -61,9 +61,10 @@ class Tiny:
     def spawn(self, others: Mapping[str, str] | None = None, **variables: object) -> Child:
         """Start a `weir worker scorer`. variables: settings by name. others: variables by their whole name."""
         environment = {
-            "WEIR_SERVICE": self.name, "WEIR_MAX_RECORD_BYTES": str(MAX_BYTES),
-            "WEIR_SESSION_TIMEOUT_S": "3",             # a first join is held for half of it, a lost member for all
-        }  # fmt: skip
+            "WEIR_SERVICE": self.name,
+            "WEIR_MAX_RECORD_BYTES": str(MAX_BYTES),
+            "WEIR_SESSION_TIMEOUT_S": "3",  # a first join is held for half of it, a lost member for all
+        }
         environment |= {f"WEIR_{name.upper()}": str(value) for name, value in variables.items()} | dict(others or {})
         command = ["worker", "scorer", "--bundle", str(self.bundle)]
         return self.stack.spawn(command, f"{self.name}-{uuid4().hex[:4]}", environment)
@@ -90,7 +91,7 @@ class Tiny:
 class Service(Tiny):
     """The same, and everything written in its name."""
 
-    sent: dict[tuple[int, int], bytes | None] = field(default_factory=dict)      # (partition, offset) -> value
+    sent: dict[tuple[int, int], bytes | None] = field(default_factory=dict)  # (partition, offset) -> value
     rows: dict[str, list[dict]] = field(default_factory=lambda: defaultdict(list))
     _next: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(4), 0))
 
@@ -156,13 +157,14 @@ class Service(Tiny):
     def in_ledger(self) -> set[tuple[int, int]]:
         return {
             (row["source_partition"], offset)
-            for row in self.rows["weir.ledger"] for offset in range(row["first"], row["last"] + 1)
-        }  # fmt: skip
+            for row in self.rows["weir.ledger"]
+            for offset in range(row["first"], row["last"] + 1)
+        }
 
     def send_and_interrupt(self, child: Child, how: signal.Signals) -> None:
         """Send many requests, and the signal when the first of them are answered."""
         before = len(self.look().predictions)
-        os.kill(child.pid, signal.SIGSTOP)             # so that none is answered while they are written
+        os.kill(child.pid, signal.SIGSTOP)  # so that none is answered while they are written
         self.send_rows(40_000)
         os.kill(child.pid, signal.SIGCONT)
 

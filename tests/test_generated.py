@@ -8,16 +8,21 @@ from infra import generate
 
 @pytest.fixture(scope="module")
 def pages():
-    return {str(path.relative_to(ROOT)): (path.read_text() if path.exists() else "", text)
-            for path, text in generate.pages().items()}
+    return {
+        str(path.relative_to(ROOT)): (path.read_text() if path.exists() else "", text)
+        for path, text in generate.pages().items()
+    }
 
 
-@pytest.mark.parametrize("page", [
-    "README.md",
-    "infra/metrics.md",
-    "infra/grafana/dashboards/metrics.json",
-    "infra/grafana/dashboards/records.json",
-])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "infra/metrics.md",
+        "infra/grafana/dashboards/metrics.json",
+        "infra/grafana/dashboards/records.json",
+    ],
+)
 def test_generated_pages_are_fresh(pages, page):
     committed, fresh = pages[page]
     assert committed == fresh, "run `make generated`"

@@ -1,4 +1,7 @@
-"""Imports point one way: cli, demo -> operations -> agents -> stages and edges -> core. A worker loads no training library."""
+"""Imports point one way: cli, demo -> operations -> agents -> stages and edges -> core.
+
+And a worker loads no training library.
+"""
 
 import ast
 import subprocess
@@ -49,7 +52,7 @@ ROLES: dict[str, set[str]] = {
 FOLDERS = {"edges": EDGES, "agents": ROLES}
 CORE_LIBRARIES = {"numpy", "pyarrow"}
 FAUST_AREAS = {"agents", "edges"}
-CLOCKS = {"time", "random", "os"}   # time, randomness and environment are arguments of a stage
+CLOCKS = {"time", "random", "os"}  # time, randomness and environment are arguments of a stage
 PURE = STAGES | {"core"}
 TRAINING = {"lightgbm", "sklearn", "pandas", "onnx", "feast", "river", "duckdb", "chdb", "ibis", "dask", "scipy"}
 WORKER_MODULES = ("weir.cli.worker", "weir.agents.scorer.agent")

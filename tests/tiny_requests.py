@@ -36,20 +36,22 @@ def written_contract(record: str, schema_id: int) -> Contract:
 def rows(n: int, *, first: int = 0, at_ms: int = AT_MS) -> pa.RecordBatch:
     """n requests that differ; request i is called "request-<first + i>"."""
     i = np.arange(first, first + n)
-    return pa.RecordBatch.from_pydict({
-        "request_id": pa.array([f"request-{number}" for number in i]),
-        "event_time": pa.array(at_ms + i, pa.int64()).cast(MS),
-        "tenant": pa.array([f"tenant-{number % 3}" for number in i]),
-        "team": pa.array(["risk"] * n),
-        "traceparent": pa.array([f"00-{number:032x}-{number:016x}-01" if number % 2 else None for number in i + 1]),
-        "deadline": pa.nulls(n, MS),
-        "customer": pa.array([f"customer-{number % 17}" for number in i]),
-        "shop": pa.array([int(number % 5) if number % 4 else None for number in i], pa.int64()),
-        "amount": pa.array((i * 7919 % 100_000 / 100).astype(np.float32)),
-        "items": pa.array(i % 100),
-        "gift": pa.array([None if number % 10 == 3 else bool(number % 2) for number in i]),
-        "channel": pa.array([CHANNELS[number % 3] for number in i]),
-    })
+    return pa.RecordBatch.from_pydict(
+        {
+            "request_id": pa.array([f"request-{number}" for number in i]),
+            "event_time": pa.array(at_ms + i, pa.int64()).cast(MS),
+            "tenant": pa.array([f"tenant-{number % 3}" for number in i]),
+            "team": pa.array(["risk"] * n),
+            "traceparent": pa.array([f"00-{number:032x}-{number:016x}-01" if number % 2 else None for number in i + 1]),
+            "deadline": pa.nulls(n, MS),
+            "customer": pa.array([f"customer-{number % 17}" for number in i]),
+            "shop": pa.array([int(number % 5) if number % 4 else None for number in i], pa.int64()),
+            "amount": pa.array((i * 7919 % 100_000 / 100).astype(np.float32)),
+            "items": pa.array(i % 100),
+            "gift": pa.array([None if number % 10 == 3 else bool(number % 2) for number in i]),
+            "channel": pa.array([CHANNELS[number % 3] for number in i]),
+        }
+    )
 
 
 def changed(batch: pa.RecordBatch, **values: object) -> pa.RecordBatch:
@@ -62,10 +64,13 @@ def changed(batch: pa.RecordBatch, **values: object) -> pa.RecordBatch:
 
 def matrix(batch: pa.RecordBatch) -> np.ndarray:
     """What the model gets for good rows, made value by value: float32[n, 4]."""
-    return np.array([
-        [row["amount"], row["items"], float(row["gift"] or 0), CHANNELS.index(row["channel"])]
-        for row in batch.to_pylist()
-    ], np.float32).reshape(-1, 4)
+    return np.array(
+        [
+            [row["amount"], row["items"], float(row["gift"] or 0), CHANNELS.index(row["channel"])]
+            for row in batch.to_pylist()
+        ],
+        np.float32,
+    ).reshape(-1, 4)
 
 
 @dataclass(frozen=True)

@@ -238,15 +238,31 @@ class LedgerChecked:
 
     def samples(self) -> Iterator[Sample]:
         """See Event."""
-        faults = {"gap": self.gaps, "duplicate": self.duplicates, "missing": self.missing, "stray": self.stray,
-                  "unbalanced": self.unbalanced}  # fmt: skip
+        faults = {
+            "gap": self.gaps,
+            "duplicate": self.duplicates,
+            "missing": self.missing,
+            "stray": self.stray,
+            "unbalanced": self.unbalanced,
+        }
         yield "weir_ledger_complete", (self.service,), int(not any(faults.values()))
         for kind, count in faults.items():
             yield "weir_ledger_faults", (self.service, kind), count
 
 
-EVENTS = (WorkerStarted, ChunkFetched, ChunkCommitted, LagMeasured, PartitionsAssigned, WriteRetried, BatchScored,
-          BlockRecorded, FeaturesApplied, CanaryChecked, LedgerChecked)
+EVENTS = (
+    WorkerStarted,
+    ChunkFetched,
+    ChunkCommitted,
+    LagMeasured,
+    PartitionsAssigned,
+    WriteRetried,
+    BatchScored,
+    BlockRecorded,
+    FeaturesApplied,
+    CanaryChecked,
+    LedgerChecked,
+)
 
 
 class Telemetry:

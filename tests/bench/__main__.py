@@ -21,10 +21,10 @@ from tests.bench.workload import INSIDE
 from tests.kafka_cluster import LIBS, find_kafka
 
 SECTIONS = ("limit", "recorder", "throughput", "peers", "stages", "scale", "latency", "memory")
-NAMED = ("bytewax", "faust", "quix")     # peers of the short form; the others take long to start
-APART = {"tansu": {"latency"}}         # on an empty log: it is in memory there, and slower with each batch it holds
-WIDTH = 130                 # of the tables where there is no terminal
-REFUSED = 3                 # exit status of a run that broke the protocol
+NAMED = ("bytewax", "faust", "quix")  # peers of the short form; the others take long to start
+APART = {"tansu": {"latency"}}  # on an empty log: it is in memory there, and slower with each batch it holds
+WIDTH = 130  # of the tables where there is no terminal
+REFUSED = 3  # exit status of a run that broke the protocol
 
 
 def main(arguments: list[str]) -> int:
@@ -38,10 +38,17 @@ def main(arguments: list[str]) -> int:
 
     judge = Judge(QUICK if asked.quick else FULL)
     found: dict[str, Any] = {
-        "machine": machine.describe(), "versions": machine.versions(LIBS),
-        "brokers": [], "limit": {}, "stages": [], "configurations": [], "peers": [], "latency": [], "recorder": {},
+        "machine": machine.describe(),
+        "versions": machine.versions(LIBS),
+        "brokers": [],
+        "limit": {},
+        "stages": [],
+        "configurations": [],
+        "peers": [],
+        "latency": [],
+        "recorder": {},
         "memory": {},
-    }  # fmt: skip
+    }
     wanted = set(asked.only or SECTIONS)
     for broker in available(asked.brokers, say):
         first, apart = not found["brokers"], wanted & APART.get(broker, set())
@@ -52,9 +59,12 @@ def main(arguments: list[str]) -> int:
                 _sections(stand, sections, first, judge, found, say)
     found["ratio_to_limit"] = {one["name"]: one["ratio_to_limit"] for one in found["configurations"]}
     found["protocol"] = judge.protocol.to_dict() | {
-        "valid": judge.valid, "broken": judge.broken, "only": list(asked.only or ()),
-        "brokers": asked.brokers, "took_s": round(time.monotonic() - began_s, 1),
-    }  # fmt: skip
+        "valid": judge.valid,
+        "broken": judge.broken,
+        "only": list(asked.only or ()),
+        "brokers": asked.brokers,
+        "took_s": round(time.monotonic() - began_s, 1),
+    }
     report.show(found, console)
     report.save(found, asked.json or HOME / "bench.json")
     kept = report.keep(found, machine.fingerprint(found["machine"]))
@@ -99,7 +109,7 @@ def _sections(stand: Stand, only: set[str], first: bool, judge: Judge, found: di
         if section in only and here:
             try:
                 step()
-            except Exception as error:      # whatever it is: what the other sections found must be written
+            except Exception as error:  # whatever it is: what the other sections found must be written
                 judge.refuse(f"{section} on {stand.broker} failed: {error!r}")
                 say(f"{judge.broken[-1]}\n{traceback.format_exc()}")
 

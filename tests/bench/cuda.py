@@ -20,8 +20,8 @@ from tests.bench.limit import BATCHES
 from tests.bundles import network
 
 FEATURES = 30
-NETWORKS = ((64,), (256, 256), (1024, 1024), (2048, 2048, 2048))       # hidden layers
-SECONDS = 0.5                                                           # a cell of the table
+NETWORKS = ((64,), (256, 256), (1024, 1024), (2048, 2048, 2048))  # hidden layers
+SECONDS = 0.5  # a cell of the table
 
 Run = Callable[[npt.NDArray[np.float32]], object]
 

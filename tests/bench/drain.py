@@ -25,7 +25,7 @@ from tests.bench.stand import DEAD_LETTERS, LEDGER, PREDICTIONS, READY_S, Part, 
 from tests.bench.workload import PREFIX_ROWS, Workload
 from tests.waiting import until
 
-SLOWEST_PER_S = 2_000       # below this a drain counts as hung
+SLOWEST_PER_S = 2_000  # below this a drain counts as hung
 STAGES = ("wait", "decode", "lookup", "assemble", "run", "encode", "produce")
 
 
@@ -37,7 +37,7 @@ class Case:
     workload: Workload
     processes: int = 1
     environment: Mapping[str, str] = field(default_factory=dict)
-    share: float = 1.0      # of the protocol's drain_rows
+    share: float = 1.0  # of the protocol's drain_rows
     beside: bool = False
 
 
@@ -96,8 +96,9 @@ def drain(stand: Stand, case: Case, n: int) -> Drained:
         batch_rows=rows / max(1.0, batches),
         closed_by={why: count / max(1.0, batches) for why, count in told.by("weir_batches_total", "closed_by").items()},
         stage_us={stage: told.total("weir_stage_seconds_sum", stage=stage) / rows * 1e6 for stage in STAGES},
-        foreign=foreign, faults=faults,
-    )  # fmt: skip
+        foreign=foreign,
+        faults=faults,
+    )
 
 
 def joined(stand: Stand, service: Service, workers: Sequence[Worker]) -> None:
@@ -156,7 +157,7 @@ def _generate(stand: Stand, case: Case, parts: Sequence[Part], workers: Sequence
     run beside them.
     """
     if case.workload.looked_up:
-        parts = [(partition, values[PREFIX_ROWS // len(parts):]) for partition, values in parts]
+        parts = [(partition, values[PREFIX_ROWS // len(parts) :]) for partition, values in parts]
     with ExitStack() as sleeping:
         for worker in () if case.beside else workers:
             sleeping.enter_context(asleep(worker.pid))

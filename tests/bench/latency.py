@@ -22,16 +22,16 @@ from tests.bench.stand import HOME, PREDICTIONS, Service, Stand, Worker
 from tests.bench.workload import INSIDE
 
 RATES = (50, 500, 5000)
-SHARE = 0.8                 # of the measured maximum, the generator beside
-WARM_S = 2.0                # at the head of each loop, not counted
-MAX_REQUESTS = 500_000      # of a loop; bounds memory of the generator
-OFFERED_PER_S = MAX_REQUESTS / (WARM_S + 3.0)       # at most, to find that maximum: more than this generator can send
+SHARE = 0.8  # of the measured maximum, the generator beside
+WARM_S = 2.0  # at the head of each loop, not counted
+MAX_REQUESTS = 500_000  # of a loop; bounds memory of the generator
+OFFERED_PER_S = MAX_REQUESTS / (WARM_S + 3.0)  # at most, to find that maximum: more than this generator can send
 # Of the generator's client. 5 ms is the clients' default, librdkafka's and Java's; it is charged to the request, so a
 # generator of few requests chooses less. With less at thousands a second nearly each record is a request to the broker,
 # which alone takes most of a core.
 LINGER_MS = {"slow": 0.5, "fast": 5.0}
 FAST_PER_S = 1_000
-WARM_PER_S = (5_000, 500)   # Java compiles what runs often: before that a broker alone answers in tens of milliseconds
+WARM_PER_S = (5_000, 500)  # Java compiles what runs often: before that a broker alone answers in tens of milliseconds
 SLACK_S = 120.0
 # Loops of a rate until one keeps the rules; the embedded broker is slower at the next.
 LOOPS = {"kafka": 3, "tansu": 1}
@@ -54,7 +54,7 @@ def measure(stand: Stand, judge: Judge, say: Say) -> list[dict[str, Any]]:
         last = [round(SHARE * maximum, -2)] if maximum else []
         for rate in (*map(float, RATES), *last):
             one = _undisturbed(stand, service, workers, rate, judge)
-            if rate in RATES:       # near the maximum a generator on the same cores may fail: its loop tells nothing
+            if rate in RATES:  # near the maximum a generator on the same cores may fail: its loop tells nothing
                 judge.whole("latency", one["broken"])
             found.append(one | {"share_of_maximum": rate / maximum if maximum else None})
             say(
@@ -105,11 +105,17 @@ def loop(stand: Stand, service: Service, rate: float, protocol: Protocol) -> dic
     folder.mkdir(parents=True, exist_ok=True)
     base = stand.ends(service.topic)
     plan = {
-        "client": client_config(stand.settings, "bench-open-loop"), "requests": service.topic, "rate": rate,
-        "predictions": PREDICTIONS, "partitions": partitions, "ends": stand.ends(PREDICTIONS),
-        "fetch_wait_max_ms": stand.settings.fetch_wait_max_ms, "out": str(folder / "out.arrow"),
-        "values": str(folder / "values.arrow"), "linger_ms": LINGER_MS["fast" if rate > FAST_PER_S else "slow"],
-    }  # fmt: skip
+        "client": client_config(stand.settings, "bench-open-loop"),
+        "requests": service.topic,
+        "rate": rate,
+        "predictions": PREDICTIONS,
+        "partitions": partitions,
+        "ends": stand.ends(PREDICTIONS),
+        "fetch_wait_max_ms": stand.settings.fetch_wait_max_ms,
+        "out": str(folder / "out.arrow"),
+        "values": str(folder / "values.arrow"),
+        "linger_ms": LINGER_MS["fast" if rate > FAST_PER_S else "slow"],
+    }
     table = pa.table({"value": pa.array(values, pa.binary())})
     with pa.OSFile(plan["values"], "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
@@ -120,12 +126,17 @@ def loop(stand: Stand, service: Service, rate: float, protocol: Protocol) -> dic
     before = sum(plan["ends"].values())
     subprocess.run(command, cwd=ROOT, check=True, timeout=n / rate + SLACK_S)
     foreign = bystanders.share()
-    stand.wait_for(PREDICTIONS, before + n, n / SLOWEST_PER_S)       # what is left must not meet the next loop
+    stand.wait_for(PREDICTIONS, before + n, n / SLOWEST_PER_S)  # what is left must not meet the next loop
     return _judged(stand, service, rate, base, plan, foreign, protocol) | {"linger_ms": plan["linger_ms"]}
 
 
 def _judged(
-    stand: Stand, service: Service, rate: float, base: dict[int, int], plan: dict[str, Any], foreign: float,
+    stand: Stand,
+    service: Service,
+    rate: float,
+    base: dict[int, int],
+    plan: dict[str, Any],
+    foreign: float,
     protocol: Protocol,
 ) -> dict[str, Any]:
     with pa.memory_map(plan["out"]) as source:
@@ -151,12 +162,17 @@ def _judged(
     found = percentiles((received - due)[counted] * 1000)
     meanwhile = received[counted & (received < called[-1])]
     return {
-        "broker": stand.broker, "rate": rate, "requests": int(counted.sum()), "late": late, "lost": lost,
+        "broker": stand.broker,
+        "rate": rate,
+        "requests": int(counted.sum()),
+        "late": late,
+        "lost": lost,
         "answered_per_s": len(meanwhile) / (called[-1] - due[counted][0]),
-        "foreign": foreign, "broken": own.broken,
+        "foreign": foreign,
+        "broken": own.broken,
         **{f"{quantile}_ms": value for quantile, value in found.items()},
         "max_ms": float(((received - due)[counted] * 1000).max()),
-    }  # fmt: skip
+    }
 
 
 def request_numbers(

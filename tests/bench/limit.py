@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tests.bench.stand import Stand
 
 BATCHES = (1, 4, 16, 64, 256, 1024, 4096)
-HEADLINE = (1024, 4096)     # the flat end of the curve: the better of the two is the limit of a round
-ROWS = 16_384               # more than a cache holds, as in a stream
+HEADLINE = (1024, 4096)  # the flat end of the curve: the better of the two is the limit of a round
+ROWS = 16_384  # more than a cache holds, as in a stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,12 @@ def measure(stand: Stand, judge: Judge, say: Say) -> dict[str, Any]:
     together = sum(max(rate.per_s for rate in one.values()) for one in both)
     say(f"limit {best:,.0f} rows/s; two processes at once {together:,.0f}")
     return {
-        "curve": {str(batch): asdict(rate) for batch, rate in alone.items()}, "per_s": best,
+        "curve": {str(batch): asdict(rate) for batch, rate in alone.items()},
+        "per_s": best,
         "two_processes_per_s": together,
-        "us": 1e6 / best, "cpu_us": 1e6 / max(rate.per_cpu_s for rate in alone.values()),
-    }  # fmt: skip
+        "us": 1e6 / best,
+        "cpu_us": 1e6 / max(rate.per_cpu_s for rate in alone.values()),
+    }
 
 
 def _main(model: str, features: str, seconds: str, *batches: str) -> None:
@@ -81,15 +83,15 @@ def _main(model: str, features: str, seconds: str, *batches: str) -> None:
     matrix = rows(ROWS, int(features))
     found = {}
     for size in map(int, batches):
-        parts = [matrix[begin:begin + size] for begin in range(0, ROWS, size)]
-        for part in parts[:max(3, 4096 // size)]:
+        parts = [matrix[begin : begin + size] for begin in range(0, ROWS, size)]
+        for part in parts[: max(3, 4096 // size)]:
             session.run(None, {name: part})
         done, began, began_cpu = 0, time.perf_counter(), time.process_time()
         while (spent := time.perf_counter() - began) < float(seconds):
-            for part in parts[:max(1, 2048 // size)]:
+            for part in parts[: max(1, 2048 // size)]:
                 session.run(None, {name: part})
                 done += len(part)
-            parts = [*parts[max(1, 2048 // size):], *parts[:max(1, 2048 // size)]]
+            parts = [*parts[max(1, 2048 // size) :], *parts[: max(1, 2048 // size)]]
         found[size] = (done / spent, done / (time.process_time() - began_cpu))
     print(json.dumps(found))
 

@@ -31,10 +31,15 @@ class Read:
 
 def read(settings: Settings, topic: str, begins: Mapping[int, int], ends: Mapping[int, int]) -> Read:
     """All records between two positions, partition -> offset. Raises RuntimeError when they do not come in time."""
-    consumer = Consumer(client_config(settings, "bench-reader") | {
-        "group.id": "bench-reader", "enable.auto.commit": False, "fetch.wait.max.ms": 10,
-        "queued.max.messages.kbytes": 65_536,
-    })  # fmt: skip
+    consumer = Consumer(
+        client_config(settings, "bench-reader")
+        | {
+            "group.id": "bench-reader",
+            "enable.auto.commit": False,
+            "fetch.wait.max.ms": 10,
+            "queued.max.messages.kbytes": 65_536,
+        }
+    )
     waiting = {partition: end for partition, end in ends.items() if end > begins.get(partition, 0)}
     times: list[int] = []
     values: list[bytes] = []
@@ -67,4 +72,3 @@ def columns(settings: Settings, topic: str, values: list[bytes]) -> pa.RecordBat
     if len(decoded.rejects):
         raise RuntimeError(f"{topic} holds {len(decoded.rejects)} records that do not fit its contract")
     return decoded.rows
-

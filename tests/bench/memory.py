@@ -17,27 +17,33 @@ from tests.waiting import until
 
 MIB = 2**20
 EVERY_S = 0.5
-KEPT = 120                  # points of a series in the JSON
-AHEAD = 2                   # pieces of requests that wait while a long run goes on
-FLAT_MIB_PER_MINUTE = 1.0   # 60 MiB an hour would be seen as a leak; allocators and caches settle below it
-FLAT_MIB = 64.0             # what a backlog may add: the prefetch queue is bounded by 32 MiB
+KEPT = 120  # points of a series in the JSON
+AHEAD = 2  # pieces of requests that wait while a long run goes on
+FLAT_MIB_PER_MINUTE = 1.0  # 60 MiB an hour would be seen as a leak; allocators and caches settle below it
+FLAT_MIB = 64.0  # what a backlog may add: the prefetch queue is bounded by 32 MiB
 
 
 def measure(stand: Stand, judge: Judge, say: Say) -> dict[str, Any]:
     """Both runs; flat says whether the second half of the long one grew, and whether the backlog took memory."""
     service = stand.service(INSIDE)
     run = _at_full_speed(stand, service, judge)
-    say(f"memory at full speed for {run['seconds']:.0f} s ({run['rows']:,} rows): {run['rss_mib']:.0f} MiB, "
-        f"{run['slope_mib_per_minute']:+.2f} MiB a minute over the second half")  # fmt: skip
+    say(
+        f"memory at full speed for {run['seconds']:.0f} s ({run['rows']:,} rows): {run['rss_mib']:.0f} MiB, "
+        f"{run['slope_mib_per_minute']:+.2f} MiB a minute over the second half"
+    )
     backlog = _with_backlog(stand, service, judge)
-    say(f"memory with a backlog of {backlog['rows']:,}: at most {backlog['max_rss_mib']:.0f} MiB; CPU us a row: "
-        f"{backlog['cpu_us']:.1f}, without it {run['cpu_us']:.1f}")  # fmt: skip
+    say(
+        f"memory with a backlog of {backlog['rows']:,}: at most {backlog['max_rss_mib']:.0f} MiB; CPU us a row: "
+        f"{backlog['cpu_us']:.1f}, without it {run['cpu_us']:.1f}"
+    )
     flat = run["slope_mib_per_minute"] <= FLAT_MIB_PER_MINUTE
     return {
-        "broker": stand.broker, "run": run, "backlog": backlog,
-        "flat_over_time": flat if not judge.protocol.quick else None,       # too short to tell
+        "broker": stand.broker,
+        "run": run,
+        "backlog": backlog,
+        "flat_over_time": flat if not judge.protocol.quick else None,  # too short to tell
         "flat_with_backlog": backlog["max_rss_mib"] <= run["max_rss_mib"] + FLAT_MIB,
-    }  # fmt: skip
+    }
 
 
 def _at_full_speed(stand: Stand, service: Service, judge: Judge) -> dict[str, Any]:
@@ -61,8 +67,10 @@ def _at_full_speed(stand: Stand, service: Service, judge: Judge) -> dict[str, An
         stand.wait_for(PREDICTIONS, before + sent, AHEAD * size / SLOWEST_PER_S)
     rows = int(end.scored - begin.scored)
     return series(sampler, began_s) | {
-        "rows": rows, "events_per_s": rows / seconds, "cpu_us": _us_per_row(sampler, begin, end),
-    }  # fmt: skip
+        "rows": rows,
+        "events_per_s": rows / seconds,
+        "cpu_us": _us_per_row(sampler, begin, end),
+    }
 
 
 def _with_backlog(stand: Stand, service: Service, judge: Judge) -> dict[str, Any]:
@@ -107,10 +115,12 @@ def series(sampler: Sampler, began_s: float) -> dict[str, Any]:
     half = len(mib) // 2
     step = max(1, len(mib) // KEPT)
     return {
-        "seconds": time.monotonic() - began_s, "rss_mib": mib[-1], "max_rss_mib": max(mib),
+        "seconds": time.monotonic() - began_s,
+        "rss_mib": mib[-1],
+        "max_rss_mib": max(mib),
         "slope_mib_per_minute": _slope(seconds[half:], mib[half:]),
         "series_mib": [[round(at, 1), round(size, 1)] for at, size in zip(seconds[::step], mib[::step], strict=True)],
-    }  # fmt: skip
+    }
 
 
 def _slope(seconds: Sequence[float], mib: Sequence[float]) -> float:

@@ -22,8 +22,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
-HEAD_START_S = 0.5          # until the first request is due: both threads run by then
-PATIENCE_S = 60.0           # after the last request, for answers that are late
+HEAD_START_S = 0.5  # until the first request is due: both threads run by then
+PATIENCE_S = 60.0  # after the last request, for answers that are late
 
 
 class Receiver(threading.Thread):
@@ -31,10 +31,15 @@ class Receiver(threading.Thread):
 
     def __init__(self, plan: dict[str, Any]) -> None:
         super().__init__(name="receiver", daemon=True)
-        self._consumer = Consumer(plan["client"] | {
-            "group.id": "bench-open-loop", "enable.auto.commit": False, "fetch.wait.max.ms": plan["fetch_wait_max_ms"],
-            "queued.max.messages.kbytes": 65_536,
-        })  # fmt: skip
+        self._consumer = Consumer(
+            plan["client"]
+            | {
+                "group.id": "bench-open-loop",
+                "enable.auto.commit": False,
+                "fetch.wait.max.ms": plan["fetch_wait_max_ms"],
+                "queued.max.messages.kbytes": 65_536,
+            }
+        )
         self._consumer.assign([TopicPartition(plan["predictions"], int(p), end) for p, end in plan["ends"].items()])
         self.taken: list[tuple[float, list[Message]]] = []
         self.count = 0
@@ -55,9 +60,14 @@ class Receiver(threading.Thread):
 
 def send(plan: dict[str, Any], values: list[bytes], start_s: float) -> npt.NDArray[np.float64]:
     """Send each request when it is due; when each was handed to the client, float64[n]."""
-    producer = Producer(plan["client"] | {
-        "linger.ms": plan["linger_ms"], "queue.buffering.max.messages": 2_000_000, "acks": "all",
-    })  # fmt: skip
+    producer = Producer(
+        plan["client"]
+        | {
+            "linger.ms": plan["linger_ms"],
+            "queue.buffering.max.messages": 2_000_000,
+            "acks": "all",
+        }
+    )
     topic, partitions, rate = plan["requests"], plan["partitions"], plan["rate"]
     called = np.empty(len(values))
     at = 0
@@ -95,10 +105,12 @@ def main(path: str) -> None:
     receiver.stop.set()
     receiver.join()
     good = [(now, message.value()) for now, messages in receiver.taken for message in messages if not message.error()]
-    table = pa.table({
-        "received_s": pa.array([now for now, _ in good], pa.float64()),
-        "value": pa.array([value for _, value in good], pa.binary()),
-    })  # fmt: skip
+    table = pa.table(
+        {
+            "received_s": pa.array([now for now, _ in good], pa.float64()),
+            "value": pa.array([value for _, value in good], pa.binary()),
+        }
+    )
     with pa.OSFile(plan["out"], "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
     np.savez(plan["out"] + ".npz", due=start_s + np.arange(len(values)) / plan["rate"], called=called)

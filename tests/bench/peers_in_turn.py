@@ -24,9 +24,9 @@ from tests.bench.protocol import Judge, median, ratios, window
 from tests.bench.stand import HOME, LOOK_S, Part, Service, Stand
 from tests.waiting import until
 
-START_S = 90.0              # PyFlink starts a JVM and a Python beside it
-WARM_ROWS = 2_000           # answered before anything is counted
-MAX_BATCH = 1024            # what their documentation takes as an example; larger ones gained them nothing
+START_S = 90.0  # PyFlink starts a JVM and a Python beside it
+WARM_ROWS = 2_000  # answered before anything is counted
+MAX_BATCH = 1024  # what their documentation takes as an example; larger ones gained them nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,23 +79,28 @@ def _take(stand: Stand, service: Service, peer: run.Peer, turn: int, judge: Judg
     except ValueError as error:
         return Took(events_per_s=math.nan, cpu_us=math.nan, foreign=foreign, faults=[str(error)])
     late_rows = int((found.times_ms > generated_ms).sum())
-    return Took(
-        events_per_s=counted.per_s, cpu_us=spent_s / max(1, late_rows) * 1e6, foreign=foreign, faults=[]
-    )
+    return Took(events_per_s=counted.per_s, cpu_us=spent_s / max(1, late_rows) * 1e6, foreign=foreign, faults=[])
 
 
 def _start(stand: Stand, service: Service, peer: run.Peer, topics: tuple[str, str]) -> subprocess.Popen[bytes]:
     schema = (HOME / "request.avsc").resolve()
     schema.write_text(service.encoder.contract.schema, encoding="utf-8")
-    return peer.start({
-        "BROKERS": stand.settings.brokers, "REQUESTS_TOPIC": topics[0], "PREDICTIONS_TOPIC": topics[1],
-        "MODEL": str(service.bundle / "model.onnx"), "SCHEMA": str(schema), "GROUP": f"group.{topics[0]}",
-        "MAX_BATCH": str(MAX_BATCH),
-    }, (HOME / "logs" / f"{peer.name}.log").resolve())  # fmt: skip
+    return peer.start(
+        {
+            "BROKERS": stand.settings.brokers,
+            "REQUESTS_TOPIC": topics[0],
+            "PREDICTIONS_TOPIC": topics[1],
+            "MODEL": str(service.bundle / "model.onnx"),
+            "SCHEMA": str(schema),
+            "GROUP": f"group.{topics[0]}",
+            "MAX_BATCH": str(MAX_BATCH),
+        },
+        (HOME / "logs" / f"{peer.name}.log").resolve(),
+    )
 
 
 def _first(parts: list[Part], rows: int) -> list[Part]:
-    return [(number, values[:rows // len(parts)]) for number, values in parts]
+    return [(number, values[: rows // len(parts)]) for number, values in parts]
 
 
 def _cpu_s(pid: int) -> float:
@@ -117,7 +122,11 @@ def entry(peer: run.Peer, took: list[Took], ours: list[float], judge: Judge) -> 
         judge.foreign(peer.name, one.foreign)
     found = ratios(ours, theirs)
     return {
-        "name": peer.name, "version": peer.version, "events_per_s": median(theirs), "weir_per_s": median(ours),
+        "name": peer.name,
+        "version": peer.version,
+        "events_per_s": median(theirs),
+        "weir_per_s": median(ours),
         "cpu_us": median([one.cpu_us for one in took]),
-        "ratio": median(found), "ratios": found,
-    }  # fmt: skip
+        "ratio": median(found),
+        "ratios": found,
+    }

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-VERSION = "2"                   # of these rules and of the JSON; results of different versions are not comparable
-Say = Callable[[str], None]     # told of each step
+VERSION = "2"  # of these rules and of the JSON; results of different versions are not comparable
+Say = Callable[[str], None]  # told of each step
 QUANTILES = (0.5, 0.99, 0.999)
-BROKERS = ("kafka", "tansu")    # of a whole run; what does not depend on the broker is measured on the first
+BROKERS = ("kafka", "tansu")  # of a whole run; what does not depend on the broker is measured on the first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,17 +58,39 @@ class Protocol:
 
 
 FULL = Protocol(
-    quick=False, rounds=3, peer_rounds=3, scale_rounds=2, most_rounds=5, drain_rows=1_000_000,
-    peer_s=15.0, peer_rows=100_000, limit_s=1.0, latency_s=20.0, latency_warm_s=120.0,
-    memory_s=600.0, memory_backlog_rows=2_000_000, recorder_rows=400_000,
-)  # fmt: skip
+    quick=False,
+    rounds=3,
+    peer_rounds=3,
+    scale_rounds=2,
+    most_rounds=5,
+    drain_rows=1_000_000,
+    peer_s=15.0,
+    peer_rows=100_000,
+    limit_s=1.0,
+    latency_s=20.0,
+    latency_warm_s=120.0,
+    memory_s=600.0,
+    memory_backlog_rows=2_000_000,
+    recorder_rows=400_000,
+)
 QUICK = Protocol(
-    quick=True, rounds=2, peer_rounds=1, scale_rounds=1, most_rounds=4, drain_rows=400_000,
-    peer_s=6.0, peer_rows=40_000, limit_s=0.5, latency_s=4.0, latency_warm_s=60.0,
-    memory_s=12.0, memory_backlog_rows=200_000, recorder_rows=100_000,
-)  # fmt: skip
-LATE_MS = 1.0                   # a send this much behind its schedule is late
-AGREEING = 3                    # rounds that must agree, or all where there are fewer
+    quick=True,
+    rounds=2,
+    peer_rounds=1,
+    scale_rounds=1,
+    most_rounds=4,
+    drain_rows=400_000,
+    peer_s=6.0,
+    peer_rows=40_000,
+    limit_s=0.5,
+    latency_s=4.0,
+    latency_warm_s=60.0,
+    memory_s=12.0,
+    memory_backlog_rows=200_000,
+    recorder_rows=100_000,
+)
+LATE_MS = 1.0  # a send this much behind its schedule is late
+AGREEING = 3  # rounds that must agree, or all where there are fewer
 
 
 @dataclass(slots=True)
@@ -96,14 +118,17 @@ class Judge:
     def foreign(self, what: str, share: float) -> None:
         """Other processes took part of the machine."""
         if share > self.protocol.max_foreign:
-            self.refuse(f"{what}: other processes took {share:.0%} of the machine, "
-                        f"allowed are {self.protocol.max_foreign:.0%}")  # fmt: skip
+            self.refuse(
+                f"{what}: other processes took {share:.0%} of the machine, allowed are {self.protocol.max_foreign:.0%}"
+            )
 
     def late(self, what: str, share: float) -> None:
         """A load generator that falls behind its schedule measures itself."""
         if share > self.protocol.max_late:
-            self.refuse(f"{what}: {share:.1%} of the requests were sent over {LATE_MS:g} ms late, "
-                        f"allowed are {self.protocol.max_late:.0%}")  # fmt: skip
+            self.refuse(
+                f"{what}: {share:.1%} of the requests were sent over {LATE_MS:g} ms late, "
+                f"allowed are {self.protocol.max_late:.0%}"
+            )
 
     def whole(self, what: str, faults: Sequence[str]) -> None:
         """A system that lost, doubled or falsified something has no throughput."""
@@ -147,7 +172,7 @@ def agreement(values: Sequence[float]) -> float:
         return 0.0
     ordered = sorted(values)
     n = min(AGREEING, len(ordered))
-    return min(spread(ordered[i:i + n]) for i in range(len(ordered) - n + 1))
+    return min(spread(ordered[i : i + n]) for i in range(len(ordered) - n + 1))
 
 
 def ratios(system: Sequence[float], limit: Sequence[float]) -> list[float]:
@@ -188,9 +213,7 @@ class Window:
         return self.rows / (self.end_ms - self.begin_ms) * 1000
 
 
-def window(
-    times_ms: npt.NDArray[np.int64], begin: float = 0.1, end: float = 0.9, not_before_ms: float = 0.0
-) -> Window:
+def window(times_ms: npt.NDArray[np.int64], begin: float = 0.1, end: float = 0.9, not_before_ms: float = 0.0) -> Window:
     """Rows between the `begin`-th and the `end`-th part of a drain, and not before a time.
 
     times_ms: int64[n], when each record was in the log, ascending. Records of a batch share one time, so both edges are

@@ -16,7 +16,7 @@ from tests.bench.stand import PREDICTIONS, READY_S, Stand, Worker
 from tests.bench.workload import INSIDE
 from tests.waiting import until
 
-LOOK_S = 0.1                # at the recorder's own numbers, which costs the broker nothing
+LOOK_S = 0.1  # at the recorder's own numbers, which costs the broker nothing
 
 
 def measure(stand: Stand, judge: Judge, say: Say) -> dict[str, Any]:
@@ -34,11 +34,15 @@ def measure(stand: Stand, judge: Judge, say: Say) -> dict[str, Any]:
             took_s = time.monotonic() - began_s
         ended_ms = began_ms + took_s * 1000
         cpu_us = {name: sampler.cpu_between(name, began_ms, ended_ms) / n * 1e6 for name in groups}
-        say(f"recorder {n / took_s:,.0f} rows/s; CPU us a row: "
-            + ", ".join(f"{name} {us:.1f}" for name, us in cpu_us.items()))  # fmt: skip
+        say(
+            f"recorder {n / took_s:,.0f} rows/s; CPU us a row: "
+            + ", ".join(f"{name} {us:.1f}" for name, us in cpu_us.items())
+        )
         beside = _beside(stand, workers[0], n, judge)
-    say(f"recorder beside a scorer at {beside['scorer_per_s']:,.0f}/s: at most {beside['max_lag_rows']:,} rows behind, "
-        f"caught up {beside['caught_up_s']:.1f} s after it")  # fmt: skip
+    say(
+        f"recorder beside a scorer at {beside['scorer_per_s']:,.0f}/s: at most {beside['max_lag_rows']:,} rows behind, "
+        f"caught up {beside['caught_up_s']:.1f} s after it"
+    )
     return {"broker": stand.broker, "rows": n, "rows_per_s": n / took_s, "cpu_us": cpu_us, "beside": beside}
 
 
@@ -51,7 +55,7 @@ def _beside(stand: Stand, recorder: Worker, n: int, judge: Judge) -> dict[str, A
         begins, before = stand.ends(PREDICTIONS), recorded(recorder)
         began_s, began_ms = time.monotonic(), time.time() * 1000
         stand.produce(service.topic, parts)
-        seen: list[tuple[float, int]] = []          # when, and how many of the n are in ClickHouse
+        seen: list[tuple[float, int]] = []  # when, and how many of the n are in ClickHouse
         deadline_s = began_s + READY_S + n / SLOWEST_PER_S
         while not seen or seen[-1][1] < n:
             stand.stack.check()
@@ -63,9 +67,11 @@ def _beside(stand: Stand, recorder: Worker, n: int, judge: Judge) -> dict[str, A
     lags = [(at, max(0, int(np.searchsorted(times_s, at, side="right")) - rows)) for at, rows in seen]
     scored_s = float(times_s[-1])
     return {
-        "scorer_per_s": n / scored_s, "max_lag_rows": max(lag for _, lag in lags),
-        "caught_up_s": max(0.0, lags[-1][0] - scored_s), "lag_rows": [[round(at, 2), lag] for at, lag in lags],
-    }  # fmt: skip
+        "scorer_per_s": n / scored_s,
+        "max_lag_rows": max(lag for _, lag in lags),
+        "caught_up_s": max(0.0, lags[-1][0] - scored_s),
+        "lag_rows": [[round(at, 2), lag] for at, lag in lags],
+    }
 
 
 def recorded(worker: Worker) -> int:

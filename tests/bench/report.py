@@ -54,54 +54,148 @@ def keep(report: Mapping[str, Any], host: str) -> Path | None:
 
 def _tables(report: Mapping[str, Any]) -> Iterable[tuple[str, Sequence[str], list[tuple[str, ...]]]]:
     limit = report.get("limit") or {}
-    yield "ONNX Runtime alone, one thread", ("batch", "rows/s", "us", "CPU us"), [
-        (batch, f"{rate['per_s']:,.0f}", f"{1e6 / rate['per_s']:.2f}", f"{1e6 / rate['per_cpu_s']:.2f}")
-        for batch, rate in (limit.get("curve") or {}).items()
-    ]
-    yield "Throughput", (
-        "configuration", "events/s", "limit/s", "ratio", "scorer us", "broker us", "batch", "hits", "in B", "out B",
-    ), [
-        (one["name"], f"{one['events_per_s']:,.0f}", f"{one['limit_per_s']:,.0f}", f"{one['ratio_to_limit']:.2f}",
-         f"{one['scorer_us']:.1f}", f"{one['broker_us']:.1f}", f"{one['batch_rows']:,.0f}",
-         "" if one["hit_rate"] is None else f"{one['hit_rate']:.1%}",
-         f"{one['bytes_in']:.0f}", f"{one['bytes_out']:.0f}")
-        for one in report.get("configurations") or ()
-    ]  # fmt: skip
-    yield "Stages alone, us per event; compute is one thread, fetch and produce have their own", (
-        "service", *STAGES, "slowest", "CPU fetch", "CPU compute", "CPU produce", "variants 1",
-        "2", "4",
-    ), [
-        (one["name"], *(f"{one['us'][stage]:.2f}" for stage in STAGES), one["bottleneck"],
-         *(f"{one['cpu_us'][stage]:.2f}" for stage in ("fetch", "compute", "produce")),
-         *(f"{us:.1f}" for us in one["variants_us"].values()))
-        for one in report.get("stages") or ()
-    ]  # fmt: skip
-    yield "Peers, one process each, same broker, same rounds", (
-        "peer", "version", "events/s", "CPU us", "Weir", "ratio",
-    ), [
-        (one["name"], one["version"], f"{one['events_per_s']:,.0f}", f"{one['cpu_us']:.0f}",
-         f"{one['weir_per_s']:,.0f}", f"{one['ratio']:.1f}")
-        for one in report.get("peers") or ()
-    ]  # fmt: skip
-    yield "Latency, open loop, from when a request was due to its prediction at a consumer", (
-        "broker", "rate/s", "p50 ms", "p99 ms", "p99.9 ms", "max ms", "sent late", "batch rows", "closed by", "broken",
-    ), [
-        (one["broker"], f"{one['rate']:,.0f}",
-         *(f"{one[name]:.1f}" for name in ("p50_ms", "p99_ms", "p99.9_ms", "max_ms")),
-         f"{one['late']:.2%}", f"{one['batch_rows']:.1f}", _shares(one["closed_by"]),
-         "yes" if one["broken"] else "")
-        for one in report.get("latency") or ()
-    ]  # fmt: skip
-    yield "Recorder", ("rows/s", "CPU us", "ClickHouse CPU us", "rows behind at most", "caught up after s"), [
-        (f"{one['rows_per_s']:,.0f}", f"{one['cpu_us']['recorder']:.1f}", f"{one['cpu_us']['clickhouse']:.1f}",
-         f"{one['beside']['max_lag_rows']:,}", f"{one['beside']['caught_up_s']:.1f}")
-        for one in [report.get("recorder")] if one
-    ]  # fmt: skip
-    yield "Memory of one scorer", ("run", "rows", "MiB at most", "MiB at the end", "MiB a minute", "CPU us"), [
-        (name, f"{one['rows']:,}", f"{one['max_rss_mib']:.0f}", f"{one['rss_mib']:.0f}",
-         f"{one['slope_mib_per_minute']:+.2f}", f"{one['cpu_us']:.1f}")
-        for name, one in (report.get("memory") or {}).items() if isinstance(one, dict)
-    ]  # fmt: skip
+    yield (
+        "ONNX Runtime alone, one thread",
+        ("batch", "rows/s", "us", "CPU us"),
+        [
+            (batch, f"{rate['per_s']:,.0f}", f"{1e6 / rate['per_s']:.2f}", f"{1e6 / rate['per_cpu_s']:.2f}")
+            for batch, rate in (limit.get("curve") or {}).items()
+        ],
+    )
+    yield (
+        "Throughput",
+        (
+            "configuration",
+            "events/s",
+            "limit/s",
+            "ratio",
+            "scorer us",
+            "broker us",
+            "batch",
+            "hits",
+            "in B",
+            "out B",
+        ),
+        [
+            (
+                one["name"],
+                f"{one['events_per_s']:,.0f}",
+                f"{one['limit_per_s']:,.0f}",
+                f"{one['ratio_to_limit']:.2f}",
+                f"{one['scorer_us']:.1f}",
+                f"{one['broker_us']:.1f}",
+                f"{one['batch_rows']:,.0f}",
+                "" if one["hit_rate"] is None else f"{one['hit_rate']:.1%}",
+                f"{one['bytes_in']:.0f}",
+                f"{one['bytes_out']:.0f}",
+            )
+            for one in report.get("configurations") or ()
+        ],
+    )
+    yield (
+        "Stages alone, us per event; compute is one thread, fetch and produce have their own",
+        (
+            "service",
+            *STAGES,
+            "slowest",
+            "CPU fetch",
+            "CPU compute",
+            "CPU produce",
+            "variants 1",
+            "2",
+            "4",
+        ),
+        [
+            (
+                one["name"],
+                *(f"{one['us'][stage]:.2f}" for stage in STAGES),
+                one["bottleneck"],
+                *(f"{one['cpu_us'][stage]:.2f}" for stage in ("fetch", "compute", "produce")),
+                *(f"{us:.1f}" for us in one["variants_us"].values()),
+            )
+            for one in report.get("stages") or ()
+        ],
+    )
+    yield (
+        "Peers, one process each, same broker, same rounds",
+        (
+            "peer",
+            "version",
+            "events/s",
+            "CPU us",
+            "Weir",
+            "ratio",
+        ),
+        [
+            (
+                one["name"],
+                one["version"],
+                f"{one['events_per_s']:,.0f}",
+                f"{one['cpu_us']:.0f}",
+                f"{one['weir_per_s']:,.0f}",
+                f"{one['ratio']:.1f}",
+            )
+            for one in report.get("peers") or ()
+        ],
+    )
+    yield (
+        "Latency, open loop, from when a request was due to its prediction at a consumer",
+        (
+            "broker",
+            "rate/s",
+            "p50 ms",
+            "p99 ms",
+            "p99.9 ms",
+            "max ms",
+            "sent late",
+            "batch rows",
+            "closed by",
+            "broken",
+        ),
+        [
+            (
+                one["broker"],
+                f"{one['rate']:,.0f}",
+                *(f"{one[name]:.1f}" for name in ("p50_ms", "p99_ms", "p99.9_ms", "max_ms")),
+                f"{one['late']:.2%}",
+                f"{one['batch_rows']:.1f}",
+                _shares(one["closed_by"]),
+                "yes" if one["broken"] else "",
+            )
+            for one in report.get("latency") or ()
+        ],
+    )
+    yield (
+        "Recorder",
+        ("rows/s", "CPU us", "ClickHouse CPU us", "rows behind at most", "caught up after s"),
+        [
+            (
+                f"{one['rows_per_s']:,.0f}",
+                f"{one['cpu_us']['recorder']:.1f}",
+                f"{one['cpu_us']['clickhouse']:.1f}",
+                f"{one['beside']['max_lag_rows']:,}",
+                f"{one['beside']['caught_up_s']:.1f}",
+            )
+            for one in [report.get("recorder")]
+            if one
+        ],
+    )
+    yield (
+        "Memory of one scorer",
+        ("run", "rows", "MiB at most", "MiB at the end", "MiB a minute", "CPU us"),
+        [
+            (
+                name,
+                f"{one['rows']:,}",
+                f"{one['max_rss_mib']:.0f}",
+                f"{one['rss_mib']:.0f}",
+                f"{one['slope_mib_per_minute']:+.2f}",
+                f"{one['cpu_us']:.1f}",
+            )
+            for name, one in (report.get("memory") or {}).items()
+            if isinstance(one, dict)
+        ],
+    )
 
 
 def _shares(counts: Mapping[str, float]) -> str:

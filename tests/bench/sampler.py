@@ -42,7 +42,7 @@ class Sampler:
         return float(at[1] - at[0])
 
     def _run(self) -> None:
-        self._sample()                                    # the first and the last look enclose everything between
+        self._sample()  # the first and the last look enclose everything between
         while not self._stop.wait(self._every_s):
             self._sample()
         self._sample()

@@ -29,31 +29,46 @@ if TYPE_CHECKING:
 COMPUTED = ("decode", "lookup", "assemble", "run", "encode")
 VARIANTS = (1, 2, 4)
 FETCH_S = 60.0
-ROUTED_ROWS = 40_000        # for the cost of more variants
+ROUTED_ROWS = 40_000  # for the cost of more variants
 
 
 def measure(stand: Stand, workload: Workload, judge: Judge, say: Say) -> dict[str, Any]:
     """Microseconds of the clock and of CPU per event in each stage; which is the slowest; what more variants cost."""
-    workload = replace(workload, service=f"{workload.service}-stages")      # requests that no scorer waits for
+    workload = replace(workload, service=f"{workload.service}-stages")  # requests that no scorer waits for
     service, n = stand.service(workload), judge.protocol.drain_rows
     stand.produce(service.topic, stand.requests(service, n))
-    environment = os.environ | stand.stack.environment | {
-        "WEIR_SERVICE": workload.service, "WEIR_BUNDLE": str(service.bundle), "WEIR_CACHE_TTL_S": "3600",
-    }  # fmt: skip
+    environment = (
+        os.environ
+        | stand.stack.environment
+        | {
+            "WEIR_SERVICE": workload.service,
+            "WEIR_BUNDLE": str(service.bundle),
+            "WEIR_CACHE_TTL_S": "3600",
+        }
+    )
     rounds = []
     for _ in range(judge.protocol.scale_rounds):
         command = [sys.executable, "-m", "tests.bench.stages", str(n)]
-        done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True,
-                              timeout=FETCH_S * 4)  # fmt: skip
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=FETCH_S * 4
+        )
         rounds.append(json.loads(done.stdout.splitlines()[-1]))
     found: dict[str, Any] = {
         kind: {name: median([one[kind][name] for one in rounds]) for name in rounds[0][kind]} for kind in rounds[0]
     }
     slowest = max(found["us"], key=lambda name: float(found["us"][name]))
-    say(f"stages of {workload.service}, us: " + ", ".join(f"{name} {us:.2f}" for name, us in found["us"].items())
-        + f"; the slowest is {slowest}")  # fmt: skip
-    return {"name": f"{stand.broker}/{workload.service}", "rows": n, "bottleneck": slowest, **found,
-            "per_s": {name: 1e6 / us if us else None for name, us in found["us"].items()}}  # fmt: skip
+    say(
+        f"stages of {workload.service}, us: "
+        + ", ".join(f"{name} {us:.2f}" for name, us in found["us"].items())
+        + f"; the slowest is {slowest}"
+    )
+    return {
+        "name": f"{stand.broker}/{workload.service}",
+        "rows": n,
+        "bottleneck": slowest,
+        **found,
+        "per_s": {name: 1e6 / us if us else None for name, us in found["us"].items()},
+    }
 
 
 def _main(rows: int) -> dict[str, dict[str, float]]:
@@ -75,9 +90,9 @@ def _main(rows: int) -> dict[str, dict[str, float]]:
     batches, us["fetch"], cpu_us["fetch"] = _fetch(rows)
     for batch in batches[:3]:
         parts.scorer.score(batch, wall_ms=_now_ms(), tick=time.perf_counter)
-    results = timed("compute", lambda: [
-        parts.scorer.score(batch, wall_ms=_now_ms(), tick=time.perf_counter) for batch in batches
-    ])  # fmt: skip
+    results = timed(
+        "compute", lambda: [parts.scorer.score(batch, wall_ms=_now_ms(), tick=time.perf_counter) for batch in batches]
+    )
     for name in COMPUTED:
         us[name] = sum(_spent(scored, name) for scored in results) / rows * 1e6
     for scored in results:
@@ -99,9 +114,15 @@ def _fetch(rows: int) -> tuple[list[MicroBatch], float, float]:
     settings = load()
     found: list[MicroBatch] = []
     poller = Poller(
-        settings, f"bench-stages-{os.getpid()}-{rows}", [requests_topic(settings.service)], on_ready=lambda: None,
-        on_assigned=lambda _: None, on_revoked=lambda _: None, drain_s=1.0, from_beginning=True,
-    )  # fmt: skip
+        settings,
+        f"bench-stages-{os.getpid()}-{rows}",
+        [requests_topic(settings.service)],
+        on_ready=lambda: None,
+        on_assigned=lambda _: None,
+        on_revoked=lambda _: None,
+        drain_s=1.0,
+        from_beginning=True,
+    )
 
     marks: list[tuple[float, float, int]] = []
 

@@ -45,20 +45,22 @@ from tests.waiting import until
 HOME = Path(".weir/bench")
 REPOSITORY = ROOT / "tests" / "bench" / "feature_repo"
 PREDICTIONS, DEAD_LETTERS, LEDGER = "weir.predictions", "weir.dead-letters", "weir.ledger"
-SINK_PARTITIONS = 16        # as many as the request topic with the most: records go to the partition of their request
-WRITE_ROWS = 20_000         # queued in the generator at a time
+SINK_PARTITIONS = 16  # as many as the request topic with the most: records go to the partition of their request
+WRITE_ROWS = 20_000  # queued in the generator at a time
 READY_S = 60.0
 # Between two looks at how far a topic is, the same for everything compared: one look costs about a tenth of a second of
 # CPU time, most of it the broker's. Rates come from the times in the log, so no figure depends on this.
 LOOK_S = 1.0
-HAND_OVER_S = 30.0          # until the others read a leaving worker's partitions; a session of 6 s is the longest step
+HAND_OVER_S = 30.0  # until the others read a leaving worker's partitions; a session of 6 s is the longest step
 
 # The broker's clock tells when a record was in the log. Old rounds are dropped: ten minutes at full speed are 20 GB.
 KAFKA_TOPIC = {
-    "message.timestamp.type": "LogAppendTime", "segment.bytes": str(128 << 20), "retention.bytes": str(512 << 20),
-}  # fmt: skip
+    "message.timestamp.type": "LogAppendTime",
+    "segment.bytes": str(128 << 20),
+    "retention.bytes": str(512 << 20),
+}
 
-Part = tuple[int, list[bytes]]        # partition, values in the order of its log
+Part = tuple[int, list[bytes]]  # partition, values in the order of its log
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +108,21 @@ class Stand:
         for old in ("kafka", "clickhouse", "logs"):
             shutil.rmtree(self._home / old, ignore_errors=True)
         settings = Settings(
-            home=self._home, bundles_dir=self._home / "bundles", feature_repo_dir=REPOSITORY,
-            embedded_broker=self.broker, kafka_libs_dir=LIBS, service="bench", online_store="lmdb",
-        )  # fmt: skip
+            home=self._home,
+            bundles_dir=self._home / "bundles",
+            feature_repo_dir=REPOSITORY,
+            embedded_broker=self.broker,
+            kafka_libs_dir=LIBS,
+            service="bench",
+            online_store="lmdb",
+        )
         self.stack = _started(settings)
         try:
             self.settings = self.stack.settings
             self._registry = Registry(self.settings)
-            self._ensure([topic for topic in declared(self.settings.schemas_dir, ()) if topic.partitions > 1],
-                         SINK_PARTITIONS)  # fmt: skip
+            self._ensure(
+                [topic for topic in declared(self.settings.schemas_dir, ()) if topic.partitions > 1], SINK_PARTITIONS
+            )
         except BaseException:
             self.stack.stop()
             raise
@@ -124,7 +132,7 @@ class Stand:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stack.stop()
-        shutil.rmtree(self._home / "kafka", ignore_errors=True)      # gigabytes of requests that nobody needs again
+        shutil.rmtree(self._home / "kafka", ignore_errors=True)  # gigabytes of requests that nobody needs again
 
     @property
     def broker_pid(self) -> int:
@@ -169,7 +177,8 @@ class Stand:
         there = admin.list_topics(timeout=REACH_S).topics
         wanted = [
             NewTopic(name, num_partitions=partitions, replication_factor=1, config=config)
-            for name in names if name not in there
+            for name in names
+            if name not in there
         ]
         for future in (admin.create_topics(wanted) if wanted else {}).values():
             future.result(REACH_S)
@@ -205,20 +214,26 @@ class Stand:
             if service.workload.looked_up:
                 self.fill_store(service, [rows for _, rows in parts])
             encoded = [(number, as_bytes(service.encoder.encode(rows))) for number, rows in parts]
-            for old in list(self._requests)[:-1]:          # a hundred megabytes each
+            for old in list(self._requests)[:-1]:  # a hundred megabytes each
                 del self._requests[old]
             self._requests[service.topic, n] = encoded
         return self._requests[service.topic, n]
 
     def produce(self, topic: str, parts: Sequence[Part]) -> None:
         """Write requests, a little of each partition in turn. Raises RuntimeError when the broker takes none."""
-        producer = Producer(client_config(self.settings, "bench-generator") | {
-            "linger.ms": 20, "batch.num.messages": 5000, "queue.buffering.max.messages": 2 * WRITE_ROWS, "acks": 1,
-        })  # fmt: skip
+        producer = Producer(
+            client_config(self.settings, "bench-generator")
+            | {
+                "linger.ms": 20,
+                "batch.num.messages": 5000,
+                "queue.buffering.max.messages": 2 * WRITE_ROWS,
+                "acks": 1,
+            }
+        )
         step = WRITE_ROWS // 4
         for begin in range(0, max(len(values) for _, values in parts), step):
             for partition, values in parts:
-                queue(producer, topic, partition, values[begin:begin + step])
+                queue(producer, topic, partition, values[begin : begin + step])
         if producer.flush(READY_S):
             raise RuntimeError(f"the broker did not take the requests of {topic}")
 
@@ -276,6 +291,7 @@ class Stand:
         A member that leaves the embedded broker before it has taken part in the rebalance after another's leave leaves
         the group without partitions for ever: whoever joins it next would wait in vain.
         """
+
         def read(some: Sequence[Worker]) -> float:
             return metrics.scrape(some).total("weir_assigned_partitions")
 
@@ -284,7 +300,7 @@ class Stand:
             self.stack.forget(left.pop(0).child)
             try:
                 until(lambda: not left or read(left) >= expected, HAND_OVER_S, f"{expected:.0f} partitions to be read")
-            except AssertionError as error:             # what was measured stands; the next group may meet it
+            except AssertionError as error:  # what was measured stands; the next group may meet it
                 self._say(f"a worker has left: {error}")
 
 

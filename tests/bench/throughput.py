@@ -20,11 +20,11 @@ from tests.bench.workload import INSIDE, PREFIX_ROWS, Workload
 HITS = {
     share: Workload(service=f"bench-feast-{share}", looked_up=True, hit_share=share / 100) for share in (100, 95, 50)
 }
-FRESH = {"WEIR_CACHE_TTL_S": "3600"}    # so that a miss is a key that was never seen, and nothing else
-LEAST_WARM_UPS, WARM_UPS = 4, 8         # fewer drains than these may cost the same and still be cold
-WARM = 0.85                             # a drain that costs the broker as much as the cheapest, to so much, is warm
-IN_MEMORY = 0.5                         # of a round's rows, where the broker never lets go of any
-MIN_FEAST_ROWS = 3 * PREFIX_ROWS        # a third warms the cache, and enough is left to be counted
+FRESH = {"WEIR_CACHE_TTL_S": "3600"}  # so that a miss is a key that was never seen, and nothing else
+LEAST_WARM_UPS, WARM_UPS = 4, 8  # fewer drains than these may cost the same and still be cold
+WARM = 0.85  # a drain that costs the broker as much as the cheapest, to so much, is warm
+IN_MEMORY = 0.5  # of a round's rows, where the broker never lets go of any
+MIN_FEAST_ROWS = 3 * PREFIX_ROWS  # a third warms the cache, and enough is left to be counted
 
 
 def cases(*, quick: bool, broker: str) -> list[Case]:
@@ -36,8 +36,9 @@ def cases(*, quick: bool, broker: str) -> list[Case]:
         hits = {95: (2,)} if broker == "kafka" else {}
     found += [
         Case(name=f"{broker}/feast-{hit}/{n}p", workload=HITS[hit], processes=n, share=share, environment=FRESH)
-        for hit, counts in hits.items() for n in counts
-    ]  # fmt: skip
+        for hit, counts in hits.items()
+        for n in counts
+    ]
     if not quick:
         beside = f"{broker}/inside/2p/generator-beside"
         found.append(Case(name=beside, workload=INSIDE, processes=2, share=share, beside=True))
@@ -57,7 +58,7 @@ def measure(
     rates: dict[str, list[limit.Rate]] = defaultdict(list)
     drained: dict[str, list[Drained]] = defaultdict(list)
     took: dict[str, list[peers_in_turn.Took]] = defaultdict(list)
-    beside: dict[int, float] = {}       # round -> what the peers of that round are compared with
+    beside: dict[int, float] = {}  # round -> what the peers of that round are compared with
     if stand.broker == "kafka":
         _warm_up(stand, protocol.drain_rows, say)
     for turn in range(max(rounds, protocol.most_rounds)):
@@ -68,7 +69,7 @@ def measure(
             alone = limit.headline(model, case.workload.features, protocol.limit_s)
             try:
                 found = drain(stand, case, rows_of(case, protocol.drain_rows))
-            except (AssertionError, RuntimeError, WeirError) as error:      # the other rounds and cases still tell
+            except (AssertionError, RuntimeError, WeirError) as error:  # the other rounds and cases still tell
                 judge.refuse(f"{case.name}, round {turn + 1}: {error}")
                 say(judge.broken[-1])
                 continue
@@ -85,8 +86,9 @@ def measure(
             say(f"round {turn + 1}  peer {peer.name:27} {took[peer.name][-1].events_per_s:>9,.0f}/s")
     entries = [
         entry(stand.broker, case, drained[case.name], rates[case.name], judge)
-        for case in configurations if drained[case.name]
-    ]  # fmt: skip
+        for case in configurations
+        if drained[case.name]
+    ]
     ours = [beside.get(turn, math.nan) for turn in range(min(rounds, protocol.peer_rounds))]
     return entries, [peers_in_turn.entry(peer, took[peer.name], ours, judge) for peer in peers]
 
@@ -126,18 +128,27 @@ def entry(
     judge.spread(case.name, found)
     hits = [one.hit_rate for one in drained if one.hit_rate is not None]
     return {
-        "name": case.name, "broker": broker, "processes": case.processes, "features": case.workload.features,
-        "partitions": case.workload.partitions, "looked_up": case.workload.looked_up,
-        "settings": dict(case.environment), "generator_beside": case.beside,
+        "name": case.name,
+        "broker": broker,
+        "processes": case.processes,
+        "features": case.workload.features,
+        "partitions": case.workload.partitions,
+        "looked_up": case.workload.looked_up,
+        "settings": dict(case.environment),
+        "generator_beside": case.beside,
         "events_per_s": median([one.events_per_s for one in drained]),
         "limit_per_s": median([rate.per_s for rate in rates]),
-        "ratio_to_limit": median(found), "ratios": found,
+        "ratio_to_limit": median(found),
+        "ratios": found,
         "scorer_us": median([one.scorer_us for one in drained]),
         "broker_us": median([one.broker_us for one in drained]),
         "limit_us": median([1e6 / rate.per_cpu_s for rate in rates]),
-        "bytes_in": fmean(one.bytes_in for one in drained), "bytes_out": fmean(one.bytes_out for one in drained),
-        "hit_rate": fmean(hits) if hits else None, "hit_target": case.workload.hit_share if hits else None,
-        "batch_rows": fmean(one.batch_rows for one in drained), "closed_by": drained[-1].closed_by,
+        "bytes_in": fmean(one.bytes_in for one in drained),
+        "bytes_out": fmean(one.bytes_out for one in drained),
+        "hit_rate": fmean(hits) if hits else None,
+        "hit_target": case.workload.hit_share if hits else None,
+        "batch_rows": fmean(one.batch_rows for one in drained),
+        "closed_by": drained[-1].closed_by,
         "stage_us": {stage: fmean(one.stage_us[stage] for one in drained) for stage in STAGES},
         "foreign": max(one.foreign for one in drained),
-    }  # fmt: skip
+    }

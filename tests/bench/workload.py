@@ -21,11 +21,18 @@ SEED = 20_130_101
 TREES, LEAVES = 100, 31
 TRAINING_ROWS = 20_000
 PARAMETERS = {
-    "objective": "binary", "num_leaves": LEAVES, "learning_rate": 0.1, "min_data_in_leaf": 20, "num_threads": 1,
-    "seed": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1,
-}  # fmt: skip
-PREFIX_ROWS = 40_000        # with Feast features: requests that meet every warm key once, before the measured part
-WARM_KEYS = PREFIX_ROWS     # of a view, over all partitions
+    "objective": "binary",
+    "num_leaves": LEAVES,
+    "learning_rate": 0.1,
+    "min_data_in_leaf": 20,
+    "num_threads": 1,
+    "seed": 1,
+    "deterministic": True,
+    "force_row_wise": True,
+    "verbosity": -1,
+}
+PREFIX_ROWS = 40_000  # with Feast features: requests that meet every warm key once, before the measured part
+WARM_KEYS = PREFIX_ROWS  # of a view, over all partitions
 MS = pa.timestamp("ms", "UTC")
 VIEWS = ("customer_recent", "shop_recent")
 KEYS = ("customer", "shop")
@@ -51,7 +58,7 @@ class Workload:
         return f"weir.requests.{self.service}"
 
 
-INSIDE = Workload(service="bench")      # 30 features in the request, four partitions
+INSIDE = Workload(service="bench")  # 30 features in the request, four partitions
 
 
 def signature(workload: Workload, plan: ServicePlan | None = None) -> Signature:
@@ -84,13 +91,23 @@ def bundle(workload: Workload, into: Path, plan: ServicePlan | None = None) -> P
     table = pa.table({name: matrix[:, i] for i, name in enumerate(described.names)} | {"score": scores})
     path = bundle_writer.build(
         Bundle(
-            service=workload.service, name="bench-trees", version="1", owner="bench", signature=described, digest="",
-            feature_service=plan.service if plan else "", feature_fingerprint=plan.fingerprint if plan else "",
-            training_from="2013-01-01", training_to="2013-06-30",
+            service=workload.service,
+            name="bench-trees",
+            version="1",
+            owner="bench",
+            signature=described,
+            digest="",
+            feature_service=plan.service if plan else "",
+            feature_fingerprint=plan.fingerprint if plan else "",
+            training_from="2013-01-01",
+            training_to="2013-06-30",
         ),
-        model, golden=table.slice(0, 256), baseline=table.append_column("label", pa.array(labels)).slice(0, 1000),
-        card="# bench\n\nSynthetic rows; for measuring only.\n", into=into,
-    )  # fmt: skip
+        model,
+        golden=table.slice(0, 256),
+        baseline=table.append_column("label", pa.array(labels)).slice(0, 1000),
+        card="# bench\n\nSynthetic rows; for measuring only.\n",
+        into=into,
+    )
     note.write_text(path.name)
     return path
 

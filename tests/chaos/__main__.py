@@ -27,9 +27,19 @@ TAKES = (
     "20 rounds each (--only 1 --rounds 20), about 16 minutes. "
     f"No wait is longer than {BACK_S:g} s; after that the fault has failed, and the next one begins."
 )
-WIDTH = 150             # of a log file, which has none of its own
+WIDTH = 150  # of a log file, which has none of its own
 COLUMNS = (
-    "fault", "rounds", "sent", "lost", "doubled", "wrong", "dead letters", "repeats", "recovery s", "ledger", "took s",
+    "fault",
+    "rounds",
+    "sent",
+    "lost",
+    "doubled",
+    "wrong",
+    "dead letters",
+    "repeats",
+    "recovery s",
+    "ledger",
+    "took s",
 )
 
 
@@ -97,17 +107,29 @@ def table(verdicts: list[Verdict]) -> Table:
         times = f"{np.median(v.recovery_s):.1f} / {max(v.recovery_s):.1f}" if v.recovery_s else "-"
         bad = "bold red" if not v.passed else ""
         shown.add_row(
-            f"{v.group} {v.fault}", str(v.rounds), f"{v.sent:,}", f"{v.lost:,}", f"{v.doubled:,}", f"{v.wrong:,}",
-            f"{v.dead_lettered:,}", f"{v.repeated_in_log:,}", times, v.ledger, f"{v.seconds:.0f}", style=bad,
+            f"{v.group} {v.fault}",
+            str(v.rounds),
+            f"{v.sent:,}",
+            f"{v.lost:,}",
+            f"{v.doubled:,}",
+            f"{v.wrong:,}",
+            f"{v.dead_lettered:,}",
+            f"{v.repeated_in_log:,}",
+            times,
+            v.ledger,
+            f"{v.seconds:.0f}",
+            style=bad,
         )
     return shown
 
 
 def _report(seed: int, verdicts: list[Verdict], skipped: dict[str, str]) -> dict[str, object]:
     return {
-        "seed": seed, "machine": {"cpus": os.cpu_count(), "platform": platform.platform(), "load": os.getloadavg()},
+        "seed": seed,
+        "machine": {"cpus": os.cpu_count(), "platform": platform.platform(), "load": os.getloadavg()},
         "passed": bool(verdicts) and all(verdict.passed for verdict in verdicts),
-        "faults": [verdict.as_json() for verdict in verdicts], "skipped": skipped,
+        "faults": [verdict.as_json() for verdict in verdicts],
+        "skipped": skipped,
     }
 
 

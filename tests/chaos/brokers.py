@@ -14,7 +14,7 @@ from tests.kafka_cluster import LIBS, Cluster, find_kafka
 
 RATE = 300.0
 KAFKA = Settings(embedded_broker="kafka", kafka_libs_dir=LIBS)
-BUDGET_S = 60.0             # of workers that shall outlive a broker's restart, which takes Java ten seconds and more
+BUDGET_S = 60.0  # of workers that shall outlive a broker's restart, which takes Java ten seconds and more
 
 
 def no_kafka() -> str:
@@ -69,7 +69,7 @@ def silent(scene: Scene, rounds: int) -> list[float]:
             scene.load.send(3000)
             scene.pause(0.0, 0.5)
             with asleep(scene.stack.child("broker").pid):
-                scene.pause(2.5, 6.0)                   # about the budget: some of a batch may be on its way
+                scene.pause(2.5, 6.0)  # about the budget: some of a batch may be on its way
             scene.pause(1.0, 2.0)
             _again(scene, "scorer", lambda: scene.scorer(**budget))
             _again(scene, "recorder", scene.recorder)
@@ -92,7 +92,7 @@ def leaders_move(scene: Scene, rounds: int) -> list[float]:
             before = cluster.leaders(scene.service.topic)
             cluster.kill(down)
             scene.pause(1.0, 5.0)
-            recoveries.append(scene.recovered())        # with one node down
+            recoveries.append(scene.recovered())  # with one node down
             assert down not in cluster.leaders(scene.service.topic).values()
             cluster.start(down)
             cluster.until_in_sync(scene.service.topic)

@@ -15,8 +15,8 @@ from tests.waiting import until
 
 RATE = 400.0
 SMALL = {"chunk_max_records": 256, "batch_max_rows": 256}
-SOON_S = 12.0               # a session of 3 s and what the brokers' silence takes to be believed, on two busy cores
-TOLD_S = 3.0                # metrics of the group are told once a second
+SOON_S = 12.0  # a session of 3 s and what the brokers' silence takes to be believed, on two busy cores
+TOLD_S = 3.0  # metrics of the group are told once a second
 
 
 def terminated(scene: Scene, rounds: int) -> list[float]:
@@ -96,8 +96,11 @@ def broker_away(scene: Scene, rounds: int) -> list[float]:
     broker = scene.stack.child("broker").pid
     for _ in range(rounds):
         with asleep(broker):
-            until(lambda: not scene.ready("scorer") and not scene.ready("recorder"), SOON_S,
-                  "the workers to say that they are not ready without a broker")
+            until(
+                lambda: not scene.ready("scorer") and not scene.ready("recorder"),
+                SOON_S,
+                "the workers to say that they are not ready without a broker",
+            )
             assert scene.page("scorer", "live") == scene.page("recorder", "live") == 200
         scene.until_ready("scorer", "recorder")
         recoveries.append(scene.recovered())

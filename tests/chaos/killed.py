@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.chaos.scene import Fault, Scene
 
 RATE = 400.0
-BETWEEN_S = (0.0, 1.2)      # how long a worker is left at work before it dies
-AT_START = 0.2              # share of the deaths that come while the successor still starts
+BETWEEN_S = (0.0, 1.2)  # how long a worker is left at work before it dies
+AT_START = 0.2  # share of the deaths that come while the successor still starts
 SMALL = {"chunk_max_records": 256, "batch_max_rows": 256}
 
 
@@ -36,7 +36,7 @@ def _killed(*names: str):
             scene.pause(*BETWEEN_S)
             _die(scene, names)
             if scene.chance.random() < AT_START:
-                scene.pause(0.5, 6.0)                   # its successor joins, reads, repeats: another moment to die in
+                scene.pause(0.5, 6.0)  # its successor joins, reads, repeats: another moment to die in
                 _die(scene, names)
             recoveries.append(scene.recovered())
         return recoveries

@@ -20,7 +20,7 @@ from tests.service_under_test import MAX_BYTES, Tiny
 TICK_S = 0.02
 PARTITIONS = 4
 OUTCOMES = "weir.outcomes"
-OUTCOME_EVERY = 8           # every so many of the requests get an outcome, some of these twice
+OUTCOME_EVERY = 8  # every so many of the requests get an outcome, some of these twice
 KEY = b"key"
 
 
@@ -32,16 +32,22 @@ class Load:
         self.bad = bad
         self._service, self._truth, self._chance = tiny_service, truth, chance
         self._made = 0
-        self._lock = threading.Lock()           # one sender at a time
-        self._books = threading.Lock()          # what delivery callbacks write
+        self._lock = threading.Lock()  # one sender at a time
+        self._books = threading.Lock()  # what delivery callbacks write
         self._ends = dict.fromkeys(range(PARTITIONS), 0)
-        self._answerable: list[tuple[int, int, int]] = []       # (partition, offset, number) with an outcome to come
+        self._answerable: list[tuple[int, int, int]] = []  # (partition, offset, number) with an outcome to come
         self._failed: list[KafkaError] = []
-        self._producer = Producer({
-            "bootstrap.servers": tiny_service.settings.brokers, "enable.idempotence": True, "linger.ms": 5,
-            "message.timeout.ms": 240_000, "queue.buffering.max.messages": 1_000_000, "log_level": 0,
-            "error_cb": lambda _error: None,
-        })
+        self._producer = Producer(
+            {
+                "bootstrap.servers": tiny_service.settings.brokers,
+                "enable.idempotence": True,
+                "linger.ms": 5,
+                "message.timeout.ms": 240_000,
+                "queue.buffering.max.messages": 1_000_000,
+                "log_level": 0,
+                "error_cb": lambda _error: None,
+            }
+        )
         contract = tiny_service.registry.contract(subject_of(OUTCOMES))
         self._outcome_encoder = Encoder(contract)
         self._bad = tiny.one_of_each(tiny_service.encoder, MAX_BYTES)
@@ -96,7 +102,7 @@ class Load:
         due, before = 0.0, time.monotonic()
         while not self._stop.wait(TICK_S):
             now = time.monotonic()
-            due += self.rate * (now - before) * self._chance.uniform(0.5, 1.5)     # bursts, as in life
+            due += self.rate * (now - before) * self._chance.uniform(0.5, 1.5)  # bursts, as in life
             before = now
             self.send(int(due))
             due -= int(due)
@@ -108,7 +114,10 @@ class Load:
         while True:
             try:
                 self._producer.produce(
-                    self._service.topic, value, key=KEY, on_delivery=self._delivered,
+                    self._service.topic,
+                    value,
+                    key=KEY,
+                    on_delivery=self._delivered,
                     partition=self._chance.randrange(PARTITIONS) if partition is None else partition,
                 )
             except BufferError:
@@ -124,7 +133,7 @@ class Load:
             value, partition, offset = message.value(), message.partition(), message.offset()
             self._truth.delivered(value)
             number = self._truth.kinds[value]
-            if offset >= 0:                     # unknown when the broker had it already and its answer was lost
+            if offset >= 0:  # unknown when the broker had it already and its answer was lost
                 self._ends[partition] = max(self._ends[partition], offset + 1)
                 if number >= 0 and number % OUTCOME_EVERY == 0:
                     self._answerable.append((partition, offset, number))
@@ -139,9 +148,11 @@ class Load:
 
     def _produce_outcomes(self, partition: int, offsets: np.ndarray, numbers: np.ndarray) -> None:
         """Some wrong at first and corrected after, some no outcome at all."""
-        ids = identity.text(identity.prediction_ids(
-            source(self._service.topic, partition), "champion", offsets, self._truth.event_ms(numbers)
-        ))
+        ids = identity.text(
+            identity.prediction_ids(
+                source(self._service.topic, partition), "champion", offsets, self._truth.event_ms(numbers)
+            )
+        )
         second = numbers % (3 * OUTCOME_EVERY) == 0
         for chosen, label in ((slice(None), 0.0), (second, 1.0)):
             names = ids.to_numpy(zero_copy_only=False)[chosen]
@@ -158,11 +169,13 @@ class Load:
 
 def _outcomes(ids: np.ndarray, label: float) -> pa.RecordBatch:
     n = len(ids)
-    return pa.RecordBatch.from_pydict({
-        "prediction_id": pa.array(ids, pa.string()),
-        "observed": pa.array(np.full(n, label * 30.0)),
-        "label": pa.array(np.full(n, label, np.float32)),
-        "missed_nusd": pa.array(np.full(n, -5, np.int64)),
-        "false_alert_nusd": pa.array(np.full(n, -1, np.int64)),
-        "occurred_at": pa.array(np.full(n, tiny.AT_MS, np.int64)).cast(tiny.MS),
-    })
+    return pa.RecordBatch.from_pydict(
+        {
+            "prediction_id": pa.array(ids, pa.string()),
+            "observed": pa.array(np.full(n, label * 30.0)),
+            "label": pa.array(np.full(n, label, np.float32)),
+            "missed_nusd": pa.array(np.full(n, -5, np.int64)),
+            "false_alert_nusd": pa.array(np.full(n, -1, np.int64)),
+            "occurred_at": pa.array(np.full(n, tiny.AT_MS, np.int64)).cast(tiny.MS),
+        }
+    )

@@ -63,7 +63,10 @@ def read(settings: Settings, topic: str) -> Log:
             until(done, READ_S, f"all of {topic}")
     finally:
         consumer.close()
-    return Log(topic, {
-        number: Records(np.array([at for at, _ in records], np.int64), [value for _, value in records])
-        for number, records in found.items()
-    })
+    return Log(
+        topic,
+        {
+            number: Records(np.array([at for at, _ in records], np.int64), [value for _, value in records])
+            for number, records in found.items()
+        },
+    )

@@ -8,8 +8,8 @@ from tests.chaos.watch import never_back
 from tests.waiting import until
 
 RATE = 400.0
-SESSION_S = 3.0             # of every worker in a scene
-PAST_S = (0.5, 3.0)         # how far beyond its session a worker sleeps: at its edge the other has only begun
+SESSION_S = 3.0  # of every worker in a scene
+PAST_S = (0.5, 3.0)  # how far beyond its session a worker sleeps: at its edge the other has only begun
 SMALL = {"chunk_max_records": 256, "batch_max_rows": 256}
 
 
@@ -48,7 +48,7 @@ def scorer_zombie(scene: Scene, rounds: int) -> list[float]:
     with never_back(scene):
         for number in range(rounds):
             name, other = ("scorer-a", "scorer-b") if number % 2 else ("scorer-b", "scorer-a")
-            scene.load.send(2000)                       # so that it sleeps in the midst of a batch
+            scene.load.send(2000)  # so that it sleeps in the midst of a batch
             scene.pause(0.0, 0.3)
             sleeps(scene, name, other)
             recoveries.append(scene.recovered())

@@ -14,8 +14,8 @@ from tests.chaos.scene import Fault, Scene
 from tests.chaos.watch import never_back
 
 RATE = 300.0
-ITEMS = 1                   # the column on which the fragile model depends
-POISON = 100                # within the signature's range, and beyond the model's table
+ITEMS = 1  # the column on which the fragile model depends
+POISON = 100  # within the signature's range, and beyond the model's table
 SMALL = {"chunk_max_records": 256, "batch_max_rows": 256}
 LIMIT = {"dead_letter_limit": 0.05, "dead_letter_window": 1000}
 
@@ -67,13 +67,13 @@ def _broken(values_of) -> object:
                 stops_at_the_limit(scene)
                 scene.load.flush()
                 before = scene.service.committed()
-                scene.scorer(**SMALL, **LIMIT)          # nothing was repaired: it stops again, and drains nothing
+                scene.scorer(**SMALL, **LIMIT)  # nothing was repaired: it stops again, and drains nothing
                 assert scene.ended("scorer", 60) == 1
                 drained = sum(scene.service.committed().values()) - sum(before.values())
                 assert drained <= 4 * 256, f"a restart without a repair drained {drained} records"
                 scene.scorer(**SMALL, dead_letter_limit=1.0)
                 recoveries.append(scene.recovered())
-                scene.settle()                          # what is replayed of the stream would stop the next one again
+                scene.settle()  # what is replayed of the stream would stop the next one again
                 scene.kill("scorer")
                 scene.scorer(**SMALL, **LIMIT)
         return recoveries
@@ -99,6 +99,7 @@ def garbage(scene: Scene, count: int = 3000) -> list[bytes | None]:
 FAULTS = [
     Fault(6, "rows on which the model raises", rows_that_raise, full=5, bundle=fragile),
     Fault(6, "a stream of garbage", _broken(garbage), full=3, load={"bad": 0.0}),
-    Fault(6, "a stream of poison", _broken(lambda scene: _poison(scene, 3000)), full=3, bundle=fragile,
-          load={"bad": 0.0}),
+    Fault(
+        6, "a stream of poison", _broken(lambda scene: _poison(scene, 3000)), full=3, bundle=fragile, load={"bad": 0.0}
+    ),
 ]

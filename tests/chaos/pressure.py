@@ -16,7 +16,7 @@ from tests.service_under_test import MAX_BYTES
 BASE, OVERLOAD = 100.0, 50
 BURST_S = 4.0
 NARROW = {"inflight_max_records": 2000, "inflight_max_kbytes": 4096, "chunk_max_records": 500}
-MEMORY_MIB = 700            # a worker without load has about 350 with its libraries; the rest is for its bounded queues
+MEMORY_MIB = 700  # a worker without load has about 350 with its libraries; the rest is for its bounded queues
 DAY_MS = 86_400_000
 CLOCK = Path(__file__).parent / "jumping_clock"
 JUMPS_S = (400 * 86_400.0, -1.0, -50 * 365 * 86_400.0, 3600.0, -3600.0, 0.0)
@@ -49,7 +49,7 @@ def slow_consumer(scene: Scene, rounds: int) -> list[float]:
             scene.load.rate = 5 * BASE
             for name in ("scorer", "recorder") * 4:
                 with asleep(scene.children[name].pid):
-                    time.sleep(0.9)                     # the sleep is the fault
+                    time.sleep(0.9)  # the sleep is the fault
                 time.sleep(0.1)
             scene.load.rate = BASE
             recoveries.append(scene.recovered())

@@ -41,8 +41,8 @@ from tests.ports import free_port
 from tests.service_under_test import Tiny
 from tests.waiting import until
 
-BACK_S = 120.0          # from a fault's end until all is answered, on two busy cores; longer counts as not recovered
-LOOK_S = 0.2            # between two looks; a recovery time is this much too long at most
+BACK_S = 120.0  # from a fault's end until all is answered, on two busy cores; longer counts as not recovered
+LOOK_S = 0.2  # between two looks; a recovery time is this much too long at most
 READ = (RECORDER, ("weir.predictions", "weir.outcomes", "weir.dead-letters", "weir.ledger"))
 # So that every wait of the product is short beside a fault; the session time-out decides when the partitions of a lost
 # member are dealt out again.
@@ -71,7 +71,7 @@ class Scene:
     children: dict[str, Child] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    environment: dict[str, str] = field(default_factory=dict)      # of every worker, beside settings
+    environment: dict[str, str] = field(default_factory=dict)  # of every worker, beside settings
     cluster: Cluster | None = None
     _client: Client | None = None
 
@@ -238,7 +238,7 @@ def scene(home: Path, seed: int, fault: Fault) -> Iterator[Scene]:
     with ExitStack() as held:
         stack = held.enter_context(ChaosStack(given))
         cluster = held.enter_context(fault.cluster(home)) if fault.cluster else None
-        if cluster is not None:                         # instead of the stack's own broker, which nobody asks then
+        if cluster is not None:  # instead of the stack's own broker, which nobody asks then
             stack.settings = cluster.settings(stack.settings)
         topics = declared(stack.settings)
         publish(Registry(stack.settings), stack.settings.schemas_dir, topics)

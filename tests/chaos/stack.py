@@ -12,7 +12,7 @@ from weir.edges.embedded.tansu import answers
 
 from tests.waiting import until
 
-BACK_S = 60.0       # a Java broker that recovers its log, on two busy cores
+BACK_S = 60.0  # a Java broker that recovers its log, on two busy cores
 
 
 class ChaosStack(Stack):

@@ -17,16 +17,23 @@ from tests.chaos.scene import LOOK_S, READ, Fault, Scene
 from tests.waiting import until
 
 RATE = 400.0
-BLOCKS = {"block_max_wait_s": 0.05}         # many inserts, so that one is under way when something dies
+BLOCKS = {"block_max_wait_s": 0.05}  # many inserts, so that one is under way when something dies
 DURABLE = ("--fsync",)
-BUDGET_S = 3.0              # of a recorder that must give up while ClickHouse is away
-WINDOW = 10                 # inserts that a table remembers, not 10,000; recorders count on a tenth, as ever
+BUDGET_S = 3.0  # of a recorder that must give up while ClickHouse is away
+WINDOW = 10  # inserts that a table remembers, not 10,000; recorders count on a tenth, as ever
 SMALL_WINDOW = Path(__file__).parent / "small_window"
-SPARE_BYTES = 2 << 20       # ClickHouse reserves one MiB for an insert before it begins
-DISK_MIB = 200              # an empty database of the harness needs about a tenth
+SPARE_BYTES = 2 << 20  # ClickHouse reserves one MiB for an insert before it begins
+DISK_MIB = 200  # an empty database of the harness needs about a tenth
 # A file system of its own for one process: it needs no right on this machine, and it is gone with the process.
-OWN_DISK = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
-            f'mount -t tmpfs -o size={DISK_MIB}m tmpfs "$0" && exec "$@"')  # fmt: skip
+OWN_DISK = (
+    "unshare",
+    "--user",
+    "--map-root-user",
+    "--mount",
+    "sh",
+    "-c",
+    f'mount -t tmpfs -o size={DISK_MIB}m tmpfs "$0" && exec "$@"',
+)
 
 
 BLOCKS_EVER = """
@@ -92,8 +99,11 @@ def away(scene: Scene, rounds: int) -> list[float]:
         assert "ClickHouse does not answer" in last, last
         assert last.startswith("weir: "), last
         before = scene.service.committed()
-        until(lambda before=before: sum(scene.service.committed().values()) > sum(before.values()) + 200, 60,
-              "the scorer to go on without ClickHouse")
+        until(
+            lambda before=before: sum(scene.service.committed().values()) > sum(before.values()) + 200,
+            60,
+            "the scorer to go on without ClickHouse",
+        )
         scene.stack.begin("clickhouse")
         scene.recorder(sink_budget_s=BUDGET_S)
         recoveries.append(scene.recovered())
@@ -138,7 +148,7 @@ def zombie_beyond_the_window(scene: Scene, rounds: int) -> list[float]:
     for number in range(rounds):
         child = scene.children["recorder-a" if number % 2 else "recorder-b"]
         scene.stack.kill("clickhouse")
-        scene.pause(0.5, 1.5)                           # both are in the midst of a block, and try it again and again
+        scene.pause(0.5, 1.5)  # both are in the midst of a block, and try it again and again
         with asleep(child.pid):
             scene.stack.begin("clickhouse")
             wanted = _blocks(scene) + 4 * WINDOW
@@ -160,9 +170,8 @@ def _forgetful(scene: Scene) -> None:
         "'%non_replicated_deduplication_window%'"
     ).result_rows
     for (name,) in tables:
-        if name != "recorder_blocks":                   # it keeps its own, which is counted by partition
-            scene.client.command(
-                f"ALTER TABLE {name} MODIFY SETTING non_replicated_deduplication_window = {WINDOW}")
+        if name != "recorder_blocks":  # it keeps its own, which is counted by partition
+            scene.client.command(f"ALTER TABLE {name} MODIFY SETTING non_replicated_deduplication_window = {WINDOW}")
 
 
 def no_own_disk() -> str:

@@ -20,7 +20,7 @@ from tests.redis_server import RedisServer
 
 RATE = 300.0
 BUDGET_MS = QUICK["lookup_budget_ms"]
-SLACK_MS = 500.0            # what a machine with two busy cores may add; a store that blocks adds as long as it is away
+SLACK_MS = 500.0  # what a machine with two busy cores may add; a store that blocks adds as long as it is away
 SLOWEST = "SELECT max(lookup_us) / 1000 FROM predictions"
 SAID = """
     SELECT countIf(feature_status['customer_recent'] = 'present'), countIf(feature_status['customer_recent'] = 'stale'),
@@ -29,8 +29,9 @@ SAID = """
 
 
 def with_features(folder: Path, service: str) -> Path:
-    return tiny_bundle(folder, WITH_POLICIES, service=service, feature_service=PLAN.service,
-                       feature_fingerprint=PLAN.fingerprint)
+    return tiny_bundle(
+        folder, WITH_POLICIES, service=service, feature_service=PLAN.service, feature_fingerprint=PLAN.fingerprint
+    )
 
 
 def wrong_features(rows: pa.Table, values: np.ndarray, status: list[dict[str, str]]) -> np.ndarray:
@@ -71,8 +72,10 @@ def _end(scene: Scene) -> None:
     """No lookup took longer than its budget, and the rows of the outage say so."""
     slowest_ms = float(scene.client.query(SLOWEST).first_row[0])
     present, stale, unavailable = scene.client.query(SAID).first_row
-    scene.notes.append(f"slowest lookup {slowest_ms:.0f} ms, budget {BUDGET_MS:g} ms; rows with fresh {present:,}, "
-                       f"stale {stale:,}, no features {unavailable:,}")
+    scene.notes.append(
+        f"slowest lookup {slowest_ms:.0f} ms, budget {BUDGET_MS:g} ms; rows with fresh {present:,}, "
+        f"stale {stale:,}, no features {unavailable:,}"
+    )
     assert slowest_ms <= BUDGET_MS + SLACK_MS, f"a lookup took {slowest_ms:.0f} ms, its budget is {BUDGET_MS:g} ms"
 
 
@@ -89,7 +92,7 @@ def _fails(bring: Callable[[RedisServer, Any], None], back: Callable[[RedisServe
             for _ in range(rounds):
                 bring(server, settings)
                 scene.pause(1.0, 4.0)
-                recoveries.append(scene.recovered())    # while the store is away
+                recoveries.append(scene.recovered())  # while the store is away
                 back(server, settings)
                 scene.pause(0.5, 2.0)
                 recoveries.append(scene.recovered())

@@ -10,7 +10,7 @@ from tests.chaos.verdict import Verdict, judge
 NOTHING = Fault(0, "nothing", lambda _scene, _rounds: [])
 ONE = "source_offset = (SELECT max(source_offset) FROM predictions WHERE source_partition = 2) AND source_partition = 2"
 CHANGED = "SETTINGS mutations_sync = 1"
-TAMPERED = [                # each beside those before it; the first touches what the others change, too
+TAMPERED = [  # each beside those before it; the first touches what the others change, too
     ("INSERT INTO chaos_decisions SELECT * FROM chaos_decisions LIMIT 1", "rollup chaos_decisions_view"),
     ("INSERT INTO chaos_reasons SELECT 'x', 'y', 1, uniqExactState(1::Int32, 1::Int64)", "rollup chaos_reasons_view"),
     (f"INSERT INTO predictions SELECT * FROM predictions WHERE {ONE}", "1 answers beyond one"),
@@ -19,7 +19,7 @@ TAMPERED = [                # each beside those before it; the first touches wha
     ("DELETE FROM outcomes WHERE prediction_id = (SELECT any(prediction_id) FROM outcomes)", "1 outcomes are lost"),
     ("DELETE FROM ledger WHERE log_partition = 1", "the ledger is not whole"),
     (f"ALTER TABLE dead_letters UPDATE stage = 'validate' WHERE reason = 'empty' {CHANGED}", "dead letters do not say"),
-]  # fmt: skip
+]
 
 
 def test_whatever_is_tampered_with_is_told(tmp_path):

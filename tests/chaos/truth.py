@@ -18,7 +18,7 @@ from tests.chaos.log import Log
 
 BAD_BEGINS = -1
 Floats = npt.NDArray[np.float32]
-SCHEMA = tiny.rows(64).schema       # of enough rows that every column has a value, and so a type
+SCHEMA = tiny.rows(64).schema  # of enough rows that every column has a value, and so a type
 
 
 @dataclass
@@ -55,9 +55,9 @@ class Truth:
     signature: Signature = bundles.SIGNATURE
     wrong_features: Callable[[pa.Table, Floats, list[dict[str, str]]], npt.NDArray[np.bool_]] = _none_wrong
     may_turn_away: Callable[[pa.Table, str, str], npt.NDArray[np.bool_]] = _never
-    kinds: dict[bytes | None, int] = field(default_factory=dict)        # value -> number
-    sent: Counter[bytes | None] = field(default_factory=Counter)        # how often the broker took it
-    outcomes: dict[str, tuple[float, float]] = field(default_factory=dict)   # prediction id -> last (label, observed)
+    kinds: dict[bytes | None, int] = field(default_factory=dict)  # value -> number
+    sent: Counter[bytes | None] = field(default_factory=Counter)  # how often the broker took it
+    outcomes: dict[str, tuple[float, float]] = field(default_factory=dict)  # prediction id -> last (label, observed)
     bad_outcomes: Counter[bytes] = field(default_factory=Counter)
     _batches: list[pa.RecordBatch] = field(default_factory=list)
     _times: list[npt.NDArray[np.int64]] = field(default_factory=list)

@@ -79,7 +79,9 @@ class Verdict:
     def as_json(self) -> dict[str, Any]:
         times = self.recovery_s or [0.0]
         return asdict(self) | {
-            "passed": self.passed, "recovery_median_s": float(np.median(times)), "recovery_max_s": max(times),
+            "passed": self.passed,
+            "recovery_median_s": float(np.median(times)),
+            "recovery_max_s": max(times),
         }
 
 
@@ -104,7 +106,8 @@ def judge(verdict: Verdict, service: Tiny, client: Client, truth: Truth) -> None
     for view, rows in rollups.differing(client).items():
         _blame(verdict, rows, f"rows of rollup {view} differ from the table it adds up")
     answers_written = len(log.read(service.settings, "weir.predictions")) + len(
-        log.read(service.settings, "weir.dead-letters"))
+        log.read(service.settings, "weir.dead-letters")
+    )
     verdict.repeated_in_log = answers_written - len(expected.offset)
 
 
@@ -117,9 +120,7 @@ def _blame(verdict: Verdict, count: int, what: str) -> None:
         verdict.problems.append(f"{count:,} {what}")
 
 
-def _count(
-    verdict: Verdict, expected: Answers, found: pa.Table, letters: list[tuple[Any, ...]], unlogged: int
-) -> None:
+def _count(verdict: Verdict, expected: Answers, found: pa.Table, letters: list[tuple[Any, ...]], unlogged: int) -> None:
     """Lost: taken by the broker and answered nowhere. Doubled: answers beyond one, of either kind."""
     places = zip(found["source_partition"].to_pylist(), found["source_offset"].to_pylist(), strict=True)
     answered = Counter(places)
@@ -135,8 +136,13 @@ def _count(
 
 def _predictions(verdict: Verdict, service: Tiny, truth: Truth, expected: Answers, found: pa.Table) -> None:
     """Every recorded prediction says what its request must come to."""
-    place = dict(zip(zip(expected.partition.tolist(), expected.offset.tolist(), strict=True),
-                     expected.number.tolist(), strict=True))
+    place = dict(
+        zip(
+            zip(expected.partition.tolist(), expected.offset.tolist(), strict=True),
+            expected.number.tolist(),
+            strict=True,
+        )
+    )
     keys = zip(found["source_partition"].to_pylist(), found["source_offset"].to_pylist(), strict=True)
     number = np.array([place.get(key, -1) for key in keys], np.int64)
     good = number >= 0
@@ -182,8 +188,13 @@ def _ids(service: Tiny, found: pa.Table, event_ms: np.ndarray) -> np.ndarray:
 
 def _letters(verdict: Verdict, truth: Truth, expected: Answers, letters: list[tuple[Any, ...]]) -> None:
     """Every dead letter carries its request and says what is wrong with it; good requests may have reasons, too."""
-    number = dict(zip(zip(expected.partition.tolist(), expected.offset.tolist(), strict=True),
-                      expected.number.tolist(), strict=True))
+    number = dict(
+        zip(
+            zip(expected.partition.tolist(), expected.offset.tolist(), strict=True),
+            expected.number.tolist(),
+            strict=True,
+        )
+    )
     wrong = 0
     allowed: dict[tuple[str, str], list[int]] = {}
     for partition, offset, stage, reason, key, value in letters:

@@ -20,12 +20,18 @@ from tests.sql.databases import client, database
 __all__ = ["client", "database"]
 
 SOURCE = Partition("weir.predictions", 3)
-MARKS = {(records.REQUESTS, 3, "champion"): 41, ("weir.requests.é\"", 0, "b"): 2}
+MARKS = {(records.REQUESTS, 3, "champion"): 41, ('weir.requests.é"', 0, "b"): 2}
 
 
 def block(number, first, last, source=SOURCE):
     return Block(
-        source=source, number=number, first=first, last=last, checksum=2**32 - 1, marks={}, marks_after=MARKS,
+        source=source,
+        number=number,
+        first=first,
+        last=last,
+        checksum=2**32 - 1,
+        marks={},
+        marks_after=MARKS,
         received_ms=records.BASE_MS,
     )
 
@@ -115,6 +121,7 @@ def test_announcing_at_the_same_time_has_one_winner(kept):
 
 
 # ---- what only ClickHouse can show
+
 
 def test_a_forgotten_token_is_replaced_by_what_the_table_holds(client, database, monkeypatch):
     """As if 10,000 inserts had gone by since a block of which only a part came in."""
@@ -228,9 +235,7 @@ def test_outcomes_of_very_many_months_fit_one_insert(client, database):
 def test_a_store_that_is_away_is_tried_for_the_budget_and_then_given_up(stack):
     from weir.edges.clickhouse.blocks import ClickHouseBlocks
 
-    away = stack.settings.model_copy(
-        update={"clickhouse_url": f"http://127.0.0.1:{free_port()}", "sink_budget_s": 0.5}
-    )
+    away = stack.settings.model_copy(update={"clickhouse_url": f"http://127.0.0.1:{free_port()}", "sink_budget_s": 0.5})
     retries = []
     with pytest.raises(Unavailable, match="Connection refused"):
         ClickHouseBlocks(away, "test", retries.append).latest(SOURCE)

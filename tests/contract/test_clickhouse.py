@@ -61,15 +61,19 @@ def table(client):
 
 def rows(first: int, count: int) -> pa.Table:
     ids = range(first, first + count)
-    return pa.table({
-        "id": pa.array(ids, pa.uint64()),
-        "at": pa.array([1_700_000_000_000 + i for i in ids], pa.timestamp("ms", "UTC")),
-        "model": pa.array([f"model-{i % 3}" for i in ids]).dictionary_encode(),
-        "score": pa.array([None if i % 5 == 0 else i / 8 for i in ids], pa.float32()),
-        "features": pa.array([[("a", float(i)), ("b", float("nan"))] for i in ids], pa.map_(pa.string(), pa.float32())),
-        "digest": pa.array([f"{i:012x}".encode() for i in ids], pa.binary(12)),
-        "cost_nusd": pa.array([-i for i in ids], pa.int64()),
-    })
+    return pa.table(
+        {
+            "id": pa.array(ids, pa.uint64()),
+            "at": pa.array([1_700_000_000_000 + i for i in ids], pa.timestamp("ms", "UTC")),
+            "model": pa.array([f"model-{i % 3}" for i in ids]).dictionary_encode(),
+            "score": pa.array([None if i % 5 == 0 else i / 8 for i in ids], pa.float32()),
+            "features": pa.array(
+                [[("a", float(i)), ("b", float("nan"))] for i in ids], pa.map_(pa.string(), pa.float32())
+            ),
+            "digest": pa.array([f"{i:012x}".encode() for i in ids], pa.binary(12)),
+            "cost_nusd": pa.array([-i for i in ids], pa.int64()),
+        }
+    )
 
 
 def token(text: str) -> dict[str, str]:
@@ -176,11 +180,14 @@ def test_statements_that_answer_nothing(client, table):
     assert client.command(f"EXISTS TABLE {table}") == 1
 
 
-@pytest.mark.parametrize(("change", "code"), [
-    ("ALTER TABLE {t} ADD CONSTRAINT cheap CHECK cost_nusd > 0", 469),
-    ("CREATE MATERIALIZED VIEW v_{t} ENGINE = Log AS SELECT id + throwIf(id >= 0) AS id FROM {t}", 395),
-    ("ALTER TABLE {t} MODIFY SETTING min_free_disk_bytes_to_perform_insert = 1000000000000000", 243),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ("ALTER TABLE {t} ADD CONSTRAINT cheap CHECK cost_nusd > 0", 469),
+        ("CREATE MATERIALIZED VIEW v_{t} ENGINE = Log AS SELECT id + throwIf(id >= 0) AS id FROM {t}", 395),
+        ("ALTER TABLE {t} MODIFY SETTING min_free_disk_bytes_to_perform_insert = 1000000000000000", 243),
+    ],
+)
 def test_an_insert_that_fails_when_it_commits_is_no_success(client, table, change, code):
     """A full disk is the worst of them: whoever believes the answer has lost the rows."""
     client.command(change.format(t=table))

@@ -54,9 +54,7 @@ def test_adding_and_removing_a_defaulted_field_is_an_allowed_step_and_others_are
 @pytest.mark.parametrize("record", examples.RECORDS)
 def test_records_are_flat_documented_and_nullable_fields_have_defaults(record):
     raw = json.loads(examples.contract(record).schema)
-    assert raw["namespace"] == (
-        "weir" if not record.startswith("requests.") else f"weir.{record.replace('-', '_')}"
-    )
+    assert raw["namespace"] == ("weir" if not record.startswith("requests.") else f"weir.{record.replace('-', '_')}")
     assert raw["doc"]
     assert all(field.get("doc") for field in raw["fields"])
     assert all(field["default"] is None for field in raw["fields"] if isinstance(field["type"], list))

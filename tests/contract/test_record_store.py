@@ -198,7 +198,7 @@ def test_a_replays_clock_is_seen_by_everyone(store, settings):
     assert store.clock_us() == 0
     store.set_clock_us(7 * HOUR_US)
     assert other.clock_us() == 7 * HOUR_US
-    store.set_clock_us(3 * HOUR_US)                     # another replay begins
+    store.set_clock_us(3 * HOUR_US)  # another replay begins
     assert other.clock_us() == 3 * HOUR_US
     store.clear()
     assert store.clock_us() == 0

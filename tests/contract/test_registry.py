@@ -233,6 +233,7 @@ def test_levels_are_honoured(http, level, allowed):
 
 def test_transitive_looks_at_every_version(http):
     """v1 has y as int, v2 drops it, v3 brings it back as text: v3 reads v2, and cannot read v1."""
+
     def with_y(*more):
         raw = json.loads(A1)
         raw["fields"] += more

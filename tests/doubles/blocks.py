@@ -31,8 +31,13 @@ class MemoryBlocks:
 
     def announce(self, block: Block) -> Block | None:
         through_text = Block(
-            source=block.source, number=block.number, first=block.first, last=block.last, checksum=block.checksum,
-            marks=load_marks(dump_marks(block.marks)), marks_after=load_marks(dump_marks(block.marks_after)),
+            source=block.source,
+            number=block.number,
+            first=block.first,
+            last=block.last,
+            checksum=block.checksum,
+            marks=load_marks(dump_marks(block.marks)),
+            marks_after=load_marks(dump_marks(block.marks_after)),
             received_ms=block.received_ms,
         )
         self.blocks.setdefault(block.source, {}).setdefault(block.number, through_text)

@@ -21,8 +21,8 @@ from weir.settings import Settings
 from tests.doubles import recording, records
 
 PARTITIONS = 2
-ROWS = 6000         # predictions of each partition
-STEP = 500          # a scorer's ledger entry
+ROWS = 6000  # predictions of each partition
+STEP = 500  # a scorer's ledger entry
 
 
 @cache
@@ -74,7 +74,7 @@ def main() -> None:
                     chunks.remove(chunk)
             for chunk in recorder.flush(pool.map).done:
                 committed[chunk.source] = chunk.last + 1
-            if chance.random() < 0.7:       # a commit every now and then; a crash loses the acknowledgements since
+            if chance.random() < 0.7:  # a commit every now and then; a crash loses the acknowledgements since
                 draft = state.with_suffix(".new")
                 draft.write_text(json.dumps([[*source, end] for source, end in committed.items()]))
                 draft.replace(state)

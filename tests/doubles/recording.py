@@ -35,16 +35,20 @@ def streams() -> dict[str, Stream]:
             sources=("source_topic", "source_partition", "variant"),
         ),
         "weir.outcomes": Stream(
-            table="outcomes", decode=lambda values: _decode("outcomes", values), check=tables.check_outcomes,
+            table="outcomes",
+            decode=lambda values: _decode("outcomes", values),
+            check=tables.check_outcomes,
             shape=tables.outcomes,
         ),
         "weir.dead-letters": Stream(
-            table="dead_letters", decode=lambda values: _decode("dead_letters", values),
+            table="dead_letters",
+            decode=lambda values: _decode("dead_letters", values),
             shape=lambda rows, log, offsets, _ms: tables.dead_letters(rows, log, offsets),
             sources=("source_topic", "source_partition"),
         ),
         "weir.ledger": Stream(
-            table="ledger", decode=lambda values: _decode("ledger", values),
+            table="ledger",
+            decode=lambda values: _decode("ledger", values),
             shape=lambda rows, log, offsets, _ms: tables.ledger(rows, log, offsets),
         ),
     }
@@ -68,4 +72,3 @@ class Group:
         for chunk in done:
             self.book.ack(chunk.first, chunk.last)
         self.committed = self.book.committable or self.committed
-

@@ -41,7 +41,11 @@ def prediction_id(partition: int, offset: int, variant: str = "champion") -> str
 
 
 def predictions(
-    partition: int, offsets: list[int], variant: str = "champion", inputs: int = len(INPUTS), views: int = len(VIEWS),
+    partition: int,
+    offsets: list[int],
+    variant: str = "champion",
+    inputs: int = len(INPUTS),
+    views: int = len(VIEWS),
     digest: str = DIGEST,
 ) -> pa.RecordBatch:
     """One row an offset; score, features and ages are functions of the offset."""
@@ -52,66 +56,88 @@ def predictions(
     age = np.where(at[:, None] % 3 == 0, -1, 60 + np.zeros((1, views), np.int64)).astype("<i4")
     status = np.where(age == -1, 3, 1).astype("u1")
     constant = {
-        "service": SERVICE, "model": "flights", "version": "1", "digest": digest, "variant": variant, "tenant": "t",
-        "team": "", "source_topic": REQUESTS, "batch_closed_by": "rows",
+        "service": SERVICE,
+        "model": "flights",
+        "version": "1",
+        "digest": digest,
+        "variant": variant,
+        "tenant": "t",
+        "team": "",
+        "source_topic": REQUESTS,
+        "batch_closed_by": "rows",
     }
     counts = dict.fromkeys(("wait_us", "decode_us", "lookup_us", "run_us", "batch_rows"), 11)
-    return pa.RecordBatch.from_pydict({
-        "prediction_id": [prediction_id(partition, offset, variant) for offset in offsets],
-        "request_id": [f"r{partition}-{offset}" for offset in offsets],
-        **{name: pa.repeat(value, n) for name, value in constant.items()},
-        "score": pa.array(((at * 7919) % 997 / 997).astype(np.float32)),
-        "decision": ["positive" if (offset * 7919) % 997 >= 500 else "negative" for offset in offsets],
-        "event_time": pa.array(BASE_MS + 1000 * at).cast(MS),
-        "scored_at": pa.array(BASE_MS + 1000 * at).cast(MS),
-        "source_partition": pa.array(np.full(n, partition, np.int32)),
-        "source_offset": pa.array(at),
-        "traceparent": pa.nulls(n, pa.string()),
-        "features": pa.array([row.tobytes() for row in features], pa.binary()),
-        "feature_age_s": pa.array([row.tobytes() for row in age], pa.binary()),
-        "feature_status": pa.array([row.tobytes() for row in status], pa.binary()),
-        **{name: pa.repeat(pa.scalar(value, pa.int32()), n) for name, value in counts.items()},
-    })
+    return pa.RecordBatch.from_pydict(
+        {
+            "prediction_id": [prediction_id(partition, offset, variant) for offset in offsets],
+            "request_id": [f"r{partition}-{offset}" for offset in offsets],
+            **{name: pa.repeat(value, n) for name, value in constant.items()},
+            "score": pa.array(((at * 7919) % 997 / 997).astype(np.float32)),
+            "decision": ["positive" if (offset * 7919) % 997 >= 500 else "negative" for offset in offsets],
+            "event_time": pa.array(BASE_MS + 1000 * at).cast(MS),
+            "scored_at": pa.array(BASE_MS + 1000 * at).cast(MS),
+            "source_partition": pa.array(np.full(n, partition, np.int32)),
+            "source_offset": pa.array(at),
+            "traceparent": pa.nulls(n, pa.string()),
+            "features": pa.array([row.tobytes() for row in features], pa.binary()),
+            "feature_age_s": pa.array([row.tobytes() for row in age], pa.binary()),
+            "feature_status": pa.array([row.tobytes() for row in status], pa.binary()),
+            **{name: pa.repeat(pa.scalar(value, pa.int32()), n) for name, value in counts.items()},
+        }
+    )
 
 
 def outcomes(ids: list[str], labels: list[float], observed: list[float] | None = None) -> pa.RecordBatch:
     n = len(ids)
-    return pa.RecordBatch.from_pydict({
-        "prediction_id": ids,
-        "observed": pa.array(observed or [30.0 * label for label in labels], pa.float64()),
-        "label": pa.array(labels, pa.float32()),
-        "missed_nusd": pa.array([-50 * 10**9] * n, pa.int64()),
-        "false_alert_nusd": pa.array([-7 * 10**9] * n, pa.int64()),
-        "occurred_at": pa.array([BASE_MS] * n, pa.int64()).cast(MS),
-    })
+    return pa.RecordBatch.from_pydict(
+        {
+            "prediction_id": ids,
+            "observed": pa.array(observed or [30.0 * label for label in labels], pa.float64()),
+            "label": pa.array(labels, pa.float32()),
+            "missed_nusd": pa.array([-50 * 10**9] * n, pa.int64()),
+            "false_alert_nusd": pa.array([-7 * 10**9] * n, pa.int64()),
+            "occurred_at": pa.array([BASE_MS] * n, pa.int64()).cast(MS),
+        }
+    )
 
 
 def ledger(partition: int, spans: list[tuple[int, int]], rejected: int = 0, role: str = "scorer") -> pa.RecordBatch:
     n = len(spans)
     read = [last - first + 1 for first, last in spans]
-    return pa.RecordBatch.from_pydict({
-        "role": [role] * n, "service": [SERVICE] * n, "source_topic": [REQUESTS] * n,
-        "source_partition": pa.array([partition] * n, pa.int32()),
-        "first": pa.array([first for first, _ in spans], pa.int64()),
-        "last": pa.array([last for _, last in spans], pa.int64()),
-        "read": pa.array(read, pa.int32()),
-        "scored": pa.array([count - rejected for count in read], pa.int32()),
-        "rejected": pa.array([rejected] * n, pa.int32()),
-        "digest": [DIGEST] * n, "worker": ["w"] * n,
-        "recorded_at": pa.array([BASE_MS] * n, pa.int64()).cast(MS),
-    })
+    return pa.RecordBatch.from_pydict(
+        {
+            "role": [role] * n,
+            "service": [SERVICE] * n,
+            "source_topic": [REQUESTS] * n,
+            "source_partition": pa.array([partition] * n, pa.int32()),
+            "first": pa.array([first for first, _ in spans], pa.int64()),
+            "last": pa.array([last for _, last in spans], pa.int64()),
+            "read": pa.array(read, pa.int32()),
+            "scored": pa.array([count - rejected for count in read], pa.int32()),
+            "rejected": pa.array([rejected] * n, pa.int32()),
+            "digest": [DIGEST] * n,
+            "worker": ["w"] * n,
+            "recorded_at": pa.array([BASE_MS] * n, pa.int64()).cast(MS),
+        }
+    )
 
 
 def dead_letters(partition: int, offsets: list[int]) -> pa.RecordBatch:
     n = len(offsets)
-    return pa.RecordBatch.from_pydict({
-        "source_topic": [REQUESTS] * n, "source_partition": pa.array([partition] * n, pa.int32()),
-        "source_offset": pa.array(offsets, pa.int64()), "service": [SERVICE] * n, "stage": ["decode"] * n,
-        "reason": ["empty"] * n, "detail": [""] * n,
-        "key": pa.array([None] * n, pa.binary()),
-        "value": pa.array([b"\xff\x00" if offset % 2 else None for offset in offsets], pa.binary()),
-        "rejected_at": pa.array([BASE_MS] * n, pa.int64()).cast(MS),
-    })
+    return pa.RecordBatch.from_pydict(
+        {
+            "source_topic": [REQUESTS] * n,
+            "source_partition": pa.array([partition] * n, pa.int32()),
+            "source_offset": pa.array(offsets, pa.int64()),
+            "service": [SERVICE] * n,
+            "stage": ["decode"] * n,
+            "reason": ["empty"] * n,
+            "detail": [""] * n,
+            "key": pa.array([None] * n, pa.binary()),
+            "value": pa.array([b"\xff\x00" if offset % 2 else None for offset in offsets], pa.binary()),
+            "rejected_at": pa.array([BASE_MS] * n, pa.int64()).cast(MS),
+        }
+    )
 
 
 def encode(record: str, rows: pa.RecordBatch, schema_id: int = 7) -> list[bytes]:
@@ -122,10 +148,15 @@ def cut(source: Partition, values: list[bytes | None], bounds: list[int], fetche
     """Chunks of a log whose record i has offset i; bounds: where chunks begin, and the end."""
     return [
         Chunk(
-            source, first, end - 1,
-            pa.array(values[first:end], pa.large_binary()), pa.nulls(end - first, pa.large_binary()),
+            source,
+            first,
+            end - 1,
+            pa.array(values[first:end], pa.large_binary()),
+            pa.nulls(end - first, pa.large_binary()),
             np.arange(first, end, dtype=np.int64),
-            BASE_MS + 1000 * first, BASE_MS + 1000 * (end - 1), fetched_at_s,
+            BASE_MS + 1000 * first,
+            BASE_MS + 1000 * (end - 1),
+            fetched_at_s,
         )
         for first, end in pairwise(bounds)
         if end > first

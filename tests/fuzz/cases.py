@@ -51,17 +51,19 @@ def tried(target: str, count: int = 1) -> None:
     before = TRIED.total() // REPORT_EVERY
     TRIED[target] += count
     if TRIED.total() // REPORT_EVERY > before:
-        report()        # a run that is cut short has said how far it came
+        report()  # a run that is cut short has said how far it came
 
 
 def fuzz(target: str, at_once: int = 1, **strategies: st.SearchStrategy[Any]) -> Callable[[Any], Any]:
     """`given` with as many examples as the target has cases, `at_once` of them an example."""
     run = settings(
-        max_examples=max(1, asked(target) // at_once), deadline=None, derandomize=not LONG_CASES,
+        max_examples=max(1, asked(target) // at_once),
+        deadline=None,
+        derandomize=not LONG_CASES,
         database=DirectoryBasedExampleDatabase(HOME / "failures") if LONG_CASES else None,
         phases=[phase for phase in Phase if phase is not Phase.explain],
         suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
+    )
     return lambda test: run(given(**strategies)(test))
 
 

@@ -9,13 +9,39 @@ from typing import Final, TypeVar
 # What a decoder meets rarely: bounds of 32 and 64 bits, numbers that end nowhere, wrong branches, text that is none,
 # and the mark that Weir's decoder puts behind records.
 TOKENS: Final = (
-    b"\x00", b"\x01", b"\x02", b"\x03", b"\x04", b"\x7f", b"\x80", b"\xff",
-    b"\x80" * 9 + b"\x01", b"\x80" * 9 + b"\x02", b"\x80" * 12, b"\xff" * 9 + b"\x01", b"\xff" * 9 + b"\x7f",
-    b"\xff" * 12, b"\xfe\xff\xff\xff\x0f", b"\xff\xff\xff\xff\x0f", b"\x80\x80\x80\x80\x10", b"\x80\x80\x80\x80\x40",
-    b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f", b"\x80\x00", b"\x82\x80\x00",
-    b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc0\x80", b"\xc3\x28", b"\x00\x00\xc0\x7f", b"\x00\x00\x80\xff",
-    b"weir:end", b"weir:en", b"eir:end", b"\x00\x00\x00\x00\x07", b"\x00\x00\x00\x00\x08",
-)  # fmt: skip
+    b"\x00",
+    b"\x01",
+    b"\x02",
+    b"\x03",
+    b"\x04",
+    b"\x7f",
+    b"\x80",
+    b"\xff",
+    b"\x80" * 9 + b"\x01",
+    b"\x80" * 9 + b"\x02",
+    b"\x80" * 12,
+    b"\xff" * 9 + b"\x01",
+    b"\xff" * 9 + b"\x7f",
+    b"\xff" * 12,
+    b"\xfe\xff\xff\xff\x0f",
+    b"\xff\xff\xff\xff\x0f",
+    b"\x80\x80\x80\x80\x10",
+    b"\x80\x80\x80\x80\x40",
+    b"\xfe\xff\xff\xff\xff\xff\xff\xff\x7f",
+    b"\x80\x00",
+    b"\x82\x80\x00",
+    b"\xed\xa0\x80",
+    b"\xf4\x90\x80\x80",
+    b"\xc0\x80",
+    b"\xc3\x28",
+    b"\x00\x00\xc0\x7f",
+    b"\x00\x00\x80\xff",
+    b"weir:end",
+    b"weir:en",
+    b"eir:end",
+    b"\x00\x00\x00\x00\x07",
+    b"\x00\x00\x00\x00\x08",
+)
 
 _FEW: Final = bytes((0, 1, 2, 4, 128, 255)[octet % 6] for octet in range(256))
 
@@ -99,5 +125,16 @@ def _noise(random: Random, good: bytes, _: Sequence[bytes]) -> bytes:
 
 
 MUTATIONS: Final[tuple[Mutation, ...]] = (
-    _flip, _flip, _set, _insert, _replace_one, _replace_one, _cut, _append, _delete, _repeat, _splice, _noise,
-)  # fmt: skip
+    _flip,
+    _flip,
+    _set,
+    _insert,
+    _replace_one,
+    _replace_one,
+    _cut,
+    _append,
+    _delete,
+    _repeat,
+    _splice,
+    _noise,
+)

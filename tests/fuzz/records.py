@@ -32,11 +32,16 @@ UNREADABLE: Final = """
 """
 
 _KINDS: Final = {
-    Kind.STRING: "string", Kind.BYTES: "bytes", Kind.INT: "int", Kind.LONG: "long", Kind.FLOAT: "float",
-    Kind.DOUBLE: "double", Kind.BOOLEAN: "boolean",
+    Kind.STRING: "string",
+    Kind.BYTES: "bytes",
+    Kind.INT: "int",
+    Kind.LONG: "long",
+    Kind.FLOAT: "float",
+    Kind.DOUBLE: "double",
+    Kind.BOOLEAN: "boolean",
     Kind.TIMESTAMP_MILLIS: {"type": "long", "logicalType": "timestamp-millis"},
     Kind.TIMESTAMP_MICROS: {"type": "long", "logicalType": "timestamp-micros"},
-}  # fmt: skip
+}
 _EDGES: Final = {
     Kind.INT: (0, -1, 63, 64, -(2**31), 2**31 - 1),
     Kind.LONG: (0, -1, 2**31, 2**53 + 1, -(2**63), 2**63 - 1),
@@ -85,7 +90,7 @@ class Target:
 
     name: str
     schema: str
-    writer: str     # what record bodies are made under
+    writer: str  # what record bodies are made under
     writer_id: int
 
     @cached_property
@@ -139,7 +144,7 @@ class Target:
         assert isinstance(row, dict)
         ints = (field.name for field in self._written_fields[schema_id] if field.kind is Kind.INT)
         if any(not -(2**31) <= (row.get(name) or 0) < 2**31 for name in ints):
-            return Reason.UNDECODABLE       # the reference does not look
+            return Reason.UNDECODABLE  # the reference does not look
         return row
 
     def exact(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -154,7 +159,7 @@ class Target:
         try:
             fastavro.schemaless_writer(out, self._schemas[READER_ID], row, strict=True)
         except (ValueError, TypeError, OverflowError):
-            return False        # read, but not to be written
+            return False  # read, but not to be written
         return out.getvalue() == value[frame.HEADER_BYTES :]
 
 

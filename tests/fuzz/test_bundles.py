@@ -23,14 +23,61 @@ BOMB = "&a [x,x,x,x,x,x,x,x,x]\nb1: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\n" + "\n".jo
     f"{to}1: &{to} [{','.join([f'*{source}'] * 9)}]" for source, to in zip("bcdefgh", "cdefghi", strict=True)
 )
 WORDS = (
-    "&a ", "*a", "<<: ", "!!python/object/apply:os.system [id]", "!!binary x", "!!timestamp 1", "2001-99-99", "1e999",
-    ".nan", "-.inf", "[" * 3000, "{" * 3000, "9" * 5000, "1:60:60", "0b2", "\t", "\0", "\x85", "? ", "- ", ": ", "|\n",
-    "---\n", "...", "%YAML 9.9\n", "{a: 1, a: 2}", "true", "~", "''",
-)  # fmt: skip
+    "&a ",
+    "*a",
+    "<<: ",
+    "!!python/object/apply:os.system [id]",
+    "!!binary x",
+    "!!timestamp 1",
+    "2001-99-99",
+    "1e999",
+    ".nan",
+    "-.inf",
+    "[" * 3000,
+    "{" * 3000,
+    "9" * 5000,
+    "1:60:60",
+    "0b2",
+    "\t",
+    "\0",
+    "\x85",
+    "? ",
+    "- ",
+    ": ",
+    "|\n",
+    "---\n",
+    "...",
+    "%YAML 9.9\n",
+    "{a: 1, a: 2}",
+    "true",
+    "~",
+    "''",
+)
 ODD = (
-    None, True, -1, 0, 2**70, 1e308, float("inf"), float("nan"), "", "x" * 3000, "abc", [], {}, ["a"], {"a": 1},
-    [[[[]]]], datetime.date(2013, 1, 1), b"bytes", {1: 2}, "category", "feature", "default", 1e-320,
-)  # fmt: skip
+    None,
+    True,
+    -1,
+    0,
+    2**70,
+    1e308,
+    float("inf"),
+    float("nan"),
+    "",
+    "x" * 3000,
+    "abc",
+    [],
+    {},
+    ["a"],
+    {"a": 1},
+    [[[[]]]],
+    datetime.date(2013, 1, 1),
+    b"bytes",
+    {1: 2},
+    "category",
+    "feature",
+    "default",
+    1e-320,
+)
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +108,15 @@ def spoilt_text(random: Random, text: str) -> bytes:
     for _ in range(random.choice((1, 1, 2, 5))):
         at = random.randrange(len(lines))
         head = lines[at].partition(":")[0]
-        lines[at] = random.choice((
-            f"{head}: {random.choice(WORDS)}", random.choice(WORDS) + lines[at], lines[at] + random.choice(WORDS),
-            lines[random.randrange(len(lines))], "  " + lines[at],
-        ))  # fmt: skip
+        lines[at] = random.choice(
+            (
+                f"{head}: {random.choice(WORDS)}",
+                random.choice(WORDS) + lines[at],
+                lines[at] + random.choice(WORDS),
+                lines[random.randrange(len(lines))],
+                "  " + lines[at],
+            )
+        )
     raw = "\n".join(lines).encode()
     return mutate.spoilt(random, raw, [raw]) if random.random() < 0.3 else raw
 
@@ -109,22 +161,40 @@ def test_any_file_of_a_bundle_is_read_or_refused(bundle, seed, name, renamed):
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("text", [
-    f"a1: {BOMB}\nformat: *i\n",
-    f"a1: {BOMB}\nformat: 1\nsignature: {{inputs: [{{name: x, ref: x, source: *i}}]}}\n",
-    f"a1: {BOMB}\nformat: 1\nsignature: *i\n", "format: 1\nmetrics: &m {a: *m}\n", "format: " + "[" * 100_000,
-    "format: " + "9" * 9000, "format: 1\nname: " + "x" * (1 << 24),
-    "format: 2001-99-99",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"a1: {BOMB}\nformat: *i\n",
+        f"a1: {BOMB}\nformat: 1\nsignature: {{inputs: [{{name: x, ref: x, source: *i}}]}}\n",
+        f"a1: {BOMB}\nformat: 1\nsignature: *i\n",
+        "format: 1\nmetrics: &m {a: *m}\n",
+        "format: " + "[" * 100_000,
+        "format: " + "9" * 9000,
+        "format: 1\nname: " + "x" * (1 << 24),
+        "format: 2001-99-99",
+    ],
+)
 def test_a_manifest_that_explodes_is_refused(bundle, text):
     assert isinstance(opened(bundle, {store.MANIFEST: text.encode()}), Refused)
 
 
-@pytest.mark.parametrize(("key", "value"), [
-    ("tolerance", "abc"), ("tolerance", float("inf")), ("tolerance", float("nan")), ("tolerance", -1.0), ("service", 5),
-    ("service", ["a"]), ("metrics", 7), ("version", None), ("training_from", datetime.date(2013, 1, 1)),
-    ("format", True), ("signature", "x"), ("signature", {"inputs": []}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("tolerance", "abc"),
+        ("tolerance", float("inf")),
+        ("tolerance", float("nan")),
+        ("tolerance", -1.0),
+        ("service", 5),
+        ("service", ["a"]),
+        ("metrics", 7),
+        ("version", None),
+        ("training_from", datetime.date(2013, 1, 1)),
+        ("format", True),
+        ("signature", "x"),
+        ("signature", {"inputs": []}),
+    ],
+)
 def test_a_value_of_the_wrong_type_is_refused(bundle, key, value):
     content = yaml.safe_load((bundle / store.MANIFEST).read_text(encoding="utf-8")) | {key: value}
     assert isinstance(opened(bundle, {store.MANIFEST: yaml.dump(content).encode()}), Refused)

@@ -25,11 +25,16 @@ from tests.fuzz.test_facade import exchanged
 pytestmark = pytest.mark.filterwarnings("ignore::avro.errors.AvroWarning")
 
 
-@pytest.mark.parametrize("lines", [
-    b"POST //[ HTTP/1.1", b"POST / HTTP/1.1\r\nAuthorization: Basic \xc3\xa9",
-    b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5000,
-    b"POST /?database=%FF%00 HTTP/1.1\r\nContent-Length: 0", b"GET /?query=SELECT+1&readonly=9 HTTP/1.1",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"POST //[ HTTP/1.1",
+        b"POST / HTTP/1.1\r\nAuthorization: Basic \xc3\xa9",
+        b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5000,
+        b"POST /?database=%FF%00 HTTP/1.1\r\nContent-Length: 0",
+        b"GET /?query=SELECT+1&readonly=9 HTTP/1.1",
+    ],
+)
 def test_the_embedded_clickhouse_answers(facade, lines):
     answer = exchanged(facade.port, lines + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 ")
@@ -46,15 +51,18 @@ NAN = '{"type": "record", "name": "A", "fields": [{"name": "x", "type": "double"
 SURROGATE = '{"type": "record", "name": "A", "fields": ["\\ud800"]}'
 
 
-@pytest.mark.parametrize(("method", "path", "body", "status"), [
-    ("GET", "/schemas/ids/" + "9" * 5000, b"", 404),
-    ("POST", "/subjects/" + "x" * 300 + "/versions", json.dumps({"schema": '"int"'}).encode(), 422),
-    ("PUT", "/config/" + "x" * 300, b'{"compatibility": "NONE"}', 422),
-    ("POST", "/subjects/a/versions", json.dumps({"schema": NAN}).encode(), 422),
-    ("POST", "/subjects/a/versions", json.dumps({"schema": SURROGATE}).encode(), 422),
-    ("POST", "/subjects/a/versions", json.dumps({"schema": "[" * 5000}).encode(), 422),
-    ("POST", "/subjects/a/versions", b"[" * 100_000, 422),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/schemas/ids/" + "9" * 5000, b"", 404),
+        ("POST", "/subjects/" + "x" * 300 + "/versions", json.dumps({"schema": '"int"'}).encode(), 422),
+        ("PUT", "/config/" + "x" * 300, b'{"compatibility": "NONE"}', 422),
+        ("POST", "/subjects/a/versions", json.dumps({"schema": NAN}).encode(), 422),
+        ("POST", "/subjects/a/versions", json.dumps({"schema": SURROGATE}).encode(), 422),
+        ("POST", "/subjects/a/versions", json.dumps({"schema": "[" * 5000}).encode(), 422),
+        ("POST", "/subjects/a/versions", b"[" * 100_000, 422),
+    ],
+)
 def test_the_registry_answers(registry, method, path, body, status):
     answer = registry.request(method, path, content=body)
     assert answer.status_code == status
@@ -72,12 +80,16 @@ def _parquet(table: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-@pytest.mark.parametrize("change", [
-    lambda table: table.drop_columns("amount"), lambda table: table.slice(0, 0),
-    lambda table: table.set_column(0, "amount", pa.array(["x"] * len(table))),
-    lambda table: pa.table({name: np.zeros(store.GOLDEN_ROWS_MAX + 1) for name in table.column_names}),
-    lambda table: table.set_column(0, "amount", pa.array([[1.0]] * len(table))),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda table: table.drop_columns("amount"),
+        lambda table: table.slice(0, 0),
+        lambda table: table.set_column(0, "amount", pa.array(["x"] * len(table))),
+        lambda table: pa.table({name: np.zeros(store.GOLDEN_ROWS_MAX + 1) for name in table.column_names}),
+        lambda table: table.set_column(0, "amount", pa.array([[1.0]] * len(table))),
+    ],
+)
 def test_golden_rows_that_cannot_be_scored_are_refused(bundle, change):
     table = pq.read_table(bundle / store.GOLDEN)
     assert isinstance(opened(bundle, {store.GOLDEN: _parquet(change(table))}), Refused)
@@ -102,11 +114,14 @@ def graph(nodes: list[onnx.NodeProto], width: int) -> bytes:
     return helper.make_model(body, opset_imports=[helper.make_opsetid("", 18)], ir_version=10).SerializeToString()
 
 
-@pytest.mark.parametrize("model", [
-    graph([helper.make_node("Identity", ["x"], ["score"])], 2**31),           # a terabyte to warm up
-    graph([helper.make_node("ReduceMax", ["x"], ["score"])], 4),              # one score for all rows
-    graph([helper.make_node("Reshape", ["x", "three"], ["score"])], 4),       # fails on any other number of rows
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "model",
+    [
+        graph([helper.make_node("Identity", ["x"], ["score"])], 2**31),  # a terabyte to warm up
+        graph([helper.make_node("ReduceMax", ["x"], ["score"])], 4),  # one score for all rows
+        graph([helper.make_node("Reshape", ["x", "three"], ["score"])], 4),  # fails on any other number of rows
+    ],
+)
 def test_a_graph_that_is_not_what_it_says_is_refused(tmp_path, bundle, model):
     path = tmp_path / "model.onnx"
     path.write_bytes(model)

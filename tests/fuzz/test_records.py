@@ -13,7 +13,7 @@ from weir.wire import frame
 from tests.fuzz import mutate, records
 from tests.fuzz.cases import fuzz, seeds, tried
 
-AT_ONCE = 200       # records of one call of the decoder: enough for the halving to have work
+AT_ONCE = 200  # records of one call of the decoder: enough for the halving to have work
 SLICED = b"\0\0\0\0\x07 from another batch"
 
 
@@ -30,7 +30,7 @@ def tried_at_once(target, seed):
     try:
         records.check(target, values, decoded(target, values, random.choice((0, 0, 3))))
     except AssertionError:
-        for value in values:        # alone, if it fails alone: the shortest way to see it
+        for value in values:  # alone, if it fails alone: the shortest way to see it
             records.check(target, [value], decoded(target, [value], 0))
         raise
 

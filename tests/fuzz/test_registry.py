@@ -17,10 +17,21 @@ from tests.fuzz.cases import fuzz, seeds, tried
 pytestmark = pytest.mark.filterwarnings("ignore::avro.errors.AvroWarning")
 
 ROUTES = (
-    "/", "/subjects", "/subjects/{s}/versions", "/subjects/{s}", "/subjects/{s}/versions/{v}", "/config", "/config/{s}",
-    "/subjects/{s}/versions/{v}/schema", "/schemas/types", "/schemas/ids/{i}", "/schemas/ids/{i}/schema",
-    "/schemas/ids/{i}/versions", "/compatibility/subjects/{s}/versions", "/compatibility/subjects/{s}/versions/{v}",
-)  # fmt: skip
+    "/",
+    "/subjects",
+    "/subjects/{s}/versions",
+    "/subjects/{s}",
+    "/subjects/{s}/versions/{v}",
+    "/config",
+    "/config/{s}",
+    "/subjects/{s}/versions/{v}/schema",
+    "/schemas/types",
+    "/schemas/ids/{i}",
+    "/schemas/ids/{i}/schema",
+    "/schemas/ids/{i}/versions",
+    "/compatibility/subjects/{s}/versions",
+    "/compatibility/subjects/{s}/versions/{v}",
+)
 SUBJECTS = ("a-value", "a-value", "b", "weir.outcomes-value", "%2F", "..", "%00", "x" * 300, "%ff", "%ed%a0%80", " ")
 VERSIONS = ("1", "latest", "-1", "0", "99999999999999999999", "9" * 5000, "٣", "x", "%00")
 IDS = ("1", "0", "-1", "2147483647", "9" * 5000, "x")
@@ -28,12 +39,18 @@ SCHEMAS = (
     '{"type": "record", "name": "A", "fields": [{"name": "x", "type": "long"}]}',
     '{"type": "record", "name": "A", "fields": [{"name": "x", "type": "double", "default": NaN}]}',
     '{"type": "record", "name": "A", "fields": [{"name": "a", "type": ["null", "A"], "default": null}]}',
-    '"string"', '["null", "int"]', '{"type": "enum", "name": "E", "symbols": ["a"]}',
+    '"string"',
+    '["null", "int"]',
+    '{"type": "enum", "name": "E", "symbols": ["a"]}',
     '{"type": "fixed", "name": "F", "size": 4}',
-    '{"type": "map", "values": "int"}', '{"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 2}',
-    '{"type": "record", "name": "A", "fields": [{"name": "x", "type": "string", "default": "\\ud800"}]}', "[" * 5000,
-    "9" * 5000, '{"type": {"type": {"type": "int"}}}', '{"type": "array", "items": ' * 300 + '"int"' + "}" * 300,
-)  # fmt: skip
+    '{"type": "map", "values": "int"}',
+    '{"type": "bytes", "logicalType": "decimal", "precision": 4, "scale": 2}',
+    '{"type": "record", "name": "A", "fields": [{"name": "x", "type": "string", "default": "\\ud800"}]}',
+    "[" * 5000,
+    "9" * 5000,
+    '{"type": {"type": {"type": "int"}}}',
+    '{"type": "array", "items": ' * 300 + '"int"' + "}" * 300,
+)
 ODD = (None, True, 0, -1, 1e400, "", "x", [], {}, ["null"], {"type": "int"}, "long", "record", "\ud800", [[]])
 
 
@@ -67,10 +84,15 @@ def request(random: Random) -> tuple[str, str, bytes]:
         path += "?" + random.choice(("verbose=true", "verbose=" + "x" * 1000, "%", "a&b=%zz"))
     body: object = {"schema": spoilt_schema(random)}
     if random.random() < 0.3:
-        body = random.choice((
-            {"schema": random.choice(ODD)}, {"schemaType": "JSON"}, {"compatibility": random.choice(("NONE", *ODD))},
-            {"schema": '"int"', "references": [1]}, *ODD,
-        ))  # fmt: skip
+        body = random.choice(
+            (
+                {"schema": random.choice(ODD)},
+                {"schemaType": "JSON"},
+                {"compatibility": random.choice(("NONE", *ODD))},
+                {"schema": '"int"', "references": [1]},
+                *ODD,
+            )
+        )
     raw = json.dumps(body).encode()
     if random.random() < 0.15:
         raw = random.choice((mutate.spoilt(random, raw, [raw]), b"[" * 100_000, b"\xff\xfe", b"9" * 5000))
@@ -84,7 +106,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def client(folder):
-    with TestClient(app(Store(examples.SCHEMAS, folder / "state"))) as running:     # raises what an endpoint raises
+    with TestClient(app(Store(examples.SCHEMAS, folder / "state"))) as running:  # raises what an endpoint raises
         yield running
 
 

@@ -80,8 +80,12 @@ def test_all_examples_of_a_record_in_one_batch(record):
 
 def test_examples_use_every_reason_of_the_decode_stage():
     assert {example.reason for example in REJECTED if example.stage == "decode"} == {
-        "empty", "oversized", "bad_frame", "unknown_schema", "undecodable",
-    }  # fmt: skip
+        "empty",
+        "oversized",
+        "bad_frame",
+        "unknown_schema",
+        "undecodable",
+    }
 
 
 @pytest.mark.parametrize("record", examples.RECORDS)

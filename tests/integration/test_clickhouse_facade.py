@@ -31,8 +31,11 @@ class Facade:
     def __init__(self, path, port: int, **environment: str) -> None:
         self.port = port
         self.child = leash.start(
-            "facade", [*COMMAND, "--path", str(path), "--port", str(port), "--body-mib", str(BODY_MIB)],
-            log=path / "facade.log", environment=environment, grace_s=30,
+            "facade",
+            [*COMMAND, "--path", str(path), "--port", str(port), "--body-mib", str(BODY_MIB)],
+            log=path / "facade.log",
+            environment=environment,
+            grace_s=30,
         )
         until(self.ready, 30, "the facade")
 
@@ -77,11 +80,17 @@ def basic(name: str, password: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()}
 
 
-@pytest.mark.parametrize("headers", [
-    {}, {"X-ClickHouse-Key": "owner's "}, {"X-ClickHouse-User": "nobody", "X-ClickHouse-Key": "owner's"},
-    {"X-ClickHouse-User": "default", "X-ClickHouse-Key": "reader's"}, basic("default", "x"),
-    {"Authorization": "Basic ?"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-ClickHouse-Key": "owner's "},
+        {"X-ClickHouse-User": "nobody", "X-ClickHouse-Key": "owner's"},
+        {"X-ClickHouse-User": "default", "X-ClickHouse-Key": "reader's"},
+        basic("default", "x"),
+        {"Authorization": "Basic ?"},
+    ],
+)
 def test_wrong_credentials_are_refused(facade, headers):
     status, text, got = facade.ask(body=b"SELECT 1", headers=headers)
     assert (status, got["X-ClickHouse-Exception-Code"]) == (403, "516")
@@ -94,11 +103,17 @@ def test_three_ways_to_say_who_one_is(facade):
     assert facade.ask(body=b"SELECT 1")[:2] == (200, b"1\n")
 
 
-@pytest.mark.parametrize("statement", [
-    b"INSERT INTO default.lines FORMAT TSV\n1\tx\n", b"INSERT INTO default.lines VALUES (1, 'x')",
-    b"DROP TABLE default.lines", b"SET readonly = 0", b"SET max_execution_time = 0",
-    b"SELECT 1 SETTINGS max_execution_time = 0",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "statement",
+    [
+        b"INSERT INTO default.lines FORMAT TSV\n1\tx\n",
+        b"INSERT INTO default.lines VALUES (1, 'x')",
+        b"DROP TABLE default.lines",
+        b"SET readonly = 0",
+        b"SET max_execution_time = 0",
+        b"SELECT 1 SETTINGS max_execution_time = 0",
+    ],
+)
 def test_the_reader_can_only_read(facade, statement):
     status, _, got = facade.ask(path="/?session_id=r&readonly=0", body=statement, headers=READER)
     assert (status, got["X-ClickHouse-Exception-Code"]) == (403, "164")
@@ -159,19 +174,22 @@ def request(headers: str, body: bytes = b"") -> bytes:
     return f"POST / HTTP/1.1\r\nHost: x\r\n{login}{headers}\r\n\r\n".encode() + body
 
 
-@pytest.mark.parametrize(("sent", "status"), [
-    (request("Transfer-Encoding: chunked", b"-1\r\nSELECT 1"), b"400"),
-    (request("Transfer-Encoding: chunked", b"zz\r\nSELECT 1"), b"400"),
-    (request("Transfer-Encoding: chunked", b"8\r\nSELECT 1XX0\r\n\r\n"), b"400"),
-    (request("Transfer-Encoding: chunked", b"8\r\nSELECT"), b"400"),
-    (request("Transfer-Encoding: chunked", b"FFFFFFF\r\nSELECT"), b"413"),
-    (request("Transfer-Encoding: gzip", b"SELECT 1"), b"411"),
-    (request("Content-Length: -1", b"SELECT 1"), b"411"),
-    (request("Content-Length: 1e3", b"SELECT 1"), b"411"),
-    (request("Content-Length: 9", b"SELECT 1"), b"400"),
-    (request("Content-Length: 999999999", b"SELECT 1"), b"413"),
-    (request("Content-Length: 9", b"SELECT \xff\xfe"), b"400"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (request("Transfer-Encoding: chunked", b"-1\r\nSELECT 1"), b"400"),
+        (request("Transfer-Encoding: chunked", b"zz\r\nSELECT 1"), b"400"),
+        (request("Transfer-Encoding: chunked", b"8\r\nSELECT 1XX0\r\n\r\n"), b"400"),
+        (request("Transfer-Encoding: chunked", b"8\r\nSELECT"), b"400"),
+        (request("Transfer-Encoding: chunked", b"FFFFFFF\r\nSELECT"), b"413"),
+        (request("Transfer-Encoding: gzip", b"SELECT 1"), b"411"),
+        (request("Content-Length: -1", b"SELECT 1"), b"411"),
+        (request("Content-Length: 1e3", b"SELECT 1"), b"411"),
+        (request("Content-Length: 9", b"SELECT 1"), b"400"),
+        (request("Content-Length: 999999999", b"SELECT 1"), b"413"),
+        (request("Content-Length: 9", b"SELECT \xff\xfe"), b"400"),
+    ],
+)
 def test_malformed_bodies_get_an_answer_and_no_hang(facade, sent, status):
     answer = facade.raw(sent)
     assert answer.split()[1] == status, answer
@@ -186,13 +204,20 @@ def test_a_body_above_the_bound_gets_its_answer(facade):
     assert b"above 1048576 bytes" in text
 
 
-@pytest.mark.parametrize(("path", "headers", "body", "code"), [
-    ("/?compress=1", {}, b"SELECT 1", "48"),
-    ("/", {"Content-Encoding": "br"}, b"SELECT 1", "89"),
-    ("/?readonly=3", {}, b"SELECT 1", "36"),
-    ("/", {"Content-Type": "multipart/form-data; boundary=b"},
-     b"--b\r\nContent-Disposition: form-data; name=\"t\"; filename=\"t\"\r\n\r\n1\r\n--b--\r\n", "48"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("path", "headers", "body", "code"),
+    [
+        ("/?compress=1", {}, b"SELECT 1", "48"),
+        ("/", {"Content-Encoding": "br"}, b"SELECT 1", "89"),
+        ("/?readonly=3", {}, b"SELECT 1", "36"),
+        (
+            "/",
+            {"Content-Type": "multipart/form-data; boundary=b"},
+            b'--b\r\nContent-Disposition: form-data; name="t"; filename="t"\r\n\r\n1\r\n--b--\r\n',
+            "48",
+        ),
+    ],
+)
 def test_what_is_not_served_is_said(facade, path, headers, body, code):
     assert facade.ask(path=path, body=body, extra=headers)[2]["X-ClickHouse-Exception-Code"] == code
 
@@ -226,8 +251,10 @@ def test_a_stopped_facade_finishes_what_runs_and_keeps_its_rows(tmp_path):
     first = Facade(tmp_path, free_port())
     first.ask(body=b"CREATE TABLE default.kept (n UInt64) ENGINE = MergeTree ORDER BY n")
     answers = []
-    slow = (b"INSERT INTO default.kept SELECT number FROM numbers(30) WHERE sleepEachRow(0.05) = 0 "
-            b"SETTINGS max_block_size = 1")  # fmt: skip
+    slow = (
+        b"INSERT INTO default.kept SELECT number FROM numbers(30) WHERE sleepEachRow(0.05) = 0 "
+        b"SETTINGS max_block_size = 1"
+    )
     running = threading.Thread(target=lambda: answers.append(first.ask(body=slow)[0]))
     running.start()
     busy = b"SELECT count() FROM system.processes WHERE query LIKE 'INSERT INTO default.kept%'"
@@ -242,16 +269,22 @@ def test_a_stopped_facade_finishes_what_runs_and_keeps_its_rows(tmp_path):
 
 def test_a_directory_serves_one_process(facade, tmp_path_factory):
     path = str(facade.child.log.parent)
-    done = subprocess.run([*COMMAND, "--path", path, "--port", "0"],
-                          capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
+    done = subprocess.run(
+        [*COMMAND, "--path", path, "--port", "0"], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 1
     assert "chDB cannot open its directory" in done.stderr
     assert path in done.stderr
 
 
 def test_a_taken_port_is_named(facade, tmp_path):
-    done = subprocess.run([*COMMAND, "--path", str(tmp_path), "--port", str(facade.port)],
-                          capture_output=True, text=True, timeout=60, check=False)  # fmt: skip
+    done = subprocess.run(
+        [*COMMAND, "--path", str(tmp_path), "--port", str(facade.port)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 1
     assert done.stderr.startswith("the embedded ClickHouse cannot listen: Address already in use")
     assert f"127.0.0.1:{facade.port}" in done.stderr
@@ -259,23 +292,37 @@ def test_a_taken_port_is_named(facade, tmp_path):
 
 def test_beyond_this_machine_only_with_passwords(tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != PASSWORD_VARIABLE}
-    done = subprocess.run([*COMMAND, "--path", str(tmp_path), "--port", "0", "--host", "0.0.0.0"],
-                          capture_output=True, text=True, timeout=60, check=False, env=environment)  # fmt: skip
+    done = subprocess.run(
+        [*COMMAND, "--path", str(tmp_path), "--port", "0", "--host", "0.0.0.0"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=environment,
+    )
     assert done.returncode == 1
     assert "users without a password (default, reader)" in done.stderr
 
 
-@pytest.mark.parametrize(("query", "body", "sql", "name", "data"), [
-    (b"INSERT INTO t FORMAT Arrow", b"ARROW1;", b"INSERT INTO t", "Arrow", b"ARROW1;"),
-    (b"", b"INSERT INTO t (a) FORMAT JSONEachRow {\"a\": 1}", b"INSERT INTO t (a)", "JSONEachRow", b'{"a": 1}'),
-    (b"", b"-- x FORMAT y\nINSERT INTO `FORMAT z` FORMAT CSV\r\n1", b"-- x FORMAT y\nINSERT INTO `FORMAT z`",
-     "CSV", b"1"),
-    (b"INSERT INTO t VALUES", b"(1, ' FORMAT CSV')", b"INSERT INTO t VALUES\n(1, ' FORMAT CSV')", "TSV", None),
-    (b"", b"INSERT INTO t SELECT 'FORMAT x'", b"INSERT INTO t SELECT 'FORMAT x'", "TSV", None),
-    (b"", b"SELECT 1 FORMAT Native SETTINGS a = 1;", b"SELECT 1 FORMAT Native SETTINGS a = 1;", "Native", None),
-    (b"", b"SELECT a FORMAT, b FROM t", b"SELECT a FORMAT, b FROM t", "TSV", None),
-    (b"", b"SELECT 'it''s \\' FORMAT CSV'", b"SELECT 'it''s \\' FORMAT CSV'", "TSV", None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("query", "body", "sql", "name", "data"),
+    [
+        (b"INSERT INTO t FORMAT Arrow", b"ARROW1;", b"INSERT INTO t", "Arrow", b"ARROW1;"),
+        (b"", b'INSERT INTO t (a) FORMAT JSONEachRow {"a": 1}', b"INSERT INTO t (a)", "JSONEachRow", b'{"a": 1}'),
+        (
+            b"",
+            b"-- x FORMAT y\nINSERT INTO `FORMAT z` FORMAT CSV\r\n1",
+            b"-- x FORMAT y\nINSERT INTO `FORMAT z`",
+            "CSV",
+            b"1",
+        ),
+        (b"INSERT INTO t VALUES", b"(1, ' FORMAT CSV')", b"INSERT INTO t VALUES\n(1, ' FORMAT CSV')", "TSV", None),
+        (b"", b"INSERT INTO t SELECT 'FORMAT x'", b"INSERT INTO t SELECT 'FORMAT x'", "TSV", None),
+        (b"", b"SELECT 1 FORMAT Native SETTINGS a = 1;", b"SELECT 1 FORMAT Native SETTINGS a = 1;", "Native", None),
+        (b"", b"SELECT a FORMAT, b FROM t", b"SELECT a FORMAT, b FROM t", "TSV", None),
+        (b"", b"SELECT 'it''s \\' FORMAT CSV'", b"SELECT 'it''s \\' FORMAT CSV'", "TSV", None),
+    ],
+)
 def test_statements_are_taken_apart(query, body, sql, name, data):
     found = parse(query, body, "TSV")
     assert (found.sql, found.format, found.data) == (sql, name, data)

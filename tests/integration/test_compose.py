@@ -97,9 +97,13 @@ def test_every_variable_is_a_setting_and_settings_accept_them(compose):
     for name in WORKERS | {"setup"}:
         environment = compose["services"][name]["environment"]
         assert set(environment) - {"WEIR_SECRETS_DIR"} <= FIELDS, name
-        Settings(**{
-            key.removeprefix("WEIR_").lower(): value for key, value in environment.items() if key != "WEIR_SECRETS_DIR"
-        })
+        Settings(
+            **{
+                key.removeprefix("WEIR_").lower(): value
+                for key, value in environment.items()
+                if key != "WEIR_SECRETS_DIR"
+            }
+        )
     used = {found[1] for found in VARIABLE.finditer((ROOT / "docker-compose.yml").read_text())}
     assert used <= FIELDS
 
@@ -121,7 +125,8 @@ def test_secrets_are_made_by_the_script_once_and_are_what_services_read(compose,
     assert {secret["file"].rpartition("/")[2] for secret in compose["secrets"].values()} == set(made)
     used = {
         item if isinstance(item, str) else item["source"]
-        for service in compose["services"].values() for item in service.get("secrets", [])
+        for service in compose["services"].values()
+        for item in service.get("secrets", [])
     }
     assert used == set(compose["secrets"])
     assert {name.upper() for name in used if name.startswith("weir_")} <= FIELDS
@@ -179,8 +184,10 @@ def test_worker_images_hold_no_training_library():
 
 
 def test_image_locks_pin_what_the_project_pins():
-    pins = {name: set(re.findall(r"^([a-z0-9-]+==[^ ;]+)", (ROOT / name).read_text(), re.M))
-            for name in ("requirements.lock", "infra/worker.lock", "infra/gpu.lock")}
+    pins = {
+        name: set(re.findall(r"^([a-z0-9-]+==[^ ;]+)", (ROOT / name).read_text(), re.M))
+        for name in ("requirements.lock", "infra/worker.lock", "infra/gpu.lock")
+    }
     assert pins["infra/worker.lock"] <= pins["requirements.lock"], "run `make lock`"
     assert pins["infra/worker.lock"] <= pins["infra/gpu.lock"], "run `make lock`"
 

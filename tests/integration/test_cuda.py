@@ -25,16 +25,29 @@ FEATURES = 30
 def stump() -> onnx.ModelProto:
     """One tree of one split, and a sigmoid: float32[n, 30] -> float32[n, 1]."""
     tree = helper.make_node(
-        "TreeEnsembleRegressor", ["x"], ["raw"], domain="ai.onnx.ml", n_targets=1,
-        nodes_treeids=[0, 0, 0], nodes_nodeids=[0, 1, 2], nodes_featureids=[3, 0, 0], nodes_values=[0.5, 0.0, 0.0],
-        nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"], nodes_truenodeids=[1, 0, 0], nodes_falsenodeids=[2, 0, 0],
-        target_treeids=[0, 0], target_nodeids=[1, 2], target_ids=[0, 0], target_weights=[-1.0, 1.0],
-    )  # fmt: skip
+        "TreeEnsembleRegressor",
+        ["x"],
+        ["raw"],
+        domain="ai.onnx.ml",
+        n_targets=1,
+        nodes_treeids=[0, 0, 0],
+        nodes_nodeids=[0, 1, 2],
+        nodes_featureids=[3, 0, 0],
+        nodes_values=[0.5, 0.0, 0.0],
+        nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"],
+        nodes_truenodeids=[1, 0, 0],
+        nodes_falsenodeids=[2, 0, 0],
+        target_treeids=[0, 0],
+        target_nodeids=[1, 2],
+        target_ids=[0, 0],
+        target_weights=[-1.0, 1.0],
+    )
     body = helper.make_graph(
-        [tree, helper.make_node("Sigmoid", ["raw"], ["score"])], "stump",
+        [tree, helper.make_node("Sigmoid", ["raw"], ["score"])],
+        "stump",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, FEATURES])],
         [helper.make_tensor_value_info("score", TensorProto.FLOAT, [None, 1])],
-    )  # fmt: skip
+    )
     opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)]
     return helper.make_model(body, opset_imports=opsets, ir_version=10)
 

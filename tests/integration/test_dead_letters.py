@@ -29,10 +29,16 @@ from tests.sql.databases import aged
 from tests.waiting import until
 
 GOOD = 40
-READY_S = 90.0                         # five processes start on two cores, and the machine may be busy
+READY_S = 90.0  # five processes start on two cores, and the machine may be busy
 WHOLE = {
-    "request_id": "written-anew", "event_time": "2013-07-01T00:00:00+00:00", "tenant": "t", "team": "risk",
-    "customer": "customer-1", "amount": 12.5, "items": 3, "channel": "web",
+    "request_id": "written-anew",
+    "event_time": "2013-07-01T00:00:00+00:00",
+    "tenant": "t",
+    "team": "risk",
+    "customer": "customer-1",
+    "amount": 12.5,
+    "items": 3,
+    "channel": "web",
 }
 
 
@@ -41,8 +47,10 @@ class Command:
 
     def __init__(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
         self.environment = service.stack.environment | {
-            "WEIR_SERVICE": service.name, "WEIR_BUNDLE": str(service.bundle), "COLUMNS": "220",
-        }  # fmt: skip
+            "WEIR_SERVICE": service.name,
+            "WEIR_BUNDLE": str(service.bundle),
+            "COLUMNS": "220",
+        }
         for name, value in self.environment.items():
             monkeypatch.setenv(name, value)
 
@@ -77,9 +85,11 @@ def spoiled(service: Service) -> list[bytes | None]:
 def check_listed(command: Command) -> None:
     groups = {group["reason"]: group for group in json.loads(command("list", "--json").stdout)}
     assert {reason: (group["letters"], group["open"]) for reason, group in groups.items()} == {
-        Reason.BAD_FRAME: (1, 1), Reason.NOT_A_NUMBER: (1, 1), Reason.PAST_DEADLINE: (1, 1),
+        Reason.BAD_FRAME: (1, 1),
+        Reason.NOT_A_NUMBER: (1, 1),
+        Reason.PAST_DEADLINE: (1, 1),
         Reason.UNKNOWN_CATEGORY: (1, 1),
-    }  # fmt: skip
+    }
     assert "not_a_number" in command("list").stdout
     assert json.loads(command("list", "--json", "--reason", "empty").stdout) == []
 

@@ -76,8 +76,11 @@ def test_another_process_has_the_same_settings(stack, monkeypatch):
     stack.forget(child)
     shown = subprocess.run(
         [sys.executable, "-c", "from weir.settings import load; print(load().model_dump_json())"],
-        capture_output=True, text=True, check=True, env={**stack.environment, "PATH": ""},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**stack.environment, "PATH": ""},
+    )
     assert shown.stdout.strip() == stack.settings.model_dump_json()
 
 

@@ -40,18 +40,30 @@ WITH_POLICIES = Signature(
         *SIGNATURE.inputs,
         Input(name="spend", source=Source.FEATURE, ref="customer_recent__spend", on_missing=Policy.USE),
         Input(
-            name="visits", source=Source.FEATURE, ref="customer_recent__visits", on_missing=Policy.DEFAULT,
-            on_unavailable=Policy.DEFAULT, default=-7.0,
+            name="visits",
+            source=Source.FEATURE,
+            ref="customer_recent__visits",
+            on_missing=Policy.DEFAULT,
+            on_unavailable=Policy.DEFAULT,
+            default=-7.0,
         ),
         Input(
-            name="returns", source=Source.FEATURE, ref="shop_recent__returns", on_missing=Policy.DEFAULT, default=0.0,
+            name="returns",
+            source=Source.FEATURE,
+            ref="shop_recent__returns",
+            on_missing=Policy.DEFAULT,
+            default=0.0,
             on_unavailable=Policy.REJECT,
         ),
     ),
-)  # fmt: skip
+)
 # The budget is that of a busy machine: a healthy Redis must always answer within it.
 QUICK = {
-    "cache_ttl_s": 0.05, "lookup_budget_ms": 500, "lookup_failures": 2, "lookup_retry_s": 0.2, "dead_letter_limit": 1.0,
+    "cache_ttl_s": 0.05,
+    "lookup_budget_ms": 500,
+    "lookup_failures": 2,
+    "lookup_retry_s": 0.2,
+    "dead_letter_limit": 1.0,
 }
 
 
@@ -70,11 +82,16 @@ def fill(settings: Settings, version: float) -> None:
     customers = np.array([[100 * version + i, version] for i in range(17)], np.float32)
     shops = np.full((5, 1), version, np.float32)
     store = open_store(settings)
-    store.write_many([
-        Write(VIEW, [encode_key((f"customer-{i}",)) for i in range(17)],
-              layout_of(VIEW).pack_floats(customers, event_us.repeat(17))),
-        Write(SHOP, [encode_key((i,)) for i in range(5)], layout_of(SHOP).pack_floats(shops, event_us.repeat(5))),
-    ])
+    store.write_many(
+        [
+            Write(
+                VIEW,
+                [encode_key((f"customer-{i}",)) for i in range(17)],
+                layout_of(VIEW).pack_floats(customers, event_us.repeat(17)),
+            ),
+            Write(SHOP, [encode_key((i,)) for i in range(5)], layout_of(SHOP).pack_floats(shops, event_us.repeat(5))),
+        ]
+    )
     store.close()
 
 
@@ -145,7 +162,7 @@ def check_outages(service: Service, server: RedisServer, settings: Settings, chi
     assert breaker(port) == 0
     server.kill()
     check_away(rows, 1, port)
-    server.start()                                     # empty, as a replica that lost its memory
+    server.start()  # empty, as a replica that lost its memory
     fill(settings, 2)
     check_well(rows, 2)
     until(lambda: rows.answer("customer-3", 1) and breaker(port) == 0, START_S, "a closed breaker")
@@ -165,7 +182,10 @@ def test_a_store_that_is_killed_or_stopped_costs_freshness_and_nothing_else(
 ) -> None:
     service = Service(stack, tmp_path)
     service.bundle = tiny_bundle(
-        tmp_path / "with_policies", WITH_POLICIES, service=service.name, feature_service=PLAN.service,
+        tmp_path / "with_policies",
+        WITH_POLICIES,
+        service=service.name,
+        feature_service=PLAN.service,
         feature_fingerprint=PLAN.fingerprint,
     )
     settings = Settings(home=tmp_path / "home", online_store=server.url)

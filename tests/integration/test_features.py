@@ -25,18 +25,30 @@ from weir.telemetry import Telemetry
 SERVICE = "flight_delay_v1"
 BEGIN_US = int(datetime(2013, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
 KEYS = ("carrier", "origin", "dest", "route", "flight_number", "plane")
-EVENT = pa.schema([
-    ("kind", pa.string()), ("event_time", pa.timestamp("ms", tz="UTC")), ("carrier", pa.string()),
-    ("origin", pa.string()), ("dest", pa.string()), ("flight_number", pa.string()), ("plane", pa.string()),
-    ("delay", pa.float64()), *((name, pa.float64()) for name in WEATHER),
-])
+EVENT = pa.schema(
+    [
+        ("kind", pa.string()),
+        ("event_time", pa.timestamp("ms", tz="UTC")),
+        ("carrier", pa.string()),
+        ("origin", pa.string()),
+        ("dest", pa.string()),
+        ("flight_number", pa.string()),
+        ("plane", pa.string()),
+        ("delay", pa.float64()),
+        *((name, pa.float64()) for name in WEATHER),
+    ]
+)
 
 
 def events(*rows):
     """rows: (kind, hours after the beginning, further fields)."""
     return pa.RecordBatch.from_pylist(
-        [{"kind": kind, "event_time": BEGIN_US // 1000 + int(hours * 3_600_000), **fields}
-         for kind, hours, fields in rows], schema=EVENT)
+        [
+            {"kind": kind, "event_time": BEGIN_US // 1000 + int(hours * 3_600_000), **fields}
+            for kind, hours, fields in rows
+        ],
+        schema=EVENT,
+    )
 
 
 UA1 = {"carrier": "UA", "origin": "EWR", "dest": "IAH", "flight_number": "UA1-IAH", "plane": "N1"}
@@ -104,7 +116,8 @@ def test_the_plan_says_what_the_repository_defines_and_what_the_worker_computes(
     settings, _ = applied
     plan = feature_plan.load(settings, SERVICE)
     assert {view.name: (set(view.join_keys), set(view.features)) for view in plan.views} == {
-        name: (set(view.join_keys), set(view.features)) for name, view in VIEWS.items()}
+        name: (set(view.join_keys), set(view.features)) for name, view in VIEWS.items()
+    }
     assert [view.name for view in plan.views] == list(VIEWS)
     assert plan.views[0].ttl_s == 2 * 86_400
     assert set(plan.views[0].dtypes) == {"float32"}
@@ -120,8 +133,8 @@ def test_the_columnar_read_equals_get_online_features_by_name(applied):
     update(settings, DAY)
     ours, block = read(settings)
     assert ours["plane_recent__last_arrdelay"][0] == 31.0
-    assert np.isnan(ours["origin_weather__wind_gust"][0])   # a null of a record that is there
-    assert np.isnan(ours["flight_recent__late_21d"][1])     # nothing is there
+    assert np.isnan(ours["origin_weather__wind_gust"][0])  # a null of a record that is there
+    assert np.isnan(ours["flight_recent__late_21d"][1])  # nothing is there
     weather = [view.name for view in feature_plan.load(settings, SERVICE).views].index("origin_weather")
     assert block.found[:, weather].tolist() == [True, False, False]
     assert block.event_us[0, weather] == BEGIN_US + HOUR_US  # stale by its ttl when asked for in 2026, and still read
@@ -134,15 +147,28 @@ def test_feast_push_writes_what_the_scorer_reads_and_older_rows_change_nothing(a
 
     settings, feast = applied
     for hours, value in ((3, 9.0), (2, 4.0)):
-        feast.push("plane_recent_push", pd.DataFrame({
-            "plane": ["N1", "N9"], "last_arrdelay": [value, np.nan if hours == 3 else value],
-            "event_timestamp": [moment(hours)] * 2, "created": [moment(hours)] * 2}))
+        feast.push(
+            "plane_recent_push",
+            pd.DataFrame(
+                {
+                    "plane": ["N1", "N9"],
+                    "last_arrdelay": [value, np.nan if hours == 3 else value],
+                    "event_timestamp": [moment(hours)] * 2,
+                    "created": [moment(hours)] * 2,
+                }
+            ),
+        )
     ours, block = read(settings)
     assert ours["plane_recent__last_arrdelay"][0] == 9.0
     assert np.isnan(ours["plane_recent__last_arrdelay"][1])
     assert block.event_us[0, 6] == BEGIN_US + 3 * HOUR_US
-    pair = {"carrier": ["UA"], "origin": ["EWR"], "depdelay_3h": [1.5], "event_timestamp": [moment(1)],
-            "created": [moment(1)]}
+    pair = {
+        "carrier": ["UA"],
+        "origin": ["EWR"],
+        "depdelay_3h": [1.5],
+        "event_timestamp": [moment(1)],
+        "created": [moment(1)],
+    }
     feast.write_to_online_store("carrier_origin_recent", pd.DataFrame(pair))
     assert read(settings)[0]["carrier_origin_recent__depdelay_3h"][0] == 1.5
 
@@ -178,7 +204,9 @@ def test_the_canary_finds_a_record_that_the_two_reads_see_differently(applied, t
     canary._reader = FeatureReader.of(other, SERVICE)  # a reader of something else than Feast reads
     result = canary.compare(columns(ROWS))
     assert {(fault.column, fault.what) for fault in result.differing} >= {
-        ("plane_recent__last_arrdelay", "value"), ("plane_recent__last_arrdelay", "event time")}
+        ("plane_recent__last_arrdelay", "value"),
+        ("plane_recent__last_arrdelay", "event time"),
+    }
     worst = next(fault for fault in result.differing if fault.column == "plane_recent__last_arrdelay")
     assert (worst.keys, worst.ours, worst.feast) == (("N1",), 90.0, 31.0)
     assert look(canary, settings, telemetry) > 0
@@ -227,13 +255,14 @@ def test_a_training_row_sees_the_features_of_its_time_and_no_others(tmp_path):
 
     settings = Settings(home=tmp_path)
     feature_repository.apply(settings)
-    rows = pd.DataFrame([
-        {**ROWS[0], "event_timestamp": moment(hours)} for hours in (5.5, 1.99, 2.0, 0.99, 24 * 50, 2.0)
-    ], index=[7, 3, 9, 1, 4, 2])
+    rows = pd.DataFrame(
+        [{**ROWS[0], "event_timestamp": moment(hours)} for hours in (5.5, 1.99, 2.0, 0.99, 24 * 50, 2.0)],
+        index=[7, 3, 9, 1, 4, 2],
+    )
     rows.loc[9, "plane"] = None
     rows["label"] = [1, 2, 3, 4, 5, 6]
     empty = training_frame(settings, rows, SERVICE)
-    assert empty.filter(like="__").isna().all(axis=None)    # histories that apply made, without a row
+    assert empty.filter(like="__").isna().all(axis=None)  # histories that apply made, without a row
     hours = [BEGIN_US + hour * HOUR_US for hour in range(1, 6)]
     for view, table in history(pa.Table.from_batches([DAY]), hours).items():
         write_history(settings, view, table)
@@ -273,41 +302,61 @@ def test_what_is_no_longer_defined_is_removed_with_its_records(tmp_path):
     import pandas as pd
     from weir.edges.features import repository as feature_repository
 
-    both = SMALL.replace("/nowhere", str(tmp_path)) + """
+    both = (
+        SMALL.replace("/nowhere", str(tmp_path))
+        + """
 first = view("first", [Field(name="n", dtype=Int64), Field(name="vip", dtype=Bool)])
 second = view("second", [Field(name="x", dtype=Float32)])
 users = FeatureService(name="users", features=[first, second])
 """
+    )
     settings = repository(tmp_path, both)
     feast = feature_repository.apply(settings)
     (plan,) = feature_repository.export(settings)
     assert [(view.features, view.dtypes, view.ttl_s) for view in plan.views] == [
-        (("n", "vip"), ("int64", "bool"), 0.0), (("x",), ("float32",), 0.0)]
+        (("n", "vip"), ("int64", "bool"), 0.0),
+        (("x",), ("float32",), 0.0),
+    ]
     times = {"user_id": [1, 2], "event_timestamp": [moment(1)] * 2}
     feast.write_to_online_store("first", pd.DataFrame({**times, "n": [2**40, 3], "vip": [True, None]}))
     feast.write_to_online_store("second", pd.DataFrame({**times, "x": [1.5, 2.5]}))
     block = FeatureReader.of(settings, "users").read({"user_id": pa.array([2, 1, 3])}, 0)
-    np.testing.assert_array_equal(
-        block.values, np.float32([[3, np.nan, 2.5], [2**40, 1, 1.5], [np.nan] * 3]))
-    settings = repository(tmp_path, both.replace("second = ", "gone = ").replace(
-        "gone = view", "second = None and view").replace(", second]", "]"))
+    np.testing.assert_array_equal(block.values, np.float32([[3, np.nan, 2.5], [2**40, 1, 1.5], [np.nan] * 3]))
+    settings = repository(
+        tmp_path,
+        both.replace("second = ", "gone = ").replace("gone = view", "second = None and view").replace(", second]", "]"),
+    )
     feature_repository.apply(settings)
     (smaller,) = feature_repository.export(settings)
     assert [view.name for view in smaller.views] == ["first"]
     assert smaller.fingerprint != plan.fingerprint
-    reader = FeatureReader(ServicePlan("weir", "users", plan.views, ""), open_store(settings), max_keys=9, ttl_us=1,
-                           revalidate_on_watermark=False)
+    reader = FeatureReader(
+        ServicePlan("weir", "users", plan.views, ""),
+        open_store(settings),
+        max_keys=9,
+        ttl_us=1,
+        revalidate_on_watermark=False,
+    )
     assert reader.read({"user_id": pa.array([1])}, 0).found.tolist() == [[True, False]]
     reader.close()
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("import nowhere_to_be_found", "ModuleNotFoundError"),
-    (SMALL + 'words = view("words", [Field(name="w", dtype=String)])', "view words cannot be stored: w \\(String\\)"),
-    (SMALL + 'a = view("a", [Field(name="x", dtype=Float32)])\nusers = FeatureService(name="users", '
-             'features=[a.with_name("b")])', "another name"),
-    ("", "no feature service"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("import nowhere_to_be_found", "ModuleNotFoundError"),
+        (
+            SMALL + 'words = view("words", [Field(name="w", dtype=String)])',
+            "view words cannot be stored: w \\(String\\)",
+        ),
+        (
+            SMALL + 'a = view("a", [Field(name="x", dtype=Float32)])\nusers = FeatureService(name="users", '
+            'features=[a.with_name("b")])',
+            "another name",
+        ),
+        ("", "no feature service"),
+    ],
+)
 def test_a_repository_that_cannot_be_served_is_refused_by_name(tmp_path, text, message):
     settings = repository(tmp_path, text.replace("/nowhere", str(tmp_path)))
     with pytest.raises(Refused, match=message):

@@ -16,9 +16,9 @@ from tests.bundles import SIGNATURE, fragile_graph, tiny_bundle, weights_of
 from tests.service_under_test import START_S, Service
 from tests.waiting import until
 
-ITEMS = 1                                              # the column on which the fragile model depends
-POISON = 100                                           # within the signature's range, and beyond the model's table
-STOP_S = 90                                            # a start, on a busy machine, and a thousand calls that raise
+ITEMS = 1  # the column on which the fragile model depends
+POISON = 100  # within the signature's range, and beyond the model's table
+STOP_S = 90  # a start, on a busy machine, and a thousand calls that raise
 PLACES = [0, 77, 200, 201, 511]
 
 
@@ -53,7 +53,7 @@ def test_five_poison_rows_in_512_are_dead_letters_and_the_others_keep_their_bits
     assert [row["source_offset"] for row in found] == kept
     direct = Model(service.bundle).run(tiny.matrix(good))[kept]
     np.testing.assert_array_equal(np.array([row["score"] for row in found], np.float32), direct)
-    assert "onnxruntime" not in log                    # told once, in the dead letters
+    assert "onnxruntime" not in log  # told once, in the dead letters
 
 
 def test_a_stream_of_poison_stops_the_worker_and_loses_nothing(stack: Stack, tmp_path: Path) -> None:
@@ -69,9 +69,13 @@ def test_a_stream_of_poison_stops_the_worker_and_loses_nothing(stack: Stack, tmp
 
 def test_letters_that_raise_are_told_one_by_one_however_many_they_are(stack: Stack, tmp_path: Path) -> None:
     service = fragile_service(stack, tmp_path)
-    settings = service.settings.model_copy(update={
-        "bundle": str(service.bundle), "dead_letter_limit": 0.0, "batch_max_rows": 64,
-    })  # fmt: skip
+    settings = service.settings.model_copy(
+        update={
+            "bundle": str(service.bundle),
+            "dead_letter_limit": 0.0,
+            "batch_max_rows": 64,
+        }
+    )
     places = list(range(20, 180))
     verdicts = reevaluate.by_bundle(settings)(list(service.encoder.encode(poisoned(tiny.rows(200), places))))
     assert [place for place, verdict in enumerate(verdicts) if verdict.startswith("model_failed: ")] == places

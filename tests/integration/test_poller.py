@@ -29,7 +29,7 @@ from tests.ports import free_port
 from tests.waiting import until
 
 PARTITIONS = 4
-Where = tuple[int, int]                 # partition, offset
+Where = tuple[int, int]  # partition, offset
 
 
 @pytest.fixture(scope="module")
@@ -98,9 +98,14 @@ class Member:
         self._pace_s, self._hold = pace_s, hold
         self._ready, self._stop = threading.Event(), threading.Event()
         self.poller = Poller(
-            settings, group, [log.topic], on_ready=self._ready.set,
-            on_assigned=lambda sources: None, on_revoked=lambda sources: None, drain_s=drain_s,
-        )  # fmt: skip
+            settings,
+            group,
+            [log.topic],
+            on_ready=self._ready.set,
+            on_assigned=lambda sources: None,
+            on_revoked=lambda sources: None,
+            drain_s=drain_s,
+        )
         self._thread = threading.Thread(target=self._work)
         self.poller.start()
         self._thread.start()
@@ -179,13 +184,13 @@ def test_members_join_and_leave_under_load_and_nothing_is_lost_or_repeated(setti
         second = Member(settings, log, group, pace_s=0.02)
 
         def both_work() -> bool:
-            log.write(200)                                  # a rebalance under load: there is always work in flight
+            log.write(200)  # a rebalance under load: there is always work in flight
             return len(first.partitions) == 2 and len(rows(second.acked)) > 100
 
         with closing(second):
             until(both_work, 30, "both members at work")
             log.write(2000)
-            first.close()                                   # a clean hand-over, with most of the log unread
+            first.close()  # a clean hand-over, with most of the log unread
             until(lambda: set(rows(first.acked)) | set(rows(second.acked)) == log.offsets, 30, "every record")
             second.close()
     seen = Counter(rows(first.begun) + rows(second.begun))
@@ -238,7 +243,7 @@ def test_after_a_kill_only_what_was_not_acknowledged_is_repeated(settings: Setti
         for chunk in first.begun:
             in_order.setdefault(chunk.source.partition, []).append(chunk)
         prefix = [chunk for chunks in in_order.values() for chunk in chunks[:2]]
-        beyond = [chunk for chunks in in_order.values() for chunk in chunks[3:]]    # the third stays in flight
+        beyond = [chunk for chunks in in_order.values() for chunk in chunks[3:]]  # the third stays in flight
         for chunk in prefix + beyond:
             first.ack(chunk)
         first.close(drain=False)
@@ -255,7 +260,7 @@ def test_a_commit_never_passes_work_in_flight(settings: Settings) -> None:
     member = Member(settings, log, group, hold=True)
     with closing(member):
         until(lambda: set(rows(member.begun)) == log.offsets, 20, "everything to be begun")
-        slow = {chunk.source.partition: chunk for chunk in reversed(member.begun)}        # the first of each
+        slow = {chunk.source.partition: chunk for chunk in reversed(member.begun)}  # the first of each
         held = [slow.pop(0), slow.pop(1)]
         for chunk in member.begun:
             if chunk not in held:
@@ -318,7 +323,7 @@ def test_memory_is_bounded_however_far_behind_the_consumer_is(settings: Settings
         until(lambda: watch(lambda: time.monotonic() - since > 1.0), 5, "a second of a full poller")
         assert process.memory_info().rss - full < 16 * 2**20
         assert bounded.inflight_max_records <= max(backlogs) < limit
-        member.release()                            # what the pause threw away is fetched again
+        member.release()  # what the pause threw away is fetched again
         until(lambda: len(rows(member.acked)) >= 300_000, 60, "the whole backlog")
     assert_tiled(member.begun)
     assert Counter(rows(member.begun)) == Counter(log.offsets)
@@ -355,9 +360,14 @@ def test_records_removed_before_they_were_read_are_not_passed_over(settings: Set
         reader.close()
     ready = threading.Event()
     poller = Poller(
-        mocked, group, ["removed"], on_ready=ready.set,
-        on_assigned=lambda sources: None, on_revoked=lambda sources: None, drain_s=1.0,
-    )  # fmt: skip
+        mocked,
+        group,
+        ["removed"],
+        on_ready=ready.set,
+        on_assigned=lambda sources: None,
+        on_revoked=lambda sources: None,
+        drain_s=1.0,
+    )
     poller.start()
     try:
         assert ready.wait(20)

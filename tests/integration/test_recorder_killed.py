@@ -17,7 +17,8 @@ KILLS = 6
 
 def start(database, state, seed):
     environment = os.environ | {
-        "WEIR_CLICKHOUSE_URL": database.clickhouse_url, "WEIR_CLICKHOUSE_DATABASE": database.clickhouse_database,
+        "WEIR_CLICKHOUSE_URL": database.clickhouse_url,
+        "WEIR_CLICKHOUSE_DATABASE": database.clickhouse_database,
     }
     command = [sys.executable, "-m", "tests.doubles.recorder_process", str(state), str(seed)]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
@@ -33,7 +34,7 @@ def test_every_table_equals_the_truth_after_kill_9(client, database, tmp_path):
     for seed in range(KILLS):
         process = start(database, state, seed)
         try:
-            process.wait(chance.uniform(0.05, 0.6))     # where in its work it dies is left to chance
+            process.wait(chance.uniform(0.05, 0.6))  # where in its work it dies is left to chance
         except subprocess.TimeoutExpired:
             os.kill(process.pid, signal.SIGKILL)
             killed += 1
@@ -50,14 +51,16 @@ def test_every_table_equals_the_truth_after_kill_9(client, database, tmp_path):
     wrong = "SELECT count() FROM predictions WHERE score != toFloat32((source_offset * 7919 % 997) / 997)"
     assert client.query(wrong).first_row == (0,)
     assert client.query("SELECT count(), sum(label) FROM outcomes FINAL").first_row == (
-        rows * partitions, partitions * len(range(0, rows, 7)),
+        rows * partitions,
+        partitions * len(range(0, rows, 7)),
     )
     assert client.query(counts + f"dead_letters WHERE service = '{records.SERVICE}'").first_row == (6, 6, 12)
     assert client.query(
         "SELECT reason, count() FROM dead_letters WHERE service = '' GROUP BY reason ORDER BY reason"
     ).result_rows == [("empty", partitions), ("unknown_schema", partitions)]
     assert client.query("SELECT count(), sum(read) FROM ledger").first_row == (
-        partitions * rows // recorder_process.STEP, partitions * rows,
+        partitions * rows // recorder_process.STEP,
+        partitions * rows,
     )
     blocks = client.query(
         "SELECT countIf(number > 1 AND first != before + 1) FROM (SELECT number, first, lagInFrame(last) OVER "

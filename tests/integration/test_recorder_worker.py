@@ -13,7 +13,7 @@ from weir.settings import Settings
 from tests.doubles import records
 from tests.waiting import until
 
-ROWS = 4000     # predictions of each of four partitions
+ROWS = 4000  # predictions of each of four partitions
 READY_S = 60.0  # the broker holds the first join for half a session time-out, and the machine may be busy
 
 
@@ -54,11 +54,11 @@ def test_the_worker_records_each_row_once_also_when_it_is_killed(tmp_path: Path,
         worker = stack.spawn(["worker", "recorder"], "recorder")
         for partition in range(4):
             score(partition, range(ROWS // 2))
-        until(lambda: recorded() >= ROWS, READY_S, "a good part of the first half")   # in the midst of its work
+        until(lambda: recorded() >= ROWS, READY_S, "a good part of the first half")  # in the midst of its work
         os.kill(worker.pid, signal.SIGKILL)
         stack.forget(worker)
         for partition in range(4):
-            score(partition, range(ROWS // 2 - 500, ROWS))      # a scorer that lost its last commit
+            score(partition, range(ROWS // 2 - 500, ROWS))  # a scorer that lost its last commit
             ids_of = [records.prediction_id(partition, offset) for offset in range(10)]
             write("weir.outcomes", "outcomes", partition, records.outcomes(ids_of, [1.0] * 10))
             producer.write("weir.outcomes", partition, [b"no record at all"])
@@ -76,10 +76,13 @@ def test_the_worker_records_each_row_once_also_when_it_is_killed(tmp_path: Path,
         assert reason[0] == ("weir.outcomes", "bad_frame", "no record at all")
 
 
-@pytest.mark.parametrize(("missing", "words"), [
-    ({"WEIR_CLICKHOUSE_DATABASE": "nowhere"}, "run `weir migrate`"),
-    ({"WEIR_CLICKHOUSE_URL": "http://127.0.0.1:9"}, "ClickHouse does not answer"),
-])
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [
+        ({"WEIR_CLICKHOUSE_DATABASE": "nowhere"}, "run `weir migrate`"),
+        ({"WEIR_CLICKHOUSE_URL": "http://127.0.0.1:9"}, "ClickHouse does not answer"),
+    ],
+)
 def test_a_world_that_is_not_there_is_one_line_and_a_status(stack, missing, words, tmp_path):
     import subprocess
     import sys

@@ -28,7 +28,7 @@ from tests.doubles import records
 from tests.sql.databases import aged, put
 
 LETTERS = 12
-OFFSETS = range(1000, 1000 + LETTERS // 2)     # of each of two partitions; far from where new records come to stand
+OFFSETS = range(1000, 1000 + LETTERS // 2)  # of each of two partitions; far from where new records come to stand
 
 
 @pytest.fixture
@@ -44,10 +44,12 @@ def world(stack: Stack) -> Iterator[tuple[Settings, Client]]:
         columns = {name: rows[name] for name in rows.schema.names}
         own = {"service": name, "source_topic": requests_topic(name)}
         changed = tables.dead_letters(
-            type(rows).from_pydict({
-                column: [own[column]] * len(rows) if column in own else values for column, values in columns.items()
-            }), Partition("weir.dead-letters", partition), np.arange(len(rows)),
-        )  # fmt: skip
+            type(rows).from_pydict(
+                {column: [own[column]] * len(rows) if column in own else values for column, values in columns.items()}
+            ),
+            Partition("weir.dead-letters", partition),
+            np.arange(len(rows)),
+        )
         put(client, "dead_letters", changed)
     yield settings, client
     connect(settings, database="").command(f"DROP DATABASE {settings.clickhouse_database}")
@@ -66,8 +68,9 @@ def copies(settings: Settings) -> dict[str, int]:
     topic = requests_topic(settings.service)
     every = [
         Announced("", Partition(topic, partition), offset, None, None, "none", 0)
-        for partition in range(2) for offset in OFFSETS
-    ]  # fmt: skip
+        for partition in range(2)
+        for offset in OFFSETS
+    ]
     return {name: len(offsets) for name, offsets in find(settings, every).items()}
 
 
@@ -96,7 +99,7 @@ def test_a_letter_is_sent_once_however_often_it_is_redriven(world: tuple[Setting
 def test_a_sender_may_die_anywhere_and_any_number_of_times(world: tuple[Settings, Client]) -> None:
     settings, client = world
     chance = random.Random(7)
-    for _ in range(6):                                 # each of them dies: after announcing, or part of the way through
+    for _ in range(6):  # each of them dies: after announcing, or part of the way through
         latest = redrive.latest(client, settings)
         left = redrive.left(client, settings)
         found = find(settings, left)
@@ -126,7 +129,7 @@ def test_who_might_be_overtaken_does_not_send(world: tuple[Settings, Client]) ->
     with pytest.raises(Refused, match=f"set WEIR_REDRIVE_SETTLE_S to {2 * settings.sink_budget_s:g} or more"):
         redrive.redrive(client, hasty, chosen)
     assert redrive.latest(client, settings) == 0
-    late = settings.model_copy(update={"redrive_settle_s": 0.0, "sink_budget_s": 0.0})     # no announcement is as quick
+    late = settings.model_copy(update={"redrive_settle_s": 0.0, "sink_budget_s": 0.0})  # no announcement is as quick
     with pytest.raises(Unavailable, match=r"batch 1 was announced too slowly to be sent .*: run it again"):
         redrive.redrive(client, late, chosen)
     assert copies(settings) == {}
@@ -155,7 +158,7 @@ def test_two_commands_at_once_send_each_letter_once(world: tuple[Settings, Clien
     def command(part: list[Resend]) -> int:
         try:
             return redrive.redrive(connect(settings), settings, part).sent
-        except WeirError:                              # the other one's turn: to be run again
+        except WeirError:  # the other one's turn: to be run again
             return 0
 
     with ThreadPoolExecutor(3) as pool:

@@ -29,7 +29,7 @@ from tests.ports import free_port
 from tests.service_under_test import MAX_BYTES, START_S, Service
 from tests.waiting import until
 
-SMALL = {"chunk_max_records": 64, "batch_max_rows": 64}      # so that work lasts longer than a signal takes
+SMALL = {"chunk_max_records": 64, "batch_max_rows": 64}  # so that work lasts longer than a signal takes
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +153,7 @@ def test_a_stream_of_dead_letters_stops_the_worker_and_loses_nothing(stack: Stac
         assert "Traceback" not in child.log_tail(200)
     assert service.look().committed() == {0: 0, 1: 100, 2: 0, 3: 0}
     assert service.in_ledger == set(service.answered) == {(1, offset) for offset in range(100)}
-    assert service.dead_letters == []                             # nothing of a broken stream is drained away
+    assert service.dead_letters == []  # nothing of a broken stream is drained away
     with service.worker(dead_letter_limit=0.9):
         until(service.all_answered, START_S, "the rest, under a higher limit")
     assert sorted(row["source_offset"] for row in service.dead_letters) == list(range(100, 400, 2))

@@ -22,9 +22,13 @@ PORTS = ("--broker-port", "0", "--clickhouse-port", "0", "--registry-port", "0")
 def weir(home, *arguments, **more):
     environment = {**os.environ, "WEIR_HOME": str(home), "WEIR_BUNDLES_DIR": str(home / "bundles"), "COLUMNS": "200"}
     return subprocess.Popen(
-        [sys.executable, "-m", "weir", *arguments], env=environment, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more,
-    )  # fmt: skip
+        [sys.executable, "-m", "weir", *arguments],
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        **more,
+    )
 
 
 @pytest.fixture(scope="module")

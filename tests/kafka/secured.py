@@ -56,29 +56,38 @@ class Authority:
         certificate = _certificate(name, key, str(issuer), self.key, address)
         files = self.folder / f"{name}.pem", self.folder / f"{name}.key"
         files[0].write_bytes(_pem(certificate))
-        files[1].write_bytes(key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-            serialization.BestAvailableEncryption(password.encode()) if password else serialization.NoEncryption(),
-        ))  # fmt: skip
+        files[1].write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.BestAvailableEncryption(password.encode()) if password else serialization.NoEncryption(),
+            )
+        )
         return files
 
 
 def _certificate(
-    name: str, key: ec.EllipticCurvePrivateKey, issuer: str, signer: ec.EllipticCurvePrivateKey,
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: str,
+    signer: ec.EllipticCurvePrivateKey,
     extension: x509.ExtensionType,
-) -> x509.Certificate:  # fmt: skip
+) -> x509.Certificate:
     def named(text: str) -> x509.Name:
         return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
-        .subject_name(named(name)).issuer_name(named(issuer)).public_key(key.public_key())
+        .subject_name(named(name))
+        .issuer_name(named(issuer))
+        .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(days=1))
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
         .add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
         .sign(signer, hashes.SHA256())
-    )  # fmt: skip
+    )
 
 
 def _pem(certificate: x509.Certificate) -> bytes:
@@ -95,18 +104,22 @@ class Secured:
 
     def settings(self, settings: Settings, user: str) -> Settings:
         """`settings` with the secured listener as the broker, for that user."""
-        return settings.model_copy(update=_client(self.authority, self.client, user) | {
-            "brokers": self.cluster.brokers
-        })  # fmt: skip
+        return settings.model_copy(
+            update=_client(self.authority, self.client, user) | {"brokers": self.cluster.brokers}
+        )
 
 
 def _client(authority: Authority, files: tuple[Path, Path], user: str) -> dict[str, object]:
     return dict(
-        kafka_security_protocol="SASL_SSL", kafka_sasl_mechanism=MECHANISM,
-        kafka_sasl_username=user, kafka_sasl_password=SecretStr(password_of(user)),
-        kafka_ssl_ca_file=str(authority.ca), kafka_ssl_certificate_file=str(files[0]),
-        kafka_ssl_key_file=str(files[1]), kafka_ssl_key_password=SecretStr(KEY_PASSWORD),
-    )  # fmt: skip
+        kafka_security_protocol="SASL_SSL",
+        kafka_sasl_mechanism=MECHANISM,
+        kafka_sasl_username=user,
+        kafka_sasl_password=SecretStr(password_of(user)),
+        kafka_ssl_ca_file=str(authority.ca),
+        kafka_ssl_certificate_file=str(files[0]),
+        kafka_ssl_key_file=str(files[1]),
+        kafka_ssl_key_password=SecretStr(KEY_PASSWORD),
+    )
 
 
 @contextmanager
@@ -114,20 +127,23 @@ def secured(folder: Path, users: tuple[str, ...]) -> Iterator[Secured]:
     """A cluster with those users beside the administrator; skips the test where there is no Kafka."""
     authority = Authority.new(folder / "authority", "weir tests")
     certificate, key = authority.sign("broker")
-    store = authority.folder / "broker-store.pem"                      # Kafka wants the two in one file
+    store = authority.folder / "broker-store.pem"  # Kafka wants the two in one file
     store.write_bytes(key.read_bytes() + certificate.read_bytes())
     client = authority.sign("client", KEY_PASSWORD)
     listener = "listener.name.client"
     properties = {
-        f"{listener}.ssl.keystore.type": "PEM", f"{listener}.ssl.keystore.location": str(store),
-        f"{listener}.ssl.truststore.type": "PEM", f"{listener}.ssl.truststore.location": str(authority.ca),
+        f"{listener}.ssl.keystore.type": "PEM",
+        f"{listener}.ssl.keystore.location": str(store),
+        f"{listener}.ssl.truststore.type": "PEM",
+        f"{listener}.ssl.truststore.location": str(authority.ca),
         f"{listener}.ssl.client.auth": "required",
         f"{listener}.sasl.enabled.mechanisms": MECHANISM,
-        f"{listener}.{MECHANISM.lower()}.sasl.jaas.config":
-            "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+        f"{listener}.{MECHANISM.lower()}.sasl.jaas.config": (
+            "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        ),
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-        "super.users": f"User:{ADMIN};User:ANONYMOUS",                 # the latter: the nodes among themselves
-    }  # fmt: skip
+        "super.users": f"User:{ADMIN};User:ANONYMOUS",  # the latter: the nodes among themselves
+    }
     scram = [f"--add-scram={MECHANISM}=[name={user},password={password_of(user)}]" for user in (ADMIN, *users)]
     admin = client_config(Settings(**_client(authority, client, ADMIN)), "tests")
     with Cluster(

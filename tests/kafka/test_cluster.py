@@ -31,7 +31,7 @@ def test_what_is_acknowledged_survives_nodes_that_are_killed_stopped_and_started
         write(settings, 4000)
         lost = cluster.leaders(TOPIC)[0]
         cluster.kill(lost)
-        write(settings, 4000)                           # waits for the new leaders
+        write(settings, 4000)  # waits for the new leaders
         assert lost not in cluster.leaders(TOPIC).values()
         cluster.start(lost)
         cluster.until_in_sync(TOPIC)

@@ -20,9 +20,9 @@ from tests.kafka_cluster import Cluster
 from tests.service_under_test import Service
 from tests.waiting import until
 
-SESSION_S = 40.0    # longer than a start on a busy machine
-READY_S = 90.0      # two starts, and a rebalance that members hear of at their next heartbeat
-BROKEN_WORLD = 1    # exit status
+SESSION_S = 40.0  # longer than a start on a busy machine
+READY_S = 90.0  # two starts, and a rebalance that members hear of at their next heartbeat
+BROKEN_WORLD = 1  # exit status
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def test_a_worker_that_comes_back_moves_no_partition(service: Service, how: sign
         before = metrics(second)["weir_rebalances_total"]
         os.kill(first.pid, how)
         first.wait(READY_S)
-        service.send_rows(400)                                 # half of them wait for the first to come back
+        service.send_rows(400)  # half of them wait for the first to come back
         with worker("a") as again:
             until(service.all_answered, READY_S, "every request answered by those two")
             assert partitions(again) == partitions(second) == 2

@@ -40,9 +40,9 @@ from tests.waiting import until
 
 USERS = ("weir-setup", "weir-scorer", "weir-recorder")
 RESULTS = {"weir.predictions", "weir.dead-letters", "weir.ledger"}
-BROKEN_WORLD = 1                # exit status
-READY_S = 90.0                  # a worker's start on a busy machine
-LONG_S = 60.0                   # a refusal is told at once, and not when this has passed
+BROKEN_WORLD = 1  # exit status
+READY_S = 90.0  # a worker's start on a busy machine
+LONG_S = 60.0  # a refusal is told at once, and not when this has passed
 
 
 @pytest.fixture(scope="module")
@@ -92,9 +92,14 @@ def without(settings: Settings, right: Right) -> Iterator[None]:
     binding = right.binding
     admin = AdminClient(client_config(settings, "tests"))
     exactly = AclBindingFilter(
-        binding.restype, binding.name, binding.resource_pattern_type, binding.principal, binding.host,
-        binding.operation, binding.permission_type,
-    )  # fmt: skip
+        binding.restype,
+        binding.name,
+        binding.resource_pattern_type,
+        binding.principal,
+        binding.host,
+        binding.operation,
+        binding.permission_type,
+    )
     assert admin.delete_acls([exactly])[exactly].result() == [binding]
     try:
         yield
@@ -113,17 +118,18 @@ def test_only_who_may_alter_the_cluster_grants(listener: Secured, secured_stack:
         grant(settings, rights(settings))
 
 
-def test_the_command_shows_and_gives_what_is_needed(
-    secured_stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_command_shows_and_gives_what_is_needed(secured_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in secured_stack.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("COLUMNS", "200")
     arguments = ["acls", "--apply", "--json", "--principal", "scorer=User:scorer-of-{service}"]
     shown = CliRunner().invoke(cli, arguments)
     assert shown.exit_code == 0, shown.output
-    given = [(entry["principal"], entry["kind"], entry["name"], entry["operation"])
-             for entry in json.loads(shown.output) if entry["given"]]  # fmt: skip
+    given = [
+        (entry["principal"], entry["kind"], entry["name"], entry["operation"])
+        for entry in json.loads(shown.output)
+        if entry["given"]
+    ]
     assert given == [
         ("User:scorer-of-flight-delay", "group", "weir-scorer-flight-delay", "Read"),
         ("User:scorer-of-flight-delay", "topic", "weir.dead-letters", "Write"),
@@ -148,7 +154,7 @@ def score_all(service: Service, user: dict[str, str]) -> None:
         assert child.wait(READY_S) == 0
 
 
-@pytest.mark.timeout(600)       # six workers, one after the other
+@pytest.mark.timeout(600)  # six workers, one after the other
 def test_a_scorer_without_any_one_of_them_says_which_and_loses_nothing(listener: Secured, service: Service) -> None:
     service.send_rows(40)
     user, before = as_user(listener, service.settings, "weir-scorer"), set(service.look().answered)
@@ -225,7 +231,7 @@ REFUSED = {
         {"kafka_ssl_certificate_file": "{stranger}/me.pem", "kafka_ssl_key_file": "{stranger}/me.key"},
         r"no TLS connection to Kafka: .*WEIR_KAFKA_SSL_CERTIFICATE_FILE",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(params=REFUSED)
@@ -233,8 +239,10 @@ def refused(request: pytest.FixtureRequest, listener: Secured, stranger: Authori
     """Settings of a client that the listener turns away, and what it must be told."""
     stranger.sign("me", KEY_PASSWORD)
     changes, says = REFUSED[request.param]
-    filled = {name: value.format(stranger=stranger.folder) if isinstance(value, str) else value
-              for name, value in changes.items()}  # fmt: skip
+    filled = {
+        name: value.format(stranger=stranger.folder) if isinstance(value, str) else value
+        for name, value in changes.items()
+    }
     return listener.settings(Settings(), "weir-scorer").model_copy(update=filled), says
 
 
@@ -272,9 +280,14 @@ def test_who_is_turned_away_hears_why_from_the_group(refused: tuple[Settings, st
     settings, says = refused
     ready = threading.Event()
     poller = Poller(
-        settings, "weir-scorer-x", ["weir.predictions"], on_ready=ready.set,
-        on_assigned=lambda sources: None, on_revoked=lambda sources: None, drain_s=1.0,
-    )  # fmt: skip
+        settings,
+        "weir-scorer-x",
+        ["weir.predictions"],
+        on_ready=ready.set,
+        on_assigned=lambda sources: None,
+        on_revoked=lambda sources: None,
+        drain_s=1.0,
+    )
     poller.start()
     try:
         assert ready.wait(LONG_S)

@@ -23,23 +23,26 @@ VIEW_TTL_S = 40
 FAILURES, RETRY_S = 2, 5
 VIEW = ViewPlan("view", ("a",), ("own", "version"), ("float32", "float32"), VIEW_TTL_S)
 PLAN = ServicePlan("weir", "s", (VIEW,), "f")
-SIGNATURE = Signature(inputs=tuple(
-    Input(name=f"view__{name}", source=Source.FEATURE, ref=f"view__{name}", on_missing=Policy.USE)
-    for name in VIEW.features
-))  # fmt: skip
+SIGNATURE = Signature(
+    inputs=tuple(
+        Input(name=f"view__{name}", source=Source.FEATURE, ref=f"view__{name}", on_missing=Policy.USE)
+        for name in VIEW.features
+    )
+)
 ENTITIES = 6
 MICROS = 1_000_000
 
 entities = st.integers(0, ENTITIES - 1)
 steps = st.lists(
     st.tuples(
-        st.lists(st.one_of(st.none(), entities), max_size=8),      # rows of the batch
-        st.integers(0, 15),                                        # how far the clock of features moves
-        st.integers(0, 4),                                         # and the monotonic one, seconds
-        st.lists(entities, max_size=3, unique=True),               # entities written before the batch
-        st.booleans(),                                             # whether the store answers
-    ), max_size=25,
-)  # fmt: skip
+        st.lists(st.one_of(st.none(), entities), max_size=8),  # rows of the batch
+        st.integers(0, 15),  # how far the clock of features moves
+        st.integers(0, 4),  # and the monotonic one, seconds
+        st.lists(entities, max_size=3, unique=True),  # entities written before the batch
+        st.booleans(),  # whether the store answers
+    ),
+    max_size=25,
+)
 
 
 class Flaky(LmdbStore):
@@ -87,7 +90,7 @@ def test_a_value_is_fresh_or_said_not_to_be(store, batches, max_keys, revalidate
         PLAN, store, max_keys=max_keys, ttl_us=CACHE_TTL_US, revalidate_on_watermark=revalidate, guard=guard
     )
     assembler = Assembler(SIGNATURE, PLAN)
-    history: dict[int, list[tuple[int, int]]] = {}                 # entity -> (written at, version)
+    history: dict[int, list[tuple[int, int]]] = {}  # entity -> (written at, version)
     in_a_row = 0
     opened_s = -1.0
     for rows, passed, seconds, changed, well in batches:
@@ -98,21 +101,21 @@ def test_a_value_is_fresh_or_said_not_to_be(store, batches, max_keys, revalidate
         store.well, store.asked = well, 0
         may_ask = in_a_row < FAILURES or monotonic_s - opened_s >= RETRY_S
         block = reader.read({"a": pa.array([None if e is None else f"e{e}" for e in rows], pa.string())}, now_us)
-        assert may_ask or not store.asked                          # an open breaker spares the store
+        assert may_ask or not store.asked  # an open breaker spares the store
         away = np.zeros(len(rows), bool) if block.unavailable is None else block.unavailable[:, 0]
         if may_ask and well:
-            assert not away.any()                                  # and one that is not open gives what there is
+            assert not away.any()  # and one that is not open gives what there is
         if store.asked:
             in_a_row, opened_s = (0, opened_s) if well else (in_a_row + 1, monotonic_s)
         assert (breaker.state is BreakerState.OPEN) == (in_a_row >= FAILURES and (store.asked > 0 or not may_ask))
-        at_ms = now_us // 1000 + 1                                 # requests come after what is in the store
+        at_ms = now_us // 1000 + 1  # requests come after what is in the store
         requests = pa.RecordBatch.from_pydict({"event_time": pa.array([at_ms] * len(rows), pa.timestamp("ms", "UTC"))})
         built = assembler.build(requests, block)
         for row, entity in enumerate(rows):
             own, version = block.values[row]
             written = history.get(entity, [])
             status = built.status[row, 0]
-            assert (status in (Status.STALE, Status.UNAVAILABLE)) == bool(away[row])   # the view's own ttl is far off
+            assert (status in (Status.STALE, Status.UNAVAILABLE)) == bool(away[row])  # the view's own ttl is far off
             if not block.found[row, 0]:
                 assert np.isnan(own)
                 assert built.age_s[row, 0] == -1
@@ -120,7 +123,7 @@ def test_a_value_is_fresh_or_said_not_to_be(store, batches, max_keys, revalidate
                 continue
             assert own == entity
             event_us = dict((number, at) for at, number in written)[version]
-            assert block.event_us[row, 0] == event_us              # its true age, however it was kept
+            assert block.event_us[row, 0] == event_us  # its true age, however it was kept
             if status == Status.PRESENT:
                 newer = [at for at, number in written if number > version]
                 assert not newer or newer[0] > now_us - CACHE_TTL_US

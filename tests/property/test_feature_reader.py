@@ -24,12 +24,16 @@ ENTITIES = 12
 
 batches = st.lists(
     st.tuples(
-        st.lists(st.tuples(st.one_of(st.none(), st.integers(0, ENTITIES)), st.one_of(st.none(), st.integers(-1, 2))),
-                 max_size=20),
-        st.integers(0, 15),                                                   # how far the clock moves
-        st.lists(st.integers(0, ENTITIES - 1), max_size=4, unique=True),      # entities written before the batch
-        st.booleans(),                                                        # whether the watermark moves
-    ), max_size=12)
+        st.lists(
+            st.tuples(st.one_of(st.none(), st.integers(0, ENTITIES)), st.one_of(st.none(), st.integers(-1, 2))),
+            max_size=20,
+        ),
+        st.integers(0, 15),  # how far the clock moves
+        st.lists(st.integers(0, ENTITIES - 1), max_size=4, unique=True),  # entities written before the batch
+        st.booleans(),  # whether the watermark moves
+    ),
+    max_size=12,
+)
 
 
 def name(entity):
@@ -67,7 +71,8 @@ def test_every_row_gets_its_own_entity_and_nothing_older_than_allowed(store, ste
             # what the store held at any moment within the time to live; all of it, where the watermark decides
             since = now if revalidate and changed and moves else now - TTL_US
             allowed = [seen for _, seen in history[-1:]] + [
-                seen for (_, seen), (until, _) in pairwise(history) if until > since]
+                seen for (_, seen), (until, _) in pairwise(history) if until > since
+            ]
             if not history or history[0][0] > since:
                 allowed.append(None)
             if block.found[row, 0]:
@@ -97,8 +102,11 @@ def write(store, versions, watermark):
     one = Write(ONE, [encode_key((name(entity),)) for entity in versions], layout_of(ONE).pack_floats(values, event_us))
     pairs = [(entity, number) for entity in versions for number in (0, 1)]
     own = np.array([entity * 10 + number for entity, number in pairs], np.float64)
-    two = Write(TWO, [encode_key((name(entity), number)) for entity, number in pairs],
-                layout_of(TWO).pack({"own": own}, np.repeat(event_us, 2)))
+    two = Write(
+        TWO,
+        [encode_key((name(entity), number)) for entity, number in pairs],
+        layout_of(TWO).pack({"own": own}, np.repeat(event_us, 2)),
+    )
     store.write_many([one, two], watermark)
 
 

@@ -15,7 +15,7 @@ from weir.edges.kafka.librdkafka.memory import gather
 def test_what_lies_at_the_addresses_is_gathered_in_their_order(values, random):
     held = [None if value is None else ctypes.create_string_buffer(value, len(value) + 1) for value in values]
     order = list(range(len(values)))
-    random.shuffle(order)                              # memory is handed out in another order than it is asked for
+    random.shuffle(order)  # memory is handed out in another order than it is asked for
     addresses = np.array([0 if held[i] is None else ctypes.addressof(held[i]) for i in order], np.uint64)
     sizes = np.array([len(values[i] or b"") for i in order], np.uint64)
     found = gather(addresses, sizes)

@@ -15,7 +15,7 @@ from weir.scoring.isolate import scores_of
 
 from tests.bundles import SIGNATURE, fragile_graph, tiny_bundle, weights_of
 
-ITEMS = 1                                              # the column on which the fragile model depends
+ITEMS = 1  # the column on which the fragile model depends
 POISON = 100.0
 batches = st.integers(1, 200).flatmap(
     lambda n: st.tuples(st.just(n), st.sets(st.integers(0, n - 1), max_size=min(n, 12)))

@@ -58,10 +58,14 @@ def reference(record, row):
 def columns(record, rows):
     schema = DECODERS[record].schema
     return pa.RecordBatch.from_arrays(
-        [pa.array([row[field.name] for row in rows], pa.int64()).cast(field.type) if pa.types.is_timestamp(field.type)
-         else pa.array([row[field.name] for row in rows], field.type) for field in schema],
+        [
+            pa.array([row[field.name] for row in rows], pa.int64()).cast(field.type)
+            if pa.types.is_timestamp(field.type)
+            else pa.array([row[field.name] for row in rows], field.type)
+            for field in schema
+        ],
         schema=schema,
-    )  # fmt: skip
+    )
 
 
 def plain(rows):
@@ -71,12 +75,18 @@ def plain(rows):
 
 
 def comparable(row):
-    return {name: struct.pack("<d", value) if isinstance(value, float) and not math.isnan(value) else
-            "NaN" if isinstance(value, float) else value for name, value in row.items()}  # fmt: skip
+    return {
+        name: struct.pack("<d", value)
+        if isinstance(value, float) and not math.isnan(value)
+        else "NaN"
+        if isinstance(value, float)
+        else value
+        for name, value in row.items()
+    }
 
 
 by_record = pytest.mark.parametrize("record", examples.RECORDS)
-SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]     # a request has 23 fields to draw
+SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]  # a request has 23 fields to draw
 moderate = settings(max_examples=25, deadline=None, suppress_health_check=SLOW)
 
 

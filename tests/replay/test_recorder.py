@@ -71,7 +71,7 @@ def test_a_crash_at_every_step_loses_and_repeats_nothing(dies_at):
 def test_replaying_scorers_and_crashing_recorders_together(crashes, replays):
     """The scorer wrote 0..N and some stretches again; the recorder dies over and over, at times losing its commits."""
     sources, end = [], 0
-    for begin, upto in sorted(replays, key=lambda span: span[1]):   # a scorer died at `upto`; the next began at `begin`
+    for begin, upto in sorted(replays, key=lambda span: span[1]):  # a scorer died at `upto`; the next began at `begin`
         sources += range(min(begin, end), upto)
         end = max(end, upto)
     sources += range(end, N)
@@ -82,7 +82,7 @@ def test_replaying_scorers_and_crashing_recorders_together(crashes, replays):
         with contextlib.suppress(Killed):
             run(Mortal(store, dies_at), log, [0, *bounds], group, max_rows)
         if forgets:
-            group.committed = committed   # acknowledged, but the process died before the commit
+            group.committed = committed  # acknowledged, but the process died before the commit
     run(store, log, [0], group)
     assert sorted(store.column("predictions", "source_offset")) == list(range(N))
 
@@ -104,7 +104,9 @@ CUTS = st.sets(st.integers(1, N - 1), max_size=6)
 
 
 @given(
-    cuts=st.tuples(CUTS, CUTS), at=st.sets(st.integers(1, 40), max_size=12), max_rows=st.integers(1, 40),
+    cuts=st.tuples(CUTS, CUTS),
+    at=st.sets(st.integers(1, 40), max_size=12),
+    max_rows=st.integers(1, 40),
     turns=st.lists(st.tuples(st.integers(0, 1), st.booleans()), max_size=20),
 )
 @settings(max_examples=200, deadline=None)
@@ -146,7 +148,7 @@ class Interleaving(MemoryBlocks):
 
 def test_who_loses_the_announcement_writes_the_winners_block():
     def zombie(store):
-        rival = recording.recorder(Mortal(store, dies_at=4))   # announced, not inserted
+        rival = recording.recorder(Mortal(store, dies_at=4))  # announced, not inserted
         (chunk,) = recording.records.cut(PREDICTIONS, LOG[:50], [0, 50])
         rival.take(chunk)
         with pytest.raises(Killed):
@@ -156,7 +158,7 @@ def test_who_loses_the_announcement_writes_the_winners_block():
     recorder = recording.recorder(store)
     first, second = recording.records.cut(PREDICTIONS, LOG, [0, 30, N])
     recorder.take(first)
-    assert recorder.flush().done == []   # the winner announced 0..49; 30..49 are not here
+    assert recorder.flush().done == []  # the winner announced 0..49; 30..49 are not here
     recorder.take(second)
     assert recorder.flush().done == [first, second]
     assert store.column("predictions", "source_offset") == list(range(N))
@@ -197,7 +199,7 @@ def test_a_bundle_that_the_recorder_does_not_have_is_refused():
 def test_offsets_that_the_log_lost_are_told():
     store, group = MemoryBlocks(), Group()
     run(store, LOG[:20], [0], group)
-    group.committed = 40       # retention took 20..39 while nobody recorded
+    group.committed = 40  # retention took 20..39 while nobody recorded
     recorder = recording.recorder(store)
     for chunk in records.cut(PREDICTIONS, LOG, [40, 60]):
         recorder.take(chunk)
@@ -215,7 +217,7 @@ def test_a_partition_that_went_away_and_came_back_starts_from_the_store():
     for chunk in (first, second):
         other.take(chunk)
     other.flush()
-    recorder.take(third)                      # committed elsewhere up to 40
+    recorder.take(third)  # committed elsewhere up to 40
     assert recorder.flush().done == [third]
     assert store.column("predictions", "source_offset") == list(range(N))
 
@@ -255,7 +257,9 @@ def test_other_topics_of_the_recorder():
         recorder.take(records.cut(Partition(topic, 0), log, [0, len(log)])[0])
     flushed = recorder.flush()
     assert {block.table: (block.rows, block.repeats, block.rejected) for block in flushed.blocks} == {
-        "outcomes": (3, 0, 2), "dead_letters": (3, 1, 0), "ledger": (3, 0, 0),
+        "outcomes": (3, 0, 2),
+        "dead_letters": (3, 1, 0),
+        "ledger": (3, 0, 0),
     }
     assert store.column("outcomes", "label") == [0.0, 1.0, 1.0]
     assert store.column("dead_letters", "detail")[:2] == ["prediction_id is not a UUIDv7", "label is neither 0 nor 1"]
@@ -268,7 +272,7 @@ def test_what_was_received_later_has_the_later_time_however_the_log_was_cut():
     ids = [records.prediction_id(0, offset) for offset in range(26)]
     log = records.encode("outcomes", records.outcomes(ids, [0.0] * 26))
     store = MemoryBlocks()
-    for bounds, dies_at in (([0, 16], 4), ([0, 26], 6), ([0, 21, 26], None)):     # after announcing block 1; block 2
+    for bounds, dies_at in (([0, 16], 4), ([0, 26], 6), ([0, 21, 26], None)):  # after announcing block 1; block 2
         recorder = recording.recorder(Mortal(store, dies_at))
         with contextlib.suppress(Killed):
             for chunk in records.cut(source, log, bounds):

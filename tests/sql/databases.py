@@ -48,6 +48,7 @@ def put(client: Client, table: str, rows: Any) -> None:
     import pyarrow as pa
 
     client.insert_arrow(
-        table, pa.Table.from_batches([rows]),
+        table,
+        pa.Table.from_batches([rows]),
         settings={"insert_deduplication_token": uuid.uuid4().hex, "max_partitions_per_insert_block": 0},
     )

@@ -5,10 +5,17 @@ from weir.core.times import BEGINNING, END
 from weir.edges.clickhouse import sql_files
 from weir.edges.clickhouse.sql_files import FOLDER
 
-QUERIES = sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.rglob("*.sql")
-                 if path.parent.name != "migrations")
+QUERIES = sorted(
+    str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.rglob("*.sql") if path.parent.name != "migrations"
+)
 VALUES = {
-    "service": "", "limit": 5, "settle_s": 30, "from": BEGINNING, "to": END, "reason": "", "ids": [],
+    "service": "",
+    "limit": 5,
+    "settle_s": 30,
+    "from": BEGINNING,
+    "to": END,
+    "reason": "",
+    "ids": [],
     "open": False,
 }
 

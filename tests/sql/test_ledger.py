@@ -45,9 +45,9 @@ def history(seed):
     covered = sorted({offset for first, last in spans for offset in range(first, last + 1)})
     scored = [offset for offset in covered if chance.random() < 0.8]
     rejected = [offset for offset in covered if offset not in scored and chance.random() < 0.95]
-    scored += [offset for offset in scored if chance.random() < 0.03]                        # recorded twice
-    rejected += [offset for offset in scored if chance.random() < 0.02]                      # answered both ways
-    scored += [at + 100 + offset for offset in range(chance.randrange(3))]                   # answered, never entered
+    scored += [offset for offset in scored if chance.random() < 0.03]  # recorded twice
+    rejected += [offset for offset in scored if chance.random() < 0.02]  # answered both ways
+    scored += [at + 100 + offset for offset in range(chance.randrange(3))]  # answered, never entered
     return spans, scored, rejected
 
 
@@ -81,7 +81,8 @@ def test_random_histories_equal_set_arithmetic(client):
     }
     assert found == truth
     assert {part.source_partition for part in report.partitions if part.complete} == {
-        partition for partition, row in truth.items()
+        partition
+        for partition, row in truth.items()
         if not any(row[name] for name in ("gaps", "missing", "duplicates", "stray"))
     }
     for kind, name in (("gap", "gaps"), ("missing", "missing"), ("duplicate", "duplicates")):
@@ -134,7 +135,7 @@ def test_entries_that_do_not_add_up_and_logs_with_holes(client):
     rows = records.ledger(0, [(0, 9), (10, 19)])
     rows = rows.set_column(rows.schema.get_field_index("read"), "read", pa.array([10, 8], pa.int32()))
     put(client, "ledger", tables.ledger(rows, LOG, np.arange(2)))
-    record(client, 0, scored=[*range(12), *range(14, 20)])     # the log itself has no 12 and 13
+    record(client, 0, scored=[*range(12), *range(14, 20)])  # the log itself has no 12 and 13
     report = ledger.read(client)
     assert (report.missing, report.unbalanced, report.read, report.scored) == (0, 1, 18, 18)
 

@@ -47,10 +47,14 @@ def test_a_migration_that_failed_half_way_runs_again_from_its_start(database):
     assert migrations.apply(database, [*migrations.read(), repaired]).applied == (repaired,)
 
 
-@pytest.mark.parametrize(("names", "words"), [
-    (["0001_a.sql", "0003_b.sql"], "numbered"), (["0001_a.sql", "0001_b.sql"], "numbered"),
-    (["1_a.sql"], "no migration"),
-])
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["0001_a.sql", "0003_b.sql"], "numbered"),
+        (["0001_a.sql", "0001_b.sql"], "numbered"),
+        (["1_a.sql"], "no migration"),
+    ],
+)
 def test_misnumbered_files_are_refused(tmp_path, names, words):
     for name in names:
         (tmp_path / name).write_text("SELECT 1")

@@ -25,7 +25,8 @@ def replaced(rows, **columns):
 def scored(client, scores, decisions, variant="champion"):
     rows = replaced(
         records.predictions(0, list(range(len(scores))), variant),
-        score=np.asarray(scores, np.float32), decision=decisions,
+        score=np.asarray(scores, np.float32),
+        decision=decisions,
     )
     put(client, "predictions", tables.predictions(rows, LOG, np.arange(len(rows)), records.names))
 
@@ -62,10 +63,10 @@ def test_value_counts_the_last_outcome_and_only_joined_rows(client):
     decisions = ["positive", "positive", "negative", "negative", "negative", "positive"]
     scored(client, [0.9, 0.8, 0.2, 0.1, 0.3, 0.7], decisions)
     came_true(client, [0, 1, 2], [1, 0, 0])
-    came_true(client, [2, 3], [1, 0], received_ms=records.BASE_MS + 1)   # 2 is corrected
-    came_true(client, [2], [0], received_ms=records.BASE_MS - 1)         # and an old message comes late
-    came_true(client, [1], [0])                                          # 1 is repeated
-    came_true(client, [50], [1])                                         # 50 was never scored
+    came_true(client, [2, 3], [1, 0], received_ms=records.BASE_MS + 1)  # 2 is corrected
+    came_true(client, [2], [0], received_ms=records.BASE_MS - 1)  # and an old message comes late
+    came_true(client, [1], [0])  # 1 is repeated
+    came_true(client, [50], [1])  # 50 was never scored
     (found,) = outcomes.performance(client)
     assert (found.scored, found.joined, found.caught, found.missed, found.false_alerts) == (6, 4, 1, 1, 1)
     assert found.value_nusd == (-50 - 7) * 10**9
@@ -100,10 +101,10 @@ def test_a_feature_from_the_future_is_seen(client):
     ages = np.array([[60, 60]] * 9, "<i4")
     status = np.array([[1, 1]] * 9, "u1")
     ages[3] = [-1, -5]
-    status[3] = [3, 1]        # not found has no age; present from the future is leakage
+    status[3] = [3, 1]  # not found has no age; present from the future is leakage
     status[4] = [4, 2]
     ages[5] = [-1, 60]
-    status[5] = [5, 1]        # unavailable has no age either
+    status[5] = [5, 1]  # unavailable has no age either
     rows = replaced(
         rows, feature_age_s=[row.tobytes() for row in ages], feature_status=[row.tobytes() for row in status]
     )
@@ -122,10 +123,16 @@ def test_what_is_recorded_reads_back_as_it_was(client):
     sql = "SELECT * EXCEPT recorded_at FROM predictions ORDER BY source_offset"
     found = client.query_arrow(sql, use_strings=True).to_pylist()[2]
     assert {name: found[name] for name in ("request_id", "digest", "log_offset", "log_partition", "traceparent")} == {
-        "request_id": "r2-5", "digest": records.DIGEST, "log_offset": 9, "log_partition": 2, "traceparent": "",
+        "request_id": "r2-5",
+        "digest": records.DIGEST,
+        "log_offset": 9,
+        "log_partition": 2,
+        "traceparent": "",
     }
-    row = client.query("SELECT prediction_id, features, feature_age_s, feature_status, event_time FROM predictions "
-                       "WHERE source_offset = 5").first_row
+    row = client.query(
+        "SELECT prediction_id, features, feature_age_s, feature_status, event_time FROM predictions "
+        "WHERE source_offset = 5"
+    ).first_row
     assert str(row[0]) == records.prediction_id(2, 5)
     features = row[1]
     assert list(features) == list(records.INPUTS)
@@ -134,5 +141,6 @@ def test_what_is_recorded_reads_back_as_it_was(client):
     assert row[2] == {"origin_recent": 60, "plane_recent": 60}
     assert row[3] == {"origin_recent": "present", "plane_recent": "present"}
     assert row[4].timestamp() * 1000 == records.BASE_MS + 5000
-    assert client.query("SELECT max(abs(dateDiff('millisecond', UUIDv7ToDateTime(prediction_id), event_time))) "
-                        "FROM predictions").first_row == (0,)
+    assert client.query(
+        "SELECT max(abs(dateDiff('millisecond', UUIDv7ToDateTime(prediction_id), event_time))) FROM predictions"
+    ).first_row == (0,)

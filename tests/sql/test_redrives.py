@@ -38,18 +38,35 @@ def named(offsets: list[int]) -> dict[str, pa.Array]:
 
 
 def announce(client, batch: int, offsets: list[int]) -> None:
-    put(client, "redrives", pa.RecordBatch.from_pydict(named(offsets) | {
-        "batch": pa.array([batch] * len(offsets), pa.uint64()), "run": pa.array([str(uuid4())] * len(offsets)),
-        "worker": pa.array(["w"] * len(offsets)), "service": pa.array([records.SERVICE] * len(offsets)),
-        "repair": pa.array(["none"] * len(offsets)), "log_begin": pa.array([100] * len(offsets), pa.int64()),
-    }))  # fmt: skip
+    put(
+        client,
+        "redrives",
+        pa.RecordBatch.from_pydict(
+            named(offsets)
+            | {
+                "batch": pa.array([batch] * len(offsets), pa.uint64()),
+                "run": pa.array([str(uuid4())] * len(offsets)),
+                "worker": pa.array(["w"] * len(offsets)),
+                "service": pa.array([records.SERVICE] * len(offsets)),
+                "repair": pa.array(["none"] * len(offsets)),
+                "log_begin": pa.array([100] * len(offsets), pa.int64()),
+            }
+        ),
+    )
 
 
 def note(client, new: dict[int, int], copies: dict[int, int]) -> None:
-    put(client, "redriven", pa.RecordBatch.from_pydict(named(list(new)) | {
-        "redriven_offset": pa.array(list(new.values()), pa.int64()),
-        "copies": pa.array(list(copies.values()), pa.uint32()),
-    }))  # fmt: skip
+    put(
+        client,
+        "redriven",
+        pa.RecordBatch.from_pydict(
+            named(list(new))
+            | {
+                "redriven_offset": pa.array(list(new.values()), pa.int64()),
+                "copies": pa.array(list(copies.values()), pa.uint32()),
+            }
+        ),
+    )
 
 
 @pytest.fixture
@@ -59,15 +76,19 @@ def history(client):
     predictions = records.predictions(0, [NEW[2]])
     put(client, "predictions", tables.predictions(predictions, LOG, np.arange(1), records.names))
     announce(client, 1, [0, 1])
-    announce(client, 2, [1, 2, 3, 4])                              # 1 anew, after its sender had died
+    announce(client, 2, [1, 2, 3, 4])  # 1 anew, after its sender had died
     note(client, NEW, COPIES)
 
 
 def test_each_redriven_letter_is_told_once(client, history):
     found = {row.source_offset: row for row in dead_letters.redrives(client, records.SERVICE)}
     assert {offset: row.state for offset, row in found.items()} == {
-        0: "announced", 1: "waiting", 2: "scored", 3: "dead again", 4: "waiting",
-    }  # fmt: skip
+        0: "announced",
+        1: "waiting",
+        2: "scored",
+        3: "dead again",
+        4: "waiting",
+    }
     assert {offset: row.batch for offset, row in found.items()} == BATCHES
     assert {offset: row.redriven_offset for offset, row in found.items()} == {0: -1, **NEW}
     assert {offset: row.copies for offset, row in found.items()} == {0: 0, **COPIES}
@@ -84,18 +105,16 @@ def test_redriven_letters_are_counted_as_they_are_told(client, history):
     assert counted == {
         state: (sum(row.state == state for row in told), sum(row.state == state and row.copies > 1 for row in told))
         for state in {row.state for row in told}
-    }  # fmt: skip
+    }
     assert dead_letters.redrive_states(client, "another") == []
 
 
 def test_what_is_open_is_neither_redriven_nor_answered(client, history):
-    put(client, "dead_letters", letters([NEW[2]]))                 # in one life dead, in another scored
+    put(client, "dead_letters", letters([NEW[2]]))  # in one life dead, in another scored
     found = dead_letters.letters(client, Selection(service=records.SERVICE, open=True))
     assert [letter.offset for letter in found] == [5, NEW[3]]
     every = dead_letters.letters(client, Selection())
-    assert {letter.offset: letter.redriven_in for letter in every} == {
-        **BATCHES, 5: 0, NEW[2]: 0, NEW[3]: 0
-    }  # fmt: skip
+    assert {letter.offset: letter.redriven_in for letter in every} == {**BATCHES, 5: 0, NEW[2]: 0, NEW[3]: 0}
     (group,) = dead_letters.summary(client, Selection(reason="empty"))
     assert (group.letters, group.open) == (8, 2)
 

@@ -14,7 +14,7 @@ from weir.edges.kafka.topics import declared
 from weir.edges.schemas import folder as schema_folder
 from weir.settings import Settings
 
-SETTINGS = Settings(service="one")      # beside the service of the folder schemas/
+SETTINGS = Settings(service="one")  # beside the service of the folder schemas/
 
 
 def of_role(role, principals=None):
@@ -25,8 +25,10 @@ def of_role(role, principals=None):
 def test_the_declared_groups_are_those_that_workers_join():
     groups = schema_folder.groups(SETTINGS.schemas_dir)
     assert groups == {
-        "scorer": scorer.group_of("{service}"), "recorder": recorder.GROUP, "features": feature_worker.GROUP,
-    }  # fmt: skip
+        "scorer": scorer.group_of("{service}"),
+        "recorder": recorder.GROUP,
+        "features": feature_worker.GROUP,
+    }
 
 
 def test_nobody_has_more_than_topics_and_groups_of_the_declaration():
@@ -41,9 +43,11 @@ def test_nobody_has_more_than_topics_and_groups_of_the_declaration():
 def test_a_recorder_reads_and_writes_nothing():
     assert of_role("recorder") == {
         ("User:weir-recorder", "Read", "group weir-recorder"),
-        *(("User:weir-recorder", "Read", f"topic weir.{name}")
-          for name in ("predictions", "outcomes", "dead-letters", "ledger")),
-    }  # fmt: skip
+        *(
+            ("User:weir-recorder", "Read", f"topic weir.{name}")
+            for name in ("predictions", "outcomes", "dead-letters", "ledger")
+        ),
+    }
 
 
 def test_a_role_without_a_group_of_its_own_has_those_named_after_it():
@@ -55,9 +59,12 @@ def test_a_principal_for_each_service_has_no_right_on_the_requests_of_another():
     found = of_role("scorer", {"scorer": "User:score-{service}"})
     own = {on for principal, _, on in found if principal == "User:score-one"}
     assert own == {
-        "group weir-scorer-one", "topic weir.requests.one", "topic weir.predictions", "topic weir.dead-letters",
+        "group weir-scorer-one",
+        "topic weir.requests.one",
+        "topic weir.predictions",
+        "topic weir.dead-letters",
         "topic weir.ledger",
-    }  # fmt: skip
+    }
 
 
 def test_a_role_that_does_not_exist_is_refused_with_those_that_do():
@@ -70,11 +77,14 @@ def test_the_command_shows_calls_of_kafkas_own_tool():
     assert shown.exit_code == 0, shown.output
     lines = shown.output.splitlines()
     assert len(lines) == len(rights(Settings()))
-    assert all(re.match(r"kafka-acls\.sh --bootstrap-server \S+ --add --allow-principal \S+ --operation ", line)
-               for line in lines)  # fmt: skip
+    assert all(
+        re.match(r"kafka-acls\.sh --bootstrap-server \S+ --add --allow-principal \S+ --operation ", line)
+        for line in lines
+    )
     (groups,) = [line for line in lines if "--group applications-" in line]
-    assert groups.endswith("--allow-principal User:CN=shop --operation Read --group applications- "
-                           "--resource-pattern-type prefixed")  # fmt: skip
+    assert groups.endswith(
+        "--allow-principal User:CN=shop --operation Read --group applications- --resource-pattern-type prefixed"
+    )
 
 
 def test_a_principal_without_a_role_is_a_mistake_in_the_call():

@@ -51,10 +51,18 @@ def spec(tmp_path: Path) -> Spec:
 
     def write(**changes: object) -> Path:
         content = {
-            "service": "churn", "name": "churn-lightgbm", "version": "3", "owner": "growth", "model": "model.txt",
-            "golden": "golden.parquet", "baseline": "baseline.parquet", "card": "card.md", "signature": signature,
-            "metrics": {"auc": 0.9}, **changes,
-        }  # fmt: skip
+            "service": "churn",
+            "name": "churn-lightgbm",
+            "version": "3",
+            "owner": "growth",
+            "model": "model.txt",
+            "golden": "golden.parquet",
+            "baseline": "baseline.parquet",
+            "card": "card.md",
+            "signature": signature,
+            "metrics": {"auc": 0.9},
+            **changes,
+        }
         path = tmp_path / "bundle-spec.yaml"
         path.write_text(yaml.safe_dump({key: value for key, value in content.items() if value is not None}))
         return path

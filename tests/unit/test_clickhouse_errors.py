@@ -9,18 +9,37 @@ from weir.settings import Settings
 WHERE = "http://ch:8123"
 
 
-@pytest.mark.parametrize(("error", "kind", "words"), [
-    (OperationalError("Error HTTPConnectionPool(host='ch'): [Errno 111] Connection refused')"), Unavailable,
-     "ClickHouse does not answer: Connection refused"),
-    (OperationalError("Error HTTPSConnectionPool: Read timed out."), Unavailable, "Read timed out"),
-    (DatabaseError("x Code: 252. DB::Exception: Too many parts. (TOO_MANY_PARTS) (version 26.9)", code=252),
-     Unavailable, "Too many parts"),
-    (DatabaseError("x Code: 60. DB::Exception: Unknown table t. (UNKNOWN_TABLE) (version 26.9)", code=60), Refused,
-     "Unknown table t. (UNKNOWN_TABLE) (http://ch:8123): run `weir migrate`"),
-    (DatabaseError("Code: 516. DB::Exception: Authentication failed", code=516), Refused, "WEIR_CLICKHOUSE_PASSWORD"),
-    (DatabaseError("Code: 53. DB::Exception: Type mismatch (version 26.9 (official build))", code=53), Refused,
-     "refuses a statement: Type mismatch (http"),
-])
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (
+            OperationalError("Error HTTPConnectionPool(host='ch'): [Errno 111] Connection refused')"),
+            Unavailable,
+            "ClickHouse does not answer: Connection refused",
+        ),
+        (OperationalError("Error HTTPSConnectionPool: Read timed out."), Unavailable, "Read timed out"),
+        (
+            DatabaseError("x Code: 252. DB::Exception: Too many parts. (TOO_MANY_PARTS) (version 26.9)", code=252),
+            Unavailable,
+            "Too many parts",
+        ),
+        (
+            DatabaseError("x Code: 60. DB::Exception: Unknown table t. (UNKNOWN_TABLE) (version 26.9)", code=60),
+            Refused,
+            "Unknown table t. (UNKNOWN_TABLE) (http://ch:8123): run `weir migrate`",
+        ),
+        (
+            DatabaseError("Code: 516. DB::Exception: Authentication failed", code=516),
+            Refused,
+            "WEIR_CLICKHOUSE_PASSWORD",
+        ),
+        (
+            DatabaseError("Code: 53. DB::Exception: Type mismatch (version 26.9 (official build))", code=53),
+            Refused,
+            "refuses a statement: Type mismatch (http",
+        ),
+    ],
+)
 def test_errors_in_our_words(error, kind, words):
     with pytest.raises(kind) as caught, answering(WHERE):
         raise error

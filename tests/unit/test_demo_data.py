@@ -49,8 +49,11 @@ def test_the_timetable_is_the_reference_one(flights: Flights) -> None:
 
 
 def test_everything_is_in_the_order_of_its_time(flights: Flights) -> None:
-    for table, column in ((flights.requests, "event_time"), (flights.events, "event_time"),
-                          (flights.outcomes, "occurred_at")):  # fmt: skip
+    for table, column in (
+        (flights.requests, "event_time"),
+        (flights.events, "event_time"),
+        (flights.outcomes, "occurred_at"),
+    ):
         assert (np.diff(ms(table, column)) >= 0).all()
     asked = ms(flights.requests, "event_time")
     assert (flights.requests["clock_hour"].to_numpy() == asked // HOUR_MS).all()
@@ -118,11 +121,11 @@ def test_features_recomputed_from_raw_events_are_the_ones_counted_by_hand(flight
         return {"kind": kind, "event_time": when, **keys, "origin": origin, "delay": delay, **empty, **more}
 
     rows = [
-        event("departure", -60, said["origin"], 30.0),   # an hour ago at noon: just out of the hour, in the three
-        event("departure", -59, said["origin"], 10.0),   # the oldest that the last hour holds
-        event("departure", -5, said["origin"], -10.0),   # early: gone at 12:05 only
-        event("departure", 5, said["origin"], 500.0),    # after noon: not known at the clock hour of the request
-        event("departure", -30, other, 500.0),           # elsewhere
+        event("departure", -60, said["origin"], 30.0),  # an hour ago at noon: just out of the hour, in the three
+        event("departure", -59, said["origin"], 10.0),  # the oldest that the last hour holds
+        event("departure", -5, said["origin"], -10.0),  # early: gone at 12:05 only
+        event("departure", 5, said["origin"], 500.0),  # after noon: not known at the clock hour of the request
+        event("departure", -30, other, 500.0),  # elsewhere
         event("arrival", -90, said["origin"], 40.0),
         event("arrival", -30, said["origin"], -5.0),
         event("weather", -30, said["origin"], 0.0, temp=70.0),

@@ -9,18 +9,33 @@ WHERE = "broker:9092"
 MOVING = KafkaError(KafkaError.NOT_LEADER_FOR_PARTITION)
 
 
-@pytest.mark.parametrize("code", [
-    KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR,
-    KafkaError.NOT_ENOUGH_REPLICAS, KafkaError.FENCED_LEADER_EPOCH, KafkaError._TRANSPORT, KafkaError._TIMED_OUT,
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "code",
+    [
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.NOT_ENOUGH_REPLICAS,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError._TRANSPORT,
+        KafkaError._TIMED_OUT,
+    ],
+)
 def test_a_move_of_leaders_and_coordinators_passes(code):
     assert passes(KafkaError(code))
 
 
-@pytest.mark.parametrize("code", [
-    KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._AUTHENTICATION,
-    KafkaError.FENCED_INSTANCE_ID, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError.INVALID_SESSION_TIMEOUT,
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "code",
+    [
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._AUTHENTICATION,
+        KafkaError.FENCED_INSTANCE_ID,
+        KafkaError.OFFSET_OUT_OF_RANGE,
+        KafkaError.INVALID_SESSION_TIMEOUT,
+    ],
+)
 def test_what_needs_a_person_does_not_pass(code):
     assert not passes(KafkaError(code))
     said = str(unavailable(KafkaError(code, "said"), WHERE))
@@ -49,12 +64,24 @@ def test_patience_ends_with_the_budget_and_with_what_does_not_pass(code, budget_
         patiently(ask, budget_s)
 
 
-@pytest.mark.parametrize(("error", "says"), [
-    (KafkaError(KafkaError._AUTHENTICATION, "wrong password"), "refuses the user: wrong password .*SASL_PASSWORD"),
-    (KafkaError(KafkaError._SSL, "certificate verify failed"), "no TLS connection to Kafka: certificate .*SSL_CA_FILE"),
-    (KafkaError(KafkaError._TRANSPORT, "ssl/tls alert bad certificate"), "no TLS .*WEIR_KAFKA_SSL_CERTIFICATE_FILE"),
-    (KafkaError(KafkaError.FENCED_INSTANCE_ID, "fenced", True), "this instance id: fenced .*WEIR_GROUP_INSTANCE_ID"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (KafkaError(KafkaError._AUTHENTICATION, "wrong password"), "refuses the user: wrong password .*SASL_PASSWORD"),
+        (
+            KafkaError(KafkaError._SSL, "certificate verify failed"),
+            "no TLS connection to Kafka: certificate .*SSL_CA_FILE",
+        ),
+        (
+            KafkaError(KafkaError._TRANSPORT, "ssl/tls alert bad certificate"),
+            "no TLS .*WEIR_KAFKA_SSL_CERTIFICATE_FILE",
+        ),
+        (
+            KafkaError(KafkaError.FENCED_INSTANCE_ID, "fenced", True),
+            "this instance id: fenced .*WEIR_GROUP_INSTANCE_ID",
+        ),
+    ],
+)
 def test_a_refusal_is_remembered_and_told(error, says):
     heard = []
     refusal = Refusal(heard.append)
@@ -65,10 +92,14 @@ def test_a_refusal_is_remembered_and_told(error, says):
     assert len(heard) == 2
 
 
-@pytest.mark.parametrize("error", [
-    KafkaError(KafkaError._SSL, "SSL handshake failed: Disconnected"), KafkaError(KafkaError._TRANSPORT, "refused"),
-    KafkaError(KafkaError._ALL_BROKERS_DOWN),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "error",
+    [
+        KafkaError(KafkaError._SSL, "SSL handshake failed: Disconnected"),
+        KafkaError(KafkaError._TRANSPORT, "refused"),
+        KafkaError(KafkaError._ALL_BROKERS_DOWN),
+    ],
+)
 def test_a_broker_that_restarts_is_no_refusal(error):
     refusal = Refusal()
     refusal(error)

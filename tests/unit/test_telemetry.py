@@ -20,11 +20,20 @@ EXAMPLES = (
     telemetry.PartitionsAssigned(role="scorer", partitions=4),
     telemetry.WriteRetried(role="scorer", sink="kafka"),
     telemetry.BatchScored(
-        service="s", variant="champion", rows=504, closed_by="rows", **STAGES, produce_s=0.003, lag_s=0.02,
-        rejected={(Stage.DECODE, Reason.EMPTY): 1, (Stage.VALIDATE, Reason.MISSING): 7}, dead_letter_share=0.01,
-        cache_hits=90, cache_lookups=100,
+        service="s",
+        variant="champion",
+        rows=504,
+        closed_by="rows",
+        **STAGES,
+        produce_s=0.003,
+        lag_s=0.02,
+        rejected={(Stage.DECODE, Reason.EMPTY): 1, (Stage.VALIDATE, Reason.MISSING): 7},
+        dead_letter_share=0.01,
+        cache_hits=90,
+        cache_lookups=100,
         feature_status={("origin_recent", Status.PRESENT): 500, ("origin_recent", Status.NOT_FOUND): 4},
-        model_retries=5, store=BreakerState.HALF_OPEN,
+        model_retries=5,
+        store=BreakerState.HALF_OPEN,
         feature_oldest_s={"origin_recent": 3600.0},
     ),
     telemetry.BlockRecorded(table="predictions", rows=1000, insert_s=0.02, repeats=3, replayed=True),
@@ -71,7 +80,6 @@ def test_names_say_kind_and_unit(metric):
     assert metric.meaning
     assert metric.action
     assert "_seconds" not in metric.name or metric.unit == "seconds"
-
 
 
 def test_feast_in_a_parent_process_does_not_change_how_values_are_kept(tmp_path):

@@ -10,8 +10,8 @@ GOOD = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 CASES = {
     GOOD: True,
     GOOD[:-2] + "00": True,
-    "cc" + GOOD[2:] + "-what-comes-later": True,     # a later version may say more
-    GOOD + "-more": False,                           # version 00 may not
+    "cc" + GOOD[2:] + "-what-comes-later": True,  # a later version may say more
+    GOOD + "-more": False,  # version 00 may not
     "ff" + GOOD[2:]: False,
     GOOD.upper(): False,
     GOOD[:-1]: False,

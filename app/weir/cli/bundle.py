@@ -108,13 +108,18 @@ def _plain_table(title: str, columns: int) -> Table:
 def _identity(bundle: Bundle, path: Path) -> Table:
     table = _plain_table(f"{bundle.name} {bundle.version}", columns=2)
     rows = {
-        "digest": bundle.digest, "path": str(path), "service": bundle.service, "owner": bundle.owner,
-        "feature service": bundle.feature_service or "none", "fingerprint": bundle.feature_fingerprint or "none",
-        "trained on": f"{bundle.training_from} to {bundle.training_to}", "threshold": f"{bundle.signature.threshold:g}",
+        "digest": bundle.digest,
+        "path": str(path),
+        "service": bundle.service,
+        "owner": bundle.owner,
+        "feature service": bundle.feature_service or "none",
+        "fingerprint": bundle.feature_fingerprint or "none",
+        "trained on": f"{bundle.training_from} to {bundle.training_to}",
+        "threshold": f"{bundle.signature.threshold:g}",
         "tolerance": f"{bundle.tolerance:g}",
         "join keys": ", ".join(key.name + "?" * (not key.required) for key in bundle.signature.join_keys) or "none",
         **{name: f"{value:g}" for name, value in bundle.metrics.items()},
-    }  # fmt: skip
+    }
     for name, value in rows.items():
         table.add_row(name, escape(value))
     return table

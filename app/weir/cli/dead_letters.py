@@ -26,12 +26,15 @@ Service = Annotated[str, typer.Option(help="One scoring service.")]
 Reason = Annotated[str, typer.Option(help="One reason, as `list` shows it.")]
 Since = Annotated[datetime | None, typer.Option(help="Turned away at this time (UTC) or later.")]
 Until = Annotated[datetime | None, typer.Option(help="Turned away before this time (UTC).")]
-HEX_BYTES = 256                # of a value that does not decode, shown
+HEX_BYTES = 256  # of a value that does not decode, shown
 
 
 @cli.command("list")
 def list_letters(
-    service: Service = "", reason: Reason = "", since: Since = None, until: Until = None,
+    service: Service = "",
+    reason: Reason = "",
+    since: Since = None,
+    until: Until = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON array instead of a table.")] = False,
 ) -> None:
     """Count dead letters by service and reason: all, and those still open."""
@@ -47,8 +50,14 @@ def list_letters(
     table = Table("service", "stage", "reason", "letters", "open", "first", "latest", "latest detail")
     for group in groups:
         table.add_row(
-            group.service or "(recorder)", group.stage, group.reason, f"{group.letters:,}", f"{group.open:,}",
-            f"{group.first:%Y-%m-%d %H:%M:%S}", f"{group.latest:%Y-%m-%d %H:%M:%S}", escape(group.latest_detail),
+            group.service or "(recorder)",
+            group.stage,
+            group.reason,
+            f"{group.letters:,}",
+            f"{group.open:,}",
+            f"{group.first:%Y-%m-%d %H:%M:%S}",
+            f"{group.latest:%Y-%m-%d %H:%M:%S}",
+            escape(group.latest_detail),
         )
     Console().print(table if groups else "no dead letters")
 
@@ -68,8 +77,12 @@ def show(
     found = _named(client, letter)
     shown = _described(settings, found)
     redriven = next(iter(dead_letters.redrives(client, ids=[found.id])), None)
-    shown["redriven"] = "no" if redriven is None else (
-        f"batch {redriven.batch}, to offset {redriven.redriven_offset}: {redriven.state} {redriven.reason}".strip()
+    shown["redriven"] = (
+        "no"
+        if redriven is None
+        else (
+            f"batch {redriven.batch}, to offset {redriven.redriven_offset}: {redriven.state} {redriven.reason}".strip()
+        )
     )
     if as_json:
         typer.echo(json.dumps(shown, default=_plain, indent=1))
@@ -82,7 +95,10 @@ def show(
 
 @cli.command()
 def redrive(
-    service: Service = "", reason: Reason = "", since: Since = None, until: Until = None,
+    service: Service = "",
+    reason: Reason = "",
+    since: Since = None,
+    until: Until = None,
     letter: Annotated[list[str] | None, typer.Option(help="topic/partition/offset; may be repeated.")] = None,
     patch: Annotated[list[str] | None, typer.Option(help="FIELD=VALUE, the value as JSON or text; repeatable.")] = None,
     repairs: Annotated[Path | None, typer.Option(help='JSON lines: {"id": letter, "fields": {...}}.')] = None,
@@ -99,12 +115,11 @@ def redrive(
     from weir.settings import load
 
     settings = load()
-    settings = settings.model_copy(update={
-        "service": service or settings.service, "bundle": bundle or settings.bundle
-    })  # fmt: skip
+    settings = settings.model_copy(update={"service": service or settings.service, "bundle": bundle or settings.bundle})
     client = connect(settings)
-    chosen = dead_letters.letters(client, _selection(
-        settings.service, reason, since, until, ids=letter or (), open=True, limit=limit))
+    chosen = dead_letters.letters(
+        client, _selection(settings.service, reason, since, until, ids=letter or (), open=True, limit=limit)
+    )
     resends, verdicts = repairing.prepared(settings, chosen, patch or [], repairs)
     sent = [resend for resend, verdict in zip(resends, verdicts, strict=True) if force or not verdict]
     console = Console()
@@ -151,13 +166,18 @@ def _named(client: Client, name: str) -> Letter:
 def _described(settings: Settings, letter: Letter) -> dict[str, Any]:
     """Everything that is known of a letter, its fields if it decodes under its service's contract, else its bytes."""
     shown: dict[str, Any] = {
-        "id": letter.id, "service": letter.service or "(recorder)", "stage": letter.stage, "reason": letter.reason,
-        "detail": letter.detail, "rejected_at": letter.rejected_at,
+        "id": letter.id,
+        "service": letter.service or "(recorder)",
+        "stage": letter.stage,
+        "reason": letter.reason,
+        "detail": letter.detail,
+        "rejected_at": letter.rejected_at,
         "recorded_from": f"{letter.log.topic}/{letter.log.partition}/{letter.log_offset}",
         "answered": "yes, in another life of the scorer" if letter.answered else "no",
         "key": None if letter.key is None else letter.key.decode(errors="backslashreplace"),
-        "payload_bytes": None if letter.value is None else len(letter.value), "payload_sha256": letter.payload_sha256,
-    }  # fmt: skip
+        "payload_bytes": None if letter.value is None else len(letter.value),
+        "payload_sha256": letter.payload_sha256,
+    }
     fields, why = _fields(settings, letter)
     if fields is not None:
         return shown | {"fields": fields}
@@ -180,14 +200,12 @@ def _fields(settings: Settings, letter: Letter) -> tuple[dict[str, Any] | None, 
         registry = Registry(settings)
         decoder = Decoder(registry.contract(subject_of(topic)), registry.schema_text)
         fields = fields_of(decoder, letter.value)
-    except WeirError as error:       # the letter is shown all the same, and says what is lacking
+    except WeirError as error:  # the letter is shown all the same, and says what is lacking
         return None, str(error)
     return fields, "it does not decode"
 
 
-def _selection(
-    service: str, reason: str, since: datetime | None, until: datetime | None, **more: Any
-) -> Selection:
+def _selection(service: str, reason: str, since: datetime | None, until: datetime | None, **more: Any) -> Selection:
     from weir.core.errors import Refused
     from weir.core.rejects import Reason as Known
     from weir.core.times import BEGINNING, END
@@ -196,8 +214,11 @@ def _selection(
     if reason and reason not in set(Known):
         raise Refused(f"there is no reason {reason}", remedy=f"give one of {', '.join(Known)}")
     return Selection(
-        service=service, reason=reason, begin=since.replace(tzinfo=UTC) if since else BEGINNING,
-        end=until.replace(tzinfo=UTC) if until else END, **more,
+        service=service,
+        reason=reason,
+        begin=since.replace(tzinfo=UTC) if since else BEGINNING,
+        end=until.replace(tzinfo=UTC) if until else END,
+        **more,
     )
 
 

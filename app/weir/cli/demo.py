@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-YEAR_END = 1_000_000    # more than there are
+YEAR_END = 1_000_000  # more than there are
 
 
 def demo(

@@ -87,9 +87,7 @@ def _partitions(title: str, partitions: list[PartitionLedger]) -> Table:
         span = f"{part.first:,} - {part.last:,}" if part.entries else "none"
         counts = (part.entries, part.read, part.scored, part.rejected, part.pending)
         wrong = [f"[bold red]{getattr(part, name):,} {name}[/]" for name in FAULTS if getattr(part, name)]
-        table.add_row(
-            str(part.source_partition), span, *(f"{count:,}" for count in counts), ", ".join(wrong) or "none"
-        )
+        table.add_row(str(part.source_partition), span, *(f"{count:,}" for count in counts), ", ".join(wrong) or "none")
     return table
 
 

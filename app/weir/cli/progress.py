@@ -24,7 +24,8 @@ def steps(console: Console | None = None) -> Iterator[Callable[[int, int, str], 
     if not console.is_terminal:
         yield log
         return
-    with Progress(BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"),
-                  console=console) as bars:
+    with Progress(
+        BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"), console=console
+    ) as bars:
         bar = bars.add_task("", total=None)
         yield lambda done, total, what: bars.update(bar, completed=done, total=total, description=what)

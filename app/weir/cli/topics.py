@@ -22,9 +22,14 @@ def list_topics() -> None:
     for topic in declared(load()):
         kept = "for ever" if topic.retention_hours < 0 else f"{topic.retention_hours / 24:g} d"
         table.add_row(
-            topic.name, str(topic.partitions), kept, f"{topic.max_message_bytes / 2**20:g} MiB", topic.record,
-            ", ".join(topic.writers), ", ".join(topic.readers),
-        )  # fmt: skip
+            topic.name,
+            str(topic.partitions),
+            kept,
+            f"{topic.max_message_bytes / 2**20:g} MiB",
+            topic.record,
+            ", ".join(topic.writers),
+            ", ".join(topic.readers),
+        )
     Console().print(table)
 
 
@@ -40,7 +45,7 @@ def create(
     settings, console = load(), Console()
     topics = declared(settings)
     registry = Registry(settings)
-    ids = publish(registry, settings.schemas_dir, topics)     # first: a topic without a contract is of no use
+    ids = publish(registry, settings.schemas_dir, topics)  # first: a topic without a contract is of no use
     registry.close()
     created = ensure(settings, topics, replication)
     table = Table("topic", "state", "schema id")
@@ -66,9 +71,12 @@ def check() -> None:
 
 @cli.command()
 def acls(
-    principal: Annotated[list[str], typer.Option(
-        help="ROLE=PRINCIPAL, in place of ROLE=User:weir-ROLE; {service} in it makes one for each service. Repeat."
-    )] = [],  # noqa: B006  typer copies it
+    principal: Annotated[
+        list[str],
+        typer.Option(
+            help="ROLE=PRINCIPAL, in place of ROLE=User:weir-ROLE; {service} in it makes one for each service. Repeat."
+        ),
+    ] = [],  # noqa: B006  typer copies it
     apply: bool = typer.Option(False, "--apply", help="Give the rights that the cluster lacks; take none away."),
     commands: bool = typer.Option(False, "--commands", help="Print calls of kafka-acls.sh."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from weir.operations.local import Workers
     from weir.settings import Settings
 
-LOOK_EVERY_S = 1.0      # how late the end of a worker is noticed
+LOOK_EVERY_S = 1.0  # how late the end of a worker is noticed
 APPLY_WITHIN_S = 180.0  # Feast alone takes 10 s to import on a busy machine
 
 
@@ -72,9 +72,10 @@ def _bundle(asked: str, settings: Settings) -> Path:
     newest = latest_bundle(settings)
     if newest is None:
         raise Unavailable(
-            "there is no model bundle to serve", where=str(settings.bundles_dir),
+            "there is no model bundle to serve",
+            where=str(settings.bundles_dir),
             remedy="run `weir demo --flights 1000` once (it trains one), or name one with --bundle",
-        )  # fmt: skip
+        )
     return newest.resolve()
 
 
@@ -94,9 +95,10 @@ def _apply_features(stack: Stack, say: Callable[[str], None]) -> None:
     stack.forget(child)
     if status != 0:
         raise Unavailable(
-            "the feature repository cannot be applied", where=str(repository),
+            "the feature repository cannot be applied",
+            where=str(repository),
             remedy=f"run `weir apply` and mend what it names; its last lines:\n{child.log_tail()}",
-        )  # fmt: skip
+        )
 
 
 def _watch(workers: Workers) -> None:
@@ -132,17 +134,28 @@ def commands(settings: Settings) -> list[tuple[str, str]]:
     login = ' -u "default:$WEIR_CLICKHOUSE_PASSWORD"' if settings.clickhouse_password.get_secret_value() else ""
     clickhouse = f"curl -s{login} '{settings.clickhouse_url}/?database={settings.clickhouse_database}'"
     return [
-        ("produce a request, here with the Python client", _PRODUCE.format(
-            python=sys.executable, registry=settings.registry_url, brokers=settings.brokers, topic=topic,
-            example=example,
-        )),
+        (
+            "produce a request, here with the Python client",
+            _PRODUCE.format(
+                python=sys.executable,
+                registry=settings.registry_url,
+                brokers=settings.brokers,
+                topic=topic,
+                example=example,
+            ),
+        ),
         ("its prediction, a second later", f'{clickhouse} --data-binary "{query} FORMAT PrettyCompact"'),
-        ("records that were not scored, and why",
-         f'{clickhouse} --data-binary "SELECT reason, count() FROM dead_letters GROUP BY reason FORMAT PrettyCompact"'),
-        ("is every request accounted for?",
-         f"WEIR_CLICKHOUSE_URL={settings.clickhouse_url} {sys.executable} -m app ledger"),
+        (
+            "records that were not scored, and why",
+            f"{clickhouse} --data-binary "
+            '"SELECT reason, count() FROM dead_letters GROUP BY reason FORMAT PrettyCompact"',
+        ),
+        (
+            "is every request accounted for?",
+            f"WEIR_CLICKHOUSE_URL={settings.clickhouse_url} {sys.executable} -m app ledger",
+        ),
         ("what a request looks like", f"curl -s {settings.registry_url}/subjects/{topic}-value/versions/latest/schema"),
-    ]  # fmt: skip
+    ]
 
 
 _PRODUCE = """{python} - <<'EOF'

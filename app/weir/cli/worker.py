@@ -101,9 +101,9 @@ def _serve(
     health: HealthServer
     with HealthServer(settings, telemetry, ready) as health:
         took_s = time.time() - _process_began_s()
-        telemetry.emit(WorkerStarted(
-            role=role, service=settings.service, version=version("weir"), digest=digest, ready_s=took_s
-        ))  # fmt: skip
+        telemetry.emit(
+            WorkerStarted(role=role, service=settings.service, version=version("weir"), digest=digest, ready_s=took_s)
+        )
         log = structlog.get_logger(__name__)
         log.info("worker started", health=health.url, ready_s=round(took_s, 2), digest=digest, **said)
         run(started, telemetry, role)

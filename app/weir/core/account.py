@@ -33,9 +33,11 @@ class Account:
             if at is not None and found[at].last + 1 == account.first:
                 before = found[at]
                 found[at] = replace(
-                    before, last=account.last, read=before.read + account.read,
+                    before,
+                    last=account.last,
+                    read=before.read + account.read,
                     rejected=before.rejected + account.rejected,
-                )  # fmt: skip
+                )
             else:
                 latest[account.source] = len(found)
                 found.append(account)

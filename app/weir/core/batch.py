@@ -15,10 +15,10 @@ from weir.core.chunk import Chunk
 class ClosedBy(StrEnum):
     """Why a micro-batch was closed."""
 
-    ROWS = "rows"          # it held batch_max_rows, or the next chunk would not have fitted
-    ENOUGH = "enough"      # it held what is worth a batch's fixed cost at the rate at which requests came
+    ROWS = "rows"  # it held batch_max_rows, or the next chunk would not have fitted
+    ENOUGH = "enough"  # it held what is worth a batch's fixed cost at the rate at which requests came
     DEADLINE = "deadline"  # a longer wait would have made its oldest request later than it may be
-    WAIT = "wait"          # batch_max_wait_ms had passed since its first chunk came
+    WAIT = "wait"  # batch_max_wait_ms had passed since its first chunk came
 
 
 @dataclass(frozen=True, slots=True)

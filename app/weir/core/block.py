@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from weir.core.chunk import Partition
 
-Source = tuple[str | int, ...]       # (source topic, source partition, variant)
-Marks = Mapping[Source, int]         # source -> highest source offset recorded
+Source = tuple[str | int, ...]  # (source topic, source partition, variant)
+Marks = Mapping[Source, int]  # source -> highest source offset recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,9 @@ from enum import IntEnum
 class BreakerState(IntEnum):
     """The numbers are those of the metric, so that more is worse."""
 
-    CLOSED = 0             # the service is asked
-    HALF_OPEN = 1          # one trial is under way
-    OPEN = 2               # the service is not asked
+    CLOSED = 0  # the service is asked
+    HALF_OPEN = 1  # one trial is under way
+    OPEN = 2  # the service is not asked
 
 
 class Breaker:
@@ -28,7 +28,7 @@ class Breaker:
 
     def __init__(self, failures: int, open_s: float) -> None:
         self._limit, self._open_s = failures, open_s
-        self._failures = 0                             # in a row
+        self._failures = 0  # in a row
         self._until_s = 0.0
         self.state = BreakerState.CLOSED
 

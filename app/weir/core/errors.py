@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-SAID_CHARS: Final = 300         # what a library said, for a person to read at a glance; a value may be in it
+SAID_CHARS: Final = 300  # what a library said, for a person to read at a glance; a value may be in it
 
 
 class WeirError(Exception):

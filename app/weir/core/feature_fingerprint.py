@@ -17,5 +17,10 @@ def fingerprint(project: str, service: str, views: tuple[ViewPlan, ...]) -> str:
 
 def view_to_dict(view: ViewPlan) -> dict[str, Any]:
     """A view as JSON values, in the plan's file and in the fingerprint."""
-    return {"name": view.name, "join_keys": list(view.join_keys), "features": list(view.features),
-            "dtypes": list(view.dtypes), "ttl_s": view.ttl_s}
+    return {
+        "name": view.name,
+        "join_keys": list(view.join_keys),
+        "features": list(view.features),
+        "dtypes": list(view.dtypes),
+        "ttl_s": view.ttl_s,
+    }

@@ -20,8 +20,8 @@ class Status(IntEnum):
     PRESENT = 1
     NULL = 2
     NOT_FOUND = 3
-    STALE = 4              # older than the view's ttl (Feast: OUTSIDE_MAX_AGE), or kept while the store did not answer
-    UNAVAILABLE = 5        # the store did not answer, and no earlier answer was kept
+    STALE = 4  # older than the view's ttl (Feast: OUTSIDE_MAX_AGE), or kept while the store did not answer
+    UNAVAILABLE = 5  # the store did not answer, and no earlier answer was kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class ServicePlan:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """"view__feature" for every feature, in the order of FeatureBlock.values."""
+        """Each feature as "view__feature", in the order of FeatureBlock.values."""
         return tuple(f"{view.name}__{feature}" for view in self.views for feature in view.features)
 
 

@@ -22,7 +22,7 @@ class DeadLetterLimit:
     def __init__(self, share: float, window: int) -> None:
         self._limit, self._window = share, window
         self._batches: deque[tuple[int, int]] = deque()
-        self.read = self.rejected = 0                  # within the window
+        self.read = self.rejected = 0  # within the window
 
     def add(self, read: int, rejected: int) -> bool:
         """Count one micro-batch; True when the limit is passed."""

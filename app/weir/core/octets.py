@@ -18,7 +18,7 @@ def layout(values: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint
     """
     nothing = np.empty(0, np.uint8)
     if not len(values):
-        return np.zeros(1, np.int64), nothing          # Arrow may give an empty array no buffers
+        return np.zeros(1, np.int64), nothing  # Arrow may give an empty array no buffers
     wide = values.type in (pa.large_binary(), pa.large_string())
     _, offset_buffer, data = values.buffers()
     stored = np.frombuffer(offset_buffer, np.int64 if wide else np.int32)

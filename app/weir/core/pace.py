@@ -15,11 +15,11 @@ from weir.core.batch import ClosedBy
 # Share of its time that a worker may be busy before it batches more. Half of it leaves queues at the tail where broker
 # and worker share cores: p99 at 500 a second was 49 ms with 0.5, 30 ms with 0.3.
 LOAD = 0.3
-RATE_S = 0.5            # time over which the rate of arrivals is averaged, seconds
-MEMORY = 0.98           # weight of the past against each new batch: about fifty batches count
-PRIOR = (2e-3, 5e-6)    # a and b before the first batch, seconds: a few milliseconds, as on a common server core
-PRIOR_WEIGHT = 0.05     # of the prior, in batches: what decides while all batches have one size
-SLACKS = 32             # batches whose tightest deadline is remembered
+RATE_S = 0.5  # time over which the rate of arrivals is averaged, seconds
+MEMORY = 0.98  # weight of the past against each new batch: about fifty batches count
+PRIOR = (2e-3, 5e-6)  # a and b before the first batch, seconds: a few milliseconds, as on a common server core
+PRIOR_WEIGHT = 0.05  # of the prior, in batches: what decides while all batches have one size
+SLACKS = 32  # batches whose tightest deadline is remembered
 
 
 class Pace:

@@ -21,20 +21,20 @@ class Stage(StrEnum):
 class Reason(StrEnum):
     """Why a record was turned away. Closed: dashboards, alerts and redrive count on these words."""
 
-    EMPTY = "empty"                        # no bytes at all
-    OVERSIZED = "oversized"                # larger than WEIR_MAX_RECORD_BYTES
-    BAD_FRAME = "bad_frame"                # shorter than 5 bytes, or the first byte is not 0
-    UNKNOWN_SCHEMA = "unknown_schema"      # the schema id is not one of this topic's subject
-    UNDECODABLE = "undecodable"            # the body does not fit its schema: cut short, corrupt, or bytes left over
-    PAST_DEADLINE = "past_deadline"        # the caller's deadline had passed before scoring began
-    MISSING = "missing"                    # a required request field is null
-    NOT_A_NUMBER = "not_a_number"          # NaN or an infinity where a number is asked for
-    OUT_OF_RANGE = "out_of_range"          # outside the signature's valid range
+    EMPTY = "empty"  # no bytes at all
+    OVERSIZED = "oversized"  # larger than WEIR_MAX_RECORD_BYTES
+    BAD_FRAME = "bad_frame"  # shorter than 5 bytes, or the first byte is not 0
+    UNKNOWN_SCHEMA = "unknown_schema"  # the schema id is not one of this topic's subject
+    UNDECODABLE = "undecodable"  # the body does not fit its schema: cut short, corrupt, or bytes left over
+    PAST_DEADLINE = "past_deadline"  # the caller's deadline had passed before scoring began
+    MISSING = "missing"  # a required request field is null
+    NOT_A_NUMBER = "not_a_number"  # NaN or an infinity where a number is asked for
+    OUT_OF_RANGE = "out_of_range"  # outside the signature's valid range
     UNKNOWN_CATEGORY = "unknown_category"  # a category the model was not trained on, and the signature says reject
-    FEATURE_MISSING = "feature_missing"    # the online store has no value, and the signature says reject
+    FEATURE_MISSING = "feature_missing"  # the online store has no value, and the signature says reject
     FEATURE_UNAVAILABLE = "feature_unavailable"  # the online store does not answer, and the signature says reject
-    FEATURE_STALE = "feature_stale"        # the value is older than its limit, and the signature says reject
-    MODEL_FAILED = "model_failed"          # the model raises for this row alone, or its score is not a number
+    FEATURE_STALE = "feature_stale"  # the value is older than its limit, and the signature says reject
+    MODEL_FAILED = "model_failed"  # the model raises for this row alone, or its score is not a number
 
 
 @dataclass(frozen=True, slots=True)

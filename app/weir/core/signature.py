@@ -11,25 +11,25 @@ from typing import Any
 class Dtype(StrEnum):
     """Type of an input as the caller writes it; the model itself always gets float32."""
 
-    FLOAT = "float"        # Avro float
-    INT = "int"            # Avro long; exact up to 2**24 once it is float32
-    BOOL = "bool"          # Avro boolean
+    FLOAT = "float"  # Avro float
+    INT = "int"  # Avro long; exact up to 2**24 once it is float32
+    BOOL = "bool"  # Avro boolean
     CATEGORY = "category"  # Avro string; the model gets its position in `categories`
 
 
 class Source(StrEnum):
     """Where an input comes from."""
 
-    REQUEST = "request"    # a field of the request
-    FEATURE = "feature"    # a Feast feature, looked up by join key
+    REQUEST = "request"  # a field of the request
+    FEATURE = "feature"  # a Feast feature, looked up by join key
 
 
 class Policy(StrEnum):
     """What to do with a missing, stale or unknown value."""
 
-    USE = "use"            # missing: NaN goes to the model; stale: the old value does; unavailable: see Input
-    DEFAULT = "default"    # the input's `default` takes its place
-    REJECT = "reject"      # the row goes to the dead letters
+    USE = "use"  # missing: NaN goes to the model; stale: the old value does; unavailable: see Input
+    DEFAULT = "default"  # the input's `default` takes its place
+    REJECT = "reject"  # the row goes to the dead letters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,15 +113,17 @@ class Signature:
     def from_dict(raw: Mapping[str, Any]) -> Signature:
         """The inverse of `to_dict`. Raises ValueError or TypeError naming the entry that is wrong."""
         inputs = tuple(
-            Input(**{
-                **item,
-                "source": Source(item["source"]),
-                "dtype": Dtype(item.get("dtype", "float")),
-                "categories": tuple(item.get("categories", ())),
-                "on_missing": Policy(item.get("on_missing", "reject")),
-                "on_stale": Policy(item.get("on_stale", "use")),
-                "on_unavailable": Policy(item.get("on_unavailable", "use")),
-            })
+            Input(
+                **{
+                    **item,
+                    "source": Source(item["source"]),
+                    "dtype": Dtype(item.get("dtype", "float")),
+                    "categories": tuple(item.get("categories", ())),
+                    "on_missing": Policy(item.get("on_missing", "reject")),
+                    "on_stale": Policy(item.get("on_stale", "use")),
+                    "on_unavailable": Policy(item.get("on_unavailable", "use")),
+                }
+            )
             for item in raw["inputs"]
         )
         keys = tuple(JoinKey(**item) for item in raw.get("join_keys", ()))

@@ -128,22 +128,39 @@ def write(settings: Settings, plan: ServicePlan, booster: lgb.Booster, known: Ex
             fault = f"the export is off by {found.max_abs_diff:g} on {what} rows"
             raise Refused(fault, remedy="report this as a fault")
     bundle = Bundle(
-        service=SERVICE, name="flight-delay-lightgbm", version=VERSION, owner="weir-demo", signature=SIGNATURE,
-        digest="", feature_service=plan.service, feature_fingerprint=plan.fingerprint, training_from=TRAINING_FROM,
-        training_to=TRAINING_TO, tolerance=TOLERANCE,
+        service=SERVICE,
+        name="flight-delay-lightgbm",
+        version=VERSION,
+        owner="weir-demo",
+        signature=SIGNATURE,
+        digest="",
+        feature_service=plan.service,
+        feature_fingerprint=plan.fingerprint,
+        training_from=TRAINING_FROM,
+        training_to=TRAINING_TO,
+        tolerance=TOLERANCE,
         metrics={
-            "training_rows": float(len(known.labels)), "training_late_share": float(known.labels.mean()),
-            "auc_june": holdout, "golden_rows": float(golden.rows), "golden_max_abs_diff": golden.max_abs_diff,
-            "golden_decision_flips": float(golden.decision_flips), "fuzzed_rows": float(fuzzed.rows),
-            "fuzzed_max_abs_diff": fuzzed.max_abs_diff, "fuzzed_decision_flips": float(fuzzed.decision_flips),
+            "training_rows": float(len(known.labels)),
+            "training_late_share": float(known.labels.mean()),
+            "auc_june": holdout,
+            "golden_rows": float(golden.rows),
+            "golden_max_abs_diff": golden.max_abs_diff,
+            "golden_decision_flips": float(golden.decision_flips),
+            "fuzzed_rows": float(fuzzed.rows),
+            "fuzzed_max_abs_diff": fuzzed.max_abs_diff,
+            "fuzzed_decision_flips": float(fuzzed.decision_flips),
         },
-    )  # fmt: skip
+    )
     reference = np.sort(rng.choice(len(known.labels), min(BASELINE_ROWS, len(known.labels)), replace=False))
     baseline = _scored(booster, known.matrix[reference]).append_column("label", pa.array(known.labels[reference]))
     return bundle_writer.build(
-        bundle, model, golden=_scored(booster, known.matrix[golden_rows]), baseline=baseline,
-        card=card.write(bundle, booster), into=settings.bundles_dir,
-    ).resolve()  # fmt: skip
+        bundle,
+        model,
+        golden=_scored(booster, known.matrix[golden_rows]),
+        baseline=baseline,
+        card=card.write(bundle, booster),
+        into=settings.bundles_dir,
+    ).resolve()
 
 
 def _scored(booster: lgb.Booster, matrix: Floats) -> pa.Table:

@@ -29,9 +29,9 @@ from weir.wire.decode import Decoder
 from weir.wire.encode import Encoder
 
 EVENTS = "weir.events.flights"
-STEP_S = 60.0           # no step of an hour takes longer than this, unless a worker has stopped
-LOOK_S = 0.0002         # pause between two looks at the online store's watermark: one costs 20 us
-FETCH_WAIT_MS = 1       # the replay waits for every answer, and the embedded broker never answers a fetch early
+STEP_S = 60.0  # no step of an hour takes longer than this, unless a worker has stopped
+LOOK_S = 0.0002  # pause between two looks at the online store's watermark: one costs 20 us
+FETCH_WAIT_MS = 1  # the replay waits for every answer, and the embedded broker never answers a fetch early
 
 Times = npt.NDArray[np.int64]
 
@@ -63,9 +63,14 @@ class Replay:
         self._ledger = Decoder(registry.contract(f"{LEDGER}-value"), registry.schema_text)
         self._predictions = Decoder(registry.contract(f"{PREDICTIONS}-value"), registry.schema_text)
         self._producer = Producer(settings, "weir-demo")
-        self._consumer = Consumer(client_config(settings, "weir-demo") | {
-            "group.id": "weir-demo", "enable.auto.commit": False, "fetch.wait.max.ms": FETCH_WAIT_MS,
-        })  # fmt: skip
+        self._consumer = Consumer(
+            client_config(settings, "weir-demo")
+            | {
+                "group.id": "weir-demo",
+                "enable.auto.commit": False,
+                "fetch.wait.max.ms": FETCH_WAIT_MS,
+            }
+        )
         topics = (LEDGER, PREDICTIONS, DEAD_LETTERS)
         sources = [(topic, partition) for topic in topics for partition in range(self._partitions)]
         self._consumer.assign([TopicPartition(*source, 0) for source in sources])
@@ -104,7 +109,7 @@ class Replay:
         values = self._encode(self._requests, chosen)
         landed = _Landings(flights, first_row, rows)
         known = _PredictionIds(chosen["request_id"])
-        gc.freeze()                                    # a hundred thousand ids are no garbage
+        gc.freeze()  # a hundred thousand ids are no garbage
         bounds = np.flatnonzero(np.diff(hours, prepend=hours[0] - 1))
         ends = np.append(bounds[1:], len(hours))
         for begin, end in zip(bounds, ends, strict=True):
@@ -162,9 +167,11 @@ class Replay:
             pa.nulls(n, encoder.schema.field(name).type) if column is None else column.combine_chunks()
             for name, column in wanted.items()
         ]
-        return encoder.encode(pa.RecordBatch.from_arrays(
-            [c.chunk(0) if isinstance(c, pa.ChunkedArray) else c for c in columns], names=list(wanted)
-        ))  # fmt: skip
+        return encoder.encode(
+            pa.RecordBatch.from_arrays(
+                [c.chunk(0) if isinstance(c, pa.ChunkedArray) else c for c in columns], names=list(wanted)
+            )
+        )
 
     def _write(self, topic: str, partition: int, values: list[bytes]) -> None:
         if values:
@@ -194,9 +201,10 @@ class Replay:
         if time.monotonic() > deadline:
             self._check()
             raise Unavailable(
-                f"waited {STEP_S:.0f} s in vain for {what}", where=str(self._settings.home / "logs"),
+                f"waited {STEP_S:.0f} s in vain for {what}",
+                where=str(self._settings.home / "logs"),
                 remedy="read the workers' logs there",
-            )  # fmt: skip
+            )
 
     def _poll(self) -> None:
         """Take what has come: ledger entries and answers are counted, predictions kept for later."""

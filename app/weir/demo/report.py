@@ -19,31 +19,46 @@ def to_json(run: Run) -> dict[str, Any]:
     burst = run.burst_rows / run.seconds["burst"]
     return {
         "requests": {
-            "produced": tally.produced, "read": tally.read, "scored": tally.scored, "rejected": tally.rejected,
+            "produced": tally.produced,
+            "read": tally.read,
+            "scored": tally.scored,
+            "rejected": tally.rejected,
         },
         "ledger": {
-            "complete": found.ledger.complete, "gaps": found.ledger.gaps, "duplicates": found.ledger.duplicates,
+            "complete": found.ledger.complete,
+            "gaps": found.ledger.gaps,
+            "duplicates": found.ledger.duplicates,
             "missing": found.ledger.missing,
         },
         "throughput": {
-            "events_per_s": burst, "onnx_only_events_per_s": found.onnx_rows_per_s,
-            "ratio": burst / found.onnx_rows_per_s, "replay_flights_per_s": run.flights / run.seconds["replay"],
+            "events_per_s": burst,
+            "onnx_only_events_per_s": found.onnx_rows_per_s,
+            "ratio": burst / found.onnx_rows_per_s,
+            "replay_flights_per_s": run.flights / run.seconds["replay"],
         },
         "model": {
-            "service": found.bundle.service, "version": found.bundle.version, "digest": found.bundle.digest,
-            "auc_sql": found.auc_sql, "auc_reference": found.auc_reference, "max_abs_score_diff": found.max_score_diff,
+            "service": found.bundle.service,
+            "version": found.bundle.version,
+            "digest": found.bundle.digest,
+            "auc_sql": found.auc_sql,
+            "auc_reference": found.auc_reference,
+            "max_abs_score_diff": found.max_score_diff,
         },
         "features": {
-            "cache_hit_rate": run.cache_hit_rate, "cache_hit_rate_burst": run.cache_hit_rate_burst,
-            "stale_rows": found.stale_rows, "from_the_future": found.future_rows,
-            "point_in_time_sample": found.sampled, "point_in_time_mismatches": found.mismatches,
+            "cache_hit_rate": run.cache_hit_rate,
+            "cache_hit_rate_burst": run.cache_hit_rate_burst,
+            "stale_rows": found.stale_rows,
+            "from_the_future": found.future_rows,
+            "point_in_time_sample": found.sampled,
+            "point_in_time_mismatches": found.mismatches,
         },
         "outcomes": {
-            "received": found.outcomes_received, "joined": found.outcomes_joined,
+            "received": found.outcomes_received,
+            "joined": found.outcomes_joined,
             "business_value": found.business_value_usd,
         },
         "seconds": {name: round(run.seconds[name], 3) for name in run.seconds},
-    }  # fmt: skip
+    }
 
 
 def faults(run: Run) -> list[str]:
@@ -59,7 +74,7 @@ def faults(run: Run) -> list[str]:
         "features equal a point-in-time recomputation": found.mismatches == 0,
         "every outcome found its prediction": found.outcomes_joined == found.outcomes_received == tally.outcomes,
     }
-    if run.flights > 100_000:                          # a short replay sees one season of delays only
+    if run.flights > 100_000:  # a short replay sees one season of delays only
         claims[f"AUC is at least {LEAST_AUC}"] = found.auc_sql >= LEAST_AUC
     return [claim for claim, holds in claims.items() if not holds]
 
@@ -67,11 +82,13 @@ def faults(run: Run) -> list[str]:
 def show(run: Run, console: Console) -> None:
     """Print the report."""
     report, wrong = to_json(run), faults(run)
-    console.print(Panel(
-        Group(_requests(report), _model(report), _features(report), _throughput(report), _seconds(report)),
-        title=f"Weir demo: {run.flights:,} real flights, then {run.burst_rows:,} requests at full speed",
-        border_style="red" if wrong else "green",
-    ))  # fmt: skip
+    console.print(
+        Panel(
+            Group(_requests(report), _model(report), _features(report), _throughput(report), _seconds(report)),
+            title=f"Weir demo: {run.flights:,} real flights, then {run.burst_rows:,} requests at full speed",
+            border_style="red" if wrong else "green",
+        )
+    )
     for claim in wrong:
         console.print(f"[bold red]not shown:[/] {claim}")
 
@@ -118,9 +135,12 @@ def _features(report: dict[str, Any]) -> RenderableType:
         ("cache hits", f"{features['cache_hit_rate']:.1%}", f"at full speed {features['cache_hit_rate_burst']:.1%}"),
         ("rows with a stale feature", f"{features['stale_rows']:,}", "past its ttl: the policy took over"),
         ("features from the future", f"{features['from_the_future']:,}", "by SQL, on every row"),
-        ("point-in-time mismatches", f"{features['point_in_time_mismatches']:,}",
-         f"{features['point_in_time_sample']:,} requests, from raw events"),
-    )  # fmt: skip
+        (
+            "point-in-time mismatches",
+            f"{features['point_in_time_mismatches']:,}",
+            f"{features['point_in_time_sample']:,} requests, from raw events",
+        ),
+    )
 
 
 def _throughput(report: dict[str, Any]) -> RenderableType:

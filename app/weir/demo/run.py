@@ -30,7 +30,7 @@ PATIENT = {"WEIR_FETCH_WAIT_MAX_MS": "500", "WEIR_BLOCK_MAX_WAIT_S": "5"}
 FIRST_TEST_DAY = np.datetime64("2013-07-01T04:00", "ms")  # midnight in New York; training ends before it
 BURST_ROWS = 200_000
 COUNTS = ("SELECT count() FROM predictions", "SELECT count() FROM outcomes FINAL", "SELECT sum(read) FROM ledger")
-RECORDED_S = 180.0      # the recorder follows at tens of thousands of rows a second
+RECORDED_S = 180.0  # the recorder follows at tens of thousands of rows a second
 
 
 @dataclass
@@ -70,7 +70,7 @@ class Stopwatch:
 def run(settings: Settings, flights_wanted: int, progress: Progress, say: Callable[[str], None]) -> Run:
     """Run the demo. flights_wanted: requests of the lockstep replay, from 1 July on. Raises Unavailable, Refused."""
     settings = settings.model_copy(update={"clock": "event"})  # the past is replayed: time is what the events say
-    if settings.embedded_broker == "kafka":                    # and it begins with an empty log
+    if settings.embedded_broker == "kafka":  # and it begins with an empty log
         shutil.rmtree(settings.home / "kafka" / "data", ignore_errors=True)
     watch = Stopwatch()
     with watch.phase("setup"):
@@ -98,9 +98,15 @@ def _start(stack: Stack, bundle: Path, say: Callable[[str], None]) -> tuple[Work
 
 
 def _play(
-    stack: Stack, workers: Workers, replay: Replay, flights: Flights, wanted: int, bundle: Path, watch: Stopwatch,
+    stack: Stack,
+    workers: Workers,
+    replay: Replay,
+    flights: Flights,
+    wanted: int,
+    bundle: Path,
+    watch: Stopwatch,
     progress: Progress,
-) -> Run:  # fmt: skip
+) -> Run:
     at = flights.requests["event_time"].to_numpy().astype("datetime64[ms]")
     first = int(np.searchsorted(at, FIRST_TEST_DAY))
     rows = min(wanted, len(at) - first)
@@ -121,9 +127,15 @@ def _play(
         findings = verify(stack.settings, bundle, flights, first, rows, progress)
     burst_cache = (all_cache[0] - replay_cache[0], all_cache[1] - replay_cache[1])
     return Run(
-        bundle, replay.tally, findings, rows, BURST_ROWS, _share(all_cache), _share(burst_cache),
+        bundle,
+        replay.tally,
+        findings,
+        rows,
+        BURST_ROWS,
+        _share(all_cache),
+        _share(burst_cache),
         {**watch.seconds, "total": watch.total},
-    )  # fmt: skip
+    )
 
 
 def _cache(workers: Workers) -> tuple[float, float]:
@@ -150,6 +162,7 @@ def _await_recorded(stack: Stack, workers: Workers, tally: Tally, progress: Prog
             workers.check()
             raise Unavailable(
                 f"ClickHouse holds {found} of {wanted} predictions, outcomes and records after {RECORDED_S:.0f} s",
-                where=stack.settings.clickhouse_url, remedy="read the recorder's log under .weir/logs",
-            )  # fmt: skip
+                where=stack.settings.clickhouse_url,
+                remedy="read the recorder's log under .weir/logs",
+            )
         time.sleep(0.1)

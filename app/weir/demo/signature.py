@@ -24,24 +24,25 @@ SERVICE = "flight-delay"
 FEATURE_SERVICE = "flight_delay_v1"
 
 NANO = 10**9
-MISSED_NUSD = -300 * NANO       # a late flight that nobody was warned of: rebooked connections, crew out of hours
+MISSED_NUSD = -300 * NANO  # a late flight that nobody was warned of: rebooked connections, crew out of hours
 FALSE_ALERT_NUSD = -100 * NANO  # a warning for a flight that came in time: a standby crew called for nothing
 THRESHOLD = FALSE_ALERT_NUSD / (FALSE_ALERT_NUSD + MISSED_NUSD)
 
-LATE_MIN = 15.0                 # the US Department of Transportation's definition of a late arrival
-LEAD_MIN = 60                   # requests come this long before scheduled departure
-PRIOR_DEPDELAY_MIN = 12.0       # priors: means of the training months, rounded
+LATE_MIN = 15.0  # the US Department of Transportation's definition of a late arrival
+LEAD_MIN = 60  # requests come this long before scheduled departure
+PRIOR_DEPDELAY_MIN = 12.0  # priors: means of the training months, rounded
 PRIOR_ARRDELAY_MIN = 6.0
 PRIOR_LATE = 0.24
 
 CARRIERS = tuple("9E AA AS B6 DL EV F9 FL HA MQ OO UA US VX WN YV".split())  # noqa: SIM905 - a list of words
 ORIGINS = ("EWR", "JFK", "LGA")
-DESTINATIONS = tuple("""
+_DESTINATIONS = """
     ABQ ACK ALB ANC ATL AUS AVL BDL BGR BHM BNA BOS BQN BTV BUF BUR BWI BZN CAE CAK CHO CHS CLE CLT CMH CRW CVG DAY DCA
     DEN DFW DSM DTW EGE EYW FLL GRR GSO GSP HDN HNL HOU IAD IAH ILM IND JAC JAX LAS LAX LEX LGA LGB MCI MCO MDW MEM MHT
     MIA MKE MSN MSP MSY MTJ MVY MYR OAK OKC OMA ORD ORF PBI PDX PHL PHX PIT PSE PSP PVD PWM RDU RIC ROC RSW SAN SAT SAV
     SBN SDF SEA SFO SJC SJU SLC SMF SNA SRQ STL STT SYR TPA TUL TVC TYS XNA
-""".split())  # noqa: SIM905 - a list of words
+"""
+DESTINATIONS = tuple(_DESTINATIONS.split())
 ENGINES = ("unknown", "Turbo-fan", "Turbo-jet", "Turbo-prop", "Turbo-shaft", "Reciprocating", "4 Cycle")
 
 
@@ -54,31 +55,51 @@ def _chosen(name: str, categories: tuple[str, ...], doc: str, *, default: float 
     """A word that the request carries; an unknown one is `default`, or NaN (an unseen category) where there is none."""
     missing = Policy.USE if default is None else Policy.DEFAULT
     return Input(
-        name=name, source=Source.REQUEST, ref=name, dtype=Dtype.CATEGORY, categories=categories,
-        on_missing=missing, default=default, doc=doc,
-    )  # fmt: skip
+        name=name,
+        source=Source.REQUEST,
+        ref=name,
+        dtype=Dtype.CATEGORY,
+        categories=categories,
+        on_missing=missing,
+        default=default,
+        doc=doc,
+    )
 
 
 def _rolling(view: str, feature: str, prior: float, span: tuple[float, float], doc: str) -> Input:
     """A rolling statistic; the prior stands in for what is missing or stale."""
     ref = f"{view}__{feature}"
     return Input(
-        name=ref, source=Source.FEATURE, ref=ref, low=span[0], high=span[1], on_missing=Policy.DEFAULT,
-        on_stale=Policy.DEFAULT, default=prior, doc=doc,
-    )  # fmt: skip
+        name=ref,
+        source=Source.FEATURE,
+        ref=ref,
+        low=span[0],
+        high=span[1],
+        on_missing=Policy.DEFAULT,
+        on_stale=Policy.DEFAULT,
+        default=prior,
+        doc=doc,
+    )
 
 
 def _weather(feature: str, typical: float, low: float, high: float, doc: str, *, missing: Policy = Policy.USE) -> Input:
     """The last observation at the origin, published at least an hour after the hour that it describes."""
     ref = f"origin_weather__{feature}"
     return Input(
-        name=ref, source=Source.FEATURE, ref=ref, low=low, high=high, on_missing=missing, on_stale=Policy.DEFAULT,
-        default=typical, doc=doc,
-    )  # fmt: skip
+        name=ref,
+        source=Source.FEATURE,
+        ref=ref,
+        low=low,
+        high=high,
+        on_missing=missing,
+        on_stale=Policy.DEFAULT,
+        default=typical,
+        doc=doc,
+    )
 
 
-DELAY = (-120.0, 3000.0)        # minutes; the longest delay of the year is 1,301
-COUNT = (0.0, 1000.0)           # flights an hour; the three airports together schedule 120 at most
+DELAY = (-120.0, 3000.0)  # minutes; the longest delay of the year is 1,301
+COUNT = (0.0, 1000.0)  # flights an hour; the three airports together schedule 120 at most
 SHARE = (0.0, 1.0)
 
 SIGNATURE = Signature(
@@ -126,4 +147,4 @@ SIGNATURE = Signature(
         _weather("pressure", 1018.0, 850.0, 1100.0, "pressure at sea level, mbar"),
         _weather("visib", 10.0, 0.0, 20.0, "visibility, miles"),
     ),
-)  # fmt: skip
+)

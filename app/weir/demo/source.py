@@ -144,21 +144,36 @@ def _scheduled(
 def _events(flights: pd.DataFrame, weather: pd.DataFrame, times: _Times) -> pa.Table:
     gone, landed = np.flatnonzero(times.departed >= 0), np.flatnonzero(times.arrived >= 0)
     movement = {
-        "carrier": flights.carrier, "origin": flights.origin, "dest": flights.dest,
-        "flight_number": flights.carrier + flights.flight.astype(str) + "-" + flights.dest, "plane": flights.tailnum,
-    }  # fmt: skip
+        "carrier": flights.carrier,
+        "origin": flights.origin,
+        "dest": flights.dest,
+        "flight_number": flights.carrier + flights.flight.astype(str) + "-" + flights.dest,
+        "plane": flights.tailnum,
+    }
     known = _epoch_ms(pd.to_datetime(weather.time_hour, utc=True)) + HOUR_MS
     last = max(times.departed.max(), times.arrived.max(), times.request.max())
     ticks = np.arange(-(-known.min() // HOUR_MS), -(-last // HOUR_MS) + 1, dtype=np.int64) * HOUR_MS
     parts = [
-        _event_part("departure", times.departed[gone], {k: _strings(v, gone) for k, v in movement.items()},
-                    delay=flights.dep_delay.to_numpy()[gone]),
-        _event_part("arrival", times.arrived[landed], {k: _strings(v, landed) for k, v in movement.items()},
-                    delay=flights.arr_delay.to_numpy()[landed]),
-        _event_part("weather", known, {"origin": _strings(weather.origin, np.arange(len(weather)))},
-                    **{name: weather[name].to_numpy(np.float64) for name in WEATHER}),
+        _event_part(
+            "departure",
+            times.departed[gone],
+            {k: _strings(v, gone) for k, v in movement.items()},
+            delay=flights.dep_delay.to_numpy()[gone],
+        ),
+        _event_part(
+            "arrival",
+            times.arrived[landed],
+            {k: _strings(v, landed) for k, v in movement.items()},
+            delay=flights.arr_delay.to_numpy()[landed],
+        ),
+        _event_part(
+            "weather",
+            known,
+            {"origin": _strings(weather.origin, np.arange(len(weather)))},
+            **{name: weather[name].to_numpy(np.float64) for name in WEATHER},
+        ),
         _event_part("clock", ticks, {}),
-    ]  # fmt: skip
+    ]
     table = pa.concat_tables(parts)
     at = table["event_time"].cast(pa.int64()).to_numpy()
     return table.take(pa.array(np.argsort(at, kind="stable"))).combine_chunks()
@@ -185,15 +200,17 @@ def _outcomes(flights: pd.DataFrame, times: _Times, requests: pa.Table) -> pa.Ta
     request_row = np.empty(len(flights), np.int32)
     request_row[requests["flight_row"].to_numpy()] = np.arange(len(flights), dtype=np.int32)
     delay = flights.arr_delay.to_numpy(np.float64)[rows]
-    return pa.table({
-        "flight_row": pa.array(rows, pa.int32()),
-        "request_row": pa.array(request_row[rows]),
-        "occurred_at": pa.array(times.arrived[rows], TIME),
-        "observed": pa.array(delay, pa.float64()),
-        "label": pa.array((delay >= LATE_MIN).astype(np.float32)),
-        "missed_nusd": pa.array(np.full(len(rows), MISSED_NUSD, np.int64)),
-        "false_alert_nusd": pa.array(np.full(len(rows), FALSE_ALERT_NUSD, np.int64)),
-    })
+    return pa.table(
+        {
+            "flight_row": pa.array(rows, pa.int32()),
+            "request_row": pa.array(request_row[rows]),
+            "occurred_at": pa.array(times.arrived[rows], TIME),
+            "observed": pa.array(delay, pa.float64()),
+            "label": pa.array((delay >= LATE_MIN).astype(np.float32)),
+            "missed_nusd": pa.array(np.full(len(rows), MISSED_NUSD, np.int64)),
+            "false_alert_nusd": pa.array(np.full(len(rows), FALSE_ALERT_NUSD, np.int64)),
+        }
+    )
 
 
 def _epoch_ms(times: pd.Series[Any]) -> npt.NDArray[np.int64]:

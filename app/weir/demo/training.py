@@ -79,11 +79,24 @@ def recipe(settings: Settings, plan: ServicePlan) -> str:
     app = Path(__file__).parent.parent
     files = [*sorted(settings.feature_repo_dir.glob("*.py")), *sorted((app / "rolling").glob("*.py"))]
     files += [app / "demo" / name for name in ("fit.py", "card.py")]
-    text = json.dumps([
-        data.FORMAT, SIGNATURE.to_dict(), plan.fingerprint, TREES, PARAMETERS, VERSION, TRAINING_FROM, TRAINING_TO,
-        GOLDEN_ROWS, FUZZED_ROWS, BASELINE_ROWS, version("lightgbm"), version("onnx"),
-        [hashlib.sha256(file.read_bytes()).hexdigest() for file in files],
-    ])  # fmt: skip
+    text = json.dumps(
+        [
+            data.FORMAT,
+            SIGNATURE.to_dict(),
+            plan.fingerprint,
+            TREES,
+            PARAMETERS,
+            VERSION,
+            TRAINING_FROM,
+            TRAINING_TO,
+            GOLDEN_ROWS,
+            FUZZED_ROWS,
+            BASELINE_ROWS,
+            version("lightgbm"),
+            version("onnx"),
+            [hashlib.sha256(file.read_bytes()).hexdigest() for file in files],
+        ]
+    )
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -95,8 +108,11 @@ def _apply(settings: Settings) -> ServicePlan:
     for plan in plans:
         if plan.service == FEATURE_SERVICE:
             return plan
-    raise Refused(f"the feature repository has no service {FEATURE_SERVICE}", where=str(settings.feature_repo_dir),
-                  remedy="the demo needs the feature_repo/ that Weir ships")  # fmt: skip
+    raise Refused(
+        f"the feature repository has no service {FEATURE_SERVICE}",
+        where=str(settings.feature_repo_dir),
+        remedy="the demo needs the feature_repo/ that Weir ships",
+    )
 
 
 def _pointer(settings: Settings) -> Path:

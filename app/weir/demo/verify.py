@@ -24,8 +24,8 @@ from weir.edges.clickhouse import ledger, sql_files
 from weir.edges.kafka.admin import bounds
 from weir.settings import Settings
 
-SAMPLE = 1_000          # requests whose features are recomputed from the raw events
-LIMIT_ROWS = 4096       # batch of ONNX Runtime alone, the scorer's own largest
+SAMPLE = 1_000  # requests whose features are recomputed from the raw events
+LIMIT_ROWS = 4096  # batch of ONNX Runtime alone, the scorer's own largest
 LIMIT_ROUNDS = 5
 NANO = 1e9
 STALE = "SELECT count() FROM predictions WHERE has(mapValues(feature_status), 'stale')"
@@ -77,12 +77,21 @@ def verify(
     rate = _limit(model, matrix)
     progress(5, 5, "checks")
     return Findings(
-        bundle=bundle, ledger=whole, max_score_diff=worst, compared_rows=compared, auc_sql=auc_sql,
-        auc_reference=auc_reference, outcomes_received=received["received"], outcomes_joined=received["joined"],
-        business_value_usd=sum(row["value_nusd"] for row in value) / NANO, stale_rows=int(stale),
-        future_rows=sum(row["from_the_future"] for row in ages), sampled=sampled, mismatches=mismatches,
+        bundle=bundle,
+        ledger=whole,
+        max_score_diff=worst,
+        compared_rows=compared,
+        auc_sql=auc_sql,
+        auc_reference=auc_reference,
+        outcomes_received=received["received"],
+        outcomes_joined=received["joined"],
+        business_value_usd=sum(row["value_nusd"] for row in value) / NANO,
+        stale_rows=int(stale),
+        future_rows=sum(row["from_the_future"] for row in ages),
+        sampled=sampled,
+        mismatches=mismatches,
         onnx_rows_per_s=rate,
-    )  # fmt: skip
+    )
 
 
 def _scores(
@@ -131,8 +140,9 @@ def _point_in_time(client: Client, bundle: Bundle, flights: Flights, first: int,
     place = {request: i for i, request in enumerate(ids)}
     table = client.query_arrow(
         "SELECT request_id, mapValues(features) AS vals FROM predictions WHERE request_id IN {ids:Array(String)}",
-        parameters={"ids": ids}, use_strings=True,
-    )  # fmt: skip
+        parameters={"ids": ids},
+        use_strings=True,
+    )
     seen = np.full((len(picked), len(bundle.signature.inputs)), np.inf, np.float32)
     seen[[place[request] for request in table["request_id"].to_pylist()]] = table["vals"].to_pylist()
     return len(picked), int(np.count_nonzero(check.differing(check.matrix(flights, picked), seen)))
@@ -152,4 +162,3 @@ def _limit(model: Model, matrix: Floats) -> float:
 def _batches(matrix: Floats) -> Iterator[Floats]:
     for begin in range(0, len(matrix), LIMIT_ROWS):
         yield matrix[begin : begin + LIMIT_ROWS]
-

@@ -19,7 +19,7 @@ from weir.edges.kafka.topics import declared, ensure
 from weir.edges.schemas.registry import Registry, publish
 from weir.settings import Settings
 
-READY_S = 60.0          # a scorer imports, checks its bundle and joins its group in under 15 s on an idle machine
+READY_S = 60.0  # a scorer imports, checks its bundle and joins its group in under 15 s on an idle machine
 
 
 def prepare(stack: Stack) -> None:
@@ -67,8 +67,9 @@ class Workers:
             if waiting and time.monotonic() > deadline:
                 raise Unavailable(
                     f"{', '.join(waiting)} not ready after {READY_S:.0f} s",
-                    where=str(self._stack.settings.home / "logs"), remedy="read the worker's log there",
-                )  # fmt: skip
+                    where=str(self._stack.settings.home / "logs"),
+                    remedy="read the worker's log there",
+                )
             time.sleep(0.05)
 
     @property

@@ -30,7 +30,7 @@ from weir.edges.kafka import admin
 from weir.edges.kafka.redrive_log import AGAIN, Announced, Found, find, send
 from weir.settings import Settings
 
-TRIES = 20                     # announcements; each that fails is another command's
+TRIES = 20  # announcements; each that fails is another command's
 LATEST = "SELECT max(batch) FROM redrives"
 TAKEN = """
     SELECT DISTINCT concat(source_topic, '/', toString(source_partition), '/', toString(source_offset)) FROM redrives
@@ -69,7 +69,7 @@ def redrive(client: Client, settings: Settings, chosen: Sequence[Resend]) -> Red
     let another command take over from one that is still sending.
     """
     where = settings.clickhouse_url
-    spare_s = settings.redrive_settle_s - settings.sink_budget_s       # from the announcement to the latest start
+    spare_s = settings.redrive_settle_s - settings.sink_budget_s  # from the announcement to the latest start
     if spare_s < settings.sink_budget_s:
         raise Refused(
             f"redrive_settle_s is {settings.redrive_settle_s:g}, less than twice sink_budget_s",
@@ -90,8 +90,9 @@ def redrive(client: Client, settings: Settings, chosen: Sequence[Resend]) -> Red
         if absent := [row.id for row in rows if row.id not in found]:
             raise Unavailable(
                 f"{len(absent)} records were delivered and are not in the log, first {absent[0]}",
-                where=settings.brokers, remedy="see the topic's retention and the broker's log, then run it again",
-            )  # fmt: skip
+                where=settings.brokers,
+                remedy="see the topic's retention and the broker's log, then run it again",
+            )
         _note(client, where, rows, found)
     sent = len(rows) - len(unsent)
     return Redriven(batch, sent, len(chosen) - sent, len(before))
@@ -106,7 +107,7 @@ def left(client: Client, settings: Settings) -> list[Announced]:
             f"batch {young[0]['batch']} was announced {young[0]['age_s']:.0f} s ago and is still being sent",
             where=young[0]["worker"],
             remedy=f"wait for that command, or {settings.redrive_settle_s:g} s if it died, and run this one again",
-        )  # fmt: skip
+        )
     return [_announced(row) for row in rows]
 
 
@@ -120,7 +121,7 @@ def announce(
     """
     run, where = uuid.uuid4(), settings.clickhouse_url
     for _ in range(TRIES):
-        newest = latest(client, settings)              # before `taken`: whoever announces after it takes this number
+        newest = latest(client, settings)  # before `taken`: whoever announces after it takes this number
         if unsent and newest != turn:
             raise Refused("another command took over what was left", remedy="wait for it, and run this one again")
         with answering(where):
@@ -148,9 +149,14 @@ def _announcement(resend: Resend, bounds: Mapping[Partition, tuple[int, int]]) -
 
 def _announced(row: Mapping[str, Any]) -> Announced:
     return Announced(
-        row["service"], Partition(row["source_topic"], row["source_partition"]), row["source_offset"],
-        octets(row["key_hex"]), octets(row["value_hex"]), row["repair"], row["log_begin"],
-    )  # fmt: skip
+        row["service"],
+        Partition(row["source_topic"], row["source_partition"]),
+        row["source_offset"],
+        octets(row["key_hex"]),
+        octets(row["value_hex"]),
+        row["repair"],
+        row["log_begin"],
+    )
 
 
 def latest(client: Client, settings: Settings) -> int:
@@ -164,12 +170,14 @@ def _insert(client: Client, where: str, batch: int, run: uuid.UUID, rows: Sequen
     n = len(rows)
     table = _letters(rows) | {
         "batch": pa.array([batch] * n, pa.uint64()),
-        "run": pa.array([str(run)] * n), "worker": pa.array([f"{socket.gethostname()}:{os.getpid()}"] * n),
-        "service": pa.array([row.service for row in rows]), "repair": pa.array([row.repair for row in rows]),
+        "run": pa.array([str(run)] * n),
+        "worker": pa.array([f"{socket.gethostname()}:{os.getpid()}"] * n),
+        "service": pa.array([row.service for row in rows]),
+        "repair": pa.array([row.repair for row in rows]),
         "key": pa.array([row.key for row in rows], pa.binary()),
         "value": pa.array([row.value for row in rows], pa.binary()),
         "log_begin": pa.array([row.log_begin for row in rows], pa.int64()),
-    }  # fmt: skip
+    }
     with answering(where):
         client.insert_arrow("redrives", pa.table(table), settings=once(f"redrive/{batch}"))
 
@@ -192,4 +200,3 @@ def _letters(rows: Sequence[Announced]) -> dict[str, pa.Array]:
         "source_partition": pa.array([row.source.partition for row in rows], pa.int32()),
         "source_offset": pa.array([row.offset for row in rows], pa.int64()),
     }
-

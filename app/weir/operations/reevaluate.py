@@ -40,9 +40,16 @@ def by_bundle(settings: Settings) -> Evaluate:
     def of_batch(values: Sequence[bytes | None]) -> list[str]:
         now_ms, n = int(time.time() * 1000), len(values)
         chunk = Chunk(
-            Partition(requests_topic(settings.service), 0), 0, n - 1, _binary(values), _binary([None] * n),
-            np.arange(n, dtype=np.int64), now_ms, now_ms, time.monotonic(),
-        )  # fmt: skip
+            Partition(requests_topic(settings.service), 0),
+            0,
+            n - 1,
+            _binary(values),
+            _binary([None] * n),
+            np.arange(n, dtype=np.int64),
+            now_ms,
+            now_ms,
+            time.monotonic(),
+        )
         batch = MicroBatch((chunk,), ClosedBy.ROWS, 0.0)
         return _reasons(scorer.score(batch, wall_ms=now_ms, tick=time.perf_counter).rejects, n)
 

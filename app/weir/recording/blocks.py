@@ -51,12 +51,18 @@ class Piece:
         where = self.chunk.offsets[self.rejects.record]
         kept = np.flatnonzero((where >= first) & (where <= last))
         rejects = Rejects(
-            self.rejects.record[kept], tuple(self.rejects.stage[i] for i in kept),
-            tuple(self.rejects.reason[i] for i in kept), tuple(self.rejects.detail[i] for i in kept),
+            self.rejects.record[kept],
+            tuple(self.rejects.stage[i] for i in kept),
+            tuple(self.rejects.reason[i] for i in kept),
+            tuple(self.rejects.detail[i] for i in kept),
         )
         return replace(
-            self, first=max(first, self.first), last=min(last, self.last), rows=self.rows.slice(low, high - low),
-            offsets=self.offsets[low:high], rejects=rejects,
+            self,
+            first=max(first, self.first),
+            last=min(last, self.last),
+            rows=self.rows.slice(low, high - low),
+            offsets=self.offsets[low:high],
+            rejects=rejects,
         )
 
     def checksum(self, start: int) -> int:
@@ -84,9 +90,9 @@ class PartitionBlocks:
     def __init__(self, source: Partition) -> None:
         self.source = source
         self.latest: Block | None = None
-        self.known = False                      # has the store been asked for the latest block?
-        self.announced = False                  # `latest` is announced and not known to be recorded
-        self.foreign = False                    # `latest` was announced by someone else, or before a crash
+        self.known = False  # has the store been asked for the latest block?
+        self.announced = False  # `latest` is announced and not known to be recorded
+        self.foreign = False  # `latest` was announced by someone else, or before a crash
         self.skipped: list[tuple[int, int]] = []  # offsets that the log no longer had when they were due
         self._pieces: deque[Piece] = deque()
         self._unacked: deque[Chunk] = deque()
@@ -120,7 +126,8 @@ class PartitionBlocks:
         due = mine or self.latest
         if due and held < due.number:
             raise Refused(
-                f"block {due.number} is gone from recorder_blocks, which ends at {held}", where=_name(self.source),
+                f"block {due.number} is gone from recorder_blocks, which ends at {held}",
+                where=_name(self.source),
                 remedy="delete no rows of recorder_blocks; record into another database (WEIR_CLICKHOUSE_DATABASE)",
             )
         self.latest, self.known, self.announced, self.foreign = latest, True, latest is not None, latest != mine
@@ -142,8 +149,13 @@ class PartitionBlocks:
         # Always later than the block before: clocks of producers differ, and a repeat of an old block must win no tie.
         before = self.latest.received_ms if self.latest else -1
         return Block(
-            source=self.source, number=self.latest.number + 1 if self.latest else 1, first=pieces[0].first,
-            last=pieces[-1].last, checksum=checksum(pieces), marks=self.marks, marks_after=marks_after,
+            source=self.source,
+            number=self.latest.number + 1 if self.latest else 1,
+            first=pieces[0].first,
+            last=pieces[-1].last,
+            checksum=checksum(pieces),
+            marks=self.marks,
+            marks_after=marks_after,
             received_ms=max(before + 1, pieces[-1].chunk.newest_ms),
         )
 

@@ -151,14 +151,14 @@ class Recorder:
                 written.append(self._insert(stream, blocks, ready))
                 blocks.recorded()
             elif blocks.announced:
-                break                               # the rest of an announced block is still to be fetched
+                break  # the rest of an announced block is still to be fetched
         holes = [(blocks.source, *hole) for hole in blocks.skipped]
         blocks.skipped.clear()
         return Flushed(blocks.acks(), written, holes)
 
     def _insert(self, stream: Stream, blocks: PartitionBlocks, pieces: Sequence[Piece]) -> Recorded:
         block = blocks.latest
-        assert block is not None                    # it is ready
+        assert block is not None  # it is ready
         write = self._store.repeat if blocks.foreign else self._store.insert
         rows = _rows(pieces)
         new, _ = _new_rows(stream, rows, block.marks)
@@ -176,7 +176,11 @@ class Recorder:
             insert_s += write("dead_letters", _joined(turned_away), block, "rejects")
         rejected = sum(len(piece.rejects) for piece in pieces)
         return Recorded(
-            table=stream.table, rows=len(offsets), repeats=repeats, rejected=rejected, insert_s=insert_s,
+            table=stream.table,
+            rows=len(offsets),
+            repeats=repeats,
+            rejected=rejected,
+            insert_s=insert_s,
             replayed=blocks.foreign,
         )
 
@@ -199,6 +203,10 @@ def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
 def _turned_away(piece: Piece, received_ms: int) -> pa.RecordBatch:
     chunk, record = piece.chunk, piece.rejects.record
     return tables.turned_away(
-        chunk.source, chunk.offsets[record], piece.rejects, chunk.keys.take(record), chunk.values.take(record),
+        chunk.source,
+        chunk.offsets[record],
+        piece.rejects,
+        chunk.keys.take(record),
+        chunk.values.take(record),
         received_ms,
     )

@@ -43,7 +43,8 @@ def predictions(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.in
             groups[2].append((members, views, cells.unpack(part["feature_status"], STATUSES, len(views))))
         except ValueError as error:
             raise Refused(
-                f"predictions of bundle {word} do not fit its names: {error}", where=f"{log.topic}[{log.partition}]",
+                f"predictions of bundle {word} do not fit its names: {error}",
+                where=f"{log.topic}[{log.partition}]",
                 remedy="give the recorder the bundle with this digest (WEIR_BUNDLES_DIR)",
             ) from error
     packed = {"features": groups[0], "feature_age_s": groups[1], "feature_status": groups[2]}
@@ -53,9 +54,7 @@ def predictions(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.in
     return _with_log(columns, log, offsets, times=("event_time", "scored_at"))
 
 
-def outcomes(
-    rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.int64], received_ms: int
-) -> pa.RecordBatch:
+def outcomes(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.int64], received_ms: int) -> pa.RecordBatch:
     """Rows of table outcomes from n rows of one block that passed `check_outcomes`. received_ms: broker time.
 
     Of several outcomes of one prediction only the last: the table would keep no other, and a repeat of the block must
@@ -98,8 +97,10 @@ def check_outcomes(rows: pa.RecordBatch) -> Rejects:
         reason.update((int(row), (why, detail)) for row in bad)
     record = sorted(reason)
     return Rejects(
-        np.array(record, np.int32), (Stage.VALIDATE,) * len(record),
-        tuple(reason[row][0] for row in record), tuple(reason[row][1] for row in record),
+        np.array(record, np.int32),
+        (Stage.VALIDATE,) * len(record),
+        tuple(reason[row][0] for row in record),
+        tuple(reason[row][1] for row in record),
     )
 
 
@@ -117,7 +118,11 @@ def ledger(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.int64])
 
 
 def turned_away(
-    log: Partition, offsets: npt.NDArray[np.int64], rejects: Rejects, keys: pa.Array, values: pa.Array,
+    log: Partition,
+    offsets: npt.NDArray[np.int64],
+    rejects: Rejects,
+    keys: pa.Array,
+    values: pa.Array,
     rejected_ms: int,
 ) -> pa.RecordBatch:
     """Rows of table dead_letters for records that the recorder itself could not read; `service` is empty.

@@ -46,7 +46,8 @@ def _table(view: str, entities: list[tuple[str, ...]], rows: list[tuple[int, Upd
     values = np.concatenate([np.empty((0, len(shape.features)), np.float32), *(update.values for _, update in rows)])
     event_us = np.concatenate([none, *(update.event_us for _, update in rows)])
     created_us = np.repeat(
-        np.array([hour_us for hour_us, _ in rows], np.int64), [len(update.ids) for _, update in rows])
+        np.array([hour_us for hour_us, _ in rows], np.int64), [len(update.ids) for _, update in rows]
+    )
     index = pa.array(ids)
     columns: dict[str, pa.Array] = {}
     for position, name in enumerate(shape.join_keys):

@@ -73,7 +73,7 @@ class EventLog:
         end = self._end + len(t)
         in_order = self._end == self._head or t[0] >= self._columns["t"][self._end - 1]
         for name, column in self._columns.items():
-            column[self._end:end] = columns[name]
+            column[self._end : end] = columns[name]
         self._end = end
         if not in_order:
             self._sort(self._head)
@@ -81,8 +81,8 @@ class EventLog:
     def advance(self, clock: int) -> Step:
         """Move the clock forward, to `clock` inclusive: time t is in the window w when clock - w < t <= clock."""
         before, self.clock = self.clock, clock
-        head = self._head + int(np.searchsorted(self._columns["t"][self._head:self._end], clock, "right"))
-        entering: Columns = {name: column[self._head:head] for name, column in self._columns.items()}
+        head = self._head + int(np.searchsorted(self._columns["t"][self._head : self._end], clock, "right"))
+        entering: Columns = {name: column[self._head : head] for name, column in self._columns.items()}
         skip = None
         self._head = head
         if self._late:
@@ -93,12 +93,12 @@ class EventLog:
             past = np.array([before - window for window in self._windows], np.int64).reshape(-1, 1)
             skip = entering["t"][None, :] <= past
             self._insert_entered(late)
-            t = self._columns["t"][:self._head]
+            t = self._columns["t"][: self._head]
             self._tails = [int(np.searchsorted(t, before - window, "right")) for window in self._windows]
         leaving: list[Columns] = []
         for number, window in enumerate(self._windows):
             tail = self._tails[number]
-            end = tail + int(np.searchsorted(self._columns["t"][tail:self._head], clock - window, "right"))
+            end = tail + int(np.searchsorted(self._columns["t"][tail : self._head], clock - window, "right"))
             leaving.append({name: column[tail:end] for name, column in self._columns.items()})
             self._tails[number] = end
         return Step(entering, leaving, skip)
@@ -107,8 +107,8 @@ class EventLog:
         n = len(late["t"])
         self._reserve(n)
         for name, column in self._columns.items():
-            column[self._head + n:self._end + n] = column[self._head:self._end].copy()
-            column[self._head:self._head + n] = late[name]
+            column[self._head + n : self._end + n] = column[self._head : self._end].copy()
+            column[self._head : self._head + n] = late[name]
         self._head += n
         self._end += n
         self._sort(0, self._head)
@@ -129,7 +129,7 @@ class EventLog:
             capacity *= 2
         for name, column in self._columns.items():
             moved = np.empty(capacity, column.dtype)
-            moved[:live] = column[gone:self._end]
+            moved[:live] = column[gone : self._end]
             self._columns[name] = moved
         self._head, self._end = self._head - gone, live
         self._tails = [tail - gone for tail in self._tails]

@@ -72,18 +72,30 @@ class RollingState:
     def __init__(self) -> None:
         self._keys = {view: Keys() for view in VIEWS}
         self._tables = {
-            "origin_recent": Table(5), "carrier_origin_recent": Table(2), "carrier_recent": Table(2),
-            "dest_recent": Table(2), "route_recent": Table(2), "flight_recent": Table(2),
-            "plane_recent": Table(1), "origin_weather": Table(len(WEATHER)),
+            "origin_recent": Table(5),
+            "carrier_origin_recent": Table(2),
+            "carrier_recent": Table(2),
+            "dest_recent": Table(2),
+            "route_recent": Table(2),
+            "flight_recent": Table(2),
+            "plane_recent": Table(1),
+            "origin_weather": Table(len(WEATHER)),
         }
         self._last_us = {view: np.full(64, BEGIN) for view in ("plane_recent", "origin_weather")}
-        ids = {"carrier_recent": np.int64, "dest_recent": np.int64, "route_recent": np.int64,
-               "flight_recent": np.int64, "plane_recent": np.int64}
+        ids = {
+            "carrier_recent": np.int64,
+            "dest_recent": np.int64,
+            "route_recent": np.int64,
+            "flight_recent": np.int64,
+            "plane_recent": np.int64,
+        }
         self._departures = EventLog(
-            {"origin_recent": np.int64, "carrier_origin_recent": np.int64, "delay": np.float64}, (HOUR_US, 3 * HOUR_US))
+            {"origin_recent": np.int64, "carrier_origin_recent": np.int64, "delay": np.float64}, (HOUR_US, 3 * HOUR_US)
+        )
         self._gone = EventLog({"origin_recent": np.int64}, (3 * HOUR_US,))
         self._arrivals = EventLog(
-            {**ids, "delay": np.float64, "late": np.float64}, (DAY_US, 6 * HOUR_US, 7 * DAY_US, 21 * DAY_US))
+            {**ids, "delay": np.float64, "late": np.float64}, (DAY_US, 6 * HOUR_US, 7 * DAY_US, 21 * DAY_US)
+        )
         self._weather = EventLog({"origin_weather": np.int64, **dict.fromkeys(WEATHER, np.float64)}, ())
         self.clock_us = BEGIN
 
@@ -99,7 +111,8 @@ class RollingState:
         """
         kind = events.column("kind")
         for name, columns, take in (
-            ("departure", DEPARTED, self._departed), ("arrival", ARRIVED, self._arrived),
+            ("departure", DEPARTED, self._departed),
+            ("arrival", ARRIVED, self._arrived),
             ("weather", OBSERVED, self._observed),
         ):
             mask = pc.equal(kind, name)
@@ -127,10 +140,14 @@ class RollingState:
         t, delay, rows = _timed(rows)
         origin, carrier = _text(rows, "origin"), _text(rows, "carrier")
         origins = self._number("origin_recent", origin)
-        self._departures.add({
-            "t": t, "delay": delay, "origin_recent": origins,
-            "carrier_origin_recent": self._number("carrier_origin_recent", carrier, origin),
-        })
+        self._departures.add(
+            {
+                "t": t,
+                "delay": delay,
+                "origin_recent": origins,
+                "carrier_origin_recent": self._number("carrier_origin_recent", carrier, origin),
+            }
+        )
         scheduled = t - np.rint(delay * MINUTE_US).astype(np.int64)
         self._gone.add({"t": np.maximum(t, scheduled), "origin_recent": origins})
 
@@ -138,14 +155,18 @@ class RollingState:
         t, delay, rows = _timed(rows)
         dest = _text(rows, "dest")
         route = pc.binary_join_element_wise(_text(rows, "origin"), dest, "-")
-        self._arrivals.add({
-            "t": t, "delay": delay, "late": (delay >= 15).astype(np.float64),
-            "carrier_recent": self._number("carrier_recent", _text(rows, "carrier")),
-            "dest_recent": self._number("dest_recent", dest),
-            "route_recent": self._number("route_recent", route),
-            "flight_recent": self._number("flight_recent", _text(rows, "flight_number")),
-            "plane_recent": self._number("plane_recent", _text(rows, "plane")),
-        })
+        self._arrivals.add(
+            {
+                "t": t,
+                "delay": delay,
+                "late": (delay >= 15).astype(np.float64),
+                "carrier_recent": self._number("carrier_recent", _text(rows, "carrier")),
+                "dest_recent": self._number("dest_recent", dest),
+                "route_recent": self._number("route_recent", route),
+                "flight_recent": self._number("flight_recent", _text(rows, "flight_number")),
+                "plane_recent": self._number("plane_recent", _text(rows, "plane")),
+            }
+        )
 
     def _observed(self, rows: pa.RecordBatch | pa.Table) -> None:
         values = {name: _floats(rows, name) for name in WEATHER}
@@ -158,7 +179,7 @@ class RollingState:
         last = self._last_us.get(view)
         if last is not None and len(last) < self._tables[view].cells.shape[1]:
             grown = np.full(self._tables[view].cells.shape[1], BEGIN)
-            grown[:len(last) - 1] = last[:-1]
+            grown[: len(last) - 1] = last[:-1]
             self._last_us[view] = grown
         return ids
 
@@ -178,14 +199,18 @@ class RollingState:
     def _slide_arrivals(self, clock_us: int) -> list[Update]:
         arrived = self._arrivals.advance(clock_us)
         for window, view, value in (
-            (0, "carrier_recent", "late"), (1, "dest_recent", "delay"), (2, "route_recent", "late"),
+            (0, "carrier_recent", "late"),
+            (1, "dest_recent", "delay"),
+            (2, "route_recent", "late"),
             (3, "flight_recent", "late"),
         ):
             slide(self._tables[view], 0, 1, *arrived.moves(window, view, value))
         plane = self._latest("plane_recent", arrived.entering, ("delay",))
         return [
-            self._mean("carrier_recent", clock_us, 0.24, 20.0), self._mean("dest_recent", clock_us, 6.0, 5.0),
-            self._mean("route_recent", clock_us, 0.24, 20.0), self._mean("flight_recent", clock_us, 0.24, 5.0),
+            self._mean("carrier_recent", clock_us, 0.24, 20.0),
+            self._mean("dest_recent", clock_us, 6.0, 5.0),
+            self._mean("route_recent", clock_us, 0.24, 20.0),
+            self._mean("flight_recent", clock_us, 0.24, 5.0),
             _update("plane_recent", plane, self._tables["plane_recent"].cells[:, plane].T, clock_us),
         ]
 

@@ -106,7 +106,7 @@ class Assembler:
     ) -> None:
         encoded = values.dictionary_encode()
         known = self._codes[item.name]
-        uniques = encoded.dictionary.to_pylist()       # distinct values of the batch, not its rows
+        uniques = encoded.dictionary.to_pylist()  # distinct values of the batch, not its rows
         codes = np.array([known.get(name, -1) for name in uniques] + [-2], np.float32)
         index = encoded.indices.fill_null(len(uniques)).to_numpy(zero_copy_only=False)
         matrix[:, column] = codes[index]
@@ -117,26 +117,35 @@ class Assembler:
 
     @staticmethod
     def _missing(
-        where: npt.NDArray[np.bool_], reason: Reason, column: int, item: Input, matrix: npt.NDArray[np.float32],
+        where: npt.NDArray[np.bool_],
+        reason: Reason,
+        column: int,
+        item: Input,
+        matrix: npt.NDArray[np.float32],
         verdict: _Verdict,
     ) -> None:
         if item.on_missing is Policy.REJECT:
             verdict.set(where, Stage.VALIDATE, reason, column)
         matrix[where, column] = np.nan if item.on_missing is not Policy.DEFAULT else item.default
-        verdict.excuse(where, column)                  # said to be missing: no NaN of the caller's
+        verdict.excuse(where, column)  # said to be missing: no NaN of the caller's
 
     def _check_numbers(self, matrix: npt.NDArray[np.float32], verdict: _Verdict) -> None:
-        with np.errstate(invalid="ignore", over="ignore"):     # both infinities in one batch; a sum past float32
+        with np.errstate(invalid="ignore", over="ignore"):  # both infinities in one batch; a sum past float32
             total = (matrix if len(self._requests) == matrix.shape[1] else matrix[:, self._request_columns]).sum()
         if np.isfinite(total):
-            return                                     # one pass tells that no NaN or infinity is among them
+            return  # one pass tells that no NaN or infinity is among them
         wrong = np.zeros(matrix.shape, np.bool_)
         wrong[:, self._request_columns] = ~np.isfinite(matrix[:, self._request_columns])
         verdict.set_all(wrong & ~verdict.excused, Stage.VALIDATE, Reason.NOT_A_NUMBER)
 
     def _put_features(
-        self, rows: pa.RecordBatch, block: FeatureBlock, matrix: npt.NDArray[np.float32], verdict: _Verdict,
-        age_s: npt.NDArray[np.int32], status: npt.NDArray[np.uint8],
+        self,
+        rows: pa.RecordBatch,
+        block: FeatureBlock,
+        matrix: npt.NDArray[np.float32],
+        verdict: _Verdict,
+        age_s: npt.NDArray[np.int32],
+        status: npt.NDArray[np.uint8],
     ) -> None:
         event_us = event_ms(rows)[:, None] * 1000
         age = np.where(block.found, (event_us - block.event_us) // 1_000_000, -1)
@@ -145,7 +154,7 @@ class Assembler:
         status[block.found & (age > self._view_ttl_s)] = Status.STALE
         values = block.values[:, self._taken]
         stale = age[:, self._view] > self._limit_s
-        unknown = np.zeros(stale.shape, np.bool_)      # no answer, neither now nor kept
+        unknown = np.zeros(stale.shape, np.bool_)  # no answer, neither now nor kept
         if block.unavailable is not None:
             status[block.unavailable] = np.where(block.found, Status.STALE, Status.UNAVAILABLE)[block.unavailable]
             away = block.unavailable[:, self._view]
@@ -177,7 +186,7 @@ class _Verdict:
     def __init__(self, n: int, names: tuple[str, ...]) -> None:
         self._names = names
         self._column = np.full(n, -1, np.int32)
-        self._rule = np.full(n, -1, np.int32)          # as many rules as columns and reasons
+        self._rule = np.full(n, -1, np.int32)  # as many rules as columns and reasons
         self._rules: list[tuple[Stage, Reason]] = []
         self.excused = np.zeros((n, len(names)), np.bool_)
 

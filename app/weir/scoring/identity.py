@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from weir.core.chunk import Partition
 
-_HEX = np.frombuffer(b"".join(f"{byte:02x}".encode() for byte in range(256)), np.uint16)   # two characters a byte
-_GROUPS = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))    # hex digits of a UUID, with a dash between the groups
+_HEX = np.frombuffer(b"".join(f"{byte:02x}".encode() for byte in range(256)), np.uint16)  # two characters a byte
+_GROUPS = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))  # hex digits of a UUID, with a dash between the groups
 
 
 def mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
@@ -78,7 +78,7 @@ def sticky(keys: pa.StringArray, salt: str) -> npt.NDArray[np.float64]:
     keys: n strings. A polynomial hash over the bytes, then `mix`; float64[n].
     """
     if not len(keys):
-        return np.empty(0, np.float64)                 # Arrow may give an empty array no buffers
+        return np.empty(0, np.float64)  # Arrow may give an empty array no buffers
     filled = keys.fill_null("")
     _, offset_buffer, data = filled.buffers()
     offsets = np.frombuffer(offset_buffer, np.int32)[filled.offset : filled.offset + len(filled) + 1].astype(np.int64)

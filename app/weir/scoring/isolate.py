@@ -11,7 +11,7 @@ import numpy.typing as npt
 from weir.core.errors import Refused, Unavailable, shortened
 
 Floats = npt.NDArray[np.float32]
-Run = Callable[[Floats], Floats]                       # float32[n, k] -> float32[n]; RuntimeError when the model fails
+Run = Callable[[Floats], Floats]  # float32[n, k] -> float32[n]; RuntimeError when the model fails
 
 REMEDY = "check the model's runtime and memory, and start the scorer again: the group replays what was not acknowledged"
 
@@ -54,7 +54,7 @@ def scores_of(run: Run, matrix: Floats, *, known_good: Floats, max_failed: int) 
         return Ran(np.empty(0, np.float32), {}, 0)
     try:
         return Ran(run(matrix), {}, 1)
-    except RuntimeError:                               # told below, for the rows or for the model
+    except RuntimeError:  # told below, for the rows or for the model
         _proved(run, known_good, "the model fails on a row that it has scored before")
     failed, calls = _search(run, matrix, max_failed)
     repaired = matrix.copy()
@@ -82,7 +82,7 @@ def _search(run: Run, matrix: Floats, max_failed: int) -> tuple[dict[int, str], 
             return str(error)
         return None
 
-    pending: list[tuple[int, int, str | None]] = [(0, len(matrix), None)]      # slices that raise, and with what
+    pending: list[tuple[int, int, str | None]] = [(0, len(matrix), None)]  # slices that raise, and with what
     while pending:
         low, high, said = pending.pop()
         if high - low > 1:
@@ -111,6 +111,6 @@ def _too_many(said: str, max_failed: int, rows: int) -> Refused:
 
 def _proved(run: Run, matrix: Floats, what: str) -> Floats:
     try:
-        return np.array(run(matrix))                   # a copy: the caller writes into it
+        return np.array(run(matrix))  # a copy: the caller writes into it
     except RuntimeError as error:
         raise Unavailable(f"{what}: {shortened(str(error))}", remedy=REMEDY) from error

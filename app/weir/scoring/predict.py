@@ -24,7 +24,7 @@ from weir.scoring.assemble import Assembled, Assembler, event_ms
 from weir.scoring.route import Route
 
 Encode = Callable[[pa.RecordBatch, dict[str, object]], pa.BinaryArray]
-_Turned = tuple[npt.NDArray[np.bool_], Reason, list[str]]      # bool[n], and why, and a detail for each that is true
+_Turned = tuple[npt.NDArray[np.bool_], Reason, list[str]]  # bool[n], and why, and a detail for each that is true
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +164,7 @@ class Scorer:
         service, began = self.service, tick()
         rows, origin, kept = ready.rows, ready.origin, ready.kept
         variant = service.route.assign(rows.column(rows.schema.get_field_index(service.sticky_key)))
-        ran = isolate.scores_of(
-            service.run, kept.matrix, known_good=service.known_good, max_failed=service.max_failed
-        )
+        ran = isolate.scores_of(service.run, kept.matrix, known_good=service.known_good, max_failed=service.max_failed)
         scores, failed = ran.scores, Rejects()
         if not np.isfinite(scores).all():
             rows, origin, kept, variant, scores, failed = _keep_finite(rows, origin, kept, variant, ran)
@@ -179,21 +177,33 @@ class Scorer:
         began, good, block, bundle = tick(), ran.good, ran.good.block, self.service.bundle
         written = self._encode(ran, wall_ms)
         return Scored(
-            good.batch, written, records.accounts(good.batch, ran.rejects), good.rows.num_rows, ran.rejects,
-            ran.timing, tick() - began,
-            block.hits if block else 0, block.lookups if block else 0,
-            self._count_status(good.kept.status), self._oldest(good.kept.age_s),
+            good.batch,
+            written,
+            records.accounts(good.batch, ran.rejects),
+            good.rows.num_rows,
+            ran.rejects,
+            ran.timing,
+            tick() - began,
+            block.hits if block else 0,
+            block.lookups if block else 0,
+            self._count_status(good.kept.status),
+            self._oldest(good.kept.age_s),
             good.rows.column(good.rows.schema.get_field_index("traceparent")),
-            bundle.service, self.service.route.variants[0], ran.model_retries, block.store if block else None,
+            bundle.service,
+            self.service.route.variants[0],
+            ran.model_retries,
+            block.store if block else None,
             good.slack_s,
         )
 
     def entries(self, accounts: Iterable[Account], wall_ms: int) -> list[tuple[int, pa.BinaryArray]]:
         """The ledger's entries, neighbours as one: partition number and framed value."""
         joined, service = Account.joined(accounts), self.service
-        framed = service.encode_ledger(*records.ledger(
-            joined, "scorer", service.bundle.service, service.bundle.short_digest, service.worker, wall_ms
-        ))
+        framed = service.encode_ledger(
+            *records.ledger(
+                joined, "scorer", service.bundle.service, service.bundle.short_digest, service.worker, wall_ms
+            )
+        )
         return [(account.source.partition, framed[i : i + 1]) for i, account in enumerate(joined)]
 
     def _late(self, rows: pa.RecordBatch) -> _Turned:
@@ -215,18 +225,35 @@ class Scorer:
 
     def _encode(self, ran: Ran, wall_ms: int) -> tuple[Written, ...]:
         service, good, batch, rejects = self.service, ran.good, ran.good.batch, ran.rejects
-        predictions = service.encode_predictions(*records.predictions(
-            good.rows, batch, records.origins(batch, good.origin), service.bundle, service.route.variants, ran.variant,
-            ran.scores, good.kept.matrix, good.kept.age_s, good.kept.status, ran.timing, wall_ms,
-        )) if good.rows.num_rows else []
-        buried = service.encode_dead_letters(
-            *records.dead_letters(batch, rejects, service.bundle.service, wall_ms)
-        ) if len(rejects) else []
-        at = np.searchsorted(good.origin, batch.bounds)     # a chunk's rows and rejects stand together, in record order
+        predictions = (
+            service.encode_predictions(
+                *records.predictions(
+                    good.rows,
+                    batch,
+                    records.origins(batch, good.origin),
+                    service.bundle,
+                    service.route.variants,
+                    ran.variant,
+                    ran.scores,
+                    good.kept.matrix,
+                    good.kept.age_s,
+                    good.kept.status,
+                    ran.timing,
+                    wall_ms,
+                )
+            )
+            if good.rows.num_rows
+            else []
+        )
+        buried = (
+            service.encode_dead_letters(*records.dead_letters(batch, rejects, service.bundle.service, wall_ms))
+            if len(rejects)
+            else []
+        )
+        at = np.searchsorted(good.origin, batch.bounds)  # a chunk's rows and rejects stand together, in record order
         bad = np.searchsorted(rejects.record, batch.bounds)
         return tuple(
-            Written(predictions[at[i] : at[i + 1]], buried[bad[i] : bad[i + 1]])
-            for i in range(len(batch.chunks))
+            Written(predictions[at[i] : at[i + 1]], buried[bad[i] : bad[i + 1]]) for i in range(len(batch.chunks))
         )
 
     def _count_status(self, status: npt.NDArray[np.uint8]) -> dict[tuple[str, int], int]:
@@ -268,11 +295,12 @@ def _without(
 
 
 def _keep_finite(
-    rows: pa.RecordBatch, origin: npt.NDArray[np.int32], kept: Assembled, variant: npt.NDArray[np.int8],
+    rows: pa.RecordBatch,
+    origin: npt.NDArray[np.int32],
+    kept: Assembled,
+    variant: npt.NDArray[np.int8],
     ran: isolate.Ran,
-) -> tuple[
-    pa.RecordBatch, npt.NDArray[np.int32], Assembled, npt.NDArray[np.int8], npt.NDArray[np.float32], Rejects
-]:  # fmt: skip
+) -> tuple[pa.RecordBatch, npt.NDArray[np.int32], Assembled, npt.NDArray[np.int8], npt.NDArray[np.float32], Rejects]:
     """Only the rows for which the model gave a number."""
     scores = ran.scores
     finite = np.isfinite(scores)
@@ -292,7 +320,10 @@ def _keep(
     if usable.all():
         return rows, origin, assembled
     kept = replace(
-        assembled, matrix=assembled.matrix[usable], age_s=assembled.age_s[usable], status=assembled.status[usable],
+        assembled,
+        matrix=assembled.matrix[usable],
+        age_s=assembled.age_s[usable],
+        status=assembled.status[usable],
         usable=usable[usable],
     )
     return rows.filter(pa.array(usable)), origin[usable], kept

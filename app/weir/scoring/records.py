@@ -108,7 +108,10 @@ def predictions(
 
 
 def _ids(
-    sources: Sequence[Partition], where: Origins, variants: Sequence[str], variant: npt.NDArray[np.int8],
+    sources: Sequence[Partition],
+    where: Origins,
+    variants: Sequence[str],
+    variant: npt.NDArray[np.int8],
     times: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.uint8]:
     """uint8[n, 16], see identity.prediction_ids."""

@@ -54,7 +54,7 @@ def split(values: pa.LargeBinaryArray, max_bytes: int) -> Framed:
     schema_id = np.full(count, -1, np.int32)
     if framed.any():
         where = np.where(framed, start, start[framed][0])
-        heads = octets[where[:, None] + np.arange(HEADER_BYTES)]          # uint8[n, 5]
+        heads = octets[where[:, None] + np.arange(HEADER_BYTES)]  # uint8[n, 5]
         framed &= heads[:, 0] == MAGIC
         schema_id = np.where(framed, np.ascontiguousarray(heads[:, 1:]).view(">i4")[:, 0], -1).astype(np.int32)
     empty, oversized = size <= 0, size > max_bytes
@@ -71,7 +71,7 @@ def _rejects(
 ) -> Rejects:
     record = np.flatnonzero(bad).astype(np.int32)
     reason, detail = [], []
-    for i in record.tolist():       # a loop over rejects, not over records
+    for i in record.tolist():  # a loop over rejects, not over records
         value = values[i].as_py()
         if empty[i]:
             reason.append(Reason.EMPTY)
@@ -82,7 +82,8 @@ def _rejects(
         else:
             reason.append(Reason.BAD_FRAME)
             detail.append(
-                f"{size[i]} bytes, a frame has {HEADER_BYTES}" if size[i] < HEADER_BYTES
+                f"{size[i]} bytes, a frame has {HEADER_BYTES}"
+                if size[i] < HEADER_BYTES
                 else f"first byte is {value[0] if value else 0}, not {MAGIC}"
             )
     return Rejects(record, (Stage.DECODE,) * len(record), tuple(reason), tuple(detail))

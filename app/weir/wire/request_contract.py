@@ -19,7 +19,7 @@ ENVELOPE: Final[tuple[dict[str, Any], ...]] = (
     {"name": "team", "type": "string", "default": "", "doc": "Who pays; for cost."},
     {"name": "traceparent", "type": ["null", "string"], "default": None, "doc": "W3C trace context of the caller."},
     {"name": "deadline", "type": ["null", _MILLIS], "default": None, "doc": "After this the answer is of no use."},
-)  # fmt: skip
+)
 
 _REQUEST_TYPE: Final = {Dtype.FLOAT: "float", Dtype.INT: "long", Dtype.BOOL: "boolean", Dtype.CATEGORY: "string"}
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -45,12 +45,15 @@ def build(service: str, signature: Signature) -> str:
         declared = fields.setdefault(name, {"name": name, "type": ["null", avro_type], "default": None, "doc": doc})
         if declared["type"] != ["null", avro_type]:
             raise ValueError(f"request field {name} is asked for as {declared['type'][1]} and as {avro_type}")
-    text = _text({
-        "type": "record",
-        "name": "ScoringRequest",
-        "namespace": f"weir.requests.{service.replace('-', '_')}",
-        "doc": f"A request to the scoring service {service}. Generated from the signature of its model.",
-    }, list(fields.values()))  # fmt: skip
+    text = _text(
+        {
+            "type": "record",
+            "name": "ScoringRequest",
+            "namespace": f"weir.requests.{service.replace('-', '_')}",
+            "doc": f"A request to the scoring service {service}. Generated from the signature of its model.",
+        },
+        list(fields.values()),
+    )
     compatibility.parse(text)
     return text
 

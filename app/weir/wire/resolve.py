@@ -17,7 +17,7 @@ class Resolution:
     """How columns of `writer` become columns of `reader`; make it with `resolve`."""
 
     reader: Shape
-    columns: tuple[tuple[FieldShape, str | None], ...]      # reader field, writer column or None: the default
+    columns: tuple[tuple[FieldShape, str | None], ...]  # reader field, writer column or None: the default
 
     def apply(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """Rows under the reader's schema: added fields get their defaults, removed ones go, numbers are widened."""

@@ -14,15 +14,20 @@ HISTORY = Path(os.environ.get("WEIR_HOME", ".weir")).resolve() / "features"
 
 def _view(entity: Entity, name: str, count: int) -> FeatureView:
     history = FileSource(
-        name=f"{name}_history", path=str(HISTORY / f"{name}.parquet"),
-        timestamp_field="event_timestamp", created_timestamp_column="created",
-    )  # fmt: skip
+        name=f"{name}_history",
+        path=str(HISTORY / f"{name}.parquet"),
+        timestamp_field="event_timestamp",
+        created_timestamp_column="created",
+    )
     features = [Field(name=f"v{i:02}", dtype=Float32) for i in range(count)]
     return FeatureView(
-        name=name, entities=[entity], ttl=timedelta(days=1), online=True,
+        name=name,
+        entities=[entity],
+        ttl=timedelta(days=1),
+        online=True,
         schema=[Field(name=entity.join_key, dtype=String), *features],
         source=PushSource(name=f"{name}_push", batch_source=history),
-    )  # fmt: skip
+    )
 
 
 customer = Entity(name="customer", join_keys=["customer"], value_type=ValueType.STRING)

@@ -39,7 +39,7 @@ from tests.waiting import until
 
 SCHEMA_ID = 7
 WITHIN_S = 300.0
-TOLERANCE = 1e-6    # of a score: the same model in the same ONNX Runtime, on the same rows
+TOLERANCE = 1e-6  # of a score: the same model in the same ONNX Runtime, on the same rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,10 @@ class Result:
 
     def __str__(self) -> str:
         verdict = "equal scores" if self.equal else "NOT EQUAL"
-        return (f"{self.peer:18} {self.requests / self.seconds:10,.0f} /s  {verdict}: {self.missing} missing, "
-                f"{self.doubled} doubled, largest difference {self.worst_difference:.1e}")  # fmt: skip
+        return (
+            f"{self.peer:18} {self.requests / self.seconds:10,.0f} /s  {verdict}: {self.missing} missing, "
+            f"{self.doubled} doubled, largest difference {self.worst_difference:.1e}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +116,25 @@ def check(peer: run.Peer, brokers: str, todo: Work, batch: int, home: Path) -> R
     schema = home / "request.avsc"
     schema.write_text(todo.schema, encoding="utf-8")
     log = home / f"{peer.name}.log"
-    process = peer.start({
-        "BROKERS": brokers, "REQUESTS_TOPIC": requests, "PREDICTIONS_TOPIC": predictions, "MODEL": str(todo.model),
-        "SCHEMA": str(schema), "GROUP": f"peer-{peer.name}", "MAX_BATCH": str(batch),
-    }, log)  # fmt: skip
+    process = peer.start(
+        {
+            "BROKERS": brokers,
+            "REQUESTS_TOPIC": requests,
+            "PREDICTIONS_TOPIC": predictions,
+            "MODEL": str(todo.model),
+            "SCHEMA": str(schema),
+            "GROUP": f"peer-{peer.name}",
+            "MAX_BATCH": str(batch),
+        },
+        log,
+    )
     consumer = Consumer({"bootstrap.servers": brokers, "group.id": "check", "enable.auto.commit": False})
     try:
-        until(lambda: _answered(consumer, predictions, len(todo.framed), process, log) >= n, WITHIN_S,
-              f"{n} predictions of {peer.name}, see {log}")  # fmt: skip
+        until(
+            lambda: _answered(consumer, predictions, len(todo.framed), process, log) >= n,
+            WITHIN_S,
+            f"{n} predictions of {peer.name}, see {log}",
+        )
         run.stop(process)
         return _compare(peer, consumer, predictions, todo)
     finally:
@@ -131,7 +144,7 @@ def check(peer: run.Peer, brokers: str, todo: Work, batch: int, home: Path) -> R
 
 def _create(brokers: str, topic: str, partitions: int) -> None:
     new = NewTopic(topic, partitions, 1, config={"message.timestamp.type": "LogAppendTime"})
-    admin = AdminClient({"bootstrap.servers": brokers})    # held: without it the answer never comes
+    admin = AdminClient({"bootstrap.servers": brokers})  # held: without it the answer never comes
     for future in admin.create_topics([new]).values():
         future.result()
 
@@ -162,9 +175,13 @@ def _compare(peer: run.Peer, consumer: Consumer, topic: str, todo: Work) -> Resu
             at_ms.append(message.timestamp()[1])
     differences = [abs(score - todo.expected[name]) for name, given in scores.items() for score in given]
     return Result(
-        f"{peer.name} {peer.version}", len(todo.expected), len(todo.expected.keys() - scores.keys()),
-        len(at_ms) - len(scores), max(differences), (max(at_ms) - min(at_ms)) / 1000,
-    )  # fmt: skip
+        f"{peer.name} {peer.version}",
+        len(todo.expected),
+        len(todo.expected.keys() - scores.keys()),
+        len(at_ms) - len(scores),
+        max(differences),
+        (max(at_ms) - min(at_ms)) / 1000,
+    )
 
 
 def main() -> int:

@@ -55,7 +55,7 @@ class Peer:
         log: takes all that it says.
         """
         scratch = ENVIRONMENTS / f"{self.name}.scratch"  # Quix and Faust keep state where they are started
-        temporary = scratch / "tmp"                      # and PyFlink leaves jars where temporary files belong
+        temporary = scratch / "tmp"  # and PyFlink leaves jars where temporary files belong
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_"))}
@@ -66,8 +66,12 @@ class Peer:
             return subprocess.Popen(
                 [self.python, HERE / self.name / "program.py"],
                 env={**inherited, **paths, "OUT_SCHEMA": str(OUT_SCHEMA), **env},
-                cwd=scratch, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+                cwd=scratch,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -123,8 +127,9 @@ def _install(name: str, home: Path, folder: Path) -> None:
     ]
     if (folder / "pom.xml").exists():
         jars = home / "jars"
-        steps.append(["mvn", "-q", "-B", "-f", folder / "pom.xml", "dependency:copy-dependencies",
-                      f"-DoutputDirectory={jars}"])  # fmt: skip
+        steps.append(
+            ["mvn", "-q", "-B", "-f", folder / "pom.xml", "dependency:copy-dependencies", f"-DoutputDirectory={jars}"]
+        )
     log = ENVIRONMENTS / f"{name}.install.log"
     log.write_bytes(b"")
     for step in steps:

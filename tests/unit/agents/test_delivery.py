@@ -37,9 +37,21 @@ class Scorer:
         written = Written(pa.array([b"p"] * len(batch), pa.binary()), pa.array([], pa.binary()))
         account = Account(chunk.source, chunk.first, chunk.last, len(chunk), 0)
         return Scored(
-            batch, (written,), (account,), len(batch), Rejects(), Timing(), 0.0, 0, 0, {}, {}, pa.nulls(0, pa.string()),
-            "tiny", "champion",
-        )  # fmt: skip
+            batch,
+            (written,),
+            (account,),
+            len(batch),
+            Rejects(),
+            Timing(),
+            0.0,
+            0,
+            0,
+            {},
+            {},
+            pa.nulls(0, pa.string()),
+            "tiny",
+            "champion",
+        )
 
     def entries(self, accounts, wall_ms):
         return [
@@ -96,18 +108,30 @@ def test_small_batches_enter_the_ledger_together_after_they_are_written(monkeypa
     world = World()
     asyncio.run(deliver(world, batch_of(0, 5), batch_of(5, 3), batch_of(40, 2, partition=1), one_by_one=True))
     assert world.happened == [
-        (PREDICTIONS, 0, 5), ("flushed",), (PREDICTIONS, 0, 3), ("flushed",), (PREDICTIONS, 1, 2), ("flushed",),
-        (LEDGER, 0, [b"0-7"]), (LEDGER, 1, [b"40-41"]), ("flushed",),
-        ("acknowledged", 0), ("acknowledged", 5), ("acknowledged", 40),
-    ]  # fmt: skip
+        (PREDICTIONS, 0, 5),
+        ("flushed",),
+        (PREDICTIONS, 0, 3),
+        ("flushed",),
+        (PREDICTIONS, 1, 2),
+        ("flushed",),
+        (LEDGER, 0, [b"0-7"]),
+        (LEDGER, 1, [b"40-41"]),
+        ("flushed",),
+        ("acknowledged", 0),
+        ("acknowledged", 5),
+        ("acknowledged", 40),
+    ]
 
 
 def test_a_large_batch_does_not_wait_for_its_entry():
     world = World()
     asyncio.run(deliver(world, batch_of(0, delivery.ENTRY_ROWS)))
     assert world.happened == [
-        (PREDICTIONS, 0, delivery.ENTRY_ROWS), (LEDGER, 0, [b"0-1023"]), ("flushed",), ("acknowledged", 0)
-    ]  # fmt: skip
+        (PREDICTIONS, 0, delivery.ENTRY_ROWS),
+        (LEDGER, 0, [b"0-1023"]),
+        ("flushed",),
+        ("acknowledged", 0),
+    ]
     assert DEAD_LETTERS not in {what[0] for what in world.happened}
 
 

@@ -20,10 +20,16 @@ END = object()
 def chunk(partition: int, first: int, rows: int) -> Chunk:
     offsets = np.arange(first, first + rows, dtype=np.int64)
     return Chunk(
-        Partition("t", partition), first, first + rows - 1, pa.array([b""] * rows, pa.large_binary()),
-        pa.nulls(rows, pa.large_binary()), offsets, 0, 0,
+        Partition("t", partition),
+        first,
+        first + rows - 1,
+        pa.array([b""] * rows, pa.large_binary()),
+        pa.nulls(rows, pa.large_binary()),
+        offsets,
+        0,
+        0,
         fetched_at_s=time.monotonic(),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True)
@@ -120,7 +126,7 @@ def test_a_batch_closes_when_nothing_more_comes_in_time():
         batches = Intake(App(), stream, FixedPace(10, 0.02)).batches()
         stream.put(chunk(0, 0, 2), chunk(1, 0, 3))
         first = await anext(batches)
-        stream.put(chunk(0, 2, 4))                      # comes while the wait of before goes on: not lost
+        stream.put(chunk(0, 2, 4))  # comes while the wait of before goes on: not lost
         second = await anext(batches)
         await batches.aclose()
         return [first, second]

@@ -14,7 +14,7 @@ from weir.settings import Settings
     ("lookup", "asked", "given"),
     [
         (None, 4 * LOOKUP_ROWS, 4 * LOOKUP_ROWS),
-        (object(), 4 * LOOKUP_ROWS, LOOKUP_ROWS),      # more could not be read within the lookup budget
+        (object(), 4 * LOOKUP_ROWS, LOOKUP_ROWS),  # more could not be read within the lookup budget
         (object(), 100, 100),
     ],
 )

@@ -30,7 +30,7 @@ def test_a_percentile_is_a_value_that_was_measured():
 
 
 def test_a_window_begins_behind_the_batch_that_holds_its_first_row():
-    times = np.repeat([100, 110, 120, 130, 140], 20)       # a batch of 20 each 10 ms: 2,000 a second
+    times = np.repeat([100, 110, 120, 130, 140], 20)  # a batch of 20 each 10 ms: 2,000 a second
     found = window(times, 0.1, 0.9)
     assert (found.rows, found.begin_ms, found.end_ms) == (80, 100, 140)
     assert found.per_s == 2000.0
@@ -57,10 +57,17 @@ def test_rounds_that_differ_too_much_are_refused():
     assert judge.broken == ["shaky: rounds differ by 67% of their median, allowed are 25%"]
 
 
-@pytest.mark.parametrize(("values", "found"), [
-    ([], 0.0), ([1.0], 0.0), ([1.0, 0.5], 2 / 3), ([1.0, 0.9, 0.5], 5 / 9), ([0.5, 1.0, 0.9, 0.95], 0.1 / 0.95),
-    ([0.4, 1.0, 0.5, 0.9, 0.6], 0.4),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ([], 0.0),
+        ([1.0], 0.0),
+        ([1.0, 0.5], 2 / 3),
+        ([1.0, 0.9, 0.5], 5 / 9),
+        ([0.5, 1.0, 0.9, 0.95], 0.1 / 0.95),
+        ([0.4, 1.0, 0.5, 0.9, 0.6], 0.4),
+    ],
+)
 def test_of_many_rounds_three_must_agree(values, found):
     assert agreement(values) == pytest.approx(found)
     assert Judge(FULL).agree(values) is (found <= FULL.max_spread)
@@ -89,10 +96,16 @@ def test_flat_memory_has_no_slope():
     assert slope_per_minute([0, 10, 20, 30], [5.0, 5.0, 5.0, 5.0]) == pytest.approx(0.0, abs=1e-9)
 
 
-@pytest.mark.parametrize(("broken", "quick", "only", "brokers", "kept"), [
-    ([], False, [], BROKERS, True), (["a reason"], False, [], BROKERS, False), ([], True, [], BROKERS, False),
-    ([], False, ["limit"], BROKERS, False), ([], False, [], ("tansu",), False),
-])
+@pytest.mark.parametrize(
+    ("broken", "quick", "only", "brokers", "kept"),
+    [
+        ([], False, [], BROKERS, True),
+        (["a reason"], False, [], BROKERS, False),
+        ([], True, [], BROKERS, False),
+        ([], False, ["limit"], BROKERS, False),
+        ([], False, [], ("tansu",), False),
+    ],
+)
 def test_only_a_whole_unbroken_run_is_kept(tmp_path, monkeypatch, broken, quick, only, brokers, kept):
     monkeypatch.setattr(report, "RESULTS", tmp_path)
     found = {"protocol": {"version": VERSION, "broken": broken, "quick": quick, "only": only, "brokers": list(brokers)}}

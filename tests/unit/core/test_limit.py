@@ -16,7 +16,7 @@ def test_a_few_bad_records_never_stop_a_quiet_service():
 
 def test_a_stream_that_is_broken_from_its_start_stops_within_the_share_of_a_window():
     verdicts = run(DeadLetterLimit(0.05, 10_000), *[(100, 100)] * 10)
-    assert verdicts.index(True) == 5                    # 600 of at least 10,000
+    assert verdicts.index(True) == 5  # 600 of at least 10,000
 
 
 def test_exactly_the_limit_is_still_accepted():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from weir.core.batch import ClosedBy
 from weir.core.pace import LOAD, PRIOR, Pace
 
-COST = 3e-3, 8e-6      # of a batch and of a row, seconds
+COST = 3e-3, 8e-6  # of a batch and of a row, seconds
 
 
 def paced(rate: float, sizes: tuple[int, ...] = (1, 10, 200, 4000), slack_s: float | None = None) -> tuple[Pace, float]:
@@ -74,8 +74,10 @@ def test_a_wait_ends_in_time_for_the_budget_and_for_the_tightest_deadline_of_lat
 
 @given(
     st.lists(st.tuples(st.integers(1, 4096), st.floats(0, 10), st.none() | st.floats(-1, 10)), max_size=60),
-    st.lists(st.tuples(st.integers(1, 100_000), st.floats(0, 2)), max_size=30), st.integers(1, 4096),
-    st.floats(0, 1), st.floats(0, 100),
+    st.lists(st.tuples(st.integers(1, 100_000), st.floats(0, 2)), max_size=30),
+    st.integers(1, 4096),
+    st.floats(0, 1),
+    st.floats(0, 100),
 )
 def test_no_batch_waits_longer_than_it_may(batches, arrivals, rows, waited_s, age_s):
     pace, now_s = Pace(4096, 0.01, 0.05), 0.0

@@ -39,9 +39,16 @@ def chunk(first: int, values: list[bytes | None], oldest_ms: int) -> Chunk:
     n = len(values)
     offsets = np.arange(first, first + n, dtype=np.int64)
     return Chunk(
-        Partition("t", 0), first, first + n - 1, pa.array(values, pa.large_binary()), pa.nulls(n, pa.large_binary()),
-        offsets, oldest_ms, oldest_ms, 0.0,
-    )  # fmt: skip
+        Partition("t", 0),
+        first,
+        first + n - 1,
+        pa.array(values, pa.large_binary()),
+        pa.nulls(n, pa.large_binary()),
+        offsets,
+        oldest_ms,
+        oldest_ms,
+        0.0,
+    )
 
 
 def test_a_micro_batch_is_one_list_of_records():

@@ -40,29 +40,38 @@ def store(tmp_path):
 
 def put(store, origins, pairs, event_us):
     values = np.array(list(origins.values()), np.float32).reshape(-1, 2)
-    one = Write(ORIGINS, [encode_key((key,)) for key in origins],
-                layout_of(ORIGINS).pack_floats(values, np.full(len(origins), event_us)))
+    one = Write(
+        ORIGINS,
+        [encode_key((key,)) for key in origins],
+        layout_of(ORIGINS).pack_floats(values, np.full(len(origins), event_us)),
+    )
     pair_values = np.array(list(pairs.values()), np.float32).reshape(-1, 1)
-    two = Write(PAIRS, [encode_key(key) for key in pairs],
-                layout_of(PAIRS).pack_floats(pair_values, np.full(len(pairs), event_us)))
+    two = Write(
+        PAIRS,
+        [encode_key(key) for key in pairs],
+        layout_of(PAIRS).pack_floats(pair_values, np.full(len(pairs), event_us)),
+    )
     store.write_many([one, two], event_us)
 
 
 def reader(store, **options):
-    return FeatureReader(PLAN, store, **{"max_keys": 100, "ttl_us": SECOND_US, "revalidate_on_watermark": False,
-                                         **options})
+    return FeatureReader(
+        PLAN, store, **{"max_keys": 100, "ttl_us": SECOND_US, "revalidate_on_watermark": False, **options}
+    )
 
 
 def keys(*rows):
-    return {"carrier": pa.array([carrier for carrier, _ in rows], pa.string()),
-            "origin": pa.array([origin for _, origin in rows], pa.string()), "other": pa.array([0] * len(rows))}
+    return {
+        "carrier": pa.array([carrier for carrier, _ in rows], pa.string()),
+        "origin": pa.array([origin for _, origin in rows], pa.string()),
+        "other": pa.array([0] * len(rows)),
+    }
 
 
 def test_values_come_in_plan_order_with_ages_and_what_was_found(store):
     block = reader(store).read(keys(("UA", "EWR"), ("UA", "JFK"), ("XX", "YYY"), ("AA", "JFK")), 0)
     nan = np.nan
-    np.testing.assert_array_equal(
-        block.values, np.float32([[1, 10, 5], [2, 20, nan], [nan, nan, nan], [2, 20, 6]]))
+    np.testing.assert_array_equal(block.values, np.float32([[1, 10, 5], [2, 20, nan], [nan, nan, nan], [2, 20, 6]]))
     assert block.found.tolist() == [[True, True], [True, False], [False, False], [True, True]]
     assert block.event_us.tolist() == [[50, 50], [50, 0], [0, 0], [50, 50]]
     assert (block.hits, block.lookups) == (0, 3 + 4)

@@ -38,10 +38,10 @@ def test_a_call_that_hangs_gives_nothing_and_holds_nobody_up(guard: LookupGuard)
     let_go = threading.Event()
     guard.begin()
     assert guard.ask(let_go.wait) is None
-    assert guard.ask(lambda: 7) is None                # the rest of the batch does not ask again
+    assert guard.ask(lambda: 7) is None  # the rest of the batch does not ask again
     guard.end()
     guard.begin()
-    assert guard.ask(lambda: 7) is None                # the thread is still held: no wait, and no failure of its own
+    assert guard.ask(lambda: 7) is None  # the thread is still held: no wait, and no failure of its own
     guard.end()
     assert guard.state is BreakerState.CLOSED
 
@@ -80,7 +80,7 @@ def test_several_failures_of_a_batch_are_one() -> None:
     assert guard.state is BreakerState.CLOSED
     guard.begin()
     assert guard.ask(lambda: 7) == 7
-    assert guard.ask(broken) is None                   # a batch with a failure is no success
+    assert guard.ask(broken) is None  # a batch with a failure is no success
     guard.end()
     assert guard.state is BreakerState.OPEN
 

@@ -11,15 +11,24 @@ from weir.rolling.history import history
 from weir.rolling.state import HOUR_US, VIEWS, WEATHER
 
 PLANS = {
-    name: ViewPlan(name, tuple(sorted(view.join_keys)), tuple(sorted(view.features)),
-                   ("float32",) * len(view.features), 60.0)
+    name: ViewPlan(
+        name, tuple(sorted(view.join_keys)), tuple(sorted(view.features)), ("float32",) * len(view.features), 60.0
+    )
     for name, view in VIEWS.items()
 }
-SCHEMA = pa.schema([
-    ("kind", pa.string()), ("event_time", pa.timestamp("ms")), ("carrier", pa.string()), ("origin", pa.string()),
-    ("dest", pa.string()), ("flight_number", pa.string()), ("plane", pa.string()), ("delay", pa.float64()),
-    *((name, pa.float64()) for name in WEATHER),
-])
+SCHEMA = pa.schema(
+    [
+        ("kind", pa.string()),
+        ("event_time", pa.timestamp("ms")),
+        ("carrier", pa.string()),
+        ("origin", pa.string()),
+        ("dest", pa.string()),
+        ("flight_number", pa.string()),
+        ("plane", pa.string()),
+        ("delay", pa.float64()),
+        *((name, pa.float64()) for name in WEATHER),
+    ]
+)
 HOURS = 40
 
 
@@ -37,12 +46,18 @@ def day(late=False):
     for hour in range(1, HOURS + 1):
         for _ in range(rng.integers(0, 6)):
             minute = (hour - rng.random() - (2 if late and rng.random() < 0.3 else 0)) * 60
-            rows.append({
-                "kind": str(rng.choice(["departure", "arrival"])), "event_time": int(max(minute, 0) * 60_000),
-                "carrier": f"C{rng.integers(3)}", "origin": f"O{rng.integers(2)}", "dest": f"D{rng.integers(3)}",
-                "flight_number": f"F{rng.integers(9)}", "delay": float(rng.integers(-20, 90)),
-                "plane": None if rng.random() < 0.2 else f"P{rng.integers(5)}",
-            })
+            rows.append(
+                {
+                    "kind": str(rng.choice(["departure", "arrival"])),
+                    "event_time": int(max(minute, 0) * 60_000),
+                    "carrier": f"C{rng.integers(3)}",
+                    "origin": f"O{rng.integers(2)}",
+                    "dest": f"D{rng.integers(3)}",
+                    "flight_number": f"F{rng.integers(9)}",
+                    "delay": float(rng.integers(-20, 90)),
+                    "plane": None if rng.random() < 0.2 else f"P{rng.integers(5)}",
+                }
+            )
         rows.append({"kind": "weather", "event_time": hour * 3_600_000, "origin": "O0", "temp": float(hour)})
         rows.append({"kind": "clock", "event_time": hour * 3_600_000})
     return pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
@@ -69,8 +84,10 @@ def from_history(rows):
     for name, table in tables.items():
         for row in table.to_pylist():
             entity = tuple(sorted((key, row[key]) for key in VIEWS[name].join_keys))
-            values = {feature: str(np.float32(np.nan if row[feature] is None else row[feature]))
-                      for feature in VIEWS[name].features}
+            values = {
+                feature: str(np.float32(np.nan if row[feature] is None else row[feature]))
+                for feature in VIEWS[name].features
+            }
             out[name, entity] = (int(row["event_timestamp"].timestamp() * 1e6), values)
     return out
 
@@ -139,12 +156,15 @@ def test_the_report_counts_records_by_view(store):
     assert answer.found.tolist() == [True]
 
 
-@pytest.mark.parametrize(("view", "plan"), [
-    ("dest_recent", None),
-    ("dest_recent", ViewPlan("dest_recent", ("origin",), ("arrdelay_6h",), ("float32",), 1.0)),
-    ("dest_recent", ViewPlan("dest_recent", ("dest",), ("arrdelay_6h", "more"), ("float32",) * 2, 1.0)),
-    ("dest_recent", ViewPlan("dest_recent", ("dest",), ("arrdelay_6h",), ("int64",), 1.0)),
-])
+@pytest.mark.parametrize(
+    ("view", "plan"),
+    [
+        ("dest_recent", None),
+        ("dest_recent", ViewPlan("dest_recent", ("origin",), ("arrdelay_6h",), ("float32",), 1.0)),
+        ("dest_recent", ViewPlan("dest_recent", ("dest",), ("arrdelay_6h", "more"), ("float32",) * 2, 1.0)),
+        ("dest_recent", ViewPlan("dest_recent", ("dest",), ("arrdelay_6h",), ("int64",), 1.0)),
+    ],
+)
 def test_a_view_that_is_not_applied_as_it_is_computed_is_refused_by_name(store, view, plan):
     plans = {name: value for name, value in {**PLANS, view: plan}.items() if value is not None}
     with pytest.raises(Refused, match=r"dest_recent.*\(dest\): arrdelay_6h"):

@@ -31,7 +31,8 @@ def rising_by_rows(marks, rows):
 
 @given(
     marks=st.dictionaries(SOURCES, st.integers(0, 20), max_size=4),
-    rows=st.lists(st.tuples(SOURCES, st.integers(0, 30)), max_size=60), cut=st.integers(0, 60),
+    rows=st.lists(st.tuples(SOURCES, st.integers(0, 30)), max_size=60),
+    cut=st.integers(0, 60),
 )
 def test_the_filter_equals_the_rule_row_by_row_wherever_it_is_cut(marks, rows, cut):
     expected = rising_by_rows(marks, rows)
@@ -56,7 +57,7 @@ def test_maps_of_several_bundles_in_one_block(rows, skipped):
     packed = pa.array(
         [struct.pack(f"<{len(words[digest])}f", *values(seed, words[digest])) for digest, seed in rows], pa.binary()
     )
-    rows, packed = rows[skipped:], packed.slice(skipped)          # a slice has a buffer that begins elsewhere
+    rows, packed = rows[skipped:], packed.slice(skipped)  # a slice has a buffer that begins elsewhere
     groups = []
     for digest, names in words.items():
         members = np.array([i for i, (found, _) in enumerate(rows) if found == digest], np.intp)
@@ -88,16 +89,19 @@ def test_predictions_of_the_wrong_bundle_are_refused_by_name():
         tables.predictions(rows, Partition("weir.predictions", 0), np.arange(2), records.names)
 
 
-@pytest.mark.parametrize(("column", "value", "reason", "detail"), [
-    ("prediction_id", "", Reason.OUT_OF_RANGE, "UUIDv7"),
-    ("prediction_id", "x" * 36, Reason.OUT_OF_RANGE, "UUIDv7"),
-    ("prediction_id", "5d7c0d4e-0000-4000-8000-000000000000", Reason.OUT_OF_RANGE, "UUIDv7"),      # version 4
-    ("prediction_id", "ffffffff-ffff-7000-8000-000000000000", Reason.OUT_OF_RANGE, "UUIDv7"),      # the year 10889
-    ("prediction_id", "03bb2cc3-d800-7000-8000-000000000000", Reason.OUT_OF_RANGE, "UUIDv7"),      # 2100-01-01
-    ("label", 0.5, Reason.OUT_OF_RANGE, "label"),
-    ("label", float("nan"), Reason.OUT_OF_RANGE, "label"),
-    ("observed", float("inf"), Reason.NOT_A_NUMBER, "observed"),
-])
+@pytest.mark.parametrize(
+    ("column", "value", "reason", "detail"),
+    [
+        ("prediction_id", "", Reason.OUT_OF_RANGE, "UUIDv7"),
+        ("prediction_id", "x" * 36, Reason.OUT_OF_RANGE, "UUIDv7"),
+        ("prediction_id", "5d7c0d4e-0000-4000-8000-000000000000", Reason.OUT_OF_RANGE, "UUIDv7"),  # version 4
+        ("prediction_id", "ffffffff-ffff-7000-8000-000000000000", Reason.OUT_OF_RANGE, "UUIDv7"),  # the year 10889
+        ("prediction_id", "03bb2cc3-d800-7000-8000-000000000000", Reason.OUT_OF_RANGE, "UUIDv7"),  # 2100-01-01
+        ("label", 0.5, Reason.OUT_OF_RANGE, "label"),
+        ("label", float("nan"), Reason.OUT_OF_RANGE, "label"),
+        ("observed", float("inf"), Reason.NOT_A_NUMBER, "observed"),
+    ],
+)
 def test_outcomes_that_cannot_be_joined_or_counted(column, value, reason, detail):
     good = records.outcomes([records.prediction_id(0, offset) for offset in range(3)], [0.0, 1.0, 1.0])
     assert len(tables.check_outcomes(good)) == 0

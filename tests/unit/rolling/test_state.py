@@ -4,16 +4,35 @@ import pytest
 from weir.rolling.keys import NONE, Keys
 from weir.rolling.state import HOUR_US, VIEWS, WEATHER, RollingState
 
-SCHEMA = pa.schema([
-    ("kind", pa.string()), ("event_time", pa.timestamp("ms")), ("carrier", pa.string()), ("origin", pa.string()),
-    ("dest", pa.string()), ("flight_number", pa.string()), ("plane", pa.string()), ("delay", pa.float64()),
-    *((name, pa.float64()) for name in WEATHER),
-])
+SCHEMA = pa.schema(
+    [
+        ("kind", pa.string()),
+        ("event_time", pa.timestamp("ms")),
+        ("carrier", pa.string()),
+        ("origin", pa.string()),
+        ("dest", pa.string()),
+        ("flight_number", pa.string()),
+        ("plane", pa.string()),
+        ("delay", pa.float64()),
+        *((name, pa.float64()) for name in WEATHER),
+    ]
+)
 
 
 def events(*rows):
-    full = [{**dict.fromkeys(SCHEMA.names), "carrier": "UA", "origin": "EWR", "dest": "IAH", "plane": "N1",
-             "flight_number": "UA1-IAH", **row, "event_time": int(row["event_time"] * 3_600_000)} for row in rows]
+    full = [
+        {
+            **dict.fromkeys(SCHEMA.names),
+            "carrier": "UA",
+            "origin": "EWR",
+            "dest": "IAH",
+            "plane": "N1",
+            "flight_number": "UA1-IAH",
+            **row,
+            "event_time": int(row["event_time"] * 3_600_000),
+        }
+        for row in rows
+    ]
     return pa.RecordBatch.from_pylist(full, schema=SCHEMA)
 
 
@@ -72,8 +91,16 @@ def test_the_clock_never_runs_backwards():
 
 
 def test_a_null_key_is_in_no_entity_even_after_the_tables_grew():
-    rows = [{"kind": "arrival", "event_time": 1, "delay": 20, "plane": None if n % 2 else f"N{n}",
-             "flight_number": f"UA{n}-IAH"} for n in range(300)]
+    rows = [
+        {
+            "kind": "arrival",
+            "event_time": 1,
+            "delay": 20,
+            "plane": None if n % 2 else f"N{n}",
+            "flight_number": f"UA{n}-IAH",
+        }
+        for n in range(300)
+    ]
     state = RollingState()
     for row in rows:
         state.add(events(row))
@@ -92,8 +119,15 @@ def test_keys_of_several_parts_are_told_apart_exactly():
 
 def test_statistics_are_the_same_bits_however_the_events_were_cut_into_batches():
     rng = np.random.default_rng(3)
-    rows = [{"kind": rng.choice(["departure", "arrival"]), "event_time": hour + rng.random(),
-             "delay": int(rng.integers(-20, 200)), "carrier": f"C{rng.integers(3)}"} for hour in [*range(60)] * 2]
+    rows = [
+        {
+            "kind": rng.choice(["departure", "arrival"]),
+            "event_time": hour + rng.random(),
+            "delay": int(rng.integers(-20, 200)),
+            "carrier": f"C{rng.integers(3)}",
+        }
+        for hour in [*range(60)] * 2
+    ]
     whole, pieces = RollingState(), RollingState()
     whole.add(events(*rows))
     for row in rows:
@@ -105,7 +139,8 @@ def test_statistics_are_the_same_bits_however_the_events_were_cut_into_batches()
             names = [whole.entities(a.view)[i] for i in a.ids]
             other = [pieces.entities(b.view)[i] for i in b.ids]
             assert dict(zip(names, map(bytes, a.values), strict=True)) == dict(
-                zip(other, map(bytes, b.values), strict=True))
+                zip(other, map(bytes, b.values), strict=True)
+            )
 
 
 def test_every_view_names_its_keys_and_features():

@@ -17,13 +17,14 @@ from weir.scoring.assemble import Assembler
 AT_MS = 1_372_636_800_000
 TTL_S = {"fast": 60.0, "eternal": 0.0}
 PLAN = ServicePlan(
-    "weir", "tiny",
+    "weir",
+    "tiny",
     (
         ViewPlan("fast", ("customer",), ("a", "b"), ("float32", "float32"), TTL_S["fast"]),
         ViewPlan("eternal", ("shop",), ("c",), ("float32",), TTL_S["eternal"]),
     ),
     "f",
-)  # fmt: skip
+)
 ARROW = {Dtype.FLOAT: pa.float32(), Dtype.INT: pa.int64(), Dtype.BOOL: pa.bool_(), Dtype.CATEGORY: pa.string()}
 
 
@@ -69,31 +70,34 @@ def one(item: Input, value) -> tuple:
 WORDS = {"dtype": Dtype.CATEGORY, "categories": ("web", "app")}
 
 
-@pytest.mark.parametrize(("item", "value", "expected"), [
-    (asked("x"), 1.5, 1.5),
-    (asked("x", Dtype.INT), 7, 7.0),
-    (asked("x", Dtype.BOOL), True, 1.0),
-    (asked("x", **WORDS), "app", 1.0),
-    (asked("x"), None, (Stage.VALIDATE, Reason.MISSING, "x")),
-    (asked("x", Dtype.INT), None, (Stage.VALIDATE, Reason.MISSING, "x")),
-    (asked("x", Dtype.BOOL), None, (Stage.VALIDATE, Reason.MISSING, "x")),
-    (asked("x", **WORDS), None, (Stage.VALIDATE, Reason.MISSING, "x")),
-    (asked("x", **WORDS), "fax", (Stage.VALIDATE, Reason.UNKNOWN_CATEGORY, "x")),
-    (asked("x", **WORDS), "", (Stage.VALIDATE, Reason.UNKNOWN_CATEGORY, "x")),
-    (asked("x", on_missing=Policy.DEFAULT, default=4.0), None, 4.0),
-    (asked("x", on_missing=Policy.DEFAULT, default=1.0, **WORDS), None, 1.0),
-    (asked("x", on_missing=Policy.DEFAULT, default=1.0, **WORDS), "fax", 1.0),
-    (asked("x"), float("nan"), (Stage.VALIDATE, Reason.NOT_A_NUMBER, "x")),
-    (asked("x", on_missing=Policy.USE), float("nan"), (Stage.VALIDATE, Reason.NOT_A_NUMBER, "x")),
-    (asked("x", on_missing=Policy.DEFAULT, default=1.0), float("nan"), (Stage.VALIDATE, Reason.NOT_A_NUMBER, "x")),
-    (asked("x"), float("inf"), (Stage.VALIDATE, Reason.NOT_A_NUMBER, "x")),
-    (asked("x", high=1.0), float("-inf"), (Stage.VALIDATE, Reason.NOT_A_NUMBER, "x")),
-    (asked("x", low=0.1, high=2.0), 0.1, 0.10000000149011612),
-    (asked("x", low=0.1, high=2.0), 2.0, 2.0),
-    (asked("x", low=0.0, high=2.0), 2.5, (Stage.VALIDATE, Reason.OUT_OF_RANGE, "x = 2.5")),
-    (asked("x", low=0.0), -1.0, (Stage.VALIDATE, Reason.OUT_OF_RANGE, "x = -1")),
-    (asked("x", Dtype.INT, high=3.0), 4, (Stage.VALIDATE, Reason.OUT_OF_RANGE, "x = 4")),
-])
+@pytest.mark.parametrize(
+    ("item", "value", "expected"),
+    [
+        (asked("x"), 1.5, 1.5),
+        (asked("x", Dtype.INT), 7, 7.0),
+        (asked("x", Dtype.BOOL), True, 1.0),
+        (asked("x", **WORDS), "app", 1.0),
+        (asked("x"), None, (Stage.VALIDATE, Reason.MISSING, "x")),
+        (asked("x", Dtype.INT), None, (Stage.VALIDATE, Reason.MISSING, "x")),
+        (asked("x", Dtype.BOOL), None, (Stage.VALIDATE, Reason.MISSING, "x")),
+        (asked("x", **WORDS), None, (Stage.VALIDATE, Reason.MISSING, "x")),
+        (asked("x", **WORDS), "fax", (Stage.VALIDATE, Reason.UNKNOWN_CATEGORY, "x")),
+        (asked("x", **WORDS), "", (Stage.VALIDATE, Reason.UNKNOWN_CATEGORY, "x")),
+        (asked("x", on_missing=Policy.DEFAULT, default=4.0), None, 4.0),
+        (asked("x", on_missing=Policy.DEFAULT, default=1.0, **WORDS), None, 1.0),
+        (asked("x", on_missing=Policy.DEFAULT, default=1.0, **WORDS), "fax", 1.0),
+        (asked("x"), float("nan"), (Stage.VALIDATE, Reason.NOT_A_NUMBER, "x")),
+        (asked("x", on_missing=Policy.USE), float("nan"), (Stage.VALIDATE, Reason.NOT_A_NUMBER, "x")),
+        (asked("x", on_missing=Policy.DEFAULT, default=1.0), float("nan"), (Stage.VALIDATE, Reason.NOT_A_NUMBER, "x")),
+        (asked("x"), float("inf"), (Stage.VALIDATE, Reason.NOT_A_NUMBER, "x")),
+        (asked("x", high=1.0), float("-inf"), (Stage.VALIDATE, Reason.NOT_A_NUMBER, "x")),
+        (asked("x", low=0.1, high=2.0), 0.1, 0.10000000149011612),
+        (asked("x", low=0.1, high=2.0), 2.0, 2.0),
+        (asked("x", low=0.0, high=2.0), 2.5, (Stage.VALIDATE, Reason.OUT_OF_RANGE, "x = 2.5")),
+        (asked("x", low=0.0), -1.0, (Stage.VALIDATE, Reason.OUT_OF_RANGE, "x = -1")),
+        (asked("x", Dtype.INT, high=3.0), 4, (Stage.VALIDATE, Reason.OUT_OF_RANGE, "x = 4")),
+    ],
+)
 def test_one_request_value(item, value, expected):
     assert one(item, value) == expected
 
@@ -105,22 +109,25 @@ def test_what_may_be_missing_reaches_the_model_as_nan(more, value):
     assert np.isnan(one(asked("x", on_missing=Policy.USE, **more), value))
 
 
-@pytest.mark.parametrize(("item", "age_s", "value", "expected"), [
-    (looked_up("fast__a"), 10, 2.0, (2.0, Status.PRESENT, 10)),
-    (looked_up("fast__a"), 60, 2.0, (2.0, Status.PRESENT, 60)),                     # not older than its ttl
-    (looked_up("fast__a"), 61, 2.0, (2.0, Status.STALE, 61)),
-    (looked_up("fast__a", on_stale=Policy.DEFAULT, default=9.0), 61, 2.0, (9.0, Status.STALE, 61)),
-    (looked_up("fast__a", on_stale=Policy.REJECT), 61, 2.0, Reason.FEATURE_STALE),
-    (looked_up("fast__a", on_stale=Policy.REJECT, max_age_s=100.0), 61, 2.0, (2.0, Status.STALE, 61)),
-    (looked_up("fast__a", on_stale=Policy.REJECT, max_age_s=5.0), 6, 2.0, Reason.FEATURE_STALE),
-    (looked_up("fast__a", on_stale=Policy.REJECT), None, 0.0, (None, Status.NOT_FOUND, -1)),
-    (looked_up("fast__a", on_missing=Policy.DEFAULT, default=9.0), None, 0.0, (9.0, Status.NOT_FOUND, -1)),
-    (looked_up("fast__a", on_missing=Policy.REJECT), None, 0.0, Reason.FEATURE_MISSING),
-    (looked_up("fast__a", on_missing=Policy.REJECT), 10, np.nan, Reason.FEATURE_MISSING),
-    (looked_up("fast__a", on_missing=Policy.DEFAULT, default=9.0), 10, np.nan, (9.0, Status.PRESENT, 10)),
-    (looked_up("fast__a", low=0.0), 10, -1.0, Reason.OUT_OF_RANGE),
-    (looked_up("fast__a", low=0.0), None, 0.0, (None, Status.NOT_FOUND, -1)),       # no value is not out of range
-])
+@pytest.mark.parametrize(
+    ("item", "age_s", "value", "expected"),
+    [
+        (looked_up("fast__a"), 10, 2.0, (2.0, Status.PRESENT, 10)),
+        (looked_up("fast__a"), 60, 2.0, (2.0, Status.PRESENT, 60)),  # not older than its ttl
+        (looked_up("fast__a"), 61, 2.0, (2.0, Status.STALE, 61)),
+        (looked_up("fast__a", on_stale=Policy.DEFAULT, default=9.0), 61, 2.0, (9.0, Status.STALE, 61)),
+        (looked_up("fast__a", on_stale=Policy.REJECT), 61, 2.0, Reason.FEATURE_STALE),
+        (looked_up("fast__a", on_stale=Policy.REJECT, max_age_s=100.0), 61, 2.0, (2.0, Status.STALE, 61)),
+        (looked_up("fast__a", on_stale=Policy.REJECT, max_age_s=5.0), 6, 2.0, Reason.FEATURE_STALE),
+        (looked_up("fast__a", on_stale=Policy.REJECT), None, 0.0, (None, Status.NOT_FOUND, -1)),
+        (looked_up("fast__a", on_missing=Policy.DEFAULT, default=9.0), None, 0.0, (9.0, Status.NOT_FOUND, -1)),
+        (looked_up("fast__a", on_missing=Policy.REJECT), None, 0.0, Reason.FEATURE_MISSING),
+        (looked_up("fast__a", on_missing=Policy.REJECT), 10, np.nan, Reason.FEATURE_MISSING),
+        (looked_up("fast__a", on_missing=Policy.DEFAULT, default=9.0), 10, np.nan, (9.0, Status.PRESENT, 10)),
+        (looked_up("fast__a", low=0.0), 10, -1.0, Reason.OUT_OF_RANGE),
+        (looked_up("fast__a", low=0.0), None, 0.0, (None, Status.NOT_FOUND, -1)),  # no value is not out of range
+    ],
+)
 def test_one_feature(item, age_s, value, expected):
     block = feature_block([[value, 0, 0]], [[age_s, 1]])
     built = build(Signature(inputs=(item,)), [{}], block)
@@ -137,21 +144,28 @@ def test_one_feature(item, age_s, value, expected):
 AWAY = {"on_missing": Policy.DEFAULT, "default": 9.0}
 
 
-@pytest.mark.parametrize(("item", "age_s", "value", "expected"), [
-    (looked_up("fast__a"), 10, 2.0, (2.0, Status.STALE, 10)),                       # the last value, by its true age
-    (looked_up("fast__a", on_stale=Policy.DEFAULT, default=9.0), 10, 2.0, (2.0, Status.STALE, 10)),
-    (looked_up("fast__a", on_stale=Policy.DEFAULT, default=9.0), 61, 2.0, (9.0, Status.STALE, 61)),
-    (looked_up("fast__a", on_stale=Policy.REJECT), 61, 2.0, Reason.FEATURE_STALE),
-    (looked_up("fast__a", on_stale=Policy.REJECT, on_unavailable=Policy.DEFAULT, default=9.0), 61, 2.0,
-     (9.0, Status.STALE, 61)),
-    (looked_up("fast__a", on_unavailable=Policy.REJECT), 10, 2.0, Reason.FEATURE_UNAVAILABLE),
-    (looked_up("fast__a"), None, 0.0, (None, Status.UNAVAILABLE, -1)),
-    (looked_up("fast__a", **AWAY), None, 0.0, (9.0, Status.UNAVAILABLE, -1)),
-    (looked_up("fast__a", on_missing=Policy.REJECT), None, 0.0, Reason.FEATURE_UNAVAILABLE),
-    (looked_up("fast__a", on_missing=Policy.REJECT), 10, np.nan, Reason.FEATURE_MISSING),     # null, when last read
-    (looked_up("fast__a", on_unavailable=Policy.DEFAULT, default=8.0), None, 0.0, (8.0, Status.UNAVAILABLE, -1)),
-    (looked_up("fast__a", on_unavailable=Policy.REJECT), None, 0.0, Reason.FEATURE_UNAVAILABLE),
-])
+@pytest.mark.parametrize(
+    ("item", "age_s", "value", "expected"),
+    [
+        (looked_up("fast__a"), 10, 2.0, (2.0, Status.STALE, 10)),  # the last value, by its true age
+        (looked_up("fast__a", on_stale=Policy.DEFAULT, default=9.0), 10, 2.0, (2.0, Status.STALE, 10)),
+        (looked_up("fast__a", on_stale=Policy.DEFAULT, default=9.0), 61, 2.0, (9.0, Status.STALE, 61)),
+        (looked_up("fast__a", on_stale=Policy.REJECT), 61, 2.0, Reason.FEATURE_STALE),
+        (
+            looked_up("fast__a", on_stale=Policy.REJECT, on_unavailable=Policy.DEFAULT, default=9.0),
+            61,
+            2.0,
+            (9.0, Status.STALE, 61),
+        ),
+        (looked_up("fast__a", on_unavailable=Policy.REJECT), 10, 2.0, Reason.FEATURE_UNAVAILABLE),
+        (looked_up("fast__a"), None, 0.0, (None, Status.UNAVAILABLE, -1)),
+        (looked_up("fast__a", **AWAY), None, 0.0, (9.0, Status.UNAVAILABLE, -1)),
+        (looked_up("fast__a", on_missing=Policy.REJECT), None, 0.0, Reason.FEATURE_UNAVAILABLE),
+        (looked_up("fast__a", on_missing=Policy.REJECT), 10, np.nan, Reason.FEATURE_MISSING),  # null, when last read
+        (looked_up("fast__a", on_unavailable=Policy.DEFAULT, default=8.0), None, 0.0, (8.0, Status.UNAVAILABLE, -1)),
+        (looked_up("fast__a", on_unavailable=Policy.REJECT), None, 0.0, Reason.FEATURE_UNAVAILABLE),
+    ],
+)
 def test_one_feature_of_a_store_that_does_not_answer(item, age_s, value, expected):
     block = feature_block([[value, 0, 5.0]], [[age_s, 1]], [[True, False]])
     built = build(Signature(inputs=(item, looked_up("eternal__c"))), [{}], block)
@@ -172,10 +186,14 @@ def test_a_view_without_ttl_is_never_stale():
 
 
 def test_the_first_rule_that_is_broken_is_the_reason():
-    signature = Signature(inputs=(
-        asked("late", low=0.0), asked("word", **WORDS), asked("number"),
-        looked_up("fast__a", on_missing=Policy.REJECT, on_stale=Policy.REJECT),
-    ))  # fmt: skip
+    signature = Signature(
+        inputs=(
+            asked("late", low=0.0),
+            asked("word", **WORDS),
+            asked("number"),
+            looked_up("fast__a", on_missing=Policy.REJECT, on_stale=Policy.REJECT),
+        )
+    )
     rows = [
         {"late": -1.0, "word": "fax", "number": float("nan")},
         {"late": -1.0, "word": "web", "number": float("nan")},
@@ -187,7 +205,11 @@ def test_the_first_rule_that_is_broken_is_the_reason():
     built = build(signature, rows, block)
     assert built.rejects.record.tolist() == [0, 1, 2, 3, 4]
     assert built.rejects.reason == (
-        Reason.UNKNOWN_CATEGORY, Reason.NOT_A_NUMBER, Reason.FEATURE_STALE, Reason.FEATURE_MISSING, Reason.OUT_OF_RANGE,
+        Reason.UNKNOWN_CATEGORY,
+        Reason.NOT_A_NUMBER,
+        Reason.FEATURE_STALE,
+        Reason.FEATURE_MISSING,
+        Reason.OUT_OF_RANGE,
     )
     assert built.rejects.detail == ("word", "number", "fast__a", "fast__a", "late = -1")
 
@@ -286,9 +308,11 @@ def slowly(  # noqa: PLR0912 - plain on purpose
                 value = item.default
         made[item.name] = float(np.float32(value))
     for reason, names in (
-        (Reason.FEATURE_UNAVAILABLE, unanswered), (Reason.FEATURE_STALE, stale),
-        (Reason.FEATURE_UNAVAILABLE, unknown), (Reason.FEATURE_MISSING, missing),
-    ):  # fmt: skip
+        (Reason.FEATURE_UNAVAILABLE, unanswered),
+        (Reason.FEATURE_STALE, stale),
+        (Reason.FEATURE_UNAVAILABLE, unknown),
+        (Reason.FEATURE_MISSING, missing),
+    ):
         for name in names:
             give_up(Stage.ASSEMBLE, reason, name)
     for item in signature.inputs:
@@ -307,11 +331,19 @@ def inputs(draw: st.DrawFn, name: str, source: Source) -> Input:
     dtype = draw(st.sampled_from(Dtype)) if source is Source.REQUEST else Dtype.FLOAT
     low, high = draw(BOUNDS) if dtype in (Dtype.FLOAT, Dtype.INT) else (None, None)
     return Input(
-        name=name, source=source, ref=name, dtype=dtype, low=low, high=high, default=1.0,
+        name=name,
+        source=source,
+        ref=name,
+        dtype=dtype,
+        low=low,
+        high=high,
+        default=1.0,
         categories=("web", "app") if dtype is Dtype.CATEGORY else (),
-        on_missing=draw(POLICIES), on_stale=draw(POLICIES), on_unavailable=draw(POLICIES),
+        on_missing=draw(POLICIES),
+        on_stale=draw(POLICIES),
+        on_unavailable=draw(POLICIES),
         max_age_s=draw(st.sampled_from([None, 5.0, 500.0])),
-    )  # fmt: skip
+    )
 
 
 VALUES = {
@@ -328,9 +360,9 @@ def cases(draw: st.DrawFn) -> tuple[Signature, list, list, list, list]:
     """A signature, and by row: the request, values, ages, and for which views the store did not answer."""
     names = draw(st.permutations(["r0", "r1", "r2", "fast__a", "fast__b", "eternal__c"]))
     names = names[: draw(st.integers(1, 6))]
-    signature = Signature(inputs=tuple(
-        draw(inputs(name, Source.FEATURE if "__" in name else Source.REQUEST)) for name in names
-    ))  # fmt: skip
+    signature = Signature(
+        inputs=tuple(draw(inputs(name, Source.FEATURE if "__" in name else Source.REQUEST)) for name in names)
+    )
     count = draw(st.integers(0, 6))
     wanted = signature.of(Source.REQUEST)
     rows = [{item.ref: draw(st.sampled_from(VALUES[item.dtype])) for item in wanted} for _ in range(count)]

@@ -60,11 +60,14 @@ def test_an_id_does_not_depend_on_the_batch_that_it_is_made_in():
     assert np.array_equal(np.concatenate([ids_of(np.arange(37)), ids_of(np.arange(37, 100))]), whole)
 
 
-@pytest.mark.parametrize("other", [
-    {"source": Partition("weir.requests.tiny", 2)},
-    {"source": Partition("weir.requests.other", 3)},
-    {"variant": "challenger"},
-])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"source": Partition("weir.requests.tiny", 2)},
+        {"source": Partition("weir.requests.other", 3)},
+        {"variant": "challenger"},
+    ],
+)
 def test_topic_partition_and_variant_each_change_every_id(other):
     offsets = np.arange(10_000)
     both = np.concatenate([ids_of(offsets), ids_of(offsets, **other)])
@@ -74,7 +77,7 @@ def test_topic_partition_and_variant_each_change_every_id(other):
 def test_a_million_ids_of_one_millisecond_do_not_collide():
     partitions = [ids_of(np.arange(250_000), source=Partition("t", number)) for number in range(4)]
     halves = np.concatenate(partitions).view(">u8").reshape(-1, 2)
-    assert len(np.unique(halves[:, 1])) > 999_990          # 62 bits alone hardly collide
+    assert len(np.unique(halves[:, 1])) > 999_990  # 62 bits alone hardly collide
     assert len({pair.tobytes() for pair in halves}) == 1_000_000
 
 
@@ -102,7 +105,11 @@ def test_a_sticky_number_depends_on_the_key_alone(before, keys, after):
 def test_sticky_numbers_are_the_same_on_every_machine_and_in_every_version():
     """Who meets which variant never changes by itself."""
     assert sticky(pa.array(["a", "b", "customer-17", "", None]), "").round(12).tolist() == [
-        0.242285667028, 0.617877708743, 0.655265182841, 0.288565395826, 0.288565395826
+        0.242285667028,
+        0.617877708743,
+        0.655265182841,
+        0.288565395826,
+        0.288565395826,
     ]
 
 
@@ -111,7 +118,7 @@ def test_sticky_numbers_are_uniform_and_independent_of_another_salt():
     first, second = sticky(keys, "one"), sticky(keys, "two")
     assert ((first >= 0) & (first < 1)).all()
     counts = np.histogram(first, 100, (0, 1))[0]
-    assert ((counts - 2000) ** 2 / 2000).sum() < 150        # chi-square, 99 degrees: 150 is passed once in 1,400 hashes
+    assert ((counts - 2000) ** 2 / 2000).sum() < 150  # chi-square, 99 degrees: 150 is passed once in 1,400 hashes
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.01
 
 

@@ -40,13 +40,19 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> bundle_store.Opened:
 def service_of(opened: bundle_store.Opened, **more: object) -> Service:
     decoder = Decoder(tiny.requests_contract(signature=opened.bundle.signature), lambda schema_id: None)
     parts = {
-        "bundle": opened.bundle, "decode": partial(decoder.decode, max_bytes=MAX_BYTES), "lookup": None,
-        "run": opened.model.run, "route": Route(("champion",)), "clock": WallClock(lambda: NOW_MS / 1000),
+        "bundle": opened.bundle,
+        "decode": partial(decoder.decode, max_bytes=MAX_BYTES),
+        "lookup": None,
+        "run": opened.model.run,
+        "route": Route(("champion",)),
+        "clock": WallClock(lambda: NOW_MS / 1000),
         "encode_predictions": Encoder(OUT["predictions"]).frames,
         "encode_dead_letters": Encoder(OUT["dead_letters"]).frames,
-        "encode_ledger": Encoder(OUT["ledger"]).frames, "worker": "tests:1",
-        "known_good": opened.known_good, "max_failed": 100,
-    }  # fmt: skip
+        "encode_ledger": Encoder(OUT["ledger"]).frames,
+        "worker": "tests:1",
+        "known_good": opened.known_good,
+        "max_failed": 100,
+    }
     return Service(**{**parts, **more})
 
 
@@ -60,11 +66,16 @@ def chunk_of(partition: int, first: int, values: list[bytes | None], *, holes: b
     step = 2 if holes else 1
     offsets = first + np.arange(len(values), dtype=np.int64) * step
     return Chunk(
-        source=Partition("weir.requests.tiny", partition), first=first, last=int(offsets[-1]),
+        source=Partition("weir.requests.tiny", partition),
+        first=first,
+        last=int(offsets[-1]),
         values=pa.array(values, pa.large_binary()),
-        keys=pa.array([f"key-{offset}".encode() for offset in offsets], pa.large_binary()), offsets=offsets,
-        oldest_ms=NOW_MS - 500, newest_ms=NOW_MS, fetched_at_s=0.0,
-    )  # fmt: skip
+        keys=pa.array([f"key-{offset}".encode() for offset in offsets], pa.large_binary()),
+        offsets=offsets,
+        oldest_ms=NOW_MS - 500,
+        newest_ms=NOW_MS,
+        fetched_at_s=0.0,
+    )
 
 
 def score(scorer: Scorer, *chunks: Chunk) -> Scored:
@@ -228,8 +239,9 @@ def test_a_score_that_is_not_a_number_is_a_dead_letter(opened) -> None:
     scored = score(scorer, chunk_of(0, 0, values))
     letters = read("dead_letters", scored.written[0].dead_letters)
     assert [(row["source_offset"], row["stage"], row["reason"]) for row in letters] == [
-        (0, Stage.DECODE, Reason.EMPTY), (2, Stage.PREDICT, Reason.MODEL_FAILED),
-    ]  # fmt: skip
+        (0, Stage.DECODE, Reason.EMPTY),
+        (2, Stage.PREDICT, Reason.MODEL_FAILED),
+    ]
     assert letters[1]["detail"] == "score = nan"
     assert [row["source_offset"] for row in read("predictions", scored.written[0].predictions)] == [1, 3]
 
@@ -246,13 +258,14 @@ def test_variants_are_part_of_the_key(opened) -> None:
 
 
 PLAN = ServicePlan(
-    "weir", "tiny_v1",
+    "weir",
+    "tiny_v1",
     (
         ViewPlan("customer_recent", ("customer",), ("spend_7d", "visits_7d"), ("float32", "float32"), 3600.0),
         ViewPlan("shop_recent", ("shop",), ("returns_1d",), ("float32",), 86_400.0),
     ),
     "fingerprint",
-)  # fmt: skip
+)
 
 
 class Features:
@@ -269,9 +282,12 @@ class Features:
         known = zip(customers, shops, strict=True)
         found = np.array([[not name.endswith("0"), shop is not None] for name, shop in known])
         values = np.array(
-            [[float(name.split("-")[1]), 2.0, -1.0 if shop is None else float(shop)]
-             for name, shop in zip(customers, shops, strict=True)], np.float32,
-        )  # fmt: skip
+            [
+                [float(name.split("-")[1]), 2.0, -1.0 if shop is None else float(shop)]
+                for name, shop in zip(customers, shops, strict=True)
+            ],
+            np.float32,
+        )
         values[~found[:, [0, 0, 1]]] = np.nan
         age_us = np.array([[5_000_000, 7_200_000_000 if shop == 4 else 1_000_000] for shop in shops])
         return FeatureBlock(values, np.where(found, tiny.AT_MS * 1000 - age_us, 0), found.reshape(-1, 2), 7, 9)

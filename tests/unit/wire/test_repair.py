@@ -15,8 +15,14 @@ CONTRACT = tiny.requests_contract()
 DECODER, ENCODER = Decoder(CONTRACT, lambda schema_id: None), Encoder(CONTRACT)
 GOOD = ENCODER.encode(tiny.changed(tiny.rows(1), deadline=tiny.AT_MS))[0]
 WHOLE = {
-    "request_id": "anew", "event_time": tiny.AT_MS, "tenant": "t", "team": "risk", "customer": "c", "amount": 1.5,
-    "items": 2, "channel": "web",
+    "request_id": "anew",
+    "event_time": tiny.AT_MS,
+    "tenant": "t",
+    "team": "risk",
+    "customer": "c",
+    "amount": 1.5,
+    "items": 2,
+    "channel": "web",
 }
 
 
@@ -51,12 +57,16 @@ def test_what_does_not_decode_must_be_written_anew(value: bytes | None) -> None:
         repair(value, amount=1.0)
 
 
-@pytest.mark.parametrize(("fields", "words"), [
-    ({"amuont": 1}, "no field amuont; it has request_id"), ({"amount": "much"}, "field amount is no float"),
-    ({"request_id": None}, "field request_id must have a value"),
-    ({"event_time": "yesterday"}, "field event_time is no timestamp.*: Invalid isoformat"),
-    ({"items": 2**70}, "field items is no int64"),
-])
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"amuont": 1}, "no field amuont; it has request_id"),
+        ({"amount": "much"}, "field amount is no float"),
+        ({"request_id": None}, "field request_id must have a value"),
+        ({"event_time": "yesterday"}, "field event_time is no timestamp.*: Invalid isoformat"),
+        ({"items": 2**70}, "field items is no int64"),
+    ],
+)
 def test_what_is_wrong_with_a_repair_is_said(fields: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         repair(GOOD, **fields)

@@ -10,17 +10,23 @@ from weir.wire.encode import Encoder
 from tests.unit.wire.test_wire_decode import record
 
 SCHEMA = record(
-    ("s", "string"), ("n", ["null", "string"]), ("i", "int"), ("b", "bytes"),
+    ("s", "string"),
+    ("n", ["null", "string"]),
+    ("i", "int"),
+    ("b", "bytes"),
     ("t", {"type": "long", "logicalType": "timestamp-millis"}),
-)  # fmt: skip
+)
 CONTRACT = Contract("s-value", 1, SCHEMA, 258)
 
 
 def batch(**changes):
     columns = {
-        "s": pa.array(["a", "b"]), "n": pa.array([None, "x"]), "i": pa.array([1, 2], pa.int32()),
-        "b": pa.array([b"\xff", b""]), "t": pa.array([5, 6], pa.timestamp("ms", "UTC")),
-    }  # fmt: skip
+        "s": pa.array(["a", "b"]),
+        "n": pa.array([None, "x"]),
+        "i": pa.array([1, 2], pa.int32()),
+        "b": pa.array([b"\xff", b""]),
+        "t": pa.array([5, 6], pa.timestamp("ms", "UTC")),
+    }
     return pa.record_batch({name: value for name, value in (columns | changes).items() if value is not None})
 
 

@@ -16,10 +16,14 @@ from weir.wire.encode import Encoder
 from weir.wire.literal import literal
 
 KINDS = {
-    "string": st.text(st.characters(exclude_categories=["Cs"])), "bytes": st.binary(), "boolean": st.booleans(),
-    "int": st.integers(-(2**31), 2**31 - 1), "long": st.integers(-(2**63), 2**63 - 1),
-    "float": st.floats(width=32, allow_nan=False), "double": st.floats(allow_nan=False),
-}  # fmt: skip
+    "string": st.text(st.characters(exclude_categories=["Cs"])),
+    "bytes": st.binary(),
+    "boolean": st.booleans(),
+    "int": st.integers(-(2**31), 2**31 - 1),
+    "long": st.integers(-(2**63), 2**63 - 1),
+    "float": st.floats(width=32, allow_nan=False),
+    "double": st.floats(allow_nan=False),
+}
 
 
 def field(kind: object) -> tuple[shape.FieldShape, object]:
@@ -46,15 +50,25 @@ def test_a_value_of_another_type_is_an_error(kind: str, value: object) -> None:
 
 @given(st.lists(st.tuples(st.text(max_size=5), st.integers(0, 99), st.none() | st.binary(max_size=4)), min_size=1))
 def test_constants_make_the_same_bytes_as_columns(rows: list[tuple[str, int, bytes | None]]) -> None:
-    text = json.dumps({"type": "record", "name": "R", "fields": [
-        {"name": "a", "type": "string"}, {"name": "b", "type": "int"}, {"name": "c", "type": "string"},
-        {"name": "d", "type": ["null", "bytes"]}, {"name": "e", "type": "float"},
-    ]})  # fmt: skip
+    text = json.dumps(
+        {
+            "type": "record",
+            "name": "R",
+            "fields": [
+                {"name": "a", "type": "string"},
+                {"name": "b", "type": "int"},
+                {"name": "c", "type": "string"},
+                {"name": "d", "type": ["null", "bytes"]},
+                {"name": "e", "type": "float"},
+            ],
+        }
+    )
     encoder = Encoder(Contract("s", 1, text, 3))
     varying = {
-        "a": pa.array([row[0] for row in rows]), "b": pa.array([row[1] for row in rows], pa.int32()),
+        "a": pa.array([row[0] for row in rows]),
+        "b": pa.array([row[1] for row in rows], pa.int32()),
         "d": pa.array([row[2] for row in rows], pa.binary()),
-    }  # fmt: skip
+    }
     constant = {"c": "same", "e": 0.5}
     whole = varying | {"c": pa.array(["same"] * len(rows)), "e": pa.array([0.5] * len(rows), pa.float32())}
     assert encoder.frames(pa.RecordBatch.from_pydict(varying), constant).equals(

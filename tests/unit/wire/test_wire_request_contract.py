@@ -21,18 +21,25 @@ def fields(text):
 def test_envelope_then_keys_then_inputs_each_field_once():
     signature = Signature(
         inputs=(
-            asked("x"), asked("n", Dtype.INT), asked("ok", Dtype.BOOL),
-            asked("kind", Dtype.CATEGORY, categories=("a",)), asked("x_again", ref="x"),
+            asked("x"),
+            asked("n", Dtype.INT),
+            asked("ok", Dtype.BOOL),
+            asked("kind", Dtype.CATEGORY, categories=("a",)),
+            asked("x_again", ref="x"),
             Input(name="f", source=Source.FEATURE, ref="view__f"),
         ),
         join_keys=(JoinKey(name="user", dtype="INT64"), JoinKey(name="kind")),
-    )  # fmt: skip
+    )
     found = fields(build("my-service", signature))
     names = [field["name"] for field in ENVELOPE]
     assert list(found) == [*names, "user", "kind", "x", "n", "ok"]
     assert [found[name] for name in ("user", "kind", "x", "n", "ok")] == [
-        ["null", "long"], ["null", "string"], ["null", "float"], ["null", "long"], ["null", "boolean"],
-    ]  # fmt: skip
+        ["null", "long"],
+        ["null", "string"],
+        ["null", "float"],
+        ["null", "long"],
+        ["null", "boolean"],
+    ]
     assert shape.parse(build("my-service", signature)).fullname == "weir.requests.my_service.ScoringRequest"
 
 

@@ -22,7 +22,7 @@ from weir.wire.decode import Decoder
 
 EVENTS = "weir.events.flights"
 GROUP = "weir-features"
-CLOCK_S = 0.001          # between two looks at a replay's clock
+CLOCK_S = 0.001  # between two looks at a replay's clock
 
 
 def new_features(settings: Settings, telemetry: Telemetry) -> Callable[[], ChunkApp]:
@@ -30,8 +30,9 @@ def new_features(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
     if partitions_of(settings, EVENTS) != 1:
         raise Refused(
             f"{EVENTS} has more than one partition, and the statistics need every event in order",
-            where=settings.brokers, remedy="make the topic anew with one partition",
-        )  # fmt: skip
+            where=settings.brokers,
+            remedy="make the topic anew with one partition",
+        )
     registry = Registry(settings)
     decoder = Decoder(registry.contract(f"{EVENTS}-value"), registry.schema_text)
     updater = FeatureUpdater.of(settings)
@@ -49,9 +50,7 @@ def new_features(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
     return new
 
 
-async def apply(
-    app: ChunkApp, intake: Intake, decoder: Decoder, updater: FeatureUpdater, telemetry: Telemetry
-) -> None:
+async def apply(app: ChunkApp, intake: Intake, decoder: Decoder, updater: FeatureUpdater, telemetry: Telemetry) -> None:
     """Apply events as they come; in a replay, as far as its clock has come.
 
     1. take a micro-batch, un-acknowledged    3. (apply writes the store, in one transaction with the watermark)
@@ -59,7 +58,7 @@ async def apply(
     """
     settings = app.settings
     replayed = settings.clock == "event"
-    turn = asyncio.Lock()                              # the updater is used by one task at a time
+    turn = asyncio.Lock()  # the updater is used by one task at a time
 
     def step(batch: MicroBatch) -> Applied:
         decoded = decoder.decode(batch.values, settings.max_record_bytes)
@@ -69,7 +68,7 @@ async def apply(
                 f"{len(first)} feature events cannot be used: {first.reason[0]}, {first.detail[0]}",
                 where=f"{source.topic}, from offset {batch.chunks[0].first}",
                 remedy="a feature computed without them would be wrong; repair the producer, skip them by a new topic",
-            )  # fmt: skip
+            )
         return updater.apply(decoded.rows, updater.clock_us() if replayed else FOREVER)
 
     async def follow() -> None:
@@ -97,6 +96,6 @@ async def apply(
 
 def _tell(telemetry: Telemetry, applied: Applied) -> None:
     if applied.records:
-        telemetry.emit(FeaturesApplied(
-            records=applied.records, write_s=applied.write_s, watermark_us=applied.watermark_us
-        ))  # fmt: skip
+        telemetry.emit(
+            FeaturesApplied(records=applied.records, write_s=applied.write_s, watermark_us=applied.watermark_us)
+        )

@@ -43,6 +43,12 @@ def look(canary: FeatureCanary, settings: Settings, telemetry: Telemetry) -> int
     telemetry.emit(CanaryChecked(service=settings.service, rows=result.rows, mismatches=len(result.differing)))
     log = structlog.get_logger(__name__)
     for fault in result.differing[:LOGGED]:
-        log.error("features differ from Feast's", column=fault.column, keys=fault.keys, what=fault.what,
-                  ours=fault.ours, feast=fault.feast)
+        log.error(
+            "features differ from Feast's",
+            column=fault.column,
+            keys=fault.keys,
+            what=fault.what,
+            ours=fault.ours,
+            feast=fault.feast,
+        )
     return len(result.differing)

@@ -46,7 +46,7 @@ class FeatureUpdater:
         """views: by name, as applied. Raises Refused when one does not have the keys and features computed here."""
         self._store = store
         self._state = RollingState()
-        self._steps: deque[tuple[pa.RecordBatch, int | None]] = deque()    # taken in, not released
+        self._steps: deque[tuple[pa.RecordBatch, int | None]] = deque()  # taken in, not released
         self._outputs = {name: _Output(views.get(name), name) for name in VIEWS}
         self.watermark_us = store.watermark_us()
 
@@ -83,7 +83,7 @@ class FeatureUpdater:
         while self._steps:
             events, clock_us = self._steps.popleft()
             if events.num_rows:
-                self._state.add(events)                              # they count from the clock that passes their time
+                self._state.add(events)  # they count from the clock that passes their time
             if clock_us is None or clock_us < self._state.clock_us:  # a clock that came twice says nothing new
                 continue
             if clock_us > until_us:
@@ -96,8 +96,11 @@ class FeatureUpdater:
         if newest_us <= self.watermark_us or newest_us == BEGIN:
             return Applied({}, 0.0, self.watermark_us)
         began = time.perf_counter()
-        writes = [self._outputs[view].write(updates, self._state.entities(view)) for view, updates in changed.items()
-                  if updates]
+        writes = [
+            self._outputs[view].write(updates, self._state.entities(view))
+            for view, updates in changed.items()
+            if updates
+        ]
         self._store.write_many(writes, newest_us)
         self.watermark_us = newest_us
         records = Counter({write.view.name: len(write.keys) for write in writes})
@@ -109,11 +112,17 @@ class _Output:
 
     def __init__(self, plan: ViewPlan | None, name: str) -> None:
         computed = VIEWS[name]
-        if plan is None or set(plan.join_keys) != set(computed.join_keys) or set(plan.features) != set(
-                computed.features) or set(plan.dtypes) != {"float32"}:
+        if (
+            plan is None
+            or set(plan.join_keys) != set(computed.join_keys)
+            or set(plan.features) != set(computed.features)
+            or set(plan.dtypes) != {"float32"}
+        ):
             wanted = f"({', '.join(computed.join_keys)}): {', '.join(computed.features)}, all Float32"
-            raise Refused(f"feature view {name} is not applied as the feature worker computes it, {wanted}",
-                          remedy="let feature_repo/ and app/weir/rolling agree, and run `weir apply`")
+            raise Refused(
+                f"feature view {name} is not applied as the feature worker computes it, {wanted}",
+                remedy="let feature_repo/ and app/weir/rolling agree, and run `weir apply`",
+            )
         self._plan = plan
         self._columns = [computed.features.index(feature) for feature in plan.features]
         self._parts = [computed.join_keys.index(key) for key in plan.join_keys]
@@ -121,7 +130,7 @@ class _Output:
 
     def write(self, updates: list[Update], entities: list[tuple[str, ...]]) -> Write:
         """The last update of each entity; what it had between two clock records of one batch nobody could read."""
-        self._keys += [encode_key([entity[part] for part in self._parts]) for entity in entities[len(self._keys):]]
+        self._keys += [encode_key([entity[part] for part in self._parts]) for entity in entities[len(self._keys) :]]
         ids = np.concatenate([update.ids for update in updates])
         values = np.concatenate([update.values for update in updates])
         event_us = np.concatenate([update.event_us for update in updates])

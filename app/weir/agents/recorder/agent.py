@@ -35,8 +35,8 @@ from weir.telemetry import BlockRecorded, LedgerChecked, Telemetry, WriteRetried
 from weir.wire.decode import Decoder
 
 GROUP = "weir-recorder"
-MAX_RECORD_BYTES = 8_388_608    # max_message_bytes of the largest of these topics: what the broker took is read
-AT_ONCE = 4                     # partitions written together: a block costs about 30 ms of waiting, whatever its size
+MAX_RECORD_BYTES = 8_388_608  # max_message_bytes of the largest of these topics: what the broker took is read
+AT_ONCE = 4  # partitions written together: a block costs about 30 ms of waiting, whatever its size
 
 
 def new_recorder(settings: Settings, telemetry: Telemetry) -> Callable[[], ChunkApp]:
@@ -83,13 +83,19 @@ async def watch_ledger(settings: Settings, telemetry: Telemetry) -> None:
             client = await asyncio.to_thread(clickhouse.connect, settings)
             look = partial(ledger.read, client, settings.service, settle_s=settings.ledger_settle_s)
             found = await asyncio.to_thread(look)
-        except (Unavailable, Refused) as error:            # recording notices by itself, and has a budget to wait
+        except (Unavailable, Refused) as error:  # recording notices by itself, and has a budget to wait
             log.warning("the ledger could not be asked", reason=str(error))
             continue
-        telemetry.emit(LedgerChecked(
-            service=settings.service, gaps=found.gaps, duplicates=found.duplicates, missing=found.missing,
-            stray=found.stray, unbalanced=found.unbalanced,
-        ))
+        telemetry.emit(
+            LedgerChecked(
+                service=settings.service,
+                gaps=found.gaps,
+                duplicates=found.duplicates,
+                missing=found.missing,
+                stray=found.stray,
+                unbalanced=found.unbalanced,
+            )
+        )
 
 
 def open_streams(settings: Settings) -> dict[str, Stream]:
@@ -103,7 +109,8 @@ def open_streams(settings: Settings) -> dict[str, Stream]:
 
     return {
         PREDICTIONS: Stream(
-            table="predictions", decode=decoder(PREDICTIONS),
+            table="predictions",
+            decode=decoder(PREDICTIONS),
             shape=lambda rows, log, offsets, _ms: tables.predictions(rows, log, offsets, names),
             sources=("source_topic", "source_partition", "variant"),
         ),
@@ -111,12 +118,14 @@ def open_streams(settings: Settings) -> dict[str, Stream]:
             table="outcomes", decode=decoder(OUTCOMES), check=tables.check_outcomes, shape=tables.outcomes
         ),
         DEAD_LETTERS: Stream(
-            table="dead_letters", decode=decoder(DEAD_LETTERS),
+            table="dead_letters",
+            decode=decoder(DEAD_LETTERS),
             shape=lambda rows, log, offsets, _ms: tables.dead_letters(rows, log, offsets),
             sources=("source_topic", "source_partition"),
         ),
         LEDGER: Stream(
-            table="ledger", decode=decoder(LEDGER),
+            table="ledger",
+            decode=decoder(LEDGER),
             shape=lambda rows, log, offsets, _ms: tables.ledger(rows, log, offsets),
         ),
     }
@@ -165,13 +174,23 @@ async def record(app: ChunkApp, intake: Intake, recorder: Recorder, telemetry: T
             for chunk in flushed.done:
                 app.ack(chunk)
             for block in flushed.blocks:
-                telemetry.emit(BlockRecorded(
-                    table=block.table, rows=block.rows, insert_s=block.insert_s, repeats=block.repeats,
-                    replayed=block.replayed,
-                ))
+                telemetry.emit(
+                    BlockRecorded(
+                        table=block.table,
+                        rows=block.rows,
+                        insert_s=block.insert_s,
+                        repeats=block.repeats,
+                        replayed=block.replayed,
+                    )
+                )
             for source, first, last in flushed.skipped:
-                log.error("records were lost before they were recorded", topic=source.topic,
-                          partition=source.partition, first=first, last=last)
+                log.error(
+                    "records were lost before they were recorded",
+                    topic=source.topic,
+                    partition=source.partition,
+                    first=first,
+                    last=last,
+                )
 
 
 def _write(recorder: Recorder, batch: MicroBatch, several: ThreadPoolExecutor) -> Flushed:

@@ -75,14 +75,12 @@ async def score(app: ChunkApp, intake: Intake, pace: Pace, parts: Parts) -> None
                 follower.cancel()
 
 
-async def _judge(
-    begun: asyncio.Queue[asyncio.Future[Ran]], done: asyncio.Queue[Done], limit: DeadLetterLimit
-) -> None:
+async def _judge(begun: asyncio.Queue[asyncio.Future[Ran]], done: asyncio.Queue[Done], limit: DeadLetterLimit) -> None:
     """Scored batches in their order; stops the worker at the first one with which too many records are dead letters."""
     while True:
         ran = await (await begun.get())
         if limit.add(len(ran.good.batch), len(ran.rejects)):
-            await done.join()                # the batches before it are good
+            await done.join()  # the batches before it are good
             raise _too_many(limit, ran)
         await done.put(Done(ran, limit.share))
         begun.task_done()

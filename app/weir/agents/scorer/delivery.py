@@ -69,7 +69,7 @@ class Delivery:
         self._ends = ExitStack()
         self._lane = self._ends.enter_context(Lane("write"))
         self._flushing = self._ends.enter_context(ThreadPoolExecutor(1, "flush"))
-        self._owed: list[Scored] = []                  # delivered, and not in the ledger
+        self._owed: list[Scored] = []  # delivered, and not in the ledger
         self._owed_since_s = 0.0
         self._next: asyncio.Future[Done] | None = None
 
@@ -159,19 +159,38 @@ def _now_ms() -> int:
 
 def _tell(scored: Scored, parts: Parts, share: float, produce_s: float) -> None:
     timing, now_ns = scored.timing, time.time_ns()
-    parts.telemetry.emit(BatchScored(
-        service=scored.service, variant=scored.variant, rows=scored.scored, closed_by=scored.batch.closed_by.value,
-        wait_s=timing.wait_s, decode_s=timing.decode_s, lookup_s=timing.lookup_s, assemble_s=timing.assemble_s,
-        run_s=timing.run_s, encode_s=scored.encode_s, produce_s=produce_s,
-        lag_s=max(0.0, now_ns / 1e9 - scored.batch.oldest_ms / 1e3),
-        rejected=Counter(zip(scored.rejects.stage, scored.rejects.reason, strict=True)),
-        dead_letter_share=share, cache_hits=scored.cache_hits, cache_lookups=scored.cache_lookups,
-        feature_status={(view, Status(code)): rows for (view, code), rows in scored.status_counts.items()},
-        feature_oldest_s=scored.oldest_age_s, model_retries=scored.model_retries, store=scored.store,
-    ))  # fmt: skip
+    parts.telemetry.emit(
+        BatchScored(
+            service=scored.service,
+            variant=scored.variant,
+            rows=scored.scored,
+            closed_by=scored.batch.closed_by.value,
+            wait_s=timing.wait_s,
+            decode_s=timing.decode_s,
+            lookup_s=timing.lookup_s,
+            assemble_s=timing.assemble_s,
+            run_s=timing.run_s,
+            encode_s=scored.encode_s,
+            produce_s=produce_s,
+            lag_s=max(0.0, now_ns / 1e9 - scored.batch.oldest_ms / 1e3),
+            rejected=Counter(zip(scored.rejects.stage, scored.rejects.reason, strict=True)),
+            dead_letter_share=share,
+            cache_hits=scored.cache_hits,
+            cache_lookups=scored.cache_lookups,
+            feature_status={(view, Status(code)): rows for (view, code), rows in scored.status_counts.items()},
+            feature_oldest_s=scored.oldest_age_s,
+            model_retries=scored.model_retries,
+            store=scored.store,
+        )
+    )
     spent_s = timing.busy_s + scored.encode_s + produce_s
     closed_by = scored.batch.closed_by.value
-    parts.spans.record(Span(
-        "score", now_ns - int(spent_s * 1e9), now_ns, scored.traceparents,
-        {"weir.rows": scored.scored, "weir.rejected": len(scored.rejects), "weir.closed_by": closed_by},
-    ))  # fmt: skip
+    parts.spans.record(
+        Span(
+            "score",
+            now_ns - int(spent_s * 1e9),
+            now_ns,
+            scored.traceparents,
+            {"weir.rows": scored.scored, "weir.rejected": len(scored.rejects), "weir.closed_by": closed_by},
+        )
+    )

@@ -70,10 +70,12 @@ def readable(settings: Settings, lookup: Lookup | None) -> Settings:
     """Settings under which the features of a batch can be read within the lookup budget, whatever is cached."""
     if lookup is None:
         return settings
-    return settings.model_copy(update={
-        "batch_max_rows": min(settings.batch_max_rows, LOOKUP_ROWS),
-        "chunk_max_records": min(settings.chunk_max_records, LOOKUP_ROWS),
-    })
+    return settings.model_copy(
+        update={
+            "batch_max_rows": min(settings.batch_max_rows, LOOKUP_ROWS),
+            "chunk_max_records": min(settings.chunk_max_records, LOOKUP_ROWS),
+        }
+    )
 
 
 def _open_bundle(settings: Settings) -> tuple[bundle_store.Opened, Lookup | None]:
@@ -82,8 +84,9 @@ def _open_bundle(settings: Settings) -> tuple[bundle_store.Opened, Lookup | None
     if described.service != settings.service:
         raise Refused(
             f"bundle {described.name} {described.version} is for service {described.service}, not {settings.service}",
-            where=str(path), remedy="name another bundle, or set WEIR_SERVICE",
-        )  # fmt: skip
+            where=str(path),
+            remedy="name another bundle, or set WEIR_SERVICE",
+        )
     lookup = FeatureReader.of(settings, described.feature_service) if described.feature_service else None
     return bundle_store.open_bundle(path, settings, lookup.plan if lookup else None), lookup
 
@@ -106,8 +109,9 @@ def _check_partitions(settings: Settings) -> None:
         if found < needed:
             raise Refused(
                 f"{topic} has {found} partitions and {requests} has {needed}",
-                where=settings.brokers, remedy=f"give {topic} at least {needed} partitions",
-            )  # fmt: skip
+                where=settings.brokers,
+                remedy=f"give {topic} at least {needed} partitions",
+            )
 
 
 def _clock(settings: Settings) -> Clock:

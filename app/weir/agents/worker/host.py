@@ -37,7 +37,7 @@ async def _run(new: Callable[[], ChunkApp], telemetry: Telemetry, role: str) -> 
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     waits = [asyncio.ensure_future(event.wait()) for event in (stop, app.failed)]
-    starting = asyncio.ensure_future(app.start())          # ends with the first assignment, which may never come
+    starting = asyncio.ensure_future(app.start())  # ends with the first assignment, which may never come
     await asyncio.wait([*waits, starting], return_when=asyncio.FIRST_COMPLETED)
     if starting.done():
         await starting
@@ -52,10 +52,12 @@ async def _run(new: Callable[[], ChunkApp], telemetry: Telemetry, role: str) -> 
     try:
         await asyncio.wait_for(app.stop(), STOP_S)
     except TimeoutError:
-        app.fail(Unavailable(
-            f"work in flight did not end within {STOP_S:g} s of the request to stop",
-            remedy="start the worker again: the group replays what was not acknowledged",
-        ))  # fmt: skip
+        app.fail(
+            Unavailable(
+                f"work in flight did not end within {STOP_S:g} s of the request to stop",
+                remedy="start the worker again: the group replays what was not acknowledged",
+            )
+        )
     if app.failure is not None:
         raise app.failure
 

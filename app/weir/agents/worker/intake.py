@@ -28,7 +28,7 @@ class Intake:
         self._app, self._pace = app, pace
         self._events = stream.events().__aiter__()
         self._next: asyncio.Future[Any] | None = None
-        self._chunks: deque[Chunk] = deque()           # of events that have come, and in no batch yet
+        self._chunks: deque[Chunk] = deque()  # of events that have come, and in no batch yet
 
     async def batches(self) -> AsyncIterator[MicroBatch]:
         """Each micro-batch, its chunks begun; to be acknowledged when its effects are durable. Ends with the stream."""

@@ -27,14 +27,24 @@ async def tell(app: ChunkApp, telemetry: Telemetry, role: str) -> None:
             if new > 0:
                 telemetry.emit(ChunkFetched(role=role, topic=source.topic, records=new))
             if seen.position != positions.get(source):
-                telemetry.emit(ChunkCommitted(
-                    role=role, topic=source.topic, partition=source.partition, offset=seen.position,
-                    records=max(0, seen.position - positions.get(source, seen.position)),
-                ))  # fmt: skip
+                telemetry.emit(
+                    ChunkCommitted(
+                        role=role,
+                        topic=source.topic,
+                        partition=source.partition,
+                        offset=seen.position,
+                        records=max(0, seen.position - positions.get(source, seen.position)),
+                    )
+                )
             age_s = max(0.0, time.time() - seen.oldest_ms / 1000) if seen.oldest_ms is not None else 0.0
-            telemetry.emit(LagMeasured(
-                role=role, topic=source.topic, partition=source.partition, seconds=age_s,
-                records=max(0, seen.highwater - seen.position),
-            ))  # fmt: skip
+            telemetry.emit(
+                LagMeasured(
+                    role=role,
+                    topic=source.topic,
+                    partition=source.partition,
+                    seconds=age_s,
+                    records=max(0, seen.highwater - seen.position),
+                )
+            )
             fetched[source], positions[source] = seen.fetched, seen.position
         await asyncio.sleep(EVERY_S)

@@ -52,11 +52,17 @@ def convert(booster: lgb.Booster, input_tensor: str = "x", output_tensor: str = 
     columns = booster.num_feature()
     nodes = [
         helper.make_node(
-            "TreeEnsembleRegressor", [input_tensor], ["raw"], domain="ai.onnx.ml", n_targets=1,
-            aggregate_function="SUM", post_transform="NONE", **ensemble.attributes(),
+            "TreeEnsembleRegressor",
+            [input_tensor],
+            ["raw"],
+            domain="ai.onnx.ml",
+            n_targets=1,
+            aggregate_function="SUM",
+            post_transform="NONE",
+            **ensemble.attributes(),
         ),
         helper.make_node(OBJECTIVES[name], ["raw"], [output_tensor]),
-    ]  # fmt: skip
+    ]
     graph = helper.make_graph(
         nodes,
         "lightgbm",
@@ -179,11 +185,19 @@ class _Ensemble:
         trees, numbers, columns, modes, values, lefts, rights, missing = zip(*self._nodes, strict=True)
         leaf_trees, leaf_numbers, weights = zip(*self._leaves, strict=True)
         return {
-            "nodes_treeids": trees, "nodes_nodeids": numbers, "nodes_featureids": columns, "nodes_modes": modes,
-            "nodes_values": values, "nodes_truenodeids": lefts, "nodes_falsenodeids": rights,
-            "nodes_missing_value_tracks_true": missing, "target_treeids": leaf_trees, "target_nodeids": leaf_numbers,
-            "target_ids": (0,) * len(leaf_numbers), "target_weights": weights,
-        }  # fmt: skip
+            "nodes_treeids": trees,
+            "nodes_nodeids": numbers,
+            "nodes_featureids": columns,
+            "nodes_modes": modes,
+            "nodes_values": values,
+            "nodes_truenodeids": lefts,
+            "nodes_falsenodeids": rights,
+            "nodes_missing_value_tracks_true": missing,
+            "target_treeids": leaf_trees,
+            "target_nodeids": leaf_numbers,
+            "target_ids": (0,) * len(leaf_numbers),
+            "target_weights": weights,
+        }
 
 
 def _splits(root: Node) -> Iterator[Node]:

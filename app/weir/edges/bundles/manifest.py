@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from weir.core.bundle import Bundle
 from weir.core.errors import shortened
 
-MAX_BYTES: Final = 1 << 20      # of bundle.yaml; one with 300 inputs, each documented, has 100 KiB
+MAX_BYTES: Final = 1 << 20  # of bundle.yaml; one with 300 inputs, each documented, has 100 KiB
 _BUNDLE: Final = TypeAdapter(Bundle)
 
 

@@ -33,9 +33,9 @@ CUDA_OPTIONS = {
     "cudnn_conv_algo_search": "HEURISTIC",  # the default search costs hundreds of milliseconds for each convolution
     "arena_extend_strategy": "kSameAsRequested",  # one bound shape, known: no need to double the arena
 }
-BLOCK_ROWS = 1024                # one shape: by the shape cuBLAS chooses its kernel, and with it the order of its sums
-WARM_UP_ROWS = (1, 64)           # batches; each runs twice, since the first run of a shape allocates and searches
-WIDEST = 1 << 16                 # columns; a block of them is 256 MiB
+BLOCK_ROWS = 1024  # one shape: by the shape cuBLAS chooses its kernel, and with it the order of its sums
+WARM_UP_ROWS = (1, 64)  # batches; each runs twice, since the first run of a shape allocates and searches
+WIDEST = 1 << 16  # columns; a block of them is 256 MiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +88,15 @@ class Model:
         if len(outputs) != 1 or len(shape) != 2 or not isinstance(shape[1], int) or isinstance(shape[0], int):
             raise Refused(
                 f"{path.name} takes {[(i.name, i.shape) for i in inputs]} and gives {[o.name for o in outputs]}",
-                where=str(path), remedy="export it with one input [n, k], n free, and one output",
-            )  # fmt: skip
+                where=str(path),
+                remedy="export it with one input [n, k], n free, and one output",
+            )
         if (inputs[0].type, outputs[0].type) != ("tensor(float)", "tensor(float)"):
             raise Refused(
                 f"{path.name} maps {inputs[0].type} to {outputs[0].type}",
-                where=str(path), remedy="export it in float32",
-            )  # fmt: skip
+                where=str(path),
+                remedy="export it in float32",
+            )
         if not 0 < shape[1] <= WIDEST:
             what = f"{path.name} takes {shape[1]} columns, not 1 to {WIDEST}"
             raise Refused(what, where=str(path), remedy="export it again")
@@ -206,9 +208,7 @@ def _session(path: Path, threads: int) -> tuple[ort.InferenceSession, Placement]
     return session, Placement(CPU, reason, _nodes(session))
 
 
-def _open(
-    path: Path, threads: int, providers: list[str | tuple[str, dict[str, str]]]
-) -> ort.InferenceSession:
+def _open(path: Path, threads: int, providers: list[str | tuple[str, dict[str, str]]]) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -223,9 +223,10 @@ def _open(
     except Exception as error:  # ONNX Runtime's errors share no base class of their own
         first_line = str(error).splitlines()[0]
         raise Refused(
-            f"{path.name} is not an ONNX model that can be run: {first_line}", where=str(path),
+            f"{path.name} is not an ONNX model that can be run: {first_line}",
+            where=str(path),
             remedy="export the model to ONNX and build the bundle again",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _metadata(session: ort.InferenceSession, path: Path) -> dict[str, str]:

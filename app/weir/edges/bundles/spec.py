@@ -62,15 +62,23 @@ def build(spec: Path, settings: Settings) -> Path:
     service = str(content.get("feature_service", ""))
     bundle = Bundle(
         **{key: str(content[key]) for key in ("service", "name", "version", "owner")},
-        signature=signature, digest="", feature_service=service,
+        signature=signature,
+        digest="",
+        feature_service=service,
         feature_fingerprint=feature_plan.load(settings, service).fingerprint if service else "",
-        training_from=str(content.get("training_from", "")), training_to=str(content.get("training_to", "")),
-        tolerance=float(content.get("tolerance", 1e-6)), metrics=dict(content.get("metrics", {})),
-    )  # fmt: skip
+        training_from=str(content.get("training_from", "")),
+        training_to=str(content.get("training_to", "")),
+        tolerance=float(content.get("tolerance", 1e-6)),
+        metrics=dict(content.get("metrics", {})),
+    )
     return bundle_writer.build(
-        bundle, model, golden=golden, baseline=_table(_file(spec, content, "baseline")),
-        card=_file(spec, content, "card").read_text(encoding="utf-8"), into=settings.bundles_dir,
-    )  # fmt: skip
+        bundle,
+        model,
+        golden=golden,
+        baseline=_table(_file(spec, content, "baseline")),
+        card=_file(spec, content, "card").read_text(encoding="utf-8"),
+        into=settings.bundles_dir,
+    )
 
 
 def _read(spec: Path) -> dict[str, Any]:
@@ -112,8 +120,9 @@ def _model(path: Path, signature: Signature) -> tuple[onnx.ModelProto, lgb.Boost
         raise Refused(f"the model cannot be used: {error}", where=str(path), remedy=remedy) from error
     except Exception as error:  # protobuf's DecodeError lives at a place that differs between its backends
         raise Refused(f"the model is not what its name says: {error}", where=str(path), remedy=remedy) from error
-    raise Refused(f"{path.name} is neither ONNX nor LightGBM text, and no pickle is ever loaded", where=str(path),
-                  remedy=remedy)  # fmt: skip
+    raise Refused(
+        f"{path.name} is neither ONNX nor LightGBM text, and no pickle is ever loaded", where=str(path), remedy=remedy
+    )
 
 
 def _table(path: Path) -> pa.Table:

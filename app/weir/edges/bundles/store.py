@@ -29,8 +29,8 @@ from weir.settings import Settings
 
 MODEL, MANIFEST, BASELINE, GOLDEN, CARD = "model.onnx", "bundle.yaml", "baseline.parquet", "golden.parquet", "card.md"
 FILES = (BASELINE, MANIFEST, CARD, GOLDEN, MODEL)
-FORMAT = 1                     # of bundle.yaml
-GOLDEN_ROWS_MAX = 100_000      # a file of a kilobyte can hold a billion equal rows; 4,096 show what there is to see
+FORMAT = 1  # of bundle.yaml
+GOLDEN_ROWS_MAX = 100_000  # a file of a kilobyte can hold a billion equal rows; 4,096 show what there is to see
 SCORE, LABEL = "score", "label"  # columns beside the inputs in baseline.parquet and golden.parquet
 REBUILD = "build the bundle again with `weir bundle build`"
 
@@ -100,8 +100,9 @@ def read(path: Path) -> Bundle:
     if foreign := [name for name in present if name not in FILES or not (path / name).is_file()]:
         raise Refused(
             f"bundle holds {', '.join(foreign)}: only ONNX is ever loaded, never a pickle or any other format",
-            where=str(path), remedy=f"export the model to ONNX; a bundle is {', '.join(FILES)} and nothing else",
-        )  # fmt: skip
+            where=str(path),
+            remedy=f"export the model to ONNX; a bundle is {', '.join(FILES)} and nothing else",
+        )
     if absent := [name for name in FILES if name not in present]:
         raise Refused(f"bundle lacks {', '.join(absent)}", where=str(path), remedy=REBUILD)
     hashes = file_hashes(path)
@@ -112,8 +113,9 @@ def read(path: Path) -> Bundle:
         changed = [name for name, value in hashes.items() if name != MANIFEST and listed.get(name) != value]
         raise Refused(
             f"bundle was changed after it was built: {', '.join(changed) or MANIFEST} differs, digest is {found[:12]}",
-            where=str(path), remedy="restore the folder from where it was built, or build a new bundle",
-        )  # fmt: skip
+            where=str(path),
+            remedy="restore the folder from where it was built, or build a new bundle",
+        )
     if manifest is None:
         raise Refused(f"bundle.yaml is not a YAML mapping: {why}", where=str(path), remedy=REBUILD)
     return from_manifest(manifest, path.name, where=str(path))
@@ -130,8 +132,9 @@ def check_graph(path: Path, bundle: Bundle, model: Model) -> None:
     if wrong := [key for key, value in expected.items() if model.metadata.get(key) != value]:
         raise Refused(
             f"model.onnx says {wrong[0]} = {model.metadata.get(wrong[0])!r}, bundle.yaml {expected[wrong[0]]!r}",
-            where=str(path), remedy=REBUILD,
-        )  # fmt: skip
+            where=str(path),
+            remedy=REBUILD,
+        )
 
 
 def check_golden(path: Path, bundle: Bundle, model: Model) -> tuple[npt.NDArray[np.float32], float]:
@@ -155,8 +158,9 @@ def check_golden(path: Path, bundle: Bundle, model: Model) -> tuple[npt.NDArray[
         raise Refused(
             f"{int(failing.sum())} of {len(expected)} golden rows fail: row {row} scores {scores[row]:.9f}, "
             f"expected {expected[row]:.9f} within {bundle.tolerance:g}",
-            where=str(path), remedy=f"{REBUILD}; ONNX Runtime here may differ from the one it was built with",
-        )  # fmt: skip
+            where=str(path),
+            remedy=f"{REBUILD}; ONNX Runtime here may differ from the one it was built with",
+        )
     return inputs, float(difference.max(initial=0.0))
 
 
@@ -225,8 +229,9 @@ def to_plain(bundle: Bundle) -> dict[str, Any]:
     fields = ("service", "name", "version", "owner", "feature_service", "feature_fingerprint")
     more = ("training_from", "training_to", "tolerance", "metrics")
     return {
-        **{field: getattr(bundle, field) for field in fields + more}, "signature": _plain(bundle.signature.to_dict()),
-    }  # fmt: skip
+        **{field: getattr(bundle, field) for field in fields + more},
+        "signature": _plain(bundle.signature.to_dict()),
+    }
 
 
 def from_manifest(content: Mapping[str, Any], folder_digest: str, where: str) -> Bundle:

@@ -53,7 +53,7 @@ class ClickHouseBlocks:
     ) -> None:
         self._settings, self._worker, self._on_retry = settings, worker, on_retry
         self._client: Client | None = None
-        self._announced_s: dict[Partition, tuple[int, float]] = {}     # number of the latest block, monotonic seconds
+        self._announced_s: dict[Partition, tuple[int, float]] = {}  # number of the latest block, monotonic seconds
 
     def check(self) -> None:
         """Ask once, without patience. Raises Unavailable when nobody answers, Refused when the tables are not there."""
@@ -68,18 +68,32 @@ class ClickHouseBlocks:
             return None
         number, first, last, checksum, marks, marks_after, received_ms = rows[0]
         return Block(
-            source=source, number=number, first=first, last=last, checksum=checksum, marks=load_marks(marks),
-            marks_after=load_marks(marks_after), received_ms=received_ms,
+            source=source,
+            number=number,
+            first=first,
+            last=last,
+            checksum=checksum,
+            marks=load_marks(marks),
+            marks_after=load_marks(marks_after),
+            received_ms=received_ms,
         )
 
     def announce(self, block: Block) -> Block | None:
         """See Store. The token holds no offsets: of two blocks of one number the first wins, the second is dropped."""
-        row = pa.table({
-            "topic": [block.source.topic], "partition": [block.source.partition], "number": [block.number],
-            "first": [block.first], "last": [block.last], "checksum": [block.checksum],
-            "marks": [dump_marks(block.marks)], "marks_after": [dump_marks(block.marks_after)],
-            "received_ms": [block.received_ms], "worker": [self._worker],
-        })
+        row = pa.table(
+            {
+                "topic": [block.source.topic],
+                "partition": [block.source.partition],
+                "number": [block.number],
+                "first": [block.first],
+                "last": [block.last],
+                "checksum": [block.checksum],
+                "marks": [dump_marks(block.marks)],
+                "marks_after": [dump_marks(block.marks_after)],
+                "received_ms": [block.received_ms],
+                "worker": [self._worker],
+            }
+        )
         token = f"{block.source.topic}/{block.source.partition}/{block.number}"
         self._announced_s[block.source] = block.number, time.monotonic()
         self._patiently(lambda client: client.insert_arrow("recorder_blocks", row, settings=once(token)))

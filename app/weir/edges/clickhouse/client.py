@@ -26,7 +26,7 @@ PASSING = frozenset(
 )
 UNKNOWN_TABLE, UNKNOWN_DATABASE, WRONG_PASSWORD, NO_ACCESS = 60, 81, 516, 497
 NOT_ENOUGH_SPACE = 243
-CONNECT_TIMEOUT_S = 3    # a server on the network answers in milliseconds; longer only hides that it is away
+CONNECT_TIMEOUT_S = 3  # a server on the network answers in milliseconds; longer only hides that it is away
 SYSTEM_ERROR = re.compile(r"\[Errno -?\d+\] ([^'\")]+)")
 SERVER_ERROR = re.compile(r"DB::Exception: (.*?)(?: \(version [^)]*\).*)?$")
 
@@ -44,7 +44,8 @@ def connect(settings: Settings, *, database: str | None = None, timeout_s: float
     url = urlsplit(settings.clickhouse_url)
     if url.scheme not in ("http", "https") or not url.hostname:
         raise Refused(
-            "WEIR_CLICKHOUSE_URL is no http(s) address", where=settings.clickhouse_url,
+            "WEIR_CLICKHOUSE_URL is no http(s) address",
+            where=settings.clickhouse_url,
             remedy="write it as http://HOST:8123, the port of ClickHouse's HTTP interface",
         )
     with answering(settings.clickhouse_url):
@@ -57,7 +58,7 @@ def connect(settings: Settings, *, database: str | None = None, timeout_s: float
             database=(settings.clickhouse_database if database is None else database) or "__default__",
             connect_timeout=CONNECT_TIMEOUT_S,
             send_receive_timeout=int(max(1, timeout_s)),
-            autogenerate_session_id=False,          # a session would serialise the queries of all threads
+            autogenerate_session_id=False,  # a session would serialise the queries of all threads
         )
 
 
@@ -75,12 +76,14 @@ def answering(where: str) -> Iterator[None]:
             ) from error
         if code in (WRONG_PASSWORD, NO_ACCESS):
             raise Refused(
-                f"ClickHouse refuses the user: {text}", where=where,
+                f"ClickHouse refuses the user: {text}",
+                where=where,
                 remedy="check WEIR_CLICKHOUSE_USER, WEIR_CLICKHOUSE_PASSWORD and the user's grants",
             ) from error
         if isinstance(error, DatabaseError) and code is not None and code not in PASSING:
             raise Refused(
-                f"ClickHouse refuses a statement: {text}", where=where,
+                f"ClickHouse refuses a statement: {text}",
+                where=where,
                 remedy="run `weir migrate`; if the tables are right, this is a defect of Weir",
             ) from error
         if code == NOT_ENOUGH_SPACE:
@@ -88,7 +91,8 @@ def answering(where: str) -> Iterator[None]:
                 f"ClickHouse's disk is full: {text}", where=where, remedy="make room; nothing is lost meanwhile"
             ) from error
         raise Unavailable(
-            f"ClickHouse does not answer: {text}", where=where,
+            f"ClickHouse does not answer: {text}",
+            where=where,
             remedy="start it (`weir up`, `docker compose up clickhouse`) or set WEIR_CLICKHOUSE_URL",
         ) from error
 
@@ -120,9 +124,9 @@ def once(token: str) -> dict[str, Any]:
     return {
         "insert_deduplicate": 1,
         "insert_deduplication_token": token,
-        "deduplicate_blocks_in_dependent_materialized_views": 1,   # off by default in older servers
-        "async_insert": 0,                                         # a queue would answer before the rows are durable
-        "max_partitions_per_insert_block": 0,                      # outcomes of 100 predictions may lie in 100 months
+        "deduplicate_blocks_in_dependent_materialized_views": 1,  # off by default in older servers
+        "async_insert": 0,  # a queue would answer before the rows are durable
+        "max_partitions_per_insert_block": 0,  # outcomes of 100 predictions may lie in 100 months
     }
 
 

@@ -127,11 +127,14 @@ def redrive_states(client: Client, service: str = "") -> list[RedriveState]:
 def _letter(row: dict[str, Any]) -> Letter:
     plain = ("service", "stage", "reason", "detail", "payload_sha256", "rejected_at", "redriven_in", "log_offset")
     return Letter(
-        **{name: row[name] for name in plain}, answered=bool(row["answered"]),
-        source=Partition(row["source_topic"], row["source_partition"]), offset=row["source_offset"],
-        log=Partition(row["log_topic"], row["log_partition"]), key=octets(row["key_hex"]),
+        **{name: row[name] for name in plain},
+        answered=bool(row["answered"]),
+        source=Partition(row["source_topic"], row["source_partition"]),
+        offset=row["source_offset"],
+        log=Partition(row["log_topic"], row["log_partition"]),
+        key=octets(row["key_hex"]),
         value=octets(row["value_hex"]),
-    )  # fmt: skip
+    )
 
 
 def octets(text: str | None) -> bytes | None:

@@ -85,8 +85,12 @@ class LedgerReport:
 
 
 def read(
-    client: Client, service: str = "", bounds: Mapping[Partition, tuple[int, int]] | None = None, *,
-    settle_s: int = 0, max_faults: int = 20,
+    client: Client,
+    service: str = "",
+    bounds: Mapping[Partition, tuple[int, int]] | None = None,
+    *,
+    settle_s: int = 0,
+    max_faults: int = 20,
 ) -> LedgerReport:
     """The ledger of a service, or of all.
 
@@ -149,8 +153,13 @@ def _faults(client: Client, service: str, settle_s: int, limit: int) -> tuple[Fa
         for row in sql_files.rows(client, f"ledger/{kind}", service=service, limit=limit, **more):
             found.append(
                 Fault(
-                    kind=kind.removesuffix("s"), role=row.get("role", "scorer"), source_topic=row["source_topic"],
-                    source_partition=row["source_partition"], first=row["first"], last=row["last"], count=row["count"],
+                    kind=kind.removesuffix("s"),
+                    role=row.get("role", "scorer"),
+                    source_topic=row["source_topic"],
+                    source_partition=row["source_partition"],
+                    first=row["first"],
+                    last=row["last"],
+                    count=row["count"],
                 )
             )
     return tuple(found)

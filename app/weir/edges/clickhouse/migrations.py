@@ -56,7 +56,8 @@ def read(folder: Path = FOLDER / "migrations") -> list[Migration]:
         found.append(Migration(int(match[1]), match[2], digest, tuple(part for part in parts if part)))
     if [migration.number for migration in found] != list(range(1, len(found) + 1)):
         raise Refused(
-            f"migrations are numbered {[migration.number for migration in found]}", where=str(folder),
+            f"migrations are numbered {[migration.number for migration in found]}",
+            where=str(folder),
             remedy="number them 1, 2, 3 ... without holes",
         )
     return found
@@ -83,7 +84,8 @@ def apply(settings: Settings, migrations: list[Migration] | None = None) -> Migr
     for migration in migrations:
         if held.get(migration.number, migration.sha256) != migration.sha256:
             raise Refused(
-                f"migration {migration.number:04d}_{migration.name} was changed after it had been applied", where=where,
+                f"migration {migration.number:04d}_{migration.name} was changed after it had been applied",
+                where=where,
                 remedy="restore the file and put the change into a new migration",
             )
     due = [migration for migration in migrations if migration.number not in held]

@@ -71,9 +71,16 @@ def performance(
     auc = {tuple(row[name] for name in grain): row["auc"] for row in sql_files.rows(client, "outcomes/auc", **window)}
     return [
         Performance(
-            service=row["service"], model=row["model"], version=row["version"], variant=row["variant"],
-            scored=row["scored"], joined=row["joined"], auc=auc.get(tuple(row[name] for name in grain)),
-            caught=row["caught"], missed=row["missed"], false_alerts=row["false_alerts"],
+            service=row["service"],
+            model=row["model"],
+            version=row["version"],
+            variant=row["variant"],
+            scored=row["scored"],
+            joined=row["joined"],
+            auc=auc.get(tuple(row[name] for name in grain)),
+            caught=row["caught"],
+            missed=row["missed"],
+            false_alerts=row["false_alerts"],
             value_nusd=row["value_nusd"],
         )
         for row in sql_files.rows(client, "outcomes/value", **window)

@@ -20,15 +20,19 @@ def plan(libs: Path, directory: Path, port: int) -> Broker:
     """
     data, controller = directory / "data", f"{HOST}:{free_port()}"
     client = f"CLIENT://{HOST}:{port}"
-    properties = kafka_node.COMMON | kafka_node.copies(1) | {
-        "node.id": "1",
-        "controller.quorum.voters": f"1@{controller}",
-        "listeners": f"{client},CONTROLLER://{controller}",
-        "advertised.listeners": client,
-        "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "inter.broker.listener.name": "CLIENT",
-        "log.dirs": str(data),
-    }  # fmt: skip
+    properties = (
+        kafka_node.COMMON
+        | kafka_node.copies(1)
+        | {
+            "node.id": "1",
+            "controller.quorum.voters": f"1@{controller}",
+            "listeners": f"{client},CONTROLLER://{controller}",
+            "advertised.listeners": client,
+            "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "inter.broker.listener.name": "CLIENT",
+            "log.dirs": str(data),
+        }
+    )
     command = kafka_node.program(libs, directory, properties, HEAP_MIB)
     if not (data / "meta.properties").exists():
         kafka_node.format_storage(command, kafka_node.new_cluster_id())

@@ -29,7 +29,7 @@ COMMON = {
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
     "controller.listener.names": "CONTROLLER",
-    "log.cleaner.dedupe.buffer.size": "4194304",    # 128 MiB by default, a quarter of this heap and more
+    "log.cleaner.dedupe.buffer.size": "4194304",  # 128 MiB by default, a quarter of this heap and more
 }
 _LOGGING = """status=error
 appender.console.type=Console

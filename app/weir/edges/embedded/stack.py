@@ -92,9 +92,7 @@ class Stack:
             value = getattr(self.settings, name)
             variable = f"WEIR_{name.upper()}"
             if value != field.get_default() or variable in os.environ:
-                variables[variable] = (
-                    value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-                )
+                variables[variable] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
         return variables
 
     def spawn(self, arguments: Sequence[str], name: str, environment: dict[str, str] | None = None) -> leash.Child:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 Key = str | int | tuple[str | int, ...]
 Slots = npt.NDArray[np.int64]
 
-NOTHING = 0       # the slot that no key has: NaN, not found
+NOTHING = 0  # the slot that no key has: NaN, not found
 EVICT_SHARE = 16  # a full cache gives up a sixteenth at once, so that looking for victims is paid for rarely
 
 
@@ -108,8 +108,8 @@ class FeatureCache:
             self._grow(len(self._keys))
         if n > len(self._free):
             self._evict(n - len(self._free), pinned)
-        taken = self._free[len(self._free) - n:]
-        del self._free[len(self._free) - n:]
+        taken = self._free[len(self._free) - n :]
+        del self._free[len(self._free) - n :]
         return taken
 
     def _grow(self, needed: int) -> None:
@@ -137,9 +137,9 @@ class FeatureCache:
         unused = order[~self._used[order]][:wanted]
         if len(unused) < wanted:  # the hand went round: everybody's second chance is spent
             self._used[order] = False
-            unused = np.concatenate([unused, order[~np.isin(order, unused)][:wanted - len(unused)]])
+            unused = np.concatenate([unused, order[~np.isin(order, unused)][: wanted - len(unused)]])
         else:
-            passed = order[:int(np.flatnonzero(order == unused[-1])[0])]
+            passed = order[: int(np.flatnonzero(order == unused[-1])[0])]
             self._used[passed] = False
         self._hand = int(unused[-1]) % (len(self._keys) - 1) + 1
         for slot in unused.tolist():

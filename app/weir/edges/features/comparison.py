@@ -20,7 +20,7 @@ from weir.edges.features.store.record_store import RecordStore
 from weir.settings import Settings
 
 UNKNOWN = "weir-canary"  # an entity that nobody writes: missing values are compared too
-PRESENT = 1              # of Feast's FieldStatus
+PRESENT = 1  # of Feast's FieldStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ class FeatureCanary:
         self._records = open_store(settings, self.plan.project)
         # a cached record may rightly be older than the store's, so nothing is served from the cache
         self._reader = FeatureReader(
-            self.plan, self._records, max_keys=settings.cache_max_keys, ttl_us=0, revalidate_on_watermark=False)
+            self.plan, self._records, max_keys=settings.cache_max_keys, ttl_us=0, revalidate_on_watermark=False
+        )
         self._feast: Any = feature_store(settings)  # Feast has no types
         self._service = feature_service(self._feast, service)
 
@@ -69,8 +70,11 @@ class FeatureCanary:
         theirs = self._ask_feast(rows)
         again = self._reader.read(sample, 0)
         moved = _moved(self.plan, ours, again)
-        found = [fault for at, column in enumerate(self.plan.columns)
-                 for fault in self._column(at, column, theirs[column], ours, moved, rows)]
+        found = [
+            fault
+            for at, column in enumerate(self.plan.columns)
+            for fault in self._column(at, column, theirs[column], ours, moved, rows)
+        ]
         return Mismatches(len(rows), ours.values.size, int(moved.sum()), tuple(found))
 
     def sample(self, n: int) -> dict[str, pa.Array]:
@@ -79,27 +83,39 @@ class FeatureCanary:
 
     def _ask_feast(self, rows: list[dict[str, Any]]) -> dict[str, tuple[npt.NDArray[Any], ...]]:
         response = self._feast.get_online_features(
-            features=self._service, entity_rows=rows, full_feature_names=True).proto
+            features=self._service, entity_rows=rows, full_feature_names=True
+        ).proto
         out: dict[str, tuple[npt.NDArray[Any], ...]] = {}
         for name, result in zip(response.metadata.feature_names.val, response.results, strict=True):
             kinds = [value.WhichOneof("val") for value in result.values]
-            values = [np.nan if kind in (None, "null_val") else getattr(value, kind)
-                      for kind, value in zip(kinds, result.values, strict=True)]
+            values = [
+                np.nan if kind in (None, "null_val") else getattr(value, kind)
+                for kind, value in zip(kinds, result.values, strict=True)
+            ]
             event_us = [moment.seconds * 1_000_000 + moment.nanos // 1000 for moment in result.event_timestamps]
             if name in self.plan.columns:
-                out[name] = (np.array(values, np.float32), np.array(event_us, np.int64),
-                             np.array([status == PRESENT for status in result.statuses]))
+                out[name] = (
+                    np.array(values, np.float32),
+                    np.array(event_us, np.int64),
+                    np.array([status == PRESENT for status in result.statuses]),
+                )
         return out
 
     def _column(
-        self, at: int, column: str, theirs: tuple[npt.NDArray[Any], ...], ours: FeatureBlock,
-        moved: npt.NDArray[np.bool_], rows: Sequence[Mapping[str, Any]],
+        self,
+        at: int,
+        column: str,
+        theirs: tuple[npt.NDArray[Any], ...],
+        ours: FeatureBlock,
+        moved: npt.NDArray[np.bool_],
+        rows: Sequence[Mapping[str, Any]],
     ) -> list[Mismatch]:
         number = _view_of(self.plan)[at]
         view = self.plan.views[number]
         faults = []
         for what, mine, feast in (
-            ("value", ours.values[:, at], theirs[0]), ("event time", ours.event_us[:, number], theirs[1]),
+            ("value", ours.values[:, at], theirs[0]),
+            ("event time", ours.event_us[:, number], theirs[1]),
             ("status", ours.found[:, number], theirs[2]),
         ):
             same = (mine == feast) | ((mine != mine) & (feast != feast))  # noqa: PLR0124 - NaN is not itself
@@ -131,8 +147,9 @@ def sample_rows(plan: ServicePlan, store: RecordStore, n: int) -> dict[str, pa.A
             if keys:
                 columns[name] = [keys[i % len(keys)][at] for i in range(n)]
             columns.setdefault(name, [UNKNOWN] * n)
-    return {name: pa.array([*values, UNKNOWN if isinstance(values[0], str) else -1])
-            for name, values in columns.items()}
+    return {
+        name: pa.array([*values, UNKNOWN if isinstance(values[0], str) else -1]) for name, values in columns.items()
+    }
 
 
 def _view_of(plan: ServicePlan) -> list[int]:

@@ -57,9 +57,15 @@ class AsofDuckDBOfflineStore(DuckDBOfflineStore):  # type: ignore[misc]  # Feast
         computed = OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry)
         if isinstance(entity_df, str) or filter_by_created_timestamp or computed:
             return DuckDBOfflineStore.get_historical_features(
-                config, feature_views, feature_refs, entity_df, registry, project, full_feature_names,
+                config,
+                feature_views,
+                feature_refs,
+                entity_df,
+                registry,
+                project,
+                full_feature_names,
                 filter_by_created_timestamp,
-            )  # fmt: skip
+            )
         time = infer_event_timestamp_from_entity_df(dict(entity_df.dtypes))
         asked = entity_df.assign(**{time: pd.to_datetime(entity_df[time], utc=True)})
         rows = ibis.memtable(asked)
@@ -68,16 +74,20 @@ class AsofDuckDBOfflineStore(DuckDBOfflineStore):  # type: ignore[misc]  # Feast
             chosen = [ref.split(":")[1] for ref in feature_refs if ref.startswith(f"{view.projection.name_to_use()}:")]
             rows = _join(rows, time, view, chosen, full_feature_names, str(config.repo_path))
         return IbisRetrievalJob(
-            rows, [], full_feature_names,
+            rows,
+            [],
+            full_feature_names,
             metadata=RetrievalMetadata(
-                features=feature_refs, keys=[name for name in entity_df.columns if name != time],
+                features=feature_refs,
+                keys=[name for name in entity_df.columns if name != time],
                 min_event_timestamp=asked[time].min().to_pydatetime(),
                 max_event_timestamp=asked[time].max().to_pydatetime(),
             ),
-            data_source_writer=_write_data_source, staging_location=config.offline_store.staging_location,
+            data_source_writer=_write_data_source,
+            staging_location=config.offline_store.staging_location,
             staging_location_endpoint_override=config.offline_store.staging_location_endpoint_override,
             repo_path=str(config.repo_path),
-        )  # fmt: skip
+        )
 
 
 def _join(

@@ -21,8 +21,13 @@ from weir.edges.features.store.record_layout import encode_key, layout_of
 from weir.edges.features.store.record_store import Ask, RecordStore, Write
 from weir.settings import Settings
 
-FIELD = {"float32": "float_val", "float64": "double_val", "int32": "int32_val", "int64": "int64_val",
-         "bool": "bool_val"}
+FIELD = {
+    "float32": "float_val",
+    "float64": "double_val",
+    "int32": "int32_val",
+    "int64": "int64_val",
+    "bool": "bool_val",
+}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Row = tuple[EntityKey, dict[str, Value], datetime, datetime | None]
 
@@ -79,15 +84,20 @@ class PackedOnlineStore(OnlineStore):  # type: ignore[misc]  # Feast has no type
         answers, _ = self.records(config).read_many([Ask(view, [_key(key) for key in entity_keys])])
         records, found = answers[0].records, answers[0].found
         nulls = layout.nulls(records)
-        wanted = [(i, name, FIELD[view.dtypes[i]]) for i, name in enumerate(view.features)
-                  if requested_features is None or name in requested_features]
+        wanted = [
+            (i, name, FIELD[view.dtypes[i]])
+            for i, name in enumerate(view.features)
+            if requested_features is None or name in requested_features
+        ]
         rows: list[tuple[datetime | None, dict[str, Value] | None]] = []
         for number in range(len(entity_keys)):
             if not found[number]:
                 rows.append((None, None))
                 continue
-            values = {name: Value() if nulls[number, i] else Value(**{field: records[f"f{i}"][number].item()})
-                      for i, name, field in wanted}
+            values = {
+                name: Value() if nulls[number, i] else Value(**{field: records[f"f{i}"][number].item()})
+                for i, name, field in wanted
+            }
             rows.append((EPOCH + timedelta(microseconds=int(records["event_us"][number])), values))
         return rows
 
@@ -113,8 +123,11 @@ class PackedOnlineStore(OnlineStore):  # type: ignore[misc]  # Feast has no type
         if self._records is None:
             home, store = config.online_store.home, config.online_store.store
             if "$" in home + store:
-                raise Refused("feature_store.yaml names a variable that is not set", where=f"{home}, {store}",
-                              remedy="use `weir apply`, or export WEIR_HOME and WEIR_ONLINE_STORE")
+                raise Refused(
+                    "feature_store.yaml names a variable that is not set",
+                    where=f"{home}, {store}",
+                    remedy="use `weir apply`, or export WEIR_HOME and WEIR_ONLINE_STORE",
+                )
             settings = Settings(home=Path(home), online_store=store)
             self._records = open_store(settings, config.project)
         return self._records

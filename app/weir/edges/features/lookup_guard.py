@@ -35,8 +35,8 @@ class LookupGuard:
     ) -> None:
         self._breaker, self._budget_s, self._now_s = breaker, budget_s, now_s
         self._executor = ThreadPoolExecutor(1, "lookup") if own_thread else None
-        self._late: Future[Any] | None = None          # a call that was given up, and may still hold the thread
-        self._failed_s = -budget_s                     # when a failure was last counted
+        self._late: Future[Any] | None = None  # a call that was given up, and may still hold the thread
+        self._failed_s = -budget_s  # when a failure was last counted
         self._deadline_s = 0.0
         self._may_ask = True
         self._asked = False

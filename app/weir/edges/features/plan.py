@@ -35,8 +35,11 @@ def load(settings: Settings, service: str) -> ServicePlan:
     """The plan of one feature service. Raises Refused as `load_all` does, and when the file lacks the service."""
     plans = {plan.service: plan for plan in load_all(settings)}
     if service not in plans:
-        raise Refused(f"feature service {service} is not among {', '.join(sorted(plans))}", where=str(path(settings)),
-                      remedy="define it in feature_repo/ and run `weir apply`")
+        raise Refused(
+            f"feature service {service} is not among {', '.join(sorted(plans))}",
+            where=str(path(settings)),
+            remedy="define it in feature_repo/ and run `weir apply`",
+        )
     return plans[service]
 
 
@@ -56,8 +59,12 @@ def load_all(settings: Settings) -> tuple[ServicePlan, ...]:
 
 
 def _to_dict(plan: ServicePlan) -> dict[str, Any]:
-    return {"project": plan.project, "service": plan.service, "fingerprint": plan.fingerprint,
-            "views": [view_to_dict(view) for view in plan.views]}
+    return {
+        "project": plan.project,
+        "service": plan.service,
+        "fingerprint": plan.fingerprint,
+        "views": [view_to_dict(view) for view in plan.views],
+    }
 
 
 def _from_dict(raw: dict[str, Any]) -> ServicePlan:

@@ -36,7 +36,13 @@ class FeatureReader:
     """
 
     def __init__(
-        self, plan: ServicePlan, store: RecordStore, *, max_keys: int, ttl_us: int, revalidate_on_watermark: bool,
+        self,
+        plan: ServicePlan,
+        store: RecordStore,
+        *,
+        max_keys: int,
+        ttl_us: int,
+        revalidate_on_watermark: bool,
         guard: LookupGuard | None = None,
     ) -> None:
         self.plan = plan
@@ -56,8 +62,11 @@ class FeatureReader:
         plan = feature_plan.load(settings, service)
         breaker = Breaker(settings.lookup_failures, settings.lookup_retry_s)
         return FeatureReader(
-            plan, open_store(settings, plan.project), max_keys=settings.cache_max_keys,
-            ttl_us=int(settings.cache_ttl_s * 1e6), revalidate_on_watermark=settings.clock == "event",
+            plan,
+            open_store(settings, plan.project),
+            max_keys=settings.cache_max_keys,
+            ttl_us=int(settings.cache_ttl_s * 1e6),
+            revalidate_on_watermark=settings.clock == "event",
             guard=LookupGuard(breaker, settings.lookup_budget_ms / 1000, own_thread=not is_local(settings)),
         )
 
@@ -78,8 +87,12 @@ class FeatureReader:
             raise ValueError(f"join keys are missing: {', '.join(sorted(missing))}")
         n = len(next(iter(keys.values())))
         block = FeatureBlock(
-            np.empty((n, len(self.plan.columns)), np.float32), np.empty((n, len(self.plan.views)), np.int64),
-            np.empty((n, len(self.plan.views)), bool), 0, 0)
+            np.empty((n, len(self.plan.columns)), np.float32),
+            np.empty((n, len(self.plan.views)), np.int64),
+            np.empty((n, len(self.plan.views)), bool),
+            0,
+            0,
+        )
         away = np.zeros((n, len(self.plan.views)), bool)
         hits = lookups = 0
         if self._guard is not None:
@@ -98,7 +111,7 @@ class FeatureReader:
         self, keys: Mapping[str, pa.Array], now_us: int, rows: slice, block: FeatureBlock, away: npt.NDArray[np.bool_]
     ) -> tuple[int, int]:
         mark = self._ask(self._store.watermark_us) if self._revalidate else None
-        unknown = self._revalidate and mark is None    # nobody can say whether anything kept is still the newest
+        unknown = self._revalidate and mark is None  # nobody can say whether anything kept is still the newest
         codes = _Codes(keys)
         wanted: list[_Wanted] = []
         hits = lookups = 0
@@ -130,8 +143,10 @@ class FeatureReader:
         if not asking:
             return True
         asks = [
-            Ask(self.plan.views[number], [encode_key(key if isinstance(key, tuple) else (key,))
-                                          for key in wanted[number].absent])
+            Ask(
+                self.plan.views[number],
+                [encode_key(key if isinstance(key, tuple) else (key,)) for key in wanted[number].absent],
+            )
             for number in asking
         ]
         answered = self._ask(lambda: self._store.read_many(asks))
@@ -140,9 +155,7 @@ class FeatureReader:
         self._put(wanted, asking, answered, now_us)
         return True
 
-    def _put(
-        self, wanted: list[_Wanted], asking: list[int], answered: tuple[list[Answer], int], now_us: int
-    ) -> None:
+    def _put(self, wanted: list[_Wanted], asking: list[int], answered: tuple[list[Answer], int], now_us: int) -> None:
         answers, mark = answered
         for number, answer in zip(asking, answers, strict=True):
             want = wanted[number]
@@ -151,7 +164,8 @@ class FeatureReader:
                 values = np.where(answer.found[:, None], values, np.float32(np.nan))
             columns = (values, np.where(answer.found, answer.records["event_us"], 0), answer.found)
             want.slots[want.stale] = self._caches[number].put(
-                want.absent, want.slots[want.stale], want.slots, columns, (now_us, mark))
+                want.absent, want.slots[want.stale], want.slots, columns, (now_us, mark)
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,11 @@ def feature_store(settings: Settings) -> FeatureStore:
     """Feast's own view of the repository, for training joins, checks and tools. Raises Refused."""
     config = settings.feature_repo_dir / "feature_store.yaml"
     if not config.is_file():
-        raise Refused("there is no feature repository", where=str(config.parent),
-                      remedy="set WEIR_FEATURE_REPO_DIR to a directory with feature_store.yaml")
+        raise Refused(
+            "there is no feature repository",
+            where=str(config.parent),
+            remedy="set WEIR_FEATURE_REPO_DIR to a directory with feature_store.yaml",
+        )
     (settings.home / "features").mkdir(parents=True, exist_ok=True)
     with _environment(settings):
         return FeatureStore(config=load_repo_config(settings.feature_repo_dir.resolve(), config))
@@ -58,8 +61,11 @@ def apply(settings: Settings) -> FeatureStore:
         _ensure_history(view, plan)
     kept = {(_kind(item), item.name) for item in objects}
     registered = [
-        *store.list_feature_services(), *store.list_feature_views(), *store.list_on_demand_feature_views(),
-        *store.list_entities(), *store.list_data_sources(),
+        *store.list_feature_services(),
+        *store.list_feature_views(),
+        *store.list_on_demand_feature_views(),
+        *store.list_entities(),
+        *store.list_data_sources(),
     ]
     gone = [item for item in registered if (_kind(item), item.name) not in kept and item.name != "__dummy"]
     store.apply(objects, objects_to_delete=gone, partial=False)
@@ -71,8 +77,11 @@ def service_plans(settings: Settings) -> tuple[ServicePlan, ...]:
     store = feature_store(settings)
     services = store.list_feature_services()
     if not services:
-        raise Refused("the registry has no feature service", where=str(settings.home / "features" / "registry.db"),
-                      remedy="define one in feature_repo/ and run `weir apply`")
+        raise Refused(
+            "the registry has no feature service",
+            where=str(settings.home / "features" / "registry.db"),
+            remedy="define one in feature_repo/ and run `weir apply`",
+        )
     return tuple(service_plan(store, service) for service in sorted(services, key=lambda item: str(item.name)))
 
 
@@ -91,8 +100,9 @@ def feature_service(store: FeatureStore, name: str) -> FeatureService:
     try:
         return store.get_feature_service(name)
     except FeatureServiceNotFoundException:
-        raise Refused(f"feature service {name} is not in the registry",
-                      remedy="define it in feature_repo/ and run `weir apply`") from None
+        raise Refused(
+            f"feature service {name} is not in the registry", remedy="define it in feature_repo/ and run `weir apply`"
+        ) from None
 
 
 def view_plan(view: FeatureView) -> ViewPlan:
@@ -100,8 +110,11 @@ def view_plan(view: FeatureView) -> ViewPlan:
     dtypes = {field.name: DTYPES.get(str(field.dtype), str(field.dtype)) for field in view.features}
     names = tuple(sorted(dtypes))
     return ViewPlan(
-        view.name, tuple(sorted(column.name for column in view.entity_columns)), names,
-        tuple(dtypes[name] for name in names), view.ttl.total_seconds() if view.ttl else 0.0,
+        view.name,
+        tuple(sorted(column.name for column in view.entity_columns)),
+        names,
+        tuple(dtypes[name] for name in names),
+        view.ttl.total_seconds() if view.ttl else 0.0,
     )
 
 
@@ -115,14 +128,21 @@ def service_plan(store: FeatureStore, service: FeatureService) -> ServicePlan:
     for projection in service.feature_view_projections:
         view = known.get(projection.name)
         fault = (
-            "is computed on demand" if view is None else
-            "is used under another name" if projection.name_alias or projection.join_key_map else
-            "is not online" if not view.online else
-            "has no entity" if view_plan(view).join_keys == ("__dummy_id",) else ""
+            "is computed on demand"
+            if view is None
+            else "is used under another name"
+            if projection.name_alias or projection.join_key_map
+            else "is not online"
+            if not view.online
+            else "has no entity"
+            if view_plan(view).join_keys == ("__dummy_id",)
+            else ""
         )
         if view is None or fault:
-            raise Refused(f"feature view {projection.name} of service {service.name} {fault}",
-                          remedy="use plain online feature views; derive values in the model or in the request")
+            raise Refused(
+                f"feature view {projection.name} of service {service.name} {fault}",
+                remedy="use plain online feature views; derive values in the model or in the request",
+            )
         plans.append(view_plan(view))
     views = tuple(plans)
     return ServicePlan(store.project, service.name, views, fingerprint(store.project, service.name, views))
@@ -162,8 +182,11 @@ def _definitions(directory: Path) -> list[Any]:
             try:
                 spec.loader.exec_module(module)
             except Exception as error:  # a user's file can raise anything; the line says where
-                raise Refused(f"a feature definition fails: {type(error).__name__}: {error}", where=str(file),
-                              remedy="correct the file and run `weir apply` again") from error
+                raise Refused(
+                    f"a feature definition fails: {type(error).__name__}: {error}",
+                    where=str(file),
+                    remedy="correct the file and run `weir apply` again",
+                ) from error
             for item in vars(module).values():
                 if isinstance(item, KINDS):
                     found[_kind(item), item.name] = item

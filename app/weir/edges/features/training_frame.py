@@ -39,8 +39,10 @@ def training_frame(settings: Settings, rows: pd.DataFrame, service: str) -> pd.D
     features = feature_service(store, service)
     needed = {key for view in service_plan(store, features).views for key in view.join_keys} | {"event_timestamp"}
     if not needed <= set(rows.columns):
-        raise Refused(f"training rows of {service} lack {', '.join(sorted(needed - set(rows.columns)))}",
-                      remedy="give every join key and event_timestamp")
+        raise Refused(
+            f"training rows of {service} lack {', '.join(sorted(needed - set(rows.columns)))}",
+            remedy="give every join key and event_timestamp",
+        )
     asked = rows.assign(**{ROW: range(len(rows))})
     try:
         with warnings.catch_warnings():
@@ -48,12 +50,17 @@ def training_frame(settings: Settings, rows: pd.DataFrame, service: str) -> pd.D
             warnings.filterwarnings("ignore", "fetch_arrow_table", DeprecationWarning)
             joined = store.get_historical_features(entity_df=asked, features=features, full_feature_names=True).to_df()
     except (ValueError, KeyError, OSError) as error:
-        raise Refused(f"the training join of {service} fails: {error}", where=str(settings.home / "features"),
-                      remedy="compare the rows with the service's join keys, and run `weir apply`") from error
+        raise Refused(
+            f"the training join of {service} fails: {error}",
+            where=str(settings.home / "features"),
+            remedy="compare the rows with the service's join keys, and run `weir apply`",
+        ) from error
     joined = joined.sort_values(ROW, kind="stable")
     if joined[ROW].tolist() != list(range(len(rows))):
-        raise Refused(f"the training join of {service} gave {len(joined)} rows for {len(rows)}",
-                      where=str(settings.home / "features"),
-                      remedy="use the DuckDB offline store; others drop or repeat rows")
+        raise Refused(
+            f"the training join of {service} gave {len(joined)} rows for {len(rows)}",
+            where=str(settings.home / "features"),
+            remedy="use the DuckDB offline store; others drop or repeat rows",
+        )
     found = [name for name in joined.columns if name not in asked.columns]
     return rows.join(joined[found].set_axis(rows.index, axis=0))

@@ -26,10 +26,13 @@ from weir.settings import Settings
 
 SETUP = "setup"  # the role that runs `weir topics create` and `check`
 _KINDS = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP}
-_OPERATIONS = {                                     # by the names that Kafka's own tool has for them
-    "Create": AclOperation.CREATE, "Describe": AclOperation.DESCRIBE, "DescribeConfigs": AclOperation.DESCRIBE_CONFIGS,
-    "Read": AclOperation.READ, "Write": AclOperation.WRITE,
-}  # fmt: skip
+_OPERATIONS = {  # by the names that Kafka's own tool has for them
+    "Create": AclOperation.CREATE,
+    "Describe": AclOperation.DESCRIBE,
+    "DescribeConfigs": AclOperation.DESCRIBE_CONFIGS,
+    "Read": AclOperation.READ,
+    "Write": AclOperation.WRITE,
+}
 _PATTERNS = {False: ResourcePatternType.LITERAL, True: ResourcePatternType.PREFIXED}
 
 
@@ -64,9 +67,14 @@ class Right:
     def binding(self) -> AclBinding:
         """The same as librdkafka wants it."""
         return AclBinding(
-            _KINDS[self.kind], self.name, _PATTERNS[self.prefixed], self.principal, "*",
-            _OPERATIONS[self.operation], AclPermissionType.ALLOW,
-        )  # fmt: skip
+            _KINDS[self.kind],
+            self.name,
+            _PATTERNS[self.prefixed],
+            self.principal,
+            "*",
+            _OPERATIONS[self.operation],
+            AclPermissionType.ALLOW,
+        )
 
 
 def rights(settings: Settings, principals: Mapping[str, str] | None = None) -> tuple[Right, ...]:
@@ -118,18 +126,24 @@ def grant(settings: Settings, wanted: Sequence[Right]) -> tuple[Right, ...]:
         try:
             answers[right.binding].result()
         except KafkaException as error:
-            said = KafkaError(error_of(error).code()).str()            # what brokers add is their request, in full
+            said = KafkaError(error_of(error).code()).str()  # what brokers add is their request, in full
             raise Refused(
                 f"{right.principal} was not given {right.operation} on {right.on}: {said}",
-                where=settings.brokers, remedy="let this user alter the cluster's rights",
-            ) from error  # fmt: skip
+                where=settings.brokers,
+                remedy="let this user alter the cluster's rights",
+            ) from error
     return tuple(missing)
 
 
 _ALL = AclBindingFilter(
-    ResourceType.ANY, None, ResourcePatternType.ANY, None, None,  # type: ignore[arg-type]  # None: any
-    AclOperation.ANY, AclPermissionType.ANY,
-)  # fmt: skip
+    ResourceType.ANY,
+    None,  # type: ignore[arg-type]  # None: any
+    ResourcePatternType.ANY,
+    None,  # type: ignore[arg-type]
+    None,  # type: ignore[arg-type]
+    AclOperation.ANY,
+    AclPermissionType.ANY,
+)
 
 
 def _of_topics(role: str, topics: Sequence[Topic]) -> Iterator[tuple[str, str, bool, str]]:

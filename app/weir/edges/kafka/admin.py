@@ -17,7 +17,7 @@ from weir.edges.kafka.client import client_config
 from weir.edges.kafka.errors import NO_RIGHT, Refusal, error_of, patiently, unavailable
 from weir.settings import Settings
 
-LOOK_S = 0.5    # one look at whether the brokers answer, or turn us away
+LOOK_S = 0.5  # one look at whether the brokers answer, or turn us away
 REACH_S = 10.0  # a healthy cluster answers a metadata request in milliseconds; ten seconds cover a leader election
 
 
@@ -34,14 +34,15 @@ def metadata(settings: Settings, timeout_s: float = REACH_S) -> tuple[AdminClien
     except KafkaException as error:
         raise Refused(
             f"librdkafka cannot use the Kafka settings: {error_of(error).str()}",
-            where=settings.brokers, remedy="correct the WEIR_KAFKA_ settings",
-        ) from error  # fmt: skip
+            where=settings.brokers,
+            remedy="correct the WEIR_KAFKA_ settings",
+        ) from error
     deadline_s = time.monotonic() + timeout_s
     while True:
         try:
             return admin, admin.list_topics(timeout=LOOK_S)
         except KafkaException as error:
-            admin.poll(0)                              # why, if the brokers have said so
+            admin.poll(0)  # why, if the brokers have said so
             refusal.check(settings.brokers)
             if time.monotonic() > deadline_s:
                 raise Unavailable(
@@ -60,9 +61,7 @@ def partitions_of(settings: Settings, topic: str, timeout_s: float = REACH_S) ->
     found = cluster.topics.get(topic)
     if found is None or found.error is not None or not found.partitions:
         _check_right(settings, admin, topic)
-        raise Unavailable(
-            f"topic {topic} does not exist", where=settings.brokers, remedy="run `weir topics create`"
-        )
+        raise Unavailable(f"topic {topic} does not exist", where=settings.brokers, remedy="run `weir topics create`")
     return len(found.partitions)
 
 
@@ -93,7 +92,7 @@ def bounds(settings: Settings, topic: str) -> dict[Partition, tuple[int, int]]:
         consumer.assign([TopicPartition(topic, number, offset) for number, offset in waiting.items()])
         deadline_s = time.monotonic() + REACH_S
         while waiting and time.monotonic() < deadline_s:
-            consumer.poll(0.02)                        # the record does not matter: every answer carries the end
+            consumer.poll(0.02)  # the record does not matter: every answer carries the end
             for number in list(waiting):
                 begin, end = asked[number]
                 seen = consumer.get_watermark_offsets(TopicPartition(topic, number), cached=True)[1]
@@ -103,8 +102,9 @@ def bounds(settings: Settings, topic: str) -> dict[Partition, tuple[int, int]]:
         if waiting:
             raise Unavailable(
                 f"Kafka does not tell the end of {topic}, partitions {sorted(waiting)}",
-                where=settings.brokers, remedy="see the broker's log",
-            )  # fmt: skip
+                where=settings.brokers,
+                remedy="see the broker's log",
+            )
         return {Partition(topic, number): bound for number, bound in asked.items()}
     except KafkaException as error:
         raise Unavailable(

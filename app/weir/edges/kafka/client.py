@@ -39,12 +39,12 @@ def consumer_config(settings: Settings, group: str) -> dict[str, Any]:
         **({"group.instance.id": settings.group_instance_id} if settings.group_instance_id else {}),
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
-        "auto.offset.reset": "error",                  # we say where to begin; a log cut short must not go unseen
-        "partition.assignment.strategy": "range",      # equal partition numbers of several topics meet in one worker
+        "auto.offset.reset": "error",  # we say where to begin; a log cut short must not go unseen
+        "partition.assignment.strategy": "range",  # equal partition numbers of several topics meet in one worker
         "session.timeout.ms": int(settings.session_timeout_s * 1000),
         "heartbeat.interval.ms": int(settings.session_timeout_s * 1000 / 6),
         "fetch.wait.max.ms": settings.fetch_wait_max_ms,
         "queued.max.messages.kbytes": settings.fetch_queue_kbytes,
         "fetch.error.backoff.ms": 50,
-        "fetch.queue.backoff.ms": 20,                  # by default a full queue is looked at again after a second
+        "fetch.queue.backoff.ms": 20,  # by default a full queue is looked at again after a second
     }

@@ -122,22 +122,43 @@ def error_of(exception: KafkaException) -> KafkaError:
 
 # What a person should read: codes, what is wrong, and what to do.
 _MEANING = (
-    ({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}, "the committed offset is no longer in the log",
-     "retention has removed unread records; raise it, and reset the group's offsets to go on"),
-    ({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION},
-     "a topic or partition does not exist", "run `weir topics create`"),
-    ({KafkaError.MSG_SIZE_TOO_LARGE}, "a record is larger than its topic admits",
-     "see which of its fields is so large, or raise max_message_bytes of the topic in schemas/topics.yaml"),
+    (
+        {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE},
+        "the committed offset is no longer in the log",
+        "retention has removed unread records; raise it, and reset the group's offsets to go on",
+    ),
+    (
+        {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION},
+        "a topic or partition does not exist",
+        "run `weir topics create`",
+    ),
+    (
+        {KafkaError.MSG_SIZE_TOO_LARGE},
+        "a record is larger than its topic admits",
+        "see which of its fields is so large, or raise max_message_bytes of the topic in schemas/topics.yaml",
+    ),
     (NO_RIGHT, "Kafka refuses access", "grant what `weir topics acls` shows for this worker"),
-    ({KafkaError._SSL}, "no TLS connection to Kafka",
-     "check WEIR_KAFKA_SSL_CA_FILE, WEIR_KAFKA_SSL_CERTIFICATE_FILE and the port"),
-    (TURNED_AWAY, "Kafka refuses the user",
-     "check WEIR_KAFKA_SASL_USERNAME, WEIR_KAFKA_SASL_PASSWORD and WEIR_KAFKA_SASL_MECHANISM"),
-    ({KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID}, "another worker has joined the group with this instance id",
-     "give each worker a WEIR_GROUP_INSTANCE_ID of its own"),
-    ({KafkaError.INVALID_SESSION_TIMEOUT}, "the brokers do not admit this session timeout",
-     "set WEIR_SESSION_TIMEOUT_S between their group.min.session.timeout.ms and group.max.session.timeout.ms"),
-)  # fmt: skip
+    (
+        {KafkaError._SSL},
+        "no TLS connection to Kafka",
+        "check WEIR_KAFKA_SSL_CA_FILE, WEIR_KAFKA_SSL_CERTIFICATE_FILE and the port",
+    ),
+    (
+        TURNED_AWAY,
+        "Kafka refuses the user",
+        "check WEIR_KAFKA_SASL_USERNAME, WEIR_KAFKA_SASL_PASSWORD and WEIR_KAFKA_SASL_MECHANISM",
+    ),
+    (
+        {KafkaError._FENCED, KafkaError.FENCED_INSTANCE_ID},
+        "another worker has joined the group with this instance id",
+        "give each worker a WEIR_GROUP_INSTANCE_ID of its own",
+    ),
+    (
+        {KafkaError.INVALID_SESSION_TIMEOUT},
+        "the brokers do not admit this session timeout",
+        "set WEIR_SESSION_TIMEOUT_S between their group.min.session.timeout.ms and group.max.session.timeout.ms",
+    ),
+)
 
 
 def unavailable(error: KafkaError, where: str, doing: str = "") -> Unavailable:

@@ -40,9 +40,9 @@ class ChunkConsumer(FaustConsumer):
         self._read_offset = _NoOffsets()
         self._ready = asyncio.Event()
         self._loop_of_app: asyncio.AbstractEventLoop | None = None
-        self._assigned: set[TP] = set()                # as Faust has been told
-        self._held: list[Chunk] = []                   # taken, and waiting for Faust to hear of its partitions
-        self._told = self._heard = 0                   # rebalances: counted by the poller's thread, and by the loop
+        self._assigned: set[TP] = set()  # as Faust has been told
+        self._held: list[Chunk] = []  # taken, and waiting for Faust to hear of its partitions
+        self._told = self._heard = 0  # rebalances: counted by the poller's thread, and by the loop
         self._rebalance = asyncio.Lock()
 
     @property
@@ -73,7 +73,7 @@ class ChunkConsumer(FaustConsumer):
 
     def _on_ready(self) -> None:
         self._ready.set()
-        if self.poller.failure is not None:            # the polling thread's end is the worker's
+        if self.poller.failure is not None:  # the polling thread's end is the worker's
             self.app.fail(self.poller.failure)
 
     def _tell(self, callback: Callable[[set[TP]], Coroutine[Any, Any, None]], sources: set[Partition]) -> None:
@@ -95,7 +95,7 @@ class ChunkConsumer(FaustConsumer):
             self._ready.set()
 
     async def _assign(self, tps: set[TP]) -> None:
-        if not self.app.rebalancing:                   # the first assignment follows no revocation
+        if not self.app.rebalancing:  # the first assignment follows no revocation
             self.app.on_rebalance_start()
         self._assigned = tps
         await self.on_partitions_assigned(tps)
@@ -157,9 +157,19 @@ class ChunkConsumer(FaustConsumer):
     def _to_message(self, tp: TP, record: Any) -> ConsumerMessage:
         chunks = cast(tuple[Chunk, ...], record)
         return ConsumerMessage(
-            tp.topic, tp.partition, chunks[0].last, chunks[0].newest_ms / 1000, 1, [], None,
+            tp.topic,
+            tp.partition,
+            chunks[0].last,
+            chunks[0].newest_ms / 1000,
+            1,
+            [],
+            None,
             chunks,  # type: ignore[arg-type]  # any value travels; ChunkSchema hands it through
-            None, 0, 0, tp, generation_id=self.app.consumer_generation_id,
+            None,
+            0,
+            0,
+            tp,
+            generation_id=self.app.consumer_generation_id,
         )
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
@@ -351,9 +361,9 @@ def new_app(settings: Settings, group: str, *, from_beginning: bool = False) -> 
         web_enabled=False,
         topic_allow_declare=False,
         topic_disable_leader=True,
-        stream_wait_empty=True,                      # a stopping worker finishes what it has begun
+        stream_wait_empty=True,  # a stopping worker finishes what it has begun
         stream_recovery_delay=0.0,
-        stream_buffer_maxsize=4096,                  # chunks; the poller bounds them in records
+        stream_buffer_maxsize=4096,  # chunks; the poller bounds them in records
         broker_commit_interval=settings.commit_interval_s,
         broker_session_timeout=settings.session_timeout_s,
         broker_request_timeout=max(90.0, 2 * settings.session_timeout_s),

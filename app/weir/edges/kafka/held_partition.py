@@ -39,7 +39,7 @@ class HeldPartition:
     begun: int = 0
     fetched: int = 0
     end: int = 0
-    _times: deque[tuple[int, int]] = field(default_factory=deque)    # (last offset, oldest_ms) by chunk
+    _times: deque[tuple[int, int]] = field(default_factory=deque)  # (last offset, oldest_ms) by chunk
 
     def __post_init__(self) -> None:
         self.position, self.book = self.committed, ChunkBook(self.committed)

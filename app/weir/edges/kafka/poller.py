@@ -31,11 +31,11 @@ from weir.settings import Settings
 
 log = logging.getLogger(__name__)
 
-POLL_S = 0.1          # longest wait in librdkafka; a stop request is seen this late at most
-COMMITTED_S = 10.0    # a committed-offset or watermark request during a rebalance
-HOLD_S = 0.005         # longest pause between two polls while chunks wait to be taken
-PAUSE_AFTER_S = 1.0   # over the limit for longer than this: librdkafka stops fetching. Not at once: a pause throws the
-                      # prefetched records away, and under steady load the limit is touched all the time.
+POLL_S = 0.1  # longest wait in librdkafka; a stop request is seen this late at most
+COMMITTED_S = 10.0  # a committed-offset or watermark request during a rebalance
+HOLD_S = 0.005  # longest pause between two polls while chunks wait to be taken
+PAUSE_AFTER_S = 1.0  # over the limit for longer than this: librdkafka stops fetching. Not at once: a pause throws the
+# prefetched records away, and under steady load the limit is touched all the time.
 
 
 def _on_trouble(error: KafkaError) -> None:
@@ -74,9 +74,9 @@ class Poller:
         self._closing: set[Partition] = set()
         self._wanted = 1, 0.0
         self._generation = 0
-        self.failure: BaseException | None = None      # what the polling thread died of
-        self.joined = False                            # the group has dealt out, and not taken back since
-        self.paused = False                            # librdkafka fetches nothing: too much is un-acknowledged
+        self.failure: BaseException | None = None  # what the polling thread died of
+        self.joined = False  # the group has dealt out, and not taken back since
+        self.paused = False  # librdkafka fetches nothing: too much is un-acknowledged
         self._quiet = self._abandoned = False
         self._stop = threading.Event()
         self._refusal = Refusal(_on_trouble)
@@ -187,16 +187,19 @@ class Poller:
     def _run(self) -> None:
         try:
             self._consumer.subscribe(
-                self._topics, on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose,
+                self._topics,
+                on_assign=self._assign,
+                on_revoke=self._revoke,
+                on_lost=self._lose,
                 on_commit=self._commits.answered,
-            )  # fmt: skip
+            )
             self._poll_until_stopped()
             self._wait_idle(self._drain_s)
             self._commits.now(self._due(), last=True)
-        except Exception as error:                     # the thread's end is the worker's end: take() raises it
+        except Exception as error:  # the thread's end is the worker's end: take() raises it
             self._fail(error)
         try:
-            self._consumer.close()                     # revokes, in order, what is still assigned
+            self._consumer.close()  # revokes, in order, what is still assigned
         except KafkaException as error:
             self._fail(error)
 
@@ -219,7 +222,7 @@ class Poller:
             over_since = over_since or time.monotonic()
             if time.monotonic() - over_since > PAUSE_AFTER_S:
                 self._pause(True)
-                self._poll()                           # serves rebalances; paused partitions give nothing
+                self._poll()  # serves rebalances; paused partitions give nothing
             else:
                 with self._lock:
                     self._lock.wait(POLL_S)
@@ -233,6 +236,7 @@ class Poller:
 
     def _wait_idle(self, timeout_s: float, sources: set[Partition] | None = None) -> bool:
         """Block until no begun chunk (of these partitions) is open; False when time ran out or work was given up."""
+
         def idle() -> bool:
             held = self._held.items()
             return not any(len(one.book) for source, one in held if sources is None or source in sources)
@@ -250,7 +254,7 @@ class Poller:
         with self._lock:
             for source, offset in offsets.items():
                 if (held := self._held.get(source)) is not None:
-                    held.committed = max(held.committed, offset)   # answers of two commits may come in any order
+                    held.committed = max(held.committed, offset)  # answers of two commits may come in any order
 
     def _look_at_ends(self) -> None:
         """What the last fetches said of the ends of the logs.
@@ -265,6 +269,7 @@ class Poller:
 
     def _hold(self) -> None:
         """While a few chunks wait to be taken, let more records gather: each poll costs them both as much as many."""
+
         def wanted() -> bool:
             return not self._queue or sum(map(len, self._queue)) >= self._settings.chunk_max_records
 
@@ -343,7 +348,7 @@ class Poller:
             begin, _ = patiently(partial(self._consumer.bounds, source, COMMITTED_S), COMMITTED_S)
             if offset is None or self._from_beginning:
                 start[source] = begin
-            elif offset < begin:                       # one past the end is refused by the broker, when it is fetched
+            elif offset < begin:  # one past the end is refused by the broker, when it is fetched
                 raise removed(source, offset, begin, self._settings.brokers)
             else:
                 start[source] = offset
@@ -368,7 +373,7 @@ class Poller:
         with self._lock:
             self._generation += 1
             self._commits.reset()
-            self.joined = False                        # until the group deals out again
+            self.joined = False  # until the group deals out again
             self._queue.clear()
             for source in sources:
                 self._held.pop(source, None)

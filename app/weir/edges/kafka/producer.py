@@ -16,9 +16,7 @@ from weir.edges.kafka.librdkafka.producer import BatchProducer
 from weir.settings import Settings
 
 # What the records after a lost one fail with; the lost one says why.
-CONSEQUENCES = {
-    KafkaError._GAPLESS_GUARANTEE, KafkaError._FATAL, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT
-}  # fmt: skip
+CONSEQUENCES = {KafkaError._GAPLESS_GUARANTEE, KafkaError._FATAL, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
 
 REQUEST_BYTES = 1_000_000  # what brokers and topics admit unless told otherwise, with room for the batch's header
 
@@ -35,11 +33,11 @@ class Producer:
         self._refusal = Refusal()
         config = client_config(settings, client_id) | {
             "enable.idempotence": True,
-            "enable.gapless.guarantee": True,              # the recorder drops what comes after a later record
+            "enable.gapless.guarantee": True,  # the recorder drops what comes after a later record
             "acks": "all",
             "compression.type": settings.compression,
-            "message.max.bytes": 8 * 1024 * 1024,          # a dead letter carries an oversized request whole
-            "message.timeout.ms": 0,                       # record by record it would make gaps; flush() has a budget
+            "message.max.bytes": 8 * 1024 * 1024,  # a dead letter carries an oversized request whole
+            "message.timeout.ms": 0,  # record by record it would make gaps; flush() has a budget
         }
         # librdkafka retries connections by itself; flush() tells the outcome
         self._producer = BatchProducer(config, REQUEST_BYTES, on_error=self._refusal, on_failure=self._failed.append)
@@ -59,7 +57,7 @@ class Producer:
         """
         left, failed = self._flush(), self._failed.copy()
         if left or failed:
-            self._producer.purge()                         # what follows a lost record must be lost with it
+            self._producer.purge()  # what follows a lost record must be lost with it
         self._failed.clear()
         cause = next((error for error in failed if error.code() not in CONSEQUENCES), None)
         if cause is None:
@@ -69,7 +67,8 @@ class Producer:
         if left:
             raise Unavailable(
                 f"{left} records were not delivered: no answer",
-                where=self._brokers, remedy="check the brokers; the group replays from the last commit",
+                where=self._brokers,
+                remedy="check the brokers; the group replays from the last commit",
             )
 
     def _flush(self) -> int:

@@ -19,9 +19,9 @@ from weir.edges.kafka.client import client_config
 from weir.edges.kafka.errors import Refusal, error_of, passes, unavailable
 from weir.settings import Settings
 
-HEADER = "weir-redrive"        # its value is the letter's id
+HEADER = "weir-redrive"  # its value is the letter's id
 AGAIN = "run it again after WEIR_REDRIVE_SETTLE_S: what was announced is then looked for, and sent if it is not there"
-Found = dict[str, list[int]]   # letter id -> offsets of the records that name it
+Found = dict[str, list[int]]  # letter id -> offsets of the records that name it
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,17 @@ def send(settings: Settings, rows: Sequence[Announced]) -> None:
             failed.append(error)
 
     refusal = Refusal()
-    producer = RdProducer(client_config(settings, "weir-redrive") | {
-        "enable.idempotence": True, "acks": "all", "compression.type": "lz4",
-        "message.max.bytes": 8 * 1024 * 1024,          # as large as a dead letter may be
-        "message.timeout.ms": int(settings.sink_budget_s * 1000),
-        "error_cb": refusal,                           # librdkafka tries for ever; this one is told why
-    })  # fmt: skip
+    producer = RdProducer(
+        client_config(settings, "weir-redrive")
+        | {
+            "enable.idempotence": True,
+            "acks": "all",
+            "compression.type": "lz4",
+            "message.max.bytes": 8 * 1024 * 1024,  # as large as a dead letter may be
+            "message.timeout.ms": int(settings.sink_budget_s * 1000),
+            "error_cb": refusal,  # librdkafka tries for ever; this one is told why
+        }
+    )
 
     def over() -> bool:
         return refusal.error is not None or time.monotonic() > deadline_s
@@ -76,7 +81,7 @@ def send(settings: Settings, rows: Sequence[Announced]) -> None:
             producer.poll(LOOK_S)
     except KafkaException as error:
         failed.append(error_of(error))
-    producer.purge()                                   # nothing of it may come later
+    producer.purge()  # nothing of it may come later
     if done < len(rows):
         what = f"{len(rows) - done} redriven records were not delivered"
         cause = refusal.error or next(iter(failed), None)
@@ -87,7 +92,9 @@ def send(settings: Settings, rows: Sequence[Announced]) -> None:
 
 
 def _queue(
-    producer: RdProducer, row: Announced, delivered: Callable[[KafkaError | None, Message], None],
+    producer: RdProducer,
+    row: Announced,
+    delivered: Callable[[KafkaError | None, Message], None],
     over: Callable[[], bool],
 ) -> None:
     """Queue it, as soon as there is room. Raises KafkaException: it is refused, or there is none until over()."""
@@ -122,9 +129,10 @@ def find(settings: Settings, rows: Sequence[Announced]) -> Found:
         if bounds[source][0] > begin:
             raise Refused(
                 f"{source.topic}, partition {source.partition} no longer has offset {begin}: nobody can tell whether "
-                "letters announced then were sent", where=settings.brokers,
+                "letters announced then were sent",
+                where=settings.brokers,
                 remedy="look at dead_letters/unfinished.sql, and decide by hand",
-            )  # fmt: skip
+            )
     spans = {source: (begin, bounds[source][1]) for source, begin in begins.items() if bounds[source][1] > begin}
     wanted = {row.id: row.source for row in rows}
     found: Found = defaultdict(list)
@@ -140,7 +148,7 @@ def _read(settings: Settings, spans: Mapping[Partition, tuple[int, int]]) -> Ite
     """Every record of [begin, end) of each partition; some after the end may come too."""
     refusal = Refusal()
     config = client_config(settings, "weir-redrive") | {"group.id": "weir-redrive", "error_cb": refusal}
-    consumer = Consumer(config)                        # joins no group
+    consumer = Consumer(config)  # joins no group
     ends = {source: end for source, (_, end) in spans.items()}
     deadline_s = time.monotonic() + settings.sink_budget_s
     try:
@@ -152,12 +160,12 @@ def _read(settings: Settings, spans: Mapping[Partition, tuple[int, int]]) -> Ite
                     raise KafkaException(error)
                 if error is not None:
                     continue
-                deadline_s = time.monotonic() + settings.sink_budget_s     # it moves
+                deadline_s = time.monotonic() + settings.sink_budget_s  # it moves
                 yield message
             refusal.check(settings.brokers)
             at = consumer.position([TopicPartition(*source) for source in ends])
-            ends = {Partition(p.topic, p.partition): ends[p.topic, p.partition] for p in at  # type: ignore[index]
-                    if p.offset < ends[p.topic, p.partition]}  # type: ignore[index]  # a Partition is its tuple
+            reached = {Partition(place.topic, place.partition): place.offset for place in at}
+            ends = {source: end for source, end in ends.items() if reached[source] < end}
             if ends and time.monotonic() > deadline_s:
                 raise Unavailable(
                     f"Kafka does not give all of {sorted(ends)}", where=settings.brokers, remedy="see the broker's log"

@@ -93,10 +93,9 @@ def _look(settings: Settings, cluster: ClusterMetadata, topics: Sequence[Topic])
 def _partitions(cluster: ClusterMetadata, topics: Sequence[Topic]) -> dict[str, int]:
     told = cluster.topics
     return {
-        topic.name: len(told[topic.name].partitions)
-        if topic.name in told and told[topic.name].error is None else 0
+        topic.name: len(told[topic.name].partitions) if topic.name in told and told[topic.name].error is None else 0
         for topic in topics
-    }  # fmt: skip
+    }
 
 
 def _until_led(settings: Settings, names: Sequence[str]) -> None:
@@ -107,9 +106,10 @@ def _until_led(settings: Settings, names: Sequence[str]) -> None:
         names = [name for name in names if name not in told or not _led(told[name])]
         if names and time.monotonic() > deadline_s:
             raise Unavailable(
-                f"the new topics {', '.join(names)} have no leaders", where=settings.brokers,
+                f"the new topics {', '.join(names)} have no leaders",
+                where=settings.brokers,
                 remedy="see that enough brokers run",
-            )  # fmt: skip
+            )
         if names:
             time.sleep(PAUSE_S)
 
@@ -133,8 +133,9 @@ def _config(settings: Settings, admin: AdminClient, topics: Sequence[Topic]) -> 
                 raise _silent(settings) from error
             raise Refused(
                 f"the configuration of topic {resource.name} cannot be read: {error.args[0].str()}",
-                where=settings.brokers, remedy="give this user DescribeConfigs on it",
-            ) from error  # fmt: skip
+                where=settings.brokers,
+                remedy="give this user DescribeConfigs on it",
+            ) from error
     return answers
 
 
@@ -162,8 +163,9 @@ def _made(settings: Settings, name: str, future: Future[None]) -> bool:
             raise _silent(settings) from error
         raise Refused(
             f"topic {name} was not made: {error.args[0].str()}",
-            where=settings.brokers, remedy="correct schemas/topics.yaml, or let this user create topics",
-        ) from error  # fmt: skip
+            where=settings.brokers,
+            remedy="correct schemas/topics.yaml, or let this user create topics",
+        ) from error
     return True
 
 

@@ -16,7 +16,7 @@ from weir.core.topics import subject_of
 T = TypeVar("T")
 
 SERVICE = "{service}"
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")      # Kafka's rule
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")  # Kafka's rule
 _VERSION = re.compile(r"v([1-9]\d*)\.avsc")
 
 
@@ -85,7 +85,8 @@ def versions(folder: Path, record: str) -> tuple[str, ...]:
     if sorted(numbered) != list(range(1, len(numbered) + 1)) or not numbered:
         raise Refused(
             f"record {record} has versions {sorted(numbered)}",
-            where=str(where), remedy="number them v1.avsc, v2.avsc, ...",
+            where=str(where),
+            remedy="number them v1.avsc, v2.avsc, ...",
         )
     return tuple(numbered[number].read_text(encoding="utf-8") for number in sorted(numbered))
 
@@ -127,5 +128,6 @@ def _topic(entry: dict[str, Any], service: str, path: Path) -> Topic:
     except (KeyError, TypeError, ValueError) as error:
         raise Refused(
             f"topic {entry.get('name', 'without a name')}: {type(error).__name__} {error}",
-            where=str(path), remedy="repair the entry",
-        ) from error  # fmt: skip
+            where=str(path),
+            remedy="repair the entry",
+        ) from error

@@ -21,10 +21,10 @@ from weir.edges.schemas.folder import Topic
 from weir.settings import Settings
 
 TIMEOUT_S: Final = 10.0
-RETRIES: Final = 2                  # with full jitter under a second: a registry that restarts, not one that is gone
-UNKNOWN_FOR_S: Final = 5.0          # how long "no such id" is believed; an id is registered before it is used
-UNKNOWN_MAX: Final = 200            # such ids at a time; past it one is taken for unknown unasked: garbage may name
-                                    # any of 2**32 ids, and every question is a round trip on the hot path
+RETRIES: Final = 2  # with full jitter under a second: a registry that restarts, not one that is gone
+UNKNOWN_FOR_S: Final = 5.0  # how long "no such id" is believed; an id is registered before it is used
+UNKNOWN_MAX: Final = 200  # such ids at a time; past it one is taken for unknown unasked: garbage may name
+# any of 2**32 ids, and every question is a round trip on the hot path
 
 
 class Registry:
@@ -36,8 +36,11 @@ class Registry:
     def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
         self._url, self._now = settings.registry_url, now
         config: dict[str, object] = {
-            "url": settings.registry_url, "timeout": TIMEOUT_S, "max.retries": RETRIES, "retries.wait.ms": 200,
-        }  # fmt: skip
+            "url": settings.registry_url,
+            "timeout": TIMEOUT_S,
+            "max.retries": RETRIES,
+            "retries.wait.ms": 200,
+        }
         if settings.registry_auth.get_secret_value():
             config["basic.auth.user.info"] = settings.registry_auth.get_secret_value()
         try:
@@ -46,7 +49,7 @@ class Registry:
             raise Refused(
                 f"the registry's address is not one: {error}", where=self._url, remedy="set WEIR_REGISTRY_URL"
             ) from error
-        self._finalizer = weakref.finalize(self, self._client.close)    # its pooled connection, should nobody close it
+        self._finalizer = weakref.finalize(self, self._client.close)  # its pooled connection, should nobody close it
         self._texts: dict[int, str] = {}
         self._unknown_until: dict[int, float] = {}
 
@@ -102,22 +105,26 @@ class Registry:
             if error.http_status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
                 raise Refused(
                     f"the schema registry does not let us ask for {what}",
-                    where=self._url, remedy="set WEIR_REGISTRY_AUTH",
+                    where=self._url,
+                    remedy="set WEIR_REGISTRY_AUTH",
                 ) from error
             if error.http_status_code in (HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY):
                 raise Refused(
                     f"the schema registry refuses {what}: {error.error_message}",
-                    where=self._url, remedy="see schemas/README.md for what a new version may change",
-                ) from error  # fmt: skip
+                    where=self._url,
+                    remedy="see schemas/README.md for what a new version may change",
+                ) from error
             raise Unavailable(
                 f"the schema registry answers {error.http_status_code} for {what}: {error.error_message}",
-                where=self._url, remedy="look at its log, then try again",
-            ) from error  # fmt: skip
-        except (httpx2.HTTPError, ValueError) as error:     # ValueError: something answers, and not in JSON
+                where=self._url,
+                remedy="look at its log, then try again",
+            ) from error
+        except (httpx2.HTTPError, ValueError) as error:  # ValueError: something answers, and not in JSON
             raise Unavailable(
                 f"the schema registry does not answer ({type(error).__name__})",
-                where=self._url, remedy="start it or set WEIR_REGISTRY_URL",
-            ) from error  # fmt: skip
+                where=self._url,
+                remedy="start it or set WEIR_REGISTRY_URL",
+            ) from error
 
 
 class _Absent(Refused):
@@ -130,5 +137,5 @@ def publish(registry: Registry, folder: Path, topics: Sequence[Topic]) -> dict[s
     A version that is there already keeps its id. Raises Unavailable; Refused when a record has no schema
     or a version breaks the one before it.
     """
-    texts = {topic.subject: schema_folder.versions(folder, topic.record) for topic in topics}   # all, before the first
+    texts = {topic.subject: schema_folder.versions(folder, topic.record) for topic in topics}  # all, before the first
     return {subject: [registry.register(subject, text) for text in versions][-1] for subject, versions in texts.items()}

@@ -4,9 +4,7 @@ from job import BROKERS, GROUP, PREDICTIONS_TOPIC, REQUESTS_TOPIC, Job
 from quixstreams import Application
 
 job = Job()
-app = Application(
-    broker_address=BROKERS, consumer_group=GROUP, auto_offset_reset="earliest", auto_create_topics=False
-)
+app = Application(broker_address=BROKERS, consumer_group=GROUP, auto_offset_reset="earliest", auto_create_topics=False)
 requests = app.topic(REQUESTS_TOPIC, key_deserializer="bytes", value_deserializer="bytes")
 predictions = app.topic(PREDICTIONS_TOPIC, key_serializer="bytes", value_serializer="bytes")
 

@@ -30,7 +30,7 @@ _BAD_VERSION: Final = (422, 42202)
 _BAD_LEVEL: Final = (422, 42203)
 
 _MAX_VERSION: Final = 2**31 - 1
-_MAX_DIGITS: Final = 10         # of a version or an id
+_MAX_DIGITS: Final = 10  # of a version or an id
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -97,12 +97,14 @@ def _routes(store: Store) -> list[Route]:
     async def uses(request: Request) -> Response:
         _text(store, request)
         schema_id = _schema_id(request)
-        return _answer([
-            {"subject": subject, "version": version.number}
-            for subject in store.subjects
-            for version in store.versions(subject)
-            if version.schema_id == schema_id
-        ])
+        return _answer(
+            [
+                {"subject": subject, "version": version.number}
+                for subject in store.subjects
+                for version in store.versions(subject)
+                if version.schema_id == schema_id
+            ]
+        )
 
     async def compatible(request: Request) -> Response:
         text = await _schema(request)
@@ -159,7 +161,7 @@ def _routes(store: Store) -> list[Route]:
 
 
 def _answer(content: Any, status: int = HTTPStatus.OK) -> Response:
-    body = json.dumps(content, allow_nan=False)     # in ASCII, so that any text can be said
+    body = json.dumps(content, allow_nan=False)  # in ASCII, so that any text can be said
     return Response(body, status, media_type=MEDIA_TYPE)
 
 

@@ -17,8 +17,8 @@ from weir.core.topics import subject_of
 from weir.edges.schemas import folder as schema_folder
 from weir.wire import compatibility
 
-DEFAULT_LEVEL: Final = "BACKWARD_TRANSITIVE"   # consumers are upgraded before producers, and a log holds old records
-NAME_BYTES: Final = 240     # of a subject; file systems end at 255, and Kafka's topic names at 249
+DEFAULT_LEVEL: Final = "BACKWARD_TRANSITIVE"  # consumers are upgraded before producers, and a log holds old records
+NAME_BYTES: Final = 240  # of a subject; file systems end at 255, and Kafka's topic names at 249
 _READS: Final = re.compile(r"(NONE|(BACKWARD|FORWARD|FULL)(_TRANSITIVE)?)")
 
 
@@ -177,7 +177,7 @@ def _check_name(subject: str) -> None:
         raise ValueError(f"the name of the subject is longer than {NAME_BYTES} bytes as a URL has it")
 
 
-@lru_cache(maxsize=4096)      # what is asked about comes from outside, and must not pile up
+@lru_cache(maxsize=4096)  # what is asked about comes from outside, and must not pile up
 def _canonical(text: str) -> str:
     """The schema without its whitespace and key order. Raises ValueError when it is not an Avro schema."""
     compatibility.parse(text)

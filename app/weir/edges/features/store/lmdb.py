@@ -18,9 +18,9 @@ from weir.core.features import ViewPlan
 from weir.edges.features.store.record_layout import CRC, EVENT, layout_of
 from weir.edges.features.store.record_store import Answer, Ask, Write, newest_only, stored_key, to_bytes
 
-MAP_BYTES = 1 << 33       # address space, not disk: the file is sparse and grows to what is written
-MAX_READERS = 510         # processes and threads that may read at once; a slot is 64 bytes
-SYNC_EVERY_S = 1.0        # a power cut may cost what was written since; a crash of the process costs nothing
+MAP_BYTES = 1 << 33  # address space, not disk: the file is sparse and grows to what is written
+MAX_READERS = 510  # processes and threads that may read at once; a slot is 64 bytes
+SYNC_EVERY_S = 1.0  # a power cut may cost what was written since; a crash of the process costs nothing
 
 Identity = tuple[int, int]  # device and inode of a file
 
@@ -99,7 +99,7 @@ class LmdbStore:
             if len(keys) < n:
                 keys = list(dict.fromkeys([*keys, *_from(txn, prefix, prefix, n - len(keys))]))
         self._sampled[view.name] = keys[-1] + b"\0" if keys else prefix
-        return [key[len(prefix):] for key in keys]
+        return [key[len(prefix) :] for key in keys]
 
     def delete(self, view: str, keys: Sequence[bytes] | None = None) -> None:
         """See RecordStore."""
@@ -137,8 +137,11 @@ class LmdbStore:
         except OSError:
             there = None
         if there != self._identity:
-            raise Unavailable("the online store was removed or replaced while it was open", where=str(self.path),
-                              remedy="put it back, or start this worker again")
+            raise Unavailable(
+                "the online store was removed or replaced while it was open",
+                where=str(self.path),
+                remedy="put it back, or start this worker again",
+            )
 
     @contextmanager
     def _transaction(self, *, write: bool = False) -> Iterator[lmdb.Transaction]:
@@ -146,12 +149,17 @@ class LmdbStore:
             with self._env.begin(write=write) as txn:
                 yield txn
         except lmdb.MapFullError as error:
-            raise Unavailable("the online store is full", where=str(self.path),
-                              remedy="remove the directory and apply the feature repository again, or use Redis"
-                              ) from error
+            raise Unavailable(
+                "the online store is full",
+                where=str(self.path),
+                remedy="remove the directory and apply the feature repository again, or use Redis",
+            ) from error
         except (lmdb.Error, OSError) as error:
-            raise Unavailable(f"the online store failed: {error}", where=str(self.path),
-                              remedy="check the disk; the directory can be removed and filled again") from error
+            raise Unavailable(
+                f"the online store failed: {error}",
+                where=str(self.path),
+                remedy="check the disk; the directory can be removed and filled again",
+            ) from error
 
     def _sync(self) -> None:
         now = time.monotonic()
@@ -170,8 +178,11 @@ def _acquire(path: Path) -> tuple[lmdb.Environment, Identity]:
                 env.reader_check()  # frees the slots of readers that were killed
                 identity = _identity(path / "data.mdb")
             except (lmdb.Error, OSError) as error:
-                raise Unavailable(f"the online store cannot be opened: {error}", where=str(path),
-                                  remedy="check that WEIR_HOME is a writable directory on a local disk") from error
+                raise Unavailable(
+                    f"the online store cannot be opened: {error}",
+                    where=str(path),
+                    remedy="check that WEIR_HOME is a writable directory on a local disk",
+                ) from error
         _environments[path] = (env, users + 1, identity)
         return env, identity
 

@@ -17,8 +17,10 @@ def open_store(settings: Settings, project: str = "weir") -> RecordStore:
         from weir.edges.features.store.redis import RedisStore  # noqa: PLC0415
 
         return RedisStore(settings.online_store, project)
-    raise Refused(f"online store {settings.online_store!r} is unknown",
-                  remedy="set WEIR_ONLINE_STORE to lmdb or to a redis:// URL")
+    raise Refused(
+        f"online store {settings.online_store!r} is unknown",
+        remedy="set WEIR_ONLINE_STORE to lmdb or to a redis:// URL",
+    )
 
 
 def is_local(settings: Settings) -> bool:

@@ -32,8 +32,9 @@ class Layout:
     """
 
     def __init__(self, view: ViewPlan) -> None:
-        unknown = [f"{name} ({dtype})" for name, dtype in zip(view.features, view.dtypes, strict=True)
-                   if dtype not in DTYPES]
+        unknown = [
+            f"{name} ({dtype})" for name, dtype in zip(view.features, view.dtypes, strict=True) if dtype not in DTYPES
+        ]
         if unknown or not view.features:
             raise Refused(
                 f"feature view {view.name} cannot be stored: {', '.join(unknown) or 'it has no features'}",
@@ -147,5 +148,5 @@ def decode_key(view: ViewPlan, key: bytes) -> tuple[str | int, ...] | None:
         while rest:
             length, _, rest = rest.partition(b" ")
             parts.append(rest[: int(length)])
-            rest = rest[int(length):]
+            rest = rest[int(length) :]
     return tuple(part[1:].decode() if part[:1] == b"s" else int(part[1:]) for part in parts)

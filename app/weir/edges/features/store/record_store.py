@@ -109,4 +109,4 @@ def to_bytes(write: Write) -> list[bytes]:
     if write.records.dtype != layout.dtype or len(write.keys) != len(write.records):
         raise ValueError(f"records for view {write.view.name} are not in its layout, or are not one for each key")
     raw, size = write.records.tobytes(), layout.size
-    return [raw[at:at + size] for at in range(0, len(raw), size)]
+    return [raw[at : at + size] for at in range(0, len(raw), size)]

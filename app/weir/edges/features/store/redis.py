@@ -15,10 +15,10 @@ from weir.core.features import ViewPlan
 from weir.edges.features.store.record_layout import layout_of
 from weir.edges.features.store.record_store import Answer, Ask, Write, newest_only, stored_key, to_bytes
 
-TIMEOUT_S = 5.0          # a read takes under a millisecond; past this the server is gone, and the caller must know
-RECONNECTS = 1           # at once: the server may have closed an idle connection; more patience is the caller's
-KEYS_PER_CALL = 2048     # a script call of that size holds the server for about 3 ms
-SCAN_CALLS = 50          # a look for sample keys gives up after so many pages
+TIMEOUT_S = 5.0  # a read takes under a millisecond; past this the server is gone, and the caller must know
+RECONNECTS = 1  # at once: the server may have closed an idle connection; more patience is the caller's
+KEYS_PER_CALL = 2048  # a script call of that size holds the server for about 3 ms
+SCAN_CALLS = 50  # a look for sample keys gives up after so many pages
 
 # Compare and set, in the server, so that no other writer comes between: a record stays when it has the same layout
 # (bytes 0 to 3) and a later event time (bytes 4 to 11). Doubles hold microseconds exactly until the year 2255.
@@ -55,8 +55,12 @@ class RedisStore:
         parts = urlsplit(url)
         self._where = f"{parts.hostname or parts.path}:{parts.port or 6379}"  # never the password
         self._client: Any = redis.Redis.from_url(  # its commands are typed for strings, ours are bytes
-            url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S, decode_responses=False,
-            retry=Retry(NoBackoff(), RECONNECTS))
+            url,
+            socket_timeout=TIMEOUT_S,
+            socket_connect_timeout=TIMEOUT_S,
+            decode_responses=False,
+            retry=Retry(NoBackoff(), RECONNECTS),
+        )
         self._write = self._client.register_script(WRITE)
         self._move = self._client.register_script(MARK)
         self._scanned: dict[str, tuple[int, list[bytes]]] = {}
@@ -67,10 +71,10 @@ class RedisStore:
         wanted = [self._mark] + [key for ask in asks for key in self._keys(ask.view.name, ask.keys)]
         raw: list[bytes | None] = []
         for at in range(0, len(wanted), KEYS_PER_CALL):
-            raw += self._call(self._client.execute_command, "MGET", *wanted[at:at + KEYS_PER_CALL])
+            raw += self._call(self._client.execute_command, "MGET", *wanted[at : at + KEYS_PER_CALL])
         answers, at = [], 1
         for ask in asks:
-            answers.append(Answer(*layout_of(ask.view).unpack(raw[at:at + len(ask.keys)])))
+            answers.append(Answer(*layout_of(ask.view).unpack(raw[at : at + len(ask.keys)])))
             at += len(ask.keys)
         return answers, int(raw[0] or 0)
 
@@ -83,7 +87,7 @@ class RedisStore:
             values += to_bytes(write)
         pipeline = self._client.pipeline(transaction=False)
         for at in range(0, len(keys), KEYS_PER_CALL):
-            self._write(keys=keys[at:at + KEYS_PER_CALL], args=values[at:at + KEYS_PER_CALL], client=pipeline)
+            self._write(keys=keys[at : at + KEYS_PER_CALL], args=values[at : at + KEYS_PER_CALL], client=pipeline)
         if watermark_us is not None:
             self._move(keys=[self._mark], args=[watermark_us], client=pipeline)
         counts: list[int] = self._call(pipeline.execute)
@@ -109,7 +113,7 @@ class RedisStore:
             if len(keys) >= n:
                 break
             cursor, page = self._call(self._client.scan, cursor, match=_literal(prefix) + b"*", count=1000)
-            keys += [key[len(prefix):] for key in page]
+            keys += [key[len(prefix) :] for key in page]
         self._scanned[view.name] = cursor, keys[n:]  # a page is larger than a sample
         return list(dict.fromkeys(keys[:n]))
 
@@ -146,8 +150,11 @@ class RedisStore:
         try:
             return command(*args, **options)
         except redis.RedisError as error:
-            raise Unavailable(f"the online store failed: {error}", where=self._where,
-                              remedy="start Redis, or set WEIR_ONLINE_STORE=lmdb") from error
+            raise Unavailable(
+                f"the online store failed: {error}",
+                where=self._where,
+                remedy="start Redis, or set WEIR_ONLINE_STORE=lmdb",
+            ) from error
 
 
 def _literal(text: bytes) -> bytes:

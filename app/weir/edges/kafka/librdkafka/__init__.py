@@ -6,4 +6,3 @@ is the one inside confluent-kafka's wheel, which stays the client of everything 
 
 Source: rdkafka.h of librdkafka 2, whose functions and structures are its stable public interface.
 """
-

@@ -10,9 +10,9 @@ from confluent_kafka import KafkaError, KafkaException
 
 from weir.edges.kafka.librdkafka.library import ON_ERROR, library
 
-PRODUCER, CONSUMER = 0, 1       # rd_kafka_type_t
-_FATAL: Final = -150            # RD_KAFKA_RESP_ERR__FATAL
-TEXT_BYTES: Final = 512         # for an error's text
+PRODUCER, CONSUMER = 0, 1  # rd_kafka_type_t
+_FATAL: Final = -150  # RD_KAFKA_RESP_ERR__FATAL
+TEXT_BYTES: Final = 512  # for an error's text
 
 
 class Client:

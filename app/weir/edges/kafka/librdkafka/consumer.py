@@ -23,8 +23,8 @@ from weir.edges.kafka.librdkafka.library import MESSAGE, ON_COMMIT, ON_REBALANCE
 from weir.edges.kafka.librdkafka.memory import Addresses, gather
 from weir.edges.kafka.librdkafka.partitions import Partitions, read
 
-Answers = dict[Partition, tuple[int, KafkaError | None]]      # the offset of a commit, and what is wrong with it
-_ASSIGN: Final = -175           # RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS
+Answers = dict[Partition, tuple[int, KafkaError | None]]  # the offset of a commit, and what is wrong with it
+_ASSIGN: Final = -175  # RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Consumer(Client):
             return [], errors
         heads = _heads(messages)
         places = zip(messages["topic"][heads].tolist(), messages["partition"][heads].tolist(), strict=True)
-        if len(set(places)) < len(heads):               # a partition stands in several places
+        if len(set(places)) < len(heads):  # a partition stands in several places
             order = np.lexsort((messages["partition"], messages["topic"]))
             pointers, messages = pointers[order], messages[order]
             heads = _heads(messages)
@@ -143,11 +143,15 @@ class Consumer(Client):
         keys = gather(messages["key"], messages["key_len"])
         return [
             Records(
-                self._source(messages[head]), values[head:end], keys[head:end], messages["offset"][head:end].copy(),
-                self._time(pointers[head]), self._time(pointers[end - 1]),
+                self._source(messages[head]),
+                values[head:end],
+                keys[head:end],
+                messages["offset"][head:end].copy(),
+                self._time(pointers[head]),
+                self._time(pointers[end - 1]),
             )
             for head, end in pairwise([*heads.tolist(), len(messages)])
-        ], errors  # fmt: skip
+        ], errors
 
     def _source(self, message: Any) -> Partition:
         return Partition(self._lib.rd_kafka_topic_name(int(message["topic"])).decode(), int(message["partition"]))
@@ -193,9 +197,11 @@ class Consumer(Client):
         """First offset and end of a partition's log, as the broker says."""
         low, high = c_int64(), c_int64()
         topic, milliseconds = source.topic.encode(), int(timeout_s * 1000)
-        self._check(self._lib.rd_kafka_query_watermark_offsets(
-            self._handle, topic, source.partition, ctypes.byref(low), ctypes.byref(high), milliseconds
-        ))  # fmt: skip
+        self._check(
+            self._lib.rd_kafka_query_watermark_offsets(
+                self._handle, topic, source.partition, ctypes.byref(low), ctypes.byref(high), milliseconds
+            )
+        )
         return low.value, high.value
 
     def end(self, source: Partition) -> int | None:
@@ -221,7 +227,7 @@ class Consumer(Client):
         if self._handle is None:
             return
         code = self._lib.rd_kafka_consumer_close(self._handle)
-        error = self._error(code) if code else None    # asks the handle
+        error = self._error(code) if code else None  # asks the handle
         self._lib.rd_kafka_queue_destroy(self._queue)
         self._lib.rd_kafka_destroy(self._handle)
         self._handle = None
@@ -234,7 +240,7 @@ class Consumer(Client):
         return {
             source: (offset, self._error(own or code) if own or code else None)
             for source, offset, own in read(partitions)
-        }  # fmt: skip
+        }
 
     def _on_committed(self, _handle: int, code: int, partitions: Any, _opaque: int) -> None:
         try:

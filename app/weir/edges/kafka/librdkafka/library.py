@@ -14,12 +14,14 @@ import numpy as np
 from weir.core.errors import Unavailable
 
 # struct rd_kafka_message_s
-MESSAGE: Final = np.dtype({
-    "names": ["err", "topic", "partition", "value", "value_len", "key", "key_len", "offset"],
-    "formats": ["i4", "u8", "i4", "u8", "u8", "u8", "u8", "i8"],
-    "offsets": [0, 8, 16, 24, 32, 40, 48, 56],
-    "itemsize": 72,
-})  # fmt: skip
+MESSAGE: Final = np.dtype(
+    {
+        "names": ["err", "topic", "partition", "value", "value_len", "key", "key_len", "offset"],
+        "formats": ["i4", "u8", "i4", "u8", "u8", "u8", "u8", "i8"],
+        "offsets": [0, 8, 16, 24, 32, 40, 48, 56],
+        "itemsize": 72,
+    }
+)
 
 
 class Message(ctypes.Structure):
@@ -32,9 +34,15 @@ class TopicPartition(ctypes.Structure):
     """rd_kafka_topic_partition_t."""
 
     _fields_ = (
-        ("topic", c_char_p), ("partition", c_int32), ("offset", c_int64), ("metadata", c_void_p),
-        ("metadata_size", c_size_t), ("opaque", c_void_p), ("err", c_int), ("_private", c_void_p),
-    )  # fmt: skip
+        ("topic", c_char_p),
+        ("partition", c_int32),
+        ("offset", c_int64),
+        ("metadata", c_void_p),
+        ("metadata_size", c_size_t),
+        ("opaque", c_void_p),
+        ("err", c_int),
+        ("_private", c_void_p),
+    )
 
 
 class TopicPartitionList(ctypes.Structure):
@@ -47,7 +55,7 @@ LIST = POINTER(TopicPartitionList)
 ON_REBALANCE = ctypes.CFUNCTYPE(None, c_void_p, c_int, LIST, c_void_p)
 ON_ERROR = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_char_p, c_void_p)
 ON_COMMIT = ctypes.CFUNCTYPE(None, c_void_p, c_int, LIST, c_void_p)
-DELIVERED, TROUBLE = 0x1, 0x8   # RD_KAFKA_EVENT_DR, RD_KAFKA_EVENT_ERROR
+DELIVERED, TROUBLE = 0x1, 0x8  # RD_KAFKA_EVENT_DR, RD_KAFKA_EVENT_ERROR
 
 # name -> what it returns, then what it takes
 _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {
@@ -109,9 +117,10 @@ def library() -> ctypes.CDLL:
     path = inside[0] if inside else ctypes.util.find_library("rdkafka")
     if path is None:
         raise Unavailable(
-            "librdkafka is not beside confluent-kafka", where=str(metadata.distribution("confluent-kafka").version),
+            "librdkafka is not beside confluent-kafka",
+            where=str(metadata.distribution("confluent-kafka").version),
             remedy="install confluent-kafka as a wheel, or librdkafka where the loader finds it",
-        )  # fmt: skip
+        )
     found = ctypes.CDLL(path)
     for name, (returns, *takes) in _FUNCTIONS.items():
         function = getattr(found, name)

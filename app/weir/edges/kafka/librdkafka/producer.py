@@ -15,8 +15,8 @@ from weir.core.octets import layout
 from weir.edges.kafka.librdkafka.client import PRODUCER, Client
 from weir.edges.kafka.librdkafka.library import DELIVERED, MESSAGE, TROUBLE
 
-_QUEUED, _IN_FLIGHT = 1, 2      # RD_KAFKA_PURGE_F_QUEUE, RD_KAFKA_PURGE_F_INFLIGHT
-_FRAMING_BYTES: Final = 32      # at most, of a record in a batch: https://kafka.apache.org/documentation/#record
+_QUEUED, _IN_FLIGHT = 1, 2  # RD_KAFKA_PURGE_F_QUEUE, RD_KAFKA_PURGE_F_INFLIGHT
+_FRAMING_BYTES: Final = 32  # at most, of a record in a batch: https://kafka.apache.org/documentation/#record
 
 # Nothing leaves before `flush` says so, and then in one request a partition: librdkafka's thread spins as long as
 # a partition has records that are due while others of it are on their way.
@@ -24,7 +24,7 @@ _CONFIG: Final = {
     "linger.ms": 60_000,
     "batch.num.messages": 1_000_000,
     "queue.buffering.max.messages": 10_000_000,
-    "delivery.report.only.error": True,                    # a report for each delivered record would cost a third of it
+    "delivery.report.only.error": True,  # a report for each delivered record would cost a third of it
 }
 
 
@@ -97,7 +97,7 @@ class BatchProducer(Client):
         """Hand one request's worth of each partition to librdkafka; whether anything waited."""
         for (topic, partition), arrays in self._waiting.items():
             space = self._request_bytes
-            least = 1                                  # a record larger than a request goes by itself
+            least = 1  # a record larger than a request goes by itself
             while arrays and (count := max(least, _fitting(arrays[0], space))):
                 array, least = arrays.popleft(), 0
                 if count < len(array):
