@@ -2,68 +2,67 @@
 
 infra/metrics.md                    from weir.metrics.METRICS
 infra/grafana/dashboards/*.json     from METRICS, and from the SQL files under app/weir/sql that name a panel
-README.md, between its markers      settings from app/weir/settings.py, commands from the command line itself
+infra/settings.md                   from weir.settings
+README.md, between its markers      commands, from the command line itself
 """
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))  # run as a script
 
 import typer  # noqa: E402
+from pydantic import SecretStr  # noqa: E402
+from pydantic.fields import FieldInfo  # noqa: E402
 from weir import metrics  # noqa: E402
 from weir.edges.clickhouse import sql_files  # noqa: E402
-from weir.settings import Settings  # noqa: E402
+from weir.settings import GROUPS, fields, variable_of  # noqa: E402
 
 PROMETHEUS = {"type": "prometheus", "uid": "prometheus"}
 CLICKHOUSE = {"type": "grafana-clickhouse-datasource", "uid": "clickhouse"}
 UNITS = {"seconds": "s", "share": "percentunit", "bool": "bool"}
+SETTINGS_HEAD = """\
+Environment variables, read once at start. A file of the same name in the folder that `WEIR_SECRETS_DIR` names does
+as well; the environment wins. A variable that begins with `WEIR_` and is none of these stops the command, which names
+the nearest one. `weir` checks every value and names all that are wrong at once."""
 GRAFANA_TIMES = {"from": "$__fromTime", "to": "$__toTime"}
 PARAMETER = re.compile(r"\{(\w+):([^}]+)\}")
 # Of the dashboard's text boxes; the others are empty: all, as [] is.
-BEGIN_WITH = {"ids": "[]", "limit": "100", "settle_s": str(Settings.model_fields["ledger_settle_s"].default)}
+BEGIN_WITH = {"ids": "[]", "limit": "100", "settle_s": str(fields()["ledger_settle_s"].default)}
 
 
-def settings_table() -> str:
-    """Every setting: variable, default, and the comment that stands beside it in app/weir/settings.py."""
-    text = (ROOT / "app/weir/settings.py").read_text()
-    lines = text.splitlines()
-    classes = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
-    rows = ["| variable | default | meaning |", "|---|---|---|"]
-    fields = [node for node in classes[0].body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)]
-    for field in fields:
-        assert isinstance(field.target, ast.Name)
-        assert field.value is not None
-        section = re.fullmatch(r"\s*# (.+)", lines[field.lineno - 2])
-        if section:
-            rows.append(f"| **{section[1]}** | | |")
-        last = lines[(field.end_lineno or field.lineno) - 1]
-        comment = last.rpartition("  # ")[2] if "  # " in last else ""
-        if ast.unparse(field.annotation).startswith("Literal["):
-            choices = ast.unparse(field.annotation)[len("Literal[") : -1].replace("'", "`")
-            comment = f"one of {choices}; {comment}"
-        comment = comment.replace("|", r"\|")
-        rows.append(f"| `WEIR_{field.target.id.upper()}` | {_default(field.value)} | {comment} |")
-    return "\n".join(rows)
+def settings_page() -> str:
+    """Every setting by group: variable, default, what it means, why it has this default."""
+    lines = ["# Settings", "", "Generated from `app/weir/settings.py` by `make generated`.", "", SETTINGS_HEAD]
+    for group in GROUPS.values():
+        assert group.__doc__
+        lines += ["", f"## {group.__doc__.rstrip('.')}", "", "| variable | default | meaning | why this default |"]
+        lines.append("|---|---|---|---|")
+        for name, field in group.model_fields.items():
+            what, extra = field.description or "", field.json_schema_extra
+            if choices := get_args(field.annotation):
+                what = f"{what}; one of {', '.join(f'`{choice}`' for choice in choices)}"
+            why = str(extra["why"]) if isinstance(extra, dict) else ""
+            cells = [f"`{variable_of(name)}`", _default(field), what, why]
+            lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(lines) + "\n"
 
 
-def _default(value: ast.expr) -> str:
-    if isinstance(value, ast.Call):  # Path("..."), SecretStr(""), Field(default=...)
-        inner = value.args[0] if value.args else next(item.value for item in value.keywords if item.arg == "default")
-        return _default(inner)
-    if isinstance(value, ast.BinOp):
-        return f"`{ast.literal_eval(value.right)}` beside the code"
-    plain = ast.literal_eval(value)
-    return f"`{plain}`" if plain != "" else "empty"
+def _default(field: FieldInfo) -> str:
+    if field.default_factory is not None:
+        return "`bundles` under `WEIR_HOME`"
+    value = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
+    if isinstance(value, Path) and value.is_relative_to(ROOT):
+        return f"`{value.relative_to(ROOT)}` beside the code"
+    return f"`{value}`" if value != "" else "empty"
 
 
 def commands_table() -> str:
@@ -182,11 +181,11 @@ def between(text: str, name: str, content: str) -> str:
 def pages() -> dict[Path, str]:
     """Path -> text of everything that is generated."""
     readme = ROOT / "README.md"
-    text = between(readme.read_text(), "settings", settings_table())
-    text = between(text, "commands", commands_table())
+    text = between(readme.read_text(), "commands", commands_table())
     boards = {"metrics": metrics_dashboard(), "records": sql_dashboard()}
     return {
         readme: text,
+        ROOT / "infra/settings.md": settings_page(),
         ROOT / "infra/metrics.md": metrics.table(),
         **{
             ROOT / f"infra/grafana/dashboards/{name}.json": json.dumps(board, indent=1) + "\n"

@@ -19,7 +19,7 @@ def committed_by(settings: Settings, group: str) -> Iterator[Callable[[Iterable[
 
     One client for as many questions as are asked inside. The function raises KafkaException when nobody answers.
     """
-    consumer = Consumer({**client_config(settings, "tests"), "group.id": group})
+    consumer = Consumer({**client_config(settings.kafka, "tests"), "group.id": group})
 
     def committed(sources: Iterable[Source]) -> dict[Source, int]:
         found = consumer.committed([TopicPartition(*source) for source in sources], ANSWER_S)

@@ -174,7 +174,7 @@ class Cluster:
 
     def settings(self, settings: Settings) -> Settings:
         """`settings` with this cluster as the broker."""
-        return settings.model_copy(update={"brokers": self.brokers})
+        return settings.having(brokers=self.brokers)
 
     def _partitions(self, topic: str):
         found = AdminClient(self._admin_config).list_topics(topic, timeout=30).topics[topic]

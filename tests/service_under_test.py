@@ -51,9 +51,9 @@ class Tiny:
 
     def __post_init__(self) -> None:
         self.bundle = self.bundle_of(self.folder, self.name)
-        self.settings = self.stack.settings.model_copy(update={"service": self.name})
+        self.settings = self.stack.settings.having(service=self.name)
         self.topic = requests_topic(self.name)
-        self.registry = Registry(self.settings)
+        self.registry = Registry(self.settings.registry)
         self.registry.register(subject_of(self.topic), request_contract.build(self.name, self.signature))
         ensure(self.settings, declared(self.settings))
         self.encoder = Encoder(self.registry.contract(subject_of(self.topic)))
@@ -99,9 +99,9 @@ class Service(Tiny):
         super().__post_init__()
         registry = self.registry
         self._decoders = {topic: Decoder(registry.contract(subject_of(topic)), registry.schema_text) for topic in OUT}
-        self._producer = RdProducer(client_config(self.settings, "tests") | {"linger.ms": 5})
-        self._reader = Consumer({**client_config(self.settings, "tests"), "group.id": "tests"})
-        ends = {source: end for topic in OUT for source, (_, end) in bounds(self.settings, topic).items()}
+        self._producer = RdProducer(client_config(self.settings.kafka, "tests") | {"linger.ms": 5})
+        self._reader = Consumer({**client_config(self.settings.kafka, "tests"), "group.id": "tests"})
+        ends = {source: end for topic in OUT for source, (_, end) in bounds(self.settings.kafka, topic).items()}
         self._reader.assign([TopicPartition(*source, end) for source, end in ends.items()])
 
     def send(self, partition: int, values: list[bytes | None]) -> None:

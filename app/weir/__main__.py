@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 
 from weir.cli import apply, bundle, dead_letters, demo, ledger, migrate, topics, up, worker
-from weir.core.errors import WeirError
+from weir.core.errors import Refused, WeirError
+
+# Of sysexits.h: a supervisor may start again after the first, and must not after the second.
+TEMPORARY, CONFIGURATION = 75, 78
 
 cli = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
 cli.command("up")(up.up)
@@ -24,18 +26,12 @@ cli.add_typer(worker.cli, name="worker")
 
 
 def main() -> None:
-    """Run the command line; an error of the world is one line on stderr and exit status 1."""
+    """Run the command line; an error of the world is one line on stderr, and an exit status that says its kind."""
     try:
         cli()
     except WeirError as error:
         Console(stderr=True).print(f"weir: {error}", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(1)
-    except ValidationError as error:
-        for fault in error.errors():
-            name = "_".join(str(part) for part in fault["loc"]).upper()
-            line = f"weir: WEIR_{name}: {fault['msg']}"
-            Console(stderr=True).print(line, markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        sys.exit(CONFIGURATION if isinstance(error, Refused) else TEMPORARY)
 
 
 if __name__ == "__main__":

@@ -1,104 +1,314 @@
-"""Every setting: read once from the environment (prefix WEIR_), frozen, its unit in its name, its reason beside it.
+"""Every setting, in groups: read once from the environment (prefix WEIR_), frozen, checked, with its unit in its name.
 
-Secrets may also come from files: WEIR_SECRETS_DIR names a directory with one file per setting, as Docker and
-Kubernetes mount them.
+A part of Weir takes the group that it uses. Secrets may also come from files: WEIR_SECRETS_DIR names a directory with
+one file per setting, as Docker and Kubernetes mount them.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from weir.core.errors import Refused
+
 ROOT = Path(__file__).resolve().parent.parent.parent
+PREFIX: Final = "WEIR_"
+SECRETS_DIR: Final = "WEIR_SECRETS_DIR"  # says where settings are, so it is none itself
+TESTS: Final = "WEIR_TEST_"  # variables of Weir's own tests
 
 
-class Settings(BaseSettings):
-    """Everything that differs between deployments. Raises pydantic.ValidationError naming every bad variable."""
+def setting(default: Any, what: str, why: str = "", **bounds: Any) -> Any:
+    """A field of a group. what: what it means; why: why it has this default; bounds: pydantic's, such as ge and le."""
+    return Field(default, description=what, json_schema_extra={"why": why}, **bounds)
 
-    model_config = SettingsConfigDict(
-        env_prefix="WEIR_", frozen=True, extra="ignore", secrets_dir=os.environ.get("WEIR_SECRETS_DIR")
+
+def _brokers(value: str) -> str:
+    parts = [part.strip() for part in value.split(",")]
+    if not all(part.rpartition(":")[0] and part.rpartition(":")[2].isdigit() for part in parts):
+        raise ValueError("write host:port, several with commas between them")
+    return ",".join(parts)
+
+
+class _Group(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", validate_default=False)
+
+
+class PathSettings(_Group):
+    """Where things are."""
+
+    home: Path = setting(Path(".weir"), "folder for everything that a process writes")
+    schemas_dir: Path = setting(ROOT / "schemas", "contracts and topics.yaml")
+    feature_repo_dir: Path = setting(ROOT / "feature_repo", "Feast definitions")
+    bundles_dir: Path = Field(
+        default_factory=lambda known: known.get("home", Path(".weir")) / "bundles",
+        description="model bundles, a folder named by its digest each",
+        json_schema_extra={"why": "follows WEIR_HOME"},
     )
 
-    # where things are
-    home: Path = Path(".weir")  # everything a process writes
-    schemas_dir: Path = ROOT / "schemas"  # contracts and topics.yaml
-    feature_repo_dir: Path = ROOT / "feature_repo"  # Feast definitions
-    bundles_dir: Path = Path(".weir/bundles")  # bundles by digest
 
-    # Kafka
-    brokers: str = "127.0.0.1:9092"  # host:port, comma-separated
-    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"  # to brokers
-    kafka_sasl_mechanism: str = "SCRAM-SHA-512"  # read when the protocol says SASL
-    kafka_sasl_username: str = ""  # read when the protocol says SASL
-    kafka_sasl_password: SecretStr = SecretStr("")  # read when the protocol says SASL
-    kafka_ssl_ca_file: str = ""  # PEM; empty: the system's authorities
-    kafka_ssl_certificate_file: str = ""  # PEM, shown to brokers that ask for one; empty: none
-    kafka_ssl_key_file: str = ""  # PEM, of that certificate
-    kafka_ssl_key_password: SecretStr = SecretStr("")  # of that key; empty: the key is not encrypted
-    group_instance_id: str = ""  # own to each worker, kept over restarts, which then move nothing
-    session_timeout_s: float = 45.0  # librdkafka's default; `weir up` sets 6, see edges.embedded
-    fetch_wait_max_ms: int = 100  # a broker answers early when data comes, but for the embedded one
-    fetch_queue_kbytes: int = 32_768  # librdkafka's prefetch per worker: bounds memory in a backlog
-    chunk_max_records: int = 32_768  # records handed over per poll: no more than fit into a batch
-    inflight_max_records: int = 131_072  # fetched and not yet acknowledged; polling pauses above it
-    inflight_max_kbytes: int = 65_536  # the same in bytes of values, for records that are large
-    compression: Literal["none", "lz4", "zstd"] = "lz4"  # of what workers write: a third of the bytes, 0.4 us a row
-    commit_interval_s: float = 1.0  # what a crash replays at most, beside the work in flight
+class KafkaSettings(_Group):
+    """Kafka."""
 
-    # Schema Registry
-    registry_url: str = "http://127.0.0.1:8081"  # Confluent's HTTP API
-    registry_auth: SecretStr = SecretStr("")  # "user:password"
-
-    # scoring
-    service: str = "flight-delay"  # the scoring service: its requests are weir.requests.<service>
-    bundle: str = ""  # path of a bundle folder, or its digest in bundles_dir
-    variant: str = "champion"  # name on predictions of the bundle that is served
-    clock: Literal["wall", "event"] = "wall"  # "event": a replay of the past, driven by its events
-    batch_max_rows: int = 32_768  # in a backlog: a batch costs milliseconds beside its rows' share
-    batch_max_wait_ms: float = 7.0  # for rows that share a batch's fixed cost of milliseconds
-    latency_budget_ms: float = 50.0  # from the broker to a prediction: batches close in time for it
-    max_record_bytes: int = 65_536  # a request is some hundred bytes; larger ones are dead letters
-    dead_letter_limit: float = 0.05  # share of dead letters over the window past which the worker stops
-    dead_letter_window: int = 10_000  # records; the share is of so many, also when fewer were read
-    sink_budget_s: float = 30.0  # retrying a write; below the session timeout: stop before eviction
-
-    # features
-    online_store: str = "lmdb"  # "lmdb" (a directory under home) or a redis:// URL
-    cache_max_keys: int = 200_000  # per view; 160 bytes a key measured
-    cache_ttl_s: float = 60.0  # how old a cached read may be before the store is asked again
-    lookup_budget_ms: float = 50.0  # a read takes 1 to 10 ms; more would break a p99 of 60 ms
-    lookup_failures: int = 3  # in a row, then the store is not asked: one may be a hiccup
-    lookup_retry_s: float = 1.0  # pause between trials then: each may cost a batch its budget
-    canary_every_s: float = 30.0  # pause between comparisons of the scorer's features with Feast's
-    canary_rows: int = 100  # entities per comparison
-
-    # recording
-    clickhouse_url: str = "http://127.0.0.1:8123"  # HTTP interface
-    clickhouse_user: str = "default"  # may create and alter tables for `weir migrate`
-    clickhouse_password: SecretStr = SecretStr("")  # of clickhouse_user
-    clickhouse_database: str = "weir"  # made by `weir migrate`
-    block_max_rows: int = 50_000  # an insert has a fixed cost of about 10 ms
-    redrive_settle_s: float = 60.0  # twice the sink budget: a redrive cut short sends no more by then
-    ledger_every_s: float = 300.0  # pause between the recorder looking at the ledger; a scan
-    ledger_settle_s: int = 30  # a row may lack its other half: a killed recorder is back in 15
-    block_max_wait_s: float = 1.0  # how late a prediction may be in ClickHouse at low rates
-
-    # telemetry
-    http_host: str = "127.0.0.1"  # metrics and health pages
-    http_port: int = 0  # 0: a free port, printed in the log
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"  # of Weir; libraries speak from WARNING
-    log_format: Literal["json", "console"] = "json"  # console: for a person at a terminal
-    traces_endpoint: str = ""  # OTLP/HTTP; empty: no spans are made
-
-    # embedded services
-    embedded_broker: Literal["tansu", "kafka"] = "tansu"  # tansu: in memory, up at once; kafka: needs Java 17
-    kafka_libs_dir: Path = Field(default=Path(".weir/kafka/libs"))  # jars of Apache Kafka, see infra/kafka/README.md
+    brokers: Annotated[str, AfterValidator(_brokers)] = setting(
+        "127.0.0.1:9092", "brokers to connect to first: host:port, several with commas between them"
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = setting(
+        "PLAINTEXT", "how to speak to the brokers"
+    )
+    kafka_sasl_mechanism: str = setting("SCRAM-SHA-512", "SASL mechanism; read when the protocol says SASL")
+    kafka_sasl_username: str = setting("", "SASL user; read when the protocol says SASL")
+    kafka_sasl_password: SecretStr = setting(SecretStr(""), "SASL password; read when the protocol says SASL")
+    kafka_ssl_ca_file: str = setting(
+        "", "PEM file of the authorities that sign the brokers' certificates", "empty: the system's authorities"
+    )
+    kafka_ssl_certificate_file: str = setting("", "PEM file of the certificate that brokers are shown", "empty: none")
+    kafka_ssl_key_file: str = setting("", "PEM file of that certificate's key")
+    kafka_ssl_key_password: SecretStr = setting(
+        SecretStr(""), "password of that key", "empty: the key is not encrypted"
+    )
+    group_instance_id: str = setting(
+        "", "static name of this worker in its consumer group", "set one per worker: a restart then moves no partitions"
+    )
+    session_timeout_s: float = setting(
+        45.0, "silence after which the group gives a worker's partitions away", "librdkafka's default", ge=1, le=1800
+    )
+    fetch_wait_max_ms: int = setting(
+        100, "how long a broker may wait for data before it answers a fetch", "it answers early when data comes", ge=1
+    )
+    fetch_queue_kbytes: int = setting(
+        32_768, "fetched and waiting in librdkafka, per worker, KiB", "bounds memory in a backlog", ge=1, le=2_097_151
+    )
+    chunk_max_records: int = setting(
+        32_768, "records that one poll hands over", "no more than fit into a batch", ge=1, le=10_000_000
+    )
+    inflight_max_records: int = setting(
+        131_072, "records fetched and not yet acknowledged, above which polling pauses", "bounds memory", ge=1
+    )
+    inflight_max_kbytes: int = setting(
+        65_536, "the same in KiB of values", "bounds memory where records are large", ge=1
+    )
+    compression: Literal["none", "lz4", "zstd"] = setting(
+        "lz4", "compression of what workers write", "a third of the bytes for 0.4 us a row"
+    )
+    commit_interval_s: float = setting(
+        1.0, "pause between commits", "what a crash replays at most, beside the work in flight", gt=0, le=3600
+    )
+    sink_budget_s: float = setting(
+        30.0, "how long a write is tried again before the worker stops", "covers a broker's restart", ge=0, le=3600
+    )
 
 
-def load() -> Settings:
-    """The settings of this process."""
-    return Settings()
+class RegistrySettings(_Group):
+    """Schema Registry."""
+
+    registry_url: str = setting("http://127.0.0.1:8081", "address of a registry with Confluent's HTTP API")
+    registry_auth: SecretStr = setting(SecretStr(""), 'sign-in, "user:password"', "empty: none is sent")
+
+
+class ScoringSettings(_Group):
+    """Scoring."""
+
+    service: str = setting("flight-delay", "scoring service; its requests are on weir.requests.<service>")
+    bundle: str = setting("", "bundle to serve: a folder, or a digest in WEIR_BUNDLES_DIR")
+    variant: str = setting("champion", "name that predictions of this bundle carry", min_length=1)
+    clock: Literal["wall", "event"] = setting(
+        "wall", 'what "now" is for the age of features', '"event" replays the past by the times of its events'
+    )
+    batch_max_rows: int = setting(
+        32_768, "rows in a batch at most", "in a backlog a batch's fixed cost of milliseconds is shared", ge=1, le=10**7
+    )
+    batch_max_wait_ms: float = setting(
+        7.0, "how long a batch waits for more rows", "they share its fixed cost of milliseconds", ge=0, le=60_000
+    )
+    latency_budget_ms: float = setting(
+        50.0, "from the broker to the prediction; batches close in time for it", "an interactive caller's", gt=0
+    )
+    max_record_bytes: int = setting(
+        65_536, "largest request; a larger one is a dead letter", "a request is some hundred bytes", ge=1, le=2**27
+    )
+    dead_letter_limit: float = setting(
+        0.05, "share of dead letters over the window above which the worker stops", "1: never", ge=0, le=1
+    )
+    dead_letter_window: int = setting(
+        10_000, "records in that window", "the share is of so many, also when fewer were read", ge=1
+    )
+
+
+class FeatureSettings(_Group):
+    """Features."""
+
+    online_store: str = setting("lmdb", '"lmdb", a folder under home, or a redis:// URL')
+    cache_max_keys: int = setting(200_000, "keys kept in a worker's cache, per view", "160 bytes a key measured", ge=1)
+    cache_ttl_s: float = setting(60.0, "age above which a cached read is made again", "", ge=0)
+    lookup_budget_ms: float = setting(
+        50.0, "how long a batch waits for the online store", "a read takes 1 to 10 ms; p99 is to stay below 60", gt=0
+    )
+    lookup_failures: int = setting(
+        3, "failed reads in a row after which the store is left alone", "one may be a hiccup", ge=1
+    )
+    lookup_retry_s: float = setting(1.0, "pause between tries then", "each may cost a batch its lookup budget", gt=0)
+    canary_every_s: float = setting(30.0, "pause between comparisons of the scorer's features with Feast's", "", gt=0)
+    canary_rows: int = setting(100, "entities per comparison", "", ge=1)
+
+
+class RecordingSettings(_Group):
+    """Recording."""
+
+    clickhouse_url: str = setting("http://127.0.0.1:8123", "address of ClickHouse's HTTP interface")
+    clickhouse_user: str = setting("default", "user of workers and of `weir migrate`, which creates and alters tables")
+    clickhouse_password: SecretStr = setting(SecretStr(""), "password of WEIR_CLICKHOUSE_USER")
+    clickhouse_reader_password: SecretStr = setting(
+        SecretStr(""), "password of the read-only user `reader` of the embedded ClickHouse", "empty: none is asked for"
+    )
+    clickhouse_database: str = setting("weir", "database of Weir's tables", "made by `weir migrate`", min_length=1)
+    block_max_rows: int = setting(50_000, "rows in one insert", "an insert has a fixed cost of about 10 ms", ge=1)
+    block_max_wait_s: float = setting(
+        1.0, "how long a row waits for its insert at most", "how late a prediction is at low rates", ge=0, le=3600
+    )
+    redrive_settle_s: float = setting(
+        60.0, "pause after which a redrive that was cut short sends no more", "twice the sink budget", ge=0
+    )
+    ledger_every_s: float = setting(300.0, "pause between the recorder's looks at the ledger", "a scan", gt=0)
+    ledger_settle_s: int = setting(
+        30,
+        "how long a row may lack its other half before the ledger calls it missing",
+        "a killed recorder takes 15",
+        ge=0,
+    )
+
+
+class TelemetrySettings(_Group):
+    """Telemetry."""
+
+    http_host: str = setting("127.0.0.1", "address of a worker's metrics and health pages")
+    http_port: int = setting(0, "port of these pages", "0: a free one, printed in the log", ge=0, le=65_535)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting(
+        "INFO", "lowest level of Weir's own log lines", "libraries speak from WARNING"
+    )
+    log_format: Literal["json", "console"] = setting("json", "form of log lines", "console: for a person at a terminal")
+    traces_endpoint: str = setting("", "OTLP/HTTP address for spans", "empty: no spans are made")
+
+
+class EmbeddedSettings(_Group):
+    """Embedded services."""
+
+    embedded_broker: Literal["tansu", "kafka"] = setting(
+        "tansu", "broker that `weir up` starts", "tansu: in memory, up at once; kafka: needs Java 17"
+    )
+    kafka_libs_dir: Path = setting(Path(".weir/kafka/libs"), "jars of Apache Kafka, see infra/kafka/README.md")
+
+
+class Settings(BaseModel):
+    """Everything that differs between deployments, in groups. `load` reads it; nothing changes it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    paths: PathSettings
+    kafka: KafkaSettings
+    registry: RegistrySettings
+    scoring: ScoringSettings
+    features: FeatureSettings
+    recording: RecordingSettings
+    telemetry: TelemetrySettings
+    embedded: EmbeddedSettings
+
+    def having(self, **values: Any) -> Self:
+        """These settings with other values, given by field name whatever their group. Raises Refused as `load` does."""
+        groups = _by_group(values)
+        changed = {}
+        for name, chosen in groups.items():
+            group = getattr(self, name)
+            kept = {field: getattr(group, field) for field in type(group).model_fields}
+            changed[name] = _made(type(group), kept | chosen)
+        return self.model_copy(update=changed)
+
+    def values(self) -> dict[str, Any]:
+        """Every value by field name, whatever its group."""
+        return {field: getattr(getattr(self, group), field) for field, group in GROUP_OF.items()}
+
+
+GROUPS: Final[Mapping[str, type[_Group]]] = {
+    name: field.annotation for name, field in Settings.model_fields.items() if isinstance(field.annotation, type)
+}
+GROUP_OF: Final[Mapping[str, str]] = {field: name for name, group in GROUPS.items() for field in group.model_fields}
+
+
+def variable_of(field: str) -> str:
+    """The environment variable of a field.
+
+    >>> variable_of("brokers")
+    'WEIR_BROKERS'
+    """
+    return f"{PREFIX}{field.upper()}"
+
+
+def fields() -> dict[str, FieldInfo]:
+    """Every field by name, in the order of the groups."""
+    return {name: GROUPS[group].model_fields[name] for name, group in GROUP_OF.items()}
+
+
+def load(**values: Any) -> Settings:
+    """The settings of this process. values: instead of the environment's, by field name whatever their group.
+
+    Raises Refused naming every variable that is unknown or has a value that cannot be, all at once.
+    """
+    _check_names(os.environ)
+    groups = _by_group(values)
+    faults: list[str] = []
+    made: dict[str, Any] = {}
+    for name, group in GROUPS.items():
+        try:
+            made[name] = _made(group, groups.get(name, {}))
+        except Refused as error:
+            faults.append(error.what)
+    if faults:
+        raise Refused("; ".join(faults), where="the environment", remedy=REMEDY)
+    return Settings(**made)
+
+
+REMEDY: Final = "correct them; infra/settings.md has them all"
+
+
+def _by_group(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    groups: dict[str, dict[str, Any]] = {}
+    for field, value in values.items():
+        if field not in GROUP_OF:
+            raise TypeError(f"there is no setting {field}")
+        groups.setdefault(GROUP_OF[field], {})[field] = value
+    return groups
+
+
+def _made(group: type[_Group], values: Mapping[str, Any]) -> _Group:
+    folder = os.environ.get(SECRETS_DIR)
+    if folder and not Path(folder).is_dir():
+        raise Refused(f"{SECRETS_DIR} names no folder: {folder}", where="the environment", remedy="correct it")
+    try:
+        return group(**{"_secrets_dir": folder, **values})
+    except ValidationError as error:
+        what = "; ".join(_worded(fault["loc"], fault["msg"]) for fault in error.errors(include_url=False))
+        raise Refused(what, where="the environment", remedy=REMEDY) from None
+
+
+def _worded(place: tuple[int | str, ...], message: str) -> str:
+    """A fault that pydantic found, as a clause: "WEIR_HTTP_PORT should be less than or equal to 65535"."""
+    return f"{variable_of(str(place[0]))}: {message.removeprefix('Value error, ').removeprefix('Input ')}"
+
+
+def _check_names(environment: Mapping[str, str]) -> None:
+    """Raises Refused naming every variable that begins with WEIR_ and is no setting: a slip would go unseen."""
+    known = {variable_of(field): field for field in GROUP_OF}
+    said = []
+    for name in sorted(environment):
+        if not name.startswith(PREFIX) or name in known or name == SECRETS_DIR or name.startswith(TESTS):
+            continue
+        nearest = difflib.get_close_matches(name, known, 1)
+        said.append(f"{name} is no setting" + (f": did you mean {nearest[0]}?" if nearest else ""))
+    if said:
+        raise Refused("; ".join(said), where="the environment", remedy=REMEDY)

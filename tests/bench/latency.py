@@ -105,13 +105,13 @@ def loop(stand: Stand, service: Service, rate: float, protocol: Protocol) -> dic
     folder.mkdir(parents=True, exist_ok=True)
     base = stand.ends(service.topic)
     plan = {
-        "client": client_config(stand.settings, "bench-open-loop"),
+        "client": client_config(stand.settings.kafka, "bench-open-loop"),
         "requests": service.topic,
         "rate": rate,
         "predictions": PREDICTIONS,
         "partitions": partitions,
         "ends": stand.ends(PREDICTIONS),
-        "fetch_wait_max_ms": stand.settings.fetch_wait_max_ms,
+        "fetch_wait_max_ms": stand.settings.kafka.fetch_wait_max_ms,
         "out": str(folder / "out.arrow"),
         "values": str(folder / "values.arrow"),
         "linger_ms": LINGER_MS["fast" if rate > FAST_PER_S else "slow"],

@@ -32,7 +32,7 @@ class Read:
 def read(settings: Settings, topic: str, begins: Mapping[int, int], ends: Mapping[int, int]) -> Read:
     """All records between two positions, partition -> offset. Raises RuntimeError when they do not come in time."""
     consumer = Consumer(
-        client_config(settings, "bench-reader")
+        client_config(settings.kafka, "bench-reader")
         | {
             "group.id": "bench-reader",
             "enable.auto.commit": False,
@@ -65,7 +65,7 @@ def read(settings: Settings, topic: str, begins: Mapping[int, int], ends: Mappin
 
 def columns(settings: Settings, topic: str, values: list[bytes]) -> pa.RecordBatch:
     """Records of one of Weir's topics, decoded. Raises RuntimeError when one does not fit its contract."""
-    registry = Registry(settings)
+    registry = Registry(settings.registry)
     decoder = Decoder(registry.contract(f"{topic}-value"), registry.schema_text)
     decoded = decoder.decode(values, MAX_BYTES)
     registry.close()

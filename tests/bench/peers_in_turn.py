@@ -87,7 +87,7 @@ def _start(stand: Stand, service: Service, peer: run.Peer, topics: tuple[str, st
     schema.write_text(service.encoder.contract.schema, encoding="utf-8")
     return peer.start(
         {
-            "BROKERS": stand.settings.brokers,
+            "BROKERS": stand.settings.kafka.brokers,
             "REQUESTS_TOPIC": topics[0],
             "PREDICTIONS_TOPIC": topics[1],
             "MODEL": str(service.bundle / "model.onnx"),

@@ -21,7 +21,7 @@ LOOK_S = 0.1  # at the recorder's own numbers, which costs the broker nothing
 
 def measure(stand: Stand, judge: Judge, say: Say) -> dict[str, Any]:
     """A backlog of predictions first, then scorer and recorder side by side. The log must hold no prediction yet."""
-    migrations.apply(stand.settings)
+    migrations.apply(stand.settings.recording)
     n = judge.protocol.recorder_rows
     judge.whole("recorder", drain(stand, Case(name="backlog", workload=INSIDE), n).faults)
     service = stand.service(INSIDE)

@@ -114,9 +114,9 @@ def _fetch(rows: int) -> tuple[list[MicroBatch], float, float]:
     settings = load()
     found: list[MicroBatch] = []
     poller = Poller(
-        settings,
+        settings.kafka,
         f"bench-stages-{os.getpid()}-{rows}",
-        [requests_topic(settings.service)],
+        [requests_topic(settings.scoring.service)],
         on_ready=lambda: None,
         on_assigned=lambda _: None,
         on_revoked=lambda _: None,

@@ -31,7 +31,7 @@ from weir.edges.kafka.client import client_config
 from weir.edges.kafka.topics import ensure
 from weir.edges.schemas.folder import topics as declared
 from weir.edges.schemas.registry import Registry
-from weir.settings import ROOT, Settings
+from weir.settings import ROOT, Settings, load
 from weir.wire import request_contract
 from weir.wire.encode import Encoder
 
@@ -107,7 +107,7 @@ class Stand:
     def __enter__(self) -> Self:
         for old in ("kafka", "clickhouse", "logs"):
             shutil.rmtree(self._home / old, ignore_errors=True)
-        settings = Settings(
+        settings = load(
             home=self._home,
             bundles_dir=self._home / "bundles",
             feature_repo_dir=REPOSITORY,
@@ -119,9 +119,10 @@ class Stand:
         self.stack = _started(settings)
         try:
             self.settings = self.stack.settings
-            self._registry = Registry(self.settings)
+            self._registry = Registry(self.settings.registry)
             self._ensure(
-                [topic for topic in declared(self.settings.schemas_dir, ()) if topic.partitions > 1], SINK_PARTITIONS
+                [topic for topic in declared(self.settings.paths.schemas_dir, ()) if topic.partitions > 1],
+                SINK_PARTITIONS,
             )
         except BaseException:
             self.stack.stop()
@@ -154,11 +155,13 @@ class Stand:
         signature = work.signature(workload, plan)
         self._registry.register(subject_of(workload.topic), request_contract.build(workload.service, signature))
         template = next(
-            topic for topic in declared(self.settings.schemas_dir, (workload.service,)) if topic.name == workload.topic
+            topic
+            for topic in declared(self.settings.paths.schemas_dir, (workload.service,))
+            if topic.name == workload.topic
         )
         self._ensure([template], workload.partitions)
         encoder = Encoder(self._registry.contract(subject_of(workload.topic)))
-        bundle = work.bundle(workload, self.settings.bundles_dir, plan)
+        bundle = work.bundle(workload, self.settings.paths.bundles_dir, plan)
         self._services[workload.service] = Service(workload, signature, bundle, encoder)
         return self._services[workload.service]
 
@@ -173,7 +176,7 @@ class Stand:
     def create(self, names: Sequence[str], partitions: int) -> None:
         """Topics whose records are stamped on arrival where the broker can do so."""
         config = KAFKA_TOPIC if self.broker == "kafka" else {}
-        admin = AdminClient(client_config(self.settings, "bench") | {"log_level": 0})
+        admin = AdminClient(client_config(self.settings.kafka, "bench") | {"log_level": 0})
         there = admin.list_topics(timeout=REACH_S).topics
         wanted = [
             NewTopic(name, num_partitions=partitions, replication_factor=1, config=config)
@@ -222,7 +225,7 @@ class Stand:
     def produce(self, topic: str, parts: Sequence[Part]) -> None:
         """Write requests, a little of each partition in turn. Raises RuntimeError when the broker takes none."""
         producer = Producer(
-            client_config(self.settings, "bench-generator")
+            client_config(self.settings.kafka, "bench-generator")
             | {
                 "linger.ms": 20,
                 "batch.num.messages": 5000,
@@ -254,7 +257,7 @@ class Stand:
 
     def ends(self, topic: str) -> dict[int, int]:
         """Partition -> next offset."""
-        return {source.partition: end for source, (_, end) in bounds(self.settings, topic).items()}
+        return {source.partition: end for source, (_, end) in bounds(self.settings.kafka, topic).items()}
 
     def wait_for(self, topic: str, total: int, seconds: float) -> None:
         """Wait until a topic holds so many records. Raises RuntimeError when it gets no more."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from weir.core.errors import Unavailable
-from weir.settings import Settings
+from weir.settings import load
 
 from tests.asleep import asleep
 from tests.chaos.scene import Fault, Scene
@@ -13,7 +13,7 @@ from tests.chaos.watch import never_back
 from tests.kafka_cluster import LIBS, Cluster, find_kafka
 
 RATE = 300.0
-KAFKA = Settings(embedded_broker="kafka", kafka_libs_dir=LIBS)
+KAFKA = load(embedded_broker="kafka", kafka_libs_dir=LIBS)
 BUDGET_S = 60.0  # of workers that shall outlive a broker's restart, which takes Java ten seconds and more
 
 

@@ -39,7 +39,7 @@ class Load:
         self._failed: list[KafkaError] = []
         self._producer = Producer(
             {
-                "bootstrap.servers": tiny_service.settings.brokers,
+                "bootstrap.servers": tiny_service.settings.kafka.brokers,
                 "enable.idempotence": True,
                 "linger.ms": 5,
                 "message.timeout.ms": 240_000,

@@ -45,8 +45,8 @@ class Log:
 
 def read(settings: Settings, topic: str) -> Log:
     """Everything from the first offset to the end."""
-    wanted = bounds(settings, topic)
-    config = client_config(settings, "chaos") | {"group.id": "chaos", "enable.auto.commit": False}
+    wanted = bounds(settings.kafka, topic)
+    config = client_config(settings.kafka, "chaos") | {"group.id": "chaos", "enable.auto.commit": False}
     consumer = Consumer(config)
     found: dict[int, list[tuple[int, bytes | None]]] = {source.partition: [] for source in wanted}
     ends = {source.partition: end for source, (first, end) in wanted.items() if end > first}

@@ -27,7 +27,7 @@ from weir.edges.embedded.leash import Child
 from weir.edges.kafka.admin import bounds
 from weir.edges.kafka.topics import declared, ensure
 from weir.edges.schemas.registry import Registry, publish
-from weir.settings import Settings
+from weir.settings import Settings, load
 
 from tests.bundles import SIGNATURE, tiny_bundle
 from tests.chaos import rollups
@@ -78,7 +78,7 @@ class Scene:
     @property
     def client(self) -> Client:
         """A client of this scene's ClickHouse. Raises Unavailable."""
-        self._client = self._client or connect(self.service.settings, timeout_s=60)
+        self._client = self._client or connect(self.service.settings.recording, timeout_s=60)
         return self._client
 
     # ---- workers
@@ -162,7 +162,7 @@ class Scene:
         """Whether ClickHouse holds an answer to every request below these offsets, by partition."""
         parameters = {"topic": self.service.topic, "ends": [ends[p] for p in sorted(ends)]}
         try:
-            with answering(self.service.settings.clickhouse_url):
+            with answering(self.service.settings.recording.clickhouse_url):
                 found = dict(self.client.query(ANSWERED, parameters=parameters).result_rows)
         except Unavailable:
             self._client = None
@@ -218,7 +218,7 @@ class Scene:
     def lag(self, group: str, topics: tuple[str, ...]) -> int:
         """Records between a group's committed offsets and the ends of its topics."""
         settings = self.service.settings
-        ends = {source: bound for topic in topics for source, bound in bounds(settings, topic).items()}
+        ends = {source: bound for topic in topics for source, bound in bounds(settings.kafka, topic).items()}
         with committed_by(settings, group) as committed:
             try:
                 held = committed(ends)
@@ -234,17 +234,17 @@ def plain(folder: Path, service: str) -> Path:
 @contextmanager
 def scene(home: Path, seed: int, fault: Fault) -> Iterator[Scene]:
     """A scene in a directory of its own, as a fault wants it."""
-    given = (fault.settings or Settings()).model_copy(update={"home": home / "home", "bundles_dir": home / "bundles"})
+    given = (fault.settings or load()).having(home=home / "home", bundles_dir=home / "bundles")
     with ExitStack() as held:
         stack = held.enter_context(ChaosStack(given))
         cluster = held.enter_context(fault.cluster(home)) if fault.cluster else None
         if cluster is not None:  # instead of the stack's own broker, which nobody asks then
             stack.settings = cluster.settings(stack.settings)
         topics = declared(stack.settings)
-        publish(Registry(stack.settings), stack.settings.schemas_dir, topics)
+        publish(Registry(stack.settings.registry), stack.settings.paths.schemas_dir, topics)
         ensure(stack.settings, topics)
-        migrations.apply(stack.settings)
-        rollups.make_own(connect(stack.settings))
+        migrations.apply(stack.settings.recording)
+        rollups.make_own(connect(stack.settings.recording))
         chance, truth = random.Random(seed), Truth(signature=fault.signature)
         service = Tiny(stack, home, bundle_of=fault.bundle, signature=fault.signature)
         sender = Load(service, truth, chance, **fault.load)

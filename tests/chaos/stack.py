@@ -47,7 +47,7 @@ class ChaosStack(Stack):
     def answers(self, name: str) -> bool:
         self.child(name).check()
         if name == "broker":
-            return answers(int(self.settings.brokers.rpartition(":")[2]))
+            return answers(int(self.settings.kafka.brokers.rpartition(":")[2]))
         assert name == "clickhouse", f"nobody can tell whether {name} answers"
-        port = int(self.settings.clickhouse_url.rpartition(":")[2])
-        return embedded_clickhouse.plan(self.settings.home, port, durable=False).ready()
+        port = int(self.settings.recording.clickhouse_url.rpartition(":")[2])
+        return embedded_clickhouse.plan(self.settings.paths.home, port, durable=False).ready()

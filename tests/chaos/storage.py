@@ -185,10 +185,10 @@ def no_own_disk() -> str:
 
 def disk_full(scene: Scene, rounds: int) -> list[float]:
     """ClickHouse's disk, a small file system of its own, fills up under load; later there is room again."""
-    rows = scene.stack.settings.home / "clickhouse" / "current"
+    rows = scene.stack.settings.paths.home / "clickhouse" / "current"
     scene.stack.end("clickhouse")
     scene.stack.begin("clickhouse", before=(*OWN_DISK, str(rows)))
-    migrations.apply(scene.stack.settings)
+    migrations.apply(scene.stack.settings.recording)
     rollups.make_own(scene.client)
     scene.recorder(sink_budget_s=BUDGET_S, **BLOCKS)
     scene.scorer()

@@ -60,7 +60,7 @@ def may_turn_away(rows: pa.Table, stage: str, reason: str) -> np.ndarray:
 
 def _begin(scene: Scene, store: str) -> None:
     scene.truth.wrong_features, scene.truth.may_turn_away = wrong_features, may_turn_away
-    settings = scene.stack.settings.model_copy(update={"online_store": store})
+    settings = scene.stack.settings.having(online_store=store)
     feature_plan.save(settings, [PLAN])
     fill(settings, 1)
     scene.scorer(online_store=store, **QUICK)
@@ -87,7 +87,7 @@ def _fails(bring: Callable[[RedisServer, Any], None], back: Callable[[RedisServe
         server.start()
         try:
             _begin(scene, server.url)
-            settings = scene.stack.settings.model_copy(update={"online_store": server.url})
+            settings = scene.stack.settings.having(online_store=server.url)
             recoveries = []
             for _ in range(rounds):
                 bring(server, settings)
@@ -112,7 +112,7 @@ def _start_full(server: RedisServer, settings: Any) -> None:
 def removed(scene: Scene, rounds: int) -> list[float]:
     """The directory of the embedded store is moved away under the worker, and back."""
     _begin(scene, "lmdb")
-    home = scene.stack.settings.home
+    home = scene.stack.settings.paths.home
     folder = next(path.parent for path in home.rglob("data.mdb"))
     recoveries = []
     for _ in range(rounds):

@@ -231,7 +231,7 @@ def _outcomes(verdict: Verdict, client: Client, truth: Truth) -> None:
 
 def _ledger(verdict: Verdict, service: Tiny, client: Client) -> None:
     """The ledger is whole, also against the log; and the table holds what the topic holds."""
-    report = ledger.read(client, service.name, bounds(service.settings, service.topic))
+    report = ledger.read(client, service.name, bounds(service.settings.kafka, service.topic))
     faults = [f"{getattr(report, name):,} {name}" for name in SHOWN if getattr(report, name)]
     verdict.ledger = "whole" if report.complete else ", ".join(faults) or "empty"
     if not report.complete:

@@ -55,7 +55,7 @@ class InClickHouse:
         from weir.edges.clickhouse.blocks import ClickHouseBlocks
         from weir.edges.clickhouse.client import connect
 
-        self.store, self.client = ClickHouseBlocks(settings, "test"), connect(settings)
+        self.store, self.client = ClickHouseBlocks(settings, "test"), connect(settings.recording)
 
     def offsets(self):
         found = self.client.query("SELECT log_offset FROM predictions ORDER BY log_offset").result_rows
@@ -235,7 +235,7 @@ def test_outcomes_of_very_many_months_fit_one_insert(client, database):
 def test_a_store_that_is_away_is_tried_for_the_budget_and_then_given_up(stack):
     from weir.edges.clickhouse.blocks import ClickHouseBlocks
 
-    away = stack.settings.model_copy(update={"clickhouse_url": f"http://127.0.0.1:{free_port()}", "sink_budget_s": 0.5})
+    away = stack.settings.having(clickhouse_url=f"http://127.0.0.1:{free_port()}", sink_budget_s=0.5)
     retries = []
     with pytest.raises(Unavailable, match="Connection refused"):
         ClickHouseBlocks(away, "test", retries.append).latest(SOURCE)
@@ -245,6 +245,6 @@ def test_a_store_that_is_away_is_tried_for_the_budget_and_then_given_up(stack):
 def test_missing_tables_are_refused_at_once(stack):
     from weir.edges.clickhouse.blocks import ClickHouseBlocks
 
-    nowhere = stack.settings.model_copy(update={"clickhouse_database": "nowhere"})
+    nowhere = stack.settings.having(clickhouse_database="nowhere")
     with pytest.raises(Refused, match="run `weir migrate`"):
         ClickHouseBlocks(nowhere, "test").check()

@@ -19,7 +19,7 @@ UNKNOWN_TABLE, SYNTAX_ERROR, READONLY, MEMORY_LIMIT, TOO_SLOW = 60, 62, 164, 241
 @pytest.fixture(scope="module", params=["embedded", "server"])
 def url(request):
     if request.param == "embedded":
-        return request.getfixturevalue("stack").settings.clickhouse_url
+        return request.getfixturevalue("stack").settings.recording.clickhouse_url
     if not os.environ.get(SERVER):
         pytest.skip(f"{SERVER} names no server")
     return os.environ[SERVER]

@@ -12,7 +12,7 @@ from weir.core.features import ViewPlan
 from weir.edges.features.store.open import open_store
 from weir.edges.features.store.record_layout import decode_key, encode_key, layout_of
 from weir.edges.features.store.record_store import Ask, Write
-from weir.settings import Settings
+from weir.settings import load
 
 from tests.ports import free_port
 
@@ -184,13 +184,13 @@ def test_two_stores_of_one_process_share_what_is_there(store, settings):
 def test_a_store_that_cannot_be_reached_is_one_clear_error(tmp_path):
     (tmp_path / "features").write_text("a file where a directory must be")
     with pytest.raises(Unavailable, match="WEIR_HOME"):
-        open_store(Settings(home=tmp_path))
+        open_store(load(home=tmp_path))
     port = free_port()
     with pytest.raises(Unavailable, match=f"127.0.0.1:{port}") as raised:
-        open_store(Settings(home=tmp_path, online_store=f"redis://user:secret@127.0.0.1:{port}/0"))
+        open_store(load(home=tmp_path, online_store=f"redis://user:secret@127.0.0.1:{port}/0"))
     assert "secret" not in str(raised.value)
     with pytest.raises(Refused, match="WEIR_ONLINE_STORE"):
-        open_store(Settings(home=tmp_path, online_store="cassandra"))
+        open_store(load(home=tmp_path, online_store="cassandra"))
 
 
 def test_a_replays_clock_is_seen_by_everyone(store, settings):

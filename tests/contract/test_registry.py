@@ -15,7 +15,7 @@ from weir.edges.embedded.registry_server.store import Store
 from weir.edges.schemas import registry as schema_registry
 from weir.edges.schemas.folder import services, topics
 from weir.edges.schemas.registry import Registry, publish
-from weir.settings import ROOT, Settings
+from weir.settings import ROOT, load
 
 from tests import examples
 from tests.ports import free_port
@@ -66,7 +66,7 @@ def server(tmp_path_factory) -> Iterator[Server]:
 
 @pytest.fixture
 def registry(server):
-    return Registry(Settings(registry_url=server.url))
+    return Registry(load(registry_url=server.url).registry)
 
 
 def test_contracts_of_the_folder_are_there(registry):
@@ -116,7 +116,7 @@ def test_what_is_not_there_is_refused_with_the_way_out(registry):
 
 def test_an_unknown_id_is_none_and_asked_again_later(server):
     now = [0.0]
-    registry = Registry(Settings(registry_url=server.url), now=lambda: now[0])
+    registry = Registry(load(registry_url=server.url).registry, now=lambda: now[0])
     asked = []
     ask = registry._client.get_schema
     registry._client.get_schema = lambda schema_id: (asked.append(schema_id), ask(schema_id))[1]
@@ -131,7 +131,7 @@ def test_an_unknown_id_is_none_and_asked_again_later(server):
 def test_a_flood_of_unknown_ids_is_not_a_flood_of_questions(server, monkeypatch):
     monkeypatch.setattr(schema_registry, "UNKNOWN_MAX", 5)
     now = [0.0]
-    registry = Registry(Settings(registry_url=server.url), now=lambda: now[0])
+    registry = Registry(load(registry_url=server.url).registry, now=lambda: now[0])
     asked = []
     ask = registry._client.get_schema
     registry._client.get_schema = lambda schema_id: (asked.append(schema_id), ask(schema_id))[1]
@@ -148,12 +148,12 @@ def test_a_restart_keeps_ids_and_what_was_registered(tmp_path):
     running = Server(schemas, tmp_path / "state")
     running.start()
     try:
-        before = Registry(Settings(registry_url=running.url))
+        before = Registry(load(registry_url=running.url).registry)
         kept = before.register("kept-value", A1), before.register("kept-value", A2)
         contract = before.contract("weir.predictions-value")
         running.stop()
         running.start()
-        after = Registry(Settings(registry_url=running.url))
+        after = Registry(load(registry_url=running.url).registry)
         assert (after.contract("kept-value", 1).schema_id, after.contract("kept-value").schema_id) == kept
         assert after.contract("weir.predictions-value") == contract
         assert after.schema_text(kept[0]) == A1
@@ -167,9 +167,9 @@ def test_a_restart_keeps_ids_and_what_was_registered(tmp_path):
 def test_a_registry_that_is_not_there_is_unavailable():
     url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(Unavailable, match=r"the schema registry does not answer .*WEIR_REGISTRY_URL"):
-        Registry(Settings(registry_url=url)).contract("x-value")
+        Registry(load(registry_url=url).registry).contract("x-value")
     with pytest.raises(Refused, match="address is not one"):
-        Registry(Settings(registry_url="ftp://elsewhere"))
+        Registry(load(registry_url="ftp://elsewhere").registry)
 
 
 @pytest.fixture

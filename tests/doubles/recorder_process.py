@@ -16,7 +16,7 @@ from pathlib import Path
 from weir.core.chunk import Partition
 from weir.edges.clickhouse.blocks import ClickHouseBlocks
 from weir.recording.recorder import Recorder
-from weir.settings import Settings
+from weir.settings import load
 
 from tests.doubles import recording, records
 
@@ -54,7 +54,7 @@ def logs() -> dict[Partition, list[bytes | None]]:
 def main() -> None:
     """One life of the recorder. Chunks are cut at random, differently in every life."""
     state, chance = Path(sys.argv[1]), random.Random(int(sys.argv[2]))
-    settings = Settings()
+    settings = load()
     recorder = Recorder(ClickHouseBlocks(settings, "killed"), recording.streams(), block_max_rows=1500)
     committed: dict[Partition, int] = {}
     for topic, partition, end in json.loads(state.read_text()) if state.exists() else []:

@@ -13,7 +13,7 @@ import yaml
 from hypothesis import strategies as st
 from weir.core.errors import Refused
 from weir.edges.bundles import store
-from weir.settings import Settings
+from weir.settings import load
 
 from tests.bundles import tiny_bundle
 from tests.fuzz import mutate
@@ -96,7 +96,7 @@ def opened(bundle: Path, changed: dict[str, bytes], renamed: bool = True) -> sto
         target = bundle.parent.parent / name
         draft.rename(target)
         draft = target
-        return store.open_bundle(target, Settings(bundles_dir=bundle.parent, home=bundle.parent))
+        return store.open_bundle(target, load(bundles_dir=bundle.parent, home=bundle.parent))
     except Refused as refusal:
         return refusal
     finally:

@@ -11,7 +11,7 @@ from feast.infra.offline_stores.duckdb import DuckDBOfflineStore
 from weir.edges.features.feast_offline_store import AsofDuckDBOfflineStore
 from weir.edges.features.repository import apply
 from weir.edges.features.training_frame import write_history
-from weir.settings import Settings
+from weir.settings import load
 
 HOUR_US = 3_600_000_000
 BEGIN_US = 1_372_000_000_000_000 // HOUR_US * HOUR_US
@@ -22,7 +22,7 @@ def stamps(micros: np.ndarray) -> pa.Array:
 
 
 def test_it_equals_feasts_own_join(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path)
+    settings = load(home=tmp_path)
     store = apply(settings)
     rng = np.random.default_rng(4)
     n = 400

@@ -9,10 +9,10 @@ import yaml
 from compose_spec import PyCompose
 from typer.testing import CliRunner
 from weir.metrics import METRICS
-from weir.settings import ROOT, Settings
+from weir.settings import ROOT, fields, load, variable_of
 
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
-FIELDS = {f"WEIR_{name.upper()}" for name in Settings.model_fields}
+FIELDS = {variable_of(name) for name in fields()}
 WORKERS = {"scorer", "recorder", "features", "canary"}
 
 
@@ -97,7 +97,7 @@ def test_every_variable_is_a_setting_and_settings_accept_them(compose):
     for name in WORKERS | {"setup"}:
         environment = compose["services"][name]["environment"]
         assert set(environment) - {"WEIR_SECRETS_DIR"} <= FIELDS, name
-        Settings(
+        load(
             **{
                 key.removeprefix("WEIR_").lower(): value
                 for key, value in environment.items()
@@ -137,9 +137,12 @@ def test_secrets_are_made_by_the_script_once_and_are_what_services_read(compose,
 
 def test_secrets_reach_the_settings(tmp_path, monkeypatch):
     subprocess.run([ROOT / "infra/secrets.sh", tmp_path], check=True, capture_output=True)
-    settings = Settings(_secrets_dir=tmp_path)
-    assert settings.clickhouse_password.get_secret_value() == (tmp_path / "weir_clickhouse_password").read_text()
-    assert settings.online_store.startswith("redis://:")
+    monkeypatch.setenv("WEIR_SECRETS_DIR", str(tmp_path))
+    settings = load()
+    assert (
+        settings.recording.clickhouse_password.get_secret_value() == (tmp_path / "weir_clickhouse_password").read_text()
+    )
+    assert settings.features.online_store.startswith("redis://:")
 
 
 def test_every_command_exists(compose):

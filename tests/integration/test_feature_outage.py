@@ -21,7 +21,7 @@ from weir.edges.features.reader import FeatureReader
 from weir.edges.features.store.open import open_store
 from weir.edges.features.store.record_layout import encode_key, layout_of
 from weir.edges.features.store.record_store import Write
-from weir.settings import Settings
+from weir.settings import Settings, load
 
 from tests import tiny_requests as tiny
 from tests.bundles import SIGNATURE, tiny_bundle
@@ -188,17 +188,17 @@ def test_a_store_that_is_killed_or_stopped_costs_freshness_and_nothing_else(
         feature_service=PLAN.service,
         feature_fingerprint=PLAN.fingerprint,
     )
-    settings = Settings(home=tmp_path / "home", online_store=server.url)
+    settings = load(home=tmp_path / "home", online_store=server.url)
     feature_plan.save(settings, [PLAN])
     fill(settings, 1)
     port = free_port()
-    where = {"home": settings.home.resolve(), "online_store": server.url, "http_port": port}
+    where = {"home": settings.paths.home.resolve(), "online_store": server.url, "http_port": port}
     with service.worker(**where, **QUICK) as child:
         check_outages(service, server, settings, child, port)
 
 
 def test_a_store_that_is_away_at_the_start_is_refused(tmp_path: Path) -> None:
-    settings = Settings(home=tmp_path, online_store=f"redis://127.0.0.1:{free_port()}/0")
+    settings = load(home=tmp_path, online_store=f"redis://127.0.0.1:{free_port()}/0")
     feature_plan.save(settings, [PLAN])
     with pytest.raises(Unavailable, match="start Redis"):
         FeatureReader.of(settings, PLAN.service)

@@ -19,7 +19,7 @@ from weir.edges.features.store.lmdb import LmdbStore
 from weir.edges.features.store.open import open_store
 from weir.rolling.history import history
 from weir.rolling.state import HOUR_US, VIEWS, WEATHER
-from weir.settings import ROOT, Settings
+from weir.settings import ROOT, load
 from weir.telemetry import Telemetry
 
 SERVICE = "flight_delay_v1"
@@ -198,8 +198,8 @@ def test_the_canary_finds_a_record_that_the_two_reads_see_differently(applied, t
     update(settings, DAY)
     telemetry, canary = Telemetry(), FeatureCanary(settings, SERVICE)
     assert look(canary, settings, telemetry) == 0
-    other = Settings(home=tmp_path / "other")
-    shutil.copytree(settings.home / "features", other.home / "features", ignore=shutil.ignore_patterns("online"))
+    other = load(home=tmp_path / "other")
+    shutil.copytree(settings.paths.home / "features", other.home / "features", ignore=shutil.ignore_patterns("online"))
     update(other, DAY, events(("arrival", 5.5, {**UA1, "delay": 90.0}), ("clock", 6.0, {})))
     canary._reader = FeatureReader.of(other, SERVICE)  # a reader of something else than Feast reads
     result = canary.compare(columns(ROWS))
@@ -210,7 +210,7 @@ def test_the_canary_finds_a_record_that_the_two_reads_see_differently(applied, t
     worst = next(fault for fault in result.differing if fault.column == "plane_recent__last_arrdelay")
     assert (worst.keys, worst.ours, worst.feast) == (("N1",), 90.0, 31.0)
     assert look(canary, settings, telemetry) > 0
-    assert telemetry.value("weir_canary_mismatches_total", service=settings.service) > 0
+    assert telemetry.value("weir_canary_mismatches_total", service=settings.scoring.service) > 0
     canary._reader.close()
     canary.close()
 
@@ -235,7 +235,7 @@ def test_the_canary_worker_looks_until_it_is_told_to_stop(tmp_path):
     from weir.agents.features.canary import watch
     from weir.edges.features import repository as feature_repository
 
-    settings = Settings(home=tmp_path, canary_every_s=60.0)
+    settings = load(home=tmp_path, canary_every_s=60.0)
     with pytest.raises(Refused, match="weir apply"):
         watch(settings, Telemetry(), threading.Event())
     feature_repository.apply(settings)
@@ -244,8 +244,10 @@ def test_the_canary_worker_looks_until_it_is_told_to_stop(tmp_path):
     telemetry, stop = Telemetry(), threading.Event()
     stop.set()
     watch(settings, telemetry, stop)
-    assert telemetry.value("weir_canary_rows_total", service=settings.service) == settings.canary_rows + 1
-    assert telemetry.value("weir_canary_mismatches_total", service=settings.service) == 0
+    assert (
+        telemetry.value("weir_canary_rows_total", service=settings.scoring.service) == settings.features.canary_rows + 1
+    )
+    assert telemetry.value("weir_canary_mismatches_total", service=settings.scoring.service) == 0
 
 
 def test_a_training_row_sees_the_features_of_its_time_and_no_others(tmp_path):
@@ -253,7 +255,7 @@ def test_a_training_row_sees_the_features_of_its_time_and_no_others(tmp_path):
     from weir.edges.features import repository as feature_repository
     from weir.edges.features.training_frame import training_frame, write_history
 
-    settings = Settings(home=tmp_path)
+    settings = load(home=tmp_path)
     feature_repository.apply(settings)
     rows = pd.DataFrame(
         [{**ROWS[0], "event_timestamp": moment(hours)} for hours in (5.5, 1.99, 2.0, 0.99, 24 * 50, 2.0)],
@@ -283,7 +285,7 @@ def repository(tmp_path, text):
     directory.mkdir(exist_ok=True)
     shutil.copy(ROOT / "feature_repo" / "feature_store.yaml", directory)
     (directory / "definitions.py").write_text(text)
-    return Settings(home=tmp_path / "home", feature_repo_dir=directory)
+    return load(home=tmp_path / "home", feature_repo_dir=directory)
 
 
 SMALL = """
@@ -374,16 +376,16 @@ def test_a_repository_that_is_not_there_or_was_never_applied_is_refused(tmp_path
     from weir.edges.features import repository as feature_repository
 
     with pytest.raises(Refused, match="WEIR_FEATURE_REPO_DIR"):
-        feature_repository.apply(Settings(home=tmp_path, feature_repo_dir=tmp_path))
+        feature_repository.apply(load(home=tmp_path, feature_repo_dir=tmp_path))
     with pytest.raises(Refused, match="weir apply"):
-        feature_plan.load(Settings(home=tmp_path), SERVICE)
-    feature_plan.save(Settings(home=tmp_path), [ServicePlan("weir", "other", (), "f")])
+        feature_plan.load(load(home=tmp_path), SERVICE)
+    feature_plan.save(load(home=tmp_path), [ServicePlan("weir", "other", (), "f")])
     with pytest.raises(Refused, match="flight_delay_v1 is not among other"):
-        feature_plan.load(Settings(home=tmp_path), SERVICE)
+        feature_plan.load(load(home=tmp_path), SERVICE)
 
 
 def test_a_store_of_its_own_keeps_feast_from_importing_every_other_store(tmp_path):
     from weir.edges.features.feast_online_store import PackedOnlineStore
 
     assert PackedOnlineStore._versioned_read_supported is False
-    assert isinstance(open_store(Settings(home=tmp_path)), LmdbStore)
+    assert isinstance(open_store(load(home=tmp_path)), LmdbStore)

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from weir.core.errors import Unavailable
 from weir.edges.observability.health_server import HealthServer
-from weir.settings import Settings
+from weir.settings import load
 from weir.telemetry import ChunkFetched, Telemetry
 
 
@@ -23,7 +23,7 @@ def fetch(url, method="GET"):
 def test_metrics_are_served_as_prometheus_reads_them():
     telemetry = Telemetry()
     telemetry.emit(ChunkFetched(role="scorer", topic="t", records=512))
-    with HealthServer(Settings(), telemetry, ready=lambda: (True, "ready")) as server:
+    with HealthServer(load().telemetry, telemetry, ready=lambda: (True, "ready")) as server:
         status, body = fetch(f"{server.url}/metrics")
     families = {family.name: family for family in text_string_to_metric_families(body)}
     assert status == 200
@@ -33,7 +33,7 @@ def test_metrics_are_served_as_prometheus_reads_them():
 
 def test_ready_says_what_it_waits_for():
     state = {"ready": (False, "waiting for partitions")}
-    with HealthServer(Settings(), Telemetry(), ready=lambda: state["ready"]) as server:
+    with HealthServer(load().telemetry, Telemetry(), ready=lambda: state["ready"]) as server:
         assert fetch(f"{server.url}/ready") == (503, "waiting for partitions\n")
         assert fetch(f"{server.url}/live") == (200, "running\n")
         state["ready"] = (True, "4 partitions")
@@ -47,7 +47,7 @@ def test_a_check_that_fails_is_a_probe_that_failed():
     def broken():
         raise KeyError("assignment")
 
-    with HealthServer(Settings(), Telemetry(), ready=broken) as server:
+    with HealthServer(load().telemetry, Telemetry(), ready=broken) as server:
         status, body = fetch(f"{server.url}/ready")
     assert status == 503
     assert "KeyError" in body
@@ -59,4 +59,4 @@ def test_a_port_that_is_taken_is_named():
         other.listen()
         port = other.getsockname()[1]
         with pytest.raises(Unavailable, match=f"127.0.0.1:{port}.*WEIR_HTTP_PORT"):
-            HealthServer(Settings(http_port=port), Telemetry(), ready=lambda: (True, ""))
+            HealthServer(load(http_port=port).telemetry, Telemetry(), ready=lambda: (True, ""))

@@ -69,13 +69,7 @@ def test_a_stream_of_poison_stops_the_worker_and_loses_nothing(stack: Stack, tmp
 
 def test_letters_that_raise_are_told_one_by_one_however_many_they_are(stack: Stack, tmp_path: Path) -> None:
     service = fragile_service(stack, tmp_path)
-    settings = service.settings.model_copy(
-        update={
-            "bundle": str(service.bundle),
-            "dead_letter_limit": 0.0,
-            "batch_max_rows": 64,
-        }
-    )
+    settings = service.settings.having(bundle=str(service.bundle), dead_letter_limit=0.0, batch_max_rows=64)
     places = list(range(20, 180))
     verdicts = reevaluate.by_bundle(settings)(list(service.encoder.encode(poisoned(tiny.rows(200), places))))
     assert [place for place, verdict in enumerate(verdicts) if verdict.startswith("model_failed: ")] == places

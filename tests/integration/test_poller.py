@@ -35,9 +35,7 @@ Where = tuple[int, int]  # partition, offset
 @pytest.fixture(scope="module")
 def settings(stack: Stack) -> Settings:
     """A short session: the embedded broker holds a group's first join for half of it."""
-    return stack.settings.model_copy(
-        update={"session_timeout_s": 2.0, "commit_interval_s": 0.05, "chunk_max_records": 50}
-    )
+    return stack.settings.having(session_timeout_s=2.0, commit_interval_s=0.05, chunk_max_records=50)
 
 
 @dataclass
@@ -49,8 +47,8 @@ class Log:
     ends: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(PARTITIONS), 0))
 
     def __post_init__(self) -> None:
-        self._producer = Producer(self.settings, "tests")
-        admin = AdminClient(client_config(self.settings, "tests"))
+        self._producer = Producer(self.settings.kafka, "tests")
+        admin = AdminClient(client_config(self.settings.kafka, "tests"))
         admin.create_topics([NewTopic(self.topic, PARTITIONS, 1)])[self.topic].result(10)
 
     def write(self, records: int, value: bytes = b"x" * 20) -> None:
@@ -67,7 +65,7 @@ class Log:
 
     def committed(self, group: str) -> dict[int, int]:
         """Committed offset by partition; negative without one."""
-        consumer = Consumer({**client_config(self.settings, "tests"), "group.id": group})
+        consumer = Consumer({**client_config(self.settings.kafka, "tests"), "group.id": group})
         try:
             asked = [TopicPartition(self.topic, partition) for partition in range(PARTITIONS)]
             return {found.partition: found.offset for found in consumer.committed(asked, 10)}
@@ -98,7 +96,7 @@ class Member:
         self._pace_s, self._hold = pace_s, hold
         self._ready, self._stop = threading.Event(), threading.Event()
         self.poller = Poller(
-            settings,
+            settings.kafka,
             group,
             [log.topic],
             on_ready=self._ready.set,
@@ -202,7 +200,7 @@ def test_members_join_and_leave_under_load_and_nothing_is_lost_or_repeated(setti
 
 def test_a_burst_during_a_rebalance_is_neither_lost_nor_repeated(settings: Settings) -> None:
     """Large polls that end in the middle of a rebalance: records of a generation that is over are not handed out."""
-    large = settings.model_copy(update={"chunk_max_records": 4096})
+    large = settings.having(chunk_max_records=4096)
     log, group = Log(settings), new_group()
     log.write(4000)
     first = Member(large, log, group)
@@ -305,11 +303,11 @@ def test_a_drain_lets_nothing_more_begin_and_waits_for_what_has_begun(settings: 
 
 
 def test_memory_is_bounded_however_far_behind_the_consumer_is(settings: Settings) -> None:
-    bounded = settings.model_copy(update={"chunk_max_records": 4096, "inflight_max_records": 20_000})
+    bounded = settings.having(chunk_max_records=4096, inflight_max_records=20_000)
     log, group = Log(settings), new_group()
     log.write(300_000, b"x" * 200)
     process = psutil.Process(os.getpid())
-    limit = bounded.inflight_max_records + bounded.chunk_max_records
+    limit = bounded.kafka.inflight_max_records + bounded.kafka.chunk_max_records
     member = Member(bounded, log, group, hold=True)
     with closing(member):
         backlogs: list[int] = []
@@ -322,7 +320,7 @@ def test_memory_is_bounded_however_far_behind_the_consumer_is(settings: Settings
         full, since = process.memory_info().rss, time.monotonic()
         until(lambda: watch(lambda: time.monotonic() - since > 1.0), 5, "a second of a full poller")
         assert process.memory_info().rss - full < 16 * 2**20
-        assert bounded.inflight_max_records <= max(backlogs) < limit
+        assert bounded.kafka.inflight_max_records <= max(backlogs) < limit
         member.release()  # what the pause threw away is fetched again
         until(lambda: len(rows(member.acked)) >= 300_000, 60, "the whole backlog")
     assert_tiled(member.begun)
@@ -330,7 +328,7 @@ def test_memory_is_bounded_however_far_behind_the_consumer_is(settings: Settings
 
 
 def test_large_records_are_bounded_by_their_bytes(settings: Settings) -> None:
-    bounded = settings.model_copy(update={"inflight_max_kbytes": 1024, "fetch_queue_kbytes": 1024})
+    bounded = settings.having(inflight_max_kbytes=1024, fetch_queue_kbytes=1024)
     log, group = Log(settings), new_group()
     log.write(400, b"x" * 50_000)
     member = Member(bounded, log, group, hold=True)
@@ -345,9 +343,9 @@ def test_records_removed_before_they_were_read_are_not_passed_over(settings: Set
     """librdkafka's mock cluster keeps some megabytes a partition and drops the oldest, as retention does."""
     cluster = RdProducer({"test.mock.num.brokers": 1, "bootstrap.servers": "mock", "log_level": 0})
     broker = next(iter(cluster.list_topics(timeout=10).brokers.values()))
-    mocked = settings.model_copy(update={"brokers": f"{broker.host}:{broker.port}", "session_timeout_s": 6.0})
+    mocked = settings.having(brokers=f"{broker.host}:{broker.port}", session_timeout_s=6.0)
     group = new_group()
-    reader = Consumer({**client_config(mocked, "tests"), "group.id": group})
+    reader = Consumer({**client_config(mocked.kafka, "tests"), "group.id": group})
     try:
         begin = 0
         while begin <= 10:
@@ -360,7 +358,7 @@ def test_records_removed_before_they_were_read_are_not_passed_over(settings: Set
         reader.close()
     ready = threading.Event()
     poller = Poller(
-        mocked,
+        mocked.kafka,
         group,
         ["removed"],
         on_ready=ready.set,
@@ -380,17 +378,17 @@ def test_records_removed_before_they_were_read_are_not_passed_over(settings: Set
 def test_bounds_are_those_of_the_log(settings: Settings) -> None:
     """The embedded broker answers ListOffsets with the base of the last batch; only a fetch tells the end."""
     log = Log(settings)
-    assert set(bounds(settings, log.topic).values()) == {(0, 0)}
+    assert set(bounds(settings.kafka, log.topic).values()) == {(0, 0)}
     for records in (400, 4, 1200):
         log.write(records)
-        found = bounds(settings, log.topic)
+        found = bounds(settings.kafka, log.topic)
         assert {source.partition: end for source, (_, end) in found.items()} == log.ends
         assert {begin for begin, _ in found.values()} == {0}
 
 
 def test_a_missing_topic_and_an_unreachable_broker_are_named(settings: Settings) -> None:
     with pytest.raises(Unavailable, match=r"topic weir\.nowhere does not exist .*: run `weir topics create`"):
-        partitions_of(settings, "weir.nowhere")
-    nobody = settings.model_copy(update={"brokers": f"127.0.0.1:{free_port()}"})
-    with pytest.raises(Unavailable, match=rf"Kafka does not answer \({nobody.brokers}\): start the broker"):
-        partitions_of(nobody, "weir.nowhere", timeout_s=1.0)
+        partitions_of(settings.kafka, "weir.nowhere")
+    nobody = settings.having(brokers=f"127.0.0.1:{free_port()}")
+    with pytest.raises(Unavailable, match=rf"Kafka does not answer \({nobody.kafka.brokers}\): start the broker"):
+        partitions_of(nobody.kafka, "weir.nowhere", timeout_s=1.0)

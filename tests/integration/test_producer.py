@@ -21,26 +21,28 @@ from tests.ports import free_port
 
 @pytest.fixture(scope="module")
 def settings(stack: Stack) -> Settings:
-    return stack.settings.model_copy(update={"sink_budget_s": 1.5})
+    return stack.settings.having(sink_budget_s=1.5)
 
 
 @pytest.fixture(scope="module")
 def topic(settings: Settings) -> str:
     name = f"producer-{uuid4().hex[:8]}"
-    admin = AdminClient(client_config(settings, "tests"))
+    admin = AdminClient(client_config(settings.kafka, "tests"))
     admin.create_topics([NewTopic(name, 2, 1)])[name].result(10)
     return name
 
 
 @pytest.fixture
 def producer(settings: Settings):
-    made = Producer(settings, "tests")
+    made = Producer(settings.kafka, "tests")
     yield made
     made.close()
 
 
 def values_of(settings: Settings, topic: str, partition: int, count: int, first: int = 0) -> list[bytes]:
-    consumer = Consumer({**client_config(settings, "tests"), "group.id": "tests", "auto.offset.reset": "earliest"})
+    consumer = Consumer(
+        {**client_config(settings.kafka, "tests"), "group.id": "tests", "auto.offset.reset": "earliest"}
+    )
     try:
         consumer.assign([TopicPartition(topic, partition, first)])
         found: list[bytes] = []
@@ -82,7 +84,7 @@ def test_a_record_larger_than_any_is_refused_by_name(producer: Producer, topic: 
 def test_values_of_several_requests_arrive_in_order(settings: Settings, topic: str, producer: Producer) -> None:
     producer.write(topic, 0, [b"before"])
     producer.flush()
-    _, end = bounds(settings, topic)[Partition(topic, 0)]
+    _, end = bounds(settings.kafka, topic)[Partition(topic, 0)]
     sizes = [REQUEST_BYTES + 1, 10, REQUEST_BYTES // 2, REQUEST_BYTES // 2, 0, REQUEST_BYTES // 3, 1]
     values = [b"%d " % i + b"x" * size for i, size in enumerate(sizes)]
     producer.write(topic, 0, values[:3])
@@ -92,7 +94,7 @@ def test_values_of_several_requests_arrive_in_order(settings: Settings, topic: s
 
 
 def test_an_unreachable_broker_ends_the_budget(settings: Settings) -> None:
-    nobody = settings.model_copy(update={"brokers": f"127.0.0.1:{free_port()}", "sink_budget_s": 0.5})
-    producer = Producer(nobody, "tests")
-    with pytest.raises(Unavailable, match=rf"7 records were not delivered: .* \({nobody.brokers}\)"):
+    nobody = settings.having(brokers=f"127.0.0.1:{free_port()}", sink_budget_s=0.5)
+    producer = Producer(nobody.kafka, "tests")
+    with pytest.raises(Unavailable, match=rf"7 records were not delivered: .* \({nobody.kafka.brokers}\)"):
         write_all(producer, "anything", 0, [b"lost?"] * 7)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from weir.settings import Settings
+from weir.settings import load
 
 from tests.doubles import records
 from tests.waiting import until
@@ -28,14 +28,14 @@ def test_the_worker_records_each_row_once_also_when_it_is_killed(tmp_path: Path,
     from tests import bundles
 
     bundle = bundles.tiny_bundle(tmp_path)
-    settings = Settings(home=tmp_path / "home", bundles_dir=tmp_path / "bundles", commit_interval_s=5.0, **broker)
+    settings = load(home=tmp_path / "home", bundles_dir=tmp_path / "bundles", commit_interval_s=5.0, **broker)
     with Stack(settings) as stack:
         settings = stack.settings
         topics = declared(settings)
         ensure(settings, topics)
-        ids = publish(Registry(settings), settings.schemas_dir, topics)
-        migrations.apply(settings)
-        producer, client = Producer(settings, "test"), connect(settings)
+        ids = publish(Registry(settings.registry), settings.paths.schemas_dir, topics)
+        migrations.apply(settings.recording)
+        producer, client = Producer(settings.kafka, "test"), connect(settings.recording)
 
         def write(topic, record, partition, rows):
             producer.write(topic, partition, records.encode(record, rows, ids[f"{topic}-value"]))

@@ -35,10 +35,10 @@ OFFSETS = range(1000, 1000 + LETTERS // 2)  # of each of two partitions; far fro
 def world(stack: Stack) -> Iterator[tuple[Settings, Client]]:
     """A service with a topic and a database of its own, and dead letters of its first offsets."""
     name = f"redrive-{uuid4().hex[:8]}"
-    settings = stack.settings.model_copy(update={"service": name, "clickhouse_database": name.replace("-", "_")})
+    settings = stack.settings.having(service=name, clickhouse_database=name.replace("-", "_"))
     ensure(settings, declared(settings))
-    migrations.apply(settings)
-    client = connect(settings)
+    migrations.apply(settings.recording)
+    client = connect(settings.recording)
     for partition in range(2):
         rows = records.dead_letters(partition, list(OFFSETS))
         columns = {name: rows[name] for name in rows.schema.names}
@@ -52,11 +52,11 @@ def world(stack: Stack) -> Iterator[tuple[Settings, Client]]:
         )
         put(client, "dead_letters", changed)
     yield settings, client
-    connect(settings, database="").command(f"DROP DATABASE {settings.clickhouse_database}")
+    connect(settings.recording, database="").command(f"DROP DATABASE {settings.recording.clickhouse_database}")
 
 
 def open_letters(client: Client, settings: Settings) -> list[Letter]:
-    return dead_letters.letters(client, Selection(service=settings.service, open=True))
+    return dead_letters.letters(client, Selection(service=settings.scoring.service, open=True))
 
 
 def resends(letters: list[Letter]) -> list[Resend]:
@@ -65,19 +65,19 @@ def resends(letters: list[Letter]) -> list[Resend]:
 
 def copies(settings: Settings) -> dict[str, int]:
     """How often each letter is in the log, from its beginning."""
-    topic = requests_topic(settings.service)
+    topic = requests_topic(settings.scoring.service)
     every = [
         Announced("", Partition(topic, partition), offset, None, None, "none", 0)
         for partition in range(2)
         for offset in OFFSETS
     ]
-    return {name: len(offsets) for name, offsets in find(settings, every).items()}
+    return {name: len(offsets) for name, offsets in find(settings.kafka, every).items()}
 
 
 def assert_each_once(client: Client, settings: Settings) -> None:
     assert set(copies(settings).values()) == {1}
     assert len(copies(settings)) == LETTERS
-    noted = dead_letters.redrives(client, settings.service)
+    noted = dead_letters.redrives(client, settings.scoring.service)
     assert [(redriven.state, redriven.copies) for redriven in noted] == [("waiting", 1)] * LETTERS
     assert len({(redriven.source_partition, redriven.redriven_offset) for redriven in noted}) == LETTERS
     assert open_letters(client, settings) == []
@@ -92,7 +92,7 @@ def test_a_letter_is_sent_once_however_often_it_is_redriven(world: tuple[Setting
     again = redrive.redrive(client, settings, chosen)
     assert (again.batch, again.sent, again.taken, again.finished) == (0, 0, LETTERS, 0)
     assert_each_once(client, settings)
-    (group,) = dead_letters.summary(client, Selection(service=settings.service))
+    (group,) = dead_letters.summary(client, Selection(service=settings.scoring.service))
     assert (group.letters, group.open) == (LETTERS, 0)
 
 
@@ -102,11 +102,11 @@ def test_a_sender_may_die_anywhere_and_any_number_of_times(world: tuple[Settings
     for _ in range(6):  # each of them dies: after announcing, or part of the way through
         latest = redrive.latest(client, settings)
         left = redrive.left(client, settings)
-        found = find(settings, left)
+        found = find(settings.kafka, left)
         unsent = [row for row in left if row.id not in found]
         chosen = resends(chance.sample(open_letters(client, settings), k=min(3, len(open_letters(client, settings)))))
         _, rows = redrive.announce(client, settings, latest, unsent, chosen)
-        send(settings, rows[: chance.randrange(len(rows) + 1)])
+        send(settings.kafka, rows[: chance.randrange(len(rows) + 1)])
         aged(client)
     done = redrive.redrive(client, settings, resends(open_letters(client, settings)))
     assert done.finished + done.sent == LETTERS
@@ -125,11 +125,11 @@ def test_a_sender_that_may_still_be_at_work_is_not_overtaken(world: tuple[Settin
 def test_who_might_be_overtaken_does_not_send(world: tuple[Settings, Client]) -> None:
     settings, client = world
     chosen = resends(open_letters(client, settings))
-    hasty = settings.model_copy(update={"redrive_settle_s": 2 * settings.sink_budget_s - 1})
-    with pytest.raises(Refused, match=f"set WEIR_REDRIVE_SETTLE_S to {2 * settings.sink_budget_s:g} or more"):
+    hasty = settings.having(redrive_settle_s=2 * settings.kafka.sink_budget_s - 1)
+    with pytest.raises(Refused, match=f"set WEIR_REDRIVE_SETTLE_S to {2 * settings.kafka.sink_budget_s:g} or more"):
         redrive.redrive(client, hasty, chosen)
     assert redrive.latest(client, settings) == 0
-    late = settings.model_copy(update={"redrive_settle_s": 0.0, "sink_budget_s": 0.0})  # no announcement is as quick
+    late = settings.having(redrive_settle_s=0.0, sink_budget_s=0.0)  # no announcement is as quick
     with pytest.raises(Unavailable, match=r"batch 1 was announced too slowly to be sent .*: run it again"):
         redrive.redrive(client, late, chosen)
     assert copies(settings) == {}
@@ -140,15 +140,15 @@ def test_who_might_be_overtaken_does_not_send(world: tuple[Settings, Client]) ->
 
 def test_what_the_broker_does_not_take_is_told_and_the_rest_is_found(world: tuple[Settings, Client]) -> None:
     settings, _ = world
-    source = Partition(requests_topic(settings.service), 0)
+    source = Partition(requests_topic(settings.scoring.service), 0)
     values = {1: b"small", 2: b"x" * (9 * 1024 * 1024), 3: b"not tried"}
     rows = [Announced("", source, offset, None, value, "none", 0) for offset, value in values.items()]
     with pytest.raises(Unavailable, match=r"redriven records were not delivered: .*too large.*run it again"):
-        send(settings, rows)
-    assert f"{source.topic}/0/3" not in find(settings, rows)
+        send(settings.kafka, rows)
+    assert f"{source.topic}/0/3" not in find(settings.kafka, rows)
     elsewhere = Announced("", Partition(source.topic, 99), 1, None, b"", "none", 0)
     with pytest.raises(Unavailable, match="a topic or partition does not exist: 1 redriven records"):
-        send(settings, [elsewhere])
+        send(settings.kafka, [elsewhere])
 
 
 def test_two_commands_at_once_send_each_letter_once(world: tuple[Settings, Client]) -> None:
@@ -157,7 +157,7 @@ def test_two_commands_at_once_send_each_letter_once(world: tuple[Settings, Clien
 
     def command(part: list[Resend]) -> int:
         try:
-            return redrive.redrive(connect(settings), settings, part).sent
+            return redrive.redrive(connect(settings.recording), settings, part).sent
         except WeirError:  # the other one's turn: to be run again
             return 0
 

@@ -183,7 +183,7 @@ def test_a_worker_that_cannot_start_says_why_in_one_line(stack: Stack, service: 
 def test_whatever_is_missing_is_named_with_a_remedy(stack: Stack, service: Service, tmp_path: Path) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     other, topicless = Service(stack, tmp_path / "other"), f"tiny-{uuid4().hex[:6]}"
-    Registry(service.settings).register(
+    Registry(service.settings.registry).register(
         subject_of(requests_topic(topicless)), request_contract.build(topicless, SIGNATURE)
     )
     cases: list[tuple[dict[str, object], str]] = [
@@ -197,10 +197,10 @@ def test_whatever_is_missing_is_named_with_a_remedy(stack: Stack, service: Servi
         ({"bundle": "absent"}, "there is no bundle absent .*: name a folder that `weir bundle build` wrote"),
         ({"service": other.name}, f"bundle tiny-logistic 1 is for service {service.name}, not {other.name} .*: name"),
     ]
-    given = service.settings.model_copy(update={"bundle": str(service.bundle)})
+    given = service.settings.having(bundle=str(service.bundle))
     for changes, message in cases:
         with pytest.raises(WeirError, match=message):
-            open_parts(given.model_copy(update=changes), Telemetry())
+            open_parts(given.having(**changes), Telemetry())
 
 
 def test_a_worker_that_is_told_to_end_before_it_has_joined_ends_in_order(service: Service) -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from weir.edges.observability import spans
-from weir.settings import Settings
+from weir.settings import load
 
 
 def parent(number, flags="01"):
@@ -49,7 +49,7 @@ def received(bodies):
 
 def test_a_batch_is_one_span_with_bounded_links_to_sampled_requests(collector):
     endpoint, bodies = collector
-    out = spans.connect(Settings(traces_endpoint=endpoint), "scorer")
+    out = spans.connect(load(traces_endpoint=endpoint), "scorer")
     parents = [parent(i + 1) for i in range(300)] + [None, "nonsense", parent(999, "00")]
     out.record(spans.Span("score", 1_000, 3_000, pa.array(parents[::-1], pa.string()), {"weir.rows": 303}))
     out.record(spans.Span("score", 4_000, 5_000, None, {}))

@@ -10,7 +10,7 @@ from weir.cli.topics import cli
 from weir.core.errors import Refused, Unavailable
 from weir.edges.kafka import topics
 from weir.edges.schemas.registry import Registry
-from weir.settings import Settings
+from weir.settings import load
 
 from tests.ports import free_port
 
@@ -58,20 +58,20 @@ def test_a_topic_that_is_not_made_says_why(code, error, says):
     answer: Future[None] = Future()
     answer.set_exception(KafkaException(KafkaError(code, "not yours")))
     with pytest.raises(error, match=says):
-        topics._made(Settings(), "x", answer)
+        topics._made(load(), "x", answer)
 
 
 def test_a_topic_that_somebody_else_made_meanwhile_is_no_fault():
     answer: Future[None] = Future()
     answer.set_exception(KafkaException(KafkaError(KafkaError.TOPIC_ALREADY_EXISTS)))
-    assert topics._made(Settings(), "x", answer) is False
+    assert topics._made(load(), "x", answer) is False
 
 
 @pytest.mark.parametrize("ask", [topics.ensure, topics.check])
 def test_a_broker_that_is_not_there_is_unavailable(ask, monkeypatch):
     monkeypatch.setattr(topics, "REACH_S", 1.0)
     with pytest.raises(Unavailable, match=f"Kafka does not answer .{NOWHERE}.: start the broker or set WEIR_BROKERS"):
-        ask(Settings(brokers=NOWHERE))
+        ask(load(brokers=NOWHERE))
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_create_then_check_then_again(weir, stack):
     again = weir("create")
     assert again.exit_code == 0
     assert " created" not in again.output
-    registry = Registry(stack.settings)
+    registry = Registry(stack.settings.registry)
     assert all(str(registry.contract(topic.subject).schema_id) in again.output for topic in declared)
 
 
@@ -110,5 +110,5 @@ def test_list_asks_nobody(monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     result = CliRunner().invoke(cli, ["list"])
     assert result.exit_code == 0, result.output
-    for topic in topics.declared(Settings()):
+    for topic in topics.declared(load()):
         assert topic.name in result.output

@@ -19,7 +19,7 @@ from weir.demo.signature import FEATURE_SERVICE, SIGNATURE
 from weir.edges.bundles import store as bundle_store
 from weir.edges.features import plan as feature_plan
 from weir.edges.features import repository as feature_repository
-from weir.settings import Settings
+from weir.settings import Settings, load
 
 DAYS = 24  # long enough for the widest window, 21 days, to lose its first events
 
@@ -27,7 +27,7 @@ DAYS = 24  # long enough for the widest window, 21 days, to lose its first event
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     home = tmp_path_factory.mktemp("training")
-    return Settings(home=home, bundles_dir=home / "bundles")
+    return load(home=home, bundles_dir=home / "bundles")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from weir.demo.signature import FEATURE_SERVICE, SERVICE, SIGNATURE
 from weir.edges.features import plan as feature_plan
-from weir.settings import Settings
+from weir.settings import load
 
 from tests.bundles import tiny_bundle
 from tests.integration.test_leash import gone
@@ -38,7 +38,7 @@ def home(tmp_path_factory):
     with weir(home, "apply") as applied:
         said = applied.communicate(timeout=120)[0]
     assert applied.returncode == 0, said
-    plan = feature_plan.load(Settings(home=home), FEATURE_SERVICE)
+    plan = feature_plan.load(load(home=home), FEATURE_SERVICE)
     tiny_bundle(home, SIGNATURE, service=SERVICE, feature_service=FEATURE_SERVICE, feature_fingerprint=plan.fingerprint)
     return home
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
 from weir.edges.kafka.client import client_config
-from weir.settings import Settings
+from weir.settings import Settings, load
 
 from tests.kafka_cluster import Cluster
 
@@ -104,9 +104,7 @@ class Secured:
 
     def settings(self, settings: Settings, user: str) -> Settings:
         """`settings` with the secured listener as the broker, for that user."""
-        return settings.model_copy(
-            update=_client(self.authority, self.client, user) | {"brokers": self.cluster.brokers}
-        )
+        return settings.having(**_client(self.authority, self.client, user) | {"brokers": self.cluster.brokers})
 
 
 def _client(authority: Authority, files: tuple[Path, Path], user: str) -> dict[str, object]:
@@ -145,7 +143,7 @@ def secured(folder: Path, users: tuple[str, ...]) -> Iterator[Secured]:
         "super.users": f"User:{ADMIN};User:ANONYMOUS",  # the latter: the nodes among themselves
     }
     scram = [f"--add-scram={MECHANISM}=[name={user},password={password_of(user)}]" for user in (ADMIN, *users)]
-    admin = client_config(Settings(**_client(authority, client, ADMIN)), "tests")
+    admin = client_config(load(**_client(authority, client, ADMIN)).kafka, "tests")
     with Cluster(
         folder, 1, properties=properties, client_protocol="SASL_SSL", format_options=tuple(scram), admin=admin
     ) as cluster:

@@ -7,7 +7,7 @@ from pathlib import Path
 from weir.edges.kafka.admin import bounds
 from weir.edges.kafka.producer import Producer
 from weir.edges.kafka.topics import declared, ensure
-from weir.settings import Settings
+from weir.settings import Settings, load
 
 from tests.integration.test_leash import gone
 from tests.kafka_cluster import Cluster
@@ -17,7 +17,7 @@ TOPIC = "weir.predictions"
 
 
 def write(settings: Settings, records: int) -> None:
-    producer = Producer(settings, "tests")
+    producer = Producer(settings.kafka, "tests")
     for partition in range(4):
         producer.write(TOPIC, partition, [b"x" * 100] * (records // 4))
     producer.flush()
@@ -25,7 +25,7 @@ def write(settings: Settings, records: int) -> None:
 
 def test_what_is_acknowledged_survives_nodes_that_are_killed_stopped_and_started(tmp_path: Path) -> None:
     with Cluster(tmp_path) as cluster:
-        settings = cluster.settings(Settings(home=tmp_path))
+        settings = cluster.settings(load(home=tmp_path))
         ensure(settings, declared(settings))
         assert set(cluster.in_sync(TOPIC)[0]) == {1, 2, 3}
         write(settings, 4000)
@@ -39,7 +39,7 @@ def test_what_is_acknowledged_survives_nodes_that_are_killed_stopped_and_started
         cluster.stop(other)
         write(settings, 4000)
         until(lambda: other not in cluster.leaders(TOPIC).values(), 30, "new leaders")
-        assert {end for _, end in bounds(settings, TOPIC).values()} == {3000}
+        assert {end for _, end in bounds(settings.kafka, TOPIC).values()} == {3000}
         assert len(cluster.running) == 2
         pids = [cluster.pid(node) for node in cluster.running]
     assert gone(*pids)

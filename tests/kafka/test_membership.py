@@ -31,7 +31,7 @@ def on_kafka(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         other = cluster.stack(stack)
         topics = declared(other.settings)
         ensure(other.settings, topics)
-        publish(Registry(other.settings), other.settings.schemas_dir, topics)
+        publish(Registry(other.settings.registry), other.settings.paths.schemas_dir, topics)
         yield other
 
 

@@ -32,7 +32,7 @@ from weir.edges.kafka.poller import Poller
 from weir.edges.kafka.producer import Producer
 from weir.edges.kafka.redrive_log import Announced, send
 from weir.edges.schemas.registry import Registry, publish
-from weir.settings import Settings
+from weir.settings import Settings, load
 
 from tests.kafka.secured import ADMIN, KEY_PASSWORD, Authority, Secured, secured
 from tests.service_under_test import Service
@@ -61,8 +61,8 @@ def secured_stack(stack: Stack, listener: Secured) -> Stack:
     declared = topics.declared(setup)
     assert set(topics.ensure(setup, declared)) == {topic.name for topic in declared}
     assert not any(found.faults for found in topics.check(setup, declared))
-    publish(Registry(setup), setup.schemas_dir, declared)
-    migrations.apply(setup)
+    publish(Registry(setup.registry), setup.schemas_dir, declared)
+    migrations.apply(setup.recording)
     return other
 
 
@@ -90,7 +90,7 @@ def of_role(settings: Settings, role: str) -> list[Right]:
 def without(settings: Settings, right: Right) -> Iterator[None]:
     """Take one right away, and give it back."""
     binding = right.binding
-    admin = AdminClient(client_config(settings, "tests"))
+    admin = AdminClient(client_config(settings.kafka, "tests"))
     exactly = AclBindingFilter(
         binding.restype,
         binding.name,
@@ -193,10 +193,10 @@ def test_a_recorder_works_with_the_rights_of_its_role_and_says_which_one_it_lack
     listener: Secured, service: Service
 ) -> None:
     database = f"secured_{uuid4().hex[:8]}"
-    with connect(service.settings, database="") as admin:
+    with connect(service.settings.recording, database="") as admin:
         admin.command(f"CREATE DATABASE {database}")
-    settings = service.settings.model_copy(update={"clickhouse_database": database})
-    migrations.apply(settings)
+    settings = service.settings.having(clickhouse_database=database)
+    migrations.apply(settings.recording)
     variables = {"clickhouse_database": database, "bundle": service.bundle, "session_timeout_s": 3}
     variables |= as_user(listener, settings, "weir-recorder")
     environment = {f"WEIR_{name.upper()}": str(value) for name, value in variables.items()}
@@ -211,7 +211,7 @@ def test_a_recorder_works_with_the_rights_of_its_role_and_says_which_one_it_lack
             assert_refused(child.log_tail(), right)
             service.stack.forget(child)
     child = recorder()
-    with connect(settings) as client:
+    with connect(settings.recording) as client:
         count = "SELECT count(), uniqExact(prediction_id) FROM predictions"
         wanted = (len(service.look().predictions),) * 2
         until(lambda: client.query(count).first_row == wanted, READY_S, "every prediction in ClickHouse, once")
@@ -243,18 +243,18 @@ def refused(request: pytest.FixtureRequest, listener: Secured, stranger: Authori
         name: value.format(stranger=stranger.folder) if isinstance(value, str) else value
         for name, value in changes.items()
     }
-    return listener.settings(Settings(), "weir-scorer").model_copy(update=filled), says
+    return listener.settings(load(), "weir-scorer").having(**filled), says
 
 
 def test_who_is_turned_away_hears_why_from_the_first_question(refused: tuple[Settings, str]) -> None:
     settings, says = refused
     with pytest.raises(Unavailable, match=says):
-        partitions_of(settings, "weir.predictions", timeout_s=LONG_S)
+        partitions_of(settings.kafka, "weir.predictions", timeout_s=LONG_S)
 
 
 def test_who_is_turned_away_hears_why_from_a_write(refused: tuple[Settings, str]) -> None:
     settings, says = refused
-    producer = Producer(settings.model_copy(update={"sink_budget_s": LONG_S}), "tests")
+    producer = Producer(settings.having(sink_budget_s=LONG_S).kafka, "tests")
     producer.write("weir.predictions", 0, [b"value"])
     with pytest.raises(Unavailable, match=says):
         producer.flush()
@@ -267,20 +267,20 @@ def announced(topic: str) -> list[Announced]:
 def test_who_is_turned_away_hears_why_from_a_redrive(refused: tuple[Settings, str]) -> None:
     settings, says = refused
     with pytest.raises(Unavailable, match=says):
-        send(settings.model_copy(update={"sink_budget_s": LONG_S}), announced("weir.predictions"))
+        send(settings.having(sink_budget_s=LONG_S).kafka, announced("weir.predictions"))
 
 
 def test_who_may_not_write_requests_hears_so_from_a_redrive(listener: Secured, service: Service) -> None:
     settings = listener.settings(service.settings, "weir-scorer")
     with pytest.raises(Unavailable, match=r"Kafka refuses access: 3 redriven records .*Topic authorization failed"):
-        send(settings, announced(requests_topic(service.name)))
+        send(settings.kafka, announced(requests_topic(service.name)))
 
 
 def test_who_is_turned_away_hears_why_from_the_group(refused: tuple[Settings, str]) -> None:
     settings, says = refused
     ready = threading.Event()
     poller = Poller(
-        settings,
+        settings.kafka,
         "weir-scorer-x",
         ["weir.predictions"],
         on_ready=ready.set,
@@ -305,9 +305,9 @@ def test_a_worker_with_a_wrong_password_says_so_in_one_line(service: Service) ->
 
 
 def test_a_file_that_is_not_there_is_named(listener: Secured) -> None:
-    settings = listener.settings(Settings(), "weir-scorer").model_copy(update={"kafka_ssl_ca_file": "/nowhere/ca.pem"})
+    settings = listener.settings(load(), "weir-scorer").having(kafka_ssl_ca_file="/nowhere/ca.pem")
     with pytest.raises(Refused, match=r"librdkafka cannot use the Kafka settings: .*ssl\.ca\.location failed"):
-        partitions_of(settings, "weir.predictions")
+        partitions_of(settings.kafka, "weir.predictions")
 
 
 def assert_refused(log: str, right: Right) -> None:

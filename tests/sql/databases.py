@@ -21,10 +21,10 @@ def database(stack: Stack) -> Iterator[Settings]:
     from weir.edges.clickhouse.client import connect
 
     name = f"test_{uuid.uuid4().hex[:12]}"
-    settings = stack.settings.model_copy(update={"clickhouse_database": name})
-    migrations.apply(settings)
+    settings = stack.settings.having(clickhouse_database=name)
+    migrations.apply(settings.recording)
     yield settings
-    connect(settings, database="").command("DROP DATABASE {name:Identifier}", parameters={"name": name})
+    connect(settings.recording, database="").command("DROP DATABASE {name:Identifier}", parameters={"name": name})
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def client(database: Settings) -> Client:
     """A client of that database."""
     from weir.edges.clickhouse.client import connect
 
-    return connect(database)
+    return connect(database.recording)
 
 
 def aged(client: Client) -> None:

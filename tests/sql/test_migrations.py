@@ -9,10 +9,10 @@ from weir.edges.clickhouse.client import connect
 
 
 def test_every_migration_runs_once(database):
-    again = migrations.apply(database)
+    again = migrations.apply(database.recording)
     assert again.applied == ()
     assert [migration.number for migration in again.present] == [migration.number for migration in migrations.read()]
-    tables = {name for (name,) in connect(database).query("SHOW TABLES").result_rows}
+    tables = {name for (name,) in connect(database.recording).query("SHOW TABLES").result_rows}
     assert {"predictions", "outcomes", "dead_letters", "ledger", "recorder_blocks", "migrations"} <= tables
 
 
@@ -27,14 +27,14 @@ def test_every_table_of_records_keeps_tokens(client):
 def test_a_migration_changed_after_it_ran_is_refused(database):
     first, *rest = migrations.read()
     with pytest.raises(Refused, match="0001_records was changed after it had been applied"):
-        migrations.apply(database, [dataclasses.replace(first, sha256="0" * 64), *rest])
+        migrations.apply(database.recording, [dataclasses.replace(first, sha256="0" * 64), *rest])
 
 
 def test_a_database_of_a_newer_version_is_refused(database):
     newer = migrations.Migration(len(migrations.read()) + 1, "future", "f" * 64, ("SELECT 1",))
-    migrations.apply(database, [*migrations.read(), newer])
+    migrations.apply(database.recording, [*migrations.read(), newer])
     with pytest.raises(Refused, match="upgrade Weir"):
-        migrations.apply(database)
+        migrations.apply(database.recording)
 
 
 def test_a_migration_that_failed_half_way_runs_again_from_its_start(database):
@@ -42,9 +42,9 @@ def test_a_migration_that_failed_half_way_runs_again_from_its_start(database):
     statements = ("CREATE TABLE IF NOT EXISTS half (x UInt8) ENGINE = MergeTree ORDER BY x", "SELECT nonsense")
     half = migrations.Migration(number, "half", "a" * 64, statements)
     with pytest.raises(Refused, match="nonsense"):
-        migrations.apply(database, [*migrations.read(), half])
+        migrations.apply(database.recording, [*migrations.read(), half])
     repaired = dataclasses.replace(half, statements=statements[:1])
-    assert migrations.apply(database, [*migrations.read(), repaired]).applied == (repaired,)
+    assert migrations.apply(database.recording, [*migrations.read(), repaired]).applied == (repaired,)
 
 
 @pytest.mark.parametrize(
@@ -69,4 +69,4 @@ def test_statements_are_split_at_lines_that_hold_only_a_semicolon(tmp_path):
 
 def test_a_missing_database_says_what_to_do(stack):
     with pytest.raises(Refused, match="run `weir migrate`"):
-        connect(stack.settings, database="nowhere").query("SELECT 1")
+        connect(stack.settings.recording, database="nowhere").query("SELECT 1")

@@ -12,9 +12,9 @@ from weir.core.errors import Refused
 from weir.edges.kafka.acls import rights
 from weir.edges.kafka.topics import declared
 from weir.edges.schemas import folder as schema_folder
-from weir.settings import Settings
+from weir.settings import load
 
-SETTINGS = Settings(service="one")  # beside the service of the folder schemas/
+SETTINGS = load(service="one")  # beside the service of the folder schemas/
 
 
 def of_role(role, principals=None):
@@ -76,7 +76,7 @@ def test_the_command_shows_calls_of_kafkas_own_tool():
     shown = CliRunner().invoke(cli, ["acls", "--commands", "--principal", "applications=User:CN=shop"])
     assert shown.exit_code == 0, shown.output
     lines = shown.output.splitlines()
-    assert len(lines) == len(rights(Settings()))
+    assert len(lines) == len(rights(load()))
     assert all(
         re.match(r"kafka-acls\.sh --bootstrap-server \S+ --add --allow-principal \S+ --operation ", line)
         for line in lines

@@ -18,7 +18,7 @@ from weir.cli.bundle import cli
 from weir.core.errors import Refused
 from weir.edges.bundles import spec as bundle_spec
 from weir.edges.bundles import store as bundle_store
-from weir.settings import Settings
+from weir.settings import load
 
 from tests.bundles import SIGNATURE, tiny_bundle
 
@@ -119,4 +119,4 @@ def test_a_wrong_specification_is_refused(spec: Spec, tmp_path: Path, changes: d
     (tmp_path / "fake.onnx").write_bytes(pickle.dumps({"weights": [1.0]}))
     (tmp_path / "fake.txt").write_text("not a model")
     with pytest.raises(Refused, match=says):
-        bundle_spec.build(spec(**changes), Settings(home=tmp_path, bundles_dir=tmp_path / "bundles"))
+        bundle_spec.build(spec(**changes), load(home=tmp_path, bundles_dir=tmp_path / "bundles"))

@@ -16,7 +16,7 @@ from weir.core.errors import Refused
 from weir.core.features import ServicePlan, ViewPlan
 from weir.edges.bundles import store
 from weir.edges.bundles import writer as bundle_writer
-from weir.settings import Settings
+from weir.settings import Settings, load
 
 from tests.bundles import SIGNATURE, WITH_FEATURES, expected, graph, tiny_bundle, weights_of
 
@@ -33,7 +33,7 @@ PLAN = ServicePlan(
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(bundles_dir=tmp_path / "bundles", home=tmp_path)
+    return load(bundles_dir=tmp_path / "bundles", home=tmp_path)
 
 
 def rename_to_digest(folder: Path) -> Path:

@@ -4,7 +4,7 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from weir.core.errors import Refused, Unavailable
 from weir.edges.clickhouse.client import answering, connect, patiently
-from weir.settings import Settings
+from weir.settings import load
 
 WHERE = "http://ch:8123"
 
@@ -54,7 +54,7 @@ def test_defects_of_ours_are_not_dressed_up():
 @pytest.mark.parametrize("url", ["clickhouse:9000", "tcp://ch:9000", "http://"])
 def test_an_address_of_another_kind_is_refused(url):
     with pytest.raises(Refused, match="HTTP interface"):
-        connect(Settings(clickhouse_url=url))
+        connect(load(clickhouse_url=url).recording)
 
 
 def failing(times, error):

@@ -12,7 +12,7 @@ from weir.core.signature import Dtype, Source
 from weir.demo import check, data, source
 from weir.demo.flights import HOUR_MS, WEATHER, Flights
 from weir.demo.signature import SIGNATURE
-from weir.settings import Settings
+from weir.settings import load
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def flights(home: Path) -> Flights:
-    return data.load(Settings(home=home))
+    return data.load(load(home=home))
 
 
 def ms(table: pa.Table, column: str) -> np.ndarray:
@@ -99,7 +99,7 @@ def test_every_request_input_and_join_key_is_there(flights: Flights) -> None:
 
 def test_a_second_run_reads_the_cache(flights: Flights, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(source, "folder", lambda: pytest.fail("the cache was not used"))
-    again = data.load(Settings(home=home))
+    again = data.load(load(home=home))
     assert again.requests.drop_columns("label").equals(flights.requests.drop_columns("label"))  # NaN equals nothing
     assert again.events.schema.equals(flights.events.schema)
 

@@ -42,7 +42,7 @@ def list_letters(
     from weir.edges.clickhouse.client import connect
     from weir.settings import load
 
-    groups = dead_letters.summary(connect(load()), _selection(service, reason, since, until))
+    groups = dead_letters.summary(connect(load().recording), _selection(service, reason, since, until))
     if as_json:
         fields = [{name: getattr(group, name) for name in group.__slots__} for group in groups]
         typer.echo(json.dumps(fields, default=_plain, indent=1))
@@ -73,7 +73,7 @@ def show(
     from weir.settings import load
 
     settings = load()
-    client = connect(settings)
+    client = connect(settings.recording)
     found = _named(client, letter)
     shown = _described(settings, found)
     redriven = next(iter(dead_letters.redrives(client, ids=[found.id])), None)
@@ -115,10 +115,10 @@ def redrive(
     from weir.settings import load
 
     settings = load()
-    settings = settings.model_copy(update={"service": service or settings.service, "bundle": bundle or settings.bundle})
-    client = connect(settings)
+    settings = settings.having(service=service or settings.scoring.service, bundle=bundle or settings.scoring.bundle)
+    client = connect(settings.recording)
     chosen = dead_letters.letters(
-        client, _selection(settings.service, reason, since, until, ids=letter or (), open=True, limit=limit)
+        client, _selection(settings.scoring.service, reason, since, until, ids=letter or (), open=True, limit=limit)
     )
     resends, verdicts = repairing.prepared(settings, chosen, patch or [], repairs)
     sent = [resend for resend, verdict in zip(resends, verdicts, strict=True) if force or not verdict]
@@ -197,7 +197,7 @@ def _fields(settings: Settings, letter: Letter) -> tuple[dict[str, Any] | None, 
     if letter.service and topic != requests_topic(letter.service):
         return None, f"{topic} is not the requests topic of {letter.service}"
     try:
-        registry = Registry(settings)
+        registry = Registry(settings.registry)
         decoder = Decoder(registry.contract(subject_of(topic)), registry.schema_text)
         fields = fields_of(decoder, letter.value)
     except WeirError as error:  # the letter is shown all the same, and says what is lacking

@@ -43,9 +43,11 @@ def ledger(
     from weir.settings import load
 
     settings = load()
-    client = connect(settings)
-    bounds = admin.bounds(settings, f"weir.requests.{service or settings.service}") if against_log else None
-    report = ledger_edge.read_settled(client, service, bounds, settle_s=settings.ledger_settle_s)
+    client = connect(settings.recording)
+    bounds = (
+        admin.bounds(settings.kafka, f"weir.requests.{service or settings.scoring.service}") if against_log else None
+    )
+    report = ledger_edge.read_settled(client, service, bounds, settle_s=settings.recording.ledger_settle_s)
     redriven = dead_letters.redrive_states(client, service)
     repeated = sum(group.repeated for group in redriven)
     Console().print(render(report, repeated))

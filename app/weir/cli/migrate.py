@@ -13,8 +13,8 @@ def migrate() -> None:
     from weir.edges.clickhouse import migrations  # a worker never loads the commands' imports
 
     settings = load()
-    done = migrations.apply(settings)
-    title = f"migrations of {settings.clickhouse_database} at {settings.clickhouse_url}"
+    done = migrations.apply(settings.recording)
+    title = f"migrations of {settings.recording.clickhouse_database} at {settings.recording.clickhouse_url}"
     table = Table(title=title, title_justify="left")
     for heading in ("number", "name", "statements", "state"):
         table.add_column(heading, justify="right" if heading in ("number", "statements") else "left")

@@ -44,8 +44,8 @@ def create(
 
     settings, console = load(), Console()
     topics = declared(settings)
-    registry = Registry(settings)
-    ids = publish(registry, settings.schemas_dir, topics)  # first: a topic without a contract is of no use
+    registry = Registry(settings.registry)
+    ids = publish(registry, settings.paths.schemas_dir, topics)  # first: a topic without a contract is of no use
     registry.close()
     created = ensure(settings, topics, replication)
     table = Table("topic", "state", "schema id")
@@ -94,7 +94,7 @@ def acls(
     if as_json:
         typer.echo(json.dumps([asdict(right) | {"given": right in given} for right in wanted], indent=2))
     elif commands:
-        typer.echo("\n".join(right.command(settings.brokers) for right in wanted))
+        typer.echo("\n".join(right.command(settings.kafka.brokers) for right in wanted))
     else:
         table, may = Table("role", "principal", "on", "may", *(["given"] if apply else [])), defaultdict(list)
         for right in wanted:

@@ -66,14 +66,14 @@ def _bundle(asked: str, settings: Settings) -> Path:
     from weir.edges.bundles.store import find
     from weir.operations.local import latest_bundle
 
-    named = asked or settings.bundle
+    named = asked or settings.scoring.bundle
     if named:
         return find(named, settings)
     newest = latest_bundle(settings)
     if newest is None:
         raise Unavailable(
             "there is no model bundle to serve",
-            where=str(settings.bundles_dir),
+            where=str(settings.paths.bundles_dir),
             remedy="run `weir demo --flights 1000` once (it trains one), or name one with --bundle",
         )
     return newest.resolve()
@@ -85,7 +85,7 @@ def _apply_features(stack: Stack, say: Callable[[str], None]) -> None:
     from weir.edges.features import plan as feature_plan
 
     plan = feature_plan.path(stack.settings)
-    repository = stack.settings.feature_repo_dir
+    repository = stack.settings.paths.feature_repo_dir
     sources = (path for path in repository.rglob("*") if path.suffix in (".py", ".yaml"))
     if plan.exists() and plan.stat().st_mtime > max((path.stat().st_mtime for path in sources), default=0.0):
         return
@@ -113,13 +113,15 @@ def _show(console: Console, stack: Stack, workers: Workers, bundle: Path) -> Non
     """Where everything is, and commands to copy: those without borders, so that a terminal gives them back whole."""
     settings = stack.settings
     table = Table(title="Weir is up; Ctrl-C stops everything", title_justify="left", show_header=False)
-    table.add_row("Kafka", settings.brokers)
-    table.add_row("Schema Registry", settings.registry_url)
-    table.add_row("ClickHouse", f"{settings.clickhouse_url}, database {settings.clickhouse_database}")
+    table.add_row("Kafka", settings.kafka.brokers)
+    table.add_row("Schema Registry", settings.registry.registry_url)
+    table.add_row(
+        "ClickHouse", f"{settings.recording.clickhouse_url}, database {settings.recording.clickhouse_database}"
+    )
     table.add_row("bundle", str(bundle))
     for role, page in workers.pages.items():
         table.add_row(role, f"{page}/metrics")
-    table.add_row("logs", str(settings.home / "logs"))
+    table.add_row("logs", str(settings.paths.home / "logs"))
     console.print(table)
     for title, command in commands(settings):
         console.print(f"\n# {title}", style="bold", markup=False, highlight=False)
@@ -128,18 +130,22 @@ def _show(console: Console, stack: Stack, workers: Workers, bundle: Path) -> Non
 
 def commands(settings: Settings) -> list[tuple[str, str]]:
     """Title and shell command of what a new user would try, with this stack's addresses; each runs as it stands."""
-    topic = f"weir.requests.{settings.service}"
-    example = settings.schemas_dir / f"requests.{settings.service}" / "examples" / "good" / "whole.json"
+    topic = f"weir.requests.{settings.scoring.service}"
+    example = settings.paths.schemas_dir / f"requests.{settings.scoring.service}" / "examples" / "good" / "whole.json"
     query = "SELECT request_id, score, decision, version, scored_at FROM predictions ORDER BY scored_at DESC LIMIT 5"
-    login = ' -u "default:$WEIR_CLICKHOUSE_PASSWORD"' if settings.clickhouse_password.get_secret_value() else ""
-    clickhouse = f"curl -s{login} '{settings.clickhouse_url}/?database={settings.clickhouse_database}'"
+    login = (
+        ' -u "default:$WEIR_CLICKHOUSE_PASSWORD"' if settings.recording.clickhouse_password.get_secret_value() else ""
+    )
+    clickhouse = (
+        f"curl -s{login} '{settings.recording.clickhouse_url}/?database={settings.recording.clickhouse_database}'"
+    )
     return [
         (
             "produce a request, here with the Python client",
             _PRODUCE.format(
                 python=sys.executable,
-                registry=settings.registry_url,
-                brokers=settings.brokers,
+                registry=settings.registry.registry_url,
+                brokers=settings.kafka.brokers,
                 topic=topic,
                 example=example,
             ),
@@ -152,9 +158,12 @@ def commands(settings: Settings) -> list[tuple[str, str]]:
         ),
         (
             "is every request accounted for?",
-            f"WEIR_CLICKHOUSE_URL={settings.clickhouse_url} {sys.executable} -m app ledger",
+            f"WEIR_CLICKHOUSE_URL={settings.recording.clickhouse_url} {sys.executable} -m app ledger",
         ),
-        ("what a request looks like", f"curl -s {settings.registry_url}/subjects/{topic}-value/versions/latest/schema"),
+        (
+            "what a request looks like",
+            f"curl -s {settings.registry.registry_url}/subjects/{topic}-value/versions/latest/schema",
+        ),
     ]
 
 

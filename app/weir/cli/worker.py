@@ -30,7 +30,7 @@ def scorer(
 
     settings = load()
     if bundle:
-        settings = settings.model_copy(update={"bundle": bundle})
+        settings = settings.having(bundle=bundle)
     telemetry = _begin(settings, "scorer")
     opened, parts = open_parts(settings, telemetry)
     digest, runs_on = opened.bundle.short_digest, str(opened.model.placement)
@@ -67,7 +67,7 @@ def canary() -> None:
 
     settings = load()
     telemetry = _begin(settings, "canary")
-    with HealthServer(settings, telemetry, running):
+    with HealthServer(settings.telemetry, telemetry, running):
         watch(settings, telemetry)
 
 
@@ -75,7 +75,7 @@ def _begin(settings: Settings, role: str) -> Telemetry:
     from weir.edges.observability import logs
     from weir.telemetry import Telemetry
 
-    logs.configure(settings, role=role)
+    logs.configure(settings.telemetry, role=role)
     return Telemetry()
 
 
@@ -99,10 +99,12 @@ def _serve(
         return apps[0].ready() if apps else (False, "starting")
 
     health: HealthServer
-    with HealthServer(settings, telemetry, ready) as health:
+    with HealthServer(settings.telemetry, telemetry, ready) as health:
         took_s = time.time() - _process_began_s()
         telemetry.emit(
-            WorkerStarted(role=role, service=settings.service, version=version("weir"), digest=digest, ready_s=took_s)
+            WorkerStarted(
+                role=role, service=settings.scoring.service, version=version("weir"), digest=digest, ready_s=took_s
+            )
         )
         log = structlog.get_logger(__name__)
         log.info("worker started", health=health.url, ready_s=round(took_s, 2), digest=digest, **said)

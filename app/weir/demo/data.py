@@ -27,7 +27,7 @@ FORMAT = "3"  # of the cached files; another number makes them anew
 
 def load(settings: Settings, progress: Progress | None = None) -> Flights:
     """The flights, from the cache under `settings.home` or made and cached there. Raises Refused without the wheel."""
-    folder = settings.home / "demo"
+    folder = settings.paths.home / "demo"
     stamp = folder / "format"
     names = ("requests", "events", "outcomes")
     if stamp.exists() and stamp.read_text() == FORMAT:

@@ -113,8 +113,8 @@ def write(settings: Settings, plan: ServicePlan, booster: lgb.Booster, known: Ex
     """Convert a booster, hold the result to it, and write the bundle. holdout: AUC on June. Raises Refused."""
     rng = np.random.default_rng(7)
     model = convert(booster, SIGNATURE.input_tensor, SIGNATURE.output_tensor)
-    settings.bundles_dir.mkdir(parents=True, exist_ok=True)
-    draft = settings.bundles_dir / ".draft.onnx"
+    settings.paths.bundles_dir.mkdir(parents=True, exist_ok=True)
+    draft = settings.paths.bundles_dir / ".draft.onnx"
     draft.write_bytes(model.SerializeToString())
     try:
         runnable = Model(draft)
@@ -159,7 +159,7 @@ def write(settings: Settings, plan: ServicePlan, booster: lgb.Booster, known: Ex
         golden=_scored(booster, known.matrix[golden_rows]),
         baseline=baseline,
         card=card.write(bundle, booster),
-        into=settings.bundles_dir,
+        into=settings.paths.bundles_dir,
     ).resolve()
 
 

@@ -54,17 +54,17 @@ class Replay:
 
     def __init__(self, settings: Settings, store: RecordStore, check: Callable[[], None]) -> None:
         self._settings, self._store, self._check = settings, store, check
-        self._requests = requests_topic(settings.service)
-        self._partitions = partitions_of(settings, self._requests)
-        registry = Registry(settings)
+        self._requests = requests_topic(settings.scoring.service)
+        self._partitions = partitions_of(settings.kafka, self._requests)
+        registry = Registry(settings.registry)
         self._encoders = {
             topic: Encoder(registry.contract(f"{topic}-value")) for topic in (self._requests, EVENTS, OUTCOMES)
         }
         self._ledger = Decoder(registry.contract(f"{LEDGER}-value"), registry.schema_text)
         self._predictions = Decoder(registry.contract(f"{PREDICTIONS}-value"), registry.schema_text)
-        self._producer = Producer(settings, "weir-demo")
+        self._producer = Producer(settings.kafka, "weir-demo")
         self._consumer = Consumer(
-            client_config(settings, "weir-demo")
+            client_config(settings.kafka, "weir-demo")
             | {
                 "group.id": "weir-demo",
                 "enable.auto.commit": False,
@@ -202,7 +202,7 @@ class Replay:
             self._check()
             raise Unavailable(
                 f"waited {STEP_S:.0f} s in vain for {what}",
-                where=str(self._settings.home / "logs"),
+                where=str(self._settings.paths.home / "logs"),
                 remedy="read the workers' logs there",
             )
 
@@ -219,7 +219,7 @@ class Replay:
         self._answers += [message.value() for message in messages if message.topic() == PREDICTIONS]
         self._answered += sum(message.topic() != LEDGER for message in messages)
         if entries:
-            rows = self._ledger.decode(entries, self._settings.max_record_bytes).rows
+            rows = self._ledger.decode(entries, self._settings.scoring.max_record_bytes).rows
             self.tally.read += pc.sum(rows.column("read")).as_py()
             self.tally.scored += pc.sum(rows.column("scored")).as_py()
             self.tally.rejected += pc.sum(rows.column("rejected")).as_py()
@@ -231,7 +231,7 @@ class Replay:
             self._poll()
             self._expect(deadline, "the last predictions")
         if self._answers:
-            rows = self._predictions.decode(self._answers, self._settings.max_record_bytes).rows
+            rows = self._predictions.decode(self._answers, self._settings.scoring.max_record_bytes).rows
             known.learn(rows.column("request_id"), rows.column("prediction_id"))
             self._answers = []
 

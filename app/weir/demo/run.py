@@ -69,9 +69,9 @@ class Stopwatch:
 
 def run(settings: Settings, flights_wanted: int, progress: Progress, say: Callable[[str], None]) -> Run:
     """Run the demo. flights_wanted: requests of the lockstep replay, from 1 July on. Raises Unavailable, Refused."""
-    settings = settings.model_copy(update={"clock": "event"})  # the past is replayed: time is what the events say
-    if settings.embedded_broker == "kafka":  # and it begins with an empty log
-        shutil.rmtree(settings.home / "kafka" / "data", ignore_errors=True)
+    settings = settings.having(clock="event")  # the past is replayed: time is what the events say
+    if settings.embedded.embedded_broker == "kafka":  # and it begins with an empty log
+        shutil.rmtree(settings.paths.home / "kafka" / "data", ignore_errors=True)
     watch = Stopwatch()
     with watch.phase("setup"):
         flights = data.load(settings, progress)
@@ -149,7 +149,7 @@ def _share(hits: tuple[float, float]) -> float:
 
 def _await_recorded(stack: Stack, workers: Workers, tally: Tally, progress: Progress) -> None:
     """Until ClickHouse holds what the scorer says it wrote. Raises Unavailable when that takes too long."""
-    client = clickhouse.connect(stack.settings)
+    client = clickhouse.connect(stack.settings.recording)
     counts = "SELECT " + ", ".join(f"({ask})" for ask in COUNTS)
     wanted = (tally.scored, tally.outcomes, tally.read)
     deadline = time.monotonic() + RECORDED_S
@@ -162,7 +162,7 @@ def _await_recorded(stack: Stack, workers: Workers, tally: Tally, progress: Prog
             workers.check()
             raise Unavailable(
                 f"ClickHouse holds {found} of {wanted} predictions, outcomes and records after {RECORDED_S:.0f} s",
-                where=stack.settings.clickhouse_url,
+                where=stack.settings.recording.clickhouse_url,
                 remedy="read the recorder's log under .weir/logs",
             )
         time.sleep(0.1)

@@ -62,7 +62,7 @@ def existing(settings: Settings) -> Path | None:
     if not pointer.is_file() or not feature_plan.path(settings).is_file():
         return None
     said = json.loads(pointer.read_text())
-    path = settings.bundles_dir / str(said.get("digest"))
+    path = settings.paths.bundles_dir / str(said.get("digest"))
     if not path.is_dir() or said.get("recipe") != recipe(settings, feature_plan.load(settings, FEATURE_SERVICE)):
         return None
     bundle_store.read(path.resolve())
@@ -77,7 +77,7 @@ def remember(settings: Settings, plan: ServicePlan, bundle: Path) -> None:
 def recipe(settings: Settings, plan: ServicePlan) -> str:
     """Hash of what decides the content of the bundle: data, signature, features and their files, parameters, code."""
     app = Path(__file__).parent.parent
-    files = [*sorted(settings.feature_repo_dir.glob("*.py")), *sorted((app / "rolling").glob("*.py"))]
+    files = [*sorted(settings.paths.feature_repo_dir.glob("*.py")), *sorted((app / "rolling").glob("*.py"))]
     files += [app / "demo" / name for name in ("fit.py", "card.py")]
     text = json.dumps(
         [
@@ -110,12 +110,12 @@ def _apply(settings: Settings) -> ServicePlan:
             return plan
     raise Refused(
         f"the feature repository has no service {FEATURE_SERVICE}",
-        where=str(settings.feature_repo_dir),
+        where=str(settings.paths.feature_repo_dir),
         remedy="the demo needs the feature_repo/ that Weir ships",
     )
 
 
 def _pointer(settings: Settings) -> Path:
-    folder = settings.home / "demo"
+    folder = settings.paths.home / "demo"
     folder.mkdir(parents=True, exist_ok=True)
     return folder / "bundle.json"

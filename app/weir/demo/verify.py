@@ -58,19 +58,19 @@ def verify(
     settings: Settings, bundle_path: Path, flights: Flights, first: int, rows: int, progress: Progress
 ) -> Findings:
     """Check the record of a finished replay of requests [first, first + rows). Raises Unavailable, Refused."""
-    client = clickhouse.connect(settings)
+    client = clickhouse.connect(settings.recording)
     bundle, model = bundle_store.read(bundle_path), Model(bundle_path)
-    topic = requests_topic(settings.service)
+    topic = requests_topic(settings.scoring.service)
     progress(0, 5, "checks")
-    whole = ledger.read(client, settings.service, bounds(settings, topic))
+    whole = ledger.read(client, settings.scoring.service, bounds(settings.kafka, topic))
     progress(1, 5, "checks")
     worst, compared, matrix = _scores(client, bundle, model, topic, [p.source_partition for p in whole.partitions])
     progress(2, 5, "checks")
-    auc_sql, auc_reference = _auc(client, settings.service)
+    auc_sql, auc_reference = _auc(client, settings.scoring.service)
     received = sql_files.rows(client, "outcomes/received")[0]
-    value = sql_files.rows(client, "outcomes/value", service=settings.service, **ALL_TIME)
+    value = sql_files.rows(client, "outcomes/value", service=settings.scoring.service, **ALL_TIME)
     progress(3, 5, "checks")
-    ages = sql_files.rows(client, "features/ages", service=settings.service, **ALL_TIME)
+    ages = sql_files.rows(client, "features/ages", service=settings.scoring.service, **ALL_TIME)
     stale = client.query(STALE).result_rows[0][0]
     sampled, mismatches = _point_in_time(client, bundle, flights, first, rows)
     progress(4, 5, "checks")

@@ -33,9 +33,9 @@ def prepare(stack: Stack) -> None:
         store.clear()
         store.close()
     topics = declared(settings)
-    publish(Registry(settings), settings.schemas_dir, topics)
+    publish(Registry(settings.registry), settings.paths.schemas_dir, topics)
     ensure(settings, topics)
-    migrations.apply(settings)
+    migrations.apply(settings.recording)
 
 
 class Workers:
@@ -67,7 +67,7 @@ class Workers:
             if waiting and time.monotonic() > deadline:
                 raise Unavailable(
                     f"{', '.join(waiting)} not ready after {READY_S:.0f} s",
-                    where=str(self._stack.settings.home / "logs"),
+                    where=str(self._stack.settings.paths.home / "logs"),
                     remedy="read the worker's log there",
                 )
             time.sleep(0.05)
@@ -101,5 +101,5 @@ def _answers(url: str) -> bool:
 
 def latest_bundle(settings: Settings) -> Path | None:
     """The bundle built last in `settings.bundles_dir`, if there is one."""
-    found = [path.parent for path in settings.bundles_dir.glob("*/bundle.yaml")]
+    found = [path.parent for path in settings.paths.bundles_dir.glob("*/bundle.yaml")]
     return max(found, key=lambda path: path.stat().st_mtime, default=None)

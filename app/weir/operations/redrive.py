@@ -68,16 +68,18 @@ def redrive(client: Client, settings: Settings, chosen: Sequence[Resend]) -> Red
     another command is at it, when the log no longer reaches back to an unfinished announcement, or when settings would
     let another command take over from one that is still sending.
     """
-    where = settings.clickhouse_url
-    spare_s = settings.redrive_settle_s - settings.sink_budget_s  # from the announcement to the latest start
-    if spare_s < settings.sink_budget_s:
+    where = settings.recording.clickhouse_url
+    spare_s = (
+        settings.recording.redrive_settle_s - settings.kafka.sink_budget_s
+    )  # from the announcement to the latest start
+    if spare_s < settings.kafka.sink_budget_s:
         raise Refused(
-            f"redrive_settle_s is {settings.redrive_settle_s:g}, less than twice sink_budget_s",
-            remedy=f"set WEIR_REDRIVE_SETTLE_S to {2 * settings.sink_budget_s:g} or more",
+            f"redrive_settle_s is {settings.recording.redrive_settle_s:g}, less than twice sink_budget_s",
+            remedy=f"set WEIR_REDRIVE_SETTLE_S to {2 * settings.kafka.sink_budget_s:g} or more",
         )
     turn = latest(client, settings)
     before = left(client, settings)
-    found = find(settings, before)
+    found = find(settings.kafka, before)
     _note(client, where, [row for row in before if row.id in found], found)
     unsent = [row for row in before if row.id not in found]
     before_s = time.monotonic()
@@ -85,12 +87,12 @@ def redrive(client: Client, settings: Settings, chosen: Sequence[Resend]) -> Red
     if rows:
         if time.monotonic() - before_s > spare_s:
             raise Unavailable(f"batch {batch} was announced too slowly to be sent", where=where, remedy=AGAIN)
-        send(settings, rows)
-        found = find(settings, rows)
+        send(settings.kafka, rows)
+        found = find(settings.kafka, rows)
         if absent := [row.id for row in rows if row.id not in found]:
             raise Unavailable(
                 f"{len(absent)} records were delivered and are not in the log, first {absent[0]}",
-                where=settings.brokers,
+                where=settings.kafka.brokers,
                 remedy="see the topic's retention and the broker's log, then run it again",
             )
         _note(client, where, rows, found)
@@ -101,12 +103,12 @@ def redrive(client: Client, settings: Settings, chosen: Sequence[Resend]) -> Red
 def left(client: Client, settings: Settings) -> list[Announced]:
     """Letters that were announced and not noted. Raises Refused when their sender may still be at work."""
     rows = sql_files.rows(client, "dead_letters/unfinished")
-    young = [row for row in rows if row["age_s"] < settings.redrive_settle_s]
+    young = [row for row in rows if row["age_s"] < settings.recording.redrive_settle_s]
     if young:
         raise Refused(
             f"batch {young[0]['batch']} was announced {young[0]['age_s']:.0f} s ago and is still being sent",
             where=young[0]["worker"],
-            remedy=f"wait for that command, or {settings.redrive_settle_s:g} s if it died, and run this one again",
+            remedy=f"wait for that command, or {settings.recording.redrive_settle_s:g} s if it died, then rerun",
         )
     return [_announced(row) for row in rows]
 
@@ -119,7 +121,7 @@ def announce(
     turn: the latest batch when `unsent` was read. Step 1 of `redrive`. Raises Unavailable; Refused when another command
     is at it.
     """
-    run, where = uuid.uuid4(), settings.clickhouse_url
+    run, where = uuid.uuid4(), settings.recording.clickhouse_url
     for _ in range(TRIES):
         newest = latest(client, settings)  # before `taken`: whoever announces after it takes this number
         if unsent and newest != turn:
@@ -128,7 +130,7 @@ def announce(
             taken = {name for (name,) in client.query(TAKEN).result_rows}
         free = [resend for resend in chosen if resend.letter.id not in taken]
         topics = {resend.letter.source.topic for resend in free}
-        bounds = {source: bound for topic in topics for source, bound in admin.bounds(settings, topic).items()}
+        bounds = {source: bound for topic in topics for source, bound in admin.bounds(settings.kafka, topic).items()}
         rows = [*unsent, *(_announcement(resend, bounds) for resend in free)]
         if not rows:
             return 0, []
@@ -161,7 +163,7 @@ def _announced(row: Mapping[str, Any]) -> Announced:
 
 def latest(client: Client, settings: Settings) -> int:
     """Number of the latest batch, 0 before the first."""
-    with answering(settings.clickhouse_url):
+    with answering(settings.recording.clickhouse_url):
         return int(client.query(LATEST).result_rows[0][0])
 
 

@@ -24,7 +24,7 @@ def by_contract(settings: Settings, decoder: Decoder) -> Evaluate:
     """Only whether records decode; rules of the signature, deadlines, features and the model are not looked at."""
 
     def evaluate(values: Sequence[bytes | None]) -> list[str]:
-        return _reasons(decoder.decode(_binary(values), settings.max_record_bytes).rejects, len(values))
+        return _reasons(decoder.decode(_binary(values), settings.scoring.max_record_bytes).rejects, len(values))
 
     return evaluate
 
@@ -35,12 +35,12 @@ def by_bundle(settings: Settings) -> Evaluate:
     In batches as large as a scorer's, and each row on which the model raises is told, however many they are: letters
     are chosen for what is wrong with them. Raises what opening a scorer raises.
     """
-    scorer, _ = open_scorer(settings.model_copy(update={"dead_letter_limit": 1.0}))
+    scorer, _ = open_scorer(settings.having(dead_letter_limit=1.0))
 
     def of_batch(values: Sequence[bytes | None]) -> list[str]:
         now_ms, n = int(time.time() * 1000), len(values)
         chunk = Chunk(
-            Partition(requests_topic(settings.service), 0),
+            Partition(requests_topic(settings.scoring.service), 0),
             0,
             n - 1,
             _binary(values),
@@ -54,7 +54,7 @@ def by_bundle(settings: Settings) -> Evaluate:
         return _reasons(scorer.score(batch, wall_ms=now_ms, tick=time.perf_counter).rejects, n)
 
     def evaluate(values: Sequence[bytes | None]) -> list[str]:
-        at_most = readable(settings, scorer.service.lookup).batch_max_rows
+        at_most = readable(settings, scorer.service.lookup).scoring.batch_max_rows
         batches = (values[first : first + at_most] for first in range(0, len(values), at_most))
         return [reason for batch in batches for reason in of_batch(batch)]
 

@@ -29,10 +29,10 @@ def prepared(
     settings.bundle: evaluate with it; without one only decode. patches: FIELD=VALUE, for every letter. repairs: a file
     of JSON lines, each for one letter; there it wins over a patch. Raises Refused, Unavailable.
     """
-    registry = Registry(settings)
-    contract = registry.contract(subject_of(requests_topic(settings.service)))
+    registry = Registry(settings.registry)
+    contract = registry.contract(subject_of(requests_topic(settings.scoring.service)))
     decoder, encoder = Decoder(contract, registry.schema_text), Encoder(contract)
-    evaluate = reevaluate.by_bundle(settings) if settings.bundle else reevaluate.by_contract(settings, decoder)
+    evaluate = reevaluate.by_bundle(settings) if settings.scoring.bundle else reevaluate.by_contract(settings, decoder)
     patch, by_letter = dict(_assignment(text) for text in patches), _repairs(repairs)
     resends, faults = [], []
     for letter in chosen:

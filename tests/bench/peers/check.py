@@ -29,7 +29,7 @@ from weir.edges.bundles.onnx_model import Model
 from weir.edges.embedded import kafka as embedded_kafka
 from weir.edges.embedded import leash
 from weir.edges.embedded.service import free_port, wait_ready
-from weir.settings import ROOT, Settings
+from weir.settings import ROOT, load
 from weir.wire import frame, request_contract
 from weir.wire.encode import Encoder
 
@@ -97,7 +97,7 @@ def work(n: int, partitions: int, home: Path) -> Work:
 def broker(home: Path) -> Iterator[str]:
     """Apache Kafka with its log under `home`: host:port."""
     port = free_port()
-    service = embedded_kafka.plan(Settings().kafka_libs_dir, home, port).service
+    service = embedded_kafka.plan(load().embedded.kafka_libs_dir, home, port).service
     child = leash.start(service.name, service.command, log=home / "broker.log", grace_s=service.grace_s)
     try:
         wait_ready([(service, child)], time.monotonic(), lambda _: None)

@@ -7,7 +7,7 @@ import pytest
 from weir.agents.scorer.agent import new_scorer
 from weir.agents.scorer.delivery import Parts
 from weir.agents.scorer.parts import LOOKUP_ROWS
-from weir.settings import Settings
+from weir.settings import load
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,6 @@ from weir.settings import Settings
 )
 def test_a_batch_has_no_more_rows_than_its_features_can_be_read_for(tmp_path, lookup, asked, given):
     parts = cast(Parts, SimpleNamespace(scorer=SimpleNamespace(service=SimpleNamespace(lookup=lookup))))
-    settings = Settings(home=tmp_path, batch_max_rows=asked, chunk_max_records=asked)
+    settings = load(home=tmp_path, batch_max_rows=asked, chunk_max_records=asked)
     found = new_scorer(settings, parts).settings
     assert (found.batch_max_rows, found.chunk_max_records) == (given, given)

@@ -18,7 +18,7 @@ from weir.edges.bundles import store as bundle_store
 from weir.scoring.identity import prediction_ids, text
 from weir.scoring.predict import Scored, Scorer, Service
 from weir.scoring.route import Route
-from weir.settings import Settings
+from weir.settings import load
 from weir.wire.decode import Decoder
 from weir.wire.encode import Encoder
 
@@ -34,7 +34,7 @@ READ = {name: Decoder(contract, lambda schema_id: None) for name, contract in OU
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> bundle_store.Opened:
-    return bundle_store.open_bundle(tiny_bundle(tmp_path_factory.mktemp("bundle")), Settings())
+    return bundle_store.open_bundle(tiny_bundle(tmp_path_factory.mktemp("bundle")), load())
 
 
 def service_of(opened: bundle_store.Opened, **more: object) -> Service:
@@ -294,7 +294,7 @@ class Features:
 
 
 def test_features_their_ages_and_their_absence(tmp_path) -> None:
-    opened = bundle_store.open_bundle(tiny_bundle(tmp_path, WITH_FEATURES), Settings())
+    opened = bundle_store.open_bundle(tiny_bundle(tmp_path, WITH_FEATURES), load())
     lookup = Features()
     scorer = Scorer(service_of(opened, lookup=lookup))
     rows = tiny.rows(40)

@@ -27,13 +27,13 @@ CLOCK_S = 0.001  # between two looks at a replay's clock
 
 def new_features(settings: Settings, telemetry: Telemetry) -> Callable[[], ChunkApp]:
     """A maker of the Faust app that keeps the online store. Raises Unavailable, Refused: nothing is joined yet."""
-    if partitions_of(settings, EVENTS) != 1:
+    if partitions_of(settings.kafka, EVENTS) != 1:
         raise Refused(
             f"{EVENTS} has more than one partition, and the statistics need every event in order",
-            where=settings.brokers,
+            where=settings.kafka.brokers,
             remedy="make the topic anew with one partition",
         )
-    registry = Registry(settings)
+    registry = Registry(settings.registry)
     decoder = Decoder(registry.contract(f"{EVENTS}-value"), registry.schema_text)
     updater = FeatureUpdater.of(settings)
 
@@ -41,7 +41,9 @@ def new_features(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
         app = new_app(settings, GROUP, from_beginning=True)
 
         async def events(stream: Any) -> None:
-            intake = Intake(app, stream, FixedPace(settings.batch_max_rows, 0.0))  # events gain nothing by waiting
+            intake = Intake(
+                app, stream, FixedPace(settings.scoring.batch_max_rows, 0.0)
+            )  # events gain nothing by waiting
             await parked_on_failure(app, apply(app, intake, decoder, updater, telemetry))
 
         app.agent(chunk_topic(app, EVENTS), name="events")(events)
@@ -57,11 +59,11 @@ async def apply(app: ChunkApp, intake: Intake, decoder: Decoder, updater: Featur
     2. apply it to the statistics             4. acknowledge its chunks: a restart reads them again in any case
     """
     settings = app.settings
-    replayed = settings.clock == "event"
+    replayed = settings.scoring.clock == "event"
     turn = asyncio.Lock()  # the updater is used by one task at a time
 
     def step(batch: MicroBatch) -> Applied:
-        decoded = decoder.decode(batch.values, settings.max_record_bytes)
+        decoded = decoder.decode(batch.values, settings.scoring.max_record_bytes)
         if len(decoded.rejects):
             first, source = decoded.rejects, batch.chunks[0].source
             raise Refused(

@@ -30,7 +30,7 @@ def watch(settings: Settings, telemetry: Telemetry, stop: threading.Event | None
         while True:
             for canary in canaries:
                 look(canary, settings, telemetry)
-            if stop.wait(settings.canary_every_s):
+            if stop.wait(settings.features.canary_every_s):
                 return
     finally:
         for canary in canaries:
@@ -39,8 +39,8 @@ def watch(settings: Settings, telemetry: Telemetry, stop: threading.Event | None
 
 def look(canary: FeatureCanary, settings: Settings, telemetry: Telemetry) -> int:
     """Compare one sample; returns how many values differ."""
-    result = canary.compare(canary.sample(settings.canary_rows))
-    telemetry.emit(CanaryChecked(service=settings.service, rows=result.rows, mismatches=len(result.differing)))
+    result = canary.compare(canary.sample(settings.features.canary_rows))
+    telemetry.emit(CanaryChecked(service=settings.scoring.service, rows=result.rows, mismatches=len(result.differing)))
     log = structlog.get_logger(__name__)
     for fault in result.differing[:LOGGED]:
         log.error(

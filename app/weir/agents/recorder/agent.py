@@ -53,18 +53,18 @@ def new_recorder(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
     store.check()
     streams = open_streams(settings)
     for topic in streams:
-        partitions_of(settings, topic)
+        partitions_of(settings.kafka, topic)
     # Blocks of all partitions fill at the same time, and one more set may be on its way into ClickHouse.
-    limits = settings.model_copy(
-        update={"inflight_max_records": max(settings.inflight_max_records, 4 * settings.block_max_rows)}
+    limits = settings.having(
+        inflight_max_records=max(settings.kafka.inflight_max_records, 4 * settings.recording.block_max_rows)
     )
-    recorder = Recorder(store, streams, block_max_rows=settings.block_max_rows)
+    recorder = Recorder(store, streams, block_max_rows=settings.recording.block_max_rows)
 
     def new() -> ChunkApp:
         app = new_app(limits, GROUP)
 
         async def records(stream: Any) -> None:
-            intake = Intake(app, stream, FixedPace(limits.block_max_rows, limits.block_max_wait_s))
+            intake = Intake(app, stream, FixedPace(limits.recording.block_max_rows, limits.recording.block_max_wait_s))
             await parked_on_failure(app, record(app, intake, recorder, telemetry))
 
         app.agent(chunk_topic(app, *streams), name="records")(records)
@@ -78,17 +78,17 @@ async def watch_ledger(settings: Settings, telemetry: Telemetry) -> None:
     """Tell the ledger as metrics, now and then."""
     log = structlog.get_logger(__name__)
     while True:
-        await asyncio.sleep(settings.ledger_every_s)
+        await asyncio.sleep(settings.recording.ledger_every_s)
         try:
-            client = await asyncio.to_thread(clickhouse.connect, settings)
-            look = partial(ledger.read, client, settings.service, settle_s=settings.ledger_settle_s)
+            client = await asyncio.to_thread(clickhouse.connect, settings.recording)
+            look = partial(ledger.read, client, settings.scoring.service, settle_s=settings.recording.ledger_settle_s)
             found = await asyncio.to_thread(look)
         except (Unavailable, Refused) as error:  # recording notices by itself, and has a budget to wait
             log.warning("the ledger could not be asked", reason=str(error))
             continue
         telemetry.emit(
             LedgerChecked(
-                service=settings.service,
+                service=settings.scoring.service,
                 gaps=found.gaps,
                 duplicates=found.duplicates,
                 missing=found.missing,
@@ -100,7 +100,7 @@ async def watch_ledger(settings: Settings, telemetry: Telemetry) -> None:
 
 def open_streams(settings: Settings) -> dict[str, Stream]:
     """What is recorded, by topic. Raises Unavailable, Refused."""
-    registry = Registry(settings)
+    registry = Registry(settings.registry)
     names = cache(partial(names_of, settings))
 
     def decoder(topic: str) -> Callable[[pa.LargeBinaryArray], Decoded]:
@@ -140,9 +140,9 @@ def names_of(settings: Settings, digest: str) -> tuple[Sequence[str], Sequence[s
         bundle = bundle_store.read(bundle_store.find(digest, settings))
     except Refused:
         # A scorer may run a bundle by path; this process is then told the same path.
-        if not settings.bundle:
+        if not settings.scoring.bundle:
             raise
-        bundle = bundle_store.read(bundle_store.find(settings.bundle, settings))
+        bundle = bundle_store.read(bundle_store.find(settings.scoring.bundle, settings))
         if not bundle.digest.startswith(digest):
             raise
     if not bundle.feature_service:

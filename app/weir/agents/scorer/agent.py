@@ -32,11 +32,15 @@ def group_of(service: str) -> str:
 def new_scorer(settings: Settings, parts: Parts) -> ChunkApp:
     """The Faust app that scores `settings.service`."""
     settings = readable(settings, parts.scorer.service.lookup)
-    app = new_app(settings, group_of(settings.service))
-    topic = chunk_topic(app, requests_topic(settings.service))
+    app = new_app(settings, group_of(settings.scoring.service))
+    topic = chunk_topic(app, requests_topic(settings.scoring.service))
 
     async def requests(stream: Any) -> None:
-        pace = Pace(settings.batch_max_rows, settings.batch_max_wait_ms / 1000, settings.latency_budget_ms / 1000)
+        pace = Pace(
+            settings.scoring.batch_max_rows,
+            settings.scoring.batch_max_wait_ms / 1000,
+            settings.scoring.latency_budget_ms / 1000,
+        )
         await parked_on_failure(app, score(app, Intake(app, stream, pace), pace, parts))
 
     app.agent(topic, name="requests")(requests)
@@ -87,7 +91,7 @@ async def _judge(begun: asyncio.Queue[asyncio.Future[Ran]], done: asyncio.Queue[
 
 
 def _limit(settings: Settings) -> DeadLetterLimit:
-    return DeadLetterLimit(settings.dead_letter_limit, settings.dead_letter_window)
+    return DeadLetterLimit(settings.scoring.dead_letter_limit, settings.scoring.dead_letter_window)
 
 
 def _too_many(limit: DeadLetterLimit, ran: Ran) -> Refused:

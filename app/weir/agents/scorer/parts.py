@@ -37,26 +37,26 @@ def open_parts(settings: Settings, telemetry: Telemetry) -> tuple[bundle_store.O
     """
     scorer, opened = open_scorer(settings)
     _check_partitions(settings)
-    producer = Producer(settings, f"weir-scorer-{settings.service}")
+    producer = Producer(settings.kafka, f"weir-scorer-{settings.scoring.service}")
     return opened, Parts(scorer, producer, telemetry, spans.connect(settings, "scorer"))
 
 
 def open_scorer(settings: Settings) -> tuple[Scorer, bundle_store.Opened]:
     """What scores, without what reads and writes; asks no broker. Raises Unavailable, Refused as `open_parts` does."""
-    if not settings.bundle:
+    if not settings.scoring.bundle:
         raise Refused("no bundle is named", remedy="give --bundle PATH or set WEIR_BUNDLE")
-    registry = Registry(settings)
+    registry = Registry(settings.registry)
     sinks = {topic: Encoder(registry.contract(f"{topic}-value")) for topic in (PREDICTIONS, DEAD_LETTERS, LEDGER)}
-    decoder = Decoder(registry.contract(f"{requests_topic(settings.service)}-value"), registry.schema_text)
+    decoder = Decoder(registry.contract(f"{requests_topic(settings.scoring.service)}-value"), registry.schema_text)
     opened, lookup = _open_bundle(settings)
     service = Service(
         bundle=opened.bundle,
-        decode=partial(decoder.decode, max_bytes=settings.max_record_bytes),
+        decode=partial(decoder.decode, max_bytes=settings.scoring.max_record_bytes),
         lookup=lookup,
         run=opened.model.run,
         known_good=opened.known_good,
         max_failed=_max_failed(readable(settings, lookup)),
-        route=Route((settings.variant,)),
+        route=Route((settings.scoring.variant,)),
         clock=_clock(settings),
         encode_predictions=sinks[PREDICTIONS].frames,
         encode_dead_letters=sinks[DEAD_LETTERS].frames,
@@ -70,20 +70,19 @@ def readable(settings: Settings, lookup: Lookup | None) -> Settings:
     """Settings under which the features of a batch can be read within the lookup budget, whatever is cached."""
     if lookup is None:
         return settings
-    return settings.model_copy(
-        update={
-            "batch_max_rows": min(settings.batch_max_rows, LOOKUP_ROWS),
-            "chunk_max_records": min(settings.chunk_max_records, LOOKUP_ROWS),
-        }
+    return settings.having(
+        batch_max_rows=min(settings.scoring.batch_max_rows, LOOKUP_ROWS),
+        chunk_max_records=min(settings.kafka.chunk_max_records, LOOKUP_ROWS),
     )
 
 
 def _open_bundle(settings: Settings) -> tuple[bundle_store.Opened, Lookup | None]:
-    path = bundle_store.find(settings.bundle, settings)
+    path = bundle_store.find(settings.scoring.bundle, settings)
     described = bundle_store.read(path)
-    if described.service != settings.service:
+    if described.service != settings.scoring.service:
         raise Refused(
-            f"bundle {described.name} {described.version} is for service {described.service}, not {settings.service}",
+            f"bundle {described.name} {described.version} is for service {described.service}, "
+            f"not {settings.scoring.service}",
             where=str(path),
             remedy="name another bundle, or set WEIR_SERVICE",
         )
@@ -96,23 +95,23 @@ def _max_failed(settings: Settings) -> int:
 
     The limit looks at a window that the newest batch may exceed, see core.limit.
     """
-    newest = max(settings.batch_max_rows, settings.chunk_max_records)
-    return int(settings.dead_letter_limit * (settings.dead_letter_window + newest))
+    newest = max(settings.scoring.batch_max_rows, settings.kafka.chunk_max_records)
+    return int(settings.scoring.dead_letter_limit * (settings.scoring.dead_letter_window + newest))
 
 
 def _check_partitions(settings: Settings) -> None:
     """Predictions go to the partition number of their request, so every sink needs at least as many."""
-    requests = requests_topic(settings.service)
-    needed = partitions_of(settings, requests)
+    requests = requests_topic(settings.scoring.service)
+    needed = partitions_of(settings.kafka, requests)
     for topic in (PREDICTIONS, DEAD_LETTERS, LEDGER):
-        found = partitions_of(settings, topic)
+        found = partitions_of(settings.kafka, topic)
         if found < needed:
             raise Refused(
                 f"{topic} has {found} partitions and {requests} has {needed}",
-                where=settings.brokers,
+                where=settings.kafka.brokers,
                 remedy=f"give {topic} at least {needed} partitions",
             )
 
 
 def _clock(settings: Settings) -> Clock:
-    return EventClock() if settings.clock == "event" else WallClock(time.time)
+    return EventClock() if settings.scoring.clock == "event" else WallClock(time.time)

@@ -77,7 +77,7 @@ def build(spec: Path, settings: Settings) -> Path:
         golden=golden,
         baseline=_table(_file(spec, content, "baseline")),
         card=_file(spec, content, "card").read_text(encoding="utf-8"),
-        into=settings.bundles_dir,
+        into=settings.paths.bundles_dir,
     )
 
 

@@ -87,10 +87,12 @@ def find(which: Path | str, settings: Settings) -> Path:
     path = Path(which)
     if path.is_dir():
         return path.resolve()
-    found = sorted(settings.bundles_dir.glob(f"{path.name}*")) if len(path.parts) == 1 else []
+    found = sorted(settings.paths.bundles_dir.glob(f"{path.name}*")) if len(path.parts) == 1 else []
     if len(found) != 1:
         what = f"bundle {which} is ambiguous" if found else f"there is no bundle {which}"
-        raise Refused(what, where=str(settings.bundles_dir), remedy="name a folder that `weir bundle build` wrote")
+        raise Refused(
+            what, where=str(settings.paths.bundles_dir), remedy="name a folder that `weir bundle build` wrote"
+        )
     return found[0].resolve()
 
 

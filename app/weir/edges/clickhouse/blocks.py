@@ -57,8 +57,8 @@ class ClickHouseBlocks:
 
     def check(self) -> None:
         """Ask once, without patience. Raises Unavailable when nobody answers, Refused when the tables are not there."""
-        self._client = connect(self._settings, timeout_s=self._settings.sink_budget_s)
-        with answering(self._settings.clickhouse_url):
+        self._client = connect(self._settings.recording, timeout_s=self._settings.kafka.sink_budget_s)
+        with answering(self._settings.recording.clickhouse_url):
             self._client.query(LATEST, parameters={"topic": "", "partition": 0})
 
     def latest(self, source: Partition) -> Block | None:
@@ -132,11 +132,11 @@ class ClickHouseBlocks:
     def _patiently(self, call: Callable[[Client], Any]) -> Any:
         def attempt() -> Any:
             if self._client is None:
-                self._client = connect(self._settings, timeout_s=self._settings.sink_budget_s)
-            with answering(self._settings.clickhouse_url):
+                self._client = connect(self._settings.recording, timeout_s=self._settings.kafka.sink_budget_s)
+            with answering(self._settings.recording.clickhouse_url):
                 return call(self._client)
 
-        return patiently(attempt, self._settings.sink_budget_s, self._on_retry)
+        return patiently(attempt, self._settings.kafka.sink_budget_s, self._on_retry)
 
 
 def _absent(client: Client, table: str, rows: pa.RecordBatch, block: Block) -> pa.RecordBatch:

@@ -15,7 +15,7 @@ from clickhouse_connect.driver import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, Error
 
 from weir.core.errors import Refused, Unavailable
-from weir.settings import Settings
+from weir.settings import RecordingSettings
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 
 
-def connect(settings: Settings, *, database: str | None = None, timeout_s: float = 300.0) -> Client:
+def connect(settings: RecordingSettings, *, database: str | None = None, timeout_s: float = 300.0) -> Client:
     """A client of settings.clickhouse_url; may be used by several threads.
 
     database: another than settings.clickhouse_database; "" for the user's default. timeout_s: for one answer.

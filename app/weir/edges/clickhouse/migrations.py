@@ -12,7 +12,7 @@ from clickhouse_connect.driver import Client
 from weir.core.errors import Refused
 from weir.edges.clickhouse.client import answering, connect
 from weir.edges.clickhouse.sql_files import FOLDER
-from weir.settings import Settings
+from weir.settings import RecordingSettings
 
 NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 STATEMENT_END = re.compile(r"^;\s*$", re.MULTILINE)
@@ -63,7 +63,7 @@ def read(folder: Path = FOLDER / "migrations") -> list[Migration]:
     return found
 
 
-def apply(settings: Settings, migrations: list[Migration] | None = None) -> Migrated:
+def apply(settings: RecordingSettings, migrations: list[Migration] | None = None) -> Migrated:
     """Bring settings.clickhouse_database up to date, creating it when it is not there.
 
     Two at a time are harmless: every statement is IF NOT EXISTS, and the same row is written twice at worst.

@@ -21,7 +21,7 @@ from weir.edges.embedded import leash
 from weir.edges.embedded import registry as embedded_registry
 from weir.edges.embedded import tansu as embedded_broker
 from weir.edges.embedded.service import HOST, claim_port, wait_ready
-from weir.settings import Settings
+from weir.settings import Settings, fields, variable_of
 
 SESSION_TIMEOUT_S = 6.0  # the embedded broker holds a group's first join for half of it
 FETCH_WAIT_MAX_MS = 5  # the embedded broker never answers a fetch early, so this is a hop's latency floor
@@ -60,7 +60,7 @@ class Stack:
         self._given = settings
         self._ports = (broker_port, clickhouse_port, registry_port)
         self._report = report
-        self._home = settings.home.resolve()
+        self._home = settings.paths.home.resolve()
         self._services: list[leash.Child] = []
         self._spawned: list[leash.Child] = []
         self._lock: int | None = None
@@ -87,13 +87,12 @@ class Stack:
 
         Only what differs from the defaults, or what this process's environment says otherwise.
         """
-        variables = {}
-        for name, field in Settings.model_fields.items():
-            value = getattr(self.settings, name)
-            variable = f"WEIR_{name.upper()}"
-            if value != field.get_default() or variable in os.environ:
-                variables[variable] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        return variables
+        values, known = self.settings.values(), fields()
+        return {
+            variable_of(name): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            for name, value in values.items()
+            if variable_of(name) in os.environ or value != known[name].get_default()
+        }
 
     def spawn(self, arguments: Sequence[str], name: str, environment: dict[str, str] | None = None) -> leash.Child:
         """Start `weir <arguments>` on the same leash, with this stack's settings; its log is home/logs/<name>.log."""
@@ -134,16 +133,16 @@ class Stack:
         options = ("--broker-port", "--clickhouse-port", "--registry-port")
         names = ("Kafka broker", "ClickHouse", "schema registry")
         broker_port, clickhouse_port, registry_port = map(claim_port, names, self._ports, options)
-        durable_log = self._given.embedded_broker == "kafka"
+        durable_log = self._given.embedded.embedded_broker == "kafka"
         if durable_log:
-            broker = embedded_kafka.plan(self._given.kafka_libs_dir, self._home / "kafka", broker_port)
+            broker = embedded_kafka.plan(self._given.embedded.kafka_libs_dir, self._home / "kafka", broker_port)
         else:
             broker = embedded_broker.tansu(broker_port)
         rows = self._home / "clickhouse"
         services = (
             broker.service,
             embedded_clickhouse.plan(rows / "current", clickhouse_port, durable=durable_log),
-            embedded_registry.plan(self._given.schemas_dir.resolve(), self._home / "registry", registry_port),
+            embedded_registry.plan(self._given.paths.schemas_dir.resolve(), self._home / "registry", registry_port),
         )
         self.log_is_new = not embedded_clickhouse.belongs(rows, broker.log_id)
         if embedded_clickhouse.follow_log(rows, broker.log_id):
@@ -157,22 +156,20 @@ class Stack:
             )
         after_s = wait_ready(list(zip(services, self._services, strict=True)), began_s, self._report)
         self.ready = tuple(Ready(service.name, service.address, after_s[service.name]) for service in services)
-        self.settings = self._given.model_copy(
-            update={
-                "home": self._home,
-                "schemas_dir": self._given.schemas_dir.resolve(),
-                "feature_repo_dir": self._given.feature_repo_dir.resolve(),
-                "bundles_dir": self._given.bundles_dir.resolve(),
-                "brokers": broker.service.address,
-                "kafka_security_protocol": "PLAINTEXT",
-                "clickhouse_url": f"http://{HOST}:{clickhouse_port}",
-                "clickhouse_user": "default",
-                "registry_url": f"http://{HOST}:{registry_port}",
-                "registry_auth": SecretStr(""),
-                "session_timeout_s": SESSION_TIMEOUT_S,
-                "compression": "none",  # no network between these processes: it would only cost both sides time
-                **({} if durable_log else {"fetch_wait_max_ms": FETCH_WAIT_MAX_MS}),
-            }
+        self.settings = self._given.having(
+            home=self._home,
+            schemas_dir=self._given.paths.schemas_dir.resolve(),
+            feature_repo_dir=self._given.paths.feature_repo_dir.resolve(),
+            bundles_dir=self._given.paths.bundles_dir.resolve(),
+            brokers=broker.service.address,
+            kafka_security_protocol="PLAINTEXT",
+            clickhouse_url=f"http://{HOST}:{clickhouse_port}",
+            clickhouse_user="default",
+            registry_url=f"http://{HOST}:{registry_port}",
+            registry_auth=SecretStr(""),
+            session_timeout_s=SESSION_TIMEOUT_S,
+            compression="none",
+            **{} if durable_log else {"fetch_wait_max_ms": FETCH_WAIT_MAX_MS},
         )
 
     def _begin(self, name: str, command: Sequence[str], grace_s: float, environment: dict[str, str]) -> leash.Child:

@@ -52,7 +52,7 @@ class FeatureCanary:
         self._records = open_store(settings, self.plan.project)
         # a cached record may rightly be older than the store's, so nothing is served from the cache
         self._reader = FeatureReader(
-            self.plan, self._records, max_keys=settings.cache_max_keys, ttl_us=0, revalidate_on_watermark=False
+            self.plan, self._records, max_keys=settings.features.cache_max_keys, ttl_us=0, revalidate_on_watermark=False
         )
         self._feast: Any = feature_store(settings)  # Feast has no types
         self._service = feature_service(self._feast, service)

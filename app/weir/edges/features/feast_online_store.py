@@ -19,7 +19,7 @@ from weir.edges.features.repository import view_plan
 from weir.edges.features.store.open import open_store
 from weir.edges.features.store.record_layout import encode_key, layout_of
 from weir.edges.features.store.record_store import Ask, RecordStore, Write
-from weir.settings import Settings
+from weir.settings import load
 
 FIELD = {
     "float32": "float_val",
@@ -128,7 +128,7 @@ class PackedOnlineStore(OnlineStore):  # type: ignore[misc]  # Feast has no type
                     where=f"{home}, {store}",
                     remedy="use `weir apply`, or export WEIR_HOME and WEIR_ONLINE_STORE",
                 )
-            settings = Settings(home=Path(home), online_store=store)
+            settings = load(home=Path(home), online_store=store)
             self._records = open_store(settings, config.project)
         return self._records
 

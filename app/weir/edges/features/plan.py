@@ -18,7 +18,7 @@ FORMAT = 1  # of plan.json; a file of another one is refused rather than guessed
 
 def path(settings: Settings) -> Path:
     """The file that holds the plans of every feature service."""
-    return settings.home / "features" / "plan.json"
+    return settings.paths.home / "features" / "plan.json"
 
 
 def save(settings: Settings, plans: Iterable[ServicePlan]) -> None:

@@ -60,14 +60,14 @@ class FeatureReader:
     def of(settings: Settings, service: str) -> FeatureReader:
         """A reader of one feature service as the settings say. Raises Refused, Unavailable."""
         plan = feature_plan.load(settings, service)
-        breaker = Breaker(settings.lookup_failures, settings.lookup_retry_s)
+        breaker = Breaker(settings.features.lookup_failures, settings.features.lookup_retry_s)
         return FeatureReader(
             plan,
             open_store(settings, plan.project),
-            max_keys=settings.cache_max_keys,
-            ttl_us=int(settings.cache_ttl_s * 1e6),
-            revalidate_on_watermark=settings.clock == "event",
-            guard=LookupGuard(breaker, settings.lookup_budget_ms / 1000, own_thread=not is_local(settings)),
+            max_keys=settings.features.cache_max_keys,
+            ttl_us=int(settings.features.cache_ttl_s * 1e6),
+            revalidate_on_watermark=settings.scoring.clock == "event",
+            guard=LookupGuard(breaker, settings.features.lookup_budget_ms / 1000, own_thread=not is_local(settings)),
         )
 
     def close(self) -> None:

@@ -33,16 +33,16 @@ KINDS = (Entity, FeatureView, OnDemandFeatureView, FeatureService, DataSource)
 
 def feature_store(settings: Settings) -> FeatureStore:
     """Feast's own view of the repository, for training joins, checks and tools. Raises Refused."""
-    config = settings.feature_repo_dir / "feature_store.yaml"
+    config = settings.paths.feature_repo_dir / "feature_store.yaml"
     if not config.is_file():
         raise Refused(
             "there is no feature repository",
             where=str(config.parent),
             remedy="set WEIR_FEATURE_REPO_DIR to a directory with feature_store.yaml",
         )
-    (settings.home / "features").mkdir(parents=True, exist_ok=True)
+    (settings.paths.home / "features").mkdir(parents=True, exist_ok=True)
     with _environment(settings):
-        return FeatureStore(config=load_repo_config(settings.feature_repo_dir.resolve(), config))
+        return FeatureStore(config=load_repo_config(settings.paths.feature_repo_dir.resolve(), config))
 
 
 def apply(settings: Settings) -> FeatureStore:
@@ -53,7 +53,7 @@ def apply(settings: Settings) -> FeatureStore:
     """
     store = feature_store(settings)
     with _environment(settings):
-        objects = _definitions(settings.feature_repo_dir.resolve())
+        objects = _definitions(settings.paths.feature_repo_dir.resolve())
     views = [item for item in objects if isinstance(item, FeatureView)]
     for view in views:
         plan = view_plan(view)
@@ -79,7 +79,7 @@ def service_plans(settings: Settings) -> tuple[ServicePlan, ...]:
     if not services:
         raise Refused(
             "the registry has no feature service",
-            where=str(settings.home / "features" / "registry.db"),
+            where=str(settings.paths.home / "features" / "registry.db"),
             remedy="define one in feature_repo/ and run `weir apply`",
         )
     return tuple(service_plan(store, service) for service in sorted(services, key=lambda item: str(item.name)))
@@ -156,7 +156,7 @@ def _kind(item: object) -> type:
 @contextmanager
 def _environment(settings: Settings) -> Iterator[None]:
     """The variables that feature_store.yaml and definitions.py read, as these settings have them; then put back."""
-    wanted = {"WEIR_HOME": str(settings.home.resolve()), "WEIR_ONLINE_STORE": settings.online_store}
+    wanted = {"WEIR_HOME": str(settings.paths.home.resolve()), "WEIR_ONLINE_STORE": settings.features.online_store}
     before = {name: os.environ.get(name) for name in wanted}
     os.environ.update(wanted)
     try:

@@ -21,7 +21,7 @@ ROW = "weir_row"  # carried through the join, which keeps neither the order nor 
 
 def write_history(settings: Settings, view: str, table: pa.Table) -> None:
     """Replace the batch source of a view: join keys, features, `event_timestamp`, `created` (see rolling.history)."""
-    target = settings.home / "features" / f"{view}.parquet"
+    target = settings.paths.home / "features" / f"{view}.parquet"
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_suffix(f".{os.getpid()}.tmp")
     pq.write_table(table, draft, compression="zstd")
@@ -52,14 +52,14 @@ def training_frame(settings: Settings, rows: pd.DataFrame, service: str) -> pd.D
     except (ValueError, KeyError, OSError) as error:
         raise Refused(
             f"the training join of {service} fails: {error}",
-            where=str(settings.home / "features"),
+            where=str(settings.paths.home / "features"),
             remedy="compare the rows with the service's join keys, and run `weir apply`",
         ) from error
     joined = joined.sort_values(ROW, kind="stable")
     if joined[ROW].tolist() != list(range(len(rows))):
         raise Refused(
             f"the training join of {service} gave {len(joined)} rows for {len(rows)}",
-            where=str(settings.home / "features"),
+            where=str(settings.paths.home / "features"),
             remedy="use the DuckDB offline store; others drop or repeat rows",
         )
     found = [name for name in joined.columns if name not in asked.columns]

@@ -84,7 +84,7 @@ def rights(settings: Settings, principals: Mapping[str, str] | None = None) -> t
     principal for each service, which then has no right on the requests of another.
     Raises Refused when a role is not in schemas/topics.yaml.
     """
-    topics, groups = declared(settings), schema_folder.groups(settings.schemas_dir)
+    topics, groups = declared(settings), schema_folder.groups(settings.paths.schemas_dir)
     every = tuple(topic.service for topic in topics if topic.service)
     given = _known(principals or {}, {SETUP} | {role for topic in topics for role in topic.writers + topic.readers})
     found = set()
@@ -113,11 +113,11 @@ def grant(settings: Settings, wanted: Sequence[Right]) -> tuple[Right, ...]:
     Raises Unavailable, as `kafka_errors.unavailable` words it, when the brokers do not answer or do not tell what there
     is; Refused when they refuse to give a right.
     """
-    admin, _ = metadata(settings, REACH_S)
+    admin, _ = metadata(settings.kafka, REACH_S)
     try:
         there = set(admin.describe_acls(_ALL, request_timeout=REACH_S).result())
     except KafkaException as error:
-        raise unavailable(error_of(error), settings.brokers, "the list of rights") from error
+        raise unavailable(error_of(error), settings.kafka.brokers, "the list of rights") from error
     missing = [right for right in wanted if right.binding not in there]
     if not missing:
         return ()
@@ -129,7 +129,7 @@ def grant(settings: Settings, wanted: Sequence[Right]) -> tuple[Right, ...]:
             said = KafkaError(error_of(error).code()).str()  # what brokers add is their request, in full
             raise Refused(
                 f"{right.principal} was not given {right.operation} on {right.on}: {said}",
-                where=settings.brokers,
+                where=settings.kafka.brokers,
                 remedy="let this user alter the cluster's rights",
             ) from error
     return tuple(missing)

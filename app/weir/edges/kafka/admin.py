@@ -15,13 +15,13 @@ from weir.core.chunk import Partition
 from weir.core.errors import Refused, Unavailable
 from weir.edges.kafka.client import client_config
 from weir.edges.kafka.errors import NO_RIGHT, Refusal, error_of, patiently, unavailable
-from weir.settings import Settings
+from weir.settings import KafkaSettings
 
 LOOK_S = 0.5  # one look at whether the brokers answer, or turn us away
 REACH_S = 10.0  # a healthy cluster answers a metadata request in milliseconds; ten seconds cover a leader election
 
 
-def metadata(settings: Settings, timeout_s: float = REACH_S) -> tuple[AdminClient, ClusterMetadata]:
+def metadata(settings: KafkaSettings, timeout_s: float = REACH_S) -> tuple[AdminClient, ClusterMetadata]:
     """An admin client, and what it is told of brokers and topics.
 
     Raises:
@@ -50,7 +50,7 @@ def metadata(settings: Settings, timeout_s: float = REACH_S) -> tuple[AdminClien
                 ) from error
 
 
-def partitions_of(settings: Settings, topic: str, timeout_s: float = REACH_S) -> int:
+def partitions_of(settings: KafkaSettings, topic: str, timeout_s: float = REACH_S) -> int:
     """Number of partitions of a topic.
 
     Raises:
@@ -65,7 +65,7 @@ def partitions_of(settings: Settings, topic: str, timeout_s: float = REACH_S) ->
     return len(found.partitions)
 
 
-def _check_right(settings: Settings, admin: AdminClient, topic: str) -> None:
+def _check_right(settings: KafkaSettings, admin: AdminClient, topic: str) -> None:
     """Raises Unavailable when this user may not see the topic: the list of topics then lacks it without a word."""
     try:
         admin.describe_topics(TopicCollection([topic]), request_timeout=REACH_S)[topic].result()
@@ -74,7 +74,7 @@ def _check_right(settings: Settings, admin: AdminClient, topic: str) -> None:
             raise unavailable(error_of(error), settings.brokers, topic) from error
 
 
-def bounds(settings: Settings, topic: str) -> dict[Partition, tuple[int, int]]:
+def bounds(settings: KafkaSettings, topic: str) -> dict[Partition, tuple[int, int]]:
     """First offset and end (last + 1) of every partition of a topic.
 
     The end is taken from a fetch of the last records: the embedded broker's other answer is the base of its last batch.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from weir.settings import Settings
+from weir.settings import KafkaSettings
 
 
-def client_config(settings: Settings, client_id: str) -> dict[str, Any]:
+def client_config(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
     """librdkafka configuration shared by consumers, producers and admin clients."""
     config: dict[str, Any] = {
         "bootstrap.servers": settings.brokers,
@@ -32,7 +32,7 @@ def client_config(settings: Settings, client_id: str) -> dict[str, Any]:
     return config
 
 
-def consumer_config(settings: Settings, group: str) -> dict[str, Any]:
+def consumer_config(settings: KafkaSettings, group: str) -> dict[str, Any]:
     """librdkafka configuration of a worker's consumer; public so that tests can look at it."""
     return client_config(settings, group) | {
         "group.id": group,

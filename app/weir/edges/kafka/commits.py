@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException
 from weir.core.chunk import Partition
 from weir.edges.kafka.errors import TOO_LATE, error_of, passes, unavailable
 from weir.edges.kafka.librdkafka.consumer import Answers, Consumer
-from weir.settings import Settings
+from weir.settings import KafkaSettings
 
 Offsets = Mapping[Partition, int]
 
@@ -23,7 +23,7 @@ class Commits:
     when trying is no use.
     """
 
-    def __init__(self, consumer: Consumer, settings: Settings, on_committed: Callable[[Offsets], None]) -> None:
+    def __init__(self, consumer: Consumer, settings: KafkaSettings, on_committed: Callable[[Offsets], None]) -> None:
         self._consumer, self._settings, self._on_committed = consumer, settings, on_committed
         self._under_way = False
         self._fails_since: float | None = None

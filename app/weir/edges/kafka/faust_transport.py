@@ -56,13 +56,13 @@ class ChunkConsumer(FaustConsumer):
         """Start polling; Faust calls this once its agents have named their topics."""
         self._loop_of_app = asyncio.get_running_loop()
         self.poller = Poller(
-            self.app.settings,
+            self.app.settings.kafka,
             self.app.conf.id,
             topics,
             on_ready=self._wake,
             on_assigned=lambda sources: self._tell(self._assign, sources),
             on_revoked=lambda sources: self._tell(self._revoke, sources),
-            drain_s=self.app.settings.sink_budget_s,
+            drain_s=self.app.settings.kafka.sink_budget_s,
             from_beginning=self.app.from_beginning,
         )
         self.poller.start()
@@ -119,7 +119,7 @@ class ChunkConsumer(FaustConsumer):
         In a rebalance there is nothing to wait for: the poller has waited before it let the partitions go.
         """
         if self.polling and self.app.should_stop and self.app.failure is None:
-            await asyncio.to_thread(self.poller.quiesce, self.app.settings.sink_budget_s)
+            await asyncio.to_thread(self.poller.quiesce, self.app.settings.kafka.sink_budget_s)
 
     # ---- records
 
@@ -352,11 +352,11 @@ def new_app(settings: Settings, group: str, *, from_beginning: bool = False) -> 
 
     from_beginning: read the whole log at every start, for a worker whose state is in memory alone.
     """
-    datadir = settings.home / "faust"
+    datadir = settings.paths.home / "faust"
     datadir.parent.mkdir(parents=True, exist_ok=True)
     app = ChunkApp(
         group,
-        broker="confluent://" + settings.brokers.replace(",", ";confluent://"),
+        broker="confluent://" + settings.kafka.brokers.replace(",", ";confluent://"),
         store="memory://",
         web_enabled=False,
         topic_allow_declare=False,
@@ -364,9 +364,9 @@ def new_app(settings: Settings, group: str, *, from_beginning: bool = False) -> 
         stream_wait_empty=True,  # a stopping worker finishes what it has begun
         stream_recovery_delay=0.0,
         stream_buffer_maxsize=4096,  # chunks; the poller bounds them in records
-        broker_commit_interval=settings.commit_interval_s,
-        broker_session_timeout=settings.session_timeout_s,
-        broker_request_timeout=max(90.0, 2 * settings.session_timeout_s),
+        broker_commit_interval=settings.kafka.commit_interval_s,
+        broker_session_timeout=settings.kafka.session_timeout_s,
+        broker_request_timeout=max(90.0, 2 * settings.kafka.session_timeout_s),
         datadir=str(datadir),
     )
     app.settings, app.failed, app.from_beginning = settings, asyncio.Event(), from_beginning

@@ -27,7 +27,7 @@ from weir.edges.kafka.commits import Commits, Offsets
 from weir.edges.kafka.errors import Refusal, error_of, passes, patiently, removed, unavailable
 from weir.edges.kafka.held_partition import HeldPartition, Progress
 from weir.edges.kafka.librdkafka.consumer import Consumer, Polled, Records
-from weir.settings import Settings
+from weir.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Poller:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: KafkaSettings,
         group: str,
         topics: Iterable[str],
         *,

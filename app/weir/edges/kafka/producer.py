@@ -13,7 +13,7 @@ from weir.edges.kafka.admin import LOOK_S
 from weir.edges.kafka.client import client_config
 from weir.edges.kafka.errors import Refusal, unavailable
 from weir.edges.kafka.librdkafka.producer import BatchProducer
-from weir.settings import Settings
+from weir.settings import KafkaSettings
 
 # What the records after a lost one fail with; the lost one says why.
 CONSEQUENCES = {KafkaError._GAPLESS_GUARANTEE, KafkaError._FATAL, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
@@ -27,7 +27,7 @@ class Producer:
     One thread at a time. Idempotent: records of a partition keep their order, and retries do not repeat them.
     """
 
-    def __init__(self, settings: Settings, client_id: str) -> None:
+    def __init__(self, settings: KafkaSettings, client_id: str) -> None:
         self._brokers, self._budget_s = settings.brokers, settings.sink_budget_s
         self._failed: list[KafkaError] = []
         self._refusal = Refusal()

@@ -17,7 +17,7 @@ from weir.edges.kafka import admin
 from weir.edges.kafka.admin import LOOK_S
 from weir.edges.kafka.client import client_config
 from weir.edges.kafka.errors import Refusal, error_of, passes, unavailable
-from weir.settings import Settings
+from weir.settings import KafkaSettings
 
 HEADER = "weir-redrive"  # its value is the letter's id
 AGAIN = "run it again after WEIR_REDRIVE_SETTLE_S: what was announced is then looked for, and sent if it is not there"
@@ -42,7 +42,7 @@ class Announced:
         return letter_id(self.source, self.offset)
 
 
-def send(settings: Settings, rows: Sequence[Announced]) -> None:
+def send(settings: KafkaSettings, rows: Sequence[Announced]) -> None:
     """All rows, in order, each to the partition that its letter came from; what the sink's budget ends is given up.
 
     Raises Unavailable.
@@ -112,7 +112,7 @@ def _queue(
             producer.poll(LOOK_S)
 
 
-def find(settings: Settings, rows: Sequence[Announced]) -> Found:
+def find(settings: KafkaSettings, rows: Sequence[Announced]) -> Found:
     """Which of the rows the log holds, from each one's announcement to the end of its partition.
 
     Raises Unavailable; Refused when the log no longer reaches back to an announcement.
@@ -144,7 +144,7 @@ def find(settings: Settings, rows: Sequence[Announced]) -> Found:
     return found
 
 
-def _read(settings: Settings, spans: Mapping[Partition, tuple[int, int]]) -> Iterator[Message]:
+def _read(settings: KafkaSettings, spans: Mapping[Partition, tuple[int, int]]) -> Iterator[Message]:
     """Every record of [begin, end) of each partition; some after the end may come too."""
     refusal = Refusal()
     config = client_config(settings, "weir-redrive") | {"group.id": "weir-redrive", "error_cb": refusal}
@@ -168,7 +168,9 @@ def _read(settings: Settings, spans: Mapping[Partition, tuple[int, int]]) -> Ite
             ends = {source: end for source, end in ends.items() if reached[source] < end}
             if ends and time.monotonic() > deadline_s:
                 raise Unavailable(
-                    f"Kafka does not give all of {sorted(ends)}", where=settings.brokers, remedy="see the broker's log"
+                    f"Kafka does not give all of {sorted(ends)}",
+                    where=settings.brokers,
+                    remedy="see the broker's log",
                 )
     except KafkaException as error:
         told = unavailable(error_of(error), settings.brokers, "Kafka does not give what was sent")

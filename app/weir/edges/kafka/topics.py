@@ -36,8 +36,8 @@ class Found:
 
 def declared(settings: Settings) -> tuple[Topic, ...]:
     """Topics of this deployment: `settings.service` and every service with a contract in schemas/. Raises Refused."""
-    folder = settings.schemas_dir
-    services = dict.fromkeys((settings.service, *schema_folder.services(folder)))
+    folder = settings.paths.schemas_dir
+    services = dict.fromkeys((settings.scoring.service, *schema_folder.services(folder)))
     return schema_folder.topics(folder, services)
 
 
@@ -49,7 +49,7 @@ def ensure(settings: Settings, topics: Sequence[Topic] | None = None, replicatio
     number of partitions: records are placed by partition number, so that cannot be repaired in place.
     """
     topics = declared(settings) if topics is None else topics
-    admin, cluster = metadata(settings, REACH_S)
+    admin, cluster = metadata(settings.kafka, REACH_S)
     missing = [found.topic for found in _look(settings, cluster, topics) if not found.partitions]
     wanted = [
         NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=replication, config=topic.config)
@@ -68,7 +68,7 @@ def ensure(settings: Settings, topics: Sequence[Topic] | None = None, replicatio
 def check(settings: Settings, topics: Sequence[Topic] | None = None) -> tuple[Found, ...]:
     """Every declared topic as it is on the cluster, configuration included. Raises Unavailable."""
     topics = declared(settings) if topics is None else topics
-    admin, cluster = metadata(settings, REACH_S)
+    admin, cluster = metadata(settings.kafka, REACH_S)
     found = _partitions(cluster, topics)
     config = _config(settings, admin, [topic for topic in topics if found[topic.name]])
     return tuple(
@@ -84,7 +84,7 @@ def _look(settings: Settings, cluster: ClusterMetadata, topics: Sequence[Topic])
         if found[topic.name] not in (0, topic.partitions):
             raise Refused(
                 f"topic {topic.name} has {found[topic.name]} partitions, declared are {topic.partitions}",
-                where=settings.brokers,
+                where=settings.kafka.brokers,
                 remedy="change schemas/topics.yaml for all topics that follow the requests, or make the topic anew",
             )
     return [Found(topic, found[topic.name], ()) for topic in topics]
@@ -102,12 +102,12 @@ def _until_led(settings: Settings, names: Sequence[str]) -> None:
     """Wait until every partition of new topics has a leader: whoever comes right after can use them."""
     deadline_s = time.monotonic() + REACH_S
     while names:
-        told = metadata(settings, REACH_S)[1].topics
+        told = metadata(settings.kafka, REACH_S)[1].topics
         names = [name for name in names if name not in told or not _led(told[name])]
         if names and time.monotonic() > deadline_s:
             raise Unavailable(
                 f"the new topics {', '.join(names)} have no leaders",
-                where=settings.brokers,
+                where=settings.kafka.brokers,
                 remedy="see that enough brokers run",
             )
         if names:
@@ -133,7 +133,7 @@ def _config(settings: Settings, admin: AdminClient, topics: Sequence[Topic]) -> 
                 raise _silent(settings) from error
             raise Refused(
                 f"the configuration of topic {resource.name} cannot be read: {error.args[0].str()}",
-                where=settings.brokers,
+                where=settings.kafka.brokers,
                 remedy="give this user DescribeConfigs on it",
             ) from error
     return answers
@@ -163,11 +163,13 @@ def _made(settings: Settings, name: str, future: Future[None]) -> bool:
             raise _silent(settings) from error
         raise Refused(
             f"topic {name} was not made: {error.args[0].str()}",
-            where=settings.brokers,
+            where=settings.kafka.brokers,
             remedy="correct schemas/topics.yaml, or let this user create topics",
         ) from error
     return True
 
 
 def _silent(settings: Settings) -> Unavailable:
-    return Unavailable("Kafka does not answer", where=settings.brokers, remedy="start the broker or set WEIR_BROKERS")
+    return Unavailable(
+        "Kafka does not answer", where=settings.kafka.brokers, remedy="start the broker or set WEIR_BROKERS"
+    )

@@ -16,7 +16,7 @@ import structlog
 from prometheus_client.exposition import choose_encoder
 
 from weir.core.errors import Unavailable
-from weir.settings import Settings
+from weir.settings import TelemetrySettings
 from weir.telemetry import Telemetry
 
 Check: TypeAlias = Callable[[], tuple[bool, str]]
@@ -38,7 +38,7 @@ class HealthServer:
     Raises Unavailable when settings.http_port cannot be bound.
     """
 
-    def __init__(self, settings: Settings, telemetry: Telemetry, ready: Check, live: Check = running) -> None:
+    def __init__(self, settings: TelemetrySettings, telemetry: Telemetry, ready: Check, live: Check = running) -> None:
         address = (settings.http_host, settings.http_port)
         try:
             self._server = ThreadingHTTPServer(address, _handler(telemetry, {"/ready": ready, "/live": live}))

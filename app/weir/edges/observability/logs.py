@@ -17,12 +17,12 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from weir.settings import Settings
+from weir.settings import TelemetrySettings
 
 OURS = "weir"  # loggers below this name speak at WEIR_LOG_LEVEL; all others from WARNING
 
 
-def configure(settings: Settings, *, role: str, stream: TextIO | None = None) -> None:
+def configure(settings: TelemetrySettings, *, role: str, stream: TextIO | None = None) -> None:
     """Send structlog and the standard library's logging (Faust, mode, Feast) to one stream in one format.
 
     role: what the process is ("scorer"); on every line. stream: standard error when not given. Called once, at start;

@@ -66,9 +66,11 @@ class BatchSpans:
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
-        resource = Resource.create({"service.name": f"weir-{role}", "weir.service": settings.service})
+        resource = Resource.create({"service.name": f"weir-{role}", "weir.service": settings.scoring.service})
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(exporter or OTLPSpanExporter(settings.traces_endpoint)))
+        self._provider.add_span_processor(
+            BatchSpanProcessor(exporter or OTLPSpanExporter(settings.telemetry.traces_endpoint))
+        )
         self._tracer = self._provider.get_tracer("weir")
 
     def record(self, span: Span) -> None:
@@ -96,4 +98,4 @@ class BatchSpans:
 
 def connect(settings: Settings, role: str) -> Spans:
     """Spans to settings.traces_endpoint, or nowhere when it is empty."""
-    return BatchSpans(settings, role) if settings.traces_endpoint else NoSpans()
+    return BatchSpans(settings, role) if settings.telemetry.traces_endpoint else NoSpans()

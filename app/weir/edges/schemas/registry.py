@@ -18,7 +18,7 @@ from weir.core.contract import Contract
 from weir.core.errors import Refused, Unavailable
 from weir.edges.schemas import folder as schema_folder
 from weir.edges.schemas.folder import Topic
-from weir.settings import Settings
+from weir.settings import RegistrySettings
 
 TIMEOUT_S: Final = 10.0
 RETRIES: Final = 2  # with full jitter under a second: a registry that restarts, not one that is gone
@@ -33,7 +33,7 @@ class Registry:
     now: monotonic seconds, for how long a negative answer holds.
     """
 
-    def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, settings: RegistrySettings, now: Callable[[], float] = time.monotonic) -> None:
         self._url, self._now = settings.registry_url, now
         config: dict[str, object] = {
             "url": settings.registry_url,

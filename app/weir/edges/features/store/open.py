@@ -12,17 +12,17 @@ def open_store(settings: Settings, project: str = "weir") -> RecordStore:
     if is_local(settings):
         from weir.edges.features.store.lmdb import LmdbStore  # noqa: PLC0415 - each store loads only its own client
 
-        return LmdbStore(settings.home / "features" / "online", project)
-    if settings.online_store.startswith(("redis://", "rediss://", "unix://")):
+        return LmdbStore(settings.paths.home / "features" / "online", project)
+    if settings.features.online_store.startswith(("redis://", "rediss://", "unix://")):
         from weir.edges.features.store.redis import RedisStore  # noqa: PLC0415
 
-        return RedisStore(settings.online_store, project)
+        return RedisStore(settings.features.online_store, project)
     raise Refused(
-        f"online store {settings.online_store!r} is unknown",
+        f"online store {settings.features.online_store!r} is unknown",
         remedy="set WEIR_ONLINE_STORE to lmdb or to a redis:// URL",
     )
 
 
 def is_local(settings: Settings) -> bool:
     """Whether the store is on this machine and in this process: no network to wait for."""
-    return settings.online_store == "lmdb"
+    return settings.features.online_store == "lmdb"
