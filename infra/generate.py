@@ -60,8 +60,6 @@ def _default(field: FieldInfo) -> str:
     if field.default_factory is not None:
         return "`bundles` under `WEIR_HOME`"
     value = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
-    if isinstance(value, Path) and value.is_relative_to(ROOT):
-        return f"`{value.relative_to(ROOT)}` beside the code"
     return f"`{value}`" if value != "" else "empty"
 
 

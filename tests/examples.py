@@ -1,4 +1,4 @@
-"""The examples of schemas/, as bytes; encoded by fastavro, so that our own encoder is not its own judge."""
+"""The examples beside the schemas, as bytes; encoded by fastavro, so that our own encoder is not its own judge."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from typing import Any
 
 import fastavro
 from weir.core.contract import Contract
+from weir.edges.schemas.folder import GENERIC, folder_of
 from weir.settings import ROOT
 from weir.wire import frame
 
 SCHEMAS = ROOT / "schemas"
-RECORDS = tuple(sorted(path.name for path in SCHEMAS.iterdir() if path.is_dir()))
+RECORDS = tuple(sorted(path.name for folder in (GENERIC, SCHEMAS) for path in folder.iterdir() if path.is_dir()))
 
 
 def contract(record: str, schema_id: int = 7) -> Contract:
     """The newest version of a record under an id of the test's choice."""
-    newest = max((SCHEMAS / record).glob("v*.avsc"), key=lambda path: int(path.stem[1:]))
+    newest = max(folder_of(SCHEMAS, record).glob("v*.avsc"), key=lambda path: int(path.stem[1:]))
     return Contract(f"test.{record}-value", int(newest.stem[1:]), newest.read_text(encoding="utf-8"), schema_id)
 
 
@@ -59,7 +60,7 @@ class Rejected:
 
 def good(record: str) -> list[Good]:
     found = []
-    for path in sorted((SCHEMAS / record / "examples" / "good").glob("*.json")):
+    for path in sorted((folder_of(SCHEMAS, record) / "examples" / "good").glob("*.json")):
         raw = json.loads(path.read_text(encoding="utf-8"))
         found.append(Good(record, path.stem, _row(record, raw["row"]), bytes.fromhex(raw["body"])))
     return found
@@ -67,7 +68,7 @@ def good(record: str) -> list[Good]:
 
 def rejected(record: str) -> list[Rejected]:
     found = []
-    for path in sorted((SCHEMAS / record / "examples" / "rejected").glob("*.json")):
+    for path in sorted((folder_of(SCHEMAS, record) / "examples" / "rejected").glob("*.json")):
         raw = json.loads(path.read_text(encoding="utf-8"))
         found.append(Rejected(record, path.stem, raw["stage"], raw["reason"], _value(record, raw)))
     return found

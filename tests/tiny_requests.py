@@ -11,7 +11,7 @@ from weir.core.contract import Contract
 from weir.core.rejects import Reason, Stage
 from weir.core.signature import Signature
 from weir.core.topics import requests_topic, subject_of
-from weir.settings import ROOT
+from weir.edges.schemas.folder import GENERIC
 from weir.wire import request_contract
 from weir.wire.encode import Encoder
 
@@ -29,8 +29,8 @@ def requests_contract(schema_id: int = 7, signature: Signature = SIGNATURE) -> C
 
 @cache
 def written_contract(record: str, schema_id: int) -> Contract:
-    """A contract of schemas/, as the registry would give it."""
-    return Contract(f"weir.{record}-value", 1, (ROOT / "schemas" / record / "v1.avsc").read_text(), schema_id)
+    """A contract that every project has, as the registry would give it."""
+    return Contract(f"weir.{record}-value", 1, (GENERIC / record / "v1.avsc").read_text(), schema_id)
 
 
 def rows(n: int, *, first: int = 0, at_ms: int = AT_MS) -> pa.RecordBatch:

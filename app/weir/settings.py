@@ -44,8 +44,10 @@ class PathSettings(_Group):
     """Where things are."""
 
     home: Path = setting(Path(".weir"), "folder for everything that a process writes")
-    schemas_dir: Path = setting(ROOT / "schemas", "contracts and topics.yaml")
-    feature_repo_dir: Path = setting(ROOT / "feature_repo", "Feast definitions")
+    schemas_dir: Path = setting(
+        Path("schemas"), "the project's own contracts and topics.yaml", "beside those that the package carries"
+    )
+    feature_repo_dir: Path = setting(Path("feature_repo"), "the project's Feast definitions")
     bundles_dir: Path = Field(
         default_factory=lambda known: known.get("home", Path(".weir")) / "bundles",
         description="model bundles, a folder named by its digest each",
@@ -268,6 +270,7 @@ def load(**values: Any) -> Settings:
             made[name] = _made(group, groups.get(name, {}))
         except Refused as error:
             faults.append(error.what)
+    faults += _absent(made.get("paths"))
     if faults:
         raise Refused("; ".join(faults), where="the environment", remedy=REMEDY)
     return Settings(**made)
@@ -299,6 +302,13 @@ def _made(group: type[_Group], values: Mapping[str, Any]) -> _Group:
 def _worded(place: tuple[int | str, ...], message: str) -> str:
     """A fault that pydantic found, as a clause: "WEIR_HTTP_PORT should be less than or equal to 65535"."""
     return f"{variable_of(str(place[0]))}: {message.removeprefix('Value error, ').removeprefix('Input ')}"
+
+
+def _absent(paths: PathSettings | None) -> list[str]:
+    """The folders of the project that are named and not there; the defaults may be missing."""
+    named = paths.model_fields_set & {"schemas_dir", "feature_repo_dir"} if paths else ()
+    folders = {field: getattr(paths, field) for field in sorted(named)}
+    return [f"{variable_of(field)}: no folder: {folder}" for field, folder in folders.items() if not folder.is_dir()]
 
 
 def _check_names(environment: Mapping[str, str]) -> None:

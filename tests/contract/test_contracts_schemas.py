@@ -1,4 +1,4 @@
-"""schemas/ as a whole: versions read each other both ways, topics and records agree, fields are documented."""
+"""Every schema: versions read each other both ways, topics and records agree, fields are documented."""
 
 import itertools
 import json
@@ -11,6 +11,7 @@ from weir.wire.compatibility import incompatibility
 
 from tests import examples
 
+GENERIC_RECORDS = {path.name for path in schema_folder.GENERIC.iterdir() if path.is_dir()}
 SERVICES = schema_folder.services(examples.SCHEMAS)
 TOPICS = schema_folder.topics(examples.SCHEMAS, SERVICES)
 PAIRS = [
@@ -30,7 +31,7 @@ def test_every_version_reads_every_other(old, new):
 
 @pytest.mark.parametrize("record", examples.RECORDS)
 def test_adding_and_removing_a_defaulted_field_is_an_allowed_step_and_others_are_not(record):
-    """What schemas/README.md says of changes, said by the checker, on each record as it is."""
+    """What README.md beside the schemas says of changes, said by the checker, on each record as it is."""
     text = examples.contract(record).schema
 
     def changed(change):
@@ -83,15 +84,31 @@ def test_request_topics_are_made_per_service():
     assert names[:3] == ["weir.requests.a", "weir.requests.b", "weir.predictions"]
 
 
+ENTRY = """topics:
+- name: weir.x
+  record: x
+  partitions: 1
+  retention_hours: 1
+  max_message_bytes: 1
+  writers: []
+  readers: []
+  doc: X.
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("topics: 3", "not a list of topics"),
-        ("- a\n- b", "not a list of topics"),
-        ("topics: [", "not a list of topics"),
-        ("topics:\n- name: weir.x\n", "topic weir.x: KeyError"),
-        ("topics:\n- weir.x\n", "topic weir.x is only a name"),
-        ("topics:\n- name: weir/x\n", "topic weir/x: ValueError a name has"),
+        ("topics: 3", "topics: Input should be a valid tuple"),
+        ("- a\n- b", "there is no list of topics"),
+        ("topics: [", "the list of topics is no YAML"),
+        ("topics:\n- name: weir.x\n", "topic weir.x, record: Field required"),
+        ("topics:\n- weir.x\n", "topic weir.x: Input should be a valid dictionary"),
+        ("tpics: []\n", "tpics: Extra inputs are not permitted"),
+        (ENTRY.replace("name: weir.x", "name: weir/x"), "topic weir/x: no name for a topic"),
+        (ENTRY.replace("partitions: 1", "partitions: 0"), "topic weir.x, partitions: .*greater than or equal to 1"),
+        (ENTRY.replace("writers: []", "writers: scorer"), "topic weir.x, writers: .*valid tuple"),
+        (ENTRY + "  retention: 3\n", "topic weir.x, retention: Extra inputs"),
     ],
 )
 def test_a_faulty_list_of_topics_is_refused(tmp_path, text, says):
@@ -100,9 +117,46 @@ def test_a_faulty_list_of_topics_is_refused(tmp_path, text, says):
         schema_folder.topics(tmp_path, ())
 
 
-def test_missing_files_are_named(tmp_path):
-    with pytest.raises(Refused, match="cannot read the list of topics"):
+def test_a_project_without_anything_has_what_every_project_has(tmp_path):
+    found = schema_folder.topics(tmp_path / "nowhere", ("a",))
+    assert {topic.record for topic in found} == {"requests.a", *GENERIC_RECORDS}
+    assert all(schema_folder.versions(tmp_path / "nowhere", record) for record in GENERIC_RECORDS)
+    assert schema_folder.services(tmp_path / "nowhere") == ()
+    assert set(schema_folder.groups(tmp_path / "nowhere")) == {"scorer", "recorder", "features"}
+
+
+def test_a_project_adds_topics_records_and_groups_of_its_own(tmp_path):
+    (tmp_path / "topics.yaml").write_text(f"{ENTRY}groups: {{desk: desk-of-ours}}\n")
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "v1.avsc").write_text("{}")
+    assert [topic.name for topic in schema_folder.topics(tmp_path, ())][-1] == "weir.x"
+    assert schema_folder.versions(tmp_path, "x") == ("{}",)
+    assert schema_folder.groups(tmp_path)["desk"] == "desk-of-ours"
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_project_redefines_what_every_project_has_only_if_it_says_so(tmp_path, named):
+    text = ENTRY.replace("weir.x", "weir.ledger").replace("record: x", "record: ledger") + "groups: {recorder: r}\n"
+    said = "replaces: [weir.ledger, recorder, ledger]\n"
+    (tmp_path / "topics.yaml").write_text(text + said * named)
+    (tmp_path / "ledger").mkdir()
+    (tmp_path / "ledger" / "v1.avsc").write_text("{}")
+    if named:
+        topics = {topic.name: topic for topic in schema_folder.topics(tmp_path, ())}
+        assert topics["weir.ledger"].partitions == 1
+        assert topics["weir.predictions"].partitions > 1
+        assert schema_folder.groups(tmp_path)["recorder"] == "r"
+        assert schema_folder.versions(tmp_path, "ledger") == ("{}",)
+        return
+    with pytest.raises(Refused, match=r"weir\.ledger: .*`replaces: \[weir\.ledger\]`"):
         schema_folder.topics(tmp_path, ())
+    with pytest.raises(Refused, match=r"recorder: .*replaces"):
+        schema_folder.groups(tmp_path)
+    with pytest.raises(Refused, match=r"ledger: .*replaces"):
+        schema_folder.versions(tmp_path, "ledger")
+
+
+def test_missing_versions_are_named(tmp_path):
     with pytest.raises(Refused, match="record nothing has versions"):
         schema_folder.versions(tmp_path, "nothing")
     (tmp_path / "r").mkdir()

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from weir.core.chunk import Chunk, Partition
 from weir.core.contract import Contract
-from weir.settings import ROOT
+from weir.edges.schemas.folder import GENERIC
 from weir.wire.encode import Encoder
 
 MS = pa.timestamp("ms", tz="UTC")
@@ -30,7 +30,7 @@ def names(digest: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def contract(record: str, schema_id: int = 7) -> Contract:
-    text = (ROOT / "schemas" / record / "v1.avsc").read_text()
+    text = (GENERIC / record / "v1.avsc").read_text()
     return Contract(f"weir.{record}-value", 1, text, schema_id)
 
 

@@ -123,8 +123,7 @@ def test_a_free_port_is_given_as_asked():
 def test_a_service_that_does_not_start_ends_the_others(tmp_path, monkeypatch):
     """The registry refuses its folder, so broker and ClickHouse must go again, and the reason must be seen."""
     (tmp_path / "schemas").mkdir()
-    (tmp_path / "schemas" / "broken").mkdir()
-    (tmp_path / "schemas" / "broken" / "v1.avsc").write_text("{ no json")
+    (tmp_path / "schemas" / "topics.yaml").write_text("topics: [")
     children = []
     began = Stack._begin
 

@@ -23,7 +23,7 @@ def of_role(role, principals=None):
 
 
 def test_the_declared_groups_are_those_that_workers_join():
-    groups = schema_folder.groups(SETTINGS.schemas_dir)
+    groups = schema_folder.groups(SETTINGS.paths.schemas_dir)
     assert groups == {
         "scorer": scorer.group_of("{service}"),
         "recorder": recorder.GROUP,

@@ -158,8 +158,7 @@ class Stack:
         self.ready = tuple(Ready(service.name, service.address, after_s[service.name]) for service in services)
         self.settings = self._given.having(
             home=self._home,
-            schemas_dir=self._given.paths.schemas_dir.resolve(),
-            feature_repo_dir=self._given.paths.feature_repo_dir.resolve(),
+            **_project(self._given),
             bundles_dir=self._given.paths.bundles_dir.resolve(),
             brokers=broker.service.address,
             kafka_security_protocol="PLAINTEXT",
@@ -182,6 +181,12 @@ class Stack:
             grace_s=grace_s,
             keep_open=(self._lock,),
         )
+
+
+def _project(settings: Settings) -> dict[str, Path]:
+    """The project's folders, absolute, so that children have the same wherever they run; only those that exist."""
+    folders = {"schemas_dir": settings.paths.schemas_dir, "feature_repo_dir": settings.paths.feature_repo_dir}
+    return {field: folder.resolve() for field, folder in folders.items() if folder.is_dir()}
 
 
 def _lock(home: Path) -> int:

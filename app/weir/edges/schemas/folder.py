@@ -1,20 +1,24 @@
-"""The folder schemas/: which topics there are, and the versions of their records."""
+"""Topics, consumer groups and record schemas: those that every project has, and those that a project adds.
+
+The package carries its own (GENERIC). A project's folder (WEIR_SCHEMAS_DIR) has the same layout, topics.yaml and
+<record>/v<n>.avsc, and adds to them; it may be missing. What it means to replace it names under `replaces:`.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, Final
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from weir.core.errors import Refused
 from weir.core.topics import subject_of
 
-T = TypeVar("T")
-
+GENERIC: Final = Path(__file__).resolve().parents[2] / "schemas"
 SERVICE = "{service}"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")  # Kafka's rule
 _VERSION = re.compile(r"v([1-9]\d*)\.avsc")
@@ -54,33 +58,61 @@ class Topic:
         }
 
 
-def topics(folder: Path, services: Iterable[str]) -> tuple[Topic, ...]:
-    """The topics that topics.yaml declares, those of requests once per service, in the order of the file.
+class _Entry(BaseModel):
+    """A topic as topics.yaml has it."""
 
-    Raises Refused when the file is missing or an entry is not a topic, naming it.
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    record: str
+    partitions: Annotated[int, Field(ge=1)]
+    retention_hours: Annotated[int, Field(ge=-1)]
+    max_message_bytes: Annotated[int, Field(ge=1)]
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+    doc: str
+
+
+class _Declared(BaseModel):
+    """A topics.yaml. replaces: names of the package's topics, roles and records that this project has its own of."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    groups: dict[str, str] = {}
+    topics: tuple[_Entry, ...] = ()
+    replaces: tuple[str, ...] = ()
+
+
+def topics(project: Path, services: Iterable[str]) -> tuple[Topic, ...]:
+    """The package's topics and the project's, those of requests once per service, in the order of the files.
+
+    Raises Refused when an entry is not a topic, or is one of the package's and not named under `replaces:`.
     """
-    path = folder / "topics.yaml"
-    entries = _declared(path, "topics", list)
-    found = []
-    for entry in entries:
-        if not isinstance(entry, dict):
-            raise Refused(f"topic {entry} is only a name", where=str(path), remedy="give it the keys of the others")
-        for service in services if SERVICE in str(entry.get("name")) else ("",):
-            found.append(_topic(entry, service, path))
-    return tuple(found)
+    own = _read(project / "topics.yaml")
+    entries = {entry.name: entry for entry in _generic().topics}
+    _check_replaced(own.replaces, [entry.name for entry in own.topics if entry.name in entries], project)
+    entries.update((entry.name, entry) for entry in own.topics)
+    wanted = tuple(services)
+    return tuple(
+        _topic(entry, service, project / "topics.yaml")
+        for entry in entries.values()
+        for service in (wanted if SERVICE in entry.name else ("",))
+    )
 
 
-def groups(folder: Path) -> dict[str, str]:
+def groups(project: Path) -> dict[str, str]:
     """Consumer group by role, `{service}` standing for each service. Raises Refused like `topics`."""
-    return {str(role): str(name) for role, name in _declared(folder / "topics.yaml", "groups", dict).items()}
+    own, known = _read(project / "topics.yaml"), _generic().groups
+    _check_replaced(own.replaces, [role for role in own.groups if role in known], project)
+    return known | own.groups
 
 
-def versions(folder: Path, record: str) -> tuple[str, ...]:
+def versions(project: Path, record: str) -> tuple[str, ...]:
     """Schema texts of a record, oldest first: v1.avsc, v2.avsc, without a hole.
 
     Raises Refused when there are none, one is missing or a file cannot be read.
     """
-    where = folder / record
+    where = folder_of(project, record)
     numbered = {int(match[1]): path for path in where.glob("v*.avsc") if (match := _VERSION.fullmatch(path.name))}
     if sorted(numbered) != list(range(1, len(numbered) + 1)) or not numbered:
         raise Refused(
@@ -91,43 +123,81 @@ def versions(folder: Path, record: str) -> tuple[str, ...]:
     return tuple(numbered[number].read_text(encoding="utf-8") for number in sorted(numbered))
 
 
-def services(folder: Path) -> tuple[str, ...]:
+def folder_of(project: Path, record: str) -> Path:
+    """Where the versions of a record are. Raises Refused when the project redefines one without saying so."""
+    generic, own = GENERIC / record, project / record
+    if own.is_dir() and generic.is_dir():
+        _check_replaced(_read(project / "topics.yaml").replaces, [record], project)
+        return own
+    return generic if generic.is_dir() else own
+
+
+def services(project: Path) -> tuple[str, ...]:
     """Scoring services that have a request contract here: the folders requests.<service>."""
-    return tuple(sorted(path.name.removeprefix("requests.") for path in folder.glob("requests.*") if path.is_dir()))
+    return tuple(sorted(path.name.removeprefix("requests.") for path in project.glob("requests.*") if path.is_dir()))
 
 
-def _declared(path: Path, key: str, kind: Callable[[Any], T]) -> T:
-    try:
-        return kind(yaml.safe_load(path.read_text(encoding="utf-8"))[key])
-    except OSError as error:
+def _check_replaced(allowed: Iterable[str], redefined: Iterable[str], project: Path) -> None:
+    """Raises Refused naming what the project redefines and does not name under `replaces:`."""
+    silent = sorted(set(redefined) - set(allowed))
+    if silent:
+        names = ", ".join(silent)
         raise Refused(
-            f"cannot read the list of {key}: {error.strerror}", where=str(path), remedy="set WEIR_SCHEMAS_DIR"
-        ) from error
-    except (yaml.YAMLError, KeyError, TypeError, ValueError) as error:
-        raise Refused(
-            f"not a list of {key}: {error}", where=str(path), remedy=f"write a list under `{key}:`"
-        ) from error
-
-
-def _topic(entry: dict[str, Any], service: str, path: Path) -> Topic:
-    try:
-        name = str(entry["name"]).replace(SERVICE, service)
-        if not _NAME.fullmatch(name):
-            raise ValueError("a name has up to 249 letters, digits, dots, dashes and underscores")
-        return Topic(
-            name=name,
-            record=str(entry["record"]).replace(SERVICE, service),
-            partitions=int(entry["partitions"]),
-            retention_hours=int(entry["retention_hours"]),
-            max_message_bytes=int(entry["max_message_bytes"]),
-            writers=tuple(entry["writers"]),
-            readers=tuple(entry["readers"]),
-            doc=str(entry["doc"]),
-            service=service,
+            f"{names}: every project has this from the package already",
+            where=str(project),
+            remedy=f"remove it there; or, if it is meant to differ, write `replaces: [{names}]` in topics.yaml",
         )
-    except (KeyError, TypeError, ValueError) as error:
+
+
+def _generic() -> _Declared:
+    return _read(GENERIC / "topics.yaml")
+
+
+def _read(path: Path) -> _Declared:
+    """One file; nothing when it does not exist. Raises Refused naming each entry that cannot be."""
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return _Declared()
+    except (OSError, UnicodeDecodeError) as error:
         raise Refused(
-            f"topic {entry.get('name', 'without a name')}: {type(error).__name__} {error}",
-            where=str(path),
-            remedy="repair the entry",
+            f"the list of topics cannot be read: {error}", where=str(path), remedy="let this user read it"
         ) from error
+    except yaml.YAMLError as error:
+        said = " ".join(str(error).split())
+        raise Refused(f"the list of topics is no YAML: {said}", where=str(path), remedy="mend its syntax") from error
+    if not isinstance(found, dict):
+        raise Refused(
+            "there is no list of topics", where=str(path), remedy="write `topics:` and below it a list of entries"
+        )
+    try:
+        return _Declared.model_validate(found)
+    except ValidationError as error:
+        said = "; ".join(f"{_place(fault['loc'], found)}: {fault['msg']}" for fault in error.errors(include_url=False))
+        raise Refused(
+            said, where=str(path), remedy=f"write its entries as those of {GENERIC / 'topics.yaml'}"
+        ) from error
+
+
+def _place(place: tuple[int | str, ...], found: Mapping[str, Any]) -> str:
+    """Where in the file a fault is: "topic weir.x, partitions"."""
+    match place:
+        case ("topics", int(number), *inner):
+            entry = found["topics"][number]
+            name = entry.get("name", f"number {number + 1}") if isinstance(entry, dict) else entry
+            return ", ".join((f"topic {name}", *map(str, inner)))
+        case _:
+            return ", ".join(map(str, place))
+
+
+def _topic(entry: _Entry, service: str, path: Path) -> Topic:
+    name = entry.name.replace(SERVICE, service)
+    if not _NAME.fullmatch(name):
+        raise Refused(
+            f"topic {name}: no name for a topic",
+            where=str(path),
+            remedy="take up to 249 letters, digits, dots, dashes and underscores",
+        )
+    return Topic(
+        **entry.model_dump() | {"name": name, "record": entry.record.replace(SERVICE, service)}, service=service
+    )

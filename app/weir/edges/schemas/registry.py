@@ -112,7 +112,7 @@ class Registry:
                 raise Refused(
                     f"the schema registry refuses {what}: {error.error_message}",
                     where=self._url,
-                    remedy="see schemas/README.md for what a new version may change",
+                    remedy="see README.md beside the generic schemas for what a new version may change",
                 ) from error
             raise Unavailable(
                 f"the schema registry answers {error.http_status_code} for {what}: {error.error_message}",

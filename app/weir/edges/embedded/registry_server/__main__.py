@@ -18,7 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Local schema registry with Confluent's HTTP API.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8081)
-    parser.add_argument("--schemas", type=Path, required=True, help="folder with topics.yaml and <record>/v<n>.avsc")
+    parser.add_argument("--schemas", type=Path, required=True, help="the project's folder of contracts")
     parser.add_argument("--state", type=Path, required=True, help="directory for what is registered at run time")
     given = parser.parse_args()
     try:

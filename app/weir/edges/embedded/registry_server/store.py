@@ -44,8 +44,8 @@ class _Subject:
 class Store:
     """Subjects of the declared topics, from `schemas`, and those registered at run time, kept in `state`.
 
-    schemas: folder with topics.yaml and <record>/v<n>.avsc; only read. state: directory, made when missing: a JSON file
-    a subject. An id is a hash of the schema, so it is the same after a restart, and on every machine.
+    schemas: the project's folder (weir.edges.schemas.folder); only read. state: directory, made when missing: a JSON
+    file a subject. An id is a hash of the schema, so it is the same after a restart, and on every machine.
     Raises Refused when a file is not what it should be.
     """
 
@@ -56,7 +56,7 @@ class Store:
         self._texts: dict[int, str] = {}
         for topic in schema_folder.topics(schemas, schema_folder.services(schemas)):
             for text in schema_folder.versions(schemas, topic.record):
-                self._enter(subject_of(topic.name), _checked(text, str(schemas / topic.record)))
+                self._enter(subject_of(topic.name), _checked(text, str(schema_folder.folder_of(schemas, topic.record))))
         for path in sorted(self._state.glob("*.json")):
             self._load(path)
 
