@@ -68,7 +68,7 @@ def _broken(values_of) -> object:
                 scene.load.flush()
                 before = scene.service.committed()
                 scene.scorer(**SMALL, **LIMIT)  # nothing was repaired: it stops again, and drains nothing
-                assert scene.ended("scorer", 60) == 1
+                assert scene.ended("scorer", 60) == 78
                 drained = sum(scene.service.committed().values()) - sum(before.values())
                 assert drained <= 4 * 256, f"a restart without a repair drained {drained} records"
                 scene.scorer(**SMALL, dead_letter_limit=1.0)
@@ -84,7 +84,7 @@ def _broken(values_of) -> object:
 def stops_at_the_limit(scene: Scene) -> None:
     """The scorer ends by itself and says in one line what to do."""
     log = scene.children["scorer"]
-    assert scene.ended("scorer", 60) == 1
+    assert scene.ended("scorer", 60) == 78
     last = log.log_tail(1)
     assert last.startswith("weir: "), last
     assert "WEIR_DEAD_LETTER_LIMIT" in last, last

@@ -94,7 +94,7 @@ def away(scene: Scene, rounds: int) -> list[float]:
     for _ in range(rounds):
         scene.stack.kill("clickhouse")
         log = scene.children["recorder"]
-        assert scene.ended("recorder", 60) == 1
+        assert scene.ended("recorder", 60) == 75
         last = log.log_tail(1)
         assert "ClickHouse does not answer" in last, last
         assert last.startswith("weir: "), last

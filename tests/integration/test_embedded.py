@@ -1,6 +1,7 @@
 """The embedded stack: it answers, it says what is wrong, and nothing of it is left behind."""
 
 import http.client
+import os
 import signal
 import socket
 import subprocess
@@ -79,7 +80,7 @@ def test_another_process_has_the_same_settings(stack, monkeypatch):
         capture_output=True,
         text=True,
         check=True,
-        env={**stack.environment, "PATH": ""},
+        env={**stack.environment, "PATH": "", "PYTHONPATH": os.environ.get("PYTHONPATH", "")},
     )
     assert shown.stdout.strip() == stack.settings.model_dump_json()
 

@@ -144,7 +144,7 @@ def test_a_stream_of_dead_letters_stops_the_worker_and_loses_nothing(stack: Stac
     service.send(1, values)
     strict = {"dead_letter_limit": 0.05, "dead_letter_window": 200, "batch_max_rows": 50, "chunk_max_records": 50}
     with service.worker(**strict) as child:
-        assert child.wait(START_S) == 1
+        assert child.wait(START_S) == 78
         last = child.log_tail().splitlines()[-1]
         assert last.startswith("weir: ")
         assert last.startswith("weir: 25 of the last ")
@@ -161,11 +161,11 @@ def test_a_stream_of_dead_letters_stops_the_worker_and_loses_nothing(stack: Stac
     assert_scored_as_sent(service)
 
 
-def run_and_fail(bundle: str, environment: dict[str, str]) -> str:
+def run_and_fail(bundle: str, environment: dict[str, str], status: int) -> str:
     """The one line that a scorer that cannot start writes to stderr."""
     command = [sys.executable, "-m", "weir", "worker", "scorer", "--bundle", bundle]
     ended = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, timeout=60, check=False)
-    assert (ended.returncode, ended.stdout) == (1, b""), ended.stderr
+    assert (ended.returncode, ended.stdout) == (status, b""), ended.stderr
     assert ended.stderr.count(b"\n") == 1, ended.stderr
     return ended.stderr.decode()
 
@@ -174,8 +174,8 @@ def test_a_worker_that_cannot_start_says_why_in_one_line(stack: Stack, service: 
     nowhere = f"127.0.0.1:{free_port()}"
     known = stack.environment | {"WEIR_SERVICE": service.name}
     with ThreadPoolExecutor(2) as pool:
-        no_broker = pool.submit(run_and_fail, str(service.bundle), known | {"WEIR_BROKERS": nowhere})
-        no_bundle = pool.submit(run_and_fail, "absent", known)
+        no_broker = pool.submit(run_and_fail, str(service.bundle), known | {"WEIR_BROKERS": nowhere}, 75)
+        no_bundle = pool.submit(run_and_fail, "absent", known, 78)
     assert no_broker.result() == f"weir: Kafka does not answer ({nowhere}): start the broker or set WEIR_BROKERS\n"
     assert no_bundle.result().startswith("weir: there is no bundle absent (")
 

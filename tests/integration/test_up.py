@@ -79,7 +79,7 @@ def test_up_serves_what_it_prints_until_ctrl_c(home):
 def test_up_without_a_bundle_says_what_to_do(tmp_path):
     with weir(tmp_path, "up", *PORTS) as running:
         said = running.communicate(timeout=60)[0]
-    assert running.returncode == 1
+    assert running.returncode == 75
     assert said.startswith("weir: there is no model bundle to serve")
     assert "weir demo" in said
     assert "Traceback" not in said
