@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import prometheus_client  # noqa: F401  before any test imports feast, which would switch it to files shared by processes
 import pytest
+from weir.settings import load
 
 from tests.kafka_cluster import kafka_libs
 from tests.redis_server import redis_server

@@ -315,10 +315,11 @@ users = FeatureService(name="users", features=[first, second])
     settings = repository(tmp_path, both)
     feast = feature_repository.apply(settings)
     (plan,) = feature_repository.export(settings)
-    assert [(view.features, view.dtypes, view.ttl_s) for view in plan.views] == [
-        (("n", "vip"), ("int64", "bool"), 0.0),
-        (("x",), ("float32",), 0.0),
+    assert [(view.features, view.dtypes, view.key_types, view.ttl_s) for view in plan.views] == [
+        (("n", "vip"), ("int64", "bool"), ("INT64",), 0.0),
+        (("x",), ("float32",), ("INT64",), 0.0),
     ]
+    assert feature_plan.load_all(settings) == (plan,)
     times = {"user_id": [1, 2], "event_timestamp": [moment(1)] * 2}
     feast.write_to_online_store("first", pd.DataFrame({**times, "n": [2**40, 3], "vip": [True, None]}))
     feast.write_to_online_store("second", pd.DataFrame({**times, "x": [1.5, 2.5]}))

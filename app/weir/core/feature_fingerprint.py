@@ -20,6 +20,7 @@ def view_to_dict(view: ViewPlan) -> dict[str, Any]:
     return {
         "name": view.name,
         "join_keys": list(view.join_keys),
+        "key_types": list(view.key_types),
         "features": list(view.features),
         "dtypes": list(view.dtypes),
         "ttl_s": view.ttl_s,

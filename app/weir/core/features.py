@@ -29,6 +29,7 @@ class ViewPlan:
     """How one feature view is read.
 
     join_keys: request columns in the order in which they make the stored key (sorted by name, as Feast does).
+    key_types: what each of them holds, "STRING" or "INT64"; all are STRING where none is given.
     features: names within the view, in stored order. dtypes: numpy names ("float32", "int64", ...), same order.
     ttl_s: Feast's `ttl` in seconds, 0 when the view has none.
     """
@@ -38,6 +39,11 @@ class ViewPlan:
     features: tuple[str, ...]
     dtypes: tuple[str, ...]
     ttl_s: float
+    key_types: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.key_types:
+            object.__setattr__(self, "key_types", ("STRING",) * len(self.join_keys))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from weir.core.feature_fingerprint import view_to_dict
 from weir.core.features import ServicePlan, ViewPlan
 from weir.settings import Settings
 
-FORMAT = 1  # of plan.json; a file of another one is refused rather than guessed at
+FORMAT = 2  # of plan.json; a file of another one is refused rather than guessed at
 
 
 def path(settings: Settings) -> Path:
@@ -69,7 +69,14 @@ def _to_dict(plan: ServicePlan) -> dict[str, Any]:
 
 def _from_dict(raw: dict[str, Any]) -> ServicePlan:
     views = tuple(
-        ViewPlan(view["name"], tuple(view["join_keys"]), tuple(view["features"]), tuple(view["dtypes"]), view["ttl_s"])
+        ViewPlan(
+            view["name"],
+            tuple(view["join_keys"]),
+            tuple(view["features"]),
+            tuple(view["dtypes"]),
+            view["ttl_s"],
+            tuple(view["key_types"]),
+        )
         for view in raw["views"]
     )
     return ServicePlan(raw["project"], raw["service"], views, raw["fingerprint"])

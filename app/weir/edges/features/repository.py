@@ -27,6 +27,7 @@ from weir.edges.features.store.record_layout import layout_of
 from weir.settings import Settings
 
 DTYPES = {"Float32": "float32", "Float64": "float64", "Int32": "int32", "Int64": "int64", "Bool": "bool"}
+KEY_TYPES = {"String": "STRING", "Int64": "INT64", "Int32": "INT64"}  # integers of either width make the same key
 ARROW = {"float32": pa.float32(), "float64": pa.float64(), "int32": pa.int32(), "int64": pa.int64(), "bool": pa.bool_()}
 KINDS = (Entity, FeatureView, OnDemandFeatureView, FeatureService, DataSource)
 
@@ -108,13 +109,15 @@ def feature_service(store: FeatureStore, name: str) -> FeatureService:
 def view_plan(view: FeatureView) -> ViewPlan:
     """How a view is stored: join keys and features sorted by name, since Feast keeps no order of a view's fields."""
     dtypes = {field.name: DTYPES.get(str(field.dtype), str(field.dtype)) for field in view.features}
-    names = tuple(sorted(dtypes))
+    keys = {column.name: KEY_TYPES.get(str(column.dtype), str(column.dtype)) for column in view.entity_columns}
+    names, key_names = tuple(sorted(dtypes)), tuple(sorted(keys))
     return ViewPlan(
         view.name,
-        tuple(sorted(column.name for column in view.entity_columns)),
+        key_names,
         names,
         tuple(dtypes[name] for name in names),
         view.ttl.total_seconds() if view.ttl else 0.0,
+        tuple(keys[name] for name in key_names),
     )
 
 
