@@ -60,7 +60,6 @@ def broker(request: pytest.FixtureRequest) -> dict[str, Any]:
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Broker, ClickHouse and schema registry, started once per broker; use topics and databases of your own."""
     from weir.edges.embedded.stack import Stack  # tests without it need no extras
-    from weir.settings import load
 
     with Stack(load(home=tmp_path_factory.mktemp("home"), **broker_settings(request))) as running:
         yield running
@@ -77,7 +76,6 @@ def redis_url() -> Iterator[str]:
 @pytest.fixture(params=["lmdb", "redis"])
 def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
     """Settings of an empty home, once with the embedded online store and once with Redis."""
-    from weir.settings import load
 
     url = "lmdb" if request.param == "lmdb" else request.getfixturevalue("redis_url")
     return load(home=tmp_path, online_store=url, lookup_budget_ms=10_000)  # not what these tests are about

@@ -13,9 +13,8 @@ from uuid import uuid4
 
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka import Producer as RdProducer
-from weir.agents.scorer.agent import group_of
 from weir.core.signature import Signature
-from weir.core.topics import requests_topic, subject_of
+from weir.core.topics import subject_of
 from weir.edges.embedded.leash import Child
 from weir.edges.embedded.stack import Stack
 from weir.edges.kafka.admin import bounds
@@ -52,7 +51,7 @@ class Tiny:
     def __post_init__(self) -> None:
         self.bundle = self.bundle_of(self.folder, self.name)
         self.settings = self.stack.settings.having(service=self.name)
-        self.topic = requests_topic(self.name)
+        self.topic = self.settings.kafka.names.requests(self.name)
         self.registry = Registry(self.settings.registry)
         self.registry.register(subject_of(self.topic), request_contract.build(self.name, self.signature))
         ensure(self.settings, declared(self.settings))
@@ -82,7 +81,7 @@ class Tiny:
 
     def committed(self) -> dict[int, int]:
         """Offsets that the service's group has committed, by partition."""
-        with committed_by(self.settings, group_of(self.name)) as committed:
+        with committed_by(self.settings, self.settings.kafka.names.scorers(self.name)) as committed:
             found = committed((self.topic, partition) for partition in range(4))
         return {partition: found.get((self.topic, partition), 0) for partition in range(4)}
 

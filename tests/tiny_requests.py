@@ -10,7 +10,7 @@ import pyarrow as pa
 from weir.core.contract import Contract
 from weir.core.rejects import Reason, Stage
 from weir.core.signature import Signature
-from weir.core.topics import requests_topic, subject_of
+from weir.core.topics import Names, subject_of
 from weir.edges.schemas.folder import GENERIC
 from weir.wire import request_contract
 from weir.wire.encode import Encoder
@@ -24,7 +24,9 @@ MS = pa.timestamp("ms", "UTC")
 
 def requests_contract(schema_id: int = 7, signature: Signature = SIGNATURE) -> Contract:
     """The contract of the tiny service, under an id of the caller's choice."""
-    return Contract(subject_of(requests_topic(SERVICE)), 1, request_contract.build(SERVICE, signature), schema_id)
+    return Contract(
+        subject_of(Names("weir").requests(SERVICE)), 1, request_contract.build(SERVICE, signature), schema_id
+    )
 
 
 @cache

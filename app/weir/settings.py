@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from weir.core.errors import Refused
+from weir.core.topics import Names
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PREFIX: Final = "WEIR_"
@@ -75,6 +76,12 @@ class KafkaSettings(_Group):
     kafka_ssl_key_password: SecretStr = setting(
         SecretStr(""), "password of that key", "empty: the key is not encrypted"
     )
+    deployment: str = setting(
+        "weir",
+        "what the names of topics and consumer groups begin with",
+        "give each of several deployments on one cluster its own",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,99}$",
+    )
     group_instance_id: str = setting(
         "", "static name of this worker in its consumer group", "set one per worker: a restart then moves no partitions"
     )
@@ -106,6 +113,11 @@ class KafkaSettings(_Group):
         30.0, "how long a write is tried again before the worker stops", "covers a broker's restart", ge=0, le=3600
     )
 
+    @property
+    def names(self) -> Names:
+        """Topics and groups of this deployment."""
+        return Names(self.deployment)
+
 
 class RegistrySettings(_Group):
     """Schema Registry."""
@@ -117,7 +129,7 @@ class RegistrySettings(_Group):
 class ScoringSettings(_Group):
     """Scoring."""
 
-    service: str = setting("flight-delay", "scoring service; its requests are on weir.requests.<service>")
+    service: str = setting("flight-delay", "scoring service; its requests are on <deployment>.requests.<service>")
     bundle: str = setting("", "bundle to serve: a folder, or a digest in WEIR_BUNDLES_DIR")
     variant: str = setting("champion", "name that predictions of this bundle carry", min_length=1)
     clock: Literal["wall", "event"] = setting(

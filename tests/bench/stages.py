@@ -108,7 +108,6 @@ def _fetch(rows: int) -> tuple[list[MicroBatch], float, float]:
     Also microseconds per record, of the clock and of CPU, from the first chunk on: joining the group is not fetching.
     """
     from weir.core.batch import ClosedBy, MicroBatch
-    from weir.core.topics import requests_topic
     from weir.edges.kafka.poller import Poller
 
     settings = load()
@@ -116,7 +115,7 @@ def _fetch(rows: int) -> tuple[list[MicroBatch], float, float]:
     poller = Poller(
         settings.kafka,
         f"bench-stages-{os.getpid()}-{rows}",
-        [requests_topic(settings.scoring.service)],
+        [settings.kafka.names.requests(settings.scoring.service)],
         on_ready=lambda: None,
         on_assigned=lambda _: None,
         on_revoked=lambda _: None,
@@ -147,10 +146,9 @@ def _fetch(rows: int) -> tuple[list[MicroBatch], float, float]:
 
 
 def _write(producer: Any, scored: Any) -> None:
-    from weir.core.topics import PREDICTIONS
 
     for chunk, written in zip(scored.batch.chunks, scored.written, strict=True):
-        producer.write(PREDICTIONS, chunk.source.partition, written.predictions)
+        producer.write(load().kafka.names.predictions, chunk.source.partition, written.predictions)
     producer.flush()
 
 

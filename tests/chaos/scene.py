@@ -17,8 +17,6 @@ from pathlib import Path
 from clickhouse_connect.driver import Client
 from confluent_kafka import KafkaException
 from prometheus_client.parser import text_string_to_metric_families
-from weir.agents.recorder.agent import GROUP as RECORDER
-from weir.agents.scorer.agent import group_of
 from weir.core.errors import Refused, Unavailable
 from weir.core.signature import Signature
 from weir.edges.clickhouse import migrations
@@ -43,7 +41,6 @@ from tests.waiting import until
 
 BACK_S = 120.0  # from a fault's end until all is answered, on two busy cores; longer counts as not recovered
 LOOK_S = 0.2  # between two looks; a recovery time is this much too long at most
-READ = (RECORDER, ("weir.predictions", "weir.outcomes", "weir.dead-letters", "weir.ledger"))
 # So that every wait of the product is short beside a fault; the session time-out decides when the partitions of a lost
 # member are dealt out again.
 # Fetches wait longer than the embedded stack has them, since ten times the fetches would only heat the machine.
@@ -208,8 +205,10 @@ class Scene:
         """Stop the load and wait until both groups have committed everything there is to read."""
         self.load.rate = 0.0
         self.load.flush()
-        scorers = group_of(self.service.name), (self.service.topic,)
-        for group, topics in (scorers, READ):
+        names, database = self.service.settings.kafka.names, self.service.settings.recording.clickhouse_database
+        recorded = (names.predictions, names.shadows, names.outcomes, names.dead_letters, names.ledger)
+        scorers = names.scorers(self.service.name), (self.service.topic,)
+        for group, topics in (scorers, (names.recorder(database), recorded)):
             until(partial(self._whole, group, topics), BACK_S, f"{group} to read everything")
 
     def _whole(self, group: str, topics: tuple[str, ...]) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 
 import psutil
 from confluent_kafka import KafkaException
-from weir.agents.scorer.agent import group_of
 
 from tests.chaos.scene import Scene
 from tests.group_offsets import Source, committed_by
@@ -41,7 +40,7 @@ def looking(look: Callable[[], Any], every_s: float = LOOK_S) -> Iterator[list[t
 def never_back(scene: Scene) -> Iterator[None]:
     """Raises AssertionError, at the end, when a committed offset of the scorers' group went back."""
     settings, topic = scene.service.settings, scene.service.topic
-    with committed_by(settings, group_of(scene.service.name)) as committed:
+    with committed_by(settings, settings.kafka.names.scorers(scene.service.name)) as committed:
 
         def look() -> dict[Source, int]:
             try:

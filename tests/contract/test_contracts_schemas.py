@@ -13,7 +13,7 @@ from tests import examples
 
 GENERIC_RECORDS = {path.name for path in schema_folder.GENERIC.iterdir() if path.is_dir()}
 SERVICES = schema_folder.services(examples.SCHEMAS)
-TOPICS = schema_folder.topics(examples.SCHEMAS, SERVICES)
+TOPICS = schema_folder.topics(examples.SCHEMAS, SERVICES, "weir")
 PAIRS = [
     pytest.param(old, new, id=f"{record}-v{i + 1}-v{j + 1}")
     for record in examples.RECORDS
@@ -69,7 +69,7 @@ def test_every_record_has_a_topic_and_every_topic_a_record():
 
 def test_what_comes_of_a_request_has_as_many_partitions_as_the_requests():
     by_name = {topic.name: topic.partitions for topic in TOPICS}
-    follow = {by_name[name] for name in ("weir.predictions", "weir.dead-letters", "weir.ledger")}
+    follow = {by_name[name] for name in ("weir.predictions", "weir.shadows", "weir.dead-letters", "weir.ledger")}
     assert follow == {by_name[f"weir.requests.{service}"] for service in SERVICES}
 
 
@@ -80,7 +80,7 @@ def test_dead_letters_may_be_larger_than_anything_they_carry():
 
 
 def test_request_topics_are_made_per_service():
-    names = [topic.name for topic in schema_folder.topics(examples.SCHEMAS, ("a", "b"))]
+    names = [topic.name for topic in schema_folder.topics(examples.SCHEMAS, ("a", "b"), "weir")]
     assert names[:3] == ["weir.requests.a", "weir.requests.b", "weir.predictions"]
 
 
@@ -114,24 +114,29 @@ ENTRY = """topics:
 def test_a_faulty_list_of_topics_is_refused(tmp_path, text, says):
     (tmp_path / "topics.yaml").write_text(text)
     with pytest.raises(Refused, match=says):
-        schema_folder.topics(tmp_path, ())
+        schema_folder.topics(tmp_path, (), "weir")
 
 
 def test_a_project_without_anything_has_what_every_project_has(tmp_path):
-    found = schema_folder.topics(tmp_path / "nowhere", ("a",))
+    found = schema_folder.topics(tmp_path / "nowhere", ("a",), "weir")
     assert {topic.record for topic in found} == {"requests.a", *GENERIC_RECORDS}
     assert all(schema_folder.versions(tmp_path / "nowhere", record) for record in GENERIC_RECORDS)
     assert schema_folder.services(tmp_path / "nowhere") == ()
-    assert set(schema_folder.groups(tmp_path / "nowhere")) == {"scorer", "recorder", "features"}
+    assert set(schema_folder.groups(tmp_path / "nowhere", "weir", "weir")) == {
+        "scorer",
+        "shadow",
+        "recorder",
+        "features",
+    }
 
 
 def test_a_project_adds_topics_records_and_groups_of_its_own(tmp_path):
     (tmp_path / "topics.yaml").write_text(f"{ENTRY}groups: {{desk: desk-of-ours}}\n")
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "v1.avsc").write_text("{}")
-    assert [topic.name for topic in schema_folder.topics(tmp_path, ())][-1] == "weir.x"
+    assert [topic.name for topic in schema_folder.topics(tmp_path, (), "weir")][-1] == "weir.x"
     assert schema_folder.versions(tmp_path, "x") == ("{}",)
-    assert schema_folder.groups(tmp_path)["desk"] == "desk-of-ours"
+    assert schema_folder.groups(tmp_path, "weir", "weir")["desk"] == "desk-of-ours"
 
 
 @pytest.mark.parametrize("named", [False, True])
@@ -142,16 +147,16 @@ def test_a_project_redefines_what_every_project_has_only_if_it_says_so(tmp_path,
     (tmp_path / "ledger").mkdir()
     (tmp_path / "ledger" / "v1.avsc").write_text("{}")
     if named:
-        topics = {topic.name: topic for topic in schema_folder.topics(tmp_path, ())}
+        topics = {topic.name: topic for topic in schema_folder.topics(tmp_path, (), "weir")}
         assert topics["weir.ledger"].partitions == 1
         assert topics["weir.predictions"].partitions > 1
-        assert schema_folder.groups(tmp_path)["recorder"] == "r"
+        assert schema_folder.groups(tmp_path, "weir", "weir")["recorder"] == "r"
         assert schema_folder.versions(tmp_path, "ledger") == ("{}",)
         return
     with pytest.raises(Refused, match=r"weir\.ledger: .*`replaces: \[weir\.ledger\]`"):
-        schema_folder.topics(tmp_path, ())
+        schema_folder.topics(tmp_path, (), "weir")
     with pytest.raises(Refused, match=r"recorder: .*replaces"):
-        schema_folder.groups(tmp_path)
+        schema_folder.groups(tmp_path, "weir", "weir")
     with pytest.raises(Refused, match=r"ledger: .*replaces"):
         schema_folder.versions(tmp_path, "ledger")
 

@@ -70,7 +70,7 @@ def registry(server):
 
 
 def test_contracts_of_the_folder_are_there(registry):
-    for topic in topics(examples.SCHEMAS, services(examples.SCHEMAS)):
+    for topic in topics(examples.SCHEMAS, services(examples.SCHEMAS), "weir"):
         contract = registry.contract(topic.subject)
         assert contract.schema == examples.contract(topic.record).schema
         assert contract.version == examples.contract(topic.record).version
@@ -79,7 +79,7 @@ def test_contracts_of_the_folder_are_there(registry):
 
 
 def test_publishing_what_is_there_changes_nothing(registry):
-    declared = topics(examples.SCHEMAS, services(examples.SCHEMAS))
+    declared = topics(examples.SCHEMAS, services(examples.SCHEMAS), "weir")
     ids = publish(registry, examples.SCHEMAS, declared)
     assert ids == {topic.subject: registry.contract(topic.subject).schema_id for topic in declared}
     assert all(registry.contract(topic.subject).version == 1 for topic in declared)

@@ -12,7 +12,7 @@ import pytest
 from clickhouse_connect.driver import Client
 from weir.core.chunk import Partition
 from weir.core.errors import Refused, Unavailable, WeirError
-from weir.core.topics import requests_topic
+from weir.core.topics import Names
 from weir.edges.clickhouse import dead_letters, migrations
 from weir.edges.clickhouse.client import connect
 from weir.edges.clickhouse.dead_letters import Letter, Selection
@@ -42,7 +42,7 @@ def world(stack: Stack) -> Iterator[tuple[Settings, Client]]:
     for partition in range(2):
         rows = records.dead_letters(partition, list(OFFSETS))
         columns = {name: rows[name] for name in rows.schema.names}
-        own = {"service": name, "source_topic": requests_topic(name)}
+        own = {"service": name, "source_topic": Names("weir").requests(name)}
         changed = tables.dead_letters(
             type(rows).from_pydict(
                 {column: [own[column]] * len(rows) if column in own else values for column, values in columns.items()}
@@ -65,7 +65,7 @@ def resends(letters: list[Letter]) -> list[Resend]:
 
 def copies(settings: Settings) -> dict[str, int]:
     """How often each letter is in the log, from its beginning."""
-    topic = requests_topic(settings.scoring.service)
+    topic = settings.kafka.names.requests(settings.scoring.service)
     every = [
         Announced("", Partition(topic, partition), offset, None, None, "none", 0)
         for partition in range(2)
@@ -140,7 +140,7 @@ def test_who_might_be_overtaken_does_not_send(world: tuple[Settings, Client]) ->
 
 def test_what_the_broker_does_not_take_is_told_and_the_rest_is_found(world: tuple[Settings, Client]) -> None:
     settings, _ = world
-    source = Partition(requests_topic(settings.scoring.service), 0)
+    source = Partition(settings.kafka.names.requests(settings.scoring.service), 0)
     values = {1: b"small", 2: b"x" * (9 * 1024 * 1024), 3: b"not tried"}
     rows = [Announced("", source, offset, None, value, "none", 0) for offset, value in values.items()]
     with pytest.raises(Unavailable, match=r"redriven records were not delivered: .*too large.*run it again"):

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from weir.agents.scorer.parts import open_parts
 from weir.core.errors import WeirError
-from weir.core.topics import requests_topic, subject_of
+from weir.core.topics import Names, subject_of
 from weir.edges.bundles.onnx_model import Model
 from weir.edges.embedded.leash import Child
 from weir.edges.embedded.stack import Stack
@@ -184,13 +184,13 @@ def test_whatever_is_missing_is_named_with_a_remedy(stack: Stack, service: Servi
     nowhere = f"http://127.0.0.1:{free_port()}"
     other, topicless = Service(stack, tmp_path / "other"), f"tiny-{uuid4().hex[:6]}"
     Registry(service.settings.registry).register(
-        subject_of(requests_topic(topicless)), request_contract.build(topicless, SIGNATURE)
+        subject_of(Names("weir").requests(topicless)), request_contract.build(topicless, SIGNATURE)
     )
     cases: list[tuple[dict[str, object], str]] = [
         ({"registry_url": nowhere}, rf"the schema registry does not answer .*\({nowhere}\): start it or set WEIR_REG"),
         (
             {"service": topicless, "bundle": str(tiny_bundle(tmp_path, service=topicless))},
-            f"topic {requests_topic(topicless)} does not exist .*: run `weir topics create`",
+            f"topic {Names('weir').requests(topicless)} does not exist .*: run `weir topics create`",
         ),
         ({"service": "unknown"}, "subject weir.requests.unknown-value is not in the .*: run `weir topics create`"),
         ({"bundle": ""}, "no bundle is named: give --bundle PATH or set WEIR_BUNDLE"),

@@ -19,7 +19,6 @@ from typer.testing import CliRunner
 from weir.cli.topics import cli
 from weir.core.chunk import Partition
 from weir.core.errors import Refused, Unavailable
-from weir.core.topics import requests_topic
 from weir.edges.clickhouse import migrations
 from weir.edges.clickhouse.client import connect
 from weir.edges.embedded.leash import Child
@@ -273,7 +272,7 @@ def test_who_is_turned_away_hears_why_from_a_redrive(refused: tuple[Settings, st
 def test_who_may_not_write_requests_hears_so_from_a_redrive(listener: Secured, service: Service) -> None:
     settings = listener.settings(service.settings, "weir-scorer")
     with pytest.raises(Unavailable, match=r"Kafka refuses access: 3 redriven records .*Topic authorization failed"):
-        send(settings.kafka, announced(requests_topic(service.name)))
+        send(settings.kafka, announced(settings.kafka.names.requests(service.name)))
 
 
 def test_who_is_turned_away_hears_why_from_the_group(refused: tuple[Settings, str]) -> None:

@@ -4,11 +4,9 @@ import re
 
 import pytest
 from typer.testing import CliRunner
-from weir.agents.features import agent as feature_worker
-from weir.agents.recorder import agent as recorder
-from weir.agents.scorer import agent as scorer
 from weir.cli.topics import cli
 from weir.core.errors import Refused
+from weir.core.topics import Names
 from weir.edges.kafka.acls import rights
 from weir.edges.kafka.topics import declared
 from weir.edges.schemas import folder as schema_folder
@@ -23,12 +21,37 @@ def of_role(role, principals=None):
 
 
 def test_the_declared_groups_are_those_that_workers_join():
-    groups = schema_folder.groups(SETTINGS.paths.schemas_dir)
-    assert groups == {
-        "scorer": scorer.group_of("{service}"),
-        "recorder": recorder.GROUP,
-        "features": feature_worker.GROUP,
+    names = Names("staging")
+    assert schema_folder.groups(SETTINGS.paths.schemas_dir, "staging", "other") == {
+        "scorer": names.scorers("{service}"),
+        "shadow": names.shadow("{service}", "*"),
+        "recorder": names.recorder("other"),
+        "features": names.features,
     }
+
+
+def test_the_declared_topics_are_those_that_workers_use():
+    settings = SETTINGS.having(deployment="staging")
+    names = Names("staging")
+    shared = {names.predictions, names.shadows, names.dead_letters, names.ledger, names.outcomes, names.flight_events}
+    requests = {names.requests("one"), names.requests("flight-delay")}
+    assert {topic.name for topic in declared(settings)} == shared | requests
+
+
+def test_two_deployments_on_one_cluster_have_no_topic_group_or_principal_in_common():
+    def of(deployment):
+        found = rights(SETTINGS.having(deployment=deployment))
+        return {right.on for right in found}, {right.principal for right in found}
+
+    for ours, theirs in zip(of("production"), of("staging"), strict=True):
+        assert ours
+        assert not ours & theirs
+
+
+def test_callers_see_no_dead_letter_and_nobodys_answers_unless_they_subscribe():
+    assert {on for _, right, on in of_role("applications") if right == "Read"} == set()
+    read = {on for _, right, on in of_role("subscribers") if right == "Read"}
+    assert read == {"topic weir.predictions", "group weir-subscribers-*"}
 
 
 def test_nobody_has_more_than_topics_and_groups_of_the_declaration():
@@ -42,16 +65,16 @@ def test_nobody_has_more_than_topics_and_groups_of_the_declaration():
 
 def test_a_recorder_reads_and_writes_nothing():
     assert of_role("recorder") == {
-        ("User:weir-recorder", "Read", "group weir-recorder"),
+        ("User:weir-recorder", "Read", "group weir-recorder-weir"),
         *(
             ("User:weir-recorder", "Read", f"topic weir.{name}")
-            for name in ("predictions", "outcomes", "dead-letters", "ledger")
+            for name in ("predictions", "shadows", "outcomes", "dead-letters", "ledger")
         ),
     }
 
 
 def test_a_role_without_a_group_of_its_own_has_those_named_after_it():
-    assert ("User:weir-applications", "Read", "group applications-*") in of_role("applications")
+    assert ("User:weir-operators", "Read", "group weir-operators-*") in of_role("operators")
     assert not [on for _, _, on in of_role("business systems") if on.startswith("group")], "it reads nothing"
 
 
@@ -73,7 +96,7 @@ def test_a_role_that_does_not_exist_is_refused_with_those_that_do():
 
 
 def test_the_command_shows_calls_of_kafkas_own_tool():
-    shown = CliRunner().invoke(cli, ["acls", "--commands", "--principal", "applications=User:CN=shop"])
+    shown = CliRunner().invoke(cli, ["acls", "--commands", "--principal", "operators=User:CN=shop"])
     assert shown.exit_code == 0, shown.output
     lines = shown.output.splitlines()
     assert len(lines) == len(rights(load()))
@@ -81,9 +104,9 @@ def test_the_command_shows_calls_of_kafkas_own_tool():
         re.match(r"kafka-acls\.sh --bootstrap-server \S+ --add --allow-principal \S+ --operation ", line)
         for line in lines
     )
-    (groups,) = [line for line in lines if "--group applications-" in line]
+    (groups,) = [line for line in lines if "--group weir-operators-" in line]
     assert groups.endswith(
-        "--allow-principal User:CN=shop --operation Read --group applications- --resource-pattern-type prefixed"
+        "--allow-principal User:CN=shop --operation Read --group weir-operators- --resource-pattern-type prefixed"
     )
 
 

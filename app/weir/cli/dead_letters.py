@@ -188,13 +188,13 @@ def _described(settings: Settings, letter: Letter) -> dict[str, Any]:
 
 def _fields(settings: Settings, letter: Letter) -> tuple[dict[str, Any] | None, str]:
     from weir.core.errors import WeirError
-    from weir.core.topics import requests_topic, subject_of
+    from weir.core.topics import subject_of
     from weir.edges.schemas.registry import Registry
     from weir.wire.decode import Decoder
     from weir.wire.repair import fields_of
 
     topic = letter.source.topic
-    if letter.service and topic != requests_topic(letter.service):
+    if letter.service and topic != settings.kafka.names.requests(letter.service):
         return None, f"{topic} is not the requests topic of {letter.service}"
     try:
         registry = Registry(settings.registry)

@@ -44,9 +44,8 @@ def ledger(
 
     settings = load()
     client = connect(settings.recording)
-    bounds = (
-        admin.bounds(settings.kafka, f"weir.requests.{service or settings.scoring.service}") if against_log else None
-    )
+    topic = settings.kafka.names.requests(service or settings.scoring.service)
+    bounds = admin.bounds(settings.kafka, topic) if against_log else None
     report = ledger_edge.read_settled(client, service, bounds, settle_s=settings.recording.ledger_settle_s)
     redriven = dead_letters.redrive_states(client, service)
     repeated = sum(group.repeated for group in redriven)

@@ -74,7 +74,7 @@ def acls(
     principal: Annotated[
         list[str],
         typer.Option(
-            help="ROLE=PRINCIPAL, in place of ROLE=User:weir-ROLE; {service} in it makes one for each service. Repeat."
+            help="ROLE=PRINCIPAL, in place of ROLE=User:DEPLOYMENT-ROLE; {service} makes one for each service. Repeat."
         ),
     ] = [],  # noqa: B006  typer copies it
     apply: bool = typer.Option(False, "--apply", help="Give the rights that the cluster lacks; take none away."),

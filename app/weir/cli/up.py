@@ -130,7 +130,7 @@ def _show(console: Console, stack: Stack, workers: Workers, bundle: Path) -> Non
 
 def commands(settings: Settings) -> list[tuple[str, str]]:
     """Title and shell command of what a new user would try, with this stack's addresses; each runs as it stands."""
-    topic = f"weir.requests.{settings.scoring.service}"
+    topic = settings.kafka.names.requests(settings.scoring.service)
     example = settings.paths.schemas_dir / f"requests.{settings.scoring.service}" / "examples" / "good" / "whole.json"
     query = "SELECT request_id, score, decision, version, scored_at FROM predictions ORDER BY scored_at DESC LIMIT 5"
     login = (

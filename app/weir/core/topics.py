@@ -1,13 +1,72 @@
-"""Names of topics, and of the registry's subjects."""
+"""Names of a deployment's topics and consumer groups, and of the registry's subjects."""
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import dataclass
 
-PREDICTIONS: Final = "weir.predictions"
-DEAD_LETTERS: Final = "weir.dead-letters"
-LEDGER: Final = "weir.ledger"
-OUTCOMES: Final = "weir.outcomes"
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Topics and consumer groups of one deployment: all begin with its name, so that several can share a cluster.
+
+    schemas/topics.yaml declares the same names; a test holds the two together.
+
+    >>> Names("weir").requests("fraud"), Names("staging").predictions
+    ('weir.requests.fraud', 'staging.predictions')
+    """
+
+    deployment: str
+
+    @property
+    def predictions(self) -> str:
+        """Topic of answers to requests."""
+        return f"{self.deployment}.predictions"
+
+    @property
+    def shadows(self) -> str:
+        """Topic of scores that answer nobody."""
+        return f"{self.deployment}.shadows"
+
+    @property
+    def dead_letters(self) -> str:
+        """Topic of records that were not scored."""
+        return f"{self.deployment}.dead-letters"
+
+    @property
+    def ledger(self) -> str:
+        """Topic of what scorers have read."""
+        return f"{self.deployment}.ledger"
+
+    @property
+    def outcomes(self) -> str:
+        """Topic of what came true."""
+        return f"{self.deployment}.outcomes"
+
+    @property
+    def flight_events(self) -> str:
+        """Topic of the events from which features are made."""
+        return f"{self.deployment}.events.flights"
+
+    def requests(self, service: str) -> str:
+        """Topic on which a scoring service is asked."""
+        return f"{self.deployment}.requests.{service}"
+
+    def scorers(self, service: str) -> str:
+        """Group of all scorers of a service, whatever their variants: together they answer each request once."""
+        return f"{self.deployment}-scorer-{service}"
+
+    def shadow(self, service: str, variant: str) -> str:
+        """Group of one shadow: every shadow of a service sees all of its predictions."""
+        return f"{self.deployment}-shadow-{service}-{variant}"
+
+    def recorder(self, database: str) -> str:
+        """Group of the recorders of one database: every database gets everything."""
+        return f"{self.deployment}-recorder-{database}"
+
+    @property
+    def features(self) -> str:
+        """Group of the feature worker."""
+        return f"{self.deployment}-features"
 
 
 def subject_of(topic: str) -> str:
@@ -17,12 +76,3 @@ def subject_of(topic: str) -> str:
     'weir.predictions-value'
     """
     return f"{topic}-value"
-
-
-def requests_topic(service: str) -> str:
-    """The topic on which a scoring service is asked.
-
-    >>> requests_topic("fraud")
-    'weir.requests.fraud'
-    """
-    return f"weir.requests.{service}"

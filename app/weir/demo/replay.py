@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from confluent_kafka import Consumer, Message, TopicPartition
 
 from weir.core.errors import Unavailable
-from weir.core.topics import DEAD_LETTERS, LEDGER, OUTCOMES, PREDICTIONS, requests_topic
+from weir.core.topics import subject_of
 from weir.demo.flights import HOUR_MS, Flights, Progress
 from weir.edges.features.store.record_store import RecordStore
 from weir.edges.kafka.admin import partitions_of
@@ -28,7 +28,6 @@ from weir.settings import Settings
 from weir.wire.decode import Decoder
 from weir.wire.encode import Encoder
 
-EVENTS = "weir.events.flights"
 STEP_S = 60.0  # no step of an hour takes longer than this, unless a worker has stopped
 LOOK_S = 0.0002  # pause between two looks at the online store's watermark: one costs 20 us
 FETCH_WAIT_MS = 1  # the replay waits for every answer, and the embedded broker never answers a fetch early
@@ -54,14 +53,16 @@ class Replay:
 
     def __init__(self, settings: Settings, store: RecordStore, check: Callable[[], None]) -> None:
         self._settings, self._store, self._check = settings, store, check
-        self._requests = requests_topic(settings.scoring.service)
+        names = settings.kafka.names
+        self._names, self._requests = names, names.requests(settings.scoring.service)
         self._partitions = partitions_of(settings.kafka, self._requests)
         registry = Registry(settings.registry)
         self._encoders = {
-            topic: Encoder(registry.contract(f"{topic}-value")) for topic in (self._requests, EVENTS, OUTCOMES)
+            topic: Encoder(registry.contract(subject_of(topic)))
+            for topic in (self._requests, names.flight_events, names.outcomes)
         }
-        self._ledger = Decoder(registry.contract(f"{LEDGER}-value"), registry.schema_text)
-        self._predictions = Decoder(registry.contract(f"{PREDICTIONS}-value"), registry.schema_text)
+        self._ledger = Decoder(registry.contract(subject_of(names.ledger)), registry.schema_text)
+        self._predictions = Decoder(registry.contract(subject_of(names.predictions)), registry.schema_text)
         self._producer = Producer(settings.kafka, "weir-demo")
         self._consumer = Consumer(
             client_config(settings.kafka, "weir-demo")
@@ -71,7 +72,7 @@ class Replay:
                 "fetch.wait.max.ms": FETCH_WAIT_MS,
             }
         )
-        topics = (LEDGER, PREDICTIONS, DEAD_LETTERS)
+        topics = (names.ledger, names.predictions, names.dead_letters)
         sources = [(topic, partition) for topic in topics for partition in range(self._partitions)]
         self._consumer.assign([TopicPartition(*source, 0) for source in sources])
         self._answers: list[bytes | None] = []
@@ -87,10 +88,10 @@ class Replay:
         """Send the events of the whole year, and release those up to a clock hour to the feature worker."""
         began = time.monotonic()
         self._store.set_clock_us(until_hour * HOUR_MS * 1000)
-        events = flights.events
+        events, topic = flights.events, self._names.flight_events
         size = max(1, events.num_rows // 20)
         for begin in range(0, events.num_rows, size):
-            self._write(EVENTS, 0, self._encode(EVENTS, events.slice(begin, size)))
+            self._write(topic, 0, self._encode(topic, events.slice(begin, size)))
             progress(min(begin + size, events.num_rows), events.num_rows, "events of the year")
         self._producer.flush()
         self._release(until_hour)
@@ -143,7 +144,9 @@ class Replay:
         times = pa.array(np.full(len(rows), at_ms), pa.timestamp("ms", tz="UTC"))
         again = again.set_column(again.schema.get_field_index("event_time"), "event_time", times)
         parts = _spread(self._encode(self._requests, again), self._partitions)
-        self._consumer.pause([TopicPartition(PREDICTIONS, partition) for partition in range(self._partitions)])
+        self._consumer.pause(
+            [TopicPartition(self._names.predictions, partition) for partition in range(self._partitions)]
+        )
         before = self.tally.read
         began = time.monotonic()
         size = 5_000
@@ -215,9 +218,9 @@ class Replay:
         failed = next((error for error in map(Message.error, messages) if error is not None), None)
         if failed is not None:
             raise Unavailable(f"the demo cannot read its answers: {failed.str()}", remedy="see the broker's log")
-        entries = [message.value() for message in messages if message.topic() == LEDGER]
-        self._answers += [message.value() for message in messages if message.topic() == PREDICTIONS]
-        self._answered += sum(message.topic() != LEDGER for message in messages)
+        entries = [message.value() for message in messages if message.topic() == self._names.ledger]
+        self._answers += [message.value() for message in messages if message.topic() == self._names.predictions]
+        self._answered += sum(message.topic() != self._names.ledger for message in messages)
         if entries:
             rows = self._ledger.decode(entries, self._settings.scoring.max_record_bytes).rows
             self.tally.read += pc.sum(rows.column("read")).as_py()
@@ -241,7 +244,8 @@ class Replay:
         if not rows.num_rows:
             return
         table = rows.append_column("prediction_id", ids)
-        self._write(OUTCOMES, self.tally.hours % self._partitions, self._encode(OUTCOMES, table))
+        topic = self._names.outcomes
+        self._write(topic, self.tally.hours % self._partitions, self._encode(topic, table))
         self._producer.flush()
         self.tally.outcomes += rows.num_rows
 

@@ -14,7 +14,6 @@ import pyarrow as pa
 from clickhouse_connect.driver import Client
 
 from weir.core.bundle import Bundle
-from weir.core.topics import requests_topic
 from weir.demo import check
 from weir.demo.flights import Flights, Progress
 from weir.edges.bundles import store as bundle_store
@@ -60,7 +59,7 @@ def verify(
     """Check the record of a finished replay of requests [first, first + rows). Raises Unavailable, Refused."""
     client = clickhouse.connect(settings.recording)
     bundle, model = bundle_store.read(bundle_path), Model(bundle_path)
-    topic = requests_topic(settings.scoring.service)
+    topic = settings.kafka.names.requests(settings.scoring.service)
     progress(0, 5, "checks")
     whole = ledger.read(client, settings.scoring.service, bounds(settings.kafka, topic))
     progress(1, 5, "checks")

@@ -12,7 +12,6 @@ from weir.agents.scorer.parts import open_scorer, readable
 from weir.core.batch import ClosedBy, MicroBatch
 from weir.core.chunk import Chunk, Partition
 from weir.core.rejects import Rejects
-from weir.core.topics import requests_topic
 from weir.settings import Settings
 from weir.wire.decode import Decoder
 
@@ -40,7 +39,7 @@ def by_bundle(settings: Settings) -> Evaluate:
     def of_batch(values: Sequence[bytes | None]) -> list[str]:
         now_ms, n = int(time.time() * 1000), len(values)
         chunk = Chunk(
-            Partition(requests_topic(settings.scoring.service), 0),
+            Partition(settings.kafka.names.requests(settings.scoring.service), 0),
             0,
             n - 1,
             _binary(values),

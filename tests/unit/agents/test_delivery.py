@@ -17,7 +17,7 @@ from weir.core.chunk import Chunk, Partition
 from weir.core.errors import Unavailable
 from weir.core.pace import Pace
 from weir.core.rejects import Rejects
-from weir.core.topics import DEAD_LETTERS, LEDGER, PREDICTIONS
+from weir.core.topics import Names
 from weir.scoring.predict import Scored, Written
 from weir.scoring.records import Timing
 
@@ -60,6 +60,9 @@ class Scorer:
         ]
 
 
+NAMES = Names("weir")
+
+
 @dataclass
 class World:
     """Producer and app in one, so that what happened to both stands in one order."""
@@ -68,7 +71,7 @@ class World:
     fails: bool = False
 
     def write(self, topic, partition, values) -> None:
-        self.happened.append((topic, partition, values.to_pylist() if topic == LEDGER else len(values)))
+        self.happened.append((topic, partition, values.to_pylist() if topic == NAMES.ledger else len(values)))
 
     def flush(self) -> None:
         if self.fails:
@@ -87,7 +90,7 @@ async def deliver(world: World, *batches: MicroBatch, one_by_one: bool = False) 
     """Deliver until all are acknowledged, or the delivery fails."""
     nothing = SimpleNamespace(emit=lambda _: None, record=lambda _: None)
     done: asyncio.Queue[Done] = asyncio.Queue()
-    with Delivery(world, Pace(4096, 0.01, 0.05), Parts(Scorer(), world, nothing, nothing)) as under_test:
+    with Delivery(world, Pace(4096, 0.01, 0.05), Parts(Scorer(), world, NAMES, nothing, nothing)) as under_test:
         following = asyncio.ensure_future(under_test.follow(done))
         for batch in batches:
             done.put_nowait(Done(SimpleNamespace(good=SimpleNamespace(batch=batch)), 0.0))
@@ -108,14 +111,14 @@ def test_small_batches_enter_the_ledger_together_after_they_are_written(monkeypa
     world = World()
     asyncio.run(deliver(world, batch_of(0, 5), batch_of(5, 3), batch_of(40, 2, partition=1), one_by_one=True))
     assert world.happened == [
-        (PREDICTIONS, 0, 5),
+        (NAMES.predictions, 0, 5),
         ("flushed",),
-        (PREDICTIONS, 0, 3),
+        (NAMES.predictions, 0, 3),
         ("flushed",),
-        (PREDICTIONS, 1, 2),
+        (NAMES.predictions, 1, 2),
         ("flushed",),
-        (LEDGER, 0, [b"0-7"]),
-        (LEDGER, 1, [b"40-41"]),
+        (NAMES.ledger, 0, [b"0-7"]),
+        (NAMES.ledger, 1, [b"40-41"]),
         ("flushed",),
         ("acknowledged", 0),
         ("acknowledged", 5),
@@ -127,12 +130,12 @@ def test_a_large_batch_does_not_wait_for_its_entry():
     world = World()
     asyncio.run(deliver(world, batch_of(0, delivery.ENTRY_ROWS)))
     assert world.happened == [
-        (PREDICTIONS, 0, delivery.ENTRY_ROWS),
-        (LEDGER, 0, [b"0-1023"]),
+        (NAMES.predictions, 0, delivery.ENTRY_ROWS),
+        (NAMES.ledger, 0, [b"0-1023"]),
         ("flushed",),
         ("acknowledged", 0),
     ]
-    assert DEAD_LETTERS not in {what[0] for what in world.happened}
+    assert NAMES.dead_letters not in {what[0] for what in world.happened}
 
 
 @pytest.mark.parametrize("rows", [5, delivery.ENTRY_ROWS])

@@ -22,4 +22,4 @@ def test_a_batch_has_no_more_rows_than_its_features_can_be_read_for(tmp_path, lo
     parts = cast(Parts, SimpleNamespace(scorer=SimpleNamespace(service=SimpleNamespace(lookup=lookup))))
     settings = load(home=tmp_path, batch_max_rows=asked, chunk_max_records=asked)
     found = new_scorer(settings, parts).settings
-    assert (found.batch_max_rows, found.chunk_max_records) == (given, given)
+    assert (found.scoring.batch_max_rows, found.kafka.chunk_max_records) == (given, given)

@@ -13,6 +13,7 @@ from weir.agents.worker.lane import Lane
 from weir.core.batch import MicroBatch
 from weir.core.errors import Refused
 from weir.core.pace import FixedPace
+from weir.core.topics import subject_of
 from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
 from weir.edges.schemas.registry import Registry
@@ -20,25 +21,24 @@ from weir.settings import Settings
 from weir.telemetry import FeaturesApplied, Telemetry
 from weir.wire.decode import Decoder
 
-EVENTS = "weir.events.flights"
-GROUP = "weir-features"
 CLOCK_S = 0.001  # between two looks at a replay's clock
 
 
 def new_features(settings: Settings, telemetry: Telemetry) -> Callable[[], ChunkApp]:
     """A maker of the Faust app that keeps the online store. Raises Unavailable, Refused: nothing is joined yet."""
-    if partitions_of(settings.kafka, EVENTS) != 1:
+    topic, group = settings.kafka.names.flight_events, settings.kafka.names.features
+    if partitions_of(settings.kafka, topic) != 1:
         raise Refused(
-            f"{EVENTS} has more than one partition, and the statistics need every event in order",
+            f"{topic} has more than one partition, and the statistics need every event in order",
             where=settings.kafka.brokers,
             remedy="make the topic anew with one partition",
         )
     registry = Registry(settings.registry)
-    decoder = Decoder(registry.contract(f"{EVENTS}-value"), registry.schema_text)
+    decoder = Decoder(registry.contract(subject_of(topic)), registry.schema_text)
     updater = FeatureUpdater.of(settings)
 
     def new() -> ChunkApp:
-        app = new_app(settings, GROUP, from_beginning=True)
+        app = new_app(settings, group, from_beginning=True)
 
         async def events(stream: Any) -> None:
             intake = Intake(
@@ -46,7 +46,7 @@ def new_features(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
             )  # events gain nothing by waiting
             await parked_on_failure(app, apply(app, intake, decoder, updater, telemetry))
 
-        app.agent(chunk_topic(app, EVENTS), name="events")(events)
+        app.agent(chunk_topic(app, topic), name="events")(events)
         return app
 
     return new

@@ -19,7 +19,7 @@ from weir.core.batch import MicroBatch
 from weir.core.decoded import Decoded
 from weir.core.errors import Refused, Unavailable
 from weir.core.pace import FixedPace
-from weir.core.topics import DEAD_LETTERS, LEDGER, OUTCOMES, PREDICTIONS
+from weir.core.topics import subject_of
 from weir.edges.bundles import store as bundle_store
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.clickhouse import ledger
@@ -34,7 +34,6 @@ from weir.settings import Settings
 from weir.telemetry import BlockRecorded, LedgerChecked, Telemetry, WriteRetried
 from weir.wire.decode import Decoder
 
-GROUP = "weir-recorder"
 MAX_RECORD_BYTES = 8_388_608  # max_message_bytes of the largest of these topics: what the broker took is read
 AT_ONCE = 4  # partitions written together: a block costs about 30 ms of waiting, whatever its size
 
@@ -61,7 +60,7 @@ def new_recorder(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
     recorder = Recorder(store, streams, block_max_rows=settings.recording.block_max_rows)
 
     def new() -> ChunkApp:
-        app = new_app(limits, GROUP)
+        app = new_app(limits, settings.kafka.names.recorder(settings.recording.clickhouse_database))
 
         async def records(stream: Any) -> None:
             intake = Intake(app, stream, FixedPace(limits.recording.block_max_rows, limits.recording.block_max_wait_s))
@@ -100,32 +99,32 @@ async def watch_ledger(settings: Settings, telemetry: Telemetry) -> None:
 
 def open_streams(settings: Settings) -> dict[str, Stream]:
     """What is recorded, by topic. Raises Unavailable, Refused."""
-    registry = Registry(settings.registry)
+    registry, topics = Registry(settings.registry), settings.kafka.names
     names = cache(partial(names_of, settings))
 
     def decoder(topic: str) -> Callable[[pa.LargeBinaryArray], Decoded]:
-        read = Decoder(registry.contract(f"{topic}-value"), registry.schema_text)
+        read = Decoder(registry.contract(subject_of(topic)), registry.schema_text)
         return partial(read.decode, max_bytes=MAX_RECORD_BYTES)
 
     return {
-        PREDICTIONS: Stream(
+        topics.predictions: Stream(
             table="predictions",
-            decode=decoder(PREDICTIONS),
+            decode=decoder(topics.predictions),
             shape=lambda rows, log, offsets, _ms: tables.predictions(rows, log, offsets, names),
             sources=("source_topic", "source_partition", "variant"),
         ),
-        OUTCOMES: Stream(
-            table="outcomes", decode=decoder(OUTCOMES), check=tables.check_outcomes, shape=tables.outcomes
+        topics.outcomes: Stream(
+            table="outcomes", decode=decoder(topics.outcomes), check=tables.check_outcomes, shape=tables.outcomes
         ),
-        DEAD_LETTERS: Stream(
+        topics.dead_letters: Stream(
             table="dead_letters",
-            decode=decoder(DEAD_LETTERS),
+            decode=decoder(topics.dead_letters),
             shape=lambda rows, log, offsets, _ms: tables.dead_letters(rows, log, offsets),
             sources=("source_topic", "source_partition"),
         ),
-        LEDGER: Stream(
+        topics.ledger: Stream(
             table="ledger",
-            decode=decoder(LEDGER),
+            decode=decoder(topics.ledger),
             shape=lambda rows, log, offsets, _ms: tables.ledger(rows, log, offsets),
         ),
     }

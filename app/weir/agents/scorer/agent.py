@@ -16,7 +16,6 @@ from weir.agents.worker.lane import Lane
 from weir.core.errors import Refused
 from weir.core.limit import DeadLetterLimit
 from weir.core.pace import Pace
-from weir.core.topics import requests_topic
 from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
 from weir.scoring.predict import Ran
 from weir.settings import Settings
@@ -24,16 +23,12 @@ from weir.settings import Settings
 AHEAD = 2  # scored batches that may wait for a delivery: it lasts as long as computing one or two
 
 
-def group_of(service: str) -> str:
-    """Consumer group of a service's scorers, and with it the name of their Faust app."""
-    return f"weir-scorer-{service}"
-
-
 def new_scorer(settings: Settings, parts: Parts) -> ChunkApp:
     """The Faust app that scores `settings.service`."""
     settings = readable(settings, parts.scorer.service.lookup)
-    app = new_app(settings, group_of(settings.scoring.service))
-    topic = chunk_topic(app, requests_topic(settings.scoring.service))
+    names, service = settings.kafka.names, settings.scoring.service
+    app = new_app(settings, names.scorers(service))
+    topic = chunk_topic(app, names.requests(service))
 
     async def requests(stream: Any) -> None:
         pace = Pace(

@@ -16,7 +16,7 @@ from typing import Self
 from weir.agents.worker.lane import Lane
 from weir.core.features import Status
 from weir.core.pace import Pace
-from weir.core.topics import DEAD_LETTERS, LEDGER, PREDICTIONS
+from weir.core.topics import Names
 from weir.edges.kafka.faust_transport import ChunkApp
 from weir.edges.kafka.producer import Producer
 from weir.edges.observability.spans import Span, Spans
@@ -35,6 +35,7 @@ class Parts:
 
     scorer: Scorer
     producer: Producer
+    names: Names
     telemetry: Telemetry
     spans: Spans
 
@@ -138,18 +139,18 @@ class Delivery:
 
 def _write(parts: Parts, ready: Ready) -> list[Scored]:
     """Everything goes to the partition number of its request, so that source offsets only rise within a partition."""
-    delivered = []
+    delivered, names = [], parts.names
     for ran in ready.ran:
         scored = parts.scorer.encode(ran, wall_ms=_now_ms(), tick=time.perf_counter)
         for chunk, written in zip(scored.batch.chunks, scored.written, strict=True):
-            for topic, values in ((PREDICTIONS, written.predictions), (DEAD_LETTERS, written.dead_letters)):
+            for topic, values in ((names.predictions, written.predictions), (names.dead_letters, written.dead_letters)):
                 if len(values):
                     parts.producer.write(topic, chunk.source.partition, values)
         delivered.append(scored)
     if ready.owed is not None:
         accounts = [account for scored in (*ready.owed, *delivered) for account in scored.accounts]
         for partition, entry in parts.scorer.entries(accounts, _now_ms()):
-            parts.producer.write(LEDGER, partition, entry)
+            parts.producer.write(names.ledger, partition, entry)
     return delivered
 
 

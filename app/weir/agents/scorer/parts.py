@@ -11,7 +11,7 @@ from weir.agents.scorer.delivery import Parts
 from weir.core.clock import Clock, EventClock, WallClock
 from weir.core.errors import Refused
 from weir.core.features import Lookup
-from weir.core.topics import DEAD_LETTERS, LEDGER, PREDICTIONS, requests_topic
+from weir.core.topics import Names, subject_of
 from weir.edges.bundles import store as bundle_store
 from weir.edges.features.reader import FeatureReader
 from weir.edges.kafka.admin import partitions_of
@@ -37,8 +37,8 @@ def open_parts(settings: Settings, telemetry: Telemetry) -> tuple[bundle_store.O
     """
     scorer, opened = open_scorer(settings)
     _check_partitions(settings)
-    producer = Producer(settings.kafka, f"weir-scorer-{settings.scoring.service}")
-    return opened, Parts(scorer, producer, telemetry, spans.connect(settings, "scorer"))
+    producer = Producer(settings.kafka, settings.kafka.names.scorers(settings.scoring.service))
+    return opened, Parts(scorer, producer, settings.kafka.names, telemetry, spans.connect(settings, "scorer"))
 
 
 def open_scorer(settings: Settings) -> tuple[Scorer, bundle_store.Opened]:
@@ -46,8 +46,9 @@ def open_scorer(settings: Settings) -> tuple[Scorer, bundle_store.Opened]:
     if not settings.scoring.bundle:
         raise Refused("no bundle is named", remedy="give --bundle PATH or set WEIR_BUNDLE")
     registry = Registry(settings.registry)
-    sinks = {topic: Encoder(registry.contract(f"{topic}-value")) for topic in (PREDICTIONS, DEAD_LETTERS, LEDGER)}
-    decoder = Decoder(registry.contract(f"{requests_topic(settings.scoring.service)}-value"), registry.schema_text)
+    names = settings.kafka.names
+    sinks = {topic: Encoder(registry.contract(subject_of(topic))) for topic in _sinks(names)}
+    decoder = Decoder(registry.contract(subject_of(names.requests(settings.scoring.service))), registry.schema_text)
     opened, lookup = _open_bundle(settings)
     service = Service(
         bundle=opened.bundle,
@@ -58,9 +59,9 @@ def open_scorer(settings: Settings) -> tuple[Scorer, bundle_store.Opened]:
         max_failed=_max_failed(readable(settings, lookup)),
         route=Route((settings.scoring.variant,)),
         clock=_clock(settings),
-        encode_predictions=sinks[PREDICTIONS].frames,
-        encode_dead_letters=sinks[DEAD_LETTERS].frames,
-        encode_ledger=sinks[LEDGER].frames,
+        encode_predictions=sinks[names.predictions].frames,
+        encode_dead_letters=sinks[names.dead_letters].frames,
+        encode_ledger=sinks[names.ledger].frames,
         worker=f"{socket.gethostname()}:{os.getpid()}",
     )
     return Scorer(service), opened
@@ -101,9 +102,9 @@ def _max_failed(settings: Settings) -> int:
 
 def _check_partitions(settings: Settings) -> None:
     """Predictions go to the partition number of their request, so every sink needs at least as many."""
-    requests = requests_topic(settings.scoring.service)
+    requests = settings.kafka.names.requests(settings.scoring.service)
     needed = partitions_of(settings.kafka, requests)
-    for topic in (PREDICTIONS, DEAD_LETTERS, LEDGER):
+    for topic in _sinks(settings.kafka.names):
         found = partitions_of(settings.kafka, topic)
         if found < needed:
             raise Refused(
@@ -111,6 +112,10 @@ def _check_partitions(settings: Settings) -> None:
                 where=settings.kafka.brokers,
                 remedy=f"give {topic} at least {needed} partitions",
             )
+
+
+def _sinks(names: Names) -> tuple[str, str, str]:
+    return names.predictions, names.dead_letters, names.ledger
 
 
 def _clock(settings: Settings) -> Clock:

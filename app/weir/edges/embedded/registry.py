@@ -9,8 +9,8 @@ from pathlib import Path
 from weir.edges.embedded.service import HOST, Service
 
 
-def plan(schemas: Path, state: Path, port: int) -> Service:
-    """The service over the committed schemas; what is registered at run time is kept in `state`."""
+def plan(schemas: Path, state: Path, port: int, deployment: str) -> Service:
+    """The service over the schemas of a deployment's topics; what is registered at run time is kept in `state`."""
 
     def ready() -> bool:
         connection = http.client.HTTPConnection(HOST, port, timeout=1.0)
@@ -26,7 +26,7 @@ def plan(schemas: Path, state: Path, port: int) -> Service:
         name="registry",
         command=(
             *(sys.executable, "-m", "weir.edges.embedded.registry_server", "--host", HOST, "--port", str(port)),
-            *("--schemas", str(schemas), "--state", str(state)),
+            *("--schemas", str(schemas), "--state", str(state), "--deployment", deployment),
         ),
         port=port,
         ready=ready,

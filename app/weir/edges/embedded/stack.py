@@ -142,7 +142,12 @@ class Stack:
         services = (
             broker.service,
             embedded_clickhouse.plan(rows / "current", clickhouse_port, durable=durable_log),
-            embedded_registry.plan(self._given.paths.schemas_dir.resolve(), self._home / "registry", registry_port),
+            embedded_registry.plan(
+                self._given.paths.schemas_dir.resolve(),
+                self._home / "registry",
+                registry_port,
+                self._given.kafka.deployment,
+            ),
         )
         self.log_is_new = not embedded_clickhouse.belongs(rows, broker.log_id)
         if embedded_clickhouse.follow_log(rows, broker.log_id):

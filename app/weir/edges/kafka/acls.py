@@ -80,31 +80,34 @@ class Right:
 def rights(settings: Settings, principals: Mapping[str, str] | None = None) -> tuple[Right, ...]:
     """What every role needs, sorted.
 
-    principals: as Kafka names them, by role, in place of `User:weir-<role>`. One with `{service}` in it stands for a
-    principal for each service, which then has no right on the requests of another.
+    principals: as Kafka names them, by role, in place of `User:<deployment>-<role>`. One with `{service}` in it
+    stands for a principal for each service, which then has no right on the requests of another.
     Raises Refused when a role is not in schemas/topics.yaml.
     """
-    topics, groups = declared(settings), schema_folder.groups(settings.paths.schemas_dir)
+    deployment, database = settings.kafka.deployment, settings.recording.clickhouse_database
+    topics, groups = declared(settings), schema_folder.groups(settings.paths.schemas_dir, deployment, database)
     every = tuple(topic.service for topic in topics if topic.service)
-    given = _known(principals or {}, {SETUP} | {role for topic in topics for role in topic.writers + topic.readers})
+    roles = {SETUP} | {role for topic in topics for role in topic.writers + topic.readers}
+    given = _known(deployment, principals or {}, roles)
     found = set()
     for role, principal in given.items():
         for services in [(one,) for one in every] if SERVICE in principal else [every]:
             named = principal.replace(SERVICE, services[0]) if services else principal
             mine = [topic for topic in topics if topic.service in ("", *services)]
-            resources = (*_of_topics(role, mine), *_of_groups(role, mine, groups, services))
+            name = groups.get(role, f"{deployment}-{_dashed(role)}-*")
+            resources = (*_of_topics(role, mine), *_of_groups(role, mine, name, services))
             found |= {Right(role, named, *resource) for resource in resources}
     return tuple(sorted(found))
 
 
-def _known(principals: Mapping[str, str], roles: set[str]) -> dict[str, str]:
+def _known(deployment: str, principals: Mapping[str, str], roles: set[str]) -> dict[str, str]:
     """The principal of every role. Raises Refused for a role that is not in schemas/topics.yaml."""
     if unknown := sorted(set(principals) - roles):
         raise Refused(
             f"there is no role {', '.join(unknown)} in schemas/topics.yaml",
             remedy=f"name one of {', '.join(sorted(roles))}",
         )
-    return {role: principals.get(role) or f"User:weir-{_dashed(role)}" for role in roles}
+    return {role: principals.get(role) or f"User:{deployment}-{_dashed(role)}" for role in roles}
 
 
 def grant(settings: Settings, wanted: Sequence[Right]) -> tuple[Right, ...]:
@@ -158,15 +161,12 @@ def _of_topics(role: str, topics: Sequence[Topic]) -> Iterator[tuple[str, str, b
 
 
 def _of_groups(
-    role: str, topics: Sequence[Topic], groups: Mapping[str, str], services: Sequence[str]
+    role: str, topics: Sequence[Topic], name: str, services: Sequence[str]
 ) -> Iterator[tuple[str, str, bool, str]]:
     if not any(role in topic.readers for topic in topics):
         return
-    if role not in groups:
-        yield "group", f"{_dashed(role)}-", True, "Read"
-        return
-    for service in services if SERVICE in groups[role] else ("",):
-        yield "group", groups[role].replace(SERVICE, service), False, "Read"
+    for service in services if SERVICE in name else ("",):
+        yield "group", name.replace(SERVICE, service).removesuffix("*"), name.endswith("*"), "Read"
 
 
 def _dashed(role: str) -> str:

@@ -38,7 +38,7 @@ def declared(settings: Settings) -> tuple[Topic, ...]:
     """Topics of this deployment: `settings.service` and every service with a contract in schemas/. Raises Refused."""
     folder = settings.paths.schemas_dir
     services = dict.fromkeys((settings.scoring.service, *schema_folder.services(folder)))
-    return schema_folder.topics(folder, services)
+    return schema_folder.topics(folder, services, settings.kafka.deployment)
 
 
 def ensure(settings: Settings, topics: Sequence[Topic] | None = None, replication: int = -1) -> tuple[str, ...]:

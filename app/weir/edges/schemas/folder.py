@@ -19,7 +19,7 @@ from weir.core.errors import Refused
 from weir.core.topics import subject_of
 
 GENERIC: Final = Path(__file__).resolve().parents[2] / "schemas"
-SERVICE = "{service}"
+DEPLOYMENT, SERVICE, DATABASE = "{deployment}", "{service}", "{database}"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")  # Kafka's rule
 _VERSION = re.compile(r"v([1-9]\d*)\.avsc")
 
@@ -83,15 +83,16 @@ class _Declared(BaseModel):
     replaces: tuple[str, ...] = ()
 
 
-def topics(project: Path, services: Iterable[str]) -> tuple[Topic, ...]:
-    """The package's topics and the project's, those of requests once per service, in the order of the files.
+def topics(project: Path, services: Iterable[str], deployment: str) -> tuple[Topic, ...]:
+    """A deployment's topics, the package's and the project's: those of requests once per service.
 
     Raises Refused when an entry is not a topic, or is one of the package's and not named under `replaces:`.
     """
     own = _read(project / "topics.yaml")
-    entries = {entry.name: entry for entry in _generic().topics}
-    _check_replaced(own.replaces, [entry.name for entry in own.topics if entry.name in entries], project)
-    entries.update((entry.name, entry) for entry in own.topics)
+    mine, allowed = _named(own.topics, deployment), [_filled(name, deployment) for name in own.replaces]
+    entries = _named(_generic().topics, deployment)
+    _check_replaced(allowed, [name for name in mine if name in entries], project)
+    entries |= mine
     wanted = tuple(services)
     return tuple(
         _topic(entry, service, project / "topics.yaml")
@@ -100,11 +101,15 @@ def topics(project: Path, services: Iterable[str]) -> tuple[Topic, ...]:
     )
 
 
-def groups(project: Path) -> dict[str, str]:
-    """Consumer group by role, `{service}` standing for each service. Raises Refused like `topics`."""
+def groups(project: Path, deployment: str, database: str) -> dict[str, str]:
+    """Consumer group by role; `{service}` stands for each service, a star at the end for whatever follows.
+
+    Raises Refused like `topics`.
+    """
     own, known = _read(project / "topics.yaml"), _generic().groups
     _check_replaced(own.replaces, [role for role in own.groups if role in known], project)
-    return known | own.groups
+    declared = known | own.groups
+    return {role: _filled(name, deployment).replace(DATABASE, database) for role, name in declared.items()}
 
 
 def versions(project: Path, record: str) -> tuple[str, ...]:
@@ -135,6 +140,15 @@ def folder_of(project: Path, record: str) -> Path:
 def services(project: Path) -> tuple[str, ...]:
     """Scoring services that have a request contract here: the folders requests.<service>."""
     return tuple(sorted(path.name.removeprefix("requests.") for path in project.glob("requests.*") if path.is_dir()))
+
+
+def _named(entries: Iterable[_Entry], deployment: str) -> dict[str, _Entry]:
+    named = (entry.model_copy(update={"name": _filled(entry.name, deployment)}) for entry in entries)
+    return {entry.name: entry for entry in named}
+
+
+def _filled(name: str, deployment: str) -> str:
+    return name.replace(DEPLOYMENT, deployment)
 
 
 def _check_replaced(allowed: Iterable[str], redefined: Iterable[str], project: Path) -> None:

@@ -20,9 +20,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8081)
     parser.add_argument("--schemas", type=Path, required=True, help="the project's folder of contracts")
     parser.add_argument("--state", type=Path, required=True, help="directory for what is registered at run time")
+    parser.add_argument("--deployment", default="weir", help="what the names of topics begin with")
     given = parser.parse_args()
     try:
-        store = Store(given.schemas, given.state)
+        store = Store(given.schemas, given.state, given.deployment)
     except WeirError as error:
         sys.exit(f"weir: {error}")
     uvicorn.run(app(store), host=given.host, port=given.port, log_level="warning", access_log=False)

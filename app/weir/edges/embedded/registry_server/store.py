@@ -45,16 +45,17 @@ class Store:
     """Subjects of the declared topics, from `schemas`, and those registered at run time, kept in `state`.
 
     schemas: the project's folder (weir.edges.schemas.folder); only read. state: directory, made when missing: a JSON
-    file a subject. An id is a hash of the schema, so it is the same after a restart, and on every machine.
+    file a subject. deployment: what the topics' names begin with. An id is a hash of the schema, so it is the same
+    after a restart, and on every machine.
     Raises Refused when a file is not what it should be.
     """
 
-    def __init__(self, schemas: Path, state: Path) -> None:
+    def __init__(self, schemas: Path, state: Path, deployment: str = "weir") -> None:
         self._state = state / "subjects"
         self._state.mkdir(parents=True, exist_ok=True)
         self._subjects: dict[str, _Subject] = {}
         self._texts: dict[int, str] = {}
-        for topic in schema_folder.topics(schemas, schema_folder.services(schemas)):
+        for topic in schema_folder.topics(schemas, schema_folder.services(schemas), deployment):
             for text in schema_folder.versions(schemas, topic.record):
                 self._enter(subject_of(topic.name), _checked(text, str(schema_folder.folder_of(schemas, topic.record))))
         for path in sorted(self._state.glob("*.json")):
