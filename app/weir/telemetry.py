@@ -124,25 +124,23 @@ class WriteRetried:
 class BatchScored:
     """One micro-batch went the whole way: its predictions and dead letters are delivered.
 
-    rows: scored. rejected: (stage, reason) -> records. closed_by: what closed the batch ("rows", "wait", ...).
-    wait_s: fetch to batch start; the other times are the batch's in that stage.
+    rows: variant -> rows scored.
+    closed_by: what closed the batch ("rows", "wait", ...).
+    stage_s: stage -> the batch's seconds in it; "wait" is from the fetch to the batch's start.
     lag_s: from the oldest record's time in the broker to delivery.
-    cache_hits, cache_lookups: distinct keys over all views. feature_status: (view, status) -> rows.
-    feature_oldest_s: view -> age of the oldest record used. dead_letter_share: over the last window, see Settings.
-    model_retries: calls of the model beyond the first. store: the breaker of the online store, if there is one.
+    rejected: (stage, reason) -> records.
+    dead_letter_share: over the last window, see Settings.
+    cache_hits, cache_lookups: distinct keys over all views.
+    feature_status: (view, status) -> rows.
+    feature_oldest_s: view -> age of the oldest record used.
+    model_retries: calls of the model beyond the first.
+    store: the breaker of the online store, if there is one.
     """
 
     service: str
-    variant: str
-    rows: int
+    rows: Mapping[str, int]
     closed_by: str
-    wait_s: float
-    decode_s: float
-    lookup_s: float
-    assemble_s: float
-    run_s: float
-    encode_s: float
-    produce_s: float
+    stage_s: Mapping[str, float]
     lag_s: float
     rejected: Mapping[tuple[Stage, Reason], int] = field(default_factory=dict)
     dead_letter_share: float = 0.0
@@ -156,11 +154,12 @@ class BatchScored:
     def samples(self) -> Iterator[Sample]:
         """See Event."""
         service = self.service
-        yield "weir_scored_rows_total", (service, self.variant), self.rows
-        yield "weir_batch_rows", (service,), self.rows + sum(self.rejected.values())
+        for variant, rows in self.rows.items():
+            yield "weir_scored_rows_total", (service, variant), rows
+        yield "weir_batch_rows", (service,), sum(self.rows.values()) + sum(self.rejected.values())
         yield "weir_batches_total", (service, self.closed_by), 1
-        for stage in ("wait", "decode", "lookup", "assemble", "run", "encode", "produce"):
-            yield "weir_stage_seconds", (service, stage), getattr(self, f"{stage}_s")
+        for stage, seconds in self.stage_s.items():
+            yield "weir_stage_seconds", (service, stage), seconds
         yield "weir_score_lag_seconds", (service,), self.lag_s
         for (where, reason), records in self.rejected.items():
             yield "weir_dead_letters_total", (service, where.value, reason.value), records

@@ -1,7 +1,7 @@
 """Every stage of a scorer alone, in a process with nothing beside it: `python -m tests.bench.stages N` under a stack.
 
-The parts are the scorer's own (`open_parts`, its poller, its producer); only the overlap is missing: first everything
-is fetched, then batch by batch computed, then batch by batch written and delivered.
+The parts are the scorer's own (`open_resources`, its poller, its producer); only the overlap is missing: first
+everything is fetched, then batch by batch computed, then batch by batch written and delivered.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from weir.settings import ROOT, load
@@ -72,11 +73,11 @@ def measure(stand: Stand, workload: Workload, judge: Judge, say: Say) -> dict[st
 
 
 def _main(rows: int) -> dict[str, dict[str, float]]:
-    from weir.agents.scorer.parts import open_parts
+    from weir.agents.scorer.resources import open_resources
     from weir.telemetry import Telemetry
 
     settings = load()
-    _, parts = open_parts(settings, Telemetry())
+    resources, _ = open_resources(settings, Telemetry())
     us: dict[str, float] = {}
     cpu_us: dict[str, float] = {}
 
@@ -88,18 +89,22 @@ def _main(rows: int) -> dict[str, dict[str, float]]:
         return result
 
     batches, us["fetch"], cpu_us["fetch"] = _fetch(rows)
+    compute = partial(_compute, resources.scorer, resources.output)
     for batch in batches[:3]:
-        parts.scorer.score(batch, wall_ms=_now_ms(), tick=time.perf_counter)
-    results = timed(
-        "compute", lambda: [parts.scorer.score(batch, wall_ms=_now_ms(), tick=time.perf_counter) for batch in batches]
-    )
+        compute(batch)
+    results = timed("compute", lambda: [compute(batch) for batch in batches])
     for name in COMPUTED:
-        us[name] = sum(_spent(scored, name) for scored in results) / rows * 1e6
-    for scored in results:
-        timed("produce", lambda scored=scored: _write(parts.producer, scored))
+        us[name] = sum(encoded.stats.timing.by_stage[name] for encoded in results) / rows * 1e6
+    for encoded in results:
+        timed("produce", lambda encoded=encoded: _write(resources.producer, encoded))
     us = {name: us[name] for name in ("fetch", *COMPUTED, "produce")}
-    parts.producer.close()
-    return {"us": us, "cpu_us": cpu_us, "variants_us": _routed(parts.scorer, batches)}
+    resources.producer.close()
+    return {"us": us, "cpu_us": cpu_us, "variants_us": _routed(resources, batches)}
+
+
+def _compute(scorer: Any, output: Any, batch: MicroBatch) -> Any:
+    scored = scorer.score(batch, tick=time.perf_counter)
+    return output.encode(scored, wall_ms=time.time_ns() // 1_000_000, tick=time.perf_counter)
 
 
 def _fetch(rows: int) -> tuple[list[MicroBatch], float, float]:
@@ -145,14 +150,13 @@ def _fetch(rows: int) -> tuple[list[MicroBatch], float, float]:
     return found, (ended - began) / counted * 1e6, (ended_cpu - began_cpu) / counted * 1e6
 
 
-def _write(producer: Any, scored: Any) -> None:
-
-    for chunk, written in zip(scored.batch.chunks, scored.written, strict=True):
+def _write(producer: Any, encoded: Any) -> None:
+    for chunk, written in zip(encoded.batch.chunks, encoded.written, strict=True):
         producer.write(load().kafka.names.predictions, chunk.source.partition, written.predictions)
     producer.flush()
 
 
-def _routed(scorer: Any, batches: list[MicroBatch]) -> dict[str, float]:
+def _routed(resources: Any, batches: list[MicroBatch]) -> dict[str, float]:
     """Microseconds of computing an event when a route spreads requests over so many variants of the same model."""
     from weir.scoring.predict import Scorer
     from weir.scoring.route import Route
@@ -160,22 +164,16 @@ def _routed(scorer: Any, batches: list[MicroBatch]) -> dict[str, float]:
     found = {}
     few = batches[: max(1, ROUTED_ROWS // 4096)]
     for count in VARIANTS:
-        route = Route(tuple(f"variant-{i}" for i in range(count)), (1.0,) * count)
-        several = Scorer(replace(scorer.service, route=route))
-        several.score(few[0], wall_ms=_now_ms(), tick=time.perf_counter)
+        service = resources.scorer.service
+        variants = tuple(replace(service.variants[0], name=f"variant-{i}") for i in range(count))
+        route = Route(tuple(variant.name for variant in variants), (1.0,) * count)
+        several = Scorer(replace(service, route=route, variants=variants))
+        _compute(several, resources.output, few[0])
         began = time.perf_counter()
         for batch in few:
-            several.score(batch, wall_ms=_now_ms(), tick=time.perf_counter)
+            _compute(several, resources.output, batch)
         found[str(count)] = (time.perf_counter() - began) / sum(map(len, few)) * 1e6
     return found
-
-
-def _spent(scored: Any, stage: str) -> float:
-    return float(scored.encode_s if stage == "encode" else getattr(scored.timing, f"{stage}_s"))
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 if __name__ == "__main__":

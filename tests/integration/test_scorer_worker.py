@@ -13,7 +13,7 @@ from uuid import uuid4
 import numpy as np
 import psutil
 import pytest
-from weir.agents.scorer.parts import open_parts
+from weir.agents.scorer.resources import open_resources
 from weir.core.errors import WeirError
 from weir.core.topics import Names, subject_of
 from weir.edges.bundles.onnx_model import Model
@@ -200,7 +200,7 @@ def test_whatever_is_missing_is_named_with_a_remedy(stack: Stack, service: Servi
     given = service.settings.having(bundle=str(service.bundle))
     for changes, message in cases:
         with pytest.raises(WeirError, match=message):
-            open_parts(given.having(**changes), Telemetry())
+            open_resources(given.having(**changes), Telemetry())
 
 
 def test_a_worker_that_is_told_to_end_before_it_has_joined_ends_in_order(service: Service) -> None:

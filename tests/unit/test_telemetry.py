@@ -11,7 +11,7 @@ from weir.core.features import Status
 from weir.core.rejects import Reason, Stage
 from weir.metrics import METRICS
 
-STAGES = {"wait_s": 0.001, "decode_s": 0.001, "lookup_s": 0.002, "assemble_s": 0.001, "run_s": 0.004, "encode_s": 0.001}
+STAGES = dict.fromkeys(("wait", "decode", "lookup", "assemble", "run", "encode", "produce"), 0.002)
 EXAMPLES = (
     telemetry.WorkerStarted(role="scorer", version="0.1.0", ready_s=2.5, service="s", digest="abc"),
     telemetry.ChunkFetched(role="scorer", topic="t", records=512),
@@ -21,11 +21,9 @@ EXAMPLES = (
     telemetry.WriteRetried(role="scorer", sink="kafka"),
     telemetry.BatchScored(
         service="s",
-        variant="champion",
-        rows=504,
+        rows={"champion": 500, "challenger": 4},
         closed_by="rows",
-        **STAGES,
-        produce_s=0.003,
+        stage_s=STAGES,
         lag_s=0.02,
         rejected={(Stage.DECODE, Reason.EMPTY): 1, (Stage.VALIDATE, Reason.MISSING): 7},
         dead_letter_share=0.01,
@@ -62,7 +60,8 @@ def test_a_batch_moves_what_it_says():
     batch = next(event for event in EXAMPLES if isinstance(event, telemetry.BatchScored))
     of_process.emit(batch)
     of_process.emit(batch)
-    assert of_process.value("weir_scored_rows_total", service="s", variant="champion") == 1008
+    assert of_process.value("weir_scored_rows_total", service="s", variant="champion") == 1000
+    assert of_process.value("weir_scored_rows_total", service="s", variant="challenger") == 8
     assert of_process.value("weir_dead_letters_total", service="s", stage="validate", reason="missing") == 14
     assert of_process.value("weir_batch_rows_sum", service="s") == 1024
     assert of_process.value("weir_stage_seconds_count", service="s", stage="run") == 2

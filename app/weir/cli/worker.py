@@ -26,17 +26,16 @@ def scorer(
 ) -> None:
     """Score the requests of WEIR_SERVICE with one bundle."""
     from weir.agents.scorer.agent import new_scorer
-    from weir.agents.scorer.parts import open_parts
+    from weir.agents.scorer.resources import open_resources
 
     settings = load()
     if bundle:
         settings = settings.having(bundle=bundle)
     telemetry = _begin(settings, "scorer")
-    opened, parts = open_parts(settings, telemetry)
+    resources, opened = open_resources(settings, telemetry)
     digest, runs_on = opened.bundle.short_digest, str(opened.model.placement)
-    _serve(settings, telemetry, "scorer", lambda: new_scorer(settings, parts), digest, runs_on=runs_on)
-    parts.producer.close()
-    parts.spans.close()
+    _serve(settings, telemetry, "scorer", lambda: new_scorer(settings, resources), digest, runs_on=runs_on)
+    resources.close()
 
 
 @cli.command()

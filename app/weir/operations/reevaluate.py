@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pyarrow as pa
 
-from weir.agents.scorer.parts import open_scorer, readable
+from weir.agents.scorer.resources import open_scorer, readable
 from weir.core.batch import ClosedBy, MicroBatch
 from weir.core.chunk import Chunk, Partition
 from weir.core.rejects import Rejects
 from weir.settings import Settings
 from weir.wire.decode import Decoder
 
-# Values of n records -> why each would be turned away, "" where it would be scored.
+# Values of n records -> why each would be rejected, "" where it would be scored.
 Evaluate = Callable[[Sequence[bytes | None]], list[str]]
 
 
@@ -50,10 +50,10 @@ def by_bundle(settings: Settings) -> Evaluate:
             time.monotonic(),
         )
         batch = MicroBatch((chunk,), ClosedBy.ROWS, 0.0)
-        return _reasons(scorer.score(batch, wall_ms=now_ms, tick=time.perf_counter).rejects, n)
+        return _reasons(scorer.score(batch, tick=time.perf_counter).rejects, n)
 
     def evaluate(values: Sequence[bytes | None]) -> list[str]:
-        at_most = readable(settings, scorer.service.lookup).scoring.batch_max_rows
+        at_most = readable(settings, features=scorer.service.reads_features).scoring.batch_max_rows
         batches = (values[first : first + at_most] for first in range(0, len(values), at_most))
         return [reason for batch in batches for reason in of_batch(batch)]
 

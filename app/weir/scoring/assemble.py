@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from weir.core.features import FeatureBlock, ServicePlan, Status
 from weir.core.rejects import Reason, Rejects, Stage
 from weir.core.signature import Dtype, Input, Policy, Signature, Source
+from weir.scoring.rows import Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +60,19 @@ class Assembler:
         self._view_ttl_s = np.array([ttl[name] or np.inf for name in views])
         defaults = [np.nan if item.default is None else item.default for _, item in self._features]
         self._default = np.array(defaults, np.float32)
-        self._missing_default = _with(self._features, "on_missing", Policy.DEFAULT)
-        self._missing_reject = _with(self._features, "on_missing", Policy.REJECT)
-        self._stale_default = _with(self._features, "on_stale", Policy.DEFAULT)
-        self._stale_reject = _with(self._features, "on_stale", Policy.REJECT)
-        self._away_default = _with(self._features, "on_unavailable", Policy.DEFAULT)
-        self._away_reject = _with(self._features, "on_unavailable", Policy.REJECT)
+        self._on_missing = _Policies.of([item.on_missing for _, item in self._features])
+        self._on_stale = _Policies.of([item.on_stale for _, item in self._features])
+        self._on_unavailable = _Policies.of([item.on_unavailable for _, item in self._features])
         self._codes = {
             item.name: {name: code for code, name in enumerate(item.categories)} for _, item in self._requests
         }
+
+    def assemble(self, rows: Rows, block: FeatureBlock | None) -> tuple[Rows, Rejects]:
+        """The rows that may be scored, with their matrix, and the others. block: as for `build`."""
+        built = self.build(rows.columns, block)
+        rejects = replace(built.rejects, record=rows.origin[built.rejects.record])
+        rows = replace(rows, matrix=built.matrix, age_s=built.age_s, status=built.status)
+        return rows.keep(built.usable), rejects
 
     def build(self, rows: pa.RecordBatch, block: FeatureBlock | None) -> Assembled:
         """The matrix of n request rows; block: their features, same rows, in the plan's order."""
@@ -90,7 +95,7 @@ class Assembler:
     def _request(
         self, rows: pa.RecordBatch, column: int, item: Input, matrix: npt.NDArray[np.float32], verdict: _Verdict
     ) -> None:
-        values = rows.column(rows.schema.get_field_index(item.ref))
+        values = rows.column(item.ref)
         if item.dtype is Dtype.CATEGORY:
             self._category(values, column, item, matrix, verdict)
             return
@@ -159,16 +164,16 @@ class Assembler:
             status[block.unavailable] = np.where(block.found, Status.STALE, Status.UNAVAILABLE)[block.unavailable]
             away = block.unavailable[:, self._view]
             unknown = away & ~block.found[:, self._view]
-            values = np.where(away & self._away_default, self._default, values)
-            stale = stale & ~(away & self._away_default)
-            self._reject_features(away & self._away_reject, Reason.FEATURE_UNAVAILABLE, verdict)
+            values = np.where(away & self._on_unavailable.default, self._default, values)
+            stale = stale & ~(away & self._on_unavailable.default)
+            self._reject_features(away & self._on_unavailable.reject, Reason.FEATURE_UNAVAILABLE, verdict)
         if stale.any():
-            values = np.where(stale & self._stale_default, self._default, values)
-            self._reject_features(stale & self._stale_reject, Reason.FEATURE_STALE, verdict)
+            values = np.where(stale & self._on_stale.default, self._default, values)
+            self._reject_features(stale & self._on_stale.reject, Reason.FEATURE_STALE, verdict)
         missing = np.isnan(values)
         if missing.any():
-            values = np.where(missing & self._missing_default, self._default, values)
-            rejected = missing & self._missing_reject
+            values = np.where(missing & self._on_missing.default, self._default, values)
+            rejected = missing & self._on_missing.reject
             self._reject_features(rejected & unknown, Reason.FEATURE_UNAVAILABLE, verdict)
             self._reject_features(rejected & ~unknown, Reason.FEATURE_MISSING, verdict)
         matrix[:, self._feature_columns] = values
@@ -178,6 +183,21 @@ class Assembler:
             wide = np.zeros((len(where), len(self._signature.inputs)), np.bool_)
             wide[:, self._feature_columns] = where
             verdict.set_all(wide, Stage.ASSEMBLE, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class _Policies:
+    """Which of k features go by their default, and which reject the row. default, reject: bool[k]."""
+
+    default: npt.NDArray[np.bool_]
+    reject: npt.NDArray[np.bool_]
+
+    @staticmethod
+    def of(policies: list[Policy]) -> _Policies:
+        return _Policies(
+            np.array([policy is Policy.DEFAULT for policy in policies], np.bool_),
+            np.array([policy is Policy.REJECT for policy in policies], np.bool_),
+        )
 
 
 class _Verdict:
@@ -220,14 +240,10 @@ class _Verdict:
 
 def event_ms(rows: pa.RecordBatch) -> npt.NDArray[np.int64]:
     """The request column event_time as int64[n], milliseconds since the epoch."""
-    column = rows.column(rows.schema.get_field_index("event_time"))
+    column = rows.column("event_time")
     times: npt.NDArray[np.int64] = column.view(pa.int64()).to_numpy()
     return times
 
 
 def _limit(item: Input, ttl: dict[str, float]) -> float:
     return item.max_age_s or ttl[item.ref.partition("__")[0]] or float("inf")
-
-
-def _with(items: list[tuple[int, Input]], name: str, policy: Policy) -> npt.NDArray[np.bool_]:
-    return np.array([getattr(item, name) is policy for _, item in items], np.bool_)

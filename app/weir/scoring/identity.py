@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -92,8 +91,3 @@ def sticky(keys: pa.StringArray, salt: str) -> npt.NDArray[np.float64]:
     sums = running[offsets[1:] - begin] - running[offsets[:-1] - begin]
     seed = np.frombuffer(hashlib.blake2b(salt.encode(), digest_size=8).digest(), "<u8")[0]
     return (mix(sums ^ seed) >> np.uint64(11)).astype(np.float64) / float(1 << 53)
-
-
-def names_of(variants: Sequence[str], assigned: npt.NDArray[np.int8]) -> pa.Array:
-    """Variant names of n rows, from their indices."""
-    return pa.DictionaryArray.from_arrays(pa.array(assigned), pa.array(list(variants))).cast(pa.string())

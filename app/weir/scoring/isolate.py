@@ -17,7 +17,7 @@ REMEDY = "check the model's runtime and memory, and start the scorer again: the 
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class Scores:
     """What the model gave for n rows.
 
     scores: float32[n], NaN for the rows of `failed`. failed: row -> what the model said, on one line.
@@ -29,13 +29,13 @@ class Ran:
     calls: int
 
 
-def scores_of(run: Run, matrix: Floats, *, known_good: Floats, max_failed: int) -> Ran:
+def scores_of(run: Run, matrix: Floats, *, known_good: Floats, max_failed: int) -> Scores:
     """Scores of n rows, and the rows on which the model raises even when they stand alone.
 
     A row is at fault only while the model works: when the batch raises, the model must first score `known_good`, and
     after the search the whole batch again with `known_good` in the place of every row at fault. So the other rows have
     the bits of a batch of the same shape without the poison, whatever a kernel makes of a batch's size, and a runtime
-    that breaks down during the search raises instead of turning good rows away.
+    that breaks down during the search raises instead of rejecting good rows.
     k rows at fault of n cost at most 2 k ceil(log2 n) + 3 calls, and never more than 2 n + 3; past max_failed of them
     the search is given up.
 
@@ -48,12 +48,12 @@ def scores_of(run: Run, matrix: Floats, *, known_good: Floats, max_failed: int) 
     ...     return matrix[:, 0]
     >>> matrix = np.array([[1], [-2], [3]], np.float32)
     >>> scores_of(run, matrix, known_good=np.ones((1, 1), np.float32), max_failed=1)
-    Ran(scores=array([ 1., nan,  3.], dtype=float32), failed={1: 'negative'}, calls=6)
+    Scores(scores=array([ 1., nan,  3.], dtype=float32), failed={1: 'negative'}, calls=6)
     """
     if not len(matrix):
-        return Ran(np.empty(0, np.float32), {}, 0)
+        return Scores(np.empty(0, np.float32), {}, 0)
     try:
-        return Ran(run(matrix), {}, 1)
+        return Scores(run(matrix), {}, 1)
     except RuntimeError:  # told below, for the rows or for the model
         _proved(run, known_good, "the model fails on a row that it has scored before")
     failed, calls = _search(run, matrix, max_failed)
@@ -61,7 +61,7 @@ def scores_of(run: Run, matrix: Floats, *, known_good: Floats, max_failed: int) 
     repaired[list(failed)] = known_good
     scores = _proved(run, repaired, "the model fails on rows each part of which it scores")
     scores[list(failed)] = np.nan
-    return Ran(scores, failed, calls + 3)
+    return Scores(scores, failed, calls + 3)
 
 
 def _search(run: Run, matrix: Floats, max_failed: int) -> tuple[dict[int, str], int]:

@@ -11,11 +11,12 @@ import pyarrow as pa
 
 from weir.core.account import Account
 from weir.core.batch import MicroBatch
-from weir.core.bundle import Bundle
 from weir.core.chunk import Partition
 from weir.core.rejects import Rejects
 from weir.scoring import identity
 from weir.scoring.assemble import event_ms
+from weir.scoring.batches import Part, ScoredBatch
+from weir.scoring.variant import Variant
 
 # Columns of n values, and by name what is the same in all rows.
 Columns = tuple[pa.RecordBatch, dict[str, object]]
@@ -35,90 +36,85 @@ def origins(batch: MicroBatch, records: npt.NDArray[np.int32]) -> Origins:
     return Origins(np.searchsorted(batch.bounds, records, side="right") - 1, offsets[records])
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Seconds of one micro-batch by stage."""
-
-    wait_s: float = 0.0
-    decode_s: float = 0.0
-    lookup_s: float = 0.0
-    assemble_s: float = 0.0
-    run_s: float = 0.0
-
-    @property
-    def busy_s(self) -> float:
-        """All of it but the waiting."""
-        return self.decode_s + self.lookup_s + self.assemble_s + self.run_s
+def origin_of(parts: Sequence[Part]) -> npt.NDArray[np.int32]:
+    """int32[n], the records that the rows of all parts came from, ascending."""
+    if len(parts) == 1:
+        return parts[0].rows.origin
+    return np.sort(np.concatenate([np.empty(0, np.int32), *(part.rows.origin for part in parts)]))
 
 
-def predictions(
-    rows: pa.RecordBatch,
-    batch: MicroBatch,
-    where: Origins,
-    bundle: Bundle,
-    variants: Sequence[str],
-    variant: npt.NDArray[np.int8],
-    scores: npt.NDArray[np.float32],
-    matrix: npt.NDArray[np.float32],
-    age_s: npt.NDArray[np.int32],
-    status: npt.NDArray[np.uint8],
-    timing: Timing,
-    scored_at_ms: int,
-) -> Columns:
-    """n scored rows under predictions/v1.avsc, in the batch's record order.
+def predictions(scored: ScoredBatch, scored_at_ms: int) -> Columns:
+    """The n scored rows of a batch under predictions/v1.avsc, in its record order.
 
+    Each row names the version that answered it and holds the decision by that version's threshold.
     What may differ between rows but does not in this batch, such as its partition, is among the constants.
     """
-    times = event_ms(rows)
-    sources = [chunk.source for chunk in batch.chunks]
+    timing, parts = scored.timing, [part for part in scored.parts if len(part.rows)]
     constants: dict[str, object] = {
-        "service": bundle.service,
-        "model": bundle.name,
-        "version": bundle.version,
-        "digest": bundle.short_digest,
         "scored_at": scored_at_ms,
         "wait_us": _microseconds(timing.wait_s),
         "decode_us": _microseconds(timing.decode_s),
         "lookup_us": _microseconds(timing.lookup_s),
         "run_us": _microseconds(timing.run_s),
-        "batch_rows": len(batch),
-        "batch_closed_by": batch.closed_by.value,
+        "batch_rows": len(scored.batch),
+        "batch_closed_by": scored.batch.closed_by.value,
     }
+    if len({chunk.source for chunk in scored.batch.chunks}) == 1:
+        topic, partition = scored.batch.chunks[0].source
+        constants |= {"source_topic": topic, "source_partition": partition}
+    if len(parts) == 1:
+        return _answers(scored.batch, parts[0]), constants | _version(parts[0].variant)
+    batches = [_named(_answers(scored.batch, part), _version(part.variant)) for part in parts]
+    order = np.argsort(np.concatenate([part.rows.origin for part in parts]))
+    return pa.concat_batches(batches).take(pa.array(order)), constants
+
+
+def _version(variant: Variant) -> dict[str, object]:
+    """What the answers of one variant have in common."""
+    bundle = variant.bundle
+    return {
+        "service": bundle.service,
+        "model": bundle.name,
+        "version": bundle.version,
+        "digest": bundle.short_digest,
+        "variant": variant.name,
+    }
+
+
+def _answers(batch: MicroBatch, part: Part) -> pa.RecordBatch:
+    """What differs between the answers of one variant: n rows, those of the part."""
+    rows, variant = part.rows, part.variant
+    where, sources = origins(batch, rows.origin), [chunk.source for chunk in batch.chunks]
     column = {
-        "prediction_id": identity.text(_ids(sources, where, variants, variant, times)),
-        "score": pa.array(scores, pa.float32()),
-        "decision": _decisions(scores >= np.float32(bundle.signature.threshold)),
+        "prediction_id": identity.text(_ids(sources, where, variant.name, event_ms(rows.columns))),
+        "score": pa.array(rows.scores, pa.float32()),
+        "decision": _decisions(rows.scores >= np.float32(variant.bundle.signature.threshold)),
         "source_offset": pa.array(where.offset),
-        "features": _packed(matrix),
-        "feature_age_s": _packed(age_s),
-        "feature_status": _packed(status),
+        "features": _packed(rows.matrix),
+        "feature_age_s": _packed(rows.age_s),
+        "feature_status": _packed(rows.status),
     }
-    if len(set(sources)) == 1:
-        constants |= {"source_topic": sources[0].topic, "source_partition": sources[0].partition}
-    else:
+    if len(set(sources)) > 1:
         column["source_topic"] = _chosen([source.topic for source in sources], where.chunk)
         column["source_partition"] = pa.array(np.array([part for _, part in sources], np.int32)[where.chunk])
-    if len(variants) == 1:
-        constants["variant"] = variants[0]
-    else:
-        column["variant"] = identity.names_of(variants, variant)
     for name in ("request_id", "event_time", "tenant", "team", "traceparent"):
-        column[name] = rows.column(rows.schema.get_field_index(name))
-    return pa.RecordBatch.from_pydict(column), constants
+        column[name] = rows.columns.column(name)
+    return pa.RecordBatch.from_pydict(column)
+
+
+def _named(rows: pa.RecordBatch, shared: dict[str, object]) -> pa.RecordBatch:
+    """The rows with a column more for each value that they share."""
+    columns = {name: rows.column(name) for name in rows.schema.names}
+    columns |= {name: pa.repeat(pa.scalar(value), rows.num_rows) for name, value in shared.items()}
+    return pa.RecordBatch.from_pydict(columns)
 
 
 def _ids(
-    sources: Sequence[Partition],
-    where: Origins,
-    variants: Sequence[str],
-    variant: npt.NDArray[np.int8],
-    times: npt.NDArray[np.int64],
+    sources: Sequence[Partition], where: Origins, variant: str, times: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.uint8]:
     """uint8[n, 16], see identity.prediction_ids."""
-    seeds = np.array([[identity.seed(source, name) for name in variants] for source in sources], np.uint64)
-    if len(set(sources)) == len(variants) == 1:
-        return identity.ids(seeds[0], where.offset, times)
-    return identity.ids(seeds[where.chunk, variant], where.offset, times)
+    seeds = np.array([identity.seed(source, variant) for source in sources], np.uint64)
+    return identity.ids(seeds[:1] if len(set(sources)) == 1 else seeds[where.chunk], where.offset, times)
 
 
 def dead_letters(batch: MicroBatch, rejects: Rejects, service: str, rejected_at_ms: int) -> Columns:
@@ -140,16 +136,15 @@ def dead_letters(batch: MicroBatch, rejects: Rejects, service: str, rejected_at_
 
 def accounts(batch: MicroBatch, rejects: Rejects) -> tuple[Account, ...]:
     """What became of each chunk."""
-    c = len(batch.chunks)
-    rejected = np.histogram(rejects.record, batch.bounds)[0].tolist() if len(rejects) else [0] * c
+    rejected = np.diff(np.searchsorted(rejects.record, batch.bounds)).tolist()
     return tuple(
-        Account(chunk.source, chunk.first, chunk.last, len(chunk), turned_away)
-        for chunk, turned_away in zip(batch.chunks, rejected, strict=True)
+        Account(chunk.source, chunk.first, chunk.last, len(chunk), count)
+        for chunk, count in zip(batch.chunks, rejected, strict=True)
     )
 
 
 def ledger(
-    accounts: Sequence[Account], role: str, service: str, digest: str, worker: str, recorded_at_ms: int
+    accounts: Sequence[Account], role: str, service: str, digest: str, worker: str, *, recorded_at_ms: int
 ) -> Columns:
     """One entry an account under ledger/v1.avsc: what was read, and that each record was scored or rejected."""
     column = {
@@ -165,17 +160,13 @@ def ledger(
     return pa.RecordBatch.from_pydict(column), constants
 
 
-def _constant(value: str | int, n: int, dtype: pa.DataType | None = None) -> pa.Array:
-    return pa.repeat(pa.scalar(value, dtype or pa.string()), n)
-
-
 def _microseconds(seconds: float) -> int:
     return min(int(seconds * 1e6), 2**31 - 1)
 
 
 def _chosen(names: list[str], index: npt.NDArray[np.int64]) -> pa.Array:
     if len(set(names)) == 1:
-        return _constant(names[0], len(index))
+        return pa.repeat(pa.scalar(names[0]), len(index))
     return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), pa.array(names)).cast(pa.string())
 
 

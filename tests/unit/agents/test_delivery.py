@@ -10,16 +10,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from weir.agents.scorer import delivery
-from weir.agents.scorer.delivery import Delivery, Done, Parts
+from weir.agents.scorer.delivery import Delivery
+from weir.agents.scorer.resources import ScorerResources
 from weir.core.account import Account
 from weir.core.batch import ClosedBy, MicroBatch
 from weir.core.chunk import Chunk, Partition
 from weir.core.errors import Unavailable
+from weir.core.limit import DeadLetterLimit
 from weir.core.pace import Pace
 from weir.core.rejects import Rejects
 from weir.core.topics import Names
-from weir.scoring.predict import Scored, Written
-from weir.scoring.records import Timing
+from weir.scoring.batches import BatchStats, EncodedBatch, ScoredBatch, Timing, Written
 
 
 def batch_of(first: int, rows: int, partition: int = 0) -> MicroBatch:
@@ -28,30 +29,31 @@ def batch_of(first: int, rows: int, partition: int = 0) -> MicroBatch:
     return MicroBatch((chunk,), ClosedBy.ENOUGH, 0.0)
 
 
-class Scorer:
+STATS = BatchStats(
+    rows={"champion": 1},
+    rejects=Rejects(),
+    timing=Timing(),
+    cache_hits=0,
+    cache_lookups=0,
+    feature_status={},
+    feature_oldest_s={},
+    model_retries=0,
+    traceparents=pa.nulls(0, pa.string()),
+    store=None,
+    slack_s=None,
+)
+
+
+class Output:
     """Writes a prediction and an entry of one byte each."""
 
-    def encode(self, ran, *, wall_ms, tick) -> Scored:
-        batch = ran.good.batch
-        (chunk,) = batch.chunks
-        written = Written(pa.array([b"p"] * len(batch), pa.binary()), pa.array([], pa.binary()))
+    service = "tiny"
+
+    def encode(self, scored, *, wall_ms, tick) -> EncodedBatch:
+        (chunk,) = scored.batch.chunks
+        written = Written(pa.array([b"p"] * len(scored.batch), pa.binary()), pa.array([], pa.binary()))
         account = Account(chunk.source, chunk.first, chunk.last, len(chunk), 0)
-        return Scored(
-            batch,
-            (written,),
-            (account,),
-            len(batch),
-            Rejects(),
-            Timing(),
-            0.0,
-            0,
-            0,
-            {},
-            {},
-            pa.nulls(0, pa.string()),
-            "tiny",
-            "champion",
-        )
+        return EncodedBatch(scored.batch, (written,), (account,), STATS)
 
     def entries(self, accounts, wall_ms):
         return [
@@ -89,15 +91,16 @@ class World:
 async def deliver(world: World, *batches: MicroBatch, one_by_one: bool = False) -> None:
     """Deliver until all are acknowledged, or the delivery fails."""
     nothing = SimpleNamespace(emit=lambda _: None, record=lambda _: None)
-    done: asyncio.Queue[Done] = asyncio.Queue()
-    with Delivery(world, Pace(4096, 0.01, 0.05), Parts(Scorer(), world, NAMES, nothing, nothing)) as under_test:
-        following = asyncio.ensure_future(under_test.follow(done))
+    scored: asyncio.Queue[ScoredBatch] = asyncio.Queue()
+    resources = ScorerResources(nothing, Output(), world, NAMES, nothing, nothing)
+    with Delivery(world, Pace(4096, 0.01, 0.05), resources, DeadLetterLimit(0.5, 100)) as under_test:
+        following = asyncio.ensure_future(under_test.follow(scored))
         for batch in batches:
-            done.put_nowait(Done(SimpleNamespace(good=SimpleNamespace(batch=batch)), 0.0))
+            scored.put_nowait(ScoredBatch(batch, (), Rejects(), Timing(), None))
             written = len(world.happened)
             while one_by_one and ("flushed",) not in world.happened[written:]:
                 await asyncio.sleep(0)
-        joined = asyncio.ensure_future(done.join())
+        joined = asyncio.ensure_future(scored.join())
         await asyncio.wait({joined, following}, timeout=10, return_when=asyncio.FIRST_COMPLETED)
         assert joined.done() or following.done(), "neither acknowledged nor failed"
         joined.cancel()

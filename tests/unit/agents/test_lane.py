@@ -8,13 +8,13 @@ import threading
 import pytest
 from weir.agents.worker.lane import SMALL_ROWS, Lane
 
-LARGE, SMALL = range(SMALL_ROWS + 1), range(SMALL_ROWS)
+LARGE, SMALL = SMALL_ROWS + 1, SMALL_ROWS
 
 
 def test_small_work_is_done_on_the_loop_and_large_work_beside_it():
     async def run() -> list[bool]:
         with Lane("test") as lane:
-            threads = [await lane.start(lambda _: threading.current_thread(), size) for size in (SMALL, LARGE, SMALL)]
+            threads = [await lane.start(threading.current_thread, rows=rows) for rows in (SMALL, LARGE, SMALL)]
         return [thread is threading.current_thread() for thread in threads]
 
     assert asyncio.run(run()) == [True, False, True]
@@ -23,16 +23,16 @@ def test_small_work_is_done_on_the_loop_and_large_work_beside_it():
 def test_small_work_does_not_overtake_large_work():
     begun, may_end, order = threading.Event(), threading.Event(), []
 
-    def large(_: range) -> None:
+    def large() -> None:
         begun.set()
         assert may_end.wait(20)
         order.append("large")
 
     async def run() -> None:
         with Lane("test") as lane:
-            first = lane.start(large, LARGE)
+            first = lane.start(large, rows=LARGE)
             assert await asyncio.to_thread(begun.wait, 20)
-            second = lane.start(lambda _: order.append("small"), SMALL)
+            second = lane.start(lambda: order.append("small"), rows=SMALL)
             assert not second.done()
             may_end.set()
             await asyncio.gather(first, second)
@@ -41,14 +41,14 @@ def test_small_work_does_not_overtake_large_work():
     assert order == ["large", "small"]
 
 
-@pytest.mark.parametrize("size", [SMALL, LARGE])
-def test_what_the_work_raises_is_raised_where_it_is_awaited(size: range):
-    def fail(_: range) -> None:
+@pytest.mark.parametrize("rows", [SMALL, LARGE])
+def test_what_the_work_raises_is_raised_where_it_is_awaited(rows: int):
+    def fail() -> None:
         raise RuntimeError("no")
 
     async def run() -> None:
         with Lane("test") as lane:
-            future = lane.start(fail, size)
+            future = lane.start(fail, rows=rows)
             with pytest.raises(RuntimeError, match="no"):
                 await future
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from weir.core.chunk import Partition
-from weir.scoring.identity import mix, names_of, prediction_ids, sticky, text
+from weir.scoring.identity import mix, prediction_ids, sticky, text
 
 SOURCE = Partition("weir.requests.tiny", 3)
 AT_MS = 1_372_636_800_000
@@ -125,8 +125,3 @@ def test_sticky_numbers_are_uniform_and_independent_of_another_salt():
 def test_similar_keys_get_different_numbers():
     keys = ["", "\0", "\0\0", "a", "aa", "ab", "ba", "abc", "acb", "b", "é"]
     assert len(set(sticky(pa.array(keys), "").tolist())) == len(keys)
-
-
-def test_names_of_variants():
-    assert names_of(("a", "b"), np.array([1, 0, 1], np.int8)).to_pylist() == ["b", "a", "b"]
-    assert names_of(("a",), np.array([], np.int8)).to_pylist() == []

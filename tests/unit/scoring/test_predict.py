@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import count, pairwise
 
@@ -15,9 +17,12 @@ from weir.core.clock import EventClock, WallClock
 from weir.core.features import FeatureBlock, ServicePlan, Status, ViewPlan
 from weir.core.rejects import Reason, Stage
 from weir.edges.bundles import store as bundle_store
+from weir.scoring.batches import EncodedBatch
 from weir.scoring.identity import prediction_ids, text
-from weir.scoring.predict import Scored, Scorer, Service
+from weir.scoring.output import Output
+from weir.scoring.predict import Scorer, Service
 from weir.scoring.route import Route
+from weir.scoring.variant import Variant
 from weir.settings import load
 from weir.wire.decode import Decoder
 from weir.wire.encode import Encoder
@@ -37,20 +42,30 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> bundle_store.Opened:
     return bundle_store.open_bundle(tiny_bundle(tmp_path_factory.mktemp("bundle")), load())
 
 
-def service_of(opened: bundle_store.Opened, **more: object) -> Service:
+OUTPUT = Output(
+    service="tiny",
+    digest="abc",
+    worker="tests:1",
+    encode_predictions=Encoder(OUT["predictions"]).frames,
+    encode_dead_letters=Encoder(OUT["dead_letters"]).frames,
+    encode_ledger=Encoder(OUT["ledger"]).frames,
+)
+
+
+def variant_of(opened: bundle_store.Opened, name: str = "champion", **more: object) -> Variant:
+    parts = {"bundle": opened.bundle, "run": opened.model.run, "known_good": opened.known_good}
+    return Variant(name, **{**parts, **more})
+
+
+def service_of(opened: bundle_store.Opened, *variants: Variant, **more: object) -> Service:
+    """A service of these variants, in equal shares; by default of one, the champion."""
     decoder = Decoder(tiny.requests_contract(signature=opened.bundle.signature), lambda schema_id: None)
+    variants = variants or (variant_of(opened),)
     parts = {
-        "bundle": opened.bundle,
         "decode": partial(decoder.decode, max_bytes=MAX_BYTES),
-        "lookup": None,
-        "run": opened.model.run,
-        "route": Route(("champion",)),
+        "variants": variants,
+        "route": Route(tuple(variant.name for variant in variants), (1.0,) * len(variants)),
         "clock": WallClock(lambda: NOW_MS / 1000),
-        "encode_predictions": Encoder(OUT["predictions"]).frames,
-        "encode_dead_letters": Encoder(OUT["dead_letters"]).frames,
-        "encode_ledger": Encoder(OUT["ledger"]).frames,
-        "worker": "tests:1",
-        "known_good": opened.known_good,
         "max_failed": 100,
     }
     return Service(**{**parts, **more})
@@ -78,10 +93,14 @@ def chunk_of(partition: int, first: int, values: list[bytes | None], *, holes: b
     )
 
 
-def score(scorer: Scorer, *chunks: Chunk) -> Scored:
+def score(scorer: Scorer, *chunks: Chunk) -> EncodedBatch:
     ticks: Iterator[int] = count()
     batch = MicroBatch(chunks, ClosedBy.ROWS, wait_s=0.25)
-    return scorer.score(batch, wall_ms=NOW_MS, tick=lambda: next(ticks) * 0.001)
+
+    def tick() -> float:
+        return next(ticks) * 0.001
+
+    return OUTPUT.encode(scorer.score(batch, tick=tick), wall_ms=NOW_MS, tick=tick)
 
 
 def read(name: str, values) -> list[dict]:
@@ -117,8 +136,8 @@ def test_a_clean_batch_is_scored_as_the_model_says(scorer: Scorer, opened: bundl
     assert (head["batch_rows"], head["batch_closed_by"], head["wait_us"]) == (300, "rows", 250_000)
     assert [head[name] for name in ("decode_us", "lookup_us", "run_us")] == [1000, 1000, 1000]
     assert (head["feature_age_s"], head["feature_status"]) == (b"", b"")
-    assert scored.written[0].dead_letters == []
-    assert (scored.scored, len(scored.rejects)) == (300, 0)
+    assert len(scored.written[0].dead_letters) == 0
+    assert (scored.stats.scored, len(scored.stats.rejects)) == (300, 0)
 
 
 def test_every_kind_of_bad_record_becomes_a_dead_letter_with_its_own_bytes(scorer: Scorer) -> None:
@@ -157,7 +176,7 @@ def test_each_chunk_gets_what_came_of_its_own_records(scorer: Scorer) -> None:
     total = 0
     for chunk, written, account in zip(chunks, scored.written, scored.accounts, strict=True):
         found, letters = read("predictions", written.predictions), read("dead_letters", written.dead_letters)
-        ((partition, values),) = scorer.entries([account], 1)
+        ((partition, values),) = OUTPUT.entries([account], 1)
         (entry,) = read("ledger", values)
         assert partition == chunk.source.partition
         assert {(row["source_topic"], row["source_partition"]) for row in found + letters} == {chunk.source}
@@ -172,7 +191,7 @@ def test_each_chunk_gets_what_came_of_its_own_records(scorer: Scorer) -> None:
         total += len(found)
     requests = [row["request_id"] for written in scored.written for row in read("predictions", written.predictions)]
     assert requests == [f"request-{i}" for i in (1, 2, 3, 4, 5, 8, 9, 10, 14, 15, 16, 17)]
-    assert (scored.scored, len(scored.rejects)) == (total, sum(map(len, chunks)) - total)
+    assert (scored.stats.scored, len(scored.stats.rejects)) == (total, sum(map(len, chunks)) - total)
 
 
 def test_a_replay_in_other_batches_gives_the_same_predictions(scorer: Scorer) -> None:
@@ -185,10 +204,38 @@ def test_a_replay_in_other_batches_gives_the_same_predictions(scorer: Scorer) ->
     assert one == many
 
 
+def test_each_row_names_the_version_that_answered_it_and_is_decided_by_its_threshold(opened, tmp_path) -> None:
+    """Two versions, of other inputs, in one batch of two partitions; the answers stand in record order."""
+    wide = bundle_store.open_bundle(tiny_bundle(tmp_path, WITH_FEATURES), load())
+    strict = replace(wide.bundle, version="2", signature=replace(WITH_FEATURES, threshold=0.9))
+    challenger = Variant("challenger", strict, wide.model.run, wide.known_good, lookup=Features())
+    scorer = Scorer(service_of(opened, variant_of(opened), challenger))
+    rows = tiny.changed(tiny.rows(300), event_time=tiny.AT_MS, shop=3)
+    values = REQUESTS.encode(rows)
+    scored = score(scorer, chunk_of(0, 0, values[:200]), chunk_of(1, 0, values[200:]))
+    found = [row for written in scored.written for row in read("predictions", written.predictions)]
+    assert [row["request_id"] for row in found] == rows.column("request_id").to_pylist()
+    assert dict(scored.stats.rows) == Counter(row["variant"] for row in found)
+    assert min(scored.stats.rows.values()) > 100
+    versions = {"champion": (opened.bundle, 4, 0.5), "challenger": (strict, 7, 0.9)}
+    for row in found:
+        bundle, width, threshold = versions[row["variant"]]
+        assert (row["model"], row["version"], row["digest"]) == (bundle.name, bundle.version, bundle.short_digest)
+        assert len(floats(row["features"])) == width
+        assert row["decision"] == ("positive" if row["score"] >= threshold else "negative")
+    for version in versions:
+        assert {row["decision"] for row in found if row["variant"] == version} == {"positive", "negative"}
+
+
+def test_a_route_over_other_variants_than_the_service_has_is_a_mistake(opened) -> None:
+    with pytest.raises(ValueError, match="challenger"):
+        Scorer(service_of(opened, route=Route(("challenger",))))
+
+
 def test_a_batch_of_nothing_but_bad_records_still_enters_the_ledger(scorer: Scorer) -> None:
     scored = score(scorer, chunk_of(0, 0, [b"", b"junk", None]))
-    assert scored.written[0].predictions == []
-    ((_, values),) = scorer.entries(scored.accounts, 1)
+    assert len(scored.written[0].predictions) == 0
+    ((_, values),) = OUTPUT.entries(scored.accounts, 1)
     (entry,) = read("ledger", values)
     assert (entry["read"], entry["scored"], entry["rejected"]) == (3, 0, 3)
 
@@ -201,7 +248,7 @@ def test_neighbours_enter_the_ledger_as_one_and_others_each_for_themselves(score
         for partition, first, rows in batches
         for account in score(scorer, chunk_of(partition, first, [None, *good[1:rows]])).accounts
     ]
-    entries = [(partition, *read("ledger", values)) for partition, values in scorer.entries(accounts, 7)]
+    entries = [(partition, *read("ledger", values)) for partition, values in OUTPUT.entries(accounts, 7)]
     names = ("first", "last", "read", "scored", "rejected")
     told = [(partition, *(row[name] for name in names)) for partition, row in entries]
     assert told == [(0, 10, 19, 10, 8, 2), (1, 10, 12, 3, 1, 2), (0, 30, 32, 3, 2, 1)]
@@ -218,7 +265,7 @@ def test_an_event_time_outside_the_calendar_is_rejected_and_moves_no_clock(opene
     (letter,) = read("dead_letters", scored.written[0].dead_letters)
     assert (letter["source_offset"], letter["reason"]) == (1, Reason.OUT_OF_RANGE)
     assert str(time_ms) in letter["detail"]
-    assert scored.scored == 2
+    assert scored.stats.scored == 2
 
 
 def test_a_deadline_is_met_up_to_its_last_millisecond(scorer: Scorer) -> None:
@@ -234,7 +281,7 @@ def test_a_score_that_is_not_a_number_is_a_dead_letter(opened) -> None:
         scores[1] = np.nan
         return scores
 
-    scorer = Scorer(service_of(opened, run=run))
+    scorer = Scorer(service_of(opened, variant_of(opened, run=run)))
     values: list[bytes | None] = [b"", *REQUESTS.encode(tiny.rows(3))]
     scored = score(scorer, chunk_of(0, 0, values))
     letters = read("dead_letters", scored.written[0].dead_letters)
@@ -247,7 +294,7 @@ def test_a_score_that_is_not_a_number_is_a_dead_letter(opened) -> None:
 
 
 def test_variants_are_part_of_the_key(opened) -> None:
-    scorer = Scorer(service_of(opened, route=Route(("champion", "challenger"), (1, 1))))
+    scorer = Scorer(service_of(opened, variant_of(opened), variant_of(opened, "challenger")))
     scored = score(scorer, chunk_of(0, 0, REQUESTS.encode(tiny.rows(200))))
     found = read("predictions", scored.written[0].predictions)
     assert {row["variant"] for row in found} == {"champion", "challenger"}
@@ -296,7 +343,7 @@ class Features:
 def test_features_their_ages_and_their_absence(tmp_path) -> None:
     opened = bundle_store.open_bundle(tiny_bundle(tmp_path, WITH_FEATURES), load())
     lookup = Features()
-    scorer = Scorer(service_of(opened, lookup=lookup))
+    scorer = Scorer(service_of(opened, variant_of(opened, lookup=lookup)))
     rows = tiny.rows(40)
     rows = tiny.changed(rows, event_time=tiny.AT_MS)
     scored = score(scorer, chunk_of(0, 0, REQUESTS.encode(rows)))
@@ -316,7 +363,9 @@ def test_features_their_ages_and_their_absence(tmp_path) -> None:
         assert list(found[i]["feature_status"]) == [Status.NOT_FOUND if nobody else Status.PRESENT, Status.PRESENT]
         assert found[i]["score"] == pytest.approx(expected(values[None], WITH_FEATURES)[0], abs=1e-6)
     assert len(found) + len(letters) == 40
-    assert (scored.cache_hits, scored.cache_lookups) == (7, 9)
+    assert (scored.stats.cache_hits, scored.stats.cache_lookups) == (7, 9)
     assert lookup.asked_at_us == [NOW_MS * 1000]
-    assert sum(n for (view, _), n in scored.status_counts.items() if view == "shop_recent") == scored.scored
-    assert scored.oldest_age_s == {"customer_recent": 5.0, "shop_recent": 1.0}
+    assert (
+        sum(n for (view, _), n in scored.stats.feature_status.items() if view == "shop_recent") == scored.stats.scored
+    )
+    assert scored.stats.feature_oldest_s == {"customer_recent": 5.0, "shop_recent": 1.0}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from weir.agents.features.updater import FOREVER, Applied, FeatureUpdater
@@ -88,7 +89,7 @@ async def apply(app: ChunkApp, intake: Intake, decoder: Decoder, updater: Featur
         with Lane("apply") as lane:
             async for batch in intake.batches():
                 async with turn:
-                    _tell(telemetry, await lane.start(step, batch))
+                    _tell(telemetry, await lane.start(partial(step, batch), rows=len(batch)))
                 for chunk in batch.chunks:
                     app.ack(chunk)
     finally:

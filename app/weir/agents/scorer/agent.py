@@ -8,8 +8,8 @@ from collections import Counter
 from functools import partial
 from typing import Any
 
-from weir.agents.scorer.delivery import Delivery, Done, Parts
-from weir.agents.scorer.parts import readable
+from weir.agents.scorer.delivery import Delivery
+from weir.agents.scorer.resources import ScorerResources, readable
 from weir.agents.worker.host import parked_on_failure
 from weir.agents.worker.intake import Intake
 from weir.agents.worker.lane import Lane
@@ -17,15 +17,15 @@ from weir.core.errors import Refused
 from weir.core.limit import DeadLetterLimit
 from weir.core.pace import Pace
 from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
-from weir.scoring.predict import Ran
+from weir.scoring.batches import ScoredBatch
 from weir.settings import Settings
 
 AHEAD = 2  # scored batches that may wait for a delivery: it lasts as long as computing one or two
 
 
-def new_scorer(settings: Settings, parts: Parts) -> ChunkApp:
+def new_scorer(settings: Settings, resources: ScorerResources) -> ChunkApp:
     """The Faust app that scores `settings.service`."""
-    settings = readable(settings, parts.scorer.service.lookup)
+    settings = readable(settings, features=resources.scorer.service.reads_features)
     names, service = settings.kafka.names, settings.scoring.service
     app = new_app(settings, names.scorers(service))
     topic = chunk_topic(app, names.requests(service))
@@ -36,63 +36,62 @@ def new_scorer(settings: Settings, parts: Parts) -> ChunkApp:
             settings.scoring.batch_max_wait_ms / 1000,
             settings.scoring.latency_budget_ms / 1000,
         )
-        await parked_on_failure(app, score(app, Intake(app, stream, pace), pace, parts))
+        await parked_on_failure(app, score(app, Intake(app, stream, pace), pace, resources))
 
     app.agent(topic, name="requests")(requests)
     return app
 
 
-async def score(app: ChunkApp, intake: Intake, pace: Pace, parts: Parts) -> None:
+async def score(app: ChunkApp, intake: Intake, pace: Pace, resources: ScorerResources) -> None:
     """Score requests as they come. At least once: a row may be written twice, never lost.
 
     1. take a micro-batch, un-acknowledged      3. encode and write what it gave, wait for delivery
     2. prepare it, then run the model on it      4. enter it in the ledger, acknowledge its chunks
 
-    Preparing, running and writing each do one batch at a time, so batches keep their order while one is prepared,
-    another one is run, with the next at hand, and earlier ones are written. All that was run while a delivery was
-    waited for is the next delivery.
+    Steps 3 and 4 are `Delivery.follow`. Preparing, running and writing each do one batch at a time, so batches keep
+    their order while one is prepared, another one is run, with the next at hand, and earlier ones are written. All that
+    was run while a delivery was waited for is the next delivery.
     """
-    begun: asyncio.Queue[asyncio.Future[Ran]] = asyncio.Queue(AHEAD)
-    done: asyncio.Queue[Done] = asyncio.Queue(AHEAD)
-    prepare = partial(parts.scorer.prepare, tick=time.perf_counter)
-    run = partial(parts.scorer.run, tick=time.perf_counter)
-    with Lane("prepare") as preparing, Lane("run") as running, Delivery(app, pace, parts) as delivery:
+    running: asyncio.Queue[asyncio.Future[ScoredBatch]] = asyncio.Queue(AHEAD)
+    scored: asyncio.Queue[ScoredBatch] = asyncio.Queue(AHEAD)
+    prepare = partial(resources.scorer.prepare, tick=time.perf_counter)
+    run = partial(resources.scorer.run, tick=time.perf_counter)
+    limit = DeadLetterLimit(app.settings.scoring.dead_letter_limit, app.settings.scoring.dead_letter_window)
+    with Lane("prepare") as preparer, Lane("run") as runner, Delivery(app, pace, resources, limit) as delivery:
         followers = [
-            asyncio.ensure_future(_judge(begun, done, _limit(app.settings))),
-            asyncio.ensure_future(delivery.follow(done)),
+            asyncio.ensure_future(_judge(running, scored, limit)),
+            asyncio.ensure_future(delivery.follow(scored)),
         ]
         for follower in followers:
-            follower.add_done_callback(partial(_report, app))
+            follower.add_done_callback(partial(_fail, app))
         try:
-            async for batch in intake.batches():
-                ready = await preparing.start(prepare, batch)
-                await begun.put(running.start(run, ready))
-            await begun.join()
-            await done.join()
+            async for batch in intake.batches():  # step 1
+                prepared = await preparer.start(partial(prepare, batch), rows=len(batch))  # step 2
+                await running.put(runner.start(partial(run, prepared), rows=len(batch)))
+            await running.join()
+            await scored.join()
         finally:
             for follower in followers:
                 follower.cancel()
 
 
-async def _judge(begun: asyncio.Queue[asyncio.Future[Ran]], done: asyncio.Queue[Done], limit: DeadLetterLimit) -> None:
+async def _judge(
+    running: asyncio.Queue[asyncio.Future[ScoredBatch]], scored: asyncio.Queue[ScoredBatch], limit: DeadLetterLimit
+) -> None:
     """Scored batches in their order; stops the worker at the first one with which too many records are dead letters."""
     while True:
-        ran = await (await begun.get())
-        if limit.add(len(ran.good.batch), len(ran.rejects)):
-            await done.join()  # the batches before it are good
-            raise _too_many(limit, ran)
-        await done.put(Done(ran, limit.share))
-        begun.task_done()
+        batch = await (await running.get())
+        if limit.add(len(batch.batch), len(batch.rejects)):
+            await scored.join()  # the batches before it are good
+            raise _too_many(limit, batch)
+        await scored.put(batch)
+        running.task_done()
 
 
-def _limit(settings: Settings) -> DeadLetterLimit:
-    return DeadLetterLimit(settings.scoring.dead_letter_limit, settings.scoring.dead_letter_window)
-
-
-def _too_many(limit: DeadLetterLimit, ran: Ran) -> Refused:
+def _too_many(limit: DeadLetterLimit, scored: ScoredBatch) -> Refused:
     """Stops before a broken stream drains into the dead letters: nothing of this batch is written or acknowledged."""
-    reasons = ", ".join(f"{n} {reason}" for reason, n in Counter(ran.rejects.reason).most_common(3))
-    head = ran.good.batch.chunks[0]
+    reasons = ", ".join(f"{n} {reason}" for reason, n in Counter(scored.rejects.reason).most_common(3))
+    head = scored.batch.chunks[0]
     return Refused(
         f"{limit.rejected} of the last {limit.read} records are dead letters, latest {reasons}",
         where=f"{head.source.topic}, partition {head.source.partition}, offset {head.first}",
@@ -100,7 +99,8 @@ def _too_many(limit: DeadLetterLimit, ran: Ran) -> Refused:
     )
 
 
-def _report(app: ChunkApp, delivery: asyncio.Future[None]) -> None:
-    error = None if delivery.cancelled() else delivery.exception()
+def _fail(app: ChunkApp, follower: asyncio.Future[None]) -> None:
+    """What ended a follower ends the worker."""
+    error = None if follower.cancelled() else follower.exception()
     if error is not None:
         app.fail(error)

@@ -1,4 +1,4 @@
-"""The scorer's last step: what was scored is written, entered in the ledger, and acknowledged."""
+"""The scorer's last steps: what was scored is written, entered in the ledger, and acknowledged."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
 from typing import Self
 
+from weir.agents.scorer.resources import ScorerResources
 from weir.agents.worker.lane import Lane
-from weir.core.features import Status
+from weir.core.limit import DeadLetterLimit
 from weir.core.pace import Pace
-from weir.core.topics import Names
 from weir.edges.kafka.faust_transport import ChunkApp
-from weir.edges.kafka.producer import Producer
-from weir.edges.observability.spans import Span, Spans
-from weir.scoring.predict import Ran, Scored, Scorer
-from weir.telemetry import BatchScored, Telemetry
+from weir.edges.observability.spans import Span
+from weir.scoring.batches import EncodedBatch, ScoredBatch
+from weir.telemetry import BatchScored
 
 # Nobody waits for the ledger, and an entry costs as much as a small batch's predictions: so entries of small batches
 # wait for each other, this long, and neighbours become one. Acknowledgements come after them.
@@ -29,50 +27,20 @@ ENTRY_S = 0.05
 ENTRY_ROWS = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a scorer is made of, opened before the worker joins its group."""
+class Delivery:
+    """Writes batches in their order. Leaving the context waits for what is under way.
 
-    scorer: Scorer
-    producer: Producer
-    names: Names
-    telemetry: Telemetry
-    spans: Spans
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A batch with its scores, to be written. share: of dead letters in the window, when it was scored."""
-
-    ran: Ran
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """Batches to be written at once.
-
-    owed: batches that were written before, and enter the ledger with these; None when it is not time for entries.
+    limit: whose share of dead letters is reported with each batch.
     """
 
-    ran: Sequence[Ran]
-    owed: Sequence[Scored] | None
-
-    def __len__(self) -> int:
-        return sum(len(ran.good.batch) for ran in self.ran)
-
-
-class Delivery:
-    """Writes batches in their order. Leaving the context waits for what is under way."""
-
-    def __init__(self, app: ChunkApp, pace: Pace, parts: Parts) -> None:
-        self._app, self._pace, self._parts = app, pace, parts
+    def __init__(self, app: ChunkApp, pace: Pace, resources: ScorerResources, limit: DeadLetterLimit) -> None:
+        self._app, self._pace, self._resources, self._limit = app, pace, resources, limit
         self._ends = ExitStack()
         self._lane = self._ends.enter_context(Lane("write"))
         self._flushing = self._ends.enter_context(ThreadPoolExecutor(1, "flush"))
-        self._owed: list[Scored] = []  # delivered, and not in the ledger
+        self._owed: list[EncodedBatch] = []  # delivered, and not in the ledger
         self._owed_since_s = 0.0
-        self._next: asyncio.Future[Done] | None = None
+        self._next: asyncio.Future[ScoredBatch] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -84,114 +52,110 @@ class Delivery:
             self._next.cancel()
         self._ends.close()
 
-    async def follow(self, done: asyncio.Queue[Done]) -> None:
+    async def follow(self, scored: asyncio.Queue[ScoredBatch]) -> None:
         """Deliver what comes, until cancelled: all that gathered while a delivery was waited for is the next one.
 
         A batch's task is done when it is acknowledged. Raises what the producer raises.
         """
         loop = asyncio.get_running_loop()
-        write = partial(_write, self._parts)
         while True:
-            ready = await self._ready(done)
-            settle, began = self._is_due(ready), time.perf_counter()
-            delivered = await self._lane.start(write, Ready([one.ran for one in ready], self._owed if settle else None))
-            await loop.run_in_executor(self._flushing, self._parts.producer.flush)
-            spent_s = time.perf_counter() - began - sum(scored.encode_s for scored in delivered)
-            for one, scored in zip(ready, delivered, strict=True):
-                self._pace.took(len(scored.batch), scored.timing.busy_s + scored.encode_s, scored.slack_s)
-                _tell(scored, self._parts, one.share, spent_s / len(ready))
-            self._owe(delivered)
-            if settle:
-                self._settle(done)
+            ready = await self._ready(scored)
+            due, began = self._is_due(ready), time.perf_counter()
+            # Step 3: encode and write, wait for delivery. Entries of earlier batches go with them when they are due.
+            write = partial(_write, self._resources, ready, self._owed if due else None)
+            encoded = await self._lane.start(write, rows=sum(len(one.batch) for one in ready))
+            await loop.run_in_executor(self._flushing, self._resources.producer.flush)
+            self._report(encoded, time.perf_counter() - began)
+            self._owe(encoded)
+            # Step 4: what is in the ledger is acknowledged, and only that.
+            if due:
+                self._settle(scored)
 
-    async def _ready(self, done: asyncio.Queue[Done]) -> list[Done]:
+    async def _ready(self, scored: asyncio.Queue[ScoredBatch]) -> list[ScoredBatch]:
         """The batches that wait, at least one; none when the ledger is due before one comes."""
         if self._next is None:
-            self._next = asyncio.ensure_future(done.get())
+            self._next = asyncio.ensure_future(scored.get())
         due_s = self._owed_since_s + ENTRY_S - time.monotonic() if self._owed else None
         await asyncio.wait({self._next}, timeout=due_s)
         if not self._next.done():
             return []
         ready, self._next = [self._next.result()], None
-        while not done.empty():
-            ready.append(done.get_nowait())
+        while not scored.empty():
+            ready.append(scored.get_nowait())
         return ready
 
-    def _is_due(self, ready: Sequence[Done]) -> bool:
+    def _is_due(self, ready: Sequence[ScoredBatch]) -> bool:
         """Whether the ledger's entries are to be written, those of `ready` among them."""
-        rows = sum(len(scored.batch) for scored in self._owed) + sum(len(one.ran.good.batch) for one in ready)
+        rows = sum(len(one.batch) for one in self._owed) + sum(len(one.batch) for one in ready)
         waited_s = time.monotonic() - self._owed_since_s if self._owed else 0.0
         return not ready or rows >= ENTRY_ROWS or waited_s >= ENTRY_S
 
-    def _owe(self, delivered: Sequence[Scored]) -> None:
+    def _report(self, encoded: Sequence[EncodedBatch], spent_s: float) -> None:
+        """To the pace, the metrics and the traces. spent_s: for encoding and delivering all of them."""
+        produce_s = spent_s - sum(one.stats.timing.encode_s for one in encoded)
+        for one in encoded:
+            self._pace.took(len(one.batch), one.stats.timing.busy_s, one.stats.slack_s)
+            _emit(one, self._resources, self._limit.share, produce_s / len(encoded))
+
+    def _owe(self, encoded: Sequence[EncodedBatch]) -> None:
         if not self._owed:
             self._owed_since_s = time.monotonic()
-        self._owed += delivered
+        self._owed += encoded
 
-    def _settle(self, done: asyncio.Queue[Done]) -> None:
+    def _settle(self, scored: asyncio.Queue[ScoredBatch]) -> None:
         """All that is owed is in the ledger: other workers need not repeat it."""
-        for scored in self._owed:
-            for chunk in scored.batch.chunks:
+        for one in self._owed:
+            for chunk in one.batch.chunks:
                 self._app.ack(chunk)
-            done.task_done()
+            scored.task_done()
         self._owed.clear()
 
 
-def _write(parts: Parts, ready: Ready) -> list[Scored]:
-    """Everything goes to the partition number of its request, so that source offsets only rise within a partition."""
-    delivered, names = [], parts.names
-    for ran in ready.ran:
-        scored = parts.scorer.encode(ran, wall_ms=_now_ms(), tick=time.perf_counter)
-        for chunk, written in zip(scored.batch.chunks, scored.written, strict=True):
+def _write(
+    resources: ScorerResources, ready: Sequence[ScoredBatch], owed: Sequence[EncodedBatch] | None
+) -> list[EncodedBatch]:
+    """Everything goes to the partition number of its request, so that source offsets only rise within a partition.
+
+    owed: batches that were written before, and enter the ledger with these; None when entries are not due.
+    """
+    encoded, names = [], resources.names
+    for scored in ready:
+        one = resources.output.encode(scored, wall_ms=_now_ms(), tick=time.perf_counter)
+        for chunk, written in zip(one.batch.chunks, one.written, strict=True):
             for topic, values in ((names.predictions, written.predictions), (names.dead_letters, written.dead_letters)):
                 if len(values):
-                    parts.producer.write(topic, chunk.source.partition, values)
-        delivered.append(scored)
-    if ready.owed is not None:
-        accounts = [account for scored in (*ready.owed, *delivered) for account in scored.accounts]
-        for partition, entry in parts.scorer.entries(accounts, _now_ms()):
-            parts.producer.write(names.ledger, partition, entry)
-    return delivered
+                    resources.producer.write(topic, chunk.source.partition, values)
+        encoded.append(one)
+    if owed is not None:
+        accounts = [account for one in (*owed, *encoded) for account in one.accounts]
+        for partition, entry in resources.output.entries(accounts, _now_ms()):
+            resources.producer.write(names.ledger, partition, entry)
+    return encoded
 
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _tell(scored: Scored, parts: Parts, share: float, produce_s: float) -> None:
-    timing, now_ns = scored.timing, time.time_ns()
-    parts.telemetry.emit(
+def _emit(encoded: EncodedBatch, resources: ScorerResources, share: float, produce_s: float) -> None:
+    stats, batch, now_ns = encoded.stats, encoded.batch, time.time_ns()
+    resources.telemetry.emit(
         BatchScored(
-            service=scored.service,
-            variant=scored.variant,
-            rows=scored.scored,
-            closed_by=scored.batch.closed_by.value,
-            wait_s=timing.wait_s,
-            decode_s=timing.decode_s,
-            lookup_s=timing.lookup_s,
-            assemble_s=timing.assemble_s,
-            run_s=timing.run_s,
-            encode_s=scored.encode_s,
-            produce_s=produce_s,
-            lag_s=max(0.0, now_ns / 1e9 - scored.batch.oldest_ms / 1e3),
-            rejected=Counter(zip(scored.rejects.stage, scored.rejects.reason, strict=True)),
+            service=resources.output.service,
+            rows=stats.rows,
+            closed_by=batch.closed_by.value,
+            stage_s={**stats.timing.by_stage, "produce": produce_s},
+            lag_s=max(0.0, now_ns / 1e9 - batch.oldest_ms / 1e3),
+            rejected=Counter(zip(stats.rejects.stage, stats.rejects.reason, strict=True)),
             dead_letter_share=share,
-            cache_hits=scored.cache_hits,
-            cache_lookups=scored.cache_lookups,
-            feature_status={(view, Status(code)): rows for (view, code), rows in scored.status_counts.items()},
-            feature_oldest_s=scored.oldest_age_s,
-            model_retries=scored.model_retries,
-            store=scored.store,
+            cache_hits=stats.cache_hits,
+            cache_lookups=stats.cache_lookups,
+            feature_status=stats.feature_status,
+            feature_oldest_s=stats.feature_oldest_s,
+            model_retries=stats.model_retries,
+            store=stats.store,
         )
     )
-    spent_s = timing.busy_s + scored.encode_s + produce_s
-    closed_by = scored.batch.closed_by.value
-    parts.spans.record(
-        Span(
-            "score",
-            now_ns - int(spent_s * 1e9),
-            now_ns,
-            scored.traceparents,
-            {"weir.rows": scored.scored, "weir.rejected": len(scored.rejects), "weir.closed_by": closed_by},
-        )
-    )
+    facts = {"weir.rows": stats.scored, "weir.rejected": len(stats.rejects), "weir.closed_by": batch.closed_by.value}
+    began_ns = now_ns - int((stats.timing.busy_s + produce_s) * 1e9)
+    resources.spans.record(Span("score", began_ns, now_ns, stats.traceparents, facts))

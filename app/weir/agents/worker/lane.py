@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sized
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self, TypeVar
 
-S = TypeVar("S", bound=Sized)
 T = TypeVar("T")
 
 SMALL_ROWS = 128  # two or three milliseconds of work, of which two changes of thread would cost a quarter
@@ -32,18 +31,18 @@ class Lane:
     ) -> None:
         self._thread.shutdown()
 
-    def start(self, work: Callable[[S], T], batch: S) -> asyncio.Future[T]:
-        """What `work(batch)` gives, or raises, when it has been its turn. Called on the event loop."""
+    def start(self, work: Callable[[], T], *, rows: int) -> asyncio.Future[T]:
+        """What `work` gives, or raises, when it has been its turn. rows: its size. Called on the event loop."""
         loop = asyncio.get_running_loop()
-        if len(batch) <= SMALL_ROWS and not self._under_way:
+        if rows <= SMALL_ROWS and not self._under_way:
             done: asyncio.Future[T] = loop.create_future()
             try:
-                done.set_result(work(batch))
+                done.set_result(work())
             except Exception as error:  # whoever awaits it gets it, as from the thread
                 done.set_exception(error)
             return done
         self._under_way += 1
-        future = loop.run_in_executor(self._thread, work, batch)
+        future = loop.run_in_executor(self._thread, work)
         future.add_done_callback(self._ended)
         return future
 

@@ -1,13 +1,13 @@
-"""Opens what a scorer is made of: what can be wrong with the world is found here, before the group is joined."""
+"""What a scorer needs, and how it is opened: what can be wrong with the world is found before it joins its group."""
 
 from __future__ import annotations
 
 import os
 import socket
 import time
+from dataclasses import dataclass
 from functools import partial
 
-from weir.agents.scorer.delivery import Parts
 from weir.core.clock import Clock, EventClock, WallClock
 from weir.core.errors import Refused
 from weir.core.features import Lookup
@@ -17,9 +17,12 @@ from weir.edges.features.reader import FeatureReader
 from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.producer import Producer
 from weir.edges.observability import spans
+from weir.edges.observability.spans import Spans
 from weir.edges.schemas.registry import Registry
+from weir.scoring.output import Output
 from weir.scoring.predict import Scorer, Service
 from weir.scoring.route import Route
+from weir.scoring.variant import Variant
 from weir.settings import Settings
 from weir.telemetry import Telemetry
 from weir.wire.decode import Decoder
@@ -28,7 +31,24 @@ from weir.wire.encode import Encoder
 LOOKUP_ROWS = 8192  # Redis gives 16,000 records, two views and nothing cached, in about 40 ms; 64,000 take 150
 
 
-def open_parts(settings: Settings, telemetry: Telemetry) -> tuple[bundle_store.Opened, Parts]:
+@dataclass(frozen=True, slots=True)
+class ScorerResources:
+    """Everything that a scorer needs, open."""
+
+    scorer: Scorer
+    output: Output
+    producer: Producer
+    names: Names
+    telemetry: Telemetry
+    spans: Spans
+
+    def close(self) -> None:
+        """Close the producer, and send the spans that wait."""
+        self.producer.close()
+        self.spans.close()
+
+
+def open_resources(settings: Settings, telemetry: Telemetry) -> tuple[ScorerResources, bundle_store.Opened]:
     """Bundle, features, contracts, topics and producer of `settings.service`.
 
     Raises:
@@ -36,40 +56,50 @@ def open_parts(settings: Settings, telemetry: Telemetry) -> tuple[bundle_store.O
         Refused: the bundle, its feature service or a contract is not what it should be.
     """
     scorer, opened = open_scorer(settings)
+    output = open_output(settings, opened)
     _check_partitions(settings)
-    producer = Producer(settings.kafka, settings.kafka.names.scorers(settings.scoring.service))
-    return opened, Parts(scorer, producer, settings.kafka.names, telemetry, spans.connect(settings, "scorer"))
+    names = settings.kafka.names
+    producer = Producer(settings.kafka, names.scorers(settings.scoring.service))
+    return ScorerResources(scorer, output, producer, names, telemetry, spans.connect(settings, "scorer")), opened
 
 
 def open_scorer(settings: Settings) -> tuple[Scorer, bundle_store.Opened]:
-    """What scores, without what reads and writes; asks no broker. Raises Unavailable, Refused as `open_parts` does."""
+    """What scores, without what reads and writes; asks no broker. Raises Unavailable, Refused as above."""
     if not settings.scoring.bundle:
         raise Refused("no bundle is named", remedy="give --bundle PATH or set WEIR_BUNDLE")
     registry = Registry(settings.registry)
-    names = settings.kafka.names
-    sinks = {topic: Encoder(registry.contract(subject_of(topic))) for topic in _sinks(names)}
-    decoder = Decoder(registry.contract(subject_of(names.requests(settings.scoring.service))), registry.schema_text)
+    decoder = Decoder(
+        registry.contract(subject_of(settings.kafka.names.requests(settings.scoring.service))), registry.schema_text
+    )
     opened, lookup = _open_bundle(settings)
+    name = settings.scoring.variant
     service = Service(
-        bundle=opened.bundle,
         decode=partial(decoder.decode, max_bytes=settings.scoring.max_record_bytes),
-        lookup=lookup,
-        run=opened.model.run,
-        known_good=opened.known_good,
-        max_failed=_max_failed(readable(settings, lookup)),
-        route=Route((settings.scoring.variant,)),
+        variants=(Variant(name, opened.bundle, opened.model.run, opened.known_good, lookup),),
+        route=Route((name,)),
         clock=_clock(settings),
-        encode_predictions=sinks[names.predictions].frames,
-        encode_dead_letters=sinks[names.dead_letters].frames,
-        encode_ledger=sinks[names.ledger].frames,
-        worker=f"{socket.gethostname()}:{os.getpid()}",
+        max_failed=_max_failed(readable(settings, features=lookup is not None)),
     )
     return Scorer(service), opened
 
 
-def readable(settings: Settings, lookup: Lookup | None) -> Settings:
+def open_output(settings: Settings, opened: bundle_store.Opened) -> Output:
+    """What encodes predictions, dead letters and ledger entries. Raises Unavailable, Refused as above."""
+    registry, names = Registry(settings.registry), settings.kafka.names
+    sinks = {topic: Encoder(registry.contract(subject_of(topic))) for topic in _sinks(names)}
+    return Output(
+        service=settings.scoring.service,
+        digest=opened.bundle.short_digest,
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+        encode_predictions=sinks[names.predictions].frames,
+        encode_dead_letters=sinks[names.dead_letters].frames,
+        encode_ledger=sinks[names.ledger].frames,
+    )
+
+
+def readable(settings: Settings, *, features: bool) -> Settings:
     """Settings under which the features of a batch can be read within the lookup budget, whatever is cached."""
-    if lookup is None:
+    if not features:
         return settings
     return settings.having(
         batch_max_rows=min(settings.scoring.batch_max_rows, LOOKUP_ROWS),

@@ -1,0 +1,73 @@
+"""Requests on their way to a score, as columns that stay together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from weir.core.rejects import Reason, Rejects, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """n requests of a micro-batch, in record order, and what is known of each so far.
+
+    columns: the request, n rows under the contract.
+    origin: int32[n], ascending, the record of the micro-batch that each row came from.
+    matrix: float32[n, k], the model's inputs; no columns before they are assembled.
+    age_s: int32[n, v], age of each view's record in seconds, -1 where there is none; no columns before.
+    status: uint8[n, v], core.features.Status; no columns before.
+    scores: float32[n]; NaN before the model has run.
+    """
+
+    columns: pa.RecordBatch
+    origin: npt.NDArray[np.int32]
+    matrix: npt.NDArray[np.float32]
+    age_s: npt.NDArray[np.int32]
+    status: npt.NDArray[np.uint8]
+    scores: npt.NDArray[np.float32]
+
+    @classmethod
+    def of(cls, columns: pa.RecordBatch, origin: npt.NDArray[np.int32]) -> Self:
+        """Rows as they were decoded."""
+        n = len(origin)
+        return cls(
+            columns,
+            origin,
+            matrix=np.empty((n, 0), np.float32),
+            age_s=np.empty((n, 0), np.int32),
+            status=np.empty((n, 0), np.uint8),
+            scores=np.full(n, np.nan, np.float32),
+        )
+
+    def __len__(self) -> int:
+        return len(self.origin)
+
+    def keep(self, kept: npt.NDArray[np.bool_]) -> Self:
+        """Only the rows where `kept`, bool[n], is true."""
+        if kept.all():
+            return self
+        return replace(
+            self,
+            columns=self.columns.filter(pa.array(kept)),
+            origin=self.origin[kept],
+            matrix=self.matrix[kept],
+            age_s=self.age_s[kept],
+            status=self.status[kept],
+            scores=self.scores[kept],
+        )
+
+    def reject(
+        self, rejected: npt.NDArray[np.bool_], stage: Stage, reason: Reason, details: Sequence[str]
+    ) -> tuple[Self, Rejects]:
+        """The other rows, and those where `rejected`, bool[n], is true. details: one for each of the latter."""
+        count = len(details)
+        if not count:
+            return self, Rejects()
+        rejects = Rejects(self.origin[rejected], (stage,) * count, (reason,) * count, tuple(details))
+        return self.keep(~rejected), rejects
