@@ -49,6 +49,7 @@ def streams() -> dict[str, Stream]:
         "weir.ledger": Stream(
             table="ledger",
             decode=lambda values: _decode("ledger", values),
+            check=tables.check_ledger,
             shape=lambda rows, log, offsets, _ms: tables.ledger(rows, log, offsets),
         ),
     }

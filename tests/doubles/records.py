@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from itertools import pairwise
 
 import numpy as np
@@ -101,9 +102,17 @@ def outcomes(ids: list[str], labels: list[float], observed: list[float] | None =
     )
 
 
-def ledger(partition: int, spans: list[tuple[int, int]], rejected: int = 0, role: str = "scorer") -> pa.RecordBatch:
+def ledger(
+    partition: int,
+    spans: list[tuple[int, int]],
+    rejected: int = 0,
+    role: str = "scorer",
+    holes: Collection[int] = (),
+) -> pa.RecordBatch:
+    """An entry a span. holes: offsets that hold no record."""
     n = len(spans)
-    read = [last - first + 1 for first, last in spans]
+    mine = [[(at, at) for at in range(first, last + 1) if at in holes] for first, last in spans]
+    read = [last - first + 1 - len(none) for (first, last), none in zip(spans, mine, strict=True)]
     return pa.RecordBatch.from_pydict(
         {
             "role": [role] * n,
@@ -115,6 +124,7 @@ def ledger(partition: int, spans: list[tuple[int, int]], rejected: int = 0, role
             "read": pa.array(read, pa.int32()),
             "scored": pa.array([count - rejected for count in read], pa.int32()),
             "rejected": pa.array([rejected] * n, pa.int32()),
+            "holes": pa.array([np.array(none, "<i8").tobytes() for none in mine], pa.binary()),
             "digest": [DIGEST] * n,
             "worker": ["w"] * n,
             "recorded_at": pa.array([BASE_MS] * n, pa.int64()).cast(MS),

@@ -375,6 +375,70 @@ def test_records_removed_before_they_were_read_are_not_passed_over(settings: Set
         poller.stop(drain=False)
 
 
+def test_offsets_without_a_record_are_passed_and_committed(settings: Settings) -> None:
+    """Of a transactional producer's log: markers and aborted records are in no chunk's records, and in some chunk."""
+    if settings.embedded.embedded_broker != "kafka":
+        pytest.skip("the embedded broker tells nobody which records were aborted")
+    log, group = Log(settings), new_group()
+    member = Member(settings, log, group)
+    with closing(member):
+        transact = transactions(log)
+        wanted: set[Where] = set()
+        for count, commit in ((10, True), (7, False), (1, True), (1, True), (3, False)):
+            first = bounds(settings.kafka, log.topic)[Partition(log.topic, 0)][1]
+            transact(count, commit)
+            wanted |= {(0, first + i) for i in range(count) if commit}
+            end = bounds(settings.kafka, log.topic)[Partition(log.topic, 0)][1]
+            assert end == first + count + 1
+            until(lambda end=end: log.committed(group)[0] == end, 20, "the commit of the marker")
+            assert set(rows(member.acked)) == wanted
+        assert Counter(rows(member.begun)) == Counter(wanted)
+    ends = 0
+    for chunk in member.begun:
+        assert (chunk.source.partition, chunk.first) == (0, ends)
+        ends = chunk.last + 1
+    assert ends == end
+
+
+def test_the_log_ends_before_an_open_transaction(settings: Settings) -> None:
+    if settings.embedded.embedded_broker != "kafka":
+        pytest.skip("the embedded broker shows open transactions")
+    log = Log(settings)
+    end = transactions(log, open_with=2)
+    log.write(40)
+    assert bounds(settings.kafka, log.topic) == {
+        Partition(log.topic, partition): (0, 10 if partition else 0) for partition in range(PARTITIONS)
+    }
+    end(0, True)
+    assert bounds(settings.kafka, log.topic)[Partition(log.topic, 0)] == (0, 2 + 10 + 1)
+
+
+def transactions(log: Log, *, open_with: int = 0) -> Callable[[int, bool], None]:
+    """Writes records to partition 0, and commits or aborts. open_with: records of a first one that has not ended."""
+    producer = RdProducer(client_config(log.settings.kafka, "tests") | {"transactional.id": log.topic})
+    producer.init_transactions(20)
+    began = False
+
+    def write(count: int) -> None:
+        for _ in range(count):
+            producer.produce(log.topic, b"x", partition=0)
+        assert producer.flush(20) == 0
+
+    def transact(count: int, commit: bool) -> None:
+        nonlocal began
+        if not began:
+            producer.begin_transaction()
+        write(count)
+        (producer.commit_transaction if commit else producer.abort_transaction)(20)
+        began = False
+
+    if open_with:
+        producer.begin_transaction()
+        began = True
+        write(open_with)
+    return transact
+
+
 def test_bounds_are_those_of_the_log(settings: Settings) -> None:
     """The embedded broker answers ListOffsets with the base of the last batch; only a fetch tells the end."""
     log = Log(settings)

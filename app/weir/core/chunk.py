@@ -23,12 +23,13 @@ class Partition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Records of one partition, fetched together.
+    """Records of one partition, fetched together, or none.
 
-    first: position at which the fetch began; last: offset of the last record. A log may skip offsets (compaction,
-    transaction markers), so [first, last] may hold more offsets than records; chunks of a partition tile its offsets.
+    first, last: the offsets that the fetch has passed; chunks of a partition tile its offsets. Those of them that are
+    not in `offsets` hold no record: transaction markers, aborted records, what compaction removed.
     values: large_binary[n], null for a tombstone. keys: large_binary[n], null for none. offsets: int64[n], ascending.
-    oldest_ms, newest_ms: broker time of the first and of the last record, milliseconds since the epoch.
+    oldest_ms, newest_ms: broker time of the first and of the last record, milliseconds since the epoch; without
+    records, of the fetch.
     fetched_at_s: monotonic seconds at which the first record was there.
     generation: counts the assignments of the worker; a chunk of an earlier one is not to be worked on.
     """
@@ -48,14 +49,23 @@ class Chunk:
         return len(self.values)
 
     @staticmethod
+    def of_nothing(source: Partition, first: int, last: int, at_ms: int, at_s: float, generation: int) -> Chunk:
+        """Offsets without a record, fetched at that wall and monotonic time."""
+        nothing = pa.array([], pa.large_binary())
+        return Chunk(source, first, last, nothing, nothing, np.empty(0, np.int64), at_ms, at_ms, at_s, generation)
+
+    @staticmethod
     def merge(chunks: Sequence[Chunk]) -> Chunk:
         """Chunks of one partition and generation, each beginning where the one before it ended, as one."""
         if len(chunks) == 1:
             return chunks[0]
+        first, last = chunks[0].first, chunks[-1].last
+        chunks = [chunk for chunk in chunks if len(chunk)] or chunks[:1]  # their times are of records, if there are any
         head, tail = chunks[0], chunks[-1]
         return replace(
             head,
-            last=tail.last,
+            first=first,
+            last=last,
             values=pa.concat_arrays([chunk.values for chunk in chunks]),
             keys=pa.concat_arrays([chunk.keys for chunk in chunks]),
             offsets=np.concatenate([chunk.offsets for chunk in chunks]),

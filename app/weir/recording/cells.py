@@ -8,6 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from weir.core.octets import layout
+
+RANGE = np.dtype([("first", "<i8"), ("last", "<i8")])
+
 
 def unpack(packed: pa.Array, dtype: np.dtype[np.generic], width: int) -> npt.NDArray[np.generic]:
     r"""n packed rows as an array [n, width]; a view of the buffer where that is aligned.
@@ -31,6 +35,21 @@ def unpack(packed: pa.Array, dtype: np.dtype[np.generic], width: int) -> npt.NDA
         return np.empty((n, width), dtype)
     raw = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
     return np.require(raw.view(dtype).reshape(n, width), requirements="A")
+
+
+def ranges(packed: pa.Array) -> pa.ListArray:
+    """n lists of {first, last} from n binary values of int64 pairs, little-endian, no nulls.
+
+    >>> ranges(pa.array([b"", np.array([3, 4, 8, 8], "<i8").tobytes()])).to_pylist()
+    [[], [{'first': 3, 'last': 4}, {'first': 8, 'last': 8}]]
+    """
+    offsets, octets = layout(packed)
+    pairs = np.frombuffer(octets[offsets[0] : offsets[-1]].tobytes(), RANGE)
+    ends = [pa.array(np.ascontiguousarray(pairs[name])) for name in ("first", "last")]
+    return pa.ListArray.from_arrays(
+        pa.array(((offsets - offsets[0]) // RANGE.itemsize).astype(np.int32)),
+        pa.StructArray.from_arrays(ends, names=["first", "last"]),
+    )
 
 
 def maps(groups: Sequence[tuple[npt.NDArray[np.intp], Sequence[str], npt.NDArray[np.generic]]], n: int) -> pa.MapArray:

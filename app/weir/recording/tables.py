@@ -111,10 +111,19 @@ def dead_letters(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.i
 
 
 def ledger(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
-    """Rows of table ledger from n rows of contract ledger."""
+    """Rows of table ledger from n rows of contract ledger that passed `check_ledger`."""
     columns = {name: rows[name] for name in rows.schema.names if name != "recorded_at"}
     columns["written_at"] = rows["recorded_at"]
+    columns["holes"] = cells.ranges(rows["holes"])
     return _with_log(columns, log, offsets, times=("written_at",))
+
+
+def check_ledger(rows: pa.RecordBatch) -> Rejects:
+    """Rows of contract ledger whose holes cannot be read; `record` is the row number."""
+    size = pc.binary_length(rows["holes"]).to_numpy(zero_copy_only=False)
+    bad = np.flatnonzero(size % cells.RANGE.itemsize).astype(np.int32)
+    detail = tuple(f"holes = {size[row]} bytes, no pairs of int64" for row in bad.tolist())
+    return Rejects(bad, (Stage.VALIDATE,) * len(bad), (Reason.OUT_OF_RANGE,) * len(bad), detail)
 
 
 def turned_away(

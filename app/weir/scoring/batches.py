@@ -106,7 +106,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class EncodedBatch:
-    """A micro-batch, ready to be written. written, accounts: one for each chunk."""
+    """A micro-batch, ready to be written. written: one for each chunk. accounts: one or more."""
 
     batch: MicroBatch
     written: tuple[Written, ...]

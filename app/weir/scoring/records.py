@@ -135,11 +135,12 @@ def dead_letters(batch: MicroBatch, rejects: Rejects, service: str, rejected_at_
 
 
 def accounts(batch: MicroBatch, rejects: Rejects) -> tuple[Account, ...]:
-    """What became of each chunk."""
-    rejected = np.diff(np.searchsorted(rejects.record, batch.bounds)).tolist()
+    """What became of each chunk, in their order."""
+    at = np.searchsorted(rejects.record, batch.bounds)
     return tuple(
-        Account(chunk.source, chunk.first, chunk.last, len(chunk), count)
-        for chunk, count in zip(batch.chunks, rejected, strict=True)
+        account
+        for i, chunk in enumerate(batch.chunks)
+        for account in Account.of(chunk, rejects.record[at[i] : at[i + 1]] - batch.bounds[i])
     )
 
 
@@ -155,6 +156,9 @@ def ledger(
         "read": pa.array([one.read for one in accounts], pa.int32()),
         "scored": pa.array([one.read - one.rejected for one in accounts], pa.int32()),
         "rejected": pa.array([one.rejected for one in accounts], pa.int32()),
+        "holes": pa.array(
+            [np.array(one.holes, "<i8").tobytes() if one.holes else b"" for one in accounts], pa.binary()
+        ),
     }
     constants = {"role": role, "service": service, "digest": digest, "worker": worker, "recorded_at": recorded_at_ms}
     return pa.RecordBatch.from_pydict(column), constants

@@ -125,6 +125,7 @@ def open_streams(settings: Settings) -> dict[str, Stream]:
         topics.ledger: Stream(
             table="ledger",
             decode=decoder(topics.ledger),
+            check=tables.check_ledger,
             shape=lambda rows, log, offsets, _ms: tables.ledger(rows, log, offsets),
         ),
     }

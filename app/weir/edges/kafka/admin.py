@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from typing import cast
 
-from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package re-exports it without saying so
     AdminClient,
     ClusterMetadata,
@@ -18,6 +19,7 @@ from weir.edges.kafka.errors import NO_RIGHT, Refusal, error_of, patiently, unav
 from weir.settings import KafkaSettings
 
 LOOK_S = 0.5  # one look at whether the brokers answer, or turn us away
+READ_RECORDS = 1000  # at a time, on the way to the end of a log
 REACH_S = 10.0  # a healthy cluster answers a metadata request in milliseconds; ten seconds cover a leader election
 
 
@@ -75,37 +77,40 @@ def _check_right(settings: KafkaSettings, admin: AdminClient, topic: str) -> Non
 
 
 def bounds(settings: KafkaSettings, topic: str) -> dict[Partition, tuple[int, int]]:
-    """First offset and end (last + 1) of every partition of a topic.
+    """First offset and end of every partition of a topic: a reader of committed records stands there when it has all.
 
-    The end is taken from a fetch of the last records: the embedded broker's other answer is the base of its last batch.
+    The end is where a fetch from the last records on finds nothing more. Before an open transaction that is the end;
+    the embedded broker's other answer is the base of its last batch.
     Raises Unavailable.
     """
     partitions = [TopicPartition(topic, number) for number in range(partitions_of(settings, topic))]
-    config = client_config(settings, "weir-bounds") | {"group.id": "weir-bounds"}  # asks only; joins no group
-    consumer = Consumer(config)
+    # It asks only, and joins no group.
+    consumer = Consumer(
+        client_config(settings, "weir-bounds")
+        | {"group.id": "weir-bounds", "isolation.level": "read_committed"}
+        | {"enable.partition.eof": True, "fetch.wait.max.ms": 20}
+    )
     try:
         asked = {
             part.partition: patiently(partial(consumer.get_watermark_offsets, part, REACH_S), REACH_S)
             for part in partitions
         }
-        waiting = {number: end - 1 for number, (begin, end) in asked.items() if end > begin}
-        consumer.assign([TopicPartition(topic, number, offset) for number, offset in waiting.items()])
+        near = {number: max(begin, end - 1) for number, (begin, end) in asked.items()}
+        consumer.assign([TopicPartition(topic, number, offset) for number, offset in near.items()])
+        ends: dict[int, int] = {}
         deadline_s = time.monotonic() + REACH_S
-        while waiting and time.monotonic() < deadline_s:
-            consumer.poll(0.02)  # the record does not matter: every answer carries the end
-            for number in list(waiting):
-                begin, end = asked[number]
-                seen = consumer.get_watermark_offsets(TopicPartition(topic, number), cached=True)[1]
-                if seen >= end:
-                    asked[number] = (begin, seen)
-                    del waiting[number]
-        if waiting:
+        while len(ends) < len(asked) and time.monotonic() < deadline_s:
+            for message in consumer.consume(READ_RECORDS, 0.02):
+                error = message.error()
+                if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                    ends[cast(int, message.partition())] = cast(int, message.offset())
+        if waiting := sorted(asked.keys() - ends.keys()):
             raise Unavailable(
-                f"Kafka does not tell the end of {topic}, partitions {sorted(waiting)}",
+                f"Kafka does not tell the end of {topic}, partitions {waiting}",
                 where=settings.brokers,
                 remedy="see the broker's log",
             )
-        return {Partition(topic, number): bound for number, bound in asked.items()}
+        return {Partition(topic, number): (begin, ends[number]) for number, (begin, _) in asked.items()}
     except KafkaException as error:
         raise Unavailable(
             f"Kafka does not tell the offsets of {topic}", where=settings.brokers, remedy="see the broker's log"

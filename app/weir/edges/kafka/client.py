@@ -39,6 +39,7 @@ def consumer_config(settings: KafkaSettings, group: str) -> dict[str, Any]:
         **({"group.instance.id": settings.group_instance_id} if settings.group_instance_id else {}),
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
+        "isolation.level": "read_committed",  # what a producer took back was never asked
         "auto.offset.reset": "error",  # we say where to begin; a log cut short must not go unseen
         "partition.assignment.strategy": "range",  # equal partition numbers of several topics meet in one worker
         "session.timeout.ms": int(settings.session_timeout_s * 1000),

@@ -66,7 +66,8 @@ class HeldPartition:
         self.position = chunk.last + 1
         self.outstanding += Amount.of(chunk)
         self.fetched += len(chunk)
-        self._times.append((chunk.last, chunk.oldest_ms))
+        if len(chunk):
+            self._times.append((chunk.last, chunk.oldest_ms))
 
     def begin(self, chunk: Chunk) -> None:
         """Work on a chunk begins."""

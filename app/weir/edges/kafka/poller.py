@@ -285,7 +285,7 @@ class Poller:
                 raise unavailable(error, self._settings.brokers)
         if self._generation != generation:
             self._fetch_again()
-        elif polled.records:
+        else:
             self._enqueue(polled)
 
     def _fetch_again(self) -> None:
@@ -300,24 +300,31 @@ class Poller:
             self._consumer.assign(positions)
 
     def _enqueue(self, polled: Polled) -> None:
+        """A chunk of each partition that moved: of its records, or of offsets alone that hold none."""
         with self._lock:
-            for records in polled.records:
-                chunk = self._chunk(records, polled.came_s)
+            chunks = [self._chunk(records, polled) for records in polled.records]
+            came = {chunk.source for chunk in chunks}
+            for source, end in polled.positions.items():
+                if source not in came and end > self._held[source].position:
+                    first, now_ms = self._held[source].position, time.time_ns() // 1_000_000
+                    chunks.append(Chunk.of_nothing(source, first, end - 1, now_ms, polled.came_s, self._generation))
+            for chunk in chunks:
                 self._held[chunk.source].add(chunk)
-                self._queue.append(chunk)
-        self._on_ready()
+            self._queue += chunks
+        if chunks:
+            self._on_ready()
 
-    def _chunk(self, records: Records, came_s: float) -> Chunk:
+    def _chunk(self, records: Records, polled: Polled) -> Chunk:
         return Chunk(
             source=records.source,
             first=self._held[records.source].position,
-            last=int(records.offsets[-1]),
+            last=polled.positions[records.source] - 1,
             values=records.values,
             keys=records.keys,
             offsets=records.offsets,
             oldest_ms=records.oldest_ms,
             newest_ms=records.newest_ms,
-            fetched_at_s=came_s,
+            fetched_at_s=polled.came_s,
             generation=self._generation,
         )
 

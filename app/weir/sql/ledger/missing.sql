@@ -2,29 +2,15 @@
 -- title: Offsets that were read and not answered
 -- grain: service, source_topic, source_partition, first
 -- source: see ledger/partitions
--- value: count (offsets; those that the log itself lacks are among them, those of unsettled entries are not)
+-- value: count (offsets that held a record; those of unsettled entries are not among them)
 -- panel: table
 -- Between two neighbours of {a stretch's edge, an answered offset, ...} that are more than 1 apart lie missing offsets.
 WITH
     stretches AS
     (
-        SELECT service, source_topic, source_partition, stretch, min(start) AS low, max(end) AS high
-        FROM
-        (
-            SELECT *, sum(place = 1 OR start > covered + 1)
-                      OVER (PARTITION BY service, source_topic, source_partition ORDER BY place) AS stretch
-            FROM
-            (
-                SELECT service, source_topic, source_partition, ledger.first AS start, ledger.last AS end,
-                       row_number() OVER (PARTITION BY service, source_topic, source_partition ORDER BY ledger.first, ledger.last) AS place,
-                       max(ledger.last) OVER (PARTITION BY service, source_topic, source_partition ORDER BY ledger.first, ledger.last
-                                              ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS covered
-                FROM ledger
-                WHERE role = 'scorer' AND {service:String} IN ('', service)
-                    AND (recorded_at <= now() - {settle_s:UInt32} OR {settle_s:UInt32} = 0)
-            )
-        )
-        GROUP BY service, source_topic, source_partition, stretch
+        SELECT service, source_topic, source_partition, low, high
+        FROM ledger_stretches(service = {service:String}, settle_s = {settle_s:UInt32})
+        WHERE role = 'scorer' AND kind = 'read'
     ),
     answers AS
     (
@@ -38,9 +24,9 @@ WITH
     ),
     points AS
     (
-        SELECT service, source_topic, source_partition, stretch, arrayJoin([low - 1, high + 1]) AS point FROM stretches
+        SELECT service, source_topic, source_partition, low, arrayJoin([low - 1, high + 1]) AS point FROM stretches
         UNION ALL
-        SELECT a.service, a.source_topic, a.source_partition, s.stretch, a.source_offset
+        SELECT a.service, a.source_topic, a.source_partition, s.low, a.source_offset
         FROM answers AS a
         ASOF INNER JOIN stretches AS s
             ON a.service = s.service AND a.source_topic = s.source_topic AND a.source_partition = s.source_partition
@@ -50,7 +36,7 @@ WITH
 SELECT service, source_topic, source_partition, toInt64(before + 1) AS first, toInt64(point - 1) AS last, last - first + 1 AS count
 FROM
 (
-    SELECT *, lagInFrame(point, 1, point) OVER (PARTITION BY service, source_topic, source_partition, stretch ORDER BY point
+    SELECT *, lagInFrame(point, 1, point) OVER (PARTITION BY service, source_topic, source_partition, low ORDER BY point
                                                ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS before
     FROM points
 )

@@ -7,7 +7,7 @@
 -- panel: table
 --
 -- gaps:       offsets that no entry covers, between the first and the last covered one
--- read:       records in the union of [first, last] of all entries (a replay repeats entries, with other boundaries)
+-- read:       offsets that held a record when they were read, of all entries (a replay repeats entries, with other boundaries)
 -- scored:     offsets read with a prediction at least; rejected: offsets read with a dead letter and no prediction
 -- missing:    offsets read with neither
 -- duplicates: rows beyond one for a (topic, partition, offset, variant) of predictions, or an offset of dead letters
@@ -15,41 +15,21 @@
 -- pending:    offsets that would be missing or stray, but for less than settle_s seconds: entries and answers are topics of
 --             their own and never recorded in one moment; none if settle_s is 0, whatever the server's clock did meanwhile
 -- both:       offsets with a prediction and a dead letter: scored in one life of a scorer, rejected in another; no fault
--- unbalanced: entries whose own counts do not add up (read = scored + rejected)
+-- unbalanced: entries whose own counts do not add up (read = scored + rejected = offsets from first to last, less the holes)
 WITH
-    entries AS         -- twice: as recorded, and those alone that are settled
+    entries AS
     (
-        SELECT role, service, source_topic, source_partition, first, last, read, scored, rejected,
-               arrayJoin(recorded_at <= now() - {settle_s:UInt32} OR {settle_s:UInt32} = 0 ? [0, 1] : [0]) AS settled
+        SELECT role, service, source_topic, source_partition, count() AS n_entries,
+               countIf(read != scored + rejected OR read != last - first + 1 - arraySum(hole -> hole.last - hole.first + 1, holes)) AS n_unbalanced
         FROM ledger
         WHERE {service:String} IN ('', service)
+        GROUP BY role, service, source_topic, source_partition
     ),
-    marked AS
+    stretches AS       -- twice: of all entries, and of those alone that are settled
     (
-        SELECT *, place = 1 OR first > covered + 1 AS begins,
-               place > 1 AND first > covered + 1 ? first - covered - 1 : 0 AS hole,
-               -- records that the log itself lacks; where entries overlap this cannot be known, and none are assumed
-               place = 1 OR first > covered ? last - first + 1 - read : 0 AS absent
-        FROM
-        (
-            SELECT *,
-                   row_number() OVER (PARTITION BY role, service, source_topic, source_partition, settled ORDER BY first, last) AS place,
-                   max(last) OVER (PARTITION BY role, service, source_topic, source_partition, settled ORDER BY first, last
-                                   ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS covered
-            FROM entries
-        )
-    ),
-    stretches AS       -- maximal runs of covered offsets
-    (
-        SELECT role, service, source_topic, source_partition, settled, stretch, min(first) AS low, max(last) AS high,
-               count() AS n_entries, sum(hole) AS n_gaps, max(last) - min(first) + 1 - sum(absent) AS n_read,
-               countIf(read != scored + rejected) AS n_unbalanced
-        FROM
-        (
-            SELECT *, sum(begins) OVER (PARTITION BY role, service, source_topic, source_partition, settled ORDER BY place) AS stretch
-            FROM marked
-        )
-        GROUP BY role, service, source_topic, source_partition, settled, stretch
+        SELECT *, false AS settled FROM ledger_stretches(service = {service:String}, settle_s = 0)
+        UNION ALL
+        SELECT *, true FROM ledger_stretches(service = {service:String}, settle_s = {settle_s:UInt32})
     ),
     answers AS         -- one row an answered offset
     (
@@ -71,44 +51,47 @@ WITH
     placed AS
     (
         SELECT a.service AS service, a.source_topic AS source_topic, a.source_partition AS source_partition,
-               s.n_entries > 0 AND a.source_offset <= s.high AS inside,
-               t.n_entries > 0 AND a.source_offset <= t.high AS settled_inside,
+               s.found AND a.source_offset <= s.high AS inside,
+               t.found AND a.source_offset <= t.high AS settled_inside,
                a.since <= now() - {settle_s:UInt32} OR {settle_s:UInt32} = 0 AS settled,
                a.n_scores AS n_scores, a.n_letters AS n_letters, a.n_beyond AS n_beyond
         FROM answers AS a
-        ASOF LEFT JOIN (SELECT * FROM stretches WHERE role = 'scorer' AND NOT settled) AS s
+        ASOF LEFT JOIN (SELECT *, true AS found FROM stretches WHERE role = 'scorer' AND kind = 'read' AND NOT settled) AS s
             ON a.service = s.service AND a.source_topic = s.source_topic AND a.source_partition = s.source_partition
             AND a.source_offset >= s.low
-        ASOF LEFT JOIN (SELECT * FROM stretches WHERE role = 'scorer' AND settled) AS t
+        ASOF LEFT JOIN (SELECT *, true AS found FROM stretches WHERE role = 'scorer' AND kind = 'read' AND settled) AS t
             ON a.service = t.service AND a.source_topic = t.source_topic AND a.source_partition = t.source_partition
             AND a.source_offset >= t.low
     ),
     counted AS
     (
-        SELECT role, service, source_topic, source_partition, low, high, n_entries, n_read, n_gaps, n_unbalanced,
-               0 AS n_scored, 0 AS n_rejected, 0 AS n_both, 0 AS n_duplicates, 0 AS n_outside, 0 AS n_early, 0 AS n_unanswered
-        FROM stretches
-        WHERE NOT settled
+        SELECT role, service, source_topic, source_partition, n_entries, n_unbalanced, 0 AS low, 0 AS high, 0 AS n_covered,
+               0 AS n_read, 0 AS n_scored, 0 AS n_rejected, 0 AS n_both, 0 AS n_duplicates, 0 AS n_outside, 0 AS n_early, 0 AS n_unanswered
+        FROM entries
         UNION ALL
-        SELECT role, service, source_topic, source_partition, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, n_read
-        FROM stretches
-        WHERE settled
+        SELECT role, service, source_topic, source_partition, 0, 0, min(low), max(high), sum(high - low + 1),
+               0, 0, 0, 0, 0, 0, 0, 0
+        FROM stretches WHERE kind = 'covered' AND NOT settled
+        GROUP BY role, service, source_topic, source_partition
         UNION ALL
-        SELECT 'scorer', service, source_topic, source_partition, 0, 0, 0, 0, 0, 0,
-               countIf(inside AND n_scores > 0), countIf(inside AND n_scores = 0), countIf(n_scores > 0 AND n_letters > 0),
+        SELECT role, service, source_topic, source_partition, 0, 0, 0, 0, 0,
+               sumIf(high - low + 1, NOT settled), 0, 0, 0, 0, 0, 0, sumIf(high - low + 1, settled)
+        FROM stretches WHERE kind = 'read'
+        GROUP BY role, service, source_topic, source_partition
+        UNION ALL
+        SELECT 'scorer', service, source_topic, source_partition, 0, 0, 0, 0, 0,
+               0, countIf(inside AND n_scores > 0), countIf(inside AND n_scores = 0), countIf(n_scores > 0 AND n_letters > 0),
                sum(n_beyond), countIf(NOT inside AND settled), countIf(NOT inside AND NOT settled), -countIf(settled_inside)
         FROM placed
         GROUP BY service, source_topic, source_partition
     )
 SELECT role, service, source_topic, source_partition,
-       minIf(low, n_entries > 0) AS first, maxIf(high, n_entries > 0) AS last, sum(n_entries) AS entries,
+       toInt64(sum(c.low)) AS first, toInt64(sum(c.high)) AS last, toInt64(sum(n_entries)) AS entries,
        toInt64(sum(n_read)) AS read, toInt64(sum(n_scored)) AS scored, toInt64(sum(n_rejected)) AS rejected,
-       toInt64(sum(n_both)) AS both, toInt64(sum(n_gaps)) AS gaps,
-       role = 'scorer' ? greatest(toInt64(sum(n_unanswered)), 0) : 0 AS missing,
-       toInt64(sum(n_duplicates)) AS duplicates,
-       toInt64(sum(n_outside)) + (role = 'scorer' ? greatest(scored + rejected - read, 0) : 0) AS stray,
-       toInt64(sum(n_unbalanced)) AS unbalanced,
-       role = 'scorer' ? greatest(read - scored - rejected - missing, 0) + toInt64(sum(n_early)) : 0 AS pending
-FROM counted
+       toInt64(sum(n_both)) AS both, (entries > 0 ? last - first + 1 : 0) - toInt64(sum(n_covered)) AS gaps,
+       role = 'scorer' ? toInt64(sum(n_unanswered)) : 0 AS missing,
+       toInt64(sum(n_duplicates)) AS duplicates, toInt64(sum(n_outside)) AS stray, toInt64(sum(n_unbalanced)) AS unbalanced,
+       role = 'scorer' ? read - scored - rejected - missing + toInt64(sum(n_early)) : 0 AS pending
+FROM counted AS c
 GROUP BY role, service, source_topic, source_partition
 ORDER BY role DESC, service, source_topic, source_partition

@@ -92,6 +92,7 @@ ORDER BY (service, source_topic, reason, rejected_at)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1
 ;
 -- Offsets that workers have done with. Entries of a partition tile its offsets; after a replay they may overlap.
+-- Every offset from first to last held a record (read = scored + rejected of them) or is in holes.
 CREATE TABLE IF NOT EXISTS ledger
 (
     role             LowCardinality(String) COMMENT 'scorer or features',
@@ -103,6 +104,7 @@ CREATE TABLE IF NOT EXISTS ledger
     read             Int32 CODEC(T64, ZSTD(1)),
     scored           Int32 CODEC(T64, ZSTD(1)),
     rejected         Int32 CODEC(T64, ZSTD(1)),
+    holes            Array(Tuple(first Int64, last Int64)) CODEC(ZSTD(1)) COMMENT 'offsets from first to last that held no record',
     digest           LowCardinality(String),
     worker           LowCardinality(String),
     written_at       DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),

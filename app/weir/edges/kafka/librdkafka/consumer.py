@@ -21,7 +21,7 @@ from weir.core.chunk import Partition
 from weir.edges.kafka.librdkafka.client import CONSUMER, Client
 from weir.edges.kafka.librdkafka.library import MESSAGE, ON_COMMIT, ON_REBALANCE, library
 from weir.edges.kafka.librdkafka.memory import Addresses, gather
-from weir.edges.kafka.librdkafka.partitions import Partitions, read
+from weir.edges.kafka.librdkafka.partitions import Partitions, Positions, read
 
 Answers = dict[Partition, tuple[int, KafkaError | None]]  # the offset of a commit, and what is wrong with it
 _ASSIGN: Final = -175  # RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS
@@ -45,11 +45,17 @@ class Records:
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """What one poll gave. came_s: when its first record was there, monotonic seconds. errors: in records' stead."""
+    """What one poll gave.
+
+    came_s: when its first record was there, monotonic seconds. errors: in records' stead. positions: the offset after
+    the last one that was handed over or passed over (transaction markers, aborted records), by partition; without
+    those of which nothing has come yet.
+    """
 
     came_s: float
     records: list[Records]
     errors: list[KafkaError]
+    positions: Mapping[Partition, int]
 
 
 class Consumer(Client):
@@ -66,6 +72,7 @@ class Consumer(Client):
         self._check(self._lib.rd_kafka_poll_set_consumer(self._handle))
         self._queue = self._lib.rd_kafka_queue_get_consumer(self._handle)
         self._pointers = np.empty(0, np.uint64)
+        self._positions = Positions(())
 
     def _configure(self, conf: int) -> None:
         self._callbacks.append(ON_REBALANCE(self._on_rebalance))
@@ -110,7 +117,7 @@ class Consumer(Client):
         self._reraise()
         came_s = time.monotonic()
         if first is None:
-            return Polled(came_s, [], [])
+            return Polled(came_s, [], [], self._positions.ask(self._handle))
         self._pointers[0] = first
         count = 1
         for most, for_s in ((min(enough, limit), wait_s), (limit, 0.0)):
@@ -120,7 +127,7 @@ class Consumer(Client):
         pointers = self._pointers[:count].copy()
         try:
             self._reraise()
-            return Polled(came_s, *self._records(pointers))
+            return Polled(came_s, *self._records(pointers), self._positions.ask(self._handle))
         finally:
             deque(map(_destroy(), pointers.tolist()), maxlen=0)
 
@@ -164,12 +171,18 @@ class Consumer(Client):
 
     def assign(self, offsets: Mapping[Partition, int]) -> None:
         """Fetch these partitions from these offsets."""
+        self._watch(offsets)
         with Partitions(offsets) as wanted:
             self._check(self._lib.rd_kafka_assign(self._handle, wanted))
 
     def unassign(self) -> None:
         """Fetch nothing."""
+        self._watch(())
         self._check(self._lib.rd_kafka_assign(self._handle, None))
+
+    def _watch(self, sources: Iterable[Partition]) -> None:
+        self._positions.close()
+        self._positions = Positions(sources)
 
     def committed(self, sources: Iterable[Partition], timeout_s: float) -> dict[Partition, int | None]:
         """Committed offset by partition; None without one."""
@@ -227,6 +240,7 @@ class Consumer(Client):
         if self._handle is None:
             return
         code = self._lib.rd_kafka_consumer_close(self._handle)
+        self._watch(())
         error = self._error(code) if code else None  # asks the handle
         self._lib.rd_kafka_queue_destroy(self._queue)
         self._lib.rd_kafka_destroy(self._handle)

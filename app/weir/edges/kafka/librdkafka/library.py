@@ -45,6 +45,10 @@ class TopicPartition(ctypes.Structure):
     )
 
 
+# The offset of rd_kafka_topic_partition_t, for a look at many of them.
+PLACE: Final = np.dtype({"names": ["offset"], "formats": ["i8"], "offsets": [16], "itemsize": 64})
+
+
 class TopicPartitionList(ctypes.Structure):
     """rd_kafka_topic_partition_list_t."""
 
@@ -83,6 +87,7 @@ _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {
     "rd_kafka_assign": (c_int, c_void_p, LIST),
     "rd_kafka_assignment_lost": (c_int, c_void_p),
     "rd_kafka_committed": (c_int, c_void_p, LIST, c_int),
+    "rd_kafka_position": (c_int, c_void_p, LIST),
     "rd_kafka_commit": (c_int, c_void_p, LIST, c_int),
     "rd_kafka_query_watermark_offsets": (c_int, c_void_p, c_char_p, c_int32, c_void_p, c_void_p, c_int),
     "rd_kafka_get_watermark_offsets": (c_int, c_void_p, c_char_p, c_int32, c_void_p, c_void_p),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ctypes
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from weir.core.chunk import Partition
-from weir.edges.kafka.librdkafka.library import library
+from weir.edges.kafka.librdkafka.library import PLACE, library
 
 
 class Partitions:
@@ -24,6 +28,29 @@ class Partitions:
 
     def __exit__(self, *_: object) -> None:
         library().rd_kafka_topic_partition_list_destroy(self._list)
+
+
+class Positions:
+    """Next offset of each of some partitions; asked after every poll, so the list stays and is read as one array."""
+
+    def __init__(self, sources: Iterable[Partition]) -> None:
+        self._sources = tuple(sources)
+        self._partitions = Partitions(dict.fromkeys(self._sources, 0))
+        self._list = self._partitions.__enter__()
+        self._offsets: npt.NDArray[np.int64] = np.empty(0, np.int64)
+        if self._sources:
+            octets = ctypes.c_char * (PLACE.itemsize * len(self._sources))
+            memory = octets.from_address(ctypes.addressof(self._list.contents.elems.contents))
+            self._offsets = np.frombuffer(memoryview(memory), PLACE)["offset"]
+
+    def ask(self, handle: int) -> dict[Partition, int]:
+        """Those of which something was handed over, or passed over: the next offset."""
+        library().rd_kafka_position(handle, self._list)
+        return {source: at for source, at in zip(self._sources, self._offsets.tolist(), strict=True) if at >= 0}
+
+    def close(self) -> None:
+        """Let go of the list."""
+        self._partitions.__exit__()
 
 
 def read(partitions: Any) -> list[tuple[Partition, int, int]]:
