@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from weir.core.errors import Refused
 from weir.core.topics import Names
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent  # of a source tree: what stands beside app/
 PREFIX: Final = "WEIR_"
 SECRETS_DIR: Final = "WEIR_SECRETS_DIR"  # says where settings are, so it is none itself
 TESTS: Final = "WEIR_TEST_"  # variables of Weir's own tests
@@ -129,7 +129,9 @@ class RegistrySettings(_Group):
 class ScoringSettings(_Group):
     """Scoring."""
 
-    service: str = setting("flight-delay", "scoring service; its requests are on <deployment>.requests.<service>")
+    service: str = setting(
+        "", "scoring service; its requests are on <deployment>.requests.<service>", "a project names its own"
+    )
     bundle: str = setting("", "bundle to serve: a folder, or a digest in WEIR_BUNDLES_DIR")
     variant: str = setting("champion", "name that predictions of this bundle carry", min_length=1)
     clock: Literal["wall", "event"] = setting(
@@ -153,6 +155,13 @@ class ScoringSettings(_Group):
     dead_letter_window: int = setting(
         10_000, "records in that window", "the share is of so many, also when fewer were read", ge=1
     )
+
+    @property
+    def named_service(self) -> str:
+        """The service. Raises Refused where none is named."""
+        if not self.service:
+            raise Refused("no scoring service is named", where="the environment", remedy="set WEIR_SERVICE")
+        return self.service
 
 
 class FeatureSettings(_Group):

@@ -32,10 +32,10 @@ def build(
     settings = load()
     if spec is None:
         from weir.cli.progress import steps
-        from weir.demo import training
+        from weir.demo import project, training
 
         with steps() as progress:
-            path = training.build(settings, progress)
+            path = training.build(project.settled(settings), progress)
     else:
         from weir.edges.bundles import spec as bundle_spec
 

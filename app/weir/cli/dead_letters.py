@@ -115,7 +115,9 @@ def redrive(
     from weir.settings import load
 
     settings = load()
-    settings = settings.having(service=service or settings.scoring.service, bundle=bundle or settings.scoring.bundle)
+    settings = settings.having(
+        service=service or settings.scoring.named_service, bundle=bundle or settings.scoring.bundle
+    )
     client = connect(settings.recording)
     chosen = dead_letters.letters(
         client, _selection(settings.scoring.service, reason, since, until, ids=letter or (), open=True, limit=limit)

@@ -20,12 +20,14 @@ def demo(
 ) -> None:
     """Train a model, replay real flights through Kafka, join their outcomes, and account for every request."""
     from weir.cli.progress import steps
-    from weir.demo import report, run
+    from weir.demo import project, report, run
     from weir.settings import load
 
     console = Console()
     with steps(console) as progress:
-        done = run.run(load(), flights, progress, lambda line: console.print(line, style="dim", highlight=False))
+        done = run.run(
+            project.settled(load()), flights, progress, lambda line: console.print(line, style="dim", highlight=False)
+        )
     report.show(done, console)
     if json_path is not None:
         json_path.write_text(json.dumps(report.to_json(done), indent=2) + "\n")

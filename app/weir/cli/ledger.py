@@ -44,8 +44,10 @@ def ledger(
 
     settings = load()
     client = connect(settings.recording)
-    topic = settings.kafka.names.requests(service or settings.scoring.service)
-    bounds = admin.bounds(settings.kafka, topic) if against_log else None
+    bounds = None
+    if against_log:
+        topic = settings.kafka.names.requests(service or settings.scoring.named_service)
+        bounds = admin.bounds(settings.kafka, topic)
     report = ledger_edge.read_settled(client, service, bounds, settle_s=settings.recording.ledger_settle_s)
     redriven = dead_letters.redrive_states(client, service)
     repeated = sum(group.repeated for group in redriven)

@@ -31,6 +31,7 @@ def up(
     canary: Annotated[bool, typer.Option(help="Also compare features with Feast's own reading, now and then.")] = True,
 ) -> None:
     """Start broker, ClickHouse, schema registry and all workers here, show how to use them, and run until Ctrl-C."""
+    from weir.edges.bundles import store as bundle_store
     from weir.edges.embedded.stack import Stack
     from weir.operations.local import Workers, prepare
     from weir.settings import load
@@ -38,6 +39,7 @@ def up(
     console = Console()
     given = load()
     chosen = _bundle(bundle, given)
+    given = given.having(service=given.scoring.service or bundle_store.read(chosen).service)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends it as Ctrl-C does
 
     def say(line: str) -> None:

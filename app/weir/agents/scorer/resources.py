@@ -69,7 +69,8 @@ def open_scorer(settings: Settings) -> tuple[Scorer, bundle_store.Opened]:
         raise Refused("no bundle is named", remedy="give --bundle PATH or set WEIR_BUNDLE")
     registry = Registry(settings.registry)
     decoder = Decoder(
-        registry.contract(subject_of(settings.kafka.names.requests(settings.scoring.service))), registry.schema_text
+        registry.contract(subject_of(settings.kafka.names.requests(settings.scoring.named_service))),
+        registry.schema_text,
     )
     opened, lookup = _open_bundle(settings)
     name = settings.scoring.variant

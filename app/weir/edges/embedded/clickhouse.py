@@ -5,11 +5,10 @@ from __future__ import annotations
 import http.client
 import importlib.util
 import shutil
-import sys
 from pathlib import Path
 
 from weir.core.errors import Unavailable
-from weir.edges.embedded.service import HOST, Service
+from weir.edges.embedded.service import HOST, OWN_PYTHON, Service
 
 MEMORY_MIB = (
     2048  # beside a broker, workers and a training run on a laptop of 8 GiB; the demo's largest query needs 300 MiB
@@ -43,7 +42,7 @@ def plan(directory: Path, port: int, *, durable: bool) -> Service:
     return Service(
         name="clickhouse",
         command=(
-            *(sys.executable, "-m", "weir.edges.embedded.clickhouse_facade"),
+            *(*OWN_PYTHON, "-m", "weir.edges.embedded.clickhouse_facade"),
             *("--path", str(directory), "--port", str(port), "--memory-mib", str(MEMORY_MIB)),
             *(["--fsync"] if durable else []),
         ),

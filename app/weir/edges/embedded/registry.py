@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import http.client
-import sys
 from pathlib import Path
 
-from weir.edges.embedded.service import HOST, Service
+from weir.edges.embedded.service import HOST, OWN_PYTHON, Service
 
 
 def plan(schemas: Path, state: Path, port: int, deployment: str) -> Service:
@@ -25,7 +24,7 @@ def plan(schemas: Path, state: Path, port: int, deployment: str) -> Service:
     return Service(
         name="registry",
         command=(
-            *(sys.executable, "-m", "weir.edges.embedded.registry_server", "--host", HOST, "--port", str(port)),
+            *(*OWN_PYTHON, "-m", "weir.edges.embedded.registry_server", "--host", HOST, "--port", str(port)),
             *("--schemas", str(schemas), "--state", str(state), "--deployment", deployment),
         ),
         port=port,

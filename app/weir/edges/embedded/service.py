@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from weir.core.errors import Unavailable
 from weir.edges.embedded.leash import Child
 
 HOST = "127.0.0.1"
+OWN_PYTHON = (sys.executable, "-P")  # -P: no module of the folder in which the user stands is taken for a library's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from weir.edges.embedded import kafka as embedded_kafka
 from weir.edges.embedded import leash
 from weir.edges.embedded import registry as embedded_registry
 from weir.edges.embedded import tansu as embedded_broker
-from weir.edges.embedded.service import HOST, claim_port, wait_ready
+from weir.edges.embedded.service import HOST, OWN_PYTHON, claim_port, wait_ready
 from weir.settings import Settings, fields, variable_of
 
 SESSION_TIMEOUT_S = 6.0  # the embedded broker holds a group's first join for half of it
@@ -96,7 +95,7 @@ class Stack:
 
     def spawn(self, arguments: Sequence[str], name: str, environment: dict[str, str] | None = None) -> leash.Child:
         """Start `weir <arguments>` on the same leash, with this stack's settings; its log is home/logs/<name>.log."""
-        child = self._begin(name, (sys.executable, "-m", "weir", *arguments), WORKER_GRACE_S, environment or {})
+        child = self._begin(name, (*OWN_PYTHON, "-m", "weir", *arguments), WORKER_GRACE_S, environment or {})
         self._spawned.append(child)
         return child
 

@@ -37,7 +37,8 @@ class Found:
 def declared(settings: Settings) -> tuple[Topic, ...]:
     """Topics of this deployment: `settings.service` and every service with a contract in schemas/. Raises Refused."""
     folder = settings.paths.schemas_dir
-    services = dict.fromkeys((settings.scoring.service, *schema_folder.services(folder)))
+    named = (settings.scoring.service,) if settings.scoring.service else ()
+    services = dict.fromkeys((*named, *schema_folder.services(folder)))
     return schema_folder.topics(folder, services, settings.kafka.deployment)
 
 

@@ -1,0 +1,22 @@
+"""The demo's project: the flights' contracts and features, which stand in the source tree and not in a wheel."""
+
+from __future__ import annotations
+
+from weir.core.errors import Refused
+from weir.demo.signature import SERVICE
+from weir.settings import ROOT, Settings
+
+
+def settled(settings: Settings) -> Settings:
+    """These settings for the flights' service, with its contracts and features wherever the command runs.
+
+    Raises Refused where Weir was installed without its source tree.
+    """
+    schemas, features = ROOT / "schemas", ROOT / "feature_repo"
+    if not (schemas / f"requests.{SERVICE}").is_dir() or not features.is_dir():
+        raise Refused(
+            "the demo's contracts and features are not part of the package",
+            where=str(ROOT),
+            remedy="run it in a clone of Weir's repository, after `make venv`",
+        )
+    return settings.having(service=SERVICE, schemas_dir=schemas, feature_repo_dir=features)

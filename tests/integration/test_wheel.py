@@ -1,0 +1,141 @@
+"""The wheel alone: an empty environment, a folder that is somebody else's, and a request scored there."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+from weir.settings import ROOT
+from weir.wire import request_contract
+
+from tests.bundles import SIGNATURE, tiny_bundle
+
+SERVICE = "tiny"
+# Runs in the wheel's environment. The workers are real ones, started as `weir up` starts them.
+PROGRAM = """
+import json, sys, time
+from pathlib import Path
+import pyarrow as pa
+from confluent_kafka import Consumer, Producer, TopicPartition
+import weir
+from weir.edges.embedded.stack import Stack
+from weir.edges.schemas.registry import Registry
+from weir.settings import load
+from weir.wire.decode import Decoder
+from weir.wire.encode import Encoder
+
+row = json.loads(sys.argv[2])
+with Stack(load()) as stack:
+    for command in (["topics", "create"], ["migrate"]):
+        child = stack.spawn(command, command[0])
+        assert child.wait(60) == 0, child.log_tail()
+        stack.forget(child)
+    stack.spawn(["worker", "scorer", "--bundle", sys.argv[1]], "scorer", {"WEIR_SESSION_TIMEOUT_S": "3"})
+    registry, brokers = Registry(stack.settings.registry), stack.settings.kafka.brokers
+    contract = registry.contract("weir.requests.tiny-value")
+    batch = pa.RecordBatch.from_pylist([row | {"event_time": int(time.time() * 1000)}], Encoder(contract).schema)
+    producer = Producer({"bootstrap.servers": brokers})
+    producer.produce("weir.requests.tiny", Encoder(contract).encode(batch)[0], partition=0)
+    assert producer.flush(30) == 0
+    reader = Consumer({"bootstrap.servers": brokers, "group.id": "reader"})
+    reader.assign([TopicPartition("weir.predictions", 0, 0)])
+    deadline_s = time.monotonic() + 60
+    while not (message := reader.poll(0.5)):
+        stack.check()
+        assert time.monotonic() < deadline_s, stack._spawned[-1].log_tail()
+    decoder = Decoder(registry.contract("weir.predictions-value"), registry.schema_text)
+    prediction = decoder.decode([message.value()], 10**6).rows.to_pylist()[0]
+    reader.close()
+print(json.dumps({"weir": weir.__file__, "request_id": prediction["request_id"], "score": prediction["score"]}))
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """Built from a copy: a build leaves folders behind."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    shutil.copytree(ROOT / "app", source / "app", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    options = ["--no-deps", "--no-build-isolation", "--disable-pip-version-check", "-q", "-w", str(out), str(source)]
+    subprocess.run([sys.executable, "-m", "pip", "wheel", *options], check=True, timeout=120)
+    return next(out.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """Python of an environment that has Weir from the wheel only, and its dependencies from this environment."""
+    folder = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True, timeout=60)
+    python = folder / "bin" / "python"
+    uv = [Path(sys.executable).with_name("uv"), "pip", "install", "-q", "--offline", "--no-deps", "--python", python]
+    subprocess.run([*uv, wheel], check=True, timeout=60)
+    into = sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)})
+    libraries = [path for path in sys.path if path.endswith("-packages")]
+    (Path(into) / "libraries.pth").write_text("\n".join(libraries) + "\n")  # their own .pth files are not read
+    return python
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder of somebody else: modules that must not be taken for those of Weir or of its libraries."""
+    (tmp_path / "app").mkdir()
+    for name in ("app/__init__.py", "redis.py", "yaml.py", "secrets.py"):
+        (tmp_path / name).write_text("raise RuntimeError('this is not yours')\n")
+    contract = tmp_path / "schemas" / f"requests.{SERVICE}"
+    contract.mkdir(parents=True)
+    (contract / "v1.avsc").write_text(request_contract.build(SERVICE, SIGNATURE))
+    return tmp_path
+
+
+def run(python, project, *arguments):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("WEIR_", "PYTHON"))}
+    environment |= {"WEIR_SERVICE": SERVICE, "COLUMNS": "200"}
+    return subprocess.run(
+        [python, *arguments], cwd=project, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+def test_the_wheel_carries_what_every_project_has_and_nothing_of_the_flights(wheel):
+    names = zipfile.ZipFile(wheel).namelist()
+    assert {name.partition("/")[0] for name in names if ".dist-info" not in name} == {"weir"}
+    held = {str(path.relative_to(ROOT / "app")) for path in (ROOT / "app/weir/schemas").glob("*/v*.avsc")}
+    held |= {str(path.relative_to(ROOT / "app")) for path in (ROOT / "app/weir/sql").rglob("*.sql")}
+    assert held | {"weir/schemas/topics.yaml"} <= set(names)
+    assert not [name for name in names if "flight" in name and not name.startswith("weir/demo/")]
+
+
+def test_a_request_is_scored_by_the_wheel_in_a_folder_of_somebody_else(installed, project):
+    bundle = tiny_bundle(project / "model", service=SERVICE)
+    row = {
+        "request_id": "from-the-wheel",
+        "tenant": "t",
+        "team": "x",
+        "customer": "c",
+        "amount": 12.5,
+        "items": 3,
+        "channel": "web",
+    }
+    done = run(installed, project, "-P", "-c", PROGRAM, str(bundle), json.dumps(row))
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert Path(said["weir"]).is_relative_to(installed.parent.parent)
+    assert said["request_id"] == "from-the-wheel"
+    assert 0 < said["score"] < 1
+
+
+@pytest.mark.parametrize("how", ["module", "command"])
+def test_the_command_and_the_module_agree(installed, project, how):
+    weir = ["-P", "-m", "weir"] if how == "module" else [str(installed.with_name("weir"))]
+    done = run(installed, project, *weir, "topics", "list")
+    assert done.returncode == 0, done.stderr
+    assert f"weir.requests.{SERVICE}" in done.stdout
+    assert "flights" not in done.stdout
+    done = run(installed, project, *weir, "demo")
+    assert done.returncode == 78
+    assert "clone" in done.stderr
