@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 
-from weir.core.chunk import Chunk, ChunkBook, Partition
+from weir.core.chunk import Chunk, Partition
 from weir.core.decoded import Decoded
+from weir.core.offset_tracker import OffsetTracker
 from weir.recording import tables
 from weir.recording.recorder import Recorder, Store, Stream
 from weir.wire.decode import Decoder
@@ -64,12 +65,12 @@ class Group:
 
     def __init__(self) -> None:
         self.committed = 0
-        self.book = ChunkBook()
+        self.tracker = OffsetTracker()
 
     def restart(self) -> None:
-        self.book = ChunkBook()
+        self.tracker = OffsetTracker()
 
     def acknowledge(self, done: Sequence[Chunk]) -> None:
         for chunk in done:
-            self.book.ack(chunk.first, chunk.last)
-        self.committed = self.book.committable or self.committed
+            self.tracker.ack(chunk.first, chunk.last)
+        self.committed = self.tracker.committable or self.committed

@@ -33,7 +33,7 @@ def run(store, log, bounds, group, max_rows=10):
     bounds = sorted({group.committed, *(bound for bound in bounds if bound > group.committed), len(log)})
     group.restart()
     for number, chunk in enumerate(recording.records.cut(PREDICTIONS, log, bounds)):
-        group.book.open(chunk.first, chunk.last)
+        group.tracker.open(chunk.first, chunk.last)
         recorder.take(chunk)
         if number % 2:
             group.acknowledge(recorder.flush().done)

@@ -3,7 +3,7 @@
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from weir.core.errors import Refused, Unavailable
-from weir.edges.clickhouse.client import answering, connect, patiently
+from weir.edges.clickhouse.client import answering, connect, retry
 from weir.settings import load
 
 WHERE = "http://ch:8123"
@@ -72,14 +72,14 @@ def failing(times, error):
 def test_what_passes_by_itself_is_tried_again():
     seen = []
     away = Unavailable("away", remedy="wait")
-    assert patiently(failing(3, away), 5.0, seen.append) == 4
+    assert retry(failing(3, away), 5.0, seen.append) == 4
     assert seen == [away] * 3
 
 
 def test_the_budget_ends_and_refusals_are_not_retried():
     with pytest.raises(Unavailable):
-        patiently(failing(1000, Unavailable("away", remedy="wait")), 0.2)
+        retry(failing(1000, Unavailable("away", remedy="wait")), 0.2)
     refused = failing(1, Refused("no", remedy="repair"))
     with pytest.raises(Refused):
-        patiently(refused, 5.0)
+        retry(refused, 5.0)
     assert refused() == 2, "a refusal was tried once"

@@ -3,7 +3,7 @@
 import pytest
 from confluent_kafka import KafkaError, KafkaException
 from weir.core.errors import Unavailable
-from weir.edges.kafka.errors import Refusal, passes, patiently, unavailable
+from weir.edges.kafka.errors import Refusal, is_retriable, retry, unavailable
 
 WHERE = "broker:9092"
 MOVING = KafkaError(KafkaError.NOT_LEADER_FOR_PARTITION)
@@ -22,7 +22,7 @@ MOVING = KafkaError(KafkaError.NOT_LEADER_FOR_PARTITION)
     ],
 )
 def test_a_move_of_leaders_and_coordinators_passes(code):
-    assert passes(KafkaError(code))
+    assert is_retriable(KafkaError(code))
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_a_move_of_leaders_and_coordinators_passes(code):
     ],
 )
 def test_what_needs_a_person_does_not_pass(code):
-    assert not passes(KafkaError(code))
+    assert not is_retriable(KafkaError(code))
     said = str(unavailable(KafkaError(code, "said"), WHERE))
     assert "said (broker:9092): " in said
     assert not said.startswith("Kafka reports"), "it needs words of its own"
@@ -52,7 +52,7 @@ def test_patience_asks_until_there_is_an_answer():
             raise answer
         return answer
 
-    assert patiently(ask, 60) == 7
+    assert retry(ask, 60) == 7
 
 
 @pytest.mark.parametrize(("code", "budget_s"), [(MOVING.code(), 0.0), (KafkaError.GROUP_AUTHORIZATION_FAILED, 60.0)])
@@ -61,7 +61,7 @@ def test_patience_ends_with_the_budget_and_with_what_does_not_pass(code, budget_
         raise KafkaException(KafkaError(code))
 
     with pytest.raises(KafkaException):
-        patiently(ask, budget_s)
+        retry(ask, budget_s)
 
 
 @pytest.mark.parametrize(

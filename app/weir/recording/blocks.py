@@ -21,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from weir.core.arrow import buffers_of
 from weir.core.block import Block, Marks
 from weir.core.chunk import Chunk, Partition
 from weir.core.errors import Refused
-from weir.core.octets import layout
 from weir.core.rejects import Rejects
 
 
@@ -68,7 +68,7 @@ class Piece:
     def checksum(self, start: int) -> int:
         """crc32 over the values of its records, going on from `start`; independent of where chunks are cut."""
         low, high = np.searchsorted(self.chunk.offsets, [self.first, self.last + 1])
-        offsets, memory = layout(self.chunk.values)
+        offsets, memory = buffers_of(self.chunk.values)
         return zlib.crc32(memory[offsets[low] : offsets[high]].data, start)
 
 

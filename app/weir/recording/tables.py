@@ -13,7 +13,7 @@ from weir.core.chunk import Partition
 from weir.core.errors import Refused
 from weir.core.rejects import Reason, Rejects, Stage
 from weir.core.times import EVENT_MS
-from weir.recording import cells
+from weir.recording import packed
 
 # Digest -> (input names in signature order, view names in plan order). Raises Refused when unknown.
 Names = Callable[[str], tuple[Sequence[str], Sequence[str]]]
@@ -32,24 +32,24 @@ def predictions(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.in
     """
     digest = pc.dictionary_encode(rows["digest"])
     codes = digest.indices.to_numpy(zero_copy_only=False)
-    groups: tuple[list, list, list] = ([], [], [])  # type: ignore[type-arg]  # the element type is cells.maps' argument
+    groups: tuple[list, list, list] = ([], [], [])  # type: ignore[type-arg]  # the element type is packed.maps' argument
     for code, word in enumerate(digest.dictionary.to_pylist()):
         inputs, views = names(word)
         members = np.flatnonzero(codes == code)
         part = rows if len(members) == len(rows) else rows.take(pa.array(members))
         try:
-            groups[0].append((members, inputs, cells.unpack(part["features"], FEATURES, len(inputs))))
-            groups[1].append((members, views, cells.unpack(part["feature_age_s"], AGES, len(views))))
-            groups[2].append((members, views, cells.unpack(part["feature_status"], STATUSES, len(views))))
+            groups[0].append((members, inputs, packed.unpack(part["features"], FEATURES, len(inputs))))
+            groups[1].append((members, views, packed.unpack(part["feature_age_s"], AGES, len(views))))
+            groups[2].append((members, views, packed.unpack(part["feature_status"], STATUSES, len(views))))
         except ValueError as error:
             raise Refused(
                 f"predictions of bundle {word} do not fit its names: {error}",
                 where=f"{log.topic}[{log.partition}]",
                 remedy="give the recorder the bundle with this digest (WEIR_BUNDLES_DIR)",
             ) from error
-    packed = {"features": groups[0], "feature_age_s": groups[1], "feature_status": groups[2]}
-    columns = {name: rows[name] for name in rows.schema.names if name not in packed}
-    columns |= {name: cells.maps(group, len(rows)) for name, group in packed.items()}
+    grouped = {"features": groups[0], "feature_age_s": groups[1], "feature_status": groups[2]}
+    columns = {name: rows[name] for name in rows.schema.names if name not in grouped}
+    columns |= {name: packed.maps(group, len(rows)) for name, group in grouped.items()}
     columns["traceparent"] = pc.fill_null(rows["traceparent"], "")
     return _with_log(columns, log, offsets, times=("event_time", "scored_at"))
 
@@ -114,14 +114,14 @@ def ledger(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.int64])
     """Rows of table ledger from n rows of contract ledger that passed `check_ledger`."""
     columns = {name: rows[name] for name in rows.schema.names if name != "recorded_at"}
     columns["written_at"] = rows["recorded_at"]
-    columns["holes"] = cells.ranges(rows["holes"])
+    columns["holes"] = packed.ranges(rows["holes"])
     return _with_log(columns, log, offsets, times=("written_at",))
 
 
 def check_ledger(rows: pa.RecordBatch) -> Rejects:
     """Rows of contract ledger whose holes cannot be read; `record` is the row number."""
     size = pc.binary_length(rows["holes"]).to_numpy(zero_copy_only=False)
-    bad = np.flatnonzero(size % cells.RANGE.itemsize).astype(np.int32)
+    bad = np.flatnonzero(size % packed.RANGE.itemsize).astype(np.int32)
     detail = tuple(f"holes = {size[row]} bytes, no pairs of int64" for row in bad.tolist())
     return Rejects(bad, (Stage.VALIDATE,) * len(bad), (Reason.OUT_OF_RANGE,) * len(bad), detail)
 

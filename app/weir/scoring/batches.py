@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from weir.core.account import Account
 from weir.core.batch import MicroBatch
 from weir.core.breaker import BreakerState
 from weir.core.features import FeatureBlock, Status
+from weir.core.ledger_entry import LedgerEntry
 from weir.core.rejects import Rejects
 from weir.scoring.rows import Rows
 from weir.scoring.variant import Variant
@@ -106,11 +106,11 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class EncodedBatch:
-    """A micro-batch, ready to be written. written: one for each chunk. accounts: one or more."""
+    """A micro-batch, ready to be written. written: one for each chunk. entries: one or more."""
 
     batch: MicroBatch
     written: tuple[Written, ...]
-    accounts: tuple[Account, ...]
+    entries: tuple[LedgerEntry, ...]
     stats: BatchStats
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from weir.core.account import Account
 from weir.core.features import Status
+from weir.core.ledger_entry import LedgerEntry
 from weir.scoring import records
 from weir.scoring.batches import BatchStats, EncodedBatch, Part, ScoredBatch, Written
 
@@ -36,17 +36,17 @@ class Output:
         """What is to be written of a batch. wall_ms: time of scoring, as recorded. tick: monotonic seconds."""
         began = tick()
         written = self._written(scored, wall_ms)
-        accounts = records.accounts(scored.batch, scored.rejects)
+        entries = records.entries(scored.batch, scored.rejects)
         timing = replace(scored.timing, encode_s=tick() - began)
-        return EncodedBatch(scored.batch, written, accounts, _stats(replace(scored, timing=timing)))
+        return EncodedBatch(scored.batch, written, entries, _stats(replace(scored, timing=timing)))
 
-    def entries(self, accounts: Iterable[Account], wall_ms: int) -> list[tuple[int, pa.BinaryArray]]:
+    def encode_entries(self, entries: Iterable[LedgerEntry], wall_ms: int) -> list[tuple[int, pa.BinaryArray]]:
         """The ledger's entries, neighbours as one: partition number and framed value."""
-        joined = Account.joined(accounts)
+        joined = LedgerEntry.joined(entries)
         framed = self.encode_ledger(
             *records.ledger(joined, "scorer", self.service, self.digest, self.worker, recorded_at_ms=wall_ms)
         )
-        return [(account.source.partition, framed[i : i + 1]) for i, account in enumerate(joined)]
+        return [(entry.source.partition, framed[i : i + 1]) for i, entry in enumerate(joined)]
 
     def _written(self, scored: ScoredBatch, wall_ms: int) -> tuple[Written, ...]:
         """A chunk's rows and its rejects each stand together, in record order, and are cut out of the batch's."""

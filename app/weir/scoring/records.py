@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from weir.core.account import Account
 from weir.core.batch import MicroBatch
 from weir.core.chunk import Partition
+from weir.core.ledger_entry import LedgerEntry
 from weir.core.rejects import Rejects
 from weir.scoring import identity
 from weir.scoring.assemble import event_ms
@@ -134,31 +134,29 @@ def dead_letters(batch: MicroBatch, rejects: Rejects, service: str, rejected_at_
     return pa.RecordBatch.from_pydict(column), {"service": service, "rejected_at": rejected_at_ms}
 
 
-def accounts(batch: MicroBatch, rejects: Rejects) -> tuple[Account, ...]:
+def entries(batch: MicroBatch, rejects: Rejects) -> tuple[LedgerEntry, ...]:
     """What became of each chunk, in their order."""
     at = np.searchsorted(rejects.record, batch.bounds)
     return tuple(
-        account
+        entry
         for i, chunk in enumerate(batch.chunks)
-        for account in Account.of(chunk, rejects.record[at[i] : at[i + 1]] - batch.bounds[i])
+        for entry in LedgerEntry.of(chunk, rejects.record[at[i] : at[i + 1]] - batch.bounds[i])
     )
 
 
 def ledger(
-    accounts: Sequence[Account], role: str, service: str, digest: str, worker: str, *, recorded_at_ms: int
+    entries: Sequence[LedgerEntry], role: str, service: str, digest: str, worker: str, *, recorded_at_ms: int
 ) -> Columns:
-    """One entry an account under ledger/v1.avsc: what was read, and that each record was scored or rejected."""
+    """n entries under ledger/v1.avsc: what was read, and that each record was scored or rejected."""
     column = {
-        "source_topic": pa.array([one.source.topic for one in accounts]),
-        "source_partition": pa.array([one.source.partition for one in accounts], pa.int32()),
-        "first": pa.array([one.first for one in accounts], pa.int64()),
-        "last": pa.array([one.last for one in accounts], pa.int64()),
-        "read": pa.array([one.read for one in accounts], pa.int32()),
-        "scored": pa.array([one.read - one.rejected for one in accounts], pa.int32()),
-        "rejected": pa.array([one.rejected for one in accounts], pa.int32()),
-        "holes": pa.array(
-            [np.array(one.holes, "<i8").tobytes() if one.holes else b"" for one in accounts], pa.binary()
-        ),
+        "source_topic": pa.array([one.source.topic for one in entries]),
+        "source_partition": pa.array([one.source.partition for one in entries], pa.int32()),
+        "first": pa.array([one.first for one in entries], pa.int64()),
+        "last": pa.array([one.last for one in entries], pa.int64()),
+        "read": pa.array([one.read for one in entries], pa.int32()),
+        "scored": pa.array([one.read - one.rejected for one in entries], pa.int32()),
+        "rejected": pa.array([one.rejected for one in entries], pa.int32()),
+        "holes": pa.array([np.array(one.holes, "<i8").tobytes() if one.holes else b"" for one in entries], pa.binary()),
     }
     constants = {"role": role, "service": service, "digest": digest, "worker": worker, "recorded_at": recorded_at_ms}
     return pa.RecordBatch.from_pydict(column), constants

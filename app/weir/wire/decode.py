@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from weir.core.arrow import buffers_of
 from weir.core.contract import Contract
 from weir.core.decoded import Decoded
 from weir.core.errors import Refused
-from weir.core.octets import layout
 from weir.core.rejects import Reason, Rejects, Stage
 from weir.wire import frame, shape
-from weir.wire.bodies import Writer, clean, halve
+from weir.wire.avro_decode import Writer, clean, halve
 
 
 class Decoder:
@@ -39,7 +39,7 @@ class Decoder:
         """
         if not isinstance(values, pa.Array):
             values = pa.array(values, pa.large_binary())
-        offsets, _ = layout(values)
+        offsets, _ = buffers_of(values)
         if len(values) and not values.null_count and np.diff(offsets).max() <= max_bytes:
             rows = clean(self._known[self.reader.schema_id], self.reader.schema_id, values)
             if rows is not None:

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from weir.core.contract import Contract
 from weir.wire import frame, shape
-from weir.wire.literal import literal
-from weir.wire.pieces import Piece, pieces
+from weir.wire.avro_encode import Piece, pieces
+from weir.wire.avro_scalar import literal
 from weir.wire.shape import FieldShape
 
 # Arrow's binary arrays end at 2 GiB; one join stays well below.

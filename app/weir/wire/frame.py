@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from weir.core.octets import layout
+from weir.core.arrow import buffers_of
 from weir.core.rejects import Reason, Rejects, Stage
 
 MAGIC: Final = 0
@@ -46,7 +46,7 @@ def split(values: pa.LargeBinaryArray, max_bytes: int) -> Framed:
     values: n records, null for a tombstone. max_bytes: largest record, frame included.
     """
     count = len(values)
-    offsets, octets = layout(values)
+    offsets, octets = buffers_of(values)
     start, size = offsets[:-1], np.diff(offsets)
     if values.null_count:
         size[values.is_null().to_numpy(zero_copy_only=False)] = -1

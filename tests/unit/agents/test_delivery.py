@@ -12,12 +12,12 @@ import pytest
 from weir.agents.scorer import delivery
 from weir.agents.scorer.delivery import Delivery
 from weir.agents.scorer.resources import ScorerResources
-from weir.core.account import Account
 from weir.core.batch import ClosedBy, MicroBatch
+from weir.core.batching import AdaptiveBatching
 from weir.core.chunk import Chunk, Partition
 from weir.core.errors import Unavailable
+from weir.core.ledger_entry import LedgerEntry
 from weir.core.limit import DeadLetterLimit
-from weir.core.pace import Pace
 from weir.core.rejects import Rejects
 from weir.core.topics import Names
 from weir.scoring.batches import BatchStats, EncodedBatch, ScoredBatch, Timing, Written
@@ -52,13 +52,13 @@ class Output:
     def encode(self, scored, *, wall_ms, tick) -> EncodedBatch:
         (chunk,) = scored.batch.chunks
         written = Written(pa.array([b"p"] * len(scored.batch), pa.binary()), pa.array([], pa.binary()))
-        account = Account(chunk.source, chunk.first, chunk.last, len(chunk), 0)
-        return EncodedBatch(scored.batch, (written,), (account,), STATS)
+        entry = LedgerEntry(chunk.source, chunk.first, chunk.last, len(chunk), 0)
+        return EncodedBatch(scored.batch, (written,), (entry,), STATS)
 
-    def entries(self, accounts, wall_ms):
+    def encode_entries(self, entries, wall_ms):
         return [
             (one.source.partition, pa.array([f"{one.first}-{one.last}".encode()], pa.binary()))
-            for one in Account.joined(accounts)
+            for one in LedgerEntry.joined(entries)
         ]
 
 
@@ -93,7 +93,7 @@ async def deliver(world: World, *batches: MicroBatch, one_by_one: bool = False) 
     nothing = SimpleNamespace(emit=lambda _: None, record=lambda _: None)
     scored: asyncio.Queue[ScoredBatch] = asyncio.Queue()
     resources = ScorerResources(nothing, Output(), world, NAMES, nothing, nothing)
-    with Delivery(world, Pace(4096, 0.01, 0.05), resources, DeadLetterLimit(0.5, 100)) as under_test:
+    with Delivery(world, AdaptiveBatching(4096, 0.01, 0.05), resources, DeadLetterLimit(0.5, 100)) as under_test:
         following = asyncio.ensure_future(under_test.follow(scored))
         for batch in batches:
             scored.put_nowait(ScoredBatch(batch, (), Rejects(), Timing(), None))

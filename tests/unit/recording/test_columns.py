@@ -12,7 +12,8 @@ from weir.core.chunk import Partition
 from weir.core.errors import Refused
 from weir.core.rejects import Reason
 from weir.core.times import EVENT_MS
-from weir.recording import cells, tables
+from weir.recording import tables
+from weir.recording.packed import maps, unpack
 from weir.recording.rising import rising
 from weir.scoring import identity
 
@@ -63,8 +64,8 @@ def test_maps_of_several_bundles_in_one_block(rows, skipped):
         members = np.array([i for i, (found, _) in enumerate(rows) if found == digest], np.intp)
         if len(members):
             mine = packed.take(pa.array(members))
-            groups.append((members, names, cells.unpack(mine, np.dtype("<f4"), len(names))))
-    made = cells.maps(groups, len(rows))
+            groups.append((members, names, unpack(mine, np.dtype("<f4"), len(names))))
+    made = maps(groups, len(rows))
     made.validate(full=True)
     assert made.to_pylist() == [
         list(zip(words[digest], values(seed, words[digest]), strict=True)) for digest, seed in rows
@@ -73,14 +74,14 @@ def test_maps_of_several_bundles_in_one_block(rows, skipped):
 
 def test_packed_values_of_another_length_are_refused():
     with pytest.raises(ValueError, match="of 8, 12 bytes where 8"):
-        cells.unpack(pa.array([b"12345678", b"123456789012"]), np.dtype("<f4"), 2)
+        unpack(pa.array([b"12345678", b"123456789012"]), np.dtype("<f4"), 2)
     with pytest.raises(ValueError, match="null"):
-        cells.unpack(pa.array([b"12345678", None]), np.dtype("<f4"), 2)
+        unpack(pa.array([b"12345678", None]), np.dtype("<f4"), 2)
 
 
 def test_unaligned_values_are_read_all_the_same():
     packed = pa.array([b"x", struct.pack("<2f", 1.5, -2.0), struct.pack("<2f", 3.0, 4.0)]).slice(1)
-    assert cells.unpack(packed, np.dtype("<f4"), 2).tolist() == [[1.5, -2.0], [3.0, 4.0]]
+    assert unpack(packed, np.dtype("<f4"), 2).tolist() == [[1.5, -2.0], [3.0, 4.0]]
 
 
 def test_predictions_of_the_wrong_bundle_are_refused_by_name():

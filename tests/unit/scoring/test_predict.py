@@ -174,9 +174,9 @@ def test_each_chunk_gets_what_came_of_its_own_records(scorer: Scorer) -> None:
     scored = score(scorer, *chunks)
     assert len(scored.written) == len(chunks)
     total = 0
-    for chunk, written, account in zip(chunks, scored.written, scored.accounts, strict=True):
+    for chunk, written, one in zip(chunks, scored.written, scored.entries, strict=True):
         found, letters = read("predictions", written.predictions), read("dead_letters", written.dead_letters)
-        ((partition, values),) = OUTPUT.entries([account], 1)
+        ((partition, values),) = OUTPUT.encode_entries([one], 1)
         (entry,) = read("ledger", values)
         assert partition == chunk.source.partition
         assert {(row["source_topic"], row["source_partition"]) for row in found + letters} == {chunk.source}
@@ -235,7 +235,7 @@ def test_a_route_over_other_variants_than_the_service_has_is_a_mistake(opened) -
 def test_a_batch_of_nothing_but_bad_records_still_enters_the_ledger(scorer: Scorer) -> None:
     scored = score(scorer, chunk_of(0, 0, [b"", b"junk", None]))
     assert len(scored.written[0].predictions) == 0
-    ((_, values),) = OUTPUT.entries(scored.accounts, 1)
+    ((_, values),) = OUTPUT.encode_entries(scored.entries, 1)
     (entry,) = read("ledger", values)
     assert (entry["read"], entry["scored"], entry["rejected"]) == (3, 0, 3)
 
@@ -243,12 +243,12 @@ def test_a_batch_of_nothing_but_bad_records_still_enters_the_ledger(scorer: Scor
 def test_neighbours_enter_the_ledger_as_one_and_others_each_for_themselves(scorer: Scorer) -> None:
     good = REQUESTS.encode(tiny.rows(6))
     batches = [(0, 10, 4), (1, 10, 2), (0, 14, 6), (1, 12, 1), (0, 30, 3)]
-    accounts = [
-        account
+    stretches = [
+        one
         for partition, first, rows in batches
-        for account in score(scorer, chunk_of(partition, first, [None, *good[1:rows]])).accounts
+        for one in score(scorer, chunk_of(partition, first, [None, *good[1:rows]])).entries
     ]
-    entries = [(partition, *read("ledger", values)) for partition, values in OUTPUT.entries(accounts, 7)]
+    entries = [(partition, *read("ledger", values)) for partition, values in OUTPUT.encode_entries(stretches, 7)]
     names = ("first", "last", "read", "scored", "rejected")
     told = [(partition, *(row[name] for name in names)) for partition, row in entries]
     assert told == [(0, 10, 19, 10, 8, 2), (1, 10, 12, 3, 1, 2), (0, 30, 32, 3, 2, 1)]

@@ -11,7 +11,7 @@ from weir.core.contract import Contract
 from weir.core.errors import Refused, Unavailable
 from weir.core.rejects import Reason
 from weir.settings import ROOT
-from weir.wire import bodies, frame
+from weir.wire import avro_decode, frame
 from weir.wire.decode import Decoder
 from weir.wire.encode import Encoder
 
@@ -112,7 +112,7 @@ def test_only_bad_records_leave_an_empty_batch_of_the_right_schema():
 
 def test_left_over_bytes_that_imitate_the_tail_are_found():
     good = write(V2, 2, a=["p"], b=[1.0], c=[b""])[0]
-    tail = bodies._TAIL
+    tail = avro_decode._TAIL
     for left_over in (tail, tail + tail, tail + b"x", b"x" + tail, tail[:3]):
         decoded = reader().decode([good, good + left_over], MAX_BYTES)
         assert decoded.origin.tolist() == [0]
@@ -120,8 +120,8 @@ def test_left_over_bytes_that_imitate_the_tail_are_found():
 
 
 def test_a_record_may_contain_the_tail():
-    value = write(V2, 2, a=["p"], b=[1.0], c=[bodies._TAIL])[0]
-    assert reader().decode([value], MAX_BYTES).rows.column("c").to_pylist() == [bodies._TAIL]
+    value = write(V2, 2, a=["p"], b=[1.0], c=[avro_decode._TAIL])[0]
+    assert reader().decode([value], MAX_BYTES).rows.column("c").to_pylist() == [avro_decode._TAIL]
 
 
 def test_text_that_is_not_utf8_is_rejected_and_bytes_are_not():
@@ -144,7 +144,7 @@ def test_an_int_past_32_bits_is_rejected():
 
 
 def test_slices_given_to_the_codec_stay_below_its_limit(monkeypatch):
-    monkeypatch.setattr(bodies, "_CALL_BYTES", 100)
+    monkeypatch.setattr(avro_decode, "_CALL_BYTES", 100)
     values = write(V2, 2, a=[str(i) * (i % 90) for i in range(50)], b=[None] * 50, c=[b""] * 50)
     values[17] = values[17][:-1]
     decoded = reader().decode(values, MAX_BYTES)

@@ -8,12 +8,12 @@ from functools import partial
 from typing import Any
 
 from weir.agents.features.updater import FOREVER, Applied, FeatureUpdater
+from weir.agents.worker.batcher import Batcher
 from weir.agents.worker.host import parked_on_failure
-from weir.agents.worker.intake import Intake
-from weir.agents.worker.lane import Lane
+from weir.agents.worker.serial_executor import SerialExecutor
 from weir.core.batch import MicroBatch
+from weir.core.batching import FixedBatching
 from weir.core.errors import Refused
-from weir.core.pace import FixedPace
 from weir.core.topics import subject_of
 from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
@@ -42,10 +42,10 @@ def new_features(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
         app = new_app(settings, group, from_beginning=True)
 
         async def events(stream: Any) -> None:
-            intake = Intake(
-                app, stream, FixedPace(settings.scoring.batch_max_rows, 0.0)
+            batcher = Batcher(
+                app, stream, FixedBatching(settings.scoring.batch_max_rows, 0.0)
             )  # events gain nothing by waiting
-            await parked_on_failure(app, apply(app, intake, decoder, updater, telemetry))
+            await parked_on_failure(app, apply(app, batcher, decoder, updater, telemetry))
 
         app.agent(chunk_topic(app, topic), name="events")(events)
         return app
@@ -53,7 +53,9 @@ def new_features(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
     return new
 
 
-async def apply(app: ChunkApp, intake: Intake, decoder: Decoder, updater: FeatureUpdater, telemetry: Telemetry) -> None:
+async def apply(
+    app: ChunkApp, batcher: Batcher, decoder: Decoder, updater: FeatureUpdater, telemetry: Telemetry
+) -> None:
     """Apply events as they come; in a replay, as far as its clock has come.
 
     1. take a micro-batch, un-acknowledged    3. (apply writes the store, in one transaction with the watermark)
@@ -86,10 +88,10 @@ async def apply(app: ChunkApp, intake: Intake, decoder: Decoder, updater: Featur
 
     following = asyncio.ensure_future(parked_on_failure(app, follow())) if replayed else None
     try:
-        with Lane("apply") as lane:
-            async for batch in intake.batches():
+        with SerialExecutor("apply") as executor:
+            async for batch in batcher.batches():
                 async with turn:
-                    _tell(telemetry, await lane.start(partial(step, batch), rows=len(batch)))
+                    _tell(telemetry, await executor.start(partial(step, batch), rows=len(batch)))
                 for chunk in batch.chunks:
                     app.ack(chunk)
     finally:

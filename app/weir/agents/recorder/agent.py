@@ -13,12 +13,12 @@ from typing import Any
 import pyarrow as pa
 import structlog
 
+from weir.agents.worker.batcher import Batcher
 from weir.agents.worker.host import parked_on_failure
-from weir.agents.worker.intake import Intake
 from weir.core.batch import MicroBatch
+from weir.core.batching import FixedBatching
 from weir.core.decoded import Decoded
 from weir.core.errors import Refused, Unavailable
-from weir.core.pace import FixedPace
 from weir.core.topics import subject_of
 from weir.edges.bundles import store as bundle_store
 from weir.edges.clickhouse import client as clickhouse
@@ -63,8 +63,10 @@ def new_recorder(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
         app = new_app(limits, settings.kafka.names.recorder(settings.recording.clickhouse_database))
 
         async def records(stream: Any) -> None:
-            intake = Intake(app, stream, FixedPace(limits.recording.block_max_rows, limits.recording.block_max_wait_s))
-            await parked_on_failure(app, record(app, intake, recorder, telemetry))
+            batcher = Batcher(
+                app, stream, FixedBatching(limits.recording.block_max_rows, limits.recording.block_max_wait_s)
+            )
+            await parked_on_failure(app, record(app, batcher, recorder, telemetry))
 
         app.agent(chunk_topic(app, *streams), name="records")(records)
         app.task(partial(watch_ledger, settings, telemetry))
@@ -157,7 +159,7 @@ def names_of(settings: Settings, digest: str) -> tuple[Sequence[str], Sequence[s
     return bundle.signature.names, tuple(view.name for view in plan.views)
 
 
-async def record(app: ChunkApp, intake: Intake, recorder: Recorder, telemetry: Telemetry) -> None:
+async def record(app: ChunkApp, batcher: Batcher, recorder: Recorder, telemetry: Telemetry) -> None:
     """Record what comes.
 
     1. take chunks, un-acknowledged             3. acknowledge the chunks that are wholly recorded
@@ -169,7 +171,7 @@ async def record(app: ChunkApp, intake: Intake, recorder: Recorder, telemetry: T
     log = structlog.get_logger(__name__)
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1, "record") as one, ThreadPoolExecutor(AT_ONCE, "insert") as several:
-        async for batch in intake.batches():
+        async for batch in batcher.batches():
             flushed = await loop.run_in_executor(one, _write, recorder, batch, several)
             for chunk in flushed.done:
                 app.ack(chunk)

@@ -10,12 +10,12 @@ from typing import Any
 
 from weir.agents.scorer.delivery import Delivery
 from weir.agents.scorer.resources import ScorerResources, readable
+from weir.agents.worker.batcher import Batcher
 from weir.agents.worker.host import parked_on_failure
-from weir.agents.worker.intake import Intake
-from weir.agents.worker.lane import Lane
+from weir.agents.worker.serial_executor import SerialExecutor
+from weir.core.batching import AdaptiveBatching
 from weir.core.errors import Refused
 from weir.core.limit import DeadLetterLimit
-from weir.core.pace import Pace
 from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
 from weir.scoring.batches import ScoredBatch
 from weir.settings import Settings
@@ -31,18 +31,18 @@ def new_scorer(settings: Settings, resources: ScorerResources) -> ChunkApp:
     topic = chunk_topic(app, names.requests(service))
 
     async def requests(stream: Any) -> None:
-        pace = Pace(
+        batching = AdaptiveBatching(
             settings.scoring.batch_max_rows,
             settings.scoring.batch_max_wait_ms / 1000,
             settings.scoring.latency_budget_ms / 1000,
         )
-        await parked_on_failure(app, score(app, Intake(app, stream, pace), pace, resources))
+        await parked_on_failure(app, score(app, Batcher(app, stream, batching), batching, resources))
 
     app.agent(topic, name="requests")(requests)
     return app
 
 
-async def score(app: ChunkApp, intake: Intake, pace: Pace, resources: ScorerResources) -> None:
+async def score(app: ChunkApp, batcher: Batcher, batching: AdaptiveBatching, resources: ScorerResources) -> None:
     """Score requests as they come. At least once: a row may be written twice, never lost.
 
     1. take a micro-batch, un-acknowledged      3. encode and write what it gave, wait for delivery
@@ -57,7 +57,11 @@ async def score(app: ChunkApp, intake: Intake, pace: Pace, resources: ScorerReso
     prepare = partial(resources.scorer.prepare, tick=time.perf_counter)
     run = partial(resources.scorer.run, tick=time.perf_counter)
     limit = DeadLetterLimit(app.settings.scoring.dead_letter_limit, app.settings.scoring.dead_letter_window)
-    with Lane("prepare") as preparer, Lane("run") as runner, Delivery(app, pace, resources, limit) as delivery:
+    with (
+        SerialExecutor("prepare") as preparer,
+        SerialExecutor("run") as runner,
+        Delivery(app, batching, resources, limit) as delivery,
+    ):
         followers = [
             asyncio.ensure_future(_judge(running, scored, limit)),
             asyncio.ensure_future(delivery.follow(scored)),
@@ -65,7 +69,7 @@ async def score(app: ChunkApp, intake: Intake, pace: Pace, resources: ScorerReso
         for follower in followers:
             follower.add_done_callback(partial(_fail, app))
         try:
-            async for batch in intake.batches():  # step 1
+            async for batch in batcher.batches():  # step 1
                 prepared = await preparer.start(partial(prepare, batch), rows=len(batch))  # step 2
                 await running.put(runner.start(partial(run, prepared), rows=len(batch)))
             await running.join()

@@ -13,9 +13,9 @@ from types import TracebackType
 from typing import Self
 
 from weir.agents.scorer.resources import ScorerResources
-from weir.agents.worker.lane import Lane
+from weir.agents.worker.serial_executor import SerialExecutor
+from weir.core.batching import AdaptiveBatching
 from weir.core.limit import DeadLetterLimit
-from weir.core.pace import Pace
 from weir.edges.kafka.faust_transport import ChunkApp
 from weir.edges.observability.spans import Span
 from weir.scoring.batches import EncodedBatch, ScoredBatch
@@ -33,10 +33,12 @@ class Delivery:
     limit: whose share of dead letters is reported with each batch.
     """
 
-    def __init__(self, app: ChunkApp, pace: Pace, resources: ScorerResources, limit: DeadLetterLimit) -> None:
-        self._app, self._pace, self._resources, self._limit = app, pace, resources, limit
+    def __init__(
+        self, app: ChunkApp, batching: AdaptiveBatching, resources: ScorerResources, limit: DeadLetterLimit
+    ) -> None:
+        self._app, self._batching, self._resources, self._limit = app, batching, resources, limit
         self._ends = ExitStack()
-        self._lane = self._ends.enter_context(Lane("write"))
+        self._writer = self._ends.enter_context(SerialExecutor("write"))
         self._flushing = self._ends.enter_context(ThreadPoolExecutor(1, "flush"))
         self._owed: list[EncodedBatch] = []  # delivered, and not in the ledger
         self._owed_since_s = 0.0
@@ -63,7 +65,7 @@ class Delivery:
             due, began = self._is_due(ready), time.perf_counter()
             # Step 3: encode and write, wait for delivery. Entries of earlier batches go with them when they are due.
             write = partial(_write, self._resources, ready, self._owed if due else None)
-            encoded = await self._lane.start(write, rows=sum(len(one.batch) for one in ready))
+            encoded = await self._writer.start(write, rows=sum(len(one.batch) for one in ready))
             await loop.run_in_executor(self._flushing, self._resources.producer.flush)
             self._report(encoded, time.perf_counter() - began)
             self._owe(encoded)
@@ -91,10 +93,10 @@ class Delivery:
         return not ready or rows >= ENTRY_ROWS or waited_s >= ENTRY_S
 
     def _report(self, encoded: Sequence[EncodedBatch], spent_s: float) -> None:
-        """To the pace, the metrics and the traces. spent_s: for encoding and delivering all of them."""
+        """To the batching policy, the metrics and the traces. spent_s: for encoding and delivering all of them."""
         produce_s = spent_s - sum(one.stats.timing.encode_s for one in encoded)
         for one in encoded:
-            self._pace.took(len(one.batch), one.stats.timing.busy_s, one.stats.slack_s)
+            self._batching.observe(len(one.batch), one.stats.timing.busy_s, one.stats.slack_s)
             _emit(one, self._resources, self._limit.share, produce_s / len(encoded))
 
     def _owe(self, encoded: Sequence[EncodedBatch]) -> None:
@@ -127,8 +129,8 @@ def _write(
                     resources.producer.write(topic, chunk.source.partition, values)
         encoded.append(one)
     if owed is not None:
-        accounts = [account for one in (*owed, *encoded) for account in one.accounts]
-        for partition, entry in resources.output.entries(accounts, _now_ms()):
+        entries = [entry for one in (*owed, *encoded) for entry in one.entries]
+        for partition, entry in resources.output.encode_entries(entries, _now_ms()):
             resources.producer.write(names.ledger, partition, entry)
     return encoded
 

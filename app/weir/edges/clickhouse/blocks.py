@@ -15,7 +15,7 @@ import pyarrow as pa
 from weir.core.block import Block, dump_marks, load_marks
 from weir.core.chunk import Partition
 from weir.core.errors import Unavailable
-from weir.edges.clickhouse.client import answering, connect, once, patiently
+from weir.edges.clickhouse.client import answering, connect, once, retry
 from weir.settings import Settings
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class ClickHouseBlocks:
         )
         token = f"{block.source.topic}/{block.source.partition}/{block.number}"
         self._announced_s[block.source] = block.number, time.monotonic()
-        self._patiently(lambda client: client.insert_arrow("recorder_blocks", row, settings=once(token)))
+        self._retry(lambda client: client.insert_arrow("recorder_blocks", row, settings=once(token)))
         return self.latest(block.source)
 
     def insert(self, table: str, rows: pa.RecordBatch, block: Block, part: str) -> float:
@@ -124,19 +124,19 @@ class ClickHouseBlocks:
             return len(due)
 
         began = time.monotonic()
-        return time.monotonic() - began if self._patiently(attempt) else 0.0
+        return time.monotonic() - began if self._retry(attempt) else 0.0
 
     def _ask(self, sql: str, **parameters: Any) -> list[Any]:
-        return list(self._patiently(lambda client: client.query(sql, parameters=parameters).result_rows))
+        return list(self._retry(lambda client: client.query(sql, parameters=parameters).result_rows))
 
-    def _patiently(self, call: Callable[[Client], Any]) -> Any:
+    def _retry(self, call: Callable[[Client], Any]) -> Any:
         def attempt() -> Any:
             if self._client is None:
                 self._client = connect(self._settings.recording, timeout_s=self._settings.kafka.sink_budget_s)
             with answering(self._settings.recording.clickhouse_url):
                 return call(self._client)
 
-        return patiently(attempt, self._settings.kafka.sink_budget_s, self._on_retry)
+        return retry(attempt, self._settings.kafka.sink_budget_s, self._on_retry)
 
 
 def _absent(client: Client, table: str, rows: pa.RecordBatch, block: Block) -> pa.RecordBatch:

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 # Server errors that pass by themselves: timeouts, limits, too many parts, shutdown, Keeper. All others are Refused.
 # Source: ClickHouse src/Common/ErrorCodes.cpp.
-PASSING = frozenset(
+RETRIABLE = frozenset(
     {159, 164, 201, 202, 209, 210, 225, 236, 241, 242, 243, 252, 279, 285, 319, 394, 425, 439, 999, 1002}
 )
 UNKNOWN_TABLE, UNKNOWN_DATABASE, WRONG_PASSWORD, NO_ACCESS = 60, 81, 516, 497
@@ -64,7 +64,7 @@ def connect(settings: RecordingSettings, *, database: str | None = None, timeout
 
 @contextmanager
 def answering(where: str) -> Iterator[None]:
-    """ClickHouse's and the network's errors as Unavailable (passes by itself) or Refused (does not)."""
+    """ClickHouse's and the network's errors as Unavailable (retriable) or Refused (not)."""
     try:
         yield
     except Error as error:
@@ -80,7 +80,7 @@ def answering(where: str) -> Iterator[None]:
                 where=where,
                 remedy="check WEIR_CLICKHOUSE_USER, WEIR_CLICKHOUSE_PASSWORD and the user's grants",
             ) from error
-        if isinstance(error, DatabaseError) and code is not None and code not in PASSING:
+        if isinstance(error, DatabaseError) and code is not None and code not in RETRIABLE:
             raise Refused(
                 f"ClickHouse refuses a statement: {text}",
                 where=where,
@@ -97,9 +97,7 @@ def answering(where: str) -> Iterator[None]:
         ) from error
 
 
-def patiently(
-    call: Callable[[], T], budget_s: float, on_retry: Callable[[Unavailable], None] = lambda _error: None
-) -> T:
+def retry(call: Callable[[], T], budget_s: float, on_retry: Callable[[Unavailable], None] = lambda _error: None) -> T:
     """The call's result, tried again while it raises Unavailable, for at most budget_s seconds after its first failure.
 
     The call must be repeatable: an insert carries its token. Raises the last Unavailable.

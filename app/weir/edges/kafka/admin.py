@@ -15,7 +15,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package
 from weir.core.chunk import Partition
 from weir.core.errors import Refused, Unavailable
 from weir.edges.kafka.client import client_config
-from weir.edges.kafka.errors import NO_RIGHT, Refusal, error_of, patiently, unavailable
+from weir.edges.kafka.errors import NO_RIGHT, Refusal, error_of, retry, unavailable
 from weir.settings import KafkaSettings
 
 LOOK_S = 0.5  # one look at whether the brokers answer, or turn us away
@@ -92,7 +92,7 @@ def bounds(settings: KafkaSettings, topic: str) -> dict[Partition, tuple[int, in
     )
     try:
         asked = {
-            part.partition: patiently(partial(consumer.get_watermark_offsets, part, REACH_S), REACH_S)
+            part.partition: retry(partial(consumer.get_watermark_offsets, part, REACH_S), REACH_S)
             for part in partitions
         }
         near = {number: max(begin, end - 1) for number, (begin, end) in asked.items()}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from confluent_kafka import KafkaException
 
 from weir.core.chunk import Partition
-from weir.edges.kafka.errors import TOO_LATE, error_of, passes, unavailable
+from weir.edges.kafka.errors import TOO_LATE, error_of, is_retriable, unavailable
 from weir.edges.kafka.librdkafka.consumer import Answers, Consumer
 from weir.settings import KafkaSettings
 
@@ -65,7 +65,7 @@ class Commits:
             return
         self._fails_since = self._fails_since or time.monotonic()
         tried_s = time.monotonic() - self._fails_since
-        if last or not passes(errors[0]) or tried_s > self._settings.sink_budget_s:
+        if last or not is_retriable(errors[0]) or tried_s > self._settings.sink_budget_s:
             raise unavailable(errors[0], self._settings.brokers)
 
     def reset(self) -> None:

@@ -28,7 +28,7 @@ TOO_LATE = {
 # A broker restarts, a leader or a coordinator moves: asked again a moment later, the answer is another one.
 # Source: "retriable" in https://kafka.apache.org/protocol#protocol_error_codes, without the unknown topic, which is
 # more often forgotten than late; and what librdkafka says of its connections.
-PASSING = {
+RETRIABLE = {
     KafkaError.BROKER_NOT_AVAILABLE,
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
@@ -97,21 +97,21 @@ def _turned_away(error: KafkaError) -> bool:
     return error.code() in TURNED_AWAY and "isconnected" not in error.str()
 
 
-def patiently(ask: Callable[[], T], budget_s: float) -> T:
-    """The answer, asked for again while the error passes, for at most budget_s seconds. Raises KafkaException."""
+def retry(ask: Callable[[], T], budget_s: float) -> T:
+    """The answer, asked for again while the error is retriable, for at most budget_s seconds. Raises KafkaException."""
     deadline_s = time.monotonic() + budget_s
     while True:
         try:
             return ask()
         except KafkaException as error:
-            if not passes(error_of(error)) or time.monotonic() > deadline_s:
+            if not is_retriable(error_of(error)) or time.monotonic() > deadline_s:
                 raise
             time.sleep(PAUSE_S)
 
 
-def passes(error: KafkaError) -> bool:
+def is_retriable(error: KafkaError) -> bool:
     """Whether the same request may succeed a moment later."""
-    return error.code() in PASSING or bool(error.retriable())
+    return error.code() in RETRIABLE or bool(error.retriable())
 
 
 def error_of(exception: KafkaException) -> KafkaError:

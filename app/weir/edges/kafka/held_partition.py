@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from weir.core.chunk import Amount, Chunk, ChunkBook
+from weir.core.chunk import Amount, Chunk
+from weir.core.offset_tracker import OffsetTracker
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class HeldPartition:
 
     committed: int
     position: int = field(init=False)
-    book: ChunkBook = field(init=False)
+    tracker: OffsetTracker = field(init=False)
     outstanding: Amount = field(default_factory=lambda: Amount(0, 0))
     begun: int = 0
     fetched: int = 0
@@ -42,7 +43,7 @@ class HeldPartition:
     _times: deque[tuple[int, int]] = field(default_factory=deque)  # (last offset, oldest_ms) by chunk
 
     def __post_init__(self) -> None:
-        self.position, self.book = self.committed, ChunkBook(self.committed)
+        self.position, self.tracker = self.committed, OffsetTracker(self.committed)
 
     @property
     def waiting(self) -> int:
@@ -52,13 +53,13 @@ class HeldPartition:
     @property
     def due(self) -> int | None:
         """The offset to be committed; None when nothing has been acknowledged since the last commit."""
-        end = self.book.committable
+        end = self.tracker.committable
         return end if end is not None and end > self.committed else None
 
     @property
     def progress(self) -> Progress:
         """How far it is."""
-        position = self.committed if self.book.committable is None else self.book.committable
+        position = self.committed if self.tracker.committable is None else self.tracker.committable
         return Progress(position, self.end, self._times[0][1] if self._times else None, self.fetched)
 
     def add(self, chunk: Chunk) -> None:
@@ -71,13 +72,13 @@ class HeldPartition:
 
     def begin(self, chunk: Chunk) -> None:
         """Work on a chunk begins."""
-        self.book.open(chunk.first, chunk.last)
+        self.tracker.open(chunk.first, chunk.last)
         self.begun += len(chunk)
 
     def ack(self, chunk: Chunk) -> None:
         """The effects of a chunk are durable."""
-        self.book.ack(chunk.first, chunk.last)
-        while self._times and self.book.committable is not None and self._times[0][0] < self.book.committable:
+        self.tracker.ack(chunk.first, chunk.last)
+        while self._times and self.tracker.committable is not None and self._times[0][0] < self.tracker.committable:
             self._times.popleft()
         self.outstanding -= Amount.of(chunk)
         self.begun -= len(chunk)

@@ -24,7 +24,7 @@ from confluent_kafka import KafkaError, KafkaException
 from weir.core.chunk import Amount, Chunk, Partition
 from weir.edges.kafka.client import consumer_config
 from weir.edges.kafka.commits import Commits, Offsets
-from weir.edges.kafka.errors import Refusal, error_of, passes, patiently, removed, unavailable
+from weir.edges.kafka.errors import Refusal, error_of, is_retriable, removed, retry, unavailable
 from weir.edges.kafka.held_partition import HeldPartition, Progress
 from weir.edges.kafka.librdkafka.consumer import Consumer, Polled, Records
 from weir.settings import KafkaSettings
@@ -239,7 +239,7 @@ class Poller:
 
         def idle() -> bool:
             held = self._held.items()
-            return not any(len(one.book) for source, one in held if sources is None or source in sources)
+            return not any(len(one.tracker) for source, one in held if sources is None or source in sources)
 
         with self._lock:
             self._lock.wait_for(lambda: self._abandoned or idle(), timeout_s)
@@ -281,7 +281,7 @@ class Poller:
         generation, (enough, wait_s) = self._generation, self._wanted
         polled = self._consumer.poll(self._settings.chunk_max_records, POLL_S, enough, wait_s)
         for error in polled.errors:
-            if not passes(error):
+            if not is_retriable(error):
                 raise unavailable(error, self._settings.brokers)
         if self._generation != generation:
             self._fetch_again()
@@ -351,8 +351,8 @@ class Poller:
         """The committed offset of each partition, or the beginning of its log."""
         start = {}
         committed = partial(self._consumer.committed, sources, COMMITTED_S)
-        for source, offset in patiently(committed, COMMITTED_S).items() if sources else ():
-            begin, _ = patiently(partial(self._consumer.bounds, source, COMMITTED_S), COMMITTED_S)
+        for source, offset in retry(committed, COMMITTED_S).items() if sources else ():
+            begin, _ = retry(partial(self._consumer.bounds, source, COMMITTED_S), COMMITTED_S)
             if offset is None or self._from_beginning:
                 start[source] = begin
             elif offset < begin:  # one past the end is refused by the broker, when it is fetched

@@ -16,7 +16,7 @@ from weir.core.errors import Refused, Unavailable
 from weir.edges.kafka import admin
 from weir.edges.kafka.admin import LOOK_S
 from weir.edges.kafka.client import client_config
-from weir.edges.kafka.errors import Refusal, error_of, passes, unavailable
+from weir.edges.kafka.errors import Refusal, error_of, is_retriable, unavailable
 from weir.settings import KafkaSettings
 
 HEADER = "weir-redrive"  # its value is the letter's id
@@ -156,7 +156,7 @@ def _read(settings: KafkaSettings, spans: Mapping[Partition, tuple[int, int]]) -
         while ends:
             for message in consumer.consume(1000, 0.2):
                 error = message.error()
-                if error is not None and not passes(error):
+                if error is not None and not is_retriable(error):
                     raise KafkaException(error)
                 if error is not None:
                     continue

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 from confluent_kafka import KafkaError
 
-from weir.core.octets import layout
+from weir.core.arrow import buffers_of
 from weir.edges.kafka.librdkafka.client import PRODUCER, Client
 from weir.edges.kafka.librdkafka.library import DELIVERED, MESSAGE, TROUBLE
 
@@ -111,7 +111,7 @@ class BatchProducer(Client):
         handle = self._topics.get(topic)
         if handle is None:
             handle = self._topics[topic] = self._lib.rd_kafka_topic_new(self._handle, topic.encode(), None)
-        (offsets, memory), messages = layout(values), np.zeros(len(values), MESSAGE)
+        (offsets, memory), messages = buffers_of(values), np.zeros(len(values), MESSAGE)
         messages["value"] = offsets[:-1] + memory.ctypes.data
         messages["value_len"] = np.diff(offsets)
         self._sent.append(values)
@@ -145,6 +145,6 @@ class BatchProducer(Client):
 
 def _fitting(values: pa.BinaryArray, space: int) -> int:
     """How many of these values, from the first on, a request of this many bytes holds."""
-    offsets, _ = layout(values)
+    offsets, _ = buffers_of(values)
     sizes = offsets[1:] - offsets[0] + _FRAMING_BYTES * np.arange(1, len(offsets))
     return int(np.searchsorted(sizes, space, side="right"))

@@ -7,12 +7,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 
-def layout(values: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+def buffers_of(values: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
     """Where each of n values lies: value i is memory[offsets[i] : offsets[i + 1]], nothing for a null.
 
     values: binary, large_binary, string or large_string. Returns offsets, int64[n + 1], and memory, uint8, a view.
 
-    >>> offsets, memory = layout(pa.array([b"ab", None, b"c"]).slice(1))
+    >>> offsets, memory = buffers_of(pa.array([b"ab", None, b"c"]).slice(1))
     >>> offsets.tolist(), memory[offsets[0] : offsets[-1]].tobytes()
     ([2, 2, 3], b'c')
     """

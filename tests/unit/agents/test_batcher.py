@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
-from weir.agents.worker.intake import Intake
+from weir.agents.worker.batcher import Batcher
 from weir.core.batch import ClosedBy
+from weir.core.batching import FixedBatching
 from weir.core.chunk import Chunk, Partition
-from weir.core.pace import FixedPace
 
 END = object()
 
@@ -82,7 +82,7 @@ def shapes(found) -> list[tuple[list[tuple[int, int]], ClosedBy]]:
 async def batches_of(items: list[object], app: App | None = None, max_rows: int = 10, max_wait_s: float = 0.0):
     stream = Stream()
     stream.put(*items, END)
-    return [batch async for batch in Intake(app or App(), stream, FixedPace(max_rows, max_wait_s)).batches()]
+    return [batch async for batch in Batcher(app or App(), stream, FixedBatching(max_rows, max_wait_s)).batches()]
 
 
 def test_a_batch_closes_before_the_chunk_that_does_not_fit_and_that_chunk_opens_the_next():
@@ -105,7 +105,7 @@ def test_a_wait_counts_from_when_the_first_record_was_there():
     async def run():
         stream = Stream()
         stream.put(replace(chunk(0, 0, 2), fetched_at_s=time.monotonic() - 60))
-        batches = Intake(App(), stream, FixedPace(10, 30.0)).batches()
+        batches = Batcher(App(), stream, FixedBatching(10, 30.0)).batches()
         async with asyncio.timeout(5):
             found = await anext(batches)
         await batches.aclose()
@@ -123,7 +123,7 @@ def test_a_chunk_larger_than_a_batch_is_a_batch():
 def test_a_batch_closes_when_nothing_more_comes_in_time():
     async def run():
         stream = Stream()
-        batches = Intake(App(), stream, FixedPace(10, 0.02)).batches()
+        batches = Batcher(App(), stream, FixedBatching(10, 0.02)).batches()
         stream.put(chunk(0, 0, 2), chunk(1, 0, 3))
         first = await anext(batches)
         stream.put(chunk(0, 2, 4))  # comes while the wait of before goes on: not lost
@@ -161,7 +161,7 @@ def test_an_intake_that_is_given_up_leaves_no_task_behind():
     async def run() -> set[str]:
         stream = Stream()
         stream.put(chunk(0, 0, 2))
-        batches = Intake(App(), stream, FixedPace(10, 0.0)).batches()
+        batches = Batcher(App(), stream, FixedBatching(10, 0.0)).batches()
         await anext(batches)
         await batches.aclose()
         await asyncio.sleep(0)

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from weir.core.contract import Contract
 from weir.wire import shape
+from weir.wire.avro_scalar import literal
 from weir.wire.encode import Encoder
-from weir.wire.literal import literal
 
 KINDS = {
     "string": st.text(st.characters(exclude_categories=["Cs"])),

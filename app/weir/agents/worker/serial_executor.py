@@ -13,7 +13,7 @@ T = TypeVar("T")
 SMALL_ROWS = 128  # two or three milliseconds of work, of which two changes of thread would cost a quarter
 
 
-class Lane:
+class SerialExecutor:
     """Runs work in a thread of its own, or on the event loop when it is small and nothing is under way.
 
     Never two pieces at a time, and in the order of the calls. Leaving the context waits for what is under way.

@@ -6,15 +6,15 @@ import asyncio
 import threading
 
 import pytest
-from weir.agents.worker.lane import SMALL_ROWS, Lane
+from weir.agents.worker.serial_executor import SMALL_ROWS, SerialExecutor
 
 LARGE, SMALL = SMALL_ROWS + 1, SMALL_ROWS
 
 
 def test_small_work_is_done_on_the_loop_and_large_work_beside_it():
     async def run() -> list[bool]:
-        with Lane("test") as lane:
-            threads = [await lane.start(threading.current_thread, rows=rows) for rows in (SMALL, LARGE, SMALL)]
+        with SerialExecutor("test") as executor:
+            threads = [await executor.start(threading.current_thread, rows=rows) for rows in (SMALL, LARGE, SMALL)]
         return [thread is threading.current_thread() for thread in threads]
 
     assert asyncio.run(run()) == [True, False, True]
@@ -29,10 +29,10 @@ def test_small_work_does_not_overtake_large_work():
         order.append("large")
 
     async def run() -> None:
-        with Lane("test") as lane:
-            first = lane.start(large, rows=LARGE)
+        with SerialExecutor("test") as executor:
+            first = executor.start(large, rows=LARGE)
             assert await asyncio.to_thread(begun.wait, 20)
-            second = lane.start(lambda: order.append("small"), rows=SMALL)
+            second = executor.start(lambda: order.append("small"), rows=SMALL)
             assert not second.done()
             may_end.set()
             await asyncio.gather(first, second)
@@ -47,8 +47,8 @@ def test_what_the_work_raises_is_raised_where_it_is_awaited(rows: int):
         raise RuntimeError("no")
 
     async def run() -> None:
-        with Lane("test") as lane:
-            future = lane.start(fail, rows=rows)
+        with SerialExecutor("test") as executor:
+            future = executor.start(fail, rows=rows)
             with pytest.raises(RuntimeError, match="no"):
                 await future
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from weir.core.octets import layout
+from weir.core.arrow import buffers_of
 
 RANGE = np.dtype([("first", "<i8"), ("last", "<i8")])
 
@@ -43,7 +43,7 @@ def ranges(packed: pa.Array) -> pa.ListArray:
     >>> ranges(pa.array([b"", np.array([3, 4, 8, 8], "<i8").tobytes()])).to_pylist()
     [[], [{'first': 3, 'last': 4}, {'first': 8, 'last': 8}]]
     """
-    offsets, octets = layout(packed)
+    offsets, octets = buffers_of(packed)
     pairs = np.frombuffer(octets[offsets[0] : offsets[-1]].tobytes(), RANGE)
     ends = [pa.array(np.ascontiguousarray(pairs[name])) for name in ("first", "last")]
     return pa.ListArray.from_arrays(

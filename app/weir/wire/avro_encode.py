@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from weir.core.octets import layout
-from weir.wire.literal import zigzag
+from weir.core.arrow import buffers_of
+from weir.wire.avro_scalar import zigzag
 from weir.wire.shape import FieldShape, Kind
 
 Octets = npt.NDArray[np.uint8]
@@ -39,7 +39,7 @@ def pieces(field: FieldShape, column: pa.Array) -> Iterator[Piece]:
             present = column.is_valid().to_numpy(zero_copy_only=False)
             yield _cut(np.where(present, 2 * field.null_first, 2 * (not field.null_first)).astype(np.uint8)[:, None])
     if field.kind in (Kind.STRING, Kind.BYTES):
-        offsets, _ = layout(column)
+        offsets, _ = buffers_of(column)
         yield _varints(np.diff(offsets), present)
         yield column.view(pa.binary())
     elif field.kind in _WIDE:

@@ -1,10 +1,10 @@
-"""The book of acknowledged chunks, held to a model that knows every offset."""
+"""The tracker of acknowledged chunks, held to a model that knows every offset."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from weir.core.chunk import ChunkBook
+from weir.core.offset_tracker import OffsetTracker
 
 
 class BookAgainstOffsets(RuleBasedStateMachine):
@@ -13,7 +13,7 @@ class BookAgainstOffsets(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.start = 1000
-        self.book = ChunkBook(self.start)
+        self.tracker = OffsetTracker(self.start)
         self.end = self.start
         self.open: list[tuple[int, int]] = []
         self.acknowledged: set[int] = set()
@@ -21,7 +21,7 @@ class BookAgainstOffsets(RuleBasedStateMachine):
     @rule(length=st.integers(1, 5))
     def opens(self, length: int) -> None:
         chunk = (self.end, self.end + length - 1)
-        self.book.open(*chunk)
+        self.tracker.open(*chunk)
         self.open.append(chunk)
         self.end += length
 
@@ -29,36 +29,36 @@ class BookAgainstOffsets(RuleBasedStateMachine):
     @rule(data=st.data())
     def acknowledges(self, data: st.DataObject) -> None:
         chunk = self.open.pop(data.draw(st.integers(0, len(self.open) - 1)))
-        self.book.ack(*chunk)
+        self.tracker.ack(*chunk)
         self.acknowledged.update(range(chunk[0], chunk[1] + 1))
 
     @rule(first=st.integers(990, 1100), last=st.integers(990, 1100))
     def refuses_what_is_not_open(self, first: int, last: int) -> None:
         if (first, last) not in self.open:
             with pytest.raises(ValueError, match="is not open"):
-                self.book.ack(first, last)
+                self.tracker.ack(first, last)
 
     @rule(first=st.integers(990, 1100), length=st.integers(0, 5))
     def refuses_what_does_not_follow(self, first: int, length: int) -> None:
         if first != self.end or length == 0:
             with pytest.raises(ValueError, match="does not begin at"):
-                self.book.open(first, first + length - 1)
+                self.tracker.open(first, first + length - 1)
 
     @invariant()
     def commits_exactly_the_longest_acknowledged_prefix(self) -> None:
         prefix = self.start
         while prefix in self.acknowledged:
             prefix += 1
-        assert (self.book.committable or self.start) == prefix
+        assert (self.tracker.committable or self.start) == prefix
 
     @invariant()
     def never_passes_work_in_flight(self) -> None:
         for first, _ in self.open:
-            assert self.book.committable is None or self.book.committable <= first
+            assert self.tracker.committable is None or self.tracker.committable <= first
 
     @invariant()
     def is_empty_only_when_all_is_acknowledged(self) -> None:
-        assert (len(self.book) == 0) == (not self.open)
+        assert (len(self.tracker) == 0) == (not self.open)
 
 
 TestBook = BookAgainstOffsets.TestCase
@@ -67,38 +67,38 @@ TestBook.settings = settings(max_examples=60, stateful_step_count=40, deadline=N
 
 @given(lengths=st.lists(st.integers(1, 50), min_size=1, max_size=40), seed=st.randoms(use_true_random=False))
 def test_any_order_of_acknowledgement_ends_at_the_last_offset(lengths: list[int], seed) -> None:
-    book, chunks, end = ChunkBook(), [], 7
+    tracker, chunks, end = OffsetTracker(), [], 7
     for length in lengths:
         chunks.append((end, end + length - 1))
-        book.open(*chunks[-1])
+        tracker.open(*chunks[-1])
         end += length
     seen = []
     for chunk in seed.sample(chunks, len(chunks)):
-        book.ack(*chunk)
-        seen.append(book.committable or 0)
+        tracker.ack(*chunk)
+        seen.append(tracker.committable or 0)
     assert seen == sorted(seen)
-    assert book.committable == end
-    assert len(book) == 0
+    assert tracker.committable == end
+    assert len(tracker) == 0
 
 
 def test_a_chunk_lost_between_two_others_cannot_be_passed() -> None:
-    book = ChunkBook(0)
-    book.open(0, 9)
+    tracker = OffsetTracker(0)
+    tracker.open(0, 9)
     with pytest.raises(ValueError, match=r"\[20, 29\] does not begin at 10"):
-        book.open(20, 29)
-    book.ack(0, 9)
-    assert book.committable == 10
+        tracker.open(20, 29)
+    tracker.ack(0, 9)
+    assert tracker.committable == 10
 
 
 def test_the_first_chunk_must_begin_where_the_partition_was_assigned() -> None:
     with pytest.raises(ValueError, match="does not begin at 5"):
-        ChunkBook(5).open(6, 9)
+        OffsetTracker(5).open(6, 9)
 
 
 def test_a_second_acknowledgement_is_an_error() -> None:
-    book = ChunkBook(0)
-    book.open(0, 9)
-    book.open(10, 19)
-    book.ack(10, 19)
+    tracker = OffsetTracker(0)
+    tracker.open(0, 9)
+    tracker.open(10, 19)
+    tracker.ack(10, 19)
     with pytest.raises(ValueError, match="is not open"):
-        book.ack(10, 19)
+        tracker.ack(10, 19)

@@ -22,7 +22,7 @@ PRIOR_WEIGHT = 0.05  # of the prior, in batches: what decides while all batches 
 SLACKS = 32  # batches whose tightest deadline is remembered
 
 
-class Pace:
+class AdaptiveBatching:
     """Decides when a batch closes. One writer; clocks are arguments, monotonic seconds unless said otherwise.
 
     max_rows: rows past which a batch closes. max_wait_s: longest wait of a batch for more rows. budget_s: how old a
@@ -40,7 +40,7 @@ class Pace:
         self._arrived = self._arrived * math.exp((self._arrived_at_s - now_s) / RATE_S) + rows
         self._arrived_at_s = now_s
 
-    def took(self, rows: int, seconds: float, slack_s: float | None) -> None:
+    def observe(self, rows: int, seconds: float, slack_s: float | None) -> None:
         """A batch took this long. slack_s: the tightest deadline that its callers gave, from their requests' time."""
         self._batches = self._batches * MEMORY + 1
         self._rows = self._rows * MEMORY + rows
@@ -65,7 +65,7 @@ class Pace:
         b += (products * n - residual * x) / determinant
         return max(a, 0.0), max(b, 0.0)
 
-    def enough(self, now_s: float) -> int:
+    def target_rows(self, now_s: float) -> int:
         """Rows that are worth a batch's fixed cost at the present rate."""
         (a, b), rate = self.curve, self.rate(now_s)
         left = LOAD - b * rate
@@ -74,14 +74,14 @@ class Pace:
     def wanted(self, now_s: float) -> tuple[int, float]:
         """How many requests are worth a batch, and how long the first of them may wait for the others, seconds."""
         left_s, _ = self.wait_s(0, 0.0, 0.0, now_s)
-        return self.enough(now_s), max(left_s, 0.0)
+        return self.target_rows(now_s), max(left_s, 0.0)
 
     def wait_s(self, rows: int, waited_s: float, age_s: float, now_s: float) -> tuple[float, ClosedBy]:
         """How long a batch that holds `rows` may yet wait for more, and why it closes then; 0 or less: it closes.
 
         waited_s: since it was opened. age_s: of its oldest request, since its time in the broker.
         """
-        if rows >= self.enough(now_s):
+        if rows >= self.target_rows(now_s):
             return 0.0, ClosedBy.ENOUGH
         a, b = self.curve
         budget_s = min([self._budget_s, *self._slacks])
@@ -89,19 +89,19 @@ class Pace:
         return (left_s, ClosedBy.WAIT) if left_s <= spare_s else (spare_s, ClosedBy.DEADLINE)
 
 
-class FixedPace:
+class FixedBatching:
     """Closes by size and time alone: for readers whose work has no deadline."""
 
     def __init__(self, max_rows: int, max_wait_s: float) -> None:
         self.max_rows, self._max_wait_s = max_rows, max_wait_s
 
     def arrived(self, rows: int, now_s: float) -> None:
-        """See Pace."""
+        """See AdaptiveBatching."""
 
     def wanted(self, _now_s: float) -> tuple[int, float]:
-        """See Pace."""
+        """See AdaptiveBatching."""
         return self.max_rows, self._max_wait_s
 
     def wait_s(self, _rows: int, waited_s: float, _age_s: float, _now_s: float) -> tuple[float, ClosedBy]:
-        """See Pace."""
+        """See AdaptiveBatching."""
         return self._max_wait_s - waited_s, ClosedBy.WAIT

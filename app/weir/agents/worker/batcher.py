@@ -9,23 +9,23 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from weir.core.batch import ClosedBy, MicroBatch
+from weir.core.batching import AdaptiveBatching, FixedBatching
 from weir.core.chunk import Chunk
-from weir.core.pace import FixedPace, Pace
 from weir.edges.kafka.faust_transport import ChunkApp
 
 UNDERWAY_S = 0.02  # for chunks fetched before the batch opened: Faust hands them over in some turns of the event loop
 
 
-class Intake:
-    """Merges whatever waits; the pace says when a batch closes.
+class Batcher:
+    """Merges whatever waits; the batching policy says when a batch closes.
 
     A batch opens with the first chunk. What has been fetched by then comes with it, as far as it fits, so that whatever
-    gathered while a batch was worked on is the next batch; for more it waits as long as the pace allows. The poller is
-    told what is waited for, so that it comes in one piece.
+    gathered while a batch was worked on is the next batch; for more it waits as long as the policy allows. The poller
+    is told what is waited for, so that it comes in one piece.
     """
 
-    def __init__(self, app: ChunkApp, stream: Any, pace: Pace | FixedPace) -> None:
-        self._app, self._pace = app, pace
+    def __init__(self, app: ChunkApp, stream: Any, batching: AdaptiveBatching | FixedBatching) -> None:
+        self._app, self._batching = app, batching
         self._events = stream.events().__aiter__()
         self._next: asyncio.Future[Any] | None = None
         self._chunks: deque[Chunk] = deque()  # of events that have come, and in no batch yet
@@ -46,24 +46,24 @@ class Intake:
     async def _gather(self, head: Chunk) -> tuple[list[Chunk], ClosedBy]:
         """The chunks of one batch, beginning with `head`, and why it was closed."""
         chunks, rows, began_s = [head], len(head), time.monotonic()
-        self._pace.arrived(rows, began_s)
+        self._batching.arrived(rows, began_s)
         opened_s, oldest_ms, fetched = head.fetched_at_s, head.oldest_ms, self._app.waiting()
-        while rows < self._pace.max_rows:
+        while rows < self._batching.max_rows:
             now_s = time.monotonic()
             age_s = max(0.0, time.time() - oldest_ms / 1000)
-            left_s, why = self._pace.wait_s(rows, now_s - opened_s, age_s, now_s)
+            left_s, why = self._batching.wait_s(rows, now_s - opened_s, age_s, now_s)
             if rows < fetched:
                 left_s = max(left_s, began_s + UNDERWAY_S - now_s)
             chunk = await self._chunk(now_s + left_s)
             if chunk is None:
                 return chunks, why
-            if rows + len(chunk) > self._pace.max_rows:
+            if rows + len(chunk) > self._batching.max_rows:
                 self._chunks.appendleft(chunk)
                 break
             chunks.append(chunk)
             rows += len(chunk)
             oldest_ms = min(oldest_ms, chunk.oldest_ms)
-            self._pace.arrived(len(chunk), time.monotonic())
+            self._batching.arrived(len(chunk), time.monotonic())
         return chunks, ClosedBy.ROWS
 
     async def _chunk(self, deadline: float | None) -> Chunk | None:
@@ -72,7 +72,7 @@ class Intake:
         The wait for the next event then goes on.
         """
         if not self._chunks:
-            self._app.want(*self._pace.wanted(time.monotonic()))
+            self._app.want(*self._batching.wanted(time.monotonic()))
             self._chunks.extend(await self._event(deadline))
         return self._chunks.popleft() if self._chunks else None
 

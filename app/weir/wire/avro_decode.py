@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyruhvro
 
-from weir.core.octets import layout
+from weir.core.arrow import buffers_of
 from weir.wire import shape
-from weir.wire.literal import zigzag
+from weir.wire.avro_scalar import zigzag
 from weir.wire.resolve import Resolution, resolve
 from weir.wire.shape import Kind
 
@@ -61,7 +61,7 @@ def halve(
     values: n framed records of this writer, no nulls. A slice that does not decode is halved until the bad records
     stand alone.
     """
-    ends, octets = layout(_with_tails(values))
+    ends, octets = buffers_of(_with_tails(values))
     good: list[tuple[pa.RecordBatch, npt.NDArray[np.int32]]] = []
     failed: dict[int, str] = {}
     pending = list(reversed(_calls(ends)))
@@ -87,7 +87,7 @@ def clean(writer: Writer, schema_id: int, values: pa.LargeBinaryArray) -> pa.Rec
 
     values: n records, n >= 1, no nulls.
     """
-    ends, octets = layout(_with_tails(values))
+    ends, octets = buffers_of(_with_tails(values))
     if ends[-1] > _CALL_BYTES:
         return None
     read = _read(writer, octets[: ends[-1]], len(values), schema_id)
