@@ -123,7 +123,7 @@ METRICS: tuple[Metric, ...] = (
         "counter",
         "records",
         ("service", "stage", "reason"),
-        "records turned away, by stage and reason (core.rejects)",
+        "records rejected, by stage and reason (core.rejects)",
         "one reason jumps: a producer changed; query dead_letters for its detail column",
     ),
     Metric(

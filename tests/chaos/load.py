@@ -25,7 +25,7 @@ KEY = b"key"
 
 
 class Load:
-    """A thread that sends `rate` requests a second; `send` sends at once. `bad`: share that must be turned away."""
+    """A thread that sends `rate` requests a second; `send` sends at once. `bad`: share that must be rejected."""
 
     def __init__(self, tiny_service: Tiny, truth: Truth, chance: random.Random, *, bad: float = 0.005) -> None:
         self.rate = 0.0

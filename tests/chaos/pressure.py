@@ -73,7 +73,7 @@ def clock_jumps(scene: Scene, rounds: int) -> list[float]:
 
 
 def strange_times(scene: Scene, rounds: int) -> list[float]:
-    """Event times out of order, from 1970 to 2099; those outside can be given no id and are turned away."""
+    """Event times out of order, from 1970 to 2099; those outside can be given no id and are rejected."""
     scene.at_work(BASE)
     recoveries = []
     for _ in range(rounds):
@@ -103,7 +103,7 @@ def duplicates_out_of_order(scene: Scene, rounds: int) -> list[float]:
 
 
 def oversized(scene: Scene, rounds: int) -> list[float]:
-    """Requests of hundreds of kilobytes, whose limit is two: turned away with their bytes, in bounded memory."""
+    """Requests of hundreds of kilobytes, whose limit is two: rejected with their bytes, in bounded memory."""
     scene.scorer(**NARROW)
     scene.recorder(**NARROW)
     scene.until_ready("scorer", "recorder")

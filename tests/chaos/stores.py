@@ -53,7 +53,7 @@ def wrong_features(rows: pa.Table, values: np.ndarray, status: list[dict[str, st
 
 
 def may_turn_away(rows: pa.Table, stage: str, reason: str) -> np.ndarray:
-    """Which of n good requests may be turned away so: those with a shop, whose policy says so. bool[n]."""
+    """Which of n good requests may be rejected so: those with a shop, whose policy says so. bool[n]."""
     fits = (stage, reason) == (Stage.ASSEMBLE, Reason.FEATURE_UNAVAILABLE)
     return fits & ~rows["shop"].is_null().to_numpy()
 

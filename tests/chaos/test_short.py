@@ -21,4 +21,4 @@ def test_a_fault_leaves_no_trace(fault: Fault, tmp_path):
     verdict = run(fault, 1, tmp_path, seed=7)
     assert not verdict.problems, verdict
     assert verdict.sent > 500
-    assert (verdict.lost, verdict.doubled, verdict.wrong, verdict.ledger) == (0, 0, 0, "whole")
+    assert (verdict.lost, verdict.doubled, verdict.wrong, verdict.ledger) == (0, 0, 0, "complete")

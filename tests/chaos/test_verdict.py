@@ -17,7 +17,7 @@ TAMPERED = [  # each beside those before it; the first touches what the others c
     (f"DELETE FROM predictions WHERE {ONE}", "1 requests have no answer"),
     (f"ALTER TABLE predictions UPDATE score = 0.25 WHERE {ONE} {CHANGED}", "1 predictions do not say"),
     ("DELETE FROM outcomes WHERE prediction_id = (SELECT any(prediction_id) FROM outcomes)", "1 outcomes are lost"),
-    ("DELETE FROM ledger WHERE log_partition = 1", "the ledger is not whole"),
+    ("DELETE FROM ledger WHERE log_partition = 1", "the ledger is not complete"),
     (f"ALTER TABLE dead_letters UPDATE stage = 'validate' WHERE reason = 'empty' {CHANGED}", "dead letters do not say"),
 ]
 
@@ -31,7 +31,7 @@ def test_whatever_is_tampered_with_is_told(tmp_path):
         clean = Verdict(0, "nothing", 0)
         judge(clean, stage.service, stage.client, stage.truth)
         assert clean.problems == []
-        assert (clean.sent, clean.ledger) == (stage.truth.total, "whole")
+        assert (clean.sent, clean.ledger) == (stage.truth.total, "complete")
         before: list[str] = []
         for statement, words in TAMPERED:
             stage.client.command(statement, settings={"insert_deduplicate": 0, "lightweight_deletes_sync": 2})

@@ -25,7 +25,7 @@ SCHEMA = tiny.rows(64).schema  # of enough rows that every column has a value, a
 class Answers:
     """What the log's requests must come to, one entry an offset, ordered by partition and offset.
 
-    number: int64[n], row of `Truth.rows()`, or below 0 for one that must be turned away; letter: its (stage, reason).
+    number: int64[n], row of `Truth.rows()`, or below 0 for one that must be rejected; letter: its (stage, reason).
     """
 
     log: Log
@@ -74,7 +74,7 @@ class Truth:
         self._rows += len(values)
 
     def expect_letter(self, value: bytes | None, stage: str, reason: str) -> None:
-        """A request that must be turned away."""
+        """A request that must be rejected."""
         if value not in self.kinds:
             self._letters.append((stage, reason))
             self.kinds[value] = -len(self._letters)

@@ -147,7 +147,7 @@ def _predictions(verdict: Verdict, service: Tiny, truth: Truth, expected: Answer
     number = np.array([place.get(key, -1) for key in keys], np.int64)
     good = number >= 0
     verdict.wrong += int(np.count_nonzero(~good))
-    _blame(verdict, int(np.count_nonzero(~good)), "predictions of requests that must be turned away")
+    _blame(verdict, int(np.count_nonzero(~good)), "predictions of requests that must be rejected")
     found, number = found.filter(pa.array(good)), number[good]
     rows = truth.rows().take(pa.array(number))
     wrong = np.zeros(len(number), np.bool_)
@@ -230,14 +230,14 @@ def _outcomes(verdict: Verdict, client: Client, truth: Truth) -> None:
 
 
 def _ledger(verdict: Verdict, service: Tiny, client: Client) -> None:
-    """The ledger is whole, also against the log; and the table holds what the topic holds."""
+    """The ledger is complete, also against the log; and the table holds what the topic holds."""
     report = ledger.read(client, service.name, bounds(service.settings.kafka, service.topic))
     faults = [f"{getattr(report, name):,} {name}" for name in SHOWN if getattr(report, name)]
-    verdict.ledger = "whole" if report.complete else ", ".join(faults) or "empty"
+    verdict.ledger = "complete" if report.complete else ", ".join(faults) or "empty"
     if not report.complete:
-        verdict.problems.append(f"the ledger is not whole: {verdict.ledger}")
+        verdict.problems.append(f"the ledger is not complete: {verdict.ledger}")
     both = sum(partition.both for partition in report.partitions)
-    _blame(verdict, both, "requests were scored in one life and turned away in another")
+    _blame(verdict, both, "requests were scored in one life and rejected in another")
     written = entries(service)
     held = [tuple(row) for row in client.query(LEDGER, parameters=_of(service)).result_rows]
     _blame(verdict, (Counter(written) - Counter(held)).total(), "ledger entries of the log are not recorded")

@@ -152,7 +152,7 @@ class Target:
         return {name: _exact(row[name], kind) for name, kind in self.kinds.items()}
 
     def canonical(self, value: bytes, row: dict[str, Any]) -> bool:
-        """Whether the reference would write this row in these bytes: such a record may not be turned away."""
+        """Whether the reference would write this row in these bytes: such a record may not be rejected."""
         if value[1:5] != READER_ID.to_bytes(4, "big"):
             return False
         out = io.BytesIO()
@@ -243,7 +243,7 @@ def check(target: Target, given: Sequence[bytes | None], decoded: Decoded) -> No
         else:
             assert value is not None
             assert rejected[i] is Reason.UNDECODABLE, where
-            assert not target.canonical(value, wanted), f"{where}: turned away, and the reference writes it"
+            assert not target.canonical(value, wanted), f"{where}: rejected, and the reference writes it"
 
 
 def _rows(rows: pa.RecordBatch, target: Target) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Records with any bytes: each is the reference's row or is turned away with its reason, and nothing else happens."""
+"""Records with any bytes: each is the reference's row or is rejected with its reason, and nothing else happens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`weir dead-letters` from end to end: turned away, shown, repaired, sent again, scored once, and the ledger whole."""
+"""`weir dead-letters` from end to end: rejected, shown, repaired, sent again, scored once, and the ledger complete."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def test_what_is_repaired_is_scored_once_and_the_ledger_is_whole(
             check_redriven(command, service, client, repairs)
             until(lambda: states(client) == {"scored": 3, "dead again": 1}, READY_S, "three scored, one dead again")
             check_killed(command, service, client)
-        report = until(lambda: (found := ledger.read(client)).complete and found, READY_S, "a whole ledger")
+        report = until(lambda: (found := ledger.read(client)).complete and found, READY_S, "a complete ledger")
         assert (report.scored, report.rejected) == (GOOD + 34, 4 + 1 + 30)
         assert {redriven.copies for redriven in dead_letters.redrives(client)} == {1}
         sql = "SELECT count(), uniqExact(request_id), uniqExact(prediction_id) FROM predictions"

@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka import Producer as RdProducer
 from confluent_kafka.admin import AdminClient, NewTopic
 from weir.core.chunk import Chunk, Partition
-from weir.core.errors import Unavailable
+from weir.core.errors import Refused, Unavailable
 from weir.edges.embedded.stack import Stack
 from weir.edges.kafka.admin import bounds, partitions_of
 from weir.edges.kafka.client import client_config
@@ -114,7 +114,7 @@ class Member:
             self._ready.clear()
             try:
                 chunks = self.poller.take()
-            except Unavailable as error:
+            except (Unavailable, Refused) as error:
                 self.failure = error
                 return
             for chunk in chunks:
@@ -369,7 +369,7 @@ def test_records_removed_before_they_were_read_are_not_passed_over(settings: Set
     poller.start()
     try:
         assert ready.wait(20)
-        with pytest.raises(Unavailable, match=rf"0: {begin - 10} unread records were removed \(committed 10, the log"):
+        with pytest.raises(Refused, match=rf"0: {begin - 10} unread records were removed \(committed 10, the log"):
             poller.take()
     finally:
         poller.stop(drain=False)
@@ -451,7 +451,7 @@ def test_bounds_are_those_of_the_log(settings: Settings) -> None:
 
 
 def test_a_missing_topic_and_an_unreachable_broker_are_named(settings: Settings) -> None:
-    with pytest.raises(Unavailable, match=r"topic weir\.nowhere does not exist .*: run `weir topics create`"):
+    with pytest.raises(Refused, match=r"topic weir\.nowhere does not exist .*: run `weir topics create`"):
         partitions_of(settings.kafka, "weir.nowhere")
     nobody = settings.having(brokers=f"127.0.0.1:{free_port()}")
     with pytest.raises(Unavailable, match=rf"Kafka does not answer \({nobody.kafka.brokers}\): start the broker"):

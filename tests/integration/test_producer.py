@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from weir.core.chunk import Partition
-from weir.core.errors import Unavailable
+from weir.core.errors import Refused, Unavailable
 from weir.edges.embedded.stack import Stack
 from weir.edges.kafka.admin import bounds
 from weir.edges.kafka.client import client_config
@@ -72,12 +72,12 @@ def write_all(producer: Producer, topic: str, partition: int, values: list[bytes
 
 def test_a_partition_that_does_not_exist_is_a_failure_not_a_silence(producer: Producer, topic: str) -> None:
     producer.write(topic, 0, [b"good"])
-    with pytest.raises(Unavailable, match=r"does not exist: \d records were not delivered: .*[Pp]artition"):
+    with pytest.raises(Refused, match=r"does not exist: \d records were not delivered: .*[Pp]artition"):
         write_all(producer, topic, 9, [b"nowhere"] * 3)
 
 
 def test_a_record_larger_than_any_is_refused_by_name(producer: Producer, topic: str) -> None:
-    with pytest.raises(Unavailable, match=f"larger than .*: {topic}: .*Message size too large"):
+    with pytest.raises(Refused, match=f"larger than .*: {topic}: .*Message size too large"):
         write_all(producer, topic, 0, [b"good", b"x" * (9 * 1024 * 1024)])
 
 

@@ -66,7 +66,7 @@ def test_the_worker_records_each_row_once_also_when_it_is_killed(tmp_path: Path,
         stack.spawn(["worker", "recorder"], "recorder-again")
         until(lambda: recorded() >= 4 * ROWS, READY_S, "all predictions")
         until(lambda: client.query("SELECT count() FROM dead_letters").first_row == (4,), READY_S, "the last outcomes")
-        report = until(lambda: (found := ledger.read(client)).complete and found, READY_S, "a whole ledger")
+        report = until(lambda: (found := ledger.read(client)).complete and found, READY_S, "a complete ledger")
         assert (report.read, report.scored, report.duplicates, report.missing) == (4 * ROWS, 4 * ROWS, 0, 0)
         assert client.query("SELECT uniqExact(prediction_id) FROM predictions").first_row == (4 * ROWS,)
         names = client.query("SELECT DISTINCT mapKeys(features), feature_age_s FROM predictions").result_rows

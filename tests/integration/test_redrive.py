@@ -143,11 +143,11 @@ def test_what_the_broker_does_not_take_is_told_and_the_rest_is_found(world: tupl
     source = Partition(settings.kafka.names.requests(settings.scoring.service), 0)
     values = {1: b"small", 2: b"x" * (9 * 1024 * 1024), 3: b"not tried"}
     rows = [Announced("", source, offset, None, value, "none", 0) for offset, value in values.items()]
-    with pytest.raises(Unavailable, match=r"redriven records were not delivered: .*too large.*run it again"):
+    with pytest.raises(Refused, match=r"redriven records were not delivered: .*too large.*run it again"):
         send(settings.kafka, rows)
     assert f"{source.topic}/0/3" not in find(settings.kafka, rows)
     elsewhere = Announced("", Partition(source.topic, 99), 1, None, b"", "none", 0)
-    with pytest.raises(Unavailable, match="a topic or partition does not exist: 1 redriven records"):
+    with pytest.raises(Refused, match="a topic or partition does not exist: 1 redriven records"):
         send(settings.kafka, [elsewhere])
 
 

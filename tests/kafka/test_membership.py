@@ -22,7 +22,7 @@ from tests.waiting import until
 
 SESSION_S = 40.0  # longer than a start on a busy machine
 READY_S = 90.0  # two starts, and a rebalance that members hear of at their next heartbeat
-BROKEN_WORLD = 1  # exit status
+EX_CONFIG = 78  # exit status
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_of_two_workers_with_one_id_the_older_ends_and_says_why(service: Service
     with service.worker(group_instance_id="a", session_timeout_s=6) as first:
         until(lambda: partitions(first) == 4, READY_S, "all partitions")
         with service.worker(group_instance_id="a", session_timeout_s=6) as second:
-            assert first.wait(READY_S) == BROKEN_WORLD
+            assert first.wait(READY_S) == EX_CONFIG
             last = first.log_tail().splitlines()[-1]
             assert last.startswith("weir: another worker has joined the group with this instance id: "), last
             assert last.endswith("give each worker a WEIR_GROUP_INSTANCE_ID of its own")

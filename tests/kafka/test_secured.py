@@ -1,4 +1,4 @@
-"""Workers on a listener with TLS, passwords and rights: they need those that `weir topics acls` names, and no more."""
+"""Workers on a listener with TLS, passwords and ACLs: they need those that `weir topics acls` names, and no more."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from pydantic import SecretStr
 from typer.testing import CliRunner
 from weir.cli.topics import cli
 from weir.core.chunk import Partition
-from weir.core.errors import Refused, Unavailable
+from weir.core.errors import Refused
 from weir.edges.clickhouse import migrations
 from weir.edges.clickhouse.client import connect
 from weir.edges.embedded.leash import Child
 from weir.edges.embedded.stack import Stack
 from weir.edges.kafka import topics
-from weir.edges.kafka.acls import Right, grant, rights
+from weir.edges.kafka.acls import Acl, acls, grant
 from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.client import client_config
 from weir.edges.kafka.poller import Poller
@@ -39,7 +39,7 @@ from tests.waiting import until
 
 USERS = ("weir-setup", "weir-scorer", "weir-recorder")
 RESULTS = {"weir.predictions", "weir.dead-letters", "weir.ledger"}
-BROKEN_WORLD = 1  # exit status
+EX_CONFIG = 78  # exit status
 READY_S = 90.0  # a worker's start on a busy machine
 LONG_S = 60.0  # a refusal is told at once, and not when this has passed
 
@@ -55,12 +55,12 @@ def secured_stack(stack: Stack, listener: Secured) -> Stack:
     """The stack with the secured cluster as its broker, everything made by the users who may, tables migrated."""
     other = copy(stack)
     other.settings = listener.settings(stack.settings, ADMIN)
-    grant(other.settings, rights(other.settings))
+    grant(other.settings, acls(other.settings))
     setup = listener.settings(stack.settings, "weir-setup")
     declared = topics.declared(setup)
     assert set(topics.ensure(setup, declared)) == {topic.name for topic in declared}
     assert not any(found.faults for found in topics.check(setup, declared))
-    publish(Registry(setup.registry), setup.schemas_dir, declared)
+    publish(Registry(setup.registry), setup.paths.schemas_dir, declared)
     migrations.apply(setup.recording)
     return other
 
@@ -69,26 +69,26 @@ def secured_stack(stack: Stack, listener: Secured) -> Stack:
 def service(secured_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Service:
     """A service whose requests are made and whose answers are read by the administrator; its worker is weir-scorer."""
     made = Service(secured_stack, tmp_path_factory.mktemp("bundle"))
-    grant(made.settings, rights(made.settings))
+    grant(made.settings, acls(made.settings))
     return made
 
 
 def as_user(listener: Secured, settings: Settings, user: str) -> dict[str, str]:
     changed = listener.settings(settings, user)
     return {
-        "kafka_sasl_username": changed.kafka_sasl_username,
-        "kafka_sasl_password": changed.kafka_sasl_password.get_secret_value(),
+        "kafka_sasl_username": changed.kafka.kafka_sasl_username,
+        "kafka_sasl_password": changed.kafka.kafka_sasl_password.get_secret_value(),
     }
 
 
-def of_role(settings: Settings, role: str) -> list[Right]:
-    return [right for right in rights(settings) if right.role == role]
+def of_role(settings: Settings, role: str) -> list[Acl]:
+    return [acl for acl in acls(settings) if acl.role == role]
 
 
 @contextmanager
-def without(settings: Settings, right: Right) -> Iterator[None]:
-    """Take one right away, and give it back."""
-    binding = right.binding
+def without(settings: Settings, acl: Acl) -> Iterator[None]:
+    """Take one acl away, and give it back."""
+    binding = acl.binding
     admin = AdminClient(client_config(settings.kafka, "tests"))
     exactly = AclBindingFilter(
         binding.restype,
@@ -103,18 +103,18 @@ def without(settings: Settings, right: Right) -> Iterator[None]:
     try:
         yield
     finally:
-        assert grant(settings, [right]) == (right,)
+        assert grant(settings, [acl]) == (acl,)
 
 
 def test_granting_again_gives_nothing(secured_stack: Stack) -> None:
-    assert grant(secured_stack.settings, rights(secured_stack.settings)) == ()
+    assert grant(secured_stack.settings, acls(secured_stack.settings)) == ()
 
 
 def test_only_who_may_alter_the_cluster_grants(listener: Secured, secured_stack: Stack) -> None:
     settings = listener.settings(secured_stack.settings, "weir-setup")
-    said = "User:weir-airports was not given Write on topic weir.events.flights: Broker: Cluster authorization failed"
+    said = "User:weir-airports was not granted Write on topic weir.events.flights: Broker: Cluster authorization failed"
     with pytest.raises(Refused, match=said):
-        grant(settings, rights(settings))
+        grant(settings, acls(settings))
 
 
 def test_the_command_shows_and_gives_what_is_needed(secured_stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,10 +157,10 @@ def score_all(service: Service, user: dict[str, str]) -> None:
 def test_a_scorer_without_any_one_of_them_says_which_and_loses_nothing(listener: Secured, service: Service) -> None:
     service.send_rows(40)
     user, before = as_user(listener, service.settings, "weir-scorer"), set(service.look().answered)
-    for right in (right for right in of_role(service.settings, "scorer") if is_of(right, service.name)):
-        with without(service.settings, right), service.worker(**user) as child:
-            assert child.wait(READY_S) == BROKEN_WORLD
-            assert_refused(child.log_tail(), right)
+    for acl in (acl for acl in of_role(service.settings, "scorer") if is_of(acl, service.name)):
+        with without(service.settings, acl), service.worker(**user) as child:
+            assert child.wait(READY_S) == EX_CONFIG
+            assert_refused(child.log_tail(), acl)
     assert set(service.look().answered) == before
     score_all(service, user)
     assert set(service.answered.values()) == {1}
@@ -169,22 +169,22 @@ def test_a_scorer_without_any_one_of_them_says_which_and_loses_nothing(listener:
 def test_a_right_that_is_taken_from_a_running_scorer_ends_it_and_loses_nothing(
     listener: Secured, service: Service
 ) -> None:
-    (right,) = [right for right in of_role(service.settings, "scorer") if right.name == "weir.predictions"]
+    (acl,) = [acl for acl in of_role(service.settings, "scorer") if acl.name == "weir.predictions"]
     user = as_user(listener, service.settings, "weir-scorer")
     with service.worker(**user) as child:
         service.send_rows(40)
         until(service.all_answered, READY_S, "every request answered")
-        with without(service.settings, right):
+        with without(service.settings, acl):
             service.send_rows(40)
-            assert child.wait(READY_S) == BROKEN_WORLD
-            assert_refused(child.log_tail(), right)
+            assert child.wait(READY_S) == EX_CONFIG
+            assert_refused(child.log_tail(), acl)
     score_all(service, user)
     assert set(service.answered.values()) == {1}
 
 
-def is_of(right: Right, service: str) -> bool:
-    """Not a right on another service of the folder schemas/."""
-    return service in right.name or right.name in RESULTS
+def is_of(acl: Acl, service: str) -> bool:
+    """Not a acl on another service of the folder schemas/."""
+    return service in acl.name or acl.name in RESULTS
 
 
 @pytest.mark.timeout(600)
@@ -203,11 +203,11 @@ def test_a_recorder_works_with_the_rights_of_its_role_and_says_which_one_it_lack
     def recorder() -> Child:
         return service.stack.spawn(["worker", "recorder"], f"recorder-{uuid4().hex[:4]}", environment)
 
-    for right in of_role(settings, "recorder"):
-        with without(settings, right):
+    for acl in of_role(settings, "recorder"):
+        with without(settings, acl):
             child = recorder()
-            assert child.wait(READY_S) == BROKEN_WORLD
-            assert_refused(child.log_tail(), right)
+            assert child.wait(READY_S) == EX_CONFIG
+            assert_refused(child.log_tail(), acl)
             service.stack.forget(child)
     child = recorder()
     with connect(settings.recording) as client:
@@ -223,8 +223,11 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 REFUSED = {
-    "another password": ({"kafka_sasl_password": SecretStr("guessed")}, r"Kafka refuses the user: .*SASL_PASSWORD"),
-    "another user": ({"kafka_sasl_username": "nobody"}, r"Kafka refuses the user: .*WEIR_KAFKA_SASL_USERNAME"),
+    "another password": (
+        {"kafka_sasl_password": SecretStr("guessed")},
+        r"rejects the credentials: .*SASL_PASSWORD",
+    ),
+    "another user": ({"kafka_sasl_username": "nobody"}, r"rejects the credentials: .*WEIR_KAFKA_SASL_USERNAME"),
     "an authority that did not sign": ({"kafka_ssl_ca_file": "{stranger}/ca.pem"}, r"no TLS connection .*SSL_CA_FILE"),
     "a certificate of another authority": (
         {"kafka_ssl_certificate_file": "{stranger}/me.pem", "kafka_ssl_key_file": "{stranger}/me.key"},
@@ -235,7 +238,7 @@ REFUSED = {
 
 @pytest.fixture(params=REFUSED)
 def refused(request: pytest.FixtureRequest, listener: Secured, stranger: Authority) -> tuple[Settings, str]:
-    """Settings of a client that the listener turns away, and what it must be told."""
+    """Settings of a client that the listener rejects, and what it must be told."""
     stranger.sign("me", KEY_PASSWORD)
     changes, says = REFUSED[request.param]
     filled = {
@@ -245,17 +248,17 @@ def refused(request: pytest.FixtureRequest, listener: Secured, stranger: Authori
     return listener.settings(load(), "weir-scorer").having(**filled), says
 
 
-def test_who_is_turned_away_hears_why_from_the_first_question(refused: tuple[Settings, str]) -> None:
+def test_who_is_rejected_is_told_why_from_the_first_question(refused: tuple[Settings, str]) -> None:
     settings, says = refused
-    with pytest.raises(Unavailable, match=says):
+    with pytest.raises(Refused, match=says):
         partitions_of(settings.kafka, "weir.predictions", timeout_s=LONG_S)
 
 
-def test_who_is_turned_away_hears_why_from_a_write(refused: tuple[Settings, str]) -> None:
+def test_who_is_rejected_is_told_why_from_a_write(refused: tuple[Settings, str]) -> None:
     settings, says = refused
     producer = Producer(settings.having(sink_budget_s=LONG_S).kafka, "tests")
     producer.write("weir.predictions", 0, [b"value"])
-    with pytest.raises(Unavailable, match=says):
+    with pytest.raises(Refused, match=says):
         producer.flush()
 
 
@@ -263,19 +266,19 @@ def announced(topic: str) -> list[Announced]:
     return [Announced("", Partition(topic, 0), offset, None, b"value", "none", 0) for offset in range(3)]
 
 
-def test_who_is_turned_away_hears_why_from_a_redrive(refused: tuple[Settings, str]) -> None:
+def test_who_is_rejected_is_told_why_from_a_redrive(refused: tuple[Settings, str]) -> None:
     settings, says = refused
-    with pytest.raises(Unavailable, match=says):
+    with pytest.raises(Refused, match=says):
         send(settings.having(sink_budget_s=LONG_S).kafka, announced("weir.predictions"))
 
 
 def test_who_may_not_write_requests_hears_so_from_a_redrive(listener: Secured, service: Service) -> None:
     settings = listener.settings(service.settings, "weir-scorer")
-    with pytest.raises(Unavailable, match=r"Kafka refuses access: 3 redriven records .*Topic authorization failed"):
+    with pytest.raises(Refused, match=r"Kafka denies access: 3 redriven records .*Topic authorization failed"):
         send(settings.kafka, announced(settings.kafka.names.requests(service.name)))
 
 
-def test_who_is_turned_away_hears_why_from_the_group(refused: tuple[Settings, str]) -> None:
+def test_who_is_rejected_is_told_why_from_the_group(refused: tuple[Settings, str]) -> None:
     settings, says = refused
     ready = threading.Event()
     poller = Poller(
@@ -290,7 +293,7 @@ def test_who_is_turned_away_hears_why_from_the_group(refused: tuple[Settings, st
     poller.start()
     try:
         assert ready.wait(LONG_S)
-        with pytest.raises(Unavailable, match=says):
+        with pytest.raises(Refused, match=says):
             poller.take()
     finally:
         poller.stop(drain=False)
@@ -298,9 +301,9 @@ def test_who_is_turned_away_hears_why_from_the_group(refused: tuple[Settings, st
 
 def test_a_worker_with_a_wrong_password_says_so_in_one_line(service: Service) -> None:
     with service.worker(kafka_sasl_password="guessed") as child:
-        assert child.wait(READY_S) == BROKEN_WORLD
+        assert child.wait(READY_S) == EX_CONFIG
         (line,) = child.log_tail().splitlines()
-    assert re.fullmatch(r"weir: Kafka refuses the user: .*Authentication failed.*: check WEIR_KAFKA_SASL_.*", line)
+    assert re.fullmatch(r"weir: Kafka rejects the credentials: .*Authentication failed.*check WEIR_KAFKA_SASL_.*", line)
 
 
 def test_a_file_that_is_not_there_is_named(listener: Secured) -> None:
@@ -309,10 +312,10 @@ def test_a_file_that_is_not_there_is_named(listener: Secured) -> None:
         partitions_of(settings.kafka, "weir.predictions")
 
 
-def assert_refused(log: str, right: Right) -> None:
+def assert_refused(log: str, acl: Acl) -> None:
     last = log.splitlines()[-1]
-    assert last.startswith("weir: Kafka refuses access: "), log
-    assert f"{right.kind.title()} authorization failed" in last
-    assert right.kind == "group" or right.name in last
+    assert last.startswith("weir: Kafka denies access: "), log
+    assert f"{acl.kind.title()} authorization failed" in last
+    assert acl.kind == "group" or acl.name in last
     assert last.endswith("grant what `weir topics acls` shows for this worker")
     assert "Traceback" not in log

@@ -213,7 +213,7 @@ def test_the_command_prints_it_and_says_by_its_status(client, database, monkeypa
     record(client, 0, [(0, 9)], scored=range(9), rejected=[9])
     whole = CliRunner().invoke(cli, ["ledger"])
     assert whole.exit_code == 0, whole.output
-    assert "whole: 10 records read = 9 scored + 1 rejected" in whole.output
+    assert "complete: 10 records read = 9 scored + 1 rejected" in whole.output
     record(client, 0, [(12, 14)], scored=[12, 14, 14])
     broken = CliRunner().invoke(cli, ["ledger", "--service", records.SERVICE])
     assert broken.exit_code == 1

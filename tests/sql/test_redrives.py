@@ -131,8 +131,8 @@ def test_letters_carry_their_bytes_and_the_hash_of_their_payload(client, history
 def weir_ledger(database, monkeypatch):
     from weir.__main__ import cli
 
-    monkeypatch.setenv("WEIR_CLICKHOUSE_URL", database.clickhouse_url)
-    monkeypatch.setenv("WEIR_CLICKHOUSE_DATABASE", database.clickhouse_database)
+    monkeypatch.setenv("WEIR_CLICKHOUSE_URL", database.recording.clickhouse_url)
+    monkeypatch.setenv("WEIR_CLICKHOUSE_DATABASE", database.recording.clickhouse_database)
     monkeypatch.setenv("WEIR_LEDGER_SETTLE_S", "0")
     monkeypatch.setenv("COLUMNS", "220")
     return CliRunner().invoke(cli, ["ledger"])
@@ -151,8 +151,8 @@ def test_a_ledger_with_a_letter_that_was_sent_twice_is_not_whole(client, databas
     announce(client, 1, [3])
     note(client, {3: 6}, {3: 1})
     once = weir_ledger(database, monkeypatch)
-    assert (once.exit_code, once.output.count("whole: 6 records read")) == (0, 1)
+    assert (once.exit_code, once.output.count("complete: 6 records read")) == (0, 1)
     note(client, {3: 6}, {3: 2})
     twice = weir_ledger(database, monkeypatch)
     assert twice.exit_code == 1
-    assert "not whole: 1 repeated (dead letters that were sent again more than once)" in twice.output
+    assert "not complete: 1 repeated (dead letters that were sent again more than once)" in twice.output

@@ -1,4 +1,4 @@
-"""Rights from the declaration of the topics: each role has those of its topics and of its own groups, and no more."""
+"""ACLs from the declaration of the topics: each role has those of its topics and of its own groups, and no more."""
 
 import re
 
@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from weir.cli.topics import cli
 from weir.core.errors import Refused
 from weir.core.topics import Names
-from weir.edges.kafka.acls import rights
+from weir.edges.kafka.acls import acls
 from weir.edges.kafka.topics import declared
 from weir.edges.schemas import folder as schema_folder
 from weir.settings import load
@@ -16,8 +16,8 @@ SETTINGS = load(service="one")  # beside the service of the folder schemas/
 
 
 def of_role(role, principals=None):
-    found = [right for right in rights(SETTINGS, principals) if right.role == role]
-    return {(right.principal, right.operation, right.on) for right in found}
+    found = [acl for acl in acls(SETTINGS, principals) if acl.role == role]
+    return {(acl.principal, acl.operation, acl.on) for acl in found}
 
 
 def test_the_declared_groups_are_those_that_workers_join():
@@ -40,8 +40,8 @@ def test_the_declared_topics_are_those_that_workers_use():
 
 def test_two_deployments_on_one_cluster_have_no_topic_group_or_principal_in_common():
     def of(deployment):
-        found = rights(SETTINGS.having(deployment=deployment))
-        return {right.on for right in found}, {right.principal for right in found}
+        found = acls(SETTINGS.having(deployment=deployment))
+        return {acl.on for acl in found}, {acl.principal for acl in found}
 
     for ours, theirs in zip(of("production"), of("staging"), strict=True):
         assert ours
@@ -49,18 +49,18 @@ def test_two_deployments_on_one_cluster_have_no_topic_group_or_principal_in_comm
 
 
 def test_callers_see_no_dead_letter_and_nobodys_answers_unless_they_subscribe():
-    assert {on for _, right, on in of_role("applications") if right == "Read"} == set()
-    read = {on for _, right, on in of_role("subscribers") if right == "Read"}
+    assert {on for _, acl, on in of_role("applications") if acl == "Read"} == set()
+    read = {on for _, acl, on in of_role("subscribers") if acl == "Read"}
     assert read == {"topic weir.predictions", "group weir-subscribers-*"}
 
 
 def test_nobody_has_more_than_topics_and_groups_of_the_declaration():
     names = {topic.name for topic in declared(SETTINGS)}
-    found = rights(SETTINGS)
-    assert {right.kind for right in found} == {"topic", "group"}
-    assert {right.name for right in found if right.kind == "topic"} == names
-    assert not [right for right in found if right.kind == "topic" and right.prefixed]
-    assert {right.operation for right in found if right.role != "setup"} == {"Read", "Write"}
+    found = acls(SETTINGS)
+    assert {acl.kind for acl in found} == {"topic", "group"}
+    assert {acl.name for acl in found if acl.kind == "topic"} == names
+    assert not [acl for acl in found if acl.kind == "topic" and acl.prefixed]
+    assert {acl.operation for acl in found if acl.role != "setup"} == {"Read", "Write"}
 
 
 def test_a_recorder_reads_and_writes_nothing():
@@ -92,14 +92,14 @@ def test_a_principal_for_each_service_has_no_right_on_the_requests_of_another():
 
 def test_a_role_that_does_not_exist_is_refused_with_those_that_do():
     with pytest.raises(Refused, match=r"there is no role scorr in schemas/topics.yaml: name one of .*recorder, scorer"):
-        rights(SETTINGS, {"scorr": "User:x"})
+        acls(SETTINGS, {"scorr": "User:x"})
 
 
 def test_the_command_shows_calls_of_kafkas_own_tool():
     shown = CliRunner().invoke(cli, ["acls", "--commands", "--principal", "operators=User:CN=shop"])
     assert shown.exit_code == 0, shown.output
     lines = shown.output.splitlines()
-    assert len(lines) == len(rights(load()))
+    assert len(lines) == len(acls(load()))
     assert all(
         re.match(r"kafka-acls\.sh --bootstrap-server \S+ --add --allow-principal \S+ --operation ", line)
         for line in lines

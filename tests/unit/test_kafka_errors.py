@@ -1,9 +1,9 @@
-"""What librdkafka says, in our words: what passes, who is turned away, and what to do."""
+"""What librdkafka says, in our words: what passes, who is rejected, and what to do."""
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
-from weir.core.errors import Unavailable
-from weir.edges.kafka.errors import Refusal, is_retriable, retry, unavailable
+from weir.core.errors import Refused
+from weir.edges.kafka.errors import FatalError, is_retriable, retry, weir_error
 
 WHERE = "broker:9092"
 MOVING = KafkaError(KafkaError.NOT_LEADER_FOR_PARTITION)
@@ -38,7 +38,7 @@ def test_a_move_of_leaders_and_coordinators_passes(code):
 )
 def test_what_needs_a_person_does_not_pass(code):
     assert not is_retriable(KafkaError(code))
-    said = str(unavailable(KafkaError(code, "said"), WHERE))
+    said = str(weir_error(KafkaError(code, "said"), WHERE))
     assert "said (broker:9092): " in said
     assert not said.startswith("Kafka reports"), "it needs words of its own"
 
@@ -67,7 +67,10 @@ def test_patience_ends_with_the_budget_and_with_what_does_not_pass(code, budget_
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        (KafkaError(KafkaError._AUTHENTICATION, "wrong password"), "refuses the user: wrong password .*SASL_PASSWORD"),
+        (
+            KafkaError(KafkaError._AUTHENTICATION, "wrong password"),
+            "credentials: wrong password .*SASL_PASSWORD",
+        ),
         (
             KafkaError(KafkaError._SSL, "certificate verify failed"),
             "no TLS connection to Kafka: certificate .*SSL_CA_FILE",
@@ -82,12 +85,12 @@ def test_patience_ends_with_the_budget_and_with_what_does_not_pass(code, budget_
         ),
     ],
 )
-def test_a_refusal_is_remembered_and_told(error, says):
+def test_a_fatal_error_is_remembered_and_told(error, says):
     heard = []
-    refusal = Refusal(heard.append)
+    refusal = FatalError(heard.append)
     refusal(error)
     refusal(KafkaError(KafkaError._ALL_BROKERS_DOWN))
-    with pytest.raises(Unavailable, match=says):
+    with pytest.raises(Refused, match=says):
         refusal.check(WHERE)
     assert len(heard) == 2
 
@@ -101,6 +104,6 @@ def test_a_refusal_is_remembered_and_told(error, says):
     ],
 )
 def test_a_broker_that_restarts_is_no_refusal(error):
-    refusal = Refusal()
+    refusal = FatalError()
     refusal(error)
     refusal.check(WHERE)

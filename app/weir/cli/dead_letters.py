@@ -1,4 +1,4 @@
-"""`weir dead-letters`: what was turned away and why; and back with it, once it is repaired."""
+"""`weir dead-letters`: what was rejected and why; and back with it, once it is repaired."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from weir.operations.redrive import Resend
     from weir.settings import Settings
 
-cli = typer.Typer(no_args_is_help=True, help="Records that were turned away: list them, show one, send them again.")
+cli = typer.Typer(no_args_is_help=True, help="Records that were rejected: list them, show one, send them again.")
 
 Service = Annotated[str, typer.Option(help="One scoring service.")]
 Reason = Annotated[str, typer.Option(help="One reason, as `list` shows it.")]
-Since = Annotated[datetime | None, typer.Option(help="Turned away at this time (UTC) or later.")]
-Until = Annotated[datetime | None, typer.Option(help="Turned away before this time (UTC).")]
+Since = Annotated[datetime | None, typer.Option(help="Rejected at this time (UTC) or later.")]
+Until = Annotated[datetime | None, typer.Option(help="Rejected before this time (UTC).")]
 HEX_BYTES = 256  # of a value that does not decode, shown
 
 
@@ -67,7 +67,7 @@ def show(
     letter: Annotated[str, typer.Argument(help="topic/partition/offset, as the ledger and `redrive` name it.")],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
 ) -> None:
-    """Show one dead letter: where it came from, why it was turned away, and its fields, or its bytes."""
+    """Show one dead letter: where it came from, why it was rejected, and its fields, or its bytes."""
     from weir.edges.clickhouse import dead_letters
     from weir.edges.clickhouse.client import connect
     from weir.settings import load
@@ -103,7 +103,7 @@ def redrive(
     patch: Annotated[list[str] | None, typer.Option(help="FIELD=VALUE, the value as JSON or text; repeatable.")] = None,
     repairs: Annotated[Path | None, typer.Option(help='JSON lines: {"id": letter, "fields": {...}}.')] = None,
     bundle: Annotated[str, typer.Option(help="Evaluate with this bundle; else WEIR_BUNDLE, else decode only.")] = "",
-    force: Annotated[bool, typer.Option(help="Also send what would be turned away again.")] = False,
+    force: Annotated[bool, typer.Option(help="Also send what would be rejected again.")] = False,
     dry_run: Annotated[bool, typer.Option(help="Say what would happen, and send nothing.")] = False,
     limit: Annotated[int, typer.Option(help="Most letters to look at.", min=1)] = 1000,
 ) -> None:
@@ -145,10 +145,10 @@ def _verdicts(resends: list[Resend], verdicts: list[str]) -> Table | str:
     kinds: Counter[tuple[str, str, str]] = Counter()
     first: dict[tuple[str, str, str], str] = {}
     for resend, verdict in zip(resends, verdicts, strict=True):
-        kind = (resend.letter.reason, resend.repair, f"turned away again: {verdict}" if verdict else "scored")
+        kind = (resend.letter.reason, resend.repair, f"rejected again: {verdict}" if verdict else "scored")
         kinds[kind] += 1
         first.setdefault(kind, resend.letter.id)
-    table = Table("letters", "turned away for", "repair", "would be", "for example")
+    table = Table("letters", "rejected for", "repair", "would be", "for example")
     for kind, count in kinds.most_common():
         table.add_row(f"{count:,}", kind[0], kind[1], escape(kind[2]), first[kind])
     return table

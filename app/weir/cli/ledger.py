@@ -98,11 +98,11 @@ def _verdict(report: LedgerReport, repeated: int) -> str:
     if report.complete and not repeated:
         answered = f"{report.scored:,} scored + {report.rejected:,} rejected, each recorded once"
         if report.pending:
-            return f"[bold green]whole so far[/]: {answered}; {report.pending:,} pending (between two tables)"
-        return f"[bold green]whole[/]: {report.read:,} records read = {answered}"
+            return f"[bold green]complete so far[/]: {answered}; {report.pending:,} pending (between two tables)"
+        return f"[bold green]complete[/]: {report.read:,} records read = {answered}"
     if not report.partitions:
         return "[bold red]empty[/]: nothing has been recorded"
     wrong = [f"{getattr(report, name):,} {name} ({MEANINGS[name]})" for name in FAULTS if getattr(report, name)]
     if repeated:
         wrong.append(f"{repeated:,} repeated (dead letters that were sent again more than once)")
-    return f"[bold red]not whole[/]: {'; '.join(wrong) or 'no scorer has written an entry'}"
+    return f"[bold red]not complete[/]: {'; '.join(wrong) or 'no scorer has written an entry'}"

@@ -77,31 +77,31 @@ def acls(
             help="ROLE=PRINCIPAL, in place of ROLE=User:DEPLOYMENT-ROLE; {service} makes one for each service. Repeat."
         ),
     ] = [],  # noqa: B006  typer copies it
-    apply: bool = typer.Option(False, "--apply", help="Give the rights that the cluster lacks; take none away."),
+    apply: bool = typer.Option(False, "--apply", help="Create the ACLs that the cluster lacks; none is removed."),
     commands: bool = typer.Option(False, "--commands", help="Print calls of kafka-acls.sh."),
     as_json: bool = typer.Option(False, "--json", help="Print JSON."),
 ) -> None:
-    """Show the rights on Kafka that each role needs, made from schemas/topics.yaml, and no more than these."""
+    """Show the ACLs on Kafka that each role needs, made from schemas/topics.yaml, and no more than these."""
     import json
     from dataclasses import asdict
 
-    from weir.edges.kafka.acls import grant, rights
+    from weir.edges.kafka.acls import acls, grant
     from weir.settings import load
 
     settings = load()
-    wanted = rights(settings, dict(_principal(text) for text in principal))
+    wanted = acls(settings, dict(_principal(text) for text in principal))
     given = grant(settings, wanted) if apply else ()
     if as_json:
-        typer.echo(json.dumps([asdict(right) | {"given": right in given} for right in wanted], indent=2))
+        typer.echo(json.dumps([asdict(acl) | {"given": acl in given} for acl in wanted], indent=2))
     elif commands:
-        typer.echo("\n".join(right.command(settings.kafka.brokers) for right in wanted))
+        typer.echo("\n".join(acl.command(settings.kafka.brokers) for acl in wanted))
     else:
         table, may = Table("role", "principal", "on", "may", *(["given"] if apply else [])), defaultdict(list)
-        for right in wanted:
-            may[right.role, right.principal, right.on].append(right)
+        for acl in wanted:
+            may[acl.role, acl.principal, acl.on].append(acl)
         for resource, found in may.items():
-            columns = [found, [right for right in found if right in given]] if apply else [found]
-            table.add_row(*resource, *(", ".join(right.operation for right in column) for column in columns))
+            columns = [found, [acl for acl in found if acl in given]] if apply else [found]
+            table.add_row(*resource, *(", ".join(acl.operation for acl in column) for column in columns))
         Console().print(table)
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 
 class Stage(StrEnum):
-    """Where on the path a record was turned away."""
+    """Where on the path a record was rejected."""
 
     DECODE = "decode"
     VALIDATE = "validate"
@@ -19,7 +19,7 @@ class Stage(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a record was turned away. Closed: dashboards, alerts and redrive count on these words."""
+    """Why a record was rejected. Closed: dashboards, alerts and redrive count on these words."""
 
     EMPTY = "empty"  # no bytes at all
     OVERSIZED = "oversized"  # larger than WEIR_MAX_RECORD_BYTES

@@ -67,7 +67,7 @@ def faults(run: Run) -> list[str]:
     claims = {
         "every request was read": tally.read == tally.produced,
         "every request was scored or rejected": tally.scored + tally.rejected == tally.read,
-        "the ledger is whole": found.ledger.complete,
+        "the ledger is complete": found.ledger.complete,
         f"scores equal ONNX Runtime's to {SCORE_TOLERANCE:g}": found.max_score_diff <= SCORE_TOLERANCE,
         f"AUC by SQL is scikit-learn's to {AUC_TOLERANCE:g}": abs(found.auc_sql - found.auc_reference) <= AUC_TOLERANCE,
         "no feature is later than its request": found.future_rows == 0,
@@ -105,7 +105,7 @@ def _grid(title: str, *rows: tuple[str, str, str]) -> RenderableType:
 
 def _requests(report: dict[str, Any]) -> RenderableType:
     asked, ledger = report["requests"], report["ledger"]
-    whole = "[green]whole[/]" if ledger["complete"] else "[red]NOT WHOLE[/]"
+    whole = "[green]complete[/]" if ledger["complete"] else "[red]NOT COMPLETE[/]"
     return _grid(
         "Every request accounted for",
         ("produced", f"{asked['produced']:,}", "requests to Kafka"),

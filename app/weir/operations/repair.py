@@ -24,7 +24,7 @@ REPAIR = 'write {"id": "topic/partition/offset", "fields": {"name": value}} on e
 def prepared(
     settings: Settings, chosen: Sequence[Letter], patches: Sequence[str], repairs: Path | None
 ) -> tuple[list[Resend], list[str]]:
-    """What would be sent for each letter, and why it would be turned away again ("": it would be scored).
+    """What would be sent for each letter, and why it would be rejected again ("": it would be scored).
 
     settings.bundle: evaluate with it; without one only decode. patches: FIELD=VALUE, for every letter. repairs: a file
     of JSON lines, each for one letter; there it wins over a patch. Raises Refused, Unavailable.

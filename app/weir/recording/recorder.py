@@ -171,7 +171,7 @@ class Recorder:
             rows, offsets = rows.filter(pa.array(new)), offsets[new]
         if len(offsets):
             insert_s += write(stream.table, stream.shape(rows, block.source, offsets, received_ms), block, "rows")
-        turned_away = [_turned_away(piece, received_ms) for piece in pieces if len(piece.rejects)]
+        turned_away = [_is_final(piece, received_ms) for piece in pieces if len(piece.rejects)]
         if turned_away:
             insert_s += write("dead_letters", _joined(turned_away), block, "rejects")
         rejected = sum(len(piece.rejects) for piece in pieces)
@@ -200,7 +200,7 @@ def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
 
 
-def _turned_away(piece: Piece, received_ms: int) -> pa.RecordBatch:
+def _is_final(piece: Piece, received_ms: int) -> pa.RecordBatch:
     chunk, record = piece.chunk, piece.rejects.record
     return tables.turned_away(
         chunk.source,

@@ -47,7 +47,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """One record that was turned away, as it was read from `source` at `offset`.
+    """One record that was rejected, as it was read from `source` at `offset`.
 
     payload_sha256: hex, of the value. log, log_offset: where the recorder read the letter itself. redriven_in: batch of
     the redrive that announced it, 0 for none. answered: there is a prediction of the same record.

@@ -65,7 +65,7 @@ class LedgerReport:
     """Sums over partitions: of all roles for gaps, duplicates, unbalanced; of scorers for the rest.
 
     complete: every partition is, there is a scorer's entry at all, and every partition with bounds has been read.
-    pending: neither whole nor at fault yet; 0 of a ledger that was read with settle_s 0.
+    pending: neither complete nor at fault yet; 0 of a ledger that was read with settle_s 0.
     faults: the first of them, for whoever looks into it; empty when complete.
     """
 

@@ -1,4 +1,4 @@
-"""Rights on Kafka, made from the declaration of the topics: what each role needs, and no more."""
+"""ACLs on Kafka, made from the declaration of the topics: what each role needs, and no more."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package
 
 from weir.core.errors import Refused
 from weir.edges.kafka.admin import REACH_S, metadata
-from weir.edges.kafka.errors import error_of, unavailable
+from weir.edges.kafka.errors import error_of, weir_error
 from weir.edges.kafka.topics import declared
 from weir.edges.schemas import folder as schema_folder
 from weir.edges.schemas.folder import SERVICE, Topic
@@ -37,11 +37,11 @@ _PATTERNS = {False: ResourcePatternType.LITERAL, True: ResourcePatternType.PREFI
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Right:
+class Acl:
     """One allowance. kind: "topic" or "group". prefixed: for every name that begins with `name`.
 
     Reading and writing imply that the topic or group may be described. An idempotent producer needs nothing more than
-    to write (Kafka 3.0, KIP-679), and no worker uses transactions or needs a right on the cluster.
+    to write (Kafka 3.0, KIP-679), and no worker uses transactions or needs an ACL on the cluster.
     """
 
     role: str
@@ -77,11 +77,11 @@ class Right:
         )
 
 
-def rights(settings: Settings, principals: Mapping[str, str] | None = None) -> tuple[Right, ...]:
+def acls(settings: Settings, principals: Mapping[str, str] | None = None) -> tuple[Acl, ...]:
     """What every role needs, sorted.
 
     principals: as Kafka names them, by role, in place of `User:<deployment>-<role>`. One with `{service}` in it
-    stands for a principal for each service, which then has no right on the requests of another.
+    stands for a principal for each service, which then has no ACL on the requests of another.
     Raises Refused when a role is not in schemas/topics.yaml.
     """
     deployment, database = settings.kafka.deployment, settings.recording.clickhouse_database
@@ -96,7 +96,7 @@ def rights(settings: Settings, principals: Mapping[str, str] | None = None) -> t
             mine = [topic for topic in topics if topic.service in ("", *services)]
             name = groups.get(role, f"{deployment}-{_dashed(role)}-*")
             resources = (*_of_topics(role, mine), *_of_groups(role, mine, name, services))
-            found |= {Right(role, named, *resource) for resource in resources}
+            found |= {Acl(role, named, *resource) for resource in resources}
     return tuple(sorted(found))
 
 
@@ -110,30 +110,29 @@ def _known(deployment: str, principals: Mapping[str, str], roles: set[str]) -> d
     return {role: principals.get(role) or f"User:{deployment}-{_dashed(role)}" for role in roles}
 
 
-def grant(settings: Settings, wanted: Sequence[Right]) -> tuple[Right, ...]:
-    """Give the rights that the cluster lacks; those given. Rights beyond these are left alone.
+def grant(settings: Settings, wanted: Sequence[Acl]) -> tuple[Acl, ...]:
+    """Set the ACLs that the cluster lacks; returns those. Further ACLs are left alone.
 
-    Raises Unavailable, as `kafka_errors.unavailable` words it, when the brokers do not answer or do not tell what there
-    is; Refused when they refuse to give a right.
+    Raises Unavailable when the brokers do not answer; Refused when they do not list the ACLs or refuse to set one.
     """
     admin, _ = metadata(settings.kafka, REACH_S)
     try:
         there = set(admin.describe_acls(_ALL, request_timeout=REACH_S).result())
     except KafkaException as error:
-        raise unavailable(error_of(error), settings.kafka.brokers, "the list of rights") from error
-    missing = [right for right in wanted if right.binding not in there]
+        raise weir_error(error_of(error), settings.kafka.brokers, "the list of ACLs") from error
+    missing = [acl for acl in wanted if acl.binding not in there]
     if not missing:
         return ()
-    answers = admin.create_acls([right.binding for right in missing], request_timeout=REACH_S)
-    for right in missing:
+    answers = admin.create_acls([acl.binding for acl in missing], request_timeout=REACH_S)
+    for acl in missing:
         try:
-            answers[right.binding].result()
+            answers[acl.binding].result()
         except KafkaException as error:
             said = KafkaError(error_of(error).code()).str()  # what brokers add is their request, in full
             raise Refused(
-                f"{right.principal} was not given {right.operation} on {right.on}: {said}",
+                f"{acl.principal} was not granted {acl.operation} on {acl.on}: {said}",
                 where=settings.kafka.brokers,
-                remedy="let this user alter the cluster's rights",
+                remedy="let this user alter the cluster's ACLs",
             ) from error
     return tuple(missing)
 

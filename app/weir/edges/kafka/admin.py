@@ -15,7 +15,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package
 from weir.core.chunk import Partition
 from weir.core.errors import Refused, Unavailable
 from weir.edges.kafka.client import client_config
-from weir.edges.kafka.errors import NO_RIGHT, Refusal, error_of, retry, unavailable
+from weir.edges.kafka.errors import NOT_AUTHORIZED, FatalError, error_of, retry, weir_error
 from weir.settings import KafkaSettings
 
 LOOK_S = 0.5  # one look at whether the brokers answer, or turn us away
@@ -27,10 +27,10 @@ def metadata(settings: KafkaSettings, timeout_s: float = REACH_S) -> tuple[Admin
     """An admin client, and what it is told of brokers and topics.
 
     Raises:
-        Refused: a file or value of the Kafka settings cannot be used.
-        Unavailable: the brokers do not answer, or turn this client away.
+        Refused: a Kafka setting cannot be used, or the brokers reject this client.
+        Unavailable: the brokers do not answer.
     """
-    refusal = Refusal()
+    refusal = FatalError()
     try:
         admin = AdminClient(client_config(settings, "weir-admin") | {"error_cb": refusal})
     except KafkaException as error:
@@ -56,24 +56,24 @@ def partitions_of(settings: KafkaSettings, topic: str, timeout_s: float = REACH_
     """Number of partitions of a topic.
 
     Raises:
-        Refused: a file or value of the Kafka settings cannot be used.
-        Unavailable: the brokers do not answer, the topic does not exist, or this user may not see it.
+        Refused: a Kafka setting cannot be used, the topic does not exist, or this user may not see it.
+        Unavailable: the brokers do not answer.
     """
     admin, cluster = metadata(settings, timeout_s)
     found = cluster.topics.get(topic)
     if found is None or found.error is not None or not found.partitions:
-        _check_right(settings, admin, topic)
-        raise Unavailable(f"topic {topic} does not exist", where=settings.brokers, remedy="run `weir topics create`")
+        _check_access(settings, admin, topic)
+        raise Refused(f"topic {topic} does not exist", where=settings.brokers, remedy="run `weir topics create`")
     return len(found.partitions)
 
 
-def _check_right(settings: KafkaSettings, admin: AdminClient, topic: str) -> None:
-    """Raises Unavailable when this user may not see the topic: the list of topics then lacks it without a word."""
+def _check_access(settings: KafkaSettings, admin: AdminClient, topic: str) -> None:
+    """Raises Refused when this user may not see the topic: the list of topics then lacks it without a word."""
     try:
         admin.describe_topics(TopicCollection([topic]), request_timeout=REACH_S)[topic].result()
     except KafkaException as error:
-        if error_of(error).code() in NO_RIGHT:
-            raise unavailable(error_of(error), settings.brokers, topic) from error
+        if error_of(error).code() in NOT_AUTHORIZED:
+            raise weir_error(error_of(error), settings.brokers, topic) from error
 
 
 def bounds(settings: KafkaSettings, topic: str) -> dict[Partition, tuple[int, int]]:

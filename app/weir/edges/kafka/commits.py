@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from confluent_kafka import KafkaException
 
 from weir.core.chunk import Partition
-from weir.edges.kafka.errors import TOO_LATE, error_of, is_retriable, unavailable
+from weir.edges.kafka.errors import FENCED, error_of, is_retriable, weir_error
 from weir.edges.kafka.librdkafka.consumer import Answers, Consumer
 from weir.settings import KafkaSettings
 
@@ -19,7 +19,7 @@ class Commits:
     """One request on its way at a time. on_committed: told of offsets that the group now has, in any order.
 
     A commit too late for its generation is no error: another worker repeats it. Others are tried again for
-    settings.sink_budget_s. Every method raises Unavailable (made by `unavailable`) when that is over, or at once
+    settings.sink_budget_s. Every method raises Unavailable (made by `weir_error`) when that is over, or at once
     when trying is no use.
     """
 
@@ -59,14 +59,14 @@ class Commits:
         """What became of a commit."""
         self._under_way = False
         self._on_committed({source: offset for source, (offset, refused) in answers.items() if refused is None})
-        errors = [error for _, error in answers.values() if error is not None and error.code() not in TOO_LATE]
+        errors = [error for _, error in answers.values() if error is not None and error.code() not in FENCED]
         if not errors:
             self._fails_since = None
             return
         self._fails_since = self._fails_since or time.monotonic()
         tried_s = time.monotonic() - self._fails_since
         if last or not is_retriable(errors[0]) or tried_s > self._settings.sink_budget_s:
-            raise unavailable(errors[0], self._settings.brokers)
+            raise weir_error(errors[0], self._settings.brokers)
 
     def reset(self) -> None:
         """Partitions came or went: whatever was on its way is of another generation."""

@@ -1,4 +1,4 @@
-"""librdkafka's word turned into ours: which errors pass by themselves, and what to do about the others."""
+"""librdkafka's errors as Weir's: which of them are retried, and what to do about the others."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TypeVar
 from confluent_kafka import KafkaError, KafkaException
 
 from weir.core.chunk import Partition
-from weir.core.errors import Unavailable
+from weir.core.errors import Refused, Unavailable
 
 T = TypeVar("T")
 
 PAUSE_S = 0.1  # between two tries: electing a leader takes the brokers about as long
 
 # The group has moved on: whoever owns the partition by then repeats the work, so there is nothing to report.
-TOO_LATE = {
+FENCED = {
     KafkaError.ILLEGAL_GENERATION,
     KafkaError.UNKNOWN_MEMBER_ID,
     KafkaError.REBALANCE_IN_PROGRESS,
@@ -55,46 +55,49 @@ RETRIABLE = {
     KafkaError._WAIT_COORD,
 }
 
-# The brokers answer, and do not want this client; librdkafka tries for ever and tells only its error callback.
-TURNED_AWAY = {
+# The brokers answer and reject this client; librdkafka tries for ever and reports it to its error callback only.
+AUTH_FAILED = {
     KafkaError.SASL_AUTHENTICATION_FAILED,
     KafkaError.UNSUPPORTED_SASL_MECHANISM,
     KafkaError._AUTHENTICATION,
     KafkaError._SSL,
 }
 _ALERT = "ssl/tls alert"  # with TLS 1.3 a broker refuses a certificate when the connection already stands
-NO_RIGHT = {
+NOT_AUTHORIZED = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.GROUP_AUTHORIZATION_FAILED,
     KafkaError.CLUSTER_AUTHORIZATION_FAILED,
 }
 
 
-class Refusal:
-    """An error callback that remembers why the brokers turn the client away. error: None while they do not."""
+class FatalError:
+    """An error callback that keeps the first error after which the client cannot go on.
 
-    def __init__(self, tell: Callable[[KafkaError], None] = lambda error: None) -> None:
-        """tell: called with every error, those that pass included."""
+    error: None while there is none.
+    """
+
+    def __init__(self, report: Callable[[KafkaError], None] = lambda error: None) -> None:
+        """report: called with every error, retriable ones included."""
         self.error: KafkaError | None = None
-        self._tell = tell
+        self._report = report
 
     def __call__(self, error: KafkaError) -> None:
         """Called by librdkafka."""
-        if error.fatal() or _turned_away(error):
+        if error.fatal() or _is_final(error):
             self.error = self.error or error
-        self._tell(error)
+        self._report(error)
 
     def check(self, where: str) -> None:
-        """Raises Unavailable, as `unavailable` words it, when the client was turned away. where: the brokers."""
+        """Raises the error that was kept, as `weir_error` makes it. where: the brokers."""
         if self.error is not None:
-            raise unavailable(self.error, where)
+            raise weir_error(self.error, where)
 
 
-def _turned_away(error: KafkaError) -> bool:
+def _is_final(error: KafkaError) -> bool:
     """Not when a handshake merely breaks off: that is a broker that restarts."""
     if error.code() == KafkaError._TRANSPORT:
         return _ALERT in error.str()
-    return error.code() in TURNED_AWAY and "isconnected" not in error.str()
+    return error.code() in AUTH_FAILED and "isconnected" not in error.str()
 
 
 def retry(ask: Callable[[], T], budget_s: float) -> T:
@@ -137,15 +140,15 @@ _MEANING = (
         "a record is larger than its topic admits",
         "see which of its fields is so large, or raise max_message_bytes of the topic in schemas/topics.yaml",
     ),
-    (NO_RIGHT, "Kafka refuses access", "grant what `weir topics acls` shows for this worker"),
+    (NOT_AUTHORIZED, "Kafka denies access", "grant what `weir topics acls` shows for this worker"),
     (
         {KafkaError._SSL},
         "no TLS connection to Kafka",
         "check WEIR_KAFKA_SSL_CA_FILE, WEIR_KAFKA_SSL_CERTIFICATE_FILE and the port",
     ),
     (
-        TURNED_AWAY,
-        "Kafka refuses the user",
+        AUTH_FAILED,
+        "Kafka rejects the credentials",
         "check WEIR_KAFKA_SASL_USERNAME, WEIR_KAFKA_SASL_PASSWORD and WEIR_KAFKA_SASL_MECHANISM",
     ),
     (
@@ -161,19 +164,24 @@ _MEANING = (
 )
 
 
-def unavailable(error: KafkaError, where: str, doing: str = "") -> Unavailable:
-    """What a person should read. where: the brokers. doing: what was asked for, where the error does not say it."""
+def weir_error(error: KafkaError, where: str, doing: str = "") -> Unavailable | Refused:
+    """The error to raise: Refused where a person must change something, else Unavailable.
+
+    where: the brokers. doing: what was asked for, where the error does not say it.
+    """
     text = f"{doing}: {error.str()}" if doing else error.str()
     code = KafkaError._SSL if _ALERT in text else error.code()
     for codes, what, remedy in _MEANING:
         if code in codes:
-            return Unavailable(f"{what}: {text}", where=where, remedy=remedy)
-    return Unavailable(f"Kafka reports {error.name()}: {text}", where=where, remedy="see the broker's log")
-
-
-def removed(source: Partition, committed: int, begin: int, where: str) -> Unavailable:
-    """For a log that begins after the committed offset: records are gone that nobody has read."""
+            return Refused(f"{what}: {text}", where=where, remedy=remedy)
     return Unavailable(
+        f"Kafka reports {error.name()}: {text}", where=where, remedy="look for this error in the broker's log"
+    )
+
+
+def removed(source: Partition, committed: int, begin: int, where: str) -> Refused:
+    """For a log that begins after the committed offset: records are gone that nobody has read."""
+    return Refused(
         f"{source.topic}, partition {source.partition}: {begin - committed} unread records were removed "
         f"(committed {committed}, the log begins at {begin})",
         where=where,

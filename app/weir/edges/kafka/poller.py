@@ -24,7 +24,7 @@ from confluent_kafka import KafkaError, KafkaException
 from weir.core.chunk import Amount, Chunk, Partition
 from weir.edges.kafka.client import consumer_config
 from weir.edges.kafka.commits import Commits, Offsets
-from weir.edges.kafka.errors import Refusal, error_of, is_retriable, removed, retry, unavailable
+from weir.edges.kafka.errors import FatalError, error_of, is_retriable, removed, retry, weir_error
 from weir.edges.kafka.held_partition import HeldPartition, Progress
 from weir.edges.kafka.librdkafka.consumer import Consumer, Polled, Records
 from weir.settings import KafkaSettings
@@ -79,7 +79,7 @@ class Poller:
         self.paused = False  # librdkafka fetches nothing: too much is un-acknowledged
         self._quiet = self._abandoned = False
         self._stop = threading.Event()
-        self._refusal = Refusal(_on_trouble)
+        self._refusal = FatalError(_on_trouble)
         self._consumer = Consumer(consumer_config(settings, group), self._refusal)
         self._commits = Commits(self._consumer, settings, self._committed)
         self._thread = threading.Thread(target=self._run, name=f"poll-{group}", daemon=True)
@@ -229,7 +229,7 @@ class Poller:
 
     def _fail(self, error: Exception) -> None:
         if isinstance(error, KafkaException):
-            error = unavailable(error_of(error), self._settings.brokers)
+            error = weir_error(error_of(error), self._settings.brokers)
         with self._lock:
             self.failure = self.failure or error
         self._on_ready()
@@ -282,7 +282,7 @@ class Poller:
         polled = self._consumer.poll(self._settings.chunk_max_records, POLL_S, enough, wait_s)
         for error in polled.errors:
             if not is_retriable(error):
-                raise unavailable(error, self._settings.brokers)
+                raise weir_error(error, self._settings.brokers)
         if self._generation != generation:
             self._fetch_again()
         else:

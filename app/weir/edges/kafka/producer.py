@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError
 from weir.core.errors import Unavailable
 from weir.edges.kafka.admin import LOOK_S
 from weir.edges.kafka.client import client_config
-from weir.edges.kafka.errors import Refusal, unavailable
+from weir.edges.kafka.errors import FatalError, weir_error
 from weir.edges.kafka.librdkafka.producer import BatchProducer
 from weir.settings import KafkaSettings
 
@@ -30,7 +30,7 @@ class Producer:
     def __init__(self, settings: KafkaSettings, client_id: str) -> None:
         self._brokers, self._budget_s = settings.brokers, settings.sink_budget_s
         self._failed: list[KafkaError] = []
-        self._refusal = Refusal()
+        self._refusal = FatalError()
         config = client_config(settings, client_id) | {
             "enable.idempotence": True,
             "enable.gapless.guarantee": True,  # the recorder drops what comes after a later record
@@ -53,7 +53,7 @@ class Producer:
     def flush(self) -> None:
         """Wait for delivery of everything written.
 
-        Raises Unavailable, as `kafka_errors.unavailable` words it, when the budget runs out or a record failed.
+        Raises Unavailable, as `weir_error` words it, when the budget runs out or a record failed.
         """
         left, failed = self._flush(), self._failed.copy()
         if left or failed:
@@ -63,7 +63,7 @@ class Producer:
         if cause is None:
             self._refusal.check(self._brokers)
         if failed:
-            raise unavailable(cause or failed[0], self._brokers, f"{left + len(failed)} records were not delivered")
+            raise weir_error(cause or failed[0], self._brokers, f"{left + len(failed)} records were not delivered")
         if left:
             raise Unavailable(
                 f"{left} records were not delivered: no answer",

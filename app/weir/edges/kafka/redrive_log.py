@@ -16,7 +16,7 @@ from weir.core.errors import Refused, Unavailable
 from weir.edges.kafka import admin
 from weir.edges.kafka.admin import LOOK_S
 from weir.edges.kafka.client import client_config
-from weir.edges.kafka.errors import Refusal, error_of, is_retriable, unavailable
+from weir.edges.kafka.errors import FatalError, error_of, is_retriable, weir_error
 from weir.settings import KafkaSettings
 
 HEADER = "weir-redrive"  # its value is the letter's id
@@ -58,7 +58,7 @@ def send(settings: KafkaSettings, rows: Sequence[Announced]) -> None:
         else:
             failed.append(error)
 
-    refusal = Refusal()
+    refusal = FatalError()
     producer = RdProducer(
         client_config(settings, "weir-redrive")
         | {
@@ -87,8 +87,8 @@ def send(settings: KafkaSettings, rows: Sequence[Announced]) -> None:
         cause = refusal.error or next(iter(failed), None)
         if cause is None:
             raise Unavailable(f"{what}: no answer", where=settings.brokers, remedy=AGAIN)
-        told = unavailable(cause, settings.brokers, what)
-        raise Unavailable(told.what, where=told.where, remedy=f"{told.remedy}; then {AGAIN}")
+        failure = weir_error(cause, settings.brokers, what)
+        raise type(failure)(failure.what, where=failure.where, remedy=f"{failure.remedy}; then {AGAIN}")
 
 
 def _queue(
@@ -146,7 +146,7 @@ def find(settings: KafkaSettings, rows: Sequence[Announced]) -> Found:
 
 def _read(settings: KafkaSettings, spans: Mapping[Partition, tuple[int, int]]) -> Iterator[Message]:
     """Every record of [begin, end) of each partition; some after the end may come too."""
-    refusal = Refusal()
+    refusal = FatalError()
     config = client_config(settings, "weir-redrive") | {"group.id": "weir-redrive", "error_cb": refusal}
     consumer = Consumer(config)  # joins no group
     ends = {source: end for source, (_, end) in spans.items()}
@@ -173,8 +173,8 @@ def _read(settings: KafkaSettings, spans: Mapping[Partition, tuple[int, int]]) -
                     remedy="see the broker's log",
                 )
     except KafkaException as error:
-        told = unavailable(error_of(error), settings.brokers, "Kafka does not give what was sent")
-        raise Unavailable(told.what, where=told.where, remedy=f"{told.remedy}; then run it again") from error
+        failed = weir_error(error_of(error), settings.brokers, "Kafka does not give what was sent")
+        raise type(failed)(failed.what, where=failed.where, remedy=f"{failed.remedy}; then run it again") from error
     finally:
         consumer.close()
 

@@ -4,7 +4,7 @@
 -- source: table dead_letters; ids: "topic/partition/offset", all when empty
 -- value: redriven_in (batch, 0: not redriven), answered (a prediction of the same record: another life of the scorer)
 -- panel: none
--- Bytes come in hexadecimal: what was turned away need not be text.
+-- Bytes come in hexadecimal: what was rejected need not be text.
 SELECT service, stage, reason, detail, source_topic, source_partition, source_offset, hex(key) AS key_hex, hex(value) AS value_hex,
        payload_sha256, rejected_at, log_topic, log_partition, log_offset, r.batch AS redriven_in,
        (source_topic, source_partition, source_offset) IN

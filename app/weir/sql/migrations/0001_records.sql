@@ -68,13 +68,13 @@ PARTITION BY toYYYYMM(UUIDv7ToDateTime(prediction_id))      -- the prediction's 
 ORDER BY (toStartOfHour(UUIDv7ToDateTime(prediction_id)), prediction_id)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 ;
--- Records that were turned away, as they were read: enough to send them again.
+-- Records that were rejected, as they were read: enough to send them again.
 CREATE TABLE IF NOT EXISTS dead_letters
 (
     source_topic     LowCardinality(String),
     source_partition Int32,
     source_offset    Int64 CODEC(Delta(8), ZSTD(1)),
-    service          LowCardinality(String) COMMENT 'empty: turned away by the recorder itself',
+    service          LowCardinality(String) COMMENT 'empty: rejected by the recorder itself',
     stage            LowCardinality(String),
     reason           LowCardinality(String),
     detail           String CODEC(ZSTD(1)),

@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS redrives
     run              UUID COMMENT 'of the command that announced it',
     worker           String COMMENT 'host and process of that command',
     service          LowCardinality(String),
-    source_topic     LowCardinality(String) COMMENT 'the letter: where the record was read that was turned away',
+    source_topic     LowCardinality(String) COMMENT 'the letter: where the record was read that was rejected',
     source_partition Int32,
     source_offset    Int64,
     repair           LowCardinality(String) COMMENT 'none: sent as it was; patch; file',
