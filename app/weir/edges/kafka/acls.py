@@ -113,7 +113,8 @@ def _known(deployment: str, principals: Mapping[str, str], roles: set[str]) -> d
 def grant(settings: Settings, wanted: Sequence[Acl]) -> tuple[Acl, ...]:
     """Set the ACLs that the cluster lacks; returns those. Further ACLs are left alone.
 
-    Raises Unavailable when the brokers do not answer; Refused when they do not list the ACLs or refuse to set one.
+    Raises Unavailable when the brokers do not answer; Refused when they refuse to set an ACL; and what `weir_error`
+    makes of an error when they do not list them.
     """
     admin, _ = metadata(settings.kafka, REACH_S)
     try:

@@ -164,18 +164,19 @@ _MEANING = (
 )
 
 
-def weir_error(error: KafkaError, where: str, doing: str = "") -> Unavailable | Refused:
+def weir_error(error: KafkaError, where: str, doing: str = "", then: str = "") -> Unavailable | Refused:
     """The error to raise: Refused where a person must change something, else Unavailable.
 
-    where: the brokers. doing: what was asked for, where the error does not say it.
+    where: the brokers. doing: what was asked for, where the error does not say it. then: what to do after the remedy.
     """
+    then = f"; then {then}" if then else ""
     text = f"{doing}: {error.str()}" if doing else error.str()
     code = KafkaError._SSL if _ALERT in text else error.code()
     for codes, what, remedy in _MEANING:
         if code in codes:
-            return Refused(f"{what}: {text}", where=where, remedy=remedy)
+            return Refused(f"{what}: {text}", where=where, remedy=remedy + then)
     return Unavailable(
-        f"Kafka reports {error.name()}: {text}", where=where, remedy="look for this error in the broker's log"
+        f"Kafka reports {error.name()}: {text}", where=where, remedy=f"look for this error in the broker's log{then}"
     )
 
 

@@ -45,7 +45,7 @@ class Announced:
 def send(settings: KafkaSettings, rows: Sequence[Announced]) -> None:
     """All rows, in order, each to the partition that its letter came from; what the sink's budget ends is given up.
 
-    Raises Unavailable.
+    Raises Unavailable; what `weir_error` makes of an error of Kafka.
     """
     deadline_s = time.monotonic() + settings.sink_budget_s
     failed: list[KafkaError] = []
@@ -87,8 +87,7 @@ def send(settings: KafkaSettings, rows: Sequence[Announced]) -> None:
         cause = refusal.error or next(iter(failed), None)
         if cause is None:
             raise Unavailable(f"{what}: no answer", where=settings.brokers, remedy=AGAIN)
-        failure = weir_error(cause, settings.brokers, what)
-        raise type(failure)(failure.what, where=failure.where, remedy=f"{failure.remedy}; then {AGAIN}")
+        raise weir_error(cause, settings.brokers, what, then=AGAIN)
 
 
 def _queue(
@@ -173,8 +172,8 @@ def _read(settings: KafkaSettings, spans: Mapping[Partition, tuple[int, int]]) -
                     remedy="see the broker's log",
                 )
     except KafkaException as error:
-        failed = weir_error(error_of(error), settings.brokers, "Kafka does not give what was sent")
-        raise type(failed)(failed.what, where=failed.where, remedy=f"{failed.remedy}; then run it again") from error
+        doing = "Kafka does not give what was sent"
+        raise weir_error(error_of(error), settings.brokers, doing, then="run it again") from error
     finally:
         consumer.close()
 
