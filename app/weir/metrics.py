@@ -221,6 +221,14 @@ METRICS: tuple[Metric, ...] = (
         "compare with weir_scored_rows_total",
     ),
     Metric(
+        "weir_unnamed_predictions_total",
+        "counter",
+        "rows",
+        (),
+        "predictions recorded with their features packed: no scorer has said what they are called",
+        "rising: the log names the digests; see that scorers may write weir.bundles, they are named afterwards",
+    ),
+    Metric(
         "weir_repeats_dropped_total",
         "counter",
         "rows",

@@ -110,7 +110,7 @@ class PartitionsAssigned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteRetried:
-    """A write failed and is tried again. sink: "kafka", "clickhouse", "online_store", "registry"."""
+    """A write failed and is tried again. sink: "clickhouse"."""
 
     role: str
     sink: str
@@ -195,6 +195,17 @@ class BlockRecorded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionsUnnamed:
+    """Predictions were recorded whose bundle no scorer has described."""
+
+    rows: int
+
+    def samples(self) -> Iterator[Sample]:
+        """See Event."""
+        yield "weir_unnamed_predictions_total", (), self.rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeaturesApplied:
     """One push to the online store. records: view -> written. watermark_us: event time up to which it is complete."""
 
@@ -258,6 +269,7 @@ EVENTS = (
     WriteRetried,
     BatchScored,
     BlockRecorded,
+    PredictionsUnnamed,
     FeaturesApplied,
     CanaryChecked,
     LedgerChecked,

@@ -32,6 +32,7 @@ def streams() -> dict[str, Stream]:
         "weir.predictions": Stream(
             table="predictions",
             decode=lambda values: _decode("predictions", values),
+            check=tables.check_predictions,
             shape=lambda rows, log, offsets, _ms: tables.predictions(rows, log, offsets, records.names),
             sources=("source_topic", "source_partition", "variant"),
         ),
@@ -44,6 +45,7 @@ def streams() -> dict[str, Stream]:
         "weir.dead-letters": Stream(
             table="dead_letters",
             decode=lambda values: _decode("dead_letters", values),
+            check=tables.check_dead_letters,
             shape=lambda rows, log, offsets, _ms: tables.dead_letters(rows, log, offsets),
             sources=("source_topic", "source_partition"),
         ),

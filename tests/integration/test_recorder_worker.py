@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 from weir.settings import load
 
 from tests.doubles import records
 from tests.waiting import until
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver import Client
 
 ROWS = 4000  # predictions of each of four partitions
 READY_S = 60.0  # the broker holds the first join for half a session time-out, and the machine may be busy
@@ -25,10 +29,8 @@ def test_the_worker_records_each_row_once_also_when_it_is_killed(tmp_path: Path,
     from weir.edges.kafka.topics import declared, ensure
     from weir.edges.schemas.registry import Registry, publish
 
-    from tests import bundles
-
-    bundle = bundles.tiny_bundle(tmp_path)
-    settings = load(home=tmp_path / "home", bundles_dir=tmp_path / "bundles", commit_interval_s=5.0, **broker)
+    settings = load(home=tmp_path / "home", bundles_dir=tmp_path / "none", commit_interval_s=5.0, **broker)
+    known, late = "0123456789ab", "ba9876543210"  # bundles: one whose scorer said what it is, one whose did not
     with Stack(settings) as stack:
         settings = stack.settings
         topics = declared(settings)
@@ -41,8 +43,7 @@ def test_the_worker_records_each_row_once_also_when_it_is_killed(tmp_path: Path,
             producer.write(topic, partition, records.encode(record, rows, ids[f"{topic}-value"]))
 
         def score(partition, offsets):
-            digest, inputs = bundle.name[:12], len(bundles.SIGNATURE.inputs)
-            rows = records.predictions(partition, list(offsets), inputs=inputs, views=0, digest=digest)
+            rows = records.predictions(partition, list(offsets), digest=late if partition == 3 else known)
             write("weir.predictions", "predictions", partition, rows)
             write("weir.ledger", "ledger", partition, records.ledger(partition, [(offsets[0], offsets[-1])]))
             producer.flush()
@@ -51,6 +52,7 @@ def test_the_worker_records_each_row_once_also_when_it_is_killed(tmp_path: Path,
             stack.check()
             return client.query("SELECT count() FROM predictions").first_row[0]
 
+        write("weir.bundles", "bundles", 0, records.bundles(known))
         worker = stack.spawn(["worker", "recorder"], "recorder")
         for partition in range(4):
             score(partition, range(ROWS // 2))
@@ -62,18 +64,34 @@ def test_the_worker_records_each_row_once_also_when_it_is_killed(tmp_path: Path,
             ids_of = [records.prediction_id(partition, offset) for offset in range(10)]
             write("weir.outcomes", "outcomes", partition, records.outcomes(ids_of, [1.0] * 10))
             producer.write("weir.outcomes", partition, [b"no record at all"])
+            write("weir.predictions", "predictions", partition, impossible(records.predictions(partition, [ROWS])))
         producer.flush()
         stack.spawn(["worker", "recorder"], "recorder-again")
         until(lambda: recorded() >= 4 * ROWS, READY_S, "all predictions")
-        until(lambda: client.query("SELECT count() FROM dead_letters").first_row == (4,), READY_S, "the last outcomes")
+        until(lambda: client.query("SELECT count() FROM dead_letters").first_row == (8,), READY_S, "the last outcomes")
         report = until(lambda: (found := ledger.read(client)).complete and found, READY_S, "a complete ledger")
         assert (report.read, report.scored, report.duplicates, report.missing) == (4 * ROWS, 4 * ROWS, 0, 0)
         assert client.query("SELECT uniqExact(prediction_id) FROM predictions").first_row == (4 * ROWS,)
-        names = client.query("SELECT DISTINCT mapKeys(features), feature_age_s FROM predictions").result_rows
-        assert names == [(list(bundles.SIGNATURE.names), {})]
+        names = list(records.INPUTS), list(records.VIEWS)
+        assert named(client) == [(known, *names, 0), (late, [], [], 3)]
+        write("weir.bundles", "bundles", 0, records.bundles(late))
+        producer.flush()
+        until(lambda: named(client)[1] == (late, *names, 0), READY_S, "names for what was recorded without")
         assert client.query("SELECT count() FROM outcomes FINAL").first_row == (40,)
-        (reason,) = client.query("SELECT DISTINCT (source_topic, reason, value) FROM dead_letters").result_rows
-        assert reason[0] == ("weir.outcomes", "bad_frame", "no record at all")
+        reasons = client.query("SELECT DISTINCT source_topic, reason FROM dead_letters").result_rows
+        assert sorted(reasons) == [("weir.outcomes", "bad_frame"), ("weir.predictions", "out_of_range")]
+
+
+def named(client: Client) -> list[tuple[object, ...]]:
+    """By digest: names of features and views, and how many columns are still packed."""
+    keys = "SELECT DISTINCT digest, mapKeys(features), mapKeys(feature_status), length(packed) FROM predictions"
+    return sorted(client.query(keys).result_rows)
+
+
+def impossible(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Rows with a time that no table can hold."""
+    times = pa.array([2**62] * len(rows), pa.int64()).cast(records.MS)
+    return rows.set_column(rows.schema.get_field_index("scored_at"), "scored_at", times)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,8 @@ def test_the_declared_groups_are_those_that_workers_join():
 def test_the_declared_topics_are_those_that_workers_use():
     settings = SETTINGS.having(deployment="staging")
     names = Names("staging")
-    shared = {names.predictions, names.shadows, names.dead_letters, names.ledger, names.outcomes, names.flight_events}
+    shared = {names.predictions, names.shadows, names.bundles, names.dead_letters, names.ledger, names.outcomes}
+    shared |= {names.flight_events}
     requests = {names.requests("one"), names.requests("flight-delay")}
     assert {topic.name for topic in declared(settings)} == shared | requests
 
@@ -68,7 +69,7 @@ def test_a_recorder_reads_and_writes_nothing():
         ("User:weir-recorder", "Read", "group weir-recorder-weir"),
         *(
             ("User:weir-recorder", "Read", f"topic weir.{name}")
-            for name in ("predictions", "shadows", "outcomes", "dead-letters", "ledger")
+            for name in ("predictions", "shadows", "bundles", "outcomes", "dead-letters", "ledger")
         ),
     }
 
@@ -85,6 +86,7 @@ def test_a_principal_for_each_service_has_no_right_on_the_requests_of_another():
         "group weir-scorer-one",
         "topic weir.requests.one",
         "topic weir.predictions",
+        "topic weir.bundles",
         "topic weir.dead-letters",
         "topic weir.ledger",
     }

@@ -18,7 +18,7 @@ EXAMPLES = (
     telemetry.ChunkCommitted(role="scorer", topic="t", partition=3, offset=512, records=2),
     telemetry.LagMeasured(role="scorer", topic="t", partition=3, records=7, seconds=0.25),
     telemetry.PartitionsAssigned(role="scorer", partitions=4),
-    telemetry.WriteRetried(role="scorer", sink="kafka"),
+    telemetry.WriteRetried(role="recorder", sink="clickhouse"),
     telemetry.BatchScored(
         service="s",
         rows={"champion": 500, "challenger": 4},
@@ -35,6 +35,7 @@ EXAMPLES = (
         feature_oldest_s={"origin_recent": 3600.0},
     ),
     telemetry.BlockRecorded(table="predictions", rows=1000, insert_s=0.02, repeats=3, replayed=True),
+    telemetry.PredictionsUnnamed(rows=3),
     telemetry.FeaturesApplied(records={"origin_recent": 3}, write_s=0.001, watermark_us=1_357_000_000_000_000),
     telemetry.CanaryChecked(service="s", rows=100, mismatches=1),
     telemetry.LedgerChecked(service="s", gaps=0, duplicates=0, missing=2, stray=0, unbalanced=0),

@@ -38,6 +38,11 @@ class Names:
         return f"{self.deployment}.ledger"
 
     @property
+    def bundles(self) -> str:
+        """Topic of what the packed columns of predictions mean."""
+        return f"{self.deployment}.bundles"
+
+    @property
     def outcomes(self) -> str:
         """Topic of what came true."""
         return f"{self.deployment}.outcomes"

@@ -52,6 +52,19 @@ def ranges(packed: pa.Array) -> pa.ListArray:
     )
 
 
+def lists(columns: Sequence[pa.Array], chosen: npt.NDArray[np.bool_]) -> pa.ListArray:
+    """n lists: of a chosen row the values of its columns, of the others none.
+
+    >>> lists([pa.array(["a", "b"]), pa.array(["c", "d"])], np.array([False, True])).to_pylist()
+    [[], ['b', 'd']]
+    """
+    offsets = np.concatenate([[0], np.cumsum(chosen)]) * len(columns)
+    rows = np.flatnonzero(chosen)
+    values = pa.concat_arrays([column.take(pa.array(rows)) for column in columns])
+    order = np.arange(len(values)).reshape(len(columns), -1).T.reshape(-1)
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values.take(pa.array(order)))
+
+
 def maps(groups: Sequence[tuple[npt.NDArray[np.intp], Sequence[str], npt.NDArray[np.generic]]], n: int) -> pa.MapArray:
     """One map column of n rows whose keys are names, from groups of rows that share their names.
 

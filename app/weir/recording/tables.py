@@ -2,56 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from weir.core.arrow import buffers_of
+from weir.core.bundle_names import BundleNames
 from weir.core.chunk import Partition
-from weir.core.errors import Refused
+from weir.core.features import Status
 from weir.core.rejects import Reason, Rejects, Stage
-from weir.core.times import EVENT_MS
+from weir.core.times import EVENT_MS, impossible
+from weir.recording import bundles as bundle_columns
 from weir.recording import packed
 
-# Digest -> (input names in signature order, view names in plan order). Raises Refused when unknown.
-Names = Callable[[str], tuple[Sequence[str], Sequence[str]]]
 
-FEATURES, AGES, STATUSES = np.dtype("<f4"), np.dtype("<i4"), np.dtype("i1")
+class Names(Protocol):
+    """What the packed columns of predictions mean. Several threads may call."""
+
+    def of(self, digests: Sequence[str]) -> Mapping[str, BundleNames]:
+        """Those bundles that are known."""
+        ...
+
+    def lack(self, rows: Mapping[str, int]) -> None:
+        """Rows that are recorded without names, by digest."""
+        ...
+
+
+PACKED = ("features", "feature_age_s", "feature_status")
+DTYPES: Sequence[np.dtype[np.generic]] = (np.dtype("<f4"), np.dtype("<i4"), np.dtype("i1"))
 UTC_MS = pa.timestamp("ms", tz="UTC")
+STATUS_CODES = np.array([status.value for status in Status], np.uint8)
+UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 UUID7 = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$"
 
 
 def predictions(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.int64], names: Names) -> pa.RecordBatch:
-    """Rows of table predictions from n rows of contract predictions.
+    """Rows of table predictions from n rows of contract predictions that passed `check_predictions`.
 
-    offsets: int64[n], where in `log` they were read. names: what the packed bytes mean, by bundle digest.
-    Raises Refused when a digest is unknown or its names do not fit the bytes: the recorder then stands before the wrong
-    bundles, and every further row would be recorded under wrong names.
+    offsets: int64[n], where in `log` they were read. names: what the packed bytes mean, by bundle digest. Rows of a
+    bundle that is not known there, or whose names do not fit the bytes, keep them packed and have empty maps.
     """
     digest = pc.dictionary_encode(rows["digest"])
     codes = digest.indices.to_numpy(zero_copy_only=False)
+    words = digest.dictionary.to_pylist()
+    known = names.of(words)
+    fits = np.zeros(len(rows), np.bool_)
     groups: tuple[list, list, list] = ([], [], [])  # type: ignore[type-arg]  # the element type is packed.maps' argument
-    for code, word in enumerate(digest.dictionary.to_pylist()):
-        inputs, views = names(word)
-        members = np.flatnonzero(codes == code)
+    for code in (code for code, word in enumerate(words) if word in known):
+        mine = known[words[code]]
+        members = np.flatnonzero((codes == code) & _fits(rows, mine))
+        fits[members] = True
         part = rows if len(members) == len(rows) else rows.take(pa.array(members))
-        try:
-            groups[0].append((members, inputs, packed.unpack(part["features"], FEATURES, len(inputs))))
-            groups[1].append((members, views, packed.unpack(part["feature_age_s"], AGES, len(views))))
-            groups[2].append((members, views, packed.unpack(part["feature_status"], STATUSES, len(views))))
-        except ValueError as error:
-            raise Refused(
-                f"predictions of bundle {word} do not fit its names: {error}",
-                where=f"{log.topic}[{log.partition}]",
-                remedy="give the recorder the bundle with this digest (WEIR_BUNDLES_DIR)",
-            ) from error
-    grouped = {"features": groups[0], "feature_age_s": groups[1], "feature_status": groups[2]}
-    columns = {name: rows[name] for name in rows.schema.names if name not in grouped}
-    columns |= {name: packed.maps(group, len(rows)) for name, group in grouped.items()}
+        for group, name, dtype, called in zip(groups, PACKED, DTYPES, _called(mine), strict=True):
+            group.append((members, called, packed.unpack(part[name], dtype, len(called))))
+    if not fits.all():
+        unnamed = np.flatnonzero(~fits)
+        counts = np.bincount(codes[unnamed], minlength=len(words)).tolist()
+        names.lack({word: count for word, count in zip(words, counts, strict=True) if count})
+        for group, dtype in zip(groups, DTYPES, strict=True):
+            group.append((unnamed, (), np.empty((len(unnamed), 0), dtype)))
+    columns = {name: rows[name] for name in rows.schema.names if name not in PACKED}
+    columns |= {name: packed.maps(group, len(rows)) for name, group in zip(PACKED, groups, strict=True)}
+    columns["packed"] = packed.lists([rows[name] for name in PACKED], ~fits)
     columns["traceparent"] = pc.fill_null(rows["traceparent"], "")
     return _with_log(columns, log, offsets, times=("event_time", "scored_at"))
+
+
+def _called(names: BundleNames) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
+    """What the values of each of PACKED are called."""
+    return names.inputs, names.views, names.views
+
+
+def _fits(rows: pa.RecordBatch, names: BundleNames) -> npt.NDArray[np.bool_]:
+    """Which of n rows have packed values of as many bytes as the names ask for."""
+    fits = np.ones(len(rows), np.bool_)
+    for name, dtype, called in zip(PACKED, DTYPES, _called(names), strict=True):
+        fits &= _mask(pc.equal(pc.binary_length(rows[name]), len(called) * dtype.itemsize))
+    return fits
+
+
+def check_predictions(rows: pa.RecordBatch) -> Rejects:
+    """Rows of contract predictions that the table cannot hold; `record` is the row number."""
+    offsets, octets = buffers_of(rows["feature_status"])
+    unknown = np.concatenate([[0], np.cumsum(~np.isin(octets, STATUS_CODES))])
+    return _rejects(
+        [
+            (~_matches(rows["prediction_id"], UUID), Reason.OUT_OF_RANGE, "prediction_id is no UUID"),
+            (unknown[offsets[1:]] > unknown[offsets[:-1]], Reason.OUT_OF_RANGE, "a feature status is none"),
+            *_impossible_times(rows, "event_time", "scored_at"),
+        ]
+    )
 
 
 def outcomes(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.int64], received_ms: int) -> pa.RecordBatch:
@@ -77,30 +121,22 @@ def _last_of_each(words: pa.Array) -> npt.NDArray[np.int64]:
 def check_outcomes(rows: pa.RecordBatch) -> Rejects:
     """Rows of contract outcomes that cannot be joined or counted; `record` is the row number.
 
-    The id must be a UUIDv7 of a time that a request can have, the label 0 or 1, the observation a number.
+    The id must be a UUIDv7 of a time that a request can have, the label 0 or 1, the observation a number, and the time
+    one that can be.
     """
     ids, label = rows["prediction_id"], rows["label"]
-    is_id = pc.match_substring_regex(ids, UUID7)
     # Text of 48 bits of milliseconds since 1970, hexadecimal: equal length, so that text order is number order.
     stamp = pc.utf8_lower(pc.utf8_slice_codeunits(ids, 0, 13))
     low, high = (f"{time_ms:012x}" for time_ms in EVENT_MS)
-    is_id = pc.and_(is_id, pc.and_(pc.greater_equal(stamp, _dashed(low)), pc.less(stamp, _dashed(high))))
-    is_label = pc.is_in(label, value_set=pa.array([0.0, 1.0], label.type))
-    faults = (
-        (is_id, Reason.OUT_OF_RANGE, "prediction_id is not a UUIDv7"),
-        (is_label, Reason.OUT_OF_RANGE, "label is neither 0 nor 1"),
-        (pc.is_finite(rows["observed"]), Reason.NOT_A_NUMBER, "observed is not a number"),
-    )
-    reason: dict[int, tuple[Reason, str]] = {}
-    for good, why, detail in reversed(faults):
-        bad = np.flatnonzero(~pc.fill_null(good, False).to_numpy(zero_copy_only=False))
-        reason.update((int(row), (why, detail)) for row in bad)
-    record = sorted(reason)
-    return Rejects(
-        np.array(record, np.int32),
-        (Stage.VALIDATE,) * len(record),
-        tuple(reason[row][0] for row in record),
-        tuple(reason[row][1] for row in record),
+    in_time = _mask(pc.and_(pc.greater_equal(stamp, _dashed(low)), pc.less(stamp, _dashed(high))))
+    is_label = _mask(pc.is_in(label, value_set=pa.array([0.0, 1.0], label.type)))
+    return _rejects(
+        [
+            (~(_matches(ids, UUID7) & in_time), Reason.OUT_OF_RANGE, "prediction_id is not a UUIDv7"),
+            (~is_label, Reason.OUT_OF_RANGE, "label is neither 0 nor 1"),
+            (~_mask(pc.is_finite(rows["observed"])), Reason.NOT_A_NUMBER, "observed is not a number"),
+            *_impossible_times(rows, "occurred_at"),
+        ]
     )
 
 
@@ -108,6 +144,24 @@ def dead_letters(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.i
     """Rows of table dead_letters from n rows of contract dead_letters."""
     columns = {name: rows[name] for name in rows.schema.names}
     return _with_log(columns, log, offsets, times=("rejected_at",))
+
+
+def check_dead_letters(rows: pa.RecordBatch) -> Rejects:
+    """Rows of contract dead_letters that the table cannot hold; `record` is the row number."""
+    return _rejects(_impossible_times(rows, "rejected_at"))
+
+
+def bundles(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
+    """Rows of table bundles from n rows of contract bundles that passed `check_bundles`."""
+    columns = {name: rows[name] for name in rows.schema.names}
+    columns |= {name: bundle_columns.names_column(rows[name]) for name in bundle_columns.NAMES}
+    return _with_log(columns, log, offsets, times=("written_at",))
+
+
+def check_bundles(rows: pa.RecordBatch) -> Rejects:
+    """Rows of contract bundles that name nothing; `record` is the row number."""
+    unreadable = bundle_columns.unreadable(rows)
+    return _rejects([unreadable, *_impossible_times(rows, "written_at")])
 
 
 def ledger(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
@@ -119,11 +173,10 @@ def ledger(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.int64])
 
 
 def check_ledger(rows: pa.RecordBatch) -> Rejects:
-    """Rows of contract ledger whose holes cannot be read; `record` is the row number."""
-    size = pc.binary_length(rows["holes"]).to_numpy(zero_copy_only=False)
-    bad = np.flatnonzero(size % packed.RANGE.itemsize).astype(np.int32)
-    detail = tuple(f"holes = {size[row]} bytes, no pairs of int64" for row in bad.tolist())
-    return Rejects(bad, (Stage.VALIDATE,) * len(bad), (Reason.OUT_OF_RANGE,) * len(bad), detail)
+    """Rows of contract ledger whose holes cannot be read, or whose time cannot be; `record` is the row number."""
+    odd = pc.binary_length(rows["holes"]).to_numpy(zero_copy_only=False) % packed.RANGE.itemsize != 0
+    times = _impossible_times(rows, "recorded_at")
+    return _rejects([(odd, Reason.OUT_OF_RANGE, "holes are no pairs of int64"), *times])
 
 
 def turned_away(
@@ -163,6 +216,45 @@ def _with_log(
     columns["log_partition"] = pa.array(np.full(len(offsets), log.partition, np.int32))
     columns["log_offset"] = pa.array(offsets)
     return pa.RecordBatch.from_pydict(columns)
+
+
+# Which of n rows are at fault, why, and a text for a person.
+_Fault = tuple[npt.NDArray[np.bool_], Reason, str]
+
+
+def _rejects(faults: Sequence[_Fault]) -> Rejects:
+    """All rows at fault, each for its first one."""
+    why = np.full(len(faults[0][0]), len(faults))
+    for number, (bad, _, _) in reversed(list(enumerate(faults))):
+        why[bad] = number
+    record = np.flatnonzero(why < len(faults))
+    chosen = [faults[number] for number in why[record].tolist()]
+    return Rejects(
+        record.astype(np.int32),
+        (Stage.VALIDATE,) * len(record),
+        tuple(reason for _, reason, _ in chosen),
+        tuple(detail for _, _, detail in chosen),
+    )
+
+
+def _impossible_times(rows: pa.RecordBatch, *names: str) -> list[_Fault]:
+    return [
+        (
+            impossible(rows[name].cast(pa.int64()).to_numpy(zero_copy_only=False)),
+            Reason.OUT_OF_RANGE,
+            f"{name} is no time between 1970 and 2100, in milliseconds",
+        )
+        for name in names
+    ]
+
+
+def _matches(texts: pa.Array, pattern: str) -> npt.NDArray[np.bool_]:
+    return _mask(pc.match_substring_regex(texts, pattern))
+
+
+def _mask(values: pa.Array) -> npt.NDArray[np.bool_]:
+    mask: npt.NDArray[np.bool_] = pc.fill_null(values, False).to_numpy(zero_copy_only=False)
+    return mask
 
 
 def _constant(word: str, n: int) -> pa.DictionaryArray:

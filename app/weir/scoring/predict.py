@@ -15,7 +15,7 @@ from weir.core.clock import Clock
 from weir.core.decoded import Decoded
 from weir.core.features import FeatureBlock
 from weir.core.rejects import Reason, Rejects, Stage
-from weir.core.times import EVENT_MS
+from weir.core.times import impossible
 from weir.scoring import isolate
 from weir.scoring.assemble import Assembler, event_ms
 from weir.scoring.batches import Part, PreparedBatch, ScoredBatch, Timing
@@ -80,11 +80,12 @@ class Scorer:
         began = tick()
         decoded = self.service.decode(batch.values)
         rows = Rows.of(decoded.rows, decoded.origin)
-        rows, unreal = rows.reject(*_impossible_times(rows))
+        rows, unreal = rows.reject(*_impossible(rows, "event_time"))
+        rows, unmeant = rows.reject(*_impossible(rows, "deadline"))
         slack_s = _slack(rows)
         rows, late = rows.reject(*self._late(rows))
         decoded_s = tick() - began
-        parts, rejects = [], [decoded.rejects, unreal, late]
+        parts, rejects = [], [decoded.rejects, unreal, unmeant, late]
         lookup_s = assemble_s = 0.0
         for index, share in self._routed(rows):
             variant, began = self.service.variants[index], tick()
@@ -154,9 +155,9 @@ def _slack(rows: Rows) -> float | None:
     return float(pc.min(pc.subtract(deadline.view(pa.int64()), pa.array(event_ms(rows.columns)))).as_py()) / 1000
 
 
-def _impossible_times(rows: Rows) -> _Rejected:
-    """Rows whose event time no id and no table can hold; one of them would also move an event clock for good."""
-    times = event_ms(rows.columns)
-    wrong = (times < EVENT_MS[0]) | (times >= EVENT_MS[1])
-    details = [f"event_time = {time} ms since 1970" for time in times[wrong]]
+def _impossible(rows: Rows, name: str) -> _Rejected:
+    """Rows whose time no id and no table can hold, or nobody can mean: an event clock would go by it for good."""
+    times = rows.columns.column(name).view(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    wrong = impossible(times)
+    details = [f"{name} = {time} ms since 1970" for time in times[wrong]]
     return wrong, Stage.VALIDATE, Reason.OUT_OF_RANGE, details

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -160,6 +161,23 @@ def ledger(
     }
     constants = {"role": role, "service": service, "digest": digest, "worker": worker, "recorded_at": recorded_at_ms}
     return pa.RecordBatch.from_pydict(column), constants
+
+
+def bundle_names(variants: Sequence[Variant], role: str, worker: str, written_at_ms: int) -> Columns:
+    """What the packed columns of each variant's predictions mean, under bundles/v1.avsc."""
+    bundles = [variant.bundle for variant in variants]
+    views = [[view.name for view in variant.lookup.plan.views] if variant.lookup else [] for variant in variants]
+    column = {
+        "digest": [bundle.short_digest for bundle in bundles],
+        "sha256": [bundle.digest for bundle in bundles],
+        "service": [bundle.service for bundle in bundles],
+        "model": [bundle.name for bundle in bundles],
+        "version": [bundle.version for bundle in bundles],
+        "inputs": [json.dumps(bundle.signature.names) for bundle in bundles],
+        "views": [json.dumps(names) for names in views],
+        "threshold": [bundle.signature.threshold for bundle in bundles],
+    }
+    return pa.RecordBatch.from_pydict(column), {"role": role, "worker": worker, "written_at": written_at_ms}
 
 
 def _microseconds(seconds: float) -> int:

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from weir.core.block import dump_marks, load_marks
 from weir.core.chunk import Partition
-from weir.core.errors import Refused
 from weir.core.rejects import Reason
 from weir.core.times import EVENT_MS
 from weir.recording import tables
@@ -84,10 +83,71 @@ def test_unaligned_values_are_read_all_the_same():
     assert unpack(packed, np.dtype("<f4"), 2).tolist() == [[1.5, -2.0], [3.0, 4.0]]
 
 
-def test_predictions_of_the_wrong_bundle_are_refused_by_name():
-    rows = records.predictions(0, [0, 1], inputs=3)
-    with pytest.raises(Refused, match=f"bundle {records.DIGEST} do not fit.*12 bytes where 16"):
-        tables.predictions(rows, Partition("weir.predictions", 0), np.arange(2), records.names)
+def test_predictions_without_names_keep_their_bytes_and_the_others_have_them():
+    """Of a bundle that nobody has described, and of one whose names do not fit."""
+    fitting, other = records.predictions(0, [0, 3]), records.predictions(0, [1], digest="ffffffffffff")
+    short = records.predictions(0, [2], inputs=3)
+    rows = pa.concat_batches([fitting, other, short]).take(pa.array([0, 2, 3, 1]))
+    known = records.Known()
+    made = tables.predictions(rows, Partition("weir.predictions", 0), np.arange(4), known)
+    assert known.lacking == {"ffffffffffff": 1, records.DIGEST: 1}
+    packed = [[rows[name][row].as_py() for name in tables.PACKED] for row in (1, 2)]
+    assert made["packed"].to_pylist() == [[], *packed, []]
+    named = tables.predictions(fitting, Partition("weir.predictions", 0), np.arange(2), records.names)
+    for name in tables.PACKED:
+        assert repr(made[name].to_pylist()) == repr([named[name][0].as_py(), [], [], named[name][1].as_py()])
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "detail"),
+    [
+        ("prediction_id", "x" * 36, "no UUID"),
+        ("prediction_id", "", "no UUID"),
+        ("feature_status", b"\x01\x06", "status"),
+        ("feature_status", b"\x00", "status"),
+        ("event_time", -1, "event_time is no time"),
+        ("scored_at", 1_790_000_000_000_000, "scored_at is no time"),  # microseconds
+    ],
+)
+def test_predictions_that_the_table_cannot_hold(column, value, detail):
+    good = records.predictions(0, [0, 1, 2])
+    assert len(tables.check_predictions(good)) == 0
+    rejects = tables.check_predictions(changed(good, column, value))
+    assert (rejects.record.tolist(), rejects.reason) == ([1], (Reason.OUT_OF_RANGE,))
+    assert detail in rejects.detail[0]
+
+
+@pytest.mark.parametrize("time_ms", [1_790_000_000_000_000, -(2**62), -1, 4_102_444_800_000])
+@pytest.mark.parametrize(
+    ("check", "rows", "column"),
+    [
+        (tables.check_dead_letters, records.dead_letters(0, [0, 1, 2]), "rejected_at"),
+        (tables.check_ledger, records.ledger(0, [(0, 1), (2, 3), (4, 5)]), "recorded_at"),
+        (tables.check_bundles, pa.concat_batches([records.bundles()] * 3), "written_at"),
+    ],
+)
+def test_times_that_cannot_be_are_not_recorded(check, rows, column, time_ms):
+    assert len(check(rows)) == 0
+    rejects = check(changed(rows, column, time_ms))
+    assert (rejects.record.tolist(), rejects.reason) == ([1], (Reason.OUT_OF_RANGE,))
+    assert f"{column} is no time between 1970 and 2100" in rejects.detail[0]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '["a", "a"]', '[""]', "null"])
+def test_names_that_are_none_are_not_recorded(text):
+    assert tables.check_bundles(changed(pa.concat_batches([records.bundles()] * 3), "views", text)).record.tolist() == [
+        1
+    ]
+
+
+def changed(rows: pa.RecordBatch, column: str, value: object) -> pa.RecordBatch:
+    """The rows with another value in the second one."""
+    index = rows.schema.get_field_index(column)
+    dtype = rows.schema.field(index).type
+    values = rows.column(index).cast(pa.int64()) if pa.types.is_timestamp(dtype) else rows.column(index)
+    listed = values.to_pylist()
+    listed[1] = value
+    return rows.set_column(index, column, pa.array(listed, values.type).cast(dtype))
 
 
 @pytest.mark.parametrize(
@@ -101,15 +161,14 @@ def test_predictions_of_the_wrong_bundle_are_refused_by_name():
         ("label", 0.5, Reason.OUT_OF_RANGE, "label"),
         ("label", float("nan"), Reason.OUT_OF_RANGE, "label"),
         ("observed", float("inf"), Reason.NOT_A_NUMBER, "observed"),
+        ("occurred_at", 1_790_000_000_000_000, Reason.OUT_OF_RANGE, "occurred_at is no time"),  # microseconds
+        ("occurred_at", -(2**63), Reason.OUT_OF_RANGE, "occurred_at is no time"),
     ],
 )
 def test_outcomes_that_cannot_be_joined_or_counted(column, value, reason, detail):
     good = records.outcomes([records.prediction_id(0, offset) for offset in range(3)], [0.0, 1.0, 1.0])
     assert len(tables.check_outcomes(good)) == 0
-    index = good.schema.get_field_index(column)
-    values = good.column(index).to_pylist()
-    values[1] = value
-    rejects = tables.check_outcomes(good.set_column(index, column, pa.array(values, good.schema.field(index).type)))
+    rejects = tables.check_outcomes(changed(good, column, value))
     assert (rejects.record.tolist(), rejects.reason) == ([1], (reason,))
     assert detail in rejects.detail[0]
 

@@ -1,4 +1,4 @@
-"""The recorder: predictions, outcomes, dead letters and ledger from Kafka into ClickHouse, each exactly once."""
+"""The recorder: what workers and business systems say on Kafka, into ClickHouse, each record exactly once."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 import structlog
 
+from weir.agents.recorder.names import KnownNames
 from weir.agents.worker.batcher import Batcher
 from weir.agents.worker.host import parked_on_failure
 from weir.core.batch import MicroBatch
@@ -20,11 +21,9 @@ from weir.core.batching import FixedBatching
 from weir.core.decoded import Decoded
 from weir.core.errors import Refused, Unavailable
 from weir.core.topics import subject_of
-from weir.edges.bundles import store as bundle_store
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.clickhouse import ledger
 from weir.edges.clickhouse.blocks import ClickHouseBlocks
-from weir.edges.features import plan as feature_plan
 from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
 from weir.edges.schemas.registry import Registry
@@ -50,7 +49,8 @@ def new_recorder(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
         settings, worker, lambda _error: telemetry.emit(WriteRetried(role="recorder", sink="clickhouse"))
     )
     store.check()
-    streams = open_streams(settings)
+    names = open_names(settings, telemetry)
+    streams = open_streams(settings, names)
     for topic in streams:
         partitions_of(settings.kafka, topic)
     # Blocks of all partitions fill at the same time, and one more set may be on its way into ClickHouse.
@@ -70,6 +70,7 @@ def new_recorder(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
 
         app.agent(chunk_topic(app, *streams), name="records")(records)
         app.task(partial(watch_ledger, settings, telemetry))
+        app.task(names.name_late)
         return app
 
     return new
@@ -99,21 +100,33 @@ async def watch_ledger(settings: Settings, telemetry: Telemetry) -> None:
         )
 
 
-def open_streams(settings: Settings) -> dict[str, Stream]:
+def open_names(settings: Settings, telemetry: Telemetry) -> KnownNames:
+    """What the packed columns of predictions mean. Raises Unavailable, Refused."""
+    return KnownNames(settings, _decode(Registry(settings.registry), settings.kafka.names.bundles), telemetry)
+
+
+def _decode(registry: Registry, topic: str) -> Callable[[pa.LargeBinaryArray | Sequence[bytes]], Decoded]:
+    read = Decoder(registry.contract(subject_of(topic)), registry.schema_text)
+    return partial(read.decode, max_bytes=MAX_RECORD_BYTES)
+
+
+def open_streams(settings: Settings, names: tables.Names) -> dict[str, Stream]:
     """What is recorded, by topic. Raises Unavailable, Refused."""
     registry, topics = Registry(settings.registry), settings.kafka.names
-    names = cache(partial(names_of, settings))
-
-    def decoder(topic: str) -> Callable[[pa.LargeBinaryArray], Decoded]:
-        read = Decoder(registry.contract(subject_of(topic)), registry.schema_text)
-        return partial(read.decode, max_bytes=MAX_RECORD_BYTES)
-
+    decoder = partial(_decode, registry)
     return {
         topics.predictions: Stream(
             table="predictions",
             decode=decoder(topics.predictions),
+            check=tables.check_predictions,
             shape=lambda rows, log, offsets, _ms: tables.predictions(rows, log, offsets, names),
             sources=("source_topic", "source_partition", "variant"),
+        ),
+        topics.bundles: Stream(
+            table="bundles",
+            decode=decoder(topics.bundles),
+            check=tables.check_bundles,
+            shape=lambda rows, log, offsets, _ms: tables.bundles(rows, log, offsets),
         ),
         topics.outcomes: Stream(
             table="outcomes", decode=decoder(topics.outcomes), check=tables.check_outcomes, shape=tables.outcomes
@@ -121,6 +134,7 @@ def open_streams(settings: Settings) -> dict[str, Stream]:
         topics.dead_letters: Stream(
             table="dead_letters",
             decode=decoder(topics.dead_letters),
+            check=tables.check_dead_letters,
             shape=lambda rows, log, offsets, _ms: tables.dead_letters(rows, log, offsets),
             sources=("source_topic", "source_partition"),
         ),
@@ -131,32 +145,6 @@ def open_streams(settings: Settings) -> dict[str, Stream]:
             shape=lambda rows, log, offsets, _ms: tables.ledger(rows, log, offsets),
         ),
     }
-
-
-def names_of(settings: Settings, digest: str) -> tuple[Sequence[str], Sequence[str]]:
-    """Input and view names of the bundle whose digest begins so: what the packed bytes of its predictions mean.
-
-    Raises Refused when the bundle is not here, or other feature definitions are applied than it was scored with.
-    """
-    try:
-        bundle = bundle_store.read(bundle_store.find(digest, settings))
-    except Refused:
-        # A scorer may run a bundle by path; this process is then told the same path.
-        if not settings.scoring.bundle:
-            raise
-        bundle = bundle_store.read(bundle_store.find(settings.scoring.bundle, settings))
-        if not bundle.digest.startswith(digest):
-            raise
-    if not bundle.feature_service:
-        return bundle.signature.names, ()
-    plan = feature_plan.load(settings, bundle.feature_service)
-    if plan.fingerprint != bundle.feature_fingerprint:
-        raise Refused(
-            f"bundle {digest} was scored with other definitions of {plan.service} than are applied now",
-            where=str(feature_plan.path(settings)),
-            remedy="give the recorder the definitions that the scorer runs with",
-        )
-    return bundle.signature.names, tuple(view.name for view in plan.views)
 
 
 async def record(app: ChunkApp, batcher: Batcher, recorder: Recorder, telemetry: Telemetry) -> None:

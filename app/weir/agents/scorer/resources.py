@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from functools import partial
 
+from weir.agents.worker.announcement import announce
 from weir.core.clock import Clock, EventClock, WallClock
 from weir.core.errors import Refused
 from weir.core.features import Lookup
@@ -60,6 +61,7 @@ def open_resources(settings: Settings, telemetry: Telemetry) -> tuple[ScorerReso
     _check_partitions(settings)
     names = settings.kafka.names
     producer = Producer(settings.kafka, names.scorers(settings.scoring.service))
+    announce(settings, producer, "scorer", scorer.service.variants)
     return ScorerResources(scorer, output, producer, names, telemetry, spans.connect(settings, "scorer")), opened
 
 

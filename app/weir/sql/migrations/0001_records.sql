@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS predictions
     features         Map(LowCardinality(String), Float32) CODEC(ZSTD(1)) COMMENT 'input name -> value as the model saw it; NaN: missing',
     feature_age_s    Map(LowCardinality(String), Int32) CODEC(ZSTD(1)) COMMENT 'feature view -> event_time minus the record''s time, seconds',
     feature_status   Map(LowCardinality(String), Enum8('present' = 1, 'null' = 2, 'not_found' = 3, 'stale' = 4)) CODEC(ZSTD(1)),
+    packed           Array(String) CODEC(ZSTD(1)) COMMENT 'empty; as long as nobody has said what a bundle''s values are called: the three above, as bytes',
     wait_us          UInt32 CODEC(T64, ZSTD(1)) COMMENT 'stage times of its micro-batch, microseconds',
     decode_us        UInt32 CODEC(T64, ZSTD(1)),
     lookup_us        UInt32 CODEC(T64, ZSTD(1)),
@@ -47,6 +48,29 @@ ENGINE = MergeTree
 PARTITION BY toYYYYMM(scored_at)        -- one part an insert, however far apart the event times of callers are
 ORDER BY (service, model, toStartOfHour(event_time), version, event_time)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1
+;
+-- What the packed columns of a bundle's predictions mean, as its scorers said when they started.
+CREATE TABLE IF NOT EXISTS bundles
+(
+    digest        LowCardinality(String) COMMENT 'first 12 hex characters, as predictions carry it',
+    sha256        String,
+    service       LowCardinality(String),
+    model         LowCardinality(String),
+    version       LowCardinality(String),
+    inputs        Array(String) COMMENT 'names of the features, in their order',
+    views         Array(String) COMMENT 'names of the feature views, in the order of ages and statuses',
+    threshold     Float64,
+    role          LowCardinality(String) COMMENT 'scorer or shadow',
+    worker        String,
+    written_at    DateTime64(3, 'UTC'),
+    log_topic     LowCardinality(String),
+    log_partition Int32,
+    log_offset    Int64,
+    recorded_at   DateTime('UTC') DEFAULT now()
+)
+ENGINE = ReplacingMergeTree(written_at)
+ORDER BY digest
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 ;
 -- Late truth. May come before the prediction, twice, or corrected: the last received wins. Read it with FINAL.
 CREATE TABLE IF NOT EXISTS outcomes

@@ -1,0 +1,114 @@
+"""What the packed columns of predictions mean: from the log and from ClickHouse, never from files of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import pyarrow as pa
+import structlog
+
+from weir.core.bundle_names import BundleNames
+from weir.core.chunk import Partition
+from weir.core.decoded import Decoded
+from weir.core.errors import Refused, Unavailable
+from weir.edges.clickhouse import bundle_names
+from weir.edges.clickhouse import client as clickhouse
+from weir.edges.kafka.log_reader import LogReader
+from weir.recording import bundles, tables
+from weir.settings import Settings
+from weir.telemetry import PredictionsUnnamed, Telemetry
+
+ASK_AGAIN_S: Final = 1.0  # a stranger's digests must not cost a question each
+LATE_S: Final = 5.0  # between two tries to name what was recorded without
+READ_S: Final = 5.0  # the log of bundles is a few records; rows are not held up for more
+
+
+class KnownNames:
+    """Implements recording.tables.Names.
+
+    A scorer says what its columns mean before its first prediction, and the log keeps that for ever. So a digest that
+    is new here is in the log; one that is nowhere is recorded packed, and named once somebody says what it means.
+    """
+
+    def __init__(self, settings: Settings, decode: Callable[[Sequence[bytes]], Decoded], telemetry: Telemetry) -> None:
+        self._settings, self._decode, self._telemetry = settings, decode, telemetry
+        self._log = LogReader(settings.kafka, Partition(settings.kafka.names.bundles, 0))
+        self._lock = threading.Lock()
+        self._known: dict[str, BundleNames] = {}
+        self._lacking: set[str] = set()
+        self._asked_s = float("-inf")
+
+    def of(self, digests: Sequence[str]) -> Mapping[str, BundleNames]:
+        """See Names. Raises Unavailable when ClickHouse does not answer within the sink's budget."""
+        with self._lock:
+            if not self._known.keys() >= set(digests) and time.monotonic() - self._asked_s > ASK_AGAIN_S:
+                self._ask()
+            return {digest: self._known[digest] for digest in digests if digest in self._known}
+
+    def lack(self, rows: Mapping[str, int]) -> None:
+        """See Names."""
+        self._telemetry.emit(PredictionsUnnamed(rows=sum(rows.values())))
+        with self._lock:
+            new = rows.keys() - self._lacking
+            self._lacking |= new
+        if new:
+            structlog.get_logger(__name__).error(
+                "predictions are recorded without names: no scorer has said what their features are called",
+                digests=sorted(new)[:10],
+                topic=self._settings.kafka.names.bundles,
+            )
+
+    async def name_late(self) -> None:
+        """Name what was recorded without names, as soon as they are known; for ever."""
+        log = structlog.get_logger(__name__)
+        found = False  # has the table been asked what an earlier recorder left?
+        while True:
+            try:
+                found = found or await asyncio.to_thread(self._find_lacking)
+                for digest in await asyncio.to_thread(self._name_lacking):
+                    log.info("predictions that were recorded without names have them now", digest=digest)
+            except (Unavailable, Refused) as error:  # recording notices by itself, and has a budget to wait
+                log.warning("predictions could not be named", reason=str(error))
+            await asyncio.sleep(LATE_S)
+
+    def _find_lacking(self) -> bool:
+        unnamed = bundle_names.unnamed(clickhouse.connect(self._settings.recording))
+        with self._lock:
+            self._lacking |= unnamed.keys()
+        return True
+
+    def _name_lacking(self) -> list[str]:
+        """Digests whose rows have got their names."""
+        with self._lock:
+            if self._lacking and not self._known.keys() >= self._lacking:
+                self._ask()
+            due = [self._known[digest] for digest in self._lacking if digest in self._known]
+            self._lacking -= {names.digest for names in due}
+        client = clickhouse.connect(self._settings.recording) if due else None
+        for names in due:
+            assert client is not None
+            bundle_names.name(client, names)
+        return [names.digest for names in due]
+
+    def _ask(self) -> None:
+        """Everything that has been said of bundles."""
+        self._asked_s = time.monotonic()
+        self._known |= clickhouse.retry(self._recorded, self._settings.kafka.sink_budget_s)
+        try:
+            values = self._log.read(READ_S)
+        except (Unavailable, Refused) as error:
+            structlog.get_logger(__name__).warning("the log of bundles could not be read", reason=str(error))
+            return
+        rows = self._decode(values).rows
+        unreadable = tables.check_bundles(rows)
+        kept = rows.filter(
+            pa.array([row not in set(unreadable.record.tolist()) for row in range(len(rows))], pa.bool_())
+        )
+        self._known |= {names.digest: names for names in bundles.of(kept)}
+
+    def _recorded(self) -> dict[str, BundleNames]:
+        return bundle_names.read(clickhouse.connect(self._settings.recording))

@@ -1,0 +1,18 @@
+"""What the packed columns of a bundle's predictions mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class BundleNames:
+    """Names for the values that a prediction carries packed.
+
+    digest: first 12 hex characters of the bundle's. inputs: in the order of its features. views: in the order of its
+    feature ages and statuses.
+    """
+
+    digest: str
+    inputs: tuple[str, ...]
+    views: tuple[str, ...]
