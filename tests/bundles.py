@@ -11,14 +11,17 @@ import onnx
 import pyarrow as pa
 from onnx import TensorProto, helper, numpy_helper
 from weir.core.bundle import Bundle
-from weir.core.signature import Dtype, Input, JoinKey, Policy, Signature, Source
+from weir.core.features import ServicePlan
+from weir.core.signature import Dtype, Input, JoinKey, KeyType, Policy, Signature, Source
+from weir.edges.bundles import folder
 from weir.edges.bundles import writer as bundle_writer
+from weir.edges.bundles.opened import Opened, open_bundle
 
 SERVICE = "tiny"
 
 SIGNATURE = Signature(
     threshold=0.5,
-    join_keys=(JoinKey(name="customer"), JoinKey(name="shop", dtype="INT64", required=False)),
+    join_keys=(JoinKey(name="customer"), JoinKey(name="shop", dtype=KeyType.INT64, required=False)),
     inputs=(
         Input(name="amount", source=Source.REQUEST, ref="amount", low=0.0, high=1000.0),
         Input(name="items", source=Source.REQUEST, ref="items", dtype=Dtype.INT, low=0.0, high=100.0),
@@ -143,6 +146,23 @@ def expected(matrix: np.ndarray, signature: Signature = SIGNATURE) -> np.ndarray
     return 1 / (1 + np.exp(-np.nan_to_num(matrix.astype(np.float64)) @ weights_of(signature)))
 
 
+def golden_rows(signature: Signature, rows: int) -> np.ndarray:
+    """Values that a request can have: float32[n, k]."""
+    random = np.random.default_rng(7)
+    columns = {
+        Dtype.FLOAT: lambda item: random.uniform(0, 3, rows),
+        Dtype.INT: lambda item: random.integers(0, 4, rows),
+        Dtype.BOOL: lambda item: random.integers(0, 2, rows),
+        Dtype.CATEGORY: lambda item: random.integers(0, len(item.categories), rows),
+    }
+    return np.column_stack([columns[item.dtype](item) for item in signature.inputs]).astype(np.float32)
+
+
+def opened_bundle(path: Path, plan: ServicePlan | None = None) -> Opened:
+    """A bundle's folder, opened with every check."""
+    return open_bundle(folder.read(path), plan)
+
+
 def tiny_bundle(
     tmp_path: Path,
     signature: Signature = SIGNATURE,
@@ -154,7 +174,10 @@ def tiny_bundle(
     rows: int = 32,
     model: onnx.ModelProto | None = None,
 ) -> Path:
-    """A bundle under tmp_path / "bundles", digest-named; its folder. model: another graph with the same scores."""
+    """A bundle under tmp_path / "bundles", digest-named; its folder. model: another graph with the same scores.
+
+    feature_service: "tiny_v1" where the signature reads features and none is named.
+    """
     bundle = Bundle(
         service=service,
         name="tiny-logistic",
@@ -162,12 +185,12 @@ def tiny_bundle(
         owner="tests",
         signature=signature,
         digest="",
-        feature_service=feature_service,
+        feature_service=feature_service or ("tiny_v1" if signature.of(Source.FEATURE) else ""),
         feature_fingerprint=feature_fingerprint,
         training_from="2013-01-01",
         training_to="2013-06-30",
     )
-    matrix = np.random.default_rng(7).uniform(0, 3, (rows, len(signature.inputs))).astype(np.float32)
+    matrix = golden_rows(signature, rows)
     scores = expected(matrix, signature).astype(np.float32)
     golden = pa.table({name: matrix[:, i] for i, name in enumerate(signature.names)} | {"score": scores})
     baseline = golden.append_column("label", pa.array((scores > 0.5).astype(np.float32)))

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 from starlette.testclient import TestClient
 from weir.core.errors import Refused
-from weir.edges.bundles import store
+from weir.edges.bundles import checks, folder
 from weir.edges.bundles.onnx_model import Model
 from weir.edges.embedded.registry_server.server import app
 from weir.edges.embedded.registry_server.store import Store
@@ -86,24 +86,24 @@ def _parquet(table: pa.Table) -> bytes:
         lambda table: table.drop_columns("amount"),
         lambda table: table.slice(0, 0),
         lambda table: table.set_column(0, "amount", pa.array(["x"] * len(table))),
-        lambda table: pa.table({name: np.zeros(store.GOLDEN_ROWS_MAX + 1) for name in table.column_names}),
+        lambda table: pa.table({name: np.zeros(checks.GOLDEN_ROWS_MAX + 1) for name in table.column_names}),
         lambda table: table.set_column(0, "amount", pa.array([[1.0]] * len(table))),
     ],
 )
 def test_golden_rows_that_cannot_be_scored_are_refused(bundle, change):
-    table = pq.read_table(bundle / store.GOLDEN)
-    assert isinstance(opened(bundle, {store.GOLDEN: _parquet(change(table))}), Refused)
+    table = pq.read_table(bundle / folder.GOLDEN)
+    assert isinstance(opened(bundle, {folder.GOLDEN: _parquet(change(table))}), Refused)
 
 
 @pytest.mark.parametrize("cut", [0, 4, 40, -1])
 def test_golden_rows_that_are_no_parquet_are_refused(bundle, cut):
-    assert isinstance(opened(bundle, {store.GOLDEN: (bundle / store.GOLDEN).read_bytes()[:cut]}), Refused)
+    assert isinstance(opened(bundle, {folder.GOLDEN: (bundle / folder.GOLDEN).read_bytes()[:cut]}), Refused)
 
 
 @pytest.mark.parametrize("name", [b"weir.owner", b"score", b"weir.service"])
 def test_a_name_in_a_graph_that_is_not_text_is_refused(bundle, name):
-    raw = (bundle / store.MODEL).read_bytes()
-    assert isinstance(opened(bundle, {store.MODEL: raw.replace(name, b"\xb1" + name[1:])}), Refused)
+    raw = (bundle / folder.MODEL).read_bytes()
+    assert isinstance(opened(bundle, {folder.MODEL: raw.replace(name, b"\xb1" + name[1:])}), Refused)
 
 
 def graph(nodes: list[onnx.NodeProto], width: int) -> bytes:
@@ -129,4 +129,4 @@ def test_a_graph_that_is_not_what_it_says_is_refused(tmp_path, bundle, model):
         Model(path)
     except Refused:
         return
-    assert isinstance(opened(bundle, {store.MODEL: model}), Refused)
+    assert isinstance(opened(bundle, {folder.MODEL: model}), Refused)

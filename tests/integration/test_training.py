@@ -9,6 +9,7 @@ from pathlib import Path
 import lightgbm as lgb
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
@@ -16,10 +17,12 @@ from weir.demo import check, fit, source, training
 from weir.demo.flights import HOUR_MS, Flights
 from weir.demo.recipe import FUZZED_ROWS, GOLDEN_ROWS
 from weir.demo.signature import FEATURE_SERVICE, SIGNATURE
-from weir.edges.bundles import store as bundle_store
+from weir.edges.bundles import checks, folder
 from weir.edges.features import plan as feature_plan
 from weir.edges.features import repository as feature_repository
 from weir.settings import Settings, load
+
+from tests.bundles import opened_bundle
 
 DAYS = 24  # long enough for the widest window, 21 days, to lose its first events
 
@@ -79,14 +82,14 @@ def test_training_twice_gives_the_same_trees(known: fit.Examples) -> None:
 def test_the_bundle_passes_every_check_with_the_applied_features(
     settings: Settings, plan: ServicePlan, bundle: Path, known: fit.Examples
 ) -> None:
-    opened = bundle_store.open_bundle(bundle, settings, plan)
+    opened = opened_bundle(bundle, plan)
     metrics = opened.bundle.metrics
-    assert opened.golden_rows == GOLDEN_ROWS
+    assert len(opened.golden.scores) == GOLDEN_ROWS
     assert metrics["fuzzed_rows"] == FUZZED_ROWS
     assert max(metrics["golden_max_abs_diff"], metrics["fuzzed_max_abs_diff"]) <= opened.bundle.tolerance
     assert metrics["golden_decision_flips"] == 0
     assert opened.model.run(known.matrix[:10]).shape == (10,)
-    assert "## Limits" in (bundle / bundle_store.CARD).read_text()
+    assert "## Limits" in (bundle / folder.CARD).read_text()
 
 
 def test_the_same_training_gives_the_same_bundle(
@@ -109,13 +112,13 @@ def test_an_earlier_bundle_is_used_again_until_something_changes(
 def test_another_feature_definition_refuses_the_bundle(settings: Settings, plan: ServicePlan, bundle: Path) -> None:
     changed = ServicePlan(plan.project, plan.service, plan.views[:-1], "0" * 64)
     with pytest.raises(Refused, match="has changed since bundle"):
-        bundle_store.load(bundle, settings, changed)
+        opened_bundle(bundle, changed)
 
 
 def test_a_scorer_reads_the_bundle_without_a_training_library(settings: Settings, bundle: Path) -> None:
     program = (
-        "import sys; from weir.edges.bundles import store as bundle_store; from weir.settings import Settings;"
-        "print(bundle_store.load(sys.argv[1], Settings()).name);"
+        "import sys, pathlib; from weir.edges.bundles import folder; from weir.edges.bundles.opened import open_bundle;"
+        "print(open_bundle(folder.read(pathlib.Path(sys.argv[1]))).bundle.name);"
         "print([m for m in ('lightgbm', 'onnx', 'sklearn', 'feast', 'duckdb', 'ibis') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program, str(bundle)], capture_output=True, text=True, check=True)
@@ -124,7 +127,7 @@ def test_a_scorer_reads_the_bundle_without_a_training_library(settings: Settings
 
 
 def test_lightgbm_itself_agrees_on_the_golden_rows(bundle: Path, known: fit.Examples) -> None:
-    golden = bundle_store.pq.read_table(bundle / bundle_store.GOLDEN)
+    golden = pq.read_table(bundle / folder.GOLDEN)
     booster: lgb.Booster = fit.train(known.matrix, known.labels)
-    scores = np.asarray(booster.predict(bundle_store.matrix(golden, SIGNATURE)))
+    scores = np.asarray(booster.predict(checks.matrix(golden, SIGNATURE)))
     assert np.abs(scores - golden["score"].to_numpy()).max() < 1e-7

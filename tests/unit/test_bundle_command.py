@@ -1,7 +1,8 @@
-"""`weir bundle`: build from a specification, check, inspect; each refusal is one line that says what to do."""
+"""`weir bundle`: build from a specification, check, list, inspect, contract; each refusal is one line."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pickle
 from collections.abc import Callable
@@ -9,45 +10,72 @@ from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
+import onnx
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from onnx import TensorProto, helper
 from typer.testing import CliRunner
 from weir.cli.bundle import cli
 from weir.core.errors import Refused
-from weir.edges.bundles import spec as bundle_spec
-from weir.edges.bundles import store as bundle_store
-from weir.settings import load
+from weir.core.features import ServicePlan, ViewPlan
+from weir.core.signature import Dtype
+from weir.edges.bundles import folder, manifest, text
+from weir.edges.bundles.example import SPEC
+from weir.edges.features import plan as feature_plan
+from weir.operations import bundles
+from weir.settings import Settings, load
 
-from tests.bundles import SIGNATURE, tiny_bundle
+from tests.bundles import SIGNATURE, WITH_FEATURES, golden_rows, graph, tiny_bundle, weights_of
 
 Spec = Callable[..., Path]
+NAMES = list(SIGNATURE.names)
+BAD_CARD = "# Kürze\n".encode("latin-1")
 
 
 @pytest.fixture
-def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
-    monkeypatch.setenv("WEIR_BUNDLES_DIR", str(tmp_path / "bundles"))
+def settings(tmp_path: Path) -> Settings:
+    (tmp_path / "schemas").mkdir()
+    return load(home=tmp_path, bundles_dir=tmp_path / "bundles", schemas_dir=tmp_path / "schemas")
+
+
+@pytest.fixture
+def runner(tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     monkeypatch.setenv("WEIR_HOME", str(tmp_path))
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("WEIR_SCHEMAS_DIR", str(tmp_path / "schemas"))
+    monkeypatch.setenv("COLUMNS", "80")
     return CliRunner()
+
+
+def plain(signature=SIGNATURE) -> dict:
+    """A signature as a specification has it."""
+    found = json.loads(json.dumps(signature.to_dict()))
+    del found["input_tensor"], found["output_tensor"]
+    return found
+
+
+def trained(folder_: Path, names: list[str] | None = None, n: int = 500) -> tuple[lgb.Booster, np.ndarray, np.ndarray]:
+    """A small booster as model.txt, its rows and labels."""
+    rows = golden_rows(SIGNATURE, n)
+    labels = (rows[:, 0] > rows[:, 1]).astype(np.float32)
+    options = {"objective": "binary", "verbosity": -1, "num_threads": 1, "num_leaves": 4, "min_data_in_leaf": 5}
+    booster = lgb.train(options, lgb.Dataset(rows, labels, feature_name=names or "auto"), 5)
+    booster.save_model(folder_ / "model.txt")
+    return booster, rows, labels
 
 
 @pytest.fixture
 def spec(tmp_path: Path) -> Spec:
     """A specification around a LightGBM text model; keyword arguments replace entries, None removes one."""
-    rng = np.random.default_rng(1)
-    rows = rng.integers(0, 3, (500, len(SIGNATURE.inputs))).astype(np.float32)
-    labels = (rows[:, 0] > rows[:, 1]).astype(np.float32)
-    options = {"objective": "binary", "verbosity": -1, "num_threads": 1, "num_leaves": 4}
-    booster = lgb.train(options, lgb.Dataset(rows, labels), 5)
-    booster.save_model(tmp_path / "model.txt")
-    inputs = {name: rows[:, i] for i, name in enumerate(SIGNATURE.names)}
+    booster, rows, labels = trained(tmp_path, NAMES)
+    inputs = {name: rows[:, i] for i, name in enumerate(NAMES)}
     scores = booster.predict(rows).astype(np.float32)
-    pq.write_table(pa.table(inputs).slice(0, 50), tmp_path / "golden.parquet")
+    pq.write_table(pa.table(inputs).slice(0, 150), tmp_path / "golden.parquet")
+    pq.write_table(pa.table({**inputs, "score": scores}).slice(0, 150), tmp_path / "scored.parquet")
     pq.write_table(pa.table({**inputs, "score": scores, "label": labels}), tmp_path / "baseline.parquet")
     (tmp_path / "card.md").write_text("# a card\n")
-    signature = bundle_store.to_plain(bundle_store.read(tiny_bundle(tmp_path / "shape")))["signature"]
 
     def write(**changes: object) -> Path:
         content = {
@@ -59,7 +87,7 @@ def spec(tmp_path: Path) -> Spec:
             "golden": "golden.parquet",
             "baseline": "baseline.parquet",
             "card": "card.md",
-            "signature": signature,
+            "signature": plain(),
             "metrics": {"auc": 0.9},
             **changes,
         }
@@ -70,23 +98,49 @@ def spec(tmp_path: Path) -> Spec:
     return write
 
 
+def left_behind(settings: Settings) -> list[Path]:
+    return list(settings.paths.bundles_dir.glob("*")) if settings.paths.bundles_dir.exists() else []
+
+
 def test_a_lightgbm_model_becomes_a_bundle_that_checks(runner: CliRunner, spec: Spec, tmp_path: Path) -> None:
     built = runner.invoke(cli, ["build", str(spec())], catch_exceptions=False)
-    digest = built.output.split()[1]
-    assert (tmp_path / "bundles").joinpath(built.output.split()[2]).is_dir()
+    digest, path = built.output.split()[1], Path(built.output.split()[2])
+    assert path.parent == tmp_path / "bundles"
+    assert f"requests.churn: there is none yet: run `weir bundle contract {digest} --write`" in built.output
     checked = runner.invoke(cli, ["check", digest], catch_exceptions=False)
     assert checked.exit_code == 0
-    assert "50 within 1e-06" in checked.output
-    assert "none are read" in checked.output
+    said = json.loads(runner.invoke(cli, ["check", digest, "--json"], catch_exceptions=False).output)["checks"]
+    assert said["golden rows"]["said"].startswith("150 within 1e-06 or 1e-05 of the score, largest")
+    assert said["requests"] == {"result": "ok", "said": "150 golden rows asked and answered"}
+    assert said["rows alone"]["said"] == "same bits in any batch"
+    assert {entry["result"] for entry in said.values()} == {"ok"}
 
 
-def test_inspect_shows_identity_inputs_and_policies(runner: CliRunner, tmp_path: Path) -> None:
+def test_a_bundle_that_is_built_again_is_the_same(spec: Spec, settings: Settings) -> None:
+    first, again = bundles.build(spec(), settings), bundles.build(spec(), settings)
+    assert (first[0], again[1]) == (again[0], ("it was there with the same content",))
+
+
+def test_inspect_fits_80_columns_and_cuts_nothing(runner: CliRunner, tmp_path: Path) -> None:
     path = tiny_bundle(tmp_path)
     shown = runner.invoke(cli, ["inspect", str(path)], catch_exceptions=False).output
-    for word in ("tiny-logistic", path.name, "channel", "category (3)", "0 .. 1000", "reject", "customer, shop?"):
+    words = ("tiny-logistic", "channel", "category (3)", "0 .. 1000", "missing: reject", "shop INT64, may be null")
+    for word in words:
         assert word in shown
+    assert path.name in shown.replace("\n", "").replace("│", "").replace(" ", "")
     said = json.loads(runner.invoke(cli, ["inspect", path.name[:8], "--json"], catch_exceptions=False).output)
     assert (said["digest"], said["name"], len(said["signature"]["inputs"])) == (path.name, "tiny-logistic", 4)
+
+
+def test_list_shows_every_bundle_the_newest_first(runner: CliRunner, tmp_path: Path) -> None:
+    assert "no bundles" in runner.invoke(cli, ["list"], catch_exceptions=False).output
+    paths = [tiny_bundle(tmp_path, version=version) for version in ("1", "2")]
+    (tmp_path / "bundles" / ("f" * 64)).mkdir()
+    (tmp_path / "bundles" / ("f" * 64) / "bundle.yaml").write_text("{")
+    shown = runner.invoke(cli, ["list"], catch_exceptions=False).output
+    assert all(path.name[:12] in shown for path in paths)
+    said = json.loads(runner.invoke(cli, ["list", "--json"], catch_exceptions=False).output)
+    assert [entry["version"] for entry in said] == [None, "2", "1"]
 
 
 def test_check_refuses_with_one_message(runner: CliRunner, tmp_path: Path) -> None:
@@ -94,29 +148,437 @@ def test_check_refuses_with_one_message(runner: CliRunner, tmp_path: Path) -> No
     with (path / "card.md").open("a") as card:
         card.write("!")
     outcome = runner.invoke(cli, ["check", str(path)])
-    assert outcome.exit_code == 1
     assert isinstance(outcome.exception, Refused)
     assert str(outcome.exception).startswith("bundle was changed after it was built: card.md differs")
+
+
+def test_check_says_what_it_did_not_try(runner: CliRunner, tmp_path: Path) -> None:
+    path = tiny_bundle(tmp_path, WITH_FEATURES)
+    said = json.loads(runner.invoke(cli, ["check", str(path), "--json"], catch_exceptions=False).output)["checks"]
+    assert said["features"]["result"] == "skipped"
+    assert "requests" not in said
 
 
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"owner": None}, "lacks owner"),
-        ({"colour": "blue"}, "unknown colour"),
+        ({"owner": None}, "owner is missing"),
+        ({"colour": "blue"}, "unknown key colour"),
+        ({"tresholt": 0.1}, "unknown key tresholt"),
+        ({"metric": {}}, "unknown key metric: is metrics meant"),
         ({"model": "nothing.txt"}, "there is no model file"),
+        ({"model": "."}, "there is no model file"),
         ({"model": "card.md"}, "neither ONNX nor LightGBM text, and no pickle is ever loaded"),
         ({"model": "model.pkl"}, "neither ONNX nor LightGBM text, and no pickle is ever loaded"),
         ({"model": "fake.onnx"}, "not what its name says"),
         ({"model": "fake.txt"}, "the model cannot be used"),
         ({"golden": "card.md"}, "not a Parquet file"),
-        ({"signature": {"inputs": [{"name": "a"}]}}, "signature is not understood"),
-        ({"feature_service": "churn_v1"}, "the feature repository was never applied"),
+        ({"baseline": "golden.parquet"}, "baseline rows lack label, score"),
+        ({"card": "card.latin1"}, "the card is not UTF-8"),
+        ({"version": 1.1}, "version is 1.1, not text: write it in quotes"),
+        ({"version": 3}, "version is 3, not text: write it in quotes"),
+        ({"version": True}, "version is True, not text: write it in quotes"),
+        ({"name": ""}, "name is empty"),
+        ({"tolerance": "high"}, "tolerance is 'high', not a number"),
+        ({"tolerance": 2.0}, "tolerance is 2, not a difference of two scores"),
+        ({"metrics": {"auc": "high"}}, "metrics.auc is 'high', not a number"),
+        ({"training_from": "last spring"}, "training_from is 'last spring', not a date"),
+        ({"service": "Fraud Service!"}, "service 'Fraud Service!' cannot name a topic"),
+        ({"feature_service": "churn_v1"}, "no input reads a feature of feature_service churn_v1|was never applied"),
+        ({"column": 1}, "a LightGBM text model gives one score"),
     ],
 )
-def test_a_wrong_specification_is_refused(spec: Spec, tmp_path: Path, changes: dict[str, object], says: str) -> None:
+def test_a_wrong_specification_is_refused(
+    spec: Spec, tmp_path: Path, settings: Settings, changes: dict[str, object], says: str
+) -> None:
     (tmp_path / "model.pkl").write_bytes(pickle.dumps({"weights": [1.0]}))
     (tmp_path / "fake.onnx").write_bytes(pickle.dumps({"weights": [1.0]}))
     (tmp_path / "fake.txt").write_text("not a model")
+    (tmp_path / "card.latin1").write_bytes(BAD_CARD)
+    with pytest.raises(Refused, match=says) as caught:
+        bundles.build(spec(**changes), settings)
+    assert "pydantic" not in str(caught.value)
+    assert "again" not in caught.value.remedy
+    assert left_behind(settings) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"on_missing": "sue"}, "input amount: on_missing is 'sue', not one of 'use', 'default' or 'reject'"),
+        ({"dtype": "string"}, "input amount: dtype is 'string', not one of 'float', 'int', 'bool' or 'category'"),
+        ({"source": "db"}, "input amount: source is 'db', not one of 'request' or 'feature'"),
+        ({"source": None}, "input amount: source is None"),
+        ({"on_mising": "use"}, "input amount: unknown key on_mising: is on_missing meant"),
+        ({"low": "0"}, "input amount: low is '0', not a number"),
+        ({"ref": 7}, "input amount: ref is 7, not text: write it in quotes"),
+        ({"name": 7}, "input number 1: name is 7, not text: write it in quotes"),
+        ({"categories": [1, 2], "dtype": "category"}, "input amount: categories.0 is 1, not text"),
+        ({"on_missing": "default"}, "input amount: policy 'default' needs a default"),
+        ({"low": 5, "high": 1}, "input amount: low 5 is above high 1"),
+        ({"max_age_s": 5}, "input amount: max_age_s belongs to features"),
+        ({"ref": "request_id"}, "request_id has the name of a field that every request has"),
+        ({"ref": "event_time"}, "event_time has the name of a field that every request has"),
+        ({"ref": "not-avro"}, "not-avro is not a name in Avro"),
+        ({"name": "items"}, "two inputs are called items"),
+    ],
+)
+def test_a_wrong_signature_names_the_input_and_what_is_allowed(
+    spec: Spec, settings: Settings, change: dict[str, object], says: str
+) -> None:
+    signature = plain()
+    signature["inputs"][0] |= change
+    with pytest.raises(Refused, match=says) as caught:
+        bundles.build(spec(signature=signature), settings)
+    assert len(str(caught.value)) < 800
+
+
+@pytest.mark.parametrize(
+    ("signature", "says"),
+    [
+        ({"inputs": []}, "there are no inputs"),
+        ({"inputs": [{"name": "a"}]}, "input a: source is missing; input a: ref is missing"),
+        ({"inputs": ["a"]}, "input number 1: .*is 'a', not a mapping"),
+        ({"inputs": "a"}, "inputs is 'a', not a list"),
+        ({}, "inputs is missing"),
+        ("x", "signature is 'x', not a mapping"),
+        ({**plain(), "threshold": "high"}, "threshold is 'high', not a number"),
+        ({**plain(), "tresholt": 0.1}, "signature: unknown key tresholt: is threshold meant"),
+        ({**plain(), "join_keys": [{"name": "k", "dtype": "DOUBLE"}]}, "join key k: dtype is 'DOUBLE', not one of"),
+        ({**plain(), "join_keys": [{"name": "k", "required": "no"}]}, "join key k: required is 'no', not true or"),
+        ({**plain(), "join_keys": [{"name": "k"}, {"name": "k"}]}, "two join keys are called k"),
+    ],
+)
+def test_a_signature_of_another_shape_is_refused(spec: Spec, settings: Settings, signature: object, says: str) -> None:
     with pytest.raises(Refused, match=says):
-        bundle_spec.build(spec(**changes), load(home=tmp_path, bundles_dir=tmp_path / "bundles"))
+        bundles.build(spec(signature=signature), settings)
+
+
+def test_inputs_in_another_order_than_the_models_are_refused_with_both_lists(spec: Spec, settings: Settings) -> None:
+    """Golden rows without a score would be scored by the model itself, and so always agree."""
+    swapped = plain()
+    swapped["inputs"][:2] = swapped["inputs"][1::-1]
+    says = r"another order, first at 0: the model has \[amount, items, .*\], the signature \[items, amount, "
+    with pytest.raises(Refused, match=says):
+        bundles.build(spec(signature=swapped), settings)
+    with pytest.raises(Refused, match=says):
+        bundles.build(spec(signature=swapped, golden="scored.parquet"), settings)
+
+
+def test_codes_in_another_order_than_the_models_are_refused_with_both_lists(
+    spec: Spec, tmp_path: Path, settings: Settings
+) -> None:
+    _, rows, labels = trained(tmp_path)
+    frame = pd.DataFrame(rows, columns=NAMES)
+    levels = ["shop", "web", "app"]
+    frame["channel"] = pd.Categorical.from_codes(rows[:, 3].astype(int), categories=levels)
+    options = {"objective": "binary", "verbosity": -1, "num_threads": 1}
+    lgb.train(options, lgb.Dataset(frame, labels), 5).save_model(tmp_path / "model.txt")
+    with pytest.raises(Refused, match=r"input channel: .*\[shop, web, app\], the signature \[web, app, shop\]"):
+        bundles.build(spec(), settings)
+    signature = plain()
+    signature["inputs"][3]["categories"] = levels
+    path, _, _ = bundles.build(spec(signature=signature), settings)
+    bundles.check(path.name, settings)
+
+
+def test_golden_rows_without_scores_need_a_model_that_names_its_columns(
+    spec: Spec, tmp_path: Path, settings: Settings
+) -> None:
+    trained(tmp_path)
+    with pytest.raises(Refused, match="golden rows lack score, and it names no columns"):
+        bundles.build(spec(), settings)
+    bundles.build(spec(golden="scored.parquet"), settings)
+    onnx.save(graph(list(weights_of(SIGNATURE))), tmp_path / "model.onnx")
+    with pytest.raises(Refused, match="golden rows lack score, and an ONNX model can only be compared with itself"):
+        bundles.build(spec(model="model.onnx"), settings)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda table: table.drop_columns("gift"), "golden rows lack gift|column gift is missing"),
+        (lambda table: with_column(table, "channel", ["web"] * 150), "column channel holds string, not numbers"),
+        (lambda table: with_column(table, "channel", [5.0] * 150), "channel = 5, which is no code of its 3 categories"),
+        (lambda table: with_column(table, "channel", [0.5] * 150), "channel = 0.5, which is no code"),
+        (lambda table: with_column(table, "items", [0.5] * 150), "items = 0.5, which is no whole number"),
+        (lambda table: with_column(table, "gift", [2.0] * 150), "gift = 2, which is neither 0 nor 1"),
+        (lambda table: with_column(table, "amount", [-1.0] * 150), "no golden row can be asked: out_of_range amount"),
+        (lambda table: table.slice(0, 0), "golden.parquet has 0 rows"),
+        (lambda table: table.append_column("gift", table["gift"]), "column gift is there twice"),
+    ],
+)
+def test_golden_rows_that_no_request_can_say_are_refused(
+    spec: Spec, tmp_path: Path, settings: Settings, change: Callable[[pa.Table], pa.Table], says: str
+) -> None:
+    pq.write_table(change(pq.read_table(tmp_path / "golden.parquet")), tmp_path / "golden.parquet")
+    with pytest.raises(Refused, match=says):
+        bundles.build(spec(), settings)
+    assert left_behind(settings) == []
+
+
+def with_column(table: pa.Table, name: str, values: list[object]) -> pa.Table:
+    return table.set_column(table.column_names.index(name), name, pa.array(values))
+
+
+def test_golden_rows_that_would_be_dead_letters_are_counted(spec: Spec, tmp_path: Path, settings: Settings) -> None:
+    values = [-1.0] * 7 + [float(i) for i in range(143)]
+    table = with_column(pq.read_table(tmp_path / "golden.parquet"), "amount", values)
+    pq.write_table(table, tmp_path / "golden.parquet")
+    path, _, warnings = bundles.build(spec(), settings)
+    assert warnings == ("7 of 150 golden rows would be dead letters (out_of_range amount: 7)",)
+    assert bundles.check(path.name, settings).rehearsal.rejected == {"out_of_range amount": 7}
+
+
+def test_few_golden_rows_and_rows_that_show_nothing_are_said(spec: Spec, tmp_path: Path, settings: Settings) -> None:
+    table = with_column(pq.read_table(tmp_path / "golden.parquet"), "amount", [1.0] * 150).slice(0, 8)
+    pq.write_table(table, tmp_path / "golden.parquet")
+    _, _, warnings = bundles.build(spec(), settings)
+    assert warnings[0].startswith("only 8 golden rows")
+    assert warnings[1].startswith("golden rows say nothing of inputs with one value only: amount")
+
+
+def test_one_version_has_one_content(spec: Spec, settings: Settings) -> None:
+    first, _, _ = bundles.build(spec(), settings)
+    with pytest.raises(Refused, match=f"churn-lightgbm 3 .* with another content: {first.name[:12]}"):
+        bundles.build(spec(owner="somebody else"), settings)
+    assert left_behind(settings) == [first]
+    bundles.build(spec(owner="somebody else", version="4"), settings)
+
+
+def net(op: str = "Sigmoid", *, typed: bool = True, ir: int = 10, dangling: bool = False, domain: str = "") -> bytes:
+    weights = helper.make_tensor("W", TensorProto.FLOAT, [4, 1], [0.5] * 4)
+    nodes = [helper.make_node("MatMul", ["x", "W"], ["h"]), helper.make_node(op, ["h"], ["p"], domain=domain)]
+    given = helper.make_tensor_value_info("p", TensorProto.FLOAT, [None, 1] if typed else None)
+    taken = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 4])
+    body = helper.make_graph(nodes[:1] if dangling else nodes, "g", [taken], [given], [weights])
+    model = helper.make_model(body, opset_imports=[helper.make_opsetid("", 17)], ir_version=ir)
+    return model.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (net("NoSuchOp"), "the model cannot be run: .*NoSuchOp"),
+        (net("Own", domain="custom"), "the model cannot be run"),
+        (net(ir=99), "the model cannot be run|not valid ONNX"),
+        (net(dangling=True), "the model cannot be run"),
+        (b"", "the model is not ONNX: it has no output"),
+    ],
+)
+def test_a_graph_that_cannot_run_is_refused(
+    spec: Spec, tmp_path: Path, settings: Settings, content: bytes, says: str
+) -> None:
+    (tmp_path / "model.onnx").write_bytes(content)
+    with pytest.raises(Refused, match=says):
+        bundles.build(spec(model="model.onnx", golden="scored.parquet"), settings)
+    assert left_behind(settings) == []
+
+
+def test_an_output_of_unsaid_shape_is_seen_by_running_it(spec: Spec, tmp_path: Path, settings: Settings) -> None:
+    (tmp_path / "model.onnx").write_bytes(net(typed=False))
+    rows = golden_rows(SIGNATURE, 150)
+    scores = (1 / (1 + np.exp(-rows.sum(1) * 0.5))).astype(np.float32)
+    columns = {name: rows[:, i] for i, name in enumerate(NAMES)}
+    pq.write_table(pa.table({**columns, "score": scores}), tmp_path / "golden.parquet")
+    bundles.build(spec(model="model.onnx"), settings)
+
+
+def test_large_scores_are_held_to_a_share_of_themselves(spec: Spec, tmp_path: Path, settings: Settings) -> None:
+    """A regression in dollars: one step of float32 at 300 is more than 1e-6."""
+    rows = golden_rows(SIGNATURE, 300)
+    target = rows @ np.array([100.0, 31.7, 17.1, 5.3])
+    options = {"objective": "regression", "verbosity": -1, "num_threads": 1, "min_data_in_leaf": 5}
+    lgb.train(options, lgb.Dataset(rows, target, feature_name=NAMES), 60).save_model(tmp_path / "model.txt")
+    columns = {name: rows[:, i] for i, name in enumerate(NAMES)}
+    pq.write_table(pa.table(columns), tmp_path / "golden.parquet")
+    path, _, _ = bundles.build(spec(), settings)
+    checked = bundles.check(path.name, settings)
+    assert checked.opened.golden.worst > checked.opened.bundle.tolerance
+
+
+def test_multiclass_is_refused_with_a_word(spec: Spec, tmp_path: Path, settings: Settings) -> None:
+    rows = golden_rows(SIGNATURE, 300)
+    options = {"objective": "multiclass", "num_class": 3, "verbosity": -1, "num_threads": 1}
+    lgb.train(options, lgb.Dataset(rows, rows[:, 3].copy(), feature_name=NAMES), 2).save_model(tmp_path / "model.txt")
+    with pytest.raises(Refused, match=r"multiclass.* gives 3 scores a row, and a bundle has one"):
+        bundles.build(spec(), settings)
+
+
+def test_features_are_held_to_the_plan_at_build(spec: Spec, tmp_path: Path, settings: Settings) -> None:
+    views = (
+        ViewPlan("customer_recent", ("customer",), ("spend_7d", "visits_7d"), ("float32", "float32"), 0.0),
+        ViewPlan("shop_recent", ("shop",), ("returns_1d",), ("float32",), 3600.0, ("INT64",)),
+    )
+    feature_plan.save(settings, [ServicePlan("test", "tiny_v1", views, "f" * 64)])
+    rows = golden_rows(WITH_FEATURES, 200)
+    booster = lgb.train(
+        {"objective": "binary", "verbosity": -1, "num_threads": 1, "min_data_in_leaf": 5},
+        lgb.Dataset(rows, rows[:, 4] > rows[:, 5], feature_name=list(WITH_FEATURES.names)),
+        3,
+    )
+    booster.save_model(tmp_path / "model.txt")
+    columns = {name: rows[:, i] for i, name in enumerate(WITH_FEATURES.names)}
+    pq.write_table(pa.table(columns), tmp_path / "golden.parquet")
+    scored = pa.table({**columns, "score": booster.predict(rows), "label": rows[:, 4]})
+    pq.write_table(scored, tmp_path / "baseline.parquet")
+
+    def build(**changes: object) -> bundles.Checked:
+        signature = {**plain(WITH_FEATURES), **changes}
+        path, _, _ = bundles.build(spec(signature=signature, feature_service="tiny_v1"), settings)
+        return bundles.check(path.name, settings)
+
+    checked = build()
+    assert (checked.rehearsal.asked, checked.rehearsal.scored) == (200, 200)
+    with pytest.raises(Refused, match="join keys are missing: shop"):
+        build(join_keys=[{"name": "customer"}])
+    with pytest.raises(Refused, match="join keys of another type: shop"):
+        build(join_keys=[{"name": "customer"}, {"name": "shop"}])
+    wrong = plain(WITH_FEATURES)["inputs"]
+    wrong[4] |= {"ref": "customer_recent__spend7d"}
+    with pytest.raises(Refused, match="has no customer_recent__spend7d; it has customer_recent"):
+        build(inputs=wrong)
+    with pytest.raises(Refused, match="input customer_recent__spend_7d is a feature: give feature_service"):
+        bundles.build(spec(signature=plain(WITH_FEATURES)), settings)
+
+
+def test_the_contract_is_made_from_the_bundle_and_grows(runner: CliRunner, spec: Spec, settings: Settings) -> None:
+    where = settings.paths.schemas_dir / "requests.churn"
+    path, _, _ = bundles.build(spec(), settings)
+    printed = runner.invoke(cli, ["contract", path.name], catch_exceptions=False).output
+    assert json.loads(printed)["name"] == "ScoringRequest"
+    assert not where.exists()
+    wrote = runner.invoke(cli, ["contract", path.name, "--write"], catch_exceptions=False).output
+    assert "run `weir topics create`" in wrote
+    assert (where / "v1.avsc").read_text() == printed
+    again = runner.invoke(cli, ["contract", path.name, "--write"], catch_exceptions=False).output
+    assert "has all that the bundle asks for" in again
+    signature = dataclasses.replace(
+        SIGNATURE, inputs=(*SIGNATURE.inputs[:3], dataclasses.replace(SIGNATURE.inputs[3], ref="way"))
+    )
+    other = tiny_bundle(settings.paths.home / "other", signature, service="churn")
+    runner.invoke(cli, ["contract", str(other), "--write"], catch_exceptions=False)
+    names = [field["name"] for field in json.loads((where / "v2.avsc").read_text())["fields"]]
+    assert names[-2:] == ["way", "channel"]  # what was there stays, for the bundle that reads it
+
+
+def test_a_contract_that_cannot_read_the_old_requests_is_refused(runner: CliRunner, settings: Settings) -> None:
+    first = tiny_bundle(settings.paths.home, service="churn")
+    runner.invoke(cli, ["contract", str(first), "--write"], catch_exceptions=False)
+    changed = dataclasses.replace(SIGNATURE.inputs[0], dtype=Dtype.BOOL, low=None, high=None)
+    signature = dataclasses.replace(SIGNATURE, inputs=(changed, *SIGNATURE.inputs[1:]))
+    other = tiny_bundle(settings.paths.home / "other", signature, service="churn")
+    outcome = runner.invoke(cli, ["contract", str(other), "--write"])
+    assert isinstance(outcome.exception, Refused)
+    assert "could not read what was written under v1" in str(outcome.exception)
+    assert [path.name for path in (settings.paths.schemas_dir / "requests.churn").iterdir()] == ["v1.avsc"]
+
+
+def test_the_printed_specification_builds_as_it_is(runner: CliRunner, tmp_path: Path, settings: Settings) -> None:
+    printed = runner.invoke(cli, ["spec", "--example"], catch_exceptions=False).output
+    assert printed == SPEC
+    said = text.parse(printed.encode())
+    assert said["version"] == "1"
+    (tmp_path / "bundle.yaml").write_text(printed)
+    nodes = [
+        helper.make_node("Gemm", ["x", "W"], ["raw"]),
+        helper.make_node("Softmax", ["raw"], ["probabilities"], axis=1),
+        helper.make_node("ArgMax", ["probabilities"], ["label"], axis=1, keepdims=0),
+    ]
+    body = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 2])],
+        [
+            helper.make_tensor_value_info("label", TensorProto.INT64, [None]),
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [None, 2]),
+        ],
+        [helper.make_tensor("W", TensorProto.FLOAT, [2, 2], [0.0, 0.01, 0.0, 0.5])],
+    )
+    onnx.save(
+        helper.make_model(body, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), tmp_path / "churn.onnx"
+    )
+    random = np.random.default_rng(1)
+    rows = {"amount": random.uniform(0, 100, 200), "channel": random.integers(0, 3, 200)}
+    scores = 1 / (1 + np.exp(-(rows["amount"] * 0.01 + rows["channel"] * 0.5)))
+    pq.write_table(pa.table({**rows, "score": scores}), tmp_path / "golden.parquet")
+    pq.write_table(pa.table({**rows, "score": scores, "label": scores > 0.5}), tmp_path / "baseline.parquet")
+    (tmp_path / "card.md").write_text("# churn\n")
+    path, said_, warnings = bundles.build(tmp_path / "bundle.yaml", settings)
+    assert (said_, warnings) == (("output probabilities, column 1 of 2",), ())
+    assert folder.read(path).bundle.metrics == {"auc": 0.91}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *[
+            "1.10",
+            "010",
+            "1:30",
+            "no",
+            "on",
+            "2026-01-01",
+            "1_000",
+            "0x1f",
+            "~",
+            "null",
+            "true",
+            "1e-3",
+            "007",
+            ".5",
+            "+1",
+            ".inf",
+            "=",
+            "<<",
+            "|",
+        ],
+        "",
+        " a ",
+    ],
+)
+def test_text_comes_back_as_it_was_written(value: str) -> None:
+    assert text.parse(text.write({"version": value}).encode()) == {"version": value}
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("010", "010"),
+        ("1:30", "1:30"),
+        ("no", "no"),
+        ("2026-01-01", "2026-01-01"),
+        ("1_000", "1_000"),
+        ("0x1f", "0x1f"),
+        ("1e-3", 0.001),
+        ("1.10", 1.1),
+        ("-7", -7),
+        ("true", True),
+    ],
+)
+def test_yaml_changes_nothing_in_silence(written: str, read: object) -> None:
+    assert text.parse(f"key: {written}\n".encode()) == {"key": read}
+
+
+def test_a_key_that_stands_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="the key version twice"):
+        text.parse(b"version: '1'\nname: x\nversion: '2'\n")
+
+
+def test_whatever_a_library_raises_is_one_line(
+    spec: Spec, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The boundary around the whole command, for what nobody thought of."""
+
+    def fail(path: Path) -> None:
+        raise ZeroDivisionError("nobody thought of this")
+
+    monkeypatch.setattr(pq, "ParquetFile", fail)
+    with pytest.raises(Refused, match="the bundle cannot be built: ZeroDivisionError: nobody thought of this"):
+        bundles.build(spec(), settings)
+
+
+def test_a_manifest_gives_the_same_bundle_back(tmp_path: Path) -> None:
+    bundle = folder.read(tiny_bundle(tmp_path, WITH_FEATURES)).bundle
+    odd = dataclasses.replace(bundle, version="1.10", owner="no", metrics={"auc": 1e-7, "n": 3.0})
+    assert manifest.from_manifest(text.parse(manifest.to_manifest(odd, {}).encode()), odd.digest) == odd

@@ -81,7 +81,7 @@ def test_a_model_that_never_split_is_its_constant(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"objective": "multiclass", "num_class": 3}, "objective"),
+        ({"objective": "multiclass", "num_class": 3}, "gives 3 scores a row"),
         ({"objective": "binary", "sigmoid": 2.0}, "objective"),
         ({"objective": "regression", "reg_sqrt": True}, "objective"),
         ({"objective": "regression", "linear_tree": True}, "linear"),

@@ -1,8 +1,9 @@
-"""`weir bundle`: build, check and inspect model bundles."""
+"""`weir bundle`: build, check, list and inspect model bundles, and make the request contract of one."""
 
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,11 +16,16 @@ from weir.settings import load
 
 if TYPE_CHECKING:
     from weir.core.bundle import Bundle
-    from weir.core.features import ServicePlan
+    from weir.core.signature import Input
+    from weir.operations.bundles import Checked
+    from weir.settings import Settings
 
-cli = typer.Typer(no_args_is_help=True, help="Build, check and inspect model bundles.")
+cli = typer.Typer(
+    no_args_is_help=True, help="Build, check, list and inspect model bundles, and make the request contract of one."
+)
 
 Which = Annotated[str, typer.Argument(help="Bundle folder, or the beginning of a digest in WEIR_BUNDLES_DIR.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @cli.command()
@@ -28,73 +34,187 @@ def build(
         Path | None, typer.Argument(help="YAML file that describes the bundle; without it the demo's model is trained.")
     ] = None,
 ) -> None:
-    """Build a bundle from a specification, or train and build the flight-delay bundle of the demo."""
-    settings = load()
+    """Build a bundle from a specification, or train and build the flight-delay bundle of the demo.
+
+    `weir bundle spec --example` prints a specification with every key and what it means. The bundle is opened and asked
+    for its golden rows before it gets its name: what is built can be served.
+    """
+    settings, console = load(), Console()
+    said: tuple[str, ...]
+    warnings: tuple[str, ...]
     if spec is None:
         from weir.cli.progress import steps
         from weir.demo import project, training
 
         with steps() as progress:
-            path = training.build(project.settled(settings), progress)
+            settings = project.settled(settings)
+            path = training.build(settings, progress)
+        said, warnings = (), ()
     else:
-        from weir.edges.bundles import spec as bundle_spec
+        from weir.operations import bundles
 
-        path = bundle_spec.build(spec, settings)
-    Console().print(f"bundle [bold]{path.name[:12]}[/] {escape(str(path))}", soft_wrap=True)
+        path, said, warnings = bundles.build(spec, settings)
+    console.print(f"bundle [bold]{path.name[:12]}[/] {escape(str(path))}", soft_wrap=True)
+    for line in said:
+        console.print(f"took {line}" if line.startswith("output") else line, markup=False, highlight=False)
+    for line in warnings:
+        console.print(f"[yellow]warning[/] {escape(line)}", highlight=False, soft_wrap=True)
+    console.print(escape(_contract_line(path, settings)), highlight=False, soft_wrap=True)
 
 
 @cli.command()
-def check(which: Which) -> None:
-    """Load a bundle as a scorer would: digest, ONNX only, graph, golden rows, feature service."""
-    from weir.edges.bundles import store as bundle_store
+def check(which: Which, as_json: AsJson = False) -> None:
+    """Open a bundle as a scorer would, and ask it for its golden rows."""
+    from weir.operations import bundles
+
+    checked = bundles.check(which, load())
+    bundle, lines = checked.opened.bundle, list(_lines(checked))
+    if as_json:
+        content = {name: {"result": result, "said": said} for result, name, said in lines}
+        typer.echo(json.dumps({"digest": bundle.digest, "checks": content}, indent=1))
+        return
+    colours = {"ok": "green", "skipped": "yellow", "warning": "yellow"}
+    table = _plain_table(f"{bundle.name} {bundle.version}", columns=3)
+    for result, name, said in lines:
+        table.add_row(f"[{colours[result]}]{result}[/]", name, escape(said))
+    Console().print(table)
+
+
+@cli.command("list")
+def list_bundles(as_json: AsJson = False) -> None:
+    """Show the bundles of WEIR_BUNDLES_DIR, the newest first. They are not checked."""
+    from weir.operations import bundles
 
     settings = load()
-    path = bundle_store.find(which, settings)
-    bundle = bundle_store.read(path)
-    plan, features = _plan(bundle)
-    opened = bundle_store.open_bundle(path, settings, plan)
-    table = _plain_table(f"{bundle.name} {bundle.version}", columns=3)
-    for name, said in (
-        ("content", f"{', '.join(bundle_store.FILES)}; nothing else"),
-        ("digest", bundle.digest),
-        ("graph", f"float32[n, {opened.model.width}] -> {opened.model.output_tensor}, as the signature says"),
-        ("golden rows", f"{opened.golden_rows:,} within {bundle.tolerance:g}, largest {opened.golden_max_diff:.1e}"),
-        ("features", features),
-        ("runs on", str(opened.model.placement)),
-        ("warm-up", f"{opened.model.warm_up_s * 1000:.1f} ms"),
-    ):
-        table.add_row("[green]ok[/]", name, escape(said))
+    found = bundles.listed(settings)
+    if as_json:
+        typer.echo(json.dumps([_identity_of(one.path, one.bundle, one.built_s) for one in found], indent=1))
+        return
+    if not found:
+        typer.echo(f"no bundles in {settings.paths.bundles_dir}")
+        return
+    table = Table()
+    for heading in ("digest", "service", "name", "version"):
+        table.add_column(heading, overflow="fold")
+    table.add_column("built (UTC)", no_wrap=True)
+    for one in found:
+        entry = _identity_of(one.path, one.bundle, one.built_s)
+        names = (entry[key] or "?" for key in ("service", "name", "version"))
+        table.add_row(one.path.name[:12], *map(escape, names), str(entry["built"])[:16].replace("T", " "))
     Console().print(table)
 
 
 @cli.command()
-def inspect(
-    which: Which, as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False
-) -> None:
+def inspect(which: Which, as_json: AsJson = False) -> None:
     """Show what a bundle says of itself; its digest is checked, its model is not loaded."""
-    from weir.edges.bundles import store as bundle_store
+    from weir.edges.bundles import folder, manifest
 
-    path = bundle_store.find(which, load())
-    bundle = bundle_store.read(path)
+    described = folder.read(folder.find(which, load()))
+    bundle, path = described.bundle, described.path
     if as_json:
-        typer.echo(json.dumps({"digest": bundle.digest, "path": str(path), **bundle_store.to_plain(bundle)}, indent=1))
+        typer.echo(json.dumps({"digest": bundle.digest, "path": str(path), **manifest.to_plain(bundle)}, indent=1))
         return
     console = Console()
-    console.print(_identity(bundle, path), _inputs(bundle))
-    console.print(f"card: {escape(str(path / bundle_store.CARD))}", soft_wrap=True)
+    console.print(_identity(bundle, path))
+    console.print("\ninputs, in the order of the model's columns", style="italic")
+    for number, item in enumerate(bundle.signature.inputs):
+        console.print(f"[bold]{number:>3}  {escape(item.name)}[/]  {escape(_kind(item))}", highlight=False)
+        for line in (_rules(item), item.doc):
+            if line:
+                console.print(f"     {escape(line)}", highlight=False)
+    console.print(f"\ncard: {escape(str(path / folder.CARD))}", soft_wrap=True)
 
 
-def _plan(bundle: Bundle) -> tuple[ServicePlan | None, str]:
-    """The plan to hold the bundle to, and what to say of it."""
-    from weir.edges.features import plan as feature_plan
+@cli.command()
+def contract(
+    which: Which,
+    write: Annotated[bool, typer.Option("--write", help="Write it into WEIR_SCHEMAS_DIR.")] = False,
+) -> None:
+    """Print the request contract that a bundle needs, or write it as the next version of its service's."""
+    from weir.edges.bundles import folder
+    from weir.operations import contract as contracts
 
-    if not bundle.feature_service:
-        return None, "none are read"
     settings = load()
-    if not feature_plan.path(settings).is_file():
-        return None, "not checked: no feature repository was applied here (`weir apply`)"
-    plan = feature_plan.load(settings, bundle.feature_service)
-    return plan, f"{plan.service}, fingerprint {plan.fingerprint[:12]}"
+    made = contracts.draft(settings, folder.read(folder.find(which, settings)).bundle)
+    if not write:
+        typer.echo(made.text, nl=False)
+        return
+    contracts.write(made)
+    if made.exists:
+        typer.echo(f"{made.path} has all that the bundle asks for")
+    else:
+        typer.echo(f"wrote {made.path}: run `weir topics create`")
+
+
+@cli.command()
+def spec(
+    example: Annotated[bool, typer.Option("--example", help="Print one with every key and what it means.")] = False,
+) -> None:
+    """Describe the specification that `weir bundle build` takes."""
+    from weir.edges.bundles.example import SPEC
+
+    if not example:
+        typer.echo("give --example: it prints a specification with every key and what it means", err=True)
+        raise typer.Exit(2)
+    typer.echo(SPEC, nl=False)
+
+
+def _lines(checked: Checked) -> list[tuple[str, str, str]]:
+    """Result, name and words of each check."""
+    from weir.core.bundle import RELATIVE
+    from weir.edges.bundles import folder
+
+    opened, rehearsal = checked.opened, checked.rehearsal
+    bundle, golden = opened.bundle, opened.golden
+    within = f"{bundle.tolerance:g} or {RELATIVE:g} of the score"
+    alone = "same bits in any batch" if not rehearsal.dependence else f"differs by {rehearsal.dependence:.1e} at most"
+    lines = [
+        ("ok", "content", f"{', '.join(folder.FILES)}; nothing else"),
+        ("ok", "digest", bundle.digest),
+        ("ok", "contract", f"{len(bundle.signature.inputs)} inputs, {len(bundle.signature.join_keys)} join keys"),
+        ("ok", "graph", f"float32[n, {opened.model.width}] -> {opened.model.output_tensor}, as the signature says"),
+        ("ok", "golden rows", f"{len(golden.scores):,} within {within}, largest {golden.worst:.1e}"),
+        ("ok", "rows alone", alone),
+    ]
+    if checked.plan is not None:
+        said = f"{checked.plan.service}, fingerprint {checked.plan.fingerprint[:12]}, keys and types as it has them"
+        lines.append(("ok", "features", said))
+    elif bundle.feature_service:
+        said = "no feature repository was applied here (`weir apply`): features, join keys and requests were not tried"
+        lines.append(("skipped", "features", said))
+    else:
+        lines.append(("ok", "features", "none are read"))
+    if rehearsal.asked:
+        result = "warning" if rehearsal.warning else "ok"
+        said = rehearsal.warning or f"{rehearsal.scored:,} golden rows asked and answered"
+        lines.append((result, "requests", said))
+    lines.append(("ok", "runs on", str(opened.model.placement)))
+    lines.append(("ok", "warm-up", f"{opened.model.warm_up_s * 1000:.1f} ms"))
+    return lines
+
+
+def _contract_line(path: Path, settings: Settings) -> str:
+    """Whether requests of the new bundle's service have a contract, and what to run if not."""
+    from weir.core.errors import Refused
+    from weir.edges.bundles import folder
+    from weir.operations import contract as contracts
+
+    bundle = folder.read(path).bundle
+    try:
+        made = contracts.draft(settings, bundle)
+    except Refused as refusal:
+        return f"contract: {refusal}"
+    if made.exists:
+        return f"contract: {made.record} v{made.version} has all that the bundle asks for"
+    lacks = f"v{made.version - 1} lacks {', '.join(made.fields)}" if made.version > 1 else "there is none yet"
+    run = f"run `weir bundle contract {path.name[:12]} --write`, then `weir topics create`"
+    return f"contract: {made.record}: {lacks}: {run}"
+
+
+def _identity_of(path: Path, bundle: Bundle | None, built_s: float) -> dict[str, str | None]:
+    names = {name: getattr(bundle, name) if bundle else None for name in ("service", "name", "version", "owner")}
+    built = datetime.fromtimestamp(built_s, UTC).isoformat(timespec="seconds")
+    return {"digest": path.name, **names, "built": built, "path": str(path)}
 
 
 def _plain_table(title: str, columns: int) -> Table:
@@ -107,6 +227,7 @@ def _plain_table(title: str, columns: int) -> Table:
 
 def _identity(bundle: Bundle, path: Path) -> Table:
     table = _plain_table(f"{bundle.name} {bundle.version}", columns=2)
+    keys = bundle.signature.join_keys
     rows = {
         "digest": bundle.digest,
         "path": str(path),
@@ -114,10 +235,11 @@ def _identity(bundle: Bundle, path: Path) -> Table:
         "owner": bundle.owner,
         "feature service": bundle.feature_service or "none",
         "fingerprint": bundle.feature_fingerprint or "none",
-        "trained on": f"{bundle.training_from} to {bundle.training_to}",
+        "trained on": " to ".join(filter(None, (bundle.training_from, bundle.training_to))) or "not said",
         "threshold": f"{bundle.signature.threshold:g}",
         "tolerance": f"{bundle.tolerance:g}",
-        "join keys": ", ".join(key.name + "?" * (not key.required) for key in bundle.signature.join_keys) or "none",
+        "join keys": ", ".join(f"{key.name} {key.dtype}{'' if key.required else ', may be null'}" for key in keys)
+        or "none",
         **{name: f"{value:g}" for name, value in bundle.metrics.items()},
     }
     for name, value in rows.items():
@@ -125,17 +247,19 @@ def _identity(bundle: Bundle, path: Path) -> Table:
     return table
 
 
-def _inputs(bundle: Bundle) -> Table:
-    table = Table(title="inputs, in the order of the model's columns", title_justify="left")
-    for heading in ("", "input", "source", "type", "range", "missing", "stale", "unavailable", "default", "meaning"):
-        table.add_column(heading)
-    for number, item in enumerate(bundle.signature.inputs):
-        low, high = ("" if bound is None else f"{bound:g}" for bound in (item.low, item.high))
-        kind = f"{item.dtype} ({len(item.categories)})" if item.categories else str(item.dtype)
-        default = "" if item.default is None else f"{item.default:g}"
-        stale, away = (item.on_stale, item.on_unavailable) if item.source == "feature" else ("", "")
-        span = f"{low} .. {high}" if low or high else ""
-        policies = (str(item.on_missing), str(stale), str(away))
-        row = (str(number), item.name, str(item.source), kind, span, *policies, default, item.doc)
-        table.add_row(*map(escape, row))
-    return table
+def _kind(item: Input) -> str:
+    """Type and source of an input; its field where that has another name."""
+    kind = f"{item.dtype} ({len(item.categories)})" if item.categories else str(item.dtype)
+    return f"{kind}, {item.source}" + (f" {item.ref}" if item.ref != item.name else "")
+
+
+def _rules(item: Input) -> str:
+    """What becomes of a value that is outside, missing, stale or unavailable."""
+    low, high = ("" if bound is None else f"{bound:g}" for bound in (item.low, item.high))
+    parts = [f"{low} .. {high}"] if low or high else []
+    parts.append(f"missing: {item.on_missing}")
+    if item.source == "feature":
+        parts += [f"stale: {item.on_stale}", f"unavailable: {item.on_unavailable}"]
+        parts += [] if item.max_age_s is None else [f"stale after {item.max_age_s:g} s"]
+    parts += [] if item.default is None else [f"default {item.default:g}"]
+    return "; ".join(parts)

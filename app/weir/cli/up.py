@@ -31,7 +31,7 @@ def up(
     canary: Annotated[bool, typer.Option(help="Also compare features with Feast's own reading, now and then.")] = True,
 ) -> None:
     """Start broker, ClickHouse, schema registry and all workers here, show how to use them, and run until Ctrl-C."""
-    from weir.edges.bundles import store as bundle_store
+    from weir.edges.bundles import folder
     from weir.edges.embedded.stack import Stack
     from weir.operations.local import Workers, prepare
     from weir.settings import load
@@ -39,7 +39,7 @@ def up(
     console = Console()
     given = load()
     chosen = _bundle(bundle, given)
-    given = given.having(service=given.scoring.service or bundle_store.read(chosen).service)
+    given = given.having(service=given.scoring.service or folder.read(chosen).bundle.service)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends it as Ctrl-C does
 
     def say(line: str) -> None:
@@ -65,7 +65,7 @@ def up(
 def _bundle(asked: str, settings: Settings) -> Path:
     """The bundle to serve. Raises Refused for a name that fits none, Unavailable when there is none at all."""
     from weir.core.errors import Unavailable
-    from weir.edges.bundles.store import find
+    from weir.edges.bundles.folder import find
     from weir.operations.local import latest_bundle
 
     named = asked or settings.scoring.bundle

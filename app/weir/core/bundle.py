@@ -1,10 +1,13 @@
-"""What a bundle says of itself; its files are read and checked in edges.bundle_store."""
+"""What a bundle says of itself; its files are read and checked in edges.bundles."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
-from weir.core.signature import Signature
+from weir.core.signature import Signature, Source
+
+RELATIVE: Final = 1e-5  # of a golden score; float32 sums of a hundred trees in another order differ by 1e-6 of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,7 +17,8 @@ class Bundle:
     service: the scoring service whose requests it answers. name, version: the model's.
     digest: sha256 over the sorted (file name, file sha256) pairs of everything in the folder, hex; the folder's name.
     feature_service, feature_fingerprint: Feast service and the hash of its definitions; empty without features.
-    training_from, training_to: ISO dates, inclusive. tolerance: largest accepted |score - golden score|.
+    training_from, training_to: ISO dates, inclusive.
+    tolerance: accepted is |score - golden score| <= max(tolerance, RELATIVE * |golden score|).
     """
 
     service: str
@@ -29,6 +33,17 @@ class Bundle:
     training_to: str = ""
     tolerance: float = 1e-6
     metrics: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("service", "name", "version", "owner"):
+            if not str(getattr(self, name)).strip():
+                raise ValueError(f"{name} is empty")
+        if not 0 <= self.tolerance <= 1:
+            raise ValueError(f"tolerance is {self.tolerance:g}, not a difference of two scores")
+        if self.signature.of(Source.FEATURE) and not self.feature_service:
+            raise ValueError(f"input {self.signature.of(Source.FEATURE)[0].name} is a feature: give feature_service")
+        if self.feature_service and not self.signature.of(Source.FEATURE):
+            raise ValueError(f"no input reads a feature of feature_service {self.feature_service}")
 
     @property
     def short_digest(self) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -15,6 +16,13 @@ class Dtype(StrEnum):
     INT = "int"  # Avro long; exact up to 2**24 once it is float32
     BOOL = "bool"  # Avro boolean
     CATEGORY = "category"  # Avro string; the model gets its position in `categories`
+
+
+class KeyType(StrEnum):
+    """Type of a join key, as Feast names it."""
+
+    STRING = "STRING"  # Avro string
+    INT64 = "INT64"  # Avro long
 
 
 class Source(StrEnum):
@@ -36,6 +44,7 @@ class Policy(StrEnum):
 class Input:
     """One column of the model's matrix.
 
+    name: the model's own name of the column, where its file has one; else any.
     ref: name of the request field, or "view__feature" for a Feast feature.
     categories: for CATEGORY only; position = code. An unknown category follows `on_missing`.
     low, high: valid range, inclusive; None is open. A value outside it is rejected, whatever its source.
@@ -60,26 +69,61 @@ class Input:
     doc: str = ""
 
     def __post_init__(self) -> None:
+        if fault := next(self._faults(), ""):
+            raise ValueError(f"input {self.name}: {fault}")
+
+    def _faults(self) -> Iterator[str]:
+        """What cannot be meant, or would be read by nobody."""
+        low, high = -math.inf if self.low is None else self.low, math.inf if self.high is None else self.high
+        numbers = {"low": low, "high": high, "default": self.default, "max_age_s": self.max_age_s}
+        if wrong := [name for name, number in numbers.items() if number is not None and math.isnan(number)]:
+            yield f"{wrong[0]} is not a number"
+        if low > high:
+            yield f"low {low:g} is above high {high:g}"
         if Policy.DEFAULT in (self.on_missing, self.on_stale, self.on_unavailable) and self.default is None:
-            raise ValueError(f"input {self.name}: policy 'default' needs a default")
-        low, high = -float("inf") if self.low is None else self.low, float("inf") if self.high is None else self.high
+            yield "policy 'default' needs a default"
         if self.default is not None and not low <= self.default <= high:
-            raise ValueError(f"input {self.name}: default {self.default:g} is not in [{low:g}, {high:g}]")
+            yield f"default {self.default:g} is not in [{low:g}, {high:g}]"
         if (self.dtype is Dtype.CATEGORY) != bool(self.categories):
-            raise ValueError(f"input {self.name}: categories belong to dtype 'category', and only there")
+            yield "categories belong to dtype 'category', and only there"
+        if len(set(self.categories)) < len(self.categories):
+            yield f"categories hold {_repeated(self.categories)!r} twice, so that one code is never given"
+        if self.categories and self.default is not None and self.default not in range(len(self.categories)):
+            yield f"default {self.default:g} is no code of its {len(self.categories)} categories"
+        yield from self._feature_faults() if self.source is Source.FEATURE else self._request_faults()
+
+    def _feature_faults(self) -> Iterator[str]:
+        view, _, feature = self.ref.partition("__")
+        if not view or not feature:
+            yield f"ref {self.ref!r} does not name a feature: write view__feature"
+        if self.dtype is Dtype.CATEGORY:
+            yield "a feature is a number: dtype 'category' belongs to request inputs"
+        if self.max_age_s is not None and self.max_age_s <= 0:
+            yield f"max_age_s {self.max_age_s:g} is not above 0"
+
+    def _request_faults(self) -> Iterator[str]:
+        given = self.on_stale is not Policy.USE, self.on_unavailable is not Policy.USE, self.max_age_s is not None
+        for name, said in zip(("on_stale", "on_unavailable", "max_age_s"), given, strict=True):
+            if said:
+                yield f"{name} belongs to features; what a request carries has no age"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JoinKey:
     """A request field that names an entity.
 
-    name: Feast join key and request field, the same word. dtype: STRING or INT64 as Feast writes it.
+    name: Feast join key and request field, the same word. dtype: what the entity's key holds.
+    required: a request without it goes to the dead letters; else its features are "not found".
     """
 
     name: str
-    dtype: str = "STRING"
+    dtype: KeyType = KeyType.STRING
     required: bool = True
     doc: str = ""
+
+    def __post_init__(self) -> None:
+        if self.dtype not in list(KeyType):
+            raise ValueError(f"join key {self.name}: dtype {self.dtype} is not one of {', '.join(KeyType)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +140,15 @@ class Signature:
     input_tensor: str = "x"
     output_tensor: str = "score"
 
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.threshold):
+            raise ValueError(f"threshold is {self.threshold}")
+        if not self.inputs:
+            raise ValueError("there are no inputs")
+        for what, names in (("inputs", self.names), ("join keys", tuple(key.name for key in self.join_keys))):
+            if len(set(names)) < len(names):
+                raise ValueError(f"two {what} are called {_repeated(names)}")
+
     @property
     def names(self) -> tuple[str, ...]:
         """Input names in column order."""
@@ -106,26 +159,9 @@ class Signature:
         return tuple(item for item in self.inputs if item.source is source)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for bundle.yaml; `from_dict` gives the signature back."""
+        """Plain values, as bundle.yaml and a specification have them."""
         return asdict(self)
 
-    @staticmethod
-    def from_dict(raw: Mapping[str, Any]) -> Signature:
-        """The inverse of `to_dict`. Raises ValueError or TypeError naming the entry that is wrong."""
-        inputs = tuple(
-            Input(
-                **{
-                    **item,
-                    "source": Source(item["source"]),
-                    "dtype": Dtype(item.get("dtype", "float")),
-                    "categories": tuple(item.get("categories", ())),
-                    "on_missing": Policy(item.get("on_missing", "reject")),
-                    "on_stale": Policy(item.get("on_stale", "use")),
-                    "on_unavailable": Policy(item.get("on_unavailable", "use")),
-                }
-            )
-            for item in raw["inputs"]
-        )
-        keys = tuple(JoinKey(**item) for item in raw.get("join_keys", ()))
-        rest = {name: value for name, value in raw.items() if name not in ("inputs", "join_keys")}
-        return Signature(inputs=inputs, join_keys=keys, **rest)
+
+def _repeated(names: tuple[str, ...]) -> str:
+    return next(name for i, name in enumerate(names) if name in names[:i])

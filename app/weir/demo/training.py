@@ -29,7 +29,7 @@ from weir.demo.recipe import (
     VERSION,
 )
 from weir.demo.signature import FEATURE_SERVICE, SIGNATURE
-from weir.edges.bundles import store as bundle_store
+from weir.edges.bundles import folder
 from weir.edges.features import plan as feature_plan
 from weir.settings import Settings
 
@@ -65,7 +65,7 @@ def existing(settings: Settings) -> Path | None:
     path = settings.paths.bundles_dir / str(said.get("digest"))
     if not path.is_dir() or said.get("recipe") != recipe(settings, feature_plan.load(settings, FEATURE_SERVICE)):
         return None
-    bundle_store.read(path.resolve())
+    folder.read(path.resolve())
     return path.resolve()
 
 
@@ -116,6 +116,6 @@ def _apply(settings: Settings) -> ServicePlan:
 
 
 def _pointer(settings: Settings) -> Path:
-    folder = settings.paths.home / "demo"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder / "bundle.json"
+    home = settings.paths.home / "demo"
+    home.mkdir(parents=True, exist_ok=True)
+    return home / "bundle.json"

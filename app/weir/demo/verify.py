@@ -16,7 +16,7 @@ from clickhouse_connect.driver import Client
 from weir.core.bundle import Bundle
 from weir.demo import check
 from weir.demo.flights import Flights, Progress
-from weir.edges.bundles import store as bundle_store
+from weir.edges.bundles import folder
 from weir.edges.bundles.onnx_model import Model
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.clickhouse import ledger, sql_files
@@ -58,7 +58,7 @@ def verify(
 ) -> Findings:
     """Check the record of a finished replay of requests [first, first + rows). Raises Unavailable, Refused."""
     client = clickhouse.connect(settings.recording)
-    bundle, model = bundle_store.read(bundle_path), Model(bundle_path)
+    bundle, model = folder.read(bundle_path).bundle, Model(bundle_path)
     topic = settings.kafka.names.requests(settings.scoring.service)
     progress(0, 5, "checks")
     whole = ledger.read(client, settings.scoring.service, bounds(settings.kafka, topic))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from weir.core.signature import Dtype, Signature, Source
+from weir.core.signature import Dtype, KeyType, Signature, Source
 from weir.wire import compatibility
 
 _MILLIS: Final = {"type": "long", "logicalType": "timestamp-millis"}
@@ -22,29 +23,45 @@ ENVELOPE: Final[tuple[dict[str, Any], ...]] = (
 )
 
 _REQUEST_TYPE: Final = {Dtype.FLOAT: "float", Dtype.INT: "long", Dtype.BOOL: "boolean", Dtype.CATEGORY: "string"}
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_KEY_TYPE: Final = {"STRING": "string", "INT64": "long"}
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_SERVICE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}", re.ASCII)  # a part of names in Kafka, Avro and of folders
+_KEY_TYPE: Final = {KeyType.STRING: "string", KeyType.INT64: "long"}
 
 
-def build(service: str, signature: Signature) -> str:
+def record_of(service: str) -> str:
+    """The folder of a service's contract.
+
+    >>> record_of("fraud")
+    'requests.fraud'
+    """
+    return f"requests.{service}"
+
+
+def build(service: str, signature: Signature, also: Iterable[Mapping[str, Any]] = ()) -> str:
     """Avro JSON text of a service's record `ScoringRequest`: envelope, join keys, inputs that a request carries.
 
     Keys and inputs may be null, so that "missing" can be said, and answered with a reason.
     A field that is both a key and an input, or feeds two inputs, stands once.
-    Raises ValueError when two uses of a field differ in type, or one takes a name of the envelope or is no Avro name.
+    also: fields that stand behind them where they are not among them, as an earlier version has them.
+    Raises ValueError when two uses of a field differ in type, one takes a name of the envelope or is no Avro name, or
+    the service cannot be part of a topic's name.
     """
+    if not _SERVICE.fullmatch(service):
+        raise ValueError(f"service {service!r} cannot name a topic and a record: use letters, digits, - and _")
     fields: dict[str, dict[str, Any]] = {field["name"]: dict(field) for field in ENVELOPE}
     taken = frozenset(fields)
-    asked = [(key.name, _key_type(key.dtype, key.name), key.doc) for key in signature.join_keys]
+    asked = [(key.name, _KEY_TYPE[key.dtype], key.doc) for key in signature.join_keys]
     asked += [(item.ref, _REQUEST_TYPE[item.dtype], item.doc) for item in signature.of(Source.REQUEST)]
     for name, avro_type, doc in asked:
         if not _NAME.fullmatch(name):
             raise ValueError(f"request field {name} is not a name in Avro: letters, digits and _")
         if name in taken:
-            raise ValueError(f"request field {name} has the name of an envelope field")
+            raise ValueError(f"request field {name} has the name of a field that every request has")
         declared = fields.setdefault(name, {"name": name, "type": ["null", avro_type], "default": None, "doc": doc})
         if declared["type"] != ["null", avro_type]:
             raise ValueError(f"request field {name} is asked for as {declared['type'][1]} and as {avro_type}")
+    for field in also:
+        fields.setdefault(field["name"], dict(field))
     text = _text(
         {
             "type": "record",
@@ -58,11 +75,10 @@ def build(service: str, signature: Signature) -> str:
     return text
 
 
-def _key_type(dtype: str, name: str) -> str:
-    try:
-        return _KEY_TYPE[dtype]
-    except KeyError:
-        raise ValueError(f"join key {name} has dtype {dtype}, not one of {', '.join(_KEY_TYPE)}") from None
+def holds(contract: str, wanted: str) -> bool:
+    """Whether a contract has every field of another, of the same type. Both are Avro JSON texts of flat records."""
+    have = {field["name"]: field["type"] for field in json.loads(contract)["fields"]}
+    return all(have.get(field["name"]) == field["type"] for field in json.loads(wanted)["fields"])
 
 
 def _text(head: dict[str, str], fields: list[dict[str, Any]]) -> str:

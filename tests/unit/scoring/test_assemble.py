@@ -330,6 +330,11 @@ BOUNDS = st.sampled_from([(None, None), (0.0, None), (None, 2.0), (0.0, 2.0)])
 def inputs(draw: st.DrawFn, name: str, source: Source) -> Input:
     dtype = draw(st.sampled_from(Dtype)) if source is Source.REQUEST else Dtype.FLOAT
     low, high = draw(BOUNDS) if dtype in (Dtype.FLOAT, Dtype.INT) else (None, None)
+    aged = {
+        "on_stale": draw(POLICIES),
+        "on_unavailable": draw(POLICIES),
+        "max_age_s": draw(st.sampled_from([None, 5.0, 500.0])),
+    }
     return Input(
         name=name,
         source=source,
@@ -340,9 +345,7 @@ def inputs(draw: st.DrawFn, name: str, source: Source) -> Input:
         default=1.0,
         categories=("web", "app") if dtype is Dtype.CATEGORY else (),
         on_missing=draw(POLICIES),
-        on_stale=draw(POLICIES),
-        on_unavailable=draw(POLICIES),
-        max_age_s=draw(st.sampled_from([None, 5.0, 500.0])),
+        **(aged if source is Source.FEATURE else {}),
     )
 
 

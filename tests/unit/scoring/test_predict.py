@@ -16,19 +16,18 @@ from weir.core.chunk import Chunk, Partition
 from weir.core.clock import EventClock, WallClock
 from weir.core.features import FeatureBlock, ServicePlan, Status, ViewPlan
 from weir.core.rejects import Reason, Stage
-from weir.edges.bundles import store as bundle_store
+from weir.edges.bundles.opened import Opened
 from weir.scoring.batches import EncodedBatch
 from weir.scoring.identity import prediction_ids, text
 from weir.scoring.output import Output
 from weir.scoring.predict import Scorer, Service
 from weir.scoring.route import Route
 from weir.scoring.variant import Variant
-from weir.settings import load
 from weir.wire.decode import Decoder
 from weir.wire.encode import Encoder
 
 from tests import tiny_requests as tiny
-from tests.bundles import WITH_FEATURES, expected, tiny_bundle
+from tests.bundles import WITH_FEATURES, expected, opened_bundle, tiny_bundle
 
 MAX_BYTES = 2000
 NOW_MS = tiny.AT_MS + 1000
@@ -38,8 +37,8 @@ READ = {name: Decoder(contract, lambda schema_id: None) for name, contract in OU
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> bundle_store.Opened:
-    return bundle_store.open_bundle(tiny_bundle(tmp_path_factory.mktemp("bundle")), load())
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Opened:
+    return opened_bundle(tiny_bundle(tmp_path_factory.mktemp("bundle")))
 
 
 OUTPUT = Output(
@@ -52,12 +51,12 @@ OUTPUT = Output(
 )
 
 
-def variant_of(opened: bundle_store.Opened, name: str = "champion", **more: object) -> Variant:
+def variant_of(opened: Opened, name: str = "champion", **more: object) -> Variant:
     parts = {"bundle": opened.bundle, "run": opened.model.run, "known_good": opened.known_good}
     return Variant(name, **{**parts, **more})
 
 
-def service_of(opened: bundle_store.Opened, *variants: Variant, **more: object) -> Service:
+def service_of(opened: Opened, *variants: Variant, **more: object) -> Service:
     """A service of these variants, in equal shares; by default of one, the champion."""
     decoder = Decoder(tiny.requests_contract(signature=opened.bundle.signature), lambda schema_id: None)
     variants = variants or (variant_of(opened),)
@@ -72,7 +71,7 @@ def service_of(opened: bundle_store.Opened, *variants: Variant, **more: object) 
 
 
 @pytest.fixture
-def scorer(opened: bundle_store.Opened) -> Scorer:
+def scorer(opened: Opened) -> Scorer:
     return Scorer(service_of(opened))
 
 
@@ -113,7 +112,7 @@ def floats(value: bytes) -> list[float]:
     return np.frombuffer(value, "<f4").tolist()
 
 
-def test_a_clean_batch_is_scored_as_the_model_says(scorer: Scorer, opened: bundle_store.Opened) -> None:
+def test_a_clean_batch_is_scored_as_the_model_says(scorer: Scorer, opened: Opened) -> None:
     rows = tiny.rows(300)
     scored = score(scorer, chunk_of(2, 1000, REQUESTS.encode(rows)))
     found = read("predictions", scored.written[0].predictions)
@@ -206,7 +205,7 @@ def test_a_replay_in_other_batches_gives_the_same_predictions(scorer: Scorer) ->
 
 def test_each_row_names_the_version_that_answered_it_and_is_decided_by_its_threshold(opened, tmp_path) -> None:
     """Two versions, of other inputs, in one batch of two partitions; the answers stand in record order."""
-    wide = bundle_store.open_bundle(tiny_bundle(tmp_path, WITH_FEATURES), load())
+    wide = opened_bundle(tiny_bundle(tmp_path, WITH_FEATURES))
     strict = replace(wide.bundle, version="2", signature=replace(WITH_FEATURES, threshold=0.9))
     challenger = Variant("challenger", strict, wide.model.run, wide.known_good, lookup=Features())
     scorer = Scorer(service_of(opened, variant_of(opened), challenger))
@@ -341,7 +340,7 @@ class Features:
 
 
 def test_features_their_ages_and_their_absence(tmp_path) -> None:
-    opened = bundle_store.open_bundle(tiny_bundle(tmp_path, WITH_FEATURES), load())
+    opened = opened_bundle(tiny_bundle(tmp_path, WITH_FEATURES))
     lookup = Features()
     scorer = Scorer(service_of(opened, variant_of(opened, lookup=lookup)))
     rows = tiny.rows(40)

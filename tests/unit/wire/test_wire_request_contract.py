@@ -3,9 +3,9 @@
 import json
 
 import pytest
-from weir.core.signature import Dtype, Input, JoinKey, Signature, Source
+from weir.core.signature import Dtype, Input, JoinKey, KeyType, Signature, Source
 from weir.wire import shape
-from weir.wire.request_contract import ENVELOPE, build
+from weir.wire.request_contract import ENVELOPE, build, holds
 
 from tests import examples
 
@@ -28,7 +28,7 @@ def test_envelope_then_keys_then_inputs_each_field_once():
             asked("x_again", ref="x"),
             Input(name="f", source=Source.FEATURE, ref="view__f"),
         ),
-        join_keys=(JoinKey(name="user", dtype="INT64"), JoinKey(name="kind")),
+        join_keys=(JoinKey(name="user", dtype=KeyType.INT64), JoinKey(name="kind")),
     )
     found = fields(build("my-service", signature))
     names = [field["name"] for field in ENVELOPE]
@@ -46,15 +46,30 @@ def test_envelope_then_keys_then_inputs_each_field_once():
 @pytest.mark.parametrize(
     ("signature", "says"),
     [
-        (Signature(inputs=(asked("deadline"),)), "name of an envelope field"),
+        (Signature(inputs=(asked("deadline"),)), "name of a field that every request has"),
         (Signature(inputs=(asked("k"),), join_keys=(JoinKey(name="k"),)), "asked for as string and as float"),
-        (Signature(inputs=(), join_keys=(JoinKey(name="k", dtype="DOUBLE"),)), "dtype DOUBLE"),
         (Signature(inputs=(asked("not-a-name"),)), "not-a-name"),
     ],
 )
 def test_a_signature_without_a_contract_is_an_error(signature, says):
     with pytest.raises(ValueError, match=says):
         build("s", signature)
+
+
+@pytest.mark.parametrize("service", ["Fraud Service!", "", "a.b", "7th", "ümlaut", "x" * 200, "a/b"])
+def test_a_service_that_cannot_name_a_topic_is_an_error(service):
+    with pytest.raises(ValueError, match="cannot name a topic"):
+        build(service, Signature(inputs=(asked("x"),)))
+
+
+def test_a_contract_that_has_more_fields_holds_one_that_has_fewer():
+    few, more = Signature(inputs=(asked("x"),)), Signature(inputs=(asked("x"), asked("n", Dtype.INT)))
+    other = Signature(inputs=(asked("x", Dtype.INT),))
+    assert holds(build("s", more), build("s", few))
+    assert not holds(build("s", few), build("s", more))
+    assert not holds(build("s", other), build("s", few))
+    kept = build("s", few, also=json.loads(build("s", more))["fields"])
+    assert list(fields(kept))[-2:] == ["x", "n"]
 
 
 def test_the_committed_contract_is_the_signatures():

@@ -13,7 +13,8 @@ from weir.core.clock import Clock, EventClock, WallClock
 from weir.core.errors import Refused
 from weir.core.features import Lookup
 from weir.core.topics import Names, subject_of
-from weir.edges.bundles import store as bundle_store
+from weir.edges.bundles import folder
+from weir.edges.bundles.opened import Opened, open_bundle
 from weir.edges.features.reader import FeatureReader
 from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.producer import Producer
@@ -49,7 +50,7 @@ class ScorerResources:
         self.spans.close()
 
 
-def open_resources(settings: Settings, telemetry: Telemetry) -> tuple[ScorerResources, bundle_store.Opened]:
+def open_resources(settings: Settings, telemetry: Telemetry) -> tuple[ScorerResources, Opened]:
     """Bundle, features, contracts, topics and producer of `settings.service`.
 
     Raises:
@@ -65,7 +66,7 @@ def open_resources(settings: Settings, telemetry: Telemetry) -> tuple[ScorerReso
     return ScorerResources(scorer, output, producer, names, telemetry, spans.connect(settings, "scorer")), opened
 
 
-def open_scorer(settings: Settings) -> tuple[Scorer, bundle_store.Opened]:
+def open_scorer(settings: Settings) -> tuple[Scorer, Opened]:
     """What scores, without what reads and writes; asks no broker. Raises Unavailable, Refused as above."""
     if not settings.scoring.bundle:
         raise Refused("no bundle is named", remedy="give --bundle PATH or set WEIR_BUNDLE")
@@ -86,7 +87,7 @@ def open_scorer(settings: Settings) -> tuple[Scorer, bundle_store.Opened]:
     return Scorer(service), opened
 
 
-def open_output(settings: Settings, opened: bundle_store.Opened) -> Output:
+def open_output(settings: Settings, opened: Opened) -> Output:
     """What encodes predictions, dead letters and ledger entries. Raises Unavailable, Refused as above."""
     registry, names = Registry(settings.registry), settings.kafka.names
     sinks = {topic: Encoder(registry.contract(subject_of(topic))) for topic in _sinks(names)}
@@ -110,18 +111,17 @@ def readable(settings: Settings, *, features: bool) -> Settings:
     )
 
 
-def _open_bundle(settings: Settings) -> tuple[bundle_store.Opened, Lookup | None]:
-    path = bundle_store.find(settings.scoring.bundle, settings)
-    described = bundle_store.read(path)
-    if described.service != settings.scoring.service:
+def _open_bundle(settings: Settings) -> tuple[Opened, Lookup | None]:
+    described = folder.read(folder.find(settings.scoring.bundle, settings))
+    bundle = described.bundle
+    if bundle.service != settings.scoring.service:
         raise Refused(
-            f"bundle {described.name} {described.version} is for service {described.service}, "
-            f"not {settings.scoring.service}",
-            where=str(path),
+            f"bundle {bundle.name} {bundle.version} is for service {bundle.service}, not {settings.scoring.service}",
+            where=str(described.path),
             remedy="name another bundle, or set WEIR_SERVICE",
         )
-    lookup = FeatureReader.of(settings, described.feature_service) if described.feature_service else None
-    return bundle_store.open_bundle(path, settings, lookup.plan if lookup else None), lookup
+    lookup = FeatureReader.of(settings, bundle.feature_service) if bundle.feature_service else None
+    return open_bundle(described, lookup.plan if lookup else None), lookup
 
 
 def _max_failed(settings: Settings) -> int:

@@ -42,6 +42,8 @@ def convert(booster: lgb.Booster, input_tensor: str = "x", output_tensor: str = 
     """
     model = booster.dump_model()
     name, _, options = str(model.get("objective", "")).partition(" ")
+    if (classes := booster.num_model_per_iteration()) > 1:
+        raise ValueError(f"{name} gives {classes} scores a row, and a bundle has one: train one model for each class")
     if name not in OBJECTIVES or (name == "binary" and "sigmoid:1" not in options.split()) or "sqrt" in options.split():
         raise ValueError(f"objective {model.get('objective')!r} is not one of binary sigmoid:1, regression")
     if model.get("average_output"):

@@ -1,74 +1,131 @@
-"""The text of bundle.yaml -> a bundle whose every value is of its type; anything else is refused.
+"""Plain values -> a bundle, or a part of one, whose every value is of its type; and back to bundle.yaml.
 
-A bundle may come from anywhere, so its text is not trusted: no anchors (nine of them, each naming the last nine times,
-are a gigabyte), no more than a bound, no tag that constructs anything but plain values.
+Nothing is converted: a number is no text, a text no number. What is wrong is said by the names that the author gave.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import json
-import math
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, TypeVar
 
-import yaml
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from weir.core.bundle import Bundle
 from weir.core.errors import shortened
+from weir.core.signature import Input, JoinKey, Signature
+from weir.edges.bundles import text
 
-MAX_BYTES: Final = 1 << 20  # of bundle.yaml; one with 300 inputs, each documented, has 100 KiB
-_BUNDLE: Final = TypeAdapter(Bundle)
+T = TypeVar("T")
 
-
-class _Tree(yaml.SafeLoader):
-    """YAML without anchors, so that what is read is as large as what was written."""
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "it has an alias", None)
-        return super().compose_node(parent, index)
-
-
-def parse(text: bytes) -> dict[str, Any]:
-    """The mapping that `text` is. Raises ValueError saying why it is none."""
-    if len(text) > MAX_BYTES:
-        raise ValueError(f"it has {len(text)} bytes, more than {MAX_BYTES}")
-    try:
-        content = yaml.load(text.decode(), _Tree)  # a SafeLoader with less in it
-    except Exception as error:  # PyYAML lets out what its constructors meet, such as IndexError for `!!int ''`
-        raise ValueError(explain(error)) from error
-    if not isinstance(content, dict):
-        raise ValueError("it is not a mapping")
-    return content
+FORMAT = 2  # of bundle.yaml
+SAID_MAX: Final = 5  # faults that one message names
+_PARTS: Final = {"inputs": ("input", Input), "join_keys": ("join key", JoinKey)}  # lists whose entries have a name
+_WORDS: Final = {
+    "string_type": "is {value}, not text: write it in quotes",
+    "float_type": "is {value}, not a number",
+    "int_type": "is {value}, not a whole number",
+    "bool_type": "is {value}, not true or false",
+    "enum": "is {value}, not one of {expected}",
+    "tuple_type": "is {value}, not a list",
+    "dict_type": "is {value}, not a mapping",
+    "dataclass_type": "is {value}, not a mapping",
+    "missing": "is missing",
+}
 
 
-def checked(bundle: Bundle, plain: dict[str, Any]) -> Bundle:
-    """The same bundle, each value of the type that its field declares. plain: the bundle as plain values.
+def to_manifest(bundle: Bundle, hashes: Mapping[str, str]) -> str:
+    """bundle.yaml as text: the bundle without its digest, and the hashes of the files beside it."""
+    return text.write({"format": FORMAT, "files": dict(hashes), **to_plain(bundle)})
 
-    Raises ValueError or TypeError naming the fields that are not, and numbers that no bundle can have.
+
+def to_plain(bundle: Bundle) -> dict[str, Any]:
+    """A bundle without its digest as plain values, as in bundle.yaml."""
+    plain: dict[str, Any] = _plain(dataclasses.asdict(bundle))
+    del plain["digest"]
+    return plain
+
+
+def from_manifest(content: Mapping[str, Any], digest: str) -> Bundle:
+    """The inverse of `to_manifest`. Raises ValueError naming the entries that are wrong."""
+    if content.get("format") != FORMAT or content["format"] is True:
+        raise ValueError(f"it is not of format {FORMAT} but {shortened(str(content.get('format')))}")
+    plain = {key: value for key, value in content.items() if key not in ("format", "files")}
+    return typed(Bundle, {**plain, "digest": digest})
+
+
+def typed(kind: type[T], plain: Mapping[str, Any], names: Mapping[str, str] | None = None) -> T:
+    """A dataclass of plain values. names: how the author writes a field, where it is not the field's own name.
+
+    Raises ValueError naming the entries that are missing, unknown or of another type.
     """
-    # JSON's strict mode takes a list for a tuple and a text for an enumeration, and converts nothing else.
-    found = _BUNDLE.validate_json(json.dumps({**plain, "digest": bundle.digest}), strict=True)
-    if wrong := list(_impossible(found)):
-        raise ValueError("; ".join(wrong))
+    written = dict(names or {})
+    if unknown := list(_unknown(kind, plain, written)):
+        raise ValueError("; ".join(unknown[:SAID_MAX]))
+    fields = {field: field for field in plain} | {word: field for field, word in written.items()}
+    try:
+        # JSON's strict mode takes a list for a tuple and a text for an enumeration, and converts nothing else.
+        made = json.dumps({fields[key]: value for key, value in plain.items()})
+        found: T = TypeAdapter(kind).validate_json(made, strict=True)
+    except ValidationError as error:
+        faults = [_fault(fault, plain, written) for fault in error.errors(include_url=False)]
+        raise ValueError("; ".join(dict.fromkeys(faults[:SAID_MAX]))) from error
+    except (TypeError, ValueError, RecursionError) as error:  # what JSON has no form for
+        raise ValueError(text.explain(error)) from error
     return found
 
 
-def _impossible(bundle: Bundle) -> Iterator[str]:
-    signature = bundle.signature
-    if not 0 <= bundle.tolerance <= 1:
-        yield f"tolerance is {bundle.tolerance}, not a difference of two scores"
-    if not math.isfinite(signature.threshold):
-        yield f"threshold is {signature.threshold}"
-    if not signature.inputs or len(set(signature.names)) < len(signature.inputs):
-        yield "inputs are none, or two have one name"
-    for item in signature.inputs:
-        numbers = (item.low, item.high, item.default, item.max_age_s)
-        if any(number is not None and math.isnan(number) for number in numbers):
-            yield f"input {shortened(item.name)} has a bound, default or age that is not a number"
+def _unknown(kind: type[Any], plain: Mapping[Any, Any], written: Mapping[str, str], where: str = "") -> Iterator[str]:
+    """Keys that are no fields, with the nearest that is one; in the parts too."""
+    known = [written.get(field.name, field.name) for field in dataclasses.fields(kind)]
+    for key, value in plain.items():
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1)
+            hint = f": is {near[0]} meant?" if near else f"; keys are {', '.join(known)}"
+            yield f"{where}unknown key {shortened(str(key))}{hint}"
+        elif key == "signature" and isinstance(value, Mapping):
+            yield from _unknown(Signature, value, {}, "signature: ")
+        elif key in _PARTS and isinstance(value, list):
+            what, part = _PARTS[key]
+            for number, entry in enumerate(value):
+                if isinstance(entry, Mapping):
+                    yield from _unknown(part, entry, {}, f"{_name(what, number, entry)}: ")
 
 
-def explain(error: Exception) -> str:
-    """What an error says, in one line of bounded length."""
-    return shortened(str(error)) or type(error).__name__
+def _fault(fault: Mapping[str, Any], plain: Any, written: Mapping[str, str]) -> str:
+    """One of pydantic's errors in the author's words."""
+    around, here = "", plain
+    path: list[str] = []
+    for at, step in enumerate(fault["loc"]):
+        before = fault["loc"][at - 1] if at else ""
+        if isinstance(step, int) and before in _PARTS:
+            here = here[step]
+            around, path = f"{_name(_PARTS[before][0], step, here)}: ", []
+            continue
+        path.append(written.get(str(step), str(step)) if not at else str(step))
+        inside = (isinstance(here, Mapping) and step in here) or (isinstance(here, list) and isinstance(step, int))
+        here = here[step] if inside else None
+    key = ".".join(part for part in path if part not in ("signature", "inputs", "join_keys")) or ".".join(path)
+    if fault["type"] == "value_error":  # said by the value itself, which names itself
+        said = str(fault["ctx"]["error"])
+        return said if said.startswith(around.rstrip(": ")) else f"{around}{said}"
+    context = {"value": shortened(repr(fault.get("input"))), **fault.get("ctx", {})}
+    words = _WORDS.get(fault["type"])
+    said = words.format(**context) if words else f"is {context['value']}: {fault['msg']}"
+    return f"{around}{key} {said}".strip()
+
+
+def _name(what: str, number: int, entry: Any) -> str:
+    name = entry.get("name") if isinstance(entry, Mapping) else None
+    return f"{what} {shortened(name)}" if isinstance(name, str) and name else f"{what} number {number + 1}"
+
+
+def _plain(value: Any) -> Any:
+    """Tuples and enums as YAML's safe dumper wants them."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, str) else value

@@ -1,32 +1,10 @@
-"""Builds a bundle from a YAML file: what a data scientist hands over.
-
-    service: churn                    # required, as are all that are not called optional
-    name: churn-lightgbm
-    version: "3"
-    owner: growth-team
-    model: churn.txt                  # ONNX (.onnx), or a LightGBM text model (.txt), which is converted
-    golden: golden.parquet            # inputs and `score`; for a LightGBM model the score may be left out
-    baseline: baseline.parquet        # inputs, `score` and `label`
-    card: card.md
-    feature_service: churn_v1         # optional; its fingerprint is that of the applied repository
-    training_from: 2026-01-01         # optional, as are training_to, tolerance and metrics
-    signature:                        # see app/weir/core/signature.py
-      join_keys: [{name: customer}]
-      inputs:
-        - {name: amount, source: request, ref: amount, low: 0.0}
-        - name: spend
-          source: feature
-          ref: customer_recent__spend
-          on_missing: default         # use (NaN), default or reject: the store has no value
-          on_stale: use               # use, default or reject: the value is older than max_age_s, or the view's ttl
-          on_unavailable: use         # use (the last value read; without one as on_missing), default or reject: the
-          default: 0.0                #   store does not answer within WEIR_LOOKUP_BUDGET_MS
-
-Paths are relative to the file.
-"""
+"""Builds a bundle from a YAML file: what a data scientist hands over. `example.py` is that file, with every key."""
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,95 +16,244 @@ import pyarrow.parquet as pq
 
 from weir.core.bundle import Bundle
 from weir.core.errors import Refused
+from weir.core.features import ServicePlan
 from weir.core.signature import Signature
-from weir.edges.bundles import manifest as bundle_manifest
-from weir.edges.bundles import store as bundle_store
-from weir.edges.bundles import writer as bundle_writer
-from weir.edges.bundles.lightgbm_onnx import convert
+from weir.edges.bundles import adapt, checks, folder, lightgbm_onnx, manifest, text, words, writer
+from weir.edges.bundles.opened import Opened
 from weir.edges.features import plan as feature_plan
 from weir.settings import Settings
 
-REQUIRED = ("service", "name", "version", "owner", "model", "golden", "baseline", "card", "signature")
-OPTIONAL = ("feature_service", "training_from", "training_to", "tolerance", "metrics")
+MODELS = "give an ONNX file (.onnx) or a LightGBM text model (.txt)"
+GOLDEN_ROWS_FEW = 100  # below it, a swap of two columns or a wrong category may change no golden score
+_WRITTEN = {"label": "class"}  # a word of Python cannot be a field
 
 
-def build(spec: Path, settings: Settings) -> Path:
-    """Build the bundle that `spec` describes, under `settings.bundles_dir`. Raises Refused naming what is wrong."""
-    content = _read(spec)
-    signature = _signature(content["signature"], spec)
-    model, booster = _model(_file(spec, content, "model"), signature)
-    golden = _table(_file(spec, content, "golden"))
-    if booster is not None and bundle_store.SCORE not in golden.column_names:
-        scores = np.asarray(booster.predict(bundle_store.matrix(golden, signature)))
-        golden = golden.append_column(bundle_store.SCORE, pa.array(scores.astype(np.float32)))
-    service = str(content.get("feature_service", ""))
-    bundle = Bundle(
-        **{key: str(content[key]) for key in ("service", "name", "version", "owner")},
-        signature=signature,
-        digest="",
-        feature_service=service,
-        feature_fingerprint=feature_plan.load(settings, service).fingerprint if service else "",
-        training_from=str(content.get("training_from", "")),
-        training_to=str(content.get("training_to", "")),
-        tolerance=float(content.get("tolerance", 1e-6)),
-        metrics=dict(content.get("metrics", {})),
-    )
-    return bundle_writer.build(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """The content of the file; paths are relative to it. output, column, label: see adapt.Choice."""
+
+    service: str
+    name: str
+    version: str
+    owner: str
+    model: str
+    golden: str
+    baseline: str
+    card: str
+    signature: Signature
+    feature_service: str = ""
+    training_from: str = ""
+    training_to: str = ""
+    tolerance: float = 1e-6
+    metrics: dict[str, float] = field(default_factory=dict)
+    output: str = ""
+    column: int | None = None
+    label: str | int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("training_from", "training_to"):
+            if given := getattr(self, name):
+                try:
+                    datetime.date.fromisoformat(given)
+                except ValueError:
+                    raise ValueError(f"{name} is {given!r}, not a date: write it as 2026-01-31") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A new bundle, or one that was there with the same content. said: what was chosen for the author, and warnings."""
+
+    path: Path
+    said: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A model file, read. said: what it says of its columns. booster: where LightGBM itself can be asked for scores."""
+
+    model: onnx.ModelProto
+    signature: Signature
+    chosen: list[str]
+    said: words.Words
+    booster: lgb.Booster | None
+
+
+def build(path: Path, settings: Settings, prove: Callable[[Opened], None] = lambda opened: None) -> Built:
+    """Build the bundle that a file describes, under `settings.bundles_dir`. prove: see writer.build.
+
+    Raises Refused naming what is wrong; nothing is left behind then.
+    """
+    try:
+        return _build(path, settings, prove)
+    except Refused as refusal:
+        remedy = refusal.mend if isinstance(refusal, checks.Unfit) else refusal.remedy
+        raise Refused(refusal.what, where=refusal.where or str(path), remedy=remedy) from refusal
+    except Exception as error:  # whatever else a user's file makes a library raise
+        what = f"the bundle cannot be built: {type(error).__name__}: {text.explain(error)}"
+        raise Refused(what, where=str(path), remedy="correct the file that this names") from error
+
+
+def _build(path: Path, settings: Settings, prove: Callable[[Opened], None]) -> Built:
+    spec, raw = _read(path)
+    source = _source(_file(path, spec, "model"), spec, raw)
+    golden = _golden(_table(_file(path, spec, "golden")), source)
+    plan = feature_plan.load(settings, spec.feature_service) if spec.feature_service else None
+    bundle = _bundle(spec, source.signature, plan)
+    checks.check_contract(bundle)
+    if plan is not None:
+        checks.check_features(bundle, plan)
+    same = [known for known in folder.folders(settings) if _same_version(folder.said(known), bundle)]
+    before = set(same)
+
+    def last_look(opened: Opened) -> None:
+        if others := [known.name[:12] for known in same if known.name != opened.path.name]:
+            raise Refused(
+                f"{bundle.name} {bundle.version} of service {bundle.service} is there with another content: "
+                f"{', '.join(others)}",
+                where=str(settings.paths.bundles_dir),
+                remedy="give it another `version`: predictions are told apart by it",
+            )
+        prove(opened)
+
+    built = writer.build(
         bundle,
-        model,
+        source.model,
         golden=golden,
-        baseline=_table(_file(spec, content, "baseline")),
-        card=_file(spec, content, "card").read_text(encoding="utf-8"),
+        baseline=_table(_file(path, spec, "baseline")),
+        card=_text(_file(path, spec, "card")),
         into=settings.paths.bundles_dir,
+        said=source.said,
+        plan=plan,
+        prove=last_look,
     )
+    was_there = ["it was there with the same content"] if built in before else []
+    return Built(built, (*source.chosen, *was_there), tuple(_warnings(golden, source.signature)))
 
 
-def _read(spec: Path) -> dict[str, Any]:
+def _read(path: Path) -> tuple[Spec, dict[str, Any]]:
+    remedy = "`weir bundle spec --example` prints one with every key"
     try:
-        content = bundle_manifest.parse(spec.read_bytes())
-    except (OSError, ValueError) as error:
-        what = f"the specification cannot be read: {error}"
-        raise Refused(what, where=str(spec), remedy=f"give a YAML file with {', '.join(REQUIRED)}") from error
-    if absent := [key for key in REQUIRED if key not in content]:
-        raise Refused(f"the specification lacks {', '.join(absent)}", where=str(spec), remedy="add it")
-    if unknown := [key for key in content if key not in REQUIRED + OPTIONAL]:
-        raise Refused(f"the specification has unknown {', '.join(unknown)}", where=str(spec), remedy="remove it")
-    return content
+        raw = text.parse(path.read_bytes())
+        return manifest.typed(Spec, raw, _WRITTEN), raw
+    except OSError as error:
+        what = f"the specification cannot be read: {error.strerror}"
+        raise Refused(what, where=str(path), remedy=f"give a YAML file: {remedy}") from error
+    except ValueError as error:
+        raise Refused(f"the specification is not understood: {error}", where=str(path), remedy=remedy) from error
 
 
-def _signature(raw: Any, spec: Path) -> Signature:
+def _bundle(spec: Spec, signature: Signature, plan: ServicePlan | None) -> Bundle:
     try:
-        return Signature.from_dict(raw)
-    except (KeyError, TypeError, ValueError) as error:
-        raise Refused(f"the signature is not understood: {error}", where=str(spec), remedy="correct it") from error
+        return Bundle(
+            service=spec.service,
+            name=spec.name,
+            version=spec.version,
+            owner=spec.owner,
+            signature=signature,
+            digest="",
+            feature_service=spec.feature_service,
+            feature_fingerprint=plan.fingerprint if plan else "",
+            training_from=spec.training_from,
+            training_to=spec.training_to,
+            tolerance=spec.tolerance,
+            metrics=spec.metrics,
+        )
+    except ValueError as error:
+        raise Refused(f"the specification is not understood: {error}", remedy="correct it") from error
 
 
-def _file(spec: Path, content: dict[str, Any], key: str) -> Path:
-    path = spec.parent / str(content[key])
-    if not path.is_file():
-        raise Refused(f"there is no {key} file", where=str(path), remedy=f"correct `{key}` in {spec.name}")
-    return path
+def _file(path: Path, spec: Spec, key: str) -> Path:
+    found = path.parent / str(getattr(spec, key))
+    if not found.is_file():
+        raise Refused(f"there is no {key} file", where=str(found), remedy=f"correct `{key}` in {path.name}")
+    return found
 
 
-def _model(path: Path, signature: Signature) -> tuple[onnx.ModelProto, lgb.Booster | None]:
-    remedy = "give an ONNX file (.onnx) or a LightGBM text model (.txt)"
+def _source(path: Path, spec: Spec, raw: dict[str, Any]) -> _Source:
+    if path.suffix not in (".onnx", ".txt"):
+        what = f"{path.name} is neither ONNX nor LightGBM text, and no pickle is ever loaded"
+        raise Refused(what, where=str(path), remedy=MODELS)
     try:
-        if path.suffix == ".onnx":
-            return onnx.load(path), None
-        if path.suffix == ".txt":
-            booster = lgb.Booster(model_file=path)
-            return convert(booster, signature.input_tensor, signature.output_tensor), booster
+        return _lightgbm(path, spec) if path.suffix == ".txt" else _onnx(path, spec, raw["signature"])
+    except Refused as refusal:
+        remedy = refusal.mend if isinstance(refusal, checks.Unfit) else refusal.remedy
+        raise Refused(refusal.what, where=str(path), remedy=remedy) from refusal
     except (ValueError, lgb.basic.LightGBMError, onnx.checker.ValidationError) as error:
-        raise Refused(f"the model cannot be used: {error}", where=str(path), remedy=remedy) from error
+        what = f"the model cannot be used: {text.explain(error)}"
+        raise Refused(what, where=str(path), remedy=MODELS) from error
     except Exception as error:  # protobuf's DecodeError lives at a place that differs between its backends
-        raise Refused(f"the model is not what its name says: {error}", where=str(path), remedy=remedy) from error
-    raise Refused(
-        f"{path.name} is neither ONNX nor LightGBM text, and no pickle is ever loaded", where=str(path), remedy=remedy
+        what = f"the model is not what its name says: {text.explain(error)}"
+        raise Refused(what, where=str(path), remedy=MODELS) from error
+
+
+def _lightgbm(path: Path, spec: Spec) -> _Source:
+    if spec.output or spec.column is not None or spec.label is not None:
+        raise Refused("a LightGBM text model gives one score", remedy="leave `output`, `column` and `class` out")
+    booster = lgb.Booster(model_file=path)
+    model = lightgbm_onnx.convert(booster, spec.signature.input_tensor, spec.signature.output_tensor)
+    said = words.Words(tuple(booster.feature_name()), words.levels(booster.pandas_categorical))
+    checks.check_words(spec.signature, said, str(path))
+    return _Source(model, spec.signature, [], said, booster)
+
+
+def _onnx(path: Path, spec: Spec, named: dict[str, Any]) -> _Source:
+    choice = adapt.Choice(
+        output=spec.output or named.get("output_tensor", ""),
+        column=spec.column,
+        label=spec.label,
+        input=named.get("input_tensor", ""),
     )
+    model, signature, chosen = adapt.adapted(onnx.load(path), spec.signature, choice)
+    return _Source(model, signature, chosen, words.Words(), None)
+
+
+def _golden(golden: pa.Table, source: _Source) -> pa.Table:
+    """Golden rows with the scores of the trained model, by LightGBM itself where the file does not hold them."""
+    if checks.SCORE in golden.column_names:
+        return golden
+    if source.booster is None or not source.said.named:
+        why = "an ONNX model can only be compared with itself" if source.booster is None else "it names no columns"
+        raise Refused(
+            f"golden rows lack score, and {why}",
+            remedy="add a column `score` with what the trained model itself gives for these rows",
+        )
+    try:
+        scores = np.asarray(source.booster.predict(checks.matrix(golden, source.signature)))
+    except ValueError as error:
+        remedy = "give a column of numbers for each input of the signature"
+        raise Refused(f"golden rows: {error}", remedy=remedy) from error
+    return golden.append_column(checks.SCORE, pa.array(scores.astype(np.float32)))
+
+
+def _same_version(said: Bundle | None, bundle: Bundle) -> bool:
+    if said is None:
+        return False
+    return (said.service, said.name, said.version) == (bundle.service, bundle.name, bundle.version)
+
+
+def _warnings(golden: pa.Table, signature: Signature) -> list[str]:
+    found = []
+    if golden.num_rows < GOLDEN_ROWS_FEW:
+        found.append(f"only {golden.num_rows} golden rows: with {GOLDEN_ROWS_FEW} a swapped column or code would show")
+    rows = checks.matrix(golden, signature)
+    still = [name for name, column in zip(signature.names, rows.T, strict=True) if len(np.unique(column)) == 1]
+    if still and golden.num_rows > 1:
+        found.append(f"golden rows say nothing of inputs with one value only: {', '.join(still)}")
+    return found
 
 
 def _table(path: Path) -> pa.Table:
     try:
-        return pq.read_table(path)
+        with pq.ParquetFile(path) as file:  # read_table would load the dataset engine
+            return file.read()
     except (pa.ArrowException, OSError) as error:
-        raise Refused(f"not a Parquet file: {error}", where=str(path), remedy="write it with Parquet") from error
+        what = f"not a Parquet file: {text.explain(error)}"
+        raise Refused(what, where=str(path), remedy="write it with Parquet") from error
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise Refused("the card is not UTF-8", where=str(path), remedy="save it as UTF-8") from error

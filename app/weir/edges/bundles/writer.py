@@ -1,10 +1,9 @@
-"""Writes a bundle. For training machines: the only part of bundles that needs the `onnx` package."""
+"""Writes a bundle. For training machines: here and in what adapts a model, the `onnx` package is needed."""
 
 from __future__ import annotations
 
-import dataclasses
-import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import onnx
@@ -13,50 +12,90 @@ import pyarrow.parquet as pq
 
 from weir.core.bundle import Bundle
 from weir.core.errors import Refused
-from weir.edges.bundles import store
-from weir.edges.bundles.onnx_model import Model
+from weir.core.features import ServicePlan
+from weir.core.signature import Signature
+from weir.edges.bundles import checks, folder, manifest, text
+from weir.edges.bundles.graph_words import words_of
+from weir.edges.bundles.opened import Opened, open_bundle
+from weir.edges.bundles.words import Words
 
 
 def build(
-    bundle: Bundle, model: onnx.ModelProto, *, golden: pa.Table, baseline: pa.Table, card: str, into: Path
+    bundle: Bundle,
+    model: onnx.ModelProto,
+    *,
+    golden: pa.Table,
+    baseline: pa.Table,
+    card: str,
+    into: Path,
+    said: Words = Words(),  # noqa: B008 - an immutable value
+    plan: ServicePlan | None = None,
+    prove: Callable[[Opened], None] = lambda opened: None,
 ) -> Path:
     """Write a bundle under `into`, in a folder named by its digest; the same content gives the same folder.
 
+    1. write it in a draft folder
+    2. open it there with every check, as a scorer will
+    3. prove it: whatever else the caller wants of it
+    4. rename it: only now can anybody find it
+
     bundle: without its digest. golden: the inputs as the signature names them (float32) and `score`, what the trained
-    model itself gave. baseline: inputs, `score` and `label` of reference rows. card: Markdown for people.
-    Raises Refused when the graph or the golden rows do not fit; nothing is left behind then.
+    model itself gave. baseline: inputs, `score` and `label` of reference rows. card: Markdown for people. said: what
+    the file from which `model` was made says of its columns; what `model` says is found by itself. plan: the feature
+    service as applied. prove: raises Refused where the bundle is not good enough.
+    Raises Refused when anything does not fit; nothing is left behind then.
     """
-    names = set(bundle.signature.names)
-    for table, columns, what in ((golden, {store.SCORE}, "golden"), (baseline, {store.SCORE, store.LABEL}, "baseline")):
-        if missing := (names | columns) - set(table.column_names):
-            raise Refused(f"{what} rows lack {', '.join(sorted(missing))}", remedy="give every input of the signature")
-    stamped = onnx.ModelProto()
-    stamped.CopyFrom(model)
-    onnx.helper.set_model_props(stamped, store.metadata(bundle))
-    onnx.checker.check_model(stamped)
+    _check_table(golden, bundle.signature, (checks.SCORE,), "golden")
+    _check_table(baseline, bundle.signature, (checks.SCORE, checks.LABEL), "baseline")
+    for words in (said, *words_of(model)):
+        checks.check_words(bundle.signature, words, "")
+    stamped = _stamped(model, bundle, said)
     into.mkdir(parents=True, exist_ok=True)
-    # Written aside and renamed: a folder under its digest is always whole.
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=into))
-    try:
-        (draft / store.MODEL).write_bytes(stamped.SerializeToString(deterministic=True))
-        (draft / store.CARD).write_text(card, encoding="utf-8")
-        pq.write_table(golden, draft / store.GOLDEN, compression="zstd")
-        pq.write_table(baseline, draft / store.BASELINE, compression="zstd")
-        (draft / store.MANIFEST).write_text(store.to_manifest(bundle, store.file_hashes(draft)), encoding="utf-8")
-        loaded = Model(draft)
-        store.check_graph(draft, bundle, loaded)
-        store.check_golden(draft, bundle, loaded)
-        digest = store.digest(store.file_hashes(draft))
-        final = into / digest
+    with tempfile.TemporaryDirectory(prefix=".draft-", dir=into, ignore_cleanup_errors=True) as around:
+        draft = Path(around) / "bundle"
+        draft.mkdir(mode=0o755)
+        (draft / folder.MODEL).write_bytes(stamped)
+        (draft / folder.CARD).write_text(card, encoding="utf-8")
+        pq.write_table(golden, draft / folder.GOLDEN, compression="zstd")
+        pq.write_table(baseline, draft / folder.BASELINE, compression="zstd")
+        (draft / folder.MANIFEST).write_text(manifest.to_manifest(bundle, folder.file_hashes(draft)), encoding="utf-8")
+        draft = draft.rename(Path(around) / folder.digest(folder.file_hashes(draft)))
+        try:
+            prove(open_bundle(folder.read(draft), plan))
+        except Refused as refusal:  # the draft's path and the remedy of one who opens a bundle are of no use here
+            remedy = refusal.mend if isinstance(refusal, checks.Unfit) else refusal.remedy
+            raise Refused(refusal.what, remedy=remedy) from refusal
+        final = into / draft.name
         if not final.exists():
             draft.rename(final)
-            final.chmod(0o755)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    store.read(final)
     return final
 
 
-def with_metrics(bundle: Bundle, **metrics: float) -> Bundle:
-    """The bundle with more metrics."""
-    return dataclasses.replace(bundle, metrics={**bundle.metrics, **metrics})
+def _check_table(table: pa.Table, signature: Signature, others: tuple[str, ...], what: str) -> None:
+    names = (*signature.names, *others)
+    if missing := sorted(set(names) - set(table.column_names)):
+        remedy = f"give a column for each input of the signature, and {' and '.join(f'`{name}`' for name in others)}"
+        raise Refused(f"{what} rows lack {', '.join(missing)}", remedy=remedy)
+    try:
+        for name in names:
+            checks.numbers(table, name)
+    except (ValueError, pa.ArrowException) as error:
+        raise Refused(f"{what} rows: {text.explain(error)}", remedy="write numbers into every column") from error
+
+
+def _stamped(model: onnx.ModelProto, bundle: Bundle, said: Words) -> bytes:
+    """The model with what it is in its own properties, beside those that it came with. Raises Refused."""
+    remedy = "export the model with operators and an IR version that the installed ONNX and ONNX Runtime know"
+    stamped = onnx.ModelProto()
+    stamped.CopyFrom(model)
+    found = {key: value for words in words_of(model) for key, value in words.metadata().items()}
+    had = {entry.key: entry.value for entry in model.metadata_props if not entry.key.startswith("weir.")}
+    onnx.helper.set_model_props(stamped, had | found | said.metadata() | checks.metadata(bundle))
+    try:
+        onnx.checker.check_model(stamped)
+        content: bytes = stamped.SerializeToString(deterministic=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise Refused(f"the model is not valid ONNX: {text.explain(error)}", remedy=remedy) from error
+    except Exception as error:  # a graph over 2 GiB, which protobuf's backends tell in their own ways
+        raise Refused(f"the model cannot be stored: {text.explain(error)}", remedy=remedy) from error
+    return content

@@ -14,11 +14,22 @@ import pytest
 from weir.core.bundle import Bundle
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan, ViewPlan
-from weir.edges.bundles import store
+from weir.core.signature import JoinKey
+from weir.edges.bundles import folder
 from weir.edges.bundles import writer as bundle_writer
+from weir.edges.bundles.opened import Opened
 from weir.settings import Settings, load
 
-from tests.bundles import SIGNATURE, WITH_FEATURES, expected, graph, tiny_bundle, weights_of
+from tests.bundles import (
+    SIGNATURE,
+    WITH_FEATURES,
+    expected,
+    golden_rows,
+    graph,
+    opened_bundle,
+    tiny_bundle,
+    weights_of,
+)
 
 PLAN = ServicePlan(
     project="test",
@@ -26,7 +37,7 @@ PLAN = ServicePlan(
     fingerprint="f" * 64,
     views=(
         ViewPlan("customer_recent", ("customer",), ("spend_7d", "visits_7d"), ("float32", "float32"), 0.0),
-        ViewPlan("shop_recent", ("shop",), ("returns_1d",), ("float32",), 3600.0),
+        ViewPlan("shop_recent", ("shop",), ("returns_1d",), ("float32",), 3600.0, ("INT64",)),
     ),
 )
 
@@ -36,23 +47,23 @@ def settings(tmp_path: Path) -> Settings:
     return load(bundles_dir=tmp_path / "bundles", home=tmp_path)
 
 
-def rename_to_digest(folder: Path) -> Path:
+def rename_to_digest(path: Path) -> Path:
     """The folder under the digest of what is in it now: a bundle made by someone with another tool."""
-    return folder.rename(folder.parent / store.digest(store.file_hashes(folder)))
+    return path.rename(path.parent / folder.digest(folder.file_hashes(path)))
 
 
-def test_a_bundle_gives_back_what_was_written(tmp_path: Path, settings: Settings) -> None:
+def test_a_bundle_gives_back_what_was_written(tmp_path: Path) -> None:
     path = tiny_bundle(tmp_path, WITH_FEATURES, feature_service="tiny_v1", feature_fingerprint="f" * 64)
-    opened = store.open_bundle(path, settings, PLAN)
+    opened = opened_bundle(path, PLAN)
     assert opened.bundle.signature == WITH_FEATURES
     assert opened.bundle.digest == path.name
     assert opened.bundle.training_to == "2013-06-30"
-    assert (opened.golden_rows, opened.golden_max_diff < 1e-6) == (32, True)
+    assert (len(opened.golden.scores), opened.golden.worst < 1e-6) == (32, True)
 
 
 def test_it_is_found_by_the_beginning_of_its_digest(tmp_path: Path, settings: Settings) -> None:
     path = tiny_bundle(tmp_path)
-    assert store.load(path.name[:12], settings) == store.load(path, settings)
+    assert folder.find(path.name[:12], settings) == folder.find(path, settings) == path
 
 
 def test_the_same_content_gives_the_same_digest(tmp_path: Path) -> None:
@@ -65,85 +76,85 @@ def test_building_leaves_nothing_else_behind(tmp_path: Path) -> None:
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
-@pytest.mark.parametrize("name", store.FILES)
-def test_a_changed_byte_is_refused_and_the_file_is_named(tmp_path: Path, settings: Settings, name: str) -> None:
+@pytest.mark.parametrize("name", folder.FILES)
+def test_a_changed_byte_is_refused_and_the_file_is_named(tmp_path: Path, name: str) -> None:
     path = tiny_bundle(tmp_path)
     content = bytearray((path / name).read_bytes())
     content[len(content) // 2] ^= 1
     (path / name).write_bytes(content)
     with pytest.raises(Refused, match=rf"changed after it was built: {name} differs"):
-        store.load(path, settings)
+        opened_bundle(path)
 
 
-def test_a_failing_golden_row_is_refused_and_named(tmp_path: Path, settings: Settings) -> None:
+def test_a_failing_golden_row_is_refused_and_named(tmp_path: Path) -> None:
     path = tiny_bundle(tmp_path)
-    golden = pq.read_table(path / store.GOLDEN)
+    golden = pq.read_table(path / folder.GOLDEN)
     scores = golden["score"].to_numpy().copy()
     scores[5] += 1e-4
     golden = golden.drop_columns("score").append_column("score", pa.array(scores))
-    pq.write_table(golden, path / store.GOLDEN)
+    pq.write_table(golden, path / folder.GOLDEN)
     with pytest.raises(Refused, match="1 of 32 golden rows fail: row 5 scores"):
-        store.load(rename_to_digest(path), settings)
+        opened_bundle(rename_to_digest(path))
 
 
-def test_a_feature_service_that_changed_is_refused(tmp_path: Path, settings: Settings) -> None:
+def test_a_feature_service_that_changed_is_refused(tmp_path: Path) -> None:
     path = tiny_bundle(tmp_path, WITH_FEATURES, feature_service="tiny_v1", feature_fingerprint="0" * 64)
     with pytest.raises(Refused, match=r"feature service tiny_v1 has changed since bundle .* was trained"):
-        store.load(path, settings, PLAN)
+        opened_bundle(path, PLAN)
 
 
-def test_another_feature_service_is_refused(tmp_path: Path, settings: Settings) -> None:
+def test_another_feature_service_is_refused(tmp_path: Path) -> None:
     path = tiny_bundle(tmp_path, WITH_FEATURES, feature_service="tiny_v2", feature_fingerprint="f" * 64)
     with pytest.raises(Refused, match="reads feature service tiny_v2, applied is tiny_v1"):
-        store.load(path, settings, PLAN)
+        opened_bundle(path, PLAN)
 
 
-def test_a_feature_that_the_service_lacks_is_named(tmp_path: Path, settings: Settings) -> None:
+def test_a_feature_that_the_service_lacks_is_named(tmp_path: Path) -> None:
     path = tiny_bundle(tmp_path, WITH_FEATURES, feature_service="tiny_v1", feature_fingerprint="f" * 64)
     with pytest.raises(Refused, match="has no shop_recent__returns_1d"):
-        store.load(path, settings, dataclasses.replace(PLAN, views=PLAN.views[:1]))
+        opened_bundle(path, dataclasses.replace(PLAN, views=PLAN.views[:1]))
 
 
-def test_a_pickle_beside_the_model_is_refused(tmp_path: Path, settings: Settings) -> None:
+def test_a_pickle_beside_the_model_is_refused(tmp_path: Path) -> None:
     path = tiny_bundle(tmp_path)
     (path / "model.pkl").write_bytes(pickle.dumps({"weights": [1, 2]}))
     with pytest.raises(Refused, match=r"holds model\.pkl: only ONNX is ever loaded, never a pickle"):
-        store.load(rename_to_digest(path), settings)
+        opened_bundle(rename_to_digest(path))
 
 
-def test_a_pickle_in_the_models_place_is_refused(tmp_path: Path, settings: Settings) -> None:
+def test_a_pickle_in_the_models_place_is_refused(tmp_path: Path) -> None:
     path = tiny_bundle(tmp_path)
     (path / "model.onnx").write_bytes(pickle.dumps({"weights": [1, 2]}))
     with pytest.raises(Refused, match="is not an ONNX model"):
-        store.load(rename_to_digest(path), settings)
+        opened_bundle(rename_to_digest(path))
 
 
-def test_a_missing_file_is_named(tmp_path: Path, settings: Settings) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     path = tiny_bundle(tmp_path)
-    (path / store.GOLDEN).unlink()
+    (path / folder.GOLDEN).unlink()
     with pytest.raises(Refused, match=r"lacks golden\.parquet"):
-        store.load(path, settings)
+        opened_bundle(path)
 
 
-def test_a_model_of_another_bundle_is_refused(tmp_path: Path, settings: Settings) -> None:
+def test_a_model_of_another_bundle_is_refused(tmp_path: Path) -> None:
     path, other = tiny_bundle(tmp_path), tiny_bundle(tmp_path, version="2")
-    shutil.copy(other / store.MODEL, path / store.MODEL)
+    shutil.copy(other / folder.MODEL, path / folder.MODEL)
     with pytest.raises(Refused, match=r"model\.onnx says weir\.version = '2', bundle\.yaml '1'"):
-        store.load(rename_to_digest(path), settings)
+        opened_bundle(rename_to_digest(path))
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "format: 9\n", "format: 1\nsignature: {inputs: [{name: a}]}\n"])
-def test_a_manifest_that_is_not_understood_is_refused(tmp_path: Path, settings: Settings, text: str) -> None:
+@pytest.mark.parametrize("text", ["{", "[]", "format: 9\n", "format: 2\nsignature: {inputs: [{name: a}]}\n"])
+def test_a_manifest_that_is_not_understood_is_refused(tmp_path: Path, text: str) -> None:
     path = tiny_bundle(tmp_path)
-    (path / store.MANIFEST).write_text(text)
+    (path / folder.MANIFEST).write_text(text)
     with pytest.raises(Refused, match=r"bundle\.yaml is not"):
-        store.load(rename_to_digest(path), settings)
+        opened_bundle(rename_to_digest(path))
 
 
 @pytest.mark.parametrize(("which", "says"), [("", "no bundle is named"), ("abc", "there is no bundle abc")])
 def test_an_unknown_bundle_is_named(settings: Settings, which: str, says: str) -> None:
     with pytest.raises(Refused, match=says):
-        store.load(which, settings)
+        folder.find(which, settings)
 
 
 def test_building_refuses_golden_rows_that_the_graph_does_not_give(tmp_path: Path) -> None:
@@ -159,5 +170,55 @@ def test_building_refuses_golden_rows_that_the_graph_does_not_give(tmp_path: Pat
     with pytest.raises(Refused, match="baseline rows lack label"):
         bundle_writer.build(
             bundle, graph(list(weights_of(SIGNATURE))), golden=golden, baseline=golden, card="", into=tmp_path
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ((JoinKey(name="customer"),), r"join keys are missing: shop: .*\[customer STRING, shop INT64\]"),
+        ((), "join keys are missing: customer, shop"),
+        ((JoinKey(name="customer"), JoinKey(name="shop")), r"join keys of another type: shop: .*\[.*shop STRING\]"),
+        ((*SIGNATURE.join_keys, JoinKey(name="merchant")), "join keys that no feature is asked by: merchant"),
+        ((JoinKey(name="custmer"), SIGNATURE.join_keys[1]), "join keys are missing: customer"),
+    ],
+)
+def test_join_keys_are_the_services_by_name_and_type(tmp_path: Path, keys: tuple[JoinKey, ...], says: str) -> None:
+    signature = dataclasses.replace(WITH_FEATURES, join_keys=keys)
+    path = tiny_bundle(tmp_path, signature, feature_service="tiny_v1", feature_fingerprint="f" * 64)
+    with pytest.raises(Refused, match=says):
+        opened_bundle(path, PLAN)
+
+
+def test_a_folder_of_many_foreign_files_is_refused_in_one_short_line(tmp_path: Path) -> None:
+    for i in range(1000):
+        (tmp_path / f"file-{i}").touch()
+    with pytest.raises(Refused, match=r"file-0, .* and 995 more") as caught:
+        folder.read(tmp_path)
+    assert len(str(caught.value)) < 500
+
+
+def test_only_a_bundle_that_opens_gets_its_name(tmp_path: Path) -> None:
+    """What is refused at the last check was never to be found, and leaves nothing."""
+
+    def refuse(opened: Opened) -> None:
+        assert opened.path.parent.name.startswith(".draft-")
+        assert folder.folders(load(bundles_dir=tmp_path)) == []
+        raise Refused("not good enough", remedy="try again")
+
+    matrix = golden_rows(SIGNATURE, 8)
+    golden = pa.table({name: matrix[:, i] for i, name in enumerate(SIGNATURE.names)})
+    golden = golden.append_column("score", pa.array(expected(matrix).astype(np.float32)))
+    bundle = Bundle(service="s", name="n", version="1", owner="o", signature=SIGNATURE, digest="")
+    with pytest.raises(Refused, match="not good enough"):
+        bundle_writer.build(
+            bundle,
+            graph(list(weights_of(SIGNATURE))),
+            golden=golden,
+            baseline=golden.append_column("label", pa.array(np.ones(8))),
+            card="",
+            into=tmp_path,
+            prove=refuse,
         )
     assert list(tmp_path.iterdir()) == []

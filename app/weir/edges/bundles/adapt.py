@@ -1,0 +1,353 @@
+"""A model as its converter gives it -> one input float32[n, k], one output float32[n] or float32[n, 1].
+
+Converters of classifiers give a label beside the probabilities, often as a list of mappings (ZipMap); those of data
+frames take one input for each column. What is stored has neither: the output and its column are chosen, the rest of
+the graph goes, and the columns are split off within the graph. A mistaken choice does not reproduce the golden scores.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import TensorProto, helper, numpy_helper
+
+from weir.core.errors import Refused
+from weir.core.signature import Dtype, Input, Policy, Signature
+from weir.edges.bundles import text
+from weir.edges.bundles.words import fits
+
+PROBE_ROWS = 3  # no other dimension of a score is 3, but that of three classes, which is the second
+IR_OF_INITIALIZERS = 4  # before it, initializers had to be inputs
+OPSET, SPLIT_TAKES_SIZES, SQUEEZE_TAKES_AXES = 13, 13, 13
+FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
+WHOLE = (TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL)
+REMEDY = "export the model in ONNX with operators that ONNX Runtime has"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which of a model's outputs is the score, as the specification says it; empty and None: it does not say.
+
+    output: its name. column: its column, from 0. label: the class whose probability it is. input: the input's name.
+    """
+
+    output: str = ""
+    column: int | None = None
+    label: str | int | None = None
+    input: str = ""
+
+
+def adapted(
+    model: onnx.ModelProto, signature: Signature, choice: Choice
+) -> tuple[onnx.ModelProto, Signature, list[str]]:
+    """The model with one input and one output, the signature with their names, and what was chosen, in words.
+
+    Raises Refused naming what there is to choose from.
+    """
+    if not model.graph.output:
+        raise Refused("the model is not ONNX: it has no output", remedy=REMEDY)
+    graph = _Graph(model)
+    taken = graph.one_input(signature, choice)
+    given, said = graph.one_output(choice)
+    return graph.model, dataclasses.replace(signature, input_tensor=taken, output_tensor=given), said
+
+
+class _Graph:
+    """A copy of a model, being changed."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self.model = onnx.ModelProto()
+        self.model.CopyFrom(model)
+        self._body = self.model.graph
+        constants = {tensor.name for tensor in self._body.initializer}
+        inputs = [value for value in self._body.input if value.name not in constants]
+        del self._body.input[:]
+        self._body.input.extend(inputs)
+        self.model.ir_version = max(self.model.ir_version, IR_OF_INITIALIZERS)
+        if not any(entry.domain in ("", "ai.onnx") for entry in self.model.opset_import):
+            self.model.opset_import.append(helper.make_opsetid("", OPSET))
+        self._opset = next(entry.version for entry in self.model.opset_import if entry.domain in ("", "ai.onnx"))
+        self._used = {name for node in self._body.node for name in (*node.input, *node.output)} | constants
+        self._used |= {value.name for value in (*self._body.input, *self._body.output)}
+
+    def one_input(self, signature: Signature, choice: Choice) -> str:
+        """Make the inputs one; its name."""
+        inputs, k = list(self._body.input), len(signature.inputs)
+        if choice.input and choice.input not in [value.name for value in inputs]:
+            raise Refused(
+                f"the model has no input {choice.input}, but {', '.join(value.name for value in inputs)}",
+                remedy="correct `input_tensor`, or leave it out",
+            )
+        if len(inputs) == 1 and (len(_shape(inputs[0])) == 2 or k > 1):
+            return self._whole_input(inputs[0], k)
+        return self._columns(inputs, signature)
+
+    def one_output(self, choice: Choice) -> tuple[str, list[str]]:
+        """Make the outputs one; its name, and what was chosen."""
+        chosen = self._chosen(choice)
+        name, classes = self._source(chosen)
+        shape, kind = self._probe(name)
+        said = [f"output {chosen}"] if len(self._body.output) > 1 or name != chosen else []
+        if shape == (PROBE_ROWS,) and (choice.column is not None or choice.label is not None):
+            raise Refused(f"output {chosen} has no columns", remedy="leave `column` and `class` out")
+        if len(shape) == 2 and shape[0] == PROBE_ROWS:
+            column = _column(chosen, shape[1], classes or self._classes(), choice)
+            if shape[1] > 1:
+                name = self._gather(name, column)
+                said = [f"output {chosen}, column {column} of {shape[1]}"]
+        elif shape != (PROBE_ROWS,):
+            what = f"output {chosen} is {list(shape)} for {PROBE_ROWS} rows, not one score a row"
+            raise Refused(what, remedy="choose another with `output`")
+        if kind != np.float32:
+            if kind not in (np.float64, np.float16):
+                what = f"output {chosen} is {np.dtype(kind).name}: labels, not a score"
+                raise Refused(what, remedy=f"choose another with `output`: {', '.join(self._outputs())}")
+            name = self._add("Cast", [name], "score", to=TensorProto.FLOAT)
+        rank = min(len(shape), 2)
+        self._keep_only(helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 1][:rank]))
+        return name, said
+
+    def _outputs(self) -> list[str]:
+        return [value.name for value in self._body.output]
+
+    def _whole_input(self, value: onnx.ValueInfoProto, k: int) -> str:
+        tensor = value.type.tensor_type
+        if len(tensor.shape.dim) == 2 and not tensor.shape.dim[1].dim_value:
+            tensor.shape.dim[1].dim_value = k
+        if tensor.elem_type not in (TensorProto.DOUBLE, TensorProto.FLOAT16):
+            return str(value.name)
+        name, wanted, kind = self._free("x"), value.name, tensor.elem_type
+        tensor.elem_type = TensorProto.FLOAT
+        value.name = name
+        self._body.node.insert(0, helper.make_node("Cast", [name], [wanted], to=kind))
+        return name
+
+    def _columns(self, inputs: Sequence[onnx.ValueInfoProto], signature: Signature) -> str:
+        """One input a column -> one input of all of them, in the signature's order, split within the graph."""
+        order = [next((value for value in inputs if fits(value.name, item)), None) for item in signature.inputs]
+        found = [value.name for value in order if value is not None]
+        if None in order or len(set(found)) < len(inputs):
+            raise Refused(
+                f"the model takes [{', '.join(value.name for value in inputs)}], the signature has "
+                f"[{', '.join(signature.names)}]",
+                remedy="name the inputs as the model does, one for each of its inputs",
+            )
+        whole, nodes = self._free("x"), []
+        parts = [self._free(f"column_{i}") for i in range(len(order))]
+        if self._opset >= SPLIT_TAKES_SIZES:
+            sizes = self._constant(np.ones(len(parts), np.int64), "sizes")
+            nodes.append(helper.make_node("Split", [whole, sizes], parts, axis=1))
+        else:
+            nodes.append(helper.make_node("Split", [whole], parts, axis=1, split=[1] * len(parts)))
+        for part, value, item in zip(parts, order, signature.inputs, strict=True):
+            if value is not None:
+                nodes += self._one_column(part, value, item)
+        nodes += self._body.node
+        del self._body.node[:], self._body.input[:]
+        self._body.node.extend(nodes)
+        self._body.input.append(helper.make_tensor_value_info(whole, TensorProto.FLOAT, [None, len(parts)]))
+        return whole
+
+    def _one_column(self, part: str, value: onnx.ValueInfoProto, item: Input) -> Iterator[onnx.NodeProto]:
+        """From float32[n, 1] to what the model takes for this column."""
+        shape, kind = _shape(value), value.type.tensor_type.elem_type
+        if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] not in (1, None)):
+            what = f"the model's input {value.name} is {shape}, not one value a row"
+            raise Refused(what, remedy="export it with one input [n, k], or with inputs [n, 1]")
+        if kind not in (TensorProto.FLOAT, *FLOATS) and item.on_missing is Policy.USE:
+            what = f"input {item.name}: a missing value is not a number, and the model takes none but numbers there"
+            raise Refused(what, remedy="set `on_missing` to default or reject")
+        if kind == TensorProto.STRING and item.dtype is not Dtype.CATEGORY:
+            what = f"input {item.name}: the model takes text, and dtype is {item.dtype}"
+            raise Refused(what, remedy="give dtype category, and its categories")
+        if kind not in (*FLOATS, *WHOLE, TensorProto.STRING):
+            what = f"the model's input {value.name} is {TensorProto.DataType.Name(kind)}"
+            raise Refused(what, remedy="export it in float32")
+        if len(shape) == 1:
+            flat, shape_of = self._free("flat"), self._constant(np.array([-1], np.int64), "shape")
+            yield helper.make_node("Reshape", [part, shape_of], [flat])
+            part = flat
+        if kind == TensorProto.STRING:
+            code = self._free("code")
+            levels = self._constant(np.array(item.categories, object), "levels")
+            yield helper.make_node("Cast", [part], [code], to=TensorProto.INT64)
+            yield helper.make_node("Gather", [levels, code], [value.name], axis=0)
+        elif kind == TensorProto.FLOAT:
+            yield helper.make_node("Identity", [part], [value.name])
+        else:
+            yield helper.make_node("Cast", [part], [value.name], to=kind)
+
+    def _chosen(self, choice: Choice) -> str:
+        """The output that is the score, by name."""
+        names = self._outputs()
+        if choice.output:
+            if choice.output not in names:
+                what = f"the model has no output {choice.output}, but {', '.join(names)}"
+                raise Refused(what, remedy="correct `output`, or `output_tensor` in the signature, or leave them out")
+            return choice.output
+        scores = [value.name for value in self._body.output if not _is_label(value)]
+        if len(names) != 1 and len(scores) != 1:
+            raise Refused(f"the model gives {', '.join(names)}", remedy="say in `output` which is the score")
+        return str(names[0] if len(names) == 1 else scores[0])
+
+    def _source(self, name: str) -> tuple[str, tuple[str, ...]]:
+        """The tensor behind an output, and its classes: before a ZipMap, the probabilities."""
+        made = next((node for node in self._body.node if name in node.output), None)
+        if made is not None and made.op_type == "ZipMap":
+            return str(made.input[0]), _labels(made)
+        value = next(value for value in self._body.output if value.name == name)
+        if value.type.WhichOneof("value") not in ("tensor_type", None):
+            what = f"output {name} is no tensor but a {value.type.WhichOneof('value').removesuffix('_type')}"
+            raise Refused(what, remedy="export it without ZipMap, or choose another with `output`")
+        return name, ()
+
+    def _classes(self) -> tuple[str, ...]:
+        """The classes in the order of their columns, where the model names them."""
+        for node in self._body.node:
+            if labels := _labels(node):
+                return labels
+        for tensor in self._body.initializer:
+            if tensor.name.startswith("classes"):
+                values = numpy_helper.to_array(tensor).reshape(-1).tolist()
+                return tuple(value.decode() if isinstance(value, bytes) else str(value) for value in values)
+        return ()
+
+    def _probe(self, name: str) -> tuple[tuple[int, ...], type[np.generic]]:
+        """Shape and type of a tensor for PROBE_ROWS rows of zeros, whatever the file says. Raises Refused."""
+        trial = onnx.ModelProto()
+        trial.CopyFrom(self.model)
+        value = next((value for value in self._body.output if value.name == name), onnx.ValueInfoProto(name=name))
+        del trial.graph.output[:]
+        trial.graph.output.append(value)
+        _prune(trial.graph)
+        options = ort.SessionOptions()
+        options.log_severity_level, options.intra_op_num_threads = 4, 1
+        try:
+            session = ort.InferenceSession(trial.SerializeToString(), options, providers=["CPUExecutionProvider"])
+            given = session.get_inputs()[0]
+            width = given.shape[1] if len(given.shape) == 2 else None
+            if len(session.get_inputs()) != 1 or not isinstance(width, int) or given.type != "tensor(float)":
+                what = f"the model takes {[(value.name, value.shape, value.type) for value in session.get_inputs()]}"
+                raise Refused(what, remedy="export it with one input float32[n, k], n free")
+            if isinstance(given.shape[0], int) and given.shape[0] != PROBE_ROWS:
+                what = f"the model takes {given.shape[0]} rows at a time: {[(given.name, given.shape)]}"
+                raise Refused(what, remedy="export it with one input [n, k], n free")
+            found = session.run([name], {given.name: np.zeros((PROBE_ROWS, width), np.float32)})[0]
+        except Refused:
+            raise
+        except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            raise Refused(f"the model cannot be run: {text.explain(error)}", remedy=REMEDY) from error
+        scores = np.asarray(found)
+        return scores.shape, scores.dtype.type
+
+    def _gather(self, name: str, column: int) -> str:
+        index = self._constant(np.array([column], np.int64), "column")
+        return self._add("Gather", [name, index], "score", axis=1)
+
+    def _add(self, operator: str, inputs: list[str], name: str, **attributes: Any) -> str:
+        made = self._free(name)
+        self._body.node.append(helper.make_node(operator, inputs, [made], **attributes))
+        return made
+
+    def _constant(self, value: np.ndarray, name: str) -> str:
+        free = self._free(name)
+        self._body.initializer.append(numpy_helper.from_array(value, free))
+        return free
+
+    def _free(self, name: str) -> str:
+        """A name that no tensor has."""
+        free = next(
+            name for name in (name, *(f"{name}_{i}" for i in range(len(self._used) + 1))) if name not in self._used
+        )
+        self._used.add(free)
+        return free
+
+    def _keep_only(self, output: onnx.ValueInfoProto) -> None:
+        del self._body.output[:], self._body.value_info[:]
+        self._body.output.append(output)
+        _prune(self._body)
+        domains = {node.domain for node in _nodes(self._body)} | {""}
+        kept = [entry for entry in self.model.opset_import if entry.domain in domains or self.model.functions]
+        del self.model.opset_import[:]
+        self.model.opset_import.extend(kept)
+
+
+def _column(output: str, columns: int, classes: tuple[str, ...], choice: Choice) -> int:
+    remedy = f"say in `column` (0 to {columns - 1}) or in `class` which of them is the score"
+    known = classes if len(classes) == columns else ()
+    if choice.label is not None:
+        if str(choice.label) not in known:
+            have = f"has the classes {', '.join(known)}" if known else "does not name its classes"
+            raise Refused(f"there is no class {choice.label}: output {output} {have}", remedy=remedy)
+        found = known.index(str(choice.label))
+        if choice.column not in (None, found):
+            raise Refused(f"class {choice.label} is column {found}, not {choice.column}", remedy="give one of the two")
+        return found
+    if choice.column is not None:
+        if not 0 <= choice.column < columns:
+            raise Refused(f"output {output} has {columns} columns, not a column {choice.column}", remedy=remedy)
+        return choice.column
+    if columns > 2:
+        names = f" ({', '.join(known)})" if known else ""
+        raise Refused(f"output {output} has {columns} columns{names}", remedy=remedy)
+    return columns - 1  # of two classes the second is the positive one
+
+
+def _is_label(value: onnx.ValueInfoProto) -> bool:
+    if value.type.WhichOneof("value") != "tensor_type":
+        return False
+    return value.type.tensor_type.elem_type in (TensorProto.STRING, *WHOLE)
+
+
+def _labels(node: onnx.NodeProto) -> tuple[str, ...]:
+    for attribute in node.attribute:
+        if attribute.name.startswith("classlabels"):
+            if attribute.strings:
+                return tuple(value.decode("utf-8", "replace") for value in attribute.strings)
+            if attribute.ints:
+                return tuple(map(str, attribute.ints))
+    return ()
+
+
+def _shape(value: onnx.ValueInfoProto) -> list[int | None]:
+    return [dim.dim_value or None for dim in value.type.tensor_type.shape.dim]
+
+
+def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _nodes(inner)
+
+
+def _needs(node: onnx.NodeProto) -> set[str]:
+    """Tensors that a node reads, in its inner graphs too."""
+    inner = [graph for attribute in node.attribute for graph in (attribute.g, *attribute.graphs)]
+    return (
+        set(node.input)
+        | {name for graph in inner for one in _nodes(graph) for name in one.input}
+        | {value.name for graph in inner for value in graph.output}
+    )
+
+
+def _prune(graph: onnx.GraphProto) -> None:
+    """Only what the outputs need."""
+    needed, kept = {value.name for value in graph.output}, []
+    for node in reversed(graph.node):  # in ONNX a node stands behind those that it reads
+        if needed & set(node.output):
+            kept.append(node)
+            needed |= _needs(node)
+    constants = [tensor for tensor in graph.initializer if tensor.name in needed]
+    sparse = [tensor for tensor in graph.sparse_initializer if tensor.values.name in needed]
+    nodes = list(reversed(kept))
+    for field, left in ((graph.node, nodes), (graph.initializer, constants), (graph.sparse_initializer, sparse)):
+        copies = [type(one).FromString(one.SerializeToString()) for one in left]
+        del field[:]
+        field.extend(copies)

@@ -1,0 +1,251 @@
+"""What a bundle must hold to be opened, each check with its own refusal.
+
+A refusal has two remedies: one for whoever opens the bundle, and one for whoever is building it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from weir.core.bundle import RELATIVE, Bundle
+from weir.core.errors import Refused
+from weir.core.features import ServicePlan
+from weir.core.signature import Signature, Source
+from weir.edges.bundles import text, words
+from weir.edges.bundles.folder import GOLDEN, REBUILD
+from weir.edges.bundles.onnx_model import Model
+from weir.wire import request_contract
+
+Floats = npt.NDArray[np.float32]
+
+GOLDEN_ROWS_MAX = 100_000  # a file of a kilobyte can hold a billion equal rows; 4,096 show what there is to see
+SCORE, LABEL = "score", "label"  # columns beside the inputs in baseline.parquet and golden.parquet
+BATCHES = (1, 2, 3, 7, 8, 13, 64)  # rows: around the widths of vector registers, where bodies and tails of loops round
+
+
+NUMBERS = (
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_decimal,
+    pa.types.is_boolean,
+    pa.types.is_null,
+)
+
+
+class Unfit(Refused):
+    """A bundle that does not hold together. mend: what whoever builds it should correct."""
+
+    def __init__(self, what: str, *, where: str = "", mend: str, remedy: str = REBUILD) -> None:
+        super().__init__(what, where=where, remedy=remedy)
+        self.mend = mend
+
+
+@dataclass(frozen=True, slots=True)
+class Golden:
+    """Golden rows that were scored. inputs: float32[n, k]. scores: float32[n], the model's. worst: difference."""
+
+    inputs: Floats
+    scores: Floats
+    worst: float
+
+
+def check_graph(path: Path, bundle: Bundle, model: Model) -> None:
+    """The graph has the signature's tensors and columns, and says the same of itself. Raises Unfit."""
+    signature, where = bundle.signature, str(path)
+    says = {"input": signature.input_tensor, "output": signature.output_tensor, "columns": len(signature.inputs)}
+    has = {"input": model.input_tensor, "output": model.output_tensor, "columns": model.width}
+    if says != has:
+        raise Unfit(
+            f"model.onnx has {has}, the signature says {says}",
+            where=where,
+            mend="give one input for each of the model's columns, and its tensors' names or none",
+        )
+    expected = metadata(bundle)
+    if wrong := [key for key, value in expected.items() if model.metadata.get(key) != value]:
+        raise Unfit(
+            f"model.onnx says {wrong[0]} = {model.metadata.get(wrong[0])!r}, bundle.yaml {expected[wrong[0]]!r}",
+            where=where,
+            mend="build from the model file itself",
+        )
+    for said in words.of_metadata(model.metadata):
+        check_words(signature, said, where)
+
+
+def check_words(signature: Signature, said: words.Words, where: str) -> None:
+    """What the model file says of its columns is what the signature says. Raises Unfit with both lists."""
+    if wrong := words.mismatch(signature, said):
+        mend = "write `inputs` in the model's order, each with the model's own name; `ref` may be another"
+        raise Unfit(wrong, where=where, mend=mend, remedy=f"{mend}, and {REBUILD}")
+
+
+def check_contract(bundle: Bundle, where: str = "") -> None:
+    """A request contract can be made from the signature. Raises Unfit."""
+    try:
+        request_contract.build(bundle.service, bundle.signature)
+    except ValueError as error:
+        what = f"no request contract can be made: {error}"
+        raise Unfit(what, where=where, mend="choose another name") from error
+
+
+def check_golden(path: Path, bundle: Bundle, model: Model) -> Golden:
+    """Score the golden rows. Raises Unfit naming the worst row."""
+    inputs, expected = _golden(path, bundle.signature)
+    try:
+        scores = model.run(inputs)
+    except RuntimeError as error:
+        what = f"model.onnx fails on the golden rows: {text.explain(error)}"
+        raise Unfit(what, where=str(path), mend="give golden rows that the model can score") from error
+    if scores.shape != expected.shape:
+        what = f"model.onnx gives {scores.shape[0]} scores for {expected.shape[0]} golden rows"
+        raise Unfit(what, where=str(path), mend="choose one column with `column` or `class`")
+    difference = np.abs(scores.astype(np.float64) - expected)
+    failing = ~(difference <= allowed(bundle, expected))  # NaN fails too
+    if failing.any():
+        row = int(np.argmax(np.where(np.isnan(difference), np.inf, difference) * failing))
+        raise Unfit(
+            f"{int(failing.sum())} of {len(expected)} golden rows fail: row {row} scores {scores[row]:.9f}, "
+            f"expected {expected[row]:.9f} within {float(allowed(bundle, expected)[row]):.1e}",
+            where=str(path),
+            mend="give `inputs` in the model's order and `score` as the trained model itself gives it, or set "
+            "`tolerance` to what the export may lose",
+            remedy=f"{REBUILD}; ONNX Runtime here may differ from the one it was built with",
+        )
+    return Golden(inputs, scores, float(difference.max(initial=0.0)))
+
+
+def allowed(bundle: Bundle, expected: Floats) -> npt.NDArray[np.float64]:
+    """The largest accepted difference from each expected score, see core.bundle. float64[n]."""
+    return np.maximum(bundle.tolerance, RELATIVE * np.abs(expected.astype(np.float64)))
+
+
+def check_independence(path: Path, bundle: Bundle, model: Model, golden: Golden) -> float:
+    """A row's score does not depend on the rows beside it: the largest difference that was seen, 0 for the same bits.
+
+    Golden rows in batches of several sizes, in another order, and beside rows that are fifty times as large.
+    Raises Unfit where the difference is larger than the bundle's tolerance, as with dynamic quantisation.
+    """
+    inputs, scores = golden.inputs[:256], golden.scores[:256]
+    order = np.random.default_rng(7).permutation(len(inputs))
+    tries: list[Callable[[], Floats]] = [lambda size=size: _in_batches(model, inputs, size) for size in BATCHES]  # type: ignore[misc]
+    tries.append(lambda: model.run(inputs[order])[np.argsort(order)])
+    tries.append(lambda: model.run(np.concatenate([inputs, inputs * np.float32(50)]))[: len(inputs)])
+    worst = 0.0
+    for attempt in tries:
+        try:
+            again = attempt()
+        except RuntimeError:  # on rows that no request has
+            continue
+        difference = np.abs(again.astype(np.float64) - scores)
+        worst = max(worst, float(difference.max(initial=0.0)))
+        if not (difference <= allowed(bundle, scores)).all():
+            raise Unfit(
+                f"a row's score depends on the rows beside it: by up to {worst:.1e} on the golden rows",
+                where=str(path),
+                mend="export without dynamic quantisation and without normalising over the batch",
+            )
+    return worst
+
+
+def check_features(bundle: Bundle, plan: ServicePlan) -> None:
+    """The applied feature service is the one that the model was trained on, and is asked by its own keys.
+
+    Raises Unfit.
+    """
+    if not bundle.feature_service:
+        return
+    remedy = "run `weir apply` with the feature repository of the bundle, or train and build a new bundle"
+    for wrong, mend in _feature_faults(bundle, plan):
+        raise Unfit(wrong, mend=mend, remedy=remedy)
+
+
+def _feature_faults(bundle: Bundle, plan: ServicePlan) -> Iterator[tuple[str, str]]:
+    name, mend = plan.service, "correct `inputs` and `join_keys`, or the feature service and run `weir apply`"
+    if name != bundle.feature_service:
+        yield f"bundle {bundle.short_digest} reads feature service {bundle.feature_service}, applied is {name}", mend
+    if plan.fingerprint != bundle.feature_fingerprint:
+        yield (
+            f"feature service {name} has changed since bundle {bundle.short_digest} was trained: "
+            f"fingerprint {plan.fingerprint[:12]}, trained on {bundle.feature_fingerprint[:12]}",
+            mend,
+        )
+    known = set(plan.columns)
+    if unknown := [item.ref for item in bundle.signature.of(Source.FEATURE) if item.ref not in known]:
+        yield f"feature service {name} has no {', '.join(unknown)}; it has {', '.join(plan.columns)}", mend
+    asked = {key: kind for view in plan.views for key, kind in zip(view.join_keys, view.key_types, strict=True)}
+    given = {key.name: str(key.dtype) for key in bundle.signature.join_keys}
+    lists = f"the service is asked by {_keys(asked)}, the signature has {_keys(given)}"
+    if missing := sorted(asked.keys() - given.keys()):
+        yield f"join keys are missing: {', '.join(missing)}: {lists}", mend
+    if extra := sorted(given.keys() - asked.keys()):
+        yield f"join keys that no feature is asked by: {', '.join(extra)}: {lists}", mend
+    if wrong := sorted(key for key in asked if asked[key] != given[key]):
+        yield f"join keys of another type: {', '.join(wrong)}: {lists}", mend
+
+
+def matrix(table: pa.Table, signature: Signature) -> Floats:
+    """The model's columns of a table as float32[n, k], in the signature's order; null is NaN.
+
+    Raises ValueError naming a column that is not there or holds no numbers.
+    """
+    columns = [numbers(table, name) for name in signature.names]
+    return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32)
+
+
+def numbers(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
+    """A column as float64[n]; null is NaN. Raises ValueError naming a column that is not there or holds no numbers."""
+    if table.column_names.count(name) != 1:
+        raise ValueError(f"column {name} is {'there twice' if name in table.column_names else 'missing'}")
+    kind = table.schema.field(name).type
+    if not any(is_kind(kind) for is_kind in NUMBERS):
+        raise ValueError(f"column {name} holds {kind}, not numbers: a category is its code, 0 for the first")
+    values = pc.cast(table[name], pa.float64(), safe=False).combine_chunks()
+    found: npt.NDArray[np.float64] = values.fill_null(np.nan).to_numpy(zero_copy_only=False)
+    return found
+
+
+def metadata(bundle: Bundle) -> dict[str, str]:
+    """What the ONNX file says of itself, so that it can be told apart when it is found alone."""
+    return {
+        "weir.service": bundle.service,
+        "weir.name": bundle.name,
+        "weir.version": bundle.version,
+        "weir.owner": bundle.owner,
+        "weir.inputs": json.dumps(bundle.signature.names),
+        "weir.threshold": repr(bundle.signature.threshold),
+        "weir.feature_service": bundle.feature_service,
+        "weir.feature_fingerprint": bundle.feature_fingerprint,
+        "weir.training": f"{bundle.training_from}/{bundle.training_to}",
+    }
+
+
+def _in_batches(model: Model, rows: Floats, size: int) -> Floats:
+    return np.concatenate([model.run(rows[start : start + size]) for start in range(0, len(rows), size)])
+
+
+def _keys(keys: dict[str, str]) -> str:
+    return f"[{', '.join(f'{name} {kind}' for name, kind in sorted(keys.items()))}]"
+
+
+def _golden(path: Path, signature: Signature) -> tuple[Floats, Floats]:
+    """Inputs, float32[n, k], and scores, float32[n], of the golden rows. Raises Unfit."""
+    mend = "give Parquet with a number in every input's column, and in `score`"
+    try:
+        with pq.ParquetFile(path / GOLDEN) as file:  # read_table would load the dataset engine
+            rows = file.metadata.num_rows
+            if not 0 < rows <= GOLDEN_ROWS_MAX:
+                what = f"golden.parquet has {rows} rows, not 1 to {GOLDEN_ROWS_MAX}"
+                raise Unfit(what, where=str(path), mend="give another number of golden rows")
+            table = file.read()
+        return matrix(table, signature), numbers(table, SCORE).astype(np.float32)
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        what = f"golden.parquet cannot be read: {text.explain(error)}"
+        raise Unfit(what, where=str(path), mend=mend) from error

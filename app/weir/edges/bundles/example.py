@@ -1,0 +1,62 @@
+"""The specification that `weir bundle spec --example` prints: every key, and what it means."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SPEC: Final = """\
+# What `weir bundle build bundle.yaml` needs. Paths are relative to this file. Text that looks like a number, or like
+# true or null, stands in quotes. Keys marked optional may be left out.
+
+service: churn                # requests come on the topic of this service; letters, digits, - and _
+name: churn-model             # the model's own name
+version: "1"                  # predictions are told apart by it: a new one for each bundle
+owner: growth-team
+
+model: churn.onnx             # ONNX (.onnx), or a LightGBM text model (.txt: binary or regression), which is converted
+output: probabilities         # optional: which of the model's outputs is the score, where it has several
+column: 1                     # optional: its column, from 0; or `class: churned`, by the model's own name of the class.
+                              # Of a label and two probabilities the second is taken where neither is given
+golden: golden.parquet        # a column of numbers for each input, and `score`: what the trained model itself gave for
+                              # 100 rows or more. A LightGBM model that names its columns gives the scores itself
+baseline: baseline.parquet    # the same columns and `label` (0 or 1, or the number that was predicted), of reference
+                              # rows: what is normal
+card: card.md                 # for people: what the model is for, what it was trained on, where it fails
+
+training_from: 2026-01-01     # optional, first and last day of the training data
+training_to: 2026-06-30
+tolerance: 0.000001           # optional: a golden score may be missed by this, or by 1e-5 of itself if that is more
+metrics: {auc: 0.91}          # optional: numbers to remember
+
+# feature_service: churn_v1   # needed for inputs with `source: feature`: a Feast feature service that was applied here
+
+signature:
+  threshold: 0.5              # optional: score >= threshold is the positive decision
+  # join_keys:                # the keys by which the feature service is asked, all of them and no others
+  #   - name: customer        # Feast's join key and the request's field, the same word
+  #     dtype: STRING         # STRING or INT64, as the feature service has it
+  #     required: true        # false: a request without it is scored, its features are "not found"
+  inputs:                     # in the order of the model's columns
+    - name: amount            # the model's name of the column
+      source: request         # request: a field of the request; feature: from the online store
+      ref: amount             # the field's name, or view__feature
+      dtype: float            # float, int, bool or category: how the caller writes it; the model gets float32
+      low: 0                  # optional, as is high: a value outside goes to the dead letters
+      high: 100000
+      doc: money spent so far # optional: becomes the documentation of the request's field
+    - name: channel
+      source: request
+      ref: channel
+      dtype: category
+      categories: [web, app, shop]  # the model gets the position: 0, 1 or 2
+      on_missing: default     # null, or a category that is not listed: reject (a dead letter), default, or use (NaN)
+      default: 0
+    # - name: spend_7d
+    #   source: feature
+    #   ref: customer_recent__spend_7d
+    #   on_missing: default   # the store has no value: use (NaN), default or reject
+    #   on_stale: use         # the value is older than max_age_s, or than the view's ttl: use, default or reject
+    #   on_unavailable: use   # the store does not answer in time: use (the last value read), default or reject
+    #   default: 0
+    #   max_age_s: 86400      # optional
+"""

@@ -1,0 +1,42 @@
+"""What an ONNX graph says of the columns that it was trained on, wherever an exporter may have put it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import onnx
+from onnx import TensorProto, numpy_helper
+
+from weir.edges.bundles import words
+from weir.edges.bundles.words import Words
+
+
+def words_of(model: onnx.ModelProto) -> tuple[Words, ...]:
+    """From the model's and the graph's properties, from texts at nodes, and from tensors of text."""
+    properties = [*model.metadata_props, *getattr(model.graph, "metadata_props", ())]
+    found = list(words.of_metadata({entry.key: entry.value for entry in properties}))
+    for name, names in _texts(model.graph):
+        if words.NAMES.match(name) and names:
+            found.append(Words(features=tuple(names)))
+    return tuple(found)
+
+
+def _texts(graph: onnx.GraphProto) -> Iterator[tuple[str, list[str]]]:
+    """Lists of text, with their names."""
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.strings:
+                yield attribute.name, [_text(value) for value in attribute.strings]
+            elif attribute.name == "value" and attribute.t.data_type == TensorProto.STRING:
+                yield node.output[0], _tensor(attribute.t)
+    for tensor in graph.initializer:
+        if tensor.data_type == TensorProto.STRING:
+            yield tensor.name, _tensor(tensor)
+
+
+def _tensor(tensor: onnx.TensorProto) -> list[str]:
+    return [_text(value) for value in numpy_helper.to_array(tensor).reshape(-1).tolist()]
+
+
+def _text(value: bytes | str) -> str:
+    return value if isinstance(value, str) else value.decode("utf-8", "replace")

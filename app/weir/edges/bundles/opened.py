@@ -1,0 +1,52 @@
+"""Opens a bundle: every check, then its model, warmed up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from weir.core.bundle import Bundle
+from weir.core.features import ServicePlan
+from weir.edges.bundles import checks
+from weir.edges.bundles.folder import Described
+from weir.edges.bundles.onnx_model import Floats, Model
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A bundle that passed every check, and its model. golden: its golden rows, as they were scored."""
+
+    path: Path
+    bundle: Bundle
+    model: Model
+    golden: checks.Golden
+
+    @property
+    def known_good(self) -> Floats:
+        """float32[1, k], a row that the model has scored."""
+        return self.golden.inputs[:1].copy()
+
+
+def open_bundle(described: Described, plan: ServicePlan | None = None, threads: int = 1) -> Opened:
+    """Check a bundle and open its model.
+
+    described: what `folder.read` gave, so that the folder holds the five files of a bundle and nothing else, and its
+    content has the digest that names it. Then:
+
+    1. a request contract can be made from the signature
+    2. model.onnx is ONNX
+    3. the graph takes and gives what the signature says, and says nothing else of its columns
+    4. the golden rows give the golden scores
+    5. the features are those that the model was trained on, and asked by the keys that the signature has
+
+    plan: the feature service as applied; without it check 5 is left out.
+    Raises Refused, with a message of its own for each check.
+    """
+    path, bundle = described.path, described.bundle
+    checks.check_contract(bundle, str(path))
+    model = Model(path, threads)
+    checks.check_graph(path, bundle, model)
+    golden = checks.check_golden(path, bundle, model)
+    if plan is not None:
+        checks.check_features(bundle, plan)
+    return Opened(path, bundle, model, golden)

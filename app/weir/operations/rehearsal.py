@@ -1,0 +1,196 @@
+"""A bundle tried with its own golden rows as requests, through all of the scorer but the broker and the online store.
+
+What a check of the parts cannot show: that the golden rows can be asked at all under the contract that the signature
+makes, that categories, whole numbers and missing values come out of a request as the model was given them, and that the
+features are looked up by the keys that the request has.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from weir.core.batch import ClosedBy, MicroBatch
+from weir.core.bundle import Bundle
+from weir.core.chunk import Chunk, Partition
+from weir.core.clock import EventClock
+from weir.core.contract import Contract
+from weir.core.errors import Refused
+from weir.core.features import FeatureBlock, ServicePlan
+from weir.core.rejects import Rejects
+from weir.core.signature import Dtype, Input, KeyType, Source
+from weir.edges.bundles import checks
+from weir.edges.bundles.opened import Opened
+from weir.scoring.predict import Scorer, Service
+from weir.scoring.route import Route
+from weir.scoring.variant import Variant
+from weir.wire import request_contract
+from weir.wire.decode import Decoder
+from weir.wire.encode import Encoder
+
+Floats = npt.NDArray[np.float32]
+
+ROWS: Final = 1000
+AT_MS: Final = 1_700_000_000_000  # the rows have no time of their own
+MAX_BYTES: Final = 1 << 20
+MEND: Final = "give golden rows as the model is asked in production, or correct the signature"
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What came of it.
+
+    asked, scored: golden rows. rejected: reason and input -> golden rows that the signature's own rules reject.
+    dependence: how far a row's score depends on the rows beside it; 0 where it has the same bits.
+    """
+
+    asked: int
+    scored: int
+    rejected: Mapping[str, int]
+    dependence: float
+
+    @property
+    def warning(self) -> str:
+        """What its author should know; empty for nothing."""
+        if not self.rejected:
+            return ""
+        reasons = ", ".join(f"{why}: {count}" for why, count in self.rejected.items())
+        return f"{self.asked - self.scored} of {self.asked} golden rows would be dead letters ({reasons})"
+
+
+def rehearse(opened: Opened, plan: ServicePlan | None) -> Rehearsal:
+    """Ask for the golden rows. plan: the feature service as applied, or None where none was applied here.
+
+    Without the plan of a bundle that reads features only the independence of rows is tried.
+    Raises Refused where no row can be asked, or one is answered with another score.
+    """
+    bundle, golden = opened.bundle, opened.golden
+    dependence = checks.check_independence(opened.path, bundle, opened.model, golden)
+    if bundle.feature_service and plan is None:
+        return Rehearsal(0, 0, {}, dependence)
+    inputs, scores = golden.inputs[:ROWS], golden.scores[:ROWS]
+    contract = Contract("rehearsal", 1, request_contract.build(bundle.service, bundle.signature), 1)
+    batch = _batch(Encoder(contract).frames(_requests(bundle, inputs)))
+    lookup = _Golden(plan, bundle, inputs) if plan is not None and bundle.feature_service else None
+    service = Service(
+        decode=partial(Decoder(contract, lambda schema_id: None).decode, max_bytes=MAX_BYTES),
+        variants=(Variant("champion", bundle, opened.model.run, opened.known_good, lookup),),
+        route=Route(("champion",)),
+        clock=EventClock(),
+        max_failed=len(inputs),
+    )
+    try:
+        done = Scorer(service).score(batch, tick=lambda: 0.0)
+    except ValueError as error:
+        raise Refused(f"no request can be scored: {error}", remedy=MEND) from error
+    rejected = _reasons(done.rejects)
+    if not done.scored:
+        raise Refused(f"no golden row can be asked: {', '.join(rejected)}", remedy=MEND)
+    for part in done.parts:
+        _compare(bundle, inputs, scores, part.rows.origin, part.rows.matrix, part.rows.scores)
+    return Rehearsal(len(inputs), done.scored, rejected, dependence)
+
+
+def _compare(
+    bundle: Bundle, inputs: Floats, golden: Floats, at: npt.NDArray[np.int32], matrix: Floats, scores: Floats
+) -> None:
+    """Rows that reached the model as they were have their score. Raises Refused."""
+    same = np.all((matrix == inputs[at]) | (np.isnan(matrix) & np.isnan(inputs[at])), axis=1)
+    off = np.abs(scores.astype(np.float64) - golden[at]) > checks.allowed(bundle, golden[at])
+    if (same & off).any():
+        row = int(at[np.flatnonzero(same & off)[0]])
+        what = f"golden row {row} is answered with another score when it comes as a request"
+        raise Refused(what, remedy="export a model whose scores depend on their row alone")
+
+
+def _reasons(rejects: Rejects) -> dict[str, int]:
+    """Reason and input -> rejected rows, the commonest first."""
+    found = zip(rejects.reason, rejects.detail, strict=True)
+    return dict(Counter(f"{reason} {detail.partition(' ')[0]}" for reason, detail in found).most_common())
+
+
+def _requests(bundle: Bundle, inputs: Floats) -> pa.RecordBatch:
+    """The rows as a caller writes them. Raises Refused for a value that no request can say."""
+    n, signature = len(inputs), bundle.signature
+    columns: dict[str, Any] = {
+        "request_id": pa.array([f"rehearsal-{i}" for i in range(n)]),
+        "event_time": pa.repeat(pa.scalar(AT_MS, pa.int64()), n).cast(pa.timestamp("ms", "UTC")),
+        "tenant": pa.repeat("", n),
+        "team": pa.repeat("", n),
+        "traceparent": pa.nulls(n, pa.string()),
+        "deadline": pa.nulls(n, pa.timestamp("ms", "UTC")),
+    }
+    for key in signature.join_keys:
+        columns[key.name] = pa.array([i if key.dtype == KeyType.INT64 else f"key-{i}" for i in range(n)])
+    for column, item in enumerate(signature.inputs):
+        if item.source is Source.REQUEST:
+            columns[item.ref] = _said(item, inputs[:, column])
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _said(item: Input, values: Floats) -> pa.Array:
+    """A column of the matrix as the request field from which it comes; NaN is null."""
+    missing = np.isnan(values)
+    whole = np.where(missing, 0, values)
+    fits = {
+        Dtype.FLOAT: np.isfinite(whole),
+        Dtype.INT: (whole == np.round(whole)) & (np.abs(whole) < 2**53),
+        Dtype.BOOL: (whole == 0) | (whole == 1),
+        Dtype.CATEGORY: (whole == np.round(whole)) & (whole >= 0) & (whole < max(len(item.categories), 1)),
+    }[item.dtype]
+    if not fits.all():
+        row = int(np.flatnonzero(~fits)[0])
+        is_not = {
+            Dtype.FLOAT: "no finite number",
+            Dtype.INT: "no whole number",
+            Dtype.BOOL: "neither 0 nor 1",
+            Dtype.CATEGORY: f"no code of its {len(item.categories)} categories",
+        }[item.dtype]
+        raise Refused(f"golden row {row} gives {item.name} = {values[row]:g}, which is {is_not}", remedy=MEND)
+    if item.dtype is Dtype.CATEGORY:
+        names = np.array(item.categories, object)[whole.astype(np.int64)]
+        return pa.array(names, pa.string(), mask=missing)
+    kind = {Dtype.FLOAT: pa.float32(), Dtype.INT: pa.int64(), Dtype.BOOL: pa.bool_()}[item.dtype]
+    return pa.array(whole.astype(kind.to_pandas_dtype()), kind, mask=missing)
+
+
+def _batch(values: pa.Array) -> MicroBatch:
+    n = len(values)
+    chunk = Chunk(
+        source=Partition("rehearsal", 0),
+        first=0,
+        last=n - 1,
+        values=values.cast(pa.large_binary()),
+        keys=pa.nulls(n, pa.large_binary()),
+        offsets=np.arange(n, dtype=np.int64),
+        oldest_ms=AT_MS,
+        newest_ms=AT_MS,
+        fetched_at_s=0.0,
+    )
+    return MicroBatch((chunk,), ClosedBy.ROWS, 0.0)
+
+
+class _Golden:
+    """core.features.Lookup: the golden rows' own features, as new as their requests."""
+
+    def __init__(self, plan: ServicePlan, bundle: Bundle, inputs: Floats) -> None:
+        self.plan = plan
+        self._values = np.full((len(inputs), len(plan.columns)), np.nan, np.float32)
+        for column, item in enumerate(bundle.signature.inputs):
+            if item.source is Source.FEATURE:
+                self._values[:, plan.columns.index(item.ref)] = inputs[:, column]
+
+    def read(self, keys: Mapping[str, pa.Array], now_us: int) -> FeatureBlock:
+        """The rows in their order, whatever the keys are. Raises ValueError when a key is not there."""
+        if missing := {name for view in self.plan.views for name in view.join_keys} - keys.keys():
+            raise ValueError(f"join keys are missing: {', '.join(sorted(missing))}")
+        n = len(self._values)
+        shape = (n, len(self.plan.views))
+        return FeatureBlock(self._values, np.full(shape, AT_MS * 1000, np.int64), np.ones(shape, bool), 0, n)

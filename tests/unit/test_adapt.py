@@ -1,0 +1,257 @@
+"""Models as converters give them: a label beside the probabilities, ZipMap, one input a column, other types."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from weir.core.errors import Refused
+from weir.core.signature import Dtype, Input, Policy, Signature, Source
+from weir.edges.bundles.adapt import Choice, adapted
+from weir.edges.bundles.onnx_model import Model
+
+K = 4
+WEIGHTS = np.array([[0.5], [-0.25], [0.75], [-1.0]], np.float32)
+ROWS = np.random.default_rng(3).normal(0, 1, (50, K)).astype(np.float32)
+POSITIVE = (1 / (1 + np.exp(-ROWS.astype(np.float64) @ WEIGHTS)))[:, 0]
+NAMES = Signature(inputs=tuple(Input(name=name, source=Source.REQUEST, ref=name) for name in "abcd"))
+FLOAT, INT64, STRING = TensorProto.FLOAT, TensorProto.INT64, TensorProto.STRING
+
+
+def value(name: str, shape: list[Any] | None, kind: int = FLOAT) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def model(nodes, inputs, outputs, *, opset: int = 18, ir: int = 10, **constants: np.ndarray) -> onnx.ModelProto:
+    body = helper.make_graph(
+        nodes, "g", inputs, outputs, [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    )
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", 1)]
+    return helper.make_model(body, opset_imports=opsets, ir_version=ir)
+
+
+def probabilities(taken: str = "X") -> list[onnx.NodeProto]:
+    """float32[n, 4] -> "both" float32[n, 2] of two classes, "first" and "second"."""
+    return [
+        helper.make_node("MatMul", [taken, "W"], ["raw"]),
+        helper.make_node("Sigmoid", ["raw"], ["second"]),
+        helper.make_node("Sub", ["one", "second"], ["first"]),
+        helper.make_node("Concat", ["first", "second"], ["both"], axis=1),
+    ]
+
+
+LABEL = helper.make_node("ArgMax", ["both"], ["label"], axis=1, keepdims=0)
+CONSTANTS = {"W": WEIGHTS, "one": np.ones(1, np.float32)}
+X = value("X", [None, K])
+
+
+def zipped(labels: dict[str, Any]) -> onnx.ModelProto:
+    """As scikit-learn's converter does by default."""
+    zip_map = helper.make_node("ZipMap", ["both"], ["mapped"], domain="ai.onnx.ml", **labels)
+    key = STRING if "classlabels_strings" in labels else INT64
+    kind = helper.make_sequence_type_proto(helper.make_map_type_proto(key, helper.make_tensor_type_proto(FLOAT, None)))
+    mapped = helper.make_value_info("mapped", kind)
+    return model([*probabilities(), LABEL, zip_map], [X], [value("label", [None], INT64), mapped], **CONSTANTS)
+
+
+def scored(
+    given: onnx.ModelProto, tmp_path: Path, choice: Choice, signature: Signature = NAMES, rows=ROWS
+) -> np.ndarray:
+    made, signature, _ = adapted(given, signature, choice)
+    onnx.checker.check_model(made)
+    path = tmp_path / "model.onnx"
+    path.write_bytes(made.SerializeToString())
+    opened = Model(path)
+    assert (opened.input_tensor, opened.output_tensor) == (signature.input_tensor, signature.output_tensor)
+    return opened.run(rows)
+
+
+BOTH = model([*probabilities(), LABEL], [X], [value("label", [None], INT64), value("both", [None, 2])], **CONSTANTS)
+ZIPPED = zipped({"classlabels_int64s": [0, 1]})
+NAMED = zipped({"classlabels_strings": ["good", "fraud"]})
+
+
+@pytest.mark.parametrize(
+    ("given", "choice", "positive"),
+    [
+        (BOTH, {}, True),
+        (BOTH, {"output": "both"}, True),
+        (BOTH, {"output": "both", "column": 0}, False),
+        (ZIPPED, {}, True),
+        (ZIPPED, {"output": "mapped", "column": 1}, True),
+        (ZIPPED, {"label": 0}, False),
+        (NAMED, {"label": "fraud"}, True),
+        (NAMED, {"label": "good"}, False),
+        (model(probabilities(), [X], [value("both", [None, 2])], **CONSTANTS), {}, True),
+        (model(probabilities(), [X], [value("second", [None, 1])], **CONSTANTS), {}, True),
+        (model(probabilities(), [X], [value("second", None)], **CONSTANTS), {}, True),
+        (model(probabilities(), [X], [value("both", ["n", 2])], ir=3, opset=9, **CONSTANTS), {}, True),
+        (model(probabilities(), [value("X", [None, None])], [value("second", [None, 1])], **CONSTANTS), {}, True),
+        (model(probabilities(), [value("X", ["batch", K])], [value("second", ["batch", 1])], **CONSTANTS), {}, True),
+    ],
+)
+def test_the_score_is_chosen_and_the_rest_is_cut(given, choice: dict[str, Any], positive: bool, tmp_path: Path) -> None:
+    found = scored(given, tmp_path, Choice(**choice))
+    assert found == pytest.approx(POSITIVE if positive else 1 - POSITIVE, abs=1e-6)
+
+
+def test_nothing_but_the_score_is_stored() -> None:
+    made, signature, said = adapted(NAMED, NAMES, Choice())
+    assert [node.op_type for node in made.graph.node] == ["MatMul", "Sigmoid", "Sub", "Concat", "Gather"]
+    assert [entry.domain for entry in made.opset_import] == [""]
+    assert said == ["output mapped, column 1 of 2"]
+    assert (signature.input_tensor, signature.output_tensor) == ("X", "score")
+    assert [node.op_type for node in NAMED.graph.node][-1] == "ZipMap"  # the given model is not touched
+
+
+def test_one_output_needs_no_choice_and_no_node_more() -> None:
+    given = model(probabilities(), [X], [value("second", [None, 1])], **CONSTANTS)
+    made, signature, said = adapted(given, NAMES, Choice())
+    assert ([node.op_type for node in made.graph.node], said) == (["MatMul", "Sigmoid"], [])
+    assert signature.output_tensor == "second"
+
+
+def three() -> onnx.ModelProto:
+    nodes = [helper.make_node("MatMul", ["X", "W"], ["raw"]), helper.make_node("Softmax", ["raw"], ["p"], axis=1)]
+    weights = np.random.default_rng(1).normal(0, 1, (K, 3)).astype(np.float32)
+    return model(nodes, [X], [value("p", [None, 3])], W=weights)
+
+
+@pytest.mark.parametrize(
+    ("given", "choice", "says"),
+    [
+        (three(), {}, r"output p has 3 columns: say in `column` \(0 to 2\) or in `class`"),
+        (three(), {"column": 3}, "has 3 columns, not a column 3"),
+        (three(), {"column": -1}, "has 3 columns, not a column -1"),
+        (three(), {"label": "x"}, "does not name its classes"),
+        (NAMED, {"label": "froud"}, "no class froud: output mapped has the classes good, fraud"),
+        (NAMED, {"label": "fraud", "column": 0}, "class fraud is column 1, not 0"),
+        (BOTH, {"output": "probs"}, "no output probs, but label, both"),
+        (BOTH, {"output": "label"}, "int64: labels, not a score: choose another with `output`: label, both"),
+        (BOTH, {"input": "x"}, "no input x, but X"),
+        (
+            model(probabilities(), [X], [value("first", [None, 1]), value("second", [None, 1])], **CONSTANTS),
+            {},
+            "gives first, second: say in `output`",
+        ),
+        (model(probabilities(), [value("X", [4, K])], [value("second", [4, 1])], **CONSTANTS), {}, "takes 4 rows"),
+        (
+            model([helper.make_node("ReduceSum", ["X"], ["s"], keepdims=0)], [X], [value("s", [])]),
+            {},
+            "not one score a row",
+        ),
+        (
+            model([helper.make_node("NoSuchOp", ["X"], ["s"])], [X], [value("s", [None, 1])]),
+            {},
+            "the model cannot be run: .*NoSuchOp",
+        ),
+        (
+            model([helper.make_node("Own", ["X"], ["s"], domain="custom")], [X], [value("s", [None, 1])]),
+            {},
+            "the model cannot be run",
+        ),
+        (model([helper.make_node("Sigmoid", ["gone"], ["s"])], [X], [value("s", [None, 1])]), {}, "cannot be run"),
+        (model([], [X], [value("s", [None, 1])]), {}, "cannot be run"),
+    ],
+)
+def test_what_cannot_be_chosen_or_run_is_refused(given, choice: dict[str, Any], says: str) -> None:
+    with pytest.raises(Refused, match=says):
+        adapted(given, NAMES, Choice(**choice))
+
+
+@pytest.mark.parametrize("kind", [TensorProto.DOUBLE, TensorProto.FLOAT16])
+def test_other_floats_are_cast(kind: int, tmp_path: Path) -> None:
+    numpy_kind = helper.tensor_dtype_to_np_dtype(kind)
+    nodes = [helper.make_node("MatMul", ["X", "W"], ["raw"]), helper.make_node("Sigmoid", ["raw"], ["p"])]
+    given = model(nodes, [value("X", [None, K], kind)], [value("p", [None, 1], kind)], W=WEIGHTS.astype(numpy_kind))
+    tolerance = 1e-2 if kind == TensorProto.FLOAT16 else 1e-6
+    assert scored(given, tmp_path, Choice()) == pytest.approx(POSITIVE, abs=tolerance)
+
+
+@pytest.mark.parametrize("opset", [9, 12, 13, 18])
+@pytest.mark.parametrize("order", ["abcd", "dcba", "bdac"])
+@pytest.mark.parametrize("flat", [False, True])
+def test_one_input_a_column_becomes_one_matrix(opset: int, order: str, flat: bool, tmp_path: Path) -> None:
+    """By name, whatever the order of the model's inputs; it is trained on a, b, c, d in that order."""
+    shape = [None] if flat else [None, 1]
+    nodes = []
+    parts = list("abcd")
+    if flat:
+        nodes += [helper.make_node("Reshape", [name, "column"], [f"{name}2"]) for name in parts]
+        parts = [f"{name}2" for name in parts]
+    nodes += [helper.make_node("Concat", parts, ["X"], axis=1), *probabilities()[:2]]
+    given = model(
+        nodes,
+        [value(name, shape) for name in order],
+        [value("second", [None, 1])],
+        opset=opset,
+        W=WEIGHTS,
+        **({"column": np.array([-1, 1], np.int64)} if flat else {}),
+    )
+    assert scored(given, tmp_path, Choice()) == pytest.approx(POSITIVE, abs=1e-6)
+    swapped = dataclasses.replace(NAMES, inputs=NAMES.inputs[::-1])
+    assert scored(given, tmp_path, Choice(), swapped, ROWS[:, ::-1].copy()) == pytest.approx(POSITIVE, abs=1e-6)
+
+
+def test_inputs_that_are_not_the_signatures_are_named() -> None:
+    given = model(
+        [helper.make_node("Concat", ["a", "b", "c", "e"], ["X"], axis=1), *probabilities()[:2]],
+        [value(name, [None, 1]) for name in "abce"],
+        [value("second", [None, 1])],
+        W=WEIGHTS,
+    )
+    with pytest.raises(Refused, match=r"takes \[a, b, c, e\], the signature has \[a, b, c, d\]"):
+        adapted(given, NAMES, Choice())
+
+
+def typed_inputs(on_missing: Policy = Policy.REJECT) -> tuple[onnx.ModelProto, Signature]:
+    """A text column, whole numbers and a float, as a pipeline over a data frame takes them."""
+    nodes = [
+        helper.make_node("Equal", ["channel", "app"], ["is_app"]),
+        helper.make_node("Cast", ["is_app"], ["coded"], to=FLOAT),
+        helper.make_node("Cast", ["items"], ["counted"], to=FLOAT),
+        helper.make_node("Concat", ["amount", "counted", "coded"], ["X"], axis=1),
+        helper.make_node("MatMul", ["X", "W"], ["p"]),
+    ]
+    inputs = [value("channel", [None, 1], STRING), value("items", [None, 1], INT64), value("amount", [None, 1])]
+    given = model(
+        nodes,
+        inputs,
+        [value("p", [None, 1])],
+        opset=19,
+        W=np.array([[1], [10], [100]], np.float32),
+        app=np.array(["app"], object),
+    )
+    levels = ("web", "app", "shop")
+    signature = Signature(
+        inputs=(
+            Input(name="amount", source=Source.REQUEST, ref="amount"),
+            Input(name="items", source=Source.REQUEST, ref="items", dtype=Dtype.INT),
+            Input(
+                name="channel",
+                source=Source.REQUEST,
+                ref="channel",
+                dtype=Dtype.CATEGORY,
+                categories=levels,
+                on_missing=on_missing,
+            ),
+        )
+    )
+    return given, signature
+
+
+def test_codes_become_the_text_and_the_whole_numbers_that_a_pipeline_takes(tmp_path: Path) -> None:
+    given, signature = typed_inputs()
+    rows = np.array([[1, 2, 0], [3, 4, 1], [5, 6, 2]], np.float32)
+    assert scored(given, tmp_path, Choice(), signature, rows).tolist() == [21, 143, 65]
+
+
+def test_a_missing_text_has_no_form(tmp_path: Path) -> None:
+    given, signature = typed_inputs(Policy.USE)
+    with pytest.raises(Refused, match="input channel: a missing value is not a number"):
+        adapted(given, signature, Choice())
