@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from weir.core.chunk import Partition
 from weir.edges.clickhouse import outcomes
 from weir.recording import tables
@@ -72,6 +74,35 @@ def test_value_counts_the_last_outcome_and_only_joined_rows(client):
     assert found.value_nusd == (-50 - 7) * 10**9
     assert found.auc == 0.75
     assert outcomes.received(client) == outcomes.Received(received=5, joined=4, orphans=1)
+
+
+@given(
+    money=st.lists(
+        st.tuples(*[st.one_of(st.integers(-(2**63), 2**63 - 1), st.sampled_from([-(2**63), 2**63 - 1]))] * 2),
+        min_size=1,
+        max_size=30,
+    ),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_sums_of_money_do_not_wrap(client, money, seed):
+    """Against Python's integers, over all that a column can hold."""
+    n, chance = len(money), np.random.default_rng(seed)
+    positive, labels = chance.random(n) < 0.5, chance.random(n) < 0.5
+    for table in ("predictions", "outcomes"):
+        client.command(f"TRUNCATE TABLE {table}")
+    scored(client, [0.5] * n, np.where(positive, "positive", "negative").tolist())
+    ids = [records.prediction_id(0, offset) for offset in range(n)]
+    missed, false_alert = (pa.array(column, pa.int64()) for column in zip(*money, strict=True))
+    rows = replaced(
+        records.outcomes(ids, labels.astype(float).tolist()), missed_nusd=missed, false_alert_nusd=false_alert
+    )
+    put(client, "outcomes", tables.outcomes(rows, OUTCOMES, np.arange(n), records.BASE_MS))
+    (found,) = outcomes.performance(client)
+    assert found.value_nusd == sum(
+        (0 if label else alert) if decided else (missed if label else 0)
+        for (missed, alert), decided, label in zip(money, positive, labels, strict=True)
+    )
 
 
 def test_of_two_outcomes_received_together_the_later_record_wins(client):

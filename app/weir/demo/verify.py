@@ -84,7 +84,7 @@ def verify(
         auc_reference=auc_reference,
         outcomes_received=received["received"],
         outcomes_joined=received["joined"],
-        business_value_usd=sum(row["value_nusd"] for row in value) / NANO,
+        business_value_usd=sum(int(row["value_nusd"]) for row in value) / NANO,
         stale_rows=int(stale),
         future_rows=sum(row["from_the_future"] for row in ages),
         sampled=sampled,

@@ -81,7 +81,7 @@ def performance(
             caught=row["caught"],
             missed=row["missed"],
             false_alerts=row["false_alerts"],
-            value_nusd=row["value_nusd"],
+            value_nusd=int(row["value_nusd"]),
         )
         for row in sql_files.rows(client, "outcomes/value", **window)
     ]

@@ -26,7 +26,7 @@ WITH
         FROM tied
     )
 SELECT service, model, version, variant, sum(pos) + sum(neg) AS n, sum(pos) AS positives, sum(neg) AS negatives,
-       sum(pos * (2 * below + neg)) / nullIf(2 * sum(pos) * sum(neg), 0) AS auc
+       sum(toUInt128(pos) * (2 * below + neg)) / nullIf(toUInt128(2) * sum(pos) * sum(neg), 0) AS auc
 FROM ranked
 GROUP BY service, model, version, variant
 ORDER BY service, model, version, variant

@@ -2,15 +2,15 @@
 -- title: Outcomes joined to predictions, and what the decisions were worth
 -- grain: service, model, version, variant
 -- source: business value stated with each outcome: missed (negative, label 1), false alert (positive, label 0)
--- value: value_nusd (nano-dollars, an exact sum; costs are negative)
+-- value: value_nusd (nano-dollars, an exact sum of 38 digits: Int64 ends at 9.2 billion dollars; costs are negative)
 -- panel: table
 SELECT service, model, version, variant, count() AS scored, countIf(positive_decision) AS positives,
        countIf(known) AS joined, countIf(known AND label >= 0.5) AS labelled_1,
        countIf(known AND positive_decision AND label >= 0.5) AS caught,
        countIf(known AND NOT positive_decision AND label >= 0.5) AS missed,
        countIf(known AND positive_decision AND label < 0.5) AS false_alerts,
-       sumIf(missed_nusd, known AND NOT positive_decision AND label >= 0.5)
-           + sumIf(false_alert_nusd, known AND positive_decision AND label < 0.5) AS value_nusd
+       sumIf(toDecimal128(missed_nusd, 0), known AND NOT positive_decision AND label >= 0.5)
+           + sumIf(toDecimal128(false_alert_nusd, 0), known AND positive_decision AND label < 0.5) AS value_nusd
 FROM
 (
     SELECT p.service AS service, p.model AS model, p.version AS version, p.variant AS variant,
