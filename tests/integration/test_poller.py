@@ -439,6 +439,22 @@ def transactions(log: Log, *, open_with: int = 0) -> Callable[[int, bool], None]
     return transact
 
 
+def test_a_record_was_not_written_after_it_was_read(settings: Settings) -> None:
+    """Producers stamp records as they like; the recorder must not go by a time that is to come."""
+    log, group = Log(settings), new_group()
+    producer = RdProducer(client_config(settings.kafka, "tests"))
+    ahead_ms = int(time.time() * 1000) + 3_000_000
+    for partition, stamp_ms in enumerate((ahead_ms, 1, ahead_ms)):
+        producer.produce(log.topic, b"x", partition=partition, timestamp=stamp_ms)
+    assert producer.flush(20) == 0
+    member = Member(settings, log, group)
+    with closing(member):
+        until(lambda: len(rows(member.acked)) == 3, 20, "three records")
+    times = {chunk.source.partition: (chunk.oldest_ms, chunk.newest_ms) for chunk in member.begun}
+    assert times[1] == (1, 1)
+    assert all(ahead_ms - 3_000_000 <= time_ms < ahead_ms for part in (0, 2) for time_ms in times[part])
+
+
 def test_bounds_are_those_of_the_log(settings: Settings) -> None:
     """The embedded broker answers ListOffsets with the base of the last batch; only a fetch tells the end."""
     log = Log(settings)

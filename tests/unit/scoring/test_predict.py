@@ -267,6 +267,16 @@ def test_an_event_time_outside_the_calendar_is_rejected_and_moves_no_clock(opene
     assert scored.stats.scored == 2
 
 
+@pytest.mark.parametrize("time_ms", [-1, tiny.AT_MS * 1000])
+def test_a_deadline_that_nobody_can_mean_is_rejected(scorer: Scorer, time_ms: int) -> None:
+    """Microseconds for milliseconds would be a deadline that never comes."""
+    rows = tiny.rows(2).set_column(5, "deadline", pa.array([None, time_ms], tiny.MS))
+    scored = score(scorer, chunk_of(0, 0, REQUESTS.encode(rows)))
+    (letter,) = read("dead_letters", scored.written[0].dead_letters)
+    assert (letter["source_offset"], letter["reason"]) == (1, Reason.OUT_OF_RANGE)
+    assert letter["detail"] == f"deadline = {time_ms} ms since 1970"
+
+
 def test_a_deadline_is_met_up_to_its_last_millisecond(scorer: Scorer) -> None:
     rows = tiny.rows(3).set_column(5, "deadline", pa.array([NOW_MS, NOW_MS - 1, None], tiny.MS))
     scored = score(scorer, chunk_of(0, 0, REQUESTS.encode(rows)))

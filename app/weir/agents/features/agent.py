@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import pyarrow as pa
+
 from weir.agents.features.updater import FOREVER, Applied, FeatureUpdater
 from weir.agents.worker.batcher import Batcher
 from weir.agents.worker.host import parked_on_failure
@@ -14,6 +16,7 @@ from weir.agents.worker.serial_executor import SerialExecutor
 from weir.core.batch import MicroBatch
 from weir.core.batching import FixedBatching
 from weir.core.errors import Refused
+from weir.core.times import impossible
 from weir.core.topics import subject_of
 from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
@@ -68,12 +71,10 @@ async def apply(
     def step(batch: MicroBatch) -> Applied:
         decoded = decoder.decode(batch.values, settings.scoring.max_record_bytes)
         if len(decoded.rejects):
-            first, source = decoded.rejects, batch.chunks[0].source
-            raise Refused(
-                f"{len(first)} feature events cannot be used: {first.reason[0]}, {first.detail[0]}",
-                where=f"{source.topic}, from offset {batch.chunks[0].first}",
-                remedy="a feature computed without them would be wrong; repair the producer, skip them by a new topic",
-            )
+            raise _unusable(batch, len(decoded.rejects), f"{decoded.rejects.reason[0]}, {decoded.rejects.detail[0]}")
+        times = decoded.rows["event_time"].cast(pa.int64()).to_numpy(zero_copy_only=False)
+        if (wrong := impossible(times)).any():  # a clock record among them would stop the features for good
+            raise _unusable(batch, int(wrong.sum()), f"event_time = {times[wrong][0]} ms since 1970")
         return updater.apply(decoded.rows, updater.clock_us() if replayed else FOREVER)
 
     async def follow() -> None:
@@ -97,6 +98,14 @@ async def apply(
     finally:
         if following is not None:
             following.cancel()
+
+
+def _unusable(batch: MicroBatch, count: int, why: str) -> Refused:
+    return Refused(
+        f"{count} feature events cannot be used: {why}",
+        where=f"{batch.chunks[0].source.topic}, from offset {batch.chunks[0].first}",
+        remedy="a feature computed without them would be wrong; repair the producer, skip them by a new topic",
+    )
 
 
 def _tell(telemetry: Telemetry, applied: Applied) -> None:

@@ -15,6 +15,7 @@ from feast.protos.feast.types.Value_pb2 import Value
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 
 from weir.core.errors import Refused
+from weir.core.times import impossible
 from weir.edges.features.repository import view_plan
 from weir.edges.features.store.open import open_store
 from weir.edges.features.store.record_layout import encode_key, layout_of
@@ -54,7 +55,10 @@ class PackedOnlineStore(OnlineStore):  # type: ignore[misc]  # Feast has no type
     def online_write_batch(
         self, config: RepoConfig, table: FeatureView, data: list[Row], progress: Callable[[int], Any] | None
     ) -> None:
-        """Write rows of a view; an older event never takes the place of a newer one. Raises Unavailable."""
+        """Write rows of a view; an older event never takes the place of a newer one.
+
+        Raises Unavailable; Refused for an event time that cannot be: its record would stay for good.
+        """
         view = view_plan(table)
         n, k = len(data), len(view.features)
         nulls = np.ones((n, k), bool)
@@ -66,6 +70,12 @@ class PackedOnlineStore(OnlineStore):  # type: ignore[misc]  # Feast has no type
                     columns[name][i] = getattr(value, FIELD[dtype])
                     nulls[i, j] = False
         event_us = np.array([_micros(event_time) for _, _, event_time, _ in data], np.int64)
+        if (wrong := impossible(event_us // 1000)).any():
+            raise Refused(
+                f"{int(wrong.sum())} rows of {view.name} have an event time that is not between 1970 and 2100",
+                where=f"the first: {data[int(np.flatnonzero(wrong)[0])][2]}",
+                remedy="see in which unit the times are; nothing of these rows was written",
+            )
         records = layout_of(view).pack(columns, event_us, nulls)
         self.records(config).write_many([Write(view, [_key(row[0]) for row in data], records)])
         if progress:

@@ -44,6 +44,11 @@ def _on_trouble(error: KafkaError) -> None:
         log.warning("no Kafka broker can be reached: %s", error.str())
 
 
+def _time_of(stamp_ms: int, now_ms: int) -> int:
+    """When a record was written, as far as its producer's clock can be right: not before 1970, not after the read."""
+    return min(stamp_ms, now_ms) if stamp_ms >= 0 else now_ms
+
+
 class Poller:
     """Chunks of a subscription, at least once.
 
@@ -302,11 +307,12 @@ class Poller:
     def _enqueue(self, polled: Polled) -> None:
         """A chunk of each partition that moved: of its records, or of offsets alone that hold none."""
         with self._lock:
-            chunks = [self._chunk(records, polled) for records in polled.records]
+            now_ms = time.time_ns() // 1_000_000
+            chunks = [self._chunk(records, polled, now_ms) for records in polled.records]
             came = {chunk.source for chunk in chunks}
             for source, end in polled.positions.items():
                 if source not in came and end > self._held[source].position:
-                    first, now_ms = self._held[source].position, time.time_ns() // 1_000_000
+                    first = self._held[source].position
                     chunks.append(Chunk.of_nothing(source, first, end - 1, now_ms, polled.came_s, self._generation))
             for chunk in chunks:
                 self._held[chunk.source].add(chunk)
@@ -314,7 +320,7 @@ class Poller:
         if chunks:
             self._on_ready()
 
-    def _chunk(self, records: Records, polled: Polled) -> Chunk:
+    def _chunk(self, records: Records, polled: Polled, now_ms: int) -> Chunk:
         return Chunk(
             source=records.source,
             first=self._held[records.source].position,
@@ -322,8 +328,8 @@ class Poller:
             values=records.values,
             keys=records.keys,
             offsets=records.offsets,
-            oldest_ms=records.oldest_ms,
-            newest_ms=records.newest_ms,
+            oldest_ms=_time_of(records.oldest_ms, now_ms),
+            newest_ms=_time_of(records.newest_ms, now_ms),
             fetched_at_s=polled.came_s,
             generation=self._generation,
         )
