@@ -38,7 +38,7 @@ class Server:
     def start(self):
         command = [sys.executable, "-m", "weir.edges.embedded.registry_server", *self._args]
         self._process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
-        until(self._answers, 30, "the registry")
+        until(self._answers, 60, "the registry")
 
     def _answers(self):
         assert self._process.poll() is None, self._process.stderr.read()
@@ -170,6 +170,20 @@ def test_a_registry_that_is_not_there_is_unavailable():
         Registry(load(registry_url=url).registry).contract("x-value")
     with pytest.raises(Refused, match="address is not one"):
         Registry(load(registry_url="ftp://elsewhere").registry)
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:1", "socks5://127.0.0.1:1"])
+def test_no_proxy_stands_before_this_machine(server, monkeypatch, proxy):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, proxy)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for host in ("127.0.0.1", "localhost"):
+        registry = Registry(load(registry_url=f"http://{host}:{server.port}", registry_auth="user:word").registry)
+        assert registry.contract("weir.predictions-value").version == 1
+    if proxy.startswith("http:"):
+        with pytest.raises(Unavailable):  # the world is asked through it
+            Registry(load(registry_url="http://registry.example:80").registry).contract("weir.predictions-value")
 
 
 @pytest.fixture

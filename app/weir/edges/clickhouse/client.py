@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 import clickhouse_connect
 from clickhouse_connect.driver import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, Error
+from clickhouse_connect.driver.httputil import default_pool_manager
 
+from weir.core.addresses import is_this_machine
 from weir.core.errors import Refused, Unavailable
 from weir.settings import RecordingSettings
 
@@ -58,6 +60,7 @@ def connect(settings: RecordingSettings, *, database: str | None = None, timeout
             database=(settings.clickhouse_database if database is None else database) or "__default__",
             connect_timeout=CONNECT_TIMEOUT_S,
             send_receive_timeout=int(max(1, timeout_s)),
+            pool_mgr=default_pool_manager() if is_this_machine(settings.clickhouse_url) else None,  # past any proxy
             autogenerate_session_id=False,  # a session would serialise the queries of all threads
         )
 

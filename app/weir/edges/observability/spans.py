@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from weir.core import traceparent
+from weir.core.addresses import is_this_machine
 from weir.settings import Settings
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace.export import SpanExporter
 
 MAX_LINKS = 128  # OpenTelemetry's own default limit per span; past it the SDK would drop them silently
 
@@ -61,16 +65,13 @@ class BatchSpans:
 
     def __init__(self, settings: Settings, role: str, *, exporter: Any = None) -> None:
         """exporter: an OpenTelemetry SpanExporter in place of OTLP to settings.traces_endpoint, for tests."""
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - off by default
-        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
+        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - off by default
         from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
 
         resource = Resource.create({"service.name": f"weir-{role}", "weir.service": settings.scoring.service})
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        self._provider.add_span_processor(
-            BatchSpanProcessor(exporter or OTLPSpanExporter(settings.telemetry.traces_endpoint))
-        )
+        self._provider.add_span_processor(BatchSpanProcessor(exporter or _exporter(settings.telemetry.traces_endpoint)))
         self._tracer = self._provider.get_tracer("weir")
 
     def record(self, span: Span) -> None:
@@ -94,6 +95,15 @@ class BatchSpans:
         """Send what is queued, for a few seconds at most."""
         self._provider.force_flush(timeout_millis=5_000)
         self._provider.shutdown()
+
+
+def _exporter(endpoint: str) -> SpanExporter:
+    import requests  # noqa: PLC0415
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
+
+    session = requests.Session()
+    session.trust_env = not is_this_machine(endpoint)  # no proxy stands before this machine
+    return OTLPSpanExporter(endpoint, session=session)
 
 
 def connect(settings: Settings, role: str) -> Spans:

@@ -14,6 +14,7 @@ import httpx2
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
+from weir.core.addresses import is_this_machine
 from weir.core.contract import Contract
 from weir.core.errors import Refused, Unavailable
 from weir.edges.schemas import folder as schema_folder
@@ -44,7 +45,7 @@ class Registry:
         if settings.registry_auth.get_secret_value():
             config["basic.auth.user.info"] = settings.registry_auth.get_secret_value()
         try:
-            self._client = SchemaRegistryClient(config)
+            self._client = _client(config, direct=is_this_machine(self._url))
         except ValueError as error:
             raise Refused(
                 f"the registry's address is not one: {error}", where=self._url, remedy="set WEIR_REGISTRY_URL"
@@ -125,6 +126,20 @@ class Registry:
                 where=self._url,
                 remedy="start it or set WEIR_REGISTRY_URL",
             ) from error
+
+
+def _client(config: dict[str, object], *, direct: bool) -> SchemaRegistryClient:
+    """A client; direct: past the proxies that the environment names, for which it has no setting.
+
+    Raises ValueError for an address that is none.
+    """
+    if not direct:
+        return SchemaRegistryClient(config)
+    client = SchemaRegistryClient(config | {"proxy": str(config["url"])})  # else it opens one for each that is named
+    rest = client._rest_client
+    rest.session.close()
+    rest.session = httpx2.Client(verify=rest.verify, auth=rest.auth, timeout=rest.timeout, trust_env=False)
+    return client
 
 
 class _Absent(Refused):
