@@ -30,7 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "demo": AGENTS | {"operations"},
     "cli": AGENTS | {"agents", "operations", "demo"},
     "web": AGENTS | {"operations"},
-    "__main__": {"cli", "core", "settings"},
+    "__main__": {"cli", "core", "settings", "edges"},
 }
 
 # the same for the folders of edges and of agents

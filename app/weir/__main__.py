@@ -9,6 +9,7 @@ from rich.console import Console
 
 from weir.cli import apply, bundle, dead_letters, demo, ledger, migrate, topics, up, worker
 from weir.core.errors import Refused, WeirError
+from weir.edges.observability import process_metrics
 
 # Of sysexits.h: a supervisor may start again after the first, and must not after the second.
 TEMPORARY, CONFIGURATION = 75, 78
@@ -27,6 +28,7 @@ cli.add_typer(worker.cli, name="worker")
 
 def main() -> None:
     """Run the command line; an error of the world is one line on stderr, and an exit status that says its kind."""
+    process_metrics.keep_in_memory()
     try:
         cli()
     except WeirError as error:

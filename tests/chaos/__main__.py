@@ -14,7 +14,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import prometheus_client  # noqa: F401  before feast, which would switch it to files shared by processes
 from rich.console import Console
 from rich.table import Table
 

@@ -9,6 +9,7 @@ from weir import telemetry
 from weir.core.breaker import BreakerState
 from weir.core.features import Status
 from weir.core.rejects import Reason, Stage
+from weir.edges.observability import process_metrics
 from weir.metrics import METRICS
 
 STAGES = dict.fromkeys(("wait", "decode", "lookup", "assemble", "run", "encode", "produce"), 0.002)
@@ -82,8 +83,20 @@ def test_names_say_kind_and_unit(metric):
     assert "_seconds" not in metric.name or metric.unit == "seconds"
 
 
-def test_feast_in_a_parent_process_does_not_change_how_values_are_kept(tmp_path):
-    program = "from weir.telemetry import Telemetry; import prometheus_client.values as v; print(v.ValueClass.__name__)"
-    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+@pytest.mark.parametrize("variable", process_metrics.VARIABLES)
+def test_values_are_kept_in_the_process_whatever_the_environment_says(tmp_path, variable):
+    program = """
+import sys
+sys.argv = ["weir", "--help"]
+from weir.__main__ import main
+try:
+    main()
+except SystemExit:
+    pass
+import feast, prometheus_client.values
+print(prometheus_client.values.ValueClass.__name__)
+"""
+    environment = {**os.environ, variable: str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "MutexValue"
+    assert done.stdout.splitlines()[-1] == "MutexValue"
+    assert list(tmp_path.iterdir()) == []
