@@ -9,10 +9,10 @@ PROGRAM = """
 import logging, threading, warnings
 import structlog
 from weir.edges.observability import logs
-from weir.settings import Settings
+from weir.settings import load
 
 log = structlog.get_logger("weir.agents.scorer.agent")
-logs.configure(Settings(), role="scorer")
+logs.configure(load().telemetry, role="scorer")
 log.info("partitions", count=4)
 log.debug("not asked for")
 logging.getLogger("faust.transport").info("chatter")

@@ -65,8 +65,8 @@ def test_a_batch_is_one_span_with_bounded_links_to_sampled_requests(collector):
 
 def test_off_by_default_and_then_not_even_imported():
     program = (
-        "import sys; from weir.settings import Settings; from weir.edges.observability import spans\n"
-        "out = spans.connect(Settings(), 'scorer'); out.record(spans.Span('score', 1, 2, None, {})); out.close()\n"
+        "import sys; from weir.settings import load; from weir.edges.observability import spans\n"
+        "out = spans.connect(load(), 'scorer'); out.record(spans.Span('score', 1, 2, None, {})); out.close()\n"
         "assert not [name for name in sys.modules if name.startswith('opentelemetry')]"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
