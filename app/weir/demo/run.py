@@ -8,18 +8,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
 
-from weir.core.errors import Unavailable
+from weir.core.errors import Refused, Unavailable
 from weir.demo import apart, data
 from weir.demo.flights import HOUR_MS, Flights, Progress
 from weir.demo.replay import Replay, Tally
 from weir.demo.verify import Findings, verify
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.embedded.stack import Stack
+from weir.edges.features import plan as feature_plan
 from weir.edges.features.store.open import open_store
+from weir.edges.features.store.record_store import RecordStore
 from weir.operations.local import Workers, prepare
 from weir.settings import Settings
 
@@ -30,6 +33,7 @@ PATIENT = {"WEIR_FETCH_WAIT_MAX_MS": "500", "WEIR_BLOCK_MAX_WAIT_S": "5"}
 FIRST_TEST_DAY = np.datetime64("2013-07-01T04:00", "ms")  # midnight in New York; training ends before it
 BURST_ROWS = 200_000
 COUNTS = ("SELECT count() FROM predictions", "SELECT count() FROM outcomes FINAL", "SELECT sum(read) FROM ledger")
+LOCKSTEP = "about twice as fast"
 RECORDED_S = 180.0  # the recorder follows at tens of thousands of rows a second
 
 
@@ -69,26 +73,58 @@ class Stopwatch:
 
 def run(settings: Settings, flights_wanted: int, progress: Progress, say: Callable[[str], None]) -> Run:
     """Run the demo. flights_wanted: requests of the lockstep replay, from 1 July on. Raises Unavailable, Refused."""
-    settings = settings.having(clock="event")  # the past is replayed: time is what the events say
-    if settings.embedded.embedded_broker == "kafka":  # and it begins with an empty log
-        shutil.rmtree(settings.paths.home / "kafka" / "data", ignore_errors=True)
+    settings = settings.having(clock="event", **_broker(settings, say))  # the past is replayed: time is of the events
     watch = Stopwatch()
     with watch.phase("setup"):
         flights = data.load(settings, progress)
     with watch.phase("train"):
         bundle = apart.build(settings, progress)
-    with Stack(settings, report=say) as stack:
+    own = _apart(settings)
+    with Stack(own, report=say) as stack:
         with watch.phase("setup"):
             workers, replay = _start(stack, bundle, say)
         try:
-            return _play(stack, workers, replay, flights, flights_wanted, bundle, watch, progress)
+            done = _play(stack, workers, replay, flights, flights_wanted, bundle, watch, progress)
         finally:
             replay.close()
+    shutil.rmtree(own.paths.home)  # a run that failed leaves its logs
+    return done
+
+
+def _broker(settings: Settings, say: Callable[[str], None]) -> dict[str, str]:
+    """The broker of a lockstep replay, unless WEIR_EMBEDDED_BROKER names one."""
+    if "embedded_broker" in settings.embedded.model_fields_set:
+        return {}
+    say(f"broker: Tansu, where a replay in lockstep is {LOCKSTEP}; WEIR_EMBEDDED_BROKER=kafka takes Apache Kafka")
+    return {"embedded_broker": "tansu"}
+
+
+def _apart(settings: Settings) -> Settings:
+    """The same with an empty home: a replay of 2013 has no place among the rows and features that are kept."""
+    (settings.paths.home / "demo").mkdir(parents=True, exist_ok=True)
+    home = Path(mkdtemp(prefix="replay-", dir=settings.paths.home / "demo"))
+    own = settings.having(home=home)  # bundles and jars stay where they are
+    feature_plan.save(own, feature_plan.load_all(settings))
+    return own
+
+
+def _open_empty(settings: Settings) -> RecordStore:
+    """The online store. Raises Refused when somebody's features are in it, Unavailable."""
+    store = open_store(settings)
+    views = [view for plan in feature_plan.load_all(settings) for view in plan.views]
+    if store.watermark_us() or any(store.sample_keys(view, 1) for view in views):
+        store.close()
+        raise Refused(
+            "the online store holds features, and a replay of the past must begin without any",
+            where=settings.features.online_store,
+            remedy="set WEIR_ONLINE_STORE=lmdb for the demo, or empty it yourself with `weir apply --clear`",
+        )
+    return store
 
 
 def _start(stack: Stack, bundle: Path, say: Callable[[str], None]) -> tuple[Workers, Replay]:
     prepare(stack)
-    store = open_store(stack.settings)
+    store = _open_empty(stack.settings)
     workers = Workers(stack)
     workers.start("scorer", "--bundle", str(bundle), **PROMPT)
     workers.start("features", **PATIENT)
@@ -163,6 +199,6 @@ def _await_recorded(stack: Stack, workers: Workers, tally: Tally, progress: Prog
             raise Unavailable(
                 f"ClickHouse holds {found} of {wanted} predictions, outcomes and records after {RECORDED_S:.0f} s",
                 where=stack.settings.recording.clickhouse_url,
-                remedy="read the recorder's log under .weir/logs",
+                remedy=f"read the recorder's log in {stack.settings.paths.home / 'logs'}",
             )
         time.sleep(0.1)

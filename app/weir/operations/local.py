@@ -2,40 +2,98 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
+from weir.agents.features.updater import not_computed
 from weir.core.errors import Unavailable
+from weir.edges.clickhouse import client as clickhouse
 from weir.edges.clickhouse import migrations
 from weir.edges.embedded.leash import Child
 from weir.edges.embedded.service import claim_port
 from weir.edges.embedded.stack import Stack
+from weir.edges.features import plan as feature_plan
 from weir.edges.features.store.open import open_store
 from weir.edges.kafka.topics import declared, ensure
 from weir.edges.schemas.registry import Registry, publish
 from weir.settings import Settings
 
-READY_S = 60.0  # a scorer imports, checks its bundle and joins its group in under 15 s on an idle machine
+READY_S = 120.0  # a scorer imports, checks its bundle and joins its group in under 15 s on an idle machine
+APPLY_WITHIN_S = 180.0  # Feast alone takes 10 s to import on a busy machine
 
 
 def prepare(stack: Stack) -> None:
-    """Create what a fresh stack lacks: topics, schemas, tables. Raises Unavailable, Refused.
-
-    Where the log is new, online features that were computed from another one are dropped: they lie in its future.
-    """
+    """Create what a stack lacks: topics, schemas, tables. What is there stays. Raises Unavailable, Refused."""
     settings = stack.settings
-    if stack.log_is_new:
-        store = open_store(settings)
-        store.clear()
-        store.close()
     topics = declared(settings)
     publish(Registry(settings.registry), settings.paths.schemas_dir, topics)
     ensure(settings, topics)
     migrations.apply(settings.recording)
+
+
+def kept(settings: Settings) -> str:
+    """What is there of earlier runs, such as "12,011 predictions, 20,115 online records"; "" when nothing is.
+
+    Raises Unavailable, Refused.
+    """
+    with clickhouse.connect(settings.recording) as client:
+        predictions = int(client.query("SELECT count() FROM predictions").result_rows[0][0])
+    store = open_store(settings)
+    records = store.count()
+    store.close()
+    counted = {"predictions": predictions, "online records": records or 0}
+    return ", ".join(f"{number:,} {what}" for what, number in counted.items() if number)
+
+
+def apply_features(stack: Stack, say: Callable[[str], None]) -> None:
+    """Run `weir apply` in a child where the feature repository has changed since: Feast itself stays out of here.
+
+    Raises Unavailable when it cannot be applied.
+    """
+    repository = stack.settings.paths.feature_repo_dir
+    plan = feature_plan.path(stack.settings)
+    stamp, content = plan.with_name("applied"), _content_of(repository)
+    if plan.exists() and stamp.exists() and stamp.read_text() == content:
+        since = plan.stat().st_mtime > stamp.stat().st_mtime  # somebody may have applied another one
+        if not since:
+            return
+    say(f"applying the feature repository {repository}")
+    child = stack.spawn(["apply"], "apply")
+    status = child.wait(APPLY_WITHIN_S)
+    stack.forget(child)
+    if status != 0:
+        raise Unavailable(
+            "the feature repository cannot be applied",
+            where=str(repository),
+            remedy=f"run `weir apply` and mend what it names; its last lines:\n{child.log_tail()}",
+        )
+    stamp.write_text(content)
+
+
+def _content_of(repository: Path) -> str:
+    """Where a feature repository is and what it says, as one hash, hex."""
+    found = hashlib.sha256(str(repository.resolve()).encode())
+    for path in sorted(repository.rglob("*")):
+        if path.suffix in (".py", ".yaml") and path.is_file():
+            found.update(f"\0{path.relative_to(repository)}\0".encode() + path.read_bytes())
+    return found.hexdigest()
+
+
+def why_no_feature_worker(settings: Settings) -> str:
+    """Why there is nothing to do here for a feature worker; "" when there is. Raises Refused: an unreadable plan."""
+    if not feature_plan.path(settings).exists():
+        return "there is no feature repository"
+    if settings.kafka.names.flight_events not in {topic.name for topic in declared(settings)}:
+        return f"topic {settings.kafka.names.flight_events} is not among the declared ones"
+    views = {view.name: view for plan in feature_plan.load_all(settings) for view in plan.views}
+    if lacking := not_computed(views):
+        return f"the feature repository does not have the views that it computes ({', '.join(lacking)})"
+    return ""
 
 
 class Workers:
@@ -54,23 +112,38 @@ class Workers:
             ["worker", role, *arguments], role, {**environment, "WEIR_HTTP_PORT": str(port)}
         )
 
-    def wait_ready(self, report: Callable[[str], None] = lambda line: None) -> None:
-        """Block until every worker has joined its group. Raises Unavailable naming one that does not or has ended."""
+    def wait_ready(
+        self, report: Callable[[str], None] = lambda line: None, needed: Collection[str] | None = None
+    ) -> None:
+        """Block until every worker has joined its group.
+
+        needed: without these it is not worth going on, all of them by default; of the others one that has ended is
+        waited for no longer, and one that takes its time is reported. Raises Unavailable naming a needed one that has
+        ended or is not ready in time, or a service that has ended.
+        """
         deadline = time.monotonic() + READY_S
         waiting = dict(self._pages)
+        needed = set(waiting) if needed is None else set(needed)
         while waiting:
             for role, page in list(waiting.items()):
                 if _answers(f"{page}/ready"):
                     report(f"{role} ready, {page}/metrics")
                     del waiting[role]
-            self.check()
+            for child in self._stack.ended():
+                if child.name in self._pages and child.name not in needed:
+                    waiting.pop(child.name, None)
+                else:
+                    child.check()
             if waiting and time.monotonic() > deadline:
-                raise Unavailable(
-                    f"{', '.join(waiting)} not ready after {READY_S:.0f} s",
-                    where=str(self._stack.settings.paths.home / "logs"),
-                    remedy="read the worker's log there",
-                )
+                self._too_late(waiting, needed, report)
+                return
             time.sleep(0.05)
+
+    def _too_late(self, waiting: Collection[str], needed: Collection[str], report: Callable[[str], None]) -> None:
+        what, logs = f"{', '.join(waiting)} not ready after {READY_S:.0f} s", self._stack.settings.paths.home / "logs"
+        if set(waiting) & set(needed):
+            raise Unavailable(what, where=str(logs), remedy="read the worker's log there")
+        report(f"{what}; the log is in {logs}")
 
     @property
     def pages(self) -> dict[str, str]:
@@ -83,7 +156,7 @@ class Workers:
 
     def metric(self, role: str, name: str, **labels: str) -> float:
         """Sum of a worker's samples of this name that carry these labels; 0 when there are none."""
-        page = httpx2.get(f"{self._pages[role]}/metrics", timeout=10).text
+        page = httpx2.get(f"{self._pages[role]}/metrics", timeout=10, trust_env=False).text
         return sum(
             sample.value
             for family in text_string_to_metric_families(page)
@@ -94,12 +167,6 @@ class Workers:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx2.get(url, timeout=2).status_code == httpx2.codes.OK
+        return httpx2.get(url, timeout=2, trust_env=False).status_code == httpx2.codes.OK
     except httpx2.HTTPError:
         return False
-
-
-def latest_bundle(settings: Settings) -> Path | None:
-    """The bundle built last in `settings.bundles_dir`, if there is one."""
-    found = [path.parent for path in settings.paths.bundles_dir.glob("*/bundle.yaml")]
-    return max(found, key=lambda path: path.stat().st_mtime, default=None)

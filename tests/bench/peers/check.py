@@ -29,12 +29,13 @@ from weir.edges.bundles.onnx_model import Model
 from weir.edges.embedded import kafka as embedded_kafka
 from weir.edges.embedded import leash
 from weir.edges.embedded.service import free_port, wait_ready
-from weir.settings import ROOT, load
+from weir.settings import ROOT
 from weir.wire import frame, request_contract
 from weir.wire.encode import Encoder
 
 from tests.bench import workload
 from tests.bench.peers import run
+from tests.kafka_cluster import find_kafka
 from tests.waiting import until
 
 SCHEMA_ID = 7
@@ -97,7 +98,7 @@ def work(n: int, partitions: int, home: Path) -> Work:
 def broker(home: Path) -> Iterator[str]:
     """Apache Kafka with its log under `home`: host:port."""
     port = free_port()
-    service = embedded_kafka.plan(load().embedded.kafka_libs_dir, home, port).service
+    service = embedded_kafka.plan(find_kafka(), home, port).service
     child = leash.start(service.name, service.command, log=home / "broker.log", grace_s=service.grace_s)
     try:
         wait_ready([(service, child)], time.monotonic(), lambda _: None)

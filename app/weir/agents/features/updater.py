@@ -107,17 +107,24 @@ class FeatureUpdater:
         return Applied(records, time.perf_counter() - began, newest_us)
 
 
+def not_computed(views: Mapping[str, ViewPlan]) -> list[str]:
+    """The views of the feature worker that are not applied, or not as it computes them. views: as applied, by name."""
+    return [name for name in VIEWS if name not in views or not _fits(views[name])]
+
+
+def _fits(plan: ViewPlan) -> bool:
+    """Whether a view is applied as it is computed here."""
+    computed = VIEWS[plan.name]
+    keys, features = set(plan.join_keys) == set(computed.join_keys), set(plan.features) == set(computed.features)
+    return keys and features and set(plan.dtypes) == {"float32"}
+
+
 class _Output:
     """Makes records of one view's updates: its column order, and the stored keys of its entities."""
 
     def __init__(self, plan: ViewPlan | None, name: str) -> None:
         computed = VIEWS[name]
-        if (
-            plan is None
-            or set(plan.join_keys) != set(computed.join_keys)
-            or set(plan.features) != set(computed.features)
-            or set(plan.dtypes) != {"float32"}
-        ):
+        if plan is None or not _fits(plan):
             wanted = f"({', '.join(computed.join_keys)}): {', '.join(computed.features)}, all Float32"
             raise Refused(
                 f"feature view {name} is not applied as the feature worker computes it, {wanted}",

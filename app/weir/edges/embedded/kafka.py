@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from weir.edges.embedded import kafka_node
@@ -14,13 +15,30 @@ HEAP_MIB = 512  # a single node without replication; page cache, not heap, carri
 def plan(libs: Path, directory: Path, port: int) -> Broker:
     """The service with its log under `directory`, which is formatted when it is new. Its log id is Kafka's cluster id.
 
-    libs: the jars of Kafka and of what it needs, see infra/kafka/README.md.
+    libs: folder of the jars, see kafka_jars.
 
-    Raises Unavailable when Java or the jars are missing, or the storage cannot be formatted.
+    Raises Unavailable when Java or a jar is missing, or the storage cannot be formatted.
     """
-    data, controller = directory / "data", f"{HOST}:{free_port()}"
-    client = f"CLIENT://{HOST}:{port}"
-    properties = (
+    data, draft = directory / "data", directory / "data.draft"
+    if not data.exists():
+        shutil.rmtree(draft, ignore_errors=True)  # of a start that was cut off while it formatted
+        command = kafka_node.program(libs, directory, _properties(draft, port), HEAP_MIB)
+        kafka_node.format_storage(command, kafka_node.new_cluster_id())
+        draft.rename(data)
+    service = Service(
+        name="broker",
+        command=kafka_node.program(libs, directory, _properties(data, port), HEAP_MIB),
+        port=port,
+        ready=lambda: answers(port),
+        ready_within_s=120.0,
+        grace_s=30.0,  # a controlled shutdown: the log is closed clean and the next start skips recovery
+    )
+    return Broker(service, log_id=kafka_node.cluster_id(data))
+
+
+def _properties(data: Path, port: int) -> dict[str, str]:
+    controller, client = f"{HOST}:{free_port()}", f"CLIENT://{HOST}:{port}"
+    return (
         kafka_node.COMMON
         | kafka_node.copies(1)
         | {
@@ -33,15 +51,3 @@ def plan(libs: Path, directory: Path, port: int) -> Broker:
             "log.dirs": str(data),
         }
     )
-    command = kafka_node.program(libs, directory, properties, HEAP_MIB)
-    if not (data / "meta.properties").exists():
-        kafka_node.format_storage(command, kafka_node.new_cluster_id())
-    service = Service(
-        name="broker",
-        command=command,
-        port=port,
-        ready=lambda: answers(port),
-        ready_within_s=120.0,
-        grace_s=30.0,  # a controlled shutdown: the log is closed clean and the next start skips recovery
-    )
-    return Broker(service, log_id=kafka_node.cluster_id(data))

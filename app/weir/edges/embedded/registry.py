@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 from pathlib import Path
 
-from weir.edges.embedded.service import HOST, OWN_PYTHON, Service
+from weir.edges.embedded.service import HOST, Service, python
 
 
 def plan(schemas: Path, state: Path, port: int, deployment: str) -> Service:
@@ -24,7 +24,7 @@ def plan(schemas: Path, state: Path, port: int, deployment: str) -> Service:
     return Service(
         name="registry",
         command=(
-            *(*OWN_PYTHON, "-m", "weir.edges.embedded.registry_server", "--host", HOST, "--port", str(port)),
+            *python("weir.edges.embedded.registry_server", "--host", HOST, "--port", str(port)),
             *("--schemas", str(schemas), "--state", str(state), "--deployment", deployment),
         ),
         port=port,

@@ -12,7 +12,6 @@ from weir.core.errors import Unavailable
 from weir.edges.embedded.leash import Child
 
 HOST = "127.0.0.1"
-OWN_PYTHON = (sys.executable, "-P")  # -P: no module of the folder in which the user stands is taken for a library's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +38,14 @@ class Service:
     def address(self) -> str:
         """host:port."""
         return f"{HOST}:{self.port}"
+
+
+def python(module: str, *arguments: str) -> tuple[str, ...]:
+    """The command that runs a module of this package, whatever stands in the folder where it is started.
+
+    -P keeps that folder off the path: its app/, weir/ or typing.py would be taken for what they are called.
+    """
+    return (sys.executable, "-P", "-m", module, *arguments)
 
 
 def free_port() -> int:

@@ -16,10 +16,12 @@ from pydantic import SecretStr
 from weir.core.errors import Unavailable
 from weir.edges.embedded import clickhouse as embedded_clickhouse
 from weir.edges.embedded import kafka as embedded_kafka
-from weir.edges.embedded import leash
+from weir.edges.embedded import kafka_jars, leash
 from weir.edges.embedded import registry as embedded_registry
 from weir.edges.embedded import tansu as embedded_broker
-from weir.edges.embedded.service import HOST, OWN_PYTHON, claim_port, wait_ready
+from weir.edges.embedded.rows import follow_log
+from weir.edges.embedded.service import HOST, claim_port, python, wait_ready
+from weir.edges.embedded.tansu import Broker
 from weir.settings import Settings, fields, variable_of
 
 SESSION_TIMEOUT_S = 6.0  # the embedded broker holds a group's first join for half of it
@@ -65,7 +67,6 @@ class Stack:
         self._lock: int | None = None
         self.settings = settings  # of the running stack once entered
         self.ready: tuple[Ready, ...] = ()
-        self.log_is_new = False  # once entered: nothing derived from an earlier log fits this one
 
     def __enter__(self) -> Self:
         try:
@@ -95,7 +96,7 @@ class Stack:
 
     def spawn(self, arguments: Sequence[str], name: str, environment: dict[str, str] | None = None) -> leash.Child:
         """Start `weir <arguments>` on the same leash, with this stack's settings; its log is home/logs/<name>.log."""
-        child = self._begin(name, (*OWN_PYTHON, "-m", "weir", *arguments), WORKER_GRACE_S, environment or {})
+        child = self._begin(name, python("weir", *arguments), WORKER_GRACE_S, environment or {})
         self._spawned.append(child)
         return child
 
@@ -105,8 +106,12 @@ class Stack:
 
     def check(self) -> None:
         """Raises Unavailable, naming it and its last log lines, when a service or a spawned child has ended."""
-        for child in (*self._services, *self._spawned):
+        for child in self.ended():
             child.check()
+
+    def ended(self) -> list[leash.Child]:
+        """Services and spawned children that have ended by themselves."""
+        return [child for child in (*self._services, *self._spawned) if child.poll() is not None]
 
     def stop(self) -> None:
         """End the spawned children first, all at once, then the services; calling it again is harmless."""
@@ -128,16 +133,19 @@ class Stack:
     def _start(self) -> None:
         began_s = time.monotonic()
         self._home.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self._home)
+        self._lock = _lock(self._home, self._report)
         options = ("--broker-port", "--clickhouse-port", "--registry-port")
         names = ("Kafka broker", "ClickHouse", "schema registry")
         broker_port, clickhouse_port, registry_port = map(claim_port, names, self._ports, options)
         durable_log = self._given.embedded.embedded_broker == "kafka"
-        if durable_log:
-            broker = embedded_kafka.plan(self._given.embedded.kafka_libs_dir, self._home / "kafka", broker_port)
-        else:
-            broker = embedded_broker.tansu(broker_port)
+        broker = self._apache_kafka(broker_port) if durable_log else embedded_broker.tansu(broker_port)
         rows = self._home / "clickhouse"
+        if aside := follow_log(rows, broker.log_id):
+            facade = " ".join(python("weir.edges.embedded.clickhouse_facade", "--path", str(aside), "--port", "8124"))
+            self._report(
+                f"this Kafka log is another one than the last run's, whose rows are kept apart, in {aside}. "
+                f"To query them: {facade}"
+            )
         services = (
             broker.service,
             embedded_clickhouse.plan(rows / "current", clickhouse_port, durable=durable_log),
@@ -148,12 +156,6 @@ class Stack:
                 self._given.kafka.deployment,
             ),
         )
-        self.log_is_new = not embedded_clickhouse.belongs(rows, broker.log_id)
-        if embedded_clickhouse.follow_log(rows, broker.log_id):
-            self._report(
-                f"the Kafka log is a new one, so ClickHouse begins empty; the rows of the last run: "
-                f"python -m weir.edges.embedded.clickhouse_facade --path {rows / 'previous'} --port 8124"
-            )
         for service in services:  # all begin before the first is waited for
             self._services.append(
                 self._begin(service.name, service.command, service.grace_s, dict(service.environment))
@@ -164,6 +166,7 @@ class Stack:
             home=self._home,
             **_project(self._given),
             bundles_dir=self._given.paths.bundles_dir.resolve(),
+            kafka_libs_dir=self._given.paths.kafka_libs_dir.resolve(),
             brokers=broker.service.address,
             kafka_security_protocol="PLAINTEXT",
             clickhouse_url=f"http://{HOST}:{clickhouse_port}",
@@ -174,6 +177,11 @@ class Stack:
             compression="none",
             **{} if durable_log else {"fetch_wait_max_ms": FETCH_WAIT_MAX_MS},
         )
+
+    def _apache_kafka(self, port: int) -> Broker:
+        libs = self._given.paths.kafka_libs_dir
+        kafka_jars.fetch(libs, self._given.embedded.kafka_jars_url, self._report)
+        return embedded_kafka.plan(libs, self._home / "kafka", port)
 
     def _begin(self, name: str, command: Sequence[str], grace_s: float, environment: dict[str, str]) -> leash.Child:
         assert self._lock is not None, "the stack is not running"
@@ -193,20 +201,24 @@ def _project(settings: Settings) -> dict[str, Path]:
     return {field: folder.resolve() for field, folder in folders.items() if folder.is_dir()}
 
 
-def _lock(home: Path) -> int:
+def _lock(home: Path, report: Callable[[str], None]) -> int:
     """A descriptor that locks `home` for this process and its children's guards.
 
     The guards inherit it: should this process be killed, the lock stands until the last child is gone, and a new
-    stack waits for that instead of meeting the old one's ports and files.
+    stack waits for that instead of meeting the old one's ports and files. Raises Unavailable when it waits in vain.
     """
     descriptor = os.open(home / "embedded.lock", os.O_RDWR | os.O_CREAT, 0o644)
     deadline_s = time.monotonic() + LOCK_WAIT_S
+    told = False
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            holder = os.pread(descriptor, 32, 0).decode().strip()
+            if not told:
+                report(f"another stack uses {home} (process {holder}): waiting for its end, {LOCK_WAIT_S:g} s at most")
+                told = True
             if time.monotonic() > deadline_s:
-                holder = os.pread(descriptor, 32, 0).decode().strip()
                 os.close(descriptor)
                 raise Unavailable(
                     "another embedded stack uses this home",

@@ -101,6 +101,14 @@ class LmdbStore:
         self._sampled[view.name] = keys[-1] + b"\0" if keys else prefix
         return [key[len(prefix) :] for key in keys]
 
+    def count(self) -> int | None:
+        """See RecordStore; what LMDB keeps count of, less the two marks."""
+        marks = [self._mark, self._clock]
+        with self._transaction() as txn:
+            get = _getter(txn)
+            entries: int = txn.stat()["entries"]
+            return entries - sum(get(mark) is not None for mark in marks)
+
     def delete(self, view: str, keys: Sequence[bytes] | None = None) -> None:
         """See RecordStore."""
         with self._transaction(write=True) as txn:

@@ -74,6 +74,10 @@ class RecordStore(Protocol):
         """Up to n keys of a view, going on where the last call ended, and from the start again at the end."""
         ...
 
+    def count(self) -> int | None:
+        """How many records there are, of all projects; None where counting takes more than one cheap read."""
+        ...
+
     def delete(self, view: str, keys: Sequence[bytes] | None = None) -> None:
         """Remove some records of a view, or all of them."""
         ...

@@ -117,6 +117,10 @@ class RedisStore:
         self._scanned[view.name] = cursor, keys[n:]  # a page is larger than a sample
         return list(dict.fromkeys(keys[:n]))
 
+    def count(self) -> int | None:
+        """See RecordStore: the server counts the keys of everybody, and a scan of a large store takes long."""
+        return None
+
     def delete(self, view: str, keys: Sequence[bytes] | None = None) -> None:
         """See RecordStore."""
         if keys is None:

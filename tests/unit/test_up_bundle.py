@@ -1,0 +1,60 @@
+"""Which bundle `weir up` serves."""
+
+import os
+
+import pytest
+from weir.core.errors import Refused, Unavailable
+from weir.operations.serving import choose
+from weir.settings import load
+
+from tests.bundles import tiny_bundle
+
+
+@pytest.fixture
+def bundles(tmp_path):
+    """Two of service a, one of b; the newest last."""
+    made = [
+        tiny_bundle(tmp_path, service=service, version=version)
+        for service, version in (("a", "1"), ("b", "1"), ("a", "2"))
+    ]
+    for age, path in enumerate(made):
+        os.utime(path / "bundle.yaml", (age, age))
+    return made
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return lambda **more: load(home=tmp_path, **more)
+
+
+def test_a_bundle_says_its_service(bundles, settings):
+    for path in bundles:
+        for chosen, bundle in (choose(str(path), settings()), choose("", settings(bundle=path.name[:12]))):
+            assert chosen == path
+            assert bundle.service == ("b" if path == bundles[1] else "a")
+    with pytest.raises(Refused, match=r"is for service b, not a .*leave WEIR_SERVICE away"):
+        choose(str(bundles[1]), settings(service="a"))
+
+
+def test_of_one_service_the_newest_is_served(bundles, settings):
+    assert choose("", settings(service="a"))[0] == bundles[2]
+    assert choose("", settings(service="b"))[0] == bundles[1]
+
+
+def test_of_several_services_none_is_guessed(bundles, settings, monkeypatch):
+    with pytest.raises(Refused, match=r"bundles of several services") as refused:
+        choose("", settings())
+    for path in bundles:
+        assert f"--bundle {path.name[:12]}" in str(refused.value)
+    assert "a: tiny-logistic 2" in str(refused.value)
+    monkeypatch.setenv("WEIR_SERVICE", "b")
+    assert choose("", settings())[0] == bundles[1]
+    with pytest.raises(Unavailable, match=r"no model bundle of service c to serve .*b: tiny-logistic 1"):
+        choose("", settings(service="c"))
+
+
+def test_a_bundle_that_was_changed_is_none(bundles, settings):
+    (bundles[2] / "card.md").write_text("other words")
+    assert choose("", settings(service="a"))[0] == bundles[0]
+    with pytest.raises(Refused, match="was changed after it was built"):
+        choose(str(bundles[2]), settings())
