@@ -56,7 +56,10 @@ class Rejects:
     @staticmethod
     def concat(parts: list[Rejects]) -> Rejects:
         """All parts as one, ordered by record. Raises ValueError when a record is rejected twice."""
-        record = np.concatenate([part.record for part in parts]) if parts else np.empty(0, np.int32)
+        parts = [part for part in parts if len(part)]
+        if not parts:
+            return Rejects()
+        record = np.concatenate([part.record for part in parts])
         if len(np.unique(record)) != len(record):
             raise ValueError("a record is rejected twice")
         order = np.argsort(record, kind="stable")

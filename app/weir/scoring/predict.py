@@ -127,7 +127,10 @@ class Scorer:
         found = isolate.scores_of(
             variant.run, rows.matrix, known_good=variant.known_good, max_failed=self.service.max_failed
         )
-        rows, wrong = replace(rows, scores=found.scores), ~np.isfinite(found.scores)
+        rows, finite = replace(rows, scores=found.scores), np.isfinite(found.scores)
+        if finite.all():
+            return replace(part, rows=rows, model_retries=max(found.calls - 1, 0)), Rejects()
+        wrong = ~finite
         details = [found.failed.get(row, f"score = {rows.scores[row]:g}") for row in np.flatnonzero(wrong).tolist()]
         rows, rejects = rows.reject(wrong, Stage.PREDICT, Reason.MODEL_FAILED, details)
         return replace(part, rows=rows, model_retries=max(found.calls - 1, 0)), rejects

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
@@ -14,10 +15,26 @@ import pyarrow.compute as pc
 import pyruhvro
 
 from weir.core.arrow import buffers_of
-from weir.wire import shape
+from weir.core.rejects import Reason
+from weir.wire import avro_types, resolve, shape
 from weir.wire.avro_scalar import zigzag
-from weir.wire.resolve import Resolution, resolve
-from weir.wire.shape import Kind
+from weir.wire.avro_strip import Step, strip
+from weir.wire.avro_types import Type
+from weir.wire.frame import HEADER_BYTES
+from weir.wire.resolve import Column, Faults
+from weir.wire.shape import FieldShape, Kind, Shape
+
+# Types of values that are one column: an enum is the number of its symbol.
+_FLAT: Final[Mapping[str, Kind]] = {
+    "boolean": Kind.BOOLEAN,
+    "int": Kind.INT,
+    "long": Kind.LONG,
+    "float": Kind.FLOAT,
+    "double": Kind.DOUBLE,
+    "string": Kind.STRING,
+    "bytes": Kind.BYTES,
+    "enum": Kind.LONG,
+}
 
 # The codec reads the frame too, as two fields before the body, so that no record is cut (65 ns each, measured).
 _FRAME: Final = ({"name": "_magic", "type": "boolean"}, {"name": "_schema_id", "type": "float"})
@@ -39,47 +56,109 @@ _CALL_BYTES: Final = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """One schema id, ready to be read: the codec's schema, columns in wire order, and the way to the reader's."""
+    """One schema id, ready to be read.
+
+    codec_schema: what the codec is told. fields: what it reads, in wire order.
+    columns: the way of each of the reader's fields. reader: the shape that rows come out under.
+    steps: what becomes of each written field first, for bodies that hold more than a row; empty where they do not.
+    """
 
     codec_schema: str
-    shape: shape.Shape
-    resolution: Resolution
+    fields: tuple[FieldShape, ...]
+    columns: tuple[Column, ...]
+    reader: Shape
+    steps: tuple[Step, ...] = ()
 
     @staticmethod
     def of(reader: str, writer: str) -> Writer:
         """For reading what `writer` wrote as `reader`, both Avro texts. Raises Refused when that cannot be."""
-        written = shape.parse(writer)
-        element = written.codec_schema(ints_as_longs=True, before=_FRAME, after=_TAIL_FIELD)
-        return Writer(_ARRAY % element, written, resolve(reader, writer))
+        to, written = shape.parse(reader), avro_types.parse(writer)
+        resolve.check_name(to, written)
+        read = resolve.match(to, written)
+        fields: list[FieldShape] = []
+        steps: list[Step] = []
+        columns: dict[str, Column] = {}
+        for name, of in zip(written.fields, written.of, strict=True):
+            wanted, flat = read.get(name), _flat(name, of, read.get(name))
+            into = wanted and FieldShape(name, wanted.kind, nullable=True, null_first=True, default=shape.NO_DEFAULT)
+            steps.append(Step(name, of, keep=flat is not None, into=None if flat else into))
+            if wanted is not None:
+                symbols = next((branch.symbols for branch in of.branches if branch.symbols), ()) if flat else ()
+                columns[wanted.name] = Column(wanted, len(fields), symbols)
+            fields += [field for field in (flat or into,) if field is not None]
+        element = shape.codec_schema(fields, before=_FRAME, after=_TAIL_FIELD)
+        return Writer(
+            codec_schema=_ARRAY % element,
+            fields=tuple(fields),
+            columns=tuple(columns.get(field.name, Column(field, None)) for field in to.fields),
+            reader=to,
+            steps=() if all(step.keep for step in steps) else tuple(steps),
+        )
+
+
+def _flat(name: str, written: Type, wanted: FieldShape | None) -> FieldShape | None:
+    """The written field as one that the codec reads, None when it does not.
+
+    Strings and byte strings are the same on the wire: whether one must be text, the reader says.
+    """
+    values = [branch for branch in written.branches if branch.kind != "null"]
+    nullable = written.kind == "union"
+    if len(values) != 1 or len(written.branches) != 1 + nullable or values[0].kind not in _FLAT:
+        return None
+    if wanted is not None and resolve.unreadable(wanted, values[0]):
+        return None  # only its null can be read
+    kind = _FLAT[values[0].kind]
+    if wanted is not None and {kind, wanted.kind} == {Kind.STRING, Kind.BYTES}:
+        kind = wanted.kind
+    null_first = written.branches[0].kind == "null"
+    return FieldShape(name, kind, nullable, null_first, default=shape.NO_DEFAULT)
 
 
 def halve(
     writer: Writer, values: pa.LargeBinaryArray
-) -> tuple[list[tuple[pa.RecordBatch, npt.NDArray[np.int32]]], dict[int, str]]:
+) -> tuple[list[tuple[pa.RecordBatch, npt.NDArray[np.int32]]], Faults]:
     """Good rows as (columns of the reader, int32 record indices) in record order, and why each other record failed.
 
     values: n framed records of this writer, no nulls. A slice that does not decode is halved until the bad records
     stand alone.
     """
+    if writer.steps:
+        return _halve_stripped(writer, values)
     ends, octets = buffers_of(_with_tails(values))
     good: list[tuple[pa.RecordBatch, npt.NDArray[np.int32]]] = []
-    failed: dict[int, str] = {}
+    failed: Faults = {}
     pending = list(reversed(_calls(ends)))
     while pending:
         lo, hi = pending.pop()
         read = _read(writer, octets[ends[lo] : ends[hi]], hi - lo)
         if isinstance(read, str):
             if hi - lo == 1:
-                failed[lo] = read
+                failed[lo] = (Reason.UNDECODABLE, read)
             else:
                 middle = (lo + hi) // 2
                 pending += [(middle, hi), (lo, middle)]
             continue
         batch, keep, why = read
-        failed |= {lo + i: text for i, text in why.items()}
+        failed |= {lo + i: fault for i, fault in why.items()}
         if len(keep):
             good.append((batch, (keep + lo).astype(np.int32)))
     return good, failed
+
+
+def _halve_stripped(
+    writer: Writer, values: pa.LargeBinaryArray
+) -> tuple[list[tuple[pa.RecordBatch, npt.NDArray[np.int32]]], Faults]:
+    """The same for bodies that hold more than a row. A loop over records: their fields end where their bytes say."""
+    bodies, members, failed = [], [], {}
+    for i, value in enumerate(values.to_pylist()):
+        try:
+            bodies.append(value[:HEADER_BYTES] + strip(value[HEADER_BYTES:], writer.steps))
+            members.append(i)
+        except ValueError as error:
+            failed[i] = (Reason.UNDECODABLE, str(error))
+    good, more = halve(replace(writer, steps=()), pa.array(bodies, pa.large_binary()))
+    origin = np.array(members, np.int32)
+    return [(rows, origin[at]) for rows, at in good], failed | {members[i]: fault for i, fault in more.items()}
 
 
 def clean(writer: Writer, schema_id: int, values: pa.LargeBinaryArray) -> pa.RecordBatch | None:
@@ -87,6 +166,8 @@ def clean(writer: Writer, schema_id: int, values: pa.LargeBinaryArray) -> pa.Rec
 
     values: n records, n >= 1, no nulls.
     """
+    if writer.steps:
+        return None
     ends, octets = buffers_of(_with_tails(values))
     if ends[-1] > _CALL_BYTES:
         return None
@@ -108,7 +189,7 @@ def _calls(ends: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
 
 def _read(
     writer: Writer, records: npt.NDArray[np.uint8], count: int, schema_id: int | None = None
-) -> tuple[pa.RecordBatch, npt.NDArray[np.int64], dict[int, str]] | str:
+) -> tuple[pa.RecordBatch, npt.NDArray[np.int64], Faults] | str:
     """Columns of the reader, which records they are and why others are not; or why the slice fails as a whole.
 
     records: `count` of them, each with its tail, one after the other. They are read as one Avro array. There are
@@ -128,21 +209,21 @@ def _read(
     if schema_id is not None and (pc.any(columns[0]).as_py() or (_bits(columns[1], ">i4") != schema_id).any()):
         return "another frame"
     columns = columns[len(_FRAME) : -len(_TAIL_FIELD)]
-    why: dict[int, str] = {}
-    for field, column in zip(writer.shape.fields, columns, strict=True):
+    why: Faults = {}
+    for field, column in zip(writer.fields, columns, strict=True):
         if field.kind is Kind.STRING and not _is_text(column):
             return f"field {field.name} is not UTF-8"
-        if field.kind is Kind.INT:
-            why |= {int(i): f"field {field.name} does not fit 32 bits" for i in np.flatnonzero(_past_32_bits(column))}
+        if field.kind is Kind.INT and (past := np.flatnonzero(_past_32_bits(column)).tolist()):
+            why |= dict.fromkeys(past, (Reason.UNDECODABLE, f"field {field.name} does not fit 32 bits"))
+    for way in writer.columns:
+        if way.source is not None:
+            why |= way.faults(columns[way.source])
     keep = np.arange(count)
     if why:
         keep = np.setdiff1d(keep, list(why))
         columns = [column.take(pa.array(keep)) for column in columns]
-    fields = zip(writer.shape.fields, columns, strict=True)
-    rows = pa.RecordBatch.from_arrays(
-        [_as_declared(column, field.kind) for field, column in fields], schema=writer.shape.arrow
-    )
-    return writer.resolution.apply(rows), keep, why
+    arrays = [way.default(len(keep)) if way.source is None else way.read(columns[way.source]) for way in writer.columns]
+    return pa.RecordBatch.from_arrays(arrays, schema=writer.reader.arrow), keep, why
 
 
 def _bits(column: pa.Array, dtype: npt.DTypeLike) -> npt.NDArray[np.integer]:
@@ -167,11 +248,3 @@ def _past_32_bits(column: pa.Array) -> npt.NDArray[np.bool_]:
     if column.null_count:
         past &= column.is_valid().to_numpy(zero_copy_only=False)
     return past
-
-
-def _as_declared(column: pa.Array, kind: Kind) -> pa.Array:
-    """A column as the codec gave it -> the type that the schema declares; a view wherever the bytes are the same."""
-    wanted = shape.ARROW[kind]
-    if column.type == wanted:
-        return column
-    return column.cast(wanted) if kind is Kind.INT else column.view(wanted)

@@ -15,6 +15,7 @@ from weir.core.errors import Refused
 from weir.core.rejects import Reason, Rejects, Stage
 from weir.wire import frame, shape
 from weir.wire.avro_decode import Writer, clean, halve
+from weir.wire.resolve import Faults
 
 
 class Decoder:
@@ -29,7 +30,8 @@ class Decoder:
         self.reader = reader
         self.schema = shape.arrow_schema(reader.schema)
         self._writers = writers
-        self._known: dict[int, Writer] = {reader.schema_id: Writer.of(reader.schema, reader.schema)}
+        own = Writer.of(reader.schema, reader.schema)
+        self._known: dict[int, Writer | str] = {reader.schema_id: own} if reader.schema_id >= 0 else {}
 
     def decode(self, values: pa.Array | Sequence[bytes | None], max_bytes: int) -> Decoded:
         """Columns of n records.
@@ -41,10 +43,16 @@ class Decoder:
             values = pa.array(values, pa.large_binary())
         offsets, _ = buffers_of(values)
         if len(values) and not values.null_count and np.diff(offsets).max() <= max_bytes:
-            rows = clean(self._known[self.reader.schema_id], self.reader.schema_id, values)
+            rows = self._clean(values)
             if rows is not None:
                 return Decoded(rows, np.arange(len(values), dtype=np.int32), Rejects())
         return self._sift(values, max_bytes)
+
+    def _clean(self, values: pa.LargeBinaryArray) -> pa.RecordBatch | None:
+        """All n rows, when every record is good and has the first one's schema id; None when one is not."""
+        schema_id = frame.schema_id(values)
+        writer = None if schema_id is None else self._writer_of(schema_id)
+        return clean(writer, schema_id, values) if isinstance(writer, Writer) and schema_id is not None else None
 
     def _sift(self, values: pa.LargeBinaryArray, max_bytes: int) -> Decoded:
         """The same for records of any kind: what is wrong with each, and every schema's rows."""
@@ -75,20 +83,17 @@ class Decoder:
         if text is None:
             return f"schema id {schema_id} is not registered"
         try:
-            self._known[schema_id] = Writer.of(self.reader.schema, text)
+            found: Writer | str = Writer.of(self.reader.schema, text)
         except Refused as refusal:
-            return f"schema id {schema_id} cannot be read as {self.reader.subject}: {refusal.what}"
-        return self._known[schema_id]
+            found = f"schema id {schema_id} cannot be read as {self.reader.subject}: {refusal.what}"
+        self._known[schema_id] = found
+        return found
 
 
-def _undecodable(members: npt.NDArray[np.int32], failed: dict[int, str]) -> Rejects:
+def _undecodable(members: npt.NDArray[np.int32], failed: Faults) -> Rejects:
     at = sorted(failed)
-    return Rejects(
-        members[np.array(at, np.int64)],
-        (Stage.DECODE,) * len(at),
-        (Reason.UNDECODABLE,) * len(at),
-        tuple(failed[i] for i in at),
-    )
+    reasons, details = [failed[i][0] for i in at], [failed[i][1] for i in at]
+    return Rejects(members[np.array(at, np.int64)], (Stage.DECODE,) * len(at), tuple(reasons), tuple(details))
 
 
 def _same(members: npt.NDArray[np.int32], reason: Reason, detail: str) -> Rejects:

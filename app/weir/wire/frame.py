@@ -40,6 +40,14 @@ def header(schema_id: int) -> bytes:
     return struct.pack(">bI", MAGIC, schema_id)
 
 
+def schema_id(values: pa.LargeBinaryArray) -> int | None:
+    """What the first of n >= 1 records says that it was written with, signed; None when it has no frame."""
+    head = values[0].as_py()[:HEADER_BYTES]
+    if len(head) < HEADER_BYTES or head[0] != MAGIC:
+        return None
+    return int.from_bytes(head[1:], "big", signed=True)
+
+
 def split(values: pa.LargeBinaryArray, max_bytes: int) -> Framed:
     """Schema ids of n records, and the records that are empty, oversized or not framed.
 

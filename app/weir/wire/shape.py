@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -43,7 +43,13 @@ ARROW: Final[Mapping[Kind, pa.DataType]] = {
 # same.
 #   bytes -> string: it panics on `bytes`; a string it copies without looking at it (the decoder checks UTF-8 itself).
 #   int -> long: an int past 32 bits it would cut off silently; read as a long, the decoder sees it.
-_STAND_IN: Final[Mapping[Kind, Kind]] = {Kind.BYTES: Kind.STRING, Kind.INT: Kind.LONG}
+#   timestamps -> long: what they are.
+_STAND_IN: Final[Mapping[Kind, Kind]] = {
+    Kind.BYTES: Kind.STRING,
+    Kind.INT: Kind.LONG,
+    Kind.TIMESTAMP_MILLIS: Kind.LONG,
+    Kind.TIMESTAMP_MICROS: Kind.LONG,
+}
 
 NO_DEFAULT: Final = object()
 
@@ -65,6 +71,11 @@ class FieldShape:
         return pa.field(self.name, ARROW[self.kind], nullable=self.nullable)
 
     @property
+    def required(self) -> FieldShape:
+        """The same field without null."""
+        return replace(self, nullable=False, null_first=False)
+
+    @property
     def default_value(self) -> object:
         """The default as a value of the column: Avro writes bytes as the code points 0 to 255 of a text."""
         if self.kind is Kind.BYTES and isinstance(self.default, str):
@@ -74,31 +85,29 @@ class FieldShape:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A flat record: its full name, its fields in wire order, and the schema of its rows, a column a field."""
+    """A flat record.
+
+    fullname, aliases: its name, and names that it had. fields: in wire order. arrow: schema of its rows.
+    """
 
     fullname: str
+    aliases: tuple[str, ...]
     fields: tuple[FieldShape, ...]
     arrow: pa.Schema
 
-    @property
-    def codec_names(self) -> list[str]:
-        """Field names for the codec, by position: whatever a writer calls its fields, none meets those around them."""
-        return [f"f{i}" for i in range(len(self.fields))]
 
-    def codec_schema(self, *, ints_as_longs: bool, before: tuple[Any, ...] = (), after: tuple[Any, ...] = ()) -> str:
-        """The same wire layout in types that the Rust codec handles, under `codec_names`, with extra fields around it.
+def codec_schema(fields: Sequence[FieldShape], *, before: Sequence[Any] = (), after: Sequence[Any] = ()) -> str:
+    """The wire layout of these fields in types that the Rust codec reads, with extra fields around them.
 
-        ints_as_longs: True for reading. before, after: Avro field declarations.
-        """
-        named = zip(self.codec_names, self.fields, strict=True)
-        declared = [{"name": name, "type": _declare(field, ints_as_longs)} for name, field in named]
-        return json.dumps({"type": "record", "name": "Row", "fields": [*before, *declared, *after]})
+    The codec's fields are named by position: whatever a writer calls its own, none meets those around them.
+    before, after: Avro field declarations.
+    """
+    declared = [{"name": f"f{i}", "type": _declare(field)} for i, field in enumerate(fields)]
+    return json.dumps({"type": "record", "name": "Row", "fields": [*before, *declared, *after]})
 
 
-def _declare(field: FieldShape, ints_as_longs: bool) -> object:
-    kind = field.kind if field.kind is Kind.INT and not ints_as_longs else _STAND_IN.get(field.kind, field.kind)
-    timestamp = kind in (Kind.TIMESTAMP_MILLIS, Kind.TIMESTAMP_MICROS)
-    base: object = {"type": "long", "logicalType": kind.value} if timestamp else kind.value
+def _declare(field: FieldShape) -> object:
+    base = _STAND_IN.get(field.kind, field.kind).value
     if not field.nullable:
         return base
     return ["null", base] if field.null_first else [base, "null"]
@@ -121,7 +130,7 @@ def parse(text: str) -> Shape:
     fields = tuple(_field(fullname, item) for item in raw["fields"])
     if len({field.name for field in fields}) < len(fields):
         raise Refused(f"record {fullname} has two fields of one name", remedy="rename one")
-    return Shape(fullname, fields, pa.schema([field.arrow for field in fields]))
+    return Shape(fullname, tuple(raw.get("aliases", ())), fields, pa.schema([field.arrow for field in fields]))
 
 
 def arrow_schema(text: str) -> pa.Schema:
