@@ -190,7 +190,7 @@ def _described(settings: Settings, letter: Letter) -> dict[str, Any]:
 
 def _fields(settings: Settings, letter: Letter) -> tuple[dict[str, Any] | None, str]:
     from weir.core.errors import WeirError
-    from weir.core.topics import subject_of
+    from weir.edges.schemas.contracts import contract_of
     from weir.edges.schemas.registry import Registry
     from weir.wire.decode import Decoder
     from weir.wire.repair import fields_of
@@ -200,7 +200,7 @@ def _fields(settings: Settings, letter: Letter) -> tuple[dict[str, Any] | None, 
         return None, f"{topic} is not the requests topic of {letter.service}"
     try:
         registry = Registry(settings.registry)
-        decoder = Decoder(registry.contract(subject_of(topic)), registry.schema_text)
+        decoder = Decoder(contract_of(settings, registry, topic), registry.schema_text)
         fields = fields_of(decoder, letter.value)
     except WeirError as error:  # the letter is shown all the same, and says what is lacking
         return None, str(error)

@@ -1,10 +1,14 @@
-"""Arrow's strings and byte strings, as the memory that they are."""
+"""Arrow's strings and byte strings as the memory that they are, and columns by their names."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+Rows = TypeVar("Rows", pa.RecordBatch, pa.Table)
 
 
 def buffers_of(values: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
@@ -24,3 +28,14 @@ def buffers_of(values: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.
     stored = np.frombuffer(offset_buffer, np.int64 if wide else np.int32)
     offsets = stored[values.offset : values.offset + len(values) + 1].astype(np.int64, copy=False)
     return offsets, np.frombuffer(data, np.uint8) if data is not None and data.size else nothing
+
+
+def replaced(rows: Rows, name: str, values: pa.Array) -> Rows:
+    """The same rows with other values in one column. Raises KeyError when there is none of that name.
+
+    >>> replaced(pa.table({"a": [1], "b": [2]}), "a", pa.array([3])).to_pylist()
+    [{'a': 3, 'b': 2}]
+    """
+    if name not in rows.schema.names:
+        raise KeyError(name)
+    return rows.set_column(rows.schema.get_field_index(name), name, values)

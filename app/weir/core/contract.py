@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+UNREGISTERED: Final = -1  # schema id of a contract that is read by and never written with
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,13 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from confluent_kafka import Consumer, Message, TopicPartition
 
+from weir.core.arrow import replaced
 from weir.core.errors import Unavailable
-from weir.core.topics import subject_of
 from weir.demo.flights import HOUR_MS, Flights, Progress
 from weir.edges.features.store.record_store import RecordStore
 from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.client import client_config
 from weir.edges.kafka.producer import Producer
+from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
 from weir.settings import Settings
 from weir.wire.decode import Decoder
@@ -58,11 +59,11 @@ class Replay:
         self._partitions = partitions_of(settings.kafka, self._requests)
         registry = Registry(settings.registry)
         self._encoders = {
-            topic: Encoder(registry.contract(subject_of(topic)))
+            topic: Encoder(contract_of(settings, registry, topic))
             for topic in (self._requests, names.flight_events, names.outcomes)
         }
-        self._ledger = Decoder(registry.contract(subject_of(names.ledger)), registry.schema_text)
-        self._predictions = Decoder(registry.contract(subject_of(names.predictions)), registry.schema_text)
+        self._ledger = Decoder(contract_of(settings, registry, names.ledger), registry.schema_text)
+        self._predictions = Decoder(contract_of(settings, registry, names.predictions), registry.schema_text)
         self._producer = Producer(settings.kafka, "weir-demo")
         self._consumer = Consumer(
             client_config(settings.kafka, "weir-demo")
@@ -140,9 +141,9 @@ class Replay:
         again = flights.requests.take(pa.array(rows))
         numbers = pc.utf8_lpad(pc.cast(pa.array(np.arange(len(rows))), pa.string()), 7, "0")
         ids = pc.binary_join_element_wise("burst", numbers, again["request_id"], "-")
-        again = again.set_column(again.schema.get_field_index("request_id"), "request_id", ids)
+        again = replaced(again, "request_id", ids)
         times = pa.array(np.full(len(rows), at_ms), pa.timestamp("ms", tz="UTC"))
-        again = again.set_column(again.schema.get_field_index("event_time"), "event_time", times)
+        again = replaced(again, "event_time", times)
         parts = _spread(self._encode(self._requests, again), self._partitions)
         self._consumer.pause(
             [TopicPartition(self._names.predictions, partition) for partition in range(self._partitions)]
@@ -258,7 +259,7 @@ class _Landings:
         mine = pa.array((row >= first_row) & (row < first_row + rows))
         table = flights.outcomes.filter(mine)
         shifted = pc.subtract(table["request_row"], pa.scalar(first_row, table["request_row"].type))
-        self._table = table.set_column(table.schema.get_field_index("request_row"), "request_row", shifted)
+        self._table = replaced(table, "request_row", shifted)
         self._at, self._done = _times(self._table, "occurred_at"), 0
 
     def until(self, hour: int | None) -> pa.Table:

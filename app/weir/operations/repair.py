@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from weir.core.errors import Refused
-from weir.core.topics import subject_of
 from weir.edges.clickhouse.dead_letters import Letter
+from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
 from weir.operations import reevaluate
 from weir.operations.redrive import Resend
@@ -30,7 +30,7 @@ def prepared(
     of JSON lines, each for one letter; there it wins over a patch. Raises Refused, Unavailable.
     """
     registry = Registry(settings.registry)
-    contract = registry.contract(subject_of(settings.kafka.names.requests(settings.scoring.service)))
+    contract = contract_of(settings, registry, settings.kafka.names.requests(settings.scoring.service))
     decoder, encoder = Decoder(contract, registry.schema_text), Encoder(contract)
     evaluate = reevaluate.by_bundle(settings) if settings.scoring.bundle else reevaluate.by_contract(settings, decoder)
     patch, by_letter = dict(_assignment(text) for text in patches), _repairs(repairs)

@@ -17,9 +17,9 @@ from weir.core.batch import MicroBatch
 from weir.core.batching import FixedBatching
 from weir.core.errors import Refused
 from weir.core.times import impossible
-from weir.core.topics import subject_of
 from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
+from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
 from weir.settings import Settings
 from weir.telemetry import FeaturesApplied, Telemetry
@@ -38,7 +38,7 @@ def new_features(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
             remedy="make the topic anew with one partition",
         )
     registry = Registry(settings.registry)
-    decoder = Decoder(registry.contract(subject_of(topic)), registry.schema_text)
+    decoder = Decoder(contract_of(settings, registry, topic), registry.schema_text)
     updater = FeatureUpdater.of(settings)
 
     def new() -> ChunkApp:

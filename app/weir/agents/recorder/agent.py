@@ -20,12 +20,12 @@ from weir.core.batch import MicroBatch
 from weir.core.batching import FixedBatching
 from weir.core.decoded import Decoded
 from weir.core.errors import Refused, Unavailable
-from weir.core.topics import subject_of
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.clickhouse import ledger
 from weir.edges.clickhouse.blocks import ClickHouseBlocks
 from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
+from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
 from weir.recording import tables
 from weir.recording.recorder import Flushed, Recorder, Stream
@@ -102,18 +102,20 @@ async def watch_ledger(settings: Settings, telemetry: Telemetry) -> None:
 
 def open_names(settings: Settings, telemetry: Telemetry) -> KnownNames:
     """What the packed columns of predictions mean. Raises Unavailable, Refused."""
-    return KnownNames(settings, _decode(Registry(settings.registry), settings.kafka.names.bundles), telemetry)
+    return KnownNames(settings, _decode(settings, Registry(settings.registry), settings.kafka.names.bundles), telemetry)
 
 
-def _decode(registry: Registry, topic: str) -> Callable[[pa.LargeBinaryArray | Sequence[bytes]], Decoded]:
-    read = Decoder(registry.contract(subject_of(topic)), registry.schema_text)
+def _decode(
+    settings: Settings, registry: Registry, topic: str
+) -> Callable[[pa.LargeBinaryArray | Sequence[bytes]], Decoded]:
+    read = Decoder(contract_of(settings, registry, topic), registry.schema_text)
     return partial(read.decode, max_bytes=MAX_RECORD_BYTES)
 
 
 def open_streams(settings: Settings, names: tables.Names) -> dict[str, Stream]:
     """What is recorded, by topic. Raises Unavailable, Refused."""
     registry, topics = Registry(settings.registry), settings.kafka.names
-    decoder = partial(_decode, registry)
+    decoder = partial(_decode, settings, registry)
     return {
         topics.predictions: Stream(
             table="predictions",

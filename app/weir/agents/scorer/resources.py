@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
 from weir.agents.worker.announcement import announce
+from weir.core.bundle import Bundle
 from weir.core.clock import Clock, EventClock, WallClock
+from weir.core.contract import UNREGISTERED, Contract
 from weir.core.errors import Refused
 from weir.core.features import Lookup
 from weir.core.topics import Names, subject_of
@@ -20,6 +23,7 @@ from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.producer import Producer
 from weir.edges.observability import spans
 from weir.edges.observability.spans import Spans
+from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
 from weir.scoring.output import Output
 from weir.scoring.predict import Scorer, Service
@@ -27,6 +31,8 @@ from weir.scoring.route import Route
 from weir.scoring.variant import Variant
 from weir.settings import Settings
 from weir.telemetry import Telemetry
+from weir.wire import request_contract
+from weir.wire.agreement import disagreements
 from weir.wire.decode import Decoder
 from weir.wire.encode import Encoder
 
@@ -70,12 +76,10 @@ def open_scorer(settings: Settings) -> tuple[Scorer, Opened]:
     """What scores, without what reads and writes; asks no broker. Raises Unavailable, Refused as above."""
     if not settings.scoring.bundle:
         raise Refused("no bundle is named", remedy="give --bundle PATH or set WEIR_BUNDLE")
-    registry = Registry(settings.registry)
-    decoder = Decoder(
-        registry.contract(subject_of(settings.kafka.names.requests(settings.scoring.named_service))),
-        registry.schema_text,
-    )
+    registry, topic = Registry(settings.registry), settings.kafka.names.requests(settings.scoring.named_service)
+    offered = registry.versions(subject_of(topic))
     opened, lookup = _open_bundle(settings)
+    decoder = Decoder(_request_contract(subject_of(topic), offered, opened.bundle), registry.schema_text)
     name = settings.scoring.variant
     service = Service(
         decode=partial(decoder.decode, max_bytes=settings.scoring.max_record_bytes),
@@ -87,10 +91,35 @@ def open_scorer(settings: Settings) -> tuple[Scorer, Opened]:
     return Scorer(service), opened
 
 
+def _request_contract(subject: str, versions: Iterable[Contract], bundle: Bundle) -> Contract:
+    """What requests are read as: the fields that the bundle asks for, whatever else callers register and send.
+
+    Raises Refused when no version of the subject has every one of them with a type that can be read: no request would
+    carry it.
+    """
+    try:
+        asked = request_contract.build(bundle.service, bundle.signature)
+    except ValueError as error:
+        what = f"bundle {bundle.short_digest} asks for requests that no contract can describe: {error}"
+        raise Refused(what, remedy="mend the signature in SPEC.yaml and build the bundle again") from error
+    nearest = Contract(subject, 0, asked, UNREGISTERED), ["it has no version"]
+    for offered in versions:
+        lacking = disagreements(offered.schema, asked)
+        if not lacking:
+            return Contract(subject, offered.version, asked, UNREGISTERED)
+        if not nearest[0].version or len(lacking) < len(nearest[1]):
+            nearest = offered, lacking
+    raise Refused(
+        f"bundle {bundle.name} {bundle.version} ({bundle.short_digest}) asks for what contract {subject} version "
+        f"{nearest[0].version} does not offer: {', '.join(nearest[1])}",
+        remedy="register a version that has it: `weir bundle contract BUNDLE --write`, then `weir topics create`",
+    )
+
+
 def open_output(settings: Settings, opened: Opened) -> Output:
     """What encodes predictions, dead letters and ledger entries. Raises Unavailable, Refused as above."""
     registry, names = Registry(settings.registry), settings.kafka.names
-    sinks = {topic: Encoder(registry.contract(subject_of(topic))) for topic in _sinks(names)}
+    sinks = {topic: Encoder(contract_of(settings, registry, topic)) for topic in _sinks(names)}
     return Output(
         service=settings.scoring.service,
         digest=opened.bundle.short_digest,

@@ -7,8 +7,8 @@ import socket
 import time
 from collections.abc import Sequence
 
-from weir.core.topics import subject_of
 from weir.edges.kafka.producer import Producer
+from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
 from weir.scoring import records
 from weir.scoring.variant import Variant
@@ -22,7 +22,7 @@ def announce(settings: Settings, producer: Producer, role: str, variants: Sequen
     role: scorer or shadow. Raises Unavailable; Refused when the contract is not what it should be.
     """
     topic = settings.kafka.names.bundles
-    encoder = Encoder(Registry(settings.registry).contract(subject_of(topic)))
+    encoder = Encoder(contract_of(settings, Registry(settings.registry), topic))
     worker = f"{socket.gethostname()}:{os.getpid()}"
     producer.write(topic, 0, encoder.frames(*records.bundle_names(variants, role, worker, time.time_ns() // 1_000_000)))
     producer.flush()

@@ -67,6 +67,20 @@ class Registry:
         self._texts[contract.schema_id] = text
         return contract
 
+    def versions(self, subject: str) -> Iterator[Contract]:
+        """All versions of a subject, the newest first. Raises as `contract` does."""
+        with self._asking(f"subject {subject}"):
+            numbers = sorted(self._client.get_versions(subject), reverse=True)
+        return (self.contract(subject, number) for number in numbers)
+
+    def registered(self, subject: str, schema: str) -> Contract:
+        """The version of a subject that has this text. Raises Unavailable; Refused when there is none."""
+        with self._asking(f"this version of subject {subject}"):
+            found = self._client.lookup_schema(subject, Schema(schema, "AVRO"))
+            contract = Contract(subject, int(found.version or 0), schema, int(found.schema_id or 0))
+        self._texts[contract.schema_id] = schema
+        return contract
+
     def schema_text(self, schema_id: int) -> str | None:
         """Avro text of an id, None when there is none. Raises Unavailable.
 
