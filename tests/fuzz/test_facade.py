@@ -236,7 +236,7 @@ def request(random: Random) -> bytes:
     path = random.choice(("/", "/", "/", "/", "/ping", "/replicas_status", "/x", "//[", "/?", "*", "http://[/", "/%zz"))
     target = path + "?" + "&".join(f"{quote(name)}={quote_from_bytes(value)}" for name, value in parameters)
     method = random.choice(("POST", "POST", "POST", "GET", "HEAD", "PUT"))
-    lines = [f"{method} {target} HTTP/1.1", "Host: x", "Connection: close"]
+    lines = [f"{method} {target} HTTP/1.1", "Host: localhost", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in headers]
     raw = "\r\n".join(lines).encode("utf-8") + b"\r\n\r\n" + sent
     return mutate.spoilt(random, raw, [raw]) if random.random() < 0.1 else raw

@@ -36,7 +36,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::avro.errors.AvroWarning")
     ],
 )
 def test_the_embedded_clickhouse_answers(facade, lines):
-    answer = exchanged(facade.port, lines + b"\r\nHost: x\r\nConnection: close\r\n\r\n")
+    answer = exchanged(facade.port, lines + b"\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 ")
     assert b"Traceback" not in facade.child.log.read_bytes()
 

@@ -28,11 +28,11 @@ READER = {"X-ClickHouse-User": "reader", "X-ClickHouse-Key": "reader's"}
 
 
 class Facade:
-    def __init__(self, path, port: int, **environment: str) -> None:
+    def __init__(self, path, port: int, *, options=(), **environment: str) -> None:
         self.port = port
         self.child = leash.start(
             "facade",
-            [*COMMAND, "--path", str(path), "--port", str(port), "--body-mib", str(BODY_MIB)],
+            [*COMMAND, "--path", str(path), "--port", str(port), "--body-mib", str(BODY_MIB), *options],
             log=path / "facade.log",
             environment=environment,
             grace_s=30,
@@ -171,7 +171,7 @@ def test_chunked_bodies(facade):
 
 def request(headers: str, body: bytes = b"") -> bytes:
     login = "".join(f"{name}: {value}\r\n" for name, value in OWNER.items())
-    return f"POST / HTTP/1.1\r\nHost: x\r\n{login}{headers}\r\n\r\n".encode() + body
+    return f"POST / HTTP/1.1\r\nHost: localhost\r\n{login}{headers}\r\n\r\n".encode() + body
 
 
 @pytest.mark.parametrize(

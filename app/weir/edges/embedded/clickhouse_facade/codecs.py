@@ -1,8 +1,7 @@
-"""Content encodings, both ways, with a bound on what a compressed body may grow to."""
+"""Content encodings, both ways: piece by piece out, with a bound on what a compressed body may grow to in."""
 
 from __future__ import annotations
 
-import gzip
 import zlib
 from collections.abc import Callable
 from typing import Protocol
@@ -35,13 +34,64 @@ _DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {
     "deflate": zlib.decompressobj,
     "lz4": lz4.frame.LZ4FrameDecompressor,
 }
-_COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {
-    "lz4": lz4.frame.compress,
-    "gzip": lambda data: gzip.compress(data, 1),
-}
 if zstd is not None:
     _DECOMPRESSORS["zstd"] = zstd.ZstdDecompressor
-    _COMPRESSORS["zstd"] = lambda data: zstd.compress(data, 1)
+
+
+class Encoder:
+    """Passes a body on as it is; the others change it piece by piece."""
+
+    def add(self, data: bytes) -> bytes:
+        """What can be sent after this piece; b"" while more is needed."""
+        return data
+
+    def end(self) -> bytes:
+        """What is left to be sent."""
+        return b""
+
+
+class _Deflate(Encoder):
+    def __init__(self, window_bits: int) -> None:
+        self._machine = zlib.compressobj(1, zlib.DEFLATED, window_bits)
+
+    def add(self, data: bytes) -> bytes:
+        return self._machine.compress(data)
+
+    def end(self) -> bytes:
+        return self._machine.flush()
+
+
+class _Lz4(Encoder):
+    def __init__(self) -> None:
+        self._machine = lz4.frame.LZ4FrameCompressor()
+        self._begun = False
+
+    def add(self, data: bytes) -> bytes:
+        head = b"" if self._begun else bytes(self._machine.begin())
+        self._begun = True
+        return head + bytes(self._machine.compress(data))
+
+    def end(self) -> bytes:
+        return self.add(b"") + bytes(self._machine.flush())
+
+
+class _Zstd(Encoder):
+    def __init__(self) -> None:
+        self._machine = zstd.ZstdCompressor(level=1)
+
+    def add(self, data: bytes) -> bytes:
+        return bytes(self._machine.compress(data))
+
+    def end(self) -> bytes:
+        return bytes(self._machine.flush())
+
+
+_ENCODERS: dict[str, Callable[[], Encoder]] = {
+    "gzip": lambda: _Deflate(zlib.MAX_WBITS | 16),
+    "deflate": lambda: _Deflate(zlib.MAX_WBITS),
+    "lz4": _Lz4,
+    **({} if zstd is None else {"zstd": _Zstd}),
+}
 
 _ERRORS: tuple[type[Exception], ...] = (
     zlib.error,
@@ -59,7 +109,7 @@ def decompress(data: bytes, encoding: str, max_bytes: int) -> bytes:
 
     Raises Fault for an unknown encoding, damaged data, and a result above max_bytes.
 
-    >>> decompress(gzip.compress(b"SELECT 1"), "gzip", 100)
+    >>> decompress(zlib.compress(b"SELECT 1"), "deflate", 100)
     b'SELECT 1'
     """
     if encoding in ("", "identity"):
@@ -89,11 +139,11 @@ def choose(accept: str) -> str:
     """
     for offer in accept.split(","):
         name, _, quality = offer.strip().partition(";")
-        if name.strip() in _COMPRESSORS and quality.replace(" ", "") not in ("q=0", "q=0.0"):
+        if name.strip() in _ENCODERS and quality.replace(" ", "") not in ("q=0", "q=0.0"):
             return name.strip()
     return ""
 
 
-def compress(data: bytes, encoding: str) -> bytes:
-    """A body under one of the encodings that `choose` names."""
-    return _COMPRESSORS[encoding](data)
+def encoder(encoding: str) -> Encoder:
+    """For one of the encodings that `choose` names; "" passes everything on."""
+    return _ENCODERS[encoding]() if encoding else Encoder()

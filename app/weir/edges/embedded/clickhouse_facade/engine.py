@@ -6,30 +6,47 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, cast
 
 import chdb
 
-from weir.edges.embedded.clickhouse_facade.configuration import Limits, write_configuration
-from weir.edges.embedded.clickhouse_facade.faults import BAD_ARGUMENTS, TOO_MANY_SIMULTANEOUS_QUERIES, Fault
+from weir.edges.embedded.clickhouse_facade import guard
+from weir.edges.embedded.clickhouse_facade.asked import Asked
+from weir.edges.embedded.clickhouse_facade.configuration import (
+    FILES_DATABASE,
+    Limits,
+    prepare_default_database,
+    write_configuration,
+)
+from weir.edges.embedded.clickhouse_facade.faults import (
+    ACCESS_DENIED,
+    BAD_ARGUMENTS,
+    QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING,
+    UNKNOWN_FORMAT,
+    Fault,
+)
+from weir.edges.embedded.clickhouse_facade.guard import Catalogue, Rights
+from weir.edges.embedded.clickhouse_facade.outlets import Running, path_of
+from weir.edges.embedded.clickhouse_facade.reading import Normaliser
 from weir.edges.embedded.clickhouse_facade.sessions import Sessions
-from weir.edges.embedded.clickhouse_facade.statement import Statement, split_settings
+from weir.edges.embedded.clickhouse_facade.slots import Slots
+from weir.edges.embedded.clickhouse_facade.statement import escaped, split_settings
 
-QUEUE_S = 30.0  # how long a statement waits for one of the slots before it is refused
+# A setting that means nothing to a statement without the query cache: the engine makes its own query ids and takes
+# none, so the client's stands here, for system.processes and KILL QUERY to find.
+ID_SETTING = "query_cache_tag"
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The bytes of a result under the statement's format, and ClickHouse's summary counters."""
-
-    body: bytes
-    summary: Mapping[str, str]
+_FORMAT = re.compile(r"[A-Za-z][A-Za-z0-9]*")
+_TAIL = re.compile(r"\nFORMAT (?P<format>\w+)(?P<settings>(?:\nSETTINGS [^\n]*)?)\Z")
+_STREAMED = ("SELECT", "WITH")
+_SHOWN_ID = f"if(Settings['{ID_SETTING}'] = '', query_id, Settings['{ID_SETTING}'])"
+_PROCESSES = f"(SELECT * REPLACE ({_SHOWN_ID} AS query_id, {_SHOWN_ID} AS initial_query_id) FROM system.processes)"
+_ID_FUNCTIONS = ("queryid", "query_id", "initialqueryid", "initial_query_id", "currentqueryid", "current_query_id")
+_ASKS_FOR_ID = re.compile("|".join((*_ID_FUNCTIONS, "processes")), re.IGNORECASE)
 
 
 class Engine:
@@ -40,14 +57,26 @@ class Engine:
 
     def __init__(self, path: Path, limits: Limits) -> None:
         configuration = write_configuration(path, limits)
-        self._data = str(path / "data")
-        self._root = chdb.connect(
-            f"{self._data}?config-file={configuration}"
-        )  # held: the engine ends with its last handle
-        self._sessions = Sessions(lambda: chdb.connect(self._data))
-        self._slots = threading.BoundedSemaphore(limits.max_concurrent_statements)
-        self._limits = limits
+        data = path / "data"
+        prepare_default_database(data)
+        self._data = str(data)
+        # held: the engine ends with its last handle
+        self._root = chdb.connect(f"{self._data}?config-file={configuration}")
+        self._root.query(f"DROP DATABASE IF EXISTS {FILES_DATABASE}", "TSV")
+        self.sessions = Sessions(self._connect)
+        self._normaliser = Normaliser(self._connect)
+        self._slots = {  # apart, so that no reader keeps the recorder from its insert
+            "writes": Slots(limits.writes, "statements that write"),
+            "reads": Slots(limits.reads, "statements that read"),
+            "reader": Slots(limits.reader_reads, "statements of the read-only user"),
+        }
+        self._catalogue = _catalogue(self._root)
+        self._running: set[str] = set()
+        self._lock = threading.Lock()
         self.version, self.timezone = self._root.query("SELECT version(), timezone()", "TSV").bytes().decode().split()
+
+    def _connect(self) -> chdb.conn.Connection:
+        return chdb.connect(self._data)
 
     def __enter__(self) -> Self:
         return self
@@ -59,76 +88,190 @@ class Engine:
 
     def close(self) -> None:
         """Wait for the statements that run, within a bound, then close the directory."""
-        for _ in range(self._limits.max_concurrent_statements):
-            if not self._slots.acquire(timeout=2.0):
-                break
-        self._sessions.close()
+        for slots in self._slots.values():
+            slots.close()
+        self.sessions.close()
+        self._normaliser.close()
         self._root.close()
 
     def run(
-        self,
-        statement: Statement,
-        *,
-        database: str,
-        settings: Mapping[str, str],
-        parameters: Mapping[str, str],
-        readonly: int,
-        session: str = "",
-    ) -> Answer:
-        """Run one statement in a handle of its own, or in that of a named session.
+        self, asked: Asked, sink: Callable[[bytes, str], None], gone: Callable[[], bool] = lambda: False
+    ) -> tuple[str, Mapping[str, str]]:
+        """Run one statement; the format of its result ("" where it has none) and ClickHouse's summary counters.
 
-        settings: of this statement only; applied before `readonly`, after which the engine lets nothing be changed.
-        parameters: for {name:Type} in the statement, bound by the engine.
-        readonly: 0, 1 (reads only) or 2 (reads and settings), as in ClickHouse. A readonly handle cannot be turned
-            back, so such a statement never uses a session's handle.
+        sink: takes the result piece by piece, and the name of its format with each; it may block, and the engine then
+            waits. An error can follow pieces that were taken.
+        gone: whether nobody waits for the answer any more; a statement that only reads then ends.
 
-        Raises Fault when no slot comes free or a setting's name is none, RuntimeError (chDB's) for everything the
-        engine says.
+        Raises Fault when the statement is not allowed, no slot comes free or a setting's name is none; Gone;
+        RuntimeError (chDB's) for everything the engine says.
         """
-        for name in settings:
+        for name in asked.settings:
             if not _SETTING.fullmatch(name):
                 raise Fault(BAD_ARGUMENTS, "BAD_ARGUMENTS", f"Not the name of a setting: {name!r}")
-        if not self._slots.acquire(timeout=QUEUE_S):
-            raise Fault(
-                TOO_MANY_SIMULTANEOUS_QUERIES,
-                "TOO_MANY_SIMULTANEOUS_QUERIES",
-                f"{self._limits.max_concurrent_statements} statements have run for {QUEUE_S:g} s",
+        normal = self._allowed(asked)
+        reads = asked.statement.has_result and asked.statement.data is None
+        slots = self._slots["reader" if asked.rights is Rights.READER else "reads" if reads else "writes"]
+        with self._known(asked.query_id), slots.one(gone if reads else lambda: False), self._handle(asked) as handle:
+            if asked.statement.data is not None or asked.statement.values_at:
+                return "", _insert(handle, asked, normal)
+            if not reads:
+                return "", _counters(handle.query(_text(asked.statement.sql), "TSV", dict(asked.parameters)))
+            return self._read(handle, asked, normal, sink, gone)
+
+    def kill(self, query_id: str) -> None:
+        """Ask the statement that runs under this id to end; nothing when there is none."""
+        with closing(self._connect()) as handle:
+            handle.query(
+                f"KILL QUERY WHERE Settings['{ID_SETTING}'] = {{id:String}} ASYNC", "Null", {"id": escaped(query_id)}
             )
-        try:
-            with ExitStack() as undo:
-                handle = undo.enter_context(self._sessions.handle("" if readonly else session))
-                handle.query("USE {database:Identifier}", "TSV", params={"database": database})
-                for name, value in settings.items():  # a name cannot be bound; it is checked above
-                    handle.query(f"SET {name} = {{value:String}}", "TSV", params={"value": value})
-                    if session and not readonly:
-                        undo.callback(handle.query, f"SET {name} = DEFAULT", "TSV")
-                if readonly:
-                    handle.query(f"SET readonly = {readonly:d}", "TSV")
-                return (
-                    _insert(handle, statement) if statement.data is not None else _query(handle, statement, parameters)
+
+    def _allowed(self, asked: Asked) -> str:
+        """The statement as the engine's formatter writes it; "" where it need not be asked. Raises Fault."""
+        statement = asked.statement
+        for name in asked.settings:
+            guard.setting_for_anyone(name)
+        if asked.rights is Rights.READER and asked.database.lower() in ("system", FILES_DATABASE):
+            raise Fault(ACCESS_DENIED, "ACCESS_DENIED", f"Name tables of the database {asked.database} in full")
+        sql = statement.sql[: statement.values_at] if statement.values_at else statement.sql
+        if statement.data is not None or statement.values_at:
+            values = statement.data if statement.data is not None else statement.sql[statement.values_at :]
+            if statement.format == "Values" or statement.values_at:
+                self._values_allowed(values)
+            if asked.rights is Rights.OWNER and guard.is_plain_insert(sql.decode("latin-1")):
+                return ""
+            sql += b" FORMAT " + (b"Values" if statement.values_at else statement.format.encode())
+        normal = self._normaliser.normal(sql)
+        guard.check(normal, asked.rights, self._catalogue, asked.parameters)
+        return normal
+
+    def _values_allowed(self, rows: bytes) -> None:
+        """Raises Fault when an expression within VALUES leaves the database."""
+        if guard.may_call(rows.decode("latin-1"), self._catalogue):
+            guard.check_values(self._normaliser.normal(b"SELECT " + rows), self._catalogue)
+
+    @contextmanager
+    def _known(self, query_id: str) -> Iterator[None]:
+        with self._lock:
+            if query_id in self._running:
+                raise Fault(
+                    QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING,
+                    "QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING",
+                    f"Query with id = {query_id} is already running",
                 )
+            self._running.add(query_id)
+        try:
+            yield
         finally:
-            self._slots.release()
+            with self._lock:
+                self._running.discard(query_id)
+
+    @contextmanager
+    def _handle(self, asked: Asked) -> Iterator[chdb.conn.Connection]:
+        """A handle that has the request's database and settings: a session's, or one of its own.
+
+        A read-only handle cannot be turned back, so in a session it is the guard alone that keeps to reads.
+        """
+        with ExitStack() as undo:
+            settings = {**asked.settings, ID_SETTING: asked.query_id}
+            if asked.session is None:
+                handle = self._connect()
+                undo.callback(handle.close)
+                if asked.readonly:
+                    settings["readonly"] = str(asked.readonly)  # the last one: nothing can be changed after it
+            else:
+                handle = asked.session.handle
+                undo.callback(asked.session.restore, asked.session.values(asked.settings))
+            if asked.database:
+                handle.query("USE {database:Identifier}", "TSV", {"database": escaped(asked.database)})
+            names = ", ".join(f"{name} = {{v{i}:String}}" for i, name in enumerate(settings))
+            handle.query(f"SET {names}", "TSV", {f"v{i}": escaped(value) for i, value in enumerate(settings.values())})
+            yield handle
+
+    def _read(
+        self,
+        handle: chdb.conn.Connection,
+        asked: Asked,
+        normal: str,
+        sink: Callable[[bytes, str], None],
+        gone: Callable[[], bool],
+    ) -> tuple[str, Mapping[str, str]]:
+        tail = _TAIL.search(normal)
+        name = tail["format"] if tail else asked.statement.format
+        if not _FORMAT.fullmatch(name):
+            raise Fault(UNKNOWN_FORMAT, "UNKNOWN_FORMAT", f"Unknown format {name!r}")
+        body, settings = (normal[: tail.start()], tail["settings"]) if tail else (normal, "")
+        streamed = normal.startswith(_STREAMED)
+        sql = _with_query_id(body, asked.query_id)
+
+        def call(writing: int) -> Any:
+            if streamed:
+                into = f"{sql}\nINTO OUTFILE '{path_of(writing)}' APPEND FORMAT {name}{settings}"
+                return handle.query(into, "TSV", dict(asked.parameters))
+            result = handle.query(sql, name, dict(asked.parameters))
+            with os.fdopen(os.dup(writing), "wb") as out:
+                out.write(result.bytes() or b"")
+            return result
+
+        result = Running(call).pump(lambda piece: sink(piece, name), gone, lambda: self.kill(asked.query_id))
+        return name, _counters(result)
 
 
-def _insert(handle: chdb.conn.Connection, statement: Statement) -> Answer:
+def _with_query_id(sql: str, query_id: str) -> str:
+    """The statement with the client's query id where it asks for the engine's."""
+    if not _ASKS_FOR_ID.search(sql):  # spares most statements the look at each word
+        return sql
+    words = guard.tokens(sql)
+    kills = words[0].text == "KILL"
+    out, done = [], 0
+    for i, word in enumerate(words):
+        texts = [follows.text.lower() for follows in words[i : i + 3] if follows.kind != "literal"]
+        if word.kind != "name":
+            continue
+        if texts[0] in _ID_FUNCTIONS and texts[1:] == ["(", ")"]:
+            end, instead = words[i + 2].end, guard.quoted(query_id)
+        elif texts == ["system", ".", "processes"]:
+            end, instead = words[i + 2].end, _PROCESSES
+        elif kills and texts[0] in ("query_id", "initial_query_id"):
+            end, instead = word.end, _SHOWN_ID
+        else:
+            continue
+        out += [sql[done : word.start], instead]
+        done = end
+    return "".join([*out, sql[done:]])
+
+
+def _insert(handle: chdb.conn.Connection, asked: Asked, normal: str) -> Mapping[str, str]:
     """From a file: chDB's streaming insert says nothing of what fails when it commits.
 
     A full disk, a view that throws, too many parts, a constraint: such an insert would be answered as done.
     """
-    assert statement.data is not None
-    head, settings = split_settings(statement.sql)
-    with _file(statement.data) as path:
-        sql = f"{head.decode()} FROM INFILE '{path}' COMPRESSION 'none' {settings.decode()} FORMAT {statement.format}"
-        result = handle.query(sql, "TSV")
-    return Answer(
-        b"",
-        {
-            "written_rows": str(result.rows_written()),
-            "written_bytes": str(result.bytes_written()),
-            "elapsed_ns": str(int(result.elapsed() * 1e9)),
-        },
-    )
+    statement = asked.statement
+    if statement.data is not None:
+        sql, data, name = statement.sql, statement.data, statement.format
+    else:
+        sql, data, name = statement.sql[: statement.values_at], statement.sql[statement.values_at :], "Values"
+    with _file(data) as path:
+        if (reads_input := _input_as_file(normal, path, name)) is not None:
+            result = handle.query(reads_input, "TSV", dict(asked.parameters))
+        else:
+            head, settings = split_settings(sql)
+            text = b"%b FROM INFILE '%b' COMPRESSION 'none' %b FORMAT %b"
+            whole = text % (head, path.encode(), settings, name.encode())
+            result = handle.query(_text(whole), "TSV", dict(asked.parameters))
+    return _counters(result)
+
+
+def _input_as_file(normal: str, path: str, name: str) -> str | None:
+    """An INSERT ... SELECT FROM input('structure') that reads its data from `path`; None for every other INSERT."""
+    if "input(" not in normal:
+        return None
+    words = guard.tokens(normal)
+    for call, opening, structure in zip(words, words[1:], words[2:], strict=False):
+        if call.text == "input" and opening.text == "(" and structure.kind == "literal":
+            reads = f"{normal[: call.start]}file('{path}', '{name}', {structure.text}{normal[structure.end :]}"
+            return re.sub(r"\sFORMAT \w+\Z", "", reads)
+    return None
 
 
 @contextmanager
@@ -146,14 +289,36 @@ def _file(data: bytes) -> Iterator[str]:
             yield held.name
 
 
-def _query(handle: chdb.conn.Connection, statement: Statement, parameters: Mapping[str, str]) -> Answer:
-    result = handle.query(statement.sql.decode(), statement.format, params=dict(parameters))
-    return Answer(
-        result.bytes() or b"",
-        {
-            "read_rows": str(result.storage_rows_read()),
-            "read_bytes": str(result.storage_bytes_read()),
-            "result_rows": str(result.rows_read()),
-            "elapsed_ns": str(int(result.elapsed() * 1e9)),
-        },
+def _counters(result: Any) -> dict[str, str]:
+    """ClickHouse's summary of a statement. Source: ClickHouse, src/IO/Progress.cpp."""
+    return {
+        "read_rows": str(result.storage_rows_read()),
+        "read_bytes": str(result.storage_bytes_read()),
+        "written_rows": str(result.rows_written()),
+        "written_bytes": str(result.bytes_written()),
+        "total_rows_to_read": "0",
+        "result_rows": str(result.rows_read()),
+        "result_bytes": str(result.bytes_read()),
+        "elapsed_ns": str(int(result.elapsed() * 1e9)),
+    }
+
+
+def _catalogue(handle: chdb.conn.Connection) -> Catalogue:
+    """The engine's functions, an alias under the category of what it stands for."""
+    tables = handle.query("SELECT name FROM system.table_functions", "TSVRaw").bytes().decode().split()
+    functions = handle.query(
+        "SELECT name, categories, is_aggregate, alias_to FROM system.functions WHERE origin = 'System'", "TSVRaw"
     )
+    rows = [line.split("\t") for line in functions.bytes().decode().splitlines()]
+    categories = {name: "Aggregate Functions" if aggregate == "1" else kind for name, kind, aggregate, _ in rows}
+    return Catalogue.of(
+        tables, [(name, categories.get(alias, "") if alias else categories[name]) for name, _, _, alias in rows]
+    )
+
+
+def _text(sql: bytes) -> str:
+    """What chDB takes: text, or the bytes themselves where they are no UTF-8, which a literal need not be."""
+    try:
+        return sql.decode()
+    except UnicodeDecodeError:
+        return cast(str, sql)

@@ -5,29 +5,38 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import select
 import socket
 import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from weir.edges.embedded.clickhouse_facade import body, greeting, statement
-from weir.edges.embedded.clickhouse_facade.codecs import choose, compress
-
-if TYPE_CHECKING:
-    from weir.edges.embedded.clickhouse_facade.engine import Engine
+from weir.edges.embedded.clickhouse_facade import body, greeting, guard, origins, statement
+from weir.edges.embedded.clickhouse_facade.asked import Asked
+from weir.edges.embedded.clickhouse_facade.codecs import Encoder, choose, encoder
 from weir.edges.embedded.clickhouse_facade.faults import (
     BAD_ARGUMENTS,
     NOT_IMPLEMENTED,
+    SET_NON_GRANTED_ROLE,
     Fault,
     read_engine_error,
     status_of,
 )
+from weir.edges.embedded.clickhouse_facade.guard import Rights
+from weir.edges.embedded.clickhouse_facade.outlets import Gone
+from weir.edges.embedded.clickhouse_facade.reply import TEXT, Reply
 from weir.edges.embedded.clickhouse_facade.users import User, authenticate
+
+if TYPE_CHECKING:
+    from weir.edges.embedded.clickhouse_facade.engine import Engine
+    from weir.edges.embedded.clickhouse_facade.server import Server
+    from weir.edges.embedded.clickhouse_facade.sessions import Session
 
 # Parameters of ClickHouse's HTTP interface that are not settings. Source: ClickHouse, src/Server/HTTPHandler.cpp.
 TRANSPORT = frozenset(
@@ -60,65 +69,102 @@ TRANSPORT = frozenset(
         "readonly",
     }
 )
-TYPES = {
-    "JSON": "application/json; charset=UTF-8",
-    "JSONCompact": "application/json; charset=UTF-8",
-    "JSONEachRow": "application/x-ndjson; charset=UTF-8",
-    "CSV": "text/csv; charset=UTF-8",
-}
-TEXT = "text/plain; charset=UTF-8"
-COMPRESS_ABOVE_BYTES = 512
+IDLE_TIMEOUT_S = 300.0  # a connection that asks nothing gives its thread back
+BODY_TIMEOUT_S = 30.0  # between two pieces of a body, and for a client to take a piece of its answer
 LINGER_S = 5.0
+READER_BODY_BYTES = 4 << 20  # a reader sends statements, no data
 _HEADER_SAFE = re.compile(r"[\x20-\x7e]{1,128}")
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection. `engine`, `users` and `max_body_bytes` are set on the subclass that a server makes."""
+    """One connection. `engine`, `users`, `names`, `room` and `max_body_bytes` are set on the subclass of a server."""
 
     protocol_version = "HTTP/1.1"
     server_version, sys_version = "Weir", ""
     wbufsize = 1 << 16
     disable_nagle_algorithm = True
-    timeout = 300.0  # an idle or stuck connection gives its thread back
+    timeout = IDLE_TIMEOUT_S
 
     engine: ClassVar[Engine]
     users: ClassVar[Mapping[str, User]]
+    names: ClassVar[Collection[str]]
+    room: ClassVar[body.Room]
     max_body_bytes: ClassVar[int]
+
+    def handle_one_request(self) -> None:
+        """Wait for a request, as one of a bounded number of connections that wait, and answer it."""
+        waiting = cast("Server", self.server).waiting
+        with waiting.one(self.connection):
+            self.connection.settimeout(IDLE_TIMEOUT_S)
+            super().handle_one_request()
+
+    def handle_expect_100(self) -> bool:
+        """Nothing yet: the client may send its body once it is known who it is."""
+        return True
 
     def do_GET(self) -> None:
         """Answer a statement, or say that the server is there."""
         head = {"X-ClickHouse-Server-Display-Name": "weir", "X-ClickHouse-Timezone": self.engine.timezone}
         try:
-            url = urlsplit(self.path)
-            raw = body.read(self.rfile, self.headers, self.max_body_bytes)
-            if url.path in ("/ping", "/replicas_status"):
-                return self._reply(200, b"Ok.\n", head)
-            if url.path not in ("/", ""):
-                return self._reply(404, b"There is no handler for this path; statements go to /\n", head)
-            parameters = dict(parse_qsl(url.query, keep_blank_values=True))
+            self._answer(head)
+        except Fault as fault:
+            self.close_connection = self.close_connection or fault.close or self._has_body()
+            self._fault(fault.status, fault.code, str(fault), head)
+            if self.close_connection:
+                self._linger()
+        except ValueError as error:  # a URL that is none, text that is not UTF-8
+            self.close_connection = self.close_connection or self._has_body()
+            self._fault(400, BAD_ARGUMENTS, f"Code: {BAD_ARGUMENTS}. DB::Exception: Not understood: {error}", head)
+
+    do_POST = do_HEAD = do_GET
+
+    def _answer(self, head: dict[str, str]) -> None:
+        self._unread = "Content-Length" in self.headers or "Transfer-Encoding" in self.headers
+        origins.check(
+            self.headers, self.names, cast("Server", self.server).server_port
+        )  # before anything is read or run
+        url = urlsplit(self.path)
+        if url.path in ("/ping", "/replicas_status"):
+            return self._reply(200, b"Ok.\n", head)
+        if url.path not in ("/", ""):
+            return self._reply(404, b"There is no handler for this path; statements go to /\n", head)
+        parameters = dict(parse_qsl(url.query, keep_blank_values=True, errors="surrogateescape"))
+        if not parameters.get("query") and not self._unread:
+            return self._reply(200, b"Ok.\n", head)
+        user = authenticate(self.users, self.headers, parameters)
+        with self.room.share() as take:
+            raw = self._body(user, take)
             if self.headers.get("Content-Type", "").startswith("multipart/form-data"):
                 parameters |= _form(self.headers["Content-Type"], raw)
                 raw = b""
             if not raw and not parameters.get("query"):
                 return self._reply(200, b"Ok.\n", head)
-            self._statement(parameters, raw, head)
-        except Fault as fault:
-            self.close_connection = self.close_connection or fault.close
-            self._fault(fault.status, fault.code, str(fault), head)
-            if fault.close:
-                self._linger()
-        except ValueError as error:  # a URL that is none, text that is not UTF-8
-            self._fault(400, BAD_ARGUMENTS, f"Code: {BAD_ARGUMENTS}. DB::Exception: Not understood: {error}", head)
-        except RuntimeError as error:  # what chDB raises for everything the engine says
-            code, text = read_engine_error(str(error))
-            self._fault(status_of(code), code, text, head)
+            return self._statement(user, parameters, raw, head)
 
-    do_POST = do_HEAD = do_GET
+    def _has_body(self) -> bool:
+        """Whether some of the request may still be unread, so that the next one's start is not known."""
+        return getattr(self, "_unread", True)
 
-    def _statement(self, parameters: dict[str, str], raw: bytes, head: dict[str, str]) -> None:
+    def _body(self, user: User, take: body.Take) -> bytes:
+        if not self._unread:
+            return b""
+        if self.headers.get("Expect", "").lower() == "100-continue":
+            self.send_response_only(100)
+            self.end_headers()
+            self.wfile.flush()
+        self.connection.settimeout(BODY_TIMEOUT_S)
+        bound = self.max_body_bytes if user.writes else min(READER_BODY_BYTES, self.max_body_bytes)
+        raw = body.read(self.rfile, self.headers, bound, take)
+        self._unread = False
+        return raw
+
+    def _statement(self, user: User, parameters: dict[str, str], raw: bytes, head: dict[str, str]) -> None:
         query_id = parameters.get("query_id", "")
-        head["X-ClickHouse-Query-Id"] = query_id if _HEADER_SAFE.fullmatch(query_id) else str(uuid.uuid4())
-        user = authenticate(self.users, self.headers, parameters)
+        query_id = query_id if _HEADER_SAFE.fullmatch(query_id) else str(uuid.uuid4())
+        head["X-ClickHouse-Query-Id"] = query_id
+        if role := parameters.get("role"):
+            text = f"Role {role} is not granted: the embedded ClickHouse has none"
+            raise Fault(SET_NON_GRANTED_ROLE, "SET_NON_GRANTED_ROLE", text)
         if parameters.get("compress", "0") == "1" or parameters.get("decompress", "0") == "1":
             raise Fault(
                 NOT_IMPLEMENTED, "NOT_IMPLEMENTED", "ClickHouse block compression; use Content-Encoding instead"
@@ -127,22 +173,55 @@ class Handler(BaseHTTPRequestHandler):
         default_format = parameters.get("default_format") or self.headers.get("X-ClickHouse-Format") or "TabSeparated"
         if greeting.is_greeting(query or raw):
             return self._reply(200, greeting.block(self.engine.version, self.engine.timezone), head)
-        asked = statement.parse(query, raw, default_format)
-        session = parameters.get("session_id", "")
-        answer = self.engine.run(
-            asked,
-            database=parameters.get("database") or self.headers.get("X-ClickHouse-Database") or "default",
-            settings=_settings(parameters, user),
-            parameters={name[6:]: value for name, value in parameters.items() if name.startswith("param_")},
-            readonly=self._readonly(parameters, user),
-            session=f"{user.name}/{session}" if session else "",
-        )
-        head["X-ClickHouse-Summary"] = json.dumps(answer.summary)
-        if asked.has_result:
-            head["X-ClickHouse-Format"] = asked.format
-        return self._reply(
-            200, answer.body, head, TYPES.get(asked.format, TEXT), parameters.get("enable_http_compression") == "1"
-        )
+        readonly = self._readonly(parameters, user)
+        with self._session(user, parameters) as session:
+            asked = Asked(
+                statement=statement.parse(query, raw, default_format),
+                rights=Rights.OWNER if not readonly else Rights.READS if user.writes else Rights.READER,
+                database=parameters.get("database") or self.headers.get("X-ClickHouse-Database") or "",
+                settings=user.held_to(_settings(parameters, user)),
+                parameters={name[6:]: value for name, value in parameters.items() if name.startswith("param_")},
+                readonly=readonly,
+                session=session if user.writes else None,  # a read-only handle cannot be turned back
+                query_id=query_id,
+            )
+            cast("Server", self.server).waiting.leave(self.connection)
+            return self._run(asked, parameters, head)
+
+    def _run(self, asked: Asked, parameters: Mapping[str, str], head: dict[str, str]) -> None:
+        whole = parameters.get("wait_end_of_query", "0") == "1"
+        with contextlib.closing(Reply(self, head, self._encoder(parameters, head), whole=whole)) as reply:
+            try:
+                _, summary = self.engine.run(asked, reply.add, self._gone)
+                reply.end(json.dumps(summary))
+            except (Gone, OSError):  # nobody there to be told
+                self.close_connection = True
+            except RuntimeError as error:  # what chDB raises for everything the engine says
+                code, text = read_engine_error(str(error))
+                if reply.begun:
+                    reply.break_off(f"{text} (version {self.engine.version})")
+                else:
+                    self._fault(status_of(code), code, text, _plain(head))
+
+    def _encoder(self, parameters: Mapping[str, str], head: dict[str, str]) -> Encoder:
+        # between processes of one machine a copy is cheaper than any compression
+        if parameters.get("enable_http_compression") == "1" and not self.client_address[0].startswith("127."):
+            encoding = choose(self.headers.get("Accept-Encoding", ""))
+            if encoding:
+                head["Content-Encoding"] = encoding
+            return encoder(encoding)
+        return Encoder()
+
+    @contextmanager
+    def _session(self, user: User, parameters: Mapping[str, str]) -> Iterator[Session | None]:
+        name = parameters.get("session_id", "")
+        if not name:
+            yield None
+            return
+        must_exist = parameters.get("session_check", "0") == "1"
+        timeout = parameters.get("session_timeout", "")
+        with self.engine.sessions.one(f"{user.name}/{name}", must_exist=must_exist, timeout=timeout) as session:
+            yield session
 
     def _readonly(self, parameters: Mapping[str, str], user: User) -> int:
         """The strictest of what the user is held to, what HTTP's GET allows and what the client asks for."""
@@ -151,24 +230,26 @@ class Handler(BaseHTTPRequestHandler):
             asked.add(2)
         return 1 if 1 in asked else max(asked)
 
+    def _gone(self) -> bool:
+        """Whether the client has closed its side; one that only waits has nothing to read from."""
+        poll = select.poll()
+        poll.register(self.connection, select.POLLIN)
+        try:
+            return bool(poll.poll(0)) and not self.connection.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True
+
     def _fault(self, status: int, code: int, text: str, head: dict[str, str]) -> None:
         if status >= 500:
             self.log_error("%s", text)
         head["X-ClickHouse-Exception-Code"] = str(code)
-        self._reply(status, f"{text} (version {self.engine.version})\n".encode(), head)
+        self._reply(status, f"{text} (version {self.engine.version})\n".encode(errors="replace"), head)
 
-    def _reply(
-        self, status: int, data: bytes, head: dict[str, str], kind: str = TEXT, may_compress: bool = False
-    ) -> None:
-        # between processes of one machine a copy is cheaper than any compression
-        if may_compress and len(data) > COMPRESS_ABOVE_BYTES and not self.client_address[0].startswith("127."):
-            encoding = choose(self.headers.get("Accept-Encoding", ""))
-            if encoding:
-                data, head["Content-Encoding"] = compress(data, encoding), encoding
+    def _reply(self, status: int, data: bytes, head: dict[str, str]) -> None:
         self.send_response(status)
-        for name, value in {**head, "Content-Type": kind, "Content-Length": str(len(data))}.items():
+        for name, value in {"Content-Type": TEXT, **head, "Content-Length": str(len(data))}.items():
             self.send_header(name, value)
-        if self.close_connection:
+        if self.close_connection or self._has_body():
             self.send_header("Connection", "close")
         self.end_headers()
         if self.command != "HEAD":
@@ -176,11 +257,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def _linger(self) -> None:
         """Take in what the client still sends, for a while: closing with bytes unread would reset the answer away."""
-        self.wfile.flush()
-        self.connection.shutdown(socket.SHUT_WR)
         self.connection.settimeout(LINGER_S)
         deadline_s = time.monotonic() + LINGER_S
         with contextlib.suppress(OSError):  # it went away: so be it
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_WR)
             while time.monotonic() < deadline_s and self.rfile.read1(1 << 16):
                 pass
 
@@ -193,10 +274,23 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def _settings(parameters: Mapping[str, str], user: User) -> dict[str, str]:
+    """What the URL sets. Raises Fault for what the user may not set."""
     asked = {
         name: value for name, value in parameters.items() if name not in TRANSPORT and not name.startswith("param_")
     }
-    return {**asked, **{name: value for name, value in user.settings.items() if name != "readonly"}}
+    if not user.writes:
+        for name in asked.keys() - user.settings.keys():
+            guard.setting_for_reader(name)
+    return asked
+
+
+def _plain(head: Mapping[str, str]) -> dict[str, str]:
+    """The head without what belongs to the result that does not come."""
+    return {
+        name: value
+        for name, value in head.items()
+        if name not in ("Content-Encoding", "Content-Type", "X-ClickHouse-Format")
+    }
 
 
 def _readonly_level(text: str) -> int:
@@ -218,5 +312,5 @@ def _form(content_type: str, raw: bytes) -> dict[str, str]:
             continue
         if part.get_filename():
             raise Fault(NOT_IMPLEMENTED, "NOT_IMPLEMENTED", "External tables are not served by the embedded ClickHouse")
-        fields[str(part.get_param("name", header="content-disposition"))] = value.decode()
+        fields[str(part.get_param("name", header="content-disposition"))] = value.decode("utf-8", "surrogateescape")
     return fields

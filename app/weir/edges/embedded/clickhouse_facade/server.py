@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
-from collections.abc import Mapping
+import socket
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 
 from weir.core.errors import Refused, Unavailable
+from weir.edges.embedded.clickhouse_facade.origins import LOOPBACK
 from weir.edges.embedded.clickhouse_facade.users import User
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+MAX_WAITING = 64  # connections whose next request is awaited or half there; each holds a thread
+
+
+class Waiting:
+    """The connections that wait for their client, the longest first."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._connections: OrderedDict[socket.socket, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def one(self, connection: socket.socket) -> Iterator[None]:
+        """Count a connection in. Where there are too many, the one that has waited longest is closed."""
+        with self._lock:
+            self._connections[connection] = None
+            if len(self._connections) > self._count:
+                longest, _ = self._connections.popitem(last=False)
+                with contextlib.suppress(OSError):  # its thread reads the end of the stream, and ends
+                    longest.shutdown(socket.SHUT_RDWR)
+        try:
+            yield
+        finally:
+            self.leave(connection)
+
+    def leave(self, connection: socket.socket) -> None:
+        """The request is there: from here on it is this side that is waited for."""
+        with self._lock:
+            self._connections.pop(connection, None)
 
 
 class Server(ThreadingHTTPServer):
@@ -20,6 +54,10 @@ class Server(ThreadingHTTPServer):
         False  # idle keep-alive connections would hold the end up; the engine waits for its statements itself
     )
     request_queue_size = 64
+
+    def __init__(self, address: tuple[str, int], handler: type) -> None:
+        self.waiting = Waiting(MAX_WAITING)
+        super().__init__(address, handler)
 
 
 def bind(host: str, port: int, users: Mapping[str, User], handler: type) -> Server:

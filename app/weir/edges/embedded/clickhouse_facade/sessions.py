@@ -1,60 +1,101 @@
-"""Engine handles: a fresh one per request, and one that is kept for each named session."""
+"""Sessions: an engine handle that stays for several requests, with its temporary tables, settings and database."""
 
 from __future__ import annotations
 
+import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import chdb
 
-IDLE_S = 60.0  # ClickHouse's default_session_timeout
-MAX_SESSIONS = (
-    256  # a client that never reuses its ids must not pile up handles (0.04 MiB each, and their temporary tables)
+from weir.edges.embedded.clickhouse_facade.faults import (
+    INVALID_SESSION_TIMEOUT,
+    SESSION_IS_LOCKED,
+    SESSION_NOT_FOUND,
+    Fault,
 )
+from weir.edges.embedded.clickhouse_facade.statement import escaped
+
+IDLE_S = 60.0  # ClickHouse's default_session_timeout
+MAX_IDLE_S = 3600.0  # its max_session_timeout
+# A client that never reuses its ids must not pile up handles (0.04 MiB each, and their temporary tables).
+MAX_SESSIONS = 256
 
 
 @dataclass(slots=True)
-class _Session:
+class Session:
+    """One of them. It serves one request at a time."""
+
     handle: chdb.conn.Connection
     busy: threading.Lock = field(default_factory=threading.Lock)
     used_s: float = 0.0
+    idle_s: float = IDLE_S
+
+    def values(self, names: Mapping[str, str]) -> dict[str, str | None]:
+        """What settings have in this session; None for a default."""
+        if not names:
+            return {}
+        listed = ", ".join(f"'{name}'" for name in names)  # names of settings hold no quotes
+        asked = f"SELECT name, value, changed FROM system.settings WHERE name IN ({listed})"
+        rows = self.handle.query(asked, "JSONCompactEachRow").bytes().splitlines()
+        return {name: value if changed else None for name, value, changed in map(json.loads, rows)}
+
+    def restore(self, values: Mapping[str, str | None]) -> None:
+        """Give settings back what `values` said of them."""
+        for name, value in values.items():
+            if value is None:
+                self.handle.query(f"SET {name} = DEFAULT", "TSV")
+            else:
+                self.handle.query(f"SET {name} = {{v:String}}", "TSV", {"v": escaped(value)})
 
 
 class Sessions:
-    """The handles of one engine. A session serves one request at a time; two with the same id wait for each other."""
+    """The sessions of one engine, by name."""
 
     def __init__(self, connect: Callable[[], chdb.conn.Connection]) -> None:
         self._connect = connect
-        self._named: dict[str, _Session] = {}
+        self._named: dict[str, Session] = {}
         self._lock = threading.Lock()
 
     @contextmanager
-    def handle(self, name: str) -> Iterator[chdb.conn.Connection]:
-        """A handle for one request; "" gives a fresh one that is closed afterwards."""
-        if not name:
-            handle = self._connect()
-            try:
-                yield handle
-            finally:
-                handle.close()
-            return
-        session = self._session(name)
-        with session.busy:
-            yield session.handle
+    def one(self, name: str, *, must_exist: bool, timeout: str = "") -> Iterator[Session]:
+        """The session of that name, made if it is not there.
 
-    def _session(self, name: str) -> _Session:
+        timeout: seconds for which it stays when nobody uses it; "" for the default.
+
+        Raises Fault when it must exist and does not, when another request uses it, and for a timeout that is none.
+        """
+        idle_s = _seconds(timeout)
+        session = self._session(name, must_exist)
+        try:
+            session.used_s, session.idle_s = time.monotonic(), idle_s
+            yield session
+        finally:
+            session.used_s = time.monotonic()
+            session.busy.release()
+
+    def _session(self, name: str, must_exist: bool) -> Session:
+        """The session, taken."""
         now_s = time.monotonic()
         with self._lock:
-            found = self._named.pop(name, None) or _Session(self._connect())
-            found.used_s = now_s
-            idle = [key for key, old in self._named.items() if now_s - old.used_s > IDLE_S and not old.busy.locked()]
+            idle = [
+                key for key, old in self._named.items() if now_s - old.used_s > old.idle_s and not old.busy.locked()
+            ]
+            for key in idle:
+                self._named.pop(key).handle.close()
+            found = self._named.pop(name, None)
+            if found is None and must_exist:
+                raise Fault(SESSION_NOT_FOUND, "SESSION_NOT_FOUND", "Session not found")
+            found = found or Session(self._connect())
             spare = [key for key, old in self._named.items() if not old.busy.locked()]  # oldest use first
-            for key in {*idle, *spare[: max(0, len(self._named) + 1 - MAX_SESSIONS)]}:
+            for key in spare[: max(0, len(self._named) + 1 - MAX_SESSIONS)]:
                 self._named.pop(key).handle.close()
             self._named[name] = found
+            if not found.busy.acquire(blocking=False):
+                raise Fault(SESSION_IS_LOCKED, "SESSION_IS_LOCKED", "Session is locked by a concurrent client")
             return found
 
     def close(self) -> None:
@@ -63,3 +104,12 @@ class Sessions:
             for session in self._named.values():
                 session.handle.close()
             self._named.clear()
+
+
+def _seconds(timeout: str) -> float:
+    if not timeout:
+        return IDLE_S
+    if not (timeout.isascii() and timeout.isdigit() and len(timeout) < 10 and float(timeout) <= MAX_IDLE_S):
+        text = f"Session timeout {timeout!r} is no number of seconds up to {MAX_IDLE_S:g}"
+        raise Fault(INVALID_SESSION_TIMEOUT, "INVALID_SESSION_TIMEOUT", text)
+    return float(timeout)

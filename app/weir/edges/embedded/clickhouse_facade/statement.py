@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 HEAD_BYTES = 65_536  # where the FORMAT of an INSERT is looked for; data follows it
 TAIL_BYTES = 4_096  # where the FORMAT of a query is looked for; it ends the statement
@@ -18,7 +18,7 @@ _SPACE = rb"(?>\s+|--[^\n]*+\n|/\*.*?\*/)*+"
 _INSERT = re.compile(_SPACE + rb"INSERT\s", re.IGNORECASE | re.DOTALL)
 _NO_RESULT = re.compile(
     _SPACE + rb"(?:CREATE|ALTER|DROP|SET|USE|INSERT|RENAME|TRUNCATE|OPTIMIZE|SYSTEM|GRANT|REVOKE|ATTACH|DETACH"
-    rb"|EXCHANGE|DELETE|UPDATE)\b",
+    rb"|EXCHANGE|DELETE|UPDATE|BACKUP|RESTORE|REPLACE|UNDROP|MOVE)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _KEYWORD = re.compile(
@@ -37,19 +37,20 @@ class Statement:
     format: of the data for an INSERT of data, of the result otherwise.
     data: the bytes to insert, or None for everything else.
     has_result: the statement answers with rows, however few.
+    values_at: where in `sql` the rows of an INSERT ... VALUES begin; 0 for everything else.
     """
 
     sql: bytes
     format: str
     data: bytes | None = None
     has_result: bool = True
+    values_at: int = field(default=0, repr=False, compare=False)
 
 
 def parse(query: bytes, body: bytes, default_format: str) -> Statement:
     r"""Join the URL's query and the body as ClickHouse does, and take an INSERT of data apart.
 
-    A format named inside a literal or a comment is not one. INSERT ... VALUES and INSERT ... SELECT stay whole:
-    the engine reads them itself.
+    A format named inside a literal or a comment is not one. INSERT ... VALUES and INSERT ... SELECT stay whole.
 
     >>> parse(b"", b"INSERT INTO t FORMAT CSV\n1,2", "TSV")
     Statement(sql=b'INSERT INTO t', format='CSV', data=b'1,2', has_result=False)
@@ -61,7 +62,7 @@ def parse(query: bytes, body: bytes, default_format: str) -> Statement:
         head = query or text[:HEAD_BYTES]
         for found in _KEYWORD.finditer(head):
             if found["values"] is not None:
-                break
+                return Statement(text, default_format, has_result=False, values_at=found.end())
             if found["format"] is not None:
                 inline = head[found.end() :] if query else b""
                 data = inline + body if query else text[found.end() :]
@@ -78,6 +79,17 @@ def split_settings(insert: bytes) -> tuple[bytes, bytes]:
     """
     found = next((found for found in _SETTINGS.finditer(insert) if found["settings"] is not None), None)
     return (insert[: found.start()].rstrip(), insert[found.start() :]) if found else (insert, b"")
+
+
+def escaped(value: str) -> str:
+    r"""A text as the engine wants the value of a parameter: as a field of TSV.
+
+    >>> escaped("a\\b")
+    'a\\\\b'
+    """
+    for sign, instead in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"), ("\0", "\\0")):
+        value = value.replace(sign, instead)
+    return value
 
 
 def _result_format(text: bytes) -> str:

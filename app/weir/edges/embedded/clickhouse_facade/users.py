@@ -8,15 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 
+from weir.edges.embedded.clickhouse_facade.configuration import Limits
 from weir.edges.embedded.clickhouse_facade.faults import AUTHENTICATION_FAILED, Fault
 
 PASSWORD_VARIABLE = "WEIR_CLICKHOUSE_PASSWORD"
 READER_PASSWORD_VARIABLE = "WEIR_CLICKHOUSE_READER_PASSWORD"
+LIMIT_DIGITS = 20  # of a limit in a URL; the engine's are 64 bits
 
 # What a dashboard's statement may use: an endless query must not starve the recorder, nor write.
 READER_SETTINGS = {
     "max_execution_time": "60",
     "max_result_rows": "5000000",
+    "max_temporary_data_on_disk_size_for_query": str(4 << 30),
     "result_overflow_mode": "throw",
     "readonly": "1",
 }
@@ -30,15 +33,44 @@ class User:
     password: str = field(repr=False)
     settings: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def writes(self) -> bool:
+        """Whether this user may change anything."""
+        return self.settings.get("readonly", "0") == "0"
 
-def from_environment(environment: Mapping[str, str]) -> dict[str, User]:
-    """`default`, who may do everything, and `reader`, who may only read.
+    def held_to(self, asked: Mapping[str, str]) -> dict[str, str]:
+        """The settings of a request: as asked, but a limit of this user's only ever becomes tighter.
+
+        >>> User("r", "", {"max_result_rows": "100"}).held_to({"max_result_rows": "7"})
+        {'max_result_rows': '7'}
+        >>> User("r", "", {"max_result_rows": "100"}).held_to({"max_result_rows": "0"})
+        {'max_result_rows': '100'}
+        """
+        pinned = {name: value for name, value in self.settings.items() if name != "readonly"}
+        tighter = {
+            name: asked[name]
+            for name, value in pinned.items()
+            if value.isdigit() and asked.get(name, "").isascii() and asked.get(name, "").isdigit()
+            if 0 < int(asked[name][:LIMIT_DIGITS]) < int(value)
+        }
+        return {**asked, **pinned, **tighter}
+
+
+def from_environment(environment: Mapping[str, str], limits: Limits) -> dict[str, User]:
+    """`default`, who may do everything inside the database, and `reader`, who may only read.
 
     The reader's password, where none is set, is that of `default`.
     """
     password = environment.get(PASSWORD_VARIABLE, "")
     reader = environment.get(READER_PASSWORD_VARIABLE, "") or password
-    return {"default": User("default", password), "reader": User("reader", reader, READER_SETTINGS)}
+    memory = limits.reader_bytes
+    held_to = {
+        **READER_SETTINGS,
+        "max_memory_usage": str(memory),
+        "max_bytes_before_external_group_by": str(memory // 2),
+        "max_bytes_before_external_sort": str(memory // 2),
+    }
+    return {"default": User("default", password), "reader": User("reader", reader, held_to)}
 
 
 def authenticate(users: Mapping[str, User], headers: Message, parameters: Mapping[str, str]) -> User:
@@ -48,6 +80,8 @@ def authenticate(users: Mapping[str, User], headers: Message, parameters: Mappin
     """
     name, password = headers.get("X-ClickHouse-User"), headers.get("X-ClickHouse-Key", "")
     scheme, _, token = headers.get("Authorization", "").partition(" ")
+    if name is None and "X-ClickHouse-Key" in headers:
+        name = "default"
     if name is None and scheme.lower() == "basic":
         name, password = _basic(token)
     if name is None:

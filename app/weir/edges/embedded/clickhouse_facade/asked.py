@@ -1,0 +1,34 @@
+"""One request to the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from weir.edges.embedded.clickhouse_facade.guard import Rights
+from weir.edges.embedded.clickhouse_facade.statement import Statement
+
+if TYPE_CHECKING:
+    from weir.edges.embedded.clickhouse_facade.sessions import Session
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A statement with everything that a request says beside it.
+
+    settings: of this statement only.
+    parameters: for {name:Type} in the statement, bound by the engine; escaped as HTTP clients send them.
+    readonly: 0, 1 (reads only) or 2 (reads and settings), as in ClickHouse.
+    session: the handle that is used; None for one that lives as long as the statement.
+    query_id: under which KILL QUERY finds the statement; unique among those that run.
+    """
+
+    statement: Statement
+    rights: Rights
+    database: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    readonly: int = 0
+    session: Session | None = None
+    query_id: str = ""

@@ -1,0 +1,298 @@
+"""What a statement may do: read and write the tables of its own directory, and nothing beside.
+
+The engine is a library inside this process. Left alone it reads and writes every file that the process may, opens
+connections and runs programs, for a read-only user too: `readonly` covers neither `INTO OUTFILE` nor the function
+`file`. So a statement is looked at before it runs, as the engine's own formatter writes it: one statement, without
+comments, every name and literal in one spelling. What may pass is listed, measured against the engine's own
+catalogue, so that a function of a later version is refused until somebody has looked at it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import pairwise
+
+from weir.edges.embedded.clickhouse_facade import allowed
+from weir.edges.embedded.clickhouse_facade.faults import ACCESS_DENIED, READONLY, Fault
+
+_STRUCTURED = frozenset({"values", "sqlstandardvalues", "format", "input", "generaterandom", "null", "fuzzjson"})
+_EXPRESSION = re.compile(r"\b(?:DEFAULT|MATERIALIZED|ALIAS|EPHEMERAL)\b", re.IGNORECASE)
+
+# Settings that name files, addresses or SQL, change how a statement is read, or switch on what is listed above.
+_SETTINGS = re.compile(
+    r".*dialect.*|format_schema.*|format_template_.*|output_format_schema|.*registry_url|.*errors_file_path|url_base"
+    r"|additional_(?:table_filters|result_filter)|filter|http_allow_.*|parallel_replicas_custom_key.*"
+    r"|allow_(?:python_table_function|introspection_functions|get_client_http_header|experimental_ai_functions)"
+    r"|ai_function_.*|rename_files_after_processing|promql_.*|dynamic_disk_.*|into_outfile_.*|jemalloc_.*"
+    r"|schema_inference_hints"
+)
+# What a reader may ask for: how a result looks. Everything else is the owner's.
+_READER_SETTINGS = re.compile(
+    r"output_format_\w+|format_csv_\w+|date_time_output_format|bool_\w+_representation|session_timezone|extremes"
+    r"|join_use_nulls|max_block_size|result_overflow_mode|log_queries|use_query_cache"
+)
+
+_TOKEN = re.compile(
+    r"""(?P<literal>'(?:[^'\\]|\\.|'')*+')|(?P<quoted>`(?:[^`\\]|\\.|``)*+`|"(?:[^"\\]|\\.|"")*+")|(?P<name>\w+)|\S""",
+    re.DOTALL,
+)
+# An INSERT of data into a plain table, the recorder's: nothing in it can call anything.
+_NAME = r"(?:\w+|`[^`\\]+`)"
+_PLAIN_INSERT = re.compile(
+    rf"\s*INSERT\s+INTO\s+(?!(?:TABLE\s+)?FUNCTION\b)(?:TABLE\s+)?{_NAME}(?:\s*\.\s*{_NAME})?"
+    rf"\s*(?:\(\s*{_NAME}(?:\s*,\s*{_NAME})*\s*\))?"
+    r"\s*(?:SETTINGS\s+(?P<settings>\w+\s*=\s*(?:'[^'\\]*'|[\w.-]+)(?:\s*,\s*\w+\s*=\s*(?:'[^'\\]*'|[\w.-]+))*))?\s*",
+    re.IGNORECASE,
+)
+_ASSIGNED = re.compile(r"(\w+)\s*=")
+
+
+class Rights(IntEnum):
+    """How much a request may do. READER is the least: tables and how results look; READS changes settings too."""
+
+    READER = 1
+    READS = 2
+    OWNER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One word of a statement: a literal with its quotes, a name without them, or a sign."""
+
+    text: str
+    kind: str  # "literal", "name" or ""
+    start: int
+    end: int
+
+    def calls(self, follows: Token | None) -> bool:
+        """Whether this is the name of something called."""
+        return self.kind == "name" and follows is not None and follows.text == "(" and not follows.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Names of functions and table functions, in small letters, that may not be called.
+
+    outside: by nobody.
+    reader: by a reader; includes `outside`.
+    """
+
+    outside: frozenset[str]
+    reader: frozenset[str]
+
+    @classmethod
+    def of(cls, tables: Iterable[str], functions: Iterable[tuple[str, str]]) -> Catalogue:
+        """From the engine's own lists: table functions, and (function, category) with aliases under their category."""
+        tables = {name.lower() for name in tables}
+        known = [(name.lower(), category) for name, category in functions]
+        outside = (tables - allowed.INSIDE_TABLES) | allowed.OUTSIDE_FUNCTIONS
+        outside |= {name for name, category in known if category in allowed.OUTSIDE_CATEGORIES}
+        # A name that is both, such as `format`: the engine itself keeps the table function from a read-only user.
+        scalars = {
+            name for name, category in known if category in allowed.READER_CATEGORIES
+        } - allowed.READER_REFUSED | allowed.PLAIN_INTERNALS
+        strange = {name for name, _ in known} - scalars
+        return cls(frozenset(outside), frozenset(outside | strange | (tables - allowed.READER_TABLES - scalars)))
+
+
+def tokens(sql: str) -> list[Token]:
+    """The words of a statement as the engine's formatter writes it.
+
+    >>> [token.text for token in tokens("SELECT `file`('x'), 1")]
+    ['SELECT', 'file', '(', "'x'", ',', '1']
+    """
+    return [
+        Token(found[0][1:-1], "name", *found.span())
+        if found.lastgroup == "quoted"
+        else Token(found[0], found.lastgroup or "", *found.span())
+        for found in _TOKEN.finditer(sql)
+    ]
+
+
+def quoted(text: str) -> str:
+    """A text as a literal of SQL."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def is_plain_insert(head: str) -> bool:
+    """Whether the text before an INSERT's data names a table, its columns and harmless settings, and nothing else."""
+    found = _PLAIN_INSERT.fullmatch(head)
+    return found is not None and not any(
+        _SETTINGS.fullmatch(name) for name in _ASSIGNED.findall(found["settings"] or "")
+    )
+
+
+def check(normal: str, rights: Rights, catalogue: Catalogue, parameters: Mapping[str, str]) -> None:
+    """Raises Fault for a statement that these rights do not cover.
+
+    normal: as the engine's formatter writes it.
+    parameters: the values of {name:Identifier}, which are names like all others.
+    """
+    words = _with_names(tokens(normal), parameters)
+    if not words:
+        return
+    if rights < Rights.OWNER:
+        _only_reads(words)
+    _stays_inside(words, catalogue)
+    if rights is Rights.READER:
+        _reads_what_it_may(words, catalogue)
+
+
+def check_values(normal: str, catalogue: Catalogue) -> None:
+    """Raises Fault when rows of VALUES call what leaves the database.
+
+    normal: the rows as a SELECT, as the engine's formatter writes it.
+    """
+    _stays_inside(tokens(normal), catalogue)
+
+
+def may_call(text: str, catalogue: Catalogue) -> bool:
+    """Whether a refused name stands anywhere in a text, be it within a literal."""
+    return any(word in catalogue.outside for word in set(re.findall(r"\w+", text.lower())))
+
+
+def setting_for_anyone(name: str) -> None:
+    """Raises Fault for a setting that nobody may change here."""
+    if _SETTINGS.fullmatch(name):
+        text = f"The setting {name} is not for the embedded ClickHouse: it leaves the database"
+        raise Fault(ACCESS_DENIED, "ACCESS_DENIED", text)
+
+
+def setting_for_reader(name: str) -> None:
+    """Raises Fault, as a server does, for a setting that a read-only user may not change."""
+    setting_for_anyone(name)
+    if not _READER_SETTINGS.fullmatch(name):
+        raise Fault(READONLY, "READONLY", f"Cannot modify '{name}' setting in readonly mode")
+
+
+def _with_names(words: list[Token], parameters: Mapping[str, str]) -> list[Token]:
+    """The words with each {name:Identifier} replaced by the names that its value holds."""
+    out: list[Token] = []
+    i = 0
+    while i < len(words):
+        five = [word.text for word in words[i : i + 5]]
+        if len(five) == 5 and five[0] == "{" and five[2:] == [":", "Identifier", "}"]:
+            for part in parameters.get(five[1], "").replace("`", "").replace('"', "").split("."):
+                out += [Token(part, "name", 0, 0), Token(".", "", 0, 0)]
+            out.pop()
+            i += 5
+        else:
+            out.append(words[i])
+            i += 1
+    return out
+
+
+def _only_reads(words: Sequence[Token]) -> None:
+    kind = words[0].text.upper()
+    if kind not in allowed.READ_KINDS:
+        raise Fault(READONLY, "READONLY", f"Cannot execute {kind} in readonly mode")
+    second = words[1].text.upper() if len(words) > 1 else ""
+    if kind == "SHOW" and second not in allowed.SHOWN:
+        raise Fault(READONLY, "READONLY", f"Cannot execute SHOW {second} in readonly mode")
+    texts = [word.text for word in words if word.kind != "literal"]
+    if kind == "EXPLAIN" and (
+        changing := next((text for text in texts[1:] if text in allowed.READ_KINDS | allowed.CHANGING), "")
+    ) not in (
+        "SELECT",
+        "WITH",
+        "EXPLAIN",
+    ):
+        raise Fault(READONLY, "READONLY", f"Cannot explain {changing or 'this'} in readonly mode")
+    if ("PARALLEL", "WITH") in pairwise(texts):
+        raise Fault(READONLY, "READONLY", "Cannot execute PARALLEL WITH in readonly mode")
+
+
+def _stays_inside(words: Sequence[Token], catalogue: Catalogue) -> None:
+    kind = words[0].text.upper()
+    for i, word in enumerate(words):
+        follows = words[i + 1] if i + 1 < len(words) else None
+        text = word.text.upper() if word.kind == "name" else ""
+        if text in ("INTO", "FROM") and follows is not None and follows.text.upper() in ("OUTFILE", "INFILE"):
+            raise _denied(f"{text} {follows.text.upper()} is not served: send and take the data over HTTP")
+        if word.calls(follows):
+            _call(words, i, catalogue)
+        if text in ("SETTINGS", "SETTING") or (text == "SET" and kind != "UPDATE"):
+            for name, sign in zip(words[i + 1 :], words[i + 2 :], strict=False):
+                if sign.text == "=" and name.kind == "name":
+                    setting_for_anyone(name.text)
+        if kind in ("CREATE", "ATTACH", "REPLACE", "ALTER") and text == "ENGINE" and follows and follows.text == "=":
+            _engine(words, i + 2)
+        if kind == "ATTACH" and text == "FROM" and follows is not None and follows.kind == "literal":
+            raise _denied("ATTACH ... FROM a path is not served")
+        if kind in ("CREATE", "ATTACH", "REPLACE") and text == "SOURCE" and word.calls(follows):
+            _source(words, i + 2, catalogue)
+
+
+def _call(words: Sequence[Token], i: int, catalogue: Catalogue) -> None:
+    name = words[i].text
+    if name.lower() in catalogue.outside and not _is_column_list(words, i):
+        raise _denied(f"{name}() is not served: statements read and write the tables of this database only")
+    if name.lower() in _STRUCTURED:
+        for literal in _arguments(words, i + 1):
+            if literal.kind == "literal" and _EXPRESSION.search(literal.text):
+                raise _denied(f"{name}() takes columns without DEFAULT, MATERIALIZED or ALIAS here")
+
+
+def _is_column_list(words: Sequence[Token], i: int) -> bool:
+    """INSERT INTO url (a, b): a table's name and its columns, not a call."""
+    before = words[1 : i - 2] if words[i - 1].text == "." else words[1:i]
+    kind = words[0].text.upper()
+    return kind in ("INSERT", "CREATE", "ALTER") and all(word.text.upper() in allowed.BEFORE_TABLES for word in before)
+
+
+def _arguments(words: Sequence[Token], opening: int) -> Iterable[Token]:
+    depth = 0
+    for word in words[opening:]:
+        depth += {"(": 1, ")": -1}.get(word.text, 0) if not word.kind else 0
+        if depth == 0:
+            return
+        yield word
+
+
+def _engine(words: Sequence[Token], i: int) -> None:
+    name = words[i].text if i < len(words) else ""
+    known = allowed.DATABASE_ENGINES if words[1].text.upper() == "DATABASE" else allowed.TABLE_ENGINES
+    if name.lower() not in known:
+        raise _denied(f"The engine {name} is not served: the embedded ClickHouse keeps its tables itself")
+
+
+def _source(words: Sequence[Token], i: int, catalogue: Catalogue) -> None:
+    """A dictionary's source: a table or query of this database, whose text is SQL that runs later."""
+    name = words[i].text.lower()
+    if name not in allowed.SOURCES:
+        raise _denied(f"A dictionary's source is CLICKHOUSE or NULL here, not {words[i].text}")
+    inner = list(_arguments(words, i + 1))[1:]
+    if any(key.text.lower() not in allowed.SOURCE_KEYS for key in inner[0::2]):
+        raise _denied(
+            f"The source of a dictionary names {', '.join(sorted(allowed.SOURCE_KEYS))} here, and nothing else"
+        )
+    for value in inner[1::2]:
+        if value.kind != "name" and ("\\" in value.text or may_call(value.text, catalogue)):
+            raise _denied("A dictionary's source may not leave the database")
+
+
+def _reads_what_it_may(words: Sequence[Token], catalogue: Catalogue) -> None:
+    for i, word in enumerate(words):
+        follows = words[i + 1] if i + 1 < len(words) else None
+        if word.calls(follows) and word.text.lower() in catalogue.reader:
+            raise _denied(f"{word.text}() is not for a read-only user")
+        if word.kind != "name" or follows is None:
+            continue
+        if word.text == "system" and follows.text == "." and i + 2 < len(words):
+            table = words[i + 2].text
+            if table not in allowed.SYSTEM_TABLES and table != "*":
+                raise _denied(f"system.{table} is not for a read-only user")
+        if (
+            word.text.upper() == "SETTINGS"
+            and words[0].text != "SHOW"
+            and i + 2 < len(words)
+            and words[i + 2].text == "="
+        ):
+            raise Fault(READONLY, "READONLY", f"Cannot modify '{follows.text}' setting in readonly mode")
+
+
+def _denied(text: str) -> Fault:
+    return Fault(ACCESS_DENIED, "ACCESS_DENIED", text)

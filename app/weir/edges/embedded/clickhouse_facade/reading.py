@@ -1,0 +1,65 @@
+"""The engine's own reading of a statement: one statement, without comments, every word in one spelling."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from threading import Lock
+
+import chdb
+
+from weir.edges.embedded.clickhouse_facade.faults import read_engine_error
+
+KEPT = 512  # texts whose reading is remembered: a dashboard asks the same ones over and over
+KEPT_BYTES = 16_384  # of the longest of them
+_ASIDE = re.compile(r": In scope SELECT formatQuery\(.*\Z|: while executing .*\Z", re.DOTALL)
+
+
+class Normaliser:
+    """Asks the engine how it reads a text. The text is data all the way: nothing in it runs."""
+
+    def __init__(self, connect: Callable[[], chdb.conn.Connection]) -> None:
+        self._connect = connect
+        self._idle: SimpleQueue[chdb.conn.Connection] = SimpleQueue()
+        self._known: OrderedDict[bytes, str] = OrderedDict()
+        self._lock = Lock()
+
+    def normal(self, sql: bytes) -> str:
+        """The statement as the engine's formatter writes it.
+
+        Raises RuntimeError, as the statement itself would, for a text that is no statement or several.
+        """
+        with self._lock:
+            if sql in self._known:
+                self._known.move_to_end(sql)
+                return self._known[sql]
+        normal = self._ask(sql)
+        if len(sql) <= KEPT_BYTES:
+            with self._lock:
+                self._known[sql] = normal
+                if len(self._known) > KEPT:
+                    self._known.popitem(last=False)
+        return normal
+
+    def _ask(self, sql: bytes) -> str:
+        try:
+            handle = self._idle.get_nowait()
+        except Empty:
+            handle = self._connect()
+        try:
+            # in hexadecimal: bytes that are no UTF-8 come through, and no escaping can go wrong
+            found = handle.query("SELECT formatQuery(unhex({sql:String}))", "TSVRaw", {"sql": sql.hex()})
+        except RuntimeError as error:
+            code, text = read_engine_error(str(error))
+            name = text[text.rfind("(") :] if text.endswith(")") else f"({code})"
+            raise RuntimeError(f"{_ASIDE.sub('', text)}. {name}" if _ASIDE.search(text) else text) from None
+        finally:
+            self._idle.put(handle)
+        return str(found.bytes().decode("utf-8", "surrogateescape")).strip()
+
+    def close(self) -> None:
+        """Close the handles."""
+        while not self._idle.empty():
+            self._idle.get().close()

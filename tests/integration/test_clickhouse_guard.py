@@ -1,0 +1,485 @@
+"""What nobody may do to the embedded ClickHouse: leave the database, starve the recorder, come from a page."""
+
+import gzip
+import http.client
+import os
+import socket
+import threading
+import time
+from urllib.parse import quote
+
+import pytest
+from weir.edges.embedded.clickhouse_facade.users import PASSWORD_VARIABLE, READER_PASSWORD_VARIABLE
+
+from tests.integration.test_clickhouse_facade import OWNER, READER, Facade
+from tests.ports import free_port
+from tests.waiting import until
+
+SECRET = "a-word-that-stands-in-a-file"
+REFUSED = {"497", "164", "62", "60", "46", "36", "115", "81"}  # by the guard, or by an engine that does not know it
+
+
+@pytest.fixture(scope="module")
+def facade(tmp_path_factory):
+    passwords = {PASSWORD_VARIABLE: "owner's", READER_PASSWORD_VARIABLE: "reader's", "WEIR_OTHER_SECRET": SECRET}
+    running = Facade(tmp_path_factory.mktemp("guarded"), free_port(), **passwords)
+    (running.child.log.parent / "secret.csv").write_text(f"{SECRET}\n")
+    for statement in (
+        b"CREATE TABLE default.t (n UInt64, s String) ENGINE = MergeTree ORDER BY n",
+        b"INSERT INTO default.t SELECT number, toString(number) FROM numbers(1000)",
+        b"CREATE VIEW default.v AS SELECT count() AS n FROM default.t",
+        b"CREATE DICTIONARY default.d (n UInt64, s String) PRIMARY KEY n SOURCE(CLICKHOUSE(TABLE 't'))"
+        b" LAYOUT(FLAT()) LIFETIME(0)",
+    ):
+        status, text, _ = running.ask(body=statement)
+        assert status == 200, text
+    yield running
+    assert running.child.stop() == 0
+
+
+# {f} is a file that holds SECRET, {o} one that does not exist.
+LEAVING = [
+    "SELECT file('{f}')",
+    "SELECT `file`('{f}')",
+    "SELECT \"file\" /* x */ ('{f}')",
+    "SELECT FILE('{f}')",
+    "SELECT/**/file\n(\n'{f}')",
+    "SELECT 1 WHERE (SELECT length(file('{f}'))) > 0",
+    "WITH x AS (SELECT file('{f}') AS a) SELECT a FROM x",
+    "WITH (c) -> file(c) AS f SELECT f('{f}')",
+    "SELECT arrayMap(x -> file(x), ['{f}'])",
+    "SELECT 1 UNION ALL SELECT length(file('{f}'))",
+    "SELECT * FROM file('{f}')",
+    "SELECT * FROM file('{f}', 'TSV', 's String')",
+    "SELECT * FROM '{f}'",
+    "SELECT * FROM `{f}`",
+    'SELECT * FROM default."{f}"',
+    'SELECT * FROM files."{f}"',
+    "SELECT * FROM fileCluster('default', '{f}')",
+    "SELECT * FROM loop(file('{f}'))",
+    "SELECT * FROM view(SELECT file('{f}'))",
+    "SELECT * FROM viewIfPermitted(SELECT file('{f}') AS x ELSE null('x String'))",
+    "SELECT * FROM format(JSONEachRow, 'a String DEFAULT file(\\'{f}\\')', '{{}}')",
+    "SELECT * FROM values('a String DEFAULT file(\\'{f}\\'), b UInt8', (1))",
+    "SELECT * FROM eval('SELECT file(\\'{f}\\')')",
+    "SELECT * FROM url('http://127.0.0.1:1/x', 'TSV', 's String')",
+    "SELECT * FROM url('file://{f}', 'TSV', 's String')",
+    "SELECT * FROM s3('http://127.0.0.1:1/x')",
+    "SELECT * FROM remote('127.0.0.1:1', system.one)",
+    "SELECT * FROM mysql('127.0.0.1:1', 'd', 't', 'u', 'p')",
+    "SELECT * FROM sqlite('{o}', 't')",
+    "SELECT * FROM executable('x', 'TSV', 's String')",
+    "SELECT * FROM python(users)",
+    "SELECT * FROM Python(users)",
+    "SELECT * FROM icebergLocal('{f}')",
+    "DESCRIBE file('{f}')",
+    "DESCRIBE TABLE url('http://127.0.0.1:1/x')",
+    "DESC (SELECT * FROM file('{f}'))",
+    "EXPLAIN SELECT * FROM file('{f}')",
+    "EXPLAIN AST SELECT 1 INTO OUTFILE '{o}'",
+    "EXPLAIN SYNTAX SELECT file('{f}')",
+    "EXPLAIN TABLE OVERRIDE mysql('127.0.0.1:1', 'd', 't', 'u', 'p') COLUMNS (x UInt8)",
+    "SELECT 1 INTO OUTFILE '{o}'",
+    "SELECT 1 INTO /* x */ OUTFILE '{o}' APPEND",
+    "select 1 into\noutfile '{o}' truncate format CSV",
+    "SELECT 1 UNION ALL SELECT 2 INTO OUTFILE '{o}'",
+    "WITH 1 AS x SELECT x INTO OUTFILE '{o}' AND STDOUT FORMAT TSV",
+    "SHOW TABLES INTO OUTFILE '{o}'",
+    "EXISTS default.t INTO OUTFILE '{o}'",
+    "SELECT catboostEvaluate('{f}', 1)",
+    "SELECT getClientHTTPHeader('Authorization')",
+    "SELECT hasColumnInTable('127.0.0.1:1', 'system', 'one', 'dummy')",
+    "SELECT aiGenerate('x')",
+    "SELECT 1 FORMAT Template SETTINGS format_template_resultset = '{f}'",
+    "SELECT 1 SETTINGS additional_result_filter = 'length(file(\\'{f}\\')) = 0'",
+    "SELECT 1; SELECT file('{f}')",
+    "SELECT 1;;SELECT 2",
+    "SELECT $x$ $x$, file('{f}')",
+    "SELECT '\\'', file('{f}'), '\\''",
+    "SELECT 1 -- x\n, file('{f}')",
+    "SELECT 1 # x\n, file('{f}')",
+    "SELECT ‘'’, file('{f}'), ‘'’",
+]
+OWNERS = [
+    "INSERT INTO FUNCTION file('{o}') SELECT 1",
+    "INSERT INTO TABLE FUNCTION file('{o}', 'TSV', 'n UInt8') SELECT 1",
+    "INSERT INTO default.t SELECT 1, file('{f}')",
+    "INSERT INTO default.t (n, s) VALUES (1, file('{f}'))",
+    "INSERT INTO default.t (n, s) VALUES (1, ‘'’), (2, file('{f}')), (3, ‘'’)",
+    "INSERT INTO default.t (n, s) FORMAT Values (1, file('{f}'))",
+    "INSERT INTO default.t FROM INFILE '{f}' FORMAT CSV",
+    "INSERT INTO default.t SELECT 1, a FROM input('a String DEFAULT file(\\'{f}\\')') FORMAT JSONEachRow {{}}",
+    "CREATE TABLE default.x (s String) ENGINE = File(CSV, '{f}')",
+    "CREATE TABLE default.x (s String) ENGINE = SQLite('{o}', 't')",
+    "CREATE TABLE default.x (s String) ENGINE = URL('http://127.0.0.1:1/x', CSV)",
+    "CREATE TABLE default.x (s String) ENGINE = Executable('x', TSV)",
+    "CREATE TABLE default.x AS file('{f}')",
+    "CREATE TABLE default.x (n UInt8, s String DEFAULT file('{f}')) ENGINE = Memory",
+    "CREATE TABLE default.x (n UInt8) ENGINE = MergeTree ORDER BY n SETTINGS disk = disk(type = local, path = '{o}/')",
+    "CREATE VIEW default.x AS SELECT file('{f}') AS s",
+    "CREATE MATERIALIZED VIEW default.x ENGINE = Memory AS SELECT file('{f}') AS s FROM default.t",
+    "CREATE FUNCTION readsit AS (x) -> file(x)",
+    "CREATE DATABASE fs ENGINE = Filesystem('/')",
+    "CREATE DATABASE lite ENGINE = SQLite('{o}')",
+    "CREATE DICTIONARY default.x (n UInt64, s String) PRIMARY KEY n SOURCE(FILE(path '{f}' format 'CSV'))"
+    " LAYOUT(FLAT()) LIFETIME(0)",
+    "CREATE DICTIONARY default.x (n UInt64, s String) PRIMARY KEY n SOURCE(EXECUTABLE(command 'cat' format 'TSV'))"
+    " LAYOUT(FLAT()) LIFETIME(0)",
+    "CREATE DICTIONARY default.x (n UInt64, s String) PRIMARY KEY n"
+    " SOURCE(CLICKHOUSE(QUERY 'SELECT 1, file(\\'{f}\\')')) LAYOUT(FLAT()) LIFETIME(0)",
+    "CREATE DICTIONARY default.x (n UInt64, s String) PRIMARY KEY n"
+    " SOURCE(CLICKHOUSE(TABLE 't' WHERE 'length(fi\\\\x6ce(\\'{f}\\')) > 0')) LAYOUT(FLAT()) LIFETIME(0)",
+    "CREATE DICTIONARY default.x (n UInt64, s String) PRIMARY KEY n"
+    " SOURCE(CLICKHOUSE(HOST '127.0.0.1' PORT 1 TABLE 't')) LAYOUT(FLAT()) LIFETIME(0)",
+    "ALTER TABLE default.t ADD COLUMN x String DEFAULT file('{f}')",
+    "ALTER TABLE default.t UPDATE s = file('{f}') WHERE 1",
+    "ATTACH TABLE default.x FROM '{o}' (n UInt8) ENGINE = MergeTree ORDER BY n",
+    "BACKUP TABLE default.t TO File('{o}')",
+    "RESTORE TABLE default.t AS default.x FROM Disk('default', '{o}')",
+    "SET dialect = 'prql'",
+    "SET max_threads = 1, format_schema = '{f}'",
+    "INSERT INTO default.t SETTINGS input_format_record_errors_file_path = '{o}' FORMAT CSV 1,2",
+]
+READERS = [
+    "KILL QUERY WHERE 1",
+    "SYSTEM FLUSH LOGS",
+    "SET max_execution_time = 0",
+    "SELECT 1 SETTINGS max_memory_usage = 0",
+    "SELECT * FROM (SELECT 1 SETTINGS max_execution_time = 0)",
+    "USE system",
+    "INSERT INTO default.t VALUES (1, 'x')",
+    "INSERT INTO default.t FORMAT TSV\n1\tx\n",
+    "WITH 1 AS n INSERT INTO default.t SELECT n, 'x'",
+    "CREATE TEMPORARY TABLE x (n UInt8)",
+    "CREATE VIEW default.x AS SELECT 1",
+    "CREATE OR REPLACE FUNCTION x AS () -> 1",
+    "EXPLAIN AST DROP TABLE default.t",
+    "SELECT query FROM system.processes",
+    "SELECT query FROM system . `processes`",
+    'SELECT query FROM "system"."processes"',
+    "SHOW PROCESSLIST",
+    "SELECT * FROM merge('system', 'processes')",
+    "SELECT * FROM merge(REGEXP('.*'), 'proc.*')",
+    "SELECT * FROM loop('system', 'processes')",
+    "SELECT * FROM system.server_settings",
+    "SELECT * FROM system.query_log",
+    "SELECT * FROM system.user_query_log",
+    "SELECT * FROM system.stack_trace",
+    "SELECT 1 FROM default.t WHERE n IN (SELECT 1 FROM system.named_collections)",
+    "DESCRIBE system.processes",
+    "SELECT 1 PARALLEL WITH DROP TABLE default.t",
+    "OPTIMIZE TABLE default.t",
+    "EXECUTE AS default SELECT 1",
+    "BEGIN TRANSACTION",
+]
+
+
+def refused(answer, facade) -> bool:
+    status, text, head = answer
+    assert SECRET.encode() not in text, text
+    assert not (facade.child.log.parent / "made").exists()
+    return status != 200 and head["X-ClickHouse-Exception-Code"] in REFUSED
+
+
+def told(facade, statement: str) -> bytes:
+    folder = facade.child.log.parent
+    return statement.format(f=folder / "secret.csv", o=folder / "made").encode()
+
+
+@pytest.mark.parametrize("statement", LEAVING)
+def test_no_statement_leaves_the_database(facade, statement):
+    sql = told(facade, statement)
+    for headers in (READER, OWNER):
+        assert refused(facade.ask(body=sql, headers=headers), facade)
+        assert refused(facade.ask("GET", f"/?query={quote(sql)}", headers=headers), facade)
+    assert refused(facade.ask(path="/?session_id=leaving", body=sql), facade)
+    assert refused(facade.ask(path=f"/?query={quote(sql[:7])}", body=sql[7:], headers=READER), facade)
+
+
+@pytest.mark.parametrize("statement", OWNERS)
+def test_nor_does_one_of_the_owner_that_writes(facade, statement):
+    sql = told(facade, statement)
+    assert refused(facade.ask(body=sql), facade)
+    assert refused(facade.ask(body=gzip.compress(sql), extra={"Content-Encoding": "gzip"}), facade)
+    assert refused(
+        facade.ask(body=iter([sql[:9], sql[9:]]), encode_chunked=True, extra={"Transfer-Encoding": "chunked"}), facade
+    )
+    assert refused(facade.ask(body=sql, headers=READER), facade)
+
+
+@pytest.mark.parametrize("statement", READERS)
+def test_the_reader_only_reads(facade, statement):
+    sql = told(facade, statement)
+    assert refused(facade.ask(body=sql, headers=READER), facade)
+    assert refused(facade.ask("GET", f"/?query={quote(sql)}", headers=READER), facade)
+    form = b'--b\r\nContent-Disposition: form-data; name="query"\r\n\r\n' + sql + b"\r\n--b--\r\n"
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    assert refused(facade.ask(body=form, headers=READER, extra=kind), facade)
+
+
+@pytest.mark.parametrize(
+    ("path", "sql"),
+    [
+        ("/?param_d=system&param_t=processes", b"SELECT query FROM {d:Identifier}.{t:Identifier}"),
+        ("/?param_t=system.processes", b"SELECT query FROM {t:Identifier}"),
+        ("/?param_t=secret.csv", b"SELECT * FROM {t:Identifier}"),
+        ("/?param_f=file", b"SELECT {f:Identifier}('/etc/hostname')"),
+        ("/?database=system", b"SELECT query FROM processes"),
+        ("/?database=files", b"SELECT * FROM `/etc/hostname`"),
+        ("/?format_template_resultset=/etc/hostname", b"SELECT 1 FORMAT Template"),
+        ("/?additional_result_filter=0", b"SELECT 1"),
+        ("/?log_comment=somebody", b"SELECT 1"),
+        ("/?max_bytes_to_read=1", b"SELECT 1"),
+        ("/?dialect=prql", b"from t"),
+        ("/?readonly=0", b"DROP TABLE default.t"),
+        ("/?session_id=r&readonly=0", b"DROP TABLE default.t"),
+    ],
+)
+def test_nothing_beside_the_statement_gives_a_reader_more(facade, path, sql):
+    assert refused(facade.ask(path=path, body=sql, headers=READER), facade)
+    assert refused(facade.ask("GET", f"{path}&query={quote(sql)}", headers=READER), facade)
+    assert facade.ask(body=b"SELECT count() > 0 FROM default.t", headers=READER)[1] == b"1\n"
+
+
+def test_limits_only_become_tighter(facade):
+    for asked, held in ((0, 60), (1000, 60), (7, 7)):
+        path = f"/?max_execution_time={asked}&query=SELECT+getSetting('max_execution_time')"
+        assert facade.ask("GET", path, headers=READER)[1] == f"{held}\n".encode()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT count(), max(s) FROM default.t WHERE s NOT LIKE 'file(%' AND n > {n:UInt8}",
+        "SELECT 'INTO OUTFILE', 'x' AS `file`, file.n FROM default.t AS file LIMIT 1",
+        "SELECT n FROM default.v",
+        "SELECT dictGet('default.d', 's', toUInt64(3))",
+        "SELECT toStartOfInterval(now(), INTERVAL 1 MINUTE) AS time, quantileIf(0.5)(n, n > 1), any(s) FROM default.t",
+        "WITH a AS (SELECT n FROM default.t), (SELECT max(n) FROM a) AS m SELECT m, uniqExactArray([n]) FROM a",
+        "SELECT sum(n) OVER (PARTITION BY s ORDER BY n), row_number() OVER () FROM default.t LIMIT 3",
+        "SELECT CASE n WHEN 1 THEN 'a' ELSE 'b' END, n::String, cast(n AS Float32), url FROM (SELECT n, 'x' AS url"
+        " FROM default.t) LIMIT 1",
+        "SELECT name FROM system.tables WHERE database = 'default'",
+        "SELECT table_name FROM information_schema.tables LIMIT 1",
+        "SHOW TABLES FROM default",
+        "SHOW CREATE TABLE default.t",
+        "DESCRIBE TABLE default.t",
+        "EXISTS TABLE default.t",
+        "EXPLAIN indexes = 1 SELECT * FROM default.t WHERE n = 3",
+        "EXPLAIN SYNTAX SELECT 1",
+        "SELECT number FROM numbers(3) FORMAT JSONCompact",
+        "SELECT 1 -- a comment;\n",
+        "SELECT 1;",
+        "(SELECT 1) UNION ALL (SELECT 2)",
+    ],
+)
+def test_what_a_reader_is_there_for(facade, statement):
+    status, text, _ = facade.ask(path="/?param_n=5", body=statement.encode(), headers=READER)
+    assert status == 200, text
+    assert facade.ask("GET", f"/?param_n=5&query={quote(statement)}", headers=READER)[:2][0] == 200
+
+
+def test_the_environment_is_empty(facade):
+    with open(f"/proc/{facade.child.pid}/environ", "rb") as shown:
+        environment = shown.read()
+    assert b"owner's" not in environment
+    assert SECRET.encode() not in environment
+    with open(f"/proc/{facade.child.pid}/cmdline", "rb") as shown:
+        assert b"owner's" not in shown.read()
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "evil.example:{port}"},
+        {"Host": "127.0.0.1.evil.example:{port}"},
+        {"Host": "localhost@evil.example"},
+        {"Host": ""},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Origin": "https://localhost.evil.example:{port}"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_pages_of_other_origins_are_refused_before_anything_runs(facade, method, headers):
+    extra = {name: value.format(port=facade.port) for name, value in headers.items()}
+    before = facade.ask(body=b"SELECT count() FROM default.t")[1]
+    sql = b"INSERT INTO default.t SELECT 1, 'x'" if method == "POST" else b""
+    path = "/" if method == "POST" else "/?query=SELECT+1"
+    for credentials in (OWNER, READER):
+        status, text, head = facade.ask(method, path, body=sql or None, headers=credentials, extra=extra)
+        assert (status, head["X-ClickHouse-Exception-Code"]) == (403, "497"), text
+    assert facade.ask(body=b"SELECT count() FROM default.t")[1] == before
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "localhost:{port}"},
+        {"Host": "LOCALHOST"},
+        {"Host": "[::1]:{port}"},
+        {"Origin": "http://127.0.0.1:{port}"},
+        {"Origin": "http://localhost:{port}", "Sec-Fetch-Site": "same-origin"},
+        {"Sec-Fetch-Site": "none"},
+    ],
+)
+def test_its_own_names_and_pages_are_not(facade, headers):
+    extra = {name: value.format(port=facade.port) for name, value in headers.items()}
+    assert facade.ask(body=b"SELECT 1", extra=extra)[:2] == (200, b"1\n")
+
+
+def test_a_name_that_it_was_told(tmp_path):
+    named = Facade(tmp_path, free_port(), options=("--name", "Weir.internal"))
+    assert named.ask(body=b"SELECT 1", headers={"Host": "weir.internal"})[:2] == (200, b"1\n")
+    assert named.ask(body=b"SELECT 1", headers={"Host": "other.internal"})[0] == 403
+    assert named.child.stop() == 0
+
+
+def resident_mib(pid: int) -> int:
+    with open(f"/proc/{pid}/status") as status:
+        fields = dict(line.split(":", 1) for line in status)
+    return int(fields["VmRSS"].split()[0]) >> 10
+
+
+def threads(pid: int) -> int:
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+def test_half_requests_keep_no_threads(facade):
+    before = threads(facade.child.pid)
+    halves = [
+        b"POST / HTTP/1.1\r\nHost: localhost\r\n",
+        b"POST / HTTP/1.1\r\nHost: localhost\r\nX-ClickHouse-Key: owner's\r\nContent-Length: 100\r\n\r\nSELECT",
+        b"GET",
+    ]
+    wires = []
+    try:
+        for i in range(300):
+            wires.append(socket.create_connection(("127.0.0.1", facade.port), timeout=30))
+            wires[-1].sendall(halves[i % 3])
+        until(lambda: threads(facade.child.pid) < before + 80, 30, "threads that end")
+        assert facade.ask(body=b"SELECT 1")[:2] == (200, b"1\n")
+    finally:
+        for wire in wires:
+            wire.close()
+
+
+def test_nothing_large_is_taken_before_the_password_was_seen(tmp_path):
+    large = Facade(tmp_path, free_port(), options=("--body-mib", "256"), **{PASSWORD_VARIABLE: "owner's"})
+    before = resident_mib(large.child.pid)
+    status, _, head = large.ask(body=bytes(150 << 20), headers={"X-ClickHouse-Key": "a guess"})
+    assert (status, head["X-ClickHouse-Exception-Code"]) == (403, "516")
+    assert resident_mib(large.child.pid) < before + 20
+    assert large.child.stop() == 0
+
+
+def test_a_body_is_asked_for_once_it_is_wanted(facade):
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 8\r\n"
+    assert facade.raw(head + b"X-ClickHouse-Key: a guess\r\n\r\n").startswith(b"HTTP/1.1 403 ")
+    answer = facade.raw(head + b"X-ClickHouse-Key: owner's\r\n\r\nSELECT 1")
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ")
+
+
+def running(facade, what: str) -> int:
+    asked = f"SELECT count() FROM system.processes WHERE query LIKE '%{what}%' AND query NOT LIKE '%processes%'"
+    return int(facade.ask(body=asked.encode())[1])
+
+
+def begun(facade, sql: str, headers=READER) -> socket.socket:
+    """A connection whose statement runs and whose answer nobody reads."""
+    wire = socket.create_connection(("127.0.0.1", facade.port), timeout=60)
+    login = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    wire.sendall(f"POST / HTTP/1.1\r\nHost: localhost\r\n{login}Content-Length: {len(sql)}\r\n\r\n{sql}".encode())
+    return wire
+
+
+def test_a_reader_s_statements_never_keep_the_owner_s_insert_waiting(facade):
+    wires = [begun(facade, "SELECT sleep(1) FROM numbers(100000) SETTINGS") for _ in range(4)]
+    slow = "SELECT sleep(3) FROM numbers(3000000)"
+    wires += [begun(facade, slow) for _ in range(16)]
+    until(lambda: running(facade, "sleep(3)") == 3, 60, "the reader's statements")
+    began_s = time.monotonic()
+    for _ in range(3):
+        assert facade.ask(body=b"INSERT INTO default.t SELECT 1, 'x'")[0] == 200
+    assert time.monotonic() - began_s < 10
+    for wire in wires:
+        wire.close()
+    until(lambda: running(facade, "sleep(3)") == 0, 60, "their end")
+
+
+@pytest.mark.parametrize("headers", [OWNER, READER])
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT number FROM system.numbers",
+        "SELECT repeat('x', 1000) FROM system.numbers",
+        "SELECT sleep(1) FROM numbers(30000000)",
+        "SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1",
+    ],
+)
+def test_a_statement_whose_client_has_gone_ends_and_took_little_memory(facade, sql, headers):
+    what = sql.split("FROM")[0].strip().replace("'", "_")
+    before = resident_mib(facade.child.pid)
+    wire = begun(facade, sql, headers)
+    until(lambda: running(facade, what) == 1, 60, "the statement")
+    time_s = time.monotonic()
+    until(lambda: time.monotonic() - time_s > 1 or running(facade, what) == 0, 60, "a second")
+    assert resident_mib(facade.child.pid) < before + 400
+    assert facade.ask(body=b"INSERT INTO default.t SELECT 1, 'x'")[0] == 200
+    wire.close()
+    until(lambda: running(facade, what) == 0, 20, "its end")
+
+
+def test_a_long_result_comes_whole_and_in_pieces(facade):
+    status, text, head = facade.ask(body=b"SELECT number FROM numbers(1000000)")
+    assert (status, head["Transfer-Encoding"], text.count(b"\n"), text[-7:]) == (200, "chunked", 1_000_000, b"999999\n")
+    status, text, head = facade.ask(path="/?wait_end_of_query=1", body=b"SELECT number FROM numbers(1000000)")
+    assert (status, int(head["Content-Length"]), text[-7:]) == (200, len(text), b"999999\n")
+
+
+FAILING = (
+    b"SELECT throwIf(number = 900000, 'too far') FROM numbers(1000000) SETTINGS max_block_size = 1000, max_threads = 1"
+)
+
+
+def test_an_error_after_part_of_the_result_is_no_end_of_it(facade):
+    connection = http.client.HTTPConnection("127.0.0.1", facade.port, timeout=30)
+    connection.request("POST", "/?default_format=JSONEachRow", FAILING, OWNER)
+    answer = connection.getresponse()
+    with pytest.raises(http.client.IncompleteRead) as found:
+        answer.read()
+    tag = answer.headers["X-ClickHouse-Exception-Tag"].encode()
+    tail = found.value.partial[-1000:]
+    assert b"\r\n__exception__\r\n" + tag in tail
+    assert b"Code: 395." in tail
+    assert b"too far" in tail
+    connection.close()
+    status, text, _ = facade.ask(path="/?wait_end_of_query=1", body=FAILING)
+    assert (status, text[:9]) == (500, b"Code: 395")
+
+
+def test_several_clients_that_read_slowly_take_no_memory(facade):
+    before = resident_mib(facade.child.pid)
+    wires = [begun(facade, "SELECT number, repeat('x', 500) FROM system.numbers", OWNER) for _ in range(6)]
+    until(lambda: running(facade, "repeat(_x_, 500)") == 6, 60, "the statements")
+    assert resident_mib(facade.child.pid) < before + 400
+    for wire in wires:
+        wire.close()
+    until(lambda: running(facade, "repeat(_x_, 500)") == 0, 30, "their end")
+
+
+def test_statements_end_with_their_queue(facade):
+    """A statement that still waits for its turn when its client goes is never begun."""
+    wires = [begun(facade, "SELECT sleep(2), 'first' FROM numbers(3000000)") for _ in range(3)]
+    until(lambda: running(facade, "_first_") == 3, 60, "the first three")
+    waiting = begun(facade, "SELECT sleep(2), 'second' FROM numbers(3000000)")
+    waiting.close()
+    thread = threading.Thread(target=lambda: [wire.close() for wire in wires])
+    thread.start()
+    thread.join()
+    until(lambda: running(facade, "_first_") == 0, 60, "their end")
+    assert running(facade, "_second_") == 0
