@@ -110,10 +110,10 @@ class Engine:
             if not _SETTING.fullmatch(name):
                 raise Fault(BAD_ARGUMENTS, "BAD_ARGUMENTS", f"Not the name of a setting: {name!r}")
         normal = self._allowed(asked)
-        reads = asked.statement.has_result and asked.statement.data is None
+        reads = asked.statement.has_result
         slots = self._slots["reader" if asked.rights is Rights.READER else "reads" if reads else "writes"]
         with self._known(asked.query_id), slots.one(gone if reads else lambda: False), self._handle(asked) as handle:
-            if asked.statement.data is not None or asked.statement.values_at:
+            if asked.statement.insert is not None:
                 return "", _insert(handle, asked, normal)
             if not reads:
                 return "", _counters(handle.query(_text(asked.statement.sql), "TSV", dict(asked.parameters)))
@@ -133,14 +133,14 @@ class Engine:
             guard.setting_for_anyone(name)
         if asked.rights is Rights.READER and asked.database.lower() in ("system", FILES_DATABASE):
             raise Fault(ACCESS_DENIED, "ACCESS_DENIED", f"Name tables of the database {asked.database} in full")
-        sql = statement.sql[: statement.values_at] if statement.values_at else statement.sql
-        if statement.data is not None or statement.values_at:
-            values = statement.data if statement.data is not None else statement.sql[statement.values_at :]
-            if statement.format == "Values" or statement.values_at:
-                self._values_allowed(values)
-            if asked.rights is Rights.OWNER and guard.is_plain_insert(sql.decode("latin-1")):
+        sql = statement.sql
+        if statement.insert is not None:
+            head, name, rows = statement.insert
+            if name == "Values":
+                self._values_allowed(rows)
+            if asked.rights is Rights.OWNER and guard.is_plain_insert(head.decode("latin-1")):
                 return ""
-            sql += b" FORMAT " + (b"Values" if statement.values_at else statement.format.encode())
+            sql = b"%b FORMAT %b" % (head, name.encode())
         normal = self._normaliser.normal(sql)
         guard.check(normal, asked.rights, self._catalogue, asked.parameters)
         return normal
@@ -246,11 +246,8 @@ def _insert(handle: chdb.conn.Connection, asked: Asked, normal: str) -> Mapping[
 
     A full disk, a view that throws, too many parts, a constraint: such an insert would be answered as done.
     """
-    statement = asked.statement
-    if statement.data is not None:
-        sql, data, name = statement.sql, statement.data, statement.format
-    else:
-        sql, data, name = statement.sql[: statement.values_at], statement.sql[statement.values_at :], "Values"
+    assert asked.statement.insert is not None
+    sql, name, data = asked.statement.insert
     with _file(data) as path:
         if (reads_input := _input_as_file(normal, path, name)) is not None:
             result = handle.query(reads_input, "TSV", dict(asked.parameters))

@@ -37,7 +37,7 @@ class Statement:
     format: of the data for an INSERT of data, of the result otherwise.
     data: the bytes to insert, or None for everything else.
     has_result: the statement answers with rows, however few.
-    values_at: where in `sql` the rows of an INSERT ... VALUES begin; 0 for everything else.
+    values_at: where in `sql` the word VALUES of an INSERT of rows stands; 0 for everything else.
     """
 
     sql: bytes
@@ -45,6 +45,15 @@ class Statement:
     data: bytes | None = None
     has_result: bool = True
     values_at: int = field(default=0, repr=False, compare=False)
+
+    @property
+    def insert(self) -> tuple[bytes, str, bytes] | None:
+        """Of an INSERT with data or rows: the text before its format, the format, and the data; None for all others."""
+        if self.data is not None:
+            return self.sql, self.format, self.data
+        if self.values_at:
+            return self.sql[: self.values_at].rstrip(), "Values", self.sql[self.values_at + len("VALUES") :]
+        return None
 
 
 def parse(query: bytes, body: bytes, default_format: str) -> Statement:
@@ -62,7 +71,7 @@ def parse(query: bytes, body: bytes, default_format: str) -> Statement:
         head = query or text[:HEAD_BYTES]
         for found in _KEYWORD.finditer(head):
             if found["values"] is not None:
-                return Statement(text, default_format, has_result=False, values_at=found.end())
+                return Statement(text, default_format, has_result=False, values_at=found.start())
             if found["format"] is not None:
                 inline = head[found.end() :] if query else b""
                 data = inline + body if query else text[found.end() :]
