@@ -1,39 +1,85 @@
-"""`weir`: the command line. Commands import what they need when they run: a worker never loads a training library."""
+"""The entry of `weir` and of `python -m weir`. Commands import what they use when they run: workers stay small."""
 
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from weir.cli import apply, bundle, dead_letters, demo, ledger, migrate, topics, up, worker
+from weir.cli import apply, bundle, dead_letters, demo, ledger, migrate, settings, topics, up, worker
 from weir.core.errors import Refused, WeirError
 from weir.edges.observability import process_metrics
 
-# Of sysexits.h: a supervisor may start again after the first, and must not after the second.
-TEMPORARY, CONFIGURATION = 75, 78
+# As in sysexits.h: a supervisor may start a command again after TEMPORARY; after CONFIGURATION somebody must act first.
+SOFTWARE, FILES, TEMPORARY, CONFIGURATION = 70, 74, 75, 78
+STATUSES = "\n".join(
+    (
+        "Exit status:",
+        "0  done",
+        "1  asked and the answer is no: a ledger that is not complete, topics that differ",
+        "2  wrong usage",
+        "70 a fault of Weir itself",
+        "74 a file cannot be read or written",
+        "75 a service is away: the same command may succeed later",
+        "78 something must be changed first: settings, credentials, a missing topic, a bundle",
+        "130 interrupted by Ctrl-C",
+    )
+)
 
-cli = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help=__doc__)
+cli = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Score events on Kafka with ONNX models, record every prediction, and account for every request.",
+    epilog=STATUSES,
+)
 cli.command("up")(up.up)
 cli.command("demo")(demo.demo)
 cli.command("apply")(apply.apply)
 cli.command("migrate")(migrate.migrate)
 cli.command("ledger")(ledger.ledger)
+cli.command("settings")(settings.settings)
 cli.add_typer(bundle.cli, name="bundle")
 cli.add_typer(dead_letters.cli, name="dead-letters")
 cli.add_typer(topics.cli, name="topics")
 cli.add_typer(worker.cli, name="worker")
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"weir {version('weir')}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
 def main() -> None:
     """Run the command line; an error of the world is one line on stderr, and an exit status that says its kind."""
     process_metrics.keep_in_memory()
     try:
-        cli()
+        cli(prog_name="weir")
     except WeirError as error:
-        Console(stderr=True).print(f"weir: {error}", markup=False, highlight=False, soft_wrap=True)
+        _say(str(error))
         sys.exit(CONFIGURATION if isinstance(error, Refused) else TEMPORARY)
+    except OSError as error:
+        _say(f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}")
+        sys.exit(FILES)
+    except Exception:
+        sys.excepthook(*sys.exc_info())  # the log's form, where a worker has set one
+        sys.exit(SOFTWARE)
+
+
+def _say(line: str) -> None:
+    Console(stderr=True).print(f"weir: {line}", markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

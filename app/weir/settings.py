@@ -306,6 +306,19 @@ def load(**values: Any) -> Settings:
     return Settings(**made)
 
 
+def sources(settings: Settings) -> dict[str, str]:
+    """Where each value comes from, by field name: "default", "environment", or the path of a file of secrets."""
+    folder = os.environ.get(SECRETS_DIR)
+    files = {path.name.upper(): str(path) for path in Path(folder).iterdir()} if folder else {}
+    set_here = {name.upper() for name in os.environ}
+    found = {}
+    for field, group in GROUP_OF.items():
+        variable = variable_of(field)
+        given = field in getattr(settings, group).model_fields_set
+        found[field] = "environment" if variable in set_here else files.get(variable, "given") if given else "default"
+    return found
+
+
 REMEDY: Final = "correct them; infra/settings.md has them all"
 
 

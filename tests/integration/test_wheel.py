@@ -95,7 +95,7 @@ def project(tmp_path):
 
 def run(python, project, *arguments):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("WEIR_", "PYTHON"))}
-    environment |= {"WEIR_SERVICE": SERVICE, "COLUMNS": "200"}
+    environment |= {"WEIR_SERVICE": SERVICE}
     return subprocess.run(
         [python, *arguments], cwd=project, env=environment, capture_output=True, text=True, timeout=240, check=False
     )

@@ -1,17 +1,21 @@
-"""`weir dead-letters`: what was rejected and why; and back with it, once it is repaired."""
+"""`weir dead-letters`: records that were rejected and why; and sent again, once they are repaired."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from weir.cli.arguments import check_letters, check_service
+from weir.cli.output import AsJson, Column, Wide, say, show, show_json, show_table
+from weir.core.rejects import Reason
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver import Client
@@ -20,58 +24,82 @@ if TYPE_CHECKING:
     from weir.operations.redrive import Resend
     from weir.settings import Settings
 
-cli = typer.Typer(no_args_is_help=True, help="Records that were rejected: list them, show one, send them again.")
+cli = typer.Typer(no_args_is_help=True, help="List records that were not scored, show one, send them again.")
 
-Service = Annotated[str, typer.Option(help="One scoring service.")]
-Reason = Annotated[str, typer.Option(help="One reason, as `list` shows it.")]
+Service = Annotated[str, typer.Option(help="One scoring service; by default all of them.")]
+OfReason = Annotated[Reason | None, typer.Option("--reason", help="One reason.", metavar="REASON")]
 Since = Annotated[datetime | None, typer.Option(help="Rejected at this time (UTC) or later.")]
 Until = Annotated[datetime | None, typer.Option(help="Rejected before this time (UTC).")]
+Limit = Annotated[int, typer.Option(help="Maximum number of dead letters to process.", min=1, max=1_000_000)]
 HEX_BYTES = 256  # of a value that does not decode, shown
+
+COUNTED = (
+    Column("service", "service", lambda service: service or "(recorder)", name=True),
+    Column("stage", "stage", name=True, wide=True),
+    Column("reason", "reason", name=True),
+    Column("letters", "letters", "{:,}".format, right=True),
+    Column("open", "open", "{:,}".format, right=True),
+    Column("first", "first", "{:%Y-%m-%d %H:%M:%S}".format, wide=True),
+    Column("latest", "latest", "{:%Y-%m-%d %H:%M:%S}".format),
+    Column("latest detail", "latest_detail", wide=True),
+)
+NAMED = (
+    Column("id", "id", name=True),
+    Column("service", "service", lambda service: service or "(recorder)", name=True, wide=True),
+    Column("reason", "reason", name=True),
+    Column("state", "state"),
+    Column("rejected at", "rejected_at", "{:%Y-%m-%d %H:%M:%S}".format, wide=True),
+    Column("detail", "detail", wide=True),
+)
 
 
 @cli.command("list")
 def list_letters(
     service: Service = "",
-    reason: Reason = "",
+    reason: OfReason = None,
     since: Since = None,
     until: Until = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON array instead of a table.")] = False,
+    ids: Annotated[bool, typer.Option("--ids", help="List them one by one, with the ids that `show` takes.")] = False,
+    limit: Limit = 100,
+    wide: Wide = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Count dead letters by service and reason: all, and those still open."""
+    """Count dead letters by service and reason: all of them, and those still open. With --ids name each, oldest first.
+
+    --limit bounds what --ids lists.
+    """
     from weir.edges.clickhouse import dead_letters
     from weir.edges.clickhouse.client import connect
     from weir.settings import load
 
-    groups = dead_letters.summary(connect(load().recording), _selection(service, reason, since, until))
-    if as_json:
-        fields = [{name: getattr(group, name) for name in group.__slots__} for group in groups]
-        typer.echo(json.dumps(fields, default=_plain, indent=1))
+    chosen = _selection(service, reason, since, until, limit=limit)
+    settings = load()
+    client = connect(settings.recording)
+    check_service(service, settings, client)
+    if ids:
+        letters = dead_letters.letters(client, chosen)
+        show([_brief(letter) for letter in letters], NAMED, as_json=as_json, wide=wide)
+        if len(letters) == limit and not as_json:
+            say(f"the first {limit:,}; more with --limit")
         return
-    table = Table("service", "stage", "reason", "letters", "open", "first", "latest", "latest detail")
-    for group in groups:
-        table.add_row(
-            group.service or "(recorder)",
-            group.stage,
-            group.reason,
-            f"{group.letters:,}",
-            f"{group.open:,}",
-            f"{group.first:%Y-%m-%d %H:%M:%S}",
-            f"{group.latest:%Y-%m-%d %H:%M:%S}",
-            escape(group.latest_detail),
-        )
-    Console().print(table if groups else "no dead letters")
+    groups = dead_letters.summary(client, chosen)
+    if groups or as_json:
+        show([asdict(group) for group in groups], COUNTED, as_json=as_json, wide=wide)
+    else:
+        say("no dead letters")
 
 
-@cli.command()
-def show(
-    letter: Annotated[str, typer.Argument(help="topic/partition/offset, as the ledger and `redrive` name it.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+@cli.command("show")
+def show_letter(
+    letter: Annotated[str, typer.Argument(help="Id of the dead letter: topic/partition/offset.")],
+    as_json: AsJson = False,
 ) -> None:
-    """Show one dead letter: where it came from, why it was rejected, and its fields, or its bytes."""
+    """Show one dead letter: where it came from, why it was rejected, and its fields or bytes."""
     from weir.edges.clickhouse import dead_letters
     from weir.edges.clickhouse.client import connect
     from weir.settings import load
 
+    check_letters([letter])
     settings = load()
     client = connect(settings.recording)
     found = _named(client, letter)
@@ -85,73 +113,116 @@ def show(
         )
     )
     if as_json:
-        typer.echo(json.dumps(shown, default=_plain, indent=1))
+        show_json(shown)
         return
     table = Table(show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for name, value in shown.items():
-        table.add_row(name, escape(json.dumps(value, default=_plain) if isinstance(value, dict) else str(value)))
-    Console().print(table)
+        table.add_row(name, escape(json.dumps(value, default=str) if isinstance(value, dict) else str(value)))
+    show_table(table)
 
 
 @cli.command()
 def redrive(
-    service: Service = "",
-    reason: Reason = "",
+    service: Annotated[str, typer.Option(help="The scoring service; by default WEIR_SERVICE.")] = "",
+    reason: OfReason = None,
     since: Since = None,
     until: Until = None,
-    letter: Annotated[list[str] | None, typer.Option(help="topic/partition/offset; may be repeated.")] = None,
-    patch: Annotated[list[str] | None, typer.Option(help="FIELD=VALUE, the value as JSON or text; repeatable.")] = None,
-    repairs: Annotated[Path | None, typer.Option(help='JSON lines: {"id": letter, "fields": {...}}.')] = None,
-    bundle: Annotated[str, typer.Option(help="Evaluate with this bundle; else WEIR_BUNDLE, else decode only.")] = "",
-    force: Annotated[bool, typer.Option(help="Also send what would be rejected again.")] = False,
-    dry_run: Annotated[bool, typer.Option(help="Say what would happen, and send nothing.")] = False,
-    limit: Annotated[int, typer.Option(help="Most letters to look at.", min=1)] = 1000,
+    letter: Annotated[list[str] | None, typer.Option(help="Id of a dead letter; repeat for more.")] = None,
+    patch: Annotated[
+        list[str] | None, typer.Option(help="FIELD=VALUE, the value as JSON or text; repeat for more.")
+    ] = None,
+    repairs: Annotated[
+        Path | None,
+        typer.Option(help='File of JSON lines: {"id": letter, "fields": {...}}.', exists=True, dir_okay=False),
+    ] = None,
+    bundle: Annotated[
+        str, typer.Option(help="Evaluate with this bundle; by default WEIR_BUNDLE, without either only decode.")
+    ] = "",
+    force: Annotated[bool, typer.Option("--force", help="Also send what would be rejected again.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen and send nothing.")] = False,
+    limit: Limit = 1000,
+    as_json: AsJson = False,
 ) -> None:
-    """Send open dead letters of a service again, as they are or repaired; each at most once, however often it runs."""
+    """Send a service's open dead letters again, as they are or repaired; each at most once, however often it runs."""
+    from weir.core.errors import Refused
     from weir.edges.clickhouse import dead_letters
     from weir.edges.clickhouse.client import connect
-    from weir.operations import redrive as redrive_edge
+    from weir.operations import redrive as redriving
     from weir.operations import repair as repairing
     from weir.settings import load
 
+    check_letters(letter or ())
+    try:
+        repairing.check(patch or (), repairs)
+    except Refused as error:
+        raise typer.BadParameter(str(error)) from error
     settings = load()
     settings = settings.having(
         service=service or settings.scoring.named_service, bundle=bundle or settings.scoring.bundle
     )
+    chosen = _selection(settings.scoring.service, reason, since, until, ids=letter or (), open=True, limit=limit)
     client = connect(settings.recording)
-    chosen = dead_letters.letters(
-        client, _selection(settings.scoring.service, reason, since, until, ids=letter or (), open=True, limit=limit)
-    )
-    resends, verdicts = repairing.prepared(settings, chosen, patch or [], repairs)
+    check_service(settings.scoring.service, settings, client)
+    letters = dead_letters.letters(client, chosen)
+    resends, verdicts = repairing.prepared(settings, letters, patch or [], repairs)
     sent = [resend for resend, verdict in zip(resends, verdicts, strict=True) if force or not verdict]
-    console = Console()
-    console.print(_verdicts(resends, verdicts))
-    if dry_run:
-        console.print(f"{len(sent):,} of {len(resends):,} letters would be sent; nothing was")
+    done = (
+        redriving.Redriven(batch=0, sent=0, taken=0, finished=0)
+        if dry_run
+        else redriving.redrive(client, settings, sent)
+    )
+    if as_json:
+        plain = [
+            {"id": resend.letter.id, "reason": resend.letter.reason, "repair": resend.repair, "rejected": verdict}
+            for resend, verdict in zip(resends, verdicts, strict=True)
+        ]
+        show_json({"dry_run": dry_run, "chosen": len(sent), "letters": plain, **asdict(done)})
         return
-    done = redrive_edge.redrive(client, settings, sent)
+    _show_verdicts(resends, verdicts)
+    if dry_run:
+        say(f"{len(sent):,} of {len(resends):,} letters would be sent; nothing was sent")
+        return
     batch = f" as batch {done.batch}" if done.sent else ""
-    console.print(f"{done.sent:,} of {len(resends):,} letters sent again{batch}")
+    say(f"{done.sent:,} of {len(resends):,} letters sent again{batch}")
     if done.taken:
-        console.print(f"{done.taken:,} were sent by another command meanwhile")
+        say(f"{done.taken:,} were sent by another command meanwhile")
     if done.finished:
-        console.print(f"{done.finished:,} of a command that died were finished")
+        say(f"{done.finished:,} of an interrupted redrive were finished")
 
 
-def _verdicts(resends: list[Resend], verdicts: list[str]) -> Table | str:
+def _show_verdicts(resends: list[Resend], verdicts: list[str]) -> None:
     """Letters by what they were and what would become of them, with one of each by name."""
     if not resends:
-        return "no open dead letters are chosen"
+        say("no open dead letters are chosen")
+        return
     kinds: Counter[tuple[str, str, str]] = Counter()
     first: dict[tuple[str, str, str], str] = {}
     for resend, verdict in zip(resends, verdicts, strict=True):
         kind = (resend.letter.reason, resend.repair, f"rejected again: {verdict}" if verdict else "scored")
         kinds[kind] += 1
         first.setdefault(kind, resend.letter.id)
-    table = Table("letters", "rejected for", "repair", "would be", "for example")
-    for kind, count in kinds.most_common():
-        table.add_row(f"{count:,}", kind[0], kind[1], escape(kind[2]), first[kind])
-    return table
+    columns = (
+        Column("letters", "letters", "{:,}".format, right=True),
+        Column("rejected for", "reason", name=True),
+        Column("repair", "repair"),
+        Column("would be", "verdict"),
+        Column("for example", "example", name=True),
+    )
+    rows = [
+        {"letters": count, "reason": kind[0], "repair": kind[1], "verdict": kind[2], "example": first[kind]}
+        for kind, count in kinds.most_common()
+    ]
+    show(rows, columns, as_json=False)
+
+
+def _brief(letter: Letter) -> dict[str, Any]:
+    state = (
+        f"redriven in batch {letter.redriven_in}" if letter.redriven_in else "answered" if letter.answered else "open"
+    )
+    names = ("id", "service", "stage", "reason", "detail", "rejected_at")
+    return {name: getattr(letter, name) for name in names} | {"state": state}
 
 
 def _named(client: Client, name: str) -> Letter:
@@ -175,7 +246,7 @@ def _described(settings: Settings, letter: Letter) -> dict[str, Any]:
         "detail": letter.detail,
         "rejected_at": letter.rejected_at,
         "recorded_from": f"{letter.log.topic}/{letter.log.partition}/{letter.log_offset}",
-        "answered": "yes, in another life of the scorer" if letter.answered else "no",
+        "answered": "yes, after a restart of the scorer" if letter.answered else "no",
         "key": None if letter.key is None else letter.key.decode(errors="backslashreplace"),
         "payload_bytes": None if letter.value is None else len(letter.value),
         "payload_sha256": letter.payload_sha256,
@@ -207,22 +278,14 @@ def _fields(settings: Settings, letter: Letter) -> tuple[dict[str, Any] | None, 
     return fields, "it does not decode"
 
 
-def _selection(service: str, reason: str, since: datetime | None, until: datetime | None, **more: Any) -> Selection:
-    from weir.core.errors import Refused
-    from weir.core.rejects import Reason as Known
+def _selection(
+    service: str, reason: Reason | None, since: datetime | None, until: datetime | None, **more: Any
+) -> Selection:
+    """Raises typer.BadParameter when there is no time between the two."""
     from weir.core.times import BEGINNING, END
     from weir.edges.clickhouse.dead_letters import Selection
 
-    if reason and reason not in set(Known):
-        raise Refused(f"there is no reason {reason}", remedy=f"give one of {', '.join(Known)}")
-    return Selection(
-        service=service,
-        reason=reason,
-        begin=since.replace(tzinfo=UTC) if since else BEGINNING,
-        end=until.replace(tzinfo=UTC) if until else END,
-        **more,
-    )
-
-
-def _plain(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    begin, end = (moment and moment.replace(tzinfo=UTC) for moment in (since, until))
+    if begin and end and begin >= end:
+        raise typer.BadParameter("--until is not later than --since")
+    return Selection(service=service, reason=str(reason or ""), begin=begin or BEGINNING, end=end or END, **more)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from itertools import groupby
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console, Group
 from rich.table import Table
+
+from weir.cli.arguments import check_service
+from weir.cli.output import AsJson, Column, say, show, show_json, show_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,16 +28,26 @@ MEANINGS = {
     "unbalanced": "entries that do not add up",
     "unread": "in the log, and not read yet",
 }
+FIRST = (
+    Column("fault", "kind"),
+    Column("topic", "source_topic", name=True),
+    Column("partition", "source_partition", right=True),
+    Column("offsets", "offsets", name=True),
+    Column("count", "count", "{:,}".format, right=True),
+)
 
 
 def ledger(
-    service: Annotated[str, typer.Option(help="One scoring service; all when left out.")] = "",
-    against_log: Annotated[bool, typer.Option(help="Ask the broker, too: what has nobody read yet?")] = False,
+    service: Annotated[str, typer.Option(help="One scoring service; by default all of them.")] = "",
+    against_log: Annotated[
+        bool, typer.Option("--against-log", help="Also ask the broker which records nobody has read yet.")
+    ] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Show that chunks tile the offsets and that every record read was answered once; exit status 1 when not.
+    """Check that every offset was read once and every request answered once; exit status 1 when not.
 
-    While requests come in, rows are on their way between two tables: it waits until they are in both, for
-    WEIR_LEDGER_SETTLE_S seconds, and calls pending what came later.
+    It is safe to run while requests come in. A row recorded less than WEIR_LEDGER_SETTLE_S seconds ago whose
+    counterpart has not arrived yet counts as pending, not as a fault.
     """
     from weir.edges.clickhouse import dead_letters
     from weir.edges.clickhouse import ledger as ledger_edge
@@ -43,51 +56,57 @@ def ledger(
     from weir.settings import load
 
     settings = load()
+    topic = settings.kafka.names.requests(service or settings.scoring.named_service) if against_log else ""
     client = connect(settings.recording)
-    bounds = None
-    if against_log:
-        topic = settings.kafka.names.requests(service or settings.scoring.named_service)
-        bounds = admin.bounds(settings.kafka, topic)
+    check_service(service, settings, client)
+    bounds = admin.bounds(settings.kafka, topic) if topic else None
     report = ledger_edge.read_settled(client, service, bounds, settle_s=settings.recording.ledger_settle_s)
     redriven = dead_letters.redrive_states(client, service)
     repeated = sum(group.repeated for group in redriven)
-    Console().print(render(report, repeated))
-    if redriven:
-        Console().print(render_redrives(redriven))
+    if as_json:
+        show_json(_plain(report, redriven, repeated))
+    else:
+        _show(report, redriven, repeated)
     if not report.complete or repeated:
         raise typer.Exit(1)
 
 
-def render(report: LedgerReport, repeated: int) -> Group:
-    """The report for a terminal: a table for each role and topic, then the first faults, then the verdict.
+def _plain(report: LedgerReport, redriven: Sequence[RedriveState], repeated: int) -> dict[str, Any]:
+    found = asdict(report)
+    partitions = [asdict(part) | {"complete": part.complete} for part in report.partitions]
+    return found | {
+        "complete": report.complete and not repeated,
+        "repeated": repeated,
+        "partitions": partitions,
+        "redriven": [asdict(group) for group in redriven],
+    }
 
-    repeated: dead letters that were sent again more than once.
-    """
-    parts: list[Table | str] = []
+
+def _show(report: LedgerReport, redriven: Sequence[RedriveState], repeated: int) -> None:
+    """A table for each role and topic, then the first faults, then the verdict."""
     for (role, topic), found in groupby(report.partitions, key=lambda part: (part.role, part.source_topic)):
-        parts.append(_partitions(f"{role}: {topic}", list(found)))
+        say(f"[italic]{role}: {topic}[/]")
+        show_table(_partitions(list(found)))
     if report.faults:
-        listed = Table("fault", "topic", "partition", "offsets", "count", title="first faults", title_justify="left")
-        for fault in report.faults:
-            span = f"{fault.first:,} - {fault.last:,}" if fault.last > fault.first else f"{fault.first:,}"
-            listed.add_row(fault.kind, fault.source_topic, str(fault.source_partition), span, f"{fault.count:,}")
-        parts.append(listed)
-    parts.append(_verdict(report, repeated))
-    return Group(*parts)
+        rows = [asdict(fault) | {"offsets": _span(fault.first, fault.last)} for fault in report.faults]
+        show(rows, FIRST, title="first faults", as_json=False)
+    say(_verdict(report, repeated))
+    if redriven:
+        states = ", ".join(f"{group.letters:,} {group.state}" for group in redriven)
+        say(f"{sum(group.letters for group in redriven):,} dead letters sent again: {states}")
 
 
-def render_redrives(redriven: Sequence[RedriveState]) -> str:
-    """One line: how many dead letters were sent again, and what became of them."""
-    told = ", ".join(f"{group.letters:,} {group.state}" for group in redriven)
-    return f"{sum(group.letters for group in redriven):,} dead letters sent again: {told}"
+def _span(first: int, last: int) -> str:
+    return f"{first:,} - {last:,}" if last > first else f"{first:,}"
 
 
-def _partitions(title: str, partitions: list[PartitionLedger]) -> Table:
-    table = Table(title=title, title_justify="left")
+def _partitions(partitions: list[PartitionLedger]) -> Table:
+    table = Table()
     for heading in COLUMNS:
-        table.add_column(heading, justify="left" if heading in ("offsets", "faults") else "right")
+        left = heading in ("offsets", "faults")
+        table.add_column(heading, justify="left" if left else "right", no_wrap=heading != "faults", overflow="fold")
     for part in partitions:
-        span = f"{part.first:,} - {part.last:,}" if part.entries else "none"
+        span = _span(part.first, part.last) if part.entries else "none"
         counts = (part.entries, part.read, part.scored, part.rejected, part.pending)
         wrong = [f"[bold red]{getattr(part, name):,} {name}[/]" for name in FAULTS if getattr(part, name)]
         table.add_row(str(part.source_partition), span, *(f"{count:,}" for count in counts), ", ".join(wrong) or "none")

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.table import Table
+from weir.cli.output import AsJson, Column, show
 
-from weir.settings import load
+COLUMNS = (
+    Column("number", "number", lambda number: f"{number:04d}", right=True),
+    Column("name", "name", name=True),
+    Column("statements", "statements", right=True),
+    Column("state", "state"),
+)
 
 
-def migrate() -> None:
-    """Create ClickHouse's database and tables, or bring them up to date. Running it again changes nothing."""
-    from weir.edges.clickhouse import migrations  # a worker never loads the commands' imports
+def migrate(as_json: AsJson = False) -> None:
+    """Create the ClickHouse database and tables, or bring them up to date. Running it again changes nothing."""
+    from weir.edges.clickhouse import migrations
+    from weir.settings import load
 
-    settings = load()
-    done = migrations.apply(settings.recording)
-    title = f"migrations of {settings.recording.clickhouse_database} at {settings.recording.clickhouse_url}"
-    table = Table(title=title, title_justify="left")
-    for heading in ("number", "name", "statements", "state"):
-        table.add_column(heading, justify="right" if heading in ("number", "statements") else "left")
-    for migration in sorted((*done.present, *done.applied), key=lambda migration: migration.number):
-        state = "[green]applied[/]" if migration in done.applied else "present"
-        table.add_row(f"{migration.number:04d}", migration.name, str(len(migration.statements)), state)
-    Console().print(table)
+    recording = load().recording
+    done = migrations.apply(recording)
+    rows = [
+        {
+            "number": migration.number,
+            "name": migration.name,
+            "statements": len(migration.statements),
+            "state": "applied" if migration in done.applied else "present",
+        }
+        for migration in sorted((*done.present, *done.applied), key=lambda migration: migration.number)
+    ]
+    title = f"migrations of {recording.clickhouse_database} at {recording.clickhouse_url}"
+    show(rows, COLUMNS, title=title, as_json=as_json)

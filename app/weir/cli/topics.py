@@ -1,70 +1,103 @@
-"""`weir topics`: the topics and record schemas that schemas/ declares, and what the cluster has of them."""
+"""`weir topics`: the declared topics and record schemas, and what the cluster has of them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Annotated
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-cli = typer.Typer(no_args_is_help=True, help=__doc__)
+from weir.cli.output import AsJson, Column, Wide, show
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from weir.edges.kafka.acls import Acl
+
+cli = typer.Typer(no_args_is_help=True, help="List, create and check Kafka topics, their schemas and their ACLs.")
+
+
+def _days(hours: int) -> str:
+    return "for ever" if hours < 0 else f"{hours / 24:g} d"
+
+
+def _roles(names: Sequence[str]) -> str:
+    return ", ".join(names)
+
+
+LISTED = (
+    Column("topic", "name", name=True),
+    Column("partitions", "partitions", right=True),
+    Column("retention", "retention_hours", _days, right=True),
+    Column("record", "record", name=True),
+    Column("largest batch", "max_message_bytes", lambda size: f"{size / 2**20:g} MiB", right=True, wide=True),
+    Column("written by", "writers", _roles, wide=True),
+    Column("read by", "readers", _roles, wide=True),
+    Column("what it holds", "doc", wide=True),
+)
+CREATED = (
+    Column("topic", "topic", name=True),
+    Column("state", "created", lambda created: "created" if created else "was there"),
+    Column("schema id", "schema_id", right=True),
+)
+CHECKED = (
+    Column("topic", "topic", name=True),
+    Column("partitions", "partitions", right=True),
+    Column("state", "faults", lambda faults: "; ".join(faults) or "as declared"),
+)
+ACLS = (
+    Column("role", "role", name=True, wide=True),
+    Column("principal", "principal", name=True),
+    Column("on", "on", name=True),
+    Column("may", "may", ", ".join),
+)
 
 
 @cli.command("list")
-def list_topics() -> None:
-    """Show what schemas/topics.yaml declares; asks nobody."""
+def list_topics(wide: Wide = False, as_json: AsJson = False) -> None:
+    """List the declared topics: those that every project has and this project's own. Nothing is connected to."""
     from weir.edges.kafka.topics import declared
     from weir.settings import load
 
-    table = Table("topic", "partitions", "retention", "largest", "record", "written by", "read by")
-    for topic in declared(load()):
-        kept = "for ever" if topic.retention_hours < 0 else f"{topic.retention_hours / 24:g} d"
-        table.add_row(
-            topic.name,
-            str(topic.partitions),
-            kept,
-            f"{topic.max_message_bytes / 2**20:g} MiB",
-            topic.record,
-            ", ".join(topic.writers),
-            ", ".join(topic.readers),
-        )
-    Console().print(table)
+    show([asdict(topic) for topic in declared(load())], LISTED, as_json=as_json, wide=wide)
 
 
 @cli.command()
 def create(
-    replication: int = typer.Option(-1, help="Copies of each partition; -1 is the cluster's default."),
+    replication: Annotated[
+        int | None, typer.Option(help="Copies of each partition; by default as many as the cluster's default.", min=1)
+    ] = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Register the schemas and create the topics that are missing. Safe to run again."""
+    """Register the schemas and create the topics that are missing. Running it again is safe."""
     from weir.edges.kafka.topics import declared, ensure
     from weir.edges.schemas.registry import Registry, publish
     from weir.settings import load
 
-    settings, console = load(), Console()
+    settings = load()
     topics = declared(settings)
     registry = Registry(settings.registry)
     ids = publish(registry, settings.paths.schemas_dir, topics)  # first: a topic without a contract is of no use
     registry.close()
-    created = ensure(settings, topics, replication)
-    table = Table("topic", "state", "schema id")
-    for topic in topics:
-        table.add_row(topic.name, "created" if topic.name in created else "was there", str(ids[topic.subject]))
-    console.print(table)
+    created = ensure(settings, topics, replication or -1)
+    rows = [
+        {"topic": topic.name, "created": topic.name in created, "schema_id": ids[topic.subject]} for topic in topics
+    ]
+    show(rows, CREATED, as_json=as_json)
 
 
 @cli.command()
-def check() -> None:
-    """Compare the cluster with the declaration; exit status 1 when they differ."""
+def check(as_json: AsJson = False) -> None:
+    """Compare the cluster's topics with the declared ones; exit status 1 when they differ."""
     from weir.edges.kafka import topics
     from weir.settings import load
 
     found = topics.check(load())
-    table = Table("topic", "partitions", "state")
-    for entry in found:
-        table.add_row(entry.topic.name, str(entry.partitions), "; ".join(entry.faults) or "as declared")
-    Console().print(table)
+    rows = [
+        {"topic": entry.topic.name, "partitions": entry.partitions, "faults": list(entry.faults)} for entry in found
+    ]
+    show(rows, CHECKED, as_json=as_json)
     if any(entry.faults for entry in found):
         raise typer.Exit(1)
 
@@ -74,35 +107,46 @@ def acls(
     principal: Annotated[
         list[str],
         typer.Option(
-            help="ROLE=PRINCIPAL, in place of ROLE=User:DEPLOYMENT-ROLE; {service} makes one for each service. Repeat."
+            help="ROLE=PRINCIPAL, in place of ROLE=User:weir-ROLE; {service} in it makes one for each service. Repeat."
         ),
     ] = [],  # noqa: B006  typer copies it
-    apply: bool = typer.Option(False, "--apply", help="Create the ACLs that the cluster lacks; none is removed."),
-    commands: bool = typer.Option(False, "--commands", help="Print calls of kafka-acls.sh."),
-    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
+    apply: Annotated[bool, typer.Option("--apply", help="Create the ACLs that are missing; none is removed.")] = False,
+    commands: Annotated[bool, typer.Option("--commands", help="Print calls of kafka-acls.sh instead.")] = False,
+    wide: Wide = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Show the ACLs on Kafka that each role needs, made from schemas/topics.yaml, and no more than these."""
-    import json
-    from dataclasses import asdict
-
+    """List the Kafka ACLs that each role needs, no more than these; with --apply create them."""
     from weir.edges.kafka.acls import acls, grant
     from weir.settings import load
 
+    principals = dict(_principal(text) for text in principal)
     settings = load()
-    wanted = acls(settings, dict(_principal(text) for text in principal))
+    wanted = acls(settings, principals)
     given = grant(settings, wanted) if apply else ()
     if as_json:
-        typer.echo(json.dumps([asdict(acl) | {"given": acl in given} for acl in wanted], indent=2))
+        show([asdict(acl) | {"given": acl in given} for acl in wanted], (), as_json=True)
     elif commands:
         typer.echo("\n".join(acl.command(settings.kafka.brokers) for acl in wanted))
     else:
-        table, may = Table("role", "principal", "on", "may", *(["given"] if apply else [])), defaultdict(list)
-        for acl in wanted:
-            may[acl.role, acl.principal, acl.on].append(acl)
-        for resource, found in may.items():
-            columns = [found, [acl for acl in found if acl in given]] if apply else [found]
-            table.add_row(*resource, *(", ".join(acl.operation for acl in column) for column in columns))
-        Console().print(table)
+        granted = (Column("created now", "given", ", ".join),) if apply else ()
+        show(_by_resource(wanted, given), (*ACLS, *granted), as_json=False, wide=wide)
+
+
+def _by_resource(wanted: Sequence[Acl], given: Sequence[Acl]) -> list[dict[str, object]]:
+    """A row for what a principal may do on a topic or group, and which of it was granted by this command."""
+    found: dict[tuple[str, str, str], list[Acl]] = defaultdict(list)
+    for acl in wanted:
+        found[acl.role, acl.principal, acl.on].append(acl)
+    return [
+        {
+            "role": role,
+            "principal": principal,
+            "on": on,
+            "may": [acl.operation for acl in these],
+            "given": [acl.operation for acl in these if acl in given],
+        }
+        for (role, principal, on), these in found.items()
+    ]
 
 
 def _principal(text: str) -> tuple[str, str]:

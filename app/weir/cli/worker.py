@@ -17,20 +17,22 @@ if TYPE_CHECKING:
     from weir.edges.observability.health_server import HealthServer
     from weir.telemetry import Telemetry
 
-cli = typer.Typer(no_args_is_help=True, help="Run one worker: scorer, recorder, features or canary.")
+cli = typer.Typer(no_args_is_help=True, help="Run one worker until SIGTERM: scorer, recorder, features or canary.")
 
 
 @cli.command()
 def scorer(
     bundle: Annotated[str, typer.Option(help="Bundle folder, or its digest in WEIR_BUNDLES_DIR.")] = "",
 ) -> None:
-    """Score the requests of WEIR_SERVICE with one bundle."""
+    """Score the requests of one service with a bundle; the service is the bundle's where WEIR_SERVICE is not set."""
     from weir.agents.scorer.agent import new_scorer
     from weir.agents.scorer.resources import open_resources
 
     settings = load()
     if bundle:
         settings = settings.having(bundle=bundle)
+    if settings.scoring.bundle and not settings.scoring.service:
+        settings = settings.having(service=_service_of(settings))
     telemetry = _begin(settings, "scorer")
     resources, opened = open_resources(settings, telemetry)
     digest, runs_on = opened.bundle.short_digest, str(opened.model.placement)
@@ -50,7 +52,7 @@ def recorder() -> None:
 
 @cli.command()
 def features() -> None:
-    """Turn feature events into online features."""
+    """Turn the project's events into online features."""
     from weir.agents.features.agent import new_features
 
     settings = load()
@@ -60,7 +62,7 @@ def features() -> None:
 
 @cli.command()
 def canary() -> None:
-    """Compare the columnar feature read with Feast's own, for ever, off the hot path."""
+    """Keep comparing the scorer's features with Feast's, and count the differences."""
     from weir.agents.features.canary import watch
     from weir.edges.observability.health_server import HealthServer, running
 
@@ -68,6 +70,13 @@ def canary() -> None:
     telemetry = _begin(settings, "canary")
     with HealthServer(settings.telemetry, telemetry, running):
         watch(settings, telemetry)
+
+
+def _service_of(settings: Settings) -> str:
+    """The service that the bundle is for. Raises Refused."""
+    from weir.edges.bundles import store as bundle_store
+
+    return bundle_store.read(bundle_store.find(settings.scoring.bundle, settings)).service
 
 
 def _begin(settings: Settings, role: str) -> Telemetry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ def build(settings: Settings, progress: Progress) -> Path:
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
     child = context.Process(target=_train, args=(settings, there), name="training", daemon=True)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the child inherits it: Ctrl-C is for this process alone
     child.start()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     there.close()
     try:
         while True:
@@ -42,6 +45,7 @@ def build(settings: Settings, progress: Progress) -> Path:
         ) from None
     finally:
         here.close()
+        child.terminate()  # where it still trains: nobody waits for the bundle any more
         child.join()
 
 

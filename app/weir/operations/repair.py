@@ -45,6 +45,11 @@ def prepared(
     return resends, [fault or verdict for fault, verdict in zip(faults, verdicts, strict=True)]
 
 
+def check(patches: Sequence[str], repairs: Path | None) -> None:
+    """Raises Refused for a patch or a file of repairs that cannot be read, before anything is asked for."""
+    _ = [_assignment(text) for text in patches], _repairs(repairs)
+
+
 def _repaired(
     decoder: Decoder, encoder: Encoder, value: bytes | None, fields: Mapping[str, Any]
 ) -> tuple[bytes | None, str]:

@@ -123,6 +123,11 @@ def read(
     )
 
 
+def services(client: Client) -> tuple[str, ...]:
+    """Services of which something is recorded, sorted. Raises Unavailable, Refused."""
+    return tuple(str(row["service"]) for row in sql_files.rows(client, "ledger/services"))
+
+
 def read_settled(
     client: Client, service: str = "", bounds: Mapping[Partition, tuple[int, int]] | None = None, *, settle_s: int
 ) -> LedgerReport:

@@ -1,0 +1,41 @@
+"""What can be wrong with arguments that several commands take."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver import Client
+
+    from weir.settings import Settings
+
+_LETTER = re.compile(r"[^/]+/\d+/\d+")
+
+
+def check_letters(ids: Sequence[str]) -> None:
+    """Raises typer.BadParameter for what cannot be the id of a dead letter."""
+    for letter in ids:
+        if not _LETTER.fullmatch(letter):
+            remedy = "write topic/partition/offset, as `weir dead-letters list --ids` does"
+            raise typer.BadParameter(f"{letter!r} is no id of a dead letter: {remedy}")
+
+
+def check_service(service: str, settings: Settings, client: Client) -> None:
+    """Raises typer.BadParameter naming the services that there are, where this is none of them.
+
+    A service is known by its contract in this project or by what is recorded of it.
+    """
+    from weir.edges.clickhouse import ledger
+    from weir.edges.schemas import folder
+
+    declared = {settings.scoring.service, *folder.services(settings.paths.schemas_dir)} - {""}
+    if not service or service in declared:
+        return
+    known = sorted(declared | set(ledger.services(client)))
+    if service not in known:
+        there = f"there are {', '.join(known)}" if known else "nothing is recorded of any"
+        raise typer.BadParameter(f"there is no service {service}: {there}", param_hint="--service")

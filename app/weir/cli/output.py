@@ -1,0 +1,78 @@
+"""What commands print: a table for people, or JSON for programs; a name is never cut, however narrow the terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.measure import Measurement
+from rich.table import Table
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Wide = Annotated[bool, typer.Option("--wide", help="Show every column.")]
+UNBOUNDED = 10_000  # columns of a pipe or file: a line is as long as it needs to be
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table.
+
+    key: of the row. text: the cell's text of the value; "" for None by default.
+    name: the cell is a name to copy, so it stands on one line. wide: shown with --wide only.
+    """
+
+    heading: str
+    key: str
+    text: Callable[[Any], str] = lambda value: "" if value is None else str(value)
+    right: bool = False
+    name: bool = False
+    wide: bool = False
+
+
+def show(rows: Sequence[Row], columns: Sequence[Column], *, title: str = "", as_json: bool, wide: bool = True) -> None:
+    """Print the rows: everything that they hold as JSON, or these columns as a table."""
+    if as_json:
+        show_json(list(rows))
+        return
+    chosen = [column for column in columns if wide or not column.wide]
+    table = Table(title=escape(title) or None, title_justify="left")
+    for column in chosen:
+        table.add_column(
+            column.heading, justify="right" if column.right else "left", no_wrap=column.name, overflow="fold"
+        )
+    for row in rows:
+        table.add_row(*(escape(column.text(row[column.key])) for column in chosen))
+    show_table(table)
+
+
+def show_table(table: Table) -> None:
+    """Print a table as wide as the terminal, or wider where a word would be cut; in a pipe as wide as it wants."""
+    console = Console()
+    if not console.is_terminal and "COLUMNS" not in console._environ:
+        console = Console(width=UNBOUNDED)
+    needed = Measurement.get(console, console.options.update(max_width=UNBOUNDED), table).minimum
+    if needed > console.width:
+        console = Console(width=needed)
+    console.print(table)
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON; times in ISO 8601, everything else that JSON does not know as its text."""
+    typer.echo(json.dumps(value, default=_plain, indent=1))
+
+
+def say(line: str) -> None:
+    """Print a line of prose, which the terminal may wrap where it likes; markup is rich's."""
+    Console().print(line, soft_wrap=True, highlight=False)
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
