@@ -74,9 +74,9 @@ def canary() -> None:
 
 def _service_of(settings: Settings) -> str:
     """The service that the bundle is for. Raises Refused."""
-    from weir.edges.bundles import store as bundle_store
+    from weir.edges.bundles import folder
 
-    return bundle_store.read(bundle_store.find(settings.scoring.bundle, settings)).service
+    return folder.read(folder.find(settings.scoring.bundle, settings)).bundle.service
 
 
 def _begin(settings: Settings, role: str) -> Telemetry:
