@@ -8,7 +8,8 @@ from weir.settings import ROOT
 FILES = sorted(path for folder in ("app", "feature_repo") for path in (ROOT / folder).rglob("*.py"))
 NOISE = ("TODO", "FIXME", "XXX", "HACK")
 DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-UNDOCUMENTED = {"NotImplementedError", "AssertionError", "SystemExit", "Exit", "BadParameter"}  # say themselves what they are
+# They say themselves what they are.
+UNDOCUMENTED = {"NotImplementedError", "AssertionError", "SystemExit", "Exit", "BadParameter"}
 
 
 def public(tree):
