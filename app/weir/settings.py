@@ -128,6 +128,9 @@ class RegistrySettings(_Group):
     """Schema Registry."""
 
     registry_url: str = setting("http://127.0.0.1:8081", "address of a registry with Confluent's HTTP API")
+    registry_ca_file: str = setting(
+        "", "PEM file of the authorities that sign the registry's certificate", "empty: the system's authorities"
+    )
     registry_auth: SecretStr = setting(SecretStr(""), 'sign-in, "user:password"', "empty: none is sent")
 
 
@@ -190,6 +193,9 @@ class RecordingSettings(_Group):
     """Recording."""
 
     clickhouse_url: str = setting("http://127.0.0.1:8123", "address of ClickHouse's HTTP interface")
+    clickhouse_ca_file: str = setting(
+        "", "PEM file of the authorities that sign ClickHouse's certificate", "empty: the system's authorities"
+    )
     clickhouse_user: str = setting("default", "user of workers and of `weir migrate`, which creates and alters tables")
     clickhouse_password: SecretStr = setting(SecretStr(""), "password of WEIR_CLICKHOUSE_USER")
     clickhouse_reader_password: SecretStr = setting(

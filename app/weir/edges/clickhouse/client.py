@@ -7,15 +7,16 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver import Client
 from clickhouse_connect.driver.exceptions import DatabaseError, Error
-from clickhouse_connect.driver.httputil import default_pool_manager
+from clickhouse_connect.driver.httputil import default_pool_manager, get_pool_manager
+from urllib3 import PoolManager
 
-from weir.core.addresses import is_this_machine
+from weir.core.addresses import Address, authorities, is_this_machine
 from weir.core.errors import Refused, Unavailable
 from weir.settings import RecordingSettings
 
@@ -41,28 +42,37 @@ def connect(settings: RecordingSettings, *, database: str | None = None, timeout
     """A client of settings.clickhouse_url; may be used by several threads.
 
     database: another than settings.clickhouse_database; "" for the user's default. timeout_s: for one answer.
-    Raises Unavailable when nobody answers, Refused when the database or the user is not there.
+    Raises Unavailable when nobody answers; Refused when the address cannot be used, or the database or the user is not
+    there.
     """
-    url = urlsplit(settings.clickhouse_url)
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise Refused(
-            "WEIR_CLICKHOUSE_URL is no http(s) address",
-            where=settings.clickhouse_url,
-            remedy="write it as http://HOST:8123, the port of ClickHouse's HTTP interface",
-        )
+    address = Address.of(
+        settings.clickhouse_url,
+        "WEIR_CLICKHOUSE_URL",
+        example="http://HOST:8123, the port of ClickHouse's HTTP interface",
+        credentials="WEIR_CLICKHOUSE_USER and WEIR_CLICKHOUSE_PASSWORD",
+    )
+    ca_file = authorities(settings.clickhouse_ca_file, "WEIR_CLICKHOUSE_CA_FILE")
     with answering(settings.clickhouse_url):
         return clickhouse_connect.get_client(
-            interface=url.scheme,
-            host=url.hostname,
-            port=url.port or (8443 if url.scheme == "https" else 8123),
+            interface=address.scheme,
+            host=address.host,
+            port=address.port or (8443 if address.scheme == "https" else 8123),
+            proxy_path=address.path,
+            ca_cert=ca_file,
             username=settings.clickhouse_user,
             password=settings.clickhouse_password.get_secret_value(),
             database=(settings.clickhouse_database if database is None else database) or "__default__",
             connect_timeout=CONNECT_TIMEOUT_S,
             send_receive_timeout=int(max(1, timeout_s)),
-            pool_mgr=default_pool_manager() if is_this_machine(settings.clickhouse_url) else None,  # past any proxy
+            pool_mgr=_direct(ca_file) if is_this_machine(settings.clickhouse_url) else None,
             autogenerate_session_id=False,  # a session would serialise the queries of all threads
         )
+
+
+@cache
+def _direct(ca_file: str | None) -> PoolManager:
+    """Connections past any proxy that the environment names."""
+    return default_pool_manager() if ca_file is None else get_pool_manager(ca_cert=ca_file)
 
 
 @contextmanager

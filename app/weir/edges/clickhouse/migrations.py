@@ -16,6 +16,7 @@ from weir.settings import RecordingSettings
 
 NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 STATEMENT_END = re.compile(r"^;\s*$", re.MULTILINE)
+IS_THERE = "SELECT count() FROM system.databases WHERE name = {database:String}"
 CREATE_DATABASE = "CREATE DATABASE IF NOT EXISTS {database:Identifier}"
 CREATE_TABLE = """
     CREATE TABLE IF NOT EXISTS migrations
@@ -73,7 +74,12 @@ def apply(settings: RecordingSettings, migrations: list[Migration] | None = None
     migrations = read() if migrations is None else migrations
     where = f"{settings.clickhouse_url}/{settings.clickhouse_database}"
     with answering(settings.clickhouse_url):
-        connect(settings, database="").command(CREATE_DATABASE, parameters={"database": settings.clickhouse_database})
+        named = {"database": settings.clickhouse_database}
+        anywhere = connect(settings, database="")
+        if anywhere.query(IS_THERE, parameters=named).result_rows == [
+            (0,)
+        ]:  # making one is a right that not everybody has
+            anywhere.command(CREATE_DATABASE, parameters=named)
         client = connect(settings)
         client.command(CREATE_TABLE)
         held = {number: digest for number, digest in client.query(APPLIED).result_rows}

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from weir.core import traceparent
-from weir.core.addresses import is_this_machine
+from weir.core.addresses import Address, is_this_machine
 from weir.settings import Settings
 
 if TYPE_CHECKING:
@@ -107,5 +107,13 @@ def _exporter(endpoint: str) -> SpanExporter:
 
 
 def connect(settings: Settings, role: str) -> Spans:
-    """Spans to settings.traces_endpoint, or nowhere when it is empty."""
-    return BatchSpans(settings, role) if settings.telemetry.traces_endpoint else NoSpans()
+    """Spans to settings.traces_endpoint, or nowhere when it is empty. Raises Refused when it is no address."""
+    if not settings.telemetry.traces_endpoint:
+        return NoSpans()
+    Address.of(
+        settings.telemetry.traces_endpoint,
+        "WEIR_TRACES_ENDPOINT",
+        example="http://HOST:4318/v1/traces",
+        credentials="OTEL_EXPORTER_OTLP_HEADERS",
+    )
+    return BatchSpans(settings, role)

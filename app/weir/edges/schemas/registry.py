@@ -14,7 +14,7 @@ import httpx2
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-from weir.core.addresses import is_this_machine
+from weir.core.addresses import Address, authorities, is_this_machine
 from weir.core.contract import Contract
 from weir.core.errors import Refused, Unavailable
 from weir.edges.schemas import folder as schema_folder
@@ -36,6 +36,13 @@ class Registry:
 
     def __init__(self, settings: RegistrySettings, now: Callable[[], float] = time.monotonic) -> None:
         self._url, self._now = settings.registry_url, now
+        for url in settings.registry_url.split(","):
+            Address.of(
+                url.strip(),
+                "WEIR_REGISTRY_URL",
+                example="http://HOST:8081",
+                credentials="WEIR_REGISTRY_AUTH=user:password",
+            )
         config: dict[str, object] = {
             "url": settings.registry_url,
             "timeout": TIMEOUT_S,
@@ -44,6 +51,8 @@ class Registry:
         }
         if settings.registry_auth.get_secret_value():
             config["basic.auth.user.info"] = settings.registry_auth.get_secret_value()
+        if ca_file := authorities(settings.registry_ca_file, "WEIR_REGISTRY_CA_FILE"):
+            config["ssl.ca.location"] = ca_file
         try:
             self._client = _client(config, direct=is_this_machine(self._url))
         except ValueError as error:

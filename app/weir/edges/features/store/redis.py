@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from weir.core.errors import Unavailable
+from weir.core.errors import Refused, Unavailable
 from weir.core.features import ViewPlan
 from weir.edges.features.store.record_layout import layout_of
 from weir.edges.features.store.record_store import Answer, Ask, Write, newest_only, stored_key, to_bytes
@@ -53,6 +54,12 @@ class RedisStore:
         self._mark = self._project + b":\0watermark"
         self._clock = self._project + b":\0clock"
         parts = urlsplit(url)
+        if parts.scheme != "unix" and not re.fullmatch(r"(/\d*)?", parts.path):  # the client would take database 0
+            raise Refused(
+                f"the path of WEIR_ONLINE_STORE, {parts.path}, is no number of a database",
+                where=f"{parts.hostname}:{parts.port or 6379}",
+                remedy="write it as redis://HOST:6379/0",
+            )
         self._where = f"{parts.hostname or parts.path}:{parts.port or 6379}"  # never the password
         self._client: Any = redis.Redis.from_url(  # its commands are typed for strings, ours are bytes
             url,
