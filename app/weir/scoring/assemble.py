@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -47,6 +48,7 @@ class Assembler:
         self._bounded = bool(np.isfinite(self._low).any() or np.isfinite(self._high).any())
         self._request_columns = np.array([i for i, _ in self._requests], np.intp)
         self._feature_columns = np.array([i for i, _ in self._features], np.intp)
+        self._required = [key.name for key in signature.join_keys if key.required]
         self._plan = plan
         names = plan.columns if plan else ()
         absent = [item.ref for _, item in self._features if item.ref not in names]
@@ -78,7 +80,8 @@ class Assembler:
         """The matrix of n request rows; block: their features, same rows, in the plan's order."""
         n = rows.num_rows
         matrix = np.empty((n, len(self._signature.inputs)), np.float32)
-        verdict = _Verdict(n, self._signature.names)
+        verdict = _Verdict(n, self._signature.names, self._required)
+        self._check_keys(rows, verdict)
         for column, item in self._requests:
             self._request(rows, column, item, matrix, verdict)
         self._check_numbers(matrix, verdict)
@@ -91,6 +94,13 @@ class Assembler:
             if outside.any():
                 verdict.set_all(outside, Stage.VALIDATE, Reason.OUT_OF_RANGE)
         return Assembled(matrix, verdict.usable, age_s, status, verdict.rejects(matrix))
+
+    def _check_keys(self, rows: pa.RecordBatch, verdict: _Verdict) -> None:
+        for number, name in enumerate(self._required):
+            values = rows.column(name)
+            if values.null_count:
+                null = pc.is_null(values).to_numpy(zero_copy_only=False)
+                verdict.set(null, Stage.VALIDATE, Reason.MISSING, len(self._signature.inputs) + number)
 
     def _request(
         self, rows: pa.RecordBatch, column: int, item: Input, matrix: npt.NDArray[np.float32], verdict: _Verdict
@@ -203,8 +213,9 @@ class _Policies:
 class _Verdict:
     """The first rule that each row breaks."""
 
-    def __init__(self, n: int, names: tuple[str, ...]) -> None:
-        self._names = names
+    def __init__(self, n: int, names: tuple[str, ...], keys: Sequence[str]) -> None:
+        """names: of the matrix's columns. keys: of the columns behind them, which no matrix has."""
+        self._names = (*names, *keys)
         self._column = np.full(n, -1, np.int32)
         self._rule = np.full(n, -1, np.int32)  # as many rules as columns and reasons
         self._rules: list[tuple[Stage, Reason]] = []

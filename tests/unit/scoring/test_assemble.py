@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from weir.core.features import FeatureBlock, ServicePlan, Status, ViewPlan
 from weir.core.rejects import Reason, Stage
-from weir.core.signature import Dtype, Input, Policy, Signature, Source
+from weir.core.signature import Dtype, Input, JoinKey, KeyType, Policy, Signature, Source
 from weir.scoring.assemble import Assembler
 
 AT_MS = 1_372_636_800_000
@@ -388,3 +388,22 @@ def test_columns_and_rows_agree(case):
     assert built.rejects.record.tolist() == [i for i, row in enumerate(expected) if row.broken is not None]
     usable = np.array([row.values for row in expected if row.broken is None], np.float32)
     assert np.array_equal(built.matrix[built.usable], usable.reshape(-1, len(signature.inputs)), equal_nan=True)
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_a_required_key_that_is_null_is_missing_and_another_is_not_found(required: bool) -> None:
+    keys = (JoinKey(name="customer", required=required), JoinKey(name="shop", dtype=KeyType.INT64, required=False))
+    signature = Signature(inputs=(looked_up("fast__a", on_missing=Policy.DEFAULT, default=9.0),), join_keys=keys)
+    rows = pa.RecordBatch.from_pydict(
+        {
+            "event_time": pa.array([AT_MS] * 3, pa.timestamp("ms", "UTC")),
+            "customer": pa.array(["a", None, "c"]),
+            "shop": pa.array([None, 1, 2], pa.int64()),
+        }
+    )
+    block = feature_block([[1, 0, 0], [1, 0, 0], [1, 0, 0]], [[1, 1], [None, 1], [1, 1]])
+    built = Assembler(signature, PLAN).build(rows, block)
+    assert built.usable.tolist() == [True, not required, True]
+    assert built.matrix[:, 0].tolist() == [1.0, 9.0, 1.0]
+    said = list(zip(built.rejects.stage, built.rejects.reason, built.rejects.detail, strict=True))
+    assert said == ([(Stage.VALIDATE, Reason.MISSING, "customer")] if required else [])
