@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -30,15 +32,63 @@ def setting(default: Any, what: str, why: str = "", **bounds: Any) -> Any:
     return Field(default, description=what, json_schema_extra={"why": why}, **bounds)
 
 
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"  # a name, IPv4, or IPv6 in brackets
+_PORT_MAX: Final = 65_535
+
+
 def _brokers(value: str) -> str:
     parts = [part.strip() for part in value.split(",")]
-    if not all(part.rpartition(":")[0] and part.rpartition(":")[2].isdigit() for part in parts):
+    found = [re.fullmatch(rf"{_HOST}:(\d{{1,5}})", part) for part in parts]
+    if not all(match and 1 <= int(match[1]) <= _PORT_MAX for match in found):
         raise ValueError("write host:port, several with commas between them")
     return ",".join(parts)
 
 
+def _url(value: str) -> str:
+    """An http or https URL, or nothing."""
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        good = False
+    if value and (not good or any(letter.isspace() for letter in value)):
+        raise ValueError("write a URL, such as http://host:port")
+    return value
+
+
+def _given(value: str) -> str:
+    if not value:
+        raise ValueError("write a URL, such as http://host:port")
+    return value
+
+
+def _online_store(value: str) -> str:
+    parts = urlsplit(value)
+    if value != "lmdb" and not (parts.scheme in ("redis", "rediss", "unix") and (parts.hostname or parts.path)):
+        raise ValueError("write lmdb, or a URL such as redis://host:port/0")
+    return value
+
+
+def _sign_in(value: SecretStr) -> SecretStr:
+    user, colon, _ = value.get_secret_value().partition(":")
+    if value.get_secret_value() and not (user and colon):
+        raise ValueError('write "user:password"')
+    return value
+
+
+def _host(value: str) -> str:
+    if not re.fullmatch(rf"{_HOST}|[0-9A-Fa-f:.]+", value):
+        raise ValueError("write a host name or an address")
+    return value
+
+
+Url = Annotated[str, AfterValidator(_url), AfterValidator(_given)]
+
+
 class _Group(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", validate_default=False)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", validate_default=False, allow_inf_nan=False
+    )
 
 
 class PathSettings(_Group):
@@ -70,7 +120,9 @@ class KafkaSettings(_Group):
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = setting(
         "PLAINTEXT", "how to speak to the brokers"
     )
-    kafka_sasl_mechanism: str = setting("SCRAM-SHA-512", "SASL mechanism; read when the protocol says SASL")
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = setting(
+        "SCRAM-SHA-512", "SASL mechanism; read when the protocol says SASL"
+    )
     kafka_sasl_username: str = setting("", "SASL user; read when the protocol says SASL")
     kafka_sasl_password: SecretStr = setting(SecretStr(""), "SASL password; read when the protocol says SASL")
     kafka_ssl_ca_file: str = setting(
@@ -91,10 +143,14 @@ class KafkaSettings(_Group):
         "", "static name of this worker in its consumer group", "set one per worker: a restart then moves no partitions"
     )
     session_timeout_s: float = setting(
-        45.0, "silence after which the group gives a worker's partitions away", "librdkafka's default", ge=1, le=1800
+        45.0, "silence after which the group gives a worker's partitions away", "librdkafka's default", ge=1, le=300
     )
     fetch_wait_max_ms: int = setting(
-        100, "how long a broker may wait for data before it answers a fetch", "it answers early when data comes", ge=1
+        100,
+        "how long a broker may wait for data before it answers a fetch",
+        "it answers early when data comes",
+        ge=1,
+        le=30_000,
     )
     fetch_queue_kbytes: int = setting(
         32_768, "fetched and waiting in librdkafka, per worker, KiB", "bounds memory in a backlog", ge=1, le=2_097_151
@@ -103,10 +159,10 @@ class KafkaSettings(_Group):
         32_768, "records that one poll hands over", "no more than fit into a batch", ge=1, le=10_000_000
     )
     inflight_max_records: int = setting(
-        131_072, "records fetched and not yet acknowledged, above which polling pauses", "bounds memory", ge=1
+        131_072, "records fetched and not yet acknowledged, above which polling pauses", "bounds memory", ge=1, le=10**9
     )
     inflight_max_kbytes: int = setting(
-        65_536, "the same in KiB of values", "bounds memory where records are large", ge=1
+        65_536, "the same in KiB of values", "bounds memory where records are large", ge=1, le=2**30
     )
     compression: Literal["none", "lz4", "zstd"] = setting(
         "lz4", "compression of what workers write", "a third of the bytes for 0.4 us a row"
@@ -127,21 +183,26 @@ class KafkaSettings(_Group):
 class RegistrySettings(_Group):
     """Schema Registry."""
 
-    registry_url: str = setting("http://127.0.0.1:8081", "address of a registry with Confluent's HTTP API")
+    registry_url: Url = setting("http://127.0.0.1:8081", "address of a registry with Confluent's HTTP API")
     registry_ca_file: str = setting(
         "", "PEM file of the authorities that sign the registry's certificate", "empty: the system's authorities"
     )
-    registry_auth: SecretStr = setting(SecretStr(""), 'sign-in, "user:password"', "empty: none is sent")
+    registry_auth: Annotated[SecretStr, AfterValidator(_sign_in)] = setting(
+        SecretStr(""), 'sign-in, "user:password"', "empty: none is sent"
+    )
 
 
 class ScoringSettings(_Group):
     """Scoring."""
 
     service: str = setting(
-        "", "scoring service; its requests are on <deployment>.requests.<service>", "a project names its own"
+        "",
+        "scoring service; its requests are on <deployment>.requests.<service>",
+        "a project names its own",
+        pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$",
     )
     bundle: str = setting("", "bundle to serve: a folder, or a digest in WEIR_BUNDLES_DIR")
-    variant: str = setting("champion", "name that predictions of this bundle carry", min_length=1)
+    variant: str = setting("champion", "name that predictions of this bundle carry", min_length=1, max_length=100)
     clock: Literal["wall", "event"] = setting(
         "wall", 'what "now" is for the age of features', '"event" replays the past by the times of its events'
     )
@@ -152,7 +213,11 @@ class ScoringSettings(_Group):
         7.0, "how long a batch waits for more rows", "they share its fixed cost of milliseconds", ge=0, le=60_000
     )
     latency_budget_ms: float = setting(
-        50.0, "from the broker to the prediction; batches close in time for it", "an interactive caller's", gt=0
+        50.0,
+        "from the broker to the prediction; batches close in time for it",
+        "an interactive caller's",
+        gt=0,
+        le=3_600_000,
     )
     max_record_bytes: int = setting(
         65_536, "largest request; a larger one is a dead letter", "a request is some hundred bytes", ge=1, le=2**27
@@ -161,7 +226,7 @@ class ScoringSettings(_Group):
         0.05, "share of dead letters over the window above which the worker stops", "1: never", ge=0, le=1
     )
     dead_letter_window: int = setting(
-        10_000, "records in that window", "the share is of so many, also when fewer were read", ge=1
+        10_000, "records in that window", "the share is of so many, also when fewer were read", ge=1, le=10**9
     )
 
     @property
@@ -175,24 +240,36 @@ class ScoringSettings(_Group):
 class FeatureSettings(_Group):
     """Features."""
 
-    online_store: str = setting("lmdb", '"lmdb", a folder under home, or a redis:// URL')
-    cache_max_keys: int = setting(200_000, "keys kept in a worker's cache, per view", "160 bytes a key measured", ge=1)
-    cache_ttl_s: float = setting(60.0, "age above which a cached read is made again", "", ge=0)
+    online_store: Annotated[str, AfterValidator(_online_store)] = setting(
+        "lmdb", '"lmdb", a folder under home, or a redis:// URL'
+    )
+    cache_max_keys: int = setting(
+        200_000, "keys kept in a worker's cache, per view", "160 bytes a key measured", ge=1, le=10**8
+    )
+    cache_ttl_s: float = setting(60.0, "age above which a cached read is made again", "", ge=0, le=86_400)
     lookup_budget_ms: float = setting(
-        50.0, "how long a batch waits for the online store", "a read takes 1 to 10 ms; p99 is to stay below 60", gt=0
+        50.0,
+        "how long a batch waits for the online store",
+        "a read takes 1 to 10 ms; p99 is to stay below 60",
+        gt=0,
+        le=60_000,
     )
     lookup_failures: int = setting(
-        3, "failed reads in a row after which the store is left alone", "one may be a hiccup", ge=1
+        3, "failed reads in a row after which the store is left alone", "one may be a hiccup", ge=1, le=1_000_000
     )
-    lookup_retry_s: float = setting(1.0, "pause between tries then", "each may cost a batch its lookup budget", gt=0)
-    canary_every_s: float = setting(30.0, "pause between comparisons of the scorer's features with Feast's", "", gt=0)
-    canary_rows: int = setting(100, "entities per comparison", "", ge=1)
+    lookup_retry_s: float = setting(
+        1.0, "pause between tries then", "each may cost a batch its lookup budget", gt=0, le=3600
+    )
+    canary_every_s: float = setting(
+        30.0, "pause between comparisons of the scorer's features with Feast's", "", gt=0, le=86_400
+    )
+    canary_rows: int = setting(100, "entities per comparison", "", ge=1, le=100_000)
 
 
 class RecordingSettings(_Group):
     """Recording."""
 
-    clickhouse_url: str = setting("http://127.0.0.1:8123", "address of ClickHouse's HTTP interface")
+    clickhouse_url: Url = setting("http://127.0.0.1:8123", "address of ClickHouse's HTTP interface")
     clickhouse_ca_file: str = setting(
         "", "PEM file of the authorities that sign ClickHouse's certificate", "empty: the system's authorities"
     )
@@ -201,33 +278,48 @@ class RecordingSettings(_Group):
     clickhouse_reader_password: SecretStr = setting(
         SecretStr(""), "password of the read-only user `reader` of the embedded ClickHouse", "empty: none is asked for"
     )
-    clickhouse_database: str = setting("weir", "database of Weir's tables", "made by `weir migrate`", min_length=1)
-    block_max_rows: int = setting(50_000, "rows in one insert", "an insert has a fixed cost of about 10 ms", ge=1)
+    clickhouse_database: str = setting(
+        "weir", "database of Weir's tables", "made by `weir migrate`", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"
+    )
+    block_max_rows: int = setting(
+        50_000, "rows in one insert", "an insert has a fixed cost of about 10 ms", ge=1, le=10_000_000
+    )
     block_max_wait_s: float = setting(
         1.0, "how long a row waits for its insert at most", "how late a prediction is at low rates", ge=0, le=3600
     )
     redrive_settle_s: float = setting(
-        60.0, "pause after which a redrive that was cut short sends no more", "twice the sink budget", ge=0
+        60.0,
+        "pause after which a redrive that was cut short sends no more",
+        "at least twice the sink budget",
+        ge=0,
+        le=86_400,
     )
-    ledger_every_s: float = setting(300.0, "pause between the recorder's looks at the ledger", "a scan", gt=0)
+    ledger_every_s: float = setting(
+        300.0, "pause between the recorder's looks at the ledger", "a scan", gt=0, le=86_400
+    )
     ledger_settle_s: int = setting(
         30,
         "how long a row may lack its other half before the ledger calls it missing",
         "a killed recorder takes 15",
         ge=0,
+        le=86_400,
     )
 
 
 class TelemetrySettings(_Group):
     """Telemetry."""
 
-    http_host: str = setting("127.0.0.1", "address of a worker's metrics and health pages")
+    http_host: Annotated[str, AfterValidator(_host)] = setting(
+        "127.0.0.1", "address of a worker's metrics and health pages"
+    )
     http_port: int = setting(0, "port of these pages", "0: a free one, printed in the log", ge=0, le=65_535)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = setting(
         "INFO", "lowest level of Weir's own log lines", "libraries speak from WARNING"
     )
     log_format: Literal["json", "console"] = setting("json", "form of log lines", "console: for a person at a terminal")
-    traces_endpoint: str = setting("", "OTLP/HTTP address for spans", "empty: no spans are made")
+    traces_endpoint: Annotated[str, AfterValidator(_url)] = setting(
+        "", "OTLP/HTTP address for spans", "empty: no spans are made"
+    )
 
 
 class EmbeddedSettings(_Group):
@@ -238,7 +330,7 @@ class EmbeddedSettings(_Group):
         "broker that `weir up` starts",
         "kafka: Apache Kafka, any client, its log stays; tansu: in memory, up at once, few clients",
     )
-    kafka_jars_url: str = setting(
+    kafka_jars_url: Url = setting(
         "https://repo1.maven.org/maven2", "Maven repository that Apache Kafka's jars are fetched from", "Maven Central"
     )
 
@@ -307,6 +399,8 @@ def load(**values: Any) -> Settings:
         except Refused as error:
             faults.append(error.what)
     faults += _absent(made.get("paths"))
+    if not faults:
+        faults += _disagreeing(Settings(**made))
     if faults:
         raise Refused("; ".join(faults), where="the environment", remedy=REMEDY)
     return Settings(**made)
@@ -360,11 +454,28 @@ def _absent(paths: PathSettings | None) -> list[str]:
     return [f"{variable_of(field)}: no folder: {folder}" for field, folder in folders.items() if not folder.is_dir()]
 
 
+def _disagreeing(settings: Settings) -> list[str]:
+    """Values that are good each and not together."""
+    found = []
+    settle_s, budget_s = settings.recording.redrive_settle_s, settings.kafka.sink_budget_s
+    if settle_s < 2 * budget_s:
+        found.append(
+            f"WEIR_REDRIVE_SETTLE_S: should be {2 * budget_s:g} or more, twice WEIR_SINK_BUDGET_S, and is {settle_s:g}"
+        )
+    if settings.kafka.kafka_ssl_certificate_file and not settings.kafka.kafka_ssl_key_file:
+        found.append("WEIR_KAFKA_SSL_KEY_FILE: should name the key of WEIR_KAFKA_SSL_CERTIFICATE_FILE")
+    if settings.kafka.chunk_max_records > settings.kafka.inflight_max_records:
+        found.append("WEIR_CHUNK_MAX_RECORDS: should be no more than WEIR_INFLIGHT_MAX_RECORDS")
+    return found
+
+
 def _check_names(environment: Mapping[str, str]) -> None:
     """Raises Refused naming every variable that begins with WEIR_ and is no setting: a slip would go unseen."""
     known = {variable_of(field): field for field in GROUP_OF}
+    folder = environment.get(SECRETS_DIR, "")
+    files = [path.name for path in Path(folder).iterdir()] if folder and Path(folder).is_dir() else []
     said = []
-    for name in sorted(environment):
+    for name in sorted({name.upper() for name in (*environment, *files)}):
         if not name.startswith(PREFIX) or name in known or name == SECRETS_DIR or name.startswith(TESTS):
             continue
         nearest = difflib.get_close_matches(name, known, 1)

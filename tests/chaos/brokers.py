@@ -14,7 +14,8 @@ from tests.kafka_cluster import LIBS, Cluster, find_kafka
 
 RATE = 300.0
 KAFKA = load(embedded_broker="kafka", kafka_libs_dir=LIBS)
-BUDGET_S = 60.0  # of workers that shall outlive a broker's restart, which takes Java ten seconds and more
+# Of workers that shall outlive a broker's restart, which takes Java ten seconds and more.
+BUDGET = {"sink_budget_s": 60.0, "redrive_settle_s": 120.0}
 
 
 def no_kafka() -> str:
@@ -39,8 +40,8 @@ def restarted(how: str) -> Callable[[Scene, int], list[float]]:
     """The one broker goes (in order, or by SIGKILL) under load and comes back with its log."""
 
     def act(scene: Scene, rounds: int) -> list[float]:
-        scene.scorer(sink_budget_s=BUDGET_S)
-        scene.recorder(sink_budget_s=BUDGET_S)
+        scene.scorer(**BUDGET)
+        scene.recorder(**BUDGET)
         scene.under_load(RATE)
         recoveries = []
         with never_back(scene):
@@ -49,8 +50,8 @@ def restarted(how: str) -> Callable[[Scene, int], list[float]]:
                 (scene.stack.kill if how == "killed" else scene.stack.end)("broker")
                 scene.pause(0.5, 4.0)
                 scene.stack.begin("broker")
-                _again(scene, "scorer", lambda: scene.scorer(sink_budget_s=BUDGET_S))
-                _again(scene, "recorder", lambda: scene.recorder(sink_budget_s=BUDGET_S))
+                _again(scene, "scorer", lambda: scene.scorer(**BUDGET))
+                _again(scene, "recorder", lambda: scene.recorder(**BUDGET))
                 recoveries.append(scene.recovered())
         return recoveries
 
@@ -82,8 +83,8 @@ def leaders_move(scene: Scene, rounds: int) -> list[float]:
     """Three nodes: one is killed, a second is stopped in order once the first is back, so that every leader moves."""
     cluster = scene.cluster
     assert cluster is not None
-    scene.scorer(sink_budget_s=BUDGET_S)
-    scene.recorder(sink_budget_s=BUDGET_S)
+    scene.scorer(**BUDGET)
+    scene.recorder(**BUDGET)
     scene.under_load(RATE)
     recoveries = []
     with never_back(scene):
