@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from weir.cli.output import AsJson, Column, show, show_json, show_table
 from weir.settings import load
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ cli = typer.Typer(
 )
 
 Which = Annotated[str, typer.Argument(help="Bundle folder, or the beginning of a digest in WEIR_BUNDLES_DIR.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @cli.command()
@@ -71,13 +70,13 @@ def check(which: Which, as_json: AsJson = False) -> None:
     bundle, lines = checked.opened.bundle, list(_lines(checked))
     if as_json:
         content = {name: {"result": result, "said": said} for result, name, said in lines}
-        typer.echo(json.dumps({"digest": bundle.digest, "checks": content}, indent=1))
+        show_json({"digest": bundle.digest, "checks": content})
         return
     colours = {"ok": "green", "skipped": "yellow", "warning": "yellow"}
     table = _plain_table(f"{bundle.name} {bundle.version}", columns=3)
     for result, name, said in lines:
         table.add_row(f"[{colours[result]}]{result}[/]", name, escape(said))
-    Console().print(table)
+    show_table(table)
 
 
 @cli.command("list")
@@ -86,22 +85,18 @@ def list_bundles(as_json: AsJson = False) -> None:
     from weir.operations import bundles
 
     settings = load()
-    found = bundles.listed(settings)
-    if as_json:
-        typer.echo(json.dumps([_identity_of(one.path, one.bundle, one.built_s) for one in found], indent=1))
-        return
-    if not found:
+    found = [_identity_of(one.path, one.bundle, one.built_s) for one in bundles.listed(settings)]
+    if not found and not as_json:
         typer.echo(f"no bundles in {settings.paths.bundles_dir}")
         return
-    table = Table()
-    for heading in ("digest", "service", "name", "version"):
-        table.add_column(heading, overflow="fold")
-    table.add_column("built (UTC)", no_wrap=True)
-    for one in found:
-        entry = _identity_of(one.path, one.bundle, one.built_s)
-        names = (entry[key] or "?" for key in ("service", "name", "version"))
-        table.add_row(one.path.name[:12], *map(escape, names), str(entry["built"])[:16].replace("T", " "))
-    Console().print(table)
+    columns = (
+        Column("digest", "digest", lambda digest: str(digest)[:12], name=True),
+        Column("service", "service", _or_unknown),
+        Column("name", "name", _or_unknown),
+        Column("version", "version", _or_unknown, name=True),
+        Column("built (UTC)", "built", lambda built: f"{built:%Y-%m-%d %H:%M}", name=True),
+    )
+    show(found, columns, as_json=as_json)
 
 
 @cli.command()
@@ -112,10 +107,10 @@ def inspect(which: Which, as_json: AsJson = False) -> None:
     described = folder.read(folder.find(which, load()))
     bundle, path = described.bundle, described.path
     if as_json:
-        typer.echo(json.dumps({"digest": bundle.digest, "path": str(path), **manifest.to_plain(bundle)}, indent=1))
+        show_json({"digest": bundle.digest, "path": str(path), **manifest.to_plain(bundle)})
         return
     console = Console()
-    console.print(_identity(bundle, path))
+    show_table(_identity(bundle, path))
     console.print("\ninputs, in the order of the model's columns", style="italic")
     for number, item in enumerate(bundle.signature.inputs):
         console.print(f"[bold]{number:>3}  {escape(item.name)}[/]  {escape(_kind(item))}", highlight=False)
@@ -211,9 +206,13 @@ def _contract_line(path: Path, settings: Settings) -> str:
     return f"contract: {made.record}: {lacks}: {run}"
 
 
-def _identity_of(path: Path, bundle: Bundle | None, built_s: float) -> dict[str, str | None]:
+def _or_unknown(name: str | None) -> str:
+    return name or "?"
+
+
+def _identity_of(path: Path, bundle: Bundle | None, built_s: float) -> dict[str, Any]:
     names = {name: getattr(bundle, name) if bundle else None for name in ("service", "name", "version", "owner")}
-    built = datetime.fromtimestamp(built_s, UTC).isoformat(timespec="seconds")
+    built = datetime.fromtimestamp(built_s, UTC).replace(microsecond=0)
     return {"digest": path.name, **names, "built": built, "path": str(path)}
 
 
