@@ -186,6 +186,14 @@ METRICS: tuple[Metric, ...] = (
         "hit share falls: raise WEIR_CACHE_MAX_KEYS or WEIR_CACHE_TTL_S",
     ),
     Metric(
+        "weir_feature_records_incomplete_total",
+        "counter",
+        "records",
+        ("service",),
+        "feature records read from the store that lack a feature asked for: another version of the view wrote them",
+        "grows: the scorer's log names view and features; write the view with the definitions that the bundle reads",
+    ),
+    Metric(
         "weir_feature_values_total",
         "counter",
         "values",

@@ -126,6 +126,7 @@ class BatchScored:
     rejected: (stage, reason) -> records.
     dead_letter_share: over the last window, see Settings.
     cache_hits, cache_lookups: distinct keys over all views.
+    incomplete_records: feature records read that lack a feature asked for, or cannot be read.
     feature_status: (view, status) -> rows.
     feature_oldest_s: view -> age of the oldest record used.
     model_retries: calls of the model beyond the first.
@@ -141,6 +142,7 @@ class BatchScored:
     dead_letter_share: float = 0.0
     cache_hits: int = 0
     cache_lookups: int = 0
+    incomplete_records: int = 0
     feature_status: Mapping[tuple[str, Status], int] = field(default_factory=dict)
     feature_oldest_s: Mapping[str, float] = field(default_factory=dict)
     model_retries: int = 0
@@ -164,6 +166,7 @@ class BatchScored:
             yield "weir_feature_store_breaker", (service,), self.store
         yield "weir_cache_lookups_total", (service, "hit"), self.cache_hits
         yield "weir_cache_lookups_total", (service, "miss"), self.cache_lookups - self.cache_hits
+        yield "weir_feature_records_incomplete_total", (service,), self.incomplete_records
         for (view, status), rows in self.feature_status.items():
             yield "weir_feature_values_total", (service, view, status.name.lower()), rows
         for view, age_s in self.feature_oldest_s.items():

@@ -23,8 +23,9 @@ from weir.core.topics import subject_of
 from weir.edges.embedded.leash import Child
 from weir.edges.embedded.stack import Stack
 from weir.edges.features import plan as feature_plan
+from weir.edges.features.store.entity_key import encode_key
 from weir.edges.features.store.open import open_store
-from weir.edges.features.store.record_layout import encode_key, layout_of
+from weir.edges.features.store.record_layout import layout_of
 from weir.edges.features.store.record_store import Write
 from weir.edges.kafka.admin import REACH_S, bounds
 from weir.edges.kafka.client import client_config
@@ -251,8 +252,9 @@ class Stand:
             values = random.standard_normal((len(wanted), len(view.features)), np.float32)
             records = layout_of(view).pack_floats(values, np.full(len(wanted), now_us))
             for begin in range(0, len(wanted), WRITE_ROWS):
-                part = slice(begin, begin + WRITE_ROWS)
-                store.write_many([Write(view, [encode_key((key,)) for key in wanted[part]], records[part])], now_us)
+                part = range(begin, min(begin + WRITE_ROWS, len(wanted)))
+                keys = [encode_key((wanted[i],)) for i in part]
+                store.write_many([Write(view, keys, records.take(part))], now_us)
         store.close()
 
     def ends(self, topic: str) -> dict[int, int]:

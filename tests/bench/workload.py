@@ -98,7 +98,7 @@ def bundle(workload: Workload, into: Path, plan: ServicePlan | None = None) -> P
             signature=described,
             digest="",
             feature_service=plan.service if plan else "",
-            feature_fingerprint=plan.fingerprint if plan else "",
+            feature_fingerprint=plan.reading(described.looked_up).fingerprint if plan else "",
             training_from="2013-01-01",
             training_to="2013-06-30",
         ),

@@ -30,7 +30,11 @@ SAID = """
 
 def with_features(folder: Path, service: str) -> Path:
     return tiny_bundle(
-        folder, WITH_POLICIES, service=service, feature_service=PLAN.service, feature_fingerprint=PLAN.fingerprint
+        folder,
+        WITH_POLICIES,
+        service=service,
+        feature_service=PLAN.service,
+        feature_fingerprint=PLAN.reading(WITH_POLICIES.looked_up).fingerprint,
     )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from structlog.testing import capture_logs
 from weir.core.errors import Refused, Unavailable
 from weir.core.features import ViewPlan
+from weir.edges.features.store.entity_key import decode_key, encode_key
 from weir.edges.features.store.open import open_store
-from weir.edges.features.store.record_layout import decode_key, encode_key, layout_of
-from weir.edges.features.store.record_store import Ask, Write
+from weir.edges.features.store.record_layout import Layout, layout_of
+from weir.edges.features.store.record_store import Ask, Row, Write
 from weir.settings import load
 
 from tests.ports import free_port
@@ -44,8 +45,7 @@ def carriers(*rows):
 
 def delays(store, *names):
     (answer,), _ = store.read_many([Ask(CARRIERS, [encode_key((name,)) for name in names])])
-    matrix = layout_of(CARRIERS).matrix(answer.records)
-    return [float(row[0]) if found else None for row, found in zip(matrix, answer.found, strict=True)]
+    return [float(row[0]) if found else None for row, found in zip(answer.values, answer.found, strict=True)]
 
 
 def test_an_empty_store_finds_nothing_and_has_no_watermark(store):
@@ -59,7 +59,7 @@ def test_what_was_written_is_read_back_in_the_order_asked(store):
     assert delays(store, "AA", "never", "UA", "AA") == [7, None, 5, 7]
     answers, watermark = store.read_many([Ask(CARRIERS, [b"sUA"]), Ask(ROUTES, [b"x"]), Ask(CARRIERS, [])])
     assert watermark == 2 * HOUR_US == store.watermark_us()
-    assert answers[0].records["event_us"].tolist() == [HOUR_US]
+    assert answers[0].event_us.tolist() == [HOUR_US]
     assert [answer.found.tolist() for answer in answers] == [[True], [False], []]
 
 
@@ -70,8 +70,11 @@ def test_integers_booleans_and_nulls_come_back_as_they_were(store):
     keys = [encode_key(("IAH", "EWR")), encode_key(("EWR", "IAH"))]
     store.write_many([Write(ROUTES, keys, layout.pack(columns, np.array([1, 2]), nulls))])
     (answer,), _ = store.read_many([Ask(ROUTES, keys)])
-    assert answer.records["f0"].tolist() == [2**40, 0]
-    np.testing.assert_array_equal(layout.matrix(answer.records), np.float32([[2**40, 1, 1.5], [np.nan] * 3]))
+    np.testing.assert_array_equal(answer.values, np.float32([[2**40, 1, 1.5], [np.nan] * 3]))
+    first, second, none = store.read_rows("routes", [*keys, b"never"])
+    assert first == Row(1, {"n": ("int64", 2**40), "open": ("bool", True), "delay": ("float32", 1.5)})
+    assert {value for _, value in second.values.values()} == {None}
+    assert none is None
 
 
 def test_an_older_event_never_takes_the_place_of_a_newer_one_and_equal_times_are_replaced(store):
@@ -93,15 +96,117 @@ def test_the_watermark_never_moves_back(store):
     assert store.watermark_us() == 5 * HOUR_US
 
 
-def test_a_record_of_another_definition_reads_as_not_found_and_is_replaced(store):
-    other = replace(CARRIERS, features=("late", "delay"))
-    wider = replace(CARRIERS, features=("delay", "late", "n"), dtypes=("float32",) * 3)
-    for version in (other, wider):
-        values = np.zeros((1, len(version.features)), np.float32)
-        store.write_many([Write(version, [b"sUA"], layout_of(version).pack_floats(values, np.array([9 * HOUR_US])))])
-        assert delays(store, "UA") == [None]
-    assert store.write_many([carriers(("UA", 3, 1))]) == 1
-    assert delays(store, "UA") == [3]
+WIDER = ViewPlan("carriers", ("carrier",), ("delay", "late", "seen"), ("float32", "float32", "int64"), 60.0)
+TURNED = ViewPlan("carriers", ("carrier",), ("late", "delay"), ("float64", "float64"), 60.0)
+
+
+def record(view, name, hours, **values):
+    columns = {feature: np.array([values[feature]]) for feature in view.features}
+    return Write(view, [encode_key((name,))], layout_of(view).pack(columns, np.array([int(hours * HOUR_US)])))
+
+
+@pytest.mark.parametrize("version", [WIDER, TURNED])
+def test_a_record_of_another_version_of_its_view_is_read_by_name(store, settings, version):
+    store.write_many([carriers(("UA", 5, 1), ("AA", 6, 1))])
+    assert delays(store, "UA") == [5]
+    other = open_store(settings, "weir")  # a worker with other definitions
+    other.write_many([record(version, "UA", 2, delay=7.0, late=1.5, seen=3)])
+    other.close()
+    (answer,), _ = store.read_many([Ask(CARRIERS, [b"sAA", b"sUA", b"sDL"])])
+    np.testing.assert_array_equal(answer.values, np.float32([[6, 0.6], [7, 1.5], [np.nan, np.nan]]))
+    assert (answer.found.tolist(), answer.event_us.tolist()) == ([True, True, False], [HOUR_US, 2 * HOUR_US, 0])
+    assert answer.incomplete == 0
+
+
+def test_a_feature_that_a_record_lacks_is_missing_in_it_and_the_others_are_not(store):
+    store.write_many([carriers(("UA", 5, 1))])
+    with capture_logs() as said:
+        for _ in range(3):
+            (answer,), _ = store.read_many([Ask(WIDER, [b"sUA", b"sDL"])])
+    np.testing.assert_array_equal(answer.values, np.float32([[5, 0.5, np.nan], [np.nan] * 3]))
+    assert (answer.found.tolist(), answer.incomplete) == ([True, False], 1)
+    assert [line["features"] for line in said] == [["seen"]]  # one line, however often it is read
+
+
+def test_versions_of_a_view_make_no_difference_to_which_event_is_newer(store):
+    store.write_many([record(WIDER, "UA", 3, delay=7.0, late=1.5, seen=3)])
+    assert store.write_many([carriers(("UA", 5, 2))]) == 0
+    assert delays(store, "UA") == [7]
+    assert store.write_many([carriers(("UA", 5, 3))]) == 1
+    assert delays(store, "UA") == [5]
+
+
+def test_a_record_whose_layout_nobody_described_is_not_found_and_said_once(store, settings):
+    layout = Layout(("delay",), ("float32",))
+    store.write_many([carriers(("UA", 5, 1), ("AA", 6, 1))])
+    strange = Write(CARRIERS, [b"sUA"], layout.pack_floats(np.float32([[9]]), np.array([2 * HOUR_US])))
+    with pytest.raises(ValueError, match="not in its layout"):
+        store.write_many([strange])
+    put_raw(store, b"sUA", strange.records.raw[0])
+    with capture_logs() as said:
+        for _ in range(3):
+            (answer,), _ = store.read_many([Ask(CARRIERS, [b"sUA", b"sAA"])])
+            assert (answer.found.tolist(), answer.incomplete) == ([False, True], 1)
+    assert [(line["view"], line["log_level"]) for line in said] == [("carriers", "warning")]
+    assert store.read_rows("carriers", [b"sUA"]) == [None]
+
+
+@pytest.mark.parametrize("raw", [b"", b"x", bytes(12), bytes(300)])
+def test_a_value_that_is_no_record_is_not_found(store, raw):
+    store.write_many([carriers(("UA", 5, 1), ("AA", 6, 1))])
+    layout = layout_of(CARRIERS)
+    for value in (raw, layout.id.to_bytes(4, "little") + raw):
+        put_raw(store, b"sUA", value)
+        assert delays(store, "UA", "AA") == [None, 6]
+        assert store.read_rows("carriers", [b"sUA"]) == [None]
+
+
+def put_raw(store, key, value):
+    """A value that no writer of Weir's would write."""
+    stored = store._keys("carriers", [key])[0]
+    if hasattr(store, "_env"):
+        with store._env.begin(write=True) as txn:
+            txn.put(stored, value)
+    else:
+        store._client.set(stored, value)
+
+
+TEXTS = ViewPlan("texts", ("id",), ("n", "note", "tags"), ("int32", "String", "Array(String)"), 0.0)
+
+
+def test_what_is_no_number_is_kept_as_bytes_beside_the_numbers(store):
+    columns = {"n": np.array([1, 2, 3]), "note": [b"one", b"", b"three"], "tags": [b"", b"\0x", b"y" * 1000]}
+    nulls = np.array([[False, False, True], [True, True, False], [False, False, False]])
+    keys = [encode_key((i,)) for i in range(3)]
+    store.write_many([Write(TEXTS, keys, layout_of(TEXTS).pack(columns, np.array([1, 2, 3]), nulls))])
+    rows = store.read_rows("texts", keys)
+    assert [{name: value for name, (_, value) in row.values.items()} for row in rows] == [
+        {"n": 1, "note": b"one", "tags": None},
+        {"n": None, "note": None, "tags": b"\0x"},
+        {"n": 3, "note": b"three", "tags": b"y" * 1000},
+    ]
+    (answer,), _ = store.read_many([Ask(TEXTS.only(["n"]), keys)])
+    np.testing.assert_array_equal(answer.values, np.float32([[1], [np.nan], [3]]))
+    assert answer.event_us.tolist() == [1, 2, 3]
+    with capture_logs():
+        (answer,), _ = store.read_many([Ask(TEXTS.only(["note"]), keys)])
+    assert np.isnan(answer.values).all()
+    assert answer.incomplete == 3
+
+
+PARTS = [1.2, 1.5, -0.0, float("inf"), b"", b"s1", b"\xff\0", "1", "", "s", 1, -7, 2**63 - 1, True, False, b"#" * 600]
+
+
+def test_keys_of_every_type_are_told_apart_and_come_back(store):
+    keys = [encode_key((part,)) for part in PARTS] + [encode_key((one, 1)) for one in PARTS]
+    assert len(set(keys)) == len(keys)
+    one, two = ViewPlan("v", ("a",), ("x",), ("int64",), 0.0), ViewPlan("v", ("a", "b"), ("x",), ("int64",), 0.0)
+    for part in PARTS:
+        assert decode_key(one, encode_key((part,))) == (part,)
+        assert decode_key(two, encode_key((part, "é"))) == (part, "é")
+    store.write_many([Write(one, keys, layout_of(one).pack({"x": np.arange(len(keys))}, np.ones(len(keys), np.int64)))])
+    (answer,), _ = store.read_many([Ask(one, keys)])
+    assert answer.values[:, 0].tolist() == list(range(len(keys)))
 
 
 def test_keys_of_any_length_and_content_are_told_apart(store):

@@ -18,8 +18,9 @@ from weir.edges.embedded.leash import Child
 from weir.edges.embedded.stack import Stack
 from weir.edges.features import plan as feature_plan
 from weir.edges.features.reader import FeatureReader
+from weir.edges.features.store.entity_key import encode_key
 from weir.edges.features.store.open import open_store
-from weir.edges.features.store.record_layout import encode_key, layout_of
+from weir.edges.features.store.record_layout import layout_of
 from weir.edges.features.store.record_store import Write
 from weir.settings import Settings, load
 
@@ -32,8 +33,8 @@ from tests.waiting import until
 
 AGE_S = 30
 VIEW = ViewPlan("customer_recent", ("customer",), ("spend", "visits"), ("float32", "float32"), 3600.0)
-SHOP = ViewPlan("shop_recent", ("shop",), ("returns",), ("float32",), 3600.0)
-PLAN = ServicePlan("weir", "outage_v1", (VIEW, SHOP), "fingerprint")
+SHOP = ViewPlan("shop_recent", ("shop",), ("returns",), ("float32",), 3600.0, ("INT64",))
+PLAN = ServicePlan("weir", "outage_v1", (VIEW, SHOP))
 WITH_POLICIES = Signature(
     join_keys=SIGNATURE.join_keys,
     inputs=(
@@ -186,7 +187,7 @@ def test_a_store_that_is_killed_or_stopped_costs_freshness_and_nothing_else(
         WITH_POLICIES,
         service=service.name,
         feature_service=PLAN.service,
-        feature_fingerprint=PLAN.fingerprint,
+        feature_fingerprint=PLAN.reading(WITH_POLICIES.looked_up).fingerprint,
     )
     settings = load(home=tmp_path / "home", online_store=server.url)
     feature_plan.save(settings, [PLAN])

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from weir.core.errors import Refused
-from weir.core.feature_fingerprint import fingerprint
 from weir.core.features import ServicePlan
+from weir.core.signature import Input, JoinKey, Policy, Signature, Source
 from weir.edges.features import plan as feature_plan
 from weir.edges.features.reader import FeatureReader
 from weir.edges.features.store.lmdb import LmdbStore
@@ -21,6 +21,8 @@ from weir.rolling.history import history
 from weir.rolling.state import HOUR_US, VIEWS, WEATHER
 from weir.settings import ROOT, load
 from weir.telemetry import Telemetry
+
+from tests.bundles import opened_bundle, tiny_bundle
 
 SERVICE = "flight_delay_v1"
 BEGIN_US = int(datetime(2013, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000
@@ -121,8 +123,6 @@ def test_the_plan_says_what_the_repository_defines_and_what_the_worker_computes(
     assert [view.name for view in plan.views] == list(VIEWS)
     assert plan.views[0].ttl_s == 2 * 86_400
     assert set(plan.views[0].dtypes) == {"float32"}
-    assert plan.fingerprint == fingerprint(plan.project, SERVICE, plan.views)
-    assert fingerprint(plan.project, SERVICE, plan.views[:-1]) != plan.fingerprint
     assert os.environ.get("WEIR_ONLINE_STORE") is None
 
 
@@ -199,7 +199,9 @@ def test_the_canary_finds_a_record_that_the_two_reads_see_differently(applied, t
     telemetry, canary = Telemetry(), FeatureCanary(settings, SERVICE)
     assert look(canary, settings, telemetry) == 0
     other = load(home=tmp_path / "other")
-    shutil.copytree(settings.paths.home / "features", other.home / "features", ignore=shutil.ignore_patterns("online"))
+    shutil.copytree(
+        settings.paths.home / "features", other.paths.home / "features", ignore=shutil.ignore_patterns("online")
+    )
     update(other, DAY, events(("arrival", 5.5, {**UA1, "delay": 90.0}), ("clock", 6.0, {})))
     canary._reader = FeatureReader.of(other, SERVICE)  # a reader of something else than Feast reads
     result = canary.compare(columns(ROWS))
@@ -291,7 +293,7 @@ def repository(tmp_path, text):
 SMALL = """
 from datetime import timedelta
 from feast import Entity, FeatureService, FeatureView, Field, FileSource, PushSource, ValueType
-from feast.types import Bool, Float32, Int64, String
+from feast.types import Bool, Float32, Float64, Int64, String
 user = Entity(name="user", join_keys=["user_id"], value_type=ValueType.INT64)
 def view(name, features):
     source = FileSource(name=name + "_file", path="/nowhere/{name}.parquet", timestamp_field="event_timestamp")
@@ -300,7 +302,7 @@ def view(name, features):
 """
 
 
-def test_what_is_no_longer_defined_is_removed_with_its_records(tmp_path):
+def test_what_is_no_longer_defined_is_removed_and_its_records_stay(tmp_path):
     import pandas as pd
     from weir.edges.features import repository as feature_repository
 
@@ -334,13 +336,13 @@ users = FeatureService(name="users", features=[first, second])
     assert [view.name for view in smaller.views] == ["first"]
     assert smaller.fingerprint != plan.fingerprint
     reader = FeatureReader(
-        ServicePlan("weir", "users", plan.views, ""),
+        ServicePlan("weir", "users", plan.views),
         open_store(settings),
         max_keys=9,
         ttl_us=1,
         revalidate_on_watermark=False,
     )
-    assert reader.read({"user_id": pa.array([1])}, 0).found.tolist() == [[True, False]]
+    assert reader.read({"user_id": pa.array([1])}, 0).values.tolist() == [[2**40, 1, 1.5]]  # a scorer that runs goes on
     reader.close()
 
 
@@ -349,8 +351,16 @@ users = FeatureService(name="users", features=[first, second])
     [
         ("import nowhere_to_be_found", "ModuleNotFoundError"),
         (
-            SMALL + 'words = view("words", [Field(name="w", dtype=String)])',
-            "view words cannot be stored: w \\(String\\)",
+            SMALL + 'words = view("a__b", [Field(name="w", dtype=String)])',
+            "name a__b has two underscores",
+        ),
+        (
+            SMALL + 'words = view("a:b", [Field(name="w", dtype=String)])',
+            "name a:b has characters",
+        ),
+        (
+            SMALL + 'words = view("a" * 300, [Field(name="w", dtype=String)])',
+            "more than 200 bytes",
         ),
         (
             SMALL + 'a = view("a", [Field(name="x", dtype=Float32)])\nusers = FeatureService(name="users", '
@@ -380,7 +390,7 @@ def test_a_repository_that_is_not_there_or_was_never_applied_is_refused(tmp_path
         feature_repository.apply(load(home=tmp_path, feature_repo_dir=tmp_path))
     with pytest.raises(Refused, match="weir apply"):
         feature_plan.load(load(home=tmp_path), SERVICE)
-    feature_plan.save(load(home=tmp_path), [ServicePlan("weir", "other", (), "f")])
+    feature_plan.save(load(home=tmp_path), [ServicePlan("weir", "other", ())])
     with pytest.raises(Refused, match="flight_delay_v1 is not among other"):
         feature_plan.load(load(home=tmp_path), SERVICE)
 
@@ -390,3 +400,80 @@ def test_a_store_of_its_own_keeps_feast_from_importing_every_other_store(tmp_pat
 
     assert PackedOnlineStore._versioned_read_supported is False
     assert isinstance(open_store(load(home=tmp_path)), LmdbStore)
+
+
+ACCOUNTS = """
+SPEND = [Field(name="n", dtype=Int64), Field(name="spend", dtype=Float32), Field(name="note", dtype=String)]
+accounts = view("accounts", SPEND)
+others = view("others", [Field(name="x", dtype=Float32)])
+users = FeatureService(name="users", features=[accounts[["spend", "note"]], others])
+"""
+LATER_US = 10**12  # nothing kept is fresh any more
+MORE = 'SPEND + [Field(name="added", dtype=Float32), Field(name="aaa", dtype=String)]'
+READ = Signature(
+    inputs=(Input(name="spend", source=Source.FEATURE, ref="accounts__spend", on_missing=Policy.USE),),
+    join_keys=(JoinKey(name="user_id", dtype="INT64"),),
+)
+
+
+def test_a_feature_more_in_a_view_changes_nothing_for_the_bundles_that_serve(tmp_path):
+    import pandas as pd
+    from weir.edges.features import repository as feature_repository
+
+    old, users = SMALL.replace("/nowhere", str(tmp_path)) + ACCOUNTS, {"user_id": pa.array([1, 2])}
+    new = old.replace('view("accounts", SPEND)', f'view("accounts", {MORE})')
+    settings = repository(tmp_path, old)
+    feast = feature_repository.apply(settings)
+    (plan,) = feature_repository.export(settings)
+    assert plan.columns == ("accounts__note", "accounts__spend", "others__x")  # the projection, not the view
+    assert feature_plan.load_views(settings)["accounts"].features == ("n", "note", "spend")
+    fingerprint = plan.reading(READ.looked_up).fingerprint
+    bundle = tiny_bundle(tmp_path, READ, feature_service="users", feature_fingerprint=fingerprint)
+    rows = {"n": [1, 2], "spend": [1.5, 2.5], "note": ["a", None]}
+    feast.write_to_online_store(
+        "accounts", pd.DataFrame({"user_id": [1, 2], "event_timestamp": [moment(1)] * 2, **rows})
+    )
+    running = FeatureReader.of(settings, "users", READ.looked_up)
+    assert running.read(users, 0).values.tolist() == [[1.5], [2.5]]
+
+    settings = repository(tmp_path, new)
+    feast = feature_repository.apply(settings)
+    (newer,) = feature_repository.export(settings)
+    assert opened_bundle(bundle, newer)  # a restart, or a roll-back
+    row = {"user_id": [1], "event_timestamp": [moment(2)], "n": [9], "spend": [9.5], "note": ["b"]}
+    feast.write_to_online_store("accounts", pd.DataFrame({**row, "added": [7.0], "aaa": ["z"]}))
+    block = running.read(users, LATER_US)
+    assert (block.values.tolist(), block.found.all(), block.incomplete) == ([[9.5], [2.5]], True, 0)
+    assert FeatureReader.of(settings, "users", READ.looked_up).read(users, 0).values.tolist() == [[9.5], [2.5]]
+    got = feast.get_online_features(
+        features=["accounts:spend", "accounts:added", "accounts:note"], entity_rows=[{"user_id": 1}, {"user_id": 2}]
+    ).to_dict()
+    assert (got["spend"], got["added"], got["note"]) == ([9.5, 2.5], [7.0, None], ["b", None])
+
+    settings = repository(tmp_path, old)
+    feast = feature_repository.apply(settings)
+    (older,) = feature_repository.export(settings)
+    assert opened_bundle(bundle, older)
+    assert running.read(users, 2 * LATER_US).values.tolist() == [[9.5], [2.5]]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("timedelta(0)", "timedelta(days=1)"),
+        ('Field(name="spend", dtype=Float32)', 'Field(name="spend", dtype=Float64)'),
+    ],
+)
+def test_what_a_bundle_reads_may_not_change(tmp_path, change, message):
+    from weir.edges.features import repository as feature_repository
+
+    text = SMALL.replace("/nowhere", str(tmp_path)) + ACCOUNTS
+    settings = repository(tmp_path, text)
+    feature_repository.apply(settings)
+    (plan,) = feature_repository.export(settings)
+    fingerprint = plan.reading(READ.looked_up).fingerprint
+    bundle = tiny_bundle(tmp_path, READ, feature_service="users", feature_fingerprint=fingerprint)
+    settings = repository(tmp_path, text.replace(change, message))
+    feature_repository.apply(settings)
+    with pytest.raises(Refused, match="has changed since it was trained"):
+        opened_bundle(bundle, feature_repository.export(settings)[0])

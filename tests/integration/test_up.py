@@ -91,7 +91,8 @@ def home(tmp_path_factory):
         said = applied.communicate(timeout=240)[0]
     assert applied.returncode == 0, said
     plan = feature_plan.load(load(home=home), FEATURE_SERVICE)
-    tiny_bundle(home, SIGNATURE, service=SERVICE, feature_service=FEATURE_SERVICE, feature_fingerprint=plan.fingerprint)
+    read = plan.reading(SIGNATURE.looked_up)
+    tiny_bundle(home, SIGNATURE, service=SERVICE, feature_service=FEATURE_SERVICE, feature_fingerprint=read.fingerprint)
     return home
 
 

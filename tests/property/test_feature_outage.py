@@ -13,8 +13,9 @@ from weir.core.features import ServicePlan, Status, ViewPlan
 from weir.core.signature import Input, Policy, Signature, Source
 from weir.edges.features.lookup_guard import LookupGuard
 from weir.edges.features.reader import FeatureReader
+from weir.edges.features.store.entity_key import encode_key
 from weir.edges.features.store.lmdb import LmdbStore
-from weir.edges.features.store.record_layout import encode_key, layout_of
+from weir.edges.features.store.record_layout import layout_of
 from weir.edges.features.store.record_store import Write
 from weir.scoring.assemble import Assembler
 
@@ -22,7 +23,7 @@ CACHE_TTL_US = 10
 VIEW_TTL_S = 40
 FAILURES, RETRY_S = 2, 5
 VIEW = ViewPlan("view", ("a",), ("own", "version"), ("float32", "float32"), VIEW_TTL_S)
-PLAN = ServicePlan("weir", "s", (VIEW,), "f")
+PLAN = ServicePlan("weir", "s", (VIEW,))
 SIGNATURE = Signature(
     inputs=tuple(
         Input(name=f"view__{name}", source=Source.FEATURE, ref=f"view__{name}", on_missing=Policy.USE)

@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 from weir.core.features import ServicePlan, ViewPlan
 from weir.edges.features.cache import NOTHING, FeatureCache
 from weir.edges.features.reader import FeatureReader
+from weir.edges.features.store.entity_key import encode_key
 from weir.edges.features.store.lmdb import LmdbStore
-from weir.edges.features.store.record_layout import encode_key, layout_of
+from weir.edges.features.store.record_layout import layout_of
 from weir.edges.features.store.record_store import Write
 
 TTL_US = 10
 ONE = ViewPlan("one", ("a",), ("own", "version"), ("float32", "float32"), 0.0)
 TWO = ViewPlan("two", ("a", "n"), ("own",), ("float64",), 0.0)
-PLAN = ServicePlan("weir", "s", (ONE, TWO), "f")
+PLAN = ServicePlan("weir", "s", (ONE, TWO))
 ENTITIES = 12
 
 batches = st.lists(

@@ -410,7 +410,7 @@ def test_features_are_held_to_the_plan_at_build(spec: Spec, tmp_path: Path, sett
         ViewPlan("customer_recent", ("customer",), ("spend_7d", "visits_7d"), ("float32", "float32"), 0.0),
         ViewPlan("shop_recent", ("shop",), ("returns_1d",), ("float32",), 3600.0, ("INT64",)),
     )
-    feature_plan.save(settings, [ServicePlan("test", "tiny_v1", views, "f" * 64)])
+    feature_plan.save(settings, [ServicePlan("test", "tiny_v1", views)])
     rows = golden_rows(WITH_FEATURES, 200)
     booster = lgb.train(
         {"objective": "binary", "verbosity": -1, "num_threads": 1, "min_data_in_leaf": 5},

@@ -34,12 +34,12 @@ from tests.bundles import (
 PLAN = ServicePlan(
     project="test",
     service="tiny_v1",
-    fingerprint="f" * 64,
     views=(
         ViewPlan("customer_recent", ("customer",), ("spend_7d", "visits_7d"), ("float32", "float32"), 0.0),
         ViewPlan("shop_recent", ("shop",), ("returns_1d",), ("float32",), 3600.0, ("INT64",)),
     ),
 )
+READ = PLAN.reading(WITH_FEATURES.looked_up).fingerprint
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def rename_to_digest(path: Path) -> Path:
 
 
 def test_a_bundle_gives_back_what_was_written(tmp_path: Path) -> None:
-    path = tiny_bundle(tmp_path, WITH_FEATURES, feature_service="tiny_v1", feature_fingerprint="f" * 64)
+    path = tiny_bundle(tmp_path, WITH_FEATURES, feature_service="tiny_v1", feature_fingerprint=READ)
     opened = opened_bundle(path, PLAN)
     assert opened.bundle.signature == WITH_FEATURES
     assert opened.bundle.digest == path.name
@@ -99,18 +99,18 @@ def test_a_failing_golden_row_is_refused_and_named(tmp_path: Path) -> None:
 
 def test_a_feature_service_that_changed_is_refused(tmp_path: Path) -> None:
     path = tiny_bundle(tmp_path, WITH_FEATURES, feature_service="tiny_v1", feature_fingerprint="0" * 64)
-    with pytest.raises(Refused, match=r"feature service tiny_v1 has changed since bundle .* was trained"):
+    with pytest.raises(Refused, match=r"what bundle .* reads of feature service tiny_v1 has changed"):
         opened_bundle(path, PLAN)
 
 
 def test_another_feature_service_is_refused(tmp_path: Path) -> None:
-    path = tiny_bundle(tmp_path, WITH_FEATURES, feature_service="tiny_v2", feature_fingerprint="f" * 64)
+    path = tiny_bundle(tmp_path, WITH_FEATURES, feature_service="tiny_v2", feature_fingerprint=READ)
     with pytest.raises(Refused, match="reads feature service tiny_v2, applied is tiny_v1"):
         opened_bundle(path, PLAN)
 
 
 def test_a_feature_that_the_service_lacks_is_named(tmp_path: Path) -> None:
-    path = tiny_bundle(tmp_path, WITH_FEATURES, feature_service="tiny_v1", feature_fingerprint="f" * 64)
+    path = tiny_bundle(tmp_path, WITH_FEATURES, feature_service="tiny_v1", feature_fingerprint=READ)
     with pytest.raises(Refused, match="has no shop_recent__returns_1d"):
         opened_bundle(path, dataclasses.replace(PLAN, views=PLAN.views[:1]))
 
@@ -186,9 +186,16 @@ def test_building_refuses_golden_rows_that_the_graph_does_not_give(tmp_path: Pat
 )
 def test_join_keys_are_the_services_by_name_and_type(tmp_path: Path, keys: tuple[JoinKey, ...], says: str) -> None:
     signature = dataclasses.replace(WITH_FEATURES, join_keys=keys)
-    path = tiny_bundle(tmp_path, signature, feature_service="tiny_v1", feature_fingerprint="f" * 64)
+    path = tiny_bundle(tmp_path, signature, feature_service="tiny_v1", feature_fingerprint=READ)
     with pytest.raises(Refused, match=says):
         opened_bundle(path, PLAN)
+
+
+def test_a_feature_that_is_no_number_is_refused(tmp_path: Path) -> None:
+    path = tiny_bundle(tmp_path, WITH_FEATURES, feature_service="tiny_v1", feature_fingerprint=READ)
+    spend = dataclasses.replace(PLAN.views[0], dtypes=("float32", "Array(String)"))
+    with pytest.raises(Refused, match=r"a model reads numbers, and .* customer_recent__visits_7d is Array\(String\)"):
+        opened_bundle(path, dataclasses.replace(PLAN, views=(spend, PLAN.views[1])))
 
 
 def test_a_folder_of_many_foreign_files_is_refused_in_one_short_line(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ EXAMPLES = (
         dead_letter_share=0.01,
         cache_hits=90,
         cache_lookups=100,
+        incomplete_records=2,
         feature_status={("origin_recent", Status.PRESENT): 500, ("origin_recent", Status.NOT_FOUND): 4},
         model_retries=5,
         store=BreakerState.HALF_OPEN,
@@ -68,6 +69,7 @@ def test_a_batch_moves_what_it_says():
     assert of_process.value("weir_batch_rows_sum", service="s") == 1024
     assert of_process.value("weir_stage_seconds_count", service="s", stage="run") == 2
     assert of_process.value("weir_cache_lookups_total", service="s", result="miss") == 20
+    assert of_process.value("weir_feature_records_incomplete_total", service="s") == 4
     assert of_process.value("weir_feature_values_total", service="s", view="origin_recent", status="not_found") == 8
     assert of_process.value("weir_dead_letter_share", service="s") == pytest.approx(0.01)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from enum import IntEnum
 from typing import Protocol
 
@@ -24,13 +26,17 @@ class Status(IntEnum):
     UNAVAILABLE = 5  # the store did not answer, and no earlier answer was kept
 
 
+NUMBERS = ("float32", "float64", "int32", "int64", "bool")  # dtypes that a model can read, as numpy names them
+REQUEST_KEYS = ("STRING", "INT64")  # types of a join key that a request can carry
+
+
 @dataclass(frozen=True, slots=True)
 class ViewPlan:
-    """How one feature view is read.
+    """One feature view, or those of its features that are read.
 
     join_keys: request columns in the order in which they make the stored key (sorted by name, as Feast does).
     key_types: what each of them holds, "STRING" or "INT64"; all are STRING where none is given.
-    features: names within the view, in stored order. dtypes: numpy names ("float32", "int64", ...), same order.
+    features: names within the view. dtypes: of NUMBERS, or Feast's own name for what is no number ("Array(String)").
     ttl_s: Feast's `ttl` in seconds, 0 when the view has none.
     """
 
@@ -45,23 +51,64 @@ class ViewPlan:
         if not self.key_types:
             object.__setattr__(self, "key_types", ("STRING",) * len(self.join_keys))
 
+    def only(self, features: Iterable[str]) -> ViewPlan:
+        """The same view with these of its features, in this order."""
+        dtypes = dict(zip(self.features, self.dtypes, strict=True))
+        names = tuple(features)
+        return replace(self, features=names, dtypes=tuple(dtypes[name] for name in names))
+
 
 @dataclass(frozen=True, slots=True)
 class ServicePlan:
-    """A Feast feature service, resolved: everything the hot path needs, so that it never imports Feast.
-
-    fingerprint: hash of the definitions; a bundle names the one that it was trained on.
-    """
+    """A Feast feature service, resolved: everything the hot path needs, so that it never imports Feast."""
 
     project: str
     service: str
     views: tuple[ViewPlan, ...]
-    fingerprint: str
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Each feature as "view__feature", in the order of FeatureBlock.values."""
         return tuple(f"{view.name}__{feature}" for view in self.views for feature in view.features)
+
+    @property
+    def readable(self) -> tuple[str, ...]:
+        """The columns that a model can read: numbers, of views whose keys a request can carry."""
+        return tuple(
+            f"{view.name}__{feature}"
+            for view in self.views
+            if set(view.key_types) <= set(REQUEST_KEYS)
+            for feature, dtype in zip(view.features, view.dtypes, strict=True)
+            if dtype in NUMBERS
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of all on which the values of these columns depend by definition: names, types, keys, ttl. 64 hex.
+
+        That of `reading(...)` stays the same whatever else the views or the service get or lose.
+        """
+        text = json.dumps([self.project, [asdict(view) for view in self.views]], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def reading(self, columns: Iterable[str]) -> ServicePlan:
+        """The plan of these columns alone, views and features in the order in which they are first named.
+
+        Raises ValueError naming columns that the service does not have, or that hold no numbers.
+        """
+        wanted = tuple(dict.fromkeys(columns))
+        dtypes = dict(zip(self.columns, (dtype for view in self.views for dtype in view.dtypes), strict=True))
+        if unknown := [column for column in wanted if column not in dtypes]:
+            there = ", ".join(self.columns)
+            raise ValueError(f"feature service {self.service} has no {', '.join(unknown)}; it has {there}")
+        if others := [f"{column} is {dtypes[column]}" for column in wanted if dtypes[column] not in NUMBERS]:
+            raise ValueError(f"a model reads numbers, and of feature service {self.service} {', '.join(others)}")
+        views = {view.name: view for view in self.views}
+        chosen: dict[str, list[str]] = {}
+        for column in wanted:
+            view, _, feature = column.partition("__")
+            chosen.setdefault(view, []).append(feature)
+        return replace(self, views=tuple(views[name].only(features) for name, features in chosen.items()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +118,8 @@ class FeatureBlock:
     values: float32[n, k], NaN where there is none; column order is `ServicePlan.columns`.
     event_us: int64[n, v], event time of the record, microseconds since the epoch UTC; 0 where there is none.
     found: bool[n, v].
-    hits, lookups: cache hits and keys looked up, over all views.
+    hits, lookups: cache hits and keys looked up, over all views. incomplete: records that were read and lack a feature
+    asked for, since they were written under another version of their view.
     unavailable: bool[n, v], where the store should have been asked and did not answer in time: what is found there is
     the last answer, of unknown worth since; None when there is none such. store: whether the store is being asked.
     """
@@ -83,6 +131,7 @@ class FeatureBlock:
     lookups: int
     unavailable: npt.NDArray[np.bool_] | None = None
     store: BreakerState = BreakerState.CLOSED
+    incomplete: int = 0
 
 
 class Lookup(Protocol):

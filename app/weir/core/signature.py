@@ -154,6 +154,16 @@ class Signature:
         """Input names in column order."""
         return tuple(item.name for item in self.inputs)
 
+    @property
+    def looked_up(self) -> tuple[str, ...]:
+        """Feature columns that are read, "view__feature", in column order."""
+        return tuple(item.ref for item in self.of(Source.FEATURE))
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """Feature views that are read, as `ServicePlan.reading` orders them: that in which inputs first name them."""
+        return tuple(dict.fromkeys(column.partition("__")[0] for column in self.looked_up))
+
     def of(self, source: Source) -> tuple[Input, ...]:
         """Inputs from one source, in column order."""
         return tuple(item for item in self.inputs if item.source is source)

@@ -135,7 +135,7 @@ def write(settings: Settings, plan: ServicePlan, booster: lgb.Booster, known: Ex
         signature=SIGNATURE,
         digest="",
         feature_service=plan.service,
-        feature_fingerprint=plan.fingerprint,
+        feature_fingerprint=plan.reading(SIGNATURE.looked_up).fingerprint,
         training_from=TRAINING_FROM,
         training_to=TRAINING_TO,
         tolerance=TOLERANCE,

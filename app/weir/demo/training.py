@@ -83,7 +83,7 @@ def recipe(settings: Settings, plan: ServicePlan) -> str:
         [
             data.FORMAT,
             SIGNATURE.to_dict(),
-            plan.fingerprint,
+            plan.reading(SIGNATURE.looked_up).fingerprint,
             TREES,
             PARAMETERS,
             VERSION,

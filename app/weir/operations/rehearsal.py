@@ -78,7 +78,8 @@ def rehearse(opened: Opened, plan: ServicePlan | None) -> Rehearsal:
     inputs, scores = golden.inputs[:ROWS], golden.scores[:ROWS]
     contract = Contract("rehearsal", 1, request_contract.build(bundle.service, bundle.signature), 1)
     batch = _batch(Encoder(contract).frames(_requests(bundle, inputs)))
-    lookup = _Golden(plan, bundle, inputs) if plan is not None and bundle.feature_service else None
+    read = plan.reading(bundle.signature.looked_up) if plan is not None and bundle.feature_service else None
+    lookup = _Golden(read, bundle, inputs) if read is not None else None
     service = Service(
         decode=partial(Decoder(contract, lambda schema_id: None).decode, max_bytes=MAX_BYTES),
         variants=(Variant("champion", bundle, opened.model.run, opened.known_good, lookup),),

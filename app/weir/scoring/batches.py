@@ -119,7 +119,7 @@ class BatchStats:
     """What metrics and traces say of a batch.
 
     rows: variant -> rows scored.
-    cache_hits, cache_lookups: feature keys over all views.
+    cache_hits, cache_lookups: feature keys over all views. incomplete_records: see FeatureBlock.incomplete.
     feature_status: (view, status) -> rows.
     feature_oldest_s: view -> age of the oldest record used, seconds.
     traceparents: of the scored rows, null where the caller gave none.
@@ -132,6 +132,7 @@ class BatchStats:
     timing: Timing
     cache_hits: int
     cache_lookups: int
+    incomplete_records: int
     feature_status: Mapping[tuple[str, Status], int]
     feature_oldest_s: Mapping[str, float]
     model_retries: int

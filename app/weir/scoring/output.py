@@ -74,6 +74,7 @@ def _stats(scored: ScoredBatch) -> BatchStats:
         timing=scored.timing,
         cache_hits=sum(block.hits for block in blocks),
         cache_lookups=sum(block.lookups for block in blocks),
+        incomplete_records=sum(block.incomplete for block in blocks),
         feature_status=_status(scored.parts),
         feature_oldest_s=_oldest_s(scored.parts),
         model_retries=sum(part.model_retries for part in scored.parts),

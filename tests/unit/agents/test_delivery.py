@@ -35,6 +35,7 @@ STATS = BatchStats(
     timing=Timing(),
     cache_hits=0,
     cache_lookups=0,
+    incomplete_records=0,
     feature_status={},
     feature_oldest_s={},
     model_retries=0,

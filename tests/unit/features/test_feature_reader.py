@@ -10,13 +10,14 @@ from weir.core.features import ServicePlan, ViewPlan
 from weir.edges.features.cache import FeatureCache
 from weir.edges.features.lookup_guard import LookupGuard
 from weir.edges.features.reader import FeatureReader
+from weir.edges.features.store.entity_key import encode_key
 from weir.edges.features.store.lmdb import LmdbStore
-from weir.edges.features.store.record_layout import encode_key, layout_of
+from weir.edges.features.store.record_layout import layout_of
 from weir.edges.features.store.record_store import Write
 
 ORIGINS = ViewPlan("origins", ("origin",), ("delay", "n"), ("float32", "float32"), 60.0)
 PAIRS = ViewPlan("pairs", ("carrier", "origin"), ("delay",), ("float32",), 60.0)
-PLAN = ServicePlan("weir", "s", (ORIGINS, PAIRS), "f")
+PLAN = ServicePlan("weir", "s", (ORIGINS, PAIRS))
 SECOND_US = 1_000_000
 
 
@@ -137,7 +138,7 @@ def test_a_missing_join_key_is_named(store):
 
 
 def test_integer_and_text_keys_are_different_entities(tmp_path):
-    plan = ServicePlan("weir", "s", (ViewPlan("v", ("id",), ("x",), ("int64",), 0.0),), "f")
+    plan = ServicePlan("weir", "s", (ViewPlan("v", ("id",), ("x",), ("int64",), 0.0),))
     store = LmdbStore(tmp_path, "weir")
     layout = layout_of(plan.views[0])
     store.write_many([Write(plan.views[0], [encode_key((7,))], layout.pack({"x": np.array([3])}, np.array([1])))])

@@ -4,8 +4,8 @@ import pytest
 from weir.agents.features.updater import FeatureUpdater
 from weir.core.errors import Refused
 from weir.core.features import ViewPlan
+from weir.edges.features.store.entity_key import decode_key, encode_key
 from weir.edges.features.store.lmdb import LmdbStore
-from weir.edges.features.store.record_layout import decode_key, encode_key, layout_of
 from weir.edges.features.store.record_store import Ask
 from weir.rolling.history import history
 from weir.rolling.state import HOUR_US, VIEWS, WEATHER
@@ -70,10 +70,10 @@ def content(store):
         keys = sorted(set(store.sample_keys(view, 10_000)))
         (answer,), _ = store.read_many([Ask(view, keys)])
         assert answer.found.all()
-        for key, record, values in zip(keys, answer.records, layout_of(view).matrix(answer.records), strict=True):
+        for key, event_us, values in zip(keys, answer.event_us.tolist(), answer.values, strict=True):
             entity = dict(zip(view.join_keys, decode_key(view, key), strict=True))
             named = dict(zip(view.features, values.astype(str).tolist(), strict=True))
-            out[view.name, tuple(sorted(entity.items()))] = (int(record["event_us"]), named)
+            out[view.name, tuple(sorted(entity.items()))] = (event_us, named)
     return out
 
 

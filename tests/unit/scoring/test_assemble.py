@@ -23,7 +23,6 @@ PLAN = ServicePlan(
         ViewPlan("fast", ("customer",), ("a", "b"), ("float32", "float32"), TTL_S["fast"]),
         ViewPlan("eternal", ("shop",), ("c",), ("float32",), TTL_S["eternal"]),
     ),
-    "f",
 )
 ARROW = {Dtype.FLOAT: pa.float32(), Dtype.INT: pa.int64(), Dtype.BOOL: pa.bool_(), Dtype.CATEGORY: pa.string()}
 

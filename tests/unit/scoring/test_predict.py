@@ -320,7 +320,6 @@ PLAN = ServicePlan(
         ViewPlan("customer_recent", ("customer",), ("spend_7d", "visits_7d"), ("float32", "float32"), 3600.0),
         ViewPlan("shop_recent", ("shop",), ("returns_1d",), ("float32",), 86_400.0),
     ),
-    "fingerprint",
 )
 
 
@@ -346,7 +345,9 @@ class Features:
         )
         values[~found[:, [0, 0, 1]]] = np.nan
         age_us = np.array([[5_000_000, 7_200_000_000 if shop == 4 else 1_000_000] for shop in shops])
-        return FeatureBlock(values, np.where(found, tiny.AT_MS * 1000 - age_us, 0), found.reshape(-1, 2), 7, 9)
+        return FeatureBlock(
+            values, np.where(found, tiny.AT_MS * 1000 - age_us, 0), found.reshape(-1, 2), 7, 9, incomplete=5
+        )
 
 
 def test_features_their_ages_and_their_absence(tmp_path) -> None:
@@ -372,7 +373,7 @@ def test_features_their_ages_and_their_absence(tmp_path) -> None:
         assert list(found[i]["feature_status"]) == [Status.NOT_FOUND if nobody else Status.PRESENT, Status.PRESENT]
         assert found[i]["score"] == pytest.approx(expected(values[None], WITH_FEATURES)[0], abs=1e-6)
     assert len(found) + len(letters) == 40
-    assert (scored.stats.cache_hits, scored.stats.cache_lookups) == (7, 9)
+    assert (scored.stats.cache_hits, scored.stats.cache_lookups, scored.stats.incomplete_records) == (7, 9, 5)
     assert lookup.asked_at_us == [NOW_MS * 1000]
     assert (
         sum(n for (view, _), n in scored.stats.feature_status.items() if view == "shop_recent") == scored.stats.scored

@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 from weir.core.errors import Refused
 from weir.core.features import ViewPlan
 from weir.edges.features import plan as feature_plan
+from weir.edges.features.store.entity_key import encode_key
 from weir.edges.features.store.open import open_store
-from weir.edges.features.store.record_layout import encode_key, layout_of
+from weir.edges.features.store.record_layout import layout_of
 from weir.edges.features.store.record_store import RecordStore, Write
 from weir.rolling.log import BEGIN
 from weir.rolling.state import VIEWS, RollingState, Update
@@ -54,8 +55,7 @@ class FeatureUpdater:
     def of(settings: Settings) -> FeatureUpdater:
         """An updater of every applied view. Raises Refused, Unavailable."""
         plans = feature_plan.load_all(settings)
-        views = {view.name: view for plan in plans for view in plan.views}
-        return FeatureUpdater(open_store(settings, plans[0].project), views)
+        return FeatureUpdater(open_store(settings, plans[0].project), feature_plan.load_views(settings))
 
     def clock_us(self) -> int:
         """How far a replay has come, as its driver says in the store."""

@@ -152,6 +152,7 @@ def _emit(encoded: EncodedBatch, resources: ScorerResources, share: float, produ
             dead_letter_share=share,
             cache_hits=stats.cache_hits,
             cache_lookups=stats.cache_lookups,
+            incomplete_records=stats.incomplete_records,
             feature_status=stats.feature_status,
             feature_oldest_s=stats.feature_oldest_s,
             model_retries=stats.model_retries,

@@ -149,7 +149,8 @@ def _open_bundle(settings: Settings) -> tuple[Opened, Lookup | None]:
             where=str(described.path),
             remedy="name another bundle, or set WEIR_SERVICE",
         )
-    lookup = FeatureReader.of(settings, bundle.feature_service) if bundle.feature_service else None
+    columns = bundle.signature.looked_up
+    lookup = FeatureReader.of(settings, bundle.feature_service, columns) if columns else None
     return open_bundle(described, lookup.plan if lookup else None), lookup
 
 

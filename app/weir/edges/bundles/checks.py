@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from weir.core.bundle import RELATIVE, Bundle
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
-from weir.core.signature import Signature, Source
+from weir.core.signature import Signature
 from weir.edges.bundles import text, words
 from weir.edges.bundles.folder import GOLDEN, REBUILD
 from weir.edges.bundles.onnx_model import Model
@@ -156,9 +156,9 @@ def check_independence(path: Path, bundle: Bundle, model: Model, golden: Golden)
 
 
 def check_features(bundle: Bundle, plan: ServicePlan) -> None:
-    """The applied feature service is the one that the model was trained on, and is asked by its own keys.
+    """What the bundle reads of the applied feature service is what the model was trained on, asked by its own keys.
 
-    Raises Unfit.
+    Other features of the service may come and go: see `ServicePlan.fingerprint`. Raises Unfit.
     """
     if not bundle.feature_service:
         return
@@ -171,16 +171,18 @@ def _feature_faults(bundle: Bundle, plan: ServicePlan) -> Iterator[tuple[str, st
     name, mend = plan.service, "correct `inputs` and `join_keys`, or the feature service and run `weir apply`"
     if name != bundle.feature_service:
         yield f"bundle {bundle.short_digest} reads feature service {bundle.feature_service}, applied is {name}", mend
-    if plan.fingerprint != bundle.feature_fingerprint:
+    try:
+        read = plan.reading(bundle.signature.looked_up)
+    except ValueError as error:
+        yield str(error), mend
+        return
+    if read.fingerprint != bundle.feature_fingerprint:
         yield (
-            f"feature service {name} has changed since bundle {bundle.short_digest} was trained: "
-            f"fingerprint {plan.fingerprint[:12]}, trained on {bundle.feature_fingerprint[:12]}",
+            f"what bundle {bundle.short_digest} reads of feature service {name} has changed since it was trained: "
+            f"fingerprint {read.fingerprint[:12]}, trained on {bundle.feature_fingerprint[:12]}",
             mend,
         )
-    known = set(plan.columns)
-    if unknown := [item.ref for item in bundle.signature.of(Source.FEATURE) if item.ref not in known]:
-        yield f"feature service {name} has no {', '.join(unknown)}; it has {', '.join(plan.columns)}", mend
-    asked = {key: kind for view in plan.views for key, kind in zip(view.join_keys, view.key_types, strict=True)}
+    asked = {key: kind for view in read.views for key, kind in zip(view.join_keys, view.key_types, strict=True)}
     given = {key.name: str(key.dtype) for key in bundle.signature.join_keys}
     lists = f"the service is asked by {_keys(asked)}, the signature has {_keys(given)}"
     if missing := sorted(asked.keys() - given.keys()):

@@ -153,7 +153,7 @@ def _bundle(spec: Spec, signature: Signature, plan: ServicePlan | None) -> Bundl
             signature=signature,
             digest="",
             feature_service=spec.feature_service,
-            feature_fingerprint=plan.fingerprint if plan else "",
+            feature_fingerprint=plan.reading(signature.looked_up).fingerprint if plan else "",
             training_from=spec.training_from,
             training_to=spec.training_to,
             tolerance=spec.tolerance,

@@ -14,8 +14,8 @@ from weir.core.features import FeatureBlock, ServicePlan
 from weir.edges.features import plan as feature_plan
 from weir.edges.features.reader import FeatureReader
 from weir.edges.features.repository import feature_service, feature_store
+from weir.edges.features.store.entity_key import decode_key
 from weir.edges.features.store.open import open_store
-from weir.edges.features.store.record_layout import decode_key
 from weir.edges.features.store.record_store import RecordStore
 from weir.settings import Settings
 
@@ -48,7 +48,8 @@ class FeatureCanary:
     """Both ways to read one feature service, side by side. Slow, so it belongs in a process of its own."""
 
     def __init__(self, settings: Settings, service: str) -> None:
-        self.plan = feature_plan.load(settings, service)
+        whole = feature_plan.load(settings, service)
+        self.plan = whole.reading(whole.readable)
         self._records = open_store(settings, self.plan.project)
         # a cached record may rightly be older than the store's, so nothing is served from the cache
         self._reader = FeatureReader(
@@ -140,16 +141,16 @@ def sample_rows(plan: ServicePlan, store: RecordStore, n: int) -> dict[str, pa.A
     Keys of the views are laid side by side; where views share a join key the one with more join keys decides, so that
     its combinations are real ones.
     """
-    columns: dict[str, list[str | int]] = {}
+    columns: dict[str, list[Any]] = {}
+    nobody: dict[str, str | int] = {}
     for view in sorted(plan.views, key=lambda view: len(view.join_keys)):
         keys = [parts for key in store.sample_keys(view, n) if (parts := decode_key(view, key)) is not None]
-        for at, name in enumerate(view.join_keys):
+        for at, (name, dtype) in enumerate(zip(view.join_keys, view.key_types, strict=True)):
+            nobody[name] = UNKNOWN if dtype == "STRING" else -1
             if keys:
                 columns[name] = [keys[i % len(keys)][at] for i in range(n)]
-            columns.setdefault(name, [UNKNOWN] * n)
-    return {
-        name: pa.array([*values, UNKNOWN if isinstance(values[0], str) else -1]) for name, values in columns.items()
-    }
+            columns.setdefault(name, [nobody[name]] * n)
+    return {name: pa.array([*values, nobody[name]]) for name, values in columns.items()}
 
 
 def _view_of(plan: ServicePlan) -> list[int]:

@@ -1,15 +1,15 @@
-"""Feature plans: what a feature service is made of, written by `weir apply` and read without Feast."""
+"""Feature plans: what views and feature services are made of, written by `weir apply` and read without Feast."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from weir.core.errors import Refused
-from weir.core.feature_fingerprint import view_to_dict
 from weir.core.features import ServicePlan, ViewPlan
 from weir.settings import Settings
 
@@ -21,9 +21,16 @@ def path(settings: Settings) -> Path:
     return settings.paths.home / "features" / "plan.json"
 
 
-def save(settings: Settings, plans: Iterable[ServicePlan]) -> None:
-    """Write the plans, all at once: a reader sees the old file or the new one."""
-    content = {"format": FORMAT, "services": {plan.service: _to_dict(plan) for plan in plans}}
+def save(settings: Settings, plans: Iterable[ServicePlan], views: Iterable[ViewPlan] = ()) -> None:
+    """Write the plans, all at once: a reader sees the old file or the new one.
+
+    views: whole, for those who write them; a service may read a part of each.
+    """
+    content = {
+        "format": FORMAT,
+        "services": {plan.service: asdict(plan) for plan in plans},
+        "views": {view.name: asdict(view) for view in views},
+    }
     target = path(settings)
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_suffix(f".{os.getpid()}.tmp")
@@ -43,8 +50,32 @@ def load(settings: Settings, service: str) -> ServicePlan:
     return plans[service]
 
 
+def load_columns(settings: Settings, service: str, columns: Iterable[str]) -> ServicePlan:
+    """The plan of these columns of a feature service. Raises Refused: see `load`; one is not there, or no number."""
+    try:
+        return load(settings, service).reading(columns)
+    except ValueError as error:
+        raise Refused(
+            str(error),
+            where=str(path(settings)),
+            remedy="name numeric features of the service, or add them in feature_repo/ and run `weir apply`",
+        ) from error
+
+
 def load_all(settings: Settings) -> tuple[ServicePlan, ...]:
     """The plans of every feature service, at least one. Raises Refused: no plan file, or another version's."""
+    return tuple(
+        ServicePlan(raw["project"], raw["service"], tuple(_view(view) for view in raw["views"]))
+        for raw in _read(settings)["services"].values()
+    )
+
+
+def load_views(settings: Settings) -> dict[str, ViewPlan]:
+    """Every applied feature view by name, whole: as it is written. Raises Refused as `load_all` does."""
+    return {name: _view(raw) for name, raw in _read(settings)["views"].items()}
+
+
+def _read(settings: Settings) -> dict[str, Any]:
     source = path(settings)
     remedy = "run `weir apply`"
     try:
@@ -55,28 +86,15 @@ def load_all(settings: Settings) -> tuple[ServicePlan, ...]:
         raise Refused(f"the feature plan cannot be read: {error}", where=str(source), remedy=remedy) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT or not content.get("services"):
         raise Refused("the feature plan was written by another version of Weir", where=str(source), remedy=remedy)
-    return tuple(_from_dict(raw) for raw in content["services"].values())
+    return content
 
 
-def _to_dict(plan: ServicePlan) -> dict[str, Any]:
-    return {
-        "project": plan.project,
-        "service": plan.service,
-        "fingerprint": plan.fingerprint,
-        "views": [view_to_dict(view) for view in plan.views],
-    }
-
-
-def _from_dict(raw: dict[str, Any]) -> ServicePlan:
-    views = tuple(
-        ViewPlan(
-            view["name"],
-            tuple(view["join_keys"]),
-            tuple(view["features"]),
-            tuple(view["dtypes"]),
-            view["ttl_s"],
-            tuple(view["key_types"]),
-        )
-        for view in raw["views"]
+def _view(raw: dict[str, Any]) -> ViewPlan:
+    return ViewPlan(
+        raw["name"],
+        tuple(raw["join_keys"]),
+        tuple(raw["features"]),
+        tuple(raw["dtypes"]),
+        raw["ttl_s"],
+        tuple(raw["key_types"]),
     )
-    return ServicePlan(raw["project"], raw["service"], views, raw["fingerprint"])

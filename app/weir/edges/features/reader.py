@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeVar
@@ -16,8 +16,8 @@ from weir.core.features import FeatureBlock, ServicePlan
 from weir.edges.features import plan as feature_plan
 from weir.edges.features.cache import NOTHING, FeatureCache, Key, Slots
 from weir.edges.features.lookup_guard import LookupGuard
+from weir.edges.features.store.entity_key import encode_key
 from weir.edges.features.store.open import is_local, open_store
-from weir.edges.features.store.record_layout import encode_key, layout_of
 from weir.edges.features.store.record_store import Answer, Ask, RecordStore
 from weir.settings import Settings
 
@@ -51,15 +51,20 @@ class FeatureReader:
         self._ttl_us = ttl_us
         self._revalidate = revalidate_on_watermark
         self._guard = guard
-        self._layouts = [layout_of(view) for view in plan.views]
         self._caches = [FeatureCache(len(view.features), max_keys) for view in plan.views]
+        self._incomplete = 0  # in the batch that is being read
         ends = np.cumsum([0, *(len(view.features) for view in plan.views)]).tolist()
         self._spans = [slice(begin, end) for begin, end in pairwise(ends)]
 
     @staticmethod
-    def of(settings: Settings, service: str) -> FeatureReader:
-        """A reader of one feature service as the settings say. Raises Refused, Unavailable."""
-        plan = feature_plan.load(settings, service)
+    def of(settings: Settings, service: str, columns: Iterable[str] | None = None) -> FeatureReader:
+        """A reader of these columns of a feature service, or of all that are readable, as the settings say.
+
+        Raises Refused: the service was not applied, or lacks a column, or one is no number. Raises Unavailable.
+        """
+        if columns is None:
+            columns = feature_plan.load(settings, service).readable
+        plan = feature_plan.load_columns(settings, service, columns)
         breaker = Breaker(settings.features.lookup_failures, settings.features.lookup_retry_s)
         return FeatureReader(
             plan,
@@ -94,6 +99,7 @@ class FeatureReader:
             0,
         )
         away = np.zeros((n, len(self.plan.views)), bool)
+        self._incomplete = 0
         hits = lookups = 0
         if self._guard is not None:
             self._guard.begin()
@@ -105,7 +111,14 @@ class FeatureReader:
         if self._guard is not None:
             self._guard.end()
         state = BreakerState.CLOSED if self._guard is None else self._guard.state
-        return replace(block, hits=hits, lookups=lookups, store=state, unavailable=away if away.any() else None)
+        return replace(
+            block,
+            hits=hits,
+            lookups=lookups,
+            store=state,
+            unavailable=away if away.any() else None,
+            incomplete=self._incomplete,
+        )
 
     def _read(
         self, keys: Mapping[str, pa.Array], now_us: int, rows: slice, block: FeatureBlock, away: npt.NDArray[np.bool_]
@@ -159,10 +172,8 @@ class FeatureReader:
         answers, mark = answered
         for number, answer in zip(asking, answers, strict=True):
             want = wanted[number]
-            values = self._layouts[number].matrix(answer.records)
-            if not answer.found.all():
-                values = np.where(answer.found[:, None], values, np.float32(np.nan))
-            columns = (values, np.where(answer.found, answer.records["event_us"], 0), answer.found)
+            self._incomplete += answer.incomplete
+            columns = (answer.values, answer.event_us, answer.found)
             want.slots[want.stale] = self._caches[number].put(
                 want.absent, want.slots[want.stale], want.slots, columns, (now_us, mark)
             )

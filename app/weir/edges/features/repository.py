@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,17 +18,16 @@ from feast.data_source import DataSource, PushSource
 from feast.errors import FeatureServiceNotFoundException
 from feast.on_demand_feature_view import OnDemandFeatureView
 from feast.repo_config import load_repo_config
+from feast.types import from_feast_to_pyarrow_type
 
 from weir.core.errors import Refused
-from weir.core.feature_fingerprint import fingerprint
 from weir.core.features import ServicePlan, ViewPlan
 from weir.edges.features.plan import save
-from weir.edges.features.store.record_layout import layout_of
 from weir.settings import Settings
 
 DTYPES = {"Float32": "float32", "Float64": "float64", "Int32": "int32", "Int64": "int64", "Bool": "bool"}
 KEY_TYPES = {"String": "STRING", "Int64": "INT64", "Int32": "INT64"}  # integers of either width make the same key
-ARROW = {"float32": pa.float32(), "float64": pa.float64(), "int32": pa.int32(), "int64": pa.int64(), "bool": pa.bool_()}
+MAX_NAME_BYTES = 200  # project, view and a key together make a stored key, which LMDB bounds
 KINDS = (Entity, FeatureView, OnDemandFeatureView, FeatureService, DataSource)
 
 
@@ -46,29 +46,23 @@ def feature_store(settings: Settings) -> FeatureStore:
 
 
 def apply(settings: Settings) -> FeatureStore:
-    """Make the registry say what the files in feature_repo/ say; what they no longer define is removed.
+    """Make the registry say what the files in feature_repo/ say; what they no longer define is removed from it.
 
-    Batch sources that do not exist yet are made, empty, so that training joins give nulls rather than errors.
-    Raises Refused when a file cannot be read or a view cannot be served.
+    Online records stay, also those of a view that is gone: scorers may still read them, and so may those of an older
+    version that is brought back. Batch sources that do not exist yet are made, empty, so that training joins give nulls
+    rather than errors. Raises Refused when a file cannot be read or a view cannot be stored.
     """
     store = feature_store(settings)
     with _environment(settings):
         objects = _definitions(settings.paths.feature_repo_dir.resolve())
-    views = [item for item in objects if isinstance(item, FeatureView)]
-    for view in views:
-        plan = view_plan(view)
-        layout_of(plan)  # refuses what has no place in a record
-        _ensure_history(view, plan)
+    for view in (item for item in objects if isinstance(item, FeatureView)):
+        _check_name(view.name)
+        _ensure_history(view)
     kept = {(_kind(item), item.name) for item in objects}
-    registered = [
-        *store.list_feature_services(),
-        *store.list_feature_views(),
-        *store.list_on_demand_feature_views(),
-        *store.list_entities(),
-        *store.list_data_sources(),
-    ]
-    gone = [item for item in registered if (_kind(item), item.name) not in kept and item.name != "__dummy"]
-    store.apply(objects, objects_to_delete=gone, partial=False)
+    gone = [item for item in _registered(store) if (_kind(item), item.name) not in kept and item.name != "__dummy"]
+    store.apply(objects)
+    for item in gone:
+        _forget(store, item)
     return store
 
 
@@ -91,7 +85,7 @@ def export(settings: Settings) -> tuple[ServicePlan, ...]:
     Raises Refused for a service that the hot path cannot serve, Unavailable when the repository was never applied.
     """
     plans = service_plans(settings)
-    save(settings, plans)
+    save(settings, plans, [view_plan(view) for view in _views(feature_store(settings))])
     return plans
 
 
@@ -110,22 +104,23 @@ def view_plan(view: FeatureView) -> ViewPlan:
     dtypes = {field.name: DTYPES.get(str(field.dtype), str(field.dtype)) for field in view.features}
     keys = {column.name: KEY_TYPES.get(str(column.dtype), str(column.dtype)) for column in view.entity_columns}
     names, key_names = tuple(sorted(dtypes)), tuple(sorted(keys))
+    ttl = getattr(view, "ttl", None)  # on-demand views that are written have none
     return ViewPlan(
         view.name,
         key_names,
         names,
         tuple(dtypes[name] for name in names),
-        view.ttl.total_seconds() if view.ttl else 0.0,
+        ttl.total_seconds() if ttl else 0.0,
         tuple(keys[name] for name in key_names),
     )
 
 
 def service_plan(store: FeatureStore, service: FeatureService) -> ServicePlan:
-    """The whole views of a service, in its order; a record is read whole, so picking features would save nothing.
+    """The features of a service, its views in its own order, the features of each by name.
 
     Raises Refused for a view that has no records of its own: on demand, under another name, offline, without entity.
     """
-    known = {view.name: view for view in store.list_feature_views()}
+    known = {view.name: view for view in _views(store)}
     plans = []
     for projection in service.feature_view_projections:
         view = known.get(projection.name)
@@ -145,9 +140,48 @@ def service_plan(store: FeatureStore, service: FeatureService) -> ServicePlan:
                 f"feature view {projection.name} of service {service.name} {fault}",
                 remedy="use plain online feature views; derive values in the model or in the request",
             )
-        plans.append(view_plan(view))
-    views = tuple(plans)
-    return ServicePlan(store.project, service.name, views, fingerprint(store.project, service.name, views))
+        plans.append(view_plan(view).only(sorted(field.name for field in projection.features)))
+    return ServicePlan(store.project, service.name, tuple(plans))
+
+
+def _views(store: FeatureStore) -> list[FeatureView]:
+    return [*store.list_feature_views(), *store.list_stream_feature_views()]
+
+
+def _registered(store: FeatureStore) -> list[Any]:
+    """Everything in the registry, what refers to others first."""
+    return [
+        *store.list_feature_services(),
+        *store.list_on_demand_feature_views(),
+        *_views(store),
+        *store.list_entities(),
+        *store.list_data_sources(),
+    ]
+
+
+def _forget(store: FeatureStore, item: Any) -> None:
+    """Remove an object from the registry, and nothing else."""
+    registry = store.registry
+    delete = {
+        Entity: registry.delete_entity,
+        FeatureService: registry.delete_feature_service,
+        DataSource: registry.delete_data_source,
+    }.get(_kind(item), registry.delete_feature_view)
+    delete(item.name, store.project)
+
+
+def _check_name(view: str) -> None:
+    fault = (
+        "two underscores: they part view and feature in `view__feature`"
+        if "__" in view
+        else "characters that are no letters, digits, underscores, hyphens or dots"
+        if not re.fullmatch(r"[\w.-]+", view)
+        else f"more than {MAX_NAME_BYTES} bytes"
+        if len(view.encode()) > MAX_NAME_BYTES
+        else ""
+    )
+    if fault:
+        raise Refused(f"feature view name {view[:MAX_NAME_BYTES]} has {fault}", remedy="give the view another name")
 
 
 def _kind(item: object) -> type:
@@ -201,15 +235,14 @@ def _definitions(directory: Path) -> list[Any]:
     return list(found.values())
 
 
-def _ensure_history(view: FeatureView, plan: ViewPlan) -> None:
+def _ensure_history(view: FeatureView) -> None:
     source = view.batch_source
     if isinstance(source, PushSource):
         source = source.batch_source
-    if not isinstance(source, FileSource) or "://" in source.path or Path(source.path).exists():
+    if not view.features or not isinstance(source, FileSource) or "://" in source.path or Path(source.path).exists():
         return
-    keys = {"String": pa.string(), "Int64": pa.int64(), "Int32": pa.int32()}
-    fields = [(column.name, keys.get(str(column.dtype), pa.string())) for column in view.entity_columns]
-    fields += [(name, ARROW[dtype]) for name, dtype in zip(plan.features, plan.dtypes, strict=True)]
+    fields = [(column.name, from_feast_to_pyarrow_type(column.dtype)) for column in view.entity_columns]
+    fields += [(field.name, from_feast_to_pyarrow_type(field.dtype)) for field in view.features]
     times = [name for name in (source.timestamp_field, source.created_timestamp_column) if name]
     fields += [(name, pa.timestamp("us", tz="UTC")) for name in times]
     Path(source.path).parent.mkdir(parents=True, exist_ok=True)

@@ -15,11 +15,13 @@ import numpy as np
 
 from weir.core.errors import Unavailable
 from weir.core.features import ViewPlan
-from weir.edges.features.store.record_layout import CRC, EVENT, layout_of
-from weir.edges.features.store.record_store import Answer, Ask, Write, newest_only, stored_key, to_bytes
+from weir.edges.features.store.layouts import Layouts
+from weir.edges.features.store.record_layout import EVENT
+from weir.edges.features.store.record_store import Answer, Ask, Row, Write, newest_only, stored_key
 
 MAP_BYTES = 1 << 33  # address space, not disk: the file is sparse and grows to what is written
 MAX_READERS = 510  # processes and threads that may read at once; a slot is 64 bytes
+MAX_LAYOUTS = 10_000  # versions of one view
 SYNC_EVERY_S = 1.0  # a power cut may cost what was written since; a crash of the process costs nothing
 
 Identity = tuple[int, int]  # device and inode of a file
@@ -36,6 +38,7 @@ class LmdbStore:
         self._project = project.encode()
         self._mark = self._project + b"\0\0watermark"
         self._clock = self._project + b"\0\0clock"
+        self._layouts = Layouts(self._descriptions)
         self._file = self.path / "data.mdb"
         self._env, self._identity = _acquire(self.path)
         self._synced_s = time.monotonic()
@@ -49,23 +52,30 @@ class LmdbStore:
             get = _getter(txn)
             raw = [[get(key) for key in self._keys(ask.view.name, ask.keys)] for ask in asks]
             mark = _micros(get(self._mark))
-        return [Answer(*layout_of(ask.view).unpack(values)) for ask, values in zip(asks, raw, strict=True)], mark
+        return [self._layouts.answer(ask, values) for ask, values in zip(asks, raw, strict=True)], mark
+
+    def read_rows(self, view: str, keys: Sequence[bytes]) -> list[Row | None]:
+        """See RecordStore."""
+        with self._transaction() as txn:
+            get = _getter(txn)
+            raw = [get(key) for key in self._keys(view, keys)]
+        return self._layouts.rows(view, raw)
 
     def write_many(self, writes: Sequence[Write], watermark_us: int | None = None) -> int:
         """See RecordStore. The write lock is exclusive, so comparing and writing is one step."""
-        prepared = [(layout_of(write.view), newest_only(write)) for write in writes]
+        prepared = [newest_only(write) for write in writes]
         written = 0
         with self._transaction(write=True) as txn:
             get = _getter(txn)
-            for layout, write in prepared:
-                keys, values = self._keys(write.view.name, write.keys), to_bytes(write)
+            for write in prepared:
+                layout = write.records.layout
+                txn.put(self._described(write.view.name) + b"%08x" % layout.id, layout.description)
+                keys, values = self._keys(write.view.name, write.keys), write.records.raw
                 old = [get(key) for key in keys]
                 present = [i for i, value in enumerate(old) if value is not None]
                 if present:
-                    crc = np.frombuffer(b"".join([value[CRC] for value in old if value is not None]), "<u4")
                     event_us = np.frombuffer(b"".join([value[EVENT] for value in old if value is not None]), "<i8")
-                    newer = (crc == layout.crc) & (event_us > write.records["event_us"][present])
-                    outdated = set(np.array(present)[newer].tolist())
+                    outdated = set(np.array(present)[event_us > write.records.event_us[present]].tolist())
                     pairs = [(keys[i], values[i]) for i in range(len(keys)) if i not in outdated]
                 else:
                     pairs = list(zip(keys, values, strict=True))
@@ -133,6 +143,16 @@ class LmdbStore:
 
     def _prefix(self, view: str) -> bytes:
         return self._project + b"\0" + view.encode() + b"\0"
+
+    def _described(self, view: str) -> bytes:
+        return self._project + b"\0\0layout\0" + view.encode() + b"\0"
+
+    def _descriptions(self, view: str) -> dict[int, bytes]:
+        prefix = self._described(view)
+        with self._transaction() as txn:
+            keys = _from(txn, prefix, prefix, MAX_LAYOUTS)
+            found = {int(key[len(prefix) :], 16): _getter(txn)(key) for key in keys}
+        return {number: text for number, text in found.items() if text is not None}
 
     def _keys(self, view: str, keys: Sequence[bytes]) -> list[bytes]:
         prefix = self._prefix(view)

@@ -2,151 +2,195 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from weir.core.errors import Refused
-from weir.core.features import ViewPlan
+from weir.core.features import NUMBERS, ViewPlan
 
-Records = npt.NDArray[np.void]
+ID, EVENT = slice(0, 4), slice(4, 12)  # where the two header fields that stores look at stand in a record
 
-CRC, EVENT = slice(0, 4), slice(4, 12)  # where the two header fields that stores compare stand in a record
-DTYPES = ("float32", "float64", "int32", "int64", "bool")
+Value = int | float | bool | bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """n records of one layout. event_us: int64[n]; raw: n records, bytes each."""
+
+    layout: Layout
+    event_us: npt.NDArray[np.int64]
+    raw: Sequence[bytes]
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def take(self, which: Sequence[int] | npt.NDArray[np.integer]) -> Records:
+        """Those at these positions, in this order."""
+        return Records(self.layout, self.event_us[which], [self.raw[i] for i in which])
 
 
 class Layout:
-    """Little-endian record of one view: crc u4, event_us i8, null bitmap (bit i of the features), values in order.
+    """How records look that were written under one version of a view's features.
 
-    crc: CRC-32 of the features' names and types; a record that was written under another definition of the view has
-    another crc and reads as not found rather than as garbage. A null float is also stored as NaN, so that a view of
-    float32 features is read without looking at the bitmap; NaN and null are the same thing, as in Feast's own push.
+    Little-endian: id u4, event_us i8, null bitmap (bit i of the features), a field for each feature in order, tail.
 
-    >>> layout = Layout(ViewPlan("v", ("k",), ("a", "b"), ("float32", "float32"), 60.0))
+    A number stands in its field as it is, a null float as NaN: NaN and null are the same thing, as in Feast's own push.
+    Any other feature is bytes (a serialised protobuf) in the tail, and its field, u4, says where they end there.
+    id: CRC-32 of the features' names and types. Whoever writes under a layout leaves its description in the store, so
+    that a reader whose definitions are older or newer finds the features by their names.
+
+    >>> layout = Layout(("a", "b"), ("float32", "float32"))
     >>> records = layout.pack_floats(np.array([[1, np.nan]], np.float32), np.array([5]))
-    >>> layout.matrix(records).tolist(), layout.nulls(records).tolist(), len(records.tobytes())
-    ([[1.0, nan]], [[False, True]], 21)
+    >>> header, found = layout.unpack([*records.raw, None])
+    >>> layout.matrix(header, ("b", "a")).tolist()[0], found.tolist(), len(records.raw[0])
+    ([nan, 1.0], [True, False], 21)
     """
 
-    def __init__(self, view: ViewPlan) -> None:
-        unknown = [
-            f"{name} ({dtype})" for name, dtype in zip(view.features, view.dtypes, strict=True) if dtype not in DTYPES
+    def __init__(self, features: tuple[str, ...], dtypes: tuple[str, ...]) -> None:
+        self.features, self.dtypes = features, dtypes
+        fields = [
+            (f"f{i}", np.dtype(dtype).newbyteorder("<") if dtype in NUMBERS else "<u4")
+            for i, dtype in enumerate(dtypes)
         ]
-        if unknown or not view.features:
-            raise Refused(
-                f"feature view {view.name} cannot be stored: {', '.join(unknown) or 'it has no features'}",
-                remedy="use Float32, Float64, Int32, Int64 or Bool features",
-            )
-        self.view = view
-        self.bitmap_bytes = -(-len(view.features) // 8)
-        fields = [(f"f{i}", np.dtype(dtype).newbyteorder("<")) for i, dtype in enumerate(view.dtypes)]
-        header = [("crc", "<u4"), ("event_us", "<i8"), ("nulls", "u1", (self.bitmap_bytes,))]
+        header = [("id", "<u4"), ("event_us", "<i8"), ("nulls", "u1", (-(-len(features) // 8),))]
         self.dtype = np.dtype([*header, *fields])
-        self.floats_only = set(view.dtypes) == {"float32"}
+        self.size = self.dtype.itemsize  # without the tail
+        self.numbers = {
+            name: i for i, (name, dtype) in enumerate(zip(features, dtypes, strict=True)) if dtype in NUMBERS
+        }
+        self._others = [i for i, name in enumerate(features) if name not in self.numbers]
+        self._floats_only = set(dtypes) == {"float32"}
         self._as_floats = np.dtype([*header, ("values", "<f4", (len(fields),))])
-        self.crc = zlib.crc32(repr([*zip(view.features, view.dtypes, strict=True)]).encode())
-        self.size = self.dtype.itemsize
-        self.empty = bytes(self.size)
+        self._empty = bytes(self.size)
+        self.description = json.dumps([features, dtypes]).encode()
+        self.id = zlib.crc32(self.description)
 
     def pack_floats(self, values: npt.NDArray[np.float32], event_us: npt.NDArray[np.int64]) -> Records:
-        """Records of n entities from float32[n, k], NaN = null, and int64[n]. For views of float32 features only."""
-        if not self.floats_only:
-            return self.pack({name: values[:, i] for i, name in enumerate(self.view.features)}, event_us)
-        records = self._header(len(values), event_us, np.isnan(values)).view(self._as_floats)
-        records["values"] = values
-        return records.view(self.dtype)
+        """Records of n entities from float32[n, k], NaN = null, and int64[n]; the features are numbers."""
+        if not self._floats_only:
+            return self.pack({name: values[:, i] for i, name in enumerate(self.features)}, event_us)
+        fixed = self._header(event_us, np.isnan(values)).view(self._as_floats)
+        fixed["values"] = values
+        return self._records(fixed, event_us, [])
 
     def pack(
         self,
-        columns: Mapping[str, npt.NDArray[np.generic]],
+        columns: Mapping[str, npt.NDArray[np.generic] | Sequence[bytes]],
         event_us: npt.NDArray[np.int64],
         nulls: npt.NDArray[np.bool_] | None = None,
     ) -> Records:
-        """Records of n entities from a column per feature; nulls: bool[n, k], beside every NaN."""
-        k = len(self.view.features)
-        nulls = np.zeros((len(event_us), k), bool) if nulls is None else nulls.copy()
-        for i, name in enumerate(self.view.features):
-            if columns[name].dtype.kind == "f":
-                nulls[:, i] |= np.isnan(columns[name])
-        records = self._header(len(event_us), event_us, nulls)
-        for i, name in enumerate(self.view.features):
-            is_float = self.view.dtypes[i].startswith("float")
-            records[f"f{i}"] = np.where(nulls[:, i], np.nan if is_float else 0, columns[name])
-        return records
+        """Records of n entities from a column per feature: an array of numbers, or n bytes of what is no number.
 
-    def _header(self, n: int, event_us: npt.NDArray[np.int64], nulls: npt.NDArray[np.bool_]) -> Records:
-        records = np.zeros(n, self.dtype)
-        records["crc"], records["event_us"] = self.crc, event_us
-        if nulls.any():
-            records["nulls"] = np.packbits(nulls, axis=1, bitorder="little")
-        return records
+        nulls: bool[n, k], beside every NaN.
+        """
+        n = len(event_us)
+        nulls = np.zeros((n, len(self.features)), bool) if nulls is None else nulls.copy()
+        numbers = {i: np.asarray(columns[name]) for name, i in self.numbers.items()}
+        for i, column in numbers.items():
+            if column.dtype.kind == "f":
+                nulls[:, i] |= np.isnan(column)
+        fixed = self._header(event_us, nulls)
+        for i, column in numbers.items():
+            fixed[f"f{i}"] = np.where(nulls[:, i], np.nan if self.dtypes[i].startswith("float") else 0, column)
+        tails: list[list[bytes]] = []
+        end = np.zeros(n, np.int64)
+        for i in self._others:
+            tails.append([bytes(value) for value in columns[self.features[i]]])
+            end += [len(value) for value in tails[-1]]
+            fixed[f"f{i}"] = end
+        return self._records(fixed, event_us, tails)
 
-    def unpack(self, raw: Sequence[bytes | None]) -> tuple[Records, npt.NDArray[np.bool_]]:
-        """Records from n stored values, and which were found: present, and written under this layout.
+    def unpack(self, raw: Sequence[bytes | None]) -> tuple[npt.NDArray[np.void], npt.NDArray[np.bool_]]:
+        """Fixed parts of n stored values, and which are of this layout; the others are all zero.
 
         A value of another layout may have another length, so lengths are looked at before the bytes are joined.
         """
-        size, empty = self.size, self.empty
-        fit = [value if value is not None and len(value) == size else empty for value in raw]
-        records = np.frombuffer(b"".join(fit), self.dtype)
-        found = records["crc"] == self.crc
-        return records, found
+        size, empty = self.size, self._empty
+        if self._others:
+            fit = [value[:size] if value is not None and len(value) >= size else empty for value in raw]
+        else:
+            fit = [value if value is not None and len(value) == size else empty for value in raw]
+        fixed = np.frombuffer(b"".join(fit), self.dtype)
+        return fixed, fixed["id"] == self.id
 
-    def nulls(self, records: Records) -> npt.NDArray[np.bool_]:
-        """Null bits of n records, bool[n, k]."""
-        bits = np.unpackbits(records["nulls"], axis=1, bitorder="little", count=len(self.view.features))
+    def matrix(self, fixed: npt.NDArray[np.void], features: tuple[str, ...]) -> npt.NDArray[np.float32]:
+        """These features of n fixed parts as float32[n, k], NaN where null or not a number of this layout.
+
+        Integers are exact up to 2**24.
+        """
+        if self._floats_only:
+            values: npt.NDArray[np.float32] = fixed.view(self._as_floats)["values"]
+            if features == self.features:
+                return values
+            if all(name in self.numbers for name in features):
+                return values[:, [self.numbers[name] for name in features]]
+        nulls = self._nulls(fixed)
+        out = np.full((len(fixed), len(features)), np.nan, np.float32)
+        for at, name in enumerate(features):
+            if (i := self.numbers.get(name)) is not None:
+                out[:, at] = fixed[f"f{i}"]
+                out[nulls[:, i], at] = np.nan
+        return out
+
+    def values(self, record: bytes) -> dict[str, tuple[str, Value]] | None:
+        """What one record holds: feature -> (dtype, value); None for null, bytes for what is no number.
+
+        None as a whole: it is no record of this layout.
+        """
+        fixed, found = self.unpack([record])
+        if not found[0]:
+            return None
+        nulls = self._nulls(fixed)[0]
+        out: dict[str, tuple[str, Value]] = {}
+        begin = self.size
+        for i, (name, dtype) in enumerate(zip(self.features, self.dtypes, strict=True)):
+            field = fixed[f"f{i}"][0].item()
+            value: Value = field
+            if dtype not in NUMBERS:
+                value, begin = record[begin : self.size + field], self.size + field
+            out[name] = dtype, None if nulls[i] else value
+        return out
+
+    def _nulls(self, fixed: npt.NDArray[np.void]) -> npt.NDArray[np.bool_]:
+        bits = np.unpackbits(fixed["nulls"], axis=1, bitorder="little", count=len(self.features))
         return bits.astype(bool)
 
-    def matrix(self, records: Records) -> npt.NDArray[np.float32]:
-        """Values of n records as float32[n, k], NaN where null. Integers are exact up to 2**24."""
-        if self.floats_only:
-            values: npt.NDArray[np.float32] = records.view(self._as_floats)["values"]
-            return values
-        out = np.empty((len(records), len(self.view.features)), np.float32)
-        for i in range(out.shape[1]):
-            out[:, i] = records[f"f{i}"]
-        out[self.nulls(records)] = np.nan
-        return out
+    def _header(self, event_us: npt.NDArray[np.int64], nulls: npt.NDArray[np.bool_]) -> npt.NDArray[np.void]:
+        fixed = np.zeros(len(event_us), self.dtype)
+        fixed["id"], fixed["event_us"] = self.id, event_us
+        if nulls.any():
+            fixed["nulls"] = np.packbits(nulls, axis=1, bitorder="little")
+        return fixed
+
+    def _records(
+        self, fixed: npt.NDArray[np.void], event_us: npt.NDArray[np.int64], tails: list[list[bytes]]
+    ) -> Records:
+        together, size = fixed.tobytes(), self.size
+        raw = [together[at : at + size] for at in range(0, len(together), size)]
+        if tails:
+            raw = [b"".join((part, *tail)) for part, tail in zip(raw, zip(*tails, strict=True), strict=True)]
+        return Records(self, event_us, raw)
 
 
 @lru_cache(maxsize=1024)  # views are counted by the dozen; a changed definition is another key
 def layout_of(view: ViewPlan) -> Layout:
-    """The layout of a view. Raises Refused for a type that has no fixed width."""
-    return Layout(view)
+    """The layout under which a whole view is written. Raises Refused: it has no features."""
+    if not view.features:
+        raise Refused(
+            f"feature view {view.name} cannot be stored: it has no features",
+            remedy="give it a schema with one feature at least",
+        )
+    return Layout(view.features, view.dtypes)
 
 
-def encode_key(parts: Sequence[str | int]) -> bytes:
-    """The stored key of one entity: its join key values in the order of `ViewPlan.join_keys`.
-
-    A type letter before each value keeps 1 and "1" apart; with several values each is preceded by its length, so that
-    ("a", "bc") and ("ab", "c") differ.
-
-    >>> encode_key(("EWR",)), encode_key((7,)), encode_key(("UA", "EWR"))
-    (b'sEWR', b'i7', b'3 sUA4 sEWR')
-    """
-    encoded = [b"s" + part.encode() if isinstance(part, str) else b"i%d" % part for part in parts]
-    if len(encoded) == 1:
-        return encoded[0]
-    return b"".join(b"%d %s" % (len(part), part) for part in encoded)
-
-
-def decode_key(view: ViewPlan, key: bytes) -> tuple[str | int, ...] | None:
-    """The inverse of `encode_key`; None for a key that was too long to be kept (see `stored_key`).
-
-    >>> decode_key(ViewPlan("v", ("a", "b"), ("x",), ("bool",), 0.0), b"3 sUA2 i7")
-    ('UA', 7)
-    """
-    if key[:1] == b"#":
-        return None
-    parts, rest = [], key
-    if len(view.join_keys) == 1:
-        parts = [key]
-    else:
-        while rest:
-            length, _, rest = rest.partition(b" ")
-            parts.append(rest[: int(length)])
-            rest = rest[int(length) :]
-    return tuple(part[1:].decode() if part[:1] == b"s" else int(part[1:]) for part in parts)
+@lru_cache(maxsize=1024)
+def described(description: bytes) -> Layout:
+    """The layout that a store's description stands for. Raises ValueError or TypeError when it is none."""
+    features, dtypes = json.loads(description)
+    return Layout(tuple(features), tuple(dtypes))

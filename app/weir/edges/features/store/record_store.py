@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from weir.core.features import ViewPlan
-from weir.edges.features.store.record_layout import Records, layout_of
+from weir.edges.features.store.record_layout import Records, Value, layout_of
 
 MAX_KEY_BYTES = 511  # LMDB's limit; Redis has none, and keeps the same keys
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Keys to be read from one view, n of them, as `record_layout.encode_key` makes them."""
+    """Features of one view to be read for n keys, which are as `entity_key.encode_key` makes them."""
 
     view: ViewPlan
     keys: Sequence[bytes]
@@ -35,23 +35,50 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Records of one Ask in the order of its keys, and which were found, bool[n]. A record that was not is all zero."""
+    """What the records of one Ask say, in the order of its n keys.
 
-    records: Records
+    values: float32[n, k], the features asked for; NaN where null, not in the record, or where there is no record.
+    event_us: int64[n], 0 where there is none. found: bool[n].
+    incomplete: records that lack a feature asked for, or cannot be read; see `layouts.Layouts`.
+    """
+
+    values: npt.NDArray[np.float32]
+    event_us: npt.NDArray[np.int64]
     found: npt.NDArray[np.bool_]
+    incomplete: int = 0
+
+    @staticmethod
+    def empty(n: int, k: int) -> Answer:
+        """That nothing was found for n keys and k features."""
+        return Answer(np.full((n, k), np.nan, np.float32), np.zeros(n, np.int64), np.zeros(n, bool))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record, exactly. values: feature -> (dtype, value), as `Layout.values` gives them."""
+
+    event_us: int
+    values: Mapping[str, tuple[str, Value]]
 
 
 class RecordStore(Protocol):
     """Packed records by (view, key). Any number of processes read and write; every method raises Unavailable.
 
     Order: a record never takes the place of one with a later event time, whoever writes it and when; of equal times
-    the last write stays, so that a replay is harmless. A record under another layout of its view is always replaced.
+    the last write stays, so that a replay is harmless. Versions of a view make no difference to that.
     Watermark: the event time up to which all updates are in; it becomes visible with the records of its write or
     after them, never before, and never moves back. 0: nothing was written yet.
     """
 
     def read_many(self, asks: Sequence[Ask]) -> tuple[list[Answer], int]:
-        """One answer for each ask, and the watermark as it was when they were read; one round trip."""
+        """One answer for each ask, and the watermark as it was when they were read; one round trip.
+
+        A second one where a record has a layout that was not met before.
+        """
+        ...
+
+    def read_rows(self, view: str, keys: Sequence[bytes]) -> list[Row | None]:
+        """Whole records of n keys, for tools: dear, and exact. None where there is none."""
         ...
 
     def write_many(self, writes: Sequence[Write], watermark_us: int | None = None) -> int:
@@ -99,18 +126,14 @@ def stored_key(prefix: bytes, key: bytes) -> bytes:
 
 
 def newest_only(write: Write) -> Write:
-    """The same write without a key twice: its newest record stays, of equal times the last."""
+    """The same write without a key twice: its newest record stays, of equal times the last.
+
+    Raises ValueError when the records are not in the view's layout, or are not one for each key.
+    """
+    if write.records.layout.id != layout_of(write.view).id or len(write.keys) != len(write.records):
+        raise ValueError(f"records for view {write.view.name} are not in its layout, or are not one for each key")
     if len(set(write.keys)) == len(write.keys):
         return write
-    order = np.argsort(write.records["event_us"], kind="stable")
+    order = np.argsort(write.records.event_us, kind="stable")
     last = {write.keys[i]: i for i in order.tolist()}
-    return Write(write.view, list(last), write.records[list(last.values())])
-
-
-def to_bytes(write: Write) -> list[bytes]:
-    """The records of a write, one bytes each. Raises ValueError when they are not in the view's layout."""
-    layout = layout_of(write.view)
-    if write.records.dtype != layout.dtype or len(write.keys) != len(write.records):
-        raise ValueError(f"records for view {write.view.name} are not in its layout, or are not one for each key")
-    raw, size = write.records.tobytes(), layout.size
-    return [raw[at : at + size] for at in range(0, len(raw), size)]
+    return Write(write.view, list(last), write.records.take(list(last.values())))

@@ -13,23 +13,22 @@ from redis.retry import Retry
 
 from weir.core.errors import Refused, Unavailable
 from weir.core.features import ViewPlan
-from weir.edges.features.store.record_layout import layout_of
-from weir.edges.features.store.record_store import Answer, Ask, Write, newest_only, stored_key, to_bytes
+from weir.edges.features.store.layouts import Layouts
+from weir.edges.features.store.record_store import Answer, Ask, Row, Write, newest_only, stored_key
 
 TIMEOUT_S = 5.0  # a read takes under a millisecond; past this the server is gone, and the caller must know
 RECONNECTS = 1  # at once: the server may have closed an idle connection; more patience is the caller's
 KEYS_PER_CALL = 2048  # a script call of that size holds the server for about 3 ms
 SCAN_CALLS = 50  # a look for sample keys gives up after so many pages
 
-# Compare and set, in the server, so that no other writer comes between: a record stays when it has the same layout
-# (bytes 0 to 3) and a later event time (bytes 4 to 11). Doubles hold microseconds exactly until the year 2255.
+# Compare and set, in the server, so that no other writer comes between: a record stays when it has a later event time
+# (bytes 4 to 11, whatever its layout). Doubles hold microseconds exactly until the year 2255.
 WRITE = """
 local written = 0
 for i = 1, #KEYS do
-  local old = redis.call('GETRANGE', KEYS[i], 0, 11)
+  local old = redis.call('GETRANGE', KEYS[i], 4, 11)
   local new = ARGV[i]
-  if #old < 12 or string.sub(old, 1, 4) ~= string.sub(new, 1, 4)
-      or struct.unpack('<i8', old, 5) <= struct.unpack('<i8', new, 5) then
+  if #old < 8 or struct.unpack('<i8', old) <= struct.unpack('<i8', new, 5) then
     redis.call('SET', KEYS[i], new)
     written = written + 1
   end
@@ -70,34 +69,39 @@ class RedisStore:
         )
         self._write = self._client.register_script(WRITE)
         self._move = self._client.register_script(MARK)
+        self._layouts = Layouts(self._descriptions)
         self._scanned: dict[str, tuple[int, list[bytes]]] = {}
         self._call(self._client.ping)
 
     def read_many(self, asks: Sequence[Ask]) -> tuple[list[Answer], int]:
         """See RecordStore. One MGET for all views, watermark included, up to KEYS_PER_CALL keys."""
-        wanted = [self._mark] + [key for ask in asks for key in self._keys(ask.view.name, ask.keys)]
-        raw: list[bytes | None] = []
-        for at in range(0, len(wanted), KEYS_PER_CALL):
-            raw += self._call(self._client.execute_command, "MGET", *wanted[at : at + KEYS_PER_CALL])
+        raw = self._get([self._mark] + [key for ask in asks for key in self._keys(ask.view.name, ask.keys)])
         answers, at = [], 1
         for ask in asks:
-            answers.append(Answer(*layout_of(ask.view).unpack(raw[at : at + len(ask.keys)])))
+            answers.append(self._layouts.answer(ask, raw[at : at + len(ask.keys)]))
             at += len(ask.keys)
         return answers, int(raw[0] or 0)
+
+    def read_rows(self, view: str, keys: Sequence[bytes]) -> list[Row | None]:
+        """See RecordStore."""
+        return self._layouts.rows(view, self._get(self._keys(view, keys)))
 
     def write_many(self, writes: Sequence[Write], watermark_us: int | None = None) -> int:
         """See RecordStore. Scripts of one pipeline run in order."""
         keys: list[bytes] = []
         values: list[bytes] = []
+        pipeline = self._client.pipeline(transaction=False)
         for write in map(newest_only, writes):
             keys += self._keys(write.view.name, write.keys)
-            values += to_bytes(write)
-        pipeline = self._client.pipeline(transaction=False)
+            values += write.records.raw
+            layout = write.records.layout  # before its records: a reader may come in between
+            pipeline.hset(self._described(write.view.name), b"%08x" % layout.id, layout.description)
+        described = len(pipeline)
         for at in range(0, len(keys), KEYS_PER_CALL):
             self._write(keys=keys[at : at + KEYS_PER_CALL], args=values[at : at + KEYS_PER_CALL], client=pipeline)
         if watermark_us is not None:
             self._move(keys=[self._mark], args=[watermark_us], client=pipeline)
-        counts: list[int] = self._call(pipeline.execute)
+        counts: list[int] = self._call(pipeline.execute)[described:]
         return sum(counts)
 
     def watermark_us(self) -> int:
@@ -152,6 +156,19 @@ class RedisStore:
 
     def _prefix(self, view: str) -> bytes:
         return self._project + b":" + view.encode() + b":"
+
+    def _described(self, view: str) -> bytes:
+        return self._project + b":\0layout:" + view.encode()
+
+    def _descriptions(self, view: str) -> dict[int, bytes]:
+        found: dict[bytes, bytes] = self._call(self._client.hgetall, self._described(view))
+        return {int(number, 16): text for number, text in found.items()}
+
+    def _get(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        raw: list[bytes | None] = []
+        for at in range(0, len(keys), KEYS_PER_CALL):
+            raw += self._call(self._client.execute_command, "MGET", *keys[at : at + KEYS_PER_CALL])
+        return raw
 
     def _keys(self, view: str, keys: Sequence[bytes]) -> list[bytes]:
         prefix = self._prefix(view)
