@@ -1,16 +1,32 @@
 """The examples of schemas/ are what decoder and encoder are held to, byte by byte."""
 
 import json
+from functools import partial
 
 import fastavro
 import numpy as np
 import pyarrow as pa
 import pytest
+from weir.core.batch import ClosedBy, MicroBatch
+from weir.core.bundle import Bundle
+from weir.core.chunk import Chunk, Partition
+from weir.core.clock import EventClock
+from weir.core.features import FeatureBlock, ServicePlan, ViewPlan
+from weir.core.signature import Source
+from weir.demo.signature import SERVICE, SIGNATURE
+from weir.scoring.predict import Scorer, Service
+from weir.scoring.route import Route
+from weir.scoring.variant import Variant
 from weir.wire.decode import Decoder
 from weir.wire.encode import Encoder
 
 from tests import examples
 
+REFS = [item.ref.split("__") for item in SIGNATURE.of(Source.FEATURE)]
+PLANNED = [
+    ViewPlan(view, (), features := tuple(f for v, f in REFS if v == view), ("float32",) * len(features), 0.0)
+    for view in dict.fromkeys(view for view, _ in REFS)
+]
 GOOD = [example for record in examples.RECORDS for example in examples.good(record)]
 REJECTED = [example for record in examples.RECORDS for example in examples.rejected(record)]
 MAX_BYTES = 65_536
@@ -53,7 +69,48 @@ def test_a_rejected_example_is_rejected_for_its_reason(example):
         ]
         assert decoded.rows.num_rows == 0
     else:
-        assert len(decoded.rejects) == 0, "the bytes are in order; a later stage turns it away"
+        assert len(decoded.rejects) == 0, "the bytes are in order; a later stage rejects it"
+
+
+@pytest.mark.parametrize("example", [example for example in REJECTED if example.stage != "decode"], ids=named)
+def test_a_later_stage_rejects_an_example_for_its_reason(example):
+    """Through the scorer of the service that the example asks; the good ones beside it are scored."""
+    good = [b"\0\0\0\0\x07" + one.body for one in examples.good(example.record)]
+    values = pa.array([*good, example.value], pa.large_binary())
+    chunk = Chunk(Partition("t", 0), 0, len(values) - 1, values, values, np.arange(len(values)), 0, 0, 0.0)
+    scored = flights_scorer().score(MicroBatch((chunk,), ClosedBy.ROWS, 0.0), tick=lambda: 0.0)
+    assert scored.rejects.record.tolist() == [len(good)]
+    assert (scored.rejects.stage[0].value, scored.rejects.reason[0].value) == (example.stage, example.reason)
+    assert scored.scored == len(good)
+
+
+class NoFeatures:
+    """An online store that is empty."""
+
+    plan = ServicePlan("weir", "flights", tuple(PLANNED), "f")
+
+    def read(self, keys, now_us):
+        n, views, columns = len(keys["carrier"]), len(self.plan.views), len(self.plan.columns)
+        missing = np.full((n, columns), np.nan, np.float32)
+        return FeatureBlock(missing, np.zeros((n, views), np.int64), np.zeros((n, views), np.bool_), 0, 0)
+
+
+def flights_scorer() -> Scorer:
+    bundle = Bundle(
+        service=SERVICE,
+        name="m",
+        version="1",
+        owner="o",
+        signature=SIGNATURE,
+        digest="0" * 64,
+        feature_service="flights",
+        feature_fingerprint="f",
+    )
+    known = np.zeros((1, len(SIGNATURE.inputs)), np.float32)
+    variant = Variant("champion", bundle, lambda matrix: matrix[:, 0] * 0, known, NoFeatures())
+    decoder = Decoder(examples.contract(f"requests.{SERVICE}"), lambda _: None)
+    decode = partial(decoder.decode, max_bytes=MAX_BYTES)
+    return Scorer(Service(decode, (variant,), Route(("champion",)), EventClock(), max_failed=0))
 
 
 @pytest.mark.parametrize("record", examples.RECORDS)

@@ -138,25 +138,27 @@ def check_second_worker(service: Service, first: Child) -> None:
 
 
 def test_a_stream_of_dead_letters_stops_the_worker_and_loses_nothing(stack: Stack, tmp_path: Path) -> None:
+    """It stops behind the batch that was too much, which is recorded; each start goes on where the last one stopped."""
     service = Service(stack, tmp_path)
     values: list[bytes | None] = list(service.encoder.encode(tiny.rows(400)))
-    values[100::2] = [b"broken"] * 150
+    values[100:300:2] = [b"broken"] * 100
     service.send(1, values)
     strict = {"dead_letter_limit": 0.05, "dead_letter_window": 200, "batch_max_rows": 50, "chunk_max_records": 50}
-    with service.worker(**strict) as child:
-        assert child.wait(START_S) == 78
-        last = child.log_tail().splitlines()[-1]
-        assert last.startswith("weir: ")
-        assert last.startswith("weir: 25 of the last ")
-        assert f"records are dead letters, latest 25 bad_frame ({service.topic}, partition 1, offset 100): " in last
-        assert "raise WEIR_DEAD_LETTER_LIMIT" in last
-        assert "Traceback" not in child.log_tail(200)
-    assert service.look().committed() == {0: 0, 1: 100, 2: 0, 3: 0}
-    assert service.in_ledger == set(service.answered) == {(1, offset) for offset in range(100)}
-    assert service.dead_letters == []  # nothing of a broken stream is drained away
-    with service.worker(dead_letter_limit=0.9):
-        until(service.all_answered, START_S, "the rest, under a higher limit")
-    assert sorted(row["source_offset"] for row in service.dead_letters) == list(range(100, 400, 2))
+    for read in (150, 200, 250, 300):
+        with service.worker(**strict) as child:
+            assert child.wait(START_S) == 78
+            last = child.log_tail().splitlines()[-1]
+            assert last.startswith("weir: 25 of the last ")
+            where = f"({service.topic}, partition 1, offset {read - 50}): "
+            assert f"records are dead letters, latest 25 bad_frame {where}" in last
+            assert "start the scorer again" in last
+            assert "Traceback" not in child.log_tail(200)
+        assert service.look().committed() == {0: 0, 1: read, 2: 0, 3: 0}
+        assert service.in_ledger == set(service.answered) == {(1, offset) for offset in range(read)}
+        letters = sorted(row["source_offset"] for row in service.dead_letters)
+        assert letters == list(range(100, read, 2))
+    with service.worker(**strict):
+        until(service.all_answered, START_S, "the rest, which is good")
     assert set(service.answered.values()) == {1}
     assert_scored_as_sent(service)
 

@@ -9,8 +9,8 @@ class DeadLetterLimit:
     """Share of dead letters over the last `window` records.
 
     The share is always taken of a whole window, so that one bad record cannot stop a quiet service, and a stream that
-    is broken from its first record does not drain at every restart: it is stopped once its dead letters alone exceed
-    the share of a window.
+    is broken from its first record is stopped once its dead letters alone exceed the share of a window: that many, and
+    the rest of a batch, pass at each start.
 
     >>> limit = DeadLetterLimit(share=0.5, window=10)
     >>> limit.add(4, 4), limit.add(8, 0), limit.add(8, 5), limit.add(8, 4)

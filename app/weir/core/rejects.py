@@ -27,8 +27,8 @@ class Reason(StrEnum):
     UNKNOWN_SCHEMA = "unknown_schema"  # the schema id is not one of this topic's subject
     UNDECODABLE = "undecodable"  # the body does not fit its schema: cut short, corrupt, or bytes left over
     PAST_DEADLINE = "past_deadline"  # the caller's deadline had passed before scoring began
-    MISSING = "missing"  # a required request field is null
-    NOT_A_NUMBER = "not_a_number"  # NaN or an infinity where a number is asked for
+    MISSING = "missing"  # a required request field is null, or a required time 0
+    NOT_A_NUMBER = "not_a_number"  # an infinity, or NaN where a number is required
     OUT_OF_RANGE = "out_of_range"  # outside the signature's valid range
     UNKNOWN_CATEGORY = "unknown_category"  # a category the model was not trained on, and the signature says reject
     FEATURE_MISSING = "feature_missing"  # the online store has no value, and the signature says reject

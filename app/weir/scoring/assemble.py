@@ -47,6 +47,10 @@ class Assembler:
         self._high = np.array([np.inf if item.high is None else item.high for item in inputs], np.float32)
         self._bounded = bool(np.isfinite(self._low).any() or np.isfinite(self._high).any())
         self._request_columns = np.array([i for i, _ in self._requests], np.intp)
+        asked = [item.source is Source.REQUEST and item.on_missing is not Policy.REJECT for item in inputs]
+        self._may_miss = np.array(asked, np.bool_)
+        fills = [item.default if item.on_missing is Policy.DEFAULT else np.nan for item in inputs]
+        self._fill = np.array(fills, np.float32)
         self._feature_columns = np.array([i for i, _ in self._features], np.intp)
         self._required = [key.name for key in signature.join_keys if key.required]
         self._plan = plan
@@ -145,10 +149,14 @@ class Assembler:
         verdict.excuse(where, column)  # said to be missing: no NaN of the caller's
 
     def _check_numbers(self, matrix: npt.NDArray[np.float32], verdict: _Verdict) -> None:
+        """NaN is what pandas, NumPy and Spark write for a missing value: where one may be missing, it is."""
         with np.errstate(invalid="ignore", over="ignore"):  # both infinities in one batch; a sum past float32
             total = (matrix if len(self._requests) == matrix.shape[1] else matrix[:, self._request_columns]).sum()
         if np.isfinite(total):
             return  # one pass tells that no NaN or infinity is among them
+        missing = np.isnan(matrix) & self._may_miss
+        np.copyto(matrix, self._fill, where=missing)
+        verdict.excused |= missing
         wrong = np.zeros(matrix.shape, np.bool_)
         wrong[:, self._request_columns] = ~np.isfinite(matrix[:, self._request_columns])
         verdict.set_all(wrong & ~verdict.excused, Stage.VALIDATE, Reason.NOT_A_NUMBER)

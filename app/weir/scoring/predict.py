@@ -34,7 +34,8 @@ class Service:
     decode: n record values -> Decoded.
     variants: the model versions in service, in the order of the route's.
     max_failed: rows of a batch on which a model may raise.
-    sticky_key: request column that the route hashes.
+    sticky_key: request column that the route hashes. A request_id may be empty: its answer is then known by
+        prediction_id and offset alone, and all such requests go to one variant.
     """
 
     decode: Callable[[pa.LargeBinaryArray], Decoded]
@@ -81,11 +82,12 @@ class Scorer:
         decoded = self.service.decode(batch.values)
         rows = Rows.of(decoded.rows, decoded.origin)
         rows, unreal = rows.reject(*_impossible(rows, "event_time"))
+        rows, timeless = rows.reject(*_unset(rows))
         rows, unmeant = rows.reject(*_impossible(rows, "deadline"))
         slack_s = _slack(rows)
         rows, late = rows.reject(*self._late(rows))
         decoded_s = tick() - began
-        parts, rejects = [], [decoded.rejects, unreal, unmeant, late]
+        parts, rejects = [], [decoded.rejects, unreal, timeless, unmeant, late]
         lookup_s = assemble_s = 0.0
         for index, share in self._routed(rows):
             variant, began = self.service.variants[index], tick()
@@ -148,6 +150,12 @@ class Scorer:
 
     def _now_ms(self, rows: Rows) -> int:
         return self.service.clock.now_ms(int(event_ms(rows.columns).max(initial=0)))
+
+
+def _unset(rows: Rows) -> _Rejected:
+    """Rows whose event time is 0, which a producer writes that sets none: its features would be those of 1970."""
+    unset = event_ms(rows.columns) == 0
+    return unset, Stage.VALIDATE, Reason.MISSING, ["event_time = 0, which is no time"] * int(unset.sum())
 
 
 def _slack(rows: Rows) -> float | None:

@@ -86,8 +86,9 @@ WORDS = {"dtype": Dtype.CATEGORY, "categories": ("web", "app")}
         (asked("x", on_missing=Policy.DEFAULT, default=1.0, **WORDS), None, 1.0),
         (asked("x", on_missing=Policy.DEFAULT, default=1.0, **WORDS), "fax", 1.0),
         (asked("x"), float("nan"), (Stage.VALIDATE, Reason.NOT_A_NUMBER, "x")),
-        (asked("x", on_missing=Policy.USE), float("nan"), (Stage.VALIDATE, Reason.NOT_A_NUMBER, "x")),
-        (asked("x", on_missing=Policy.DEFAULT, default=1.0), float("nan"), (Stage.VALIDATE, Reason.NOT_A_NUMBER, "x")),
+        (asked("x", on_missing=Policy.DEFAULT, default=1.0, low=0.0), float("nan"), 1.0),  # as pandas writes "missing"
+        (asked("x", on_missing=Policy.USE), float("inf"), (Stage.VALIDATE, Reason.NOT_A_NUMBER, "x")),
+        (asked("x", on_missing=Policy.DEFAULT, default=1.0), float("-inf"), (Stage.VALIDATE, Reason.NOT_A_NUMBER, "x")),
         (asked("x"), float("inf"), (Stage.VALIDATE, Reason.NOT_A_NUMBER, "x")),
         (asked("x", high=1.0), float("-inf"), (Stage.VALIDATE, Reason.NOT_A_NUMBER, "x")),
         (asked("x", low=0.1, high=2.0), 0.1, 0.10000000149011612),
@@ -106,6 +107,29 @@ def test_one_request_value(item, value, expected):
 def test_what_may_be_missing_reaches_the_model_as_nan(more, value):
     value = None if not more else value
     assert np.isnan(one(asked("x", on_missing=Policy.USE, **more), value))
+
+
+def test_nan_is_missing_where_something_may_be_missing():
+    signature = Signature(
+        inputs=(
+            asked("used", on_missing=Policy.USE, low=0.0),
+            asked("filled", on_missing=Policy.DEFAULT, default=4.0),
+            asked("needed"),
+        )
+    )
+    nan = float("nan")
+    rows = [
+        dict(used=nan, filled=nan, needed=1.0),
+        dict(used=2.0, filled=nan, needed=nan),
+        dict(used=None, filled=None, needed=3.0),
+    ]
+    built = build(signature, rows)
+    np.testing.assert_array_equal(built.matrix[[0, 2]], np.array([[nan, 4.0, 1.0], [nan, 4.0, 3.0]], np.float32))
+    assert (built.rejects.record.tolist(), built.rejects.reason, built.rejects.detail) == (
+        [1],
+        (Reason.NOT_A_NUMBER,),
+        ("needed",),
+    )
 
 
 @pytest.mark.parametrize(
@@ -282,7 +306,10 @@ def slowly(  # noqa: PLR0912 - plain on purpose
             made[item.name] = float(item.categories.index(value))
         else:
             made[item.name] = float(np.float32(value))
-            doubtful += [] if np.isfinite(made[item.name]) else [item.name]
+            if np.isnan(made[item.name]) and item.on_missing is not Policy.REJECT:
+                made[item.name] = item.default if item.on_missing is Policy.DEFAULT else nan
+            elif not np.isfinite(made[item.name]):
+                doubtful.append(item.name)
     for name in doubtful:
         give_up(Stage.VALIDATE, Reason.NOT_A_NUMBER, name)
     unanswered, stale, unknown, missing = [], [], [], []

@@ -267,6 +267,19 @@ def test_an_event_time_outside_the_calendar_is_rejected_and_moves_no_clock(opene
     assert scored.stats.scored == 2
 
 
+def test_an_event_time_of_zero_is_missing_and_a_request_without_a_name_is_answered(scorer: Scorer) -> None:
+    """0 is what a producer writes that sets no time; a name is the caller's own affair."""
+    rows = tiny.rows(3)
+    rows = rows.set_column(1, "event_time", pa.array([0, 1, tiny.AT_MS]).cast(tiny.MS))
+    rows = rows.set_column(0, "request_id", pa.array(["a", "b", ""]))
+    scored = score(scorer, chunk_of(0, 0, REQUESTS.encode(rows)))
+    (letter,) = read("dead_letters", scored.written[0].dead_letters)
+    assert (letter["source_offset"], letter["stage"], letter["reason"]) == (0, Stage.VALIDATE, Reason.MISSING)
+    assert "event_time = 0" in letter["detail"]
+    found = read("predictions", scored.written[0].predictions)
+    assert [(row["source_offset"], row["request_id"]) for row in found] == [(1, "b"), (2, "")]
+
+
 @pytest.mark.parametrize("time_ms", [-1, tiny.AT_MS * 1000])
 def test_a_deadline_that_nobody_can_mean_is_rejected(scorer: Scorer, time_ms: int) -> None:
     """Microseconds for milliseconds would be a deadline that never comes."""

@@ -82,24 +82,29 @@ async def score(app: ChunkApp, batcher: Batcher, batching: AdaptiveBatching, res
 async def _judge(
     running: asyncio.Queue[asyncio.Future[ScoredBatch]], scored: asyncio.Queue[ScoredBatch], limit: DeadLetterLimit
 ) -> None:
-    """Scored batches in their order; stops the worker at the first one with which too many records are dead letters."""
+    """Scored batches in their order; stops the worker behind the first with which too many records are dead letters.
+
+    What was judged is delivered and acknowledged before: a restart goes on after it, and the dead letters can be seen.
+    """
     while True:
         batch = await (await running.get())
-        if limit.add(len(batch.batch), len(batch.rejects)):
-            await scored.join()  # the batches before it are good
-            raise _too_many(limit, batch)
+        passed = limit.add(len(batch.batch), len(batch.rejects))
         await scored.put(batch)
+        if passed:
+            await scored.join()
+            raise _too_many(limit, batch)
         running.task_done()
 
 
 def _too_many(limit: DeadLetterLimit, scored: ScoredBatch) -> Refused:
-    """Stops before a broken stream drains into the dead letters: nothing of this batch is written or acknowledged."""
+    """Stops before more of a broken stream drains into the dead letters; this batch is written and acknowledged."""
     reasons = ", ".join(f"{n} {reason}" for reason, n in Counter(scored.rejects.reason).most_common(3))
     head = scored.batch.chunks[0]
     return Refused(
         f"{limit.rejected} of the last {limit.read} records are dead letters, latest {reasons}",
         where=f"{head.source.topic}, partition {head.source.partition}, offset {head.first}",
-        remedy="repair the producer, or raise WEIR_DEAD_LETTER_LIMIT, and start the scorer again",
+        remedy="repair the producer and start the scorer again: it goes on after what it has read, which is recorded "
+        "(see `weir dead-letters list`); raise WEIR_DEAD_LETTER_LIMIT to let more pass",
     )
 
 
