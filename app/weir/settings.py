@@ -167,6 +167,9 @@ class KafkaSettings(_Group):
     compression: Literal["none", "lz4", "zstd"] = setting(
         "lz4", "compression of what workers write", "a third of the bytes for 0.4 us a row"
     )
+    metadata_refresh_s: float = setting(
+        10.0, "how late a partition that was added is seen", "one small request a client", gt=0, le=300
+    )
     commit_interval_s: float = setting(
         1.0, "pause between commits", "what a crash replays at most, beside the work in flight", gt=0, le=3600
     )

@@ -2,17 +2,21 @@
 
 from concurrent.futures import Future
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, NewPartitions
 from typer.testing import CliRunner
 from weir.cli.topics import cli
 from weir.core.errors import Refused, Unavailable
 from weir.edges.kafka import topics
+from weir.edges.kafka.client import client_config
 from weir.edges.schemas.registry import Registry
 from weir.settings import load
 
 from tests.ports import free_port
+from tests.waiting import until
 
 NOWHERE = f"127.0.0.1:{free_port()}"
 
@@ -40,10 +44,34 @@ def test_differences_are_told_each(stack):
 
 
 def test_another_number_of_partitions_is_refused(stack):
-    made = own(stack.settings, "test-topics-d")
+    made = replace(own(stack.settings, "test-topics-d"), service="")  # requests may be given more
     topics.ensure(stack.settings, [made])
     with pytest.raises(Refused, match="topic test-topics-d has 4 partitions, declared are 3"):
         topics.ensure(stack.settings, [replace(made, partitions=3)])
+
+
+def test_topics_that_follow_the_requests_get_as_many_partitions(stack):
+    """Whoever gives a topic of requests more partitions runs `weir topics create` after it."""
+    if stack.settings.embedded.embedded_broker == "tansu":
+        pytest.skip("the embedded broker adds no partitions")
+    settings = stack.settings.having(deployment=f"grown{uuid4().hex[:6]}", service="one")
+    wanted = [topic for topic in topics.declared(settings) if topic.service in ("", "one")]
+    topics.ensure(settings, wanted)
+    requests = settings.kafka.names.requests("one")
+    admin = AdminClient(client_config(settings.kafka, "tests"))
+    admin.create_partitions([NewPartitions(requests, 6)])[requests].result(20)
+    names = settings.kafka.names
+    following = {names.predictions, names.shadows, names.dead_letters, names.ledger}
+
+    def faults():
+        return {found.topic.name: found.faults for found in topics.check(settings, wanted) if found.faults}
+
+    said = ("4 partitions, 6 are due: run `weir topics create`",)
+    until(lambda: faults() == dict.fromkeys(following, said), 20, "the check to see the new partitions")
+    with pytest.raises(Refused, match=r"4 partitions, 6 are due .*run `weir topics create`"):
+        topics.ensure(settings, wanted)
+    assert set(topics.extend(settings, wanted)) == following
+    assert (topics.extend(settings, wanted), topics.ensure(settings, wanted), faults()) == ((), (), {})
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ LISTED = (
 CREATED = (
     Column("topic", "topic", name=True),
     Column("state", "created", lambda created: "created" if created else "was there"),
+    Column("partitions", "extended", lambda extended: "added" if extended else "as they were", wide=True),
     Column("schema id", "schema_id", right=True),
 )
 CHECKED = (
@@ -70,8 +71,11 @@ def create(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Register the schemas and create the topics that are missing. Running it again is safe."""
-    from weir.edges.kafka.topics import declared, ensure
+    """Register the schemas and create the topics that are missing. Running it again is safe.
+
+    Topics of answers get as many partitions as the topics of requests have.
+    """
+    from weir.edges.kafka.topics import declared, ensure, extend
     from weir.edges.schemas.registry import Registry, publish
     from weir.settings import load
 
@@ -80,9 +84,16 @@ def create(
     registry = Registry(settings.registry)
     ids = publish(registry, settings.paths.schemas_dir, topics)  # first: a topic without a contract is of no use
     registry.close()
+    extended = extend(settings, topics)
     created = ensure(settings, topics, replication or -1)
     rows = [
-        {"topic": topic.name, "created": topic.name in created, "schema_id": ids[topic.subject]} for topic in topics
+        {
+            "topic": topic.name,
+            "created": topic.name in created,
+            "extended": topic.name in extended,
+            "schema_id": ids[topic.subject],
+        }
+        for topic in topics
     ]
     show(rows, CREATED, as_json=as_json)
 

@@ -19,7 +19,7 @@ from weir.edges.embedded.service import claim_port
 from weir.edges.embedded.stack import Stack
 from weir.edges.features import plan as feature_plan
 from weir.edges.features.store.open import open_store
-from weir.edges.kafka.topics import declared, ensure
+from weir.edges.kafka.topics import declared, ensure, extend
 from weir.edges.schemas.registry import Registry, publish
 from weir.settings import Settings
 
@@ -32,6 +32,7 @@ def prepare(stack: Stack) -> None:
     settings = stack.settings
     topics = declared(settings)
     publish(Registry(settings.registry), settings.paths.schemas_dir, topics)
+    extend(settings, topics)
     ensure(settings, topics)
     migrations.apply(settings.recording)
 

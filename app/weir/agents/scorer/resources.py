@@ -173,7 +173,7 @@ def _check_partitions(settings: Settings) -> None:
             raise Refused(
                 f"{topic} has {found} partitions and {requests} has {needed}",
                 where=settings.kafka.brokers,
-                remedy=f"give {topic} at least {needed} partitions",
+                remedy="run `weir topics create`, which adds them",
             )
 
 

@@ -13,6 +13,7 @@ def client_config(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
         "bootstrap.servers": settings.brokers,
         "client.id": client_id,
         "security.protocol": settings.kafka_security_protocol,
+        "topic.metadata.refresh.interval.ms": int(settings.metadata_refresh_s * 1000),
         "log_level": 0,  # its lines on stderr would only repeat what reaches us as errors
     }
     if settings.kafka_security_protocol.startswith("SASL"):

@@ -133,7 +133,7 @@ _MEANING = (
     (
         {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION},
         "a topic or partition does not exist",
-        "run `weir topics create`",
+        "run `weir topics create`, which makes what is missing, and start again",
     ),
     (
         {KafkaError.MSG_SIZE_TOO_LARGE},

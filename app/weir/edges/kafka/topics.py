@@ -12,6 +12,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package
     AdminClient,
     ClusterMetadata,
     ConfigResource,
+    NewPartitions,
     NewTopic,
     ResourceType,
     TopicMetadata,
@@ -47,14 +48,18 @@ def ensure(settings: Settings, topics: Sequence[Topic] | None = None, replicatio
 
     replication: copies of each partition; -1 is the cluster's default.
     Raises Unavailable when the brokers do not answer; Refused when they refuse a topic, or one exists with another
-    number of partitions: records are placed by partition number, so that cannot be repaired in place.
+    number of partitions that cannot be repaired in place.
     """
     topics = declared(settings) if topics is None else topics
     admin, cluster = metadata(settings.kafka, REACH_S)
-    missing = [found.topic for found in _look(settings, cluster, topics) if not found.partitions]
+    found = _partitions(cluster, topics)
+    due = _due(settings, cluster, topics)
+    for topic in topics:
+        _check(settings, topic, found[topic.name], due[topic.name])
     wanted = [
-        NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=replication, config=topic.config)
-        for topic in missing
+        NewTopic(topic.name, num_partitions=due[topic.name], replication_factor=replication, config=topic.config)
+        for topic in topics
+        if not found[topic.name]
     ]
     if not wanted:
         return ()
@@ -66,29 +71,59 @@ def ensure(settings: Settings, topics: Sequence[Topic] | None = None, replicatio
     return tuple(created)
 
 
+def extend(settings: Settings, topics: Sequence[Topic] | None = None) -> tuple[str, ...]:
+    """Give the topics that follow the requests as many partitions as any of these has; names of those extended.
+
+    Raises Unavailable when the brokers do not answer, Refused when they refuse.
+    """
+    topics = declared(settings) if topics is None else topics
+    admin, cluster = metadata(settings.kafka, REACH_S)
+    found, due = _partitions(cluster, topics), _due(settings, cluster, topics)
+    names = [topic.name for topic in topics if topic.follows_requests and 0 < found[topic.name] < due[topic.name]]
+    if names:
+        wanted = [NewPartitions(name, due[name]) for name in names]
+        for name, future in admin.create_partitions(wanted, operation_timeout=REACH_S).items():
+            _made(settings, name, future)
+        _until_led(settings, names)
+    return tuple(names)
+
+
 def check(settings: Settings, topics: Sequence[Topic] | None = None) -> tuple[Found, ...]:
     """Every declared topic as it is on the cluster, configuration included. Raises Unavailable."""
     topics = declared(settings) if topics is None else topics
     admin, cluster = metadata(settings.kafka, REACH_S)
-    found = _partitions(cluster, topics)
+    found, due = _partitions(cluster, topics), _due(settings, cluster, topics)
     config = _config(settings, admin, [topic for topic in topics if found[topic.name]])
     return tuple(
-        Found(topic, found[topic.name], _faults(topic, found[topic.name], config.get(topic.name, {})))
+        Found(topic, found[topic.name], _faults(topic, found[topic.name], due[topic.name], config.get(topic.name, {})))
         for topic in topics
     )
 
 
-def _look(settings: Settings, cluster: ClusterMetadata, topics: Sequence[Topic]) -> list[Found]:
-    """Partition numbers only. Raises Refused for a topic that has another number of them."""
-    found = _partitions(cluster, topics)
-    for topic in topics:
-        if found[topic.name] not in (0, topic.partitions):
-            raise Refused(
-                f"topic {topic.name} has {found[topic.name]} partitions, declared are {topic.partitions}",
-                where=settings.kafka.brokers,
-                remedy="change schemas/topics.yaml for all topics that follow the requests, or make the topic anew",
-            )
-    return [Found(topic, found[topic.name], ()) for topic in topics]
+def _due(settings: Settings, cluster: ClusterMetadata, topics: Sequence[Topic]) -> dict[str, int]:
+    """How many partitions each topic should have: those that follow the requests at least as many as any of these."""
+    requests = settings.kafka.names.requests("")
+    most = max((len(told.partitions) for name, told in cluster.topics.items() if name.startswith(requests)), default=0)
+    return {topic.name: max(topic.partitions, most) if topic.follows_requests else topic.partitions for topic in topics}
+
+
+def _fits(topic: Topic, partitions: int, due: int) -> bool:
+    """Requests may be given more partitions, and what follows them may have had more."""
+    return partitions >= due if topic.service or topic.follows_requests else partitions == due
+
+
+def _check(settings: Settings, topic: Topic, partitions: int, due: int) -> None:
+    """Raises Refused for a topic that is there with another number of partitions."""
+    if not partitions or _fits(topic, partitions, due):
+        return
+    extend_it = "run `weir topics create`, which adds them"
+    raise Refused(
+        f"topic {topic.name} has {partitions} partitions, {due} are due"
+        if topic.follows_requests
+        else f"topic {topic.name} has {partitions} partitions, declared are {due}",
+        where=settings.kafka.brokers,
+        remedy=extend_it if topic.follows_requests else "declare so many in topics.yaml, or make the topic anew",
+    )
 
 
 def _partitions(cluster: ClusterMetadata, topics: Sequence[Topic]) -> dict[str, int]:
@@ -140,10 +175,14 @@ def _config(settings: Settings, admin: AdminClient, topics: Sequence[Topic]) -> 
     return answers
 
 
-def _faults(topic: Topic, partitions: int, config: dict[str, str]) -> tuple[str, ...]:
+def _faults(topic: Topic, partitions: int, due: int, config: dict[str, str]) -> tuple[str, ...]:
     if not partitions:
         return ("does not exist",)
-    faults = [] if partitions == topic.partitions else [f"{partitions} partitions, declared {topic.partitions}"]
+    faults = []
+    if topic.follows_requests and partitions < due:
+        faults.append(f"{partitions} partitions, {due} are due: run `weir topics create`")
+    elif not _fits(topic, partitions, due):
+        faults.append(f"{partitions} partitions, declared {due}")
     faults += [
         f"{name} {config[name]}, declared {value}"
         for name, value in topic.config.items()

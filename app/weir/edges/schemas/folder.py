@@ -29,6 +29,7 @@ class Topic:
     """One declared topic.
 
     record: the folder of its schemas. retention_hours: -1 keeps records for ever. writers, readers: roles.
+    follows_requests: it has at least as many partitions as any topic of requests.
     service: whose requests it carries; empty for topics that all services share.
     """
 
@@ -40,6 +41,7 @@ class Topic:
     writers: tuple[str, ...]
     readers: tuple[str, ...]
     doc: str
+    follows_requests: bool = False
     service: str = ""
 
     @property
@@ -71,6 +73,7 @@ class _Entry(BaseModel):
     writers: tuple[str, ...]
     readers: tuple[str, ...]
     doc: str
+    follows_requests: bool = False
 
 
 class _Declared(BaseModel):
