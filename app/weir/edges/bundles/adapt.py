@@ -24,7 +24,8 @@ from weir.edges.bundles.words import fits
 
 PROBE_ROWS = 3  # no other dimension of a score is 3, but that of three classes, which is the second
 IR_OF_INITIALIZERS = 4  # before it, initializers had to be inputs
-OPSET, SPLIT_TAKES_SIZES, SQUEEZE_TAKES_AXES = 13, 13, 13
+OPSET = 13  # for a model that has operators of other domains only
+SPLIT_TAKES_SIZES = 13  # as an input; before, as an attribute
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
 WHOLE = (TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL)
 REMEDY = "export the model in ONNX with operators that ONNX Runtime has"
