@@ -9,12 +9,14 @@ import time
 import numpy as np
 import pyarrow as pa
 from confluent_kafka import KafkaError, Message, Producer
+from weir.core.chunk import LogPartition
 from weir.core.topics import subject_of
+from weir.edges.kafka.logs import log_of
 from weir.scoring import identity
 from weir.wire.encode import Encoder
 
 from tests import tiny_requests as tiny
-from tests.chaos.truth import Truth, source
+from tests.chaos.truth import Truth
 from tests.service_under_test import MAX_BYTES, Tiny
 
 TICK_S = 0.02
@@ -50,6 +52,7 @@ class Load:
         )
         contract = tiny_service.registry.contract(subject_of(OUTCOMES))
         self._outcome_encoder = Encoder(contract)
+        self._log = log_of(tiny_service.settings.kafka, tiny_service.topic)
         self._bad = tiny.one_of_each(tiny_service.encoder, MAX_BYTES)
         for bad_one in self._bad:
             truth.expect_letter(bad_one.value, bad_one.stage, bad_one.reason)
@@ -147,27 +150,28 @@ class Load:
                 self._produce_outcomes(partition, *np.array(mine, np.int64).T)
 
     def _produce_outcomes(self, partition: int, offsets: np.ndarray, numbers: np.ndarray) -> None:
-        """Some wrong at first and corrected after, some no outcome at all."""
-        ids = identity.text(
-            identity.prediction_ids(
-                source(self._service.topic, partition), "champion", offsets, self._truth.event_ms(numbers)
-            )
-        )
-        second = numbers % (3 * OUTCOME_EVERY) == 0
-        for chosen, label in ((slice(None), 0.0), (second, 1.0)):
+        """Some wrong at first, corrected after, and then sent wrong again; some no outcome at all."""
+        place = LogPartition(self._log, self._service.topic, partition)
+        ids = identity.text(identity.prediction_ids(place, offsets, self._truth.event_ms(numbers)))
+        every, second = np.ones(len(numbers), np.bool_), numbers % (3 * OUTCOME_EVERY) == 0
+        for chosen, label, later_ms in ((every, 0.0, 0), (second, 1.0, 1), (second, 0.0, 0)):
             names = ids.to_numpy(zero_copy_only=False)[chosen]
             if not len(names):
                 continue
-            for value in self._outcome_encoder.encode(_outcomes(names, label)):
+            for value in self._outcome_encoder.encode(_outcomes(names, label, tiny.AT_MS + later_ms)):
                 self._producer.produce(OUTCOMES, value, partition=partition)
-            self._truth.outcomes.update(dict.fromkeys(names.tolist(), (label, label * 30.0)))
+        names = ids.to_numpy(zero_copy_only=False)
+        labels = np.where(second, 1.0, 0.0).tolist()
+        self._truth.outcomes.update(
+            {name: (label, label * 30.0) for name, label in zip(names.tolist(), labels, strict=True)}
+        )
         if self._chance.random() < 0.2:
             value = b"no outcome %d" % len(self._truth.bad_outcomes)
             self._producer.produce(OUTCOMES, value, partition=partition)
             self._truth.bad_outcomes[value] += 1
 
 
-def _outcomes(ids: np.ndarray, label: float) -> pa.RecordBatch:
+def _outcomes(ids: np.ndarray, label: float, at_ms: int) -> pa.RecordBatch:
     n = len(ids)
     return pa.RecordBatch.from_pydict(
         {
@@ -176,6 +180,6 @@ def _outcomes(ids: np.ndarray, label: float) -> pa.RecordBatch:
             "label": pa.array(np.full(n, label, np.float32)),
             "missed_nusd": pa.array(np.full(n, -5, np.int64)),
             "false_alert_nusd": pa.array(np.full(n, -1, np.int64)),
-            "occurred_at": pa.array(np.full(n, tiny.AT_MS, np.int64)).cast(tiny.MS),
+            "occurred_at": pa.array(np.full(n, at_ms, np.int64)).cast(tiny.MS),
         }
     )

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from weir.core.chunk import Partition
 from weir.core.signature import Signature
 
 from tests import bundles
@@ -121,7 +120,3 @@ def matrix(rows: pa.Table) -> npt.NDArray[np.float32]:
     gift = rows["gift"].cast(pa.float32()).fill_null(0.0)
     columns = [rows["amount"], rows["items"], gift, channel]
     return np.column_stack([column.to_numpy().astype(np.float32) for column in columns])
-
-
-def source(topic: str, partition: int) -> Partition:
-    return Partition(topic, partition)

@@ -9,15 +9,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from clickhouse_connect.driver import Client
+from weir.core.chunk import LogPartition
 from weir.core.topics import subject_of
 from weir.edges.clickhouse import ledger
-from weir.edges.kafka.admin import bounds
+from weir.edges.kafka.logs import bounds_of, log_of
 from weir.scoring import identity
 from weir.wire.decode import Decoder
 
 from tests import bundles
 from tests.chaos import log, rollups
-from tests.chaos.truth import Answers, Truth, matrix, source
+from tests.chaos.truth import Answers, Truth, matrix
 from tests.service_under_test import Tiny
 
 SHOWN = ("gaps", "missing", "duplicates", "stray", "unbalanced", "unread")
@@ -45,7 +46,7 @@ UNTILED = """
         SELECT number, first, number - lagInFrame(number) OVER w AS step, first - lagInFrame(last) OVER w AS gap,
                row_number() OVER w AS place
         FROM recorder_blocks FINAL
-        WINDOW w AS (PARTITION BY topic, partition ORDER BY number ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
+        WINDOW w AS (PARTITION BY log, topic, partition ORDER BY number ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
     )
     WHERE place > 1 AND (step != 1 OR gap != 1)
 """
@@ -177,11 +178,12 @@ def _text(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _ids(service: Tiny, found: pa.Table, event_ms: np.ndarray) -> np.ndarray:
+    log = log_of(service.settings.kafka, service.topic)
     partition, offset = found["source_partition"].to_numpy(), found["source_offset"].to_numpy()
     ids = np.empty(len(offset), dtype="<U36")
     for number in np.unique(partition).tolist():
         mine = partition == number
-        made = identity.prediction_ids(source(service.topic, number), "champion", offset[mine], event_ms[mine])
+        made = identity.prediction_ids(LogPartition(log, service.topic, number), offset[mine], event_ms[mine])
         ids[mine] = identity.text(made).to_numpy(zero_copy_only=False).astype(str)
     return ids
 
@@ -222,7 +224,7 @@ def _outcomes(verdict: Verdict, client: Client, truth: Truth) -> None:
     _blame(verdict, len(rows) - len(held), "outcomes are there twice")
     _blame(verdict, len(truth.outcomes.keys() - held.keys()), "outcomes are lost")
     strange = sum(truth.outcomes.get(name) != said for name, said in held.items())
-    _blame(verdict, strange, "outcomes do not say what was sent last")
+    _blame(verdict, strange, "outcomes do not say what came true last")
     turned = client.query("SELECT hex(value) FROM dead_letters WHERE service = ''").result_rows
     letters = Counter(_bytes(value) for (value,) in turned)
     _blame(verdict, (truth.bad_outcomes - letters).total(), "broken outcomes are not among the dead letters")
@@ -231,7 +233,7 @@ def _outcomes(verdict: Verdict, client: Client, truth: Truth) -> None:
 
 def _ledger(verdict: Verdict, service: Tiny, client: Client) -> None:
     """The ledger is complete, also against the log; and the table holds what the topic holds."""
-    report = ledger.read(client, service.name, bounds(service.settings.kafka, service.topic))
+    report = ledger.read(client, service.name, bounds_of(service.settings.kafka, service.topic))
     faults = [f"{getattr(report, name):,} {name}" for name in SHOWN if getattr(report, name)]
     verdict.ledger = "complete" if report.complete else ", ".join(faults) or "empty"
     if not report.complete:

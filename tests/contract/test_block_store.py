@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from clickhouse_connect.driver.exceptions import OperationalError
 from weir.core.block import Block
-from weir.core.chunk import Partition
+from weir.core.chunk import LogPartition
 from weir.core.errors import Refused, Unavailable
 from weir.recording import tables
 
@@ -19,8 +19,9 @@ from tests.sql.databases import client, database
 
 __all__ = ["client", "database"]
 
-SOURCE = Partition("weir.predictions", 3)
-MARKS = {(records.REQUESTS, 3, "champion"): 41, ('weir.requests.é"', 0, "b"): 2}
+SOURCE = LogPartition("log-a", "weir.predictions", 3)
+OTHER = LogPartition("log-a", "weir.predictions", 0)
+MARKS = {(records.LOG, 3): 41, ('requests é"', 0): 2}
 
 
 def block(number, first, last, source=SOURCE):
@@ -36,10 +37,10 @@ def block(number, first, last, source=SOURCE):
     )
 
 
-def rows(first, last):
+def rows(first, last, source=SOURCE):
     offsets = np.arange(first, last + 1)
     found = records.predictions(3, offsets.tolist())
-    return tables.predictions(found, SOURCE, offsets, records.names)
+    return tables.predictions(found, source, offsets, records.names)
 
 
 class InMemory:
@@ -75,7 +76,21 @@ def test_an_announcement_comes_back_as_it_was(kept):
     mine = block(1, 0, 9)
     assert kept.store.announce(mine) == mine
     assert kept.store.latest(SOURCE) == mine
-    assert kept.store.latest(Partition(SOURCE.topic, 4)) is None
+    assert kept.store.latest(SOURCE._replace(partition=4)) is None
+
+
+def test_a_topic_made_anew_is_another_log_whose_blocks_begin_at_one(kept):
+    anew = SOURCE._replace(log="log-b")
+    assert kept.store.inherited(SOURCE) == {}
+    kept.store.announce(block(1, 0, 9))
+    kept.store.insert("predictions", rows(0, 9), block(1, 0, 9), "rows")
+    assert kept.store.latest(anew) is None
+    assert kept.store.inherited(anew) == MARKS, "what was recorded from the earlier log counts for the new one"
+    assert kept.store.inherited(anew._replace(partition=4)) == {}
+    assert kept.store.announce(block(1, 0, 4, anew)) == block(1, 0, 4, anew)
+    kept.store.insert("predictions", rows(0, 4, anew), block(1, 0, 4, anew), "rows")
+    assert kept.offsets() == sorted([*range(10), *range(5)])
+    assert kept.store.latest(SOURCE) == block(1, 0, 9)
 
 
 def test_of_two_announcements_of_one_number_the_first_holds(kept):
@@ -137,7 +152,7 @@ def test_a_forgotten_token_is_replaced_by_what_the_table_holds(client, database,
     client.command("TRUNCATE TABLE predictions")
     kept.store.insert("predictions", rows(0, 6), first, "another forgotten token")
     for number in range(1, 5):
-        kept.store.announce(block(number, 0, 0, Partition(SOURCE.topic, 0)))
+        kept.store.announce(block(number, 0, 0, OTHER))
     kept.store.repeat("predictions", rows(0, 9), first, "rows again")
     assert kept.offsets() == list(range(10))
     assert kept.store.repeat("predictions", rows(0, 9), first, "rows once more") == 0.0
@@ -150,7 +165,7 @@ def test_a_repeat_brings_no_outcome_back_that_was_corrected(client, database, mo
 
     kept = InClickHouse(database)
     monkeypatch.setattr(block_store, "REMEMBERED_BLOCKS", 3)
-    source = Partition("weir.outcomes", 0)
+    source = LogPartition("log-o", "weir.outcomes", 0)
     mine = block(1, 0, 1, source)
     given = records.outcomes([records.prediction_id(0, 7), records.prediction_id(0, 7).upper()], [0.0, 1.0])
     shaped = tables.outcomes(given, source, np.arange(2), mine.received_ms)
@@ -190,7 +205,7 @@ def test_an_insert_that_is_tried_again_too_late_is_a_repeat(client, database, mo
     def meanwhile():
         other.store.insert("predictions", rows(0, 9), mine, "a token that the table has forgotten")
         for number in range(1, 5):
-            other.store.announce(block(number, 0, 0, Partition(SOURCE.topic, 0)))
+            other.store.announce(block(number, 0, 0, OTHER))
 
     zombie.store._client = FailsOnce(client, meanwhile)
     zombie.store.insert("predictions", rows(0, 9), mine, "rows")
@@ -208,7 +223,7 @@ def test_an_insert_long_after_its_announcement_is_a_repeat(client, database, mon
     zombie.store.announce(mine)
     other.store.repeat("predictions", rows(0, 9), mine, "a token that the table has forgotten")
     for number in range(1, 5):
-        other.store.announce(block(number, 0, 0, Partition(SOURCE.topic, 0)))
+        other.store.announce(block(number, 0, 0, OTHER))
     monkeypatch.setattr(block_store, "FRESH_S", 0.0)
     assert zombie.store.insert("predictions", rows(0, 9), mine, part) == 0.0
     assert zombie.offsets() == list(range(10))
@@ -216,8 +231,8 @@ def test_an_insert_long_after_its_announcement_is_a_repeat(client, database, mon
 
 def test_the_ring_of_announcements_stays_small(client, database):
     kept = InClickHouse(database)
-    names = ["topic", "partition", "number", "first", "last", "checksum", "marks", "marks_after", "worker"]
-    ring = [[SOURCE.topic, 3, number, number, number, 0, "[]", "[]", "w"] for number in range(1, 3000)]
+    names = ["log", "topic", "partition", "number", "first", "last", "checksum", "marks", "marks_after", "worker"]
+    ring = [[*SOURCE, number, number, number, 0, "[]", "[]", "w"] for number in range(1, 3000)]
     client.insert("recorder_blocks", ring, column_names=names, settings={"insert_deduplication_token": "ring"})
     client.command("OPTIMIZE TABLE recorder_blocks FINAL")
     assert client.query("SELECT count(), max(number) FROM recorder_blocks").first_row == (1024, 2999)
@@ -226,7 +241,7 @@ def test_the_ring_of_announcements_stays_small(client, database):
 
 def test_outcomes_of_very_many_months_fit_one_insert(client, database):
     ids = [records.prediction_id(0, 86_400 * 40 * month) for month in range(150)]
-    source = Partition("weir.outcomes", 0)
+    source = LogPartition("log-o", "weir.outcomes", 0)
     batch = tables.outcomes(records.outcomes(ids, [1.0] * 150), source, np.arange(150), 0)
     InClickHouse(database).store.insert("outcomes", batch, block(1, 0, 149), "rows")
     assert client.query("SELECT count() FROM outcomes").first_row == (150,)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import pyarrow as pa
-from weir.core.block import Block, dump_marks, load_marks
-from weir.core.chunk import Partition
+from weir.core.block import Block, Marks, dump_marks, load_marks
+from weir.core.chunk import LogPartition
 from weir.recording.recorder import Store
 
 T = TypeVar("T")
@@ -21,13 +21,19 @@ class MemoryBlocks:
     """Implements recording.recorder.Store. tables: name -> inserted batches; tokens are remembered for ever."""
 
     def __init__(self) -> None:
-        self.blocks: dict[Partition, dict[int, Block]] = {}
+        self.blocks: dict[LogPartition, dict[int, Block]] = {}
         self.tables: dict[str, list[pa.RecordBatch]] = {}
         self.tokens: set[tuple[str, str]] = set()
 
-    def latest(self, source: Partition) -> Block | None:
+    def latest(self, source: LogPartition) -> Block | None:
         known = self.blocks.get(source, {})
         return known[max(known)] if known else None
+
+    def inherited(self, source: LogPartition) -> Marks:
+        others = [
+            blocks for other, blocks in self.blocks.items() if other[1:] == source[1:] and other.log != source.log
+        ]
+        return others[-1][max(others[-1])].marks_after if others else {}
 
     def announce(self, block: Block) -> Block | None:
         through_text = Block(
@@ -74,8 +80,11 @@ class Mortal:
         self._step()
         return value
 
-    def latest(self, source: Partition) -> Block | None:
+    def latest(self, source: LogPartition) -> Block | None:
         return self._around(lambda: self.store.latest(source))
+
+    def inherited(self, source: LogPartition) -> Marks:
+        return self._around(lambda: self.store.inherited(source))
 
     def announce(self, block: Block) -> Block | None:
         return self._around(lambda: self.store.announce(block))

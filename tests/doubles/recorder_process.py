@@ -43,6 +43,7 @@ def logs() -> dict[Partition, list[bytes | None]]:
         labels = [float(offset % 7 == 0) for offset in range(ROWS)]
         made: dict[str, Sequence[bytes | None]] = {
             "weir.predictions": records.encode("predictions", records.predictions(partition, offsets)),
+            "weir.shadows": records.encode("shadows", records.shadows(partition, offsets)),
             "weir.outcomes": [*records.encode("outcomes", records.outcomes(ids, labels)), b"", b"\0nonsense"],
             "weir.dead-letters": records.encode("dead_letters", records.dead_letters(partition, [1, 2, 2, 3])),
             "weir.ledger": records.encode("ledger", records.ledger(partition, spans)),

@@ -34,7 +34,13 @@ def streams() -> dict[str, Stream]:
             decode=lambda values: _decode("predictions", values),
             check=tables.check_predictions,
             shape=lambda rows, log, offsets, _ms: tables.predictions(rows, log, offsets, records.names),
-            sources=("source_topic", "source_partition", "variant"),
+            sources=("source_log", "source_partition"),
+        ),
+        "weir.shadows": Stream(
+            table="shadows",
+            decode=lambda values: _decode("shadows", values),
+            shape=lambda rows, log, offsets, _ms: tables.shadows(rows, log, offsets),
+            sources=("source_log", "source_partition", "variant"),
         ),
         "weir.outcomes": Stream(
             table="outcomes",
@@ -47,7 +53,7 @@ def streams() -> dict[str, Stream]:
             decode=lambda values: _decode("dead_letters", values),
             check=tables.check_dead_letters,
             shape=lambda rows, log, offsets, _ms: tables.dead_letters(rows, log, offsets),
-            sources=("source_topic", "source_partition"),
+            sources=("source_log", "source_partition"),
         ),
         "weir.ledger": Stream(
             table="ledger",

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 from weir.core.bundle_names import BundleNames
-from weir.core.chunk import Chunk, Partition
+from weir.core.chunk import Chunk, LogPartition, Partition
 from weir.core.contract import Contract
 from weir.edges.schemas.folder import GENERIC
 from weir.wire.encode import Encoder
@@ -22,6 +22,7 @@ INPUTS = ("distance", "hour", "origin_recent__depdelay_1h", "plane_age")
 VIEWS = ("origin_recent", "plane_recent")
 SERVICE = "flight-delay"
 REQUESTS = f"weir.requests.{SERVICE}"
+LOG = "log-of-requests"  # the log that the requests are in
 BASE_MS = 1_372_680_000_000  # 2013-07-01 12:00
 
 
@@ -46,9 +47,9 @@ def contract(record: str, schema_id: int = 7) -> Contract:
     return Contract(f"weir.{record}-value", 1, text, schema_id)
 
 
-def prediction_id(partition: int, offset: int, variant: str = "champion") -> str:
+def prediction_id(partition: int, offset: int, log: str = LOG) -> str:
     """A UUIDv7 of the time BASE_MS + offset seconds."""
-    tail = uuid.uuid5(uuid.NAMESPACE_OID, f"{partition}/{offset}/{variant}").int & ((1 << 62) - 1)
+    tail = uuid.uuid5(uuid.NAMESPACE_OID, f"{log}/{partition}/{offset}").int & ((1 << 62) - 1)
     return str(uuid.UUID(int=(BASE_MS + 1000 * offset) << 80 | 7 << 76 | (offset & 0xFFF) << 64 | 2 << 62 | tail))
 
 
@@ -59,6 +60,7 @@ def predictions(
     inputs: int = len(INPUTS),
     views: int = len(VIEWS),
     digest: str = DIGEST,
+    log: str = LOG,
 ) -> pa.RecordBatch:
     """One row an offset; score, features and ages are functions of the offset."""
     n = len(offsets)
@@ -75,13 +77,14 @@ def predictions(
         "variant": variant,
         "tenant": "t",
         "team": "",
+        "source_log": log,
         "source_topic": REQUESTS,
         "batch_closed_by": "rows",
     }
     counts = dict.fromkeys(("wait_us", "decode_us", "lookup_us", "run_us", "batch_rows"), 11)
     return pa.RecordBatch.from_pydict(
         {
-            "prediction_id": [prediction_id(partition, offset, variant) for offset in offsets],
+            "prediction_id": [prediction_id(partition, offset, log) for offset in offsets],
             "request_id": [f"r{partition}-{offset}" for offset in offsets],
             **{name: pa.repeat(value, n) for name, value in constant.items()},
             "score": pa.array(((at * 7919) % 997 / 997).astype(np.float32)),
@@ -114,7 +117,28 @@ def bundles(digest: str = DIGEST, inputs: Sequence[str] = INPUTS, views: Sequenc
     )
 
 
-def outcomes(ids: list[str], labels: list[float], observed: list[float] | None = None) -> pa.RecordBatch:
+def shadows(
+    partition: int, offsets: list[int], variant: str = "wider", scores: list[float] | None = None, log: str = LOG
+) -> pa.RecordBatch:
+    """What a shadow says of the same requests."""
+    answers = predictions(partition, offsets, log=log)
+    rows = {
+        name: answers[name]
+        for name in (
+            *("prediction_id", "service", "model", "score", "decision", "event_time", "scored_at"),
+            *("source_log", "source_topic", "source_partition", "source_offset"),
+        )
+    }
+    if scores is not None:
+        rows["score"] = pa.array(scores, pa.float32())
+        rows["decision"] = pa.array(["positive" if score >= 0.5 else "negative" for score in scores])
+    shared = {"version": "2", "digest": "fedcba987654", "variant": variant}
+    return pa.RecordBatch.from_pydict(rows | {name: pa.repeat(value, len(offsets)) for name, value in shared.items()})
+
+
+def outcomes(
+    ids: list[str], labels: list[float], observed: list[float] | None = None, at_ms: int = BASE_MS
+) -> pa.RecordBatch:
     n = len(ids)
     return pa.RecordBatch.from_pydict(
         {
@@ -123,7 +147,7 @@ def outcomes(ids: list[str], labels: list[float], observed: list[float] | None =
             "label": pa.array(labels, pa.float32()),
             "missed_nusd": pa.array([-50 * 10**9] * n, pa.int64()),
             "false_alert_nusd": pa.array([-7 * 10**9] * n, pa.int64()),
-            "occurred_at": pa.array([BASE_MS] * n, pa.int64()).cast(MS),
+            "occurred_at": pa.array([at_ms] * n, pa.int64()).cast(MS),
         }
     )
 
@@ -134,6 +158,7 @@ def ledger(
     rejected: int = 0,
     role: str = "scorer",
     holes: Collection[int] = (),
+    log: str = LOG,
 ) -> pa.RecordBatch:
     """An entry a span. holes: offsets that hold no record."""
     n = len(spans)
@@ -143,6 +168,7 @@ def ledger(
         {
             "role": [role] * n,
             "service": [SERVICE] * n,
+            "source_log": [log] * n,
             "source_topic": [REQUESTS] * n,
             "source_partition": pa.array([partition] * n, pa.int32()),
             "first": pa.array([first for first, _ in spans], pa.int64()),
@@ -158,10 +184,11 @@ def ledger(
     )
 
 
-def dead_letters(partition: int, offsets: list[int]) -> pa.RecordBatch:
+def dead_letters(partition: int, offsets: list[int], log: str = LOG) -> pa.RecordBatch:
     n = len(offsets)
     return pa.RecordBatch.from_pydict(
         {
+            "source_log": [log] * n,
             "source_topic": [REQUESTS] * n,
             "source_partition": pa.array([partition] * n, pa.int32()),
             "source_offset": pa.array(offsets, pa.int64()),
@@ -180,7 +207,19 @@ def encode(record: str, rows: pa.RecordBatch, schema_id: int = 7) -> list[bytes]
     return Encoder(contract(record, schema_id)).encode(rows)
 
 
-def cut(source: Partition, values: list[bytes | None], bounds: list[int], fetched_at_s: float = 0.0) -> list[Chunk]:
+def log_of(topic: str) -> str:
+    """The log that a topic's name stands for, as the doubles have it."""
+    return f"log-of-{topic}"
+
+
+def place(source: Partition) -> LogPartition:
+    """The partition in that log."""
+    return LogPartition(log_of(source.topic), *source)
+
+
+def cut(
+    source: Partition, values: list[bytes | None], bounds: list[int], fetched_at_s: float = 0.0, log: str = ""
+) -> list[Chunk]:
     """Chunks of a log whose record i has offset i; bounds: where chunks begin, and the end."""
     return [
         Chunk(
@@ -193,6 +232,7 @@ def cut(source: Partition, values: list[bytes | None], bounds: list[int], fetche
             BASE_MS + 1000 * first,
             BASE_MS + 1000 * (end - 1),
             fetched_at_s,
+            log=log or log_of(source.topic),
         )
         for first, end in pairwise(bounds)
         if end > first

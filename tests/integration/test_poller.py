@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import psutil
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka import Producer as RdProducer
 from confluent_kafka.admin import AdminClient, NewTopic
 from weir.core.chunk import Chunk, Partition
@@ -21,6 +21,7 @@ from weir.core.errors import Refused, Unavailable
 from weir.edges.embedded.stack import Stack
 from weir.edges.kafka.admin import bounds, partitions_of
 from weir.edges.kafka.client import client_config
+from weir.edges.kafka.logs import log_of
 from weir.edges.kafka.poller import Poller
 from weir.edges.kafka.producer import Producer
 from weir.settings import Settings
@@ -58,6 +59,42 @@ class Log:
             self._producer.write(self.topic, partition, [value] * share)
             self.ends[partition] += share
         self._producer.flush()
+
+    def commit(self, group: str, offsets: list[TopicPartition]) -> None:
+        """As a tool does, without joining the group."""
+        consumer = Consumer({**client_config(self.settings.kafka, "tests"), "group.id": group})
+
+        def committed() -> bool:
+            try:
+                consumer.commit(offsets=offsets, asynchronous=False)
+            except KafkaException as error:
+                if not error.args[0].retriable():
+                    raise
+                return False
+            return True
+
+        try:
+            until(committed, 20, "the group's coordinator")
+        finally:
+            consumer.close()
+
+    def make_anew(self) -> None:
+        """Delete it, and make it under the same name as soon as the broker lets us."""
+        admin = AdminClient(client_config(self.settings.kafka, "tests"))
+        admin.delete_topics([self.topic])[self.topic].result(20)
+
+        def made() -> bool:
+            try:
+                admin.create_topics([NewTopic(self.topic, PARTITIONS, 1)])[self.topic].result(10)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise
+                return False
+            return True
+
+        until(made, 20, "the topic to be gone and made anew")
+        self._producer = Producer(self.settings.kafka, "tests")
+        self.ends = dict.fromkeys(range(PARTITIONS), 0)
 
     @property
     def offsets(self) -> set[Where]:
@@ -340,39 +377,61 @@ def test_large_records_are_bounded_by_their_bytes(settings: Settings) -> None:
 
 
 def test_records_removed_before_they_were_read_are_not_passed_over(settings: Settings) -> None:
-    """librdkafka's mock cluster keeps some megabytes a partition and drops the oldest, as retention does."""
-    cluster = RdProducer({"test.mock.num.brokers": 1, "bootstrap.servers": "mock", "log_level": 0})
-    broker = next(iter(cluster.list_topics(timeout=10).brokers.values()))
-    mocked = settings.having(brokers=f"{broker.host}:{broker.port}", session_timeout_s=6.0)
-    group = new_group()
-    reader = Consumer({**client_config(mocked.kafka, "tests"), "group.id": group})
-    try:
-        begin = 0
-        while begin <= 10:
-            for _ in range(100):
-                cluster.produce("removed", b"x" * 100_000, partition=0)
-            assert cluster.flush(20) == 0
-            begin = reader.get_watermark_offsets(TopicPartition("removed", 0), 10)[0]
-        reader.commit(offsets=[TopicPartition("removed", 0, 10)], asynchronous=False)
-    finally:
-        reader.close()
-    ready = threading.Event()
-    poller = Poller(
-        mocked.kafka,
-        group,
-        ["removed"],
-        on_ready=ready.set,
-        on_assigned=lambda sources: None,
-        on_revoked=lambda sources: None,
-        drain_s=1.0,
+    if settings.embedded.embedded_broker != "kafka":
+        pytest.skip("the embedded broker removes no records")
+    log, group = Log(settings), new_group()
+    log.write(400)
+    log.commit(group, [TopicPartition(log.topic, 0, 10)])
+    removed = TopicPartition(log.topic, 0, 54)
+    admin = AdminClient(client_config(settings.kafka, "tests"))
+    admin.delete_records([removed])[removed].result(20)
+    member = Member(settings, log, group)
+    with closing(member):
+        failure = until(lambda: member.poller.failure, 20, "the poller's end")
+    assert isinstance(failure, Refused)
+    assert "0: 44 unread records were removed (committed 10, the log begins at 54)" in str(failure)
+
+
+def test_a_topic_made_anew_is_another_log_and_read_from_its_beginning(settings: Settings) -> None:
+    """At once, with more records than were read before: a consumer would go on in the middle of the new log."""
+    if settings.embedded.embedded_broker != "kafka":
+        pytest.skip("librdkafka does not outlive it on the embedded broker")
+    log, group = Log(settings), new_group()
+    before = log_of(settings.kafka, log.topic)
+    log.write(400)
+    member = Member(settings, log, group)
+    with closing(member):
+        until(lambda: set(rows(member.acked)) == log.offsets, 20, "the records of the first log")
+        log.make_anew()
+        log.write(1200)
+        after = log_of(settings.kafka, log.topic)
+        until(lambda: set(rows(of(after, member.acked))) == log.offsets, 60, "the records of the second log")
+        until(lambda: log.committed(group) == log.ends, 20, "the commits of the second log")
+    assert before != after
+    assert {chunk.log for chunk in member.begun} == {before, after}
+    assert Counter(rows(of(before, member.begun))) == Counter(
+        (partition, offset) for partition in range(PARTITIONS) for offset in range(100)
     )
-    poller.start()
-    try:
-        assert ready.wait(20)
-        with pytest.raises(Refused, match=rf"0: {begin - 10} unread records were removed \(committed 10, the log"):
-            poller.take()
-    finally:
-        poller.stop(drain=False)
+    assert_tiled(of(after, member.begun))
+
+
+def of(log: str, chunks: list[Chunk]) -> list[Chunk]:
+    return [chunk for chunk in chunks if chunk.log == log]
+
+
+def test_an_offset_that_was_committed_for_an_earlier_log_is_not_taken(settings: Settings) -> None:
+    """A commit that was on its way when the topic was made anew, or offsets that came along from another cluster."""
+    if settings.embedded.embedded_broker != "kafka":
+        pytest.skip("the embedded broker keeps no notes beside offsets")
+    log, group = Log(settings), new_group()
+    log.write(400)
+    noted = {0: "another-log", 1: log_of(settings.kafka, log.topic), 2: ""}
+    log.commit(group, [TopicPartition(log.topic, partition, 30, note) for partition, note in noted.items()])
+    member = Member(settings, log, group)
+    with closing(member):
+        wanted = {(partition, offset) for partition, offset in log.offsets if partition in (0, 3) or offset >= 30}
+
+        until(lambda: set(rows(member.acked)) == wanted, 20, "what was not committed for this log")
 
 
 def test_offsets_without_a_record_are_passed_and_committed(settings: Settings) -> None:

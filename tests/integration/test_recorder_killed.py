@@ -17,8 +17,8 @@ KILLS = 6
 
 def start(database, state, seed):
     environment = os.environ | {
-        "WEIR_CLICKHOUSE_URL": database.clickhouse_url,
-        "WEIR_CLICKHOUSE_DATABASE": database.clickhouse_database,
+        "WEIR_CLICKHOUSE_URL": database.recording.clickhouse_url,
+        "WEIR_CLICKHOUSE_DATABASE": database.recording.clickhouse_database,
     }
     command = [sys.executable, "-m", "tests.doubles.recorder_process", str(state), str(seed)]
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)

@@ -10,13 +10,15 @@ from uuid import uuid4
 import numpy as np
 import pytest
 from clickhouse_connect.driver import Client
-from weir.core.chunk import Partition
+from weir.core.chunk import LogPartition
+from weir.core.dead_letter import letter_id
 from weir.core.errors import Refused, Unavailable, WeirError
 from weir.core.topics import Names
 from weir.edges.clickhouse import dead_letters, migrations
 from weir.edges.clickhouse.client import connect
 from weir.edges.clickhouse.dead_letters import Letter, Selection
 from weir.edges.embedded.stack import Stack
+from weir.edges.kafka.logs import log_of
 from weir.edges.kafka.redrive_log import Announced, find, send
 from weir.edges.kafka.topics import declared, ensure
 from weir.operations import redrive
@@ -47,7 +49,7 @@ def world(stack: Stack) -> Iterator[tuple[Settings, Client]]:
             type(rows).from_pydict(
                 {column: [own[column]] * len(rows) if column in own else values for column, values in columns.items()}
             ),
-            Partition("weir.dead-letters", partition),
+            LogPartition("log", "weir.dead-letters", partition),
             np.arange(len(rows)),
         )
         put(client, "dead_letters", changed)
@@ -66,8 +68,9 @@ def resends(letters: list[Letter]) -> list[Resend]:
 def copies(settings: Settings) -> dict[str, int]:
     """How often each letter is in the log, from its beginning."""
     topic = settings.kafka.names.requests(settings.scoring.service)
+    into = log_of(settings.kafka, topic)
     every = [
-        Announced("", Partition(topic, partition), offset, None, None, "none", 0)
+        Announced("", LogPartition(records.LOG, topic, partition), offset, None, None, "none", into, 0)
         for partition in range(2)
         for offset in OFFSETS
     ]
@@ -140,13 +143,14 @@ def test_who_might_be_overtaken_does_not_send(world: tuple[Settings, Client]) ->
 
 def test_what_the_broker_does_not_take_is_told_and_the_rest_is_found(world: tuple[Settings, Client]) -> None:
     settings, _ = world
-    source = Partition(settings.kafka.names.requests(settings.scoring.service), 0)
+    topic = settings.kafka.names.requests(settings.scoring.service)
+    source, into = LogPartition(records.LOG, topic, 0), log_of(settings.kafka, topic)
     values = {1: b"small", 2: b"x" * (9 * 1024 * 1024), 3: b"not tried"}
-    rows = [Announced("", source, offset, None, value, "none", 0) for offset, value in values.items()]
+    rows = [Announced("", source, offset, None, value, "none", into, 0) for offset, value in values.items()]
     with pytest.raises(Refused, match=r"redriven records were not delivered: .*too large.*run it again"):
         send(settings.kafka, rows)
-    assert f"{source.topic}/0/3" not in find(settings.kafka, rows)
-    elsewhere = Announced("", Partition(source.topic, 99), 1, None, b"", "none", 0)
+    assert letter_id(source, 3) not in find(settings.kafka, rows)
+    elsewhere = Announced("", source._replace(partition=99), 1, None, b"", "none", into, 0)
     with pytest.raises(Refused, match="a topic or partition does not exist: 1 redriven records"):
         send(settings.kafka, [elsewhere])
 
@@ -166,3 +170,15 @@ def test_two_commands_at_once_send_each_letter_once(world: tuple[Settings, Clien
     sent.append(redrive.redrive(client, settings, chosen).sent)
     assert sum(sent) == LETTERS
     assert_each_once(client, settings)
+
+
+def test_a_topic_made_anew_since_the_announcement_is_for_a_person_to_decide(world: tuple[Settings, Client]) -> None:
+    """Whatever was sent went with the log that it was sent to."""
+    settings, client = world
+    chosen = resends(open_letters(client, settings))
+    redrive.announce(client, settings, 0, [], chosen)
+    aged(client)
+    client.command("ALTER TABLE redrives UPDATE into_log = 'gone' WHERE true", settings={"mutations_sync": 1})
+    with pytest.raises(Refused, match=r"was made anew since letters were announced for it"):
+        redrive.redrive(client, settings, chosen)
+    assert copies(settings) == {}

@@ -17,7 +17,7 @@ from confluent_kafka.admin import AclBindingFilter, AdminClient
 from pydantic import SecretStr
 from typer.testing import CliRunner
 from weir.cli.topics import cli
-from weir.core.chunk import Partition
+from weir.core.chunk import LogPartition
 from weir.core.errors import Refused
 from weir.edges.clickhouse import migrations
 from weir.edges.clickhouse.client import connect
@@ -263,7 +263,8 @@ def test_who_is_rejected_is_told_why_from_a_write(refused: tuple[Settings, str])
 
 
 def announced(topic: str) -> list[Announced]:
-    return [Announced("", Partition(topic, 0), offset, None, b"value", "none", 0) for offset in range(3)]
+    place = LogPartition("log", topic, 0)
+    return [Announced("", place, offset, None, b"value", "none", "log", 0) for offset in range(3)]
 
 
 def test_who_is_rejected_is_told_why_from_a_redrive(refused: tuple[Settings, str]) -> None:

@@ -27,12 +27,16 @@ def log_of(offsets, partition=0):
 LOG = log_of(list(range(N)))
 
 
-def run(store, log, bounds, group, max_rows=10):
-    """One life of a recorder: from the committed offset to the end of the log."""
+def blocks_of(store):
+    return store.blocks[records.place(PREDICTIONS)].values()
+
+
+def run(store, log, bounds, group, max_rows=10, name=""):
+    """One life of a recorder: from the committed offset to the end of the log. name: which log it is."""
     recorder = recording.recorder(store, max_rows)
     bounds = sorted({group.committed, *(bound for bound in bounds if bound > group.committed), len(log)})
     group.restart()
-    for number, chunk in enumerate(recording.records.cut(PREDICTIONS, log, bounds)):
+    for number, chunk in enumerate(recording.records.cut(PREDICTIONS, log, bounds, log=name)):
         group.tracker.open(chunk.first, chunk.last)
         recorder.take(chunk)
         if number % 2:
@@ -148,7 +152,7 @@ class Interleaving(MemoryBlocks):
 
 def test_who_loses_the_announcement_writes_the_winners_block():
     def zombie(store):
-        rival = recording.recorder(Mortal(store, dies_at=4))  # announced, not inserted
+        rival = recording.recorder(Mortal(store, dies_at=6))  # announced, not inserted
         (chunk,) = recording.records.cut(PREDICTIONS, LOG[:50], [0, 50])
         rival.take(chunk)
         with pytest.raises(Killed):
@@ -162,13 +166,16 @@ def test_who_loses_the_announcement_writes_the_winners_block():
     recorder.take(second)
     assert recorder.flush().done == [first, second]
     assert store.column("predictions", "source_offset") == list(range(N))
-    assert [(block.first, block.last) for block in store.blocks[PREDICTIONS].values()] == [(0, 49), (50, 59)]
+    assert [(block.first, block.last) for block in blocks_of(store)] == [
+        (0, 49),
+        (50, 59),
+    ]
 
 
 def test_records_that_do_not_decode_become_dead_letters_with_their_bytes():
     log = [*LOG[:3], b"", LOG[3][:-2], *LOG[4:6]]
     store, group = MemoryBlocks(), Group()
-    for dies_at in (5, 7, None):
+    for dies_at in (7, 9, None):
         with contextlib.suppress(Killed):
             run(Mortal(store, dies_at), log, [0, 4], group, max_rows=100)
     assert store.column("predictions", "source_offset") == [0, 1, 2, 4, 5]
@@ -178,7 +185,42 @@ def test_records_that_do_not_decode_become_dead_letters_with_their_bytes():
     assert store.column("dead_letters", "value") == [b"", LOG[3][:-2]]
 
 
-def test_a_replaced_log_is_refused_rather_than_taken_for_the_old_one():
+def test_a_topic_made_anew_is_recorded_from_its_beginning_and_answers_of_the_old_one_count():
+    """weir.predictions anew: the scorer repeats the last of its answers there, and goes on; none is there twice."""
+    store, group = MemoryBlocks(), Group()
+    run(store, LOG, [0], group)
+    group.committed = 0
+    run(store, log_of(list(range(N - 7, 100))), [0, 3], group, name="another")
+    assert store.column("predictions", "source_offset") == list(range(100))
+    assert set(store.column("predictions", "log_id")) == {records.log_of("weir.predictions"), "another"}
+
+
+def test_requests_of_a_topic_made_anew_are_no_repeats_of_the_old_ones():
+    """weir.requests anew: its offsets begin at 0, as did those of the log before it."""
+    store, group = MemoryBlocks(), Group()
+    anew = records.encode("predictions", records.predictions(0, list(range(90)), log="log-of-requests-made-anew"))
+    run(store, [*LOG, *anew], [0, 31, 77], group)
+    assert store.column("predictions", "source_offset") == [*range(N), *range(90)]
+    ids = store.column("predictions", "prediction_id")
+    assert len(set(ids)) == N + 90
+
+
+def test_two_variants_that_answer_one_request_are_one_answer_and_shadows_stand_beside_it():
+    store = MemoryBlocks()
+    recorder = recording.recorder(store)
+    first = records.encode("predictions", records.predictions(0, list(range(10))))
+    second = records.encode("predictions", records.predictions(0, list(range(5, 15)), "challenger"))
+    beside = [records.encode("shadows", records.shadows(0, list(range(15)), name)) for name in ("wider", "older")]
+    for topic, log in (("weir.predictions", [*first, *second]), ("weir.shadows", [*beside[0], *beside[1], *beside[0]])):
+        recorder.take(records.cut(Partition(topic, 0), log, [0, len(log)])[0])
+    recorder.flush()
+    assert store.column("predictions", "source_offset") == list(range(15))
+    assert store.column("predictions", "variant") == ["champion"] * 10 + ["challenger"] * 5
+    assert store.column("shadows", "source_offset") == [*range(15), *range(15)]
+    assert set(store.column("shadows", "prediction_id")) == set(store.column("predictions", "prediction_id"))
+
+
+def test_a_log_that_lost_records_is_refused_rather_than_taken_for_the_old_one():
     store, group = MemoryBlocks(), Group()
     run(store, LOG, [0], group)
     group.committed = 0
@@ -204,7 +246,7 @@ def test_offsets_that_the_log_lost_are_told():
     for chunk in records.cut(PREDICTIONS, LOG, [40, 60]):
         recorder.take(chunk)
     flushed = recorder.flush()
-    assert flushed.skipped == [(PREDICTIONS, 20, 39)]
+    assert flushed.skipped == [(records.place(PREDICTIONS), 20, 39)]
     assert store.column("predictions", "source_offset") == [*range(20), *range(40, 60)]
 
 
@@ -230,7 +272,10 @@ def test_a_flush_of_many_records_writes_several_blocks_and_many_partitions_at_a_
         recorder.take(chunk)
     with ThreadPoolExecutor(2) as pool:
         flushed = recorder.flush(pool.map)
-    assert [(block.first, block.last) for block in store.blocks[PREDICTIONS].values()] == [(0, 39), (40, 59)]
+    assert [(block.first, block.last) for block in blocks_of(store)] == [
+        (0, 39),
+        (40, 59),
+    ]
     assert [block.rows for block in flushed.blocks] == [40, 20, 9]
 
 

@@ -3,14 +3,14 @@
 import numpy as np
 import pyarrow as pa
 from weir.core.bundle_names import BundleNames
-from weir.core.chunk import Partition
+from weir.core.chunk import LogPartition
 from weir.edges.clickhouse import bundle_names
 from weir.recording import tables
 
 from tests.doubles import records
 from tests.sql.databases import put
 
-LOG = Partition("weir.predictions", 0)
+LOG = LogPartition("log", "weir.predictions", 0)
 LATE = "ba9876543210"
 COLUMNS = "toString(features), feature_age_s, feature_status"  # as text, a NaN equals another
 OF = "FROM predictions WHERE digest = {digest:String} ORDER BY source_offset"

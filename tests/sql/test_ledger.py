@@ -6,30 +6,34 @@ from threading import Timer
 
 import pytest
 from typer.testing import CliRunner
-from weir.core.chunk import Partition
+from weir.core.chunk import LogPartition
 from weir.edges.clickhouse import ledger
 from weir.recording import tables
 
 from tests.doubles import records
 from tests.sql.databases import put
 
-LOG = Partition("weir.predictions", 0)
+LOG = LogPartition("log", "weir.predictions", 0)
 
 
-def record(client, partition, spans=(), scored=(), rejected=(), variant="champion", holes=()):
+def asked(partition, log=records.LOG):
+    return LogPartition(log, records.REQUESTS, partition)
+
+
+def record(client, partition, spans=(), scored=(), rejected=(), variant="champion", log=records.LOG, holes=()):
     import numpy as np
 
     def at(rows):
         return np.arange(len(rows))
 
     if spans:
-        rows = records.ledger(partition, list(spans), holes=holes)
+        rows = records.ledger(partition, list(spans), holes=holes, log=log)
         put(client, "ledger", tables.ledger(rows, LOG, at(rows)))
     if scored:
-        rows = records.predictions(partition, list(scored), variant)
+        rows = records.predictions(partition, list(scored), variant, log=log)
         put(client, "predictions", tables.predictions(rows, LOG, at(rows), records.names))
     if rejected:
-        rows = records.dead_letters(partition, list(rejected))
+        rows = records.dead_letters(partition, list(rejected), log=log)
         put(client, "dead_letters", tables.dead_letters(rows, LOG, at(rows)))
 
 
@@ -105,18 +109,68 @@ def test_a_whole_ledger_with_replays_of_other_boundaries(client):
     assert report.faults == ()
 
 
-def test_two_variants_of_one_request_are_no_duplicates(client):
+def shadowed(client, partition, offsets, variant="wider"):
+    import numpy as np
+
+    rows = tables.shadows(records.shadows(partition, list(offsets), variant), LOG, np.arange(len(offsets)))
+    put(client, "shadows", rows)
+
+
+def test_two_variants_answer_a_request_once_between_them_and_shadows_answer_none(client):
+    record(client, 0, [(0, 9)], scored=[0, 1, 2, 4, 6])
+    record(client, 0, scored=[3, 5, 7, 8, 9], variant="challenger")
+    shadowed(client, 0, range(10))
+    shadowed(client, 0, range(10), "older")
+    report = ledger.read(client)
+    assert (report.complete, report.read, report.scored) == (True, 10, 10)
+
+
+def test_a_second_answer_is_a_duplicate_whoever_gave_it(client):
     record(client, 0, [(0, 4)], scored=range(5))
-    record(client, 0, scored=range(5), variant="challenger")
-    assert ledger.read(client).complete
+    record(client, 0, scored=[3], variant="challenger")
+    shadowed(client, 0, range(5))
+    report = ledger.read(client)
+    assert (report.complete, report.duplicates, report.missing) == (False, 1, 0)
+    assert [(fault.kind, fault.first, fault.last, fault.count) for fault in report.faults] == [("duplicate", 3, 3, 1)]
+
+
+def test_a_lost_answer_is_missing_whatever_shadows_say_of_its_request(client):
+    record(client, 0, [(0, 4)], scored=[0, 1])
+    record(client, 0, scored=[4], variant="challenger")
+    shadowed(client, 0, range(5))
+    report = ledger.read(client)
+    assert (report.complete, report.missing, report.duplicates) == (False, 2, 0)
+    assert [(fault.kind, fault.first, fault.last) for fault in report.faults] == [("missing", 2, 3)]
+
+
+def test_two_logs_of_one_name_stand_apart(client):
+    """A topic made anew begins at 0 again, and what was answered of the old log answers nothing of the new."""
+    record(client, 0, [(0, 9)], scored=range(10))
+    record(client, 0, [(0, 14)], scored=range(15), log="anew")
+    whole = ledger.read(client, records.SERVICE, {asked(0, "anew"): (0, 15)})
+    assert (whole.complete, whole.read, whole.scored) == (True, 25, 25)
+    assert [(part.source_log, part.read) for part in whole.partitions] == [("anew", 15), (records.LOG, 10)]
+    record(client, 1, [(0, 9)], scored=range(10))
+    record(client, 1, [(0, 9)], scored=[0, 1, 2], log="anew")
+    report = ledger.read(client)
+    assert (report.missing, report.duplicates, report.stray) == (7, 0, 0)
+    assert [(fault.source_log, fault.first, fault.last) for fault in report.faults] == [("anew", 3, 9)]
+    unread = ledger.read(client, records.SERVICE, {asked(0): (0, 10), asked(0, "a third"): (0, 4)})
+    assert unread.unread == 4
 
 
 def test_the_logs_bounds_show_what_nobody_read(client):
     record(client, 0, [(5, 9)], scored=range(5, 10))
-    both = {Partition(records.REQUESTS, 0): (3, 12), Partition(records.REQUESTS, 1): (0, 7)}
+    both = {
+        asked(0): (3, 12),
+        asked(1): (0, 7),
+    }
     report = ledger.read(client, records.SERVICE, both)
     assert (report.complete, report.unread) == (False, 2 + 2 + 7)
-    exact = {Partition(records.REQUESTS, 0): (5, 10), Partition(records.REQUESTS, 1): (4, 4)}
+    exact = {
+        asked(0): (5, 10),
+        asked(1): (4, 4),
+    }
     assert ledger.read(client, records.SERVICE, exact).complete
 
 
@@ -151,7 +205,7 @@ def test_a_log_with_holes_is_whole_after_a_replay_and_a_loss_is_seen(client):
     spans = [(0, 10), (11, 29), (5, 17), (18, 40), (41, 59)]
     record(client, 0, spans, scored=requests[1:], holes=markers)
     record(client, 1, spans, scored=requests, holes=markers)
-    report = ledger.read(client, records.SERVICE, {Partition(records.REQUESTS, part): (0, 60) for part in (0, 1)})
+    report = ledger.read(client, records.SERVICE, {asked(part): (0, 60) for part in (0, 1)})
     assert (report.missing, report.gaps, report.stray, report.unread, report.unbalanced) == (1, 0, 0, 0, 0)
     assert (report.read, report.scored) == (80, 79)
     assert [(fault.kind, fault.source_partition, fault.first) for fault in report.faults] == [("missing", 0, 0)]

@@ -7,15 +7,15 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from weir.core.chunk import Partition
+from weir.core.chunk import LogPartition
 from weir.edges.clickhouse import outcomes
 from weir.recording import tables
 
 from tests.doubles import records
 from tests.sql.databases import put
 
-LOG = Partition("weir.predictions", 0)
-OUTCOMES = Partition("weir.outcomes", 0)
+LOG = LogPartition("log", "weir.predictions", 0)
+OUTCOMES = LogPartition("log", "weir.outcomes", 0)
 
 
 def replaced(rows, **columns):
@@ -33,9 +33,9 @@ def scored(client, scores, decisions, variant="champion"):
     put(client, "predictions", tables.predictions(rows, LOG, np.arange(len(rows)), records.names))
 
 
-def came_true(client, offsets, labels, received_ms=records.BASE_MS):
+def came_true(client, offsets, labels, received_ms=records.BASE_MS, at_ms=records.BASE_MS):
     ids = [records.prediction_id(0, offset) for offset in offsets]
-    rows = records.outcomes(ids, [float(label) for label in labels])
+    rows = records.outcomes(ids, [float(label) for label in labels], at_ms=at_ms)
     put(client, "outcomes", tables.outcomes(rows, OUTCOMES, np.arange(len(rows)), received_ms))
 
 
@@ -59,6 +59,26 @@ def test_auc_equals_scikit_learns(client, kind, n):
     assert found.auc is not None
     assert abs(found.auc - roc_auc_score(labels, scores)) < 1e-12
     assert (found.scored, found.joined) == (n, n)
+
+
+def label_of(client):
+    (found,) = client.query("SELECT label FROM outcomes FINAL").result_rows
+    return found[0]
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_an_old_outcome_that_comes_again_undoes_no_correction(client, merged):
+    first, corrected = records.BASE_MS, records.BASE_MS + 86_400_000
+    came_true(client, [0], [1], received_ms=1, at_ms=first)
+    came_true(client, [0], [0], received_ms=2, at_ms=corrected)
+    came_true(client, [0], [1], received_ms=3, at_ms=first)  # redelivered
+    if merged:
+        client.command("OPTIMIZE TABLE outcomes FINAL")
+    assert label_of(client) == 0.0
+    came_true(client, [0], [1], received_ms=4, at_ms=corrected)  # of equal times the last received
+    assert label_of(client) == 1.0
+    came_true(client, [0], [0], received_ms=2, at_ms=corrected)  # a block that is repeated late
+    assert label_of(client) == 1.0
 
 
 def test_value_counts_the_last_outcome_and_only_joined_rows(client):
@@ -114,16 +134,29 @@ def test_of_two_outcomes_received_together_the_later_record_wins(client):
     assert (found.caught, found.false_alerts) == (1, 0)
 
 
-def test_variants_and_windows_stand_apart(client):
+def test_variants_shadows_and_windows_stand_apart(client):
+    """Two variants share the requests, a shadow sees them all: an outcome joins both an answer and its shadow."""
     scored(client, [0.9, 0.1], ["positive", "negative"])
-    scored(client, [0.2, 0.8], ["negative", "positive"], variant="challenger")
-    for variant in ("champion", "challenger"):
-        rows = records.outcomes([records.prediction_id(0, offset, variant) for offset in (0, 1)], [1.0, 0.0])
-        put(client, "outcomes", tables.outcomes(rows, OUTCOMES, np.arange(2), 0))
-    found = {row.variant: row.auc for row in outcomes.performance(client, records.SERVICE)}
-    assert found == {"champion": 1.0, "challenger": 0.0}
+    rows = records.predictions(1, [0, 1], "challenger")
+    scores = {"score": np.array([0.2, 0.8], np.float32), "decision": ["negative", "positive"]}
+    put(client, "predictions", tables.predictions(replaced(rows, **scores), LOG, np.arange(2), records.names))
+    for partition in (0, 1):
+        beside = records.shadows(partition, [0, 1], scores=[0.6, 0.4])
+        put(client, "shadows", tables.shadows(beside, LOG, np.arange(2)))
+        ids = [records.prediction_id(partition, offset) for offset in (0, 1)]
+        put(client, "outcomes", tables.outcomes(records.outcomes(ids, [1.0, 0.0]), OUTCOMES, np.arange(2), 0))
+    found = {(row.role, row.variant): (row.joined, row.auc) for row in outcomes.performance(client, records.SERVICE)}
+    assert found == {
+        ("answer", "champion"): (2, 1.0),
+        ("answer", "challenger"): (2, 0.0),
+        ("shadow", "wider"): (4, 1.0),
+    }
     second = datetime.fromtimestamp(records.BASE_MS / 1000 + 1, UTC)
-    assert [(row.scored, row.auc) for row in outcomes.performance(client, begin=second)] == [(1, None), (1, None)]
+    assert [(row.scored, row.auc) for row in outcomes.performance(client, begin=second)] == [
+        (1, None),
+        (1, None),
+        (2, None),
+    ]
     assert outcomes.performance(client, end=datetime(2013, 1, 1, tzinfo=UTC)) == []
 
 
@@ -149,7 +182,7 @@ def test_a_feature_from_the_future_is_seen(client):
 
 def test_what_is_recorded_reads_back_as_it_was(client):
     rows = records.predictions(2, [0, 1, 5])
-    log = Partition("weir.predictions", 2)
+    log = LogPartition("log", "weir.predictions", 2)
     put(client, "predictions", tables.predictions(rows, log, np.array([7, 8, 9]), records.names))
     sql = "SELECT * EXCEPT recorded_at FROM predictions ORDER BY source_offset"
     found = client.query_arrow(sql, use_strings=True).to_pylist()[2]

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from typer.testing import CliRunner
-from weir.core.chunk import Partition
+from weir.core.chunk import LogPartition
 from weir.core.dead_letter import letter_id
 from weir.edges.clickhouse import dead_letters
 from weir.edges.clickhouse.dead_letters import Selection
@@ -18,7 +18,7 @@ from weir.recording import tables
 from tests.doubles import records
 from tests.sql.databases import put
 
-LOG = Partition("weir.dead-letters", 0)
+LOG = LogPartition("log", "weir.dead-letters", 0)
 LETTERS = list(range(6))
 NEW = {1: 101, 2: 102, 3: 103, 4: 104}  # letter -> offset of the record that was sent for it
 BATCHES = {0: 1, 1: 2, 2: 2, 3: 2, 4: 2}
@@ -31,6 +31,7 @@ def letters(offsets: list[int]) -> pa.RecordBatch:
 
 def named(offsets: list[int]) -> dict[str, pa.Array]:
     return {
+        "source_log": pa.array([records.LOG] * len(offsets)),
         "source_topic": pa.array([records.REQUESTS] * len(offsets)),
         "source_partition": pa.array([0] * len(offsets), pa.int32()),
         "source_offset": pa.array(offsets, pa.int64()),
@@ -49,6 +50,7 @@ def announce(client, batch: int, offsets: list[int]) -> None:
                 "worker": pa.array(["w"] * len(offsets)),
                 "service": pa.array([records.SERVICE] * len(offsets)),
                 "repair": pa.array(["none"] * len(offsets)),
+                "into_log": pa.array([records.LOG] * len(offsets)),
                 "log_begin": pa.array([100] * len(offsets), pa.int64()),
             }
         ),
@@ -62,6 +64,7 @@ def note(client, new: dict[int, int], copies: dict[int, int]) -> None:
         pa.RecordBatch.from_pydict(
             named(list(new))
             | {
+                "redriven_log": pa.array([records.LOG] * len(new)),
                 "redriven_offset": pa.array(list(new.values()), pa.int64()),
                 "copies": pa.array(list(copies.values()), pa.uint32()),
             }
@@ -95,8 +98,9 @@ def test_each_redriven_letter_is_told_once(client, history):
     assert found[3].reason == "empty"
     assert len(dead_letters.redrives(client)) == len(BATCHES)
     assert dead_letters.redrives(client, "another") == []
-    letter = letter_id(Partition(found[3].source_topic, found[3].source_partition), found[3].source_offset)
-    assert dead_letters.redrives(client, ids=[letter, f"{records.REQUESTS}/0/5"]) == [found[3]]
+    place = LogPartition(found[3].source_log, found[3].source_topic, found[3].source_partition)
+    letter = letter_id(place, found[3].source_offset)
+    assert dead_letters.redrives(client, ids=[letter, f"{records.REQUESTS}/0/5@{records.LOG}"]) == [found[3]]
 
 
 def test_redriven_letters_are_counted_as_they_are_told(client, history):

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
     from weir.settings import Settings
 
-_LETTER = re.compile(r"[^/]+/\d+/\d+")
+_LETTER = re.compile(r"[^/]+/\d+/\d+@\S.*")
 
 
 def check_letters(ids: Sequence[str]) -> None:
     """Raises typer.BadParameter for what cannot be the id of a dead letter."""
     for letter in ids:
         if not _LETTER.fullmatch(letter):
-            remedy = "write topic/partition/offset, as `weir dead-letters list --ids` does"
+            remedy = "write topic/partition/offset@log, as `weir dead-letters list --ids` does"
             raise typer.BadParameter(f"{letter!r} is no id of a dead letter: {remedy}")
 
 

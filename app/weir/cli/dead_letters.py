@@ -91,7 +91,7 @@ def list_letters(
 
 @cli.command("show")
 def show_letter(
-    letter: Annotated[str, typer.Argument(help="Id of the dead letter: topic/partition/offset.")],
+    letter: Annotated[str, typer.Argument(help="Id of the dead letter: topic/partition/offset@log.")],
     as_json: AsJson = False,
 ) -> None:
     """Show one dead letter: where it came from, why it was rejected, and its fields or bytes."""
@@ -232,7 +232,7 @@ def _named(client: Client, name: str) -> Letter:
 
     found = dead_letters.letters(client, dead_letters.Selection(ids=[name]))
     if not found:
-        raise Refused(f"there is no dead letter {name}", remedy="name it topic/partition/offset")
+        raise Refused(f"there is no dead letter {name}", remedy="name it topic/partition/offset@log")
     return found[0]
 
 

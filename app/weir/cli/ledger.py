@@ -31,6 +31,7 @@ MEANINGS = {
 FIRST = (
     Column("fault", "kind"),
     Column("topic", "source_topic", name=True),
+    Column("log", "source_log", name=True),
     Column("partition", "source_partition", right=True),
     Column("offsets", "offsets", name=True),
     Column("count", "count", "{:,}".format, right=True),
@@ -52,14 +53,14 @@ def ledger(
     from weir.edges.clickhouse import dead_letters
     from weir.edges.clickhouse import ledger as ledger_edge
     from weir.edges.clickhouse.client import connect
-    from weir.edges.kafka import admin
+    from weir.edges.kafka import logs
     from weir.settings import load
 
     settings = load()
     topic = settings.kafka.names.requests(service or settings.scoring.named_service) if against_log else ""
     client = connect(settings.recording)
     check_service(service, settings, client)
-    bounds = admin.bounds(settings.kafka, topic) if topic else None
+    bounds = logs.bounds_of(settings.kafka, topic) if topic else None
     report = ledger_edge.read_settled(client, service, bounds, settle_s=settings.recording.ledger_settle_s)
     redriven = dead_letters.redrive_states(client, service)
     repeated = sum(group.repeated for group in redriven)
@@ -83,9 +84,9 @@ def _plain(report: LedgerReport, redriven: Sequence[RedriveState], repeated: int
 
 
 def _show(report: LedgerReport, redriven: Sequence[RedriveState], repeated: int) -> None:
-    """A table for each role and topic, then the first faults, then the verdict."""
-    for (role, topic), found in groupby(report.partitions, key=lambda part: (part.role, part.source_topic)):
-        say(f"[italic]{role}: {topic}[/]")
+    """A table for each role and log, then the first faults, then the verdict."""
+    for (role, topic, log), found in groupby(report.partitions, _log_of):
+        say(f"[italic]{role}: {topic}, log {log}[/]")
         show_table(_partitions(list(found)))
     if report.faults:
         rows = [asdict(fault) | {"offsets": _span(fault.first, fault.last)} for fault in report.faults]
@@ -94,6 +95,10 @@ def _show(report: LedgerReport, redriven: Sequence[RedriveState], repeated: int)
     if redriven:
         states = ", ".join(f"{group.letters:,} {group.state}" for group in redriven)
         say(f"{sum(group.letters for group in redriven):,} dead letters sent again: {states}")
+
+
+def _log_of(partition: PartitionLedger) -> tuple[str, str, str]:
+    return partition.role, partition.source_topic, partition.source_log
 
 
 def _span(first: int, last: int) -> str:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from weir.core.chunk import Partition
+from weir.core.chunk import LogPartition
 
-Source = tuple[str | int, ...]  # (source topic, source partition, variant)
+Source = tuple[str | int, ...]  # (source log, source partition)
 Marks = Mapping[Source, int]  # source -> highest source offset recorded
 
 
@@ -18,29 +18,29 @@ class Block:
 
     checksum: crc32 over the values of its records. marks, marks_after: before and after its rows; the filter against
     repeats starts from `marks`. received_ms: broker time of its newest record, milliseconds since the epoch, and
-    later than that of the block before; 0 in an announcement that does not say.
+    later than that of the block before.
     """
 
-    source: Partition
+    source: LogPartition
     number: int
     first: int
     last: int
     checksum: int
     marks: Marks
     marks_after: Marks
-    received_ms: int = 0
+    received_ms: int
 
     @property
     def token(self) -> str:
         """Deduplication token of its inserts; the same for everyone who repeats the block."""
-        return f"{self.source.topic}/{self.source.partition}/{self.number}/{self.first}-{self.last}"
+        return f"{self.source.log}/{self.source.partition}/{self.number}/{self.first}-{self.last}"
 
 
 def dump_marks(marks: Marks) -> str:
     """Marks as JSON text, the same text for equal marks.
 
-    >>> dump_marks({("r", 1, "a"): 7})
-    '[["r", 1, "a", 7]]'
+    >>> dump_marks({("r", 1): 7})
+    '[["r", 1, 7]]'
     """
     return json.dumps(sorted([*source, offset] for source, offset in marks.items()))
 
@@ -48,7 +48,7 @@ def dump_marks(marks: Marks) -> str:
 def load_marks(text: str) -> Marks:
     """The inverse of `dump_marks`.
 
-    >>> load_marks('[["r", 1, "a", 7]]')
-    {('r', 1, 'a'): 7}
+    >>> load_marks('[["r", 1, 7]]')
+    {('r', 1): 7}
     """
     return {tuple(entry[:-1]): entry[-1] for entry in json.loads(text)}

@@ -20,6 +20,20 @@ class Partition(NamedTuple):
     partition: int
 
 
+class LogPartition(NamedTuple):
+    """A partition of one log: a topic made anew has the old name, and other records under the old offsets.
+
+    log: what tells the two apart, see weir.edges.kafka.logs.
+    """
+
+    log: str
+    topic: str
+    partition: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}[{self.partition}] of log {self.log}"
+
+
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """Records of one partition, fetched together, or none.
@@ -31,6 +45,7 @@ class Chunk:
     records, of the fetch.
     fetched_at_s: monotonic seconds at which the first record was there.
     generation: counts the assignments of the worker; a chunk of an earlier one is not to be worked on.
+    log: which log the records are of.
     """
 
     source: Partition
@@ -43,6 +58,12 @@ class Chunk:
     newest_ms: int
     fetched_at_s: float
     generation: int = 0
+    log: str = ""
+
+    @property
+    def place(self) -> LogPartition:
+        """The partition of the log that it is of."""
+        return LogPartition(self.log, *self.source)
 
     def __len__(self) -> int:
         return len(self.values)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from weir.core.chunk import Partition
+from weir.core.chunk import LogPartition
 
 
-def letter_id(source: Partition, offset: int) -> str:
-    """What commands and queries call the letter of the record that stood there: "topic/partition/offset"."""
-    return f"{source.topic}/{source.partition}/{offset}"
+def letter_id(source: LogPartition, offset: int) -> str:
+    """What commands and queries call the letter of the record that stood there: "topic/partition/offset@log"."""
+    return f"{source.topic}/{source.partition}/{offset}@{source.log}"

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from weir.core.chunk import Chunk, Partition
+from weir.core.chunk import Chunk, LogPartition
 
 HOLES: Final = 16_384  # of one entry, at most: 256 KiB, where a topic takes a MiB
 
@@ -22,7 +22,7 @@ class LedgerEntry:
     holes: the others, as (first, last) in ascending order: transaction markers, aborted or compacted records.
     """
 
-    source: Partition
+    source: LogPartition
     first: int
     last: int
     read: int
@@ -37,7 +37,7 @@ class LedgerEntry:
         """
         n = len(chunk)
         if chunk.last - chunk.first + 1 == n:
-            return [LedgerEntry(chunk.source, chunk.first, chunk.last, n, len(rejected))]
+            return [LedgerEntry(chunk.place, chunk.first, chunk.last, n, len(rejected))]
         edges = np.concatenate([[chunk.first - 1], chunk.offsets, [chunk.last + 1]])
         before = np.flatnonzero(np.diff(edges) > 1)  # a hole lies before each of these records, or at the end
         holes = list(zip((edges[before] + 1).tolist(), (edges[before + 1] - 1).tolist(), strict=True))
@@ -47,7 +47,7 @@ class LedgerEntry:
         before_cut = np.searchsorted(rejected, records)
         return [
             LedgerEntry(
-                chunk.source,
+                chunk.place,
                 first,
                 end - 1,
                 records[i + 1] - records[i],
@@ -61,13 +61,13 @@ class LedgerEntry:
     def joined(entries: Iterable[LedgerEntry]) -> list[LedgerEntry]:
         """Neighbours put together; entries of a partition come, and stay, in the order of their offsets.
 
-        >>> t = Partition("t", 0)
+        >>> t = LogPartition("log", "t", 0)
         >>> (entry,) = LedgerEntry.joined([LedgerEntry(t, 0, 9, 10, 1), LedgerEntry(t, 10, 19, 9, 0, ((19, 19),))])
         >>> (entry.first, entry.last, entry.read, entry.rejected, entry.holes)
         (0, 19, 19, 1, ((19, 19),))
         """
         found: list[LedgerEntry] = []
-        latest: dict[Partition, int] = {}
+        latest: dict[LogPartition, int] = {}
         for entry in entries:
             at = latest.get(entry.source)
             if at is not None and found[at]._continued_by(entry):

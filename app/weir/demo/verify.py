@@ -20,7 +20,7 @@ from weir.edges.bundles import folder
 from weir.edges.bundles.onnx_model import Model
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.clickhouse import ledger, sql_files
-from weir.edges.kafka.admin import bounds
+from weir.edges.kafka.logs import bounds_of
 from weir.settings import Settings
 
 SAMPLE = 1_000  # requests whose features are recomputed from the raw events
@@ -61,7 +61,7 @@ def verify(
     bundle, model = folder.read(bundle_path).bundle, Model(bundle_path)
     topic = settings.kafka.names.requests(settings.scoring.service)
     progress(0, 5, "checks")
-    whole = ledger.read(client, settings.scoring.service, bounds(settings.kafka, topic))
+    whole = ledger.read(client, settings.scoring.service, bounds_of(settings.kafka, topic))
     progress(1, 5, "checks")
     worst, compared, matrix = _scores(client, bundle, model, topic, [p.source_partition for p in whole.partitions])
     progress(2, 5, "checks")

@@ -21,19 +21,21 @@ from typing import Any
 import pyarrow as pa
 from clickhouse_connect.driver import Client
 
-from weir.core.chunk import Partition
+from weir.core.chunk import LogPartition, Partition
 from weir.core.errors import Refused, Unavailable
 from weir.edges.clickhouse import sql_files
 from weir.edges.clickhouse.client import answering, once
 from weir.edges.clickhouse.dead_letters import Letter, octets
 from weir.edges.kafka import admin
+from weir.edges.kafka.logs import log_of
 from weir.edges.kafka.redrive_log import AGAIN, Announced, Found, find, send
 from weir.settings import Settings
 
 TRIES = 20  # announcements; each that fails is another command's
 LATEST = "SELECT max(batch) FROM redrives"
 TAKEN = """
-    SELECT DISTINCT concat(source_topic, '/', toString(source_partition), '/', toString(source_offset)) FROM redrives
+    SELECT DISTINCT concat(source_topic, '/', toString(source_partition), '/', toString(source_offset), '@', source_log)
+    FROM redrives
 """
 MINE = "SELECT count() FROM redrives WHERE batch = {batch:UInt64} AND run = {run:UUID}"
 
@@ -130,8 +132,11 @@ def announce(
             taken = {name for (name,) in client.query(TAKEN).result_rows}
         free = [resend for resend in chosen if resend.letter.id not in taken]
         topics = {resend.letter.source.topic for resend in free}
+        into = {
+            topic: log_of(settings.kafka, topic) for topic in topics
+        }  # before the ends: those are then of it or later
         bounds = {source: bound for topic in topics for source, bound in admin.bounds(settings.kafka, topic).items()}
-        rows = [*unsent, *(_announcement(resend, bounds) for resend in free)]
+        rows = [*unsent, *(_announcement(resend, into, bounds) for resend in free)]
         if not rows:
             return 0, []
         _insert(client, where, newest + 1, run, rows)
@@ -142,21 +147,30 @@ def announce(
     raise Refused(f"other commands announced {TRIES} batches meanwhile", remedy="wait for them, and run this one again")
 
 
-def _announcement(resend: Resend, bounds: Mapping[Partition, tuple[int, int]]) -> Announced:
+def _announcement(resend: Resend, into: Mapping[str, str], bounds: Mapping[Partition, tuple[int, int]]) -> Announced:
     letter = resend.letter
+    place = Partition(letter.source.topic, letter.source.partition)
     return Announced(
-        letter.service, letter.source, letter.offset, letter.key, resend.value, resend.repair, bounds[letter.source][1]
+        letter.service,
+        letter.source,
+        letter.offset,
+        letter.key,
+        resend.value,
+        resend.repair,
+        into[place.topic],
+        bounds[place][1],
     )
 
 
 def _announced(row: Mapping[str, Any]) -> Announced:
     return Announced(
         row["service"],
-        Partition(row["source_topic"], row["source_partition"]),
+        LogPartition(row["source_log"], row["source_topic"], row["source_partition"]),
         row["source_offset"],
         octets(row["key_hex"]),
         octets(row["value_hex"]),
         row["repair"],
+        row["into_log"],
         row["log_begin"],
     )
 
@@ -178,6 +192,7 @@ def _insert(client: Client, where: str, batch: int, run: uuid.UUID, rows: Sequen
         "repair": pa.array([row.repair for row in rows]),
         "key": pa.array([row.key for row in rows], pa.binary()),
         "value": pa.array([row.value for row in rows], pa.binary()),
+        "into_log": pa.array([row.into_log for row in rows]),
         "log_begin": pa.array([row.log_begin for row in rows], pa.int64()),
     }
     with answering(where):
@@ -189,6 +204,7 @@ def _note(client: Client, where: str, rows: Sequence[Announced], found: Found) -
     if not rows:
         return
     table = _letters(rows) | {
+        "redriven_log": pa.array([row.into_log for row in rows]),
         "redriven_offset": pa.array([min(found[row.id]) for row in rows], pa.int64()),
         "copies": pa.array([len(found[row.id]) for row in rows], pa.uint32()),
     }
@@ -198,6 +214,7 @@ def _note(client: Client, where: str, rows: Sequence[Announced], found: Found) -
 
 def _letters(rows: Sequence[Announced]) -> dict[str, pa.Array]:
     return {
+        "source_log": pa.array([row.source.log for row in rows]),
         "source_topic": pa.array([row.source.topic for row in rows]),
         "source_partition": pa.array([row.source.partition for row in rows], pa.int32()),
         "source_offset": pa.array([row.offset for row in rows], pa.int64()),

@@ -18,7 +18,7 @@ from weir.wire.decode import Decoder
 from weir.wire.encode import Encoder
 from weir.wire.repair import repaired
 
-REPAIR = 'write {"id": "topic/partition/offset", "fields": {"name": value}} on each line'
+REPAIR = 'write {"id": "topic/partition/offset@log", "fields": {"name": value}} on each line'
 
 
 def prepared(

@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from weir.core.arrow import buffers_of
 from weir.core.block import Block, Marks
-from weir.core.chunk import Chunk, Partition
+from weir.core.chunk import Chunk, LogPartition
 from weir.core.errors import Refused
 from weir.core.rejects import Rejects
 
@@ -80,19 +80,16 @@ def checksum(pieces: Sequence[Piece]) -> int:
     return total
 
 
-def _name(source: Partition) -> str:
-    return f"{source.topic}[{source.partition}]"
-
-
 class PartitionBlocks:
     """Pending pieces and the latest known block of one log partition. See the module for the rules."""
 
-    def __init__(self, source: Partition) -> None:
+    def __init__(self, source: LogPartition) -> None:
         self.source = source
         self.latest: Block | None = None
         self.known = False  # has the store been asked for the latest block?
         self.announced = False  # `latest` is announced and not known to be recorded
         self.foreign = False  # `latest` was announced by someone else, or before a crash
+        self._inherited: Marks = {}
         self.skipped: list[tuple[int, int]] = []  # offsets that the log no longer had when they were due
         self._pieces: deque[Piece] = deque()
         self._unacked: deque[Chunk] = deque()
@@ -105,7 +102,7 @@ class PartitionBlocks:
     @property
     def marks(self) -> Marks:
         """Marks from which the next block starts."""
-        return self.latest.marks_after if self.latest else {}
+        return self.latest.marks_after if self.latest else self._inherited
 
     def continues(self, chunk: Chunk) -> bool:
         """Whether the chunk follows what was taken before; False: the partition was given away and came back."""
@@ -127,11 +124,15 @@ class PartitionBlocks:
         if due and held < due.number:
             raise Refused(
                 f"block {due.number} is gone from recorder_blocks, which ends at {held}",
-                where=_name(self.source),
+                where=str(self.source),
                 remedy="delete no rows of recorder_blocks; record into another database (WEIR_CLICKHOUSE_DATABASE)",
             )
         self.latest, self.known, self.announced, self.foreign = latest, True, latest is not None, latest != mine
         self._settle()
+
+    def inherit(self, marks: Marks) -> None:
+        """Marks of an earlier log of this topic: what was recorded from it may come again in this one."""
+        self._inherited = marks
 
     def propose(self, max_rows: int) -> list[Piece]:
         """Pieces of the next block: everything pending, but no further piece once max_rows records are reached."""
@@ -172,8 +173,8 @@ class PartitionBlocks:
         if pieces[0].first == block.first and checksum(pieces) != block.checksum:
             raise Refused(
                 f"offsets {block.first} to {block.last} no longer hold what was announced for recording",
-                where=_name(self.source),
-                remedy="the log was replaced: record it into another database (WEIR_CLICKHOUSE_DATABASE)",
+                where=str(self.source),
+                remedy="see the broker's log, which has lost records; set WEIR_CLICKHOUSE_DATABASE to record anew",
             )
         return pieces
 

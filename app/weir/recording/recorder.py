@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from weir.core.block import Block, Marks
-from weir.core.chunk import Chunk, Partition
+from weir.core.chunk import Chunk, LogPartition
 from weir.core.decoded import Decoded
 from weir.core.rejects import Rejects
 from weir.recording import tables
@@ -24,8 +24,12 @@ NO_REJECTS = Rejects()
 class Store(Protocol):
     """Where blocks go. Every call may raise Unavailable, after which nothing is known of its effect."""
 
-    def latest(self, source: Partition) -> Block | None:
-        """The latest announced block of a log partition."""
+    def latest(self, source: LogPartition) -> Block | None:
+        """The latest announced block of a log's partition."""
+        ...
+
+    def inherited(self, source: LogPartition) -> Marks:
+        """Marks after the latest block of this topic and partition in another log; none where there is none."""
         ...
 
     def announce(self, block: Block) -> Block | None:
@@ -52,7 +56,7 @@ class Stream:
 
     table: str
     decode: Callable[[pa.LargeBinaryArray], Decoded]
-    shape: Callable[[pa.RecordBatch, Partition, npt.NDArray[np.int64], int], pa.RecordBatch]
+    shape: Callable[[pa.RecordBatch, LogPartition, npt.NDArray[np.int64], int], pa.RecordBatch]
     check: Callable[[pa.RecordBatch], Rejects] = lambda _rows: NO_REJECTS
     sources: tuple[str, ...] = ()
     source_offset: str = "source_offset"
@@ -80,7 +84,7 @@ class Flushed:
 
     done: list[Chunk] = field(default_factory=list)
     blocks: list[Recorded] = field(default_factory=list)
-    skipped: list[tuple[Partition, int, int]] = field(default_factory=list)
+    skipped: list[tuple[LogPartition, int, int]] = field(default_factory=list)
 
 
 # The builtin `map`, or a thread pool's.
@@ -100,7 +104,7 @@ class Recorder:
         self._streams = streams
         self._max_rows = block_max_rows
         self._generation = 0
-        self._partitions: dict[Partition, PartitionBlocks] = {}
+        self._partitions: dict[LogPartition, PartitionBlocks] = {}
 
     def take(self, chunk: Chunk) -> None:
         """Decode and queue a chunk. Raises Unavailable when the schema registry does not answer."""
@@ -108,9 +112,9 @@ class Recorder:
             self._partitions.clear()
             self._generation = chunk.generation
         stream = self._streams[chunk.source.topic]
-        blocks = self._partitions.get(chunk.source)
+        blocks = self._partitions.get(chunk.place)
         if blocks is None or not blocks.continues(chunk):
-            blocks = self._partitions[chunk.source] = PartitionBlocks(chunk.source)
+            blocks = self._partitions[chunk.place] = PartitionBlocks(chunk.place)
         decoded = stream.decode(chunk.values)
         rows, origin, rejects = decoded.rows, decoded.origin, decoded.rejects
         refused = stream.check(rows)
@@ -140,6 +144,8 @@ class Recorder:
         written: list[Recorded] = []
         if not blocks.known:
             blocks.learn(self._store.latest(blocks.source))
+            if blocks.latest is None and stream.sources:
+                blocks.inherit(self._store.inherited(blocks.source))
         while blocks.waits:
             if not blocks.announced:
                 pieces = blocks.propose(self._max_rows)
@@ -164,7 +170,7 @@ class Recorder:
         new, _ = _new_rows(stream, rows, block.marks)
         offsets = np.concatenate([piece.offsets for piece in pieces])
         # As announced: a chunk's own time depends on where the fetch cut the log, and a repeat must make the same rows.
-        received_ms = block.received_ms or pieces[-1].chunk.newest_ms
+        received_ms = block.received_ms
         insert_s = 0.0
         repeats = len(offsets) - int(np.count_nonzero(new))
         if repeats:
@@ -203,7 +209,7 @@ def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
 def _is_final(piece: Piece, received_ms: int) -> pa.RecordBatch:
     chunk, record = piece.chunk, piece.rejects.record
     return tables.turned_away(
-        chunk.source,
+        chunk.place,
         chunk.offsets[record],
         piece.rejects,
         chunk.keys.take(record),

@@ -34,7 +34,7 @@ def rising(
     for column in sources:
         encoded = pc.dictionary_encode(column)
         codes = codes * len(encoded.dictionary) + encoded.indices.to_numpy(zero_copy_only=False)
-    for code in np.unique(codes):  # a handful: the source partitions and variants that one log partition carries
+    for code in np.unique(codes):  # a handful: the source partitions that one log partition carries
         rows = np.flatnonzero(codes == code)
         source = tuple(column[int(rows[0])].as_py() for column in sources)
         highest = np.maximum.accumulate(np.concatenate([[after.get(source, -1)], offsets[rows]]))

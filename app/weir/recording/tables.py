@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from weir.core.arrow import buffers_of
 from weir.core.bundle_names import BundleNames
-from weir.core.chunk import Partition
+from weir.core.chunk import LogPartition
 from weir.core.features import Status
 from weir.core.rejects import Reason, Rejects, Stage
 from weir.core.times import EVENT_MS, impossible
@@ -40,7 +40,9 @@ UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 UUID7 = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$"
 
 
-def predictions(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.int64], names: Names) -> pa.RecordBatch:
+def predictions(
+    rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64], names: Names
+) -> pa.RecordBatch:
     """Rows of table predictions from n rows of contract predictions that passed `check_predictions`.
 
     offsets: int64[n], where in `log` they were read. names: what the packed bytes mean, by bundle digest. Rows of a
@@ -98,24 +100,27 @@ def check_predictions(rows: pa.RecordBatch) -> Rejects:
     )
 
 
-def outcomes(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.int64], received_ms: int) -> pa.RecordBatch:
+def outcomes(
+    rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64], received_ms: int
+) -> pa.RecordBatch:
     """Rows of table outcomes from n rows of one block that passed `check_outcomes`. received_ms: broker time.
 
-    Of several outcomes of one prediction only the last: the table would keep no other, and a repeat of the block must
-    not find the others missing and insert them after it.
+    Of several outcomes of one prediction only the one that wins, the last of those with the latest occurred_at: the
+    table would keep no other, and a repeat of the block must not find the others missing and insert them after it.
     """
-    last = _last_of_each(pc.utf8_lower(rows["prediction_id"]))
-    rows, offsets = rows.take(pa.array(last)), offsets[last]
+    winners = _latest_of_each(pc.utf8_lower(rows["prediction_id"]), rows["occurred_at"].cast(pa.int64()).to_numpy())
+    rows, offsets = rows.take(pa.array(winners)), offsets[winners]
     columns = {name: rows[name] for name in rows.schema.names}
     columns["received_at"] = pa.repeat(pa.scalar(received_ms, pa.int64()), len(rows)).cast(UTC_MS)
     return _with_log(columns, log, offsets, times=("occurred_at",))
 
 
-def _last_of_each(words: pa.Array) -> npt.NDArray[np.int64]:
-    """Where each distinct word comes last, ascending."""
+def _latest_of_each(words: pa.Array, times: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Where each distinct word has its latest time, the last of equal ones; ascending."""
     codes = pc.dictionary_encode(words).indices.to_numpy(zero_copy_only=False)
-    _, from_the_end = np.unique(codes[::-1], return_index=True)
-    return np.sort(len(codes) - 1 - from_the_end)
+    order = np.lexsort((np.arange(len(codes)), times, codes))
+    ends = np.append(np.flatnonzero(np.diff(codes[order])), len(codes) - 1)[: len(codes)]
+    return np.sort(order[ends])
 
 
 def check_outcomes(rows: pa.RecordBatch) -> Rejects:
@@ -140,7 +145,19 @@ def check_outcomes(rows: pa.RecordBatch) -> Rejects:
     )
 
 
-def dead_letters(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
+def shadows(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
+    """Rows of table shadows from n rows of contract shadows that passed `check_shadows`."""
+    columns = {name: rows[name] for name in rows.schema.names}
+    return _with_log(columns, log, offsets, times=("event_time", "scored_at"))
+
+
+def check_shadows(rows: pa.RecordBatch) -> Rejects:
+    """Rows of contract shadows that the table cannot hold; `record` is the row number."""
+    no_id = (~_matches(rows["prediction_id"], UUID), Reason.OUT_OF_RANGE, "prediction_id is no UUID")
+    return _rejects([no_id, *_impossible_times(rows, "event_time", "scored_at")])
+
+
+def dead_letters(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
     """Rows of table dead_letters from n rows of contract dead_letters."""
     columns = {name: rows[name] for name in rows.schema.names}
     return _with_log(columns, log, offsets, times=("rejected_at",))
@@ -151,7 +168,7 @@ def check_dead_letters(rows: pa.RecordBatch) -> Rejects:
     return _rejects(_impossible_times(rows, "rejected_at"))
 
 
-def bundles(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
+def bundles(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
     """Rows of table bundles from n rows of contract bundles that passed `check_bundles`."""
     columns = {name: rows[name] for name in rows.schema.names}
     columns |= {name: bundle_columns.names_column(rows[name]) for name in bundle_columns.NAMES}
@@ -164,7 +181,7 @@ def check_bundles(rows: pa.RecordBatch) -> Rejects:
     return _rejects([unreadable, *_impossible_times(rows, "written_at")])
 
 
-def ledger(rows: pa.RecordBatch, log: Partition, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
+def ledger(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
     """Rows of table ledger from n rows of contract ledger that passed `check_ledger`."""
     columns = {name: rows[name] for name in rows.schema.names if name != "recorded_at"}
     columns["written_at"] = rows["recorded_at"]
@@ -180,7 +197,7 @@ def check_ledger(rows: pa.RecordBatch) -> Rejects:
 
 
 def turned_away(
-    log: Partition,
+    log: LogPartition,
     offsets: npt.NDArray[np.int64],
     rejects: Rejects,
     keys: pa.Array,
@@ -193,6 +210,7 @@ def turned_away(
     """
     n = len(rejects)
     columns = {
+        "source_log": _constant(log.log, n),
         "source_topic": _constant(log.topic, n),
         "source_partition": pa.array(np.full(n, log.partition, np.int32)),
         "source_offset": pa.array(offsets),
@@ -208,10 +226,11 @@ def turned_away(
 
 
 def _with_log(
-    columns: dict[str, pa.Array], log: Partition, offsets: npt.NDArray[np.int64], times: tuple[str, ...]
+    columns: dict[str, pa.Array], log: LogPartition, offsets: npt.NDArray[np.int64], times: tuple[str, ...]
 ) -> pa.RecordBatch:
     for name in times:  # Avro's timestamps arrive with or without a zone; ClickHouse gets UTC
         columns[name] = columns[name].cast(pa.int64()).cast(UTC_MS)
+    columns["log_id"] = _constant(log.log, len(offsets))
     columns["log_topic"] = _constant(log.topic, len(offsets))
     columns["log_partition"] = pa.array(np.full(len(offsets), log.partition, np.int32))
     columns["log_offset"] = pa.array(offsets)

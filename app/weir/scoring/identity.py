@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from weir.core.chunk import Partition
+from weir.core.chunk import LogPartition
 
 _HEX = np.frombuffer(b"".join(f"{byte:02x}".encode() for byte in range(256)), np.uint16)  # two characters a byte
 _GROUPS = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))  # hex digits of a UUID, with a dash between the groups
@@ -27,24 +27,25 @@ def mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 
 def prediction_ids(
-    source: Partition, variant: str, offsets: npt.NDArray[np.int64], event_ms: npt.NDArray[np.int64]
+    place: LogPartition, offsets: npt.NDArray[np.int64], event_ms: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.uint8]:
-    """UUIDv7 of n predictions: uint8[n, 16], big-endian as UUIDs are written.
+    """UUIDv7 of the answers to n requests: uint8[n, 16], big-endian as UUIDs are written.
 
-    48 bits of event time in milliseconds, then 74 bits of a hash of (topic, partition, variant, offset), so that a
-    replay makes the same id and the id alone tells its time. Source: RFC 9562, section 5.7.
+    48 bits of event time in milliseconds, then 74 bits of a hash of (log, partition, offset), so that whoever scores
+    the request makes the same id, again or beside the one who answers it, and the id alone tells its time. Source:
+    RFC 9562, section 5.7.
 
-    >>> ids = prediction_ids(Partition("t", 0), "champion", np.array([7]), np.array([1_372_636_800_000]))
+    >>> ids = prediction_ids(LogPartition("log", "t", 0), np.array([7]), np.array([1_372_636_800_000]))
     >>> text(ids).to_pylist()[0][:15]
     '013f9787-6400-7'
     """
-    return ids(np.array([seed(source, variant)], np.uint64), offsets, event_ms)
+    return ids(np.array([seed(place)], np.uint64), offsets, event_ms)
 
 
 @cache
-def seed(source: Partition, variant: str) -> tuple[int, int]:
-    """What tells the ids of one partition and variant from those of all others: 128 bits, as two integers."""
-    digest = hashlib.blake2b(f"{source.topic}\0{source.partition}\0{variant}".encode(), digest_size=16).digest()
+def seed(place: LogPartition) -> tuple[int, int]:
+    """What tells the ids of one partition of a log from those of all others: 128 bits, as two integers."""
+    digest = hashlib.blake2b(f"{place.log}\0{place.partition}".encode(), digest_size=16).digest()
     return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
 
 

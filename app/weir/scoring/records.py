@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from weir.core.batch import MicroBatch
-from weir.core.chunk import Partition
+from weir.core.chunk import LogPartition
 from weir.core.ledger_entry import LedgerEntry
 from weir.core.rejects import Rejects
 from weir.scoring import identity
@@ -60,9 +60,9 @@ def predictions(scored: ScoredBatch, scored_at_ms: int) -> Columns:
         "batch_rows": len(scored.batch),
         "batch_closed_by": scored.batch.closed_by.value,
     }
-    if len({chunk.source for chunk in scored.batch.chunks}) == 1:
-        topic, partition = scored.batch.chunks[0].source
-        constants |= {"source_topic": topic, "source_partition": partition}
+    if len({chunk.place for chunk in scored.batch.chunks}) == 1:
+        log, topic, partition = scored.batch.chunks[0].place
+        constants |= {"source_log": log, "source_topic": topic, "source_partition": partition}
     if len(parts) == 1:
         return _answers(scored.batch, parts[0]), constants | _version(parts[0].variant)
     batches = [_named(_answers(scored.batch, part), _version(part.variant)) for part in parts]
@@ -85,9 +85,9 @@ def _version(variant: Variant) -> dict[str, object]:
 def _answers(batch: MicroBatch, part: Part) -> pa.RecordBatch:
     """What differs between the answers of one variant: n rows, those of the part."""
     rows, variant = part.rows, part.variant
-    where, sources = origins(batch, rows.origin), [chunk.source for chunk in batch.chunks]
+    where, places = origins(batch, rows.origin), [chunk.place for chunk in batch.chunks]
     column = {
-        "prediction_id": identity.text(_ids(sources, where, variant.name, event_ms(rows.columns))),
+        "prediction_id": identity.text(_ids(places, where, event_ms(rows.columns))),
         "score": pa.array(rows.scores, pa.float32()),
         "decision": _decisions(rows.scores >= np.float32(variant.bundle.signature.threshold)),
         "source_offset": pa.array(where.offset),
@@ -95,9 +95,10 @@ def _answers(batch: MicroBatch, part: Part) -> pa.RecordBatch:
         "feature_age_s": _packed(rows.age_s),
         "feature_status": _packed(rows.status),
     }
-    if len(set(sources)) > 1:
-        column["source_topic"] = _chosen([source.topic for source in sources], where.chunk)
-        column["source_partition"] = pa.array(np.array([part for _, part in sources], np.int32)[where.chunk])
+    if len(set(places)) > 1:
+        column["source_log"] = _chosen([place.log for place in places], where.chunk)
+        column["source_topic"] = _chosen([place.topic for place in places], where.chunk)
+        column["source_partition"] = pa.array(np.array([at.partition for at in places], np.int32)[where.chunk])
     for name in ("request_id", "event_time", "tenant", "team", "traceparent"):
         column[name] = rows.columns.column(name)
     return pa.RecordBatch.from_pydict(column)
@@ -110,12 +111,10 @@ def _named(rows: pa.RecordBatch, shared: dict[str, object]) -> pa.RecordBatch:
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _ids(
-    sources: Sequence[Partition], where: Origins, variant: str, times: npt.NDArray[np.int64]
-) -> npt.NDArray[np.uint8]:
+def _ids(places: Sequence[LogPartition], where: Origins, times: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
     """uint8[n, 16], see identity.prediction_ids."""
-    seeds = np.array([identity.seed(source, variant) for source in sources], np.uint64)
-    return identity.ids(seeds[:1] if len(set(sources)) == 1 else seeds[where.chunk], where.offset, times)
+    seeds = np.array([identity.seed(place) for place in places], np.uint64)
+    return identity.ids(seeds[:1] if len(set(places)) == 1 else seeds[where.chunk], where.offset, times)
 
 
 def dead_letters(batch: MicroBatch, rejects: Rejects, service: str, rejected_at_ms: int) -> Columns:
@@ -123,6 +122,7 @@ def dead_letters(batch: MicroBatch, rejects: Rejects, service: str, rejected_at_
     where = origins(batch, rejects.record)
     chunks = [batch.chunks[index] for index in where.chunk]
     column = {
+        "source_log": pa.array([chunk.log for chunk in chunks], pa.string()),
         "source_topic": pa.array([chunk.source.topic for chunk in chunks], pa.string()),
         "source_partition": pa.array([chunk.source.partition for chunk in chunks], pa.int32()),
         "source_offset": pa.array(where.offset, pa.int64()),
@@ -150,7 +150,8 @@ def ledger(
 ) -> Columns:
     """n entries under ledger/v1.avsc: what was read, and that each record was scored or rejected."""
     column = {
-        "source_topic": pa.array([one.source.topic for one in entries]),
+        "source_log": pa.array([one.source.log for one in entries], pa.string()),
+        "source_topic": pa.array([one.source.topic for one in entries], pa.string()),
         "source_partition": pa.array([one.source.partition for one in entries], pa.int32()),
         "first": pa.array([one.first for one in entries], pa.int64()),
         "last": pa.array([one.last for one in entries], pa.int64()),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from weir.core.block import dump_marks, load_marks
-from weir.core.chunk import Partition
+from weir.core.chunk import LogPartition
 from weir.core.rejects import Reason
 from weir.core.times import EVENT_MS
 from weir.recording import tables
@@ -89,11 +89,11 @@ def test_predictions_without_names_keep_their_bytes_and_the_others_have_them():
     short = records.predictions(0, [2], inputs=3)
     rows = pa.concat_batches([fitting, other, short]).take(pa.array([0, 2, 3, 1]))
     known = records.Known()
-    made = tables.predictions(rows, Partition("weir.predictions", 0), np.arange(4), known)
+    made = tables.predictions(rows, LogPartition("log", "weir.predictions", 0), np.arange(4), known)
     assert known.lacking == {"ffffffffffff": 1, records.DIGEST: 1}
     packed = [[rows[name][row].as_py() for name in tables.PACKED] for row in (1, 2)]
     assert made["packed"].to_pylist() == [[], *packed, []]
-    named = tables.predictions(fitting, Partition("weir.predictions", 0), np.arange(2), records.names)
+    named = tables.predictions(fitting, LogPartition("log", "weir.predictions", 0), np.arange(2), records.names)
     for name in tables.PACKED:
         assert repr(made[name].to_pylist()) == repr([named[name][0].as_py(), [], [], named[name][1].as_py()])
 
@@ -175,7 +175,7 @@ def test_outcomes_that_cannot_be_joined_or_counted(column, value, reason, detail
 
 def test_every_id_that_the_scorer_makes_can_have_an_outcome():
     edges = np.array([EVENT_MS[0], EVENT_MS[1] - 1])
-    ids = identity.text(identity.prediction_ids(Partition("requests", 0), "champion", np.arange(2), edges)).to_pylist()
+    ids = identity.text(identity.prediction_ids(LogPartition("log", "requests", 0), np.arange(2), edges)).to_pylist()
     assert len(tables.check_outcomes(records.outcomes(ids, [0.0, 1.0]))) == 0
 
 
@@ -183,3 +183,17 @@ def test_one_reason_is_kept_for_a_row_with_several():
     rows = records.outcomes(["", records.prediction_id(0, 1).upper()], [7.0, 1.0], [float("nan"), 1.0])
     rejects = tables.check_outcomes(rows)
     assert (rejects.record.tolist(), rejects.detail) == ([0], ("prediction_id is not a UUIDv7",))
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), min_size=1, max_size=40))
+def test_of_several_outcomes_in_one_block_the_latest_wins_and_of_equal_times_the_last(outcomes):
+    ids = [records.prediction_id(0, name) for name, _ in outcomes]
+    rows = records.outcomes(ids, [float(i % 2) for i in range(len(outcomes))])
+    times = pa.array([records.BASE_MS + at for _, at in outcomes], pa.int64()).cast(records.MS)
+    rows = rows.set_column(rows.schema.get_field_index("occurred_at"), "occurred_at", times)
+    winners = {}
+    for place, (name, at) in enumerate(outcomes):
+        if name not in winners or at >= outcomes[winners[name]][1]:
+            winners[name] = place
+    kept = tables.outcomes(rows, LogPartition("log", "weir.outcomes", 0), np.arange(len(outcomes)), records.BASE_MS)
+    assert kept["log_offset"].to_pylist() == sorted(winners.values())

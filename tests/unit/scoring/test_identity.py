@@ -7,26 +7,26 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from weir.core.chunk import Partition
+from weir.core.chunk import LogPartition
 from weir.scoring.identity import mix, prediction_ids, sticky, text
 
-SOURCE = Partition("weir.requests.tiny", 3)
+PLACE = LogPartition("Qtm5Nj9yRKG8O3DFxbLLyA", "weir.requests.tiny", 3)
 AT_MS = 1_372_636_800_000
 
 
-def ids_of(offsets, times=AT_MS, source=SOURCE, variant="champion"):
+def ids_of(offsets, times=AT_MS, place=PLACE):
     offsets = np.asarray(offsets, np.int64)
-    return prediction_ids(source, variant, offsets, np.broadcast_to(np.int64(times), offsets.shape))
+    return prediction_ids(place, offsets, np.broadcast_to(np.int64(times), offsets.shape))
 
 
 @given(
     offset=st.integers(0, 2**63 - 1),
     time_ms=st.integers(0, 2**48 - 1),
     partition=st.integers(0, 1000),
-    variant=st.text(max_size=8),
+    log=st.text(max_size=8),
 )
-def test_an_id_is_a_uuid_version_7_that_tells_its_time(offset, time_ms, partition, variant):
-    made = ids_of([offset], time_ms, Partition("topic", partition), variant)
+def test_an_id_is_a_uuid_version_7_that_tells_its_time(offset, time_ms, partition, log):
+    made = ids_of([offset], time_ms, LogPartition(log, "topic", partition))
     found = uuid.UUID(bytes=made.tobytes())
     assert (found.version, found.variant) == (7, uuid.RFC_4122)
     assert found.int >> 80 == time_ms
@@ -49,9 +49,9 @@ def test_mix_is_splitmix64(value):
 def test_ids_are_the_same_on_every_machine_and_in_every_version():
     """A replay after an upgrade must write the same ids: these never change."""
     assert text(ids_of([0, 1, 2**40])).to_pylist() == [
-        "013f9787-6400-7d61-873d-69a6bfe9463f",
-        "013f9787-6400-784d-a9a1-ea248ab70ca3",
-        "013f9787-6400-71a9-83bb-cbc138bb12cb",
+        "013f9787-6400-7529-89dd-1df6c4840307",
+        "013f9787-6400-70ac-bfc2-50bab6faa342",
+        "013f9787-6400-7c66-8eec-100778b4c027",
     ]
 
 
@@ -63,19 +63,18 @@ def test_an_id_does_not_depend_on_the_batch_that_it_is_made_in():
 @pytest.mark.parametrize(
     "other",
     [
-        {"source": Partition("weir.requests.tiny", 2)},
-        {"source": Partition("weir.requests.other", 3)},
-        {"variant": "challenger"},
+        PLACE._replace(partition=2),
+        PLACE._replace(log="Zo-MPxfxT0mkSvaSVwPL6A"),  # the same topic made anew
     ],
 )
-def test_topic_partition_and_variant_each_change_every_id(other):
+def test_log_and_partition_each_change_every_id(other):
     offsets = np.arange(10_000)
-    both = np.concatenate([ids_of(offsets), ids_of(offsets, **other)])
+    both = np.concatenate([ids_of(offsets), ids_of(offsets, place=other)])
     assert len(np.unique(both, axis=0)) == 20_000
 
 
 def test_a_million_ids_of_one_millisecond_do_not_collide():
-    partitions = [ids_of(np.arange(250_000), source=Partition("t", number)) for number in range(4)]
+    partitions = [ids_of(np.arange(250_000), place=LogPartition("l", "t", number)) for number in range(4)]
     halves = np.concatenate(partitions).view(">u8").reshape(-1, 2)
     assert len(np.unique(halves[:, 1])) > 999_990  # 62 bits alone hardly collide
     assert len({pair.tobytes() for pair in halves}) == 1_000_000

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from weir.core.batch import ClosedBy, MicroBatch
-from weir.core.chunk import Chunk, Partition
+from weir.core.chunk import Chunk, LogPartition, Partition
 from weir.core.clock import EventClock, WallClock
 from weir.core.features import FeatureBlock, ServicePlan, Status, ViewPlan
 from weir.core.rejects import Reason, Stage
@@ -31,6 +31,7 @@ from tests.bundles import WITH_FEATURES, expected, opened_bundle, tiny_bundle
 
 MAX_BYTES = 2000
 NOW_MS = tiny.AT_MS + 1000
+LOG = "Qtm5Nj9yRKG8O3DFxbLLyA"
 REQUESTS = Encoder(tiny.requests_contract())
 OUT = {name: tiny.written_contract(name, 50 + i) for i, name in enumerate(("predictions", "dead_letters", "ledger"))}
 READ = {name: Decoder(contract, lambda schema_id: None) for name, contract in OUT.items()}
@@ -89,6 +90,7 @@ def chunk_of(partition: int, first: int, values: list[bytes | None], *, holes: b
         oldest_ms=NOW_MS - 500,
         newest_ms=NOW_MS,
         fetched_at_s=0.0,
+        log=LOG,
     )
 
 
@@ -124,12 +126,10 @@ def test_a_clean_batch_is_scored_as_the_model_says(scorer: Scorer, opened: Opene
     for name in ("request_id", "event_time", "tenant", "team", "traceparent"):
         assert [row[name] for row in found] == rows.column(name).to_pylist(), name
     assert [row["source_offset"] for row in found] == list(range(1000, 1300))
-    ids = prediction_ids(
-        Partition("weir.requests.tiny", 2), "champion", np.arange(1000, 1300), tiny.AT_MS + np.arange(300)
-    )
+    ids = prediction_ids(LogPartition(LOG, "weir.requests.tiny", 2), np.arange(1000, 1300), tiny.AT_MS + np.arange(300))
     assert [row["prediction_id"] for row in found] == text(ids).to_pylist()
     head = found[0]
-    assert (head["source_topic"], head["source_partition"]) == ("weir.requests.tiny", 2)
+    assert [head[f"source_{name}"] for name in ("log", "topic", "partition")] == [LOG, "weir.requests.tiny", 2]
     said = [head[name] for name in ("service", "model", "version", "digest", "variant")]
     assert said == ["tiny", "tiny-logistic", "1", opened.bundle.short_digest, "champion"]
     assert (head["batch_rows"], head["batch_closed_by"], head["wait_us"]) == (300, "rows", 250_000)
@@ -315,14 +315,14 @@ def test_a_score_that_is_not_a_number_is_a_dead_letter(opened) -> None:
     assert [row["source_offset"] for row in read("predictions", scored.written[0].predictions)] == [1, 3]
 
 
-def test_variants_are_part_of_the_key(opened) -> None:
+def test_an_id_names_the_request_whichever_variant_answers(opened) -> None:
     scorer = Scorer(service_of(opened, variant_of(opened), variant_of(opened, "challenger")))
     scored = score(scorer, chunk_of(0, 0, REQUESTS.encode(tiny.rows(200))))
     found = read("predictions", scored.written[0].predictions)
     assert {row["variant"] for row in found} == {"champion", "challenger"}
     for row in found:
         at = np.array([row["source_offset"]])
-        made = prediction_ids(Partition("weir.requests.tiny", 0), row["variant"], at, tiny.AT_MS + at)
+        made = prediction_ids(LogPartition(LOG, "weir.requests.tiny", 0), at, tiny.AT_MS + at)
         assert text(made).to_pylist() == [row["prediction_id"]]
 
 

@@ -122,7 +122,14 @@ def open_streams(settings: Settings, names: tables.Names) -> dict[str, Stream]:
             decode=decoder(topics.predictions),
             check=tables.check_predictions,
             shape=lambda rows, log, offsets, _ms: tables.predictions(rows, log, offsets, names),
-            sources=("source_topic", "source_partition", "variant"),
+            sources=("source_log", "source_partition"),
+        ),
+        topics.shadows: Stream(
+            table="shadows",
+            decode=decoder(topics.shadows),
+            check=tables.check_shadows,
+            shape=lambda rows, log, offsets, _ms: tables.shadows(rows, log, offsets),
+            sources=("source_log", "source_partition", "variant"),
         ),
         topics.bundles: Stream(
             table="bundles",
@@ -138,7 +145,7 @@ def open_streams(settings: Settings, names: tables.Names) -> dict[str, Stream]:
             decode=decoder(topics.dead_letters),
             check=tables.check_dead_letters,
             shape=lambda rows, log, offsets, _ms: tables.dead_letters(rows, log, offsets),
-            sources=("source_topic", "source_partition"),
+            sources=("source_log", "source_partition"),
         ),
         topics.ledger: Stream(
             table="ledger",

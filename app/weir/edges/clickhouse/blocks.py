@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from weir.core.block import Block, dump_marks, load_marks
-from weir.core.chunk import Partition
+from weir.core.block import Block, Marks, dump_marks, load_marks
+from weir.core.chunk import LogPartition
 from weir.core.errors import Unavailable
 from weir.edges.clickhouse.client import answering, connect, once, retry
 from weir.settings import Settings
@@ -27,16 +27,21 @@ REMEMBERED_BLOCKS = 1000
 FRESH_S = 1.0  # after an announcement fewer blocks than that follow; a process that slept for longer has to look
 LATEST = """
     SELECT number, first, last, checksum, marks, marks_after, received_ms FROM recorder_blocks
-    WHERE topic = {topic:String} AND partition = {partition:Int32} ORDER BY number DESC LIMIT 1
+    WHERE log = {log:String} AND partition = {partition:Int32} ORDER BY number DESC LIMIT 1
+"""
+INHERITED = """
+    SELECT marks_after FROM recorder_blocks
+    WHERE topic = {topic:String} AND partition = {partition:Int32} AND log != {log:String}
+    ORDER BY announced_at DESC, number DESC LIMIT 1
 """
 FOLLOWERS = """
     SELECT count() FROM recorder_blocks WHERE topic = {topic:String} AND announced_at >
         (SELECT max(announced_at) FROM recorder_blocks
-         WHERE topic = {topic:String} AND partition = {partition:Int32} AND number = {number:UInt64})
+         WHERE log = {log:String} AND partition = {partition:Int32} AND number = {number:UInt64})
 """
 PRESENT = """
     SELECT log_offset FROM {table:Identifier}
-    WHERE log_topic = {topic:String} AND log_partition = {partition:Int32}
+    WHERE log_id = {log:String} AND log_partition = {partition:Int32}
         AND log_offset BETWEEN {first:Int64} AND {last:Int64}
 """
 
@@ -53,17 +58,17 @@ class ClickHouseBlocks:
     ) -> None:
         self._settings, self._worker, self._on_retry = settings, worker, on_retry
         self._client: Client | None = None
-        self._announced_s: dict[Partition, tuple[int, float]] = {}  # number of the latest block, monotonic seconds
+        self._announced_s: dict[LogPartition, tuple[int, float]] = {}  # number of the latest block, monotonic seconds
 
     def check(self) -> None:
         """Ask once, without patience. Raises Unavailable when nobody answers, Refused when the tables are not there."""
         self._client = connect(self._settings.recording, timeout_s=self._settings.kafka.sink_budget_s)
         with answering(self._settings.recording.clickhouse_url):
-            self._client.query(LATEST, parameters={"topic": "", "partition": 0})
+            self._client.query(LATEST, parameters={"log": "", "partition": 0})
 
-    def latest(self, source: Partition) -> Block | None:
+    def latest(self, source: LogPartition) -> Block | None:
         """See Store."""
-        rows = self._ask(LATEST, topic=source.topic, partition=source.partition)
+        rows = self._ask(LATEST, log=source.log, partition=source.partition)
         if not rows:
             return None
         number, first, last, checksum, marks, marks_after, received_ms = rows[0]
@@ -78,10 +83,16 @@ class ClickHouseBlocks:
             received_ms=received_ms,
         )
 
+    def inherited(self, source: LogPartition) -> Marks:
+        """See Store."""
+        rows = self._ask(INHERITED, log=source.log, topic=source.topic, partition=source.partition)
+        return load_marks(rows[0][0]) if rows else {}
+
     def announce(self, block: Block) -> Block | None:
         """See Store. The token holds no offsets: of two blocks of one number the first wins, the second is dropped."""
         row = pa.table(
             {
+                "log": [block.source.log],
                 "topic": [block.source.topic],
                 "partition": [block.source.partition],
                 "number": [block.number],
@@ -94,7 +105,7 @@ class ClickHouseBlocks:
                 "worker": [self._worker],
             }
         )
-        token = f"{block.source.topic}/{block.source.partition}/{block.number}"
+        token = f"{block.source.log}/{block.source.partition}/{block.number}"
         self._announced_s[block.source] = block.number, time.monotonic()
         self._retry(lambda client: client.insert_arrow("recorder_blocks", row, settings=once(token)))
         return self.latest(block.source)
@@ -141,7 +152,7 @@ class ClickHouseBlocks:
 
 def _absent(client: Client, table: str, rows: pa.RecordBatch, block: Block) -> pa.RecordBatch:
     """The rows of a block whose token may be forgotten that the table does not hold; all of them while it is not."""
-    where = {"topic": block.source.topic, "partition": block.source.partition}
+    where = block.source._asdict()
     followers = client.query(FOLLOWERS, parameters={"number": block.number, **where}).result_rows[0][0]
     if followers < REMEMBERED_BLOCKS:
         return rows

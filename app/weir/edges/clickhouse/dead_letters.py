@@ -9,7 +9,7 @@ from typing import Any
 
 from clickhouse_connect.driver import Client
 
-from weir.core.chunk import Partition
+from weir.core.chunk import LogPartition
 from weir.core.dead_letter import letter_id
 from weir.core.times import BEGINNING, END
 from weir.edges.clickhouse import sql_files
@@ -17,7 +17,7 @@ from weir.edges.clickhouse import sql_files
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which letters. service, reason: all when empty. ids: "topic/partition/offset", all when empty.
+    """Which letters. service, reason: all when empty. ids: "topic/partition/offset@log", all when empty.
 
     begin <= rejected_at < end, UTC. open: only those neither redriven nor answered in another life of the scorer.
     """
@@ -57,13 +57,13 @@ class Letter:
     stage: str
     reason: str
     detail: str
-    source: Partition
+    source: LogPartition
     offset: int
     key: bytes | None
     value: bytes | None
     payload_sha256: str
     rejected_at: datetime
-    log: Partition
+    log: LogPartition
     log_offset: int
     redriven_in: int
     answered: bool
@@ -79,6 +79,7 @@ class Redrive:
     """What became of one redriven letter; ledger/redrives.sql says what state and copies mean."""
 
     service: str
+    source_log: str
     source_topic: str
     source_partition: int
     source_offset: int
@@ -129,9 +130,9 @@ def _letter(row: dict[str, Any]) -> Letter:
     return Letter(
         **{name: row[name] for name in plain},
         answered=bool(row["answered"]),
-        source=Partition(row["source_topic"], row["source_partition"]),
+        source=LogPartition(row["source_log"], row["source_topic"], row["source_partition"]),
         offset=row["source_offset"],
-        log=Partition(row["log_topic"], row["log_partition"]),
+        log=LogPartition(row["log_id"], row["log_topic"], row["log_partition"]),
         key=octets(row["key_hex"]),
         value=octets(row["value_hex"]),
     )

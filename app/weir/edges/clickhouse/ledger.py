@@ -9,7 +9,7 @@ from typing import Any
 
 from clickhouse_connect.driver import Client
 
-from weir.core.chunk import Partition
+from weir.core.chunk import LogPartition
 from weir.edges.clickhouse import sql_files
 
 LOOK_EVERY_S = 1.0  # ClickHouse notes in whole seconds when a row was recorded
@@ -17,13 +17,14 @@ LOOK_EVERY_S = 1.0  # ClickHouse notes in whole seconds when a row was recorded
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionLedger:
-    """One partition as one role and service has read it; sql/ledger/partitions.sql says what the numbers count.
+    """A log's partition as one role and service has read it; sql/ledger/partitions.sql says what the numbers count.
 
     unread: records of the log outside [first, last], where the log's bounds were given.
     """
 
     role: str
     service: str
+    source_log: str
     source_topic: str
     source_partition: int
     first: int
@@ -53,6 +54,7 @@ class Fault:
 
     kind: str
     role: str
+    source_log: str
     source_topic: str
     source_partition: int
     first: int
@@ -87,7 +89,7 @@ class LedgerReport:
 def read(
     client: Client,
     service: str = "",
-    bounds: Mapping[Partition, tuple[int, int]] | None = None,
+    bounds: Mapping[LogPartition, tuple[int, int]] | None = None,
     *,
     settle_s: int = 0,
     max_faults: int = 20,
@@ -103,7 +105,7 @@ def read(
     rows = sql_files.rows(client, "ledger/partitions", service=service, settle_s=settle_s)
     found = [_partition(row, bounds) for row in rows]
     scorers = [partition for partition in found if partition.role == "scorer"]
-    seen = {Partition(partition.source_topic, partition.source_partition) for partition in scorers}
+    seen = {LogPartition(one.source_log, one.source_topic, one.source_partition) for one in scorers}
     unseen = sum(end - first for source, (first, end) in bounds.items() if source not in seen)
     complete = bool(scorers) and not unseen and all(partition.complete for partition in found)
     return LedgerReport(
@@ -129,7 +131,7 @@ def services(client: Client) -> tuple[str, ...]:
 
 
 def read_settled(
-    client: Client, service: str = "", bounds: Mapping[Partition, tuple[int, int]] | None = None, *, settle_s: int
+    client: Client, service: str = "", bounds: Mapping[LogPartition, tuple[int, int]] | None = None, *, settle_s: int
 ) -> LedgerReport:
     """The same, once nothing is pending or all that was pending at the first look has had its time.
 
@@ -142,9 +144,9 @@ def read_settled(
     return report
 
 
-def _partition(row: dict[str, Any], bounds: Mapping[Partition, tuple[int, int]]) -> PartitionLedger:
+def _partition(row: dict[str, Any], bounds: Mapping[LogPartition, tuple[int, int]]) -> PartitionLedger:
     unread = 0
-    bound = bounds.get(Partition(row["source_topic"], row["source_partition"]))
+    bound = bounds.get(LogPartition(row["source_log"], row["source_topic"], row["source_partition"]))
     if bound and row["role"] == "scorer":
         first, end = bound
         unread = max(row["first"] - first, 0) + max(end - 1 - row["last"], 0) if row["entries"] else end - first
@@ -160,6 +162,7 @@ def _faults(client: Client, service: str, settle_s: int, limit: int) -> tuple[Fa
                 Fault(
                     kind=kind.removesuffix("s"),
                     role=row.get("role", "scorer"),
+                    source_log=row["source_log"],
                     source_topic=row["source_topic"],
                     source_partition=row["source_partition"],
                     first=row["first"],

@@ -17,10 +17,12 @@ from weir.edges.clickhouse import sql_files
 class Performance:
     """One variant of one model version over a window of event time.
 
-    scored: predictions. joined: those whose outcome is known. auc: over the joined, None with one label only.
+    role: answer; or shadow, on whose decisions nobody acted.
+    scored: rows. joined: those whose outcome is known. auc: over the joined, None with one label only.
     caught, missed, false_alerts: joined rows by decision and label. value_nusd: nano-dollars; costs are negative.
     """
 
+    role: str
     service: str
     model: str
     version: str
@@ -36,7 +38,7 @@ class Performance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Received:
-    """Outcomes, the last received of each. joined: with a prediction. orphans: without."""
+    """Outcomes, the latest of each prediction. joined: with a prediction. orphans: without."""
 
     received: int
     joined: int
@@ -65,12 +67,13 @@ class ViewAges:
 def performance(
     client: Client, service: str = "", begin: datetime = BEGINNING, end: datetime = END
 ) -> list[Performance]:
-    """By service, model, version and variant, over begin <= event_time < end (UTC). Raises Unavailable, Refused."""
+    """By role, service and variant of a model version, over begin <= event_time < end. Raises Unavailable, Refused."""
     window = {"service": service, "from": begin, "to": end}
-    grain = ("service", "model", "version", "variant")
+    grain = ("role", "service", "model", "version", "variant")
     auc = {tuple(row[name] for name in grain): row["auc"] for row in sql_files.rows(client, "outcomes/auc", **window)}
     return [
         Performance(
+            role=row["role"],
             service=row["service"],
             model=row["model"],
             version=row["version"],

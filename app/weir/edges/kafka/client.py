@@ -43,6 +43,7 @@ def consumer_config(settings: KafkaSettings, group: str) -> dict[str, Any]:
         "isolation.level": "read_committed",  # what a producer took back was never asked
         "auto.offset.reset": "error",  # we say where to begin; a log cut short must not go unseen
         "partition.assignment.strategy": "range",  # equal partition numbers of several topics meet in one worker
+        "topic.metadata.refresh.interval.ms": 5000,  # so soon a topic made anew, or a partition added, is dealt out
         "session.timeout.ms": int(settings.session_timeout_s * 1000),
         "heartbeat.interval.ms": int(settings.session_timeout_s * 1000 / 6),
         "fetch.wait.max.ms": settings.fetch_wait_max_ms,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
@@ -187,4 +187,13 @@ def removed(source: Partition, committed: int, begin: int, where: str) -> Refuse
         f"(committed {committed}, the log begins at {begin})",
         where=where,
         remedy="raise the topic's retention, and reset the group's offsets to go on",
+    )
+
+
+def replaced(topics: Sequence[str], where: str) -> Unavailable:
+    """For a worker whose state in memory was made from a log that is gone."""
+    return Unavailable(
+        f"made anew while they were read: {', '.join(topics)}",
+        where=where,
+        remedy="start the worker again: it reads the new log from its beginning",
     )

@@ -6,8 +6,11 @@ queue that is bounded in records, and it is the only place that knows which chun
     fetched -> queued -> begun (in the book) -> acknowledged -> committable -> committed
 
 Revocation drops what is queued, lets nothing more begin, waits for what has begun, commits, and only then lets the
-partition go. The thread commits by itself, every `commit_interval_s`: librdkafka's synchronous commit never returns
-while another thread polls, and keeps this one from polling.
+partition go. Where another log comes to stand under a topic's name, the books of the one before it are closed, as when
+the group takes partitions away from a worker that it has lost.
+
+The thread commits by itself, every `commit_interval_s`: librdkafka's synchronous commit never returns while another
+thread polls, and keeps this one from polling.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException
@@ -24,9 +28,10 @@ from confluent_kafka import KafkaError, KafkaException
 from weir.core.chunk import Amount, Chunk, Partition
 from weir.edges.kafka.client import consumer_config
 from weir.edges.kafka.commits import Commits, Offsets
-from weir.edges.kafka.errors import FatalError, error_of, is_retriable, removed, retry, weir_error
+from weir.edges.kafka.errors import FatalError, error_of, is_retriable, removed, replaced, retry, weir_error
 from weir.edges.kafka.held_partition import HeldPartition, Progress
 from weir.edges.kafka.librdkafka.consumer import Consumer, Polled, Records
+from weir.edges.kafka.logs import Logs, LogWatch
 from weir.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
@@ -86,6 +91,9 @@ class Poller:
         self._stop = threading.Event()
         self._refusal = FatalError(_on_trouble)
         self._consumer = Consumer(consumer_config(settings, group), self._refusal)
+        self._watch = LogWatch(settings, self._topics)
+        self._logs: Logs = {}  # that the books are of
+        self._given: set[Partition] = set()  # by the group; those of topics that do not exist are not held
         self._commits = Commits(self._consumer, settings, self._committed)
         self._thread = threading.Thread(target=self._run, name=f"poll-{group}", daemon=True)
 
@@ -214,6 +222,7 @@ class Poller:
         limit = Amount(self._settings.inflight_max_records, self._settings.inflight_max_kbytes * 1024)
         while not self._stop.is_set():
             self._refusal.check(self._settings.brokers)
+            self._follow_logs()
             if time.monotonic() >= next_commit:
                 self._commits.soon(self._due())
                 self._look_at_ends()
@@ -231,6 +240,18 @@ class Poller:
             else:
                 with self._lock:
                     self._lock.wait(POLL_S)
+
+    def _follow_logs(self) -> None:
+        """Close the books where a topic was made anew or is gone, and begin those of the logs that are there."""
+        logs = self._watch.look()
+        if logs is None or not self.joined or logs == self._logs:
+            return
+        if self._from_beginning and (anew := sorted(topic for topic in logs if logs[topic] != self._logs.get(topic))):
+            raise replaced(anew, self._settings.brokers)
+        log.warning("topics are other logs than before: now %s", dict(logs))
+        given = self._given
+        self._lose(self.assignment)
+        self._assign(given)
 
     def _fail(self, error: Exception) -> None:
         if isinstance(error, KafkaException):
@@ -313,7 +334,8 @@ class Poller:
             for source, end in polled.positions.items():
                 if source not in came and end > self._held[source].position:
                     first = self._held[source].position
-                    chunks.append(Chunk.of_nothing(source, first, end - 1, now_ms, polled.came_s, self._generation))
+                    chunk = Chunk.of_nothing(source, first, end - 1, now_ms, polled.came_s, self._generation)
+                    chunks.append(replace(chunk, log=self._logs[source.topic]))
             for chunk in chunks:
                 self._held[chunk.source].add(chunk)
             self._queue += chunks
@@ -332,6 +354,7 @@ class Poller:
             newest_ms=_time_of(records.newest_ms, now_ms),
             fetched_at_s=polled.came_s,
             generation=self._generation,
+            log=self._logs[records.source.topic],
         )
 
     def _pause(self, wanted: bool) -> None:
@@ -341,7 +364,9 @@ class Poller:
         self.paused = wanted
 
     def _assign(self, sources: set[Partition]) -> None:
-        start = self._starts(sources)
+        self._given, self._logs = sources, self._watch.now()
+        self._consumer.logs = self._logs
+        start = self._starts({source for source in sources if source.topic in self._logs})
         with self._lock:
             self._generation += 1
             self.paused = False
@@ -354,7 +379,7 @@ class Poller:
         self._on_assigned(set(start))
 
     def _starts(self, sources: set[Partition]) -> dict[Partition, int]:
-        """The committed offset of each partition, or the beginning of its log."""
+        """The committed offset of each partition, or the beginning of its log where there is none of this log."""
         start = {}
         committed = partial(self._consumer.committed, sources, COMMITTED_S)
         for source, offset in retry(committed, COMMITTED_S).items() if sources else ():

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka import Producer as RdProducer
 
-from weir.core.chunk import Partition
+from weir.core.chunk import LogPartition, Partition
 from weir.core.dead_letter import letter_id
 from weir.core.errors import Refused, Unavailable
 from weir.edges.kafka import admin
 from weir.edges.kafka.admin import LOOK_S
 from weir.edges.kafka.client import client_config
 from weir.edges.kafka.errors import FatalError, error_of, is_retriable, weir_error
+from weir.edges.kafka.logs import log_of
 from weir.settings import KafkaSettings
 
 HEADER = "weir-redrive"  # its value is the letter's id
@@ -26,20 +27,26 @@ Found = dict[str, list[int]]  # letter id -> offsets of the records that name it
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """A letter whose record is to stand in `source` at `log_begin` or later, once."""
+    """A letter whose record is to stand in its topic and partition, in log `into_log` at `log_begin` or later, once."""
 
     service: str
-    source: Partition
+    source: LogPartition
     offset: int
     key: bytes | None
     value: bytes | None
     repair: str
+    into_log: str
     log_begin: int
 
     @property
     def id(self) -> str:
         """See `letter_id`."""
         return letter_id(self.source, self.offset)
+
+    @property
+    def place(self) -> Partition:
+        """Where it is sent."""
+        return Partition(self.source.topic, self.source.partition)
 
 
 def send(settings: KafkaSettings, rows: Sequence[Announced]) -> None:
@@ -114,13 +121,14 @@ def _queue(
 def find(settings: KafkaSettings, rows: Sequence[Announced]) -> Found:
     """Which of the rows the log holds, from each one's announcement to the end of its partition.
 
-    Raises Unavailable; Refused when the log no longer reaches back to an announcement.
+    Raises Unavailable; Refused when the log is another one, or no longer reaches back to an announcement.
     """
     if not rows:
         return {}
+    _check_logs(settings, rows)
     begins: dict[Partition, int] = {}
     for row in rows:
-        begins[row.source] = min(row.log_begin, begins.get(row.source, row.log_begin))
+        begins[row.place] = min(row.log_begin, begins.get(row.place, row.log_begin))
     bounds: dict[Partition, tuple[int, int]] = {}
     for topic in {source.topic for source in begins}:
         bounds |= admin.bounds(settings, topic)
@@ -133,7 +141,7 @@ def find(settings: KafkaSettings, rows: Sequence[Announced]) -> Found:
                 remedy="look at dead_letters/unfinished.sql, and decide by hand",
             )
     spans = {source: (begin, bounds[source][1]) for source, begin in begins.items() if bounds[source][1] > begin}
-    wanted = {row.id: row.source for row in rows}
+    wanted = {row.id: row.place for row in rows}
     found: Found = defaultdict(list)
     for message in _read(settings, spans):
         source, offset = Partition(str(message.topic()), message.partition() or 0), message.offset() or 0
@@ -141,6 +149,17 @@ def find(settings: KafkaSettings, rows: Sequence[Announced]) -> Found:
             if wanted.get(name) == source and offset < spans[source][1]:
                 found[name].append(offset)
     return found
+
+
+def _check_logs(settings: KafkaSettings, rows: Sequence[Announced]) -> None:
+    """Raises Refused when a topic was made anew since letters were announced for it."""
+    for topic, log in sorted({(row.source.topic, row.into_log) for row in rows}):
+        if log_of(settings, topic) != log:
+            raise Refused(
+                f"{topic} was made anew since letters were announced for it: nobody can tell whether they were sent",
+                where=settings.brokers,
+                remedy="look at dead_letters/unfinished.sql, and decide by hand",
+            )
 
 
 def _read(settings: KafkaSettings, spans: Mapping[Partition, tuple[int, int]]) -> Iterator[Message]:

@@ -9,21 +9,21 @@ FROM
 (
     SELECT d.copies AS copies,
            multiIf(NOT d.noted, 'announced',
-                   (d.source_topic, d.source_partition, d.redriven_offset) IN
+                   (d.source_topic, d.redriven_log, d.source_partition, d.redriven_offset) IN
                    (
-                       SELECT source_topic, source_partition, source_offset FROM predictions
+                       SELECT source_topic, source_log, source_partition, source_offset FROM predictions
                        WHERE {service:String} IN ('', service)
-                           AND (source_topic, source_partition, source_offset) IN (SELECT source_topic, source_partition, redriven_offset FROM redriven)
+                           AND (source_topic, source_log, source_partition, source_offset) IN (SELECT source_topic, redriven_log, source_partition, redriven_offset FROM redriven)
                    ), 'scored',
-                   (d.source_topic, d.source_partition, d.redriven_offset) IN
+                   (d.source_topic, d.redriven_log, d.source_partition, d.redriven_offset) IN
                    (
-                       SELECT source_topic, source_partition, source_offset FROM dead_letters
+                       SELECT source_topic, source_log, source_partition, source_offset FROM dead_letters
                        WHERE {service:String} IN ('', service)
-                           AND (source_topic, source_partition, source_offset) IN (SELECT source_topic, source_partition, redriven_offset FROM redriven)
+                           AND (source_topic, source_log, source_partition, source_offset) IN (SELECT source_topic, redriven_log, source_partition, redriven_offset FROM redriven)
                    ), 'dead again', 'waiting') AS state
-    FROM (SELECT DISTINCT source_topic, source_partition, source_offset FROM redrives WHERE {service:String} IN ('', service)) AS r
+    FROM (SELECT DISTINCT source_topic, source_log, source_partition, source_offset FROM redrives WHERE {service:String} IN ('', service)) AS r
     LEFT JOIN (SELECT *, true AS noted FROM redriven FINAL) AS d
-        ON r.source_topic = d.source_topic AND r.source_partition = d.source_partition AND r.source_offset = d.source_offset
+        ON r.source_topic = d.source_topic AND r.source_log = d.source_log AND r.source_partition = d.source_partition AND r.source_offset = d.source_offset
 )
 GROUP BY state
 ORDER BY letters DESC, state

@@ -1,16 +1,17 @@
--- The record: predictions, outcomes, dead letters, ledger, and the blocks in which they were written.
+-- The record: predictions, shadows, outcomes, dead letters, ledger, and the blocks in which they were written.
 -- One text for a server and for embedded chDB. Statements are separated by a line that holds only ";".
 --
 -- Every table keeps the tokens of its last 10,000 inserts (non_replicated_deduplication_window): a table with that window
 -- must always be written with insert_deduplication_token, and so must the target of every view on it.
 -- fsync: an announcement must be durable before its insert begins, and an insert before its offsets are acknowledged.
--- log_topic, log_partition, log_offset: where the recorder read the row; (source_*) where the request came from.
+-- log_*: where the recorder read the row; source_*: where the request came from. log_id and source_log are Kafka's ids of
+-- these topics: a topic made anew, or moved to another cluster, has the old name and other records under the old offsets.
 -- Nothing is deleted by age. Where that is wanted: ALTER TABLE ... MODIFY TTL recorded_at + INTERVAL 90 DAY (recorded_at is the
 -- recorder's wall clock; event times may lie years back when the past is replayed).
 
 CREATE TABLE IF NOT EXISTS predictions
 (
-    prediction_id    UUID COMMENT 'UUIDv7 of event time and key: a replay makes the same, and it alone tells its time',
+    prediction_id    UUID COMMENT 'UUIDv7 of event time and request: a replay, another variant and a shadow make the same, and it alone tells its time',
     request_id       String CODEC(ZSTD(1)),
     service          LowCardinality(String),
     model            LowCardinality(String),
@@ -23,13 +24,14 @@ CREATE TABLE IF NOT EXISTS predictions
     scored_at        DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),
     tenant           LowCardinality(String),
     team             LowCardinality(String),
+    source_log       LowCardinality(String) COMMENT 'id of the topic; (source_log, source_partition, source_offset) is a request',
     source_topic     LowCardinality(String),
     source_partition Int32 CODEC(ZSTD(1)),
     source_offset    Int64 CODEC(Delta(8), ZSTD(1)),
     traceparent      String CODEC(ZSTD(1)),
     features         Map(LowCardinality(String), Float32) CODEC(ZSTD(1)) COMMENT 'input name -> value as the model saw it; NaN: missing',
     feature_age_s    Map(LowCardinality(String), Int32) CODEC(ZSTD(1)) COMMENT 'feature view -> event_time minus the record''s time, seconds',
-    feature_status   Map(LowCardinality(String), Enum8('present' = 1, 'null' = 2, 'not_found' = 3, 'stale' = 4)) CODEC(ZSTD(1)),
+    feature_status   Map(LowCardinality(String), Enum8('present' = 1, 'null' = 2, 'not_found' = 3, 'stale' = 4, 'unavailable' = 5)) CODEC(ZSTD(1)),
     packed           Array(String) CODEC(ZSTD(1)) COMMENT 'empty; as long as nobody has said what a bundle''s values are called: the three above, as bytes',
     wait_us          UInt32 CODEC(T64, ZSTD(1)) COMMENT 'stage times of its micro-batch, microseconds',
     decode_us        UInt32 CODEC(T64, ZSTD(1)),
@@ -37,6 +39,7 @@ CREATE TABLE IF NOT EXISTS predictions
     run_us           UInt32 CODEC(T64, ZSTD(1)),
     batch_rows       UInt32 CODEC(T64, ZSTD(1)),
     batch_closed_by  LowCardinality(String),
+    log_id           LowCardinality(String),
     log_topic        LowCardinality(String),
     log_partition    Int32 CODEC(ZSTD(1)),
     log_offset       Int64 CODEC(Delta(8), ZSTD(1)),
@@ -63,6 +66,7 @@ CREATE TABLE IF NOT EXISTS bundles
     role          LowCardinality(String) COMMENT 'scorer or shadow',
     worker        String,
     written_at    DateTime64(3, 'UTC'),
+    log_id        LowCardinality(String),
     log_topic     LowCardinality(String),
     log_partition Int32,
     log_offset    Int64,
@@ -72,7 +76,37 @@ ENGINE = ReplacingMergeTree(written_at)
 ORDER BY digest
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 ;
--- Late truth. May come before the prediction, twice, or corrected: the last received wins. Read it with FINAL.
+-- What other bundles say of requests that were answered, by the answer's id; no features, since they are the answer's.
+CREATE TABLE IF NOT EXISTS shadows
+(
+    prediction_id    UUID COMMENT 'of the request: the same as of its prediction',
+    service          LowCardinality(String),
+    model            LowCardinality(String),
+    version          LowCardinality(String),
+    digest           LowCardinality(String) COMMENT 'first 12 hex characters of the bundle''s digest',
+    variant          LowCardinality(String) COMMENT 'name of the shadow',
+    score            Float32 CODEC(ZSTD(1)),
+    decision         LowCardinality(String) COMMENT 'positive or negative; nobody acts on it',
+    event_time       DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    scored_at        DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    source_log       LowCardinality(String),
+    source_topic     LowCardinality(String),
+    source_partition Int32 CODEC(ZSTD(1)),
+    source_offset    Int64 CODEC(Delta(8), ZSTD(1)),
+    log_id           LowCardinality(String),
+    log_topic        LowCardinality(String),
+    log_partition    Int32 CODEC(ZSTD(1)),
+    log_offset       Int64 CODEC(Delta(8), ZSTD(1)),
+    recorded_at      DateTime('UTC') DEFAULT now() CODEC(Delta(4), ZSTD(1)),
+    INDEX ix_prediction prediction_id TYPE bloom_filter(0.01) GRANULARITY 1
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(scored_at)
+ORDER BY (service, variant, model, toStartOfHour(event_time), version, event_time)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1
+;
+-- Late truth. May come before the prediction, twice, or corrected: the latest occurred_at wins, whenever it came, and of
+-- equal ones the last received. Read it with FINAL.
 CREATE TABLE IF NOT EXISTS outcomes
 (
     prediction_id    UUID,
@@ -81,13 +115,15 @@ CREATE TABLE IF NOT EXISTS outcomes
     missed_nusd      Int64 CODEC(T64, ZSTD(1)) COMMENT 'nano-dollars if the decision was negative and the label is 1',
     false_alert_nusd Int64 CODEC(T64, ZSTD(1)) COMMENT 'nano-dollars if the decision was positive and the label is 0',
     occurred_at      DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),
-    received_at      DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'broker time of the newest record fetched with it',
+    received_at      DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'broker time of the newest record recorded with it, above that of every earlier block of its partition',
+    rank             UInt128 MATERIALIZED bitOr(bitShiftLeft(toUInt128(toUnixTimestamp64Milli(occurred_at)), 64), toUInt128(toUnixTimestamp64Milli(received_at))) CODEC(ZSTD(1)) COMMENT 'the highest wins',
+    log_id           LowCardinality(String),
     log_topic        LowCardinality(String),
     log_partition    Int32 CODEC(ZSTD(1)),
     log_offset       Int64 CODEC(Delta(8), ZSTD(1)),
     recorded_at      DateTime('UTC') DEFAULT now() CODEC(Delta(4), ZSTD(1))
 )
-ENGINE = ReplacingMergeTree(received_at)
+ENGINE = ReplacingMergeTree(rank)
 PARTITION BY toYYYYMM(UUIDv7ToDateTime(prediction_id))      -- the prediction's time: all versions of a row meet in one partition
 ORDER BY (toStartOfHour(UUIDv7ToDateTime(prediction_id)), prediction_id)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
@@ -95,6 +131,7 @@ SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fs
 -- Records that were rejected, as they were read: enough to send them again.
 CREATE TABLE IF NOT EXISTS dead_letters
 (
+    source_log       LowCardinality(String),
     source_topic     LowCardinality(String),
     source_partition Int32,
     source_offset    Int64 CODEC(Delta(8), ZSTD(1)),
@@ -104,7 +141,9 @@ CREATE TABLE IF NOT EXISTS dead_letters
     detail           String CODEC(ZSTD(1)),
     key              Nullable(String) CODEC(ZSTD(1)),
     value            Nullable(String) CODEC(ZSTD(1)),
+    payload_sha256   String MATERIALIZED lower(hex(SHA256(ifNull(value, '')))) COMMENT 'of the value as it was read; of nothing for a tombstone',
     rejected_at      DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    log_id           LowCardinality(String),
     log_topic        LowCardinality(String),
     log_partition    Int32,
     log_offset       Int64 CODEC(Delta(8), ZSTD(1)),
@@ -112,15 +151,16 @@ CREATE TABLE IF NOT EXISTS dead_letters
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(rejected_at)
-ORDER BY (service, source_topic, reason, rejected_at)
+ORDER BY (service, source_topic, source_log, reason, rejected_at)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1
 ;
--- Offsets that workers have done with. Entries of a partition tile its offsets; after a replay they may overlap.
+-- Offsets that scorers have done with. Entries of a partition tile its offsets; after a replay they may overlap.
 -- Every offset from first to last held a record (read = scored + rejected of them) or is in holes.
 CREATE TABLE IF NOT EXISTS ledger
 (
-    role             LowCardinality(String) COMMENT 'scorer or features',
+    role             LowCardinality(String) COMMENT 'of the worker that wrote it: scorer',
     service          LowCardinality(String),
+    source_log       LowCardinality(String),
     source_topic     LowCardinality(String),
     source_partition Int32,
     first            Int64 CODEC(Delta(8), ZSTD(1)),
@@ -132,6 +172,7 @@ CREATE TABLE IF NOT EXISTS ledger
     digest           LowCardinality(String),
     worker           LowCardinality(String),
     written_at       DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    log_id           LowCardinality(String),
     log_topic        LowCardinality(String),
     log_partition    Int32,
     log_offset       Int64 CODEC(Delta(8), ZSTD(1)),
@@ -139,25 +180,27 @@ CREATE TABLE IF NOT EXISTS ledger
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(written_at)
-ORDER BY (service, role, source_topic, source_partition, first)
+ORDER BY (service, role, source_topic, source_log, source_partition, first)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1
 ;
--- Announcements: what the recorder is about to insert, written before it inserts. Block n of a partition is announced with
--- the token topic/partition/n, so of two recorders that announce the same n one wins, and both then write the winner's block.
+-- Announcements: what the recorder is about to insert, written before it inserts. Block n of a log's partition is announced
+-- with the token log/partition/n, so of two recorders that announce the same n one wins, and both then write the winner's block.
 -- The announcement of block n + 1 says that block n is in. A ring of 1,024 for each partition, so the table stays small.
 CREATE TABLE IF NOT EXISTS recorder_blocks
 (
+    log          LowCardinality(String) COMMENT 'id of the topic',
     topic        LowCardinality(String),
     partition    Int32,
     number       UInt64,
     first        Int64,
     last         Int64 COMMENT 'inclusive',
     checksum     UInt32 COMMENT 'crc32 over the values of the records first..last',
-    marks        String COMMENT 'JSON: highest source offsets recorded before this block; the filter against repeats starts from them',
+    marks        String COMMENT 'JSON: highest source offsets recorded before this block, by source log and partition; the filter against repeats starts from them',
     marks_after  String,
+    received_ms  Int64 COMMENT 'broker time of its newest record, milliseconds since the epoch, above that of the block before: whoever repeats the block writes the same',
     worker       LowCardinality(String),
     announced_at DateTime64(3, 'UTC') DEFAULT now64(3)
 )
 ENGINE = ReplacingMergeTree(number)
-ORDER BY (topic, partition, number % 1024)
+ORDER BY (log, partition, number % 1024)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1

@@ -21,7 +21,7 @@ from weir.core.chunk import Partition
 from weir.edges.kafka.librdkafka.client import CONSUMER, Client
 from weir.edges.kafka.librdkafka.library import MESSAGE, ON_COMMIT, ON_REBALANCE, library
 from weir.edges.kafka.librdkafka.memory import Addresses, gather
-from weir.edges.kafka.librdkafka.partitions import Partitions, Positions, read
+from weir.edges.kafka.librdkafka.partitions import Partitions, Positions, notes, read
 
 Answers = dict[Partition, tuple[int, KafkaError | None]]  # the offset of a commit, and what is wrong with it
 _ASSIGN: Final = -175  # RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS
@@ -61,10 +61,12 @@ class Polled:
 class Consumer(Client):
     """A consumer of a group. One thread at a time; callbacks come from `poll`, `commit` and `close`.
 
+    logs: topic -> log, see weir.edges.kafka.logs; noted with every commit.
     What a rebalance callback raises is raised by the call that served it. Every method raises KafkaException.
     """
 
     def __init__(self, config: Mapping[str, object], on_error: Callable[[KafkaError], None]) -> None:
+        self.logs: Mapping[str, str] = {}
         self._rebalance: Callable[[int, set[Partition]], None] | None = None
         self._on_commit: Callable[[Answers], None] | None = None
         self._raised: BaseException | None = None
@@ -185,17 +187,27 @@ class Consumer(Client):
         self._positions = Positions(sources)
 
     def committed(self, sources: Iterable[Partition], timeout_s: float) -> dict[Partition, int | None]:
-        """Committed offset by partition; None without one."""
+        """Committed offset by partition; None without one, and where it is of another log than the topic is now.
+
+        A broker forgets a topic's offsets with the topic, but not one that is committed just then, under the same name.
+        """
         with Partitions(dict.fromkeys(sources, 0)) as asked:
             self._check(self._lib.rd_kafka_committed(self._handle, asked, int(timeout_s * 1000)))
-            answers = read(asked)
+            answers, noted = read(asked), notes(asked)
         for _, _, code in answers:
             self._check(code)
-        return {source: offset if offset >= 0 else None for source, offset, _ in answers}
+        return {
+            source: offset if offset >= 0 and self._is_of_this_log(source, noted) else None
+            for source, offset, _ in answers
+        }
+
+    def _is_of_this_log(self, source: Partition, noted: Mapping[Partition, str]) -> bool:
+        """Not every broker keeps notes, and other tools make none: such an offset is taken as it is."""
+        return noted.get(source, "") in ("", self.logs.get(source.topic, ""))
 
     def commit(self, offsets: Mapping[Partition, int]) -> Answers:
         """Commit and wait for the answer; meanwhile no callback is served."""
-        with Partitions(offsets) as wanted:
+        with Partitions(offsets, self.logs) as wanted:
             self._check(self._lib.rd_kafka_commit(self._handle, wanted, 0))
             answers = self._answers(wanted)
         self._reraise()
@@ -203,7 +215,7 @@ class Consumer(Client):
 
     def commit_soon(self, offsets: Mapping[Partition, int]) -> None:
         """Commit without waiting; a later call hands the answer to on_commit, and raises what that raises."""
-        with Partitions(offsets) as wanted:
+        with Partitions(offsets, self.logs) as wanted:
             self._check(self._lib.rd_kafka_commit(self._handle, wanted, 1))
 
     def bounds(self, source: Partition, timeout_s: float) -> tuple[int, int]:

@@ -14,20 +14,34 @@ from weir.edges.kafka.librdkafka.library import PLACE, library
 
 
 class Partitions:
-    """A list of partitions with offsets, for the length of a call."""
+    """A list of partitions with offsets, for the length of a call. logs: by topic, noted beside each offset."""
 
-    def __init__(self, offsets: Mapping[Partition, int]) -> None:
+    def __init__(self, offsets: Mapping[Partition, int], logs: Mapping[str, str] | None = None) -> None:
         lib = library()
         self._list = lib.rd_kafka_topic_partition_list_new(len(offsets))
         for source, offset in offsets.items():
             added = lib.rd_kafka_topic_partition_list_add(self._list, source.topic.encode(), source.partition)
             added.contents.offset = offset
+            if logs is not None and (note := logs.get(source.topic, "").encode()):
+                added.contents.metadata = _kept(note)
+                added.contents.metadata_size = len(note)
 
     def __enter__(self) -> Any:
         return self._list
 
     def __exit__(self, *_: object) -> None:
         library().rd_kafka_topic_partition_list_destroy(self._list)
+
+
+def _kept(octets: bytes) -> int:
+    """A copy whose memory librdkafka frees together with the list."""
+    memory = _malloc(len(octets))
+    ctypes.memmove(memory, octets, len(octets))
+    return int(memory)
+
+
+_malloc = ctypes.CDLL(None).malloc
+_malloc.restype, _malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
 
 
 class Positions:
@@ -61,3 +75,15 @@ def read(partitions: Any) -> list[tuple[Partition, int, int]]:
     return [
         (Partition(item.topic.decode(), item.partition), item.offset, item.err) for item in found.elems[: found.cnt]
     ]
+
+
+def notes(partitions: Any) -> dict[Partition, str]:
+    """What is noted beside each offset; empty without a note. Some clients end theirs with a zero byte."""
+    found = partitions.contents
+    return {
+        Partition(item.topic.decode(), item.partition): ctypes.string_at(item.metadata, item.metadata_size)
+        .rstrip(b"\0")
+        .decode(errors="replace")
+        for item in found.elems[: found.cnt]
+        if item.metadata
+    }
