@@ -15,6 +15,7 @@ import lz4.frame
 import pytest
 from weir.edges.embedded import leash
 from weir.edges.embedded.clickhouse_facade import codecs
+from weir.edges.embedded.clickhouse_facade.blocks import Blocks, unpack
 from weir.edges.embedded.clickhouse_facade.statement import parse
 from weir.edges.embedded.clickhouse_facade.users import PASSWORD_VARIABLE, READER_PASSWORD_VARIABLE
 
@@ -207,7 +208,7 @@ def test_a_body_above_the_bound_gets_its_answer(facade):
 @pytest.mark.parametrize(
     ("path", "headers", "body", "code"),
     [
-        ("/?compress=1", {}, b"SELECT 1", "48"),
+        ("/?compress=1&network_compression_method=lzma", {}, b"SELECT 1", "89"),
         ("/", {"Content-Encoding": "br"}, b"SELECT 1", "89"),
         ("/?readonly=3", {}, b"SELECT 1", "36"),
         (
@@ -326,3 +327,102 @@ def test_beyond_this_machine_only_with_passwords(tmp_path):
 def test_statements_are_taken_apart(query, body, sql, name, data):
     found = parse(query, body, "TSV")
     assert (found.sql, found.format, found.data) == (sql, name, data)
+
+
+METHODS = ["lz4", "none", *(["zstd"] if codecs.zstd is not None else [])]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_clickhouse_s_own_compression_both_ways(facade, method):
+    before = count(facade)
+    packer = Blocks(method)
+    data = packer.add(b"".join(b"%d\tline\n" % i for i in range(40_000))) + packer.end()
+    asked = "/?decompress=1&query=INSERT+INTO+default.lines+FORMAT+TSV"
+    status, text, _ = facade.ask(path=asked, body=data)
+    assert (status, text, count(facade) - before) == (200, b"", 40_000)
+    path = f"/?compress=1&network_compression_method={method}"
+    status, packed, _ = facade.ask(path=path, body=b"SELECT number FROM numbers(300000)")
+    assert status == 200
+    assert unpack(packed, 10 << 20) == b"".join(b"%d\n" % i for i in range(300_000))
+    for spoilt, code in ((data[:-1], "271"), (data[:7], "271"), (b"x" + data[1:], "40")):
+        assert facade.ask(path=asked, body=spoilt)[2]["X-ClickHouse-Exception-Code"] == code
+
+
+def test_a_block_as_a_server_sends_it():
+    """`SELECT 1` of ClickHouse, compress=1: what the checksum is was taken from its own client."""
+    sent = bytes.fromhex("de79cf087fb635049db816df195b016b820c00000002000000") + b"\x20\x31\x0a"
+    assert unpack(sent, 100) == b"1\n"
+    packer = Blocks("lz4")
+    assert packer.add(b"1\n") + packer.end() == sent
+
+
+def test_a_small_block_that_unpacks_to_too_much_is_refused(facade):
+    packer = Blocks("lz4")
+    bomb = packer.add(bytes(64 << 20)) + packer.end()
+    assert len(bomb) < BODY_MIB << 20
+    assert facade.ask(path="/?decompress=1", body=bomb)[0] == 413
+
+
+def ask(facade, query: str, body: bytes, **more) -> bytes:
+    return facade.ask(path=f"/?{query}", body=body, **more)[1]
+
+
+def test_a_query_id_is_the_engine_s(facade):
+    assert ask(facade, "query_id=mine-1", b"SELECT queryID()") == b"mine-1\n"
+    slow = threading.Thread(target=ask, args=(facade, "query_id=mine-2", b"SELECT sleep(1) FROM numbers(30000000)"))
+    slow.start()
+    here = b"SELECT count() FROM system.processes WHERE query_id = 'mine-2'"
+    until(lambda: ask(facade, "", here) == b"1\n", 30, "the statement")
+    assert b"216" in ask(facade, "query_id=mine-2", b"SELECT 1")
+    assert b"finished" in ask(facade, "", b"KILL QUERY WHERE query_id = 'mine-2' SYNC")
+    slow.join(30)
+    assert not slow.is_alive()
+
+
+def test_sessions_keep_what_was_set_in_them(facade):
+    ask(facade, "session_id=a", b"SET max_threads = 3")
+    assert ask(facade, "session_id=a&max_threads=1", b"SELECT getSetting('max_threads')") == b"1\n"
+    assert ask(facade, "session_id=a", b"SELECT getSetting('max_threads')") == b"3\n"
+    ask(facade, "", b"CREATE DATABASE IF NOT EXISTS other")
+    ask(facade, "session_id=a", b"USE other")
+    assert ask(facade, "session_id=a", b"SELECT currentDatabase()") == b"other\n"
+    assert ask(facade, "", b"SELECT currentDatabase()") == b"default\n"
+    ask(facade, "session_id=a", b"CREATE TEMPORARY TABLE tt (n UInt8)")
+    assert facade.ask("GET", "/?session_id=a&query=SELECT+count()+FROM+tt")[:2] == (200, b"0\n")
+    assert b"READONLY" in facade.ask("GET", "/?session_id=a&query=DROP+TABLE+tt")[1]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [("session_id=none&session_check=1", "372"), ("session_id=x&session_timeout=99999", "374"), ("role=nobody", "512")],
+)
+def test_what_a_server_would_refuse_is_refused(facade, query, code):
+    assert facade.ask(path=f"/?{query}", body=b"SELECT 1")[2]["X-ClickHouse-Exception-Code"] == code
+
+
+def test_a_busy_session_says_so(facade):
+    slow = threading.Thread(target=ask, args=(facade, "session_id=busy&query_id=busy", b"SELECT sleep(3)"))
+    slow.start()
+    until(lambda: b"373" in ask(facade, "session_id=busy", b"SELECT 1"), 30, "the lock")
+    slow.join(30)
+
+
+def test_inserts_count_what_they_wrote(facade):
+    for query, body in (
+        ("", b"INSERT INTO default.lines VALUES (1, 'a'), (2, 'b')"),
+        ("", b"INSERT INTO default.lines SELECT number, 'c' FROM numbers(2)"),
+        ("query=INSERT+INTO+default.lines+FORMAT+TSV", b"1\ta\n2\tb\n"),
+    ):
+        head = facade.ask(path=f"/?{query}", body=body)[2]
+        assert json.loads(head["X-ClickHouse-Summary"])["written_rows"] == "2"
+
+
+def test_inserts_with_parameters_and_with_input(facade):
+    ask(facade, "", b"CREATE TABLE default.zz (n UInt64) ENGINE = MergeTree ORDER BY n")
+    assert ask(facade, "param_t=zz&query=INSERT+INTO+default.%7Bt:Identifier%7D+FORMAT+TSV", b"8\n") == b""
+    asked = "query=INSERT+INTO+default.zz+SELECT+a*2+FROM+input('a+UInt64')+FORMAT+TSV"
+    assert ask(facade, asked, b"8\n") == b""
+    assert ask(facade, "param_v=5", b"INSERT INTO default.zz VALUES ({v:UInt64})") == b""
+    assert ask(facade, "", b"SELECT n FROM default.zz ORDER BY n") == b"5\n8\n16\n"
+    assert b"SYNTAX_ERROR" in ask(facade, "", b"SELECT 1; SELECT 2")
+    assert ask(facade, "", b"SELECT length('\xff\xfe')") == b"2\n"

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable
 from typing import Protocol
 
+import lz4.block
 import lz4.frame
 
 from weir.edges.embedded.clickhouse_facade.faults import (
@@ -17,8 +18,10 @@ from weir.edges.embedded.clickhouse_facade.faults import (
 
 try:
     from backports import zstd
-except ImportError:  # optional: no client asks for it by default
+except ImportError:  # a Python for which there is no build
     zstd = None  # type: ignore[assignment]  # None says "not installed" below
+
+__all__ = ["ERRORS", "Encoder", "choose", "decompress", "encoder", "zstd"]
 
 
 class _Decompressor(Protocol):
@@ -93,10 +96,12 @@ _ENCODERS: dict[str, Callable[[], Encoder]] = {
     **({} if zstd is None else {"zstd": _Zstd}),
 }
 
-_ERRORS: tuple[type[Exception], ...] = (
+# What a damaged body makes them raise.
+ERRORS: tuple[type[Exception], ...] = (
     zlib.error,
     RuntimeError,
     EOFError,
+    lz4.block.LZ4BlockError,
     *(() if zstd is None else (zstd.ZstdError,)),
 )
 
@@ -120,7 +125,7 @@ def decompress(data: bytes, encoding: str, max_bytes: int) -> bytes:
     machine = make()
     try:
         plain = machine.decompress(data, max_bytes + 1)
-    except _ERRORS as error:
+    except ERRORS as error:
         raise Fault(BAD_ARGUMENTS, "BAD_ARGUMENTS", f"The body is not valid {encoding}: {error}") from error
     if len(plain) > max_bytes:
         raise Fault(REQUEST_TOO_LARGE, "REQUEST_TOO_LARGE", f"The body unpacks to more than {max_bytes} bytes")

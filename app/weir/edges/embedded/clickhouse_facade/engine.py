@@ -207,8 +207,8 @@ class Engine:
         def call(writing: int) -> Any:
             if streamed:
                 into = f"{sql}\nINTO OUTFILE '{path_of(writing)}' APPEND FORMAT {name}{settings}"
-                return handle.query(into, "TSV", dict(asked.parameters))
-            result = handle.query(sql, name, dict(asked.parameters))
+                return handle.query(_again(into), "TSV", dict(asked.parameters))
+            result = handle.query(_again(sql), name, dict(asked.parameters))
             with os.fdopen(os.dup(writing), "wb") as out:
                 out.write(result.bytes() or b"")
             return result
@@ -250,7 +250,7 @@ def _insert(handle: chdb.conn.Connection, asked: Asked, normal: str) -> Mapping[
     sql, name, data = asked.statement.insert
     with _file(data) as path:
         if (reads_input := _input_as_file(normal, path, name)) is not None:
-            result = handle.query(reads_input, "TSV", dict(asked.parameters))
+            result = handle.query(_again(reads_input), "TSV", dict(asked.parameters))
         else:
             head, settings = split_settings(sql)
             text = b"%b FROM INFILE '%b' COMPRESSION 'none' %b FORMAT %b"
@@ -319,3 +319,8 @@ def _text(sql: bytes) -> str:
         return sql.decode()
     except UnicodeDecodeError:
         return cast(str, sql)
+
+
+def _again(normal: str) -> str:
+    """A statement as the engine's formatter wrote it, for the engine."""
+    return _text(normal.encode("utf-8", "surrogateescape"))

@@ -7,6 +7,7 @@ import re
 # Codes and their HTTP status. Source: ClickHouse, src/Common/ErrorCodes.cpp and
 # src/Server/HTTP/exceptionCodeToHTTPStatus.cpp.
 BAD_ARGUMENTS = 36
+CHECKSUM_DOESNT_MATCH = 40
 NOT_IMPLEMENTED = 48
 SYNTAX_ERROR = 62
 UNKNOWN_FORMAT = 73
@@ -19,6 +20,7 @@ SESSION_IS_LOCKED = 373
 INVALID_SESSION_TIMEOUT = 374
 NOT_ENOUGH_SPACE = 243
 HTTP_LENGTH_REQUIRED = 381
+CANNOT_DECOMPRESS = 271
 QUERY_WAS_CANCELLED = 394
 ACCESS_DENIED = 497
 SET_NON_GRANTED_ROLE = 512
@@ -29,7 +31,26 @@ STD_EXCEPTION = 1001
 _STATUS = {
     403: {291, 497, 516, 164},
     404: {60, 81, 46, 47, 84, 124, 390, 372},
-    400: {26, 27, 36, 43, 50, 53, 62, 69, 70, 72, 73, 115, 130, 354, 386, 457},
+    400: {
+        26,
+        27,
+        36,
+        CHECKSUM_DOESNT_MATCH,
+        CANNOT_DECOMPRESS,
+        43,
+        50,
+        53,
+        62,
+        69,
+        70,
+        72,
+        73,
+        115,
+        130,
+        354,
+        386,
+        457,
+    },
     408: {159},
     411: {HTTP_LENGTH_REQUIRED},
     413: {REQUEST_TOO_LARGE},

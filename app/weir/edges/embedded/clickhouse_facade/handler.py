@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from weir.edges.embedded.clickhouse_facade import body, greeting, guard, origins, statement
 from weir.edges.embedded.clickhouse_facade.asked import Asked
+from weir.edges.embedded.clickhouse_facade.blocks import Blocks, unpack
 from weir.edges.embedded.clickhouse_facade.codecs import Encoder, choose, encoder
 from weir.edges.embedded.clickhouse_facade.faults import (
     BAD_ARGUMENTS,
@@ -134,6 +135,9 @@ class Handler(BaseHTTPRequestHandler):
         user = authenticate(self.users, self.headers, parameters)
         with self.room.share() as take:
             raw = self._body(user, take)
+            if parameters.get("decompress", "0") == "1":
+                raw = unpack(raw, self.max_body_bytes)
+                take(len(raw))
             if self.headers.get("Content-Type", "").startswith("multipart/form-data"):
                 parameters |= _form(self.headers["Content-Type"], raw)
                 raw = b""
@@ -165,14 +169,10 @@ class Handler(BaseHTTPRequestHandler):
         if role := parameters.get("role"):
             text = f"Role {role} is not granted: the embedded ClickHouse has none"
             raise Fault(SET_NON_GRANTED_ROLE, "SET_NON_GRANTED_ROLE", text)
-        if parameters.get("compress", "0") == "1" or parameters.get("decompress", "0") == "1":
-            raise Fault(
-                NOT_IMPLEMENTED, "NOT_IMPLEMENTED", "ClickHouse block compression; use Content-Encoding instead"
-            )
         query = parameters.get("query", "").encode("utf-8", "surrogateescape")
         default_format = parameters.get("default_format") or self.headers.get("X-ClickHouse-Format") or "TabSeparated"
         if greeting.is_greeting(query or raw):
-            return self._reply(200, greeting.block(self.engine.version, self.engine.timezone), head)
+            return self._greet(parameters, head)
         readonly = self._readonly(parameters, user)
         with self._session(user, parameters) as session:
             asked = Asked(
@@ -187,6 +187,11 @@ class Handler(BaseHTTPRequestHandler):
             )
             cast("Server", self.server).waiting.leave(self.connection)
             return self._run(asked, parameters, head)
+
+    def _greet(self, parameters: Mapping[str, str], head: dict[str, str]) -> None:
+        with contextlib.closing(Reply(self, head, self._encoder(parameters, head), whole=False)) as reply:
+            reply.add(greeting.block(self.engine.version, self.engine.timezone), "Native")
+            reply.end("{}")
 
     def _run(self, asked: Asked, parameters: Mapping[str, str], head: dict[str, str]) -> None:
         whole = parameters.get("wait_end_of_query", "0") == "1"
@@ -204,6 +209,8 @@ class Handler(BaseHTTPRequestHandler):
                     self._fault(status_of(code), code, text, _plain(head))
 
     def _encoder(self, parameters: Mapping[str, str], head: dict[str, str]) -> Encoder:
+        if parameters.get("compress", "0") == "1":
+            return Blocks(parameters.get("network_compression_method", "lz4"))
         # between processes of one machine a copy is cheaper than any compression
         if parameters.get("enable_http_compression") == "1" and not self.client_address[0].startswith("127."):
             encoding = choose(self.headers.get("Accept-Encoding", ""))
