@@ -67,7 +67,7 @@ def _broken(values_of) -> object:
                 stops_at_the_limit(scene)
                 scene.load.flush()
                 before = scene.service.committed()
-                scene.scorer(**SMALL, **LIMIT)  # nothing was repaired: it stops again, and drains nothing
+                scene.scorer(**SMALL, **LIMIT)  # nothing was repaired: it stops again, behind what it judged
                 assert scene.ended("scorer", 60) == 78
                 drained = sum(scene.service.committed().values()) - sum(before.values())
                 assert drained <= 4 * 256, f"a restart without a repair drained {drained} records"

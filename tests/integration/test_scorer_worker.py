@@ -163,6 +163,26 @@ def test_a_stream_of_dead_letters_stops_the_worker_and_loses_nothing(stack: Stac
     assert_scored_as_sent(service)
 
 
+def test_seven_hundred_bad_records_are_dead_letters_once_and_a_restart_goes_on_after_them(
+    stack: Stack, tmp_path: Path
+) -> None:
+    """By the limit as it is set by default, 500 in a window."""
+    service = Service(stack, tmp_path)
+    good = service.encoder.encode(tiny.rows(100))
+    service.send(2, [*[b"broken"] * 700, *good])
+    small = {"batch_max_rows": 100, "chunk_max_records": 100}
+    with service.worker(**small) as child:
+        assert child.wait(START_S) == 78
+    assert service.look().committed()[2] == 600
+    with service.worker(**small):
+        until(service.all_answered, START_S, "the rest")
+    assert sorted(row["source_offset"] for row in service.dead_letters) == list(range(700))
+    assert sorted(row["source_offset"] for row in service.predictions) == list(range(700, 800))
+    assert service.in_ledger == {(2, offset) for offset in range(800)}
+    entries = service.rows["weir.ledger"]
+    assert (sum(row["scored"] for row in entries), sum(row["rejected"] for row in entries)) == (100, 700)
+
+
 def run_and_fail(bundle: str, environment: dict[str, str], status: int) -> str:
     """The one line that a scorer that cannot start writes to stderr."""
     command = [sys.executable, "-m", "weir", "worker", "scorer", "--bundle", bundle]
@@ -196,7 +216,7 @@ def test_whatever_is_missing_is_named_with_a_remedy(stack: Stack, service: Servi
         ),
         ({"service": "unknown"}, "subject weir.requests.unknown-value is not in the .*: run `weir topics create`"),
         ({"bundle": ""}, "no bundle is named: give --bundle PATH or set WEIR_BUNDLE"),
-        ({"bundle": "absent"}, "there is no bundle absent .*: name a folder that `weir bundle build` wrote"),
+        ({"bundle": "absent"}, "there is no bundle absent .*: name one that `weir bundle list` shows"),
         ({"service": other.name}, f"bundle tiny-logistic 1 is for service {service.name}, not {other.name} .*: name"),
     ]
     given = service.settings.having(bundle=str(service.bundle))
