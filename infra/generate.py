@@ -3,7 +3,7 @@
 infra/metrics.md                    from weir.metrics.METRICS
 infra/grafana/dashboards/*.json     from METRICS, and from the SQL files under app/weir/sql that name a panel
 infra/settings.md                   from weir.settings
-README.md, between its markers      commands, from the command line itself
+infra/commands.md                   from the command line itself
 """
 
 from __future__ import annotations
@@ -58,18 +58,26 @@ def settings_page() -> str:
 
 def _default(field: FieldInfo) -> str:
     if field.default_factory is not None:
-        return "`bundles` under `WEIR_HOME`"
+        default = field.get_default(call_default_factory=True, validated_data={"home": Path("WEIR_HOME")})
+        return f"`{default}`"
     value = field.default.get_secret_value() if isinstance(field.default, SecretStr) else field.default
     return f"`{value}`" if value != "" else "empty"
 
 
-def commands_table() -> str:
-    """Every command of `weir` with the first sentence of its help."""
-    from weir.__main__ import cli  # noqa: PLC0415 - the other pages can be made without the whole command line
+def commands_page() -> str:
+    """Every command of `weir` with the first sentence of its help, and the exit statuses."""
+    from weir.__main__ import STATUSES, cli  # noqa: PLC0415 - the other pages can be made without the whole command line
 
-    rows = ["| command | does |", "|---|---|"]
-    rows += [f"| `{name}` | {text} |" for name, text in _commands(typer.main.get_command(cli), "weir")]
-    return "\n".join(rows)
+    lines = [
+        "# Commands",
+        "",
+        "Generated from `weir --help` by `make generated`; `weir COMMAND --help` has the options.",
+        "",
+    ]
+    lines += ["| command | does |", "|---|---|"]
+    lines += [f"| `{name}` | {text} |" for name, text in _commands(typer.main.get_command(cli), "weir")]
+    lines += ["", *(f"- {line}" if line[0].isdigit() else f"{line}\n" for line in STATUSES.splitlines())]
+    return "\n".join(lines) + "\n"
 
 
 def _commands(command: Any, name: str) -> Iterator[tuple[str, str]]:
@@ -168,21 +176,11 @@ def _dashboard(uid: str, title: str, panels: list[dict[str, Any]]) -> dict[str, 
     }
 
 
-def between(text: str, name: str, content: str) -> str:
-    """`text` with what stands between its two markers replaced. Raises ValueError when a marker is missing."""
-    begin, end = f"<!-- generated: {name} -->", f"<!-- end: {name} -->"
-    if text.count(begin) != 1 or text.count(end) != 1:
-        raise ValueError(f"markers of {name} are missing")
-    return text[: text.index(begin) + len(begin)] + f"\n{content}\n" + text[text.index(end) :]
-
-
 def pages() -> dict[Path, str]:
     """Path -> text of everything that is generated."""
-    readme = ROOT / "README.md"
-    text = between(readme.read_text(), "commands", commands_table())
     boards = {"metrics": metrics_dashboard(), "records": sql_dashboard()}
     return {
-        readme: text,
+        ROOT / "infra/commands.md": commands_page(),
         ROOT / "infra/settings.md": settings_page(),
         ROOT / "infra/metrics.md": metrics.table(),
         **{

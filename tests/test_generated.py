@@ -17,7 +17,7 @@ def pages():
 @pytest.mark.parametrize(
     "page",
     [
-        "README.md",
+        "infra/commands.md",
         "infra/settings.md",
         "infra/metrics.md",
         "infra/grafana/dashboards/metrics.json",

@@ -101,7 +101,7 @@ def list_bundles(as_json: AsJson = False) -> None:
 
 @cli.command()
 def inspect(which: Which, as_json: AsJson = False) -> None:
-    """Show what a bundle says of itself; its digest is checked, its model is not loaded."""
+    """Show a bundle's manifest. Its digest is checked; its model is not loaded."""
     from weir.edges.bundles import folder, manifest
 
     described = folder.read(folder.find(which, load()))
