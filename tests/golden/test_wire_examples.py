@@ -87,7 +87,7 @@ def test_a_later_stage_rejects_an_example_for_its_reason(example):
 class NoFeatures:
     """An online store that is empty."""
 
-    plan = ServicePlan("weir", "flights", tuple(PLANNED), "f")
+    plan = ServicePlan("weir", "flights", tuple(PLANNED))
 
     def read(self, keys, now_us):
         n, views, columns = len(keys["carrier"]), len(self.plan.views), len(self.plan.columns)
