@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from weir.edges.schemas.registry import Registry, publish
 from weir.settings import ROOT, load
 
 from tests import examples
+from tests.kafka import clients
 from tests.ports import free_port
 from tests.waiting import until
 
@@ -29,14 +31,18 @@ A3 = '{"type": "record", "name": "A", "fields": [{"name": "z", "type": "long"}]}
 class Server:
     """The registry as its own process, restarted at will on the same port and state."""
 
-    def __init__(self, schemas, state):
+    def __init__(self, schemas, state, before=""):
+        """before: Python that runs first, in the same process."""
+        self._before = before
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._args = ["--port", str(self.port), "--schemas", str(schemas), "--state", str(state)]
         self._process = None
 
     def start(self):
-        command = [sys.executable, "-m", "weir.edges.embedded.registry_server", *self._args]
+        module = "weir.edges.embedded.registry_server"
+        program = f"{self._before}\nimport runpy; runpy.run_module('{module}', run_name='__main__', alter_sys=True)"
+        command = [sys.executable, "-c", program, *self._args]
         self._process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
         until(self._answers, 60, "the registry")
 
@@ -206,7 +212,14 @@ def test_errors_have_the_registrys_codes(http):
         ("POST", "/subjects/a-value/versions", {"schema": A1, "schemaType": "JSON"}, 422, 42201),
         ("POST", "/subjects/a-value/versions", [1], 422, 42201),
         ("PUT", "/config/a-value", {"compatibility": "SOMETIMES"}, 422, 42203),
-        ("DELETE", "/subjects/a-value", None, 405, 405),
+        ("PATCH", "/subjects/a-value", None, 405, 405),
+        ("GET", "/config/a-value", None, 404, 40408),
+        ("GET", "/mode/a-value", None, 404, 40409),
+        ("PUT", "/mode/a-value", {"mode": "IMPORT"}, 422, 42204),
+        ("DELETE", "/subjects/none", None, 404, 40401),
+        ("DELETE", "/subjects/a-value?permanent=true", None, 404, 40405),
+        ("DELETE", "/subjects/a-value/versions/1?permanent=true", None, 404, 40407),
+        ("DELETE", "/subjects/weir.predictions-value", None, 422, 42205),
         ("GET", "/nowhere", None, 404, 404),
     ]:
         answer = http.request(method, path, json=content) if content is not None else http.request(method, path)
@@ -237,12 +250,149 @@ def test_levels_are_honoured(http, level, allowed):
     """From a record to one with a field more and no default: only old readers can read it."""
     assert http.get("/config").json() == {"compatibilityLevel": "BACKWARD_TRANSITIVE"}
     http.post("/subjects/a-value/versions", json={"schema": A1})
-    http.put("/config/a-value", json={"compatibility": level})
+    http.put("/config/a-value", json={"compatibility": level.lower()})
     assert http.get("/config/a-value").json() == {"compatibilityLevel": level}
     more = json.loads(A1)
     more["fields"].append({"name": "more", "type": "int"})
     answer = http.post("/subjects/a-value/versions", json={"schema": json.dumps(more)})
     assert (answer.status_code == 200) == allowed
+
+
+def test_a_subject_has_no_level_of_its_own_until_it_is_set(http):
+    http.post("/subjects/a-value/versions", json={"schema": A1})
+    everybodys = {"compatibilityLevel": "BACKWARD_TRANSITIVE"}
+    assert http.get("/config/a-value", params={"defaultToGlobal": "true"}).json() == everybodys
+    http.put("/config/a-value", json={"compatibility": "FULL"})
+    assert http.delete("/config/a-value").json() == {"compatibilityLevel": "FULL"}
+    assert http.get("/config/a-value").json()["error_code"] == 40408
+
+
+def test_a_subject_is_deleted_softly_and_then_for_good(tmp_path):
+    def opened():
+        return TestClient(app(Store(examples.SCHEMAS, tmp_path / "state")))
+
+    http, path = opened(), "/subjects/a-value"
+    first, second = (http.post(f"{path}/versions", json={"schema": text}).json()["id"] for text in (A1, A2))
+    assert http.delete(f"{path}/versions/1").json() == 1
+    assert http.delete(f"{path}/versions/1").json()["error_code"] == 40406
+    assert http.get(f"{path}/versions").json() == [2]
+    assert http.get(f"{path}/versions", params={"deleted": "true"}).json() == [1, 2]
+    assert http.get(f"{path}/versions/1").json()["error_code"] == 40402
+    assert http.get(f"/schemas/ids/{first}").status_code == 200  # records of it can be read
+    assert http.get(f"/schemas/ids/{first}/subjects").json() == []
+    assert http.get(f"/schemas/ids/{first}/subjects", params={"deleted": "true"}).json() == ["a-value"]
+    assert http.delete(f"{path}/versions/1", params={"permanent": "true"}).json() == 1
+    assert http.get(f"/schemas/ids/{first}").json()["error_code"] == 40403
+
+    http = opened()  # as after a restart
+    assert http.get(f"{path}/versions").json() == [2]
+    assert http.delete(path).json() == [2]
+    assert http.delete(path).json()["error_code"] == 40404
+    assert "a-value" not in http.get("/subjects").json()
+    assert "a-value" in http.get("/subjects", params={"deleted": "true"}).json()
+
+    http = opened()
+    assert http.post(f"{path}/versions", json={"schema": A3}).json()["id"] not in (first, second)  # compared with none
+    assert http.get(f"{path}/versions").json() == [3]  # a number is given once
+    assert http.delete(path).json() == [3]
+    assert http.delete(path, params={"permanent": "true"}).json() == [2, 3]
+    assert http.get(f"{path}/versions", params={"deleted": "true"}).json()["error_code"] == 40401
+
+
+def test_a_subject_that_is_read_only_takes_nothing(http):
+    assert http.get("/mode").json() == {"mode": "READWRITE"}
+    http.put("/mode/a-value", json={"mode": "READONLY"})
+    assert http.get("/mode/a-value").json() == {"mode": "READONLY"}
+    assert http.post("/subjects/a-value/versions", json={"schema": A1}).json()["error_code"] == 42205
+    assert http.delete("/mode/a-value").json() == {"mode": "READONLY"}
+    assert http.post("/subjects/a-value/versions", json={"schema": A1}).status_code == 200
+
+
+def test_messages_say_what_clients_look_for(http):
+    http.post("/subjects/a-value/versions", json={"schema": A1})
+    for method, path, content, says in [
+        ("POST", "/subjects/a-value/versions", {"schema": "{"}, "Invalid schema"),
+        (
+            "POST",
+            "/subjects/a-value/versions",
+            {"schema": A3},
+            "Schema being registered is incompatible with an earlier schema",
+        ),
+        ("PUT", "/config", {"compatibility": "SOMETIMES"}, "Invalid compatibility level"),
+    ]:
+        assert http.request(method, path, json=content).json()["message"].startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Origin": "http://localhost:3000"}, 200),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://127.0.0.1.evil.example"}, 403),
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Host": "evil.example"}, 403),  # a name of theirs that points to 127.0.0.1
+        ({"Host": "localhost:81"}, 200),
+        ({"Host": "[::1]:81"}, 200),
+    ],
+)
+def test_a_page_of_another_origin_is_not_answered(server, headers, status):
+    with httpx.Client(base_url=server.url, trust_env=False, headers={"Content-Type": "text/plain", **headers}) as http:
+        assert http.get("/subjects").status_code == status
+        body = json.dumps({"schema": A1})
+        assert http.post("/subjects/foreign-value/versions", content=body).status_code == status
+
+
+def test_a_body_is_bounded(server):
+    with httpx.Client(base_url=server.url, trust_env=False) as http:
+        large = (b"x" * 65536 for _ in range(100))
+        try:
+            assert http.post("/subjects/large-value/versions", content=large).status_code == 413
+        except httpx.WriteError:  # it stopped reading before all was sent
+            assert http.get("/subjects").status_code == 200
+
+
+def test_half_requests_are_given_up(tmp_path):
+    """Half a head, half a body, and half a head after a whole request; others are answered meanwhile."""
+    program = "from weir.edges.embedded.registry_server import guard; guard.HEARD_WITHIN_S = 0.5"
+    running = Server(examples.SCHEMAS, tmp_path / "state", before=program)
+    running.start()
+    try:
+        halves = [
+            b"GET /subjects HTTP/1.1\r\nHost: localhost\r\n",
+            b"POST /subjects/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf",
+            b"GET /subjects HTTP/1.1\r\nHost: localhost\r\n\r\nGET /subjects HT",
+        ]
+        open_ones = []
+        for half in halves * 20:
+            one = socket.create_connection(("127.0.0.1", running.port), timeout=60)
+            one.sendall(half)
+            open_ones.append(one)
+        assert httpx.get(f"{running.url}/subjects", trust_env=False).status_code == 200
+        for one in open_ones:
+            while one.recv(65536):  # ends when the server has closed it
+                pass
+            one.close()
+    finally:
+        running.stop()
+
+
+KAFKAJS = """
+const { SchemaRegistry, SchemaType } = require('@kafkajs/confluent-schema-registry')
+const registry = new SchemaRegistry({ host: process.argv[1] })
+const schema = JSON.stringify({ type: 'record', namespace: 'lab', name: 'A', fields: [{ name: 'x', type: 'int' }] })
+registry.register({ type: SchemaType.AVRO, schema }).then(
+  async found => console.log(found.id, (await registry.decode(await registry.encode(found.id, { x: 1 }))).x),
+  error => { console.error(error.name + ': ' + error.message); process.exit(1) })
+"""
+
+
+def test_kafkajs_registers_with_its_defaults(server):
+    folder = clients.node_modules()
+    done = subprocess.run(["node", "-e", KAFKAJS, server.url], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[1] == "1"
 
 
 def test_transitive_looks_at_every_version(http):

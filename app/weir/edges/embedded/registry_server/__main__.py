@@ -9,8 +9,11 @@ from pathlib import Path
 import uvicorn
 
 from weir.core.errors import WeirError
+from weir.edges.embedded.registry_server.guard import Guard, Impatient
 from weir.edges.embedded.registry_server.server import app
 from weir.edges.embedded.registry_server.store import Store
+
+CONNECTIONS = 512  # at once; one more is answered 503
 
 
 def main() -> None:
@@ -26,7 +29,15 @@ def main() -> None:
         store = Store(given.schemas, given.state, given.deployment)
     except WeirError as error:
         sys.exit(f"weir: {error}")
-    uvicorn.run(app(store), host=given.host, port=given.port, log_level="warning", access_log=False)
+    uvicorn.run(
+        Guard(app(store), given.host),
+        host=given.host,
+        port=given.port,
+        http=Impatient,
+        limit_concurrency=CONNECTIONS,
+        log_level="warning",
+        access_log=False,
+    )
 
 
 if __name__ == "__main__":

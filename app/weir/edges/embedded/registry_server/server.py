@@ -17,17 +17,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from weir.edges.embedded.registry_server.store import Incompatible, Store, Version
+from weir.edges.embedded.registry_server.store import Forbidden, Incompatible, Store, Version
 
 MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
 
 _NO_SUBJECT: Final = (404, 40401)
 _NO_VERSION: Final = (404, 40402)
 _NO_SCHEMA: Final = (404, 40403)
+_SUBJECT_DELETED: Final = (404, 40404)
+_SUBJECT_NOT_DELETED: Final = (404, 40405)
+_VERSION_DELETED: Final = (404, 40406)
+_VERSION_NOT_DELETED: Final = (404, 40407)
+_NO_LEVEL: Final = (404, 40408)
+_NO_MODE: Final = (404, 40409)
 _INCOMPATIBLE: Final = (409, 409)
 _BAD_SCHEMA: Final = (422, 42201)
 _BAD_VERSION: Final = (422, 42202)
 _BAD_LEVEL: Final = (422, 42203)
+_BAD_MODE: Final = (422, 42204)
+_FORBIDDEN: Final = (422, 42205)
 
 _MAX_VERSION: Final = 2**31 - 1
 _MAX_DIGITS: Final = 10  # of a version or an id
@@ -55,8 +63,34 @@ def app(store: Store) -> Starlette:
 
 
 def _routes(store: Store) -> list[Route]:
-    async def subjects(_: Request) -> Response:
-        return _answer(store.subjects)
+    return [
+        *_common(),
+        *_subject_routes(store),
+        *_deletions(store),
+        *_schema_routes(store),
+        *_compatibility(store),
+        *_settings(store, "config", store.own_level, store.level, store.set_level, _NO_LEVEL, _BAD_LEVEL),
+        *_settings(store, "mode", store.own_mode, store.mode, store.set_mode, _NO_MODE, _BAD_MODE),
+    ]
+
+
+def _common() -> list[Route]:
+    async def types(_: Request) -> Response:
+        return _answer(["AVRO"])
+
+    async def contexts(_: Request) -> Response:
+        return _answer(["."])
+
+    async def nothing(_: Request) -> Response:
+        return _answer({})
+
+    return [_get("/", nothing), _get("/schemas/types", types), _get("/contexts", contexts)]
+
+
+def _subject_routes(store: Store) -> list[Route]:
+    async def subjects(request: Request) -> Response:
+        prefix = request.query_params.get("subjectPrefix", "")
+        return _answer([name for name in store.names(deleted=_deleted(request)) if name.startswith(prefix)])
 
     async def versions(request: Request) -> Response:
         return _answer([version.number for version in _versions(store, request)])
@@ -72,21 +106,81 @@ def _routes(store: Store) -> list[Route]:
         try:
             added = store.register(_subject(request), text)
         except Incompatible as error:
-            raise _Fault(_INCOMPATIBLE, f"Schema is incompatible with an earlier one: {error}") from error
+            raise _Fault(_INCOMPATIBLE, str(error)) from error
+        except Forbidden as error:
+            raise _Fault(_FORBIDDEN, str(error)) from error
         except ValueError as error:
-            raise _Fault(_BAD_SCHEMA, str(error)) from error
+            raise _bad_schema(error) from error
         return _answer({"id": added.schema_id})
 
     async def look_up(request: Request) -> Response:
         text = await _schema(request)
         _versions(store, request)
         try:
-            found = store.find(_subject(request), text)
+            found = store.find(_subject(request), text, deleted=_deleted(request))
         except ValueError as error:
-            raise _Fault(_BAD_SCHEMA, str(error)) from error
+            raise _bad_schema(error) from error
         if found is None:
             raise _Fault(_NO_SCHEMA, "Schema not found")
         return _answer(_full(_subject(request), found))
+
+    return [
+        _get("/subjects", subjects),
+        _get("/subjects/{subject}/versions", versions),
+        _post("/subjects/{subject}/versions", register),
+        _post("/subjects/{subject}", look_up),
+        _get("/subjects/{subject}/versions/{version}", version),
+        _get("/subjects/{subject}/versions/{version}/schema", version_text),
+    ]
+
+
+def _deletions(store: Store) -> list[Route]:
+    """Softly first, then for good with ?permanent=true."""
+
+    async def delete_subject(request: Request) -> Response:
+        subject, permanent = _subject(request), request.query_params.get("permanent") == "true"
+        there, known = store.versions(subject), store.versions(subject, deleted=True)
+        if not known:
+            raise _Fault(_NO_SUBJECT, f"Subject '{subject}' not found.")
+        if permanent and there:
+            raise _Fault(
+                _SUBJECT_NOT_DELETED, f"Subject '{subject}' was not deleted first before being permanently deleted"
+            )
+        if not permanent and not there:
+            what = f"Subject '{subject}' was soft deleted. Set permanent=true to delete permanently"
+            raise _Fault(_SUBJECT_DELETED, what)
+        return _answer(_gone(store, subject, known if permanent else there, permanent=permanent))
+
+    async def delete_version(request: Request) -> Response:
+        subject, permanent = _subject(request), request.query_params.get("permanent") == "true"
+        chosen = _one(store, request, deleted=True)
+        what = f"Subject '{subject}' Version {chosen.number} was"
+        if permanent and not chosen.deleted:
+            raise _Fault(_VERSION_NOT_DELETED, f"{what} not deleted first before being permanently deleted")
+        if not permanent and chosen.deleted:
+            raise _Fault(_VERSION_DELETED, f"{what} soft deleted. Set permanent=true to delete permanently")
+        return _answer(_gone(store, subject, [chosen], permanent=permanent)[0])
+
+    return [
+        Route("/subjects/{subject}", delete_subject, methods=["DELETE"]),
+        Route("/subjects/{subject}/versions/{version}", delete_version, methods=["DELETE"]),
+    ]
+
+
+def _gone(store: Store, subject: str, versions: list[Version], *, permanent: bool) -> list[int]:
+    numbers = [version.number for version in versions]
+    try:
+        (store.forget if permanent else store.delete)(subject, numbers)
+    except Forbidden as error:
+        raise _Fault(_FORBIDDEN, str(error)) from error
+    return numbers
+
+
+def _schema_routes(store: Store) -> list[Route]:
+    async def every(request: Request) -> Response:
+        prefix = request.query_params.get("subjectPrefix", "")
+        names = [name for name in store.names(deleted=_deleted(request)) if name.startswith(prefix)]
+        return _answer([_full(name, it) for name in names for it in store.versions(name, deleted=_deleted(request))])
 
     async def by_id(request: Request) -> Response:
         return _answer({"schema": _text(store, request)})
@@ -94,70 +188,104 @@ def _routes(store: Store) -> list[Route]:
     async def by_id_text(request: Request) -> Response:
         return _answer(json.loads(_text(store, request)))
 
-    async def uses(request: Request) -> Response:
+    def uses(request: Request) -> list[tuple[str, int]]:
         _text(store, request)
-        schema_id = _schema_id(request)
-        return _answer(
-            [
-                {"subject": subject, "version": version.number}
-                for subject in store.subjects
-                for version in store.versions(subject)
-                if version.schema_id == schema_id
-            ]
-        )
+        deleted, schema_id = _deleted(request), _schema_id(request)
+        return [
+            (name, version.number)
+            for name in store.names(deleted=deleted)
+            for version in store.versions(name, deleted=deleted)
+            if version.schema_id == schema_id
+        ]
 
+    async def versions_of(request: Request) -> Response:
+        return _answer([{"subject": name, "version": number} for name, number in uses(request)])
+
+    async def subjects_of(request: Request) -> Response:
+        return _answer(sorted({name for name, _ in uses(request)}))
+
+    return [
+        _get("/schemas", every),
+        _get("/schemas/ids/{schema_id}", by_id),
+        _get("/schemas/ids/{schema_id}/schema", by_id_text),
+        _get("/schemas/ids/{schema_id}/versions", versions_of),
+        _get("/schemas/ids/{schema_id}/subjects", subjects_of),
+    ]
+
+
+def _compatibility(store: Store) -> list[Route]:
     async def compatible(request: Request) -> Response:
         text = await _schema(request)
         against = [_one(store, request)] if "version" in request.path_params else None
         try:
             faults = store.faults(_subject(request), text, against)
         except ValueError as error:
-            raise _Fault(_BAD_SCHEMA, str(error)) from error
+            raise _bad_schema(error) from error
         verbose = request.query_params.get("verbose") == "true"
         return _answer({"is_compatible": not faults} | ({"messages": faults} if verbose else {}))
 
-    async def level(request: Request) -> Response:
-        return _answer({"compatibilityLevel": store.level(request.path_params.get("subject", ""))})
+    return [
+        _post("/compatibility/subjects/{subject}/versions", compatible),
+        _post("/compatibility/subjects/{subject}/versions/{version}", compatible),
+    ]
 
-    async def set_level(request: Request) -> Response:
-        body = await _body(request)
+
+def _settings(
+    store: Store,
+    what: str,
+    own: Callable[[str], str],
+    effective: Callable[[str], str],
+    put: Callable[[str, str], None],
+    absent: tuple[int, int],
+    bad: tuple[int, int],
+) -> list[Route]:
+    """/config or /mode: of the registry, and of a subject, which has none of its own until it is set."""
+    said, given = ("compatibilityLevel", "compatibility") if what == "config" else ("mode", "mode")
+
+    async def show(request: Request) -> Response:
+        subject = request.path_params.get("subject", "")
+        if subject and not own(subject) and request.query_params.get("defaultToGlobal") != "true":
+            noun = "compatibility" if what == "config" else "mode"
+            raise _Fault(absent, f"Subject '{subject}' does not have subject-level {noun} configured")
+        return _answer({said: effective(subject)})
+
+    async def change(request: Request) -> Response:
+        value = str((await _body(request)).get(given)).upper()
         try:
-            store.set_level(request.path_params.get("subject", ""), str(body.get("compatibility")))
+            put(request.path_params.get("subject", ""), value or "-")
         except ValueError as error:
-            raise _Fault(_BAD_LEVEL, str(error)) from error
-        return _answer({"compatibility": str(body["compatibility"])})
+            raise _Fault(bad, str(error)) from error
+        return _answer({given: value})
 
-    async def types(_: Request) -> Response:
-        return _answer(["AVRO"])
-
-    async def nothing(_: Request) -> Response:
-        return _answer({})
-
-    def get(path: str, endpoint: Endpoint) -> Route:
-        return Route(path, endpoint, methods=["GET"])
-
-    def post(path: str, endpoint: Endpoint) -> Route:
-        return Route(path, endpoint, methods=["POST"])
+    async def take_back(request: Request) -> Response:
+        subject = request.path_params.get("subject", "")
+        before = effective(subject)
+        if subject and not own(subject):
+            raise _Fault(_NO_SUBJECT, f"Subject '{subject}' not found.")
+        put(subject, "")
+        return _answer({said: before})
 
     return [
-        get("/", nothing),
-        get("/subjects", subjects),
-        get("/subjects/{subject}/versions", versions),
-        post("/subjects/{subject}/versions", register),
-        post("/subjects/{subject}", look_up),
-        get("/subjects/{subject}/versions/{version}", version),
-        get("/subjects/{subject}/versions/{version}/schema", version_text),
-        get("/schemas/types", types),
-        get("/schemas/ids/{schema_id}", by_id),
-        get("/schemas/ids/{schema_id}/schema", by_id_text),
-        get("/schemas/ids/{schema_id}/versions", uses),
-        post("/compatibility/subjects/{subject}/versions", compatible),
-        post("/compatibility/subjects/{subject}/versions/{version}", compatible),
-        get("/config", level),
-        get("/config/{subject}", level),
-        Route("/config", set_level, methods=["PUT"]),
-        Route("/config/{subject}", set_level, methods=["PUT"]),
+        Route(path, endpoint, methods=[method])
+        for path in (f"/{what}", f"/{what}/{{subject}}")
+        for method, endpoint in (("GET", show), ("PUT", change), ("DELETE", take_back))
     ]
+
+
+def _get(path: str, endpoint: Endpoint) -> Route:
+    return Route(path, endpoint, methods=["GET"])
+
+
+def _post(path: str, endpoint: Endpoint) -> Route:
+    return Route(path, endpoint, methods=["POST"])
+
+
+def _deleted(request: Request) -> bool:
+    return request.query_params.get("deleted") == "true"
+
+
+def _bad_schema(why: object) -> _Fault:
+    return _Fault(_BAD_SCHEMA, f"Invalid schema: {why}")
 
 
 def _answer(content: Any, status: int = HTTPStatus.OK) -> Response:
@@ -169,23 +297,25 @@ def _subject(request: Request) -> str:
     return str(request.path_params["subject"])
 
 
-def _versions(store: Store, request: Request) -> list[Version]:
-    found = store.versions(_subject(request))
+def _versions(store: Store, request: Request, *, deleted: bool = False) -> list[Version]:
+    found = store.versions(_subject(request), deleted=deleted or _deleted(request))
     if not found:
         raise _Fault(_NO_SUBJECT, f"Subject '{_subject(request)}' not found.")
     return found
 
 
-def _one(store: Store, request: Request) -> Version:
-    versions, wanted = _versions(store, request), str(request.path_params["version"])
+def _one(store: Store, request: Request, *, deleted: bool = False) -> Version:
+    versions, wanted = _versions(store, request, deleted=deleted), str(request.path_params["version"])
     if wanted in ("latest", "-1"):
-        return versions[-1]
+        return next((version for version in reversed(versions) if not version.deleted), versions[-1])
     number = wanted.isascii() and wanted.isdigit() and len(wanted) <= _MAX_DIGITS
     if not number or not 0 < int(wanted) <= _MAX_VERSION:
-        raise _Fault(_BAD_VERSION, f"The specified version '{wanted}' is not a valid version id.")
-    if int(wanted) > len(versions):
+        what = f"The specified version '{wanted}' is not a valid version id."
+        raise _Fault(_BAD_VERSION, f'{what} Allowed values are between [1, 2^31-1] and the string "latest"')
+    chosen = next((version for version in versions if version.number == int(wanted)), None)
+    if chosen is None:
         raise _Fault(_NO_VERSION, f"Version {wanted} not found.")
-    return versions[int(wanted) - 1]
+    return chosen
 
 
 def _schema_id(request: Request) -> int:
@@ -211,14 +341,14 @@ async def _body(request: Request) -> dict[str, Any]:
     try:
         body = await request.json()
     except (ValueError, RecursionError) as error:
-        raise _Fault(_BAD_SCHEMA, "the body is not JSON") from error
+        raise _bad_schema("the body is not JSON") from error
     if not isinstance(body, dict):
-        raise _Fault(_BAD_SCHEMA, "the body is not a JSON object")
+        raise _bad_schema("the body is not a JSON object")
     return body
 
 
 async def _schema(request: Request) -> str:
     body = await _body(request)
     if body.get("schemaType", "AVRO") != "AVRO" or body.get("references") or not isinstance(body.get("schema"), str):
-        raise _Fault(_BAD_SCHEMA, "only Avro schemas without references are kept here")
+        raise _bad_schema("only Avro schemas without references are kept here")
     return str(body["schema"])

@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -22,23 +23,38 @@ NAME_BYTES: Final = 240  # of a subject; file systems end at 255, and Kafka's to
 _READS: Final = re.compile(r"(NONE|(BACKWARD|FORWARD|FULL)(_TRANSITIVE)?)")
 
 
+MODES: Final = ("READWRITE", "READONLY", "READONLY_OVERRIDE")  # ids are hashes here, so none can be imported
+
+
 class Incompatible(Exception):
     """A schema breaks the versions before it; the message says which and why."""
 
 
+class Forbidden(Exception):
+    """Nothing may be written here; the message says why."""
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One version of a subject: its number from 1, its schema's id and text."""
+    """One version of a subject: its number from 1, its schema's id and text.
+
+    deleted: softly, so that it is listed and compared no more, and its id is still known. declared: by a file of the
+    project, which is the only place where it can be taken away.
+    """
 
     number: int
     schema_id: int
     text: str
+    deleted: bool = False
+    declared: bool = False
 
 
 @dataclass
 class _Subject:
     level: str = ""
+    mode: str = ""
     versions: list[Version] = field(default_factory=list)
+    last: int = 0  # number given last: one that was deleted is not given again
 
 
 class Store:
@@ -57,39 +73,96 @@ class Store:
         self._texts: dict[int, str] = {}
         for topic in schema_folder.topics(schemas, schema_folder.services(schemas), deployment):
             for text in schema_folder.versions(schemas, topic.record):
-                self._enter(subject_of(topic.name), _checked(text, str(schema_folder.folder_of(schemas, topic.record))))
+                where = str(schema_folder.folder_of(schemas, topic.record))
+                self._enter(subject_of(topic.name), _checked(text, where), declared=True)
         for path in sorted(self._state.glob("*.json")):
             self._load(path)
 
     @property
     def subjects(self) -> list[str]:
         """Names, sorted."""
-        return sorted(name for name, subject in self._subjects.items() if subject.versions)
+        return self.names()
 
-    def versions(self, subject: str) -> list[Version]:
-        """Versions of a subject, oldest first; none when there is no such subject."""
-        found = self._subjects.get(subject)
-        return list(found.versions) if found else []
+    def names(self, *, deleted: bool = False) -> list[str]:
+        """Names of subjects, sorted. deleted: also of those that have only deleted versions."""
+        return sorted(name for name in self._subjects if self.versions(name, deleted=deleted))
+
+    def versions(self, subject: str, *, deleted: bool = False) -> list[Version]:
+        """Versions of a subject, oldest first; none when there is no such subject. deleted: also deleted ones."""
+        found = self._subjects.get(subject, _Subject())
+        return [version for version in found.versions if deleted or not version.deleted]
 
     def text(self, schema_id: int) -> str | None:
         """Schema of an id."""
         return self._texts.get(schema_id)
 
-    def find(self, subject: str, text: str) -> Version | None:
+    def find(self, subject: str, text: str, *, deleted: bool = False) -> Version | None:
         """The version of a subject that says the same. Raises ValueError when the text is no schema."""
         wanted = _canonical(text)
-        return next((version for version in self.versions(subject) if _canonical(version.text) == wanted), None)
+        known = self.versions(subject, deleted=deleted)
+        return next((version for version in known if _canonical(version.text) == wanted), None)
+
+    def delete(self, subject: str, numbers: Iterable[int]) -> None:
+        """Softly: the versions are listed and compared no more. Raises Forbidden."""
+        self._check_deletable(subject, numbers)
+        kept = self._subjects[subject]
+        wanted = set(numbers)
+        kept.versions = [replace(it, deleted=True) if it.number in wanted else it for it in kept.versions]
+        self._save(subject)
+
+    def forget(self, subject: str, numbers: Iterable[int]) -> None:
+        """For good: an id that nobody else has is not known any more. Raises Forbidden."""
+        self._check_deletable(subject, numbers)
+        kept = self._subjects[subject]
+        wanted = set(numbers)
+        kept.versions = [it for it in kept.versions if it.number not in wanted]
+        if not kept.versions:
+            kept.last = 0
+        used = {it.schema_id for other in self._subjects.values() for it in other.versions}
+        self._texts = {schema_id: text for schema_id, text in self._texts.items() if schema_id in used}
+        self._save(subject)
+
+    def _check_deletable(self, subject: str, numbers: Iterable[int]) -> None:
+        self._check_writable(subject)
+        wanted = set(numbers)
+        if any(it.declared for it in self._subjects[subject].versions if it.number in wanted):
+            raise Forbidden(f"{subject} is a contract of the project: take its file away and start the registry again")
+
+    def _check_writable(self, subject: str) -> None:
+        if self.mode(subject) != MODES[0]:
+            raise Forbidden(f"Subject {subject} is in {self.mode(subject)} mode")
+
+    def mode(self, subject: str = "") -> str:
+        """READWRITE, or one of MODES that was set for the subject or for the registry."""
+        return self.own_mode(subject) or self.own_mode("") or MODES[0]
+
+    def own_mode(self, subject: str) -> str:
+        """Mode that was set for this subject (for the registry when it is empty); "" for none."""
+        return self._subjects.get(subject, _Subject()).mode
+
+    def set_mode(self, subject: str, mode: str) -> None:
+        """Set it, for the registry when `subject` is empty; "" takes it back. Raises ValueError for no mode of here."""
+        if mode not in ("", *MODES):
+            raise ValueError(f"Invalid mode. Valid values are {', '.join(MODES)}")
+        _check_name(subject)
+        self._subjects.setdefault(subject, _Subject()).mode = mode
+        self._save(subject)
+
+    def own_level(self, subject: str) -> str:
+        """Compatibility level that was set for this subject; "" for none."""
+        return self._subjects.get(subject, _Subject()).level
 
     def level(self, subject: str = "") -> str:
         """Compatibility level of a subject; of the registry when it has none of its own."""
-        found = self._subjects.get(subject)
-        registry = self._subjects.get("")
-        return (found.level if found else "") or (registry.level if registry else "") or DEFAULT_LEVEL
+        return self.own_level(subject) or self.own_level("") or DEFAULT_LEVEL
 
     def set_level(self, subject: str, level: str) -> None:
-        """Set it, for the registry when `subject` is empty. Raises ValueError for a word that is no level."""
-        if not _READS.fullmatch(level):
-            raise ValueError(f"{level} is not a compatibility level")
+        """Set it, for the registry when `subject` is empty; "" takes it back. Raises ValueError for no level."""
+        if level and not _READS.fullmatch(level):
+            raise ValueError(
+                "Invalid compatibility level. Valid values are none, backward, forward, full, backward_transitive, "
+                "forward_transitive, and full_transitive"
+            )
         _check_name(subject)
         self._subjects.setdefault(subject, _Subject()).level = level
         self._save(subject)
@@ -119,25 +192,33 @@ class Store:
         return faults
 
     def register(self, subject: str, text: str) -> Version:
-        """Add a version, or find the one that says the same. Raises ValueError; Incompatible."""
+        """Add a version, or find the one that says the same. Raises ValueError; Incompatible; Forbidden."""
         _check_name(subject)
         known = self.find(subject, text)
         if known:
             return known
+        self._check_writable(subject)
         faults = self.faults(subject, text)
         if faults:
-            raise Incompatible(f"{subject}, {self.level(subject)}: {'; '.join(faults)}")
+            raise Incompatible(
+                f'Schema being registered is incompatible with an earlier schema for subject "{subject}", '
+                f"{self.level(subject)}: {'; '.join(faults)}"
+            )
         version = self._enter(subject, text)
         self._save(subject)
         return version
 
-    def _enter(self, subject: str, text: str) -> Version:
+    def _enter(
+        self, subject: str, text: str, *, number: int = 0, deleted: bool = False, declared: bool = False
+    ) -> Version:
+        """Keep a version, unless there is one that says the same. number: 0 takes the next."""
         known = self.find(subject, text)
         if known:
             return known
-        versions = self._subjects.setdefault(subject, _Subject()).versions
-        version = Version(len(versions) + 1, self._id(text), text)
-        versions.append(version)
+        kept = self._subjects.setdefault(subject, _Subject())
+        kept.last = number = max(number, kept.last + 1)
+        version = Version(number, self._id(text), text, deleted, declared)
+        kept.versions.append(version)
         return version
 
     def _id(self, text: str) -> int:
@@ -153,22 +234,25 @@ class Store:
         subject = unquote(path.stem)
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
-            level, texts = str(raw["level"]), [str(text) for text in raw["versions"]]
+            level, mode, last = str(raw["level"]), str(raw["mode"]), int(raw["last"])
+            versions = [(int(it["number"]), str(it["schema"]), bool(it["deleted"])) for it in raw["versions"]]
         except (ValueError, KeyError, TypeError) as error:
             raise Refused(
                 f"not a subject of the local registry: {error}", where=str(path), remedy="remove the file"
             ) from error
-        self._subjects.setdefault(subject, _Subject()).level = level
-        for text in texts:
-            self._enter(subject, _checked(text, str(path)))
+        for number, text, deleted in versions:
+            self._enter(subject, _checked(text, str(path)), number=number, deleted=deleted)
+        kept = self._subjects.setdefault(subject, _Subject())
+        kept.level, kept.mode, kept.last = level, mode, max(kept.last, last)
 
     def _save(self, subject: str) -> None:
         """Write a subject whole, by replacing its file, so that a crash leaves the old one or the new one."""
         kept = self._subjects[subject]
         path = self._state / f"{quote(subject, safe='')}.json"
         draft = path.with_suffix(".draft")
-        texts = [version.text for version in kept.versions]
-        draft.write_text(json.dumps({"level": kept.level, "versions": texts}), encoding="utf-8")
+        versions = [{"number": it.number, "schema": it.text, "deleted": it.deleted} for it in kept.versions]
+        content = {"level": kept.level, "mode": kept.mode, "last": kept.last, "versions": versions}
+        draft.write_text(json.dumps(content), encoding="utf-8")
         os.replace(draft, path)
 
 
