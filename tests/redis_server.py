@@ -46,7 +46,7 @@ class RedisServer:
             ]
         )
         with redis.Redis(port=self._port, host="127.0.0.1") as client:
-            until(lambda: answers(client), 10, "redis-server to answer")
+            until(lambda: answers(client), 60, "redis-server to answer")
 
     def signal(self, which: signal.Signals) -> None:
         assert self._process is not None

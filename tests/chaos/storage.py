@@ -202,7 +202,7 @@ def disk_full(scene: Scene, rounds: int) -> list[float]:
         status = scene.ended("recorder", 60)
         assert status == 1, f"status {status}"
         scene.notes.append(f"without room: {log.log_tail(1)}")
-        until(lambda: scene.page("scorer", "live") == 200, 5, "the scorer to live on")
+        until(lambda: scene.page("scorer", "live") == 200, 60, "the scorer to live on")
         filler.unlink()
         scene.recorder(sink_budget_s=BUDGET_S, **BLOCKS)
         recoveries.append(scene.recovered())

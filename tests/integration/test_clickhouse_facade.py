@@ -38,7 +38,7 @@ class Facade:
             environment=environment,
             grace_s=30,
         )
-        until(self.ready, 30, "the facade")
+        until(self.ready, 60, "the facade")
 
     def ready(self) -> bool:
         self.child.check()
@@ -259,7 +259,7 @@ def test_a_stopped_facade_finishes_what_runs_and_keeps_its_rows(tmp_path):
     running = threading.Thread(target=lambda: answers.append(first.ask(body=slow)[0]))
     running.start()
     busy = b"SELECT count() FROM system.processes WHERE query LIKE 'INSERT INTO default.kept%'"
-    until(lambda: first.ask(body=busy)[1] == b"1\n", 10, "the slow statement")
+    until(lambda: first.ask(body=busy)[1] == b"1\n", 60, "the slow statement")
     assert first.child.stop() == 0
     running.join(10)
     assert answers == [200]

@@ -52,7 +52,7 @@ def read(settings: Settings, topic: str, count: int) -> list[bytes]:
         values.extend(record.value() for record in consumer.consume(100, 0.2) if not record.error())
         return len(values) >= count
 
-    until(enough, 30, f"{count} records of {topic}")
+    until(enough, 60, f"{count} records of {topic}")
     consumer.close()
     return values
 

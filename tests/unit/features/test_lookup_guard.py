@@ -51,7 +51,7 @@ def test_a_call_that_hangs_gives_nothing_and_holds_nobody_up(guard: LookupGuard)
         guard.end()
         return guard.state is BreakerState.OPEN
 
-    until(given_up, 5, "the hanging call to last for another budget")
+    until(given_up, 60, "the hanging call to last for another budget")
     let_go.set()
 
     def answered() -> bool:
@@ -60,7 +60,7 @@ def test_a_call_that_hangs_gives_nothing_and_holds_nobody_up(guard: LookupGuard)
         guard.end()
         return found == 7
 
-    until(answered, 5, "the thread to be free")
+    until(answered, 60, "the thread to be free")
     assert guard.state is BreakerState.CLOSED
 
 
