@@ -104,7 +104,8 @@ def _apart(settings: Settings) -> Settings:
     (settings.paths.home / "demo").mkdir(parents=True, exist_ok=True)
     home = Path(mkdtemp(prefix="replay-", dir=settings.paths.home / "demo"))
     own = settings.having(home=home)  # bundles and jars stay where they are
-    feature_plan.save(own, feature_plan.load_all(settings))
+    feature_plan.path(own).parent.mkdir()
+    shutil.copy(feature_plan.path(settings), feature_plan.path(own))
     return own
 
 

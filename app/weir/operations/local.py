@@ -91,8 +91,7 @@ def why_no_feature_worker(settings: Settings) -> str:
         return "there is no feature repository"
     if settings.kafka.names.flight_events not in {topic.name for topic in declared(settings)}:
         return f"topic {settings.kafka.names.flight_events} is not among the declared ones"
-    views = {view.name: view for plan in feature_plan.load_all(settings) for view in plan.views}
-    if lacking := not_computed(views):
+    if lacking := not_computed(feature_plan.load_views(settings)):
         return f"the feature repository does not have the views that it computes ({', '.join(lacking)})"
     return ""
 
