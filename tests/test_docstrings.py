@@ -1,11 +1,13 @@
 """Every public module, class and function says what it is, and which errors of its own it raises."""
 
 import ast
+import re
 
 import pytest
 from weir.settings import ROOT
 
 FILES = sorted(path for folder in ("app", "feature_repo") for path in (ROOT / folder).rglob("*.py"))
+POINTERS = re.compile(r'"""See [`\w.]+[.]?"""')
 NOISE = ("TODO", "FIXME", "XXX", "HACK")
 DEFINITIONS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 # They say themselves what they are.
@@ -49,5 +51,6 @@ def test_what_is_public_is_described(path):
         if not isinstance(node, ast.ClassDef):
             unsaid = {error for error in raised(node) if error not in described} - UNDOCUMENTED
             faults += [f"{path}:{node.lineno}: {name} raises {error} and does not say so" for error in sorted(unsaid)]
+    faults += [f'{path}: a docstring that only says "See X": use @override' for _ in POINTERS.findall(text)]
     faults += [f"{path}: contains {word}" for word in NOISE if word in text]
     assert not faults, "\n".join(faults)

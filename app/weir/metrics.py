@@ -106,7 +106,7 @@ METRICS: tuple[Metric, ...] = (
         "counter",
         "attempts",
         ("role", "sink"),
-        "writes tried again within WEIR_SINK_BUDGET_S",
+        "writes tried again within WEIR_SINK_BUDGET_S; sink: clickhouse",
         "rising: the sink is down or slow; the worker stops when the budget is spent, and nothing is lost",
     ),
     # scoring
@@ -164,7 +164,7 @@ METRICS: tuple[Metric, ...] = (
         "histogram",
         "seconds",
         ("service", "stage"),
-        "time of one micro-batch in one stage of the path",
+        "time of one micro-batch in one stage; stage: wait, decode, lookup, assemble, run, encode or produce",
         "the stage that grew is the one to look at; lookup: the online store; produce: the broker",
         SECONDS,
     ),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from typing_extensions import override
 
 from weir.core.breaker import BreakerState
 from weir.core.features import Status
@@ -23,13 +24,15 @@ Sample: TypeAlias = tuple[str, tuple[str, ...], float]
 class Event(Protocol):
     """Something that happened, once per micro-batch, block or check."""
 
+    __slots__ = ()
+
     def samples(self) -> Iterator[Sample]:
         """(metric, label values in its order, value): added to counters, set in gauges, observed by histograms."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerStarted:
+class WorkerStarted(Event):
     """A worker is about to poll for work. ready_s: seconds since the process began."""
 
     role: str
@@ -38,27 +41,27 @@ class WorkerStarted:
     service: str = ""
     digest: str = ""
 
+    @override
     def samples(self) -> Iterator[Sample]:
-        """See Event."""
         yield "weir_worker_info", (self.role, self.service, self.version, self.digest), 1
         yield "weir_worker_ready_seconds", (self.role,), self.ready_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChunkFetched:
+class ChunkFetched(Event):
     """The consumer handed over one chunk of `records` records."""
 
     role: str
     topic: str
     records: int
 
+    @override
     def samples(self) -> Iterator[Sample]:
-        """See Event."""
         yield "weir_records_fetched_total", (self.role, self.topic), self.records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChunkCommitted:
+class ChunkCommitted(Event):
     """A partition's acknowledged position moved by `records`. offset: next to read."""
 
     role: str
@@ -67,14 +70,14 @@ class ChunkCommitted:
     offset: int
     records: int
 
+    @override
     def samples(self) -> Iterator[Sample]:
-        """See Event."""
         yield "weir_committed_offset", (self.role, self.topic, str(self.partition)), self.offset
         yield "weir_records_acknowledged_total", (self.role, self.topic), self.records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LagMeasured:
+class LagMeasured(Event):
     """How far a partition is behind: records not acknowledged, and the age of the oldest of them (0 without one)."""
 
     role: str
@@ -83,40 +86,40 @@ class LagMeasured:
     records: int
     seconds: float
 
+    @override
     def samples(self) -> Iterator[Sample]:
-        """See Event."""
         labels = (self.role, self.topic, str(self.partition))
         yield "weir_lag_records", labels, self.records
         yield "weir_lag_seconds", labels, self.seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartitionsAssigned:
+class PartitionsAssigned(Event):
     """The group gave this worker `partitions` partitions in all."""
 
     role: str
     partitions: int
 
+    @override
     def samples(self) -> Iterator[Sample]:
-        """See Event."""
         yield "weir_rebalances_total", (self.role,), 1
         yield "weir_assigned_partitions", (self.role,), self.partitions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WriteRetried:
+class WriteRetried(Event):
     """A write failed and is tried again. sink: "clickhouse"."""
 
     role: str
     sink: str
 
+    @override
     def samples(self) -> Iterator[Sample]:
-        """See Event."""
         yield "weir_retries_total", (self.role, self.sink), 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchScored:
+class BatchScored(Event):
     """One micro-batch went the whole way: its predictions and dead letters are delivered.
 
     rows: variant -> rows scored.
@@ -148,8 +151,8 @@ class BatchScored:
     model_retries: int = 0
     store: BreakerState | None = None
 
+    @override
     def samples(self) -> Iterator[Sample]:
-        """See Event."""
         service = self.service
         for variant, rows in self.rows.items():
             yield "weir_scored_rows_total", (service, variant), rows
@@ -174,7 +177,7 @@ class BatchScored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BlockRecorded:
+class BlockRecorded(Event):
     """An announced block is in ClickHouse. repeats: rows dropped before. replayed: announced before a crash."""
 
     table: str
@@ -183,8 +186,8 @@ class BlockRecorded:
     repeats: int = 0
     replayed: bool = False
 
+    @override
     def samples(self) -> Iterator[Sample]:
-        """See Event."""
         yield "weir_recorded_rows_total", (self.table,), self.rows
         yield "weir_repeats_dropped_total", (self.table,), self.repeats
         yield "weir_block_rows", (self.table,), self.rows
@@ -193,26 +196,26 @@ class BlockRecorded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PredictionsUnnamed:
+class PredictionsUnnamed(Event):
     """Predictions were recorded whose bundle no scorer has described."""
 
     rows: int
 
+    @override
     def samples(self) -> Iterator[Sample]:
-        """See Event."""
         yield "weir_unnamed_predictions_total", (), self.rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeaturesApplied:
+class FeaturesApplied(Event):
     """One push to the online store. records: view -> written. watermark_us: event time up to which it is complete."""
 
     records: Mapping[str, int]
     write_s: float
     watermark_us: int
 
+    @override
     def samples(self) -> Iterator[Sample]:
-        """See Event."""
         for view, records in self.records.items():
             yield "weir_feature_writes_total", (view,), records
         yield "weir_feature_write_seconds", (), self.write_s
@@ -220,21 +223,21 @@ class FeaturesApplied:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CanaryChecked:
+class CanaryChecked(Event):
     """The columnar read was compared with Feast's on `rows` rows; `mismatches` values differed."""
 
     service: str
     rows: int
     mismatches: int
 
+    @override
     def samples(self) -> Iterator[Sample]:
-        """See Event."""
         yield "weir_canary_rows_total", (self.service,), self.rows
         yield "weir_canary_mismatches_total", (self.service,), self.mismatches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerChecked:
+class LedgerChecked(Event):
     """The ledger was asked. gaps, duplicates, missing, stray: offsets at fault; unbalanced: entries."""
 
     service: str
@@ -244,8 +247,8 @@ class LedgerChecked:
     stray: int
     unbalanced: int
 
+    @override
     def samples(self) -> Iterator[Sample]:
-        """See Event."""
         faults = {
             "gap": self.gaps,
             "duplicate": self.duplicates,

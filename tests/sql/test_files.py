@@ -1,9 +1,12 @@
 """Every query file says what it is, is found by its name, and runs on an empty database."""
 
+import re
+
 import pytest
 from weir.core.times import BEGINNING, END
 from weir.edges.clickhouse import sql_files
 from weir.edges.clickhouse.sql_files import FOLDER
+from weir.settings import ROOT
 
 QUERIES = sorted(
     str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.rglob("*.sql") if path.parent.name != "migrations"
@@ -26,6 +29,14 @@ def test_a_query_has_a_header(name):
     assert query.header["name"] == name
     assert {"title", "grain", "source", "value", "panel"} <= query.header.keys()
     assert query.parameters <= VALUES.keys()
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_the_source_of_a_query_can_be_found_by_a_stranger(name):
+    source = sql_files.load(name).header["source"]
+    assert all((ROOT / file).exists() for file in re.findall(r"[\w/.-]+\.(?:md|py|sql)\b", source)), source
+    if other := re.fullmatch(r"see ([\w/]+)", source):
+        assert other[1] in QUERIES
 
 
 @pytest.mark.parametrize("name", QUERIES)

@@ -1,8 +1,10 @@
 """Metrics, events and the generated page agree with each other."""
 
 import os
+import re
 import subprocess
 import sys
+from collections import defaultdict
 
 import pytest
 from weir import telemetry
@@ -56,6 +58,24 @@ def test_every_event_is_emitted_and_every_metric_is_moved_by_one():
             assert len(labels) == len(metrics[name].labels)
             moved.add(name)
     assert moved == set(metrics)
+
+
+def test_label_values_that_a_meaning_lists_are_those_that_are_written():
+    """As in "sink: clickhouse" or "kind: gap, duplicate or stray"; each has a writer, and no other is written."""
+    written = defaultdict(set)
+    for event in EXAMPLES:
+        for name, labels, _ in event.samples():
+            for label, value in zip(next(one.labels for one in METRICS if one.name == name), labels, strict=True):
+                written[name, label].add(value)
+    listed = {}
+    for metric in METRICS:
+        for label in metric.labels:
+            if found := re.search(rf"\b{label}: ((?:\w+, )*\w+(?: or \w+)?)(?=$|[;.])", metric.meaning):
+                listed[metric.name, label] = set(re.split(r", | or ", found[1]))
+    assert {("weir_retries_total", "sink"), ("weir_ledger_faults", "kind"), ("weir_stage_seconds", "stage")} <= {
+        *listed
+    }
+    assert listed == {key: written[key] for key in listed}
 
 
 def test_a_batch_moves_what_it_says():

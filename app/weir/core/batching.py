@@ -96,12 +96,12 @@ class FixedBatching:
         self.max_rows, self._max_wait_s = max_rows, max_wait_s
 
     def arrived(self, rows: int, now_s: float) -> None:
-        """See AdaptiveBatching."""
+        """Nothing to learn from it."""
 
     def wanted(self, _now_s: float) -> tuple[int, float]:
-        """See AdaptiveBatching."""
+        """The fixed rows and seconds."""
         return self.max_rows, self._max_wait_s
 
     def wait_s(self, _rows: int, waited_s: float, _age_s: float, _now_s: float) -> tuple[float, ClosedBy]:
-        """See AdaptiveBatching."""
+        """What is left of the fixed wait."""
         return self._max_wait_s - waited_s, ClosedBy.WAIT

@@ -10,7 +10,7 @@ class Clock(Protocol):
     """now_ms(newest_event_ms): milliseconds since the epoch UTC, given the newest event time of the batch at hand."""
 
     def now_ms(self, newest_event_ms: int) -> int:
-        """See the class."""
+        """Milliseconds since the epoch, UTC."""
         ...
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 import pyarrow as pa
 import structlog
+from typing_extensions import override
 
 from weir.core.bundle_names import BundleNames
 from weir.core.chunk import Partition
@@ -27,7 +28,7 @@ LATE_S: Final = 5.0  # between two tries to name what was recorded without
 READ_S: Final = 5.0  # the log of bundles is a few records; rows are not held up for more
 
 
-class KnownNames:
+class KnownNames(tables.Names):
     """Implements recording.tables.Names.
 
     A scorer says what its columns mean before its first prediction, and the log keeps that for ever. So a digest that
@@ -49,8 +50,8 @@ class KnownNames:
                 self._ask()
             return {digest: self._known[digest] for digest in digests if digest in self._known}
 
+    @override
     def lack(self, rows: Mapping[str, int]) -> None:
-        """See Names."""
         self._telemetry.emit(PredictionsUnnamed(rows=sum(rows.values())))
         with self._lock:
             new = rows.keys() - self._lacking

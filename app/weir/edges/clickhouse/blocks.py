@@ -67,7 +67,7 @@ class ClickHouseBlocks:
             self._client.query(LATEST, parameters={"log": "", "partition": 0})
 
     def latest(self, source: LogPartition) -> Block | None:
-        """See Store."""
+        """The latest announced block of a log's partition."""
         rows = self._ask(LATEST, log=source.log, partition=source.partition)
         if not rows:
             return None
@@ -84,7 +84,7 @@ class ClickHouseBlocks:
         )
 
     def inherited(self, source: LogPartition) -> Marks:
-        """See Store."""
+        """Marks after the latest block of this topic and partition in another log; none where there is none."""
         rows = self._ask(INHERITED, log=source.log, topic=source.topic, partition=source.partition)
         return load_marks(rows[0][0]) if rows else {}
 

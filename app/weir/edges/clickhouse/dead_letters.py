@@ -70,7 +70,7 @@ class Letter:
 
     @property
     def id(self) -> str:
-        """See `letter_id`."""
+        """What commands call the letter: "topic/partition/offset@log"."""
         return letter_id(self.source, self.offset)
 
 

@@ -205,10 +205,10 @@ class ChunkConsumer(FaustConsumer):
         """Nothing to seek."""
 
     async def _seek(self, partition: TP, offset: int) -> None:
-        """See above."""
+        """Nothing to seek: the poller decides where a partition begins."""
 
     async def seek_wait(self, partitions: Mapping[TP, int]) -> None:
-        """See above."""
+        """Nothing to wait for."""
 
     async def position(self, tp: TP) -> int | None:
         """Committed position of a partition."""

@@ -40,7 +40,7 @@ class Announced:
 
     @property
     def id(self) -> str:
-        """See `letter_id`."""
+        """What commands call the letter: "topic/partition/offset@log"."""
         return letter_id(self.source, self.offset)
 
     @property

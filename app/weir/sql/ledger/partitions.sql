@@ -1,7 +1,7 @@
 -- name: ledger/partitions
 -- title: Ledger, by partition
 -- grain: role, service, source_topic, source_log, source_partition
--- source: design.md, decision 5: chunks tile the offsets, and every offset read is answered once
+-- source: the tables ledger, predictions and dead_letters: entries tile the offsets, and every offset read is answered once
 -- value: gaps, missing, duplicates, stray, unbalanced (offsets, rows or entries at fault; all 0 when the ledger is complete)
 -- page: 1
 -- panel: table

@@ -12,12 +12,13 @@ from typing import cast
 
 import lmdb
 import numpy as np
+from typing_extensions import override
 
 from weir.core.errors import Unavailable
 from weir.core.features import ViewPlan
 from weir.edges.features.store.layouts import Layouts
 from weir.edges.features.store.record_layout import EVENT
-from weir.edges.features.store.record_store import Answer, Ask, Row, Write, newest_only, stored_key
+from weir.edges.features.store.record_store import Answer, Ask, RecordStore, Row, Write, newest_only, stored_key
 
 MAP_BYTES = 1 << 33  # address space, not disk: the file is sparse and grows to what is written
 MAX_READERS = 510  # processes and threads that may read at once; a slot is 64 bytes
@@ -30,7 +31,7 @@ _environments: dict[Path, tuple[lmdb.Environment, int, Identity]] = {}  # LMDB a
 _lock = threading.Lock()
 
 
-class LmdbStore:
+class LmdbStore(RecordStore):
     """RecordStore in a directory; see there. `write_many` is one transaction: readers see all of it or nothing."""
 
     def __init__(self, path: Path, project: str) -> None:
@@ -54,8 +55,8 @@ class LmdbStore:
             mark = _micros(get(self._mark))
         return [self._layouts.answer(ask, values) for ask, values in zip(asks, raw, strict=True)], mark
 
+    @override
     def read_rows(self, view: str, keys: Sequence[bytes]) -> list[Row | None]:
-        """See RecordStore."""
         with self._transaction() as txn:
             get = _getter(txn)
             raw = [get(key) for key in self._keys(view, keys)]
@@ -96,13 +97,13 @@ class LmdbStore:
         with self._transaction() as txn:
             return _micros(_getter(txn)(self._clock))
 
+    @override
     def set_clock_us(self, clock_us: int) -> None:
-        """See RecordStore."""
         with self._transaction(write=True) as txn:
             txn.put(self._clock, clock_us.to_bytes(8, "little", signed=True))
 
+    @override
     def sample_keys(self, view: ViewPlan, n: int) -> list[bytes]:
-        """See RecordStore."""
         prefix = self._prefix(view.name)
         with self._transaction() as txn:
             keys = _from(txn, prefix, self._sampled.get(view.name, prefix), n)
@@ -119,8 +120,8 @@ class LmdbStore:
             entries: int = txn.stat()["entries"]
             return entries - sum(get(mark) is not None for mark in marks)
 
+    @override
     def delete(self, view: str, keys: Sequence[bytes] | None = None) -> None:
-        """See RecordStore."""
         with self._transaction(write=True) as txn:
             if keys is None:
                 _delete_from(txn, self._prefix(view))
@@ -129,14 +130,14 @@ class LmdbStore:
                     txn.delete(key)
         self._sync()
 
+    @override
     def clear(self) -> None:
-        """See RecordStore."""
         with self._transaction(write=True) as txn:
             _delete_from(txn, self._project + b"\0")
         self._sync()
 
+    @override
     def close(self) -> None:
-        """See RecordStore."""
         if not self._closed:
             self._closed = True
             _release(self.path)

@@ -10,11 +10,12 @@ from urllib.parse import urlsplit
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from typing_extensions import override
 
 from weir.core.errors import Refused, Unavailable
 from weir.core.features import ViewPlan
 from weir.edges.features.store.layouts import Layouts
-from weir.edges.features.store.record_store import Answer, Ask, Row, Write, newest_only, stored_key
+from weir.edges.features.store.record_store import Answer, Ask, RecordStore, Row, Write, newest_only, stored_key
 
 TIMEOUT_S = 5.0  # a read takes under a millisecond; past this the server is gone, and the caller must know
 RECONNECTS = 1  # at once: the server may have closed an idle connection; more patience is the caller's
@@ -42,7 +43,7 @@ return 0
 """
 
 
-class RedisStore:
+class RedisStore(RecordStore):
     """RecordStore in one Redis server (with replicas if wanted; not a cluster: a read spans slots); see there.
 
     A large write is several script calls, so a reader may see a part of it; the watermark follows the last one.
@@ -82,8 +83,8 @@ class RedisStore:
             at += len(ask.keys)
         return answers, int(raw[0] or 0)
 
+    @override
     def read_rows(self, view: str, keys: Sequence[bytes]) -> list[Row | None]:
-        """See RecordStore."""
         return self._layouts.rows(view, self._get(self._keys(view, keys)))
 
     def write_many(self, writes: Sequence[Write], watermark_us: int | None = None) -> int:
@@ -112,8 +113,8 @@ class RedisStore:
         """See RecordStore; one round trip."""
         return int(self._call(self._client.get, self._clock) or 0)
 
+    @override
     def set_clock_us(self, clock_us: int) -> None:
-        """See RecordStore."""
         self._call(self._client.set, self._clock, clock_us)
 
     def sample_keys(self, view: ViewPlan, n: int) -> list[bytes]:
@@ -132,19 +133,19 @@ class RedisStore:
         """See RecordStore: the server counts the keys of everybody, and a scan of a large store takes long."""
         return None
 
+    @override
     def delete(self, view: str, keys: Sequence[bytes] | None = None) -> None:
-        """See RecordStore."""
         if keys is None:
             self._delete_matching(self._prefix(view))
         elif keys:
             self._call(self._client.unlink, *self._keys(view, keys))
 
+    @override
     def clear(self) -> None:
-        """See RecordStore."""
         self._delete_matching(self._project + b":")
 
+    @override
     def close(self) -> None:
-        """See RecordStore."""
         self._client.close()
 
     def _delete_matching(self, prefix: bytes) -> None:
