@@ -155,7 +155,7 @@ class Scorer:
 def _unset(rows: Rows) -> _Rejected:
     """Rows whose event time is 0, which a producer writes that sets none: its features would be those of 1970."""
     unset = event_ms(rows.columns) == 0
-    return unset, Stage.VALIDATE, Reason.MISSING, ["event_time = 0, which is no time"] * int(unset.sum())
+    return unset, Stage.VALIDATE, Reason.MISSING, ["event_time = 0, which is no time"] * int(np.count_nonzero(unset))
 
 
 def _slack(rows: Rows) -> float | None:
@@ -168,7 +168,11 @@ def _slack(rows: Rows) -> float | None:
 
 def _impossible(rows: Rows, name: str) -> _Rejected:
     """Rows whose time no id and no table can hold, or nobody can mean: an event clock would go by it for good."""
-    times = rows.columns.column(name).view(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
+    column = rows.columns.column(name)
+    if column.null_count == len(column):
+        return np.zeros(len(column), np.bool_), Stage.VALIDATE, Reason.OUT_OF_RANGE, []
+    numbers = column.view(pa.int64())
+    times = (numbers.fill_null(0) if numbers.null_count else numbers).to_numpy(zero_copy_only=False)
     wrong = impossible(times)
     details = [f"{name} = {time} ms since 1970" for time in times[wrong]]
     return wrong, Stage.VALIDATE, Reason.OUT_OF_RANGE, details

@@ -75,10 +75,10 @@ class Column:
     def read(self, written: pa.Array) -> pa.Array:
         """The codec's column as the reader's; a view wherever the bytes are the same."""
         wanted = shape.ARROW[self.field.kind]
+        if written.type == wanted and not self.symbols:
+            return written
         if self.symbols:
             return pa.array(self.symbols, wanted).take(written)
-        if written.type == wanted:
-            return written
         if self.field.kind in _TIMES:
             return written.view(wanted)
         if pa.types.is_string(written.type) or pa.types.is_binary(written.type):
