@@ -131,12 +131,12 @@ def _fetch(rows: int) -> tuple[list[MicroBatch], float, float]:
     marks: list[tuple[float, float, int]] = []
 
     def enough() -> bool:
-        chunks = poller.take()
+        chunks = poller.holdings.take()
         if chunks:
             marks.append((time.perf_counter(), time.process_time(), sum(map(len, chunks))))
         for chunk in chunks:
-            if poller.begin(chunk):
-                poller.ack(chunk)
+            if poller.holdings.begin(chunk):
+                poller.holdings.ack(chunk)
                 found.append(MicroBatch((chunk,), ClosedBy.ROWS, 0.0))
         return sum(map(len, found)) >= rows
 

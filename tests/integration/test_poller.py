@@ -150,12 +150,12 @@ class Member:
             self._ready.wait(0.05)
             self._ready.clear()
             try:
-                chunks = self.poller.take()
+                chunks = self.poller.holdings.take()
             except (Unavailable, Refused) as error:
                 self.failure = error
                 return
             for chunk in chunks:
-                if not self.poller.begin(chunk):
+                if not self.poller.holdings.begin(chunk):
                     continue
                 self.begun.append(chunk)
                 self._stop.wait(self._pace_s)
@@ -163,7 +163,7 @@ class Member:
                     self.ack(chunk)
 
     def ack(self, chunk: Chunk) -> None:
-        (self.acked if self.poller.ack(chunk) else self.refused).append(chunk)
+        (self.acked if self.poller.holdings.ack(chunk) else self.refused).append(chunk)
 
     def release(self) -> None:
         """Acknowledge what was held, and hold no more."""
@@ -180,7 +180,7 @@ class Member:
 
     @property
     def partitions(self) -> set[int]:
-        return {source.partition for source in self.poller.assignment}
+        return {source.partition for source in self.poller.holdings.sources}
 
 
 @contextmanager
@@ -314,12 +314,14 @@ def test_progress_is_told_while_the_poller_polls(settings: Settings) -> None:
     member = Member(settings, log, group, hold=True)
     with closing(member):
         until(lambda: set(rows(member.begun)) == log.offsets, 60, "everything to be begun")
-        until(lambda: [seen.highwater for seen in member.poller.progress().values()] == [300] * 4, 60, "the ends")
-        progress = member.poller.progress().values()
+        until(
+            lambda: [seen.highwater for seen in member.poller.holdings.progress().values()] == [300] * 4, 60, "the ends"
+        )
+        progress = member.poller.holdings.progress().values()
         assert [(seen.position, seen.fetched) for seen in progress] == [(0, 300)] * PARTITIONS
         assert all(abs(time.time() - (seen.oldest_ms or 0) / 1000) < 60 for seen in progress)
         member.release()
-        progress = member.poller.progress().values()
+        progress = member.poller.holdings.progress().values()
         assert [(seen.position, seen.oldest_ms) for seen in progress] == [(300, None)] * PARTITIONS
 
 
@@ -329,11 +331,11 @@ def test_a_drain_lets_nothing_more_begin_and_waits_for_what_has_begun(settings: 
     member = Member(settings, log, group, hold=True)
     with closing(member):
         until(lambda: set(rows(member.begun)) == log.offsets, 60, "everything to be begun")
-        assert not member.poller.quiesce(0.05)
+        assert not member.poller.holdings.quiesce(0.05)
         log.write(40)
-        until(lambda: member.poller.backlog.records == 440, 60, "more records")
+        until(lambda: member.poller.holdings.backlog.records == 440, 60, "more records")
         member.release()
-        assert member.poller.quiesce(5.0)
+        assert member.poller.holdings.quiesce(5.0)
         member.close()
     assert len(rows(member.begun)) == 400
     assert log.committed(group) == dict.fromkeys(range(PARTITIONS), 100)
@@ -350,7 +352,7 @@ def test_memory_is_bounded_however_far_behind_the_consumer_is(settings: Settings
         backlogs: list[int] = []
 
         def watch(condition: Callable[[], bool]) -> bool:
-            backlogs.append(member.poller.backlog.records)
+            backlogs.append(member.poller.holdings.backlog.records)
             return condition()
 
         until(lambda: watch(lambda: member.poller.paused), 60, "the poller to stop fetching")
@@ -370,7 +372,7 @@ def test_large_records_are_bounded_by_their_bytes(settings: Settings) -> None:
     log.write(400, b"x" * 50_000)
     member = Member(bounded, log, group, hold=True)
     with closing(member):
-        until(lambda: member.poller.backlog.octets >= 1024 * 1024, 60, "the limit")
+        until(lambda: member.poller.holdings.backlog.octets >= 1024 * 1024, 60, "the limit")
         member.release()
         until(lambda: set(rows(member.acked)) == log.offsets, 60, "the whole backlog")
         assert max(chunk.values.nbytes for chunk in member.begun) <= 51 * 50_000
@@ -387,7 +389,7 @@ def test_records_removed_before_they_were_read_are_not_passed_over(settings: Set
     admin.delete_records([removed])[removed].result(20)
     member = Member(settings, log, group)
     with closing(member):
-        failure = until(lambda: member.poller.failure, 20, "the poller's end")
+        failure = until(lambda: member.poller.holdings.failure, 20, "the poller's end")
     assert isinstance(failure, Refused)
     assert "0: 44 unread records were removed (committed 10, the log begins at 54)" in str(failure)
 

@@ -295,7 +295,7 @@ def test_who_is_rejected_is_told_why_from_the_group(refused: tuple[Settings, str
     try:
         assert ready.wait(LONG_S)
         with pytest.raises(Refused, match=says):
-            poller.take()
+            poller.holdings.take()
     finally:
         poller.stop(drain=False)
 

@@ -73,8 +73,8 @@ class ChunkConsumer(FaustConsumer):
 
     def _on_ready(self) -> None:
         self._ready.set()
-        if self.poller.failure is not None:  # the polling thread's end is the worker's
-            self.app.fail(self.poller.failure)
+        if self.poller.holdings.failure is not None:  # the polling thread's end is the worker's
+            self.app.fail(self.poller.holdings.failure)
 
     def _tell(self, callback: Callable[[set[TP]], Coroutine[Any, Any, None]], sources: set[Partition]) -> None:
         """Run Faust's side of a rebalance on its loop; not waited for, since the books are in order by then."""
@@ -110,8 +110,8 @@ class ChunkConsumer(FaustConsumer):
         """Drain what agents have begun, commit, leave the group."""
         if self.polling:
             await asyncio.to_thread(self.poller.stop, drain=self.app.failure is None)
-            if self.poller.failure is not None:
-                self.app.fail(self.poller.failure)
+            if self.poller.holdings.failure is not None:
+                self.app.fail(self.poller.holdings.failure)
 
     async def wait_empty(self) -> None:
         """When the app stops: begun work ends, bounded by the drain time, and nothing more begins.
@@ -119,7 +119,7 @@ class ChunkConsumer(FaustConsumer):
         In a rebalance there is nothing to wait for: the poller has waited before it let the partitions go.
         """
         if self.polling and self.app.should_stop and self.app.failure is None:
-            await asyncio.to_thread(self.poller.quiesce, self.app.settings.kafka.sink_budget_s)
+            await asyncio.to_thread(self.poller.holdings.quiesce, self.app.settings.kafka.sink_budget_s)
 
     # ---- records
 
@@ -147,8 +147,8 @@ class ChunkConsumer(FaustConsumer):
 
         The poller tells before it fetches, so that a chunk taken here never comes before the news of its partition.
         """
-        if self.polling and self.poller.failure is None:
-            self._held += self.poller.take()
+        if self.polling and self.poller.holdings.failure is None:
+            self._held += self.poller.holdings.take()
         if self._told != self._heard:
             return []
         held, self._held = self._held, []
@@ -199,7 +199,7 @@ class ChunkConsumer(FaustConsumer):
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Where each partition starts; the poller is there already."""
-        return {TP(*source): offset for source, offset in self.poller.positions.items()}
+        return {TP(*source): offset for source, offset in self.poller.holdings.committed.items()}
 
     async def perform_seek(self) -> None:
         """Nothing to seek."""
@@ -212,7 +212,7 @@ class ChunkConsumer(FaustConsumer):
 
     async def position(self, tp: TP) -> int | None:
         """Committed position of a partition."""
-        return self.poller.positions.get(Partition(*tp))
+        return self.poller.holdings.committed.get(Partition(*tp))
 
     def assignment(self) -> set[TP]:
         """Partitions of this worker, as Faust has been told; a new set, since Faust keeps it."""
@@ -220,7 +220,7 @@ class ChunkConsumer(FaustConsumer):
 
     def highwater(self, tp: TP) -> int:
         """End of the log as last seen by the fetcher."""
-        return self.poller.highwater(Partition(*tp))
+        return self.poller.holdings.highwater(Partition(*tp))
 
     async def earliest_offsets(self, *partitions: TP) -> Mapping[TP, int]:
         """Used by Faust's tables, of which there are none."""
@@ -314,11 +314,11 @@ class ChunkApp(faust.App):
 
     def begin(self, chunk: Chunk) -> bool:
         """Enter a chunk in the book; False when its partition is going or gone, and it must be skipped."""
-        return cast(ChunkConsumer, self.consumer).poller.begin(chunk)
+        return cast(ChunkConsumer, self.consumer).poller.holdings.begin(chunk)
 
     def ack(self, chunk: Chunk) -> bool:
         """The chunk's effects are durable. False when its partition was revoked: another worker will repeat it."""
-        return cast(ChunkConsumer, self.consumer).poller.ack(chunk)
+        return cast(ChunkConsumer, self.consumer).poller.holdings.ack(chunk)
 
     def want(self, records: int, wait_s: float) -> None:
         """How many records are worth taking at once, and how long the first of them may wait for the others."""
@@ -328,23 +328,23 @@ class ChunkApp(faust.App):
 
     def waiting(self) -> int:
         """Records that are fetched, and on which no work has begun."""
-        return cast(ChunkConsumer, self.consumer).poller.waiting
+        return cast(ChunkConsumer, self.consumer).poller.holdings.waiting
 
     def progress(self) -> dict[Partition, Progress]:
         """How far the worker is in each of its partitions; empty before it has joined its group."""
         consumer = cast(ChunkConsumer, self._consumer)
-        return consumer.poller.progress() if consumer is not None and consumer.polling else {}
+        return consumer.poller.holdings.progress() if consumer is not None and consumer.polling else {}
 
     def ready(self) -> tuple[bool, str]:
         """Whether the worker is in its group and takes work, for the readiness page."""
         if self.failure is not None:
             return False, f"stopping: {self.failure}"
         consumer = cast(ChunkConsumer, self._consumer)
-        if consumer is None or not consumer.polling or not consumer.poller.joined:
+        if consumer is None or not consumer.polling or not consumer.poller.holdings.joined:
             return False, "joining the consumer group"
-        if consumer.poller.draining:
+        if consumer.poller.holdings.draining:
             return False, "draining"
-        return True, f"{len(consumer.poller.assignment)} partitions"
+        return True, f"{len(consumer.poller.holdings.sources)} partitions"
 
 
 def new_app(settings: Settings, group: str, *, from_beginning: bool = False) -> ChunkApp:

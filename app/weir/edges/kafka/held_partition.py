@@ -26,7 +26,7 @@ class Progress:
 
 @dataclass(slots=True)
 class HeldPartition:
-    """From its assignment to its revocation. Not thread-safe: the poller guards it.
+    """From its assignment to its revocation. Not thread-safe: Holdings guards it.
 
     committed: offset at which it began, or which was committed last. position: next offset to be fetched.
     outstanding: fetched and not acknowledged; begun: records of it on which work has begun. end: of the log as last
