@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
@@ -23,6 +23,16 @@ FENCED = {
     KafkaError._NO_OFFSET,
     KafkaError._STATE,
     KafkaError._ASSIGNMENT_LOST,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,  # of a log that is gone; that it is, is heard of by polling
+}
+
+# What is said of a log that is no longer there, while another one takes its place.
+OF_A_LOG = {
+    KafkaError.OFFSET_OUT_OF_RANGE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError._AUTO_OFFSET_RESET,
+    KafkaError._UNKNOWN_PARTITION,
+    KafkaError._UNKNOWN_TOPIC,
 }
 
 # A broker restarts, a leader or a coordinator moves: asked again a moment later, the answer is another one.
@@ -100,14 +110,18 @@ def _is_final(error: KafkaError) -> bool:
     return error.code() in AUTH_FAILED and "isconnected" not in error.str()
 
 
-def retry(ask: Callable[[], T], budget_s: float) -> T:
-    """The answer, asked for again while the error is retriable, for at most budget_s seconds. Raises KafkaException."""
+def retry(ask: Callable[[], T], budget_s: float, also: Collection[int] = ()) -> T:
+    """The answer, asked for again while the error is retriable, for at most budget_s seconds. Raises KafkaException.
+
+    also: codes that are retriable here.
+    """
     deadline_s = time.monotonic() + budget_s
     while True:
         try:
             return ask()
         except KafkaException as error:
-            if not is_retriable(error_of(error)) or time.monotonic() > deadline_s:
+            passing = is_retriable(error_of(error)) or error_of(error).code() in also
+            if not passing or time.monotonic() > deadline_s:
                 raise
             time.sleep(PAUSE_S)
 

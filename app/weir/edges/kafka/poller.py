@@ -24,7 +24,7 @@ from confluent_kafka import KafkaError, KafkaException
 from weir.core.chunk import Amount, Partition
 from weir.edges.kafka.client import consumer_config
 from weir.edges.kafka.commits import Commits
-from weir.edges.kafka.errors import FatalError, error_of, is_retriable, removed, replaced, retry, weir_error
+from weir.edges.kafka.errors import OF_A_LOG, FatalError, error_of, is_retriable, removed, replaced, retry, weir_error
 from weir.edges.kafka.holdings import Holdings
 from weir.edges.kafka.librdkafka.consumer import Consumer
 from weir.edges.kafka.logs import Logs, LogWatch
@@ -35,6 +35,7 @@ COMMITTED_S = 10.0  # a committed-offset or watermark request during a rebalance
 HOLD_S = 0.005  # longest pause between two polls while chunks wait to be taken
 PAUSE_AFTER_S = 1.0  # over the limit for longer than this: librdkafka stops fetching. Not at once: a pause throws the
 # prefetched records away, and under steady load the limit is touched all the time.
+OUTLIVED_S = 5.0  # for so long errors of a log that was made anew may come, from the broker and from librdkafka's queue
 
 
 def _on_trouble(error: KafkaError) -> None:
@@ -76,6 +77,7 @@ class Poller:
         self._watch = LogWatch(settings, self._topics)
         self._logs: Logs = {}  # that the partitions are of
         self._given: set[Partition] = set()  # by the group; those of topics that do not exist are not held
+        self._followed_s = -OUTLIVED_S
         self._commits = Commits(self._consumer, settings, self.holdings.commit)
         self._thread = threading.Thread(target=self._run, name=f"poll-{group}", daemon=True)
 
@@ -150,14 +152,32 @@ class Poller:
     def _follow_logs(self) -> None:
         """Let the partitions go where a topic was made anew or is gone, and begin with the logs that are there."""
         logs = self._watch.look()
-        if logs is None or not self.holdings.joined or logs == self._logs:
-            return
+        if logs is not None:
+            self._follow(logs)
+
+    def _follow(self, logs: Logs) -> bool:
+        """Whether these are other logs than those that are held; their partitions are held then."""
+        if not self.holdings.joined or logs == self._logs:
+            return False
         if self._from_beginning and (anew := sorted(topic for topic in logs if logs[topic] != self._logs.get(topic))):
             raise replaced(anew, self._settings.brokers)
         structlog.get_logger(__name__).warning("topics are other logs than before", logs=dict(logs))
         given = self._given
         self._lose(self.holdings.sources)
         self._assign(given)
+        self._followed_s = time.monotonic()
+        return True
+
+    def _outlived(self, error: KafkaError) -> bool:
+        """Whether an error is of a log that is no longer there; fetching then goes on where there is one."""
+        if error.code() not in OF_A_LOG:
+            return False
+        if self._follow(self._watch.now()):
+            return True
+        if time.monotonic() - self._followed_s > OUTLIVED_S:
+            return False
+        self._fetch_again()
+        return True
 
     def _look_at_ends(self) -> None:
         """What the last fetches said of the ends of the logs.
@@ -171,7 +191,7 @@ class Poller:
         generation, (enough, wait_s) = self.holdings.generation, self._wanted
         polled = self._consumer.poll(self._settings.chunk_max_records, POLL_S, enough, wait_s)
         for error in polled.errors:
-            if not is_retriable(error):
+            if not is_retriable(error) and not self._outlived(error):
                 raise weir_error(error, self._settings.brokers)
         if self.holdings.generation != generation:
             self._fetch_again()
@@ -207,8 +227,9 @@ class Poller:
         """The committed offset of each partition, or the beginning of its log where there is none of this log."""
         start = {}
         committed = partial(self._consumer.committed, sources, COMMITTED_S)
-        for source, offset in retry(committed, COMMITTED_S).items() if sources else ():
-            begin, _ = retry(partial(self._consumer.bounds, source, COMMITTED_S), COMMITTED_S)
+        # The topics are there; a broker may hear of one that was made anew a moment later.
+        for source, offset in retry(committed, COMMITTED_S, OF_A_LOG).items() if sources else ():
+            begin, _ = retry(partial(self._consumer.bounds, source, COMMITTED_S), COMMITTED_S, OF_A_LOG)
             if offset is None or self._from_beginning:
                 start[source] = begin
             elif offset < begin:  # one past the end is refused by the broker, when it is fetched
