@@ -44,8 +44,8 @@ def build(settings: Settings, progress: Progress) -> Path:
             f"training ended with exit status {child.exitcode}", remedy="see what it wrote; it needs 2 GiB of memory"
         ) from None
     finally:
-        here.close()
         child.terminate()  # where it still trains: nobody waits for the bundle any more
+        here.close()
         child.join()
 
 
