@@ -47,6 +47,7 @@ ROLES: dict[str, set[str]] = {
     "worker": set(),
     "scorer": {"worker"},
     "recorder": {"worker"},
+    "shadow": {"worker"},
     "features": {"worker"},
 }
 FOLDERS = {"edges": EDGES, "agents": ROLES}

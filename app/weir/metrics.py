@@ -106,8 +106,8 @@ METRICS: tuple[Metric, ...] = (
         "counter",
         "attempts",
         ("role", "sink"),
-        "writes tried again within WEIR_SINK_BUDGET_S; sink: clickhouse",
-        "rising: the sink is down or slow; the worker stops when the budget is spent, and nothing is lost",
+        "the recorder's writes to ClickHouse that were tried again within WEIR_SINK_BUDGET_S",
+        "rising: ClickHouse is down or slow; the recorder stops when the budget is spent, and nothing is lost",
     ),
     # scoring
     Metric(
@@ -235,6 +235,22 @@ METRICS: tuple[Metric, ...] = (
         (),
         "predictions recorded with their features packed: no scorer has said what they are called",
         "rising: the log names the digests; see that scorers may write weir.bundles, they are named afterwards",
+    ),
+    Metric(
+        "weir_shadow_rows_total",
+        "counter",
+        "rows",
+        ("service", "variant"),
+        "answered requests that a shadow has scored",
+        "flat while weir_scored_rows_total rises: the shadow is behind or away; nothing that answers waits for it",
+    ),
+    Metric(
+        "weir_shadow_unscored_total",
+        "counter",
+        "rows",
+        ("service", "variant", "reason"),
+        "answered requests of which a shadow says nothing: undecodable, no_names, inputs_missing, model_failed",
+        "rising: pairs are missing, and those that are left are no fair sample; the shadow's log names the bundles",
     ),
     Metric(
         "weir_repeats_dropped_total",

@@ -207,6 +207,22 @@ class PredictionsUnnamed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowScored(Event):
+    """A shadow has scored a batch of answers, and what it wrote is delivered. unscored: reason -> answers."""
+
+    service: str
+    variant: str
+    rows: int
+    unscored: Mapping[str, int]
+
+    def samples(self) -> Iterator[Sample]:
+        """See Event."""
+        yield "weir_shadow_rows_total", (self.service, self.variant), self.rows
+        for reason, rows in self.unscored.items():
+            yield "weir_shadow_unscored_total", (self.service, self.variant, str(reason)), rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FeaturesApplied(Event):
     """One push to the online store. records: view -> written. watermark_us: event time up to which it is complete."""
 
@@ -271,6 +287,7 @@ EVENTS = (
     BatchScored,
     BlockRecorded,
     PredictionsUnnamed,
+    ShadowScored,
     FeaturesApplied,
     CanaryChecked,
     LedgerChecked,

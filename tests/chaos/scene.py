@@ -39,6 +39,9 @@ from tests.ports import free_port
 from tests.service_under_test import Tiny
 from tests.waiting import until
 
+VARIANTS = "champion", "challenger"  # the same bundle under two names: which of them answers is left to chance
+SHADOW = "beside"
+PATIENT = {"sink_budget_s": 600, "redrive_settle_s": 1200}
 BACK_S = 120.0  # from a fault's end until all is answered, on two busy cores; longer counts as not recovered
 LOOK_S = 0.2  # between two looks; a recovery time is this much too long at most
 # So that every wait of the product is short beside a fault; the session time-out decides when the partitions of a lost
@@ -71,6 +74,7 @@ class Scene:
     environment: dict[str, str] = field(default_factory=dict)  # of every worker, beside settings
     cluster: Cluster | None = None
     _client: Client | None = None
+    _scorers: int = 0
 
     @property
     def client(self) -> Client:
@@ -81,8 +85,17 @@ class Scene:
     # ---- workers
 
     def scorer(self, name: str = "scorer", **variables: object) -> Child:
-        """Start a scorer. variables: settings by name."""
-        return self._born(name, self.service.spawn(self.environment, **HURRY | self._page(name) | variables))
+        """Start a scorer, each as another of two variants than the one before it. variables: settings by name."""
+        given = HURRY | self._page(name) | {"variant": VARIANTS[self._scorers % len(VARIANTS)]} | variables
+        self._scorers += 1
+        return self._born(name, self.service.spawn(self.environment, **given))
+
+    def shadow(self) -> Child:
+        """Start a shadow. Nobody waits for it, so it outlives what its broker does meanwhile."""
+        given = HURRY | self._page(SHADOW) | PATIENT | {"bundles_dir": self.service.bundle.parent}
+        environment = {f"WEIR_{key.upper()}": str(value) for key, value in given.items()} | self.environment
+        command = ["worker", "shadow", "--bundle", str(self.service.bundle), "--variant", SHADOW]
+        return self._born(SHADOW, self.stack.spawn(command, SHADOW, environment))
 
     def recorder(self, name: str = "recorder", **variables: object) -> Child:
         """Start a recorder."""
@@ -201,14 +214,22 @@ class Scene:
 
     # ---- rest
 
+    @property
+    def recorded(self) -> tuple[str, tuple[str, ...]]:
+        """The recorder's group, and what it reads."""
+        names, database = self.service.settings.kafka.names, self.service.settings.recording.clickhouse_database
+        topics = names.predictions, names.shadows, names.bundles, names.outcomes, names.dead_letters, names.ledger
+        return names.recorder(database), topics
+
     def settle(self) -> None:
-        """Stop the load and wait until both groups have committed everything there is to read."""
+        """Stop the load and wait until all groups have committed everything there is to read."""
         self.load.rate = 0.0
         self.load.flush()
-        names, database = self.service.settings.kafka.names, self.service.settings.recording.clickhouse_database
-        recorded = (names.predictions, names.shadows, names.outcomes, names.dead_letters, names.ledger)
+        names = self.service.settings.kafka.names
         scorers = names.scorers(self.service.name), (self.service.topic,)
-        for group, topics in (scorers, (names.recorder(database), recorded)):
+        shadows = names.shadow(self.service.name, SHADOW), (names.predictions,)
+        beside = [shadows] if SHADOW in self.children else []
+        for group, topics in (scorers, *beside, self.recorded):
             until(partial(self._whole, group, topics), BACK_S, f"{group} to read everything")
 
     def _whole(self, group: str, topics: tuple[str, ...]) -> bool:
@@ -278,12 +299,13 @@ def run(fault: Fault, rounds: int, home: Path, seed: int) -> Verdict:
     began = time.monotonic()
     with scene(home, seed, fault) as stage:
         try:
+            stage.shadow()
             verdict.recovery_s = fault.act(stage, rounds)
             stage.settle()
         except (AssertionError, Unavailable, Refused) as error:
             verdict.problems.append(f"{error} ({_tails(stage)})")
         else:
-            judge(verdict, stage.service, stage.client, stage.truth)
+            judge(verdict, stage.service, stage.client, stage.truth, shadow=SHADOW)
         verdict.notes = stage.notes
     verdict.seconds = time.monotonic() - began
     return verdict

@@ -13,7 +13,7 @@ from weir.settings import ROOT
 
 from tests.asleep import asleep
 from tests.chaos import rollups
-from tests.chaos.scene import LOOK_S, READ, Fault, Scene
+from tests.chaos.scene import LOOK_S, Fault, Scene
 from tests.waiting import until
 
 RATE = 400.0
@@ -131,7 +131,7 @@ def beyond_the_window(scene: Scene, rounds: int) -> list[float]:
         scene.stack.begin("clickhouse")
         scene.recorder(**BLOCKS)
         recoveries.append(scene.recovered())
-        until(lambda: scene.lag(*READ) == 0, 60, "the recorder to repeat what it had not committed")
+        until(lambda: scene.lag(*scene.recorded) == 0, 60, "the recorder to repeat what it had not committed")
         scene.kill("recorder")
     scene.recorder(**BLOCKS)
     return recoveries

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.chaos.scene import Fault, scene
+from tests.chaos.scene import SHADOW, Fault, scene
 from tests.chaos.verdict import Verdict, judge
 
 NOTHING = Fault(0, "nothing", lambda _scene, _rounds: [])
@@ -13,7 +13,12 @@ CHANGED = "SETTINGS mutations_sync = 1"
 TAMPERED = [  # each beside those before it; the first touches what the others change, too
     ("INSERT INTO chaos_decisions SELECT * FROM chaos_decisions LIMIT 1", "rollup chaos_decisions_view"),
     ("INSERT INTO chaos_reasons SELECT 'x', 'y', 1, uniqExactState(1::Int32, 1::Int64)", "rollup chaos_reasons_view"),
-    (f"INSERT INTO predictions SELECT * FROM predictions WHERE {ONE}", "1 answers beyond one"),
+    ("INSERT INTO shadows SELECT * FROM shadows LIMIT 1", "1 rows of the shadow beyond one"),
+    ("DELETE FROM shadows WHERE source_offset = 1 AND source_partition = 0", "answers have no row of the shadow"),
+    (
+        f"INSERT INTO predictions SELECT * REPLACE ('another' AS variant) FROM predictions WHERE {ONE}",
+        "1 answers beyond one",
+    ),
     (f"DELETE FROM predictions WHERE {ONE}", "1 requests have no answer"),
     (f"ALTER TABLE predictions UPDATE score = 0.25 WHERE {ONE} {CHANGED}", "1 predictions do not say"),
     ("DELETE FROM outcomes WHERE prediction_id = (SELECT any(prediction_id) FROM outcomes)", "1 outcomes are lost"),
@@ -24,19 +29,21 @@ TAMPERED = [  # each beside those before it; the first touches what the others c
 
 def test_whatever_is_tampered_with_is_told(tmp_path):
     with scene(tmp_path, 3, replace(NOTHING, load={"bad": 0.05})) as stage:
-        stage.scorer()
+        stage.scorer("one")
+        stage.scorer("two")
+        stage.shadow()
         stage.recorder()
         stage.load.send(600)
         stage.settle()
         clean = Verdict(0, "nothing", 0)
-        judge(clean, stage.service, stage.client, stage.truth)
+        judge(clean, stage.service, stage.client, stage.truth, SHADOW)
         assert clean.problems == []
         assert (clean.sent, clean.ledger) == (stage.truth.total, "complete")
         before: list[str] = []
         for statement, words in TAMPERED:
             stage.client.command(statement, settings={"insert_deduplicate": 0, "lightweight_deletes_sync": 2})
             found = Verdict(0, statement, 0)
-            judge(found, stage.service, stage.client, stage.truth)
+            judge(found, stage.service, stage.client, stage.truth, SHADOW)
             new = [problem for problem in found.problems if problem not in before]
             assert any(words in problem for problem in new), (statement, found.problems)
             before = found.problems

@@ -40,6 +40,19 @@ LEDGER = """
     SELECT log_partition, log_offset, source_partition, first, last, read, scored, rejected FROM ledger
     WHERE service = {service:String} AND role = 'scorer' ORDER BY log_partition, log_offset
 """
+SHADOWS = """
+    SELECT count(), uniqExact(s.source_log, s.source_partition, s.source_offset), countIf(NOT p.found),
+           countIf(p.found AND (p.id != s.prediction_id OR abs(p.score - s.score) > 1e-6))
+               + countIf(s.variant != {shadow:String})
+    FROM shadows AS s
+    LEFT JOIN
+    (
+        SELECT source_log, source_partition, source_offset, any(prediction_id) AS id, any(predictions.score) AS score,
+               true AS found
+        FROM predictions GROUP BY source_log, source_partition, source_offset
+    ) AS p
+        ON s.source_log = p.source_log AND s.source_partition = p.source_partition AND s.source_offset = p.source_offset
+"""
 UNTILED = """
     SELECT count() FROM
     (
@@ -86,8 +99,8 @@ class Verdict:
         }
 
 
-def judge(verdict: Verdict, service: Tiny, client: Client, truth: Truth) -> None:
-    """Fill in the verdict once everything has come to rest."""
+def judge(verdict: Verdict, service: Tiny, client: Client, truth: Truth, shadow: str = "") -> None:
+    """Fill in the verdict once everything has come to rest. shadow: name of the one beside the scorers, if there is."""
     requests = log.read(service.settings, service.topic)
     unlogged = truth.missing_from(requests)
     expected = truth.answers(requests)
@@ -98,6 +111,7 @@ def judge(verdict: Verdict, service: Tiny, client: Client, truth: Truth) -> None
     _count(verdict, expected, found, letters, unlogged)
     _predictions(verdict, service, truth, expected, found)
     _letters(verdict, truth, expected, letters)
+    _shadows(verdict, client, shadow)
     _outcomes(verdict, client, truth)
     _ledger(verdict, service, client)
     for table in ("predictions", "dead_letters", "ledger"):
@@ -165,12 +179,23 @@ def _predictions(verdict: Verdict, service: Tiny, truth: Truth, expected: Answer
     wrong |= truth.wrong_features(rows, values[:, asked.shape[1] :], list(map(dict, found["status"].to_pylist())))
     wrong |= np.abs(found["score"].to_numpy() - bundles.expected(values, truth.signature)) > 1e-5
     wrong |= _text(found["prediction_id"]) != _ids(service, found, event_ms)
-    fixed = {"variant": "champion", "model": "tiny-logistic", "version": "1", "digest": service.bundle.name[:12]}
+    wrong |= ~np.isin(_text(found["variant"]), ["champion", "challenger"])
+    fixed = {"model": "tiny-logistic", "version": "1", "digest": service.bundle.name[:12]}
     for name, value in fixed.items():
         wrong |= _text(found[name]) != value
     wrong |= np.array([names != list(truth.signature.names) for names in found["names"].to_pylist()], np.bool_)
     verdict.wrong += int(np.count_nonzero(wrong))
     _blame(verdict, int(np.count_nonzero(wrong)), "predictions do not say what their requests must come to")
+
+
+def _shadows(verdict: Verdict, client: Client, shadow: str) -> None:
+    """Of every answer one row of the shadow, under the same id and with the same score: it has the same bundle."""
+    count, exact, strange, wrong = client.query(SHADOWS, parameters={"shadow": shadow}).first_row
+    answers = client.query("SELECT count() FROM predictions").first_row[0] if shadow else 0
+    _blame(verdict, count - exact, "rows of the shadow beyond one")
+    _blame(verdict, answers - exact, "answers have no row of the shadow")
+    _blame(verdict, strange, "rows of the shadow belong to no answer")
+    _blame(verdict, wrong, "rows of the shadow do not say what their answers say")
 
 
 def _text(column: pa.ChunkedArray) -> np.ndarray:

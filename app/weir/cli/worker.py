@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from weir.edges.observability.health_server import HealthServer
     from weir.telemetry import Telemetry
 
-cli = typer.Typer(no_args_is_help=True, help="Run one worker until SIGTERM: scorer, recorder, features or canary.")
+cli = typer.Typer(
+    no_args_is_help=True, help="Run one worker until SIGTERM: scorer, shadow, recorder, features, canary."
+)
 
 
 @cli.command()
@@ -36,8 +38,31 @@ def scorer(
     telemetry = _begin(settings, "scorer")
     resources, opened = open_resources(settings, telemetry)
     digest, runs_on = opened.bundle.short_digest, str(opened.model.placement)
-    _serve(settings, telemetry, "scorer", lambda: new_scorer(settings, resources), digest, runs_on=runs_on)
+    answers = f"requests of {settings.scoring.service} as {settings.scoring.variant}, among all scorers of the service"
+    said = {"runs_on": runs_on, "answers": answers}
+    _serve(settings, telemetry, "scorer", lambda: new_scorer(settings, resources), digest, **said)
     resources.close()
+
+
+@cli.command()
+def shadow(
+    bundle: Annotated[str, typer.Option(help="Bundle folder, or its digest in WEIR_BUNDLES_DIR.")] = "",
+    variant: Annotated[str, typer.Option(help="Name of this shadow; by default the bundle's digest.")] = "",
+) -> None:
+    """Score answered requests with another bundle, beside the scorers: it answers nobody, its scores are recorded."""
+    from weir.agents.shadow.agent import new_shadow, open_shadow
+
+    settings = load()
+    if bundle:
+        settings = settings.having(bundle=bundle)
+    if settings.scoring.bundle:
+        settings = settings.having(service=_service_of(settings))
+    telemetry = _begin(settings, "shadow")
+    resources, opened = open_shadow(settings, telemetry, variant)
+    digest, name = opened.bundle.short_digest, resources.shadow.variant.name
+    said = {"runs_on": str(opened.model.placement), "answers": f"nobody; it is shadow {name}"}
+    _serve(settings, telemetry, "shadow", lambda: new_shadow(settings, resources), digest, **said)
+    resources.producer.close()
 
 
 @cli.command()

@@ -89,7 +89,7 @@ def _answers(batch: MicroBatch, part: Part) -> pa.RecordBatch:
     column = {
         "prediction_id": identity.text(_ids(places, where, event_ms(rows.columns))),
         "score": pa.array(rows.scores, pa.float32()),
-        "decision": _decisions(rows.scores >= np.float32(variant.bundle.signature.threshold)),
+        "decision": decisions(rows.scores >= np.float32(variant.bundle.signature.threshold)),
         "source_offset": pa.array(where.offset),
         "features": _packed(rows.matrix),
         "feature_age_s": _packed(rows.age_s),
@@ -191,7 +191,8 @@ def _chosen(names: list[str], index: npt.NDArray[np.int64]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), pa.array(names)).cast(pa.string())
 
 
-def _decisions(positive: npt.NDArray[np.bool_]) -> pa.Array:
+def decisions(positive: npt.NDArray[np.bool_]) -> pa.Array:
+    """What each of n scores decides, in words."""
     return _chosen(["negative", "positive"], positive.astype(np.int64))
 
 

@@ -1,0 +1,1 @@
+"""The shadow: what another bundle says of requests that were answered."""

@@ -1,0 +1,130 @@
+"""Answered requests scored by another bundle, on the very features that the answer was made from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weir.core.arrow import buffers_of
+from weir.core.batch import MicroBatch
+from weir.core.bundle_names import BundleNames
+from weir.core.decoded import Decoded
+from weir.scoring import isolate
+from weir.scoring.records import Columns, decisions
+from weir.scoring.variant import Variant
+
+FEATURE = np.dtype("<f4")
+SAME = ("prediction_id", "event_time", "source_log", "source_topic", "source_partition", "source_offset")
+
+
+class Unscored(StrEnum):
+    """Why a shadow says nothing of an answer."""
+
+    UNDECODABLE = "undecodable"  # the record is no prediction
+    NO_NAMES = "no_names"  # nobody has said what the answer's features are called, or they do not fit what was said
+    INPUTS_MISSING = "inputs_missing"  # the answer was made without an input of this bundle
+    MODEL_FAILED = "model_failed"  # this bundle's model gives no number
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowBatch:
+    """What is to be written of a batch of predictions.
+
+    written: one a chunk, framed; all of it goes to the chunk's partition number. scored: rows. unscored: rows of the
+    service without a score, by reason. lacking: digests of answers whose rows are unscored for want of names or inputs.
+    """
+
+    written: tuple[pa.BinaryArray, ...]
+    scored: int
+    unscored: Mapping[Unscored, int]
+    lacking: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Shadow:
+    """Scores what the scorers of one service have answered.
+
+    decode: n record values -> Decoded, under the contract of predictions. names: digests -> what the features of their
+    answers are called, those that are known. encode: columns under the contract of shadows -> framed values.
+    max_failed: rows of a batch on which the model may raise, see isolate.scores_of.
+    """
+
+    variant: Variant
+    decode: Callable[[pa.LargeBinaryArray], Decoded]
+    names: Callable[[Sequence[str]], Mapping[str, BundleNames]]
+    encode: Callable[[pa.RecordBatch, dict[str, object]], pa.BinaryArray]
+    max_failed: int
+
+    def score(self, batch: MicroBatch, *, wall_ms: int) -> ShadowBatch:
+        """Scores of a batch's predictions, those of other services left out.
+
+        wall_ms: time of scoring, as recorded. Raises what `names` and the model raise.
+        """
+        decoded = self.decode(batch.values)
+        unscored = Counter({Unscored.UNDECODABLE: len(decoded.rejects)})
+        mine = pc.equal(decoded.rows["service"], self.variant.bundle.service)
+        rows, origin = decoded.rows.filter(mine), decoded.origin[mine.to_numpy(zero_copy_only=False)]
+        matrix, usable, lacking = self._assemble(rows, unscored)
+        rows, origin, matrix = rows.filter(pa.array(usable)), origin[usable], matrix[usable]
+        known_good = self.variant.known_good
+        scores = isolate.scores_of(self.variant.run, matrix, known_good=known_good, max_failed=self.max_failed).scores
+        finite = np.isfinite(scores)
+        unscored[Unscored.MODEL_FAILED] += len(scores) - int(np.count_nonzero(finite))
+        rows, origin, scores = rows.filter(pa.array(finite)), origin[finite], scores[finite]
+        framed = self.encode(*self._columns(rows, scores, wall_ms)) if len(rows) else pa.array([], pa.binary())
+        at = np.searchsorted(origin, batch.bounds)
+        written = tuple(framed[at[i] : at[i + 1]] for i in range(len(batch.chunks)))
+        return ShadowBatch(written, len(rows), +unscored, frozenset(lacking))
+
+    def _assemble(
+        self, rows: pa.RecordBatch, unscored: Counter[Unscored]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], set[str]]:
+        """float32[n, k] by the names of this bundle's inputs, and which rows have them; the others are counted."""
+        inputs = self.variant.bundle.signature.names
+        matrix, usable = np.empty((len(rows), len(inputs)), np.float32), np.zeros(len(rows), np.bool_)
+        digest = pc.dictionary_encode(rows["digest"])
+        codes, words = digest.indices.to_numpy(zero_copy_only=False), digest.dictionary.to_pylist()
+        size = pc.binary_length(rows["features"]).to_numpy(zero_copy_only=False)
+        known, lacking = self.names(words) if words else {}, set()
+        for code, word in enumerate(words):
+            mine, none, why = codes == code, np.zeros(len(rows), np.bool_), Unscored.NO_NAMES
+            names = known[word].inputs if word in known else ()
+            fits = mine & (size == len(names) * FEATURE.itemsize) if word in known else none
+            if word in known and not set(inputs) <= set(names):
+                fits, why = none, Unscored.INPUTS_MISSING
+            if left := int(np.count_nonzero(mine & ~fits)):
+                unscored[why] += left
+                lacking.add(word)
+            if fits.any():
+                values = _unpacked(rows["features"].filter(pa.array(fits)), len(names))
+                matrix[fits] = values[:, [names.index(name) for name in inputs]]
+            usable |= fits
+        return matrix, usable, lacking
+
+    def _columns(self, rows: pa.RecordBatch, scores: npt.NDArray[np.float32], wall_ms: int) -> Columns:
+        bundle = self.variant.bundle
+        column = {name: rows[name] for name in SAME}
+        column["score"] = pa.array(scores, pa.float32())
+        column["decision"] = decisions(scores >= np.float32(bundle.signature.threshold))
+        constants: dict[str, object] = {
+            "service": bundle.service,
+            "model": bundle.name,
+            "version": bundle.version,
+            "digest": bundle.short_digest,
+            "variant": self.variant.name,
+            "scored_at": wall_ms,
+        }
+        return pa.RecordBatch.from_pydict(column), constants
+
+
+def _unpacked(packed: pa.Array, width: int) -> npt.NDArray[np.float32]:
+    """n values of `width` float32 each as float32[n, width]."""
+    offsets, octets = buffers_of(packed)
+    return octets[offsets[0] : offsets[-1]].copy().view(FEATURE).reshape(len(packed), width)

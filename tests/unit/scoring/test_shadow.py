@@ -1,0 +1,124 @@
+"""A shadow scores the features of answers, by the names of its own inputs, and counts what it cannot score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from weir.core.arrow import replaced
+from weir.core.batch import ClosedBy, MicroBatch
+from weir.core.bundle_names import BundleNames
+from weir.core.chunk import Partition
+from weir.edges.bundles import folder
+from weir.edges.bundles.opened import Opened, open_bundle
+from weir.scoring.shadow import Shadow, Unscored
+from weir.scoring.variant import Variant
+from weir.wire.decode import Decoder
+from weir.wire.encode import Encoder
+
+from tests.bundles import expected, tiny_bundle
+from tests.doubles import records
+
+SOURCE = Partition("weir.predictions", 0)
+NOW_MS = records.BASE_MS + 5000
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Opened:
+    return open_bundle(folder.read(tiny_bundle(tmp_path_factory.mktemp("bundle"), service=records.SERVICE)))
+
+
+def shadow_of(opened: Opened, known: Mapping[str, Sequence[str]]) -> Shadow:
+    def names(digests: Sequence[str]) -> dict[str, BundleNames]:
+        return {digest: BundleNames(digest, tuple(known[digest]), ()) for digest in digests if digest in known}
+
+    decode = Decoder(records.contract("predictions"), lambda _schema_id: None).decode
+    return Shadow(
+        variant=Variant("wider", opened.bundle, opened.model.run, opened.known_good),
+        decode=partial(decode, max_bytes=1 << 20),
+        names=names,
+        encode=Encoder(records.contract("shadows")).frames,
+        max_failed=1000,
+    )
+
+
+def answers(offsets: list[int], matrix: np.ndarray, digest: str = records.DIGEST) -> list[bytes]:
+    rows = records.predictions(0, offsets, digest=digest, views=0)
+    packed = pa.array([row.astype("<f4").tobytes() for row in matrix], pa.binary())
+    return records.encode("predictions", replaced(rows, "features", packed))
+
+
+def batch_of(values: Sequence[bytes | None], *bounds: int) -> MicroBatch:
+    return MicroBatch(tuple(records.cut(SOURCE, list(values), [0, *bounds, len(values)])), ClosedBy.WAIT, 0.0)
+
+
+def written(found: Sequence[pa.BinaryArray]) -> list[list[dict]]:
+    decode = Decoder(records.contract("shadows"), lambda _schema_id: None).decode
+    return [decode(values, 1 << 20).rows.to_pylist() for values in found]
+
+
+def test_features_are_taken_by_name_and_rows_go_where_their_answers_are(opened: Opened) -> None:
+    """The answering bundle has the inputs in another order, and one more."""
+    inputs = opened.bundle.signature.names
+    theirs = [*reversed(inputs), "another"]
+    matrix = np.random.default_rng(3).uniform(0, 2, (9, len(inputs))).astype(np.float32)
+    given = np.column_stack([matrix[:, ::-1], np.full(9, 99, np.float32)])
+    shadow = shadow_of(opened, {records.DIGEST: theirs})
+    scored = shadow.score(batch_of(answers(list(range(9)), given), 4), wall_ms=NOW_MS)
+    first, second = written(scored.written)
+    assert [row["source_offset"] for row in first] == [0, 1, 2, 3]
+    assert [row["source_offset"] for row in second] == [4, 5, 6, 7, 8]
+    rows = first + second
+    np.testing.assert_allclose([row["score"] for row in rows], expected(matrix), atol=1e-6)
+    assert [row["prediction_id"] for row in rows] == [records.prediction_id(0, offset) for offset in range(9)]
+    head = rows[0]
+    assert (head["variant"], head["digest"], head["source_log"]) == ("wider", opened.bundle.short_digest, records.LOG)
+    assert [row["decision"] for row in rows] == ["positive" if row["score"] >= 0.5 else "negative" for row in rows]
+    assert (scored.scored, dict(scored.unscored), scored.lacking) == (9, {}, frozenset())
+
+
+def test_what_cannot_be_scored_is_counted_by_reason_and_nothing_else_is_lost(opened: Opened) -> None:
+    inputs = opened.bundle.signature.names
+    k = len(inputs)
+    matrix = np.ones((2, k), np.float32)
+    values = [
+        *answers([0, 1], matrix),
+        *answers([2, 3], matrix, "eeeeeeeeeeee"),  # nobody has said what these are called
+        *answers([4], matrix[:1, :-1]),  # not as many as was said
+        *answers([5, 6], matrix[:, 1:], "dddddddddddd"),
+        b"no prediction",
+        *answers([7], matrix[:1]),
+    ]
+    shadow = shadow_of(opened, {records.DIGEST: inputs, "dddddddddddd": inputs[1:]})
+    scored = shadow.score(batch_of(values), wall_ms=NOW_MS)
+    assert [row["source_offset"] for row in written(scored.written)[0]] == [0, 1, 7]
+    assert scored.unscored == {Unscored.NO_NAMES: 3, Unscored.INPUTS_MISSING: 2, Unscored.UNDECODABLE: 1}
+    assert scored.lacking == {"eeeeeeeeeeee", "dddddddddddd", records.DIGEST}
+
+
+def test_a_row_on_which_the_model_raises_is_counted_and_the_others_are_scored(opened: Opened) -> None:
+    def run(matrix: np.ndarray) -> np.ndarray:
+        if (matrix[:, 0] < 0).any():
+            raise RuntimeError("negative")
+        return matrix[:, 0]
+
+    shadow = shadow_of(opened, {records.DIGEST: opened.bundle.signature.names})
+    shadow = replace(shadow, variant=replace(shadow.variant, run=run))
+    matrix = np.ones((5, len(opened.bundle.signature.names)), np.float32)
+    matrix[3, 0], matrix[1, 0] = -1, np.nan
+    scored = shadow.score(batch_of(answers(list(range(5)), matrix)), wall_ms=NOW_MS)
+    assert [row["source_offset"] for row in written(scored.written)[0]] == [0, 2, 4]
+    assert scored.unscored == {Unscored.MODEL_FAILED: 2}
+
+
+def test_answers_of_other_services_are_left_out(opened: Opened) -> None:
+    bundle = replace(opened.bundle, service="another")
+    shadow = shadow_of(opened, {records.DIGEST: opened.bundle.signature.names})
+    shadow = replace(shadow, variant=replace(shadow.variant, bundle=bundle))
+    values = answers([0, 1], np.ones((2, len(opened.bundle.signature.names)), np.float32))
+    scored = shadow.score(batch_of(values), wall_ms=NOW_MS)
+    assert (scored.scored, dict(scored.unscored), [len(part) for part in scored.written]) == (0, {}, [0])
