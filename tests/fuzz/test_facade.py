@@ -15,7 +15,7 @@ import lz4.frame
 import pyarrow as pa
 import pytest
 from hypothesis import strategies as st
-from weir.edges.embedded.clickhouse_facade import body
+from weir.edges.embedded.clickhouse_facade import body, guard
 from weir.edges.embedded.clickhouse_facade.faults import Fault
 from weir.edges.embedded.clickhouse_facade.statement import parse
 
@@ -99,11 +99,15 @@ def test_the_data_of_an_insert_is_what_was_behind_its_format(seed):
         b"FORMAT " * 200_000,
         b"SELECT '" + b"\\" * 1_000_000 + b" FORMAT",
         b"INSERT " + b"/**/" * 10_000 + b"'" * 10_001,
+        b"INSERT INTO t" + b" " * 1_000_000 + b"x",
+        b"INSERT INTO t (" + b"a, " * 300_000,
+        b"INSERT INTO t SETTINGS " + b"a = 1, " * 100_000 + b"(",
     ],
 )
 def test_a_text_made_to_take_long_does_not(text):
     parse(b"", text, "TSV")
     parse(text, b"", "TSV")
+    guard.is_plain_insert(text.decode())
 
 
 ENCODE = {

@@ -401,10 +401,23 @@ def test_what_a_server_would_refuse_is_refused(facade, query, code):
 
 
 def test_a_busy_session_says_so(facade):
-    slow = threading.Thread(target=ask, args=(facade, "session_id=busy&query_id=busy", b"SELECT sleep(3)"))
+    slow = threading.Thread(
+        target=ask, args=(facade, "session_id=busy&query_id=busy", b"SELECT sleep(1) FROM numbers(9000000)")
+    )
     slow.start()
-    until(lambda: b"373" in ask(facade, "session_id=busy", b"SELECT 1"), 30, "the lock")
+    until(lambda: ask(facade, "", b"SELECT count() FROM system.processes WHERE query_id = 'busy'") == b"1\n", 30, "it")
+    assert b"SESSION_IS_LOCKED" in ask(facade, "session_id=busy", b"SELECT 1")
+    ask(facade, "", b"KILL QUERY WHERE query_id = 'busy' SYNC")
     slow.join(30)
+
+
+def test_a_session_is_free_again_when_its_client_has_gone(facade):
+    for _ in range(5):
+        connection = http.client.HTTPConnection("127.0.0.1", facade.port, timeout=30)
+        connection.request("POST", "/?session_id=left", b"SELECT number FROM system.numbers", OWNER)
+        assert connection.getresponse().read(10) == b"0\n1\n2\n3\n4\n"
+        connection.close()
+        assert ask(facade, "session_id=left", b"SELECT 1") == b"1\n"
 
 
 def test_inserts_count_what_they_wrote(facade):

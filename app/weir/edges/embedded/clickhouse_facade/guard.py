@@ -39,12 +39,14 @@ _TOKEN = re.compile(
     r"""(?P<literal>'(?:[^'\\]|\\.|'')*+')|(?P<quoted>`(?:[^`\\]|\\.|``)*+`|"(?:[^"\\]|\\.|"")*+")|(?P<name>\w+)|\S""",
     re.DOTALL,
 )
-# An INSERT of data into a plain table, the recorder's: nothing in it can call anything.
-_NAME = r"(?:\w+|`[^`\\]+`)"
+# An INSERT of data into a plain table, the recorder's: nothing in it can call anything. What was taken is kept
+# (*+, ++), so that the time grows with the text and no faster.
+_NAME = r"(?:\w++|`[^`\\]++`)"
+_VALUE = r"(?:'[^'\\]*+'|[\w.-]++)"
 _PLAIN_INSERT = re.compile(
-    rf"\s*INSERT\s+INTO\s+(?!(?:TABLE\s+)?FUNCTION\b)(?:TABLE\s+)?{_NAME}(?:\s*\.\s*{_NAME})?"
-    rf"\s*(?:\(\s*{_NAME}(?:\s*,\s*{_NAME})*\s*\))?"
-    r"\s*(?:SETTINGS\s+(?P<settings>\w+\s*=\s*(?:'[^'\\]*'|[\w.-]+)(?:\s*,\s*\w+\s*=\s*(?:'[^'\\]*'|[\w.-]+))*))?\s*",
+    rf"\s*+INSERT\s++INTO\s++(?!(?:TABLE\s++)?FUNCTION\b)(?:TABLE\s++)?{_NAME}(?:\s*+\.\s*+{_NAME})?+\s*+"
+    rf"(?:\(\s*+{_NAME}\s*+(?:,\s*+{_NAME}\s*+)*+\)\s*+)?+"
+    rf"(?:SETTINGS\s++(?P<settings>\w++\s*+=\s*+{_VALUE}\s*+(?:,\s*+\w++\s*+=\s*+{_VALUE}\s*+)*+))?+",
     re.IGNORECASE,
 )
 _ASSIGNED = re.compile(r"(\w+)\s*=")

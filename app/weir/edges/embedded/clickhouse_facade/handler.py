@@ -227,7 +227,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         must_exist = parameters.get("session_check", "0") == "1"
         timeout = parameters.get("session_timeout", "")
-        with self.engine.sessions.one(f"{user.name}/{name}", must_exist=must_exist, timeout=timeout) as session:
+        sessions = self.engine.sessions
+        full = f"{user.name}/{name}"
+        with sessions.one(full, must_exist=must_exist, timeout=timeout, gone=self._gone) as session:
             yield session
 
     def _readonly(self, parameters: Mapping[str, str], user: User) -> int:

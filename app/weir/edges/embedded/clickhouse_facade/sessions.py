@@ -23,6 +23,7 @@ IDLE_S = 60.0  # ClickHouse's default_session_timeout
 MAX_IDLE_S = 3600.0  # its max_session_timeout
 # A client that never reuses its ids must not pile up handles (0.04 MiB each, and their temporary tables).
 MAX_SESSIONS = 256
+ENDING_S = 5.0  # how long a statement may take to end once its client has gone
 
 
 @dataclass(slots=True)
@@ -33,6 +34,7 @@ class Session:
     busy: threading.Lock = field(default_factory=threading.Lock)
     used_s: float = 0.0
     idle_s: float = IDLE_S
+    gone: Callable[[], bool] = lambda: False  # whether nobody waits any more for the request that uses it
 
     def values(self, names: Mapping[str, str]) -> dict[str, str | None]:
         """What settings have in this session; None for a default."""
@@ -61,17 +63,21 @@ class Sessions:
         self._lock = threading.Lock()
 
     @contextmanager
-    def one(self, name: str, *, must_exist: bool, timeout: str = "") -> Iterator[Session]:
+    def one(
+        self, name: str, *, must_exist: bool, timeout: str = "", gone: Callable[[], bool] = lambda: False
+    ) -> Iterator[Session]:
         """The session of that name, made if it is not there.
 
         timeout: seconds for which it stays when nobody uses it; "" for the default.
+        gone: whether nobody waits any more for the request that asks for it; its statement is then about to end, so
+            the next request waits for that.
 
         Raises Fault when it must exist and does not, when another request uses it, and for a timeout that is none.
         """
         idle_s = _seconds(timeout)
         session = self._session(name, must_exist)
         try:
-            session.used_s, session.idle_s = time.monotonic(), idle_s
+            session.used_s, session.idle_s, session.gone = time.monotonic(), idle_s, gone
             yield session
         finally:
             session.used_s = time.monotonic()
@@ -94,9 +100,11 @@ class Sessions:
             for key in spare[: max(0, len(self._named) + 1 - MAX_SESSIONS)]:
                 self._named.pop(key).handle.close()
             self._named[name] = found
-            if not found.busy.acquire(blocking=False):
-                raise Fault(SESSION_IS_LOCKED, "SESSION_IS_LOCKED", "Session is locked by a concurrent client")
-            return found
+            if found.busy.acquire(blocking=False):
+                return found
+        if not (found.gone() and found.busy.acquire(timeout=ENDING_S)):
+            raise Fault(SESSION_IS_LOCKED, "SESSION_IS_LOCKED", "Session is locked by a concurrent client")
+        return found
 
     def close(self) -> None:
         """Close every kept handle."""
