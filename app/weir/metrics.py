@@ -317,7 +317,7 @@ METRICS: tuple[Metric, ...] = (
         "counter",
         "rows",
         ("service",),
-        "rows read both by the columnar reader and by Feast's get_online_features",
+        "rows of a feature service read both by the columnar reader and by Feast's get_online_features",
         "flat: the canary is down",
     ),
     Metric(
@@ -327,6 +327,14 @@ METRICS: tuple[Metric, ...] = (
         ("service",),
         "values on which the two readers differ",
         "any: stop trusting the features; the log names view, key and both values",
+    ),
+    Metric(
+        "weir_canary_failures_total",
+        "counter",
+        "looks",
+        ("service",),
+        "comparisons of a feature service that ended in an error",
+        "grows: nothing is compared; the canary's log has the error",
     ),
     # ledger
     Metric(

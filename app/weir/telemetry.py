@@ -240,16 +240,21 @@ class FeaturesApplied(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CanaryChecked(Event):
-    """The columnar read was compared with Feast's on `rows` rows; `mismatches` values differed."""
+    """The columnar read of a feature service was compared with Feast's on `rows` rows; `mismatches` values differed.
+
+    failures: looks that ended in an error.
+    """
 
     service: str
     rows: int
     mismatches: int
+    failures: int = 0
 
     @override
     def samples(self) -> Iterator[Sample]:
         yield "weir_canary_rows_total", (self.service,), self.rows
         yield "weir_canary_mismatches_total", (self.service,), self.mismatches
+        yield "weir_canary_failures_total", (self.service,), self.failures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

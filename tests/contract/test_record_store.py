@@ -308,3 +308,12 @@ def test_a_replays_clock_is_seen_by_everyone(store, settings):
     store.clear()
     assert store.clock_us() == 0
     other.close()
+
+
+def test_only_records_are_counted(store):
+    if store.count() is None:
+        pytest.skip("dear in this store")
+    assert store.count() == 0
+    store.write_many([carriers(("UA", 1, 1), ("AA", 2, 1))], HOUR_US)
+    store.set_clock_us(1)
+    assert store.count() == 2

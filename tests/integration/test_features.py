@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pyarrow as pa
 import pytest
+from structlog.testing import capture_logs
 from weir.core.errors import Refused
-from weir.core.features import ServicePlan
+from weir.core.features import ServicePlan, ViewPlan
 from weir.core.signature import Input, JoinKey, Policy, Signature, Source
 from weir.edges.features import plan as feature_plan
 from weir.edges.features.reader import FeatureReader
@@ -140,6 +141,7 @@ def test_the_columnar_read_equals_get_online_features_by_name(applied):
     assert block.event_us[0, weather] == BEGIN_US + HOUR_US  # stale by its ttl when asked for in 2026, and still read
     result = compare(settings, columns(ROWS), SERVICE)
     assert (result.rows, result.values, result.moved, result.differing) == (3, 3 * 19, 0, ())
+    assert result.found == block.found.sum()
 
 
 def test_feast_push_writes_what_the_scorer_reads_and_older_rows_change_nothing(applied):
@@ -212,7 +214,7 @@ def test_the_canary_finds_a_record_that_the_two_reads_see_differently(applied, t
     worst = next(fault for fault in result.differing if fault.column == "plane_recent__last_arrdelay")
     assert (worst.keys, worst.ours, worst.feast) == (("N1",), 90.0, 31.0)
     assert look(canary, settings, telemetry) > 0
-    assert telemetry.value("weir_canary_mismatches_total", service=settings.scoring.service) > 0
+    assert telemetry.value("weir_canary_mismatches_total", service=SERVICE) > 0
     canary._reader.close()
     canary.close()
 
@@ -246,10 +248,42 @@ def test_the_canary_worker_looks_until_it_is_told_to_stop(tmp_path):
     telemetry, stop = Telemetry(), threading.Event()
     stop.set()
     watch(settings, telemetry, stop)
-    assert (
-        telemetry.value("weir_canary_rows_total", service=settings.scoring.service) == settings.features.canary_rows + 1
-    )
-    assert telemetry.value("weir_canary_mismatches_total", service=settings.scoring.service) == 0
+    assert telemetry.value("weir_canary_rows_total", service=SERVICE) == settings.features.canary_rows + 1
+    assert telemetry.value("weir_canary_mismatches_total", service=SERVICE) == 0
+
+
+def test_a_comparison_that_fails_is_said_and_counted_and_the_next_one_is_made(applied):
+    from weir.agents.features.canary import look
+    from weir.edges.features.comparison import FeatureCanary
+
+    settings, _ = applied
+    canary, telemetry = FeatureCanary(settings, SERVICE), Telemetry()
+    with capture_logs() as said:
+        assert look(canary, settings, telemetry) == 0
+    assert "nothing to compare yet" in said[0]["event"]
+    update(settings, DAY)
+    feast, canary._feast = canary._feast, None
+    with capture_logs() as said:
+        assert look(canary, settings, telemetry) == 0
+    assert [(line["log_level"], line["feature_service"]) for line in said] == [("error", SERVICE)]
+    assert telemetry.value("weir_canary_failures_total", service=SERVICE) == 1
+    canary._feast = feast
+    with capture_logs() as said:
+        assert look(canary, settings, telemetry) == 0
+    assert said == []
+    assert telemetry.value("weir_canary_failures_total", service=SERVICE) == 1
+    canary.close()
+
+
+def test_a_canary_with_nothing_to_compare_is_refused(tmp_path):
+    from weir.agents.features.canary import watch
+
+    words = ViewPlan("words", ("word",), ("meaning",), ("String",), 0.0)
+    bytes_key = ViewPlan("hashed", ("hash",), ("n",), ("int64",), 0.0, ("Bytes",))
+    settings = load(home=tmp_path)
+    feature_plan.save(settings, [ServicePlan("weir", "texts", (words, bytes_key))])
+    with pytest.raises(Refused, match="no feature service has anything to compare"):
+        watch(settings, Telemetry(), threading.Event())
 
 
 def test_a_training_row_sees_the_features_of_its_time_and_no_others(tmp_path):

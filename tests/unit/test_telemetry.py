@@ -42,7 +42,7 @@ EXAMPLES = (
     telemetry.PredictionsUnnamed(rows=3),
     telemetry.ShadowScored(service="s", variant="wider", rows=9, unscored={"no_names": 2}),
     telemetry.FeaturesApplied(records={"origin_recent": 3}, write_s=0.001, watermark_us=1_357_000_000_000_000),
-    telemetry.CanaryChecked(service="s", rows=100, mismatches=1),
+    telemetry.CanaryChecked(service="s", rows=100, mismatches=1, failures=1),
     telemetry.LedgerChecked(service="s", gaps=0, duplicates=0, missing=2, stray=0, unbalanced=0),
 )
 

@@ -103,7 +103,7 @@ def _apart(settings: Settings) -> Settings:
     """The same with an empty home: a replay of 2013 has no place among the rows and features that are kept."""
     (settings.paths.home / "demo").mkdir(parents=True, exist_ok=True)
     home = Path(mkdtemp(prefix="replay-", dir=settings.paths.home / "demo"))
-    own = settings.having(home=home)  # bundles and jars stay where they are
+    own = settings.having(home=home, online_store="lmdb")  # bundles and jars stay where they are
     feature_plan.path(own).parent.mkdir()
     shutil.copy(feature_plan.path(settings), feature_plan.path(own))
     return own

@@ -36,9 +36,10 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True)
 class Mismatches:
-    """What was compared. moved: records that were written in between, and prove nothing."""
+    """What was compared. found: records. moved: those that were written in between, and prove nothing."""
 
     rows: int
+    found: int
     values: int
     moved: int
     differing: tuple[Mismatch, ...]
@@ -76,7 +77,7 @@ class FeatureCanary:
             for at, column in enumerate(self.plan.columns)
             for fault in self._column(at, column, theirs[column], ours, moved, rows)
         ]
-        return Mismatches(len(rows), ours.values.size, int(moved.sum()), tuple(found))
+        return Mismatches(len(rows), int(ours.found.sum()), ours.values.size, int(moved.sum()), tuple(found))
 
     def sample(self, n: int) -> dict[str, pa.Array]:
         """About n entity rows made of keys that the store holds, and one of keys that nobody has."""

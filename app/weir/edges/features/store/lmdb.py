@@ -113,12 +113,11 @@ class LmdbStore(RecordStore):
         return [key[len(prefix) :] for key in keys]
 
     def count(self) -> int | None:
-        """See RecordStore; what LMDB keeps count of, less the two marks."""
-        marks = [self._mark, self._clock]
+        """See RecordStore; what LMDB keeps count of, less marks and descriptions of layouts."""
+        own = self._project + b"\0\0"
         with self._transaction() as txn:
-            get = _getter(txn)
             entries: int = txn.stat()["entries"]
-            return entries - sum(get(mark) is not None for mark in marks)
+            return entries - len(_from(txn, own, own, entries))
 
     @override
     def delete(self, view: str, keys: Sequence[bytes] | None = None) -> None:
