@@ -78,7 +78,7 @@ def drain(stand: Stand, case: Case, n: int) -> Drained:
         topic: log.read(stand.settings, topic, before[topic], stand.ends(topic)) for topic in (PREDICTIONS, LEDGER)
     }
     letters = sum(stand.ends(DEAD_LETTERS).values()) - sum(before[DEAD_LETTERS].values())
-    faults = check(stand, service, wrote[PREDICTIONS].values, wrote[LEDGER].values, letters, n)
+    faults = check(stand, service, wrote[PREDICTIONS].values, wrote[LEDGER].values, letters, n, before[service.topic])
     try:
         counted = window(wrote[PREDICTIONS].times_ms, not_before_ms=0.0 if case.beside else generated_ms)
     except ValueError as error:
@@ -114,15 +114,26 @@ def joined(stand: Stand, service: Service, workers: Sequence[Worker]) -> None:
 
 
 def check(
-    stand: Stand, service: Service, predictions: list[bytes], ledger: list[bytes], letters: int, n: int
+    stand: Stand,
+    service: Service,
+    predictions: list[bytes],
+    ledger: list[bytes],
+    letters: int,
+    n: int,
+    begins: Mapping[int, int],
 ) -> list[str]:
-    """What is wrong with the answers to n requests: each must have one prediction, and the ledger must say so."""
+    """What is wrong with the answers to n requests, which lie behind `begins` in each partition.
+
+    Each must have one prediction, the ledger must say so, and a sample must have ONNX Runtime's scores.
+    """
     faults = []
     answered = of_service(log.columns(stand.settings, PREDICTIONS, predictions), service)
     where = pc.add(pc.multiply(answered["source_offset"], 64), answered["source_partition"].cast(pa.int64()))
     distinct = len(pc.unique(where))
     if (answered.num_rows, distinct, letters) != (n, n, 0):
         faults.append(f"{n} requests gave {answered.num_rows} predictions of {distinct}, and {letters} dead letters")
+    counts = {number: len(values) for number, values in stand.requests(service, n)}
+    faults += stand.sample(service, n).faults(begins, counts, answered)
     entries = of_service(log.columns(stand.settings, LEDGER, ledger), service)
     read, scored = pc.sum(entries["read"]).as_py(), pc.sum(entries["scored"]).as_py()
     if (read, scored) != (n, n):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-VERSION = "2"  # of these rules and of the JSON; results of different versions are not comparable
+VERSION = "3"  # of these rules and of the JSON; results of different versions are not comparable
 Say = Callable[[str], None]  # told of each step
 QUANTILES = (0.5, 0.99, 0.999)
 BROKERS = ("kafka", "tansu")  # of a whole run; what does not depend on the broker is measured on the first
@@ -31,7 +31,7 @@ class Protocol:
     per round. latency_s: length of one open loop; latency_warm_s: of those before them, for the broker.
     max_spread: largest (max - min) / median over the rounds of a ratio that agree. max_foreign: largest share of the
     machine's cores that other processes may take during a round. max_late: largest share of requests sent over LATE_MS
-    late.
+    late. max_gap_ms: longest time for which a core may have given nobody its time, see gaps.py.
     """
 
     quick: bool
@@ -51,6 +51,7 @@ class Protocol:
     max_spread: float = 0.25
     max_foreign: float = 0.10
     max_late: float = 0.01
+    max_gap_ms: float = 30.0
 
     def to_dict(self) -> dict[str, Any]:
         """For the JSON."""
@@ -87,7 +88,7 @@ QUICK = Protocol(
     latency_warm_s=60.0,
     memory_s=12.0,
     memory_backlog_rows=200_000,
-    recorder_rows=100_000,
+    recorder_rows=300_000,
 )
 LATE_MS = 1.0  # a send this much behind its schedule is late
 AGREEING = 3  # rounds that must agree, or all where there are fewer
@@ -128,6 +129,13 @@ class Judge:
             self.refuse(
                 f"{what}: {share:.1%} of the requests were sent over {LATE_MS:g} ms late, "
                 f"allowed are {self.protocol.max_late:.0%}"
+            )
+
+    def stood_still(self, what: str, ms: float) -> None:
+        """The machine gave none of its time for so long: whatever waited meanwhile is charged with it."""
+        if ms > self.protocol.max_gap_ms:
+            self.refuse(
+                f"{what}: the machine stood still for {ms:.0f} ms, allowed are {self.protocol.max_gap_ms:.0f} ms"
             )
 
     def whole(self, what: str, faults: Sequence[str]) -> None:

@@ -30,14 +30,16 @@ from weir.edges.features.store.record_store import Write
 from weir.edges.kafka.admin import REACH_S, bounds
 from weir.edges.kafka.client import client_config
 from weir.edges.kafka.topics import ensure
+from weir.edges.schemas.folder import Topic
 from weir.edges.schemas.folder import topics as declared
 from weir.edges.schemas.registry import Registry
 from weir.settings import ROOT, Settings, load
 from weir.wire import request_contract
 from weir.wire.encode import Encoder
 
-from tests.bench import metrics
+from tests.bench import metrics, scores
 from tests.bench import workload as work
+from tests.bench.scores import Sample
 from tests.bench.workload import Workload
 from tests.kafka_cluster import LIBS
 from tests.ports import free_port
@@ -103,6 +105,7 @@ class Stand:
         self._home = HOME.resolve()
         self._services: dict[str, Service] = {}
         self._requests: dict[tuple[str, int], list[Part]] = {}
+        self._samples: dict[tuple[str, int], Sample] = {}
         self._workers = 0
 
     def __enter__(self) -> Self:
@@ -121,10 +124,9 @@ class Stand:
         try:
             self.settings = self.stack.settings
             self._registry = Registry(self.settings.registry)
-            self._ensure(
-                [topic for topic in declared(self.settings.paths.schemas_dir, ()) if topic.partitions > 1],
-                SINK_PARTITIONS,
-            )
+            fixed = self._declared()
+            ensure(self.settings, [topic for topic in fixed if topic.partitions == 1])
+            self._ensure([topic for topic in fixed if topic.partitions > 1], SINK_PARTITIONS)
         except BaseException:
             self.stack.stop()
             raise
@@ -155,18 +157,17 @@ class Stand:
         plan = self._features() if workload.looked_up else None
         signature = work.signature(workload, plan)
         self._registry.register(subject_of(workload.topic), request_contract.build(workload.service, signature))
-        template = next(
-            topic
-            for topic in declared(self.settings.paths.schemas_dir, (workload.service,))
-            if topic.name == workload.topic
-        )
+        template = next(topic for topic in self._declared(workload.service) if topic.name == workload.topic)
         self._ensure([template], workload.partitions)
         encoder = Encoder(self._registry.contract(subject_of(workload.topic)))
         bundle = work.bundle(workload, self.settings.paths.bundles_dir, plan)
         self._services[workload.service] = Service(workload, signature, bundle, encoder)
         return self._services[workload.service]
 
-    def _ensure(self, topics: Sequence[Any], partitions: int) -> None:
+    def _declared(self, *services: str) -> tuple[Topic, ...]:
+        return declared(self.settings.paths.schemas_dir, services, self.settings.kafka.deployment)
+
+    def _ensure(self, topics: Sequence[Topic], partitions: int) -> None:
         """Make topics; with Apache Kafka the broker's own clock stamps what arrives, whoever wrote it."""
         topics = [dataclasses.replace(topic, partitions=partitions) for topic in topics]
         if self.broker != "kafka":
@@ -217,11 +218,28 @@ class Stand:
             parts = work.requests(service.workload, n, service.signature)
             if service.workload.looked_up:
                 self.fill_store(service, [rows for _, rows in parts])
+            self._samples[service.topic, n] = self._sample(service, parts)
             encoded = [(number, as_bytes(service.encoder.encode(rows))) for number, rows in parts]
             for old in list(self._requests)[:-1]:  # a hundred megabytes each
                 del self._requests[old]
             self._requests[service.topic, n] = encoded
         return self._requests[service.topic, n]
+
+    def sample(self, service: Service, n: int) -> Sample:
+        """Some of `requests(service, n)` with ONNX Runtime's own scores."""
+        self.requests(service, n)
+        return self._samples[service.topic, n]
+
+    def _sample(self, service: Service, parts: Sequence[tuple[int, pa.RecordBatch]]) -> Sample:
+        model = service.bundle / "model.onnx"
+        if not service.workload.looked_up:
+            return scores.sample(model, service.signature, parts)
+        plan = feature_plan.load(self.settings, "bench_v1")
+        store = open_store(self.settings, plan.project)
+        try:
+            return scores.sample(model, service.signature, parts, store, plan)
+        finally:
+            store.close()
 
     def produce(self, topic: str, parts: Sequence[Part]) -> None:
         """Write requests, a little of each partition in turn. Raises RuntimeError when the broker takes none."""

@@ -128,7 +128,8 @@ class _Output:
             wanted = f"({', '.join(computed.join_keys)}): {', '.join(computed.features)}, all Float32"
             raise Refused(
                 f"feature view {name} is not applied as the feature worker computes it, {wanted}",
-                remedy="let feature_repo/ and app/weir/rolling agree, and run `weir apply`",
+                remedy="the feature worker computes the flights of the demo alone: run `weir up --no-features`, and "
+                "write features by `feast push` or `feast materialize`",
             )
         self._plan = plan
         self._columns = [computed.features.index(feature) for feature in plan.features]
