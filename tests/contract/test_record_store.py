@@ -209,6 +209,13 @@ def test_keys_of_every_type_are_told_apart_and_come_back(store):
     assert answer.values[:, 0].tolist() == list(range(len(keys)))
 
 
+def test_each_log_has_a_mark_of_its_own_beside_the_watermark(store):
+    store.write_many([carriers(("UA", 1, 1))], 5 * HOUR_US, "one")
+    store.write_many([carriers(("UA", 1, 1))], 3 * HOUR_US, "two")
+    assert [store.applied_us(log) for log in ("one", "two", "three")] == [5 * HOUR_US, 3 * HOUR_US, 0]
+    assert store.watermark_us() == 5 * HOUR_US
+
+
 def test_keys_of_any_length_and_content_are_told_apart(store):
     names = ["", "a" * 2000, "a" * 1999 + "b", "é\0*?[x]", "UA"]
     store.write_many([carriers(*((name, i, 1) for i, name in enumerate(names)))])

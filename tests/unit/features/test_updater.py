@@ -1,6 +1,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from structlog.testing import capture_logs
 from weir.agents.features.updater import FeatureUpdater
 from weir.core.errors import Refused
 from weir.core.features import ViewPlan
@@ -129,6 +130,29 @@ def test_a_restarted_worker_writes_nothing_until_it_has_caught_up_and_then_goes_
     FeatureUpdater(whole, PLANS).apply(rows)
     assert content(store) == content(whole)
     whole.close()
+
+
+def test_events_of_another_log_are_written_from_their_beginning_and_newer_records_stay(store):
+    FeatureUpdater(store, PLANS, "one").apply(day())
+    one = content(store)
+    rows = [
+        {"kind": "arrival", "event_time": 3_600_000, "carrier": "NEW", "dest": "D0", "origin": "O0", "delay": 60.0},
+        {"kind": "weather", "event_time": 3_600_000, "origin": "O9", "temp": 1.5},
+        {"kind": "clock", "event_time": 2 * 3_600_000},
+    ]
+    rows = pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+    with capture_logs() as said:
+        again = FeatureUpdater(store, PLANS, "two")
+    assert [(line["log_level"], line["upto"]) for line in said] == [("warning", "1970-01-02T16:00:00+00:00")]
+    applied = again.apply(rows)
+    both = content(store)
+    assert applied.records["origin_weather"] == 1
+    assert both["origin_weather", (("origin", "O9"),)][0] == HOUR_US
+    assert both["carrier_recent", (("carrier", "NEW"),)][0] == 2 * HOUR_US
+    assert {place: record for place, record in both.items() if place in one} == one  # all of them are newer
+    assert (applied.watermark_us, store.applied_us("two")) == (HOURS * HOUR_US, 2 * HOUR_US)
+    restarted = FeatureUpdater(store, PLANS, "two").apply(rows)
+    assert dict(restarted.records) == {}
 
 
 def test_without_a_clock_record_nothing_is_written(store):

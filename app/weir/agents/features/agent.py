@@ -19,6 +19,7 @@ from weir.core.errors import Refused
 from weir.core.times import impossible
 from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
+from weir.edges.kafka.logs import log_of
 from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
 from weir.settings import Settings
@@ -39,7 +40,7 @@ def new_features(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
         )
     registry = Registry(settings.registry)
     decoder = Decoder(contract_of(settings, registry, topic), registry.schema_text)
-    updater = FeatureUpdater.of(settings)
+    updater = FeatureUpdater.of(settings, log_of(settings.kafka, topic))
 
     def new() -> ChunkApp:
         app = new_app(settings, group, from_beginning=True)

@@ -6,11 +6,13 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import structlog
 
 from weir.core.errors import Refused
 from weir.core.features import ViewPlan
@@ -39,23 +41,32 @@ class FeatureUpdater:
     """Keeps the online store at the state of the latest clock record. The only writer of its views.
 
     The statistics are in memory, so a worker reads its topic from the beginning at every start. Until the clock
-    passes what the store holds already, events only fill the statistics and nothing is written; since the same events
-    in the same steps give the same bits, a restart leaves no trace in the store.
+    passes what the store has of this log already, events only fill the statistics and nothing is written; since the
+    same events in the same steps give the same bits, a restart leaves no trace in the store. Of another log, such as
+    that of a topic made anew, everything is written; what the store keeps of the log before has its own event times,
+    by which it grows old and gives way.
     """
 
-    def __init__(self, store: RecordStore, views: Mapping[str, ViewPlan]) -> None:
-        """views: by name, as applied. Raises Refused when one does not have the keys and features computed here."""
-        self._store = store
+    def __init__(self, store: RecordStore, views: Mapping[str, ViewPlan], log: str = "") -> None:
+        """views: by name, as applied. log: the identity of the log that is read.
+
+        Raises Refused when a view does not have the keys and features computed here.
+        """
+        self._store, self._log = store, log
         self._state = RollingState()
         self._steps: deque[tuple[pa.RecordBatch, int | None]] = deque()  # taken in, not released
         self._outputs = {name: _Output(views.get(name), name) for name in VIEWS}
+        self._applied_us = store.applied_us(log)
         self.watermark_us = store.watermark_us()
+        if self._applied_us < self.watermark_us:
+            upto = datetime.fromtimestamp(self.watermark_us / 1e6, UTC).isoformat()
+            structlog.get_logger(__name__).warning("features of another log stay until newer ones come", upto=upto)
 
     @staticmethod
-    def of(settings: Settings) -> FeatureUpdater:
-        """An updater of every applied view. Raises Refused, Unavailable."""
+    def of(settings: Settings, log: str = "") -> FeatureUpdater:
+        """An updater of every applied view. log: see FeatureUpdater. Raises Refused, Unavailable."""
         plans = feature_plan.load_all(settings)
-        return FeatureUpdater(open_store(settings, plans[0].project), feature_plan.load_views(settings))
+        return FeatureUpdater(open_store(settings, plans[0].project), feature_plan.load_views(settings), log)
 
     def clock_us(self) -> int:
         """How far a replay has come, as its driver says in the store."""
@@ -90,10 +101,10 @@ class FeatureUpdater:
                 self._steps.appendleft((events.slice(0, 0), clock_us))
                 break
             for update in self._state.advance(clock_us):
-                if clock_us > self.watermark_us:
+                if clock_us > self._applied_us:
                     changed[update.view].append(update)
         newest_us = self._state.clock_us
-        if newest_us <= self.watermark_us or newest_us == BEGIN:
+        if newest_us <= self._applied_us or newest_us == BEGIN:
             return Applied({}, 0.0, self.watermark_us)
         began = time.perf_counter()
         writes = [
@@ -101,10 +112,10 @@ class FeatureUpdater:
             for view, updates in changed.items()
             if updates
         ]
-        self._store.write_many(writes, newest_us)
-        self.watermark_us = newest_us
+        self._store.write_many(writes, newest_us, self._log)
+        self._applied_us, self.watermark_us = newest_us, max(newest_us, self.watermark_us)
         records = Counter({write.view.name: len(write.keys) for write in writes})
-        return Applied(records, time.perf_counter() - began, newest_us)
+        return Applied(records, time.perf_counter() - began, self.watermark_us)
 
 
 def not_computed(views: Mapping[str, ViewPlan]) -> list[str]:

@@ -62,7 +62,7 @@ class LmdbStore(RecordStore):
             raw = [get(key) for key in self._keys(view, keys)]
         return self._layouts.rows(view, raw)
 
-    def write_many(self, writes: Sequence[Write], watermark_us: int | None = None) -> int:
+    def write_many(self, writes: Sequence[Write], watermark_us: int | None = None, log: str = "") -> int:
         """See RecordStore. The write lock is exclusive, so comparing and writing is one step."""
         prepared = [newest_only(write) for write in writes]
         written = 0
@@ -82,8 +82,9 @@ class LmdbStore(RecordStore):
                     pairs = list(zip(keys, values, strict=True))
                 txn.cursor().putmulti(pairs)
                 written += len(pairs)
-            if watermark_us is not None and watermark_us > _micros(get(self._mark)):
-                txn.put(self._mark, watermark_us.to_bytes(8, "little", signed=True))
+            for mark in (self._mark, self._applied(log)):
+                if watermark_us is not None and watermark_us > _micros(get(mark)):
+                    txn.put(mark, watermark_us.to_bytes(8, "little", signed=True))
         self._sync()
         return written
 
@@ -91,6 +92,11 @@ class LmdbStore(RecordStore):
         """See RecordStore; under a microsecond."""
         with self._transaction() as txn:
             return _micros(_getter(txn)(self._mark))
+
+    def applied_us(self, log: str) -> int:
+        """See RecordStore; under a microsecond."""
+        with self._transaction() as txn:
+            return _micros(_getter(txn)(self._applied(log)))
 
     def clock_us(self) -> int:
         """See RecordStore; under a microsecond."""
@@ -143,6 +149,9 @@ class LmdbStore(RecordStore):
 
     def _prefix(self, view: str) -> bytes:
         return self._project + b"\0" + view.encode() + b"\0"
+
+    def _applied(self, log: str) -> bytes:
+        return self._project + b"\0\0applied\0" + log.encode()
 
     def _described(self, view: str) -> bytes:
         return self._project + b"\0\0layout\0" + view.encode() + b"\0"

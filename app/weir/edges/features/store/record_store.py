@@ -81,12 +81,20 @@ class RecordStore(Protocol):
         """Whole records of n keys, for tools: dear, and exact. None where there is none."""
         ...
 
-    def write_many(self, writes: Sequence[Write], watermark_us: int | None = None) -> int:
-        """Write, and move the watermark. Returns how many records were newer than what was there."""
+    def write_many(self, writes: Sequence[Write], watermark_us: int | None = None, log: str = "") -> int:
+        """Write, and move the watermark. Returns how many records were newer than what was there.
+
+        log: from whose events the records were computed; how far it is applied moves with the watermark, see
+        `applied_us`.
+        """
         ...
 
     def watermark_us(self) -> int:
         """The watermark; one cheap read."""
+        ...
+
+    def applied_us(self, log: str) -> int:
+        """The event time up to which the updates of one log of events are in; 0: none are."""
         ...
 
     def clock_us(self) -> int:

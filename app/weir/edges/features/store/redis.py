@@ -87,7 +87,7 @@ class RedisStore(RecordStore):
     def read_rows(self, view: str, keys: Sequence[bytes]) -> list[Row | None]:
         return self._layouts.rows(view, self._get(self._keys(view, keys)))
 
-    def write_many(self, writes: Sequence[Write], watermark_us: int | None = None) -> int:
+    def write_many(self, writes: Sequence[Write], watermark_us: int | None = None, log: str = "") -> int:
         """See RecordStore. Scripts of one pipeline run in order."""
         keys: list[bytes] = []
         values: list[bytes] = []
@@ -101,13 +101,18 @@ class RedisStore(RecordStore):
         for at in range(0, len(keys), KEYS_PER_CALL):
             self._write(keys=keys[at : at + KEYS_PER_CALL], args=values[at : at + KEYS_PER_CALL], client=pipeline)
         if watermark_us is not None:
-            self._move(keys=[self._mark], args=[watermark_us], client=pipeline)
+            for mark in (self._mark, self._applied(log)):
+                self._move(keys=[mark], args=[watermark_us], client=pipeline)
         counts: list[int] = self._call(pipeline.execute)[described:]
         return sum(counts)
 
     def watermark_us(self) -> int:
         """See RecordStore; one round trip."""
         return int(self._call(self._client.get, self._mark) or 0)
+
+    def applied_us(self, log: str) -> int:
+        """See RecordStore; one round trip."""
+        return int(self._call(self._client.get, self._applied(log)) or 0)
 
     def clock_us(self) -> int:
         """See RecordStore; one round trip."""
@@ -157,6 +162,9 @@ class RedisStore(RecordStore):
 
     def _prefix(self, view: str) -> bytes:
         return self._project + b":" + view.encode() + b":"
+
+    def _applied(self, log: str) -> bytes:
+        return self._project + b":\0applied:" + log.encode()
 
     def _described(self, view: str) -> bytes:
         return self._project + b":\0layout:" + view.encode()
