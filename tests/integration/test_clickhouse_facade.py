@@ -212,10 +212,10 @@ def test_a_body_above_the_bound_gets_its_answer(facade):
         ("/", {"Content-Encoding": "br"}, b"SELECT 1", "89"),
         ("/?readonly=3", {}, b"SELECT 1", "36"),
         (
-            "/",
+            "/?query=SELECT+1",
             {"Content-Type": "multipart/form-data; boundary=b"},
             b'--b\r\nContent-Disposition: form-data; name="t"; filename="t"\r\n\r\n1\r\n--b--\r\n',
-            "48",
+            "36",
         ),
     ],
 )
@@ -439,3 +439,27 @@ def test_inserts_with_parameters_and_with_input(facade):
     assert ask(facade, "", b"SELECT n FROM default.zz ORDER BY n") == b"5\n8\n16\n"
     assert b"SYNTAX_ERROR" in ask(facade, "", b"SELECT 1; SELECT 2")
     assert ask(facade, "", b"SELECT length('\xff\xfe')") == b"2\n"
+
+
+@pytest.mark.parametrize("headers", [OWNER, READER])
+@pytest.mark.parametrize("session", ["", "&session_id=external"])
+def test_external_tables(facade, headers, session):
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    files = b"".join(
+        b'--b\r\nContent-Disposition: form-data; name="%b"; filename="x"\r\n\r\n%b\r\n' % (name, data)
+        for name, data in ((b"one", b"1\ta\n2\tb"), (b"two", b"2,2.5"))
+    )
+    path = "/?one_structure=n+UInt8,+s+String&two_types=UInt8,Decimal(9,+2)&two_format=CSV" + session
+    query = "&query=SELECT+s,+_2+FROM+one+JOIN+two+ON+n+=+_1"
+    for _ in range(2):
+        answer = facade.ask(
+            path=path + query.replace("=+", "%3D+"), body=files + b"--b--\r\n", headers=headers, extra=kind
+        )
+        assert answer[:2] == (200, b"b\t2.5\n")
+    path = "/?two_types=String,String&one_structure=n+String+DEFAULT+file('/etc/hostname')&query=SELECT+*+FROM+one"
+    assert facade.ask(path=path, body=files + b"--b--\r\n", headers=headers, extra=kind)[0] == 403
+
+
+def test_a_database_in_the_url_holds_for_its_request_only(facade):
+    assert ask(facade, "session_id=db&database=system", b"SELECT currentDatabase()") == b"system\n"
+    assert ask(facade, "session_id=db", b"SELECT currentDatabase()") == b"default\n"

@@ -15,7 +15,7 @@ from typing import Any, Self, cast
 import chdb
 
 from weir.edges.embedded.clickhouse_facade import guard
-from weir.edges.embedded.clickhouse_facade.asked import Asked
+from weir.edges.embedded.clickhouse_facade.asked import Asked, ExternalTable
 from weir.edges.embedded.clickhouse_facade.configuration import (
     FILES_DATABASE,
     Limits,
@@ -174,6 +174,7 @@ class Engine:
         """
         with ExitStack() as undo:
             settings = {**asked.settings, ID_SETTING: asked.query_id}
+            use = "USE {database:Identifier}"
             if asked.session is None:
                 handle = self._connect()
                 undo.callback(handle.close)
@@ -182,11 +183,29 @@ class Engine:
             else:
                 handle = asked.session.handle
                 undo.callback(asked.session.restore, asked.session.values(asked.settings))
+                if asked.database and not asked.statement.sql.lstrip()[:4].upper().startswith(b"USE"):
+                    undo.callback(handle.query, use, "TSV", {"database": escaped(asked.session.database())})
             if asked.database:
-                handle.query("USE {database:Identifier}", "TSV", {"database": escaped(asked.database)})
+                handle.query(use, "TSV", {"database": escaped(asked.database)})
+            for table in asked.tables:
+                self._put(handle, table)
+                if asked.session is not None:
+                    undo.callback(handle.query, f"DROP TEMPORARY TABLE IF EXISTS {table.name}", "TSV")
             names = ", ".join(f"{name} = {{v{i}:String}}" for i, name in enumerate(settings))
             handle.query(f"SET {names}", "TSV", {f"v{i}": escaped(value) for i, value in enumerate(settings.values())})
             yield handle
+
+    def _put(self, handle: chdb.conn.Connection, table: ExternalTable) -> None:
+        """Make an external table. Its columns are looked at like those of any other one. Raises Fault."""
+        for name in (table.name, table.format):
+            if not _SETTING.fullmatch(name):
+                raise Fault(BAD_ARGUMENTS, "BAD_ARGUMENTS", f"Not a name: {name!r}")
+        create = f"CREATE TEMPORARY TABLE {table.name} ({table.structure})"
+        guard.check(self._normaliser.normal(create.encode()), Rights.OWNER, self._catalogue, {})
+        handle.query(create, "TSV")
+        with _file(table.data) as path:
+            insert = f"INSERT INTO {table.name} FROM INFILE '{path}' COMPRESSION 'none' FORMAT {table.format}"
+            handle.query(insert, "TSV")
 
     def _read(
         self,

@@ -12,18 +12,16 @@ import time
 import uuid
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from email.parser import BytesParser
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, ClassVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from weir.edges.embedded.clickhouse_facade import body, greeting, guard, origins, statement
-from weir.edges.embedded.clickhouse_facade.asked import Asked
+from weir.edges.embedded.clickhouse_facade import body, form, greeting, guard, origins, statement
+from weir.edges.embedded.clickhouse_facade.asked import Asked, ExternalTable
 from weir.edges.embedded.clickhouse_facade.blocks import Blocks, unpack
 from weir.edges.embedded.clickhouse_facade.codecs import Encoder, choose, encoder
 from weir.edges.embedded.clickhouse_facade.faults import (
     BAD_ARGUMENTS,
-    NOT_IMPLEMENTED,
     SET_NON_GRANTED_ROLE,
     Fault,
     read_engine_error,
@@ -138,12 +136,15 @@ class Handler(BaseHTTPRequestHandler):
             if parameters.get("decompress", "0") == "1":
                 raw = unpack(raw, self.max_body_bytes)
                 take(len(raw))
+            tables: tuple[ExternalTable, ...] = ()
             if self.headers.get("Content-Type", "").startswith("multipart/form-data"):
-                parameters |= _form(self.headers["Content-Type"], raw)
+                fields, files = form.read(self.headers["Content-Type"], raw)
+                parameters |= fields
+                tables = form.external_tables(files, parameters)
                 raw = b""
             if not raw and not parameters.get("query"):
                 return self._reply(200, b"Ok.\n", head)
-            return self._statement(user, parameters, raw, head)
+            return self._statement(user, parameters, raw, tables, head)
 
     def _has_body(self) -> bool:
         """Whether some of the request may still be unread, so that the next one's start is not known."""
@@ -162,7 +163,14 @@ class Handler(BaseHTTPRequestHandler):
         self._unread = False
         return raw
 
-    def _statement(self, user: User, parameters: dict[str, str], raw: bytes, head: dict[str, str]) -> None:
+    def _statement(
+        self,
+        user: User,
+        parameters: dict[str, str],
+        raw: bytes,
+        tables: tuple[ExternalTable, ...],
+        head: dict[str, str],
+    ) -> None:
         query_id = parameters.get("query_id", "")
         query_id = query_id if _HEADER_SAFE.fullmatch(query_id) else str(uuid.uuid4())
         head["X-ClickHouse-Query-Id"] = query_id
@@ -183,6 +191,7 @@ class Handler(BaseHTTPRequestHandler):
                 parameters={name[6:]: value for name, value in parameters.items() if name.startswith("param_")},
                 readonly=readonly,
                 session=session if user.writes else None,  # a read-only handle cannot be turned back
+                tables=tables,
                 query_id=query_id,
             )
             cast("Server", self.server).waiting.leave(self.connection)
@@ -306,20 +315,3 @@ def _readonly_level(text: str) -> int:
     if text not in ("0", "1", "2"):
         raise Fault(BAD_ARGUMENTS, "BAD_ARGUMENTS", f"readonly is 0, 1 or 2, not {text!r}")
     return int(text)
-
-
-def _form(content_type: str, raw: bytes) -> dict[str, str]:
-    """The fields of a multipart form, which clients use for parameters too long for a URL.
-
-    Raises Fault for a file in it: that would be an external table.
-    """
-    message = BytesParser().parsebytes(b"Content-Type: " + content_type.encode("latin-1") + b"\r\n\r\n" + raw)
-    fields: dict[str, str] = {}
-    for part in message.walk():
-        value = part.get_payload(decode=True)
-        if not isinstance(value, bytes):  # the container of the others
-            continue
-        if part.get_filename():
-            raise Fault(NOT_IMPLEMENTED, "NOT_IMPLEMENTED", "External tables are not served by the embedded ClickHouse")
-        fields[str(part.get_param("name", header="content-disposition"))] = value.decode("utf-8", "surrogateescape")
-    return fields

@@ -45,6 +45,10 @@ class Session:
         rows = self.handle.query(asked, "JSONCompactEachRow").bytes().splitlines()
         return {name: value if changed else None for name, value, changed in map(json.loads, rows)}
 
+    def database(self) -> str:
+        """The one that names without a database mean."""
+        return str(self.handle.query("SELECT currentDatabase()", "TSVRaw").bytes().decode().rstrip("\n"))
+
     def restore(self, values: Mapping[str, str | None]) -> None:
         """Give settings back what `values` said of them."""
         for name, value in values.items():
