@@ -5,7 +5,12 @@ chDB is ClickHouse as a library: it lets one process into a directory and opens 
     python -m weir.edges.embedded.clickhouse_facade --path DIR --port 8123
 
 Standard library server, one engine handle per request (0.2 ms), so that SET and USE never leak from one request to
-the next; a `session_id` keeps its handle. What differs from a server: a result is built in memory before its first
-byte is sent, so an error never follows a partial result; `compress=1` (ClickHouse's own block compression) and
-external tables are refused.
+the next; a `session_id` keeps its handle.
+
+A statement reads and writes the tables of its directory and nothing beside: no files, no addresses, no programs, for
+nobody (`guard`, `allowed`). `reader` and GET only read. Requests of pages of other origins are refused (`origins`).
+Inserts, the owner's reads and the reader's statements have slots apart; a statement that reads ends with its client.
+
+What differs from a server: the engine hands a result over by the MiB, so that a failure before the first one is
+answered with the error alone; there are no roles, no query_log, and no data after a WITH ... INSERT.
 """

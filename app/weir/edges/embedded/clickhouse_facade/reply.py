@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-import time
 from http.server import BaseHTTPRequestHandler
 
 from weir.edges.embedded.clickhouse_facade.codecs import Encoder
@@ -19,7 +18,6 @@ TYPES = {
 TEXT = "text/plain; charset=UTF-8"
 # Held back before the head is sent, so that a statement that fails by then is answered with its error and nothing else.
 HELD_BYTES = 1 << 20
-HELD_S = 0.5  # and no longer, so that rows which come slowly are seen as they come
 HELD_ON_DISK_BYTES = 4 << 30  # where the client asks for all or nothing (wait_end_of_query)
 
 
@@ -35,7 +33,6 @@ class Reply:
         self._request, self._head, self._encoder, self._whole = request, head, encoder, whole
         self._held = tempfile.SpooledTemporaryFile(HELD_BYTES)  # noqa: SIM115  closed in `close`
         self._size = 0
-        self._first_s = 0.0
         self.begun = False
 
     def add(self, piece: bytes, name: str) -> None:
@@ -49,18 +46,13 @@ class Reply:
             self._size += len(data)
         elif self.begun:
             self._chunk(data)
-        elif self._whole or (self._held.tell() + len(data) <= HELD_BYTES and not self._is_late()):
+        elif self._whole or self._held.tell() + len(data) <= HELD_BYTES:
             if self._held.tell() + len(data) > HELD_ON_DISK_BYTES:
                 text = f"The result is above {HELD_ON_DISK_BYTES} bytes; ask for it without wait_end_of_query"
                 raise Fault(NOT_ENOUGH_SPACE, "NOT_ENOUGH_SPACE", text)
             self._held.write(data)
         else:
             self._begin(data)
-
-    def _is_late(self) -> bool:
-        """Whether the first piece has been here for a while."""
-        self._first_s = self._first_s or time.monotonic()
-        return time.monotonic() - self._first_s > HELD_S
 
     def _begin(self, data: bytes) -> None:
         """The result is a long one: send the head and what was held back, then everything as it comes."""
