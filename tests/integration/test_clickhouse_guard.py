@@ -279,6 +279,11 @@ def test_what_a_reader_is_there_for(facade, statement):
     assert facade.ask("GET", f"/?param_n=5&query={quote(statement)}", headers=READER)[:2][0] == 200
 
 
+def test_what_drivers_send_with_every_statement_keeps_no_reader_out(facade):
+    path = "/?async_insert=0&wait_for_async_insert=1&max_result_rows=10&date_time_output_format=iso&compress=1"
+    assert facade.ask(path=path, body=b"SELECT 1", headers=READER)[0] == 200
+
+
 def test_the_environment_is_empty(facade):
     with open(f"/proc/{facade.child.pid}/environ", "rb") as shown:
         environment = shown.read()

@@ -29,10 +29,10 @@ _SETTINGS = re.compile(
     r"|ai_function_.*|rename_files_after_processing|promql_.*|dynamic_disk_.*|into_outfile_.*|jemalloc_.*"
     r"|schema_inference_hints"
 )
-# What a reader may ask for: how a result looks. Everything else is the owner's.
+# What a reader may ask for: how a result looks, and what drivers send with every statement. All else is the owner's.
 _READER_SETTINGS = re.compile(
     r"output_format_\w+|format_csv_\w+|date_time_output_format|bool_\w+_representation|session_timezone|extremes"
-    r"|join_use_nulls|max_block_size|result_overflow_mode|log_queries|use_query_cache"
+    r"|join_use_nulls|max_block_size|max_query_size|async_insert|wait_for_async_insert|log_queries|use_query_cache"
 )
 
 _TOKEN = re.compile(
