@@ -53,7 +53,7 @@ def test_defects_of_ours_are_not_dressed_up():
 
 @pytest.mark.parametrize("url", ["clickhouse:9000", "tcp://ch:9000", "http://"])
 def test_an_address_of_another_kind_is_refused(url):
-    with pytest.raises(Refused, match="HTTP interface"):
+    with pytest.raises(Refused, match="WEIR_CLICKHOUSE_URL"):
         connect(load(clickhouse_url=url).recording)
 
 
