@@ -178,21 +178,23 @@ class Engine:
             if asked.session is None:
                 handle = self._connect()
                 undo.callback(handle.close)
-                if asked.readonly:
-                    settings["readonly"] = str(asked.readonly)  # the last one: nothing can be changed after it
+                last = {"readonly": str(asked.readonly)} if asked.readonly else {}  # nothing can be changed after it
             else:
-                handle = asked.session.handle
+                handle, last = asked.session.handle, {}
                 undo.callback(asked.session.restore, asked.session.values(asked.settings))
                 if asked.database and not asked.statement.sql.lstrip()[:4].upper().startswith(b"USE"):
                     undo.callback(handle.query, use, "TSV", {"database": escaped(asked.session.database())})
             if asked.database:
                 handle.query(use, "TSV", {"database": escaped(asked.database)})
-            for table in asked.tables:
-                self._put(handle, table)
-                if asked.session is not None:
-                    undo.callback(handle.query, f"DROP TEMPORARY TABLE IF EXISTS {table.name}", "TSV")
-            names = ", ".join(f"{name} = {{v{i}:String}}" for i, name in enumerate(settings))
-            handle.query(f"SET {names}", "TSV", {f"v{i}": escaped(value) for i, value in enumerate(settings.values())})
+            if not asked.tables:
+                _set(handle, {**settings, **last})
+            else:
+                _set(handle, settings)
+                for table in asked.tables:
+                    self._put(handle, table)
+                    if asked.session is not None:
+                        undo.callback(handle.query, f"DROP TEMPORARY TABLE IF EXISTS {table.name}", "TSV")
+                _set(handle, last)
             yield handle
 
     def _put(self, handle: chdb.conn.Connection, table: ExternalTable) -> None:
@@ -234,6 +236,12 @@ class Engine:
 
         result = Running(call).pump(lambda piece: sink(piece, name), gone, lambda: self.kill(asked.query_id))
         return name, _counters(result)
+
+
+def _set(handle: chdb.conn.Connection, settings: Mapping[str, str]) -> None:
+    if settings:
+        names = ", ".join(f"{name} = {{v{i}:String}}" for i, name in enumerate(settings))
+        handle.query(f"SET {names}", "TSV", {f"v{i}": escaped(value) for i, value in enumerate(settings.values())})
 
 
 def _with_query_id(sql: str, query_id: str) -> str:
