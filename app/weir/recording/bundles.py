@@ -38,7 +38,16 @@ def names_column(texts: pa.Array) -> pa.ListArray:
 def _names(text: str) -> Sequence[str] | None:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    named = isinstance(found, list) and all(isinstance(name, str) and name for name in found)
+    named = isinstance(found, list) and all(isinstance(name, str) and name and _is_text(name) for name in found)
     return found if named and len(set(found)) == len(found) else None
+
+
+def _is_text(word: str) -> bool:
+    """Whether a column can hold it: JSON can name halves of a surrogate pair, which no encoding has alone."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -197,3 +197,28 @@ def test_of_several_outcomes_in_one_block_the_latest_wins_and_of_equal_times_the
             winners[name] = place
     kept = tables.outcomes(rows, LogPartition("log", "weir.outcomes", 0), np.arange(len(outcomes)), records.BASE_MS)
     assert kept["log_offset"].to_pylist() == sorted(winners.values())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{", "{}", "null", "NaN", "[1]", "[1e999]", '["a", "a"]', '[""]', '["a", ["b"]]', "9" * 5000),
+        *('["\\ud800"]', '["a\\udfff"]', "[" * 100_000, '{"a":' * 100_000),
+    ],
+)
+@pytest.mark.parametrize("column", ["inputs", "views"])
+def test_names_that_cannot_be_read_are_rejects_of_their_own(column, text):
+    good = pa.concat_batches([records.bundles()] * 3)
+    rows = changed(good, column, text)
+    rejects = tables.check_bundles(rows)
+    assert (rejects.record.tolist(), rejects.reason) == ([1], (Reason.OUT_OF_RANGE,))
+    kept = rows.take(pa.array([0, 2]))
+    assert len(tables.bundles(kept, LogPartition("log", "weir.bundles", 0), np.arange(2))) == 2
+
+
+def test_names_outside_the_first_plane_are_names():
+    said = records.bundles(inputs=["\U0001f6eb", "\u0000"])
+    assert r"\ud83d" in said["inputs"][0].as_py()  # JSON writes both halves
+    assert len(tables.check_bundles(said)) == 0
+    made = tables.bundles(said, LogPartition("log", "weir.bundles", 0), np.arange(1))
+    assert made["inputs"].to_pylist() == [["\U0001f6eb", "\u0000"]]

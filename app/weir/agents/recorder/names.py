@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import pyarrow as pa
 import structlog
+from clickhouse_connect.driver import Client
 from typing_extensions import override
 
 from weir.core.bundle_names import BundleNames
@@ -40,7 +41,8 @@ class KnownNames(tables.Names):
         self._log = LogReader(settings.kafka, Partition(settings.kafka.names.bundles, 0))
         self._lock = threading.Lock()
         self._known: dict[str, BundleNames] = {}
-        self._lacking: set[str] = set()
+        self._lacking: dict[str, float] = {}  # digest -> monotonic time at which rows of it were last met
+        self._looked = False  # has the table been asked what an earlier recorder left?
         self._asked_s = float("-inf")
 
     def of(self, digests: Sequence[str]) -> Mapping[str, BundleNames]:
@@ -54,8 +56,8 @@ class KnownNames(tables.Names):
     def lack(self, rows: Mapping[str, int]) -> None:
         self._telemetry.emit(PredictionsUnnamed(rows=sum(rows.values())))
         with self._lock:
-            new = rows.keys() - self._lacking
-            self._lacking |= new
+            new = rows.keys() - self._lacking.keys()
+            self._lacking |= dict.fromkeys(rows, time.monotonic())
         if new:
             structlog.get_logger(__name__).error(
                 "predictions are recorded without names: no scorer has said what their features are called",
@@ -66,34 +68,45 @@ class KnownNames(tables.Names):
     async def name_late(self) -> None:
         """Name what was recorded without names, as soon as they are known; for ever."""
         log = structlog.get_logger(__name__)
-        found = False  # has the table been asked what an earlier recorder left?
         while True:
             try:
-                found = found or await asyncio.to_thread(self._find_lacking)
-                for digest in await asyncio.to_thread(self._name_lacking):
+                for digest in await asyncio.to_thread(self.name_lacking):
                     log.info("predictions that were recorded without names have them now", digest=digest)
             except (Unavailable, Refused) as error:  # recording notices by itself, and has a budget to wait
                 log.warning("predictions could not be named", reason=str(error))
             await asyncio.sleep(LATE_S)
 
-    def _find_lacking(self) -> bool:
-        unnamed = bundle_names.unnamed(clickhouse.connect(self._settings.recording))
-        with self._lock:
-            self._lacking |= unnamed.keys()
-        return True
+    def name_lacking(self) -> list[str]:
+        """Digests whose rows have got their names. Raises Unavailable, Refused; the next call tries again.
 
-    def _name_lacking(self) -> list[str]:
-        """Digests whose rows have got their names."""
+        The table says which rows lack names. A digest is asked about until none of its rows can be named, and until
+        every block that was shaped without its names is in or given up.
+        """
         with self._lock:
-            if self._lacking and not self._known.keys() >= self._lacking:
+            lacking = dict(self._lacking)
+        if self._looked and not lacking:
+            return []
+        asked_s = time.monotonic()
+        client = clickhouse.connect(self._settings.recording)
+        unnamed = bundle_names.unnamed(client).keys()
+        with self._lock:
+            if not self._known.keys() >= unnamed:
                 self._ask()
-            due = [self._known[digest] for digest in self._lacking if digest in self._known]
-            self._lacking -= {names.digest for names in due}
-        client = clickhouse.connect(self._settings.recording) if due else None
-        for names in due:
-            assert client is not None
-            bundle_names.name(client, names)
-        return [names.digest for names in due]
+            known = {digest: self._known[digest] for digest in unnamed if digest in self._known}
+        done, refused = _name_each(client, known.values())
+        unknown = unnamed - known.keys()
+        waiting = unknown | set(done) | refused.keys()
+        shaped_s = asked_s - 2 * self._settings.kafka.sink_budget_s  # an insert is tried for one such budget
+        with self._lock:
+            for digest, met_s in lacking.items():
+                if digest not in waiting and self._lacking[digest] == met_s < shaped_s:
+                    del self._lacking[digest]
+            for digest in unknown:
+                self._lacking.setdefault(digest, asked_s)
+        self._looked = True
+        for error in refused.values():
+            raise error
+        return done
 
     def _ask(self) -> None:
         """Everything that has been said of bundles."""
@@ -113,3 +126,17 @@ class KnownNames(tables.Names):
 
     def _recorded(self) -> dict[str, BundleNames]:
         return bundle_names.read(clickhouse.connect(self._settings.recording))
+
+
+def _name_each(client: Client, described: Iterable[BundleNames]) -> tuple[list[str], dict[str, Refused]]:
+    """Digests whose rows were named, and those of which ClickHouse refused it: they must not hold up the others."""
+    done: list[str] = []
+    refused: dict[str, Refused] = {}
+    for names in described:
+        try:
+            if bundle_names.fits_any(client, names):
+                bundle_names.name(client, names)
+                done.append(names.digest)
+        except Refused as error:
+            refused[names.digest] = error
+    return done, refused
