@@ -267,6 +267,19 @@ def test_a_subject_has_no_level_of_its_own_until_it_is_set(http):
     assert http.get("/config/a-value").json()["error_code"] == 40408
 
 
+@pytest.mark.parametrize("subject", ["", "a-value", "a.json", ".json", "../a/b", "%2e", "\u00e9"])
+def test_what_was_set_for_a_subject_or_for_all_outlives_a_restart(tmp_path, subject):
+    """The empty name is the registry itself."""
+    before = Store(examples.SCHEMAS, tmp_path)
+    before.set_level(subject, "NONE")
+    before.set_mode(subject, "READONLY")
+    after = Store(examples.SCHEMAS, tmp_path)
+    assert (after.own_level(subject), after.own_mode(subject)) == ("NONE", "READONLY")
+    assert (after.level("x"), after.mode("x")) == (
+        ("BACKWARD_TRANSITIVE", "READWRITE") if subject else ("NONE", "READONLY")
+    )
+
+
 def test_a_subject_is_deleted_softly_and_then_for_good(tmp_path):
     def opened():
         return TestClient(app(Store(examples.SCHEMAS, tmp_path / "state")))
@@ -327,18 +340,26 @@ def test_messages_say_what_clients_look_for(http):
     ("headers", "status"),
     [
         ({}, 200),
-        ({"Origin": "http://localhost:3000"}, 200),
+        ({"Origin": "http://localhost:{port}"}, 200),
+        ({"Origin": "http://127.0.0.1:{port}", "Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Origin": "http://localhost:3000"}, 403),  # another server of this machine
+        ({"Origin": "http://localhost"}, 403),
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
-        ({"Origin": "http://127.0.0.1.evil.example"}, 403),
+        ({"Origin": "http://127.0.0.1.evil.example:{port}"}, 403),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "http://localhost:3000", "Sec-Fetch-Site": "same-site"}, 403),
+        ({"Sec-Fetch-Site": "none"}, 200),
         ({"Host": "evil.example"}, 403),  # a name of theirs that points to 127.0.0.1
+        ({"Host": "LOCALHOST"}, 200),
         ({"Host": "localhost:81"}, 200),
         ({"Host": "[::1]:81"}, 200),
     ],
 )
 def test_a_page_of_another_origin_is_not_answered(server, headers, status):
-    with httpx.Client(base_url=server.url, trust_env=False, headers={"Content-Type": "text/plain", **headers}) as http:
+    sent = {name: value.format(port=httpx.URL(server.url).port) for name, value in headers.items()}
+    with httpx.Client(base_url=server.url, trust_env=False, headers={"Content-Type": "text/plain", **sent}) as http:
         assert http.get("/subjects").status_code == status
         body = json.dumps({"schema": A1})
         assert http.post("/subjects/foreign-value/versions", content=body).status_code == status

@@ -15,9 +15,9 @@ from weir.edges.embedded.clickhouse_facade import environment
 from weir.edges.embedded.clickhouse_facade.body import Room
 from weir.edges.embedded.clickhouse_facade.configuration import MIB, Limits
 from weir.edges.embedded.clickhouse_facade.handler import Handler
-from weir.edges.embedded.clickhouse_facade.origins import LOOPBACK
 from weir.edges.embedded.clickhouse_facade.server import bind
 from weir.edges.embedded.clickhouse_facade.users import User, from_environment
+from weir.edges.embedded.origins import LOOPBACK
 
 POLL_S = 0.05  # how late the end is noticed
 BODIES_AT_ONCE = 3  # of the largest size; of the recorder's usual ones many times as many

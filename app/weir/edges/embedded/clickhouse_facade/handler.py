@@ -16,11 +16,12 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, ClassVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from weir.edges.embedded.clickhouse_facade import body, form, greeting, guard, origins, statement
+from weir.edges.embedded.clickhouse_facade import body, form, greeting, guard, statement
 from weir.edges.embedded.clickhouse_facade.asked import Asked, ExternalTable
 from weir.edges.embedded.clickhouse_facade.blocks import Blocks, unpack
 from weir.edges.embedded.clickhouse_facade.codecs import Encoder, choose, encoder
 from weir.edges.embedded.clickhouse_facade.faults import (
+    ACCESS_DENIED,
     BAD_ARGUMENTS,
     SET_NON_GRANTED_ROLE,
     Fault,
@@ -31,6 +32,7 @@ from weir.edges.embedded.clickhouse_facade.guard import Rights
 from weir.edges.embedded.clickhouse_facade.outlets import Gone
 from weir.edges.embedded.clickhouse_facade.reply import TEXT, Reply
 from weir.edges.embedded.clickhouse_facade.users import User, authenticate
+from weir.edges.embedded.origins import foreign
 
 if TYPE_CHECKING:
     from weir.edges.embedded.clickhouse_facade.engine import Engine
@@ -119,9 +121,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, head: dict[str, str]) -> None:
         self._unread = "Content-Length" in self.headers or "Transfer-Encoding" in self.headers
-        origins.check(
-            self.headers, self.names, cast("Server", self.server).server_port
-        )  # before anything is read or run
+        if why := foreign(self.headers, self.names, cast("Server", self.server).server_port):
+            raise Fault(ACCESS_DENIED, "ACCESS_DENIED", f"Refused before anything was run: {why}", close=True)
         url = urlsplit(self.path)
         if url.path in ("/ping", "/replicas_status"):
             return self._reply(200, b"Ok.\n", head)

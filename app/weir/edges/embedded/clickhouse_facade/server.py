@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 
 from weir.core.errors import Refused, Unavailable
-from weir.edges.embedded.clickhouse_facade.origins import LOOPBACK
 from weir.edges.embedded.clickhouse_facade.users import User
+from weir.edges.embedded.origins import LOOPBACK
 
 MAX_WAITING = 64  # connections whose next request is awaited or half there; each holds a thread
 

@@ -30,7 +30,7 @@ def main() -> None:
     except WeirError as error:
         sys.exit(f"weir: {error}")
     uvicorn.run(
-        Guard(app(store), given.host),
+        Guard(app(store), given.host, given.port),
         host=given.host,
         port=given.port,
         http=Impatient,

@@ -1,38 +1,34 @@
-"""Who may ask the local registry, how much and how slowly: it asks for no password, so a web page must not reach it.
-
-A page of a foreign origin may send a simple POST, or a GET under a name of its own that points to 127.0.0.1. A browser
-says where a page comes from in `Origin`, and what it asked for in `Host`.
-"""
+"""Who may ask the local registry, how much and how slowly: it asks for no password, so a web page must not reach it."""
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
+import email.message
 import json
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from weir.edges.embedded.origins import LOOPBACK, foreign
 
 MAX_BODY: Final = 1 << 20  # a schema of 2,000 documented fields has 300 KiB
 HEARD_WITHIN_S: Final = 20.0  # a whole request, from a machine that is not out to keep the connection
 
 
 class Guard:
-    """The application, for callers on this machine. host: address that the server listens on, allowed as a name too."""
+    """The application, for programs on this machine. host, port: where the server listens; host is a name of it too."""
 
-    def __init__(self, inner: ASGIApp, host: str) -> None:
-        self._inner, self._host = inner, host
+    def __init__(self, inner: ASGIApp, host: str, port: int) -> None:
+        self._inner, self._names, self._port = inner, LOOPBACK | {host.lower()}, port
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI: refuse, or hand on with a body that is bounded in bytes and time."""
         if scope["type"] != "http":
             await self._inner(scope, receive, send)
             return
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        if why := self._foreign(headers):
-            await _refuse(send, 403, why)
+        if why := foreign(_headers(scope), self._names, self._port):
+            await _refuse(send, 403, f"this registry answers programs of this machine only: {why}")
             return
         try:
             body = await asyncio.wait_for(_whole(receive), HEARD_WITHIN_S)
@@ -44,27 +40,12 @@ class Guard:
             return
         await self._inner(scope, _once(body, receive), send)
 
-    def _foreign(self, headers: dict[str, str]) -> str:
-        """Why a request does not come from this machine; "" when it does."""
-        if not self._is_ours(f"//{headers.get('host', '')}"):
-            return "this registry answers to the names of this machine only"
-        if "origin" in headers and not self._is_ours(headers["origin"]):
-            return "this registry answers no page of another origin"
-        if headers.get("sec-fetch-site", "none") == "cross-site":
-            return "this registry answers no page of another site"
-        return ""
 
-    def _is_ours(self, url: str) -> bool:
-        try:
-            name = urlsplit(url).hostname or ""
-        except ValueError:
-            return False
-        if name in ("localhost", self._host):
-            return True
-        try:
-            return ipaddress.ip_address(name).is_loopback
-        except ValueError:
-            return False
+def _headers(scope: Scope) -> email.message.Message:
+    headers = email.message.Message()
+    for name, value in scope["headers"]:
+        headers[name.decode("latin-1")] = value.decode("latin-1")
+    return headers
 
 
 async def _whole(receive: Receive) -> bytes | None:

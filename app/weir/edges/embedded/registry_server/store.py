@@ -231,7 +231,7 @@ class Store:
         return schema_id
 
     def _load(self, path: Path) -> None:
-        subject = unquote(path.stem)
+        subject = unquote(path.name.removesuffix(".json"))  # the registry as a whole has no name
         try:
             raw = json.loads(path.read_text(encoding="utf-8"))
             level, mode, last = str(raw["level"]), str(raw["mode"]), int(raw["last"])
@@ -249,7 +249,7 @@ class Store:
         """Write a subject whole, by replacing its file, so that a crash leaves the old one or the new one."""
         kept = self._subjects[subject]
         path = self._state / f"{quote(subject, safe='')}.json"
-        draft = path.with_suffix(".draft")
+        draft = path.with_name(f"{path.name}.draft")
         versions = [{"number": it.number, "schema": it.text, "deleted": it.deleted} for it in kept.versions]
         content = {"level": kept.level, "mode": kept.mode, "last": kept.last, "versions": versions}
         draft.write_text(json.dumps(content), encoding="utf-8")
