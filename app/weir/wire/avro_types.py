@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from weir.core.errors import Refused
+from weir.wire import schema_json
 
 PRIMITIVES: Final = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
 _ITEMS: Final = {"array": "items", "map": "values"}
+MAX_SIZE: Final = 2**31 - 1  # of a fixed, bytes, as Avro in Java has it
 REMEDY: Final = "register a schema that the topic's subject accepts"
 
 
@@ -52,7 +53,7 @@ def parse(text: str) -> Type:
     '[null, enum n.E]'
     """
     try:
-        return _type(json.loads(text), "", {})
+        return _type(schema_json.load(text), "", {})
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise Refused(f"it is no Avro schema ({error})", remedy=REMEDY) from error
 
@@ -81,12 +82,18 @@ def _named(raw: dict[str, Any], namespace: str, names: dict[str, Type]) -> Type:
     if raw["type"] == "enum":
         names[name] = Type("enum", name, symbols=tuple(raw["symbols"]))
     elif raw["type"] == "fixed":
-        names[name] = Type("fixed", name, size=int(raw["size"]), logical=raw.get("logicalType", ""))
+        names[name] = Type("fixed", name, size=_size(name, raw["size"]), logical=raw.get("logicalType", ""))
     else:
         names[name] = found = Type("record", name, fields=tuple(_field_names(raw["fields"])))
         inner = name.rpartition(".")[0]
         found.of.extend(_type(item["type"], inner, names) for item in raw["fields"])
     return names[name]
+
+
+def _size(name: str, raw: Any) -> int:
+    if type(raw) is not int or not 0 <= raw <= MAX_SIZE:
+        raise ValueError(f"the size of fixed {name} is no number of bytes up to {MAX_SIZE}")
+    return raw
 
 
 def _field_names(fields: list[dict[str, Any]]) -> Iterator[str]:

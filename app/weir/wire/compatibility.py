@@ -9,14 +9,25 @@ from avro.errors import AvroException
 from avro.schema import Schema
 from avro.schema import parse as parse_avro
 
+from weir.wire import schema_json
+
 _CHECKER: Final = ReaderWriterCompatibilityChecker()  # type: ignore[no-untyped-call]  # its __init__ has no annotation
 
 
 def parse(text: str) -> Schema:
     """The schema, checked by the official implementation. Raises ValueError saying what is wrong with it."""
     try:
+        schema_json.load(text)
         return parse_avro(text)
-    except (AvroException, AttributeError, LookupError, TypeError, ValueError, RecursionError) as error:  # all are seen
+    except (
+        AvroException,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         raise ValueError(f"not an Avro schema: {error}") from error
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from weir.core.errors import Refused
+from weir.wire import schema_json
 
 
 class Kind(StrEnum):
@@ -120,7 +121,7 @@ def parse(text: str) -> Shape:
     null: a record on Kafka is a row, and nested values would need a loop over rows somewhere.
     """
     try:
-        raw = json.loads(text)
+        raw = schema_json.load(text)
     except ValueError as error:
         raise Refused(f"schema is not JSON ({error})", remedy="give the text of an Avro record schema") from error
     if not isinstance(raw, dict) or raw.get("type") != "record" or not isinstance(raw.get("fields"), list):

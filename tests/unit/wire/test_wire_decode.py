@@ -84,6 +84,35 @@ def test_a_schema_that_cannot_be_read_rejects_its_records_only(schema_id, says):
     assert decoded.origin.tolist() == [0, 2]
 
 
+NO_SIZES = (
+    *("NaN", "Infinity", "-Infinity", "1e400", "-1e400", "-1", "1.5", "4.0", "true", "null", '"4"'),
+    *("9" * 30, "9" * 5000),
+)
+
+
+@pytest.mark.parametrize("number", NO_SIZES)
+def test_a_fixed_whose_size_is_none_rejects_its_records_only(number):
+    declared = '{"type": "fixed", "name": "F", "size": %s}' % number  # noqa: UP031  braces are JSON's
+    schema = record(("a", "string"), ("f", "TYPE")).replace('"TYPE"', declared)
+    assert rejected_for(schema) == [1]
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e400", "[" * 100_000])
+@pytest.mark.parametrize("place", ["default", "doc", "precision"])
+def test_what_is_no_number_anywhere_in_a_schema_rejects_its_records_only(number, place):
+    schema = record(("a", "string")).replace('"string"', f'"string", "{place}": {number}')
+    assert rejected_for(schema) == [1]
+    with pytest.raises(Refused):
+        Decoder(Contract("s-value", 2, schema, 2), {}.get)
+
+
+def rejected_for(schema: str) -> list[int]:
+    good = write(V2, 2, a=["p"], b=[1.0], c=[b""])[0]
+    decoded = reader({**WRITERS, 8: schema}).decode([good, frame.header(8) + b"\2x", good], MAX_BYTES)
+    assert decoded.rejects.reason == (Reason.UNKNOWN_SCHEMA,)
+    return decoded.rejects.record.tolist()
+
+
 def test_a_schema_registered_later_is_read_later():
     known = {2: V2}
     decoder = reader(known)
