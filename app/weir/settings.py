@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from weir.core.errors import Refused
-from weir.core.topics import Names
+from weir.core.topics import DEPLOYMENT, SERVICE, VARIANT, Names
 
 ROOT = Path(__file__).resolve().parent.parent.parent  # of a source tree: what stands beside app/
 PREFIX: Final = "WEIR_"
@@ -137,7 +137,7 @@ class KafkaSettings(_Group):
         "weir",
         "what the names of topics and consumer groups begin with",
         "give each of several deployments on one cluster its own",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9.-]{0,99}$",
+        pattern=f"^{DEPLOYMENT}$",
     )
     group_instance_id: str = setting(
         "", "static name of this worker in its consumer group", "set one per worker: a restart then moves no partitions"
@@ -202,10 +202,10 @@ class ScoringSettings(_Group):
         "",
         "scoring service; its requests are on <deployment>.requests.<service>",
         "a project names its own",
-        pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,99})?$",
+        pattern=f"^({SERVICE})?$",
     )
     bundle: str = setting("", "bundle to serve: a folder, or a digest in WEIR_BUNDLES_DIR")
-    variant: str = setting("champion", "name that predictions of this bundle carry", min_length=1, max_length=100)
+    variant: str = setting("champion", "name that predictions of this bundle carry", pattern=f"^{VARIANT}$")
     clock: Literal["wall", "event"] = setting(
         "wall", 'what "now" is for the age of features', '"event" replays the past by the times of its events'
     )

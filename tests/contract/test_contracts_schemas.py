@@ -168,3 +168,10 @@ def test_missing_versions_are_named(tmp_path):
     (tmp_path / "r" / "v2.avsc").write_text("{}")
     with pytest.raises(Refused, match=r"record r has versions \[2\]"):
         schema_folder.versions(tmp_path, "r")
+
+
+@pytest.mark.parametrize("service", ["a.b", "7th", "Fraud Service", "x" * 101])
+def test_a_folder_that_names_no_service_is_refused(tmp_path, service):
+    (tmp_path / f"requests.{service}").mkdir()
+    with pytest.raises(Refused, match="no name of a service"):
+        schema_folder.topics(tmp_path, schema_folder.services(tmp_path), "weir")

@@ -130,7 +130,7 @@ def test_the_command_shows_and_gives_what_is_needed(secured_stack: Stack, monkey
         if entry["given"]
     ]
     assert given == [
-        ("User:scorer-of-flight-delay", "group", "weir-scorer-flight-delay", "Read"),
+        ("User:scorer-of-flight-delay", "group", "weir.scorer.flight-delay", "Read"),
         ("User:scorer-of-flight-delay", "topic", "weir.dead-letters", "Write"),
         ("User:scorer-of-flight-delay", "topic", "weir.ledger", "Write"),
         ("User:scorer-of-flight-delay", "topic", "weir.predictions", "Write"),
@@ -196,6 +196,7 @@ def test_a_recorder_works_with_the_rights_of_its_role_and_says_which_one_it_lack
         admin.command(f"CREATE DATABASE {database}")
     settings = service.settings.having(clickhouse_database=database)
     migrations.apply(settings.recording)
+    grant(settings, acls(settings))  # the group has the database's name
     variables = {"clickhouse_database": database, "bundle": service.bundle, "session_timeout_s": 3}
     variables |= as_user(listener, settings, "weir-recorder")
     environment = {f"WEIR_{name.upper()}": str(value) for name, value in variables.items()}
@@ -284,7 +285,7 @@ def test_who_is_rejected_is_told_why_from_the_group(refused: tuple[Settings, str
     ready = threading.Event()
     poller = Poller(
         settings.kafka,
-        "weir-scorer-x",
+        "weir.scorer.x",
         ["weir.predictions"],
         on_ready=ready.set,
         on_assigned=lambda sources: None,

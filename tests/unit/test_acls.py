@@ -52,7 +52,7 @@ def test_two_deployments_on_one_cluster_have_no_topic_group_or_principal_in_comm
 def test_callers_see_no_dead_letter_and_nobodys_answers_unless_they_subscribe():
     assert {on for _, acl, on in of_role("applications") if acl == "Read"} == set()
     read = {on for _, acl, on in of_role("subscribers") if acl == "Read"}
-    assert read == {"topic weir.predictions", "group weir-subscribers-*"}
+    assert read == {"topic weir.predictions", "group weir.subscribers.*"}
 
 
 def test_nobody_has_more_than_topics_and_groups_of_the_declaration():
@@ -66,7 +66,7 @@ def test_nobody_has_more_than_topics_and_groups_of_the_declaration():
 
 def test_a_recorder_reads_and_writes_nothing():
     assert of_role("recorder") == {
-        ("User:weir-recorder", "Read", "group weir-recorder-weir"),
+        ("User:weir-recorder", "Read", "group weir.recorder.weir"),
         *(
             ("User:weir-recorder", "Read", f"topic weir.{name}")
             for name in ("predictions", "shadows", "bundles", "outcomes", "dead-letters", "ledger")
@@ -75,7 +75,7 @@ def test_a_recorder_reads_and_writes_nothing():
 
 
 def test_a_role_without_a_group_of_its_own_has_those_named_after_it():
-    assert ("User:weir-operators", "Read", "group weir-operators-*") in of_role("operators")
+    assert ("User:weir-operators", "Read", "group weir.operators.*") in of_role("operators")
     assert not [on for _, _, on in of_role("business systems") if on.startswith("group")], "it reads nothing"
 
 
@@ -83,13 +83,30 @@ def test_a_principal_for_each_service_has_no_right_on_the_requests_of_another():
     found = of_role("scorer", {"scorer": "User:score-{service}"})
     own = {on for principal, _, on in found if principal == "User:score-one"}
     assert own == {
-        "group weir-scorer-one",
+        "group weir.scorer.one",
         "topic weir.requests.one",
         "topic weir.predictions",
         "topic weir.bundles",
         "topic weir.dead-letters",
         "topic weir.ledger",
     }
+
+
+def test_no_two_services_variants_or_deployments_share_a_group_and_no_prefix_covers_anothers():
+    words = ("fraud", "fraud-x", "x", "x-y", "y", "fraud_x", "shadow", "scorer-fraud")
+    made = [name for d in words for name in names_of(Names(d), words)]
+    assert len(set(made)) == len(made)
+    prefixes = {f"{d}.shadow.{service}." for d in words for service in words}
+    for prefix in prefixes:
+        assert len([name for name in made if name.startswith(prefix)]) == len(words)
+
+
+def names_of(names, words):
+    own = [names.features, names.predictions, names.shadows, names.dead_letters, names.ledger, names.bundles]
+    for word in words:
+        own += [names.scorers(word), names.requests(word), names.recorder(word)]
+        own += [names.shadow(word, variant) for variant in words]
+    return own
 
 
 def test_a_role_that_does_not_exist_is_refused_with_those_that_do():
@@ -106,9 +123,9 @@ def test_the_command_shows_calls_of_kafkas_own_tool():
         re.match(r"kafka-acls\.sh --bootstrap-server \S+ --add --allow-principal \S+ --operation ", line)
         for line in lines
     )
-    (groups,) = [line for line in lines if "--group weir-operators-" in line]
+    (groups,) = [line for line in lines if "--group weir.operators." in line]
     assert groups.endswith(
-        "--allow-principal User:CN=shop --operation Read --group weir-operators- --resource-pattern-type prefixed"
+        "--allow-principal User:CN=shop --operation Read --group weir.operators. --resource-pattern-type prefixed"
     )
 
 

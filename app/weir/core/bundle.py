@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 
 from weir.core.signature import Signature, Source
+from weir.core.topics import SERVICE
 
 RELATIVE: Final = 1e-5  # of a golden score; float32 sums of a hundred trees in another order differ by 1e-6 of it
 
@@ -38,6 +40,8 @@ class Bundle:
         for name in ("service", "name", "version", "owner"):
             if not str(getattr(self, name)).strip():
                 raise ValueError(f"{name} is empty")
+        if not re.fullmatch(SERVICE, self.service):
+            raise ValueError(f"service {self.service!r} cannot name a topic: letters, digits, - and _, no digit first")
         if not 0 <= self.tolerance <= 1:
             raise ValueError(f"tolerance is {self.tolerance:g}, not a difference of two scores")
         if self.signature.of(Source.FEATURE) and not self.feature_service:

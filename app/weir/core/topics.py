@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+# Parts of names have no dot, which joins them: so no two names are the same, and no prefix covers another's.
+DEPLOYMENT: Final = "[A-Za-z0-9][A-Za-z0-9-]{0,99}"
+SERVICE: Final = "[A-Za-z_][A-Za-z0-9_-]{0,99}"  # with - as _ also a part of an Avro namespace
+VARIANT: Final = "[A-Za-z0-9_-]{1,100}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,20 +64,20 @@ class Names:
 
     def scorers(self, service: str) -> str:
         """Group of all scorers of a service, whatever their variants: together they answer each request once."""
-        return f"{self.deployment}-scorer-{service}"
+        return f"{self.deployment}.scorer.{service}"
 
     def shadow(self, service: str, variant: str) -> str:
         """Group of one shadow: every shadow of a service sees all of its predictions."""
-        return f"{self.deployment}-shadow-{service}-{variant}"
+        return f"{self.deployment}.shadow.{service}.{variant}"
 
     def recorder(self, database: str) -> str:
         """Group of the recorders of one database: every database gets everything."""
-        return f"{self.deployment}-recorder-{database}"
+        return f"{self.deployment}.recorder.{database}"
 
     @property
     def features(self) -> str:
         """Group of the feature worker."""
-        return f"{self.deployment}-features"
+        return f"{self.deployment}.features"
 
 
 def subject_of(topic: str) -> str:

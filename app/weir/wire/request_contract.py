@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from weir.core.signature import Dtype, KeyType, Signature, Source
+from weir.core.topics import SERVICE
 from weir.wire import compatibility
 
 _MILLIS: Final = {"type": "long", "logicalType": "timestamp-millis"}
@@ -24,7 +25,6 @@ ENVELOPE: Final[tuple[dict[str, Any], ...]] = (
 
 _REQUEST_TYPE: Final = {Dtype.FLOAT: "float", Dtype.INT: "long", Dtype.BOOL: "boolean", Dtype.CATEGORY: "string"}
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_SERVICE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,99}", re.ASCII)  # a part of names in Kafka, Avro and of folders
 _KEY_TYPE: Final = {KeyType.STRING: "string", KeyType.INT64: "long"}
 
 
@@ -46,7 +46,7 @@ def build(service: str, signature: Signature, also: Iterable[Mapping[str, Any]] 
     Raises ValueError when two uses of a field differ in type, one takes a name of the envelope or is no Avro name, or
     the service cannot be part of a topic's name.
     """
-    if not _SERVICE.fullmatch(service):
+    if not re.fullmatch(SERVICE, service):
         raise ValueError(f"service {service!r} cannot name a topic and a record: use letters, digits, - and _")
     fields: dict[str, dict[str, Any]] = {field["name"]: dict(field) for field in ENVELOPE}
     taken = frozenset(fields)

@@ -67,7 +67,8 @@ def open_shadow(settings: Settings, telemetry: Telemetry, variant: str = "") -> 
             Decoder(contract_of(settings, registry, topic), registry.schema_text).decode, max_bytes=MAX_RECORD_BYTES
         )
 
-    called = Variant(variant or opened.bundle.short_digest, opened.bundle, opened.model.run, opened.known_good)
+    name = settings.having(variant=variant or opened.bundle.short_digest).scoring.variant
+    called = Variant(name, opened.bundle, opened.model.run, opened.known_good)
     shadow = Shadow(
         variant=called,
         decode=decoder(names.predictions),

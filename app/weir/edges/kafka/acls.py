@@ -94,7 +94,7 @@ def acls(settings: Settings, principals: Mapping[str, str] | None = None) -> tup
         for services in [(one,) for one in every] if SERVICE in principal else [every]:
             named = principal.replace(SERVICE, services[0]) if services else principal
             mine = [topic for topic in topics if topic.service in ("", *services)]
-            name = groups.get(role, f"{deployment}-{_dashed(role)}-*")
+            name = groups.get(role, f"{deployment}.{_dashed(role)}.*")
             resources = (*_of_topics(role, mine), *_of_groups(role, mine, name, services))
             found |= {Acl(role, named, *resource) for resource in resources}
     return tuple(sorted(found))

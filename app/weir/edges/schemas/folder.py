@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from weir.core.errors import Refused
+from weir.core.topics import SERVICE as PART
 from weir.core.topics import subject_of
 
 GENERIC: Final = Path(__file__).resolve().parents[2] / "schemas"
@@ -208,6 +209,12 @@ def _place(place: tuple[int | str, ...], found: Mapping[str, Any]) -> str:
 
 
 def _topic(entry: _Entry, service: str, path: Path) -> Topic:
+    if service and not re.fullmatch(PART, service):
+        raise Refused(
+            f"requests.{service}: no name of a service",
+            where=str(path.parent),
+            remedy="take letters, digits, - and _, no digit first",
+        )
     name = entry.name.replace(SERVICE, service)
     if not _NAME.fullmatch(name):
         raise Refused(
