@@ -8,7 +8,8 @@ Standard library server, one engine handle per request (0.2 ms), so that SET and
 the next; a `session_id` keeps its handle.
 
 A statement reads and writes the tables of its directory and nothing beside: no files, no addresses, no programs, for
-nobody (`guard`, `allowed`). `reader` and GET only read. Requests of pages of other origins are refused (`origins`).
+nobody (`guard`, `allowed`). `reader` and GET only read. Requests of pages of other origins are refused
+(`embedded.origins`).
 Inserts, the owner's reads and the reader's statements have slots apart; a statement that reads ends with its client.
 
 What differs from a server: the engine hands a result over by the MiB, so that a failure before the first one is
