@@ -106,7 +106,7 @@ METRICS: tuple[Metric, ...] = (
         "counter",
         "attempts",
         ("role", "sink"),
-        "the recorder's writes to ClickHouse that were tried again within WEIR_SINK_BUDGET_S",
+        "the recorder's writes that were tried again within WEIR_SINK_BUDGET_S; sink: clickhouse",
         "rising: ClickHouse is down or slow; the recorder stops when the budget is spent, and nothing is lost",
     ),
     # scoring
@@ -249,7 +249,7 @@ METRICS: tuple[Metric, ...] = (
         "counter",
         "rows",
         ("service", "variant", "reason"),
-        "answered requests of which a shadow says nothing: undecodable, no_names, inputs_missing, model_failed",
+        "answered requests of which a shadow says nothing",
         "rising: pairs are missing, and those that are left are no fair sample; the shadow's log names the bundles",
     ),
     Metric(

@@ -215,8 +215,8 @@ class ShadowScored(Event):
     rows: int
     unscored: Mapping[str, int]
 
+    @override
     def samples(self) -> Iterator[Sample]:
-        """See Event."""
         yield "weir_shadow_rows_total", (self.service, self.variant), self.rows
         for reason, rows in self.unscored.items():
             yield "weir_shadow_unscored_total", (self.service, self.variant, str(reason)), rows
