@@ -172,13 +172,18 @@ def test_two_commands_at_once_send_each_letter_once(world: tuple[Settings, Clien
     assert_each_once(client, settings)
 
 
-def test_a_topic_made_anew_since_the_announcement_is_for_a_person_to_decide(world: tuple[Settings, Client]) -> None:
-    """Whatever was sent went with the log that it was sent to."""
+@pytest.mark.parametrize("change", ["into_log = 'gone'", "log_begin = -5"])
+def test_letters_of_which_nobody_can_tell_hold_up_no_others(world: tuple[Settings, Client], change: str) -> None:
+    """A topic made anew, and one cut since: whatever was sent went with the log."""
     settings, client = world
-    chosen = resends(open_letters(client, settings))
-    redrive.announce(client, settings, 0, [], chosen)
+    first, *others = resends(open_letters(client, settings))
+    _, rows = redrive.announce(client, settings, 0, [], [first])
     aged(client)
-    client.command("ALTER TABLE redrives UPDATE into_log = 'gone' WHERE true", settings={"mutations_sync": 1})
-    with pytest.raises(Refused, match=r"was made anew since letters were announced for it"):
-        redrive.redrive(client, settings, chosen)
-    assert copies(settings) == {}
+    client.command(f"ALTER TABLE redrives UPDATE {change} WHERE true", settings={"mutations_sync": 1})
+    done = redrive.redrive(client, settings, others)
+    assert (done.sent, done.finished, done.untold) == (LETTERS - 1, 0, 1)
+    assert redrive.redrive(client, settings, others).untold == 1
+    assert set(copies(settings).values()) == {1}
+    assert rows[0].id not in copies(settings)
+    with pytest.raises(Refused, match=r"was made anew or cut since letters were announced for it"):
+        find(settings.kafka, redrive.left(client, settings))

@@ -190,6 +190,11 @@ def redrive(
         say(f"{done.taken:,} were sent by another command meanwhile")
     if done.finished:
         say(f"{done.finished:,} of an interrupted redrive were finished")
+    if done.untold:
+        say(
+            f"{done.untold:,} of an interrupted redrive are left: their topic was made anew or cut, so nobody can tell "
+            "whether they were sent; see dead_letters/unfinished.sql"
+        )
 
 
 def _show_verdicts(resends: list[Resend], verdicts: list[str]) -> None:

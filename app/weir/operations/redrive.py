@@ -28,7 +28,7 @@ from weir.edges.clickhouse.client import answering, once
 from weir.edges.clickhouse.dead_letters import Letter, octets
 from weir.edges.kafka import admin
 from weir.edges.kafka.logs import log_of
-from weir.edges.kafka.redrive_log import AGAIN, Announced, Found, find, send
+from weir.edges.kafka.redrive_log import AGAIN, Announced, Found, find, send, traceable
 from weir.settings import Settings
 
 TRIES = 20  # announcements; each that fails is another command's
@@ -54,21 +54,22 @@ class Redriven:
     """What a redrive did.
 
     batch: its number, 0 when nothing was left to send. sent: letters of this command. taken: those that another one had
-    announced before. finished: letters of commands that died, noted or sent by this one.
+    announced before. finished: letters of commands that died, noted or sent by this one. untold: such letters whose
+    topic was made anew or cut since, so that nobody can tell whether they were sent; they are left as they are.
     """
 
     batch: int
     sent: int
     taken: int
     finished: int
+    untold: int = 0
 
 
 def redrive(client: Client, settings: Settings, chosen: Sequence[Resend]) -> Redriven:
     """Send letters again, each to the partition that it came from; and whatever a sender that died has left.
 
     Raises Unavailable when ClickHouse or Kafka does not answer (run it again: nothing is sent twice); Refused when
-    another command is at it, when the log no longer reaches back to an unfinished announcement, or when settings would
-    let another command take over from one that is still sending.
+    another command is at it, or when settings would let another command take over from one that is still sending.
     """
     where = settings.recording.clickhouse_url
     spare_s = (
@@ -80,7 +81,8 @@ def redrive(client: Client, settings: Settings, chosen: Sequence[Resend]) -> Red
             remedy=f"set WEIR_REDRIVE_SETTLE_S to {2 * settings.kafka.sink_budget_s:g} or more",
         )
     turn = latest(client, settings)
-    before = left(client, settings)
+    unfinished = left(client, settings)
+    before = traceable(settings.kafka, unfinished)
     found = find(settings.kafka, before)
     _note(client, where, [row for row in before if row.id in found], found)
     unsent = [row for row in before if row.id not in found]
@@ -99,7 +101,7 @@ def redrive(client: Client, settings: Settings, chosen: Sequence[Resend]) -> Red
             )
         _note(client, where, rows, found)
     sent = len(rows) - len(unsent)
-    return Redriven(batch, sent, len(chosen) - sent, len(before))
+    return Redriven(batch, sent, len(chosen) - sent, len(before), len(unfinished) - len(before))
 
 
 def left(client: Client, settings: Settings) -> list[Announced]:

@@ -17,7 +17,7 @@ from weir.edges.kafka import admin
 from weir.edges.kafka.admin import LOOK_S
 from weir.edges.kafka.client import client_config
 from weir.edges.kafka.errors import FatalError, error_of, is_retriable, weir_error
-from weir.edges.kafka.logs import log_of
+from weir.edges.kafka.logs import LogWatch
 from weir.settings import KafkaSettings
 
 HEADER = "weir-redrive"  # its value is the letter's id
@@ -125,21 +125,20 @@ def find(settings: KafkaSettings, rows: Sequence[Announced]) -> Found:
     """
     if not rows:
         return {}
-    _check_logs(settings, rows)
+    kept = {row.id for row in traceable(settings, rows)}
+    if lost := [row for row in rows if row.id not in kept]:
+        raise Refused(
+            f"{lost[0].source.topic} was made anew or cut since letters were announced for it, first {lost[0].id}: "
+            "nobody can tell whether they were sent",
+            where=settings.brokers,
+            remedy="look at dead_letters/unfinished.sql, and decide by hand",
+        )
     begins: dict[Partition, int] = {}
     for row in rows:
         begins[row.place] = min(row.log_begin, begins.get(row.place, row.log_begin))
     bounds: dict[Partition, tuple[int, int]] = {}
     for topic in {source.topic for source in begins}:
         bounds |= admin.bounds(settings, topic)
-    for source, begin in begins.items():
-        if bounds[source][0] > begin:
-            raise Refused(
-                f"{source.topic}, partition {source.partition} no longer has offset {begin}: nobody can tell whether "
-                "letters announced then were sent",
-                where=settings.brokers,
-                remedy="look at dead_letters/unfinished.sql, and decide by hand",
-            )
     spans = {source: (begin, bounds[source][1]) for source, begin in begins.items() if bounds[source][1] > begin}
     wanted = {row.id: row.place for row in rows}
     found: Found = defaultdict(list)
@@ -151,15 +150,17 @@ def find(settings: KafkaSettings, rows: Sequence[Announced]) -> Found:
     return found
 
 
-def _check_logs(settings: KafkaSettings, rows: Sequence[Announced]) -> None:
-    """Raises Refused when a topic was made anew since letters were announced for it."""
-    for topic, log in sorted({(row.source.topic, row.into_log) for row in rows}):
-        if log_of(settings, topic) != log:
-            raise Refused(
-                f"{topic} was made anew since letters were announced for it: nobody can tell whether they were sent",
-                where=settings.brokers,
-                remedy="look at dead_letters/unfinished.sql, and decide by hand",
-            )
+def traceable(settings: KafkaSettings, rows: Sequence[Announced]) -> list[Announced]:
+    """Those of which the log can tell whether they were sent: it is the one of then, and reaches back that far.
+
+    Raises Unavailable, Refused.
+    """
+    logs = LogWatch(settings, {row.source.topic for row in rows}).now() if rows else {}
+    same = [row for row in rows if logs.get(row.source.topic) == row.into_log]
+    bounds: dict[Partition, tuple[int, int]] = {}
+    for topic in {row.source.topic for row in same}:
+        bounds |= admin.bounds(settings, topic)
+    return [row for row in same if row.place in bounds and bounds[row.place][0] <= row.log_begin]
 
 
 def _read(settings: KafkaSettings, spans: Mapping[Partition, tuple[int, int]]) -> Iterator[Message]:
