@@ -131,6 +131,7 @@ def test_the_command_shows_and_gives_what_is_needed(secured_stack: Stack, monkey
     ]
     assert given == [
         ("User:scorer-of-flight-delay", "group", "weir.scorer.flight-delay", "Read"),
+        ("User:scorer-of-flight-delay", "topic", "weir.bundles", "Write"),
         ("User:scorer-of-flight-delay", "topic", "weir.dead-letters", "Write"),
         ("User:scorer-of-flight-delay", "topic", "weir.ledger", "Write"),
         ("User:scorer-of-flight-delay", "topic", "weir.predictions", "Write"),
