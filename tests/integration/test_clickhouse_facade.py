@@ -458,8 +458,42 @@ def test_external_tables(facade, headers, session):
         assert answer[:2] == (200, b"b\t2.5\n")
     path = "/?two_types=String,String&one_structure=n+String+DEFAULT+file('/etc/hostname')&query=SELECT+*+FROM+one"
     assert facade.ask(path=path, body=files + b"--b--\r\n", headers=headers, extra=kind)[0] == 403
+    path = "/?one_structure=s+String&one_format=values&query=SELECT+*+FROM+one"
+    rows = (
+        b'--b\r\nContent-Disposition: form-data; name="one"; filename="x"\r\n\r\n'
+        + b"(file('/etc/hostname'))\r\n--b--\r\n"
+    )
+    head = facade.ask(path=path + session, body=rows, headers=headers, extra=kind)[2]
+    assert head["X-ClickHouse-Exception-Code"] == "344"  # expressions are disabled
 
 
 def test_a_database_in_the_url_holds_for_its_request_only(facade):
     assert ask(facade, "session_id=db&database=system", b"SELECT currentDatabase()") == b"system\n"
     assert ask(facade, "session_id=db", b"SELECT currentDatabase()") == b"default\n"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        b"INSERT INTO default.forms SELECT * FROM values('a String', 'v')",
+        b"INSERT INTO default.forms SELECT values FROM (SELECT 'v' AS values)",
+        b"INSERT INTO default.forms SELECT format FROM (SELECT 'v' AS format)",
+        b"INSERT INTO default.forms VALUES ('url') ('x')",
+        b"INSERT INTO default.forms VALUES ('url'), (upper('x')), ('\"')",
+        b"INSERT INTO default.forms format values ('file(1)')",
+        b"INSERT INTO default.forms # VALUES\nVALUES ('a')",
+        b"# x\nINSERT INTO default.forms VALUES ('a')",
+        b"#! x\nINSERT INTO default.forms VALUES ('a')",
+        b"/* /* */ FORMAT CSV */ INSERT INTO default.forms VALUES ('a')",
+        b"INSERT INTO default.forms SETTINGS async_insert = 0 -- x\nVALUES ($$VALUES$$)",
+        b"INSERT INTO default.forms SELECT format FROM input('format String') WHERE format LIKE 'a%' FORMAT CSV\nab\n",
+        b"INSERT INTO default.forms VALUES " + b", ".join([b"('url')"] * 60_000),
+    ],
+)
+def test_forms_of_insert(facade, statement):
+    create = b"CREATE TABLE IF NOT EXISTS default.forms (a String) ENGINE = MergeTree ORDER BY a"
+    assert facade.ask(body=create)[0] == 200
+    before = int(facade.ask(body=b"SELECT count() FROM default.forms")[1])
+    status, text, _ = facade.ask(body=statement)
+    assert status == 200, text
+    assert int(facade.ask(body=b"SELECT count() FROM default.forms")[1]) > before

@@ -9,6 +9,8 @@ import time
 from urllib.parse import quote
 
 import pytest
+from weir.edges.embedded.clickhouse_facade.blocks import Blocks
+from weir.edges.embedded.clickhouse_facade.sessions import MAX_SESSIONS
 from weir.edges.embedded.clickhouse_facade.users import PASSWORD_VARIABLE, READER_PASSWORD_VARIABLE
 
 from tests.integration.test_clickhouse_facade import OWNER, READER, Facade
@@ -16,13 +18,23 @@ from tests.ports import free_port
 from tests.waiting import until
 
 SECRET = "a-word-that-stands-in-a-file"
-REFUSED = {"497", "164", "62", "60", "46", "36", "115", "81"}  # by the guard, or by an engine that does not know it
+REFUSED = {
+    "344",
+    "497",
+    "164",
+    "62",
+    "60",
+    "46",
+    "36",
+    "115",
+    "81",
+}  # by the guard, or by an engine that does not know it
 
 
 @pytest.fixture(scope="module")
 def facade(tmp_path_factory):
     passwords = {PASSWORD_VARIABLE: "owner's", READER_PASSWORD_VARIABLE: "reader's", "WEIR_OTHER_SECRET": SECRET}
-    running = Facade(tmp_path_factory.mktemp("guarded"), free_port(), **passwords)
+    running = Facade(tmp_path_factory.mktemp("guarded"), free_port(), options=("--body-mib", "16"), **passwords)
     (running.child.log.parent / "secret.csv").write_text(f"{SECRET}\n")
     for statement in (
         b"CREATE TABLE default.t (n UInt64, s String) ENGINE = MergeTree ORDER BY n",
@@ -39,6 +51,25 @@ def facade(tmp_path_factory):
 
 # {f} is a file that holds SECRET, {o} one that does not exist.
 LEAVING = [
+    "SELECT * APPLY(file) FROM (SELECT '{f}' AS p)",
+    "SELECT * APPLY `file` FROM (SELECT '{f}' AS p)",
+    "SELECT * APPLY(toString) APPLY(file) FROM (SELECT '{f}' AS p)",
+    "SELECT * APPLY(x -> file(x)) FROM (SELECT '{f}' AS p)",
+    "SELECT COLUMNS('p') APPLY FILE FROM (SELECT '{f}' AS p)",
+    "SELECT p.* APPLY(file) FROM (SELECT '{f}' AS p) AS p",
+    "SELECT arrayMap(file, ['{f}'])",
+    "SELECT arrayMap(`fi\\x6ce`, ['{f}'])",
+    "SELECT arrayMap((file), ['{f}'])",
+    "SELECT arrayMap(file AS f, ['{f}'])",
+    "SELECT length(arrayFilter(file, ['{f}']))",
+    "SELECT 1 WHERE arrayExists(hasColumnInTable, ['{f}'])",
+    "WITH (f) -> arrayMap(f, ['{f}']) AS g SELECT g(file)",
+    "SELECT * FROM view(SELECT arrayMap(file, ['{f}']))",
+    "SELECT * FROM values(concat('a String, b String DEF', 'AULT file(\\'{f}\\')'), ('a'))",
+    "SELECT * FROM values('a String, b String DEF' || 'AULT file(\\'{f}\\')', ('a'))",
+    "SELECT * FROM values(({{s:String}}), 'a')",
+    "WITH 'a String' AS s SELECT * FROM values(s, 'a')",
+    "SELECT * FROM format(JSONEachRow, concat('a String DEF', 'AULT file(\\'{f}\\')'), '{{}}')",
     "SELECT file('{f}')",
     "SELECT `file`('{f}')",
     "SELECT \"file\" /* x */ ('{f}')",
@@ -101,6 +132,15 @@ LEAVING = [
     "SELECT ‘'’, file('{f}'), ‘'’",
 ]
 OWNERS = [
+    "INSERT INTO default.t (s) FORMAT values (file('{f}'))",
+    "INSERT INTO default.t (s) FORMAT VALUES (file('{f}'))",
+    "INSERT INTO default.t (s) VALUES (`fi\\x6ce`('{f}'))",
+    "INSERT INTO default.t (s) VALUES (\"fi\\x6ce\"('{f}'))",
+    "INSERT INTO default.t (s) VALUES (arrayMap(file, ['{f}'])[1])",
+    "INSERT INTO default.t (s) VALUES ('url') (file('{f}'))",
+    "INSERT INTO default.t (s) SETTINGS input_format_values_interpret_expressions = 1 VALUES ('url') (file('{f}'))",
+    "CREATE TABLE default.made ENGINE = Memory AS SELECT * APPLY(file) FROM (SELECT '{f}' AS p)",
+    "INSERT INTO default.t (s) SELECT arrayMap(file, ['{f}'])[1]",
     "INSERT INTO FUNCTION file('{o}') SELECT 1",
     "INSERT INTO TABLE FUNCTION file('{o}', 'TSV', 'n UInt8') SELECT 1",
     "INSERT INTO default.t SELECT 1, file('{f}')",
@@ -223,6 +263,10 @@ def test_the_reader_only_reads(facade, statement):
         ("/?param_d=system&param_t=processes", b"SELECT query FROM {d:Identifier}.{t:Identifier}"),
         ("/?param_t=system.processes", b"SELECT query FROM {t:Identifier}"),
         ("/?param_t=secret.csv", b"SELECT * FROM {t:Identifier}"),
+        ("/?param_f=file", b"SELECT arrayMap({f:Identifier}, ['/etc/hostname'])"),
+        ("/?param_f=getMacro", b"SELECT arrayMap({f:Identifier}, ['x'])"),
+        ("/?param_s=a+String", b"SELECT * FROM values({s:String}, 'a')"),
+        ("/?database=default", b"SELECT * APPLY getMacro FROM (SELECT 'x')"),
         ("/?param_f=file", b"SELECT {f:Identifier}('/etc/hostname')"),
         ("/?database=system", b"SELECT query FROM processes"),
         ("/?database=files", b"SELECT * FROM `/etc/hostname`"),
@@ -253,6 +297,14 @@ def test_limits_only_become_tighter(facade):
         "SELECT count(), max(s) FROM default.t WHERE s NOT LIKE 'file(%' AND n > {n:UInt8}",
         "SELECT 'INTO OUTFILE', 'x' AS `file`, file.n FROM default.t AS file LIMIT 1",
         "SELECT n FROM default.v",
+        "SELECT count(file), sum(length(f.file)) FROM (SELECT s AS file, s FROM default.t) AS f WHERE file IN (SELECT s"
+        " FROM default.t) GROUP BY (file, s) LIMIT 1",
+        "SELECT arrayMap(x -> concat(x, f.file), [f.s]), arrayMap(upper, [s])"
+        " FROM (SELECT s AS file, s FROM default.t) AS f",
+        "SELECT * APPLY(toString) FROM default.t LIMIT 1",
+        "SELECT format('{}-{}', s, toString(n)) FROM default.t LIMIT 1",
+        "SELECT * FROM values('a String, b UInt8', ('x', 1 + 1))",
+        "SELECT * FROM values((1, 'a'), (2, upper('b')))",
         "SELECT dictGet('default.d', 's', toUInt64(3))",
         "SELECT toStartOfInterval(now(), INTERVAL 1 MINUTE) AS time, quantileIf(0.5)(n, n > 1), any(s) FROM default.t",
         "WITH a AS (SELECT n FROM default.t), (SELECT max(n) FROM a) AS m SELECT m, uniqExactArray([n]) FROM a",
@@ -282,6 +334,34 @@ def test_what_a_reader_is_there_for(facade, statement):
 def test_what_drivers_send_with_every_statement_keeps_no_reader_out(facade):
     path = "/?async_insert=0&wait_for_async_insert=1&max_result_rows=10&date_time_output_format=iso&compress=1"
     assert facade.ask(path=path, body=b"SELECT 1", headers=READER)[0] == 200
+
+
+def test_a_reader_s_statement_is_bounded_as_it_unpacks(facade):
+    text = b"SELECT 1 -- " + b"x" * (5 << 20)
+    blocks = Blocks("lz4")
+    packed = blocks.add(text) + blocks.end()
+    status, _, head = facade.ask(path="/?decompress=1", body=packed, headers=READER)
+    assert (status, head["X-ClickHouse-Exception-Code"]) == (413, "639")
+    assert facade.ask(path="/?decompress=1", body=packed)[:2] == (200, b"1\n")
+
+
+def test_a_reader_s_sessions_end_none_of_the_owner_s(facade):
+    kept = "/?session_id=kept&session_check=1"
+    assert facade.ask(path="/?session_id=kept", body=b"CREATE TEMPORARY TABLE mine (n UInt8)")[0] == 200
+    for i in range(MAX_SESSIONS + 1):
+        assert facade.ask(path=f"/?session_id={i}", body=b"SELECT 1", headers=READER)[0] == 200
+    assert facade.ask(path=kept, body=b"SELECT count() FROM mine")[:2] == (200, b"0\n")
+
+
+def test_a_form_within_forms_is_a_value(facade):
+    """Two thousand levels: the outermost one is read."""
+    inner = b"".join(b'--%d\r\nContent-Type: multipart/mixed; boundary="%d"\r\n\r\n' % (i, i + 1) for i in range(2000))
+    query = b'--b\r\nContent-Disposition: form-data; name="query"\r\n\r\nSELECT {param:String}\r\n'
+    nested = b'--b\r\nContent-Type: multipart/mixed; boundary="0"\r\nContent-Disposition: form-data; name="param_param"'
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    form = query + nested + b"\r\n\r\n" + inner + b"\r\n--b--\r\n"
+    status, text, _ = facade.ask(body=form, headers=READER, extra=kind)
+    assert (status, b"Value --0" in text) == (400, True), text[:300]  # a parameter is one line, the engine says
 
 
 def test_the_environment_is_empty(facade):
@@ -352,6 +432,35 @@ def resident_mib(pid: int) -> int:
 
 def threads(pid: int) -> int:
     return len(os.listdir(f"/proc/{pid}/task"))
+
+
+def test_half_requests_end_no_connection_of_a_user(facade):
+    """Neither one that rests between two requests nor one whose body is on its way."""
+    resting = http.client.HTTPConnection("127.0.0.1", facade.port, timeout=60)
+    resting.request("POST", "/", b"SELECT 1", OWNER)
+    assert resting.getresponse().read() == b"1\n"
+    sending = socket.create_connection(("127.0.0.1", facade.port), timeout=60)
+    login = "".join(f"{name}: {value}\r\n" for name, value in OWNER.items())
+    head = f"POST / HTTP/1.1\r\nHost: localhost\r\n{login}Expect: 100-continue\r\nContent-Length: 8\r\n\r\n"
+    sending.sendall(head.encode())
+    assert sending.recv(100).startswith(b"HTTP/1.1 100 ")
+    sending.sendall(b"SELE")
+    kept = resting.sock
+    wires = []
+    try:
+        for i in range(150):
+            wires.append(socket.create_connection(("127.0.0.1", facade.port), timeout=60))
+            wires[-1].sendall(b"POST / HTTP/1.1\r\n" if i % 2 else b"P")
+        until(lambda: facade.ask(body=b"SELECT 1")[0] == 200, 60, "an answer")
+        sending.sendall(b"CT 2")
+        assert b" 200 OK\r\n" in sending.recv(1000)
+        resting.request("POST", "/", b"SELECT 3", OWNER)
+        assert resting.sock is kept
+        assert resting.getresponse().read() == b"3\n"
+    finally:
+        for wire in (*wires, sending):
+            wire.close()
+        resting.close()
 
 
 def test_half_requests_keep_no_threads(facade):

@@ -8,6 +8,7 @@ from uuid import uuid4
 from xml.sax.saxutils import escape
 
 MIB = 1 << 20
+READER_BODY_BYTES = 4 << 20  # a reader sends statements, no data
 FILES_DATABASE = "files"  # the engine's own view of the file system as tables; dropped at the start
 
 

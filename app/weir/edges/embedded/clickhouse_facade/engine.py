@@ -18,6 +18,8 @@ from weir.edges.embedded.clickhouse_facade import guard
 from weir.edges.embedded.clickhouse_facade.asked import Asked, ExternalTable
 from weir.edges.embedded.clickhouse_facade.configuration import (
     FILES_DATABASE,
+    MIB,
+    READER_BODY_BYTES,
     Limits,
     prepare_default_database,
     write_configuration,
@@ -26,6 +28,7 @@ from weir.edges.embedded.clickhouse_facade.faults import (
     ACCESS_DENIED,
     BAD_ARGUMENTS,
     QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING,
+    READONLY,
     UNKNOWN_FORMAT,
     Fault,
 )
@@ -39,6 +42,11 @@ from weir.edges.embedded.clickhouse_facade.statement import escaped, split_setti
 # A setting that means nothing to a statement without the query cache: the engine makes its own query ids and takes
 # none, so the client's stands here, for system.processes and KILL QUERY to find.
 ID_SETTING = "query_cache_tag"
+_NO_SETTINGS: Mapping[str, str] = {}
+_ONLY_VALUES: Mapping[str, str] = {
+    "input_format_values_interpret_expressions": "0",
+    "input_format_values_deduce_templates_of_expressions": "0",
+}
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORMAT = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 _TAIL = re.compile(r"\nFORMAT (?P<format>\w+)(?P<settings>(?:\nSETTINGS [^\n]*)?)\Z")
@@ -64,7 +72,10 @@ class Engine:
         self._root = chdb.connect(f"{self._data}?config-file={configuration}")
         self._root.query(f"DROP DATABASE IF EXISTS {FILES_DATABASE}", "TSV")
         self.sessions = Sessions(self._connect)
-        self._normaliser = Normaliser(self._connect)
+        self._normalisers = {
+            Rights.OWNER: Normaliser(self._connect, limits.body_mib * MIB, limits.memory_mib * MIB // 2),
+            Rights.READER: Normaliser(self._connect, READER_BODY_BYTES, limits.reader_bytes),
+        }
         self._slots = {  # apart, so that no reader keeps the recorder from its insert
             "writes": Slots(limits.writes, "statements that write"),
             "reads": Slots(limits.reads, "statements that read"),
@@ -91,7 +102,8 @@ class Engine:
         for slots in self._slots.values():
             slots.close()
         self.sessions.close()
-        self._normaliser.close()
+        for normaliser in self._normalisers.values():
+            normaliser.close()
         self._root.close()
 
     def run(
@@ -109,15 +121,16 @@ class Engine:
         for name in asked.settings:
             if not _SETTING.fullmatch(name):
                 raise Fault(BAD_ARGUMENTS, "BAD_ARGUMENTS", f"Not the name of a setting: {name!r}")
-        normal = self._allowed(asked)
         reads = asked.statement.has_result
         slots = self._slots["reader" if asked.rights is Rights.READER else "reads" if reads else "writes"]
-        with self._known(asked.query_id), slots.one(gone if reads else lambda: False), self._handle(asked) as handle:
-            if asked.statement.insert is not None:
-                return "", _insert(handle, asked, normal)
-            if not reads:
-                return "", _counters(handle.query(_text(asked.statement.sql), "TSV", dict(asked.parameters)))
-            return self._read(handle, asked, normal, sink, gone)
+        with self._known(asked.query_id), slots.one(gone if reads else lambda: False):
+            normal, settings = self._allowed(asked)
+            with self._handle(asked, settings) as handle:
+                if asked.statement.insert is not None:
+                    return "", _insert(handle, asked, normal)
+                if not reads:
+                    return "", _counters(handle.query(_text(asked.statement.sql), "TSV", dict(asked.parameters)))
+                return self._read(handle, asked, normal, sink, gone)
 
     def kill(self, query_id: str) -> None:
         """Ask the statement that runs under this id to end; nothing when there is none."""
@@ -126,29 +139,49 @@ class Engine:
                 f"KILL QUERY WHERE Settings['{ID_SETTING}'] = {{id:String}} ASYNC", "Null", {"id": escaped(query_id)}
             )
 
-    def _allowed(self, asked: Asked) -> str:
-        """The statement as the engine's formatter writes it; "" where it need not be asked. Raises Fault."""
+    def _allowed(self, asked: Asked) -> tuple[str, Mapping[str, str]]:
+        """The statement as the engine's formatter writes it, and settings that it is held to.
+
+        The first is "" where the formatter need not be asked. Raises Fault.
+        """
         statement = asked.statement
         for name in asked.settings:
             guard.setting_for_anyone(name)
         if asked.rights is Rights.READER and asked.database.lower() in ("system", FILES_DATABASE):
             raise Fault(ACCESS_DENIED, "ACCESS_DENIED", f"Name tables of the database {asked.database} in full")
-        sql = statement.sql
+        sql, settings = statement.sql, _NO_SETTINGS
         if statement.insert is not None:
             head, name, rows = statement.insert
-            if name == "Values":
-                self._values_allowed(rows)
-            if asked.rights is Rights.OWNER and guard.is_plain_insert(head.decode("latin-1")):
-                return ""
-            sql = b"%b FORMAT %b" % (head, name.encode())
-        normal = self._normaliser.normal(sql)
+            if asked.rights < Rights.OWNER:
+                raise Fault(READONLY, "READONLY", "Cannot execute INSERT in readonly mode")
+            if name.lower() == "values":  # the engine takes formats in any case
+                settings = self._values_allowed(head, rows)
+            if guard.is_plain_insert(head.decode("latin-1")):
+                return "", settings
+            sql = b"%b\nFORMAT %b" % (head, name.encode())
+        normal = self._normaliser(asked).normal(sql)
         guard.check(normal, asked.rights, self._catalogue, asked.parameters)
-        return normal
+        return normal, settings
 
-    def _values_allowed(self, rows: bytes) -> None:
-        """Raises Fault when an expression within VALUES leaves the database."""
-        if guard.may_call(rows.decode("latin-1"), self._catalogue):
-            guard.check_values(self._normaliser.normal(b"SELECT " + rows), self._catalogue)
+    def _values_allowed(self, head: bytes, rows: bytes) -> Mapping[str, str]:
+        """What rows of VALUES are held to. Raises Fault when an expression within them leaves the database.
+
+        Rows that name a function that is refused, be it within a literal, are read as a SELECT and checked. Where
+        they are no SELECT, such as rows without commas between them, the engine takes values alone, no expressions.
+        """
+        if guard.has_only_values(rows.decode("latin-1"), self._catalogue):
+            return {}
+        try:
+            normal = self._normalisers[Rights.OWNER].normal(b"SELECT " + rows)
+        except RuntimeError:
+            if any(name in head.lower() for name in map(str.encode, _ONLY_VALUES)):
+                raise
+            return _ONLY_VALUES
+        guard.check_values(normal, self._catalogue)
+        return {}
+
+    def _normaliser(self, asked: Asked) -> Normaliser:
+        return self._normalisers[Rights.READER if asked.rights is Rights.READER else Rights.OWNER]
 
     @contextmanager
     def _known(self, query_id: str) -> Iterator[None]:
@@ -167,13 +200,13 @@ class Engine:
                 self._running.discard(query_id)
 
     @contextmanager
-    def _handle(self, asked: Asked) -> Iterator[chdb.conn.Connection]:
+    def _handle(self, asked: Asked, held_to: Mapping[str, str]) -> Iterator[chdb.conn.Connection]:
         """A handle that has the request's database and settings: a session's, or one of its own.
 
         A read-only handle cannot be turned back, so in a session it is the guard alone that keeps to reads.
         """
         with ExitStack() as undo:
-            settings = {**asked.settings, ID_SETTING: asked.query_id}
+            settings = {**asked.settings, **held_to, ID_SETTING: asked.query_id}
             use = "USE {database:Identifier}"
             if asked.session is None:
                 handle = self._connect()
@@ -181,7 +214,7 @@ class Engine:
                 last = {"readonly": str(asked.readonly)} if asked.readonly else {}  # nothing can be changed after it
             else:
                 handle, last = asked.session.handle, {}
-                undo.callback(asked.session.restore, asked.session.values(asked.settings))
+                undo.callback(asked.session.restore, asked.session.values({**asked.settings, **held_to}))
                 if asked.database and not asked.statement.sql.lstrip()[:4].upper().startswith(b"USE"):
                     undo.callback(handle.query, use, "TSV", {"database": escaped(asked.session.database())})
             if asked.database:
@@ -191,22 +224,27 @@ class Engine:
             else:
                 _set(handle, settings)
                 for table in asked.tables:
-                    self._put(handle, table)
+                    self._put(handle, table, self._normaliser(asked))
                     if asked.session is not None:
                         undo.callback(handle.query, f"DROP TEMPORARY TABLE IF EXISTS {table.name}", "TSV")
                 _set(handle, last)
             yield handle
 
-    def _put(self, handle: chdb.conn.Connection, table: ExternalTable) -> None:
-        """Make an external table. Its columns are looked at like those of any other one. Raises Fault."""
+    def _put(self, handle: chdb.conn.Connection, table: ExternalTable, normaliser: Normaliser) -> None:
+        """Make an external table. Its columns are looked at like those of any other one. Raises Fault.
+
+        Rows of VALUES hold values here, no expressions.
+        """
         for name in (table.name, table.format):
             if not _SETTING.fullmatch(name):
                 raise Fault(BAD_ARGUMENTS, "BAD_ARGUMENTS", f"Not a name: {name!r}")
         create = f"CREATE TEMPORARY TABLE {table.name} ({table.structure})"
-        guard.check(self._normaliser.normal(create.encode()), Rights.OWNER, self._catalogue, {})
+        guard.check(normaliser.normal(create.encode()), Rights.OWNER, self._catalogue, {})
         handle.query(create, "TSV")
         with _file(table.data) as path:
-            insert = f"INSERT INTO {table.name} FROM INFILE '{path}' COMPRESSION 'none' FORMAT {table.format}"
+            only = ", ".join(f"{name} = {value}" for name, value in _ONLY_VALUES.items())
+            insert = f"INSERT INTO {table.name} FROM INFILE '{path}' COMPRESSION 'none' SETTINGS {only}"
+            insert += f" FORMAT {table.format}"
             handle.query(insert, "TSV")
 
     def _read(
@@ -280,7 +318,7 @@ def _insert(handle: chdb.conn.Connection, asked: Asked, normal: str) -> Mapping[
             result = handle.query(_again(reads_input), "TSV", dict(asked.parameters))
         else:
             head, settings = split_settings(sql)
-            text = b"%b FROM INFILE '%b' COMPRESSION 'none' %b FORMAT %b"
+            text = b"%b\nFROM INFILE '%b' COMPRESSION 'none'\n%b\nFORMAT %b"  # a comment may end any part
             whole = text % (head, path.encode(), settings, name.encode())
             result = handle.query(_text(whole), "TSV", dict(asked.parameters))
     return _counters(result)
@@ -331,12 +369,16 @@ def _catalogue(handle: chdb.conn.Connection) -> Catalogue:
     """The engine's functions, an alias under the category of what it stands for."""
     tables = handle.query("SELECT name FROM system.table_functions", "TSVRaw").bytes().decode().split()
     functions = handle.query(
-        "SELECT name, categories, is_aggregate, alias_to FROM system.functions WHERE origin = 'System'", "TSVRaw"
+        "SELECT name, categories, is_aggregate, higher_order, alias_to FROM system.functions WHERE origin = 'System'",
+        "TSVRaw",
     )
     rows = [line.split("\t") for line in functions.bytes().decode().splitlines()]
-    categories = {name: "Aggregate Functions" if aggregate == "1" else kind for name, kind, aggregate, _ in rows}
+    categories = {name: "Aggregate Functions" if aggregate == "1" else kind for name, kind, aggregate, _, _ in rows}
+    higher = {name for name, _, _, higher_order, _ in rows if higher_order == "1"}
     return Catalogue.of(
-        tables, [(name, categories.get(alias, "") if alias else categories[name]) for name, _, _, alias in rows]
+        tables,
+        [(name, categories.get(alias, "") if alias else categories[name]) for name, _, _, _, alias in rows],
+        higher | {name for name, _, _, _, alias in rows if alias in higher},
     )
 
 

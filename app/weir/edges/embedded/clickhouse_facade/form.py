@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from email.message import Message
 from email.parser import BytesParser
 
 from weir.edges.embedded.clickhouse_facade.asked import ExternalTable
 from weir.edges.embedded.clickhouse_facade.faults import BAD_ARGUMENTS, Fault
 
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
 _SUFFIXES = ("_format", "_structure", "_types")
 
 
 def read(content_type: str, raw: bytes) -> tuple[dict[str, str], dict[str, bytes]]:
-    """The fields of a form, and its files by name."""
-    message = BytesParser().parsebytes(b"Content-Type: " + content_type.encode("latin-1") + b"\r\n\r\n" + raw)
+    """The fields of a form, and its files by name.
+
+    A part is a value, whatever it says of itself: a form within a form is not looked into. Raises ValueError for a
+    form without a boundary.
+    """
+    boundary = str(_head(b"Content-Type: " + content_type.encode("latin-1")).get_param("boundary") or "")
+    if not boundary:
+        raise ValueError("a form without a boundary")
+    between = re.compile(rb"(?:\A|\r?\n)--" + re.escape(boundary.encode("latin-1")) + rb"(?:--)?[ \t]*(?:\r?\n|\Z)")
     fields: dict[str, str] = {}
     files: dict[str, bytes] = {}
-    for part in message.walk():
-        value = part.get_payload(decode=True)
-        if not isinstance(value, bytes):  # the container of the others
-            continue
-        name = str(part.get_param("name", header="content-disposition"))
-        if part.get_filename():
-            files[name] = value
+    for part in between.split(raw)[1:-1]:  # what stands before the first and behind the last one is no part
+        lines, *value = _HEAD_END.split(part, maxsplit=1)
+        head, data = _head(lines), b"".join(value)
+        name = str(head.get_param("name", header="content-disposition"))
+        if head.get_filename():
+            files[name] = data
         else:
-            fields[name] = value.decode("utf-8", "surrogateescape")
+            fields[name] = data.decode("utf-8", "surrogateescape")
     return fields, files
+
+
+def _head(lines: bytes) -> Message:
+    return BytesParser().parsebytes(lines + b"\r\n\r\n", headersonly=True)
 
 
 def external_tables(files: Mapping[str, bytes], parameters: dict[str, str]) -> tuple[ExternalTable, ...]:

@@ -18,7 +18,17 @@ from itertools import pairwise
 from weir.edges.embedded.clickhouse_facade import allowed
 from weir.edges.embedded.clickhouse_facade.faults import ACCESS_DENIED, READONLY, Fault
 
-_STRUCTURED = frozenset({"values", "sqlstandardvalues", "format", "input", "generaterandom", "null", "fuzzjson"})
+# Table functions that may be told their columns in a text, and in which argument. The scalar function `format`, whose
+# first argument is a pattern with braces, has none.
+_STRUCTURED = {
+    "values": 0,
+    "sqlstandardvalues": 0,
+    "format": 1,
+    "input": 0,
+    "generaterandom": 0,
+    "null": 0,
+    "fuzzjson": 0,
+}
 _EXPRESSION = re.compile(r"\b(?:DEFAULT|MATERIALIZED|ALIAS|EPHEMERAL)\b", re.IGNORECASE)
 
 # Settings that name files, addresses or SQL, change how a statement is read, or switch on what is listed above.
@@ -80,14 +90,23 @@ class Catalogue:
 
     outside: by nobody.
     reader: by a reader; includes `outside`.
+    functions: every function there is, table functions aside: what can be handed to another one by its name.
+    plain: of these, those that take values only. Every other one may call what it is handed.
     """
 
     outside: frozenset[str]
     reader: frozenset[str]
+    functions: frozenset[str]
+    plain: frozenset[str]
 
     @classmethod
-    def of(cls, tables: Iterable[str], functions: Iterable[tuple[str, str]]) -> Catalogue:
-        """From the engine's own lists: table functions, and (function, category) with aliases under their category."""
+    def of(
+        cls, tables: Iterable[str], functions: Iterable[tuple[str, str]], higher_order: Iterable[str] = ()
+    ) -> Catalogue:
+        """From the engine's own lists: table functions, (function, category), and functions that take functions.
+
+        An alias stands under the category of what it stands for.
+        """
         tables = {name.lower() for name in tables}
         known = [(name.lower(), category) for name, category in functions]
         outside = (tables - allowed.INSIDE_TABLES) | allowed.OUTSIDE_FUNCTIONS
@@ -97,7 +116,10 @@ class Catalogue:
             name for name, category in known if category in allowed.READER_CATEGORIES
         } - allowed.READER_REFUSED | allowed.PLAIN_INTERNALS
         strange = {name for name, _ in known} - scalars
-        return cls(frozenset(outside), frozenset(outside | strange | (tables - allowed.READER_TABLES - scalars)))
+        every = frozenset(name for name, _ in known) | allowed.OUTSIDE_FUNCTIONS
+        reader = outside | strange | (tables - allowed.READER_TABLES - scalars)
+        plain = every - {name.lower() for name in higher_order}
+        return cls(frozenset(outside), frozenset(reader), every, plain)
 
 
 def tokens(sql: str) -> list[Token]:
@@ -139,6 +161,7 @@ def check(normal: str, rights: Rights, catalogue: Catalogue, parameters: Mapping
     if rights < Rights.OWNER:
         _only_reads(words)
     _stays_inside(words, catalogue)
+    _hands_on(words, catalogue.reader if rights is Rights.READER else catalogue.outside, catalogue)
     if rights is Rights.READER:
         _reads_what_it_may(words, catalogue)
 
@@ -148,7 +171,14 @@ def check_values(normal: str, catalogue: Catalogue) -> None:
 
     normal: the rows as a SELECT, as the engine's formatter writes it.
     """
-    _stays_inside(tokens(normal), catalogue)
+    words = tokens(normal)
+    _stays_inside(words, catalogue)
+    _hands_on(words, catalogue.outside, catalogue)
+
+
+def has_only_values(rows: str, catalogue: Catalogue) -> bool:
+    """Whether rows of VALUES hold no name that is refused, in no spelling: only a quoted name can hide one."""
+    return "`" not in rows and '"' not in rows and not may_call(rows, catalogue)
 
 
 def may_call(text: str, catalogue: Catalogue) -> bool:
@@ -228,14 +258,80 @@ def _stays_inside(words: Sequence[Token], catalogue: Catalogue) -> None:
             _source(words, i + 2, catalogue)
 
 
+def _hands_on(words: Sequence[Token], refused: frozenset[str], catalogue: Catalogue) -> None:
+    """Raises Fault for a refused function that stands where another one calls it: arrayMap(file, ...), APPLY file.
+
+    Where a name alone is an argument, a column and a function look the same; only a function that takes values, and
+    nothing else, takes it for a column for certain. In doubt the statement is refused: a column can be written with
+    its table.
+    """
+    callers: list[bool] = []  # of each bracket that is open: whether what stands in it may be called
+    for i, word in enumerate(words):
+        if not word.kind and word.text == "(":
+            callers.append(_may_call_arguments(words, i, catalogue, within=callers))
+        elif not word.kind and word.text == ")":
+            del callers[-1:]
+        if word.kind != "name" or word.text.lower() not in refused & catalogue.functions:
+            continue
+        before = [before.text.upper() for before in words[max(0, i - 2) : i] if before.kind != "literal"]
+        applied = before[-1:] == ["APPLY"] or before == ["APPLY", "("]
+        follows = words[i + 1].text.upper() if i + 1 < len(words) else ""
+        alone = before[-1:] in (["("], [","]) and follows in (")", ",", "AS")
+        if applied or (alone and callers and callers[-1]):
+            raise _denied(
+                f"{word.text} is a function that is not served, and may be called here;"
+                f" write a column of this name with its table, as in t.{word.text}"
+            )
+
+
+def _may_call_arguments(words: Sequence[Token], opening: int, catalogue: Catalogue, within: Sequence[bool]) -> bool:
+    """Whether what stands directly in a bracket may be called: as the formatter writes it, a call has no space."""
+    before = words[opening - 1] if opening else None
+    inside = words[opening + 1].text.upper() if opening + 1 < len(words) else ""
+    if inside in ("SELECT", "WITH"):
+        return False
+    if before is not None and before.end == words[opening].start and before.text not in ("(", "[", "-"):
+        return before.kind != "name" or before.text.lower() not in catalogue.plain
+    return bool(within) and within[-1]
+
+
 def _call(words: Sequence[Token], i: int, catalogue: Catalogue) -> None:
     name = words[i].text
     if name.lower() in catalogue.outside and not _is_column_list(words, i):
         raise _denied(f"{name}() is not served: statements read and write the tables of this database only")
-    if name.lower() in _STRUCTURED:
-        for literal in _arguments(words, i + 1):
-            if literal.kind == "literal" and _EXPRESSION.search(literal.text):
-                raise _denied(f"{name}() takes columns without DEFAULT, MATERIALIZED or ALIAS here")
+    if name.lower() in _STRUCTURED and not _is_column_list(words, i):
+        _structure(name, list(_arguments(words, i + 1))[1:])
+
+
+def _structure(name: str, arguments: Sequence[Token]) -> None:
+    """Raises Fault for columns that can hold an expression, which would run: they are one literal, or not given."""
+    if any(word.kind == "literal" and _EXPRESSION.search(word.text) for word in arguments):
+        raise _denied(f"{name}() takes columns without DEFAULT, MATERIALIZED or ALIAS here")
+    given = _split(arguments)
+    at = _STRUCTURED[name.lower()]
+    is_scalar = at == 1 and given[0] and given[0][0].kind == "literal" and "{" in given[0][0].text
+    if len(given) > at and given[at] and not is_scalar and not _is_as_it_looks(given[at]):
+        raise _denied(f"{name}() takes its columns as one literal here")
+
+
+def _is_as_it_looks(argument: Sequence[Token]) -> bool:
+    """Whether an argument is one literal or number, or a row of several values, which is no text of columns."""
+    if len(argument) == 1:
+        return argument[0].kind == "literal" or argument[0].text.isdigit()
+    row = argument[0].text == "(" and argument[-1].text == ")" and not argument[0].kind
+    return row and len(_split(argument[1:-1])) > 1
+
+
+def _split(arguments: Sequence[Token]) -> list[list[Token]]:
+    """The arguments of a call, each with its words."""
+    depth, out = 0, [[]]  # type: tuple[int, list[list[Token]]]
+    for word in arguments:
+        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(word.text, 0) if not word.kind else 0
+        if depth == 0 and word.text == "," and not word.kind:
+            out.append([])
+        else:
+            out[-1].append(word)
+    return out
 
 
 def _is_column_list(words: Sequence[Token], i: int) -> bool:

@@ -20,6 +20,7 @@ from weir.edges.embedded.clickhouse_facade import body, form, greeting, guard, s
 from weir.edges.embedded.clickhouse_facade.asked import Asked, ExternalTable
 from weir.edges.embedded.clickhouse_facade.blocks import Blocks, unpack
 from weir.edges.embedded.clickhouse_facade.codecs import Encoder, choose, encoder
+from weir.edges.embedded.clickhouse_facade.configuration import READER_BODY_BYTES
 from weir.edges.embedded.clickhouse_facade.faults import (
     ACCESS_DENIED,
     BAD_ARGUMENTS,
@@ -31,10 +32,13 @@ from weir.edges.embedded.clickhouse_facade.faults import (
 from weir.edges.embedded.clickhouse_facade.guard import Rights
 from weir.edges.embedded.clickhouse_facade.outlets import Gone
 from weir.edges.embedded.clickhouse_facade.reply import TEXT, Reply
+from weir.edges.embedded.clickhouse_facade.server import Wait
 from weir.edges.embedded.clickhouse_facade.users import User, authenticate
 from weir.edges.embedded.origins import foreign
 
 if TYPE_CHECKING:
+    from io import BufferedReader
+
     from weir.edges.embedded.clickhouse_facade.engine import Engine
     from weir.edges.embedded.clickhouse_facade.server import Server
     from weir.edges.embedded.clickhouse_facade.sessions import Session
@@ -73,7 +77,6 @@ TRANSPORT = frozenset(
 IDLE_TIMEOUT_S = 300.0  # a connection that asks nothing gives its thread back
 BODY_TIMEOUT_S = 30.0  # between two pieces of a body, and for a client to take a piece of its answer
 LINGER_S = 5.0
-READER_BODY_BYTES = 4 << 20  # a reader sends statements, no data
 _HEADER_SAFE = re.compile(r"[\x20-\x7e]{1,128}")
 
 
@@ -91,13 +94,24 @@ class Handler(BaseHTTPRequestHandler):
     names: ClassVar[Collection[str]]
     room: ClassVar[body.Room]
     max_body_bytes: ClassVar[int]
+    _known = False  # whether this connection has shown who it is
 
     def handle_one_request(self) -> None:
         """Wait for a request, as one of a bounded number of connections that wait, and answer it."""
         waiting = cast("Server", self.server).waiting
-        with waiting.one(self.connection):
+        with waiting.one(self.connection, known=self._known):
             self.connection.settimeout(IDLE_TIMEOUT_S)
+            if not self._begins():
+                self.close_connection = True
+                return
+            waiting.move(self.connection, Wait.KNOWN_ASKS if self._known else Wait.UNKNOWN)
             super().handle_one_request()
+
+    def _begins(self) -> bool:
+        """Wait for the first byte of a request; whether one came."""
+        with contextlib.suppress(OSError):  # it took too long, or went away
+            return bool(cast("BufferedReader", self.rfile).peek(1))
+        return False
 
     def handle_expect_100(self) -> bool:
         """Nothing yet: the client may send its body once it is known who it is."""
@@ -132,10 +146,12 @@ class Handler(BaseHTTPRequestHandler):
         if not parameters.get("query") and not self._unread:
             return self._reply(200, b"Ok.\n", head)
         user = authenticate(self.users, self.headers, parameters)
+        self._known = True
+        cast("Server", self.server).waiting.move(self.connection, Wait.KNOWN_ASKS)
         with self.room.share() as take:
             raw = self._body(user, take)
             if parameters.get("decompress", "0") == "1":
-                raw = unpack(raw, self.max_body_bytes)
+                raw = unpack(raw, self._bound(user))
                 take(len(raw))
             tables: tuple[ExternalTable, ...] = ()
             if self.headers.get("Content-Type", "").startswith("multipart/form-data"):
@@ -159,10 +175,13 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.flush()
         self.connection.settimeout(BODY_TIMEOUT_S)
-        bound = self.max_body_bytes if user.writes else min(READER_BODY_BYTES, self.max_body_bytes)
-        raw = body.read(self.rfile, self.headers, bound, take)
+        raw = body.read(self.rfile, self.headers, self._bound(user), take)
         self._unread = False
         return raw
+
+    def _bound(self, user: User) -> int:
+        """Bytes of a body of this user, as sent and as unpacked."""
+        return self.max_body_bytes if user.writes else min(READER_BODY_BYTES, self.max_body_bytes)
 
     def _statement(
         self,
@@ -238,8 +257,7 @@ class Handler(BaseHTTPRequestHandler):
         must_exist = parameters.get("session_check", "0") == "1"
         timeout = parameters.get("session_timeout", "")
         sessions = self.engine.sessions
-        full = f"{user.name}/{name}"
-        with sessions.one(full, must_exist=must_exist, timeout=timeout, gone=self._gone) as session:
+        with sessions.one(user.name, name, must_exist=must_exist, timeout=timeout, gone=self._gone) as session:
             yield session
 
     def _readonly(self, parameters: Mapping[str, str], user: User) -> int:

@@ -13,15 +13,20 @@ import chdb
 from weir.edges.embedded.clickhouse_facade.faults import read_engine_error
 
 KEPT = 512  # texts whose reading is remembered: a dashboard asks the same ones over and over
+READING_S = 60  # that a reading may take
 KEPT_BYTES = 16_384  # of the longest of them
 _ASIDE = re.compile(r": In scope SELECT formatQuery\(.*\Z|: while executing .*\Z", re.DOTALL)
 
 
 class Normaliser:
-    """Asks the engine how it reads a text. The text is data all the way: nothing in it runs."""
+    """Asks the engine how it reads a text. The text is data all the way: nothing in it runs.
 
-    def __init__(self, connect: Callable[[], chdb.conn.Connection]) -> None:
-        self._connect = connect
+    longest: bytes of a text.
+    memory: bytes that reading one may take.
+    """
+
+    def __init__(self, connect: Callable[[], chdb.conn.Connection], longest: int, memory: int) -> None:
+        self._connect, self._longest, self._memory = connect, longest, memory
         self._idle: SimpleQueue[chdb.conn.Connection] = SimpleQueue()
         self._known: OrderedDict[bytes, str] = OrderedDict()
         self._lock = Lock()
@@ -48,6 +53,12 @@ class Normaliser:
             handle = self._idle.get_nowait()
         except Empty:
             handle = self._connect()
+            # the text is doubled in hexadecimal, and a word longer where it is asked for within another statement
+            handle.query(
+                f"SET max_query_size = {2 * self._longest + 4096}, max_memory_usage = {self._memory},"
+                f" max_execution_time = {READING_S}",
+                "TSV",
+            )
         try:
             # in hexadecimal: bytes that are no UTF-8 come through, and no escaping can go wrong
             found = handle.query("SELECT formatQuery(unhex({sql:String}))", "TSVRaw", {"sql": sql.hex()})

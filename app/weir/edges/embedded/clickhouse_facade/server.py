@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from enum import IntEnum
 from http.server import ThreadingHTTPServer
 
 from weir.core.errors import Refused, Unavailable
@@ -18,21 +19,32 @@ from weir.edges.embedded.origins import LOOPBACK
 MAX_WAITING = 64  # connections whose next request is awaited or half there; each holds a thread
 
 
+class Wait(IntEnum):
+    """Why a connection is waited for."""
+
+    UNKNOWN = 0  # it has not shown who it is
+    KNOWN_RESTS = 1  # a user's, between two requests
+    KNOWN_ASKS = 2  # a user's, whose request has begun
+
+
 class Waiting:
-    """The connections that wait for their client, the longest first."""
+    """The connections that wait for their client, by what they wait for, the longest first."""
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._connections: OrderedDict[socket.socket, None] = OrderedDict()
+        self._connections: dict[Wait, OrderedDict[socket.socket, None]] = {wait: OrderedDict() for wait in Wait}
         self._lock = threading.Lock()
 
     @contextmanager
-    def one(self, connection: socket.socket) -> Iterator[None]:
-        """Count a connection in. Where there are too many, the one that has waited longest is closed."""
+    def one(self, connection: socket.socket, *, known: bool = False) -> Iterator[None]:
+        """Count a connection in. Where there are too many, the one that can best be spared is closed.
+
+        known: whether it has shown before who it is.
+        """
         with self._lock:
-            self._connections[connection] = None
-            if len(self._connections) > self._count:
-                longest, _ = self._connections.popitem(last=False)
+            self._connections[Wait.KNOWN_RESTS if known else Wait.UNKNOWN][connection] = None
+            if sum(map(len, self._connections.values())) > self._count:
+                longest, _ = self._spared().popitem(last=False)
                 with contextlib.suppress(OSError):  # its thread reads the end of the stream, and ends
                     longest.shutdown(socket.SHUT_RDWR)
         try:
@@ -40,10 +52,25 @@ class Waiting:
         finally:
             self.leave(connection)
 
+    def _spared(self) -> OrderedDict[socket.socket, None]:
+        """Those of which one is given up: strangers first, who have half of the places for certain, then who rests."""
+        unknown, rest, ask = (self._connections[wait] for wait in Wait)
+        return unknown if len(unknown) > self._count // 2 else rest or ask or unknown
+
+    def move(self, connection: socket.socket, wait: Wait) -> None:
+        """It is waited for something else from here on; nothing for a connection that was given up."""
+        with self._lock:
+            for held in self._connections.values():
+                if connection in held:
+                    del held[connection]
+                    self._connections[wait][connection] = None
+                    return
+
     def leave(self, connection: socket.socket) -> None:
         """The request is there: from here on it is this side that is waited for."""
         with self._lock:
-            self._connections.pop(connection, None)
+            for held in self._connections.values():
+                held.pop(connection, None)
 
 
 class Server(ThreadingHTTPServer):

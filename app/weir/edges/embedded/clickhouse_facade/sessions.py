@@ -21,7 +21,8 @@ from weir.edges.embedded.clickhouse_facade.statement import escaped
 
 IDLE_S = 60.0  # ClickHouse's default_session_timeout
 MAX_IDLE_S = 3600.0  # its max_session_timeout
-# A client that never reuses its ids must not pile up handles (0.04 MiB each, and their temporary tables).
+# Of one user. A client that never reuses its ids must not pile up handles (0.04 MiB each, and their temporary tables),
+# nor end the sessions of somebody else.
 MAX_SESSIONS = 256
 ENDING_S = 5.0  # how long a statement may take to end once its client has gone
 
@@ -59,18 +60,18 @@ class Session:
 
 
 class Sessions:
-    """The sessions of one engine, by name."""
+    """The sessions of one engine, by user and name."""
 
     def __init__(self, connect: Callable[[], chdb.conn.Connection]) -> None:
         self._connect = connect
-        self._named: dict[str, Session] = {}
+        self._named: dict[tuple[str, str], Session] = {}
         self._lock = threading.Lock()
 
     @contextmanager
     def one(
-        self, name: str, *, must_exist: bool, timeout: str = "", gone: Callable[[], bool] = lambda: False
+        self, user: str, name: str, *, must_exist: bool, timeout: str = "", gone: Callable[[], bool] = lambda: False
     ) -> Iterator[Session]:
-        """The session of that name, made if it is not there.
+        """The user's session of that name, made if it is not there.
 
         timeout: seconds for which it stays when nobody uses it; "" for the default.
         gone: whether nobody waits any more for the request that asks for it; its statement is then about to end, so
@@ -79,7 +80,7 @@ class Sessions:
         Raises Fault when it must exist and does not, when another request uses it, and for a timeout that is none.
         """
         idle_s = _seconds(timeout)
-        session = self._session(name, must_exist)
+        session = self._session((user, name), must_exist)
         try:
             session.used_s, session.idle_s, session.gone = time.monotonic(), idle_s, gone
             yield session
@@ -87,7 +88,7 @@ class Sessions:
             session.used_s = time.monotonic()
             session.busy.release()
 
-    def _session(self, name: str, must_exist: bool) -> Session:
+    def _session(self, name: tuple[str, str], must_exist: bool) -> Session:
         """The session, taken."""
         now_s = time.monotonic()
         with self._lock:
@@ -100,8 +101,9 @@ class Sessions:
             if found is None and must_exist:
                 raise Fault(SESSION_NOT_FOUND, "SESSION_NOT_FOUND", "Session not found")
             found = found or Session(self._connect())
-            spare = [key for key, old in self._named.items() if not old.busy.locked()]  # oldest use first
-            for key in spare[: max(0, len(self._named) + 1 - MAX_SESSIONS)]:
+            own = [key for key in self._named if key[0] == name[0]]  # oldest use first
+            spare = [key for key in own if not self._named[key].busy.locked()]
+            for key in spare[: max(0, len(own) + 1 - MAX_SESSIONS)]:
                 self._named.pop(key).handle.close()
             self._named[name] = found
             if found.busy.acquire(blocking=False):
