@@ -15,6 +15,7 @@ from typing import Any
 from tests.bench import latency
 from tests.bench.drain import Case, drain, joined
 from tests.bench.protocol import QUICK
+from tests.bench.sampler import Sampler
 from tests.bench.stand import Stand
 from tests.bench.throughput import FRESH, HITS, rows_of
 from tests.bench.workload import INSIDE
@@ -39,12 +40,19 @@ def _drain(stand: Stand, name: str, rows: int) -> dict[str, Any]:
 def _loops(stand: Stand, rates: list[float], seconds: float) -> dict[str, Any]:
     """A loop per rate, by one scorer, behind one that is not counted."""
     service, protocol = stand.service(INSIDE), replace(QUICK, latency_s=seconds)
+    found: dict[str, Any] = {}
     with stand.workers(service, 1) as workers:
         joined(stand, service, workers)
         latency.loop(stand, service, rates[-1], replace(QUICK, latency_s=1.0))
-        found = [latency.loop(stand, service, rate, protocol) for rate in rates]
-    told = ("p50_ms", "p99_ms", "max_ms", "late", "lost")
-    return {f"{rate:g}": {field: one[field] for field in told} for rate, one in zip(rates, found, strict=True)}
+        for rate in rates:
+            with Sampler({"scorer": [worker.pid for worker in workers]}) as sampler:
+                one = latency.loop(stand, service, rate, protocol)
+            spent_s = sampler.cpu_between("scorer", sampler.times_ms[0], sampler.times_ms[-1])
+            told = ("p50_ms", "p99_ms", "max_ms", "late", "lost", "requests")
+            found[f"{rate:g}"] = {field: one[field] for field in told} | {
+                "scorer_us": spent_s / (rate * (seconds + latency.WARM_S)) * 1e6
+            }
+    return found
 
 
 def main() -> None:

@@ -109,7 +109,7 @@ class Stand:
         self._workers = 0
 
     def __enter__(self) -> Self:
-        for old in ("kafka", "clickhouse", "logs"):
+        for old in ("kafka", "clickhouse", "registry", "logs"):
             shutil.rmtree(self._home / old, ignore_errors=True)
         settings = load(
             home=self._home,

@@ -34,6 +34,7 @@ RATES = (50.0, 500.0, 5000.0)
 SIZES = {True: (250_000, 3, 3.0), False: (1_000_000, 5, 15.0)}  # quick: rows of a drain, rounds, seconds of a loop
 WARM_UPS = 4  # drains of each side that are not counted: Java compiles meanwhile
 WARM_UP = "inside/1p"
+LOOP_FIGURES = {"p50_ms": "p50 ms", "p99_ms": "p99 ms", "scorer_us": "scorer's CPU us"}
 
 
 class Side:
@@ -171,8 +172,8 @@ def summed_up(rounds: list[dict[str, dict[str, Any]]]) -> dict[str, dict[str, An
                 pairs[f"{case} events/s"].append((old[case]["events_per_s"], new[case]["events_per_s"]))
                 pairs[f"{case} scorer's CPU us"].append((old[case]["scorer_us"], new[case]["scorer_us"]))
         for rate in old["loops"]:
-            for name in ("p50_ms", "p99_ms"):
-                pairs[f"{name} at {rate}/s"].append((old["loops"][rate][name], new["loops"][rate][name]))
+            for name, what in LOOP_FIGURES.items():
+                pairs[f"{what} at {rate}/s"].append((old["loops"][rate][name], new["loops"][rate][name]))
     summary = {}
     for what, values in pairs.items():
         rising = what.endswith("events/s")
