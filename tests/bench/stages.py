@@ -11,9 +11,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from weir.settings import ROOT, load
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 COMPUTED = ("decode", "lookup", "assemble", "run", "encode")
 VARIANTS = (1, 2, 4)
 FETCH_S = 60.0
+FULL_BATCHES, SMALL_BATCHES, SMALL_ROWS = 8, 64, 16  # of `Alone`
 ROUTED_ROWS = 40_000  # for the cost of more variants
 
 
@@ -100,6 +102,58 @@ def _main(rows: int) -> dict[str, dict[str, float]]:
     us = {name: us[name] for name in ("fetch", *COMPUTED, "produce")}
     resources.producer.close()
     return {"us": us, "cpu_us": cpu_us, "variants_us": _routed(resources, batches)}
+
+
+class Alone:
+    """The stages of a scorer in this process, of so many rows that wait in the service's topic.
+
+    full: batches as they were fetched. small: some of the same rows, SMALL_ROWS at a time.
+    """
+
+    def __init__(self, rows: int) -> None:
+        from weir.agents.scorer.resources import open_resources
+        from weir.telemetry import Telemetry
+
+        self._rows = rows
+        self._resources, _ = open_resources(load(), Telemetry())
+        batches, _, _ = _fetch(rows)
+        self.full = sorted(batches, key=len)[-FULL_BATCHES:]
+        self.small = list(islice(_cut(self.full[-1], SMALL_ROWS), SMALL_BATCHES))
+
+    def fetched(self) -> dict[str, float]:
+        """CPU microseconds of fetching a row."""
+        return {"fetch": _fetch(self._rows)[2]}
+
+    def computed(self, batches: Sequence[MicroBatch]) -> dict[str, float]:
+        """CPU microseconds for a row: of computing, from decoding to encoding, and of writing."""
+        rows, began_s = sum(map(len, batches)), time.process_time()
+        encoded = [_compute(self._resources.scorer, self._resources.output, batch) for batch in batches]
+        computed_s = time.process_time()
+        for one in encoded:
+            _write(self._resources.producer, one)
+        written_s = time.process_time()
+        return {"compute": (computed_s - began_s) / rows * 1e6, "produce": (written_s - computed_s) / rows * 1e6}
+
+
+def _cut(batch: MicroBatch, rows: int) -> Iterator[MicroBatch]:
+    """The records of a batch's first chunk, so many at a time."""
+    chunk = batch.chunks[0]
+    for begin in range(0, len(chunk) - rows, rows):
+        part = slice(begin, begin + rows)
+        offsets = chunk.offsets[part]
+        yield replace(
+            batch,
+            chunks=(
+                replace(
+                    chunk,
+                    first=int(offsets[0]),
+                    last=int(offsets[-1]),
+                    values=chunk.values[part],
+                    keys=chunk.keys[part],
+                    offsets=offsets,
+                ),
+            ),
+        )
 
 
 def _compute(scorer: Any, output: Any, batch: MicroBatch) -> Any:

@@ -34,6 +34,8 @@ RATES = (50.0, 500.0, 5000.0)
 SIZES = {True: (250_000, 3, 3.0), False: (1_000_000, 5, 15.0)}  # quick: rows of a drain, rounds, seconds of a loop
 WARM_UPS = 4  # drains of each side that are not counted: Java compiles meanwhile
 WARM_UP = "inside/1p"
+LOOPS, STAGES = "loops", "stages"  # of --only
+STAGE_TURNS = 12  # of a round: short, so that the least of them is of a quiet moment even where the machine has few
 LOOP_FIGURES = {"p50_ms": "p50 ms", "p99_ms": "p99 ms", "scorer_us": "scorer's CPU us"}
 
 
@@ -103,6 +105,8 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.turns", description=__doc__)
     parser.add_argument("base", help="the commit to compare with")
     parser.add_argument("--full", action="store_true", help="larger drains and more rounds, about an hour")
+    parser.add_argument("--only", action="append", choices=[*CASES, LOOPS, STAGES], help="may be given several times")
+    parser.add_argument("--rounds", type=int, help="instead of those of the form")
     parser.add_argument("--json", type=Path, default=HOME / "turns.json")
     asked = parser.parse_args(arguments)
     console, began_s = Console(width=None if sys.stdout.isatty() else 130), time.monotonic()
@@ -117,7 +121,7 @@ def main(arguments: list[str]) -> int:
         for side in sides:
             side.ready()
             say(f"{side.name} is up")
-        found = _measure(sides, not asked.full, say)
+        found = _measure(sides, asked, say)
     finally:
         for side in sides:
             side.end()
@@ -129,27 +133,33 @@ def main(arguments: list[str]) -> int:
     return 0 if all(one["ratio"] >= LEAST for one in summary.values() if one["held"]) else 1
 
 
-def _measure(sides: list[Side], quick: bool, say: Any) -> list[dict[str, dict[str, Any]]]:
+def _measure(sides: list[Side], asked: argparse.Namespace, say: Any) -> list[dict[str, dict[str, Any]]]:
     """Round -> side -> what it gave."""
-    rows, rounds, seconds = SIZES[quick]
-    for _ in range(WARM_UPS):
+    rows, rounds, seconds = SIZES[not asked.full]
+    wanted = asked.only or [*CASES, LOOPS, STAGES]
+    for _ in range(WARM_UPS if wanted != [STAGES] else 0):
         for side in sides:
             say(f"warming up  {side.name}  {side.ask('drain', WARM_UP, rows)['events_per_s']:>9,.0f}/s")
     found: list[dict[str, dict[str, Any]]] = []
-    for turn in range(rounds):
+    for turn in range(asked.rounds or rounds):
         order = sides if turn % 2 == 0 else sides[::-1]
         gave: dict[str, dict[str, Any]] = {side.name: {} for side in sides}
-        for case in CASES:
+        for case in (case for case in CASES if case in wanted):
             for side in order:
                 gave[side.name][case] = one = side.ask("drain", case, rows)
                 say(
                     f"round {turn + 1}  {case:12} {side.name}  {one['events_per_s']:>9,.0f}/s  "
                     f"CPU {one['scorer_us']:.1f} + {one['broker_us']:.1f} us  {'; '.join(one['faults'])}"
                 )
-        for side in order:
-            gave[side.name]["loops"] = loops = side.ask("loops", RATES, seconds)
+        for side in order if LOOPS in wanted else ():
+            gave[side.name][LOOPS] = loops = side.ask("loops", RATES, seconds)
             told = ", ".join(f"{rate}/s {one['p50_ms']:.1f} / {one['p99_ms']:.1f} ms" for rate, one in loops.items())
             say(f"round {turn + 1}  p50 / p99     {side.name}  {told}")
+        for _ in range(STAGE_TURNS if STAGES in wanted else 0):
+            for side in order:
+                gave[side.name].setdefault(STAGES, []).append(side.ask("stages"))
+        if STAGES in wanted:
+            say(f"round {turn + 1}  stages")
         found.append(gave)
     return found
 
@@ -167,13 +177,16 @@ def summed_up(rounds: list[dict[str, dict[str, Any]]]) -> dict[str, dict[str, An
     pairs: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for gave in rounds:
         old, new = gave["old"], gave["new"]
-        for case in (name for name in old if name != "loops"):
+        for case in (name for name in old if name in CASES):
             if not old[case]["faults"] and not new[case]["faults"]:
                 pairs[f"{case} events/s"].append((old[case]["events_per_s"], new[case]["events_per_s"]))
                 pairs[f"{case} scorer's CPU us"].append((old[case]["scorer_us"], new[case]["scorer_us"]))
-        for rate in old["loops"]:
+        for rate in old.get(LOOPS, {}):
             for name, what in LOOP_FIGURES.items():
                 pairs[f"{what} at {rate}/s"].append((old["loops"][rate][name], new["loops"][rate][name]))
+        for stage in old.get(STAGES, [{}])[0]:
+            least = [min(one[stage] for one in side[STAGES]) for side in (old, new)]
+            pairs[f"{stage}, CPU us"].append((least[0], least[1]))
     summary = {}
     for what, values in pairs.items():
         rising = what.endswith("events/s")
@@ -194,7 +207,7 @@ def _show(summary: dict[str, dict[str, Any]], console: Console) -> None:
         table.add_column(column, justify="left" if number == 0 else "right")
     for what, one in summary.items():
         verdict = "" if not one["held"] else "ok" if one["ratio"] >= LEAST else f"below {LEAST}"
-        cells = (f"{one['old']:,.1f}", f"{one['new']:,.1f}", f"{one['ratio']:.3f}", f"{one['spread']:.0%}", verdict)
+        cells = (f"{one['old']:,.2f}", f"{one['new']:,.2f}", f"{one['ratio']:.3f}", f"{one['spread']:.0%}", verdict)
         table.add_row(what, *cells)
     console.print(table)
 
