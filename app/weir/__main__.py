@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from weir.cli import apply, bundle, dead_letters, demo, ledger, migrate, settings, topics, up, worker
+from weir.cli import apply, bundle, dead_letters, demo, ledger, migrate, query, send, settings, topics, up, worker
 from weir.core.errors import Refused, WeirError
 from weir.edges.observability import process_metrics
 
@@ -40,6 +40,9 @@ cli.command("demo")(demo.demo)
 cli.command("apply")(apply.apply)
 cli.command("migrate")(migrate.migrate)
 cli.command("ledger")(ledger.ledger)
+cli.command("send")(send.send)
+cli.command("tail")(send.tail)
+cli.command("query")(query.query)
 cli.command("settings")(settings.settings)
 cli.add_typer(bundle.cli, name="bundle")
 cli.add_typer(dead_letters.cli, name="dead-letters")

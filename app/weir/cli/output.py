@@ -69,6 +69,11 @@ def show_json(value: Any) -> None:
     typer.echo(json.dumps(value, default=_plain, indent=1))
 
 
+def show_line(value: Any) -> None:
+    """Print a value as one line of JSON."""
+    typer.echo(json.dumps(value, default=_plain))
+
+
 def say(line: str) -> None:
     """Print a line of prose, which the terminal may wrap where it likes; markup is rich's."""
     Console().print(line, soft_wrap=True, highlight=False)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
 
+from weir.wire import plain_rows
 from weir.wire.decode import Decoder
 from weir.wire.encode import Encoder
 
@@ -25,21 +25,8 @@ def repaired(decoder: Decoder, encoder: Encoder, value: bytes | None, fields: Ma
     decode has no fields of its own: `fields` must then have all but those that may be null.
     Raises ValueError naming the field that is unknown, missing or of another type; Unavailable.
     """
-    row = fields_of(decoder, value) or {}
-    schema = decoder.schema
-    unknown = [name for name in fields if name not in schema.names]
-    if unknown:
-        raise ValueError(f"the contract has no field {', '.join(unknown)}; it has {', '.join(schema.names)}")
-    whole = {**row, **fields}
-    columns = []
-    for field in schema:
-        given = whole.get(field.name)
-        if given is None and not field.nullable:
-            raise ValueError(f"field {field.name} must have a value")
-        try:
-            if isinstance(given, str) and pa.types.is_timestamp(field.type):
-                given = datetime.fromisoformat(given)
-            columns.append(pa.array([given], field.type))
-        except (ValueError, TypeError, OverflowError) as error:
-            raise ValueError(f"field {field.name} is no {field.type}: {error}") from error
-    return encoder.encode(pa.RecordBatch.from_arrays(columns, schema=schema))[0]
+    whole = {**(fields_of(decoder, value) or {}), **fields}
+    rows, faults = plain_rows.rows(decoder.schema, [whole])
+    if faults:
+        raise ValueError(faults[0])
+    return encoder.encode(rows)[0]

@@ -82,7 +82,7 @@ def answering(where: str) -> Iterator[None]:
         yield
     except Error as error:
         code = error.code
-        text = _said(error)
+        text = said(error)
         if code in (UNKNOWN_TABLE, UNKNOWN_DATABASE):
             raise Refused(
                 f"ClickHouse lacks a table or database: {text}", where=where, remedy="run `weir migrate`"
@@ -141,7 +141,7 @@ def once(token: str) -> dict[str, Any]:
     }
 
 
-def _said(error: Error) -> str:
+def said(error: Error) -> str:
     """What the server or the operating system said, without the driver's wrapping."""
     text = " ".join(str(error).split())
     found = SERVER_ERROR.search(text) or SYSTEM_ERROR.search(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -29,18 +30,9 @@ class LogReader:
         it all again.
         """
         refusal = FatalError()
-        config = client_config(self._settings, "weir-log-reader") | {
-            "group.id": "weir-log-reader",  # the client wants one; it joins none
-            "auto.offset.reset": "earliest",
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
-            "fetch.wait.max.ms": 20,
-            "error_cb": refusal,
-        }
-        try:
-            consumer = Consumer(config)
-        except KafkaException as error:
-            raise weir_error(error_of(error), self._settings.brokers) from error
+        consumer = lone_consumer(
+            self._settings, refusal, {"auto.offset.reset": "earliest", "enable.partition.eof": True}
+        )
         try:
             return self._to_the_end(consumer, refusal, time.monotonic() + timeout_s)
         finally:
@@ -65,3 +57,18 @@ class LogReader:
                 else:
                     error = failed
         raise weir_error(error, self._settings.brokers, f"{self._source.topic} was not read to its end")
+
+
+def lone_consumer(settings: KafkaSettings, refusal: FatalError, config: Mapping[str, object]) -> Consumer:
+    """A consumer of no group: it is told what to read, and commits nothing. Raises what `weir_error` makes."""
+    lone: dict[str, object] = {
+        "group.id": "weir-log-reader",  # the client wants one; it joins none
+        "enable.auto.commit": False,
+        "isolation.level": "read_committed",
+        "fetch.wait.max.ms": 20,
+        "error_cb": refusal,
+    }
+    try:
+        return Consumer(client_config(settings, "weir-log-reader") | lone | dict(config))
+    except KafkaException as error:
+        raise weir_error(error_of(error), settings.brokers) from error

@@ -1,0 +1,78 @@
+"""`weir query`: a question to ClickHouse, by the SQL of a user or one that Weir brings."""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from weir.cli.output import AsJson, Column, say, show
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+NAMED = re.compile(r"[a-z_]+/[a-z_]+")
+
+
+def query(
+    sql: Annotated[str, typer.Argument(metavar="SQL|NAME", help="A SELECT, or the name of a query of Weir's.")] = "",
+    parameter: Annotated[
+        list[str] | None, typer.Option("--param", help="NAME=VALUE for {NAME:Type} in the SQL; repeat for more.")
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Rows to print at most.", min=1, max=1_000_000)] = 1000,
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
+) -> None:
+    """Ask ClickHouse and print the answer. Without a question, list the queries that Weir brings.
+
+    The statement may only read. A query of Weir's takes --param service=, from= and to= where it asks for them; without
+    them it is about all services and all times.
+    """
+    from weir.edges.clickhouse import questions
+    from weir.edges.clickhouse.client import connect
+    from weir.settings import load
+
+    if as_json and as_csv:
+        raise typer.BadParameter("give --json or --csv, not both")
+    if not sql:
+        show(questions.brought(), (Column("name", "name", name=True), Column("title", "title")), as_json=as_json)
+        return
+    given = dict(_pair(text) for text in parameter or ())
+    client = connect(load().recording)
+    ask = questions.named if NAMED.fullmatch(sql) else questions.free
+    found = ask(client, sql, given, limit + 1)
+    rows = found.slice(0, limit).to_pylist()
+    if as_csv:
+        writer = csv.DictWriter(sys.stdout, found.schema.names)
+        writer.writeheader()
+        writer.writerows(rows)
+        return
+    show(rows, [_column(field) for field in found.schema], as_json=as_json)
+    if len(found) > limit and not as_json:
+        say(f"the first {limit:,} rows; more with --limit")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name:
+        raise typer.BadParameter(f"--param {text!r} is not NAME=VALUE")
+    return name, value
+
+
+def _column(field: pa.Field) -> Column:
+    from pyarrow import types
+
+    number = types.is_integer(field.type) or types.is_floating(field.type) or types.is_decimal(field.type)
+    return Column(field.name, field.name, _text, right=number)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat(" ", "milliseconds").removesuffix("+00:00")
+    return f"{value:.7g}" if isinstance(value, float) else str(value)

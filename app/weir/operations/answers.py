@@ -1,0 +1,78 @@
+"""Predictions and dead letters from their topics, as a person reads them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import pyarrow as pa
+
+from weir.core.errors import Refused
+from weir.edges.kafka.tail import Tail
+from weir.edges.schemas.contracts import contract_of
+from weir.edges.schemas.registry import Registry
+from weir.settings import Settings
+from weir.wire.decode import Decoder
+
+MAX_BYTES = 16 << 20  # a dead letter carries an oversized request whole
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What became of a request.
+
+    service: that answered; empty for a letter of the recorder.
+    request_id: empty for a dead letter, which may be of bytes that say none.
+    fields: of the prediction or the dead letter, less what is packed. record: the rejected bytes; empty otherwise.
+    """
+
+    scored: bool
+    service: str
+    request_id: str
+    fields: dict[str, Any]
+    record: bytes = b""
+
+    def of(self, request_id: str) -> Self:
+        """The same, of that request."""
+        return replace(self, request_id=request_id)
+
+
+class Answers:
+    """Reads what scorers write. Raises Unavailable; Refused without the contracts."""
+
+    def __init__(self, settings: Settings, registry: Registry) -> None:
+        names = settings.kafka.names
+        self._decoders = {
+            topic: Decoder(contract_of(settings, registry, topic), registry.schema_text)
+            for topic in (names.predictions, names.dead_letters)
+        }
+        self._predictions = names.predictions
+
+    def read(self, tail: Tail, timeout_s: float) -> list[Answer]:
+        """What has come, topic by topic; none when nothing comes in time. Raises Unavailable, Refused."""
+        found = tail.read(timeout_s)
+        return [
+            answer
+            for topic in self._decoders
+            for answer in self._decoded(topic, [value for name, value in found if name == topic])
+        ]
+
+    def _decoded(self, topic: str, values: list[bytes]) -> list[Answer]:
+        decoded = self._decoders[topic].decode(pa.array(values, pa.large_binary()), MAX_BYTES)
+        if len(decoded.rejects):
+            raise Refused(
+                f"{topic} holds a record that does not decode: {decoded.rejects.detail[0]}",
+                remedy="see who else writes to it: only scorers may",
+            )
+        read = _prediction if topic == self._predictions else _letter
+        return [read(row) for row in decoded.rows.to_pylist()]
+
+
+def _prediction(row: dict[str, Any]) -> Answer:
+    fields = {name: value for name, value in row.items() if not isinstance(value, bytes)}
+    return Answer(True, row["service"], row["request_id"], fields)
+
+
+def _letter(row: dict[str, Any]) -> Answer:
+    fields = {name: value for name, value in row.items() if name not in ("key", "value")}
+    return Answer(False, row["service"], "", fields, row["value"] or b"")

@@ -1,0 +1,96 @@
+"""Requests made of plain values and sent, and what came of each."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+
+from weir.core.errors import Unavailable
+from weir.edges.kafka.admin import partitions_of
+from weir.edges.kafka.producer import Producer
+from weir.edges.kafka.tail import Tail
+from weir.edges.schemas.contracts import contract_of
+from weir.edges.schemas.registry import Registry
+from weir.operations.answers import Answer, Answers
+from weir.settings import Settings
+from weir.wire import plain_rows, shape
+from weir.wire.encode import Encoder
+
+LOOK_S = 0.1
+
+
+class Sender:
+    """Sends requests to `settings.service`, and waits for what becomes of them.
+
+    waits: whether `answers` will be asked for.
+    Raises Unavailable; Refused when the service has no contract or no topic.
+    """
+
+    def __init__(self, settings: Settings, *, waits: bool) -> None:
+        names = settings.kafka.names
+        self._topic, self._registry = names.requests(settings.scoring.named_service), Registry(settings.registry)
+        contract = contract_of(settings, self._registry, self._topic)
+        self._encoder, self._defaults = Encoder(contract), plain_rows.defaults(contract.schema)
+        self._schema = shape.arrow_schema(contract.schema)
+        self._partitions = partitions_of(settings.kafka, self._topic)
+        self._answers = Answers(settings, self._registry)
+        self._tail = Tail(settings.kafka, [names.predictions, names.dead_letters])
+        self._producer = Producer(settings.kafka, "weir-send")
+        self._waits, self._next = waits, 0
+        self._awaited: dict[str, bytes] = {}  # request_id -> its record
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._producer.close()
+        self._tail.__exit__(kind, error, trace)
+
+    def send(self, records: Sequence[Mapping[str, Any]]) -> dict[int, str]:
+        """Send records, and wait until the broker has them; of which no request can be made, by its index, and why.
+
+        What a record does not say has the contract's default; without a `request_id` it gets one, without an
+        `event_time` it is of now. Raises Unavailable.
+        """
+        now_ms = time.time_ns() // 1_000_000
+        whole = [
+            {**self._defaults, "request_id": str(uuid.uuid4()), "event_time": now_ms, **record} for record in records
+        ]
+        rows, faults = plain_rows.rows(self._schema, whole)
+        framed = self._encoder.frames(rows)
+        if self._waits:
+            self._awaited |= zip(rows.column("request_id").to_pylist(), framed.to_pylist(), strict=True)
+        for partition in range(self._partitions):
+            own = range((partition - self._next) % self._partitions, len(framed), self._partitions)
+            if own:
+                self._producer.write(self._topic, partition, framed.take(pa.array(own, pa.int64())))
+        self._next = (self._next + len(framed)) % self._partitions
+        self._producer.flush()
+        return faults
+
+    def answers(self, patience_s: float) -> Iterator[Answer]:
+        """What became of each request that was sent, as it comes.
+
+        Raises Unavailable when nothing has come for patience_s seconds and some are still awaited.
+        """
+        by_record = {record: request_id for request_id, record in self._awaited.items()}
+        quiet_since_s = time.monotonic()
+        while self._awaited:
+            for answer in self._answers.read(self._tail, LOOK_S):
+                request_id = answer.request_id or by_record.get(answer.record, "")
+                if self._awaited.pop(request_id, None) is not None:
+                    quiet_since_s = time.monotonic()
+                    yield answer.of(request_id)
+            if self._awaited and time.monotonic() - quiet_since_s > patience_s:
+                raise Unavailable(
+                    f"{len(self._awaited):,} requests have no answer after {patience_s:g} s",
+                    where=self._topic,
+                    remedy="see whether a scorer of the service runs; what was sent is answered once one does",
+                )

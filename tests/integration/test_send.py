@@ -1,0 +1,141 @@
+"""`weir send`, `weir tail` and `weir query` against a running scorer."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+from weir.__main__ import cli
+from weir.core.errors import Refused, Unavailable
+from weir.edges.clickhouse import migrations
+from weir.edges.clickhouse.client import connect
+from weir.edges.embedded.stack import Stack
+
+from tests.service_under_test import START_S, Service
+from tests.waiting import until
+
+ROW = {"customer": "customer-1", "amount": 12.5, "items": 3, "channel": "web"}
+
+
+@pytest.fixture(scope="module")
+def service(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    migrations.apply(stack.settings.recording)
+    return Service(stack, tmp_path_factory.mktemp("bundle"))
+
+
+@pytest.fixture
+def weir(service: Service, monkeypatch: pytest.MonkeyPatch):
+    for name, value in (service.stack.environment | {"COLUMNS": "200"}).items():
+        monkeypatch.setenv(name, value)
+
+    def command(*arguments: str, stdin: str | None = None) -> Result:
+        return CliRunner().invoke(cli, list(arguments), input=stdin)
+
+    return command
+
+
+def lines(*records: object) -> str:
+    return "".join(json.dumps(record) + "\n" for record in records)
+
+
+def test_requests_without_a_scorer_are_sent_and_not_waited_for_without_end(service, weir):
+    done = weir("send", service.name, "-", "--no-wait", "--rate", "50", stdin=lines(*[ROW] * 7))
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "7 sent\n")
+    gone = weir("send", service.name, "-", "--patience", "1", stdin=lines(ROW))
+    assert isinstance(gone.exception, Unavailable)
+    assert "1 requests have no answer after 1 s" in str(gone.exception)
+
+
+def test_every_line_is_answered_or_told(service: Service, weir, tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    records = [
+        ROW | {"request_id": "good"},
+        ROW | {"request_id": "too much", "amount": 5000.0},
+        ROW | {"amount": "much"},
+        ROW | {"amuont": 1.0},
+        ROW | {"request_id": "of 2013", "event_time": "2013-07-01T00:00:00+00:00"},
+    ]
+    file.write_text("\n" + lines(*records), encoding="utf-8")
+    with service.worker():
+        done = weir("send", service.name, str(file), "--patience", "60", "--json")
+        again = weir("send", service.name, str(file), "--patience", "60")
+    assert done.exit_code == 1
+    told = done.stderr.splitlines()
+    assert [line.partition(":")[0] for line in told[:2]] == ["line 4", "line 5"]
+    assert "amount is no float" in told[0]
+    assert "no field amuont" in told[1]
+    assert told[2:] == ["3 sent: 2 scored, 1 rejected; 2 lines are no requests"]
+    answers = {answer["request_id"]: answer for answer in map(json.loads, done.stdout.splitlines())}
+    assert answers.keys() == {"good", "too much", "of 2013"}
+    assert answers["too much"]["reason"] == "out_of_range"
+    assert answers["good"]["score"] == answers["of 2013"]["score"]
+    assert answers["of 2013"]["event_time"].startswith("2013-07-01T00:00:00")
+    good = answers["good"]
+    text = f"good  {good['score']:.7g}  {good['decision']}  {good['model']} {good['version']}"
+    assert text in again.stdout.splitlines()
+    assert any(line.startswith("too much  rejected: out_of_range: amount = 5000") for line in again.stdout.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("options", "row", "expected"),
+    [((), ROW | {"request_id": "good"}, "good  "), (("--dead-letters",), ROW | {"amount": 5000.0}, "out_of_range")],
+)
+def test_what_scorers_write_is_told_as_it_comes(service: Service, weir, options, row, expected) -> None:
+    with service.worker():
+        child = service.stack.spawn(["tail", service.name, *options, "--limit", "1"], f"tail-{len(options)}", {})
+
+        def told() -> bool:
+            weir("send", service.name, "-", "--no-wait", stdin=lines(row))
+            return child.poll() is not None
+
+        try:
+            until(told, START_S, "the tail's end", every_s=0.5)
+        finally:
+            service.stack.forget(child)
+    assert child.poll() == 0
+    assert expected in child.log_tail()
+
+
+def test_what_is_no_json_or_no_service_is_refused(service: Service, weir) -> None:
+    done = weir("send", service.name, "-", stdin='{"amount": 1}\n{"amo\n')
+    assert done.exit_code == 2
+    assert "line 2 is no JSON" in done.stderr
+    assert "line 1 is no JSON object" in weir("send", service.name, "-", stdin="[1]\n").stderr
+    assert isinstance(weir("send", "nobody", "-", stdin="").exception, Refused)
+
+
+def test_a_question_is_answered_as_a_table_as_json_and_as_csv(weir) -> None:
+    sql = "SELECT number AS n, 'a,b' AS word, if(n = 1, NULL, n / 3) AS third FROM numbers({count:UInt8})"
+    table = weir("query", sql, "--param", "count=3").stdout
+    assert "0.6666667" in table
+    assert json.loads(weir("query", sql, "--param", "count=2", "--json").stdout) == [
+        {"n": 0, "word": "a,b", "third": 0.0},
+        {"n": 1, "word": "a,b", "third": None},
+    ]
+    found = list(csv.DictReader(weir("query", sql, "--param", "count=2", "--csv").stdout.splitlines()))
+    assert [row["word"] for row in found] == ["a,b", "a,b"]
+    assert "the first 2 rows; more with --limit" in weir("query", sql, "--param", "count=9", "--limit", "2").stdout
+
+
+def test_a_question_cannot_write(service: Service, weir) -> None:
+    client = connect(service.settings.recording)
+    client.command("CREATE TABLE IF NOT EXISTS kept (n UInt8) ENGINE = MergeTree ORDER BY n")
+    for sql in ("INSERT INTO kept SELECT 1", "DROP TABLE kept", "CREATE TABLE other (n UInt8) ENGINE = Memory"):
+        assert isinstance(weir("query", sql).exception, Refused), sql
+    assert client.query("SELECT count() FROM kept").result_rows == [(0,)]
+    assert "mend the SQL" in str(weir("query", "SELECT nothing FROM nowhere").exception)
+
+
+def test_weir_s_own_questions_are_asked_by_name(weir) -> None:
+    listed = json.loads(weir("query", "--json").stdout)
+    names = {one["name"] for one in listed}
+    assert {"outcomes/value", "outcomes/auc"} <= names
+    for name in sorted(names):
+        assert weir("query", name, "--json").exit_code == 0, name
+    refused = weir("query", "outcomes/value", "--param", "since=1").exception
+    assert isinstance(refused, Refused)
+    assert "takes no since" in str(refused)
+    assert "there is no query outcomes/nothing" in str(weir("query", "outcomes/nothing").exception)
