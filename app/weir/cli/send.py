@@ -37,8 +37,8 @@ def send(
     """Send requests to a service, and print what it answers.
 
     A line is an object with the fields of the service's contract. What it leaves out has the contract's default;
-    without a request_id it gets one, without an event_time it is of now. A line that cannot be a request is reported with
-    its number and left out; the exit status is then 1.
+    without a request_id it gets one, without an event_time it is of now. A line that cannot be a request is reported
+    with its number and left out; the exit status is then 1.
     """
     from weir.operations.send import Sender
     from weir.settings import load
