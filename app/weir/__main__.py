@@ -9,7 +9,21 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from weir.cli import apply, bundle, dead_letters, demo, ledger, migrate, query, send, settings, topics, up, worker
+from weir.cli import (
+    apply,
+    bundle,
+    dead_letters,
+    demo,
+    ledger,
+    migrate,
+    query,
+    score,
+    send,
+    settings,
+    topics,
+    up,
+    worker,
+)
 from weir.core.errors import Refused, WeirError
 from weir.edges.observability import process_metrics
 
@@ -44,6 +58,7 @@ cli.command("send")(send.send)
 cli.command("tail")(send.tail)
 cli.command("query")(query.query)
 cli.command("settings")(settings.settings)
+bundle.cli.command("score")(score.score)
 cli.add_typer(bundle.cli, name="bundle")
 cli.add_typer(dead_letters.cli, name="dead-letters")
 cli.add_typer(topics.cli, name="topics")

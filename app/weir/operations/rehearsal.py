@@ -1,4 +1,4 @@
-"""A bundle tried with its own golden rows as requests, through all of the scorer but the broker and the online store.
+"""A bundle tried with its own golden rows as requests.
 
 What a check of the parts cannot show: that the golden rows can be asked at all under the contract that the signature
 makes, that categories, whole numbers and missing values come out of a request as the model was given them, and that the
@@ -10,36 +10,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from weir.core.batch import ClosedBy, MicroBatch
 from weir.core.bundle import Bundle
-from weir.core.chunk import Chunk, Partition
-from weir.core.clock import EventClock
-from weir.core.contract import Contract
 from weir.core.errors import Refused
-from weir.core.features import FeatureBlock, ServicePlan
+from weir.core.features import ServicePlan
 from weir.core.rejects import Rejects
 from weir.core.signature import Dtype, Input, KeyType, Source
 from weir.edges.bundles import checks
 from weir.edges.bundles.opened import Opened
-from weir.scoring.predict import Scorer, Service
-from weir.scoring.route import Route
-from weir.scoring.variant import Variant
-from weir.wire import request_contract
-from weir.wire.decode import Decoder
-from weir.wire.encode import Encoder
+from weir.operations.trial import AT_MS, GivenFeatures, ask
 
 Floats = npt.NDArray[np.float32]
 
 ROWS: Final = 1000
-AT_MS: Final = 1_700_000_000_000  # the rows have no time of their own
-MAX_BYTES: Final = 1 << 20
 MEND: Final = "give golden rows as the model is asked in production, or correct the signature"
 
 
@@ -76,19 +64,9 @@ def rehearse(opened: Opened, plan: ServicePlan | None) -> Rehearsal:
     if bundle.feature_service and plan is None:
         return Rehearsal(0, 0, {}, dependence)
     inputs, scores = golden.inputs[:ROWS], golden.scores[:ROWS]
-    contract = Contract("rehearsal", 1, request_contract.build(bundle.service, bundle.signature), 1)
-    batch = _batch(Encoder(contract).frames(_requests(bundle, inputs)))
     read = plan.reading(bundle.signature.looked_up) if plan is not None and bundle.feature_service else None
-    lookup = _Golden(read, bundle, inputs) if read is not None else None
-    service = Service(
-        decode=partial(Decoder(contract, lambda schema_id: None).decode, max_bytes=MAX_BYTES),
-        variants=(Variant("champion", bundle, opened.model.run, opened.known_good, lookup),),
-        route=Route(("champion",)),
-        clock=EventClock(),
-        max_failed=len(inputs),
-    )
     try:
-        done = Scorer(service).score(batch, tick=lambda: 0.0)
+        done = ask(opened, _requests(bundle, inputs), _golden(read, bundle, inputs) if read is not None else None)
     except ValueError as error:
         raise Refused(f"no request can be scored: {error}", remedy=MEND) from error
     rejected = _reasons(done.rejects)
@@ -162,36 +140,10 @@ def _said(item: Input, values: Floats) -> pa.Array:
     return pa.array(whole.astype(kind.to_pandas_dtype()), kind, mask=missing)
 
 
-def _batch(values: pa.Array) -> MicroBatch:
-    n = len(values)
-    chunk = Chunk(
-        source=Partition("rehearsal", 0),
-        first=0,
-        last=n - 1,
-        values=values.cast(pa.large_binary()),
-        keys=pa.nulls(n, pa.large_binary()),
-        offsets=np.arange(n, dtype=np.int64),
-        oldest_ms=AT_MS,
-        newest_ms=AT_MS,
-        fetched_at_s=0.0,
-    )
-    return MicroBatch((chunk,), ClosedBy.ROWS, 0.0)
-
-
-class _Golden:
-    """core.features.Lookup: the golden rows' own features, as new as their requests."""
-
-    def __init__(self, plan: ServicePlan, bundle: Bundle, inputs: Floats) -> None:
-        self.plan = plan
-        self._values = np.full((len(inputs), len(plan.columns)), np.nan, np.float32)
-        for column, item in enumerate(bundle.signature.inputs):
-            if item.source is Source.FEATURE:
-                self._values[:, plan.columns.index(item.ref)] = inputs[:, column]
-
-    def read(self, keys: Mapping[str, pa.Array], now_us: int) -> FeatureBlock:
-        """The rows in their order, whatever the keys are. Raises ValueError when a key is not there."""
-        if missing := {name for view in self.plan.views for name in view.join_keys} - keys.keys():
-            raise ValueError(f"join keys are missing: {', '.join(sorted(missing))}")
-        n = len(self._values)
-        shape = (n, len(self.plan.views))
-        return FeatureBlock(self._values, np.full(shape, AT_MS * 1000, np.int64), np.ones(shape, bool), 0, n)
+def _golden(plan: ServicePlan, bundle: Bundle, inputs: Floats) -> GivenFeatures:
+    """The golden rows' own features."""
+    values = np.full((len(inputs), len(plan.columns)), np.nan, np.float32)
+    for column, item in enumerate(bundle.signature.inputs):
+        if item.source is Source.FEATURE:
+            values[:, plan.columns.index(item.ref)] = inputs[:, column]
+    return GivenFeatures(plan, values, np.ones((len(inputs), len(plan.views)), np.bool_))

@@ -1,0 +1,133 @@
+"""What a bundle would answer to the rows of a file: the scorer's own code, without a broker or an online store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import csv
+from pyarrow import json as json_lines
+
+from weir.core.errors import Refused
+from weir.core.features import ServicePlan
+from weir.core.signature import Dtype, KeyType, Signature, Source
+from weir.edges.bundles.opened import Opened
+from weir.operations.trial import AT_MS, GivenFeatures, ask
+from weir.scoring.records import decisions
+
+ROWS: Final = 4096  # at a time
+_TYPES: Final = {Dtype.FLOAT: pa.float32(), Dtype.INT: pa.int64(), Dtype.BOOL: pa.bool_(), Dtype.CATEGORY: pa.string()}
+_KEYS: Final = {KeyType.STRING: pa.string(), KeyType.INT64: pa.int64()}
+
+
+def read(path: Path) -> pa.Table:
+    """The rows of a Parquet, CSV or JSON Lines file, by its suffix. Raises Refused for another one, or a broken one."""
+    try:
+        match path.suffix.lower():
+            case ".parquet":
+                with pq.ParquetFile(path) as file:  # read_table would load the dataset engine
+                    return file.read()
+            case ".csv":
+                return csv.read_csv(path)
+            case ".jsonl" | ".ndjson":
+                return json_lines.read_json(path)
+    except pa.ArrowInvalid as error:
+        raise Refused(f"{path} cannot be read: {error}", remedy="give Parquet, CSV or JSON Lines") from error
+    raise Refused(f"{path} is no .parquet, .csv or .jsonl", remedy="give rows in one of these forms")
+
+
+def score(opened: Opened, plan: ServicePlan | None, table: pa.Table) -> pa.Table:
+    """What becomes of each of n rows.
+
+    Gives score float32[n] and decision string[n], null where the row is rejected, and rejected string[n], the reason,
+    null where it is scored.
+    plan: the applied feature service; None for a bundle without features.
+    table: a column for each input, as a caller writes it (a category by its name), called as the request field, the
+    feature or the input. An input without a column is missing in each row; so is a feature of which a row has none.
+    Raises Refused when a column has a type that no request can have, or no column is of an input.
+    """
+    signature = opened.bundle.signature
+    given = {item.name for item in signature.inputs if _column_name(table, item.ref, item.name)}
+    if not given:
+        wanted = ", ".join(item.ref for item in signature.inputs[:5])
+        raise Refused("no column is an input of the bundle", remedy=f"name the columns {wanted}, ...")
+    if signature.looked_up and plan is None:
+        remedy = "run `weir apply` where the feature repository is"
+        raise Refused(f"feature service {opened.bundle.feature_service} was not applied here", remedy=remedy)
+    parts = [table.slice(first, ROWS) for first in range(0, table.num_rows, ROWS)]
+    return pa.concat_tables([_scored(opened, plan, part) for part in parts] or [_result([], [], [])])
+
+
+def _scored(opened: Opened, plan: ServicePlan | None, table: pa.Table) -> pa.Table:
+    signature, n = opened.bundle.signature, table.num_rows
+    lookup = None
+    if plan is not None and signature.looked_up:
+        lookup = _features(table, signature, plan.reading(signature.looked_up))
+    done = ask(opened, _requests(table, signature), lookup)
+    scores: list[float | None] = [None] * n
+    decided: list[str | None] = [None] * n
+    rejected: list[str | None] = [None] * n
+    for part in done.parts:
+        words = decisions(part.rows.scores >= np.float32(signature.threshold)).to_pylist()
+        for row, value, word in zip(part.rows.origin.tolist(), part.rows.scores.tolist(), words, strict=True):
+            scores[row], decided[row] = value, word
+    for row, reason, detail in zip(done.rejects.record.tolist(), done.rejects.reason, done.rejects.detail, strict=True):
+        rejected[row] = f"{reason}: {detail}"
+    return _result(scores, decided, rejected)
+
+
+def _result(scores: list[Any], decided: list[Any], rejected: list[Any]) -> pa.Table:
+    return pa.table(
+        {
+            "score": pa.array(scores, pa.float32()),
+            "decision": pa.array(decided, pa.string()),
+            "rejected": pa.array(rejected, pa.string()),
+        }
+    )
+
+
+def _requests(table: pa.Table, signature: Signature) -> pa.RecordBatch:
+    """Times, names and keys of requests are not the rows': nothing is late, and nothing looked up by a key."""
+    n = table.num_rows
+    columns: dict[str, Any] = {
+        "request_id": pa.array([f"row-{i}" for i in range(n)], pa.string()),
+        "event_time": pa.repeat(pa.scalar(AT_MS, pa.int64()), n).cast(pa.timestamp("ms", "UTC")),
+        "tenant": pa.repeat("", n),
+        "team": pa.repeat("", n),
+        "traceparent": pa.nulls(n, pa.string()),
+        "deadline": pa.nulls(n, pa.timestamp("ms", "UTC")),
+    }
+    for key in signature.join_keys:
+        columns[key.name] = pa.array([i if key.dtype == KeyType.INT64 else f"key-{i}" for i in range(n)])
+    for item in signature.of(Source.REQUEST):
+        columns[item.ref] = _cast(table, _column_name(table, item.ref, item.name), _TYPES[item.dtype])
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def _features(table: pa.Table, signature: Signature, plan: ServicePlan) -> GivenFeatures:
+    values = np.full((table.num_rows, len(plan.columns)), np.nan, np.float32)
+    for item in signature.of(Source.FEATURE):
+        column = _cast(table, _column_name(table, item.ref, item.name), pa.float32())
+        values[:, plan.columns.index(item.ref)] = column.fill_null(np.nan).to_numpy(zero_copy_only=False)
+    views = [column.partition("__")[0] for column in plan.columns]
+    has = ~np.isnan(values)
+    found = [has[:, [name == view.name for name in views]].any(axis=1) for view in plan.views]
+    return GivenFeatures(plan, values, np.stack(found, axis=1))
+
+
+def _column_name(table: pa.Table, *names: str) -> str:
+    return next((name for name in names if name in table.column_names), "")
+
+
+def _cast(table: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
+    """A column as requests have it; all null where there is none. Raises Refused naming it."""
+    if not name:
+        return pa.nulls(table.num_rows, kind)
+    try:
+        return table.column(name).combine_chunks().cast(kind)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        what = f"column {name} is {table.schema.field(name).type}, and requests have {kind}: {error}"
+        raise Refused(what, remedy="write it as a caller does") from error

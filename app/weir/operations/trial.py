@@ -1,0 +1,83 @@
+"""Requests put to an open bundle, through all of the scorer but the broker and the online store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from weir.core.batch import ClosedBy, MicroBatch
+from weir.core.chunk import Chunk, Partition
+from weir.core.clock import EventClock
+from weir.core.contract import Contract
+from weir.core.features import FeatureBlock, Lookup, ServicePlan
+from weir.edges.bundles.opened import Opened
+from weir.scoring.batches import ScoredBatch
+from weir.scoring.predict import Scorer, Service
+from weir.scoring.route import Route
+from weir.scoring.variant import Variant
+from weir.wire import request_contract
+from weir.wire.decode import Decoder
+from weir.wire.encode import Encoder
+
+MAX_BYTES: Final = 1 << 20
+AT_MS: Final = 1_700_000_000_000  # of requests that have no time of their own
+
+
+@dataclass(slots=True)
+class GivenFeatures:
+    """core.features.Lookup: features that are given row by row, as new as their requests.
+
+    values: float32[n, c], in the order of the plan's columns; NaN for none. found: bool[n, v], whether a view has any.
+    """
+
+    plan: ServicePlan
+    values: npt.NDArray[np.float32]
+    found: npt.NDArray[np.bool_]
+
+    def read(self, keys: Mapping[str, pa.Array], now_us: int) -> FeatureBlock:
+        """The rows in their order, whatever the keys are. Raises ValueError when a key is not there."""
+        if missing := {name for view in self.plan.views for name in view.join_keys} - keys.keys():
+            raise ValueError(f"join keys are missing: {', '.join(sorted(missing))}")
+        times = np.full(self.found.shape, now_us, np.int64)
+        return FeatureBlock(self.values, times, self.found, 0, len(self.values))
+
+
+def ask(opened: Opened, requests: pa.RecordBatch, lookup: Lookup | None) -> ScoredBatch:
+    """What becomes of n requests: encoded under the contract of the bundle's own signature, and scored.
+
+    requests: the contract's columns; the lookup must give a block of as many rows. A request that is rejected before
+    features are looked up has none, so `GivenFeatures` is for requests that all get so far.
+    Raises ValueError where the encoder, the signature or the lookup do not fit each other.
+    """
+    bundle = opened.bundle
+    contract = Contract("trial", 1, request_contract.build(bundle.service, bundle.signature), 1)
+    service = Service(
+        decode=partial(Decoder(contract, lambda schema_id: None).decode, max_bytes=MAX_BYTES),
+        variants=(Variant("champion", bundle, opened.model.run, opened.known_good, lookup),),
+        route=Route(("champion",)),
+        clock=EventClock(),
+        max_failed=requests.num_rows,
+    )
+    return Scorer(service).score(_batch(Encoder(contract).frames(requests)), tick=lambda: 0.0)
+
+
+def _batch(values: pa.Array) -> MicroBatch:
+    n = len(values)
+    chunk = Chunk(
+        source=Partition("trial", 0),
+        first=0,
+        last=n - 1,
+        values=values.cast(pa.large_binary()),
+        keys=pa.nulls(n, pa.large_binary()),
+        offsets=np.arange(n, dtype=np.int64),
+        oldest_ms=AT_MS,
+        newest_ms=AT_MS,
+        fetched_at_s=0.0,
+    )
+    return MicroBatch((chunk,), ClosedBy.ROWS, 0.0)
