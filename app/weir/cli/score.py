@@ -41,9 +41,8 @@ def score(
     table = scoring.read(rows)
     scored = scoring.score(open_bundle(described, plan), plan, table)
     if out is not None:
+        table = table.drop_columns([name for name in scored.column_names if name in table.column_names])
         for name in scored.column_names:
-            position = table.schema.get_field_index(name)
-            table = table.remove_column(position) if position >= 0 else table
             table = table.append_column(name, scored.column(name))
         pq.write_table(table, out)
     found = [{"row": number, **row} for number, row in enumerate(scored.to_pylist())]
