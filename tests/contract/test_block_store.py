@@ -174,7 +174,7 @@ def test_a_repeat_brings_no_outcome_back_that_was_corrected(client, database, mo
     for number in range(2, 6):
         kept.store.announce(block(number, number, number, source))
     kept.store.repeat("outcomes", shaped, mine, "rows")
-    assert client.query("SELECT label, log_offset FROM outcomes FINAL").result_rows == [(1.0, 1)]
+    assert client.query("SELECT label, log_offset FROM outcomes_latest").result_rows == [(1.0, 1)]
 
 
 class FailsOnce:

@@ -77,7 +77,7 @@ def test_the_worker_records_each_row_once_also_when_it_is_killed(tmp_path: Path,
         write("weir.bundles", "bundles", 0, records.bundles(late))
         producer.flush()
         until(lambda: named(client)[1] == (late, *names, 0), READY_S, "names for what was recorded without")
-        assert client.query("SELECT count() FROM outcomes FINAL").first_row == (40,)
+        assert client.query("SELECT count() FROM outcomes_latest").first_row == (40,)
         reasons = client.query("SELECT DISTINCT source_topic, reason FROM dead_letters").result_rows
         assert sorted(reasons) == [("weir.outcomes", "bad_frame"), ("weir.predictions", "out_of_range")]
 

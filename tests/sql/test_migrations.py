@@ -13,7 +13,15 @@ def test_every_migration_runs_once(database):
     assert again.applied == ()
     assert [migration.number for migration in again.present] == [migration.number for migration in migrations.read()]
     tables = {name for (name,) in connect(database.recording).query("SHOW TABLES").result_rows}
-    assert {"predictions", "outcomes", "dead_letters", "ledger", "recorder_blocks", "migrations"} <= tables
+    assert {
+        "predictions",
+        "outcomes",
+        "outcomes_latest",
+        "dead_letters",
+        "ledger",
+        "recorder_blocks",
+        "migrations",
+    } <= tables
 
 
 def test_every_table_of_records_keeps_tokens(client):

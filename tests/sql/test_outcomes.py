@@ -62,7 +62,7 @@ def test_auc_equals_scikit_learns(client, kind, n):
 
 
 def label_of(client):
-    (found,) = client.query("SELECT label FROM outcomes FINAL").result_rows
+    (found,) = client.query("SELECT label FROM outcomes_latest").result_rows
     return found[0]
 
 
@@ -79,6 +79,39 @@ def test_an_old_outcome_that_comes_again_undoes_no_correction(client, merged):
     assert label_of(client) == 1.0
     came_true(client, [0], [0], received_ms=2, at_ms=corrected)  # a block that is repeated late
     assert label_of(client) == 1.0
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_what_is_asked_of_the_latest_outcomes_is_asked_after_corrections(client, merged):
+    """Whatever column a condition is on, a corrected outcome does not come back."""
+    corrected = records.BASE_MS + 1
+    came_true(client, range(4), [1, 1, 0, 0], received_ms=1)
+    came_true(client, [1, 2], [0, 1], received_ms=2, at_ms=corrected)
+    if merged:
+        client.command("OPTIMIZE TABLE outcomes FINAL")
+    ids = {offset: records.prediction_id(0, offset) for offset in range(4)}
+
+    def found(condition):
+        sql = f"SELECT toString(prediction_id), label FROM outcomes_latest WHERE {condition}"
+        return dict(client.query(sql).result_rows)
+
+    assert found("true") == {ids[0]: 1.0, ids[1]: 0.0, ids[2]: 1.0, ids[3]: 0.0}
+    assert found("label = 1") == {ids[0]: 1.0, ids[2]: 1.0}
+    assert found(f"occurred_at < fromUnixTimestamp64Milli({corrected})") == {ids[0]: 1.0, ids[3]: 0.0}
+    assert found(f"prediction_id = '{ids[1]}'") == {ids[1]: 0.0}
+    assert found(f"prediction_id = '{ids[1]}' AND label = 1") == {}
+    assert found(f"prediction_id IN ('{ids[2]}', '{ids[3]}') AND log_offset > 0") == {ids[2]: 1.0, ids[3]: 0.0}
+
+
+def test_the_latest_outcomes_have_every_column_of_their_table(client):
+    names = "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {table:String} "
+    kept, shown = (
+        client.query(
+            names + "AND default_kind != 'MATERIALIZED' ORDER BY position", parameters={"table": table}
+        ).result_rows
+        for table in ("outcomes", "outcomes_latest")
+    )
+    assert kept == shown
 
 
 def test_value_counts_the_last_outcome_and_only_joined_rows(client):

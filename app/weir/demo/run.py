@@ -32,7 +32,7 @@ PROMPT = {"WEIR_FETCH_WAIT_MAX_MS": "2", "WEIR_BATCH_MAX_WAIT_MS": "0"}
 PATIENT = {"WEIR_FETCH_WAIT_MAX_MS": "500", "WEIR_BLOCK_MAX_WAIT_S": "5"}
 FIRST_TEST_DAY = np.datetime64("2013-07-01T04:00", "ms")  # midnight in New York; training ends before it
 BURST_ROWS = 200_000
-COUNTS = ("SELECT count() FROM predictions", "SELECT count() FROM outcomes FINAL", "SELECT sum(read) FROM ledger")
+COUNTS = ("SELECT count() FROM predictions", "SELECT count() FROM outcomes_latest", "SELECT sum(read) FROM ledger")
 LOCKSTEP = "about twice as fast"
 RECORDED_S = 180.0  # the recorder follows at tens of thousands of rows a second
 

@@ -127,7 +127,7 @@ def _auc(client: Client, service: str) -> tuple[float, float]:
     by_sql = sql_files.rows(client, "outcomes/auc", service=service, **ALL_TIME)
     joined = client.query_arrow(
         "SELECT p.score AS score, o.label AS label FROM predictions AS p "
-        "INNER JOIN (SELECT prediction_id, label FROM outcomes FINAL) AS o USING (prediction_id)"
+        "INNER JOIN (SELECT prediction_id, label FROM outcomes_latest) AS o USING (prediction_id)"
     )
     return float(by_sql[0]["auc"]), check.auc(joined["label"].to_numpy(), joined["score"].to_numpy())
 

@@ -106,7 +106,7 @@ ORDER BY (service, variant, model, toStartOfHour(event_time), version, event_tim
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1
 ;
 -- Late truth. May come before the prediction, twice, or corrected: the latest occurred_at wins, whenever it came, and of
--- equal ones the last received. Read it with FINAL.
+-- equal ones the last received. Until its parts are merged it holds the others, too: ask outcomes_latest.
 CREATE TABLE IF NOT EXISTS outcomes
 (
     prediction_id    UUID,

@@ -22,7 +22,7 @@ WITH
                p.score + 0 AS level,                                          -- -0.0 and 0.0 are one level
                countIf(o.label >= 0.5) AS pos, countIf(o.label < 0.5) AS neg
         FROM scores AS p
-        INNER JOIN (SELECT prediction_id, label FROM outcomes FINAL) AS o USING (prediction_id)
+        INNER JOIN (SELECT prediction_id, label FROM outcomes_latest) AS o USING (prediction_id)
         WHERE NOT isNaN(p.score)
         GROUP BY role, service, model, version, variant, level
     ),

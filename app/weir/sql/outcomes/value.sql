@@ -26,7 +26,7 @@ FROM
            p.decision = 'positive' AS positive_decision, o.received AS known, o.label AS label,
            o.missed_nusd AS missed_nusd, o.false_alert_nusd AS false_alert_nusd
     FROM scores AS p
-    LEFT JOIN (SELECT prediction_id, label, missed_nusd, false_alert_nusd, true AS received FROM outcomes FINAL) AS o USING (prediction_id)
+    LEFT JOIN (SELECT prediction_id, label, missed_nusd, false_alert_nusd, true AS received FROM outcomes_latest) AS o USING (prediction_id)
 )
 GROUP BY role, service, model, version, variant
 ORDER BY role, service, model, version, variant
