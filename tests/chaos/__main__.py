@@ -26,11 +26,12 @@ TAKES = (
     "20 rounds each (--only 1 --rounds 20), about 16 minutes. "
     f"No wait is longer than {BACK_S:g} s; after that the fault has failed, and the next one begins."
 )
-WIDTH = 150  # of a log file, which has none of its own
+WIDTH = 170  # of a log file, which has none of its own
 COLUMNS = (
     "fault",
     "rounds",
     "sent",
+    "answers by variant",
     "lost",
     "doubled",
     "wrong",
@@ -109,6 +110,7 @@ def table(verdicts: list[Verdict]) -> Table:
             f"{v.group} {v.fault}",
             str(v.rounds),
             f"{v.sent:,}",
+            " + ".join(f"{answers:,}" for answers in v.by_variant.values()),
             f"{v.lost:,}",
             f"{v.doubled:,}",
             f"{v.wrong:,}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from weir.core.errors import Unavailable
 from weir.settings import load
@@ -36,11 +37,16 @@ def _again(scene: Scene, name: str, start: Callable[[], object]) -> None:
         start()
 
 
+def _scorers_again(scene: Scene, settings: dict[str, float]) -> None:
+    for name in ("scorer", "rival"):
+        _again(scene, name, partial(scene.scorer, name, **settings))
+
+
 def restarted(how: str) -> Callable[[Scene, int], list[float]]:
     """The one broker goes (in order, or by SIGKILL) under load and comes back with its log."""
 
     def act(scene: Scene, rounds: int) -> list[float]:
-        scene.scorer(**BUDGET)
+        scene.scorers(**BUDGET)
         scene.recorder(**BUDGET)
         scene.under_load(RATE)
         recoveries = []
@@ -50,7 +56,7 @@ def restarted(how: str) -> Callable[[Scene, int], list[float]]:
                 (scene.stack.kill if how == "killed" else scene.stack.end)("broker")
                 scene.pause(0.5, 4.0)
                 scene.stack.begin("broker")
-                _again(scene, "scorer", lambda: scene.scorer(**BUDGET))
+                _scorers_again(scene, BUDGET)
                 _again(scene, "recorder", lambda: scene.recorder(**BUDGET))
                 recoveries.append(scene.recovered())
         return recoveries
@@ -61,7 +67,7 @@ def restarted(how: str) -> Callable[[Scene, int], list[float]]:
 def silent(scene: Scene, rounds: int) -> list[float]:
     """The broker answers nobody for longer than the workers' budget: they stop, the group replays, nothing is lost."""
     budget = {"sink_budget_s": 3.0, "batch_max_rows": 256, "chunk_max_records": 256}
-    scene.scorer(**budget)
+    scene.scorers(**budget)
     scene.recorder()
     scene.under_load(RATE)
     recoveries = []
@@ -72,10 +78,10 @@ def silent(scene: Scene, rounds: int) -> list[float]:
             with asleep(scene.stack.child("broker").pid):
                 scene.pause(2.5, 6.0)  # about the budget: some of a batch may be on its way
             scene.pause(1.0, 2.0)
-            _again(scene, "scorer", lambda: scene.scorer(**budget))
+            _scorers_again(scene, budget)
             _again(scene, "recorder", scene.recorder)
             recoveries.append(scene.recovered())
-            _again(scene, "scorer", lambda: scene.scorer(**budget))
+            _scorers_again(scene, budget)
     return recoveries
 
 
@@ -83,7 +89,7 @@ def leaders_move(scene: Scene, rounds: int) -> list[float]:
     """Three nodes: one is killed, a second is stopped in order once the first is back, so that every leader moves."""
     cluster = scene.cluster
     assert cluster is not None
-    scene.scorer(**BUDGET)
+    scene.scorers(**BUDGET)
     scene.recorder(**BUDGET)
     scene.under_load(RATE)
     recoveries = []

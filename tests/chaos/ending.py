@@ -73,6 +73,7 @@ def pages(scene: Scene, rounds: int) -> list[float]:
         recoveries.append(scene.recovered())
         _ends_unready(scene)
     scene.scorer()
+    scene.load.send(500)
     return recoveries
 
 
@@ -89,20 +90,20 @@ def _ends_unready(scene: Scene) -> None:
 
 def broker_away(scene: Scene, rounds: int) -> list[float]:
     """A stopped broker answers nobody: workers live on, say that they are not ready, and are ready when it is back."""
-    scene.scorer()
+    scene.scorers()
     scene.recorder()
     scene.under_load(100.0)
     recoveries = []
-    broker = scene.stack.child("broker").pid
+    broker, workers = scene.stack.child("broker").pid, ("scorer", "rival", "recorder")
     for _ in range(rounds):
         with asleep(broker):
             until(
-                lambda: not scene.ready("scorer") and not scene.ready("recorder"),
+                lambda: not any(map(scene.ready, workers)),
                 SOON_S,
                 "the workers to say that they are not ready without a broker",
             )
-            assert scene.page("scorer", "live") == scene.page("recorder", "live") == 200
-        scene.until_ready("scorer", "recorder")
+            assert all(scene.page(name, "live") == 200 for name in workers)
+        scene.until_ready(*workers)
         recoveries.append(scene.recovered())
     return recoveries
 

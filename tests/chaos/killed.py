@@ -11,10 +11,10 @@ SMALL = {"chunk_max_records": 256, "batch_max_rows": 256}
 
 
 def _start(scene: Scene, name: str) -> None:
-    if name == "scorer":
-        scene.scorer(**SMALL)
-    else:
+    if name == "recorder":
         scene.recorder()
+    else:
+        scene.scorer(name, **SMALL)
 
 
 def _die(scene: Scene, names: tuple[str, ...]) -> None:
@@ -27,10 +27,12 @@ def _die(scene: Scene, names: tuple[str, ...]) -> None:
 
 def _killed(*names: str):
     def act(scene: Scene, rounds: int) -> list[float]:
-        _start(scene, "scorer")
+        if "scorer" in names:  # its successor is of the other variant
+            _start(scene, "scorer")
+        else:
+            scene.scorers(**SMALL)
         _start(scene, "recorder")
-        scene.load.rate = RATE
-        scene.under_way()
+        scene.under_load(RATE)
         recoveries = []
         for _ in range(rounds):
             scene.pause(*BETWEEN_S)

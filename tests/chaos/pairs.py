@@ -59,7 +59,7 @@ def scorer_zombie(scene: Scene, rounds: int) -> list[float]:
 
 
 def recorder_zombie(scene: Scene, rounds: int) -> list[float]:
-    scene.scorer(**SMALL)
+    scene.scorers(**SMALL)
     scene.recorder("recorder-a")
     scene.recorder("recorder-b")
     scene.under_load(RATE)

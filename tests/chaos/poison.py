@@ -76,6 +76,9 @@ def _broken(values_of) -> object:
                 scene.settle()  # what is replayed of the stream would stop the next one again
                 scene.kill("scorer")
                 scene.scorer(**SMALL, **LIMIT)
+                scene.load.send(500)
+                scene.load.flush()
+                scene.recovered()  # good rows after the stream: the limit stops nobody any more
         return recoveries
 
     return act

@@ -24,7 +24,7 @@ JUMPS_S = (400 * 86_400.0, -1.0, -50 * 365 * 86_400.0, 3600.0, -3600.0, 0.0)
 
 def overload(scene: Scene, rounds: int) -> list[float]:
     """Fifty times the usual rate, through queues that hold a fraction of it."""
-    scene.scorer(**NARROW)
+    scene.scorers(**NARROW)
     scene.recorder(**NARROW)
     scene.under_load(BASE, 40)
     recoveries = []
@@ -39,15 +39,15 @@ def overload(scene: Scene, rounds: int) -> list[float]:
 
 
 def slow_consumer(scene: Scene, rounds: int) -> list[float]:
-    """Scorer and recorder sleep in turns, each for 0.9 of every 2 seconds, while requests keep coming."""
-    scene.scorer(**NARROW)
+    """Scorers and recorder sleep in turns, each for 0.9 of every 3 seconds, while requests keep coming."""
+    scene.scorers(**NARROW)
     scene.recorder(**NARROW)
-    scene.until_ready("scorer", "recorder")
+    scene.until_ready("scorer", "rival", "recorder")
     recoveries = []
     with memory(scene, "scorer", MEMORY_MIB), memory(scene, "recorder", MEMORY_MIB), never_back(scene):
         for _ in range(rounds):
             scene.load.rate = 5 * BASE
-            for name in ("scorer", "recorder") * 4:
+            for name in ("scorer", "rival", "recorder") * 3:
                 with asleep(scene.children[name].pid):
                     time.sleep(0.9)  # the sleep is the fault
                 time.sleep(0.1)
@@ -57,7 +57,7 @@ def slow_consumer(scene: Scene, rounds: int) -> list[float]:
 
 
 def clock_jumps(scene: Scene, rounds: int) -> list[float]:
-    """Wall clocks of scorer and recorder jump by hours, a year, half a century, and back."""
+    """Wall clocks of scorers and recorder jump by hours, a year, half a century, and back."""
     clock = Path(scene.service.folder) / "clock"
     scene.environment = {"PYTHONPATH": str(CLOCK), "CHAOS_CLOCK": str(clock)}
     scene.at_work(3 * BASE)
@@ -104,9 +104,9 @@ def duplicates_out_of_order(scene: Scene, rounds: int) -> list[float]:
 
 def oversized(scene: Scene, rounds: int) -> list[float]:
     """Requests of hundreds of kilobytes, whose limit is two: rejected with their bytes, in bounded memory."""
-    scene.scorer(**NARROW)
+    scene.scorers(**NARROW)
     scene.recorder(**NARROW)
-    scene.until_ready("scorer", "recorder")
+    scene.until_ready("scorer", "rival", "recorder")
     scene.load.rate = BASE
     recoveries = []
     good = tiny.rows(1, first=900_000)

@@ -90,6 +90,11 @@ class Scene:
         self._scorers += 1
         return self._born(name, self.service.spawn(self.environment, **given))
 
+    def scorers(self, **variables: object) -> None:
+        """Start one of each variant, `scorer` and `rival`; they share the partitions."""
+        self.scorer("scorer", **variables)
+        self.scorer("rival", **variables)
+
     def shadow(self) -> Child:
         """Start a shadow. Nobody waits for it, so it outlives what its broker does meanwhile."""
         given = HURRY | self._page(SHADOW) | PATIENT | {"bundles_dir": self.service.bundle.parent}
@@ -202,10 +207,10 @@ class Scene:
         self.under_way(more)
 
     def at_work(self, rate: float) -> None:
-        """A scorer and a recorder that are ready, and so many requests a second from then on."""
-        self.scorer()
+        """Scorers and a recorder that are ready, and so many requests a second from then on."""
+        self.scorers()
         self.recorder()
-        self.until_ready("scorer", "recorder")
+        self.until_ready("scorer", "rival", "recorder")
         self.load.rate = rate
 
     def pause(self, low_s: float, high_s: float) -> None:
@@ -306,6 +311,8 @@ def run(fault: Fault, rounds: int, home: Path, seed: int) -> Verdict:
             verdict.problems.append(f"{error} ({_tails(stage)})")
         else:
             judge(verdict, stage.service, stage.client, stage.truth, shadow=SHADOW)
+            if set(verdict.by_variant) != set(VARIANTS):
+                verdict.problems.append(f"{VARIANTS} were to answer, and these did: {list(verdict.by_variant)}")
         verdict.notes = stage.notes
     verdict.seconds = time.monotonic() - began
     return verdict

@@ -48,12 +48,11 @@ def _durable(scene: Scene) -> None:
 
 
 def _recording_on_disk(scene: Scene) -> Child:
-    """A recorder of small blocks and its scorer under load; the recorder."""
+    """A recorder of small blocks and its scorers under load; the recorder."""
     _durable(scene)
     recorder = scene.recorder(**BLOCKS)
-    scene.scorer()
-    scene.load.rate = RATE
-    scene.under_way()
+    scene.scorers()
+    scene.under_load(RATE)
     return recorder
 
 
@@ -87,9 +86,8 @@ def killed_with_recorder(scene: Scene, rounds: int) -> list[float]:
 def away(scene: Scene, rounds: int) -> list[float]:
     """Away for longer than the recorder's budget: it says so and stops; scoring goes on; a new one catches up."""
     scene.recorder(sink_budget_s=BUDGET_S)
-    scene.scorer()
-    scene.load.rate = RATE
-    scene.under_way()
+    scene.scorers()
+    scene.under_load(RATE)
     recoveries = []
     for _ in range(rounds):
         scene.stack.kill("clickhouse")
@@ -113,8 +111,8 @@ def away(scene: Scene, rounds: int) -> list[float]:
 def beyond_the_window(scene: Scene, rounds: int) -> list[float]:
     """A block is repeated when its table has long forgotten the token: its rows, and the rollups', are there once."""
     _forgetful(scene)
-    scene.scorer()
-    scene.until_ready("scorer")
+    scene.scorers()
+    scene.until_ready("scorer", "rival")
     recoveries = []
     for _ in range(rounds):
         # Never a commit: whoever comes after reads from far back and repeats the latest block of every partition.
@@ -140,7 +138,7 @@ def beyond_the_window(scene: Scene, rounds: int) -> list[float]:
 def zombie_beyond_the_window(scene: Scene, rounds: int) -> list[float]:
     """A recorder falls asleep before it tries an insert again, and wakes up when its token is long forgotten."""
     _forgetful(scene)
-    scene.scorer()
+    scene.scorers()
     for name in ("recorder-a", "recorder-b"):
         scene.recorder(name, **BLOCKS)
     scene.under_load(RATE)
@@ -191,9 +189,8 @@ def disk_full(scene: Scene, rounds: int) -> list[float]:
     migrations.apply(scene.stack.settings.recording)
     rollups.make_own(scene.client)
     scene.recorder(sink_budget_s=BUDGET_S, **BLOCKS)
-    scene.scorer()
-    scene.load.rate = RATE
-    scene.under_way()
+    scene.scorers()
+    scene.under_load(RATE)
     recoveries = []
     for _ in range(rounds):
         filler = _inside(scene, rows / "filler")

@@ -67,7 +67,7 @@ def _begin(scene: Scene, store: str) -> None:
     settings = scene.stack.settings.having(online_store=store)
     feature_plan.save(settings, [PLAN])
     fill(settings, 1)
-    scene.scorer(online_store=store, **QUICK)
+    scene.scorers(online_store=store, **QUICK)
     scene.recorder(online_store=store)
     scene.under_load(RATE)
 

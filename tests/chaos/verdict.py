@@ -67,7 +67,10 @@ UNTILED = """
 
 @dataclass
 class Verdict:
-    """One fault's result. recovery_s: one a round, see Scene.recovered. problems: none when it passed."""
+    """One fault's result. recovery_s: one a round, see Scene.recovered. problems: none when it passed.
+
+    by_variant: answers that each variant gave.
+    """
 
     group: int
     fault: str
@@ -79,6 +82,7 @@ class Verdict:
     doubled: int = 0
     wrong: int = 0
     repeated_in_log: int = 0
+    by_variant: dict[str, int] = field(default_factory=dict)
     recovery_s: list[float] = field(default_factory=list)
     ledger: str = "not asked"
     seconds: float = 0.0
@@ -108,6 +112,7 @@ def judge(verdict: Verdict, service: Tiny, client: Client, truth: Truth, shadow:
     found = client.query_arrow(PREDICTIONS, parameters=_of(service), use_strings=True)
     letters = client.query(LETTERS, parameters=_of(service)).result_rows
     verdict.scored, verdict.dead_lettered = len(found), len(letters)
+    verdict.by_variant = dict(sorted(Counter(found["variant"].to_pylist()).items()))
     _count(verdict, expected, found, letters, unlogged)
     _predictions(verdict, service, truth, expected, found)
     _letters(verdict, truth, expected, letters)
@@ -244,7 +249,7 @@ def _bytes(digits: str | None) -> bytes | None:
 
 
 def _outcomes(verdict: Verdict, client: Client, truth: Truth) -> None:
-    rows = client.query("SELECT toString(prediction_id), label, observed FROM outcomes FINAL").result_rows
+    rows = client.query("SELECT toString(prediction_id), label, observed FROM outcomes_latest").result_rows
     held = {name: (label, observed) for name, label, observed in rows}
     _blame(verdict, len(rows) - len(held), "outcomes are there twice")
     _blame(verdict, len(truth.outcomes.keys() - held.keys()), "outcomes are lost")
