@@ -38,7 +38,7 @@ from tests.service_under_test import Service
 from tests.waiting import until
 
 USERS = ("weir-setup", "weir-scorer", "weir-recorder")
-RESULTS = {"weir.predictions", "weir.dead-letters", "weir.ledger"}
+RESULTS = {"weir.predictions", "weir.dead-letters", "weir.ledger", "weir.bundles"}
 EX_CONFIG = 78  # exit status
 READY_S = 90.0  # a worker's start on a busy machine
 LONG_S = 60.0  # a refusal is told at once, and not when this has passed

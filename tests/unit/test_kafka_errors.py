@@ -6,6 +6,7 @@ from weir.core.errors import Refused
 from weir.edges.kafka.errors import FatalError, is_retriable, retry, weir_error
 
 WHERE = "broker:9092"
+ALERTED = "Receive failed: ssl/record/rec_layer_s3.c:918:ssl3_read_bytes error:0A00045C:SSL routines::"
 MOVING = KafkaError(KafkaError.NOT_LEADER_FOR_PARTITION)
 
 
@@ -80,6 +81,14 @@ def test_patience_ends_with_the_budget_and_with_what_does_not_pass(code, budget_
             "no TLS .*WEIR_KAFKA_SSL_CERTIFICATE_FILE",
         ),
         (
+            KafkaError(KafkaError._TRANSPORT, f"{ALERTED}tlsv13 alert certificate required: SSL alert number 116"),
+            "no TLS .*WEIR_KAFKA_SSL_CERTIFICATE_FILE",
+        ),
+        (
+            KafkaError(KafkaError._TRANSPORT, f"{ALERTED}tlsv1 alert unknown ca: SSL alert number 48"),
+            "no TLS .*WEIR_KAFKA_SSL_CERTIFICATE_FILE",
+        ),
+        (
             KafkaError(KafkaError.FENCED_INSTANCE_ID, "fenced", True),
             "this instance id: fenced .*WEIR_GROUP_INSTANCE_ID",
         ),
@@ -100,6 +109,7 @@ def test_a_fatal_error_is_remembered_and_told(error, says):
     [
         KafkaError(KafkaError._SSL, "SSL handshake failed: Disconnected"),
         KafkaError(KafkaError._TRANSPORT, "refused"),
+        KafkaError(KafkaError._TRANSPORT, f"{ALERTED}tlsv1 alert internal error: SSL alert number 80"),
         KafkaError(KafkaError._ALL_BROKERS_DOWN),
     ],
 )

@@ -14,6 +14,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package
 
 from weir.core.chunk import Partition
 from weir.core.errors import Refused, Unavailable
+from weir.edges.kafka import handshake
 from weir.edges.kafka.client import client_config
 from weir.edges.kafka.errors import NOT_AUTHORIZED, FatalError, error_of, retry, weir_error
 from weir.settings import KafkaSettings
@@ -47,6 +48,7 @@ def metadata(settings: KafkaSettings, timeout_s: float = REACH_S) -> tuple[Admin
             admin.poll(0)  # why, if the brokers have said so
             refusal.check(settings.brokers)
             if time.monotonic() > deadline_s:
+                handshake.check(settings)
                 raise Unavailable(
                     "Kafka does not answer", where=settings.brokers, remedy="start the broker or set WEIR_BROKERS"
                 ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
@@ -72,7 +73,12 @@ AUTH_FAILED = {
     KafkaError._AUTHENTICATION,
     KafkaError._SSL,
 }
-_ALERT = "ssl/tls alert"  # with TLS 1.3 a broker refuses a certificate when the connection already stands
+# With TLS 1.3 a broker refuses a certificate when the connection already stands. No repetition mends these alerts,
+# here in OpenSSL's words: "tlsv13 alert certificate required" and the like.
+_ALERT = re.compile(
+    r"\balert [a-z ]*(certificate|unknown ca|access denied|handshake failure|illegal parameter|decrypt error"
+    r"|protocol version|insufficient security)"
+)
 NOT_AUTHORIZED = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
     KafkaError.GROUP_AUTHORIZATION_FAILED,
@@ -106,7 +112,7 @@ class FatalError:
 def _is_final(error: KafkaError) -> bool:
     """Not when a handshake merely breaks off: that is a broker that restarts."""
     if error.code() == KafkaError._TRANSPORT:
-        return _ALERT in error.str()
+        return _ALERT.search(error.str()) is not None
     return error.code() in AUTH_FAILED and "isconnected" not in error.str()
 
 
@@ -185,7 +191,7 @@ def weir_error(error: KafkaError, where: str, doing: str = "", then: str = "") -
     """
     then = f"; then {then}" if then else ""
     text = f"{doing}: {error.str()}" if doing else error.str()
-    code = KafkaError._SSL if _ALERT in text else error.code()
+    code = KafkaError._SSL if _ALERT.search(text) else error.code()
     for codes, what, remedy in _MEANING:
         if code in codes:
             return Refused(f"{what}: {text}", where=where, remedy=remedy + then)

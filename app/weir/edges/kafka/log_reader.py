@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from weir.core.chunk import Partition
+from weir.edges.kafka import handshake
 from weir.edges.kafka.client import client_config
 from weir.edges.kafka.errors import FatalError, error_of, is_retriable, weir_error
 from weir.settings import KafkaSettings
@@ -56,6 +57,7 @@ class LogReader:
                     raise weir_error(failed, self._settings.brokers)
                 else:
                     error = failed
+        handshake.check(self._settings)
         raise weir_error(error, self._settings.brokers, f"{self._source.topic} was not read to its end")
 
 

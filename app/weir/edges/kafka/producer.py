@@ -9,6 +9,7 @@ import pyarrow as pa
 from confluent_kafka import KafkaError
 
 from weir.core.errors import Unavailable
+from weir.edges.kafka import handshake
 from weir.edges.kafka.admin import LOOK_S
 from weir.edges.kafka.client import client_config
 from weir.edges.kafka.errors import FatalError, weir_error
@@ -28,7 +29,7 @@ class Producer:
     """
 
     def __init__(self, settings: KafkaSettings, client_id: str) -> None:
-        self._brokers, self._budget_s = settings.brokers, settings.sink_budget_s
+        self._settings, self._brokers, self._budget_s = settings, settings.brokers, settings.sink_budget_s
         self._failed: list[KafkaError] = []
         self._refusal = FatalError()
         config = client_config(settings, client_id) | {
@@ -65,6 +66,7 @@ class Producer:
         if failed:
             raise weir_error(cause or failed[0], self._brokers, f"{left + len(failed)} records were not delivered")
         if left:
+            handshake.check(self._settings)
             raise Unavailable(
                 f"{left} records were not delivered: no answer",
                 where=self._brokers,

@@ -13,7 +13,7 @@ from confluent_kafka import Producer as RdProducer
 from weir.core.chunk import LogPartition, Partition
 from weir.core.dead_letter import letter_id
 from weir.core.errors import Refused, Unavailable
-from weir.edges.kafka import admin
+from weir.edges.kafka import admin, handshake
 from weir.edges.kafka.admin import LOOK_S
 from weir.edges.kafka.client import client_config
 from weir.edges.kafka.errors import FatalError, error_of, is_retriable, weir_error
@@ -22,6 +22,7 @@ from weir.settings import KafkaSettings
 
 HEADER = "weir-redrive"  # its value is the letter's id
 AGAIN = "run it again after WEIR_REDRIVE_SETTLE_S: what was announced is then looked for, and sent if it is not there"
+UNANSWERED = {KafkaError._MSG_TIMED_OUT, KafkaError._QUEUE_FULL}  # the brokers may be away, or refuse this client
 Found = dict[str, list[int]]  # letter id -> offsets of the records that name it
 
 
@@ -92,6 +93,8 @@ def send(settings: KafkaSettings, rows: Sequence[Announced]) -> None:
     if done < len(rows):
         what = f"{len(rows) - done} redriven records were not delivered"
         cause = refusal.error or next(iter(failed), None)
+        if cause is None or cause.code() in UNANSWERED:
+            handshake.check(settings)
         if cause is None:
             raise Unavailable(f"{what}: no answer", where=settings.brokers, remedy=AGAIN)
         raise weir_error(cause, settings.brokers, what, then=AGAIN)
@@ -186,6 +189,7 @@ def _read(settings: KafkaSettings, spans: Mapping[Partition, tuple[int, int]]) -
             reached = {Partition(place.topic, place.partition): place.offset for place in at}
             ends = {source: end for source, end in ends.items() if reached[source] < end}
             if ends and time.monotonic() > deadline_s:
+                handshake.check(settings)
                 raise Unavailable(
                     f"Kafka does not give all of {sorted(ends)}",
                     where=settings.brokers,
