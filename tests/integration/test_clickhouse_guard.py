@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 import time
+from itertools import product
 from urllib.parse import quote
 
 import pytest
@@ -503,11 +504,13 @@ def running(facade, what: str) -> int:
     return int(facade.ask(body=asked.encode())[1])
 
 
-def begun(facade, sql: str, headers=READER) -> socket.socket:
+def begun(facade, sql: str, headers=READER, method="POST", path="/") -> socket.socket:
     """A connection whose statement runs and whose answer nobody reads."""
     wire = socket.create_connection(("127.0.0.1", facade.port), timeout=60)
     login = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    wire.sendall(f"POST / HTTP/1.1\r\nHost: localhost\r\n{login}Content-Length: {len(sql)}\r\n\r\n{sql}".encode())
+    wire.sendall(
+        f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{login}Content-Length: {len(sql)}\r\n\r\n{sql}".encode()
+    )
     return wire
 
 
@@ -525,15 +528,18 @@ def test_a_reader_s_statements_never_keep_the_owner_s_insert_waiting(facade):
     until(lambda: running(facade, "sleep(3)") == 0, 60, "their end")
 
 
-@pytest.mark.parametrize("headers", [OWNER, READER])
+ENDLESS = [
+    "SELECT number FROM system.numbers",
+    "SELECT repeat('x', 1000) FROM system.numbers",
+    "SELECT sleep(1) FROM numbers(30000000)",
+    "SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1",
+]
+WIDE = "SELECT repeat('x', 1001) FROM system.numbers"
+
+
 @pytest.mark.parametrize(
-    "sql",
-    [
-        "SELECT number FROM system.numbers",
-        "SELECT repeat('x', 1000) FROM system.numbers",
-        "SELECT sleep(1) FROM numbers(30000000)",
-        "SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1",
-    ],
+    ("sql", "headers"),
+    [*product(ENDLESS, [OWNER, READER]), (f"{WIDE} SETTINGS max_threads = 16", OWNER)],  # as on a large machine
 )
 def test_a_statement_whose_client_has_gone_ends_and_took_little_memory(facade, sql, headers):
     what = sql.split("FROM")[0].strip().replace("'", "_")
@@ -546,6 +552,21 @@ def test_a_statement_whose_client_has_gone_ends_and_took_little_memory(facade, s
     assert facade.ask(body=b"INSERT INTO default.t SELECT 1, 'x'")[0] == 200
     wire.close()
     until(lambda: running(facade, what) == 0, 20, "its end")
+
+
+@pytest.mark.parametrize(("method", "path"), [("HEAD", "/"), ("POST", "/?wait_end_of_query=1")])
+def test_so_does_one_whose_result_is_held_back(facade, method, path):
+    wire = begun(facade, "SELECT number, 'held' FROM system.numbers", OWNER, method, path)
+    until(lambda: running(facade, "_held_") == 1, 60, "the statement")
+    wire.close()
+    until(lambda: running(facade, "_held_") == 0, 20, "its end")
+
+
+def test_no_reader_lifts_what_bounds_a_result_in_memory(facade):
+    path = "/?max_block_size=1000000&output_format_parallel_formatting=1"
+    asked = b"SELECT getSetting('max_block_size'), getSetting('output_format_parallel_formatting')"
+    assert facade.ask(path=path, body=asked, headers=READER)[:2] == (200, b"16384\tfalse\n")
+    assert facade.ask(body=asked + b" SETTINGS output_format_parallel_formatting = 1", headers=READER)[0] == 403
 
 
 def test_a_long_result_comes_whole_and_in_pieces(facade):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -46,10 +47,15 @@ _CONFIG = """<clickhouse>
   <user_directories><users_xml><path>{users}</path></users_xml></user_directories>
 </clickhouse>
 """
+THREADS = min(4, os.cpu_count() or 1)  # of one statement; each holds blocks, and there is more than one statement
+# Blocks are what a result holds in memory while its client is slow, and how late a statement sees that it was killed.
+BLOCK = {"max_block_size": "16384", "output_format_parallel_formatting": "0"}
 # A statement gets half of the memory, so that one of them leaves room for inserts, and spills GROUP BY and ORDER BY to
 # disk at half of that.
 _USERS = """<clickhouse>
   <profiles><default>
+    <max_threads>{threads}</max_threads>
+{block}
     <max_memory_usage>{statement}</max_memory_usage>
     <max_bytes_before_external_group_by>{spill}</max_bytes_before_external_group_by>
     <max_bytes_before_external_sort>{spill}</max_bytes_before_external_sort>
@@ -70,7 +76,14 @@ def write_configuration(path: Path, limits: Limits) -> Path:
     path.mkdir(parents=True, exist_ok=True)
     memory = limits.memory_mib * MIB
     users, config = path / "users.xml", path / "config.xml"
-    users.write_text(_USERS.format(statement=memory // 2, spill=memory // 4))
+    users.write_text(
+        _USERS.format(
+            statement=memory // 2,
+            spill=memory // 4,
+            threads=THREADS,
+            block="\n".join(f"    <{name}>{value}</{name}>" for name, value in BLOCK.items()),
+        )
+    )
     config.write_text(
         _CONFIG.format(
             memory=memory,

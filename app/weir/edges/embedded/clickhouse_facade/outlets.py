@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import threading
@@ -25,7 +26,7 @@ class Running:
     """A call of the engine in a thread of its own, whose pipe is read here.
 
     The engine never sees a closed pipe: it does not end for that. A statement that is to end is killed and its pipe
-    read to the end.
+    read to the end, whatever fails meanwhile: one that nobody reads holds its slot and its memory for ever.
     """
 
     def __init__(self, call: Callable[[int], object]) -> None:
@@ -51,11 +52,13 @@ class Running:
 
         Raises Gone when the client went away, what `sink` or the call raised otherwise.
         """
+        killing = Killing(kill)
         self._thread.start()
         try:
-            stopped = self._drain(sink, gone, kill)
+            stopped = self._drain(sink, gone, killing)
         finally:
             self._thread.join()
+            killing.join()
             os.close(self._reading)
         if stopped is not None:
             raise stopped
@@ -63,28 +66,50 @@ class Running:
             raise self._error
         return self._result
 
-    def _drain(
-        self, sink: Callable[[bytes], None], gone: Callable[[], bool], kill: Callable[[], None]
-    ) -> Exception | None:
+    def _drain(self, sink: Callable[[bytes], None], gone: Callable[[], bool], killing: Killing) -> Exception | None:
         """Read the pipe to its end; why nothing was handed on from some point, if so."""
         stopped: Exception | None = None
-        killed_s = float("-inf")
+        looked_s = time.monotonic()
         poll = select.poll()
         poll.register(self._reading, select.POLLIN)
         while True:
             ready = poll.poll(LOOK_EVERY_S * 1000)
-            if stopped is None and not ready and gone():
-                stopped = Gone()
-            if stopped is not None and time.monotonic() - killed_s > LOOK_EVERY_S:
-                kill()
-                killed_s = time.monotonic()
-            if not ready:
-                continue
-            piece = os.read(self._reading, PIECE_BYTES)
-            if not piece:
+            if stopped is None and time.monotonic() - looked_s >= LOOK_EVERY_S:
+                stopped = Gone() if gone() else None
+                looked_s = time.monotonic()
+            if stopped is not None:
+                killing.go_on()
+            piece = os.read(self._reading, PIECE_BYTES) if ready else None
+            if piece == b"":
                 return stopped
-            if stopped is None:
+            if piece and stopped is None:
                 try:
                     sink(piece)
                 except Exception as error:  # raised again once the engine has let go
                     stopped = error
+
+
+class Killing:
+    """Asks again and again for a statement's end, beside whoever reads its pipe: a request may wait, or fail."""
+
+    def __init__(self, kill: Callable[[], None]) -> None:
+        self._kill = kill
+        self._asked_s = float("-inf")
+        self._thread: threading.Thread | None = None
+
+    def go_on(self) -> None:
+        """Ask, unless it was just asked or the last request still waits."""
+        if time.monotonic() - self._asked_s < LOOK_EVERY_S or (self._thread and self._thread.is_alive()):
+            return
+        self._asked_s = time.monotonic()
+        self._thread = threading.Thread(target=self._ask, name="kill", daemon=True)
+        self._thread.start()
+
+    def _ask(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the engine lacks memory for it, for a moment
+            self._kill()
+
+    def join(self) -> None:
+        """Wait for the last request."""
+        if self._thread is not None:
+            self._thread.join()

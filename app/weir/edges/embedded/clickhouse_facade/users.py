@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 
-from weir.edges.embedded.clickhouse_facade.configuration import Limits
+from weir.edges.embedded.clickhouse_facade.configuration import BLOCK, Limits
 from weir.edges.embedded.clickhouse_facade.faults import AUTHENTICATION_FAILED, Fault
 
 PASSWORD_VARIABLE = "WEIR_CLICKHOUSE_PASSWORD"
@@ -17,6 +17,7 @@ LIMIT_DIGITS = 20  # of a limit in a URL; the engine's are 64 bits
 
 # What a dashboard's statement may use: an endless query must not starve the recorder, nor write.
 READER_SETTINGS = {
+    **BLOCK,
     "max_execution_time": "60",
     "max_result_rows": "5000000",
     "max_temporary_data_on_disk_size_for_query": str(4 << 30),
