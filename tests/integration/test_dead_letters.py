@@ -118,6 +118,32 @@ def check_redriven(command: Command, service: Service, client: Client, repairs: 
     assert "1 of 1 letters sent again" in command("redrive", "--force", "--letter", left.id).stdout
 
 
+def check_not_evaluated(command: Command, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a bundle nobody says "scored"; a bundle names its service."""
+    with monkeypatch.context() as patched:
+        patched.delenv("WEIR_BUNDLE")
+        said = command("redrive", "--dry-run")
+        assert "not evaluated" in said.stdout
+        assert "scored" not in said.stdout
+        assert json.loads(command("redrive", "--dry-run", "--json").stdout)["evaluated"] is False
+        patched.delenv("WEIR_SERVICE")
+        named = json.loads(command("redrive", "--dry-run", "--json", "--bundle", str(service.bundle)).stdout)
+        assert (named["evaluated"], named["chosen"], len(named["letters"])) == (True, 0, 4)
+
+
+def check_given_up(command: Command, client: Client, letter: dead_letters.Letter) -> None:
+    """Who, when and why are told; the letter is no longer open, and a redrive does not send it."""
+    why = ("give-up", letter.id, "--reason", "the caller is gone")
+    assert "1 of 1 letters would be given up; nothing was recorded" in command(*why, "--dry-run").stdout
+    assert "1 of 1 letters given up" in command(*why).stdout
+    assert "was given up before" in command(*why).stdout
+    assert "given up" in command("list", "--ids").stdout
+    told = json.loads(command("show", letter.id, "--json").stdout)["redriven"]
+    assert told.startswith("no: given up by ")
+    assert told.endswith(": the caller is gone")
+    assert "no open dead letters are chosen" in command("redrive", "--force", "--letter", letter.id).stdout
+
+
 def states(client: Client) -> Counter[str]:
     return Counter(redriven.state for redriven in dead_letters.redrives(client))
 
@@ -137,8 +163,9 @@ def check_killed(command: Command, service: Service, client: Client) -> None:
         before = rows_of(table)
         command.kill(lambda table=table, before=before: rows_of(table) > before, *patch)
         aged(client)
+    check_given_up(command, client, dead_letters.letters(client, chosen)[-1])
     command("redrive", "--patch", "channel=app")
-    until(lambda: states(client) == {"scored": 34, "dead again": 1}, READY_S, "34 letters scored")
+    until(lambda: states(client) == {"scored": 33, "dead again": 1, "given up": 1}, READY_S, "33 letters scored")
     assert dead_letters.letters(client, chosen) == []
 
 
@@ -164,11 +191,12 @@ def test_what_is_repaired_is_scored_once_and_the_ledger_is_whole(
             check_shown(command, letters)
             repairs = tmp_path / "repairs.jsonl"
             repairs.write_text(json.dumps({"id": letters[Reason.BAD_FRAME].id, "fields": WHOLE}) + "\n")
+            check_not_evaluated(command, service, monkeypatch)
             check_redriven(command, service, client, repairs)
             until(lambda: states(client) == {"scored": 3, "dead again": 1}, READY_S, "three scored, one dead again")
             check_killed(command, service, client)
         report = until(lambda: (found := ledger.read(client)).complete and found, READY_S, "a complete ledger")
-        assert (report.scored, report.rejected) == (GOOD + 34, 4 + 1 + 30)
-        assert {redriven.copies for redriven in dead_letters.redrives(client)} == {1}
+        assert (report.scored, report.rejected) == (GOOD + 33, 4 + 1 + 30)
+        assert {redriven.copies for redriven in dead_letters.redrives(client) if redriven.state != "given up"} == {1}
         sql = "SELECT count(), uniqExact(request_id), uniqExact(prediction_id) FROM predictions"
-        assert client.query(sql).first_row == (GOOD + 34, GOOD + 34, GOOD + 34)
+        assert client.query(sql).first_row == (GOOD + 33, GOOD + 33, GOOD + 33)

@@ -22,6 +22,7 @@ from weir.edges.kafka.logs import log_of
 from weir.edges.kafka.redrive_log import Announced, find, send
 from weir.edges.kafka.topics import declared, ensure
 from weir.operations import redrive
+from weir.operations.give_up import give_up
 from weir.operations.redrive import Resend
 from weir.recording import tables
 from weir.settings import Settings
@@ -145,11 +146,14 @@ def test_what_the_broker_does_not_take_is_told_and_the_rest_is_found(world: tupl
     settings, _ = world
     topic = settings.kafka.names.requests(settings.scoring.service)
     source, into = LogPartition(records.LOG, topic, 0), log_of(settings.kafka, topic)
-    values = {1: b"small", 2: b"x" * (9 * 1024 * 1024), 3: b"not tried"}
+    values = {1: b"small", 2: b"x" * (9 * 1024 * 1024), 3: b"after it"}
     rows = [Announced("", source, offset, None, value, "none", into, 0) for offset, value in values.items()]
-    with pytest.raises(Refused, match=r"redriven records were not delivered: .*too large.*run it again"):
+    with pytest.raises(
+        Refused, match=r"1 redriven records were not delivered, first (.*): .*too large.*give-up"
+    ) as told:
         send(settings.kafka, rows)
-    assert letter_id(source, 3) not in find(settings.kafka, rows)
+    assert letter_id(source, 2) in str(told.value)
+    assert set(find(settings.kafka, rows)) == {letter_id(source, 1), letter_id(source, 3)}
     elsewhere = Announced("", source._replace(partition=99), 1, None, b"", "none", into, 0)
     with pytest.raises(Refused, match="a topic or partition does not exist: 1 redriven records"):
         send(settings.kafka, [elsewhere])
@@ -187,3 +191,51 @@ def test_letters_of_which_nobody_can_tell_hold_up_no_others(world: tuple[Setting
     assert rows[0].id not in copies(settings)
     with pytest.raises(Refused, match=r"was made anew or cut since letters were announced for it"):
         find(settings.kafka, redrive.left(client, settings))
+
+
+def test_a_letter_that_is_refused_for_good_can_be_given_up(world: tuple[Settings, Client]) -> None:
+    """It is announced and never sent; each redrive tries it again and fails, until somebody gives it up."""
+    settings, client = world
+    letters = open_letters(client, settings)
+    first, *others = letters
+    large = Resend(first, b"x" * (9 * 1024 * 1024), "none")
+    for _ in range(2):
+        with pytest.raises(Refused, match="give-up"):
+            redrive.redrive(client, settings, [large, *resends(others)])
+        with pytest.raises(Refused, match="is still being sent"):
+            give_up(client, settings, [first], who="ann@host", why="too large")
+        aged(client)
+    both = dead_letters.letters(client, Selection(ids=[letter.id for letter in letters[:2]]))
+    dry = give_up(client, settings, both, who="ann@host", why="too large", dry_run=True)
+    assert (dry.batch, dry.states[0], dry.kept) == (0, "given up", 1)
+    assert dry.states[1].startswith("sent again in batch 1")
+    assert len(redrive.left(client, settings)) == 1
+    done = give_up(client, settings, [first], who="ann@host", why="too large")
+    assert (done.states, done.kept) == (("given up",), 0)
+    assert redrive.redrive(client, settings, [large, *resends(others)]).sent == 0
+    again = give_up(client, settings, dead_letters.letters(client, Selection(ids=[first.id])), who="bob", why="again")
+    assert (again.batch, again.states) == (0, ("was given up before",))
+    (told,) = dead_letters.redrives(client, ids=[first.id])
+    assert (told.state, told.given_up_by, told.given_up_for, told.batch) == ("given up", "ann@host", "too large", 3)
+    assert set(copies(settings)) == {letter.id for letter in others}
+
+
+def test_an_open_letter_can_be_given_up_and_is_sent_by_nobody(world: tuple[Settings, Client]) -> None:
+    settings, client = world
+    first, *others = open_letters(client, settings)
+    assert give_up(client, settings, [first], who="ann@host", why="a test").batch == 1
+    assert first.id not in {letter.id for letter in open_letters(client, settings)}
+    done = redrive.redrive(client, settings, resends([first, *others]))
+    assert (done.sent, done.taken, done.finished) == (LETTERS - 1, 1, 0)
+    assert first.id not in copies(settings)
+
+
+def test_a_letter_that_reached_the_log_is_noted_and_not_given_up(world: tuple[Settings, Client]) -> None:
+    settings, client = world
+    first, *_ = open_letters(client, settings)
+    _, rows = redrive.announce(client, settings, 0, [], resends([first]))
+    send(settings.kafka, rows)
+    aged(client)
+    done = give_up(client, settings, dead_letters.letters(client, Selection(ids=[first.id])), who="ann@host", why="x")
+    assert (done.batch, done.kept) == (0, 1)
+    assert [row.state for row in dead_letters.redrives(client, ids=[first.id])] == ["waiting"]

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 from weir.core.chunk import LogPartition
 from weir.core.dead_letter import letter_id
-from weir.edges.clickhouse import dead_letters
+from weir.edges.clickhouse import dead_letters, sql_files
 from weir.edges.clickhouse.dead_letters import Selection
 from weir.recording import tables
 
@@ -38,7 +38,7 @@ def named(offsets: list[int]) -> dict[str, pa.Array]:
     }
 
 
-def announce(client, batch: int, offsets: list[int]) -> None:
+def announce(client, batch: int, offsets: list[int], by: str = "", why: str = "") -> None:
     put(
         client,
         "redrives",
@@ -50,6 +50,8 @@ def announce(client, batch: int, offsets: list[int]) -> None:
                 "worker": pa.array(["w"] * len(offsets)),
                 "service": pa.array([records.SERVICE] * len(offsets)),
                 "repair": pa.array(["none"] * len(offsets)),
+                "given_up_by": pa.array([by] * len(offsets)),
+                "given_up_for": pa.array([why] * len(offsets)),
                 "into_log": pa.array([records.LOG] * len(offsets)),
                 "log_begin": pa.array([100] * len(offsets), pa.int64()),
             }
@@ -121,6 +123,26 @@ def test_what_is_open_is_neither_redriven_nor_answered(client, history):
     assert {letter.offset: letter.redriven_in for letter in every} == {**BATCHES, 5: 0, NEW[2]: 0, NEW[3]: 0}
     (group,) = dead_letters.summary(client, Selection(reason="empty"))
     assert (group.letters, group.open) == (8, 2)
+
+
+def test_a_letter_that_is_given_up_is_neither_open_nor_unfinished(client, history, database, monkeypatch):
+    announce(client, 3, [0, 5], by="ann@host", why="too large for ever")
+    assert sql_files.rows(client, "dead_letters/unfinished") == []
+    found = {row.source_offset: row for row in dead_letters.redrives(client)}
+    given_up = {0: ("given up", "ann@host", "too large for ever"), 5: ("given up", "ann@host", "too large for ever")}
+    assert {offset: (row.state, row.given_up_by, row.given_up_for) for offset, row in found.items()} == given_up | {
+        1: ("waiting", "", ""),
+        2: ("scored", "", ""),
+        3: ("dead again", "", ""),
+        4: ("waiting", "", ""),
+    }
+    test_redriven_letters_are_counted_as_they_are_told(client, history)
+    assert [letter.offset for letter in dead_letters.letters(client, Selection(open=True))] == [NEW[3]]
+    letter = next(letter for letter in dead_letters.letters(client, Selection()) if letter.offset == 5)
+    assert (letter.redriven_in, letter.given_up_by) == (3, "ann@host")
+    output = weir_ledger(database, monkeypatch).output
+    assert "4 dead letters sent again: 2 waiting, 1 dead again, 1 scored" in output
+    assert "2 dead letters given up" in output
 
 
 def test_letters_carry_their_bytes_and_the_hash_of_their_payload(client, history):

@@ -40,6 +40,7 @@ TABLES = [
     ("dead-letters", "list"),
     ("dead-letters", "show"),
     ("dead-letters", "redrive"),
+    ("dead-letters", "give-up"),
 ]
 
 
@@ -122,6 +123,9 @@ def test_names_are_never_cut(weir, monkeypatch, columns):
         (["dead-letters", "show", "17"], "topic/partition/offset"),
         (["dead-letters", "redrive", "--letter", "a/b/c"], "topic/partition/offset"),
         (["dead-letters", "redrive", "--patch", "amount"], "FIELD=VALUE"),
+        (["dead-letters", "give-up", "17", "--reason", "x"], "topic/partition/offset"),
+        (["dead-letters", "give-up", "t/0/1@log"], "--reason"),
+        (["dead-letters", "give-up", "t/0/1@log", "--reason", " "], "--reason"),
         (["dead-letters", "redrive", "--repairs", "/nowhere"], "--repairs"),
         (["topics", "acls", "--principal", "foo"], "ROLE=PRINCIPAL"),
         (["topics", "create", "--replication", "0"], "--replication"),
@@ -146,6 +150,7 @@ def test_arguments_are_checked_before_anything_is_connected_to(weir, arguments, 
         ["dead-letters", "list"],
         ["dead-letters", "list", "--ids"],
         ["dead-letters", "show", "t/0/1@log"],
+        ["dead-letters", "give-up", "t/0/1@log", "--reason", "x"],
         ["topics", "check"],
         ["topics", "create"],
     ],

@@ -1,4 +1,4 @@
-"""`weir dead-letters`: records that were rejected and why; and sent again, once they are repaired."""
+"""`weir dead-letters`: records that were rejected and why; sent again, once they are repaired; or given up."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ from weir.core.rejects import Reason
 if TYPE_CHECKING:
     from clickhouse_connect.driver import Client
 
-    from weir.edges.clickhouse.dead_letters import Letter, Selection
+    from weir.edges.clickhouse.dead_letters import Letter, Redrive, Selection
     from weir.operations.redrive import Resend
     from weir.settings import Settings
 
-cli = typer.Typer(no_args_is_help=True, help="List records that were not scored, show one, send them again.")
+cli = typer.Typer(
+    no_args_is_help=True, help="List records that were not scored, show one, send them again or give them up."
+)
 
 Service = Annotated[str, typer.Option(help="One scoring service; by default all of them.")]
 OfReason = Annotated[Reason | None, typer.Option("--reason", help="One reason.", metavar="REASON")]
@@ -42,6 +44,11 @@ COUNTED = (
     Column("first", "first", "{:%Y-%m-%d %H:%M:%S}".format, wide=True),
     Column("latest", "latest", "{:%Y-%m-%d %H:%M:%S}".format),
     Column("latest detail", "latest_detail", wide=True),
+)
+GIVEN_UP = (
+    Column("id", "id", name=True),
+    Column("rejected for", "rejected", name=True),
+    Column("state", "state"),
 )
 NAMED = (
     Column("id", "id", name=True),
@@ -105,13 +112,7 @@ def show_letter(
     found = _named(client, letter)
     shown = _described(settings, found)
     redriven = next(iter(dead_letters.redrives(client, ids=[found.id])), None)
-    shown["redriven"] = (
-        "no"
-        if redriven is None
-        else (
-            f"batch {redriven.batch}, to offset {redriven.redriven_offset}: {redriven.state} {redriven.reason}".strip()
-        )
-    )
+    shown["redriven"] = "no" if redriven is None else _fate(redriven)
     if as_json:
         show_json(shown)
         return
@@ -125,7 +126,12 @@ def show_letter(
 
 @cli.command()
 def redrive(
-    service: Annotated[str, typer.Option(help="The scoring service; by default WEIR_SERVICE.")] = "",
+    service: Annotated[
+        str,
+        typer.Option(
+            help="The scoring service; by default the one of --bundle, else WEIR_SERVICE, else WEIR_BUNDLE's."
+        ),
+    ] = "",
     reason: OfReason = None,
     since: Since = None,
     until: Until = None,
@@ -138,7 +144,8 @@ def redrive(
         typer.Option(help='File of JSON lines: {"id": letter, "fields": {...}}.', exists=True, dir_okay=False),
     ] = None,
     bundle: Annotated[
-        str, typer.Option(help="Evaluate with this bundle; by default WEIR_BUNDLE, without either only decode.")
+        str,
+        typer.Option(help="Evaluate with this bundle; by default WEIR_BUNDLE. Without either, only decode."),
     ] = "",
     force: Annotated[bool, typer.Option("--force", help="Also send what would be rejected again.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen and send nothing.")] = False,
@@ -151,6 +158,7 @@ def redrive(
     from weir.edges.clickhouse.client import connect
     from weir.operations import redrive as redriving
     from weir.operations import repair as repairing
+    from weir.operations import serving
     from weir.settings import load
 
     check_letters(letter or ())
@@ -158,10 +166,8 @@ def redrive(
         repairing.check(patch or (), repairs)
     except Refused as error:
         raise typer.BadParameter(str(error)) from error
-    settings = load()
-    settings = settings.having(
-        service=service or settings.scoring.named_service, bundle=bundle or settings.scoring.bundle
-    )
+    settings = serving.of_bundle(load(), service, bundle)
+    evaluated = bool(settings.scoring.bundle)
     chosen = _selection(settings.scoring.service, reason, since, until, ids=letter or (), open=True, limit=limit)
     client = connect(settings.recording)
     check_service(settings.scoring.service, settings, client)
@@ -178,9 +184,10 @@ def redrive(
             {"id": resend.letter.id, "reason": resend.letter.reason, "repair": resend.repair, "rejected": verdict}
             for resend, verdict in zip(resends, verdicts, strict=True)
         ]
-        show_json({"dry_run": dry_run, "chosen": len(sent), "letters": plain, **asdict(done)})
+        counts = {"dry_run": dry_run, "evaluated": evaluated, "chosen": len(sent)}
+        show_json({**counts, "letters": plain, **asdict(done)})
         return
-    _show_verdicts(resends, verdicts)
+    _show_verdicts(resends, verdicts, evaluated=evaluated)
     if dry_run:
         say(f"{len(sent):,} of {len(resends):,} letters would be sent; nothing was sent")
         return
@@ -193,19 +200,60 @@ def redrive(
     if done.untold:
         say(
             f"{done.untold:,} of an interrupted redrive are left: their topic was made anew or cut, so nobody can tell "
-            "whether they were sent; see dead_letters/unfinished.sql"
+            "whether they were sent; `weir dead-letters give-up ID --reason TEXT` ends that"
         )
 
 
-def _show_verdicts(resends: list[Resend], verdicts: list[str]) -> None:
-    """Letters by what they were and what would become of them, with one of each by name."""
+@cli.command("give-up")
+def give_up(
+    ids: Annotated[list[str], typer.Argument(help="Ids of dead letters: topic/partition/offset@log.", metavar="ID...")],
+    reason: Annotated[str, typer.Option(help="Why they will not be sent, for those who ask later.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen and record nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give dead letters up: no redrive sends them, and they are no longer open. Who, when and why are recorded.
+
+    A letter that was sent or answered is left as it is, and the exit status is 1 then.
+    """
+    from weir.edges.clickhouse.client import connect
+    from weir.operations import give_up as giving
+    from weir.settings import load
+
+    check_letters(ids)
+    if not reason.strip():
+        raise typer.BadParameter("say why, in a few words", param_hint="--reason")
+    settings = load()
+    client = connect(settings.recording)
+    letters = [_named(client, letter) for letter in dict.fromkeys(ids)]
+    done = giving.give_up(client, settings, letters, who=giving.person(), why=reason.strip(), dry_run=dry_run)
+    rows = [
+        {"id": letter.id, "rejected": letter.reason, "state": state}
+        for letter, state in zip(letters, done.states, strict=True)
+    ]
+    if as_json:
+        show_json({"dry_run": dry_run, "batch": done.batch, "letters": rows})
+    else:
+        show(rows, GIVEN_UP, as_json=False)
+        given = done.states.count(giving.GIVEN_UP)
+        of = f"{given:,} of {len(letters):,} letters"
+        say(f"{of} would be given up; nothing was recorded" if dry_run else f"{of} given up")
+    if done.kept:
+        raise typer.Exit(1)
+
+
+def _show_verdicts(resends: list[Resend], verdicts: list[str], *, evaluated: bool) -> None:
+    """Letters by what they were and what would become of them, with one of each by name.
+
+    evaluated: a bundle was asked; without one it is only known which letters do not decode.
+    """
     if not resends:
         say("no open dead letters are chosen")
         return
+    good = "scored" if evaluated else "not evaluated"
     kinds: Counter[tuple[str, str, str]] = Counter()
     first: dict[tuple[str, str, str], str] = {}
     for resend, verdict in zip(resends, verdicts, strict=True):
-        kind = (resend.letter.reason, resend.repair, f"rejected again: {verdict}" if verdict else "scored")
+        kind = (resend.letter.reason, resend.repair, f"rejected again: {verdict}" if verdict else good)
         kinds[kind] += 1
         first.setdefault(kind, resend.letter.id)
     columns = (
@@ -220,14 +268,24 @@ def _show_verdicts(resends: list[Resend], verdicts: list[str]) -> None:
         for kind, count in kinds.most_common()
     ]
     show(rows, columns, as_json=False)
+    if not evaluated:
+        say("not evaluated: it was only tried whether they decode; --bundle BUNDLE also asks rules, features and model")
 
 
 def _brief(letter: Letter) -> dict[str, Any]:
-    state = (
-        f"redriven in batch {letter.redriven_in}" if letter.redriven_in else "answered" if letter.answered else "open"
-    )
+    state = "answered" if letter.answered else "open"
+    if letter.redriven_in:
+        state = "given up" if letter.given_up_by else f"redriven in batch {letter.redriven_in}"
     names = ("id", "service", "stage", "reason", "detail", "rejected_at")
     return {name: getattr(letter, name) for name in names} | {"state": state}
+
+
+def _fate(redriven: Redrive) -> str:
+    """What became of a letter that was redriven or given up."""
+    if redriven.state == "given up":
+        at = f"{redriven.announced_at:%Y-%m-%d %H:%M:%S} UTC"
+        return f"no: given up by {redriven.given_up_by} at {at}: {redriven.given_up_for}"
+    return f"batch {redriven.batch}, to offset {redriven.redriven_offset}: {redriven.state} {redriven.reason}".strip()
 
 
 def _named(client: Client, name: str) -> Letter:

@@ -92,9 +92,12 @@ def _show(report: LedgerReport, redriven: Sequence[RedriveState], repeated: int)
         rows = [asdict(fault) | {"offsets": _span(fault.first, fault.last)} for fault in report.faults]
         show(rows, FIRST, title="first faults", as_json=False)
     say(_verdict(report, repeated))
-    if redriven:
-        states = ", ".join(f"{group.letters:,} {group.state}" for group in redriven)
-        say(f"{sum(group.letters for group in redriven):,} dead letters sent again: {states}")
+    sent = [group for group in redriven if group.state != "given up"]
+    if sent:
+        states = ", ".join(f"{group.letters:,} {group.state}" for group in sent)
+        say(f"{sum(group.letters for group in sent):,} dead letters sent again: {states}")
+    if given_up := sum(group.letters for group in redriven if group.state == "given up"):
+        say(f"{given_up:,} dead letters given up")
 
 
 def _log_of(partition: PartitionLedger) -> tuple[str, str, str]:

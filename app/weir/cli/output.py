@@ -1,9 +1,13 @@
-"""What commands print: a table for people, or JSON for programs; a name is never cut, however narrow the terminal."""
+"""What commands print: a table for people, or JSON for programs.
+
+A name is never cut, and no table is wider than the terminal: where it would be, its rows stand one below the other.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -13,10 +17,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Wide = Annotated[bool, typer.Option("--wide", help="Show every column.")]
 UNBOUNDED = 10_000  # columns of a pipe or file: a line is as long as it needs to be
+GAP = "  "
+NARROWEST = 20  # columns that a value has beside its heading, however narrow the terminal
 
 Row = Mapping[str, Any]
 
@@ -54,14 +61,47 @@ def show(rows: Sequence[Row], columns: Sequence[Column], *, title: str = "", as_
 
 
 def show_table(table: Table) -> None:
-    """Print a table as wide as the terminal, or wider where a word would be cut; in a pipe as wide as it wants."""
+    """Print a table no wider than the terminal; in a pipe as wide as it wants.
+
+    Where a name does not fit into it, each row is printed as lines of heading and value, and names stay on one line.
+    """
     console = Console()
     if not console.is_terminal and "COLUMNS" not in console._environ:
         console = Console(width=UNBOUNDED)
     needed = Measurement.get(console, console.options.update(max_width=UNBOUNDED), table).minimum
-    if needed > console.width:
-        console = Console(width=needed)
-    console.print(table)
+    if needed <= console.width:
+        console.print(table)
+        return
+    if table.title:
+        console.print(table.title, style="italic", soft_wrap=True)
+    for line in _one_below_another(table, console.width):
+        console.print(line, soft_wrap=True, highlight=False)
+
+
+def _one_below_another(table: Table, width: int) -> Iterator[Text]:
+    """The rows of a table as lines of at most `width` columns, but for words that are longer.
+
+    A table without headings has them in its first columns: its last one is the value.
+    """
+    cells = [[_plain_text(cell) for cell in column.cells] for column in table.columns]
+    if table.show_header:
+        headings = [_plain_text(column.header) for column in table.columns]
+        blocks = [list(zip(headings, row, strict=True)) for row in zip(*cells, strict=True)]
+    else:
+        blocks = [[(GAP.join(row[:-1]), row[-1]) for row in zip(*cells, strict=True)]]
+    indent = max((len(heading) for block in blocks for heading, _ in block), default=0) + len(GAP)
+    for number, block in enumerate(blocks):
+        if number:
+            yield Text()
+        for heading, value in block:
+            room = max(width - indent, NARROWEST)
+            lines = textwrap.wrap(value, room, break_long_words=False, break_on_hyphens=False) or [""]
+            yield Text.assemble((heading.ljust(indent), "bold"), lines[0])
+            yield from (Text(" " * indent + line) for line in lines[1:])
+
+
+def _plain_text(cell: Any) -> str:
+    return Text.from_markup(cell).plain if isinstance(cell, str) else str(cell)
 
 
 def show_json(value: Any) -> None:

@@ -14,7 +14,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,14 +84,19 @@ def redrive(client: Client, settings: Settings, chosen: Sequence[Resend]) -> Red
     unfinished = left(client, settings)
     before = traceable(settings.kafka, unfinished)
     found = find(settings.kafka, before)
-    _note(client, where, [row for row in before if row.id in found], found)
+    note(client, where, [row for row in before if row.id in found], found)
     unsent = [row for row in before if row.id not in found]
     before_s = time.monotonic()
     batch, rows = announce(client, settings, turn, unsent, chosen)
     if rows:
         if time.monotonic() - before_s > spare_s:
             raise Unavailable(f"batch {batch} was announced too slowly to be sent", where=where, remedy=AGAIN)
-        send(settings.kafka, rows)
+        try:
+            send(settings.kafka, rows)
+        except Refused:  # of one; the others are in the log
+            found = find(settings.kafka, rows)
+            note(client, where, [row for row in rows if row.id in found], found)
+            raise
         found = find(settings.kafka, rows)
         if absent := [row.id for row in rows if row.id not in found]:
             raise Unavailable(
@@ -99,22 +104,26 @@ def redrive(client: Client, settings: Settings, chosen: Sequence[Resend]) -> Red
                 where=settings.kafka.brokers,
                 remedy="see the topic's retention and the broker's log, then run it again",
             )
-        _note(client, where, rows, found)
+        note(client, where, rows, found)
     sent = len(rows) - len(unsent)
     return Redriven(batch, sent, len(chosen) - sent, len(before), len(unfinished) - len(before))
 
 
-def left(client: Client, settings: Settings) -> list[Announced]:
-    """Letters that were announced and not noted. Raises Refused when their sender may still be at work."""
-    rows = sql_files.rows(client, "dead_letters/unfinished")
-    young = [row for row in rows if row["age_s"] < settings.recording.redrive_settle_s]
+def left(client: Client, settings: Settings, ids: Collection[str] | None = None) -> list[Announced]:
+    """Letters that were announced and neither noted nor given up; ids: no others than these.
+
+    Raises Refused when their sender may still be at work.
+    """
+    rows = [(_announced(row), row) for row in sql_files.rows(client, "dead_letters/unfinished")]
+    rows = [(letter, row) for letter, row in rows if ids is None or letter.id in ids]
+    young = [row for _, row in rows if row["age_s"] < settings.recording.redrive_settle_s]
     if young:
         raise Refused(
             f"batch {young[0]['batch']} was announced {young[0]['age_s']:.0f} s ago and is still being sent",
             where=young[0]["worker"],
             remedy=f"wait for that command, or {settings.recording.redrive_settle_s:g} s if it died, then rerun",
         )
-    return [_announced(row) for row in rows]
+    return [letter for letter, _ in rows]
 
 
 def announce(
@@ -125,23 +134,42 @@ def announce(
     turn: the latest batch when `unsent` was read. Step 1 of `redrive`. Raises Unavailable; Refused when another command
     is at it.
     """
-    run, where = uuid.uuid4(), settings.recording.clickhouse_url
-    for _ in range(TRIES):
-        newest = latest(client, settings)  # before `taken`: whoever announces after it takes this number
-        if unsent and newest != turn:
-            raise Refused("another command took over what was left", remedy="wait for it, and run this one again")
-        with answering(where):
-            taken = {name for (name,) in client.query(TAKEN).result_rows}
+
+    def rows(taken: Collection[str]) -> list[Announced]:
         free = [resend for resend in chosen if resend.letter.id not in taken]
         topics = {resend.letter.source.topic for resend in free}
         into = {
             topic: log_of(settings.kafka, topic) for topic in topics
         }  # before the ends: those are then of it or later
         bounds = {source: bound for topic in topics for source, bound in admin.bounds(settings.kafka, topic).items()}
-        rows = [*unsent, *(_announcement(resend, into, bounds) for resend in free)]
+        return [*unsent, *(_announcement(resend, into, bounds) for resend in free)]
+
+    return take_turn(client, settings, rows, turn if unsent else None)
+
+
+def take_turn(
+    client: Client,
+    settings: Settings,
+    rows_of: Callable[[Collection[str]], list[Announced]],
+    turn: int | None,
+    given_up: tuple[str, str] = ("", ""),
+) -> tuple[int, list[Announced]]:
+    """Record a batch under the next free number: the number, 0 without rows, and the rows.
+
+    rows_of: makes them, from the ids of all letters that were announced. turn: the latest batch that may be there; None
+    for any. given_up: who gave the letters up, and why. Raises Unavailable; Refused when another command is at it.
+    """
+    run, where = uuid.uuid4(), settings.recording.clickhouse_url
+    for _ in range(TRIES):
+        newest = latest(client, settings)  # before `taken`: whoever announces after it takes this number
+        if turn is not None and newest != turn:
+            raise Refused("another command took over what was left", remedy="wait for it, and run this one again")
+        with answering(where):
+            taken = {name for (name,) in client.query(TAKEN).result_rows}
+        rows = rows_of(taken)
         if not rows:
             return 0, []
-        _insert(client, where, newest + 1, run, rows)
+        _insert(client, where, newest + 1, run, rows, given_up)
         with answering(where):
             mine = client.query(MINE, parameters={"batch": newest + 1, "run": str(run)}).result_rows[0][0]
         if mine:
@@ -183,7 +211,9 @@ def latest(client: Client, settings: Settings) -> int:
         return int(client.query(LATEST).result_rows[0][0])
 
 
-def _insert(client: Client, where: str, batch: int, run: uuid.UUID, rows: Sequence[Announced]) -> None:
+def _insert(
+    client: Client, where: str, batch: int, run: uuid.UUID, rows: Sequence[Announced], given_up: tuple[str, str]
+) -> None:
     """One block under the batch's token: of two commands with the same number the first wins."""
     n = len(rows)
     table = _letters(rows) | {
@@ -192,6 +222,8 @@ def _insert(client: Client, where: str, batch: int, run: uuid.UUID, rows: Sequen
         "worker": pa.array([f"{socket.gethostname()}:{os.getpid()}"] * n),
         "service": pa.array([row.service for row in rows]),
         "repair": pa.array([row.repair for row in rows]),
+        "given_up_by": pa.array([given_up[0]] * n),
+        "given_up_for": pa.array([given_up[1]] * n),
         "key": pa.array([row.key for row in rows], pa.binary()),
         "value": pa.array([row.value for row in rows], pa.binary()),
         "into_log": pa.array([row.into_log for row in rows]),
@@ -201,8 +233,8 @@ def _insert(client: Client, where: str, batch: int, run: uuid.UUID, rows: Sequen
         client.insert_arrow("redrives", pa.table(table), settings=once(f"redrive/{batch}"))
 
 
-def _note(client: Client, where: str, rows: Sequence[Announced], found: Found) -> None:
-    """Where the records are. Written again it says the same, so any token does."""
+def note(client: Client, where: str, rows: Sequence[Announced], found: Found) -> None:
+    """Record where the letters' records are. Written again it says the same, so any token does. Raises Unavailable."""
     if not rows:
         return
     table = _letters(rows) | {

@@ -1,4 +1,4 @@
-"""Which bundle to serve, when nobody or somebody says so."""
+"""Which bundle to serve, and which service to ask for, when nobody or somebody says so."""
 
 from __future__ import annotations
 
@@ -46,6 +46,19 @@ def choose(asked: str, settings: Settings) -> tuple[Path, Bundle]:
             remedy=_among(fitting),
         )
     return fitting[0]
+
+
+def of_bundle(settings: Settings, service: str = "", bundle: str = "") -> Settings:
+    """These settings with a service and, where one is named, a bundle to evaluate with.
+
+    service: wins over the bundle's, which wins over WEIR_SERVICE; WEIR_BUNDLE counts where nothing else names either.
+    Raises Refused where no service is named.
+    """
+    given = settings.scoring
+    named = bundle or given.bundle
+    if not service and (bundle or (named and not given.service)):
+        service = folder.read(folder.find(named, settings)).bundle.service
+    return settings.having(service=service or given.named_service, bundle=named)
 
 
 def _newest_first(settings: Settings) -> list[tuple[Path, Bundle]]:

@@ -19,7 +19,8 @@ from weir.edges.clickhouse import sql_files
 class Selection:
     """Which letters. service, reason: all when empty. ids: "topic/partition/offset@log", all when empty.
 
-    begin <= rejected_at < end, UTC. open: only those neither redriven nor answered in another life of the scorer.
+    begin <= rejected_at < end, UTC. open: only those neither redriven, nor given up, nor answered in
+    another life of the scorer.
     """
 
     service: str = ""
@@ -50,7 +51,8 @@ class Letter:
     """One record that was rejected, as it was read from `source` at `offset`.
 
     payload_sha256: hex, of the value. log, log_offset: where the recorder read the letter itself. redriven_in: batch of
-    the redrive that announced it, 0 for none. answered: there is a prediction of the same record.
+    the redrive that announced it, 0 for none. given_up_by: who gave it up in that batch, "" for nobody. answered: there
+    is a prediction of the same record.
     """
 
     service: str
@@ -66,6 +68,7 @@ class Letter:
     log: LogPartition
     log_offset: int
     redriven_in: int
+    given_up_by: str
     answered: bool
 
     @property
@@ -76,7 +79,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redrive:
-    """What became of one redriven letter; ledger/redrives.sql says what state and copies mean."""
+    """What became of one letter that was redriven or given up; ledger/redrives.sql says what state and copies mean."""
 
     service: str
     source_log: str
@@ -85,6 +88,8 @@ class Redrive:
     source_offset: int
     batch: int
     repair: str
+    given_up_by: str
+    given_up_for: str
     announced_at: datetime
     redriven_offset: int
     copies: int
@@ -94,7 +99,7 @@ class Redrive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedriveState:
-    """Redriven letters of one state; ledger/redrive_states.sql says what the numbers count."""
+    """Letters of one state, redriven or given up; ledger/redrive_states.sql says what the numbers count."""
 
     state: str
     letters: int
@@ -115,18 +120,28 @@ def letters(client: Client, chosen: Selection) -> list[Letter]:
 
 
 def redrives(client: Client, service: str = "", ids: Sequence[str] = (), limit: int = 1_000_000) -> list[Redrive]:
-    """Redriven letters, in the order of redriving. service, ids: all when empty. Raises Unavailable, Refused."""
+    """Letters redriven or given up, in that order. service, ids: all when empty. Raises Unavailable, Refused."""
     found = sql_files.rows(client, "ledger/redrives", service=service, ids=list(ids), limit=limit)
     return [Redrive(**row) for row in found]
 
 
 def redrive_states(client: Client, service: str = "") -> list[RedriveState]:
-    """How many letters were redriven, by what became of them, most first. Raises Unavailable, Refused."""
+    """How many letters were redriven or given up, by what became of them, most first. Raises Unavailable, Refused."""
     return [RedriveState(**row) for row in sql_files.rows(client, "ledger/redrive_states", service=service)]
 
 
 def _letter(row: dict[str, Any]) -> Letter:
-    plain = ("service", "stage", "reason", "detail", "payload_sha256", "rejected_at", "redriven_in", "log_offset")
+    plain = (
+        "service",
+        "stage",
+        "reason",
+        "detail",
+        "payload_sha256",
+        "rejected_at",
+        "redriven_in",
+        "given_up_by",
+        "log_offset",
+    )
     return Letter(
         **{name: row[name] for name in plain},
         answered=bool(row["answered"]),

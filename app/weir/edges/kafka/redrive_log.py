@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka import Producer as RdProducer
@@ -23,6 +24,7 @@ from weir.settings import KafkaSettings
 HEADER = "weir-redrive"  # its value is the letter's id
 AGAIN = "run it again after WEIR_REDRIVE_SETTLE_S: what was announced is then looked for, and sent if it is not there"
 UNANSWERED = {KafkaError._MSG_TIMED_OUT, KafkaError._QUEUE_FULL}  # the brokers may be away, or refuse this client
+GIVE_UP = "or, should it never be accepted, give it up by `weir dead-letters give-up ID --reason TEXT`"
 Found = dict[str, list[int]]  # letter id -> offsets of the records that name it
 
 
@@ -53,18 +55,19 @@ class Announced:
 def send(settings: KafkaSettings, rows: Sequence[Announced]) -> None:
     """All rows, in order, each to the partition that its letter came from; what the sink's budget ends is given up.
 
-    Raises Unavailable; what `weir_error` makes of an error of Kafka.
+    A row that is refused holds up no others. Raises Unavailable; what `weir_error` makes of an error of Kafka, naming
+    the first letter that it befell.
     """
     deadline_s = time.monotonic() + settings.sink_budget_s
-    failed: list[KafkaError] = []
+    failed: list[tuple[str, KafkaError]] = []
     done = 0
 
-    def delivered(error: KafkaError | None, _message: Message) -> None:
+    def told(row: Announced, error: KafkaError | None) -> None:
         nonlocal done
         if error is None:
             done += 1
         else:
-            failed.append(error)
+            failed.append((row.id, error))
 
     refusal = FatalError()
     producer = RdProducer(
@@ -84,26 +87,34 @@ def send(settings: KafkaSettings, rows: Sequence[Announced]) -> None:
 
     try:
         for row in rows:
-            _queue(producer, row, delivered, over)
+            try:
+                _queue(producer, row, partial(told, row), over)
+            except KafkaException as error:
+                told(row, error_of(error))
+            if over():
+                break
         while len(producer) and not over():
             producer.poll(LOOK_S)
     except KafkaException as error:
-        failed.append(error_of(error))
+        failed.append(("", error_of(error)))
     producer.purge()  # nothing of it may come later
     if done < len(rows):
+        which, cause = next(iter(failed), ("", None))
+        cause = refusal.error or cause
         what = f"{len(rows) - done} redriven records were not delivered"
-        cause = refusal.error or next(iter(failed), None)
         if cause is None or cause.code() in UNANSWERED:
             handshake.check(settings)
         if cause is None:
             raise Unavailable(f"{what}: no answer", where=settings.brokers, remedy=AGAIN)
-        raise weir_error(cause, settings.brokers, what, then=AGAIN)
+        first = f", first {which}" if which else ""
+        never = which and cause.code() not in UNANSWERED and not is_retriable(cause)
+        raise weir_error(cause, settings.brokers, what + first, then=f"{AGAIN}; {GIVE_UP}" if never else AGAIN)
 
 
 def _queue(
     producer: RdProducer,
     row: Announced,
-    delivered: Callable[[KafkaError | None, Message], None],
+    told: Callable[[KafkaError | None], None],
     over: Callable[[], bool],
 ) -> None:
     """Queue it, as soon as there is room. Raises KafkaException: it is refused, or there is none until over()."""
@@ -111,7 +122,12 @@ def _queue(
     while True:
         try:
             producer.produce(
-                row.source.topic, row.value, row.key, row.source.partition, headers=headers, on_delivery=delivered
+                row.source.topic,
+                row.value,
+                row.key,
+                row.source.partition,
+                headers=headers,
+                on_delivery=lambda error, _: told(error),
             )
             producer.poll(0)
             return
@@ -134,7 +150,7 @@ def find(settings: KafkaSettings, rows: Sequence[Announced]) -> Found:
             f"{lost[0].source.topic} was made anew or cut since letters were announced for it, first {lost[0].id}: "
             "nobody can tell whether they were sent",
             where=settings.brokers,
-            remedy="look at dead_letters/unfinished.sql, and decide by hand",
+            remedy="give them up by `weir dead-letters give-up ID --reason TEXT`, or look for them yourself",
         )
     begins: dict[Partition, int] = {}
     for row in rows:

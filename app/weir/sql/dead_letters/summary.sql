@@ -1,7 +1,7 @@
 -- name: dead_letters/summary
 -- title: Dead letters, by service and reason
 -- grain: service, stage, reason
--- source: table dead_letters; a letter is open until it is redriven, or answered by another life of the scorer
+-- source: table dead_letters; a letter is open until it is redriven, given up, or answered by another life of the scorer
 -- value: letters, open (records)
 -- panel: table
 SELECT service, stage, reason, toInt64(count()) AS letters, toInt64(countIf(NOT redriven AND NOT answered)) AS open,
