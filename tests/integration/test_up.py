@@ -96,6 +96,11 @@ def home(tmp_path_factory):
     return home
 
 
+def pid_of(said: str, role: str) -> int:
+    """Of a worker, from the table."""
+    return int(re.search(rf"\b{role} +\u2502 +(\d+) ", said)[1])
+
+
 def scored(commands: list[str], cwd) -> str:
     """Send the printed request, wait for its prediction with the printed query; the id of the request."""
     produce, predictions, dead, *_ = commands
@@ -128,7 +133,8 @@ def test_up_keeps_what_there_is_and_a_worker_that_ends_takes_nobody_along(home, 
         canary.kill()
         lines = iter(running.stdout.readline, "")
         line = next(line for line in lines if "ended with exit status" in line)
-        assert line.startswith("canary ended with exit status 137, the rest stays up")
+        assert line.startswith(f"canary (pid {canary.pid}) ended with exit status 137 (SIGKILL); the last lines of ")
+        assert line.endswith("logs/canary.log:\n")
         scored(commands, world)
         running.send_signal(signal.SIGINT)  # of which a background job hears nothing
         end(running)
@@ -142,7 +148,20 @@ def test_up_keeps_what_there_is_and_a_worker_that_ends_takes_nobody_along(home, 
         commands = printed(said)
         scored(commands, world)
         assert first in shell(commands[1], world)
-        end(running)
+        exports = re.search("^export .*$", said, re.MULTILINE)[0]
+        assert {"WEIR_BROKERS", "WEIR_REGISTRY_URL", "WEIR_CLICKHOUSE_URL"} <= set(re.findall(r"WEIR_\w+", exports))
+        python = f"no_proxy='*' {sys.executable} -P -m weir"
+        assert "complete" in shell(f"{exports}; {python} ledger", world)
+        assert "as declared" in shell(f"{exports}; {python} topics check", world)
+        workers = {role: psutil.Process(pid_of(said, role)) for role in ("scorer", "recorder")}
+        workers["scorer"].terminate()
+        lines = iter(running.stdout.readline, "")
+        assert next(line for line in lines if line.startswith(f"scorer (pid {workers['scorer'].pid}) ended"))
+        workers["recorder"].kill()
+        rest = running.stdout.read()
+        assert f"recorder (pid {workers['recorder'].pid}) ended with exit status 137 (SIGKILL); the last lines" in rest
+        assert "no worker is left: scorer ended with exit status 0, recorder ended with exit status 137" in rest
+        assert running.wait(60) == 75
 
 
 @pytest.mark.timeout(600)
@@ -163,6 +182,15 @@ def test_up_serves_a_project_of_somebody_else(tmp_path):
             scored(printed(said), project)
             end(running)
     assert (home / "clickhouse" / "kept-1").is_dir()
+
+
+def test_up_without_a_contract_names_the_command_before_anything_starts(tmp_path):
+    bundle = tiny_bundle(tmp_path / "elsewhere", TINY, service="tiny")
+    with ended(weir(tmp_path / "home", "up", *PORTS, "--bundle", str(bundle), cwd=tmp_path)) as running:
+        said = running.communicate(timeout=120)[0]
+    assert running.returncode == 78
+    assert f"`weir bundle contract {bundle.name[:12]} --write`" in said
+    assert not (tmp_path / "home").exists()
 
 
 def test_up_without_a_bundle_says_what_to_do(tmp_path):

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+
+from weir.cli.output import Column, show, show_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,12 +24,21 @@ if TYPE_CHECKING:
     Say = Callable[[str], None]
 
 LOOK_EVERY_S = 1.0  # how late the end of a worker is noticed
+WORKERS = (
+    Column("worker", "role", name=True),
+    Column("pid", "pid", right=True),
+    Column("state", "state"),
+    Column("metrics", "page", "{}/metrics".format, name=True),
+)
 
 
 def up(
     bundle: Annotated[
-        str, typer.Option(help="Bundle folder or digest; default: WEIR_BUNDLE, else the newest of WEIR_SERVICE.")
+        str, typer.Option(help="Bundle folder or digest; it is served by later starts, too, until another is named.")
     ] = "",
+    newest: Annotated[
+        bool, typer.Option("--newest", help="Serve the newest bundle of WEIR_SERVICE, and forget what --bundle named.")
+    ] = False,
     broker_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one, as for the others.")] = 9092,
     clickhouse_port: Annotated[int, typer.Option(min=0, max=65535)] = 8123,
     registry_port: Annotated[int, typer.Option(min=0, max=65535)] = 8081,
@@ -42,13 +54,17 @@ def up(
     What a run leaves under WEIR_HOME (the Kafka log, rows, online features) is there again in the next; nothing is
     deleted. A worker that ends is named with its last words, and the rest stays up.
 
+    It serves --bundle, else WEIR_BUNDLE, else what --bundle named last for the service, else the newest.
+
     SIGTERM ends it as Ctrl-C does. From a script: `weir up > up.log & PID=$!`, later `kill $PID; wait $PID`; a shell
     starts background jobs with SIGINT ignored, so send SIGTERM. `weir up` is up once it has printed "Weir is up".
     """
     from weir.edges.embedded.stack import Stack
-    from weir.operations import local, serving
+    from weir.operations import contract, local, serving
     from weir.settings import load
 
+    if bundle and newest:
+        raise typer.BadParameter("--bundle names one already", param_hint="--newest")
     console = Console()
 
     def say(line: str) -> None:
@@ -56,10 +72,13 @@ def up(
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends it as Ctrl-C does
     try:
-        given, chosen = load(), None
+        given, choice, chosen = load(), None, None
         if scorer:
-            path, chosen = serving.choose(bundle, given)
-            given = given.having(service=chosen.service, bundle=str(path))
+            choice = serving.choose(bundle, given, newest=newest)
+            chosen = choice.bundle
+            contract.check(given, chosen)
+            say(f"serving {chosen.name} {chosen.version}, {chosen.short_digest}: {choice.why}")
+            given = given.having(service=chosen.service, bundle=str(choice.path))
         with Stack(
             given, broker_port=broker_port, clickhouse_port=clickhouse_port, registry_port=registry_port, report=say
         ) as stack:
@@ -72,8 +91,10 @@ def up(
             for role in _roles(wanted, stack.settings, chosen, say):
                 workers.start(role)
             workers.wait_ready(say, needed={"scorer"})
+            if choice is not None and (bundle or newest):
+                serving.remember(given, choice, by_name=bool(bundle))
             _show(console, stack, workers, chosen)
-            _watch(stack, workers, say)
+            _watch(workers, say)
     except KeyboardInterrupt:
         say("stopped")
 
@@ -108,21 +129,15 @@ def _roles(wanted: dict[str, bool], settings: Settings, bundle: Bundle | None, s
     return [role for role, want in wanted.items() if want and role not in idle]
 
 
-def _watch(stack: Stack, workers: Workers, say: Say) -> None:
-    """Until Ctrl-C. What ends by itself is named, and the rest stays up.
+def _watch(workers: Workers, say: Say) -> None:
+    """Until Ctrl-C. What ends by itself is told as it ends, and the rest stays up.
 
     Raises Unavailable when nothing useful is left: the broker has ended, or every worker.
     """
-    told: set[str] = set()
     pause = threading.Event()
     while True:
-        for child in stack.ended():
-            if child.name == "broker" or workers.pages.keys() <= {gone.name for gone in stack.ended()}:
-                child.check()
-            if child.name not in told:
-                told.add(child.name)
-                say(f"{child.name} ended with exit status {child.poll()}, the rest stays up; its log: {child.log}")
-                say(child.log_tail() or "(it wrote nothing)")
+        workers.tell_ended(say)
+        workers.check_useful()
         pause.wait(LOOK_EVERY_S)
 
 
@@ -130,21 +145,30 @@ def _show(console: Console, stack: Stack, workers: Workers, bundle: Bundle | Non
     """Where everything is, and commands to copy: those without borders, so that a terminal gives them back whole."""
     from weir.operations import first_steps
 
+    def paste(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
     settings = stack.settings
     table = Table(title="Weir is up; Ctrl-C stops everything", title_justify="left", show_header=False)
+    table.add_column()
+    table.add_column(overflow="fold")
     table.add_row("Kafka", settings.kafka.brokers)
     table.add_row("Schema Registry", settings.registry.registry_url)
     table.add_row(
         "ClickHouse", f"{settings.recording.clickhouse_url}, database {settings.recording.clickhouse_database}"
     )
     if bundle is not None:
-        table.add_row("service", bundle.service)
-        table.add_row("bundle", f"{bundle.name} {bundle.version}, {settings.scoring.bundle}")
-    gone = {child.name for child in stack.ended()}
-    for role, page in workers.pages.items():
-        table.add_row(role, "has ended" if role in gone else f"{page}/metrics")
-    table.add_row("logs", str(settings.paths.home / "logs"))
-    console.print(table)
+        table.add_row("service", escape(bundle.service))
+        table.add_row("bundle", escape(f"{bundle.name} {bundle.version}, {bundle.short_digest}"))
+    table.add_row("logs", escape(str(settings.paths.home / "logs")))
+    show_table(table)
+    rows = [
+        {"role": role, "pid": child.pid, "state": "running" if child.poll() is None else child.ending(), "page": page}
+        for (role, child), page in zip(workers.children.items(), workers.pages.values(), strict=True)
+    ]
+    show(rows, WORKERS, title="workers", as_json=False)
+    console.print("for weir in another shell:", style="dim", highlight=False)
+    paste(first_steps.exports(settings))
     console.print(
         "A consumer that joins a group (`subscribe`) may wait some seconds for its partitions; `assign` is immediate.",
         style="dim",
@@ -153,4 +177,4 @@ def _show(console: Console, stack: Stack, workers: Workers, bundle: Bundle | Non
     )
     for title, command in first_steps.commands(settings, bundle.signature) if bundle is not None else []:
         console.print(f"\n# {title}", style="bold", markup=False, highlight=False)
-        console.print(command, markup=False, highlight=False, soft_wrap=True)
+        paste(command)

@@ -11,6 +11,7 @@ from weir.core.errors import Refused
 from weir.edges.schemas import folder
 from weir.settings import Settings
 from weir.wire import compatibility, request_contract
+from weir.wire.agreement import disagreements
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,23 @@ def draft(settings: Settings, bundle: Bundle) -> Draft:
     names = {field["name"] for field in before}
     fields = tuple(field["name"] for field in json.loads(text)["fields"] if field["name"] not in names)
     return Draft(record, len(known) + 1, text, where / f"v{len(known) + 1}.avsc", fields, exists=False)
+
+
+def check(settings: Settings, bundle: Bundle) -> None:
+    """Raises Refused, naming the command that writes one, where no contract of the service has what the bundle asks."""
+    record = request_contract.record_of(bundle.service)
+    where = settings.paths.schemas_dir / record
+    asked = request_contract.build(bundle.service, bundle.signature)
+    known = folder.versions(settings.paths.schemas_dir, record) if any(where.glob("v*.avsc")) else ()
+    lacking = [disagreements(text, asked) for text in known]
+    if any(not lacks for lacks in lacking):
+        return
+    why = f"no version has what it asks for: {'; '.join(lacking[-1])}" if lacking else "there is none"
+    raise Refused(
+        f"bundle {bundle.name} {bundle.version} needs a contract of its requests, {record}, and {why}",
+        where=str(where),
+        remedy=f"run `weir bundle contract {bundle.short_digest} --write`, or let WEIR_SCHEMAS_DIR name the project's",
+    )
 
 
 def write(made: Draft) -> None:

@@ -12,8 +12,10 @@ from typing import Any
 
 from weir.core.signature import Dtype, Input, Signature
 from weir.edges.schemas import folder as schema_folder
-from weir.settings import Settings
+from weir.settings import Settings, fields, variable_of
 
+ADDRESSES = ("brokers", "registry_url", "clickhouse_url", "home", "service")
+NAMES = ("deployment", "clickhouse_database", "schemas_dir", "feature_repo_dir", "bundles_dir", "online_store")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")  # read by curl and by Python's clients, also for this machine
 
 
@@ -46,6 +48,18 @@ def commands(settings: Settings, signature: Signature) -> list[tuple[str, str]]:
             f"{_curl()} {settings.registry.registry_url}/subjects/{topic}-value/versions/latest/schema",
         ),
     ]
+
+
+def exports(settings: Settings) -> str:
+    """A shell's line under which `weir` finds a running stack: its addresses, and what else is not the default."""
+    found = {field: value for field, value in settings.values().items() if field in ADDRESSES}
+    found |= {
+        field: value
+        for field, value in settings.values().items()
+        if field in NAMES and value != fields()[field].get_default()
+    }
+    said = (f"{variable_of(field)}={shlex.quote(str(value))}" for field, value in found.items() if value != "")
+    return f"export {' '.join(said)}"
 
 
 def request(settings: Settings, signature: Signature) -> dict[str, Any]:

@@ -103,6 +103,7 @@ class Workers:
         self._stack = stack
         self._pages: dict[str, str] = {}
         self._children: dict[str, Child] = {}
+        self._told: set[str] = set()
 
     def start(self, role: str, *arguments: str, **environment: str) -> None:
         """Start `weir worker <role>`; environment: further settings, by variable name."""
@@ -130,10 +131,10 @@ class Workers:
                     report(f"{role} ready, {page}/metrics")
                     del waiting[role]
             for child in self._stack.ended():
-                if child.name in self._pages and child.name not in needed:
-                    waiting.pop(child.name, None)
-                else:
+                if child.name not in self._pages or child.name in needed:
                     child.check()
+                waiting.pop(child.name, None)
+            self.tell_ended(report)
             if waiting and time.monotonic() > deadline:
                 self._too_late(waiting, needed, report)
                 return
@@ -144,6 +145,30 @@ class Workers:
         if set(waiting) & set(needed):
             raise Unavailable(what, where=str(logs), remedy="read the worker's log there")
         report(f"{what}; the log is in {logs}")
+
+    def tell_ended(self, report: Callable[[str], None]) -> None:
+        """Report each service and worker that has ended since the last call: which, how, and its last words."""
+        for child in self._stack.ended():
+            if child.name not in self._told:
+                self._told.add(child.name)
+                report(f"{child.name} (pid {child.pid}) {child.ending()}; the last lines of {child.log}:")
+                report(child.log_tail() or "(it wrote nothing)")
+
+    def check_useful(self) -> None:
+        """Raises Unavailable naming what has ended, where nothing useful is left: without the broker, or any worker."""
+        gone = {child.name: child for child in self._stack.ended()}
+        logs = str(self._stack.settings.paths.home / "logs")
+        if "broker" in gone:
+            what = f"the broker {gone['broker'].ending()}, and nothing works without it"
+            raise Unavailable(what, where=str(gone["broker"].log), remedy="read its log, and start again")
+        if self._children and self._children.keys() <= gone.keys():
+            ends = ", ".join(f"{role} {child.ending()}" for role, child in self._children.items())
+            raise Unavailable(f"no worker is left: {ends}", where=logs, remedy="read their logs, and start again")
+
+    @property
+    def children(self) -> dict[str, Child]:
+        """The processes by role, also those that have ended."""
+        return dict(self._children)
 
     @property
     def pages(self) -> dict[str, str]:

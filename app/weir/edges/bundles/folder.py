@@ -6,7 +6,9 @@ folder that holds anything else is refused before anything in it is opened.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,8 +46,42 @@ def find(which: Path | str, settings: Settings) -> Path:
         what = (
             f"bundle {shortened(str(which))} is ambiguous" if found else f"there is no bundle {shortened(str(which))}"
         )
-        raise Refused(what, where=str(settings.paths.bundles_dir), remedy="name one that `weir bundle list` shows")
+        there = settings.paths.bundles_dir
+        correct = (
+            "" if there.is_dir() else "; there is no such folder of bundles: correct WEIR_BUNDLES_DIR, or build one"
+        )
+        raise Refused(what, where=str(there), remedy=f"name one that `weir bundle list` shows{correct}")
     return found[0].resolve()
+
+
+def check_there(settings: Settings) -> None:
+    """Raises Refused where WEIR_BUNDLES_DIR names no folder; the default one may be missing: nothing was built yet."""
+    named = "bundles_dir" in settings.paths.model_fields_set
+    if named and not settings.paths.bundles_dir.is_dir():
+        raise Refused(
+            "there is no such folder of bundles",
+            where=str(settings.paths.bundles_dir),
+            remedy="correct WEIR_BUNDLES_DIR, or build a bundle into it",
+        )
+
+
+def hold(path: Path) -> int:
+    """A descriptor that says, as long as this process keeps it, that the bundle is served from here."""
+    descriptor = os.open(path / MANIFEST, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    return descriptor
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process on this machine holds the bundle."""
+    descriptor = os.open(path / MANIFEST, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def folders(settings: Settings) -> list[Path]:

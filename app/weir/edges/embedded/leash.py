@@ -9,6 +9,7 @@ holds the leash too.)
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -44,6 +45,14 @@ class Child:
         self.let_go()
         return status if status >= 0 else 128 - status  # negative: the guard itself was killed, and its child with it
 
+    def ending(self) -> str:
+        """How it ended, as words: "ended with exit status 137 (SIGKILL)"; "runs" while it does."""
+        status = self.poll()
+        if status is None:
+            return "runs"
+        by = f" ({signal.Signals(status - 128).name})" if status - 128 in set(signal.Signals) else ""
+        return f"ended with exit status {status}{by}"
+
     def wait(self, seconds: float) -> int:
         """The exit status. Raises Unavailable when the child has not ended by itself within `seconds`."""
         try:
@@ -77,10 +86,9 @@ class Child:
 
     def check(self) -> None:
         """Raises Unavailable with the last log lines when the child has ended."""
-        status = self.poll()
-        if status is not None:
+        if self.poll() is not None:
             raise Unavailable(
-                f"{self.name} ended with exit status {status}",
+                f"{self.name} {self.ending()}",
                 where=str(self.log),
                 remedy="read its last lines:\n" + (self.log_tail() or "(it wrote nothing)"),
             )

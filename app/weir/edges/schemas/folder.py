@@ -124,11 +124,10 @@ def versions(project: Path, record: str) -> tuple[str, ...]:
     where = folder_of(project, record)
     numbered = {int(match[1]): path for path in where.glob("v*.avsc") if (match := _VERSION.fullmatch(path.name))}
     if sorted(numbered) != list(range(1, len(numbered) + 1)) or not numbered:
-        raise Refused(
-            f"record {record} has versions {sorted(numbered)}",
-            where=str(where),
-            remedy="number them v1.avsc, v2.avsc, ...",
-        )
+        what = f"has versions {', '.join(map(str, sorted(numbered)))}" if numbered else "has no version"
+        write = ", or write one by `weir bundle contract BUNDLE --write`" if record.startswith("requests.") else ""
+        remedy = f"number them v1.avsc, v2.avsc, ...{write}"
+        raise Refused(f"record {record} {what}", where=str(where), remedy=remedy)
     return tuple(numbered[number].read_text(encoding="utf-8") for number in sorted(numbered))
 
 
