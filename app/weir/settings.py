@@ -422,7 +422,7 @@ def sources(settings: Settings) -> dict[str, str]:
     return found
 
 
-REMEDY: Final = "correct them; infra/settings.md has them all"
+REMEDY: Final = "correct or unset them; `weir settings --wide` then shows every one, and what it means"
 
 
 def _by_group(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -228,6 +228,8 @@ def test_whatever_is_missing_is_named_with_a_remedy(stack: Stack, service: Servi
 def test_a_worker_that_is_told_to_end_before_it_has_joined_ends_in_order(service: Service) -> None:
     """The embedded broker holds the join for half of the session: a minute here."""
     with service.worker(session_timeout_s=120) as child:
-        until(lambda: "ChunkConsumer]: Starting" in child.log_tail(), START_S, "the worker to ask to join")
+        until(lambda: "joining the group" in child.log_tail(), START_S, "the worker to ask to join")
         os.kill(child.pid, signal.SIGTERM)
         assert child.wait(START_S) == 0, child.log_tail()
+        assert "worker stopped" in child.log_tail(1)
+        assert "ChunkApp" not in child.log.read_text(), "names of parts within"

@@ -29,6 +29,7 @@ def scorer(
     """Score the requests of one service with a bundle; the service is the bundle's where WEIR_SERVICE is not set."""
     from weir.agents.scorer.agent import new_scorer
     from weir.agents.scorer.resources import open_resources
+    from weir.edges.bundles import folder
 
     settings = load()
     if bundle:
@@ -37,6 +38,7 @@ def scorer(
         settings = settings.having(service=_service_of(settings))
     telemetry = _begin(settings, "scorer")
     resources, opened = open_resources(settings, telemetry)
+    folder.hold(opened.path)
     digest, runs_on = opened.bundle.short_digest, str(opened.model.placement)
     answers = f"requests of {settings.scoring.service} as {settings.scoring.variant}, among all scorers of the service"
     said = {"runs_on": runs_on, "answers": answers}
@@ -49,8 +51,12 @@ def shadow(
     bundle: Annotated[str, typer.Option(help="Bundle folder, or its digest in WEIR_BUNDLES_DIR.")] = "",
     variant: Annotated[str, typer.Option(help="Name of this shadow; by default the bundle's digest.")] = "",
 ) -> None:
-    """Score answered requests with another bundle, beside the scorers: it answers nobody, its scores are recorded."""
+    """Score answered requests with another bundle, beside the scorers: it answers nobody, its scores are recorded.
+
+    Its group goes on where it has committed; without a commit it begins at the first offset that the log still has.
+    """
     from weir.agents.shadow.agent import new_shadow, open_shadow
+    from weir.edges.bundles import folder
 
     settings = load()
     if bundle:
@@ -59,8 +65,10 @@ def shadow(
         settings = settings.having(service=_service_of(settings))
     telemetry = _begin(settings, "shadow")
     resources, opened = open_shadow(settings, telemetry, variant)
+    folder.hold(opened.path)
     digest, name = opened.bundle.short_digest, resources.shadow.variant.name
-    said = {"runs_on": str(opened.model.placement), "answers": f"nobody; it is shadow {name}"}
+    begins = "where its group has committed; without a commit, at the first offset of the predictions: it scores all"
+    said = {"runs_on": str(opened.model.placement), "answers": f"nobody; it is shadow {name}", "begins": begins}
     _serve(settings, telemetry, "shadow", lambda: new_shadow(settings, resources), digest, **said)
     resources.producer.close()
 
@@ -142,6 +150,7 @@ def _serve(
         log = structlog.get_logger(__name__)
         log.info("worker started", health=health.url, ready_s=round(took_s, 2), digest=digest, **said)
         run(started, telemetry, role)
+        log.info("worker stopped, as it was asked to; what it had read is answered and committed")
 
 
 def _process_began_s() -> float:

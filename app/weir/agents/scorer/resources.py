@@ -112,7 +112,7 @@ def _request_contract(subject: str, versions: Iterable[Contract], bundle: Bundle
     raise Refused(
         f"bundle {bundle.name} {bundle.version} ({bundle.short_digest}) asks for what contract {subject} version "
         f"{nearest[0].version} does not offer: {', '.join(nearest[1])}",
-        remedy="register a version that has it: `weir bundle contract BUNDLE --write`, then `weir topics create`",
+        remedy="register one that has it: `weir bundle contract BUNDLE --write`, `weir up` or `weir topics create`",
     )
 
 

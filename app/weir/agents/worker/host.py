@@ -9,6 +9,8 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import structlog
+
 from weir.agents.worker import lag
 from weir.core.errors import Unavailable
 from weir.edges.kafka.faust_transport import ChunkApp
@@ -38,6 +40,7 @@ async def _run(new: Callable[[], ChunkApp], telemetry: Telemetry, role: str) -> 
         loop.add_signal_handler(name, stop.set)
     waits = [asyncio.ensure_future(event.wait()) for event in (stop, app.failed)]
     starting = asyncio.ensure_future(app.start())  # ends with the first assignment, which may never come
+    structlog.get_logger(__name__).info("joining the group", group=app.conf.id)
     await asyncio.wait([*waits, starting], return_when=asyncio.FIRST_COMPLETED)
     if starting.done():
         await starting

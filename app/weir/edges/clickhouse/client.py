@@ -30,6 +30,9 @@ RETRIABLE = frozenset(
 UNKNOWN_TABLE, UNKNOWN_DATABASE, WRONG_PASSWORD, NO_ACCESS = 60, 81, 516, 497
 NOT_ENOUGH_SPACE = 243
 CONNECT_TIMEOUT_S = 3  # a server on the network answers in milliseconds; longer only hides that it is away
+HTTP_STATUS = re.compile(r"HTTP status (\d{3})")
+ANOTHERS = frozenset({*range(300, 408), *range(409, 425), 426, 431, 451, 501, 505})  # statuses that do not pass
+DRIVERS = re.compile(r"( executing HTTP request attempt \d+)?( \((for url )?https?://[^)]*\))?$|^HTTP driver received ")
 SYSTEM_ERROR = re.compile(r"\[Errno -?\d+\] ([^'\")]+)")
 SERVER_ERROR = re.compile(r"DB::Exception: (.*?)(?: \(version [^)]*\).*)?$")
 
@@ -99,6 +102,12 @@ def answering(where: str) -> Iterator[None]:
                 where=where,
                 remedy="run `weir migrate`; if the tables are right, this is a defect of Weir",
             ) from error
+        if code is None and _is_another(str(error)):
+            raise Refused(
+                f"what answers there is not ClickHouse's HTTP interface: {text}",
+                where=where,
+                remedy="let WEIR_CLICKHOUSE_URL name it; its port is 8123 unless somebody chose another",
+            ) from error
         if code == NOT_ENOUGH_SPACE:
             raise Unavailable(
                 f"ClickHouse's disk is full: {text}", where=where, remedy="make room; nothing is lost meanwhile"
@@ -141,9 +150,20 @@ def once(token: str) -> dict[str, Any]:
     }
 
 
+def _is_another(text: str) -> bool:
+    """Whether something else than ClickHouse gave this answer, which has none of ClickHouse's own codes.
+
+    A gateway says with 500 and the like that what is behind it is away; that passes by itself.
+    """
+    status = HTTP_STATUS.search(text)
+    if status:
+        return int(status[1]) in ANOTHERS
+    return "Unexpected response to server version query" in text or "BadStatusLine" in text
+
+
 def said(error: Error) -> str:
     """What the server or the operating system said, without the driver's wrapping."""
-    text = " ".join(str(error).split())
+    text = DRIVERS.sub("", " ".join(str(error).split()))
     found = SERVER_ERROR.search(text) or SYSTEM_ERROR.search(text)
     text = found[1].strip() if found else text
     return text if len(text) <= 300 else text[:300] + "..."

@@ -8,6 +8,7 @@ agent has taken a message; work is acknowledged by the chunk, see ChunkApp.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from typing import Any, ClassVar, cast
@@ -24,6 +25,8 @@ from weir.edges.kafka.held_partition import Progress
 from weir.edges.kafka.poller import Poller
 from weir.settings import Settings
 
+FAUST = logging.getLogger("faust.weir")  # else its services speak in the name of this module, and at the level of ours
+
 
 class ChunkConsumer(FaustConsumer):
     """A Faust consumer whose messages are chunks: `message.value` is a tuple of them, of one topic.
@@ -31,6 +34,8 @@ class ChunkConsumer(FaustConsumer):
     Each message takes Faust several turns of the event loop, so that one for each chunk would cost more than its work.
     The message's partition and offset are those of its first chunk.
     """
+
+    logger = FAUST
 
     app: ChunkApp
     poller: Poller
@@ -264,6 +269,8 @@ class _NoOffsets(defaultdict[TP, int | None]):
 class NoProducer(FaustProducer):
     """Faust asks for a producer; Weir writes through weir.edges.kafka.producer."""
 
+    logger = FAUST
+
     async def flush(self) -> None:
         """Nothing is ever queued here."""
 
@@ -296,6 +303,8 @@ class ChunkApp(faust.App):
     Agents read topics made by `chunk_topic`, call `begin` before they work on a chunk, and `ack` when its effects are
     durable. One that cannot go on calls `fail`: the process stops and the group replays.
     """
+
+    logger = FAUST
 
     settings: Settings
     from_beginning: bool

@@ -22,6 +22,8 @@ from weir.edges.schemas.folder import Topic
 from weir.settings import RegistrySettings
 
 TIMEOUT_S: Final = 10.0
+NO_CODE: Final = -1  # confluent-kafka's, for an answer that is not JSON of a registry
+ANOTHERS: Final = frozenset({*range(300, 400), 400, 404, 405, 406, 410, 411, 415, 426, 501, 505})
 RETRIES: Final = 2  # with full jitter under a second: a registry that restarts, not one that is gone
 UNKNOWN_FOR_S: Final = 5.0  # how long "no such id" is believed; an id is registered before it is used
 UNKNOWN_MAX: Final = 200  # such ids at a time; past it one is taken for unknown unasked: garbage may name
@@ -71,7 +73,7 @@ class Registry:
         """A version of a subject. Raises Unavailable; Refused when the registry does not have it."""
         with self._asking(f"subject {subject}"):
             found = self._client.get_version(subject, "latest" if version == "latest" else int(version))
-            text = str(found.schema.schema_str)
+            text = _text(found.schema)
             contract = Contract(subject, int(found.version or 0), text, int(found.schema_id or 0))
         self._texts[contract.schema_id] = text
         return contract
@@ -104,7 +106,7 @@ class Registry:
             return None
         try:
             with self._asking(f"schema id {schema_id}"):
-                text = str(self._client.get_schema(schema_id).schema_str)
+                text = _text(self._client.get_schema(schema_id))
         except _Absent:
             self._unknown_until[schema_id] = now + UNKNOWN_FOR_S
             return None
@@ -122,6 +124,8 @@ class Registry:
         try:
             yield
         except SchemaRegistryError as error:
+            if error.error_code == NO_CODE and error.http_status_code in ANOTHERS:
+                raise self._another(f"HTTP status {error.http_status_code}") from error
             if error.http_status_code == HTTPStatus.NOT_FOUND:
                 raise _Absent(
                     f"{what} is not in the schema registry", where=self._url, remedy="run `weir topics create`"
@@ -143,12 +147,27 @@ class Registry:
                 where=self._url,
                 remedy="look at its log, then try again",
             ) from error
-        except (httpx2.HTTPError, ValueError) as error:  # ValueError: something answers, and not in JSON
+        except (ValueError, LookupError, TypeError, AttributeError) as error:  # no JSON, or not a registry's
+            raise self._another("it does not speak as one does") from error
+        except httpx2.HTTPError as error:
+            if isinstance(error, httpx2.RemoteProtocolError) and "disconnected" not in str(error):
+                raise self._another("it does not speak HTTP") from error
             raise Unavailable(
                 f"the schema registry does not answer ({type(error).__name__})",
                 where=self._url,
                 remedy="start it or set WEIR_REGISTRY_URL",
             ) from error
+
+    def _another(self, why: str) -> Refused:
+        what = f"what answers there is not a schema registry: {why}"
+        return Refused(what, where=self._url, remedy="let WEIR_REGISTRY_URL name one with Confluent's HTTP API")
+
+
+def _text(schema: Schema) -> str:
+    """Raises ValueError for an answer without one."""
+    if not isinstance(schema.schema_str, str):
+        raise ValueError("it holds no schema")
+    return schema.schema_str
 
 
 def _client(config: dict[str, object], *, direct: bool) -> SchemaRegistryClient:
