@@ -24,6 +24,7 @@ from weir.cli import (
     up,
     worker,
 )
+from weir.cli.arguments import Command
 from weir.core.errors import Refused, WeirError
 from weir.edges.observability import process_metrics
 
@@ -54,11 +55,11 @@ cli.command("demo")(demo.demo)
 cli.command("apply")(apply.apply)
 cli.command("migrate")(migrate.migrate)
 cli.command("ledger")(ledger.ledger)
-cli.command("send")(send.send)
+cli.command("send", cls=Command)(send.send)
 cli.command("tail")(send.tail)
 cli.command("query")(query.query)
 cli.command("settings")(settings.settings)
-bundle.cli.command("score")(score.score)
+bundle.cli.command("score", cls=Command)(score.score)
 cli.add_typer(bundle.cli, name="bundle")
 cli.add_typer(dead_letters.cli, name="dead-letters")
 cli.add_typer(topics.cli, name="topics")

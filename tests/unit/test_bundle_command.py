@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import pickle
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +29,7 @@ from weir.core.signature import Dtype
 from weir.edges.bundles import folder, manifest, text
 from weir.edges.bundles.example import SPEC
 from weir.edges.features import plan as feature_plan
-from weir.operations import bundles
+from weir.operations import bundles, serving
 from weir.settings import Settings, load
 
 from tests.bundles import SIGNATURE, WITH_FEATURES, golden_rows, graph, tiny_bundle, weights_of
@@ -449,7 +453,7 @@ def test_the_contract_is_made_from_the_bundle_and_grows(runner: CliRunner, spec:
     assert json.loads(printed)["name"] == "ScoringRequest"
     assert not where.exists()
     wrote = runner.invoke(cli, ["contract", path.name, "--write"], catch_exceptions=False).output
-    assert "run `weir topics create`" in wrote
+    assert "`weir up` makes its topic and registers it, or `weir topics create` on a running cluster" in wrote
     assert (where / "v1.avsc").read_text() == printed
     again = runner.invoke(cli, ["contract", path.name, "--write"], catch_exceptions=False).output
     assert "has all that the bundle asks for" in again
@@ -582,3 +586,82 @@ def test_a_manifest_gives_the_same_bundle_back(tmp_path: Path) -> None:
     bundle = folder.read(tiny_bundle(tmp_path, WITH_FEATURES)).bundle
     odd = dataclasses.replace(bundle, version="1.10", owner="no", metrics={"auc": 1e-7, "n": 3.0})
     assert manifest.from_manifest(text.parse(manifest.to_manifest(odd, {}).encode()), odd.digest) == odd
+
+
+def test_everything_that_is_wrong_is_said_at_once(spec: Spec, settings: Settings) -> None:
+    signature = plain() | {"tresholt": 0.1}
+    signature["inputs"][0] |= {"low": "0", "on_mising": "use"}
+    changes = {"owner": None, "version": 3, "colour": "blue", "golden": "nothing.parquet", "card": "nothing.md"}
+    with pytest.raises(Refused) as caught:
+        bundles.build(spec(signature=signature, **changes), settings)
+    for said in (
+        "owner is missing",
+        "version is 3, not text",
+        "unknown key colour",
+        "signature: unknown key tresholt: is threshold meant?",
+        "input amount: unknown key on_mising",
+        "input amount: low is '0', not a number",
+        "there is no golden file 'nothing.parquet'",
+        "there is no card file 'nothing.md'",
+    ):
+        assert said in str(caught.value)
+    with pytest.raises(Refused) as caught:
+        bundles.build(spec(owner=" ", tolerance=2.0, service="Fraud Service!"), settings)
+    for said in ("owner is empty", "tolerance is 2", "cannot name a topic"):
+        assert said in str(caught.value)
+
+
+def test_a_key_that_was_meant_is_not_missing_as_well(spec: Spec, settings: Settings) -> None:
+    with pytest.raises(Refused, match=r"unknown key onwer: is owner meant\?") as caught:
+        bundles.build(spec(owner=None, onwer="growth"), settings)
+    assert "missing" not in str(caught.value)
+
+
+def test_golden_rows_in_csv_come_with_a_way_to_convert_them(spec: Spec, tmp_path: Path, settings: Settings) -> None:
+    pq.read_table(tmp_path / "golden.parquet").to_pandas().to_csv(tmp_path / "golden.csv", index=False)
+    with pytest.raises(Refused, match=r"not a Parquet file but, by its name, CSV .*read_csv\(") as caught:
+        bundles.build(spec(golden="golden.csv"), settings)
+    code = re.search(r'python -c "(.*?)"', str(caught.value))[1]
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    assert bundles.build(spec(golden="golden.parquet"), settings)[0].is_dir()
+
+
+def test_a_build_that_was_refused_uses_up_no_version(spec: Spec, tmp_path: Path, settings: Settings) -> None:
+    good = pq.read_table(tmp_path / "scored.parquet")
+    pq.write_table(with_column(good, "score", [0.5] * good.num_rows), tmp_path / "bad.parquet")
+    with pytest.raises(Refused, match="golden rows fail"):
+        bundles.build(spec(golden="bad.parquet"), settings)
+    assert left_behind(settings) == []
+    assert bundles.build(spec(golden="scored.parquet"), settings)[0].is_dir()
+
+
+def test_a_bundle_can_be_removed_and_its_version_is_free_again(
+    runner: CliRunner, spec: Spec, tmp_path: Path, settings: Settings
+) -> None:
+    path, *_ = bundles.build(spec(), settings)
+    serving.remember(load(), serving.choose(str(path), load()), by_name=True)
+    name = ("remove", "churn-lightgbm")
+    assert "there is no bundle churn-lightgbm 4" in str(runner.invoke(cli, [*name, "4", "--yes"]).exception)
+    asked = runner.invoke(cli, [*name, "3"])
+    assert (asked.exit_code, path.is_dir()) == (2, True)
+    held = folder.hold(path)
+    with pytest.raises(Refused, match="is served by a process on this machine"):
+        runner.invoke(cli, [*name, "3", "--yes"], catch_exceptions=False)
+    os.close(held)
+    with pytest.raises(Refused, match="WEIR_BUNDLE names"):
+        runner.invoke(cli, [*name, "3", "--yes"], env={"WEIR_BUNDLE": path.name[:12]}, catch_exceptions=False)
+    with pytest.raises(Refused, match=r"`weir bundle remove churn-lightgbm 3`"):
+        bundles.build(spec(metrics={"auc": 0.8}), settings)
+    done = runner.invoke(cli, [*name, "3", "--yes"], catch_exceptions=False)
+    assert "serves the newest bundle of service churn again" in done.output
+    assert (left_behind(settings), serving.remembered(load())) == ([], {})
+    assert bundles.build(spec(metrics={"auc": 0.8}), settings)[0].is_dir()
+
+
+@pytest.mark.parametrize("command", [["list"], ["check", "abc"], ["inspect", "abc"], ["remove", "a", "1", "--yes"]])
+def test_a_folder_of_bundles_that_is_not_there_is_refused(
+    runner: CliRunner, tmp_path: Path, command: list[str]
+) -> None:
+    nowhere = {"WEIR_BUNDLES_DIR": str(tmp_path / "bundels")}
+    with pytest.raises(Refused, match=r"(?=.*bundels)(?=.*no such folder of bundles).*correct WEIR_BUNDLES_DIR"):
+        runner.invoke(cli, command, env=nowhere, catch_exceptions=False)

@@ -80,6 +80,20 @@ def test_a_command_says_what_it_does_for_its_user(weir, path):
         assert not (option.secondary_opts and option.default is False), "a switch that is off is a flag"
 
 
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_a_usage_line_is_of_real_words(weir, path):
+    usage = weir(*path, "--help")[1].split("Usage:")[1].splitlines()[0]
+    assert "{" not in usage
+    assert all(word.isupper() for word in usage.split()[1 + len(path) :]), usage
+
+
+def test_a_wrong_setting_names_a_command_that_a_project_has(weir, monkeypatch):
+    monkeypatch.setenv("WEIR_HTTP_PORT", "99999")
+    err = weir("ledger")[2]
+    assert "`weir settings --wide`" in err
+    assert ".md" not in err
+
+
 @pytest.mark.parametrize("path", TABLES, ids=" ".join)
 def test_what_prints_a_table_prints_json_too(path):
     assert any("--json" in option.opts for option in COMMANDS[path].params)
@@ -162,6 +176,7 @@ def test_a_service_that_is_away_is_75(weir, monkeypatch, arguments):
     assert (status, out) == (75, "")
     assert err.startswith("weir: ")
     assert err.count("\n") == 1
+    assert err.count("127.0.0.1:") == 1
 
 
 @pytest.mark.parametrize(

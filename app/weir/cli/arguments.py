@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
+from typer.core import TyperCommand
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver import Client
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
     from weir.settings import Settings
 
 _LETTER = re.compile(r"[^/]+/\d+/\d+@\S.*")
+
+
+class Command(TyperCommand):
+    """A command whose usage line names an argument that must be given as manuals do: BUNDLE, without braces."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The words after the command's name."""
+        return [re.sub(r"^\{(.*)\}", r"\1", piece) for piece in super().collect_usage_pieces(ctx)]
 
 
 def check_letters(ids: Sequence[str]) -> None:

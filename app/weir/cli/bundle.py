@@ -1,7 +1,8 @@
-"""`weir bundle`: build, check, list and inspect model bundles, and make the request contract of one."""
+"""`weir bundle`: build, check, list, inspect and remove model bundles, and make the request contract of one."""
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from weir.cli.arguments import Command
 from weir.cli.output import AsJson, Column, show, show_json, show_table
 from weir.settings import load
 
@@ -21,16 +23,23 @@ if TYPE_CHECKING:
     from weir.settings import Settings
 
 cli = typer.Typer(
-    no_args_is_help=True, help="Build, check, list and inspect model bundles, and make the request contract of one."
+    no_args_is_help=True,
+    help="Build, check, list, inspect and remove model bundles, and make the request contract of one.",
 )
 
-Which = Annotated[str, typer.Argument(help="Bundle folder, or the beginning of a digest in WEIR_BUNDLES_DIR.")]
+REGISTERED = "`weir up` makes its topic and registers it, or `weir topics create` on a running cluster"
+Which = Annotated[
+    str, typer.Argument(help="Bundle folder, or the beginning of a digest in WEIR_BUNDLES_DIR.", metavar="BUNDLE")
+]
 
 
 @cli.command()
 def build(
     spec: Annotated[
-        Path | None, typer.Argument(help="YAML file that describes the bundle; without it the demo's model is trained.")
+        Path | None,
+        typer.Argument(
+            help="YAML file that describes the bundle; without it the demo's model is trained.", metavar="SPEC"
+        ),
     ] = None,
 ) -> None:
     """Build a bundle from a specification, or train and build the flight-delay bundle of the demo.
@@ -61,7 +70,7 @@ def build(
     console.print(escape(_contract_line(path, settings)), highlight=False, soft_wrap=True)
 
 
-@cli.command()
+@cli.command(cls=Command)
 def check(which: Which, as_json: AsJson = False) -> None:
     """Open a bundle as a scorer would, and ask it for its golden rows."""
     from weir.operations import bundles
@@ -99,7 +108,7 @@ def list_bundles(as_json: AsJson = False) -> None:
     show(found, columns, as_json=as_json)
 
 
-@cli.command()
+@cli.command(cls=Command)
 def inspect(which: Which, as_json: AsJson = False) -> None:
     """Show a bundle's manifest. Its digest is checked; its model is not loaded."""
     from weir.edges.bundles import folder, manifest
@@ -120,7 +129,33 @@ def inspect(which: Which, as_json: AsJson = False) -> None:
     console.print(f"\ncard: {escape(str(path / folder.CARD))}", soft_wrap=True)
 
 
-@cli.command()
+@cli.command(cls=Command)
+def remove(
+    name: Annotated[str, typer.Argument(help="Name of the model, as `weir bundle list` shows it.", metavar="NAME")],
+    version: Annotated[str, typer.Argument(help="Its version.", metavar="VERSION")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a bundle, so that its name and version are free again. One that is served here is not deleted.
+
+    Whether another machine serves it is not known.
+    """
+    from weir.operations import bundles, serving
+
+    settings = load()
+    found = bundles.named(name, version, settings)
+    for one in found:
+        typer.echo(f"{one.path.name[:12]} {one.path}")
+    if not yes:
+        if not sys.stdin.isatty():
+            raise typer.BadParameter("nobody is there to be asked", param_hint="--yes")
+        typer.confirm(f"Delete bundle {name} {version}?", abort=True)
+    bundles.remove(found)
+    typer.echo(f"deleted {name} {version}; what it predicted stays")
+    for service in serving.forget([one.path for one in found], settings):
+        typer.echo(f"`weir up --bundle` had named it: `weir up` serves the newest bundle of service {service} again")
+
+
+@cli.command(cls=Command)
 def contract(
     which: Which,
     write: Annotated[bool, typer.Option("--write", help="Write it into WEIR_SCHEMAS_DIR.")] = False,
@@ -138,7 +173,7 @@ def contract(
     if made.exists:
         typer.echo(f"{made.path} has all that the bundle asks for")
     else:
-        typer.echo(f"wrote {made.path}: run `weir topics create`")
+        typer.echo(f"wrote {made.path}: {REGISTERED}")
 
 
 @cli.command()
@@ -202,8 +237,7 @@ def _contract_line(path: Path, settings: Settings) -> str:
     if made.exists:
         return f"contract: {made.record} v{made.version} has all that the bundle asks for"
     lacks = f"v{made.version - 1} lacks {', '.join(made.fields)}" if made.version > 1 else "there is none yet"
-    run = f"run `weir bundle contract {path.name[:12]} --write`, then `weir topics create`"
-    return f"contract: {made.record}: {lacks}: {run}"
+    return f"contract: {made.record}: {lacks}: run `weir bundle contract {path.name[:12]} --write`; {REGISTERED}"
 
 
 def _or_unknown(name: str | None) -> str:

@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from weir.cli.arguments import check_letters, check_service
+from weir.cli.arguments import Command, check_letters, check_service
 from weir.cli.output import AsJson, Column, Wide, say, show, show_json, show_table
 from weir.core.rejects import Reason
 
@@ -96,9 +96,9 @@ def list_letters(
         say("no dead letters")
 
 
-@cli.command("show")
+@cli.command("show", cls=Command)
 def show_letter(
-    letter: Annotated[str, typer.Argument(help="Id of the dead letter: topic/partition/offset@log.")],
+    letter: Annotated[str, typer.Argument(help="Id of the dead letter: topic/partition/offset@log.", metavar="ID")],
     as_json: AsJson = False,
 ) -> None:
     """Show one dead letter: where it came from, why it was rejected, and its fields or bytes."""
@@ -204,9 +204,9 @@ def redrive(
         )
 
 
-@cli.command("give-up")
+@cli.command("give-up", cls=Command)
 def give_up(
-    ids: Annotated[list[str], typer.Argument(help="Ids of dead letters: topic/partition/offset@log.", metavar="ID...")],
+    ids: Annotated[list[str], typer.Argument(help="Ids of dead letters: topic/partition/offset@log.", metavar="ID")],
     reason: Annotated[str, typer.Option(help="Why they will not be sent, for those who ask later.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would happen and record nothing.")] = False,
     as_json: AsJson = False,

@@ -13,9 +13,14 @@ SHOWN = 20
 
 
 def score(
-    bundle: Annotated[str, typer.Argument(help="Bundle folder, or the beginning of a digest in WEIR_BUNDLES_DIR.")],
+    bundle: Annotated[
+        str, typer.Argument(help="Bundle folder, or the beginning of a digest in WEIR_BUNDLES_DIR.", metavar="BUNDLE")
+    ],
     rows: Annotated[
-        Path, typer.Argument(help="Parquet, CSV or JSON Lines: a column for each input.", exists=True, dir_okay=False)
+        Path,
+        typer.Argument(
+            help="Parquet, CSV or JSON Lines: a column for each input.", metavar="ROWS", exists=True, dir_okay=False
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(help="Write the rows with their scores to this Parquet file.", dir_okay=False)

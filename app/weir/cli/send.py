@@ -17,7 +17,7 @@ from weir.cli.output import show_line
 if TYPE_CHECKING:
     from weir.operations.answers import Answer
 
-Service = Annotated[str, typer.Argument(help="The scoring service.")]
+Service = Annotated[str, typer.Argument(help="The scoring service.", metavar="SERVICE")]
 AsLines = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of text.")]
 BLOCK = 1000  # records that are sent together
 SLICES_PER_S = 10  # with --rate
@@ -26,7 +26,9 @@ LINE_CHARACTERS = 1 << 20  # of a record; more is no request
 
 def send(
     service: Service,
-    file: Annotated[Path, typer.Argument(help="JSON lines, a request each; - for standard input.", dir_okay=False)],
+    file: Annotated[
+        Path, typer.Argument(help="JSON lines, one request each; - for stdin.", metavar="FILE", dir_okay=False)
+    ],
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the answers and print them.")] = True,
     rate: Annotated[
         float | None, typer.Option(help="Requests a second; by default as fast as it goes.", min=0.1)
@@ -60,7 +62,7 @@ def send(
 
 
 def tail(
-    service: Annotated[str, typer.Argument(help="The scoring service; without it all of them.")] = "",
+    service: Annotated[str, typer.Argument(help="The scoring service; by default all.", metavar="SERVICE")] = "",
     dead_letters: Annotated[bool, typer.Option("--dead-letters", help="Only requests that were not scored.")] = False,
     limit: Annotated[int | None, typer.Option(help="Stop after so many.", min=1)] = None,
     as_json: AsLines = False,

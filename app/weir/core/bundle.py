@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -37,17 +38,20 @@ class Bundle:
     metrics: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("service", "name", "version", "owner"):
-            if not str(getattr(self, name)).strip():
-                raise ValueError(f"{name} is empty")
-        if not re.fullmatch(SERVICE, self.service):
-            raise ValueError(f"service {self.service!r} cannot name a topic: letters, digits, - and _, no digit first")
+        if faults := list(self._faults()):
+            raise ValueError("; ".join(faults))
+
+    def _faults(self) -> Iterator[str]:
+        empty = [name for name in ("service", "name", "version", "owner") if not str(getattr(self, name)).strip()]
+        yield from (f"{name} is empty" for name in empty)
+        if "service" not in empty and not re.fullmatch(SERVICE, self.service):
+            yield f"service {self.service!r} cannot name a topic: letters, digits, - and _, no digit first"
         if not 0 <= self.tolerance <= 1:
-            raise ValueError(f"tolerance is {self.tolerance:g}, not a difference of two scores")
+            yield f"tolerance is {self.tolerance:g}, not a difference of two scores"
         if self.signature.of(Source.FEATURE) and not self.feature_service:
-            raise ValueError(f"input {self.signature.of(Source.FEATURE)[0].name} is a feature: give feature_service")
+            yield f"input {self.signature.of(Source.FEATURE)[0].name} is a feature: give feature_service"
         if self.feature_service and not self.signature.of(Source.FEATURE):
-            raise ValueError(f"no input reads a feature of feature_service {self.feature_service}")
+            yield f"no input reads a feature of feature_service {self.feature_service}"
 
     @property
     def short_digest(self) -> str:

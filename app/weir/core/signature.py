@@ -69,8 +69,8 @@ class Input:
     doc: str = ""
 
     def __post_init__(self) -> None:
-        if fault := next(self._faults(), ""):
-            raise ValueError(f"input {self.name}: {fault}")
+        if faults := list(self._faults()):
+            raise ValueError(f"input {self.name}: {', and '.join(faults)}")
 
     def _faults(self) -> Iterator[str]:
         """What cannot be meant, or would be read by nobody."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from weir.core.bundle import Bundle
+from weir.core.errors import Refused
 from weir.core.features import ServicePlan
 from weir.edges.bundles import folder
 from weir.edges.bundles.opened import Opened, open_bundle
@@ -68,7 +71,41 @@ def plan_of(bundle: Bundle, settings: Settings) -> ServicePlan | None:
 
 
 def listed(settings: Settings) -> list[Listed]:
-    """Every bundle of `settings.bundles_dir`, the newest first. Nothing is hashed."""
+    """Every bundle of `settings.bundles_dir`, the newest first. Nothing is hashed. Raises Refused for no folder."""
+    folder.check_there(settings)
     return [
         Listed(path, folder.said(path), (path / folder.MANIFEST).stat().st_mtime) for path in folder.folders(settings)
     ]
+
+
+def named(name: str, version: str, settings: Settings) -> list[Listed]:
+    """The bundles of this name and version that may be removed: of any service.
+
+    Raises Refused when there are none, or one is served by a process on this machine, or named by WEIR_BUNDLE.
+    """
+    found = [one for one in listed(settings) if one.bundle and (one.bundle.name, one.bundle.version) == (name, version)]
+    if not found:
+        raise Refused(
+            f"there is no bundle {name} {version}",
+            where=str(settings.paths.bundles_dir),
+            remedy="name one that `weir bundle list` shows",
+        )
+    for one in found:
+        if folder.is_held(one.path):
+            what, remedy = "is served by a process on this machine", "end that worker, or serve another bundle, first"
+            raise Refused(f"bundle {name} {version} {what}", where=str(one.path), remedy=remedy)
+        if settings.scoring.bundle and folder.find(settings.scoring.bundle, settings) == one.path.resolve():
+            raise Refused(
+                f"bundle {name} {version} is the one that WEIR_BUNDLE names",
+                where=str(one.path),
+                remedy="unset it first",
+            )
+    return found
+
+
+def remove(bundles: Sequence[Listed]) -> None:
+    """Delete these folders. Each is renamed first, so that nobody finds half of one."""
+    for one in bundles:
+        gone = one.path.with_name(f".gone-{one.path.name}")
+        one.path.rename(gone)
+        shutil.rmtree(gone)

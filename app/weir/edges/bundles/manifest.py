@@ -8,8 +8,8 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -21,7 +21,7 @@ from weir.edges.bundles import text
 T = TypeVar("T")
 
 FORMAT = 2  # of bundle.yaml
-SAID_MAX: Final = 5  # faults that one message names
+SAID_MAX: Final = 20  # faults that one message names
 _PARTS: Final = {"inputs": ("input", Input), "join_keys": ("join key", JoinKey)}  # lists whose entries have a name
 _WORDS: Final = {
     "string_type": "is {value}, not text: write it in quotes",
@@ -62,19 +62,42 @@ def typed(kind: type[T], plain: Mapping[str, Any], names: Mapping[str, str] | No
     Raises ValueError naming the entries that are missing, unknown or of another type.
     """
     written = dict(names or {})
-    if unknown := list(_unknown(kind, plain, written)):
-        raise ValueError("; ".join(unknown[:SAID_MAX]))
-    fields = {field: field for field in plain} | {word: field for field, word in written.items()}
+    unknown = list(_unknown(kind, plain, written))
+    fields = {field.name: field.name for field in dataclasses.fields(cast("type[Any]", kind))}
+    fields = {written.get(field, field): field for field in fields}
     try:
         # JSON's strict mode takes a list for a tuple and a text for an enumeration, and converts nothing else.
-        made = json.dumps({fields[key]: value for key, value in plain.items()})
+        made = json.dumps({fields[key]: value for key, value in _known(kind, plain, fields).items()})
         found: T = TypeAdapter(kind).validate_json(made, strict=True)
     except ValidationError as error:
         faults = [_fault(fault, plain, written) for fault in error.errors(include_url=False)]
-        raise ValueError("; ".join(dict.fromkeys(faults[:SAID_MAX]))) from error
+        raise ValueError("; ".join(_told([*unknown, *faults]))) from error
     except (TypeError, ValueError, RecursionError) as error:  # what JSON has no form for
-        raise ValueError(text.explain(error)) from error
+        raise ValueError("; ".join(_told([*unknown, text.explain(error)]))) from error
+    if unknown:
+        raise ValueError("; ".join(_told(unknown)))
     return found
+
+
+def _told(faults: Sequence[str]) -> list[str]:
+    """Each once; "is missing" not of a key of which another fault says that it is meant; no more than SAID_MAX."""
+    meant = {fault.rpartition("is ")[2].removesuffix(" meant?") for fault in faults if fault.endswith(" meant?")}
+    said = [fault for fault in dict.fromkeys(faults) if not any(fault.endswith(f"{key} is missing") for key in meant)]
+    return said if len(said) <= SAID_MAX else [*said[:SAID_MAX], f"and {len(said) - SAID_MAX} more"]
+
+
+def _known(kind: type[Any], plain: Mapping[Any, Any], words: Collection[str] = ()) -> dict[str, Any]:
+    """The entries that are fields, so that their values can be looked at although others are unknown."""
+    names = words or {field.name for field in dataclasses.fields(kind)}
+    return {key: _known_part(key, value) for key, value in plain.items() if key in names}
+
+
+def _known_part(key: str, value: Any) -> Any:
+    if key == "signature" and isinstance(value, Mapping):
+        return _known(Signature, value)
+    if key in _PARTS and isinstance(value, list):
+        return [_known(_PARTS[key][1], entry) if isinstance(entry, Mapping) else entry for entry in value]
+    return value
 
 
 def _unknown(kind: type[Any], plain: Mapping[Any, Any], written: Mapping[str, str], where: str = "") -> Iterator[str]:

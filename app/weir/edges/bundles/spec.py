@@ -24,6 +24,11 @@ from weir.edges.features import plan as feature_plan
 from weir.settings import Settings
 
 MODELS = "give an ONNX file (.onnx) or a LightGBM text model (.txt)"
+TEXTS = {".csv": "CSV", ".tsv": "TSV", ".txt": "text", ".json": "JSON", ".jsonl": "JSON lines", ".xlsx": "a workbook"}
+CONVERT = (
+    "convert it, for a CSV by `python -c \"import pandas; pandas.read_csv('{path}').to_parquet('{made}')\"`, and "
+    "name the new file in the specification"
+)
 GOLDEN_ROWS_FEW = 100  # below it, a swap of two columns or a wrong category may change no golden score
 _WRITTEN = {"label": "class"}  # a word of Python cannot be a field
 
@@ -96,8 +101,8 @@ def build(path: Path, settings: Settings, prove: Callable[[Opened], None] = lamb
 
 def _build(path: Path, settings: Settings, prove: Callable[[Opened], None]) -> Built:
     spec, raw = _read(path)
-    source = _source(_file(path, spec, "model"), spec, raw)
-    golden = _golden(_table(_file(path, spec, "golden")), source)
+    source = _source(path.parent / spec.model, spec, raw)
+    golden = _golden(_table(path.parent / spec.golden), source)
     plan = feature_plan.load(settings, spec.feature_service) if spec.feature_service else None
     bundle = _bundle(spec, source.signature, plan)
     checks.check_contract(bundle)
@@ -112,7 +117,8 @@ def _build(path: Path, settings: Settings, prove: Callable[[Opened], None]) -> B
                 f"{bundle.name} {bundle.version} of service {bundle.service} is there with another content: "
                 f"{', '.join(others)}",
                 where=str(settings.paths.bundles_dir),
-                remedy="give it another `version`: predictions are told apart by it",
+                remedy="give it another `version`: predictions are told apart by it; if the other was never served, "
+                f"`weir bundle remove {bundle.name} {bundle.version}` frees it",
             )
         prove(opened)
 
@@ -120,8 +126,8 @@ def _build(path: Path, settings: Settings, prove: Callable[[Opened], None]) -> B
         bundle,
         source.model,
         golden=golden,
-        baseline=_table(_file(path, spec, "baseline")),
-        card=_text(_file(path, spec, "card")),
+        baseline=_table(path.parent / spec.baseline),
+        card=_text(path.parent / spec.card),
         into=settings.paths.bundles_dir,
         said=source.said,
         plan=plan,
@@ -132,42 +138,45 @@ def _build(path: Path, settings: Settings, prove: Callable[[Opened], None]) -> B
 
 
 def _read(path: Path) -> tuple[Spec, dict[str, Any]]:
+    """The file, typed. Raises Refused naming everything that is wrong with it, absent files included."""
     remedy = "`weir bundle spec --example` prints one with every key"
     try:
         raw = text.parse(path.read_bytes())
-        return manifest.typed(Spec, raw, _WRITTEN), raw
     except OSError as error:
         what = f"the specification cannot be read: {error.strerror}"
         raise Refused(what, where=str(path), remedy=f"give a YAML file: {remedy}") from error
     except ValueError as error:
         raise Refused(f"the specification is not understood: {error}", where=str(path), remedy=remedy) from error
+    faults: list[str] = []
+    spec = None
+    try:
+        spec = manifest.typed(Spec, raw, _WRITTEN)
+        _bundle(spec, spec.signature, None)
+    except ValueError as error:
+        faults.append(f"the specification is not understood: {error}")
+    named = {key: raw[key] for key in ("model", "golden", "baseline", "card") if isinstance(raw.get(key), str)}
+    faults += [f"there is no {key} file {at!r}" for key, at in named.items() if not (path.parent / at).is_file()]
+    if faults or spec is None:
+        raise Refused("; ".join(faults), where=str(path), remedy=f"correct it; {remedy}")
+    return spec, raw
 
 
 def _bundle(spec: Spec, signature: Signature, plan: ServicePlan | None) -> Bundle:
-    try:
-        return Bundle(
-            service=spec.service,
-            name=spec.name,
-            version=spec.version,
-            owner=spec.owner,
-            signature=signature,
-            digest="",
-            feature_service=spec.feature_service,
-            feature_fingerprint=plan.reading(signature.looked_up).fingerprint if plan else "",
-            training_from=spec.training_from,
-            training_to=spec.training_to,
-            tolerance=spec.tolerance,
-            metrics=spec.metrics,
-        )
-    except ValueError as error:
-        raise Refused(f"the specification is not understood: {error}", remedy="correct it") from error
-
-
-def _file(path: Path, spec: Spec, key: str) -> Path:
-    found = path.parent / str(getattr(spec, key))
-    if not found.is_file():
-        raise Refused(f"there is no {key} file", where=str(found), remedy=f"correct `{key}` in {path.name}")
-    return found
+    """Raises ValueError naming what is wrong."""
+    return Bundle(
+        service=spec.service,
+        name=spec.name,
+        version=spec.version,
+        owner=spec.owner,
+        signature=signature,
+        digest="",
+        feature_service=spec.feature_service,
+        feature_fingerprint=plan.reading(signature.looked_up).fingerprint if plan else "",
+        training_from=spec.training_from,
+        training_to=spec.training_to,
+        tolerance=spec.tolerance,
+        metrics=spec.metrics,
+    )
 
 
 def _source(path: Path, spec: Spec, raw: dict[str, Any]) -> _Source:
@@ -248,8 +257,13 @@ def _table(path: Path) -> pa.Table:
         with pq.ParquetFile(path) as file:  # read_table would load the dataset engine
             return file.read()
     except (pa.ArrowException, OSError) as error:
+        if path.suffix.lower() in TEXTS:
+            what = f"not a Parquet file but, by its name, {TEXTS[path.suffix.lower()]}"
+            raise Refused(
+                what, where=str(path), remedy=CONVERT.format(path=path, made=path.with_suffix(".parquet"))
+            ) from error
         what = f"not a Parquet file: {text.explain(error)}"
-        raise Refused(what, where=str(path), remedy="write it with Parquet") from error
+        raise Refused(what, where=str(path), remedy="write it as Parquet, such as by DataFrame.to_parquet") from error
 
 
 def _text(path: Path) -> str:
