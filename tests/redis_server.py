@@ -17,7 +17,7 @@ from tests.waiting import until
 
 
 class RedisServer:
-    """One server on one port, which may be killed, stopped in its tracks, and started again, empty."""
+    """One server on one port, which may be killed, stopped in its tracks, and started again, with what was saved."""
 
     def __init__(self, folder: Path) -> None:
         self._binary = shutil.which("redis-server")
@@ -47,6 +47,11 @@ class RedisServer:
         )
         with redis.Redis(port=self._port, host="127.0.0.1") as client:
             until(lambda: answers(client), 60, "redis-server to answer")
+
+    def save(self) -> None:
+        """Let every later start begin with what is held at this moment."""
+        with redis.Redis(port=self._port, host="127.0.0.1") as client:
+            client.save()
 
     def signal(self, which: signal.Signals) -> None:
         assert self._process is not None

@@ -145,7 +145,8 @@ def zombie_beyond_the_window(scene: Scene, rounds: int) -> list[float]:
     recoveries = []
     for number in range(rounds):
         child = scene.children["recorder-a" if number % 2 else "recorder-b"]
-        scene.stack.kill("clickhouse")
+        # In order: an insert that is cut between its table and a view is completed only while its token is remembered.
+        scene.stack.end("clickhouse")
         scene.pause(0.5, 1.5)  # both are in the midst of a block, and try it again and again
         with asleep(child.pid):
             scene.stack.begin("clickhouse")
@@ -197,7 +198,7 @@ def disk_full(scene: Scene, rounds: int) -> list[float]:
         _fill(filler, scene.chance.randrange(SPARE_BYTES))
         log = scene.children["recorder"]
         status = scene.ended("recorder", 60)
-        assert status == 1, f"status {status}"
+        assert status == 75, f"status {status}"
         scene.notes.append(f"without room: {log.log_tail(1)}")
         until(lambda: scene.page("scorer", "live") == 200, 60, "the scorer to live on")
         filler.unlink()

@@ -83,7 +83,7 @@ def _end(scene: Scene) -> None:
     assert slowest_ms <= BUDGET_MS + SLACK_MS, f"a lookup took {slowest_ms:.0f} ms, its budget is {BUDGET_MS:g} ms"
 
 
-def _fails(bring: Callable[[RedisServer, Any], None], back: Callable[[RedisServer, Any], None]):
+def _fails(bring: Callable[[RedisServer], None], back: Callable[[RedisServer], None]):
     def act(scene: Scene, rounds: int) -> list[float]:
         folder = Path(scene.service.folder) / "redis"
         folder.mkdir()
@@ -91,13 +91,13 @@ def _fails(bring: Callable[[RedisServer, Any], None], back: Callable[[RedisServe
         server.start()
         try:
             _begin(scene, server.url)
-            settings = scene.stack.settings.having(online_store=server.url)
+            server.save()  # a store that comes back empty would answer, truly, that it knows nobody
             recoveries = []
             for _ in range(rounds):
-                bring(server, settings)
+                bring(server)
                 scene.pause(1.0, 4.0)
                 recoveries.append(scene.recovered())  # while the store is away
-                back(server, settings)
+                back(server)
                 scene.pause(0.5, 2.0)
                 recoveries.append(scene.recovered())
             _end(scene)
@@ -106,11 +106,6 @@ def _fails(bring: Callable[[RedisServer, Any], None], back: Callable[[RedisServe
             server.kill()
 
     return act
-
-
-def _start_full(server: RedisServer, settings: Any) -> None:
-    server.start()
-    fill(settings, 1)
 
 
 def removed(scene: Scene, rounds: int) -> list[float]:
@@ -138,8 +133,8 @@ def no_redis() -> str:
     return ""
 
 
-killed = _fails(lambda server, _: server.kill(), _start_full)
-silent = _fails(lambda server, _: server.signal(signal.SIGSTOP), lambda server, _: server.signal(signal.SIGCONT))
+killed = _fails(RedisServer.kill, RedisServer.start)
+silent = _fails(lambda server: server.signal(signal.SIGSTOP), lambda server: server.signal(signal.SIGCONT))
 GIVEN: dict[str, Any] = {"bundle": with_features, "signature": WITH_POLICIES}
 FAULTS = [
     Fault(5, "Redis killed -9", killed, full=5, missing=no_redis, **GIVEN),

@@ -1,4 +1,4 @@
-"""Errors of the world. Bad data is a value (`core.rejects`); these stop a command with one line and exit status 1."""
+"""Errors of the world. Bad data is a value (`core.rejects`); these stop a command with one line and status 75 or 78."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ class ClickHouseBlocks:
         """See Store. While the token is surely remembered it decides; after that the offsets that the table holds do.
 
         The token is the better judge as long as it lasts: it also completes an insert that stopped between two parts
-        or before a materialized view.
+        or before a materialized view. Later the table is completed, and a view that was cut off stays behind it.
         """
         return self._insert(table, rows, block, part, again=True)
 
