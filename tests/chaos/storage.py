@@ -13,7 +13,7 @@ from weir.settings import ROOT
 
 from tests.asleep import asleep
 from tests.chaos import rollups
-from tests.chaos.scene import LOOK_S, Fault, Scene
+from tests.chaos.scene import BACK_S, LOOK_S, Fault, Scene
 from tests.waiting import until
 
 RATE = 400.0
@@ -150,8 +150,8 @@ def zombie_beyond_the_window(scene: Scene, rounds: int) -> list[float]:
         scene.pause(0.5, 1.5)  # both are in the midst of a block, and try it again and again
         with asleep(child.pid):
             scene.stack.begin("clickhouse")
-            wanted = _blocks(scene) + 4 * WINDOW
-            until(lambda wanted=wanted: _blocks(scene) > wanted, 90, "the other recorder to write many blocks", LOOK_S)
+            wanted = _blocks(scene) + 2 * WINDOW
+            until(lambda wanted=wanted: _blocks(scene) > wanted, BACK_S, "the other recorder to write blocks", LOOK_S)
         recoveries.append(scene.recovered())
     return recoveries
 
