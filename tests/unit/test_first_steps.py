@@ -1,5 +1,7 @@
 """The commands that `weir up` prints, for a service that nobody here knows."""
 
+import re
+
 import pytest
 from weir.core.errors import Refused
 from weir.core.signature import Dtype, Input, Signature, Source
@@ -57,3 +59,13 @@ def test_commands_pass_by_proxies_where_there_are_some(tmp_path, monkeypatch):
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
     behind = dict(first_steps.commands(settings, SIGNATURE))
     assert sum("no_proxy='*' " in command or "--noproxy '*'" in command for command in behind.values()) == 4
+
+
+def test_the_line_for_another_shell_holds_no_secret(monkeypatch):
+    monkeypatch.setenv("WEIR_ONLINE_STORE", "redis://:kept-from-you@store:6379/0")
+    monkeypatch.setenv("WEIR_CLICKHOUSE_PASSWORD", "kept-from-you")
+    line = first_steps.exports(load(clickhouse_database="other", home="a folder"))
+    assert "kept-from-you" not in line
+    assert line.startswith("export ")
+    assert {"WEIR_HOME='a folder'", "WEIR_BROKERS=127.0.0.1:9092"} <= set(re.findall(r"WEIR_\w+=(?:'.*?'|\S+)", line))
+    assert "WEIR_CLICKHOUSE_DATABASE=other" in line

@@ -15,7 +15,7 @@ from weir.edges.schemas import folder as schema_folder
 from weir.settings import Settings, fields, variable_of
 
 ADDRESSES = ("brokers", "registry_url", "clickhouse_url", "home", "service")
-NAMES = ("deployment", "clickhouse_database", "schemas_dir", "feature_repo_dir", "bundles_dir", "online_store")
+NAMES = ("deployment", "clickhouse_database", "schemas_dir", "feature_repo_dir", "bundles_dir")  # none holds a password
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")  # read by curl and by Python's clients, also for this machine
 
 
