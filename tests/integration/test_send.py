@@ -99,12 +99,31 @@ def test_what_scorers_write_is_told_as_it_comes(service: Service, weir, options,
     assert expected in child.log_tail()
 
 
-def test_what_is_no_json_or_no_service_is_refused(service: Service, weir) -> None:
-    done = weir("send", service.name, "-", stdin='{"amount": 1}\n{"amo\n')
-    assert done.exit_code == 2
-    assert "line 2 is no JSON" in done.stderr
-    assert "line 1 is no JSON object" in weir("send", service.name, "-", stdin="[1]\n").stderr
+def test_lines_that_are_no_requests_are_left_out_and_the_others_sent(service: Service, weir, tmp_path: Path) -> None:
+    good = json.dumps(ROW).encode()
+    bad = [b'{"amo', b"[1]", b"\xff", b"[" * 100_000, b'{"amount": "' + b"x" * (1 << 20) + b'"}']
+    file = tmp_path / "rows.jsonl"
+    file.write_bytes(b"\n".join([good, *bad, good]))
+    done = weir("send", service.name, str(file), "--no-wait")
+    told = done.stderr.splitlines()
+    assert [line.partition(":")[0] for line in told[:-1]] == [f"line {number}" for number in range(2, 7)]
+    assert told[1] == "line 3: no JSON object"
+    assert "longer than" in told[4]
+    assert told[-1] == "2 sent; 5 lines are no requests"
+    assert done.exit_code == 1
     assert isinstance(weir("send", "nobody", "-", stdin="").exception, Refused)
+
+
+def test_answers_are_the_service_s_own_and_as_many_as_requests(service: Service, weir) -> None:
+    """Two requests of one name are answered twice; another service's answer to that name is none of them."""
+    other = Service(service.stack, service.folder)
+    row = lines(ROW | {"request_id": "same"})
+    with service.worker(), other.worker():
+        alone = weir("send", other.name, "-", "--no-wait", stdin=row)
+        done = weir("send", service.name, "-", "--patience", "60", "--json", stdin=row + row)
+    assert alone.exit_code == done.exit_code == 0
+    assert done.stderr == "2 sent: 2 scored, 0 rejected\n"
+    assert [json.loads(line)["service"] for line in done.stdout.splitlines()] == [service.name] * 2
 
 
 def test_a_question_is_answered_as_a_table_as_json_and_as_csv(weir) -> None:
@@ -118,6 +137,15 @@ def test_a_question_is_answered_as_a_table_as_json_and_as_csv(weir) -> None:
     found = list(csv.DictReader(weir("query", sql, "--param", "count=2", "--csv").stdout.splitlines()))
     assert [row["word"] for row in found] == ["a,b", "a,b"]
     assert "the first 2 rows; more with --limit" in weir("query", sql, "--param", "count=9", "--limit", "2").stdout
+
+
+def test_values_of_every_type_are_shown_as_clickhouse_has_them(weir) -> None:
+    word = "CAST('a', 'Enum8(\\'a\\' = 1)') AS word"
+    sql = f"SELECT unhex('ff00') AS bytes, {word}, toIPv4('1.2.3.4') AS ip, toUInt128(5) AS n"
+    assert json.loads(weir("query", sql, "--json").stdout) == [{"bytes": "ff00", "word": "a", "ip": "1.2.3.4", "n": 5}]
+    unasked = weir("query", "SELECT 1 WHERE 'a' LIKE '50%'", "--param", "x=1").exception
+    assert isinstance(unasked, Refused)
+    assert "takes no x" in str(unasked)
 
 
 def test_a_question_cannot_write(service: Service, weir) -> None:

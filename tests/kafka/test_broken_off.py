@@ -36,6 +36,7 @@ class Listener:
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
         self.shaken = 0
         self.resets = True  # else it keeps the connections, and never answers
+        self.closes = False  # in good order
         self._kept: list[ssl.SSLSocket] = []
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -53,6 +54,9 @@ class Listener:
                 self._kept.append(secured)
                 if self.resets:
                     secured.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                    secured.close()
+                elif self.closes:
+                    secured.unwrap()
                     secured.close()
             except OSError:  # the client has gone within the handshake
                 wire.close()
@@ -127,3 +131,19 @@ def test_nor_is_one_that_is_slow_to_answer(listener, settings):
     listener.resets = False
     with pytest.raises(Unavailable, match="Kafka does not answer"):
         ask(settings)
+
+
+def test_a_proxy_without_a_broker_behind_it_refuses_no_certificate(listener, settings):
+    listener.resets, listener.closes = False, True
+    with pytest.raises(Unavailable):
+        ask(settings)
+
+
+def test_one_broker_of_several_that_breaks_off_is_no_refusal(listener, settings, tmp_path):
+    patient = Listener(Authority(tmp_path / "authority"))
+    patient.resets = False
+    try:
+        with pytest.raises(Unavailable):
+            ask(settings.having(brokers=f"{listener.address},{patient.address}"))
+    finally:
+        patient.close()

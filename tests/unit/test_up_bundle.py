@@ -97,3 +97,9 @@ def test_without_a_contract_nothing_is_started(bundles, settings, tmp_path):
     path.write_text(path.read_text().replace('"amount"', '"sum"'))
     with pytest.raises(Refused, match=r"no version has what it asks for: field amount is not in it"):
         contract.check(project, bundle)
+
+
+def test_the_one_that_was_named_before_is_served_though_there_are_other_services(bundles, settings):
+    there = settings()
+    remember(there, choose(str(bundles[2]), there), by_name=True)
+    assert choose("", there)[0] == bundles[2]

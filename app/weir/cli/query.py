@@ -6,15 +6,13 @@ import csv
 import re
 import sys
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from weir.cli.output import AsJson, Column, say, show
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
+NUMBERS = ("Int", "UInt", "Float", "Decimal", "Nullable(Int", "Nullable(UInt", "Nullable(Float", "Nullable(Decimal")
 NAMED = re.compile(r"[a-z_]+/[a-z_]+")
 
 
@@ -45,14 +43,18 @@ def query(
     client = connect(load().recording)
     ask = questions.named if NAMED.fullmatch(sql) else questions.free
     found = ask(client, sql, given, limit + 1)
-    rows = found.slice(0, limit).to_pylist()
+    rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows[:limit]]
     if as_csv:
-        writer = csv.DictWriter(sys.stdout, found.schema.names)
+        writer = csv.DictWriter(sys.stdout, found.columns)
         writer.writeheader()
         writer.writerows(rows)
         return
-    show(rows, [_column(field) for field in found.schema], as_json=as_json)
-    if len(found) > limit and not as_json:
+    columns = [
+        Column(name, name, _text, right=kind.startswith(NUMBERS))
+        for name, kind in zip(found.columns, found.types, strict=True)
+    ]
+    show(rows, columns, as_json=as_json)
+    if len(found.rows) > limit and not as_json:
         say(f"the first {limit:,} rows; more with --limit")
 
 
@@ -61,13 +63,6 @@ def _pair(text: str) -> tuple[str, str]:
     if not sign or not name:
         raise typer.BadParameter(f"--param {text!r} is not NAME=VALUE")
     return name, value
-
-
-def _column(field: pa.Field) -> Column:
-    from pyarrow import types
-
-    number = types.is_integer(field.type) or types.is_floating(field.type) or types.is_decimal(field.type)
-    return Column(field.name, field.name, _text, right=number)
 
 
 def _text(value: Any) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
-from itertools import islice
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -21,7 +23,10 @@ Service = Annotated[str, typer.Argument(help="The scoring service.", metavar="SE
 AsLines = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of text.")]
 BLOCK = 1000  # records that are sent together
 SLICES_PER_S = 10  # with --rate
-LINE_CHARACTERS = 1 << 20  # of a record; more is no request
+LINE_BYTES = 1 << 20  # of a record; more is no request
+READ_BYTES = 1 << 16
+AWAITED = 20_000  # answers at most that are awaited while more is sent
+_Line = tuple[int, dict[str, Any] | str]  # its number, and the record or what is wrong with it
 
 
 def send(
@@ -45,19 +50,30 @@ def send(
     from weir.operations.send import Sender
     from weir.settings import load
 
-    wrong = sent = scored = 0
+    done: Counter[str] = Counter()
     with Sender(load().having(service=service), waits=wait) as sender:
+
+        def show(answers: Iterable[Answer]) -> None:
+            for answer in answers:
+                done["scored" if answer.scored else "rejected"] += 1
+                _show(answer, as_json)
+
         for block in _paced(_records(file), rate):
-            faults = sender.send([record for _, record in block])
-            sent, wrong = sent + len(block) - len(faults), wrong + len(faults)
-            for index, why in sorted(faults.items()):
-                typer.echo(f"line {block[index][0]}: {why}", err=True)
-        for answer in sender.answers(patience):
-            scored += answer.scored
-            _show(answer, as_json)
-    outcome = f": {scored:,} scored, {sent - scored:,} rejected" if wait else ""
-    typer.echo(f"{sent:,} sent{outcome}{f'; {wrong:,} lines are no requests' if wrong else ''}", err=True)
-    if wrong:
+            good = {number: record for number, record in block if isinstance(record, dict)}
+            numbers, faults = list(good), sender.send(list(good.values()))
+            wrong = {number: str(fault) for number, fault in block if number not in good}
+            wrong |= {numbers[index]: why for index, why in faults.items()}
+            for number, why in sorted(wrong.items()):
+                typer.echo(f"line {number}: {why}", err=True)
+            done["sent"] += len(block) - len(wrong)
+            done["wrong"] += len(wrong)
+            show(sender.arrived())
+            show(sender.answers(patience, AWAITED))
+        show(sender.answers(patience))
+    outcome = f": {done['scored']:,} scored, {done['rejected']:,} rejected" if wait else ""
+    lines = f"; {done['wrong']:,} lines are no requests" if done["wrong"] else ""
+    typer.echo(f"{done['sent']:,} sent{outcome}{lines}", err=True)
+    if done["wrong"]:
         raise typer.Exit(1)
 
 
@@ -98,33 +114,47 @@ def _show(answer: Answer, as_json: bool) -> None:
         typer.echo(f"{answer.request_id or at}  rejected: {fields['reason']}: {fields['detail']}")
 
 
-def _records(file: Path) -> Iterator[tuple[int, Any]]:
-    """Number and value of each line that is not empty; a value that is no object is told where it is taken.
+def _records(file: Path) -> Iterator[list[_Line]]:
+    """Number and record of the lines that are there to be read just then, or what is wrong with a line.
 
-    Raises typer.BadParameter for a line that is no JSON object: what is behind it may be anything.
+    Empty lines are left out.
     """
-    source = sys.stdin if str(file) == "-" else file.open(encoding="utf-8")
-    with source:
-        number = 0
-        while line := source.readline(LINE_CHARACTERS):
-            number += 1
-            if not line.strip():
-                continue
-            try:
-                record = json.loads(line)
-            except ValueError as error:
-                raise typer.BadParameter(f"line {number} is no JSON: {error}") from error
-            if not isinstance(record, dict):
-                raise typer.BadParameter(f"line {number} is no JSON object")
-            yield number, record
+    number = 0
+    for lines in _lines(file):
+        numbered = list(enumerate(lines, number + 1))
+        number += len(lines)
+        yield [(at, _record(line)) for at, line in numbered if line.strip()]
 
 
-def _paced(records: Iterator[tuple[int, Any]], rate: float | None) -> Iterator[list[tuple[int, Any]]]:
-    """Records in blocks, so many a second."""
+def _lines(file: Path) -> Iterator[list[bytes]]:
+    """Whole lines as they come. Of one that is too long only so much is kept that it can be told from a request."""
+    with nullcontext(cast(BufferedReader, sys.stdin.buffer)) if str(file) == "-" else file.open("rb") as source:
+        rest = b""
+        while piece := source.read1(READ_BYTES):
+            *lines, rest = (rest + piece).split(b"\n")
+            rest = rest[: LINE_BYTES + 1]
+            yield lines
+        yield [rest]
+
+
+def _record(line: bytes) -> dict[str, Any] | str:
+    if len(line) > LINE_BYTES:
+        return f"longer than {LINE_BYTES:,} bytes"
+    try:
+        record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        return f"no JSON: {error}"
+    return record if isinstance(record, dict) else "no JSON object"
+
+
+def _paced(blocks: Iterator[list[_Line]], rate: float | None) -> Iterator[list[_Line]]:
+    """Lines in blocks that are sent together, so many a second."""
     size = BLOCK if rate is None else max(1, min(BLOCK, round(rate / SLICES_PER_S)))
     due_s = time.monotonic()
-    while block := list(islice(records, size)):
-        if rate is not None:
-            time.sleep(max(0.0, due_s - time.monotonic()))
-            due_s += len(block) / rate
-        yield block
+    for lines in blocks:
+        for first in range(0, len(lines), size):
+            block = lines[first : first + size]
+            if rate is not None:
+                time.sleep(max(0.0, due_s - time.monotonic()))
+                due_s += len(block) / rate
+            yield block

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -32,8 +33,8 @@ class Sender:
     """
 
     def __init__(self, settings: Settings, *, waits: bool) -> None:
-        names = settings.kafka.names
-        self._topic, self._registry = names.requests(settings.scoring.named_service), Registry(settings.registry)
+        names, self._service = settings.kafka.names, settings.scoring.named_service
+        self._topic, self._registry = names.requests(self._service), Registry(settings.registry)
         contract = contract_of(settings, self._registry, self._topic)
         self._encoder, self._defaults = Encoder(contract), plain_rows.defaults(contract.schema)
         self._schema = shape.arrow_schema(contract.schema)
@@ -42,7 +43,8 @@ class Sender:
         self._tail = Tail(settings.kafka, [names.predictions, names.dead_letters])
         self._producer = Producer(settings.kafka, "weir-send")
         self._waits, self._next = waits, 0
-        self._awaited: dict[str, bytes] = {}  # request_id -> its record
+        self._awaited: Counter[str] = Counter()  # request_ids of which so many have no answer
+        self._named: dict[bytes, str] = {}  # record of an awaited request -> its request_id
 
     def __enter__(self) -> Self:
         return self
@@ -66,7 +68,9 @@ class Sender:
         rows, faults = plain_rows.rows(self._schema, whole)
         framed = self._encoder.frames(rows)
         if self._waits:
-            self._awaited |= zip(rows.column("request_id").to_pylist(), framed.to_pylist(), strict=True)
+            names = rows.column("request_id").to_pylist()
+            self._awaited.update(names)
+            self._named |= zip(framed.to_pylist(), names, strict=True)
         for partition in range(self._partitions):
             own = range((partition - self._next) % self._partitions, len(framed), self._partitions)
             if own:
@@ -75,22 +79,38 @@ class Sender:
         self._producer.flush()
         return faults
 
-    def answers(self, patience_s: float) -> Iterator[Answer]:
-        """What became of each request that was sent, as it comes.
+    @property
+    def awaited(self) -> int:
+        """Requests that were sent and have no answer yet."""
+        return self._awaited.total()
 
-        Raises Unavailable when nothing has come for patience_s seconds and some are still awaited.
+    def arrived(self, timeout_s: float = 0.0) -> list[Answer]:
+        """What became of requests that were sent, as far as it has come since the last look. Raises Unavailable."""
+        found = []
+        for answer in self._answers.read(self._tail, timeout_s):
+            request_id = answer.request_id if answer.scored else self._named.get(answer.record, "")
+            if answer.service == self._service and self._awaited[request_id] > 0:
+                self._awaited[request_id] -= 1
+                found.append(answer.of(request_id))
+        return found
+
+    def answers(self, patience_s: float, most: int = 0) -> Iterator[Answer]:
+        """What became of each request that was sent, as it comes, until at most so many are awaited.
+
+        Raises Unavailable when nothing has come for patience_s seconds.
         """
-        by_record = {record: request_id for request_id, record in self._awaited.items()}
         quiet_since_s = time.monotonic()
-        while self._awaited:
-            for answer in self._answers.read(self._tail, LOOK_S):
-                request_id = answer.request_id or by_record.get(answer.record, "")
-                if self._awaited.pop(request_id, None) is not None:
-                    quiet_since_s = time.monotonic()
-                    yield answer.of(request_id)
-            if self._awaited and time.monotonic() - quiet_since_s > patience_s:
+        while self.awaited > most:
+            arrived = self.arrived(LOOK_S)
+            yield from arrived
+            if arrived:
+                quiet_since_s = time.monotonic()
+            elif time.monotonic() - quiet_since_s > patience_s:
                 raise Unavailable(
-                    f"{len(self._awaited):,} requests have no answer after {patience_s:g} s",
+                    f"{self.awaited:,} requests have no answer after {patience_s:g} s",
                     where=self._topic,
                     remedy="see whether a scorer of the service runs; what was sent is answered once one does",
                 )
+        if not self.awaited:
+            self._awaited.clear()
+            self._named.clear()

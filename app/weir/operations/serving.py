@@ -54,7 +54,7 @@ def choose(asked: str, settings: Settings, *, newest: bool = False) -> Chosen:
             remedy=_among(found)
             or "build one with `weir bundle build`, or run `weir demo --flights 1000`: it trains one",
         )
-    if len(services) > 1:
+    if len(kept) != 1 and len(services) > 1:
         raise Refused(
             "there are bundles of several services, and `weir up` serves one",
             where=str(settings.paths.bundles_dir),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 
@@ -42,8 +44,18 @@ def _fault(schema: pa.Schema, record: Mapping[str, Any]) -> str:
 
 
 def _value(field: pa.Field, record: Mapping[str, Any]) -> Any:
-    """Raises ValueError for a text that is no time where one is wanted."""
+    """The value as Arrow takes it without changing it. Raises ValueError for one that it would change."""
     given = record.get(field.name)
-    if isinstance(given, str) and pa.types.is_timestamp(field.type):
+    if pa.types.is_timestamp(field.type) and isinstance(given, str):
         return datetime.fromisoformat(given)
+    if isinstance(given, bool) and not pa.types.is_boolean(field.type):
+        raise ValueError(f"it is {str(given).lower()}")
+    if isinstance(given, float) and (pa.types.is_integer(field.type) or pa.types.is_timestamp(field.type)):
+        if not given.is_integer():
+            raise ValueError(f"{given} is no whole number")
+        return int(given)
+    if isinstance(given, int | float) and pa.types.is_floating(field.type):
+        largest = float(np.finfo(field.type.to_pandas_dtype()).max)
+        if math.isfinite(given) and abs(given) > largest:
+            raise ValueError(f"{given} is above {largest:g}")
     return given

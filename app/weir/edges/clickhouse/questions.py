@@ -1,11 +1,11 @@
-"""Questions of a person: any SELECT, or a query that Weir brings, as Arrow columns."""
+"""Questions of a person: any SELECT, or a query that Weir brings, and its rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-import pyarrow as pa
 from clickhouse_connect.driver import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
@@ -20,6 +20,15 @@ READONLY: Final = 164  # of a statement that writes; elsewhere of a server that 
 ANYTIME: Final[Mapping[str, Any]] = {"service": "", "from": BEGINNING, "to": END}
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Rows of an answer. types: ClickHouse's, by column."""
+
+    columns: tuple[str, ...]
+    types: tuple[str, ...]
+    rows: Sequence[Sequence[Any]]
+
+
 def brought() -> list[dict[str, str]]:
     """Name, title and parameters of every query that a person can ask by name."""
     queries = [sql_files.load(str(path.relative_to(sql_files.FOLDER).with_suffix(""))) for path in _files()]
@@ -30,7 +39,7 @@ def brought() -> list[dict[str, str]]:
     ]
 
 
-def named(client: Client, name: str, given: Mapping[str, str], limit: int) -> pa.Table:
+def named(client: Client, name: str, given: Mapping[str, str], limit: int) -> Answer:
     """The answer of a query of Weir's, `limit` rows at most. Raises Unavailable, Refused.
 
     given: its parameters; those that are not given are as in ANYTIME.
@@ -39,30 +48,34 @@ def named(client: Client, name: str, given: Mapping[str, str], limit: int) -> pa
     if found is None:
         raise Refused(f"there is no query {name}", remedy="`weir query` lists those that there are")
     query = sql_files.load(name)
-    if unknown := given.keys() - query.parameters:
-        raise Refused(
-            f"{name} takes no {', '.join(sorted(unknown))}", remedy=f"it takes {found['parameters'] or 'none'}"
-        )
-    asked = {one: given.get(one, ANYTIME[one]) for one in query.parameters}
-    return _ask(client, query.text, asked, limit)
+    _known(query.parameters, given)
+    return _ask(client, query.text, {one: given.get(one, ANYTIME[one]) for one in query.parameters}, limit)
 
 
-def free(client: Client, sql: str, given: Mapping[str, str], limit: int) -> pa.Table:
+def free(client: Client, sql: str, given: Mapping[str, str], limit: int) -> Answer:
     """The answer to a statement, `limit` rows at most. Raises Unavailable; Refused, as the server words it."""
+    _known(frozenset(sql_files.PARAMETER.findall(sql)), given)
     return _ask(client, sql, given, limit)
 
 
-def _ask(client: Client, sql: str, parameters: Mapping[str, Any], limit: int) -> pa.Table:
+def _known(asked: frozenset[str], given: Mapping[str, str]) -> None:
+    """Raises Refused for a parameter that is not asked for: the driver would put it into the text by itself."""
+    if unknown := sorted(given.keys() - asked):
+        takes = f"it takes {', '.join(sorted(asked)) or 'none'}"
+        raise Refused(f"the question takes no {', '.join(unknown)}", remedy=f"{takes}; write {{NAME:Type}} in the SQL")
+
+
+def _ask(client: Client, sql: str, parameters: Mapping[str, Any], limit: int) -> Answer:
     bounded, where = READING | {"limit": limit}, str(getattr(client, "url", "ClickHouse"))
     with answering(where):
         try:
-            return client.query_arrow(sql, parameters=dict(parameters), settings=bounded, use_strings=True)
+            found = client.query(sql, parameters=dict(parameters), settings=bounded)
         except DatabaseError as error:
             if error.code in RETRIABLE - {READONLY}:
                 raise
-            raise Refused(
-                f"ClickHouse refuses the question: {said(error)}", where=where, remedy="mend the SQL"
-            ) from error
+            what = f"ClickHouse refuses the question: {said(error)}"
+            raise Refused(what, where=where, remedy="mend the SQL") from error
+    return Answer(found.column_names, tuple(kind.name for kind in found.column_types), found.result_rows)
 
 
 def _files() -> list[Any]:
