@@ -70,8 +70,13 @@ class Listener:
 
 
 @pytest.fixture
-def listener(tmp_path: Path) -> Iterator[Listener]:
-    running = Listener(Authority.new(tmp_path / "authority", "weir tests"))
+def authority(tmp_path: Path) -> Authority:
+    return Authority.new(tmp_path / "authority", "weir tests")
+
+
+@pytest.fixture
+def listener(authority: Authority) -> Iterator[Listener]:
+    running = Listener(authority)
     yield running
     running.close()
 
@@ -139,8 +144,8 @@ def test_a_proxy_without_a_broker_behind_it_refuses_no_certificate(listener, set
         ask(settings)
 
 
-def test_one_broker_of_several_that_breaks_off_is_no_refusal(listener, settings, tmp_path):
-    patient = Listener(Authority(tmp_path / "authority"))
+def test_one_broker_of_several_that_breaks_off_is_no_refusal(authority, listener, settings):
+    patient = Listener(authority)
     patient.resets = False
     try:
         with pytest.raises(Unavailable):

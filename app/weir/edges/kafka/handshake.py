@@ -61,7 +61,7 @@ def _end(context: ssl.SSLContext, address: str) -> str:
     name = host.strip("[]")
     with (
         socket.create_connection((name, int(port)), CONNECT_S) as wire,
-        context.wrap_socket(wire, server_hostname=name) as secured,
+        context.wrap_socket(wire, server_hostname=name, suppress_ragged_eofs=False) as secured,
     ):
         secured.settimeout(HELD_S)
         try:
