@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +52,13 @@ def broker_settings(request: pytest.FixtureRequest) -> dict[str, Any]:
     if getattr(request, "param", None) == "kafka":
         return {"embedded_broker": "kafka", "kafka_libs_dir": kafka_libs()}
     return {"embedded_broker": "tansu"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _nothing_is_left_open() -> Iterator[None]:
+    """Collect garbage where it was made: a socket or file that a module leaves open is told of by its last test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

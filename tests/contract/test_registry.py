@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -385,16 +386,16 @@ def test_half_requests_are_given_up(tmp_path):
             b"POST /subjects/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf",
             b"GET /subjects HTTP/1.1\r\nHost: localhost\r\n\r\nGET /subjects HT",
         ]
-        open_ones = []
-        for half in halves * 20:
-            one = socket.create_connection(("127.0.0.1", running.port), timeout=60)
-            one.sendall(half)
-            open_ones.append(one)
-        assert httpx.get(f"{running.url}/subjects", trust_env=False).status_code == 200
-        for one in open_ones:
-            while one.recv(65536):  # ends when the server has closed it
-                pass
-            one.close()
+        with ExitStack() as wires:
+            open_ones = []
+            for half in halves * 20:
+                one = wires.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=60))
+                one.sendall(half)
+                open_ones.append(one)
+            assert httpx.get(f"{running.url}/subjects", trust_env=False).status_code == 200
+            for one in open_ones:
+                while one.recv(65536):  # ends when the server has closed it
+                    pass
     finally:
         running.stop()
 

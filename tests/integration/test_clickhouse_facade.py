@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import zlib
+from contextlib import closing
 
 import lz4.frame
 import pytest
@@ -413,10 +414,9 @@ def test_a_busy_session_says_so(facade):
 
 def test_a_session_is_free_again_when_its_client_has_gone(facade):
     for _ in range(5):
-        connection = http.client.HTTPConnection("127.0.0.1", facade.port, timeout=30)
-        connection.request("POST", "/?session_id=left", b"SELECT number FROM system.numbers", OWNER)
-        assert connection.getresponse().read(10) == b"0\n1\n2\n3\n4\n"
-        connection.close()
+        with closing(http.client.HTTPConnection("127.0.0.1", facade.port, timeout=30)) as connection:
+            connection.request("POST", "/?session_id=left", b"SELECT number FROM system.numbers", OWNER)
+            assert connection.getresponse().read(10) == b"0\n1\n2\n3\n4\n"
         assert ask(facade, "session_id=left", b"SELECT 1") == b"1\n"
 
 

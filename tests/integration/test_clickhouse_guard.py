@@ -4,8 +4,8 @@ import gzip
 import http.client
 import os
 import socket
-import threading
 import time
+from contextlib import ExitStack, closing
 from itertools import product
 from urllib.parse import quote
 
@@ -437,31 +437,26 @@ def threads(pid: int) -> int:
 
 def test_half_requests_end_no_connection_of_a_user(facade):
     """Neither one that rests between two requests nor one whose body is on its way."""
-    resting = http.client.HTTPConnection("127.0.0.1", facade.port, timeout=60)
-    resting.request("POST", "/", b"SELECT 1", OWNER)
-    assert resting.getresponse().read() == b"1\n"
-    sending = socket.create_connection(("127.0.0.1", facade.port), timeout=60)
     login = "".join(f"{name}: {value}\r\n" for name, value in OWNER.items())
     head = f"POST / HTTP/1.1\r\nHost: localhost\r\n{login}Expect: 100-continue\r\nContent-Length: 8\r\n\r\n"
-    sending.sendall(head.encode())
-    assert sending.recv(100).startswith(b"HTTP/1.1 100 ")
-    sending.sendall(b"SELE")
-    kept = resting.sock
-    wires = []
-    try:
+    with ExitStack() as connections:
+        resting = connections.enter_context(closing(http.client.HTTPConnection("127.0.0.1", facade.port, timeout=60)))
+        resting.request("POST", "/", b"SELECT 1", OWNER)
+        assert resting.getresponse().read() == b"1\n"
+        sending = connections.enter_context(socket.create_connection(("127.0.0.1", facade.port), timeout=60))
+        sending.sendall(head.encode())
+        assert sending.recv(100).startswith(b"HTTP/1.1 100 ")
+        sending.sendall(b"SELE")
+        kept = resting.sock
         for i in range(150):
-            wires.append(socket.create_connection(("127.0.0.1", facade.port), timeout=60))
-            wires[-1].sendall(b"POST / HTTP/1.1\r\n" if i % 2 else b"P")
+            wire = connections.enter_context(socket.create_connection(("127.0.0.1", facade.port), timeout=60))
+            wire.sendall(b"POST / HTTP/1.1\r\n" if i % 2 else b"P")
         until(lambda: facade.ask(body=b"SELECT 1")[0] == 200, 60, "an answer")
         sending.sendall(b"CT 2")
         assert b" 200 OK\r\n" in sending.recv(1000)
         resting.request("POST", "/", b"SELECT 3", OWNER)
         assert resting.sock is kept
         assert resting.getresponse().read() == b"3\n"
-    finally:
-        for wire in (*wires, sending):
-            wire.close()
-        resting.close()
 
 
 def test_half_requests_keep_no_threads(facade):
@@ -504,20 +499,25 @@ def running(facade, what: str) -> int:
     return int(facade.ask(body=asked.encode())[1])
 
 
-def begun(facade, sql: str, headers=READER, method="POST", path="/") -> socket.socket:
-    """A connection whose statement runs and whose answer nobody reads."""
-    wire = socket.create_connection(("127.0.0.1", facade.port), timeout=60)
-    login = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    wire.sendall(
-        f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{login}Content-Length: {len(sql)}\r\n\r\n{sql}".encode()
-    )
-    return wire
+@pytest.fixture
+def begun(facade):
+    """Makes connections whose statement runs and whose answer nobody reads."""
+    with ExitStack() as connections:
+
+        def begin(sql: str, headers=READER, method="POST", path="/") -> socket.socket:
+            wire = connections.enter_context(socket.create_connection(("127.0.0.1", facade.port), timeout=60))
+            login = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+            head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{login}Content-Length: {len(sql)}\r\n\r\n"
+            wire.sendall(f"{head}{sql}".encode())
+            return wire
+
+        yield begin
 
 
-def test_a_reader_s_statements_never_keep_the_owner_s_insert_waiting(facade):
-    wires = [begun(facade, "SELECT sleep(1) FROM numbers(100000) SETTINGS") for _ in range(4)]
+def test_a_reader_s_statements_never_keep_the_owner_s_insert_waiting(facade, begun):
+    wires = [begun("SELECT sleep(1) FROM numbers(100000) SETTINGS") for _ in range(4)]
     slow = "SELECT sleep(3) FROM numbers(3000000)"
-    wires += [begun(facade, slow) for _ in range(16)]
+    wires += [begun(slow) for _ in range(16)]
     until(lambda: running(facade, "sleep(3)") == 3, 60, "the reader's statements")
     began_s = time.monotonic()
     for _ in range(3):
@@ -541,10 +541,10 @@ WIDE = "SELECT repeat('x', 1001) FROM system.numbers"
     ("sql", "headers"),
     [*product(ENDLESS, [OWNER, READER]), (f"{WIDE} SETTINGS max_threads = 16", OWNER)],  # as on a large machine
 )
-def test_a_statement_whose_client_has_gone_ends_and_took_little_memory(facade, sql, headers):
+def test_a_statement_whose_client_has_gone_ends_and_took_little_memory(facade, begun, sql, headers):
     what = sql.split("FROM")[0].strip().replace("'", "_")
     before = resident_mib(facade.child.pid)
-    wire = begun(facade, sql, headers)
+    wire = begun(sql, headers)
     until(lambda: running(facade, what) == 1, 60, "the statement")
     time_s = time.monotonic()
     until(lambda: time.monotonic() - time_s > 1 or running(facade, what) == 0, 60, "a second")
@@ -555,8 +555,8 @@ def test_a_statement_whose_client_has_gone_ends_and_took_little_memory(facade, s
 
 
 @pytest.mark.parametrize(("method", "path"), [("HEAD", "/"), ("POST", "/?wait_end_of_query=1")])
-def test_so_does_one_whose_result_is_held_back(facade, method, path):
-    wire = begun(facade, "SELECT number, 'held' FROM system.numbers", OWNER, method, path)
+def test_so_does_one_whose_result_is_held_back(facade, begun, method, path):
+    wire = begun("SELECT number, 'held' FROM system.numbers", OWNER, method, path)
     until(lambda: running(facade, "_held_") == 1, 60, "the statement")
     wire.close()
     until(lambda: running(facade, "_held_") == 0, 20, "its end")
@@ -582,24 +582,23 @@ FAILING = (
 
 
 def test_an_error_after_part_of_the_result_is_no_end_of_it(facade):
-    connection = http.client.HTTPConnection("127.0.0.1", facade.port, timeout=30)
-    connection.request("POST", "/?default_format=JSONEachRow", FAILING, OWNER)
-    answer = connection.getresponse()
-    with pytest.raises(http.client.IncompleteRead) as found:
-        answer.read()
+    with closing(http.client.HTTPConnection("127.0.0.1", facade.port, timeout=30)) as connection:
+        connection.request("POST", "/?default_format=JSONEachRow", FAILING, OWNER)
+        answer = connection.getresponse()
+        with pytest.raises(http.client.IncompleteRead) as found:
+            answer.read()
     tag = answer.headers["X-ClickHouse-Exception-Tag"].encode()
     tail = found.value.partial[-1000:]
     assert b"\r\n__exception__\r\n" + tag in tail
     assert b"Code: 395." in tail
     assert b"too far" in tail
-    connection.close()
     status, text, _ = facade.ask(path="/?wait_end_of_query=1", body=FAILING)
     assert (status, text[:9]) == (500, b"Code: 395")
 
 
-def test_several_clients_that_read_slowly_take_no_memory(facade):
+def test_several_clients_that_read_slowly_take_no_memory(facade, begun):
     before = resident_mib(facade.child.pid)
-    wires = [begun(facade, "SELECT number, repeat('x', 500) FROM system.numbers", OWNER) for _ in range(6)]
+    wires = [begun("SELECT number, repeat('x', 500) FROM system.numbers", OWNER) for _ in range(6)]
     until(lambda: running(facade, "repeat(_x_, 500)") == 6, 60, "the statements")
     assert resident_mib(facade.child.pid) < before + 400
     for wire in wires:
@@ -607,14 +606,13 @@ def test_several_clients_that_read_slowly_take_no_memory(facade):
     until(lambda: running(facade, "repeat(_x_, 500)") == 0, 30, "their end")
 
 
-def test_statements_end_with_their_queue(facade):
+def test_statements_end_with_their_queue(facade, begun):
     """A statement that still waits for its turn when its client goes is never begun."""
-    wires = [begun(facade, "SELECT sleep(2), 'first' FROM numbers(3000000)") for _ in range(3)]
+    wires = [begun("SELECT sleep(2), 'first' FROM numbers(3000000)") for _ in range(3)]
     until(lambda: running(facade, "_first_") == 3, 60, "the first three")
-    waiting = begun(facade, "SELECT sleep(2), 'second' FROM numbers(3000000)")
+    waiting = begun("SELECT sleep(2), 'second' FROM numbers(3000000)")
     waiting.close()
-    thread = threading.Thread(target=lambda: [wire.close() for wire in wires])
-    thread.start()
-    thread.join()
+    for wire in wires:
+        wire.close()
     until(lambda: running(facade, "_first_") == 0, 60, "their end")
     assert running(facade, "_second_") == 0

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import closing
 
 import clickhouse_connect
 import pytest
@@ -63,10 +64,10 @@ def test_every_service_answers(stack):
     assert read(stack.settings, "embedded.test", 2) == [b"one", b"two"]
     with clickhouse_connect.get_client(dsn=stack.settings.recording.clickhouse_url) as client:
         assert client.command("SELECT 40 + 2") == 42
-    registry = http.client.HTTPConnection(stack.settings.registry.registry_url.removeprefix("http://"), timeout=10)
-    registry.request("GET", "/subjects")
-    assert registry.getresponse().read().startswith(b"[")
-    registry.close()
+    address = stack.settings.registry.registry_url.removeprefix("http://")
+    with closing(http.client.HTTPConnection(address, timeout=10)) as registry:
+        registry.request("GET", "/subjects")
+        assert registry.getresponse().read().startswith(b"[")
     assert [service.name for service in stack.ready] == ["broker", "clickhouse", "registry"]
     stack.check()
 
