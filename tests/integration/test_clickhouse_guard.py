@@ -10,6 +10,7 @@ from itertools import product
 from urllib.parse import quote
 
 import pytest
+from weir.edges.embedded.clickhouse_facade import guard
 from weir.edges.embedded.clickhouse_facade.blocks import Blocks
 from weir.edges.embedded.clickhouse_facade.sessions import MAX_SESSIONS
 from weir.edges.embedded.clickhouse_facade.users import PASSWORD_VARIABLE, READER_PASSWORD_VARIABLE
@@ -175,6 +176,34 @@ OWNERS = [
     "ALTER TABLE default.t ADD COLUMN x String DEFAULT file('{f}')",
     "ALTER TABLE default.t UPDATE s = file('{f}') WHERE 1",
     "ATTACH TABLE default.x FROM '{o}' (n UInt8) ENGINE = MergeTree ORDER BY n",
+    "DROP TABLE IF EXISTS default.zz PARALLEL WITH CREATE DICTIONARY default.x (n UInt64, s String) PRIMARY KEY n"
+    " SOURCE(CLICKHOUSE(QUERY 'SELECT 1, file(\\'{f}\\')')) LAYOUT(FLAT()) LIFETIME(0)",
+    "DROP TABLE IF EXISTS default.zz PARALLEL WITH CREATE DICTIONARY default.x (n UInt64, s String) PRIMARY KEY n"
+    " SOURCE(HTTP(url 'http://127.0.0.1:1/x' format 'TSV')) LAYOUT(FLAT()) LIFETIME(0)",
+    "DROP TABLE IF EXISTS default.zz PARALLEL WITH CREATE TABLE default.x (s String) ENGINE = FileLog('{o}', TSV)",
+    "DROP TABLE IF EXISTS default.zz parallel/**/with CREATE TABLE default.x (s String)"
+    " ENGINE = ExecutablePool('x', TSV)",
+    "DROP TABLE IF EXISTS default.zz PARALLEL WITH ATTACH TABLE default.x FROM '{o}' (n UInt8) ENGINE = MergeTree"
+    " ORDER BY n",
+    "DROP TABLE IF EXISTS default.zz PARALLEL WITH DROP TABLE IF EXISTS default.yy",
+    "INSERT INTO default.t SELECT 1, 'x' PARALLEL WITH DROP TABLE IF EXISTS default.zz",
+    "EXPLAIN AST DROP TABLE default.zz PARALLEL WITH DROP TABLE IF EXISTS default.zz",
+    "EXECUTE AS default CREATE TABLE default.x (s String) ENGINE = FileLog('{o}', TSV)",
+    "CREATE TABLE default.x (n UInt8) ENGINE = Memory; CREATE TABLE default.y (s String) ENGINE = FileLog('{o}', TSV)",
+    "CREATE DICTIONARY default.x (n UInt64, s String) PRIMARY KEY n SOURCE(CLICKHOUSE(QUERY"
+    " 'CREATE TABLE default.y (s String) ENGINE = FileLog(''{o}'', TSV)')) LAYOUT(FLAT()) LIFETIME(0)",
+    "CREATE DICTIONARY default.x (n UInt64, s String) PRIMARY KEY n SOURCE(CLICKHOUSE(TABLE 't' INVALIDATE_QUERY"
+    " 'DROP TABLE default.t')) LAYOUT(FLAT()) LIFETIME(0)",
+    "CREATE DICTIONARY default.x (n UInt64, s String) PRIMARY KEY n SOURCE(CLICKHOUSE(TABLE 't' WHERE"
+    " '1 PARALLEL WITH DROP TABLE default.t')) LAYOUT(FLAT()) LIFETIME(0)",
+    "CREATE DICTIONARY default.x (n UInt64, s String) PRIMARY KEY n SOURCE(CLICKHOUSE(QUERY"
+    " 'SELECT 1, 1 INTO OUTFILE \"{o}\"')) LAYOUT(FLAT()) LIFETIME(0)",
+    "ALTER TABLE default.v MODIFY QUERY SELECT file('{f}') AS n",
+    "CREATE MATERIALIZED VIEW default.x REFRESH EVERY 1 HOUR ENGINE = FileLog('{o}', TSV) AS SELECT 's' AS s",
+    "BACKUP TABLE default.t TO Memory('b')",
+    "SYSTEM SHUTDOWN",
+    "SYSTEM JEMALLOC FLUSH PROFILE",
+    "SELECT 1 SETTINGS allow_introspection_functions",
     "BACKUP TABLE default.t TO File('{o}')",
     "RESTORE TABLE default.t AS default.x FROM Disk('default', '{o}')",
     "SET dialect = 'prql'",
@@ -286,8 +315,186 @@ def test_nothing_beside_the_statement_gives_a_reader_more(facade, path, sql):
     assert facade.ask(body=b"SELECT count() > 0 FROM default.t", headers=READER)[1] == b"1\n"
 
 
+# Each would run, or make another table than was asked for, if it were pasted into a statement.
+STRUCTURES = [
+    "n UInt64) PARALLEL WITH DROP TABLE default.t PARALLEL WITH CREATE TEMPORARY TABLE other (n UInt64",
+    "n UInt64) PARALLEL WITH INSERT INTO default.t SELECT 99, 'r' PARALLEL WITH CREATE TEMPORARY TABLE other (n UInt64",
+    "n UInt64) PARALLEL WITH CREATE DATABASE made PARALLEL WITH CREATE TEMPORARY TABLE other (n UInt64",
+    "n UInt64) PARALLEL WITH ATTACH TABLE default.x FROM '{o}' (n UInt8) ENGINE = MergeTree ORDER BY n"
+    " PARALLEL WITH CREATE TEMPORARY TABLE other (n UInt64",
+    "n UInt64, s String) ENGINE = Buffer(default, t, 1, 0, 0, 0, 0, 0, 0",
+    "n UInt64) ENGINE = Buffer(default, t, 1, 0, 0, 0, 0, 0, 0) --",
+    "query String) ENGINE = Memory AS SELECT query FROM system.processes WHERE (1",
+    "query String) ENGINE = Memory AS SELECT query FROM system.processes --",
+    "query String) ENGINE = Memory AS (SELECT query FROM system.processes",
+    "s String) ENGINE = Memory AS SELECT file('{f}') WHERE (1",
+    "n UInt64) ENGINE = Memory SETTINGS max_memory_usage = 0 --",
+    "n UInt64) AS default.t --",
+    "n UInt64); DROP TABLE default.t --",
+    "n UInt64 DEFAULT 1",
+    "n DEFAULT (1, 2)",
+    "n UInt64, s String DEFAULT (SELECT groupArray(query)[1] FROM system.processes)",
+    "n UInt64, s String MATERIALIZED file('{f}')",
+    "n UInt64, s ALIAS n",
+    "n UInt64, s String EPHEMERAL",
+    "n UInt64, s EPHEMERAL",
+    "n UInt64 CODEC(ZSTD)",
+    "n UInt64 COMMENT 'x'",
+    "n UInt64 TTL now() + n",
+    "n UInt64 PRIMARY KEY",
+    "n UInt64, INDEX i n TYPE minmax",
+    "n UInt64, CONSTRAINT c CHECK length(file('{f}')) > 0",
+    "n UInt64, PROJECTION p (SELECT n)",
+    "n UInt64, PRIMARY KEY n",
+    "n Decimal(9, length(file('{f}')))",
+]
+
+
+def external(facade, structure: str, data=b"7\n", path="/?", sql="SELECT * FROM e", headers=READER, table="e"):
+    form = b'--b\r\nContent-Disposition: form-data; name="%b"; filename="x"\r\n\r\n%b\r\n--b--\r\n'
+    path += f"&{table}_structure={quote(structure)}&query={quote(sql)}"
+    kind = {"Content-Type": "multipart/form-data; boundary=b"}
+    return facade.ask(path=path, body=form % (table.encode(), data), headers=headers, extra=kind)
+
+
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_the_structure_of_an_external_table_is_columns_alone(facade, structure):
+    state = b"SELECT (SELECT (count(), max(n)) FROM default.t), (SELECT groupArray(name) FROM system.databases)"
+    status, before, _ = facade.ask(body=state)
+    assert status == 200
+    structure = told(facade, structure).decode()
+    for path, headers in (("/?", READER), ("/?", OWNER), ("/?readonly=2", OWNER), ("/?session_id=structure", OWNER)):
+        assert refused(external(facade, structure, path=path, headers=headers), facade)
+        kind = structure.partition(" ")[2]  # as e_types, to which the facade gives names
+        assert refused(external(facade, "", path=f"{path}&e_types={quote(kind)}", headers=headers), facade)
+    assert facade.ask(body=state)[1] == before
+
+
+@pytest.mark.parametrize("headers", [READER, OWNER])
+@pytest.mark.parametrize(
+    ("structure", "data", "row"),
+    [
+        ("n UInt64 -- a comment", b"7", b"7"),
+        ("`a b` Tuple(x UInt8, y Array(String)), `c``` Nullable(Decimal(9, 2))", b"(1,['z'])\t2.5", b"(1,['z'])\t2.5"),
+        ("e Enum8('a)' = -1, 'b' = 2), t DateTime64(1, 'UTC')", b"b\t2026-01-01 00:00:01.5", None),
+        ("m Map(String, LowCardinality(String)), d DOUBLE PRECISION, i INT UNSIGNED", b"{'a':'b'}\t0.5\t3", None),
+        ("v CHARACTER VARYING(3), f FixedString(2), u UUID, x Variant(String, UInt8)", b"", b""),
+        ("a AggregateFunction(quantiles(0.5, 0.9), UInt8), j JSON(a.b UInt32, SKIP c)", b"", b""),
+        ("k Nested(x UInt8, y String)", b"[1]\t['a']", b"[1]\t['a']"),
+    ],
+)
+def test_columns_of_every_type_are(facade, structure, data, row, headers):
+    status, text, _ = external(facade, structure, data, headers=headers)
+    assert status == 200, text
+    shown = data if row is None else row
+    assert text == (shown + b"\n" if shown else b"")
+
+
+def test_a_table_may_be_named_like_a_word_of_sql(facade):
+    for table in ("FUNCTION", "IF", "TABLE", "t"):
+        sql = f"SELECT n FROM `{table}`"
+        assert external(facade, "n UInt64", sql=sql, table=table)[:2] == (200, b"7\n")
+
+
+def test_a_reader_with_a_table_has_no_more_rights(facade):
+    for setting in ("max_memory_usage = 0", "readonly = 0", "max_execution_time = 0", "allow_ddl = 1"):
+        assert refused(external(facade, "n UInt64", sql=f"SELECT 1 SETTINGS {setting}"), facade)
+    for sql in ("INSERT INTO default.t SELECT n, 'x' FROM e", "DROP TABLE e", "SELECT query FROM system.processes"):
+        assert refused(external(facade, "n UInt64", sql=sql), facade)
+    held = "SELECT getSetting('readonly'), getSetting('allow_ddl')"
+    assert external(facade, "n UInt64", sql=held)[:2] == (200, b"1\tfalse\n")
+
+
+@pytest.mark.parametrize("headers", [READER, OWNER])
+def test_a_column_may_be_called_parallel(facade, headers):
+    sql = b"SELECT parallel FROM (SELECT 1 AS parallel) GROUP BY parallel WITH TOTALS FORMAT TSV"
+    status, text, _ = facade.ask(body=sql, headers=headers)
+    assert status == 200, text
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "0",
+        "-1",
+        "+1",
+        "1e12",
+        "1000000000000",
+        "0" * 17 + "1999999999999",
+        "0" * 21 + "1",
+        "0x7",
+        "7k",
+        "9M",
+        " 7",
+        "7 ",
+        "\u0667",
+        "inf",
+        "9" * 5000,
+        "",
+        "1_0",
+        "18446744073709551617",
+        "5&{name}=0",
+        "5&{name}=" + "0" * 17 + "1999999999999",
+    ],
+)
+@pytest.mark.parametrize("name", ["max_execution_time", "max_result_rows", "max_block_size", "max_memory_usage"])
+def test_no_spelling_of_a_number_lifts_a_limit(facade, name, asked):
+    setting = f"SELECT getSetting('{name}')".encode()
+    held = facade.ask(body=setting, headers=READER)[1]
+    assert int(held) > 0
+    path = f"/?{name}={quote(asked, safe='&={}').format(name=name)}"
+    assert facade.ask(path=path, body=setting, headers=READER)[:2] == (200, held)
+
+
+def cpu_s(pid: int) -> float:
+    with open(f"/proc/{pid}/stat") as shown:
+        user, system = shown.read().rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize(
+    ("path", "sql"),
+    [
+        ("/", "SELECT " + "a," * 700_000 + "1"),
+        ("/", "SELECT " + "a," * 60_000 + "1"),
+        ("/", "SELECT " + "values(" * 100 + "1," * 100_000 + "1" + ")" * 100),
+        ("/", "SELECT ['a'" + ", 'b'" * 60_000 + "]"),
+        ("/?param_t=" + "a." * 10_000 + "a", "SELECT " + "{t:Identifier}, " * 200 + "1"),
+    ],
+    ids=["longest", "flat", "nested", "literals", "parameters"],
+)
+def test_a_long_statement_of_a_reader_is_refused_soon(facade, path, sql):
+    before_s, resident = cpu_s(facade.child.pid), resident_mib(facade.child.pid)
+    _, text, head = facade.ask(path=path, body=sql.encode(), headers=READER)
+    # by the guard, or by the engine's own parser: too long, too deep, or too slow to read
+    assert head["X-ClickHouse-Exception-Code"] in ("497", "62", "167", "306", "718"), text[:200]
+    assert cpu_s(facade.child.pid) - before_s < 10
+    assert resident_mib(facade.child.pid) < resident + 700
+
+
+def test_the_time_of_the_guard_grows_with_the_words_alone():
+    """Nesting costs nothing: every call is looked at once."""
+    names = ["values", "format", "plus"]
+    catalogue = guard.Catalogue.of(["values", "format"], [(name, "Arithmetic") for name in names])
+
+    def taken_s(depth: int) -> float:
+        width = 40_000 // depth
+        text = "SELECT " + ("plus(values(1, " + "1, " * width) * depth + "1" + "))" * depth
+        began_s = time.process_time()
+        guard.check(text, guard.Rights.OWNER, catalogue, {})
+        return time.process_time() - began_s
+
+    assert taken_s(400) < 5 * taken_s(4) + 0.5
+
+
+def test_a_long_statement_that_a_dashboard_sends_is_not(facade):
+    listed = ", ".join(map(str, range(20_000)))
+    sql = f"SELECT count() FROM default.t WHERE n IN ({listed})".encode()
+    assert facade.ask(body=sql, headers=READER)[0] == 200
+
+
 def test_limits_only_become_tighter(facade):
-    for asked, held in ((0, 60), (1000, 60), (7, 7)):
+    for asked, held in ((0, 60), (1000, 60), (7, 7), ("007", 7)):
         path = f"/?max_execution_time={asked}&query=SELECT+getSetting('max_execution_time')"
         assert facade.ask("GET", path, headers=READER)[1] == f"{held}\n".encode()
 

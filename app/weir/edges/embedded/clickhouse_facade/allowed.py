@@ -43,10 +43,16 @@ TABLE_ENGINES = _words(
 DATABASE_ENGINES = frozenset({"atomic", "memory", "ordinary", "dictionary"})
 SOURCES = frozenset({"clickhouse", "null"})
 SOURCE_KEYS = frozenset({"table", "db", "query", "where", "invalidate_query", "update_field", "update_lag"})
+SOURCE_QUERIES = frozenset({"query", "invalidate_query"})  # of these, the ones that are whole statements
 
 # Between the first word of a statement and the name of the table that it is about.
 BEFORE_TABLES = _words("INTO TABLE VIEW DICTIONARY MATERIALIZED TEMPORARY OR REPLACE IF NOT EXISTS")
 READ_KINDS = frozenset({"SELECT", "WITH", "EXPLAIN", "SHOW", "DESCRIBE", "EXISTS"})
+KINDS = READ_KINDS | _words(
+    "INSERT CREATE ALTER DROP ATTACH DETACH RENAME TRUNCATE OPTIMIZE SYSTEM KILL SET USE EXCHANGE DELETE UPDATE"
+    " REPLACE UNDROP CHECK"
+)
+SYSTEM_ACTS = _words("RELOAD REFRESH WAIT STOP START CANCEL PAUSE FLUSH SYNC DROP CLEAR")
 SHOWN = _words(
     "TABLES DATABASES DICTIONARIES COLUMNS FULL EXTENDED TEMPORARY INDEX INDEXES INDICES KEYS CREATE SETTINGS CHANGED"
     " SETTING FUNCTIONS ENGINES MERGES"

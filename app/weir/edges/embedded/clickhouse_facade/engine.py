@@ -14,7 +14,7 @@ from typing import Any, Self, cast
 
 import chdb
 
-from weir.edges.embedded.clickhouse_facade import guard
+from weir.edges.embedded.clickhouse_facade import columns, guard
 from weir.edges.embedded.clickhouse_facade.asked import Asked, ExternalTable
 from weir.edges.embedded.clickhouse_facade.configuration import (
     FILES_DATABASE,
@@ -47,6 +47,7 @@ _ONLY_VALUES: Mapping[str, str] = {
     "input_format_values_interpret_expressions": "0",
     "input_format_values_deduce_templates_of_expressions": "0",
 }
+_ONLY_TEMPORARY = "readonly = 2"  # of a statement: it writes temporary tables at most, says the engine
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORMAT = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 _TAIL = re.compile(r"\nFORMAT (?P<format>\w+)(?P<settings>(?:\nSETTINGS [^\n]*)?)\Z")
@@ -222,30 +223,31 @@ class Engine:
             if not asked.tables:
                 _set(handle, {**settings, **last})
             else:
-                _set(handle, settings)
+                # a read-only handle makes no tables, so until they are there it is kept from all other ones
+                _set(handle, {**settings, "allow_ddl": "0"} if last else settings)
                 for table in asked.tables:
-                    self._put(handle, table, self._normaliser(asked))
+                    self._put(handle, table, asked)
                     if asked.session is not None:
-                        undo.callback(handle.query, f"DROP TEMPORARY TABLE IF EXISTS {table.name}", "TSV")
+                        undo.callback(handle.query, f"DROP TEMPORARY TABLE IF EXISTS `{table.name}`", "TSV")
                 _set(handle, last)
             yield handle
 
-    def _put(self, handle: chdb.conn.Connection, table: ExternalTable, normaliser: Normaliser) -> None:
-        """Make an external table. Its columns are looked at like those of any other one. Raises Fault.
+    def _put(self, handle: chdb.conn.Connection, table: ExternalTable, asked: Asked) -> None:
+        """Make an external table, whoever asks, as one who may fill temporary tables and nothing else. Raises Fault.
 
         Rows of VALUES hold values here, no expressions.
         """
         for name in (table.name, table.format):
             if not _SETTING.fullmatch(name):
                 raise Fault(BAD_ARGUMENTS, "BAD_ARGUMENTS", f"Not a name: {name!r}")
-        create = f"CREATE TEMPORARY TABLE {table.name} ({table.structure})"
-        guard.check(normaliser.normal(create.encode()), Rights.OWNER, self._catalogue, {})
-        handle.query(create, "TSV")
+        normal = self._normaliser(asked).normal(columns.description(table.name, table.structure))
+        listed = columns.listed(normal, table.name, asked.rights, self._catalogue)
+        create = f"CREATE TEMPORARY TABLE `{table.name}` ({listed}) ENGINE = Memory SETTINGS {_ONLY_TEMPORARY}"
+        handle.query(_again(create), "TSV")
         with _file(table.data) as path:
-            only = ", ".join(f"{name} = {value}" for name, value in _ONLY_VALUES.items())
-            insert = f"INSERT INTO {table.name} FROM INFILE '{path}' COMPRESSION 'none' SETTINGS {only}"
-            insert += f" FORMAT {table.format}"
-            handle.query(insert, "TSV")
+            only = ", ".join((_ONLY_TEMPORARY, *(f"{name} = {value}" for name, value in _ONLY_VALUES.items())))
+            insert = f"INSERT INTO `{table.name}` FROM INFILE '{path}' COMPRESSION 'none' SETTINGS {only}"
+            handle.query(f"{insert} FORMAT {table.format}", "TSV")
 
     def _read(
         self,

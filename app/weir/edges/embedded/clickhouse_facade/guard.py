@@ -10,10 +10,11 @@ catalogue, so that a function of a later version is refused until somebody has l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from weir.edges.embedded.clickhouse_facade import allowed
 from weir.edges.embedded.clickhouse_facade.faults import ACCESS_DENIED, READONLY, Fault
@@ -60,6 +61,12 @@ _PLAIN_INSERT = re.compile(
     re.IGNORECASE,
 )
 _ASSIGNED = re.compile(r"(\w+)\s*=")
+READER_WORDS = 50_000  # of a statement: looking at each takes time that no client's going away ends
+_HEAD_WORDS = 12  # more than any statement has before the name of its table
+# What follows WITH where `parallel` is a column: GROUP BY parallel WITH TOTALS. No statement begins so.
+_WITH_CLAUSES = frozenset({"TOTALS", "ROLLUP", "CUBE", "FILL", "TIES"})
+# In the text of a dictionary's query, which the engine runs whatever statement it is.
+_NO_QUERY = frozenset({"PARALLEL", "INSERT", "OUTFILE", "INFILE"})
 
 
 class Rights(IntEnum):
@@ -90,12 +97,15 @@ class Catalogue:
 
     outside: by nobody.
     reader: by a reader; includes `outside`.
+    outside_functions, reader_functions: of these, the ones that can be handed to another function.
     functions: every function there is, table functions aside: what can be handed to another one by its name.
     plain: of these, those that take values only. Every other one may call what it is handed.
     """
 
     outside: frozenset[str]
     reader: frozenset[str]
+    outside_functions: frozenset[str]
+    reader_functions: frozenset[str]
     functions: frozenset[str]
     plain: frozenset[str]
 
@@ -109,7 +119,7 @@ class Catalogue:
         """
         tables = {name.lower() for name in tables}
         known = [(name.lower(), category) for name, category in functions]
-        outside = (tables - allowed.INSIDE_TABLES) | allowed.OUTSIDE_FUNCTIONS
+        outside = frozenset(tables - allowed.INSIDE_TABLES) | allowed.OUTSIDE_FUNCTIONS
         outside |= {name for name, category in known if category in allowed.OUTSIDE_CATEGORIES}
         # A name that is both, such as `format`: the engine itself keeps the table function from a read-only user.
         scalars = {
@@ -119,21 +129,72 @@ class Catalogue:
         every = frozenset(name for name, _ in known) | allowed.OUTSIDE_FUNCTIONS
         reader = outside | strange | (tables - allowed.READER_TABLES - scalars)
         plain = every - {name.lower() for name in higher_order}
-        return cls(frozenset(outside), frozenset(reader), every, plain)
+        return cls(outside, reader, outside & every, reader & every, every, plain)
+
+    def refused(self, rights: Rights) -> frozenset[str]:
+        """Names that may not be called with these rights."""
+        return self.reader if rights is Rights.READER else self.outside
+
+
+@dataclass(frozen=True, slots=True)
+class Brackets:
+    """Where the brackets of a statement end, and the commas that stand directly in each, by where they begin."""
+
+    closing: Mapping[int, int]
+    commas: Mapping[int, Sequence[int]]
+
+    @classmethod
+    def of(cls, words: Sequence[Token]) -> Brackets:
+        """Found in one pass. A bracket that is not closed has no end here.
+
+        >>> Brackets.of(tokens("f(a, g(b, c))")).commas
+        {1: [3], 5: [7]}
+        """
+        closing: dict[int, int] = {}
+        commas: dict[int, list[int]] = {}
+        open_at: list[int] = []
+        for i, word in enumerate(words):
+            if word.kind:
+                continue
+            if word.text in ("(", "[", "{"):
+                open_at.append(i)
+                commas[i] = []
+            elif word.text in (")", "]", "}") and open_at:
+                closing[open_at.pop()] = i
+            elif word.text == "," and open_at:
+                commas[open_at[-1]].append(i)
+        return cls(closing, commas)
 
 
 def tokens(sql: str) -> list[Token]:
     """The words of a statement as the engine's formatter writes it.
 
     >>> [token.text for token in tokens("SELECT `file`('x'), 1")]
-    ['SELECT', 'file', '(', "'x'", ',', '1']
+    ['SELECT', 'file', '(', "'x'", ')', ',', '1']
     """
-    return [
-        Token(found[0][1:-1], "name", *found.span())
-        if found.lastgroup == "quoted"
-        else Token(found[0], found.lastgroup or "", *found.span())
-        for found in _TOKEN.finditer(sql)
-    ]
+    return list(_each(sql))
+
+
+def _each(sql: str) -> Iterator[Token]:
+    for found in _TOKEN.finditer(sql):
+        if found.lastgroup == "quoted":
+            yield Token(found[0][1:-1], "name", *found.span())
+        else:
+            yield Token(found[0], found.lastgroup or "", *found.span())
+
+
+def words_of(normal: str, rights: Rights) -> list[Token]:
+    """The words of a statement. Raises Fault for one of a reader that has too many."""
+    return _bounded(_each(normal), rights)
+
+
+def _bounded(words: Iterable[Token], rights: Rights) -> list[Token]:
+    if rights is not Rights.READER:
+        return list(words)
+    found = list(islice(words, READER_WORDS + 1))
+    if len(found) > READER_WORDS:
+        raise _denied(f"A statement of a read-only user has at most {READER_WORDS:,} words, names and signs")
+    return found
 
 
 def quoted(text: str) -> str:
@@ -155,13 +216,14 @@ def check(normal: str, rights: Rights, catalogue: Catalogue, parameters: Mapping
     normal: as the engine's formatter writes it.
     parameters: the values of {name:Identifier}, which are names like all others.
     """
-    words = _with_names(tokens(normal), parameters)
+    words = _bounded(_with_names(words_of(normal, rights), parameters), rights)
     if not words:
         return
+    _is_one(words)
     if rights < Rights.OWNER:
         _only_reads(words)
     _stays_inside(words, catalogue)
-    _hands_on(words, catalogue.reader if rights is Rights.READER else catalogue.outside, catalogue)
+    _hands_on(words, rights, catalogue)
     if rights is Rights.READER:
         _reads_what_it_may(words, catalogue)
 
@@ -172,8 +234,17 @@ def check_values(normal: str, catalogue: Catalogue) -> None:
     normal: the rows as a SELECT, as the engine's formatter writes it.
     """
     words = tokens(normal)
+    _is_one(words)
     _stays_inside(words, catalogue)
-    _hands_on(words, catalogue.outside, catalogue)
+    _hands_on(words, Rights.OWNER, catalogue)
+
+
+def check_called(words: Sequence[Token], rights: Rights, catalogue: Catalogue) -> None:
+    """Raises Fault where one of the words calls what these rights do not cover."""
+    refused = catalogue.refused(rights)
+    for word, follows in pairwise(words):
+        if word.calls(follows) and word.text.lower() in refused:
+            raise Fault(ACCESS_DENIED, "ACCESS_DENIED", f"{word.text}() is not served here")
 
 
 def has_only_values(rows: str, catalogue: Catalogue) -> bool:
@@ -200,21 +271,42 @@ def setting_for_reader(name: str) -> None:
         raise Fault(READONLY, "READONLY", f"Cannot modify '{name}' setting in readonly mode")
 
 
-def _with_names(words: list[Token], parameters: Mapping[str, str]) -> list[Token]:
+def _with_names(words: Sequence[Token], parameters: Mapping[str, str]) -> Iterator[Token]:
     """The words with each {name:Identifier} replaced by the names that its value holds."""
-    out: list[Token] = []
     i = 0
     while i < len(words):
-        five = [word.text for word in words[i : i + 5]]
-        if len(five) == 5 and five[0] == "{" and five[2:] == [":", "Identifier", "}"]:
-            for part in parameters.get(five[1], "").replace("`", "").replace('"', "").split("."):
-                out += [Token(part, "name", 0, 0), Token(".", "", 0, 0)]
-            out.pop()
+        five = [word.text for word in words[i : i + 5]] if words[i].text == "{" else []
+        if len(five) == 5 and five[2:] == [":", "Identifier", "}"]:
+            parts = parameters.get(five[1], "").replace("`", "").replace('"', "").split(".")
+            for at, part in enumerate(parts):
+                if at:
+                    yield Token(".", "", 0, 0)
+                yield Token(part, "name", 0, 0)
             i += 5
         else:
-            out.append(words[i])
+            yield words[i]
             i += 1
-    return out
+
+
+def _is_one(words: Sequence[Token]) -> None:
+    """Raises Fault for a text that holds more than one statement, or one of a kind that is not listed.
+
+    The checks below go by the first word of the text, so nothing may stand before the statement that it is about.
+    """
+    kind = words[0].text.upper()
+    if kind not in allowed.KINDS:
+        raise _denied(f"{kind} is not served: statements read and write the tables of this database only")
+    second = words[1].text.upper() if len(words) > 1 else ""
+    if kind == "SYSTEM" and second not in allowed.SYSTEM_ACTS:
+        raise _denied(f"SYSTEM {second} is not served: the embedded ClickHouse is run by its service")
+    head = [word.text.upper() for word in words[:_HEAD_WORDS]]
+    if kind == "CREATE" and "FUNCTION" in head and any(word.text.upper() == "LANGUAGE" for word in words):
+        raise _denied("A function is an expression here, not a program")
+    texts = [word.text.upper() if word.kind == "name" else "" for word in words]
+    for at, (text, follows) in enumerate(pairwise(texts)):
+        after = texts[at + 2] if at + 2 < len(texts) else ""
+        if text == "PARALLEL" and follows == "WITH" and after not in _WITH_CLAUSES:
+            raise _denied("PARALLEL WITH is not served: send one statement at a time")
 
 
 def _only_reads(words: Sequence[Token]) -> None:
@@ -233,45 +325,49 @@ def _only_reads(words: Sequence[Token]) -> None:
         "EXPLAIN",
     ):
         raise Fault(READONLY, "READONLY", f"Cannot explain {changing or 'this'} in readonly mode")
-    if ("PARALLEL", "WITH") in pairwise(texts):
-        raise Fault(READONLY, "READONLY", "Cannot execute PARALLEL WITH in readonly mode")
 
 
 def _stays_inside(words: Sequence[Token], catalogue: Catalogue) -> None:
     kind = words[0].text.upper()
+    calls = _Calls(words, catalogue)
+    in_settings = False
     for i, word in enumerate(words):
         follows = words[i + 1] if i + 1 < len(words) else None
         text = word.text.upper() if word.kind == "name" else ""
         if text in ("INTO", "FROM") and follows is not None and follows.text.upper() in ("OUTFILE", "INFILE"):
             raise _denied(f"{text} {follows.text.upper()} is not served: send and take the data over HTTP")
         if word.calls(follows):
-            _call(words, i, catalogue)
+            calls.check(i)
+        # a setting that is on or off may come without a value
+        if in_settings and text and follows is not None and follows.text == "=":
+            setting_for_anyone(word.text)
         if text in ("SETTINGS", "SETTING") or (text == "SET" and kind != "UPDATE"):
-            for name, sign in zip(words[i + 1 :], words[i + 2 :], strict=False):
-                if sign.text == "=" and name.kind == "name":
-                    setting_for_anyone(name.text)
+            in_settings = True
+            if follows is not None and follows.kind == "name":
+                setting_for_anyone(follows.text)
         if kind in ("CREATE", "ATTACH", "REPLACE", "ALTER") and text == "ENGINE" and follows and follows.text == "=":
             _engine(words, i + 2)
         if kind == "ATTACH" and text == "FROM" and follows is not None and follows.kind == "literal":
             raise _denied("ATTACH ... FROM a path is not served")
         if kind in ("CREATE", "ATTACH", "REPLACE") and text == "SOURCE" and word.calls(follows):
-            _source(words, i + 2, catalogue)
+            calls.source(i + 2)
 
 
-def _hands_on(words: Sequence[Token], refused: frozenset[str], catalogue: Catalogue) -> None:
+def _hands_on(words: Sequence[Token], rights: Rights, catalogue: Catalogue) -> None:
     """Raises Fault for a refused function that stands where another one calls it: arrayMap(file, ...), APPLY file.
 
     Where a name alone is an argument, a column and a function look the same; only a function that takes values, and
     nothing else, takes it for a column for certain. In doubt the statement is refused: a column can be written with
     its table.
     """
+    refused = catalogue.reader_functions if rights is Rights.READER else catalogue.outside_functions
     callers: list[bool] = []  # of each bracket that is open: whether what stands in it may be called
     for i, word in enumerate(words):
         if not word.kind and word.text == "(":
             callers.append(_may_call_arguments(words, i, catalogue, within=callers))
         elif not word.kind and word.text == ")":
             del callers[-1:]
-        if word.kind != "name" or word.text.lower() not in refused & catalogue.functions:
+        if word.kind != "name" or word.text.lower() not in refused:
             continue
         before = [before.text.upper() for before in words[max(0, i - 2) : i] if before.kind != "literal"]
         applied = before[-1:] == ["APPLY"] or before == ["APPLY", "("]
@@ -295,59 +391,87 @@ def _may_call_arguments(words: Sequence[Token], opening: int, catalogue: Catalog
     return bool(within) and within[-1]
 
 
-def _call(words: Sequence[Token], i: int, catalogue: Catalogue) -> None:
-    name = words[i].text
-    if name.lower() in catalogue.outside and not _is_column_list(words, i):
-        raise _denied(f"{name}() is not served: statements read and write the tables of this database only")
-    if name.lower() in _STRUCTURED and not _is_column_list(words, i):
-        _structure(name, list(_arguments(words, i + 1))[1:])
+class _Calls:
+    """What the calls of a statement are given. Its brackets are found once, so that nested calls cost no more."""
 
+    def __init__(self, words: Sequence[Token], catalogue: Catalogue) -> None:
+        self._words, self._catalogue = words, catalogue
+        self._brackets = Brackets.of(words)
+        self._expressions = [
+            i for i, word in enumerate(words) if word.kind == "literal" and _EXPRESSION.search(word.text)
+        ]
 
-def _structure(name: str, arguments: Sequence[Token]) -> None:
-    """Raises Fault for columns that can hold an expression, which would run: they are one literal, or not given."""
-    if any(word.kind == "literal" and _EXPRESSION.search(word.text) for word in arguments):
-        raise _denied(f"{name}() takes columns without DEFAULT, MATERIALIZED or ALIAS here")
-    given = _split(arguments)
-    at = _STRUCTURED[name.lower()]
-    is_scalar = at == 1 and given[0] and given[0][0].kind == "literal" and "{" in given[0][0].text
-    if len(given) > at and given[at] and not is_scalar and not _is_as_it_looks(given[at]):
-        raise _denied(f"{name}() takes its columns as one literal here")
+    def check(self, i: int) -> None:
+        """Raises Fault for a call, whose name is word `i`, that leaves the database."""
+        name = self._words[i].text
+        if name.lower() in self._catalogue.outside and not _is_column_list(self._words, i):
+            raise _denied(f"{name}() is not served: statements read and write the tables of this database only")
+        if name.lower() in _STRUCTURED and not _is_column_list(self._words, i):
+            self._structure(name, i + 1)
 
+    def _structure(self, name: str, opening: int) -> None:
+        """Raises Fault for columns that can hold an expression, which would run: one literal, or not given."""
+        words, end = self._words, self._end(opening)
+        first = bisect_right(self._expressions, opening)
+        if first < len(self._expressions) and self._expressions[first] < end:
+            raise _denied(f"{name}() takes columns without DEFAULT, MATERIALIZED or ALIAS here")
+        bounds = [opening, *self._brackets.commas[opening][:2], end]
+        at = _STRUCTURED[name.lower()]
+        if len(bounds) < at + 2:
+            return
+        start, stop = bounds[at] + 1, bounds[at + 1]
+        pattern = words[opening + 1]
+        is_scalar = at == 1 and pattern.kind == "literal" and "{" in pattern.text
+        if start < stop and not is_scalar and not self._is_as_it_looks(start, stop):
+            raise _denied(f"{name}() takes its columns as one literal here")
 
-def _is_as_it_looks(argument: Sequence[Token]) -> bool:
-    """Whether an argument is one literal or number, or a row of several values, which is no text of columns."""
-    if len(argument) == 1:
-        return argument[0].kind == "literal" or argument[0].text.isdigit()
-    row = argument[0].text == "(" and argument[-1].text == ")" and not argument[0].kind
-    return row and len(_split(argument[1:-1])) > 1
+    def _is_as_it_looks(self, start: int, stop: int) -> bool:
+        """Whether an argument is one literal or number, or a row of several values, which is no text of columns."""
+        word = self._words[start]
+        if stop - start == 1:
+            return word.kind == "literal" or word.text.isdigit()
+        is_row = word.text == "(" and not word.kind and self._end(start) == stop - 1
+        return is_row and bool(self._brackets.commas[start])
 
+    def source(self, i: int) -> None:
+        """Check a dictionary's source: a table or query of this database, whose text is SQL that runs later."""
+        words = self._words
+        if words[i].text.lower() not in allowed.SOURCES:
+            raise _denied(f"A dictionary's source is CLICKHOUSE or NULL here, not {words[i].text}")
+        inner = words[i + 2 : self._end(i + 1)]
+        if any(key.text.lower() not in allowed.SOURCE_KEYS for key in inner[0::2]):
+            raise _denied(
+                f"The source of a dictionary names {', '.join(sorted(allowed.SOURCE_KEYS))} here, and nothing else"
+            )
+        for key, value in zip(inner[0::2], inner[1::2], strict=False):
+            if value.kind != "name" and not self._is_read(value.text, whole=key.text.lower() in allowed.SOURCE_QUERIES):
+                raise _denied("A dictionary's source may not leave the database, and only reads")
 
-def _split(arguments: Sequence[Token]) -> list[list[Token]]:
-    """The arguments of a call, each with its words."""
-    depth, out = 0, [[]]  # type: tuple[int, list[list[Token]]]
-    for word in arguments:
-        depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(word.text, 0) if not word.kind else 0
-        if depth == 0 and word.text == "," and not word.kind:
-            out.append([])
-        else:
-            out[-1].append(word)
-    return out
+    def _is_read(self, literal: str, *, whole: bool) -> bool:
+        """Whether a text that the engine runs by itself only reads.
+
+        whole: it is a statement, not a part of one.
+        """
+        if "\\" in literal or may_call(literal, self._catalogue):
+            return False
+        words = tokens(literal[1:-1].replace("''", "'"))
+        texts = [word.text.upper() for word in words]
+        if whole and texts[:1] not in (["SELECT"], ["WITH"]):
+            return False
+        settings = any(_SETTINGS.fullmatch(name) for name in _ASSIGNED.findall(literal))
+        return not settings and ";" not in literal and _NO_QUERY.isdisjoint(texts)
+
+    def _end(self, opening: int) -> int:
+        return self._brackets.closing.get(opening, len(self._words))
 
 
 def _is_column_list(words: Sequence[Token], i: int) -> bool:
     """INSERT INTO url (a, b): a table's name and its columns, not a call."""
+    if i > _HEAD_WORDS:
+        return False
     before = words[1 : i - 2] if words[i - 1].text == "." else words[1:i]
     kind = words[0].text.upper()
     return kind in ("INSERT", "CREATE", "ALTER") and all(word.text.upper() in allowed.BEFORE_TABLES for word in before)
-
-
-def _arguments(words: Sequence[Token], opening: int) -> Iterable[Token]:
-    depth = 0
-    for word in words[opening:]:
-        depth += {"(": 1, ")": -1}.get(word.text, 0) if not word.kind else 0
-        if depth == 0:
-            return
-        yield word
 
 
 def _engine(words: Sequence[Token], i: int) -> None:
@@ -355,21 +479,6 @@ def _engine(words: Sequence[Token], i: int) -> None:
     known = allowed.DATABASE_ENGINES if words[1].text.upper() == "DATABASE" else allowed.TABLE_ENGINES
     if name.lower() not in known:
         raise _denied(f"The engine {name} is not served: the embedded ClickHouse keeps its tables itself")
-
-
-def _source(words: Sequence[Token], i: int, catalogue: Catalogue) -> None:
-    """A dictionary's source: a table or query of this database, whose text is SQL that runs later."""
-    name = words[i].text.lower()
-    if name not in allowed.SOURCES:
-        raise _denied(f"A dictionary's source is CLICKHOUSE or NULL here, not {words[i].text}")
-    inner = list(_arguments(words, i + 1))[1:]
-    if any(key.text.lower() not in allowed.SOURCE_KEYS for key in inner[0::2]):
-        raise _denied(
-            f"The source of a dictionary names {', '.join(sorted(allowed.SOURCE_KEYS))} here, and nothing else"
-        )
-    for value in inner[1::2]:
-        if value.kind != "name" and ("\\" in value.text or may_call(value.text, catalogue)):
-            raise _denied("A dictionary's source may not leave the database")
 
 
 def _reads_what_it_may(words: Sequence[Token], catalogue: Catalogue) -> None:

@@ -46,15 +46,21 @@ class User:
         {'max_result_rows': '7'}
         >>> User("r", "", {"max_result_rows": "100"}).held_to({"max_result_rows": "0"})
         {'max_result_rows': '100'}
+        >>> User("r", "", {"max_result_rows": "100"}).held_to({"max_result_rows": "007"})
+        {'max_result_rows': '7'}
         """
         pinned = {name: value for name, value in self.settings.items() if name != "readonly"}
         tighter = {
-            name: asked[name]
+            name: str(number)
             for name, value in pinned.items()
-            if value.isdigit() and asked.get(name, "").isascii() and asked.get(name, "").isdigit()
-            if 0 < int(asked[name][:LIMIT_DIGITS]) < int(value)
+            if value.isdigit() and 0 < (number := _whole(asked.get(name, ""))) < int(value)
         }
         return {**asked, **pinned, **tighter}
+
+
+def _whole(text: str) -> int:
+    """A whole number in digits; 0 for everything else, and for more digits than a limit of the engine has."""
+    return int(text) if len(text) <= LIMIT_DIGITS and text.isascii() and text.isdigit() else 0
 
 
 def from_environment(environment: Mapping[str, str], limits: Limits) -> dict[str, User]:
