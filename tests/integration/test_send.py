@@ -111,7 +111,17 @@ def test_lines_that_are_no_requests_are_left_out_and_the_others_sent(service: Se
     assert "longer than" in told[4]
     assert told[-1] == "2 sent; 5 lines are no requests"
     assert done.exit_code == 1
-    assert isinstance(weir("send", "nobody", "-", stdin="").exception, Refused)
+    many = weir("send", service.name, "-", "--no-wait", stdin=lines(*[ROW | {"amuont": 1.0}] * 500)).stderr.splitlines()
+    assert len(many) == 5
+    assert many[3].startswith("497 more lines: the contract has no field amuont")
+
+
+@pytest.mark.parametrize("arguments", [("send", "nobody", "-"), ("tail", "nobody")])
+def test_a_service_that_is_not_there_is_refused_with_those_that_are(service: Service, weir, arguments) -> None:
+    refused = weir(*arguments, stdin="").exception
+    assert isinstance(refused, Refused)
+    assert "there is no service nobody on this cluster: there are " in str(refused)
+    assert service.name in str(refused)
 
 
 def test_answers_are_the_service_s_own_and_as_many_as_requests(service: Service, weir) -> None:
@@ -167,3 +177,5 @@ def test_weir_s_own_questions_are_asked_by_name(weir) -> None:
     assert isinstance(refused, Refused)
     assert "takes no since" in str(refused)
     assert "there is no query outcomes/nothing" in str(weir("query", "outcomes/nothing").exception)
+    assert "did you mean outcomes/auc?" in str(weir("query", "auc").exception)
+    assert "SELECT * FROM outcomes_latest" in str(weir("query", "outcomes_latest").exception)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from weir.edges.bundles.onnx_model import Model
 from weir.operations.score import score
 
 from tests import tiny_requests as tiny
-from tests.bundles import WITH_FEATURES, opened_bundle, tiny_bundle
+from tests.bundles import SIGNATURE, WITH_FEATURES, opened_bundle, tiny_bundle
 
 
 @pytest.fixture
@@ -106,3 +107,13 @@ def test_features_are_columns_of_the_file(tmp_path: Path) -> None:
     assert found[5]["rejected"].startswith("feature_missing: shop_recent__returns_1d")
     with pytest.raises(Refused, match="was not applied here"):
         score(opened, None, table)
+
+
+def test_a_column_called_as_the_model_calls_it_is_refused_since_no_request_does(tmp_path: Path) -> None:
+    signature = dataclasses.replace(
+        SIGNATURE, inputs=(dataclasses.replace(SIGNATURE.inputs[0], ref="sum"), *SIGNATURE.inputs[1:])
+    )
+    opened = opened_bundle(tiny_bundle(tmp_path, signature))
+    with pytest.raises(Refused, match="column amount is called as the model calls it; a request calls it sum"):
+        score(opened, None, inputs(3))
+    assert score(opened, None, inputs(3).rename_columns(["sum", "items", "gift", "channel"])).num_rows == 3

@@ -147,7 +147,7 @@ def remove(
         typer.echo(f"{one.path.name[:12]} {one.path}")
     if not yes:
         if not sys.stdin.isatty():
-            raise typer.BadParameter("nobody is there to be asked", param_hint="--yes")
+            raise typer.BadParameter("add --yes: there is no terminal to ask on", param_hint="--yes")
         typer.confirm(f"Delete bundle {name} {version}?", abort=True)
     bundles.remove(found)
     typer.echo(f"deleted {name} {version}; what it predicted stays")

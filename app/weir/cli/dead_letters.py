@@ -85,6 +85,9 @@ def list_letters(
     check_service(service, settings, client)
     if ids:
         letters = dead_letters.letters(client, chosen)
+        if not letters and not as_json:
+            say("no dead letters")
+            return
         show([_brief(letter) for letter in letters], NAMED, as_json=as_json, wide=wide)
         if len(letters) == limit and not as_json:
             say(f"the first {limit:,}; more with --limit")

@@ -13,7 +13,7 @@ import typer
 from weir.cli.output import AsJson, Column, say, show
 
 NUMBERS = ("Int", "UInt", "Float", "Decimal", "Nullable(Int", "Nullable(UInt", "Nullable(Float", "Nullable(Decimal")
-NAMED = re.compile(r"[a-z_]+/[a-z_]+")
+WORD = re.compile(r"[\w/.-]+")  # no SQL is one word
 
 
 def query(
@@ -41,7 +41,7 @@ def query(
         return
     given = dict(_pair(text) for text in parameter or ())
     client = connect(load().recording)
-    ask = questions.named if NAMED.fullmatch(sql) else questions.free
+    ask = questions.named if WORD.fullmatch(sql) else questions.free
     found = ask(client, sql, given, limit + 1)
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows[:limit]]
     if as_csv:

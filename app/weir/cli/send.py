@@ -25,6 +25,7 @@ BLOCK = 1000  # records that are sent together
 SLICES_PER_S = 10  # with --rate
 LINE_BYTES = 1 << 20  # of a record; more is no request
 READ_BYTES = 1 << 16
+EXAMPLES = 3  # lines that are reported for the same reason
 AWAITED = 20_000  # answers at most that are awaited while more is sent
 _Line = tuple[int, dict[str, Any] | str]  # its number, and the record or what is wrong with it
 
@@ -51,6 +52,7 @@ def send(
     from weir.settings import load
 
     done: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
     with Sender(load().having(service=service), waits=wait) as sender:
 
         def show(answers: Iterable[Answer]) -> None:
@@ -64,12 +66,17 @@ def send(
             wrong = {number: str(fault) for number, fault in block if number not in good}
             wrong |= {numbers[index]: why for index, why in faults.items()}
             for number, why in sorted(wrong.items()):
-                typer.echo(f"line {number}: {why}", err=True)
+                reasons[why] += 1
+                if reasons[why] <= EXAMPLES:
+                    typer.echo(f"line {number}: {why}", err=True)
             done["sent"] += len(block) - len(wrong)
             done["wrong"] += len(wrong)
             show(sender.arrived())
             show(sender.answers(patience, AWAITED))
         show(sender.answers(patience))
+    for why, count in reasons.items():
+        if count > EXAMPLES:
+            typer.echo(f"{count - EXAMPLES:,} more lines: {why}", err=True)
     outcome = f": {done['scored']:,} scored, {done['rejected']:,} rejected" if wait else ""
     lines = f"; {done['wrong']:,} lines are no requests" if done["wrong"] else ""
     typer.echo(f"{done['sent']:,} sent{outcome}{lines}", err=True)
@@ -86,10 +93,12 @@ def tail(
     """Print predictions and dead letters as they come, until Ctrl-C."""
     from weir.edges.kafka.tail import Tail
     from weir.edges.schemas.registry import Registry
-    from weir.operations.answers import Answers
+    from weir.operations.answers import Answers, check_service
     from weir.settings import load
 
     settings = load()
+    if service:
+        check_service(settings, service)
     names = settings.kafka.names
     topics = [names.dead_letters] if dead_letters else [names.predictions, names.dead_letters]
     answers, shown = Answers(settings, Registry(settings.registry)), 0

@@ -8,6 +8,7 @@ from typing import Any, Self
 import pyarrow as pa
 
 from weir.core.errors import Refused
+from weir.edges.kafka.admin import metadata
 from weir.edges.kafka.tail import Tail
 from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
@@ -35,6 +36,20 @@ class Answer:
     def of(self, request_id: str) -> Self:
         """The same, of that request."""
         return replace(self, request_id=request_id)
+
+
+def check_service(settings: Settings, service: str) -> None:
+    """Raises Refused naming the services that the cluster has topics of, where this is none of them; Unavailable."""
+    prefix = settings.kafka.names.requests("")
+    _, cluster = metadata(settings.kafka)
+    there = sorted(topic.removeprefix(prefix) for topic in cluster.topics if topic.startswith(prefix))
+    if service not in there:
+        known = f"there are {', '.join(there)}" if there else "there is none"
+        raise Refused(
+            f"there is no service {service} on this cluster: {known}",
+            where=settings.kafka.brokers,
+            remedy="name one of them; a new one begins with `weir bundle contract` and `weir topics create`",
+        )
 
 
 class Answers:

@@ -45,13 +45,17 @@ def score(opened: Opened, plan: ServicePlan | None, table: pa.Table) -> pa.Table
     Gives score float32[n] and decision string[n], null where the row is rejected, and rejected string[n], the reason,
     null where it is scored.
     plan: the applied feature service; None for a bundle without features.
-    table: a column for each input, as a caller writes it (a category by its name), called as the request field, the
-    feature or the input. An input without a column is missing in each row; so is a feature of which a row has none.
-    Raises Refused when a column has a type that no request can have, or no column is of an input.
+    table: a column for each input, as a caller writes it (a category by its name), called as the request field or the
+    feature. An input without a column is missing in each row; so is a feature of which a row has none.
+    Raises Refused when a column has a type that no request can have or is called as the model calls it, or no column is
+    of an input.
     """
     signature = opened.bundle.signature
-    given = {item.name for item in signature.inputs if _column_name(table, item.ref, item.name)}
-    if not given:
+    for item in signature.inputs:
+        if item.name in table.column_names and item.ref not in table.column_names:
+            what = f"column {item.name} is called as the model calls it; a request calls it {item.ref}"
+            raise Refused(what, remedy=f"rename it to {item.ref}")
+    if not any(item.ref in table.column_names for item in signature.inputs):
         wanted = ", ".join(item.ref for item in signature.inputs[:5])
         raise Refused("no column is an input of the bundle", remedy=f"name the columns {wanted}, ...")
     if signature.looked_up and plan is None:
@@ -103,14 +107,14 @@ def _requests(table: pa.Table, signature: Signature) -> pa.RecordBatch:
     for key in signature.join_keys:
         columns[key.name] = pa.array([i if key.dtype == KeyType.INT64 else f"key-{i}" for i in range(n)])
     for item in signature.of(Source.REQUEST):
-        columns[item.ref] = _cast(table, _column_name(table, item.ref, item.name), _TYPES[item.dtype])
+        columns[item.ref] = _cast(table, item.ref, _TYPES[item.dtype])
     return pa.RecordBatch.from_pydict(columns)
 
 
 def _features(table: pa.Table, signature: Signature, plan: ServicePlan) -> GivenFeatures:
     values = np.full((table.num_rows, len(plan.columns)), np.nan, np.float32)
     for item in signature.of(Source.FEATURE):
-        column = _cast(table, _column_name(table, item.ref, item.name), pa.float32())
+        column = _cast(table, item.ref, pa.float32())
         values[:, plan.columns.index(item.ref)] = column.fill_null(np.nan).to_numpy(zero_copy_only=False)
     views = [column.partition("__")[0] for column in plan.columns]
     has = ~np.isnan(values)
@@ -118,13 +122,9 @@ def _features(table: pa.Table, signature: Signature, plan: ServicePlan) -> Given
     return GivenFeatures(plan, values, np.stack(found, axis=1))
 
 
-def _column_name(table: pa.Table, *names: str) -> str:
-    return next((name for name in names if name in table.column_names), "")
-
-
 def _cast(table: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
     """A column as requests have it; all null where there is none. Raises Refused naming it."""
-    if not name:
+    if name not in table.column_names:
         return pa.nulls(table.num_rows, kind)
     try:
         return table.column(name).combine_chunks().cast(kind)

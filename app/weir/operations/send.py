@@ -17,7 +17,7 @@ from weir.edges.kafka.producer import Producer
 from weir.edges.kafka.tail import Tail
 from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
-from weir.operations.answers import Answer, Answers
+from weir.operations.answers import Answer, Answers, check_service
 from weir.settings import Settings
 from weir.wire import plain_rows, shape
 from weir.wire.encode import Encoder
@@ -34,6 +34,7 @@ class Sender:
 
     def __init__(self, settings: Settings, *, waits: bool) -> None:
         names, self._service = settings.kafka.names, settings.scoring.named_service
+        check_service(settings, self._service)
         self._topic, self._registry = names.requests(self._service), Registry(settings.registry)
         contract = contract_of(settings, self._registry, self._topic)
         self._encoder, self._defaults = Encoder(contract), plain_rows.defaults(contract.schema)

@@ -19,8 +19,8 @@ column: 1                     # optional: its column, from 0; or `class: churned
                               # Of a label and two probabilities the second is taken where neither is given
 golden: golden.parquet        # a column of numbers for each input, and `score`: what the trained model itself gave for
                               # 100 rows or more. A LightGBM model that names its columns gives the scores itself
-baseline: baseline.parquet    # the same columns and `label` (0 or 1, or the number that was predicted), of reference
-                              # rows: what is normal
+baseline: baseline.parquet    # reference rows, which show what is normal: the same columns, `score` in any case, and
+                              # `label` (0 or 1, or the number that was predicted)
 card: card.md                 # for people: what the model is for, what it was trained on, where it fails
 
 training_from: 2026-01-01     # optional, first and last day of the training data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, Final
 
 from clickhouse_connect.driver import Client
@@ -44,9 +45,12 @@ def named(client: Client, name: str, given: Mapping[str, str], limit: int) -> An
 
     given: its parameters; those that are not given are as in ANYTIME.
     """
-    found = next((one for one in brought() if one["name"] == name), None)
-    if found is None:
-        raise Refused(f"there is no query {name}", remedy="`weir query` lists those that there are")
+    names = [one["name"] for one in brought()]
+    if name not in names:
+        near = [one for one in names if name in one] or get_close_matches(name, names, 1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        remedy = f"{meant}`weir query` lists those that there are; for a table write SELECT * FROM {name} LIMIT 10"
+        raise Refused(f"there is no query {name}", remedy=remedy)
     query = sql_files.load(name)
     _known(query.parameters, given)
     return _ask(client, query.text, {one: given.get(one, ANYTIME[one]) for one in query.parameters}, limit)
