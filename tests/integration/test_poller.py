@@ -341,6 +341,26 @@ def test_a_drain_lets_nothing_more_begin_and_waits_for_what_has_begun(settings: 
     assert log.committed(group) == dict.fromkeys(range(PARTITIONS), 100)
 
 
+def test_partitions_that_come_while_a_member_leaves_are_let_go_at_once(settings: Settings) -> None:
+    """Another member left just before, so that the group deals out anew; nobody answers what a leaving client asks."""
+    told: list[set[Partition]] = []
+    poller = Poller(
+        settings.having(brokers=f"127.0.0.1:{free_port()}").kafka,
+        new_group(),
+        ["any"],
+        on_ready=lambda: None,
+        on_assigned=told.append,
+        on_revoked=told.append,
+        drain_s=1.0,
+    )
+    poller.stop()
+    began = time.monotonic()
+    poller._assign({Partition("any", 0)})
+    assert time.monotonic() - began < 1.0
+    assert not told
+    assert not poller.holdings.sources
+
+
 def test_memory_is_bounded_however_far_behind_the_consumer_is(settings: Settings) -> None:
     bounded = settings.having(chunk_max_records=4096, inflight_max_records=20_000)
     log, group = Log(settings), new_group()

@@ -214,6 +214,9 @@ class Poller:
         self.paused = wanted
 
     def _assign(self, sources: set[Partition]) -> None:
+        if self._stop.is_set():  # a client that leaves its group is not told where to begin, and would wait for it
+            self._consumer.unassign()
+            return
         self._given, self._logs = sources, self._watch.now()
         self._consumer.logs = self._logs
         start = self._starts({source for source in sources if source.topic in self._logs})
