@@ -150,7 +150,7 @@ def zombie_beyond_the_window(scene: Scene, rounds: int) -> list[float]:
         scene.pause(0.5, 1.5)  # both are in the midst of a block, and try it again and again
         with asleep(child.pid):
             scene.stack.begin("clickhouse")
-            wanted = _blocks(scene) + 2 * WINDOW
+            wanted = _blocks(scene) + WINDOW + WINDOW // 2
             until(lambda wanted=wanted: _blocks(scene) > wanted, BACK_S, "the other recorder to write blocks", LOOK_S)
         recoveries.append(scene.recovered())
     return recoveries
