@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 process_metrics.keep_in_memory()  # before any test imports Feast
 os.environ.setdefault("WEIR_KAFKA_LIBS_DIR", str(LIBS))  # every home that a test makes has the jars of this checkout
+# Tests start some hundred processes. Without bytecode each of them compiles all that it imports, anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# A broker of the tests lives for seconds: Java's second compiler would take a third of its start and give nothing back.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 hypothesis.settings.register_profile("weir", deadline=None)  # a busy machine is no finding
 hypothesis.settings.load_profile("weir")

@@ -171,7 +171,8 @@ def test_arguments_are_checked_before_anything_is_connected_to(weir, arguments, 
     ids=" ".join,
 )
 def test_a_service_that_is_away_is_75(weir, monkeypatch, arguments):
-    monkeypatch.setattr("weir.edges.kafka.admin.REACH_S", 0.5)
+    for module in ("admin", "topics"):
+        monkeypatch.setattr(f"weir.edges.kafka.{module}.REACH_S", 0.5)
     status, out, err = weir(*arguments)
     assert (status, out) == (75, "")
     assert err.startswith("weir: ")
