@@ -81,7 +81,7 @@ def test_every_line_is_answered_or_told(service: Service, weir, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("options", "row", "expected"),
-    [((), ROW | {"request_id": "good"}, "good  "), (("--dead-letters",), ROW | {"amount": 5000.0}, "out_of_range")],
+    [((), ROW, "tiny-logistic 1"), (("--dead-letters",), ROW | {"amount": 5000.0}, "out_of_range")],
 )
 def test_what_scorers_write_is_told_as_it_comes(service: Service, weir, options, row, expected) -> None:
     with service.worker():
