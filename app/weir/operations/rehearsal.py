@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +20,10 @@ from weir.core.bundle import Bundle
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
 from weir.core.rejects import Rejects
-from weir.core.signature import Dtype, Input, KeyType, Source
+from weir.core.signature import Dtype, Input, Source
 from weir.edges.bundles import checks
 from weir.edges.bundles.opened import Opened
-from weir.operations.trial import AT_MS, GivenFeatures, ask
+from weir.operations.trial import GivenFeatures, ask, envelope
 
 Floats = npt.NDArray[np.float32]
 
@@ -97,17 +97,8 @@ def _reasons(rejects: Rejects) -> dict[str, int]:
 
 def _requests(bundle: Bundle, inputs: Floats) -> pa.RecordBatch:
     """The rows as a caller writes them. Raises Refused for a value that no request can say."""
-    n, signature = len(inputs), bundle.signature
-    columns: dict[str, Any] = {
-        "request_id": pa.array([f"rehearsal-{i}" for i in range(n)]),
-        "event_time": pa.repeat(pa.scalar(AT_MS, pa.int64()), n).cast(pa.timestamp("ms", "UTC")),
-        "tenant": pa.repeat("", n),
-        "team": pa.repeat("", n),
-        "traceparent": pa.nulls(n, pa.string()),
-        "deadline": pa.nulls(n, pa.timestamp("ms", "UTC")),
-    }
-    for key in signature.join_keys:
-        columns[key.name] = pa.array([i if key.dtype == KeyType.INT64 else f"key-{i}" for i in range(n)])
+    signature = bundle.signature
+    columns = envelope(signature, len(inputs))
     for column, item in enumerate(signature.inputs):
         if item.source is Source.REQUEST:
             columns[item.ref] = _said(item, inputs[:, column])

@@ -13,14 +13,13 @@ from pyarrow import json as json_lines
 
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
-from weir.core.signature import Dtype, KeyType, Signature, Source
+from weir.core.signature import Dtype, Signature, Source
 from weir.edges.bundles.opened import Opened
-from weir.operations.trial import AT_MS, GivenFeatures, ask
+from weir.operations.trial import GivenFeatures, ask, envelope
 from weir.scoring.records import decisions
 
 ROWS: Final = 4096  # at a time
 _TYPES: Final = {Dtype.FLOAT: pa.float32(), Dtype.INT: pa.int64(), Dtype.BOOL: pa.bool_(), Dtype.CATEGORY: pa.string()}
-_KEYS: Final = {KeyType.STRING: pa.string(), KeyType.INT64: pa.int64()}
 
 
 def read(path: Path) -> pa.Table:
@@ -94,18 +93,7 @@ def _result(scores: list[Any], decided: list[Any], rejected: list[Any]) -> pa.Ta
 
 
 def _requests(table: pa.Table, signature: Signature) -> pa.RecordBatch:
-    """Times, names and keys of requests are not the rows': nothing is late, and nothing looked up by a key."""
-    n = table.num_rows
-    columns: dict[str, Any] = {
-        "request_id": pa.array([f"row-{i}" for i in range(n)], pa.string()),
-        "event_time": pa.repeat(pa.scalar(AT_MS, pa.int64()), n).cast(pa.timestamp("ms", "UTC")),
-        "tenant": pa.repeat("", n),
-        "team": pa.repeat("", n),
-        "traceparent": pa.nulls(n, pa.string()),
-        "deadline": pa.nulls(n, pa.timestamp("ms", "UTC")),
-    }
-    for key in signature.join_keys:
-        columns[key.name] = pa.array([i if key.dtype == KeyType.INT64 else f"key-{i}" for i in range(n)])
+    columns = envelope(signature, table.num_rows)
     for item in signature.of(Source.REQUEST):
         columns[item.ref] = _cast(table, item.ref, _TYPES[item.dtype])
     return pa.RecordBatch.from_pydict(columns)

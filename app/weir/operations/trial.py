@@ -16,6 +16,7 @@ from weir.core.chunk import Chunk, Partition
 from weir.core.clock import EventClock
 from weir.core.contract import Contract
 from weir.core.features import FeatureBlock, Lookup, ServicePlan
+from weir.core.signature import KeyType, Signature
 from weir.edges.bundles.opened import Opened
 from weir.scoring.batches import ScoredBatch
 from weir.scoring.predict import Scorer, Service
@@ -46,6 +47,21 @@ class GivenFeatures:
             raise ValueError(f"join keys are missing: {', '.join(sorted(missing))}")
         times = np.full(self.found.shape, now_us, np.int64)
         return FeatureBlock(self.values, times, self.found, 0, len(self.values))
+
+
+def envelope(signature: Signature, n: int) -> dict[str, pa.Array]:
+    """What n requests say beside the model's inputs. Nothing is late, and nobody has the key of another."""
+    columns = {
+        "request_id": pa.array([f"trial-{i}" for i in range(n)], pa.string()),
+        "event_time": pa.repeat(pa.scalar(AT_MS, pa.int64()), n).cast(pa.timestamp("ms", "UTC")),
+        "tenant": pa.repeat("", n),
+        "team": pa.repeat("", n),
+        "traceparent": pa.nulls(n, pa.string()),
+        "deadline": pa.nulls(n, pa.timestamp("ms", "UTC")),
+    }
+    for key in signature.join_keys:
+        columns[key.name] = pa.array([i if key.dtype == KeyType.INT64 else f"key-{i}" for i in range(n)])
+    return columns
 
 
 def ask(opened: Opened, requests: pa.RecordBatch, lookup: Lookup | None) -> ScoredBatch:
