@@ -162,7 +162,7 @@ def test_a_project_redefines_what_every_project_has_only_if_it_says_so(tmp_path,
 
 
 def test_missing_versions_are_named(tmp_path):
-    with pytest.raises(Refused, match="record nothing has versions"):
+    with pytest.raises(Refused, match="record nothing has no version"):
         schema_folder.versions(tmp_path, "nothing")
     (tmp_path / "r").mkdir()
     (tmp_path / "r" / "v2.avsc").write_text("{}")
