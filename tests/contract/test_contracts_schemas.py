@@ -166,7 +166,7 @@ def test_missing_versions_are_named(tmp_path):
         schema_folder.versions(tmp_path, "nothing")
     (tmp_path / "r").mkdir()
     (tmp_path / "r" / "v2.avsc").write_text("{}")
-    with pytest.raises(Refused, match=r"record r has versions \[2\]"):
+    with pytest.raises(Refused, match="record r has versions 2"):
         schema_folder.versions(tmp_path, "r")
 
 
