@@ -10,7 +10,7 @@ SAID_CHARS: Final = 300  # what a library said, for a person to read at a glance
 class WeirError(Exception):
     """Something outside the data is wrong: what, where, and what to do about it.
 
-    what: one clause naming the thing ("topic weir.requests.flight-delay does not exist").
+    what: one clause naming the thing ("topic weir.requests.fraud does not exist").
     where: address, path or name that was tried; may be empty.
     remedy: what the reader should do next, as an imperative; never empty.
 
