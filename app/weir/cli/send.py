@@ -7,7 +7,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -19,7 +19,6 @@ from weir.cli.output import show_line
 if TYPE_CHECKING:
     from weir.operations.answers import Answer
 
-Service = Annotated[str, typer.Argument(help="The scoring service.", metavar="SERVICE")]
 AsLines = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of text.")]
 BLOCK = 1000  # records that are sent together
 SLICES_PER_S = 10  # with --rate
@@ -31,7 +30,7 @@ _Line = tuple[int, dict[str, Any] | str]  # its number, and the record or what i
 
 
 def send(
-    service: Service,
+    service: Annotated[str, typer.Argument(help="The scoring service.", metavar="SERVICE")],
     file: Annotated[
         Path, typer.Argument(help="JSON lines, one request each; - for stdin.", metavar="FILE", dir_okay=False)
     ],
@@ -53,7 +52,7 @@ def send(
 
     done: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    with Sender(load().having(service=service), waits=wait) as sender:
+    with closing(Sender(load().having(service=service), waits=wait)) as sender:
 
         def show(answers: Iterable[Answer]) -> None:
             for answer in answers:
@@ -102,7 +101,7 @@ def tail(
     names = settings.kafka.names
     topics = [names.dead_letters] if dead_letters else [names.predictions, names.dead_letters]
     answers, shown = Answers(settings, Registry(settings.registry)), 0
-    with Tail(settings.kafka, topics) as source:
+    with closing(Tail(settings.kafka, topics)) as source:
         while limit is None or shown < limit:
             found = [one for one in answers.read(source, 1.0) if service in ("", one.service)]
             for answer in found[: None if limit is None else limit - shown]:

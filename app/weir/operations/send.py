@@ -6,8 +6,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 
@@ -23,6 +22,49 @@ from weir.wire import plain_rows, shape
 from weir.wire.encode import Encoder
 
 LOOK_S = 0.1
+
+
+class Awaited:
+    """Requests that have no answer yet, by name; several may have the same. Of answered ones nothing is kept.
+
+    >>> awaited = Awaited()
+    >>> awaited.add(["a", "a", "b"], [b"1", b"2", b"3"])
+    >>> awaited.take("a"), awaited.named(b"1"), awaited.take("a"), awaited.take("a"), awaited.named(b"1")
+    (True, 'a', True, False, '')
+    >>> len(awaited)
+    1
+    """
+
+    def __init__(self) -> None:
+        self._open: Counter[str] = Counter()
+        self._records: dict[str, list[bytes]] = {}
+        self._named: dict[bytes, str] = {}
+
+    def __len__(self) -> int:
+        """Requests without an answer."""
+        return self._open.total()
+
+    def add(self, request_ids: Sequence[str], records: Sequence[bytes]) -> None:
+        """Requests, and what they are as records."""
+        self._open.update(request_ids)
+        for request_id, record in zip(request_ids, records, strict=True):
+            self._records.setdefault(request_id, []).append(record)
+            self._named[record] = request_id
+
+    def named(self, record: bytes) -> str:
+        """The name of the request that is this record; empty where none is awaited."""
+        return self._named.get(record, "")
+
+    def take(self, request_id: str) -> bool:
+        """Whether a request of this name was awaited; one less is then."""
+        if not self._open[request_id]:
+            return False
+        self._open[request_id] -= 1
+        if not self._open[request_id]:
+            del self._open[request_id]
+            for record in self._records.pop(request_id):
+                self._named.pop(record, None)
+        return True
 
 
 class Sender:
@@ -44,17 +86,12 @@ class Sender:
         self._tail = Tail(settings.kafka, [names.predictions, names.dead_letters])
         self._producer = Producer(settings.kafka, "weir-send")
         self._waits, self._next = waits, 0
-        self._awaited: Counter[str] = Counter()  # request_ids of which so many have no answer
-        self._named: dict[bytes, str] = {}  # record of an awaited request -> its request_id
+        self._awaited = Awaited()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Deliver what is left, and read no more."""
         self._producer.close()
-        self._tail.__exit__(kind, error, trace)
+        self._tail.close()
 
     def send(self, records: Sequence[Mapping[str, Any]]) -> dict[int, str]:
         """Send records, and wait until the broker has them; of which no request can be made, by its index, and why.
@@ -69,9 +106,7 @@ class Sender:
         rows, faults = plain_rows.rows(self._schema, whole)
         framed = self._encoder.frames(rows)
         if self._waits:
-            names = rows.column("request_id").to_pylist()
-            self._awaited.update(names)
-            self._named |= zip(framed.to_pylist(), names, strict=True)
+            self._awaited.add(rows.column("request_id").to_pylist(), framed.to_pylist())
         for partition in range(self._partitions):
             own = range((partition - self._next) % self._partitions, len(framed), self._partitions)
             if own:
@@ -80,18 +115,12 @@ class Sender:
         self._producer.flush()
         return faults
 
-    @property
-    def awaited(self) -> int:
-        """Requests that were sent and have no answer yet."""
-        return self._awaited.total()
-
     def arrived(self, timeout_s: float = 0.0) -> list[Answer]:
         """What became of requests that were sent, as far as it has come since the last look. Raises Unavailable."""
         found = []
         for answer in self._answers.read(self._tail, timeout_s):
-            request_id = answer.request_id if answer.scored else self._named.get(answer.record, "")
-            if answer.service == self._service and self._awaited[request_id] > 0:
-                self._awaited[request_id] -= 1
+            request_id = answer.request_id if answer.scored else self._awaited.named(answer.record)
+            if answer.service == self._service and self._awaited.take(request_id):
                 found.append(answer.of(request_id))
         return found
 
@@ -101,17 +130,14 @@ class Sender:
         Raises Unavailable when nothing has come for patience_s seconds.
         """
         quiet_since_s = time.monotonic()
-        while self.awaited > most:
+        while len(self._awaited) > most:
             arrived = self.arrived(LOOK_S)
             yield from arrived
             if arrived:
                 quiet_since_s = time.monotonic()
             elif time.monotonic() - quiet_since_s > patience_s:
                 raise Unavailable(
-                    f"{self.awaited:,} requests have no answer after {patience_s:g} s",
+                    f"{len(self._awaited):,} requests have no answer after {patience_s:g} s",
                     where=self._topic,
                     remedy="see whether a scorer of the service runs; what was sent is answered once one does",
                 )
-        if not self.awaited:
-            self._awaited.clear()
-            self._named.clear()

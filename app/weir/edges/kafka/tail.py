@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
 from confluent_kafka import TopicPartition
 
@@ -28,12 +26,8 @@ class Tail:
         self._consumer = lone_consumer(settings, self._refusal, {"auto.offset.reset": "earliest"})
         self._consumer.assign([TopicPartition(*end) for end in ends])
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Read no more."""
         self._consumer.close()
 
     def read(self, timeout_s: float) -> list[tuple[str, bytes]]:
