@@ -75,6 +75,13 @@ class Chunk:
         return Chunk(source, first, last, nothing, nothing, np.empty(0, np.int64), at_ms, at_ms, at_s, generation)
 
     @staticmethod
+    def alone(values: pa.LargeBinaryArray, topic: str, at_ms: int, at_s: float = 0.0) -> Chunk:
+        """Records that come from no log, as if fetched from a topic at that wall and monotonic time."""
+        n = len(values)
+        keys = pa.nulls(n, pa.large_binary())
+        return Chunk(Partition(topic, 0), 0, n - 1, values, keys, np.arange(n, dtype=np.int64), at_ms, at_ms, at_s)
+
+    @staticmethod
     def merge(chunks: Sequence[Chunk]) -> Chunk:
         """Chunks of one partition and generation, each beginning where the one before it ended, as one."""
         if len(chunks) == 1:

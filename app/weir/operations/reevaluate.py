@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import pyarrow as pa
 
 from weir.agents.scorer.resources import open_scorer, readable
 from weir.core.batch import ClosedBy, MicroBatch
-from weir.core.chunk import Chunk, Partition
+from weir.core.chunk import Chunk
 from weir.core.rejects import Rejects
 from weir.settings import Settings
 from weir.wire.decode import Decoder
@@ -37,20 +36,10 @@ def by_bundle(settings: Settings) -> Evaluate:
     scorer, _ = open_scorer(settings.having(dead_letter_limit=1.0))
 
     def of_batch(values: Sequence[bytes | None]) -> list[str]:
-        now_ms, n = int(time.time() * 1000), len(values)
-        chunk = Chunk(
-            Partition(settings.kafka.names.requests(settings.scoring.service), 0),
-            0,
-            n - 1,
-            _binary(values),
-            _binary([None] * n),
-            np.arange(n, dtype=np.int64),
-            now_ms,
-            now_ms,
-            time.monotonic(),
-        )
+        topic = settings.kafka.names.requests(settings.scoring.service)
+        chunk = Chunk.alone(_binary(values), topic, int(time.time() * 1000), time.monotonic())
         batch = MicroBatch((chunk,), ClosedBy.ROWS, 0.0)
-        return _reasons(scorer.score(batch, tick=time.perf_counter).rejects, n)
+        return _reasons(scorer.score(batch, tick=time.perf_counter).rejects, len(values))
 
     def evaluate(values: Sequence[bytes | None]) -> list[str]:
         at_most = readable(settings, features=scorer.service.reads_features).scoring.batch_max_rows

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from weir.core.batch import ClosedBy, MicroBatch
-from weir.core.chunk import Chunk, Partition
+from weir.core.chunk import Chunk
 from weir.core.clock import EventClock
 from weir.core.contract import Contract
 from weir.core.features import FeatureBlock, Lookup, ServicePlan
@@ -80,20 +80,5 @@ def ask(opened: Opened, requests: pa.RecordBatch, lookup: Lookup | None) -> Scor
         clock=EventClock(),
         max_failed=requests.num_rows,
     )
-    return Scorer(service).score(_batch(Encoder(contract).frames(requests)), tick=lambda: 0.0)
-
-
-def _batch(values: pa.Array) -> MicroBatch:
-    n = len(values)
-    chunk = Chunk(
-        source=Partition("trial", 0),
-        first=0,
-        last=n - 1,
-        values=values.cast(pa.large_binary()),
-        keys=pa.nulls(n, pa.large_binary()),
-        offsets=np.arange(n, dtype=np.int64),
-        oldest_ms=AT_MS,
-        newest_ms=AT_MS,
-        fetched_at_s=0.0,
-    )
-    return MicroBatch((chunk,), ClosedBy.ROWS, 0.0)
+    chunk = Chunk.alone(Encoder(contract).frames(requests).cast(pa.large_binary()), "trial", AT_MS)
+    return Scorer(service).score(MicroBatch((chunk,), ClosedBy.ROWS, 0.0), tick=lambda: 0.0)
