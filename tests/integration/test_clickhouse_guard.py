@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 from weir.edges.embedded.clickhouse_facade import guard
 from weir.edges.embedded.clickhouse_facade.blocks import Blocks
+from weir.edges.embedded.clickhouse_facade.catalogue import Catalogue, Rights
 from weir.edges.embedded.clickhouse_facade.sessions import MAX_SESSIONS
 from weir.edges.embedded.clickhouse_facade.users import PASSWORD_VARIABLE, READER_PASSWORD_VARIABLE
 
@@ -475,13 +476,13 @@ def test_a_long_statement_of_a_reader_is_refused_soon(facade, path, sql):
 def test_the_time_of_the_guard_grows_with_the_words_alone():
     """Nesting costs nothing: every call is looked at once."""
     names = ["values", "format", "plus"]
-    catalogue = guard.Catalogue.of(["values", "format"], [(name, "Arithmetic") for name in names])
+    catalogue = Catalogue.of(["values", "format"], [(name, "Arithmetic") for name in names])
 
     def taken_s(depth: int) -> float:
         width = 40_000 // depth
         text = "SELECT " + ("plus(values(1, " + "1, " * width) * depth + "1" + "))" * depth
         began_s = time.process_time()
-        guard.check(text, guard.Rights.OWNER, catalogue, {})
+        guard.check(text, Rights.OWNER, catalogue, {})
         return time.process_time() - began_s
 
     assert taken_s(400) < 5 * taken_s(4) + 0.5

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from weir.edges.embedded.clickhouse_facade.guard import Rights
+from weir.edges.embedded.clickhouse_facade.catalogue import Rights
 from weir.edges.embedded.clickhouse_facade.statement import Statement
 
 if TYPE_CHECKING:

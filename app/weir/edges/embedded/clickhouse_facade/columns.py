@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from weir.edges.embedded.clickhouse_facade import guard
+from weir.edges.embedded.clickhouse_facade.catalogue import Catalogue, Rights
 from weir.edges.embedded.clickhouse_facade.faults import ACCESS_DENIED, Fault
-from weir.edges.embedded.clickhouse_facade.guard import Catalogue, Rights, Token
+from weir.edges.embedded.clickhouse_facade.words import Brackets, Token, words_of
 
 _HEAD = ["CREATE", "TEMPORARY", "TABLE"]
 _TAIL = ["ENGINE", "=", "Memory"]
@@ -31,9 +32,9 @@ def listed(normal: str, table: str, rights: Rights, catalogue: Catalogue) -> str
 
     Raises Fault for a structure that holds anything else, or a name that these rights do not cover.
     """
-    words = guard.words_of(normal, rights)
+    words = words_of(normal, rights)
     texts = [word.text for word in words]
-    brackets = guard.Brackets.of(words)
+    brackets = Brackets.of(words)
     opening = len(_HEAD) + 1
     end = brackets.closing.get(opening, 0)
     is_table = texts[: opening + 1] == [*_HEAD, table, "("] and end and texts[end + 1 :] == _TAIL
@@ -61,6 +62,6 @@ def _is_column(words: Sequence[Token], normal: str) -> bool:
     return (
         arguments[0].text == "("
         and arguments[0].start == words[rest - 1].end  # with a space before it, it is an expression
-        and guard.Brackets.of(arguments).closing.get(0) == len(arguments) - 1
+        and Brackets.of(arguments).closing.get(0) == len(arguments) - 1
         and all(word.kind or _SIGNS.fullmatch(word.text) for word in arguments)
     )

@@ -14,8 +14,9 @@ from typing import Any, Self, cast
 
 import chdb
 
-from weir.edges.embedded.clickhouse_facade import columns, guard
+from weir.edges.embedded.clickhouse_facade import columns, guard, setting_names
 from weir.edges.embedded.clickhouse_facade.asked import Asked, ExternalTable
+from weir.edges.embedded.clickhouse_facade.catalogue import Catalogue, Rights
 from weir.edges.embedded.clickhouse_facade.configuration import (
     FILES_DATABASE,
     MIB,
@@ -32,12 +33,12 @@ from weir.edges.embedded.clickhouse_facade.faults import (
     UNKNOWN_FORMAT,
     Fault,
 )
-from weir.edges.embedded.clickhouse_facade.guard import Catalogue, Rights
 from weir.edges.embedded.clickhouse_facade.outlets import Running, path_of
 from weir.edges.embedded.clickhouse_facade.reading import Normaliser
 from weir.edges.embedded.clickhouse_facade.sessions import Sessions
 from weir.edges.embedded.clickhouse_facade.slots import Slots
 from weir.edges.embedded.clickhouse_facade.statement import escaped, split_settings
+from weir.edges.embedded.clickhouse_facade.words import quoted, tokens
 
 # A setting that means nothing to a statement without the query cache: the engine makes its own query ids and takes
 # none, so the client's stands here, for system.processes and KILL QUERY to find.
@@ -147,7 +148,7 @@ class Engine:
         """
         statement = asked.statement
         for name in asked.settings:
-            guard.setting_for_anyone(name)
+            setting_names.for_anyone(name)
         if asked.rights is Rights.READER and asked.database.lower() in ("system", FILES_DATABASE):
             raise Fault(ACCESS_DENIED, "ACCESS_DENIED", f"Name tables of the database {asked.database} in full")
         sql, settings = statement.sql, _NO_SETTINGS
@@ -288,7 +289,7 @@ def _with_query_id(sql: str, query_id: str) -> str:
     """The statement with the client's query id where it asks for the engine's."""
     if not _ASKS_FOR_ID.search(sql):  # spares most statements the look at each word
         return sql
-    words = guard.tokens(sql)
+    words = tokens(sql)
     kills = words[0].text == "KILL"
     out, done = [], 0
     for i, word in enumerate(words):
@@ -296,7 +297,7 @@ def _with_query_id(sql: str, query_id: str) -> str:
         if word.kind != "name":
             continue
         if texts[0] in _ID_FUNCTIONS and texts[1:] == ["(", ")"]:
-            end, instead = words[i + 2].end, guard.quoted(query_id)
+            end, instead = words[i + 2].end, quoted(query_id)
         elif texts == ["system", ".", "processes"]:
             end, instead = words[i + 2].end, _PROCESSES
         elif kills and texts[0] in ("query_id", "initial_query_id"):
@@ -330,7 +331,7 @@ def _input_as_file(normal: str, path: str, name: str) -> str | None:
     """An INSERT ... SELECT FROM input('structure') that reads its data from `path`; None for every other INSERT."""
     if "input(" not in normal:
         return None
-    words = guard.tokens(normal)
+    words = tokens(normal)
     for call, opening, structure in zip(words, words[1:], words[2:], strict=False):
         if call.text == "input" and opening.text == "(" and structure.kind == "literal":
             reads = f"{normal[: call.start]}file('{path}', '{name}', {structure.text}{normal[structure.end :]}"

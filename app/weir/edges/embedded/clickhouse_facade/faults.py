@@ -76,6 +76,11 @@ class Fault(Exception):
         return status_of(self.code)
 
 
+def denied(text: str) -> Fault:
+    """What nobody may do here, or not with these rights."""
+    return Fault(ACCESS_DENIED, "ACCESS_DENIED", text)
+
+
 def status_of(code: int) -> int:
     """The HTTP status of a ClickHouse error code.
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from enum import IntEnum
-from itertools import islice, pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
-from weir.edges.embedded.clickhouse_facade import allowed
-from weir.edges.embedded.clickhouse_facade.faults import ACCESS_DENIED, READONLY, Fault
+from weir.edges.embedded.clickhouse_facade import allowed, setting_names
+from weir.edges.embedded.clickhouse_facade.catalogue import Catalogue, Rights
+from weir.edges.embedded.clickhouse_facade.faults import ACCESS_DENIED, READONLY, Fault, denied
+from weir.edges.embedded.clickhouse_facade.words import Brackets, Token, bounded, tokens, words_of
 
 # Table functions that may be told their columns in a text, and in which argument. The scalar function `format`, whose
 # first argument is a pattern with braces, has none.
@@ -32,24 +32,6 @@ _STRUCTURED = {
 }
 _EXPRESSION = re.compile(r"\b(?:DEFAULT|MATERIALIZED|ALIAS|EPHEMERAL)\b", re.IGNORECASE)
 
-# Settings that name files, addresses or SQL, change how a statement is read, or switch on what is listed above.
-_SETTINGS = re.compile(
-    r".*dialect.*|format_schema.*|format_template_.*|output_format_schema|.*registry_url|.*errors_file_path|url_base"
-    r"|additional_(?:table_filters|result_filter)|filter|http_allow_.*|parallel_replicas_custom_key.*"
-    r"|allow_(?:python_table_function|introspection_functions|get_client_http_header|experimental_ai_functions)"
-    r"|ai_function_.*|rename_files_after_processing|promql_.*|dynamic_disk_.*|into_outfile_.*|jemalloc_.*"
-    r"|schema_inference_hints"
-)
-# What a reader may ask for: how a result looks, and what drivers send with every statement. All else is the owner's.
-_READER_SETTINGS = re.compile(
-    r"output_format_\w+|format_csv_\w+|date_time_output_format|bool_\w+_representation|session_timezone|extremes"
-    r"|join_use_nulls|max_block_size|max_query_size|async_insert|wait_for_async_insert|log_queries|use_query_cache"
-)
-
-_TOKEN = re.compile(
-    r"""(?P<literal>'(?:[^'\\]|\\.|'')*+')|(?P<quoted>`(?:[^`\\]|\\.|``)*+`|"(?:[^"\\]|\\.|"")*+")|(?P<name>\w+)|\S""",
-    re.DOTALL,
-)
 # An INSERT of data into a plain table, the recorder's: nothing in it can call anything. What was taken is kept
 # (*+, ++), so that the time grows with the text and no faster.
 _NAME = r"(?:\w++|`[^`\\]++`)"
@@ -60,8 +42,6 @@ _PLAIN_INSERT = re.compile(
     rf"(?:SETTINGS\s++(?P<settings>\w++\s*+=\s*+{_VALUE}\s*+(?:,\s*+\w++\s*+=\s*+{_VALUE}\s*+)*+))?+",
     re.IGNORECASE,
 )
-_ASSIGNED = re.compile(r"(\w+)\s*=")
-READER_WORDS = 50_000  # of a statement: looking at each takes time that no client's going away ends
 _HEAD_WORDS = 12  # more than any statement has before the name of its table
 # What follows WITH where `parallel` is a column: GROUP BY parallel WITH TOTALS. No statement begins so.
 _WITH_CLAUSES = frozenset({"TOTALS", "ROLLUP", "CUBE", "FILL", "TIES"})
@@ -69,145 +49,10 @@ _WITH_CLAUSES = frozenset({"TOTALS", "ROLLUP", "CUBE", "FILL", "TIES"})
 _NO_QUERY = frozenset({"PARALLEL", "INSERT", "OUTFILE", "INFILE"})
 
 
-class Rights(IntEnum):
-    """How much a request may do. READER is the least: tables and how results look; READS changes settings too."""
-
-    READER = 1
-    READS = 2
-    OWNER = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One word of a statement: a literal with its quotes, a name without them, or a sign."""
-
-    text: str
-    kind: str  # "literal", "name" or ""
-    start: int
-    end: int
-
-    def calls(self, follows: Token | None) -> bool:
-        """Whether this is the name of something called."""
-        return self.kind == "name" and follows is not None and follows.text == "(" and not follows.kind
-
-
-@dataclass(frozen=True, slots=True)
-class Catalogue:
-    """Names of functions and table functions, in small letters, that may not be called.
-
-    outside: by nobody.
-    reader: by a reader; includes `outside`.
-    outside_functions, reader_functions: of these, the ones that can be handed to another function.
-    functions: every function there is, table functions aside: what can be handed to another one by its name.
-    plain: of these, those that take values only. Every other one may call what it is handed.
-    """
-
-    outside: frozenset[str]
-    reader: frozenset[str]
-    outside_functions: frozenset[str]
-    reader_functions: frozenset[str]
-    functions: frozenset[str]
-    plain: frozenset[str]
-
-    @classmethod
-    def of(
-        cls, tables: Iterable[str], functions: Iterable[tuple[str, str]], higher_order: Iterable[str] = ()
-    ) -> Catalogue:
-        """From the engine's own lists: table functions, (function, category), and functions that take functions.
-
-        An alias stands under the category of what it stands for.
-        """
-        tables = {name.lower() for name in tables}
-        known = [(name.lower(), category) for name, category in functions]
-        outside = frozenset(tables - allowed.INSIDE_TABLES) | allowed.OUTSIDE_FUNCTIONS
-        outside |= {name for name, category in known if category in allowed.OUTSIDE_CATEGORIES}
-        # A name that is both, such as `format`: the engine itself keeps the table function from a read-only user.
-        scalars = {
-            name for name, category in known if category in allowed.READER_CATEGORIES
-        } - allowed.READER_REFUSED | allowed.PLAIN_INTERNALS
-        strange = {name for name, _ in known} - scalars
-        every = frozenset(name for name, _ in known) | allowed.OUTSIDE_FUNCTIONS
-        reader = outside | strange | (tables - allowed.READER_TABLES - scalars)
-        plain = every - {name.lower() for name in higher_order}
-        return cls(outside, reader, outside & every, reader & every, every, plain)
-
-    def refused(self, rights: Rights) -> frozenset[str]:
-        """Names that may not be called with these rights."""
-        return self.reader if rights is Rights.READER else self.outside
-
-
-@dataclass(frozen=True, slots=True)
-class Brackets:
-    """Where the brackets of a statement end, and the commas that stand directly in each, by where they begin."""
-
-    closing: Mapping[int, int]
-    commas: Mapping[int, Sequence[int]]
-
-    @classmethod
-    def of(cls, words: Sequence[Token]) -> Brackets:
-        """Found in one pass. A bracket that is not closed has no end here.
-
-        >>> Brackets.of(tokens("f(a, g(b, c))")).commas
-        {1: [3], 5: [7]}
-        """
-        closing: dict[int, int] = {}
-        commas: dict[int, list[int]] = {}
-        open_at: list[int] = []
-        for i, word in enumerate(words):
-            if word.kind:
-                continue
-            if word.text in ("(", "[", "{"):
-                open_at.append(i)
-                commas[i] = []
-            elif word.text in (")", "]", "}") and open_at:
-                closing[open_at.pop()] = i
-            elif word.text == "," and open_at:
-                commas[open_at[-1]].append(i)
-        return cls(closing, commas)
-
-
-def tokens(sql: str) -> list[Token]:
-    """The words of a statement as the engine's formatter writes it.
-
-    >>> [token.text for token in tokens("SELECT `file`('x'), 1")]
-    ['SELECT', 'file', '(', "'x'", ')', ',', '1']
-    """
-    return list(_each(sql))
-
-
-def _each(sql: str) -> Iterator[Token]:
-    for found in _TOKEN.finditer(sql):
-        if found.lastgroup == "quoted":
-            yield Token(found[0][1:-1], "name", *found.span())
-        else:
-            yield Token(found[0], found.lastgroup or "", *found.span())
-
-
-def words_of(normal: str, rights: Rights) -> list[Token]:
-    """The words of a statement. Raises Fault for one of a reader that has too many."""
-    return _bounded(_each(normal), rights)
-
-
-def _bounded(words: Iterable[Token], rights: Rights) -> list[Token]:
-    if rights is not Rights.READER:
-        return list(words)
-    found = list(islice(words, READER_WORDS + 1))
-    if len(found) > READER_WORDS:
-        raise _denied(f"A statement of a read-only user has at most {READER_WORDS:,} words, names and signs")
-    return found
-
-
-def quoted(text: str) -> str:
-    """A text as a literal of SQL."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
 def is_plain_insert(head: str) -> bool:
     """Whether the text before an INSERT's data names a table, its columns and harmless settings, and nothing else."""
     found = _PLAIN_INSERT.fullmatch(head)
-    return found is not None and not any(
-        _SETTINGS.fullmatch(name) for name in _ASSIGNED.findall(found["settings"] or "")
-    )
+    return found is not None and not setting_names.leave(found["settings"] or "")
 
 
 def check(normal: str, rights: Rights, catalogue: Catalogue, parameters: Mapping[str, str]) -> None:
@@ -216,7 +61,7 @@ def check(normal: str, rights: Rights, catalogue: Catalogue, parameters: Mapping
     normal: as the engine's formatter writes it.
     parameters: the values of {name:Identifier}, which are names like all others.
     """
-    words = _bounded(_with_names(words_of(normal, rights), parameters), rights)
+    words = bounded(_with_names(words_of(normal, rights), parameters), rights)
     if not words:
         return
     _is_one(words)
@@ -257,20 +102,6 @@ def may_call(text: str, catalogue: Catalogue) -> bool:
     return any(word in catalogue.outside for word in set(re.findall(r"\w+", text.lower())))
 
 
-def setting_for_anyone(name: str) -> None:
-    """Raises Fault for a setting that nobody may change here."""
-    if _SETTINGS.fullmatch(name):
-        text = f"The setting {name} is not for the embedded ClickHouse: it leaves the database"
-        raise Fault(ACCESS_DENIED, "ACCESS_DENIED", text)
-
-
-def setting_for_reader(name: str) -> None:
-    """Raises Fault, as a server does, for a setting that a read-only user may not change."""
-    setting_for_anyone(name)
-    if not _READER_SETTINGS.fullmatch(name):
-        raise Fault(READONLY, "READONLY", f"Cannot modify '{name}' setting in readonly mode")
-
-
 def _with_names(words: Sequence[Token], parameters: Mapping[str, str]) -> Iterator[Token]:
     """The words with each {name:Identifier} replaced by the names that its value holds."""
     i = 0
@@ -295,18 +126,18 @@ def _is_one(words: Sequence[Token]) -> None:
     """
     kind = words[0].text.upper()
     if kind not in allowed.KINDS:
-        raise _denied(f"{kind} is not served: statements read and write the tables of this database only")
+        raise denied(f"{kind} is not served: statements read and write the tables of this database only")
     second = words[1].text.upper() if len(words) > 1 else ""
     if kind == "SYSTEM" and second not in allowed.SYSTEM_ACTS:
-        raise _denied(f"SYSTEM {second} is not served: the embedded ClickHouse is run by its service")
+        raise denied(f"SYSTEM {second} is not served: the embedded ClickHouse is run by its service")
     head = [word.text.upper() for word in words[:_HEAD_WORDS]]
     if kind == "CREATE" and "FUNCTION" in head and any(word.text.upper() == "LANGUAGE" for word in words):
-        raise _denied("A function is an expression here, not a program")
+        raise denied("A function is an expression here, not a program")
     texts = [word.text.upper() if word.kind == "name" else "" for word in words]
     for at, (text, follows) in enumerate(pairwise(texts)):
         after = texts[at + 2] if at + 2 < len(texts) else ""
         if text == "PARALLEL" and follows == "WITH" and after not in _WITH_CLAUSES:
-            raise _denied("PARALLEL WITH is not served: send one statement at a time")
+            raise denied("PARALLEL WITH is not served: send one statement at a time")
 
 
 def _only_reads(words: Sequence[Token]) -> None:
@@ -335,20 +166,20 @@ def _stays_inside(words: Sequence[Token], catalogue: Catalogue) -> None:
         follows = words[i + 1] if i + 1 < len(words) else None
         text = word.text.upper() if word.kind == "name" else ""
         if text in ("INTO", "FROM") and follows is not None and follows.text.upper() in ("OUTFILE", "INFILE"):
-            raise _denied(f"{text} {follows.text.upper()} is not served: send and take the data over HTTP")
+            raise denied(f"{text} {follows.text.upper()} is not served: send and take the data over HTTP")
         if word.calls(follows):
             calls.check(i)
         # a setting that is on or off may come without a value
         if in_settings and text and follows is not None and follows.text == "=":
-            setting_for_anyone(word.text)
+            setting_names.for_anyone(word.text)
         if text in ("SETTINGS", "SETTING") or (text == "SET" and kind != "UPDATE"):
             in_settings = True
             if follows is not None and follows.kind == "name":
-                setting_for_anyone(follows.text)
+                setting_names.for_anyone(follows.text)
         if kind in ("CREATE", "ATTACH", "REPLACE", "ALTER") and text == "ENGINE" and follows and follows.text == "=":
             _engine(words, i + 2)
         if kind == "ATTACH" and text == "FROM" and follows is not None and follows.kind == "literal":
-            raise _denied("ATTACH ... FROM a path is not served")
+            raise denied("ATTACH ... FROM a path is not served")
         if kind in ("CREATE", "ATTACH", "REPLACE") and text == "SOURCE" and word.calls(follows):
             calls.source(i + 2)
 
@@ -374,7 +205,7 @@ def _hands_on(words: Sequence[Token], rights: Rights, catalogue: Catalogue) -> N
         follows = words[i + 1].text.upper() if i + 1 < len(words) else ""
         alone = before[-1:] in (["("], [","]) and follows in (")", ",", "AS")
         if applied or (alone and callers and callers[-1]):
-            raise _denied(
+            raise denied(
                 f"{word.text} is a function that is not served, and may be called here;"
                 f" write a column of this name with its table, as in t.{word.text}"
             )
@@ -405,7 +236,7 @@ class _Calls:
         """Raises Fault for a call, whose name is word `i`, that leaves the database."""
         name = self._words[i].text
         if name.lower() in self._catalogue.outside and not _is_column_list(self._words, i):
-            raise _denied(f"{name}() is not served: statements read and write the tables of this database only")
+            raise denied(f"{name}() is not served: statements read and write the tables of this database only")
         if name.lower() in _STRUCTURED and not _is_column_list(self._words, i):
             self._structure(name, i + 1)
 
@@ -414,7 +245,7 @@ class _Calls:
         words, end = self._words, self._end(opening)
         first = bisect_right(self._expressions, opening)
         if first < len(self._expressions) and self._expressions[first] < end:
-            raise _denied(f"{name}() takes columns without DEFAULT, MATERIALIZED or ALIAS here")
+            raise denied(f"{name}() takes columns without DEFAULT, MATERIALIZED or ALIAS here")
         bounds = [opening, *self._brackets.commas[opening][:2], end]
         at = _STRUCTURED[name.lower()]
         if len(bounds) < at + 2:
@@ -423,7 +254,7 @@ class _Calls:
         pattern = words[opening + 1]
         is_scalar = at == 1 and pattern.kind == "literal" and "{" in pattern.text
         if start < stop and not is_scalar and not self._is_as_it_looks(start, stop):
-            raise _denied(f"{name}() takes its columns as one literal here")
+            raise denied(f"{name}() takes its columns as one literal here")
 
     def _is_as_it_looks(self, start: int, stop: int) -> bool:
         """Whether an argument is one literal or number, or a row of several values, which is no text of columns."""
@@ -437,15 +268,15 @@ class _Calls:
         """Check a dictionary's source: a table or query of this database, whose text is SQL that runs later."""
         words = self._words
         if words[i].text.lower() not in allowed.SOURCES:
-            raise _denied(f"A dictionary's source is CLICKHOUSE or NULL here, not {words[i].text}")
+            raise denied(f"A dictionary's source is CLICKHOUSE or NULL here, not {words[i].text}")
         inner = words[i + 2 : self._end(i + 1)]
         if any(key.text.lower() not in allowed.SOURCE_KEYS for key in inner[0::2]):
-            raise _denied(
+            raise denied(
                 f"The source of a dictionary names {', '.join(sorted(allowed.SOURCE_KEYS))} here, and nothing else"
             )
         for key, value in zip(inner[0::2], inner[1::2], strict=False):
             if value.kind != "name" and not self._is_read(value.text, whole=key.text.lower() in allowed.SOURCE_QUERIES):
-                raise _denied("A dictionary's source may not leave the database, and only reads")
+                raise denied("A dictionary's source may not leave the database, and only reads")
 
     def _is_read(self, literal: str, *, whole: bool) -> bool:
         """Whether a text that the engine runs by itself only reads.
@@ -458,8 +289,7 @@ class _Calls:
         texts = [word.text.upper() for word in words]
         if whole and texts[:1] not in (["SELECT"], ["WITH"]):
             return False
-        settings = any(_SETTINGS.fullmatch(name) for name in _ASSIGNED.findall(literal))
-        return not settings and ";" not in literal and _NO_QUERY.isdisjoint(texts)
+        return not setting_names.leave(literal) and ";" not in literal and _NO_QUERY.isdisjoint(texts)
 
     def _end(self, opening: int) -> int:
         return self._brackets.closing.get(opening, len(self._words))
@@ -478,20 +308,20 @@ def _engine(words: Sequence[Token], i: int) -> None:
     name = words[i].text if i < len(words) else ""
     known = allowed.DATABASE_ENGINES if words[1].text.upper() == "DATABASE" else allowed.TABLE_ENGINES
     if name.lower() not in known:
-        raise _denied(f"The engine {name} is not served: the embedded ClickHouse keeps its tables itself")
+        raise denied(f"The engine {name} is not served: the embedded ClickHouse keeps its tables itself")
 
 
 def _reads_what_it_may(words: Sequence[Token], catalogue: Catalogue) -> None:
     for i, word in enumerate(words):
         follows = words[i + 1] if i + 1 < len(words) else None
         if word.calls(follows) and word.text.lower() in catalogue.reader:
-            raise _denied(f"{word.text}() is not for a read-only user")
+            raise denied(f"{word.text}() is not for a read-only user")
         if word.kind != "name" or follows is None:
             continue
         if word.text == "system" and follows.text == "." and i + 2 < len(words):
             table = words[i + 2].text
             if table not in allowed.SYSTEM_TABLES and table != "*":
-                raise _denied(f"system.{table} is not for a read-only user")
+                raise denied(f"system.{table} is not for a read-only user")
         if (
             word.text.upper() == "SETTINGS"
             and words[0].text != "SHOW"
@@ -499,7 +329,3 @@ def _reads_what_it_may(words: Sequence[Token], catalogue: Catalogue) -> None:
             and words[i + 2].text == "="
         ):
             raise Fault(READONLY, "READONLY", f"Cannot modify '{follows.text}' setting in readonly mode")
-
-
-def _denied(text: str) -> Fault:
-    return Fault(ACCESS_DENIED, "ACCESS_DENIED", text)

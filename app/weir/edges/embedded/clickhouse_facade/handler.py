@@ -16,9 +16,10 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, ClassVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
-from weir.edges.embedded.clickhouse_facade import body, form, greeting, guard, statement
+from weir.edges.embedded.clickhouse_facade import body, form, greeting, setting_names, statement
 from weir.edges.embedded.clickhouse_facade.asked import Asked, ExternalTable
 from weir.edges.embedded.clickhouse_facade.blocks import Blocks, unpack
+from weir.edges.embedded.clickhouse_facade.catalogue import Rights
 from weir.edges.embedded.clickhouse_facade.codecs import Encoder, choose, encoder
 from weir.edges.embedded.clickhouse_facade.configuration import READER_BODY_BYTES
 from weir.edges.embedded.clickhouse_facade.faults import (
@@ -29,7 +30,6 @@ from weir.edges.embedded.clickhouse_facade.faults import (
     read_engine_error,
     status_of,
 )
-from weir.edges.embedded.clickhouse_facade.guard import Rights
 from weir.edges.embedded.clickhouse_facade.outlets import Gone
 from weir.edges.embedded.clickhouse_facade.reply import TEXT, Reply
 from weir.edges.embedded.clickhouse_facade.server import Wait
@@ -317,7 +317,7 @@ def _settings(parameters: Mapping[str, str], user: User) -> dict[str, str]:
     }
     if not user.writes:
         for name in asked.keys() - user.settings.keys():
-            guard.setting_for_reader(name)
+            setting_names.for_reader(name)
     return asked
 
 

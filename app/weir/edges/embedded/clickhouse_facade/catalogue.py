@@ -1,0 +1,62 @@
+"""How much a request may do, and which functions it may call for that, by the engine's own lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+
+from weir.edges.embedded.clickhouse_facade import allowed
+
+
+class Rights(IntEnum):
+    """How much a request may do. READER is the least: tables and how results look; READS changes settings too."""
+
+    READER = 1
+    READS = 2
+    OWNER = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Names of functions and table functions, in small letters, that may not be called.
+
+    outside: by nobody.
+    reader: by a reader; includes `outside`.
+    outside_functions, reader_functions: of these, the ones that can be handed to another function.
+    functions: every function there is, table functions aside: what can be handed to another one by its name.
+    plain: of these, those that take values only. Every other one may call what it is handed.
+    """
+
+    outside: frozenset[str]
+    reader: frozenset[str]
+    outside_functions: frozenset[str]
+    reader_functions: frozenset[str]
+    functions: frozenset[str]
+    plain: frozenset[str]
+
+    @classmethod
+    def of(
+        cls, tables: Iterable[str], functions: Iterable[tuple[str, str]], higher_order: Iterable[str] = ()
+    ) -> Catalogue:
+        """From the engine's own lists: table functions, (function, category), and functions that take functions.
+
+        An alias stands under the category of what it stands for.
+        """
+        tables = {name.lower() for name in tables}
+        known = [(name.lower(), category) for name, category in functions]
+        outside = frozenset(tables - allowed.INSIDE_TABLES) | allowed.OUTSIDE_FUNCTIONS
+        outside |= {name for name, category in known if category in allowed.OUTSIDE_CATEGORIES}
+        # A name that is both, such as `format`: the engine itself keeps the table function from a read-only user.
+        scalars = {
+            name for name, category in known if category in allowed.READER_CATEGORIES
+        } - allowed.READER_REFUSED | allowed.PLAIN_INTERNALS
+        strange = {name for name, _ in known} - scalars
+        every = frozenset(name for name, _ in known) | allowed.OUTSIDE_FUNCTIONS
+        reader = outside | strange | (tables - allowed.READER_TABLES - scalars)
+        plain = every - {name.lower() for name in higher_order}
+        return cls(outside, reader, outside & every, reader & every, every, plain)
+
+    def refused(self, rights: Rights) -> frozenset[str]:
+        """Names that may not be called with these rights."""
+        return self.reader if rights is Rights.READER else self.outside
