@@ -76,9 +76,11 @@ class Fault(Exception):
         return status_of(self.code)
 
 
-def denied(text: str) -> Fault:
+class Denied(Fault):
     """What nobody may do here, or not with these rights."""
-    return Fault(ACCESS_DENIED, "ACCESS_DENIED", text)
+
+    def __init__(self, text: str) -> None:
+        super().__init__(ACCESS_DENIED, "ACCESS_DENIED", text)
 
 
 def status_of(code: int) -> int:

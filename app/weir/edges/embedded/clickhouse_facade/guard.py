@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from weir.edges.embedded.clickhouse_facade import allowed, setting_names
 from weir.edges.embedded.clickhouse_facade.catalogue import Catalogue, Rights
-from weir.edges.embedded.clickhouse_facade.faults import ACCESS_DENIED, READONLY, Fault, denied
+from weir.edges.embedded.clickhouse_facade.faults import ACCESS_DENIED, READONLY, Denied, Fault
 from weir.edges.embedded.clickhouse_facade.words import Brackets, Token, bounded, tokens, words_of
 
 # Table functions that may be told their columns in a text, and in which argument. The scalar function `format`, whose
@@ -126,18 +126,18 @@ def _is_one(words: Sequence[Token]) -> None:
     """
     kind = words[0].text.upper()
     if kind not in allowed.KINDS:
-        raise denied(f"{kind} is not served: statements read and write the tables of this database only")
+        raise Denied(f"{kind} is not served: statements read and write the tables of this database only")
     second = words[1].text.upper() if len(words) > 1 else ""
     if kind == "SYSTEM" and second not in allowed.SYSTEM_ACTS:
-        raise denied(f"SYSTEM {second} is not served: the embedded ClickHouse is run by its service")
+        raise Denied(f"SYSTEM {second} is not served: the embedded ClickHouse is run by its service")
     head = [word.text.upper() for word in words[:_HEAD_WORDS]]
     if kind == "CREATE" and "FUNCTION" in head and any(word.text.upper() == "LANGUAGE" for word in words):
-        raise denied("A function is an expression here, not a program")
+        raise Denied("A function is an expression here, not a program")
     texts = [word.text.upper() if word.kind == "name" else "" for word in words]
     for at, (text, follows) in enumerate(pairwise(texts)):
         after = texts[at + 2] if at + 2 < len(texts) else ""
         if text == "PARALLEL" and follows == "WITH" and after not in _WITH_CLAUSES:
-            raise denied("PARALLEL WITH is not served: send one statement at a time")
+            raise Denied("PARALLEL WITH is not served: send one statement at a time")
 
 
 def _only_reads(words: Sequence[Token]) -> None:
@@ -166,7 +166,7 @@ def _stays_inside(words: Sequence[Token], catalogue: Catalogue) -> None:
         follows = words[i + 1] if i + 1 < len(words) else None
         text = word.text.upper() if word.kind == "name" else ""
         if text in ("INTO", "FROM") and follows is not None and follows.text.upper() in ("OUTFILE", "INFILE"):
-            raise denied(f"{text} {follows.text.upper()} is not served: send and take the data over HTTP")
+            raise Denied(f"{text} {follows.text.upper()} is not served: send and take the data over HTTP")
         if word.calls(follows):
             calls.check(i)
         # a setting that is on or off may come without a value
@@ -179,7 +179,7 @@ def _stays_inside(words: Sequence[Token], catalogue: Catalogue) -> None:
         if kind in ("CREATE", "ATTACH", "REPLACE", "ALTER") and text == "ENGINE" and follows and follows.text == "=":
             _engine(words, i + 2)
         if kind == "ATTACH" and text == "FROM" and follows is not None and follows.kind == "literal":
-            raise denied("ATTACH ... FROM a path is not served")
+            raise Denied("ATTACH ... FROM a path is not served")
         if kind in ("CREATE", "ATTACH", "REPLACE") and text == "SOURCE" and word.calls(follows):
             calls.source(i + 2)
 
@@ -205,7 +205,7 @@ def _hands_on(words: Sequence[Token], rights: Rights, catalogue: Catalogue) -> N
         follows = words[i + 1].text.upper() if i + 1 < len(words) else ""
         alone = before[-1:] in (["("], [","]) and follows in (")", ",", "AS")
         if applied or (alone and callers and callers[-1]):
-            raise denied(
+            raise Denied(
                 f"{word.text} is a function that is not served, and may be called here;"
                 f" write a column of this name with its table, as in t.{word.text}"
             )
@@ -236,7 +236,7 @@ class _Calls:
         """Raises Fault for a call, whose name is word `i`, that leaves the database."""
         name = self._words[i].text
         if name.lower() in self._catalogue.outside and not _is_column_list(self._words, i):
-            raise denied(f"{name}() is not served: statements read and write the tables of this database only")
+            raise Denied(f"{name}() is not served: statements read and write the tables of this database only")
         if name.lower() in _STRUCTURED and not _is_column_list(self._words, i):
             self._structure(name, i + 1)
 
@@ -245,7 +245,7 @@ class _Calls:
         words, end = self._words, self._end(opening)
         first = bisect_right(self._expressions, opening)
         if first < len(self._expressions) and self._expressions[first] < end:
-            raise denied(f"{name}() takes columns without DEFAULT, MATERIALIZED or ALIAS here")
+            raise Denied(f"{name}() takes columns without DEFAULT, MATERIALIZED or ALIAS here")
         bounds = [opening, *self._brackets.commas[opening][:2], end]
         at = _STRUCTURED[name.lower()]
         if len(bounds) < at + 2:
@@ -254,7 +254,7 @@ class _Calls:
         pattern = words[opening + 1]
         is_scalar = at == 1 and pattern.kind == "literal" and "{" in pattern.text
         if start < stop and not is_scalar and not self._is_as_it_looks(start, stop):
-            raise denied(f"{name}() takes its columns as one literal here")
+            raise Denied(f"{name}() takes its columns as one literal here")
 
     def _is_as_it_looks(self, start: int, stop: int) -> bool:
         """Whether an argument is one literal or number, or a row of several values, which is no text of columns."""
@@ -268,15 +268,15 @@ class _Calls:
         """Check a dictionary's source: a table or query of this database, whose text is SQL that runs later."""
         words = self._words
         if words[i].text.lower() not in allowed.SOURCES:
-            raise denied(f"A dictionary's source is CLICKHOUSE or NULL here, not {words[i].text}")
+            raise Denied(f"A dictionary's source is CLICKHOUSE or NULL here, not {words[i].text}")
         inner = words[i + 2 : self._end(i + 1)]
         if any(key.text.lower() not in allowed.SOURCE_KEYS for key in inner[0::2]):
-            raise denied(
+            raise Denied(
                 f"The source of a dictionary names {', '.join(sorted(allowed.SOURCE_KEYS))} here, and nothing else"
             )
         for key, value in zip(inner[0::2], inner[1::2], strict=False):
             if value.kind != "name" and not self._is_read(value.text, whole=key.text.lower() in allowed.SOURCE_QUERIES):
-                raise denied("A dictionary's source may not leave the database, and only reads")
+                raise Denied("A dictionary's source may not leave the database, and only reads")
 
     def _is_read(self, literal: str, *, whole: bool) -> bool:
         """Whether a text that the engine runs by itself only reads.
@@ -308,20 +308,20 @@ def _engine(words: Sequence[Token], i: int) -> None:
     name = words[i].text if i < len(words) else ""
     known = allowed.DATABASE_ENGINES if words[1].text.upper() == "DATABASE" else allowed.TABLE_ENGINES
     if name.lower() not in known:
-        raise denied(f"The engine {name} is not served: the embedded ClickHouse keeps its tables itself")
+        raise Denied(f"The engine {name} is not served: the embedded ClickHouse keeps its tables itself")
 
 
 def _reads_what_it_may(words: Sequence[Token], catalogue: Catalogue) -> None:
     for i, word in enumerate(words):
         follows = words[i + 1] if i + 1 < len(words) else None
         if word.calls(follows) and word.text.lower() in catalogue.reader:
-            raise denied(f"{word.text}() is not for a read-only user")
+            raise Denied(f"{word.text}() is not for a read-only user")
         if word.kind != "name" or follows is None:
             continue
         if word.text == "system" and follows.text == "." and i + 2 < len(words):
             table = words[i + 2].text
             if table not in allowed.SYSTEM_TABLES and table != "*":
-                raise denied(f"system.{table} is not for a read-only user")
+                raise Denied(f"system.{table} is not for a read-only user")
         if (
             word.text.upper() == "SETTINGS"
             and words[0].text != "SHOW"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from weir.edges.embedded.clickhouse_facade.catalogue import Rights
-from weir.edges.embedded.clickhouse_facade.faults import denied
+from weir.edges.embedded.clickhouse_facade.faults import Denied
 
 _TOKEN = re.compile(
     r"""(?P<literal>'(?:[^'\\]|\\.|'')*+')|(?P<quoted>`(?:[^`\\]|\\.|``)*+`|"(?:[^"\\]|\\.|"")*+")|(?P<name>\w+)|\S""",
@@ -79,17 +79,17 @@ def _each(sql: str) -> Iterator[Token]:
 
 
 def words_of(normal: str, rights: Rights) -> list[Token]:
-    """The words of a statement. Raises Fault for one of a reader that has too many."""
+    """The words of a statement. Raises Denied for one of a reader that has too many."""
     return bounded(_each(normal), rights)
 
 
 def bounded(words: Iterable[Token], rights: Rights) -> list[Token]:
-    """Words as a list. Raises Fault where a reader's are too many."""
+    """Words as a list. Raises Denied where a reader's are too many."""
     if rights is not Rights.READER:
         return list(words)
     found = list(islice(words, READER_WORDS + 1))
     if len(found) > READER_WORDS:
-        raise denied(f"A statement of a read-only user has at most {READER_WORDS:,} words, names and signs")
+        raise Denied(f"A statement of a read-only user has at most {READER_WORDS:,} words, names and signs")
     return found
 
 
