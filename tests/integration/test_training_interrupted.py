@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 
+import psutil
+
 PROGRAM = """
 import sys
 from weir.__main__ import main
@@ -35,6 +37,9 @@ def test_ctrl_c_while_the_demo_trains_leaves_no_traceback(tmp_path):
     )
     with child:
         assert child.stdout.readline() == "applying the feature repository\n"  # said by the other process
+        for other in psutil.Process(child.pid).children():
+            other.send_signal(signal.SIGINT)  # alone first: it must not end by itself, before the one that waits for it
+        assert child.stdout.readline() == "reading the flights\n", child.stderr.read()
         os.killpg(child.pid, signal.SIGINT)
         _, err = child.communicate(timeout=60)
     assert child.returncode == 130

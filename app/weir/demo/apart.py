@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ def build(settings: Settings, progress: Progress) -> Path:
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
     child = context.Process(target=_train, args=(settings, there), name="training", daemon=True)
+    resource_tracker.ensure_running()  # its own start, else within the child's, ends with SIGINT let through again
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the child inherits it: Ctrl-C is for this process alone
     child.start()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
