@@ -25,11 +25,10 @@ from weir.cli import (
     worker,
 )
 from weir.cli.arguments import Command
-from weir.core.errors import Refused, WeirError
+from weir.core.errors import WeirError
 from weir.edges.observability import process_metrics
 
-# As in sysexits.h: a supervisor may start a command again after TEMPORARY; after CONFIGURATION somebody must act first.
-SOFTWARE, FILES, TEMPORARY, CONFIGURATION = 70, 74, 75, 78
+SOFTWARE, FILES = 70, 74  # as in sysexits.h; an error of the world brings its own
 STATUSES = "\n".join(
     (
         "Exit status:",
@@ -88,7 +87,7 @@ def main() -> None:
         cli(prog_name="weir")
     except WeirError as error:
         _say(str(error))
-        sys.exit(CONFIGURATION if isinstance(error, Refused) else TEMPORARY)
+        sys.exit(error.status)
     except OSError as error:
         _say(f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}")
         sys.exit(FILES)

@@ -274,7 +274,7 @@ def test_a_directory_serves_one_process(facade, tmp_path_factory):
     done = subprocess.run(
         [*COMMAND, "--path", path, "--port", "0"], capture_output=True, text=True, timeout=60, check=False
     )
-    assert done.returncode == 1
+    assert done.returncode == 75
     assert "chDB cannot open its directory" in done.stderr
     assert path in done.stderr
 
@@ -287,7 +287,7 @@ def test_a_taken_port_is_named(facade, tmp_path):
         timeout=60,
         check=False,
     )
-    assert done.returncode == 1
+    assert done.returncode == 75
     assert done.stderr.startswith("the embedded ClickHouse cannot listen: Address already in use")
     assert f"127.0.0.1:{facade.port}" in done.stderr
 
@@ -302,7 +302,7 @@ def test_beyond_this_machine_only_with_passwords(tmp_path):
         check=False,
         env=environment,
     )
-    assert done.returncode == 1
+    assert done.returncode == 78
     assert "users without a password (default, reader)" in done.stderr
 
 

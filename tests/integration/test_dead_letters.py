@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from clickhouse_connect.driver import Client
 from typer.testing import CliRunner, Result
+from weir.core.errors import Refused
 from weir.core.rejects import Reason
 from weir.edges.clickhouse import dead_letters, ledger, migrations
 from weir.edges.clickhouse.client import connect
@@ -60,6 +61,14 @@ class Command:
         done = CliRunner().invoke(cli, ["dead-letters", *arguments])
         assert done.exit_code == 0, (done.output, done.exception)
         return done
+
+    def refused(self, *arguments: str) -> str:
+        """What it says when it refuses."""
+        from weir.__main__ import cli
+
+        done = CliRunner().invoke(cli, ["dead-letters", *arguments])
+        assert isinstance(done.exception, Refused), (done.output, done.exception)
+        return str(done.exception)
 
     def kill(self, after: Any, *arguments: str) -> None:
         """Start it as a process, and kill it as soon as `after` holds."""
@@ -110,6 +119,7 @@ def check_redriven(command: Command, service: Service, client: Client, repairs: 
     assert "past_deadline" in dry.stdout
     patches = ("--patch", "deadline=null", "--patch", "amount=12.5", "--repairs", str(repairs))
     assert "3 of 4 letters would be sent; nothing was" in command("redrive", "--dry-run", *patches).stdout
+    assert "the contract has no field amout" in command.refused("redrive", "--patch", "amout=12.5")
     assert dead_letters.redrives(client) == []
     assert "3 of 4 letters sent again as batch 1" in command("redrive", *patches).stdout
     assert "0 of 1 letters sent again" in command("redrive", *patches).stdout

@@ -11,6 +11,7 @@ import click
 import pytest
 import typer
 from weir import __main__ as entry
+from weir.core.errors import Refused, Unavailable
 from weir.core.rejects import Reason
 
 from tests.ports import free_port
@@ -110,7 +111,7 @@ def test_completion_can_be_installed(weir):
 
 def test_the_help_lists_the_exit_statuses(weir):
     out = weir("--help")[1]
-    assert all(str(status) in out for status in (entry.SOFTWARE, entry.FILES, entry.TEMPORARY, entry.CONFIGURATION))
+    assert all(str(status) in out for status in (entry.SOFTWARE, entry.FILES, Unavailable.status, Refused.status))
 
 
 @pytest.mark.parametrize("columns", ["80", "40", None])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import ClassVar, Final
 
 SAID_CHARS: Final = 300  # what a library said, for a person to read at a glance; a value may be in it
 
@@ -13,10 +13,13 @@ class WeirError(Exception):
     what: one clause naming the thing ("topic weir.requests.fraud does not exist").
     where: address, path or name that was tried; may be empty.
     remedy: what the reader should do next, as an imperative; never empty.
+    status: exit status of a process that ends with it, as in sysexits.h; 75: a supervisor may start it again.
 
     >>> str(WeirError("topic x does not exist", where="127.0.0.1:9092", remedy="run `weir topics create`"))
     'topic x does not exist (127.0.0.1:9092): run `weir topics create`'
     """
+
+    status: ClassVar[int] = 75
 
     def __init__(self, what: str, *, where: str = "", remedy: str) -> None:
         self.what, self.where, self.remedy = what, where, remedy
@@ -29,6 +32,8 @@ class Unavailable(WeirError):
 
 class Refused(WeirError):
     """Something answered, and it is not what was expected: a bundle, a schema, a feature service, a topic's shape."""
+
+    status = 78
 
 
 def shortened(text: str) -> str:

@@ -34,6 +34,7 @@ def prepared(
     decoder, encoder = Decoder(contract, registry.schema_text), Encoder(contract)
     evaluate = reevaluate.by_bundle(settings) if settings.scoring.bundle else reevaluate.by_contract(settings, decoder)
     patch, by_letter = dict(_assignment(text) for text in patches), _repairs(repairs)
+    _check_names([patch, *by_letter.values()], decoder.schema.names)
     resends, faults = [], []
     for letter in chosen:
         fields = patch | by_letter.get(letter.id, {})
@@ -48,6 +49,12 @@ def prepared(
 def check(patches: Sequence[str], repairs: Path | None) -> None:
     """Raises Refused for a patch or a file of repairs that cannot be read, before anything is asked for."""
     _ = [_assignment(text) for text in patches], _repairs(repairs)
+
+
+def _check_names(repairs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
+    if unknown := sorted({name for fields in repairs for name in fields} - set(names)):
+        what = f"the contract has no field {', '.join(unknown)}"
+        raise Refused(what, remedy=f"name one of {', '.join(names)}")
 
 
 def _repaired(

@@ -48,7 +48,7 @@ def main() -> int:
         serve(asked.path, (asked.host, asked.port), limits, users, stop, names=asked.name)
     except WeirError as error:
         sys.stderr.write(f"{error}\n")
-        return 1
+        return error.status
     return 0
 
 

@@ -28,7 +28,8 @@ def main() -> None:
     try:
         store = Store(given.schemas, given.state, given.deployment)
     except WeirError as error:
-        sys.exit(f"weir: {error}")
+        sys.stderr.write(f"weir: {error}\n")
+        sys.exit(error.status)
     uvicorn.run(
         Guard(app(store), given.host, given.port),
         host=given.host,
