@@ -92,6 +92,8 @@ NAMED = zipped({"classlabels_strings": ["good", "fraud"]})
         (model(probabilities(), [X], [value("second", None)], **CONSTANTS), {}, True),
         (model(probabilities(), [X], [value("both", ["n", 2])], ir=3, opset=9, **CONSTANTS), {}, True),
         (model(probabilities(), [value("X", [None, None])], [value("second", [None, 1])], **CONSTANTS), {}, True),
+        (model(probabilities(), [value("X", [4, K])], [value("both", [4, 2])], **CONSTANTS), {}, True),
+        (model(probabilities(), [value("X", [1, K])], [value("second", [1, 1])], **CONSTANTS), {}, True),
         (model(probabilities(), [value("X", ["batch", K])], [value("second", ["batch", 1])], **CONSTANTS), {}, True),
     ],
 )
@@ -139,7 +141,29 @@ def three() -> onnx.ModelProto:
             {},
             "gives first, second: say in `output`",
         ),
-        (model(probabilities(), [value("X", [4, K])], [value("second", [4, 1])], **CONSTANTS), {}, "takes 4 rows"),
+        (
+            model(
+                [helper.make_node("Reshape", ["X", "four"], ["kept"]), *probabilities("kept")],
+                [value("X", [4, K])],
+                [value("second", [4, 1])],
+                four=np.array([4, K], np.int64),
+                **CONSTANTS,
+            ),
+            {},
+            "takes 4 rows at a time, and no other number: .*: export it with the number of rows free",
+        ),
+        (
+            model(
+                [*probabilities(), helper.make_node("Slice", ["second", "zero", "one_row"], ["s"])],
+                [value("X", [1, K])],
+                [value("s", [1, 1])],
+                zero=np.array([0]),
+                one_row=np.array([1]),
+                **CONSTANTS,
+            ),
+            {},
+            r"takes 1 row at a time: it gives \[1, 1\] for 3",
+        ),
         (
             model([helper.make_node("ReduceSum", ["X"], ["s"], keepdims=0)], [X], [value("s", [])]),
             {},
@@ -255,3 +279,105 @@ def test_a_missing_text_has_no_form(tmp_path: Path) -> None:
     given, signature = typed_inputs(Policy.USE)
     with pytest.raises(Refused, match="input channel: a missing value is not a number"):
         adapted(given, signature, Choice())
+
+
+def test_a_batch_of_one_size_becomes_any_and_is_told() -> None:
+    given = model(probabilities(), [value("X", [1, K])], [value("second", [1, 1])], **CONSTANTS)
+    _, _, said = adapted(given, NAMES, Choice())
+    assert said == ["batches of any size, where the file was exported for 1 row at a time"]
+
+
+WHOLE = Signature(inputs=tuple(Input(name=n, source=Source.REQUEST, ref=n, dtype=Dtype.INT) for n in "abcd"))
+
+
+@pytest.mark.parametrize("kind", [TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL])
+def test_one_matrix_of_whole_numbers(kind: int, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Cast", ["X"], ["numbers"], to=FLOAT),
+        helper.make_node("MatMul", ["numbers", "W"], ["p"]),
+    ]
+    given = model(nodes, [value("X", [None, K], kind)], [value("p", [None, 1])], W=WEIGHTS)
+    rows = np.array([[0, 1, 1, 0], [1, 0, 1, 1]], np.float32)
+    assert scored(given, tmp_path, Choice(), WHOLE, rows) == pytest.approx((rows @ WEIGHTS)[:, 0])
+    use = dataclasses.replace(WHOLE.inputs[2], on_missing=Policy.USE)
+    signature = dataclasses.replace(WHOLE, inputs=(*WHOLE.inputs[:2], use, WHOLE.inputs[3]))
+    with pytest.raises(Refused, match="input c: a missing value is not a number"):
+        adapted(given, signature, Choice())
+
+
+COLOURS, SIZES = ("red", "green", "blue"), ("s", "m", "l")
+
+
+def of_kinds(*order: str) -> Signature:
+    """Inputs in an order: a and b are numbers, colour and size are words."""
+    kinds = {"colour": COLOURS, "size": SIZES}
+    return Signature(
+        inputs=tuple(
+            Input(
+                name=name,
+                source=Source.REQUEST,
+                ref=name,
+                dtype=Dtype.CATEGORY if name in kinds else Dtype.FLOAT,
+                categories=kinds.get(name, ()),
+            )
+            for name in order
+        )
+    )
+
+
+def grouped(words: int | None = 2, numbers: int | None = 2) -> onnx.ModelProto:
+    """10 a + b, and 1,000 more for the second word "m"; all words in one input and all numbers in another."""
+    nodes = [
+        helper.make_node("MatMul", ["numbers", "W"], ["sum"]),
+        helper.make_node("Gather", ["words", "second"], ["size"], axis=1),
+        helper.make_node("Equal", ["size", "m"], ["is_m"]),
+        helper.make_node("Cast", ["is_m"], ["one"], to=FLOAT),
+        helper.make_node("Mul", ["one", "thousand"], ["more"]),
+        helper.make_node("Add", ["sum", "more"], ["p"]),
+    ]
+    inputs = [value("words", [None, words], STRING), value("numbers", [None, numbers])]
+    return model(
+        nodes,
+        inputs,
+        [value("p", [None, 1])],
+        opset=19,
+        W=np.array([[10], [1]], np.float32),
+        second=np.array([1]),
+        m=np.array(["m"], object),
+        thousand=np.array([1000], np.float32),
+    )
+
+
+@pytest.mark.parametrize("order", ["colour size a b", "a b colour size", "a colour b size"])
+@pytest.mark.parametrize("widths", [(2, 2), (None, 2), (2, None), (None, None)])
+def test_words_in_one_input_and_numbers_in_another(order: str, widths: tuple[Any, Any], tmp_path: Path) -> None:
+    signature = of_kinds(*order.split())
+    row = {"a": 3, "b": 4, "colour": 2, "size": 1}
+    rows = np.array([[row[name] for name in signature.names], [0, 0, 0, 0]], np.float32)
+    assert scored(grouped(*widths), tmp_path, Choice(), signature, rows).tolist() == [1034, 0]
+    said = adapted(grouped(*widths), signature, Choice())[2]
+    assert said == ["input words: colour, size", "input numbers: a, b"]
+
+
+@pytest.mark.parametrize(
+    ("order", "says"),
+    [
+        ("a b colour", r"1 input is left for the model's categories, which are words \[n, 2\]"),
+        ("a colour size", r"1 input is left for the model's numbers, which are numbers \[n, 2\]"),
+    ],
+)
+def test_too_few_columns_for_a_group_are_counted(order: str, says: str) -> None:
+    with pytest.raises(Refused, match=says):
+        adapted(grouped(), of_kinds(*order.split()), Choice())
+
+
+def test_text_alone_is_one_matrix_of_words(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Gather", ["words", "second"], ["size"], axis=1),
+        helper.make_node("Equal", ["size", "m"], ["is_m"]),
+        helper.make_node("Cast", ["is_m"], ["p"], to=FLOAT),
+    ]
+    inputs, constants = [value("words", [None, 2], STRING)], {"second": np.array([1]), "m": np.array(["m"], object)}
+    given = model(nodes, inputs, [value("p", [None, 1])], opset=19, **constants)
+    rows = np.array([[0, 1], [1, 0], [2, 1]], np.float32)
+    assert scored(given, tmp_path, Choice(), of_kinds("colour", "size"), rows).tolist() == [1, 0, 1]

@@ -19,8 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from weir.core.errors import Refused
 from weir.core.signature import Dtype, Input, Policy, Signature
-from weir.edges.bundles import text
-from weir.edges.bundles.words import fits
+from weir.edges.bundles import columns, text
 
 PROBE_ROWS = 3  # no other dimension of a score is 3, but that of three classes, which is the second
 IR_OF_INITIALIZERS = 4  # before it, initializers had to be inputs
@@ -28,6 +27,7 @@ OPSET = 13  # for a model that has operators of other domains only
 SPLIT_TAKES_SIZES = 13  # as an input; before, as an attribute
 FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
 WHOLE = (TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL)
+FREE = "export it with the number of rows free: None as first dimension, `dynamic_axes` or `dynamic_shapes`"
 REMEDY = "export the model in ONNX with operators that ONNX Runtime has"
 
 
@@ -54,9 +54,9 @@ def adapted(
     if not model.graph.output:
         raise Refused("the model is not ONNX: it has no output", remedy=REMEDY)
     graph = _Graph(model)
-    taken = graph.one_input(signature, choice)
+    taken, dealt = graph.one_input(signature, choice)
     given, said = graph.one_output(choice)
-    return graph.model, dataclasses.replace(signature, input_tensor=taken, output_tensor=given), said
+    return graph.model, dataclasses.replace(signature, input_tensor=taken, output_tensor=given), [*dealt, *said]
 
 
 class _Graph:
@@ -76,18 +76,21 @@ class _Graph:
         self._opset = next(entry.version for entry in self.model.opset_import if entry.domain in ("", "ai.onnx"))
         self._used = {name for node in self._body.node for name in (*node.input, *node.output)} | constants
         self._used |= {value.name for value in (*self._body.input, *self._body.output)}
+        self._fixed = ""  # sizes of batches that the file was exported for
 
-    def one_input(self, signature: Signature, choice: Choice) -> str:
-        """Make the inputs one; its name."""
+    def one_input(self, signature: Signature, choice: Choice) -> tuple[str, list[str]]:
+        """Make the inputs one; its name, and what was chosen."""
         inputs, k = list(self._body.input), len(signature.inputs)
         if choice.input and choice.input not in [value.name for value in inputs]:
             raise Refused(
                 f"the model has no input {choice.input}, but {', '.join(value.name for value in inputs)}",
                 remedy="correct `input_tensor`, or leave it out",
             )
-        if len(inputs) == 1 and (len(_shape(inputs[0])) == 2 or k > 1):
-            return self._whole_input(inputs[0], k)
-        return self._columns(inputs, signature)
+        said = self._any_batch(inputs)
+        if len(inputs) == 1 and not _takes_text(inputs[0]) and (len(columns.shape(inputs[0])) == 2 or k > 1):
+            return self._whole_input(inputs[0], signature), said
+        whole, dealt = self._columns(inputs, signature)
+        return whole, [*said, *dealt]
 
     def one_output(self, choice: Choice) -> tuple[str, list[str]]:
         """Make the outputs one; its name, and what was chosen."""
@@ -95,6 +98,11 @@ class _Graph:
         name, classes = self._source(chosen)
         shape, kind = self._probe(name)
         said = [f"output {chosen}"] if len(self._body.output) > 1 or name != chosen else []
+        if self._fixed and shape[:1] != (PROBE_ROWS,):
+            what = (
+                f"the model takes {self._fixed} {_rows(self._fixed)} at a time: it gives {list(shape)} for {PROBE_ROWS}"
+            )
+            raise Refused(what, remedy=FREE)
         if shape == (PROBE_ROWS,) and (choice.column is not None or choice.label is not None):
             raise Refused(f"output {chosen} has no columns", remedy="leave `column` and `class` out")
         if len(shape) == 2 and shape[0] == PROBE_ROWS:
@@ -117,11 +125,29 @@ class _Graph:
     def _outputs(self) -> list[str]:
         return [value.name for value in self._body.output]
 
-    def _whole_input(self, value: onnx.ValueInfoProto, k: int) -> str:
+    def _any_batch(self, inputs: Sequence[onnx.ValueInfoProto]) -> list[str]:
+        """Let a file that was exported for one size of batch take any; whether it can is found by running it."""
+        fixed = {shape[0] for shape in map(columns.shape, inputs) if shape and shape[0] is not None}
+        if not fixed:
+            return []
+        for value in inputs:
+            if value.type.tensor_type.shape.dim:
+                value.type.tensor_type.shape.dim[0].dim_param = "n"  # takes the place of the number
+        del self._body.value_info[:]  # shapes with the same number in them
+        for value in self._body.output:
+            if value.type.WhichOneof("value") == "tensor_type":
+                value.type.tensor_type.ClearField("shape")
+        self._fixed = ", ".join(map(str, sorted(fixed)))
+        return [f"batches of any size, where the file was exported for {self._fixed} {_rows(self._fixed)} at a time"]
+
+    def _whole_input(self, value: onnx.ValueInfoProto, signature: Signature) -> str:
+        """One input of numbers that is the matrix already."""
         tensor = value.type.tensor_type
         if len(tensor.shape.dim) == 2 and not tensor.shape.dim[1].dim_value:
-            tensor.shape.dim[1].dim_value = k
-        if tensor.elem_type not in (TensorProto.DOUBLE, TensorProto.FLOAT16):
+            tensor.shape.dim[1].dim_value = len(signature.inputs)
+        for item in signature.inputs:
+            _check_kind(value, item)
+        if tensor.elem_type == TensorProto.FLOAT:
             return str(value.name)
         name, wanted, kind = self._free("x"), value.name, tensor.elem_type
         tensor.elem_type = TensorProto.FLOAT
@@ -129,60 +155,52 @@ class _Graph:
         self._body.node.insert(0, helper.make_node("Cast", [name], [wanted], to=kind))
         return name
 
-    def _columns(self, inputs: Sequence[onnx.ValueInfoProto], signature: Signature) -> str:
-        """One input a column -> one input of all of them, in the signature's order, split within the graph."""
-        order = [next((value for value in inputs if fits(value.name, item)), None) for item in signature.inputs]
-        found = [value.name for value in order if value is not None]
-        if None in order or len(set(found)) < len(inputs):
-            raise Refused(
-                f"the model takes [{', '.join(value.name for value in inputs)}], the signature has "
-                f"[{', '.join(signature.names)}]",
-                remedy="name the inputs as the model does, one for each of its inputs",
-            )
+    def _columns(self, inputs: Sequence[onnx.ValueInfoProto], signature: Signature) -> tuple[str, list[str]]:
+        """Several inputs -> one input of all their columns, in the signature's order, split within the graph."""
+        dealt = columns.dealt(inputs, signature)
         whole, nodes = self._free("x"), []
-        parts = [self._free(f"column_{i}") for i in range(len(order))]
+        parts = [self._free(f"column_{i}") for i in range(len(signature.inputs))]
         if self._opset >= SPLIT_TAKES_SIZES:
             sizes = self._constant(np.ones(len(parts), np.int64), "sizes")
             nodes.append(helper.make_node("Split", [whole, sizes], parts, axis=1))
         else:
             nodes.append(helper.make_node("Split", [whole], parts, axis=1, split=[1] * len(parts)))
-        for part, value, item in zip(parts, order, signature.inputs, strict=True):
-            if value is not None:
-                nodes += self._one_column(part, value, item)
+        for value, given in zip(inputs, dealt, strict=True):
+            nodes += self._tensor(value, [parts[i] for i in given], [signature.inputs[i] for i in given])
         nodes += self._body.node
         del self._body.node[:], self._body.input[:]
         self._body.node.extend(nodes)
         self._body.input.append(helper.make_tensor_value_info(whole, TensorProto.FLOAT, [None, len(parts)]))
-        return whole
+        return whole, [
+            f"input {value.name}: {', '.join(signature.names[i] for i in given)}"
+            for value, given in zip(inputs, dealt, strict=True)
+            if len(given) > 1
+        ]
 
-    def _one_column(self, part: str, value: onnx.ValueInfoProto, item: Input) -> Iterator[onnx.NodeProto]:
-        """From float32[n, 1] to what the model takes for this column."""
-        shape, kind = _shape(value), value.type.tensor_type.elem_type
-        if len(shape) not in (1, 2) or (len(shape) == 2 and shape[1] not in (1, None)):
-            what = f"the model's input {value.name} is {shape}, not one value a row"
-            raise Refused(what, remedy="export it with one input [n, k], or with inputs [n, 1]")
-        if kind not in (TensorProto.FLOAT, *FLOATS) and item.on_missing is Policy.USE:
-            what = f"input {item.name}: a missing value is not a number, and the model takes none but numbers there"
-            raise Refused(what, remedy="set `on_missing` to default or reject")
-        if kind == TensorProto.STRING and item.dtype is not Dtype.CATEGORY:
-            what = f"input {item.name}: the model takes text, and dtype is {item.dtype}"
-            raise Refused(what, remedy="give dtype category, and its categories")
-        if kind not in (*FLOATS, *WHOLE, TensorProto.STRING):
-            what = f"the model's input {value.name} is {TensorProto.DataType.Name(kind)}"
-            raise Refused(what, remedy="export it in float32")
-        if len(shape) == 1:
-            flat, shape_of = self._free("flat"), self._constant(np.array([-1], np.int64), "shape")
-            yield helper.make_node("Reshape", [part, shape_of], [flat])
-            part = flat
+    def _tensor(self, value: onnx.ValueInfoProto, parts: list[str], items: Sequence[Input]) -> Iterator[onnx.NodeProto]:
+        """From float32[n, 1] for each column to what the model takes for them."""
+        kind = value.type.tensor_type.elem_type
+        for item in items:
+            _check_kind(value, item)
         if kind == TensorProto.STRING:
-            code = self._free("code")
-            levels = self._constant(np.array(item.categories, object), "levels")
-            yield helper.make_node("Cast", [part], [code], to=TensorProto.INT64)
-            yield helper.make_node("Gather", [levels, code], [value.name], axis=0)
-        elif kind == TensorProto.FLOAT:
-            yield helper.make_node("Identity", [part], [value.name])
+            for i, item in enumerate(items):
+                code, word = self._free("code"), self._free("word")
+                levels = self._constant(np.array(item.categories, object), "levels")
+                yield helper.make_node("Cast", [parts[i]], [code], to=TensorProto.INT64)
+                yield helper.make_node("Gather", [levels, code], [word], axis=0)
+                parts[i] = word
+        if len(parts) > 1:
+            together = self._free("columns")
+            yield helper.make_node("Concat", parts, [together], axis=1)
+            parts = [together]
+        if len(columns.shape(value)) == 1:
+            flat, shape_of = self._free("flat"), self._constant(np.array([-1], np.int64), "shape")
+            yield helper.make_node("Reshape", [parts[0], shape_of], [flat])
+            parts = [flat]
+        if kind in (TensorProto.FLOAT, TensorProto.STRING):
+            yield helper.make_node("Identity", parts, [value.name])
         else:
-            yield helper.make_node("Cast", [part], [value.name], to=kind)
+            yield helper.make_node("Cast", parts, [value.name], to=kind)
 
     def _chosen(self, choice: Choice) -> str:
         """The output that is the score, by name."""
@@ -236,13 +254,13 @@ class _Graph:
             if len(session.get_inputs()) != 1 or not isinstance(width, int) or given.type != "tensor(float)":
                 what = f"the model takes {[(value.name, value.shape, value.type) for value in session.get_inputs()]}"
                 raise Refused(what, remedy="export it with one input float32[n, k], n free")
-            if isinstance(given.shape[0], int) and given.shape[0] != PROBE_ROWS:
-                what = f"the model takes {given.shape[0]} rows at a time: {[(given.name, given.shape)]}"
-                raise Refused(what, remedy="export it with one input [n, k], n free")
             found = session.run([name], {given.name: np.zeros((PROBE_ROWS, width), np.float32)})[0]
         except Refused:
             raise
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            if self._fixed:
+                what = f"the model takes {self._fixed} {_rows(self._fixed)} at a time, and no other number"
+                raise Refused(f"{what}: {text.explain(error)}", remedy=FREE) from error
             raise Refused(f"the model cannot be run: {text.explain(error)}", remedy=REMEDY) from error
         scores = np.asarray(found)
         return scores.shape, scores.dtype.type
@@ -279,9 +297,9 @@ class _Graph:
         self.model.opset_import.extend(kept)
 
 
-def _column(output: str, columns: int, classes: tuple[str, ...], choice: Choice) -> int:
-    remedy = f"say in `column` (0 to {columns - 1}) or in `class` which of them is the score"
-    known = classes if len(classes) == columns else ()
+def _column(output: str, count: int, classes: tuple[str, ...], choice: Choice) -> int:
+    remedy = f"say in `column` (0 to {count - 1}) or in `class` which of them is the score"
+    known = classes if len(classes) == count else ()
     if choice.label is not None:
         if str(choice.label) not in known:
             have = f"has the classes {', '.join(known)}" if known else "does not name its classes"
@@ -291,13 +309,35 @@ def _column(output: str, columns: int, classes: tuple[str, ...], choice: Choice)
             raise Refused(f"class {choice.label} is column {found}, not {choice.column}", remedy="give one of the two")
         return found
     if choice.column is not None:
-        if not 0 <= choice.column < columns:
-            raise Refused(f"output {output} has {columns} columns, not a column {choice.column}", remedy=remedy)
+        if not 0 <= choice.column < count:
+            raise Refused(f"output {output} has {count} columns, not a column {choice.column}", remedy=remedy)
         return choice.column
-    if columns > 2:
+    if count > 2:
         names = f" ({', '.join(known)})" if known else ""
-        raise Refused(f"output {output} has {columns} columns{names}", remedy=remedy)
-    return columns - 1  # of two classes the second is the positive one
+        raise Refused(f"output {output} has {count} columns{names}", remedy=remedy)
+    return count - 1  # of two classes the second is the positive one
+
+
+def _check_kind(value: onnx.ValueInfoProto, item: Input) -> None:
+    """Whether the model's input can take this one's values. Raises Refused."""
+    kind = value.type.tensor_type.elem_type
+    if kind not in (*FLOATS, *WHOLE, TensorProto.STRING):
+        what = f"the model's input {value.name} is {TensorProto.DataType.Name(kind)}"
+        raise Refused(what, remedy="export it in float32")
+    if kind not in FLOATS and item.on_missing is Policy.USE:
+        what = f"input {item.name}: a missing value is not a number, and the model takes none but numbers there"
+        raise Refused(what, remedy="set `on_missing` to default or reject")
+    if kind == TensorProto.STRING and item.dtype is not Dtype.CATEGORY:
+        what = f"input {item.name}: the model takes text, and dtype is {item.dtype}"
+        raise Refused(what, remedy="give dtype category, and its categories")
+
+
+def _rows(number: str) -> str:
+    return "row" if number == "1" else "rows"
+
+
+def _takes_text(value: onnx.ValueInfoProto) -> bool:
+    return bool(value.type.tensor_type.elem_type == TensorProto.STRING)
 
 
 def _is_label(value: onnx.ValueInfoProto) -> bool:
@@ -314,10 +354,6 @@ def _labels(node: onnx.NodeProto) -> tuple[str, ...]:
             if attribute.ints:
                 return tuple(map(str, attribute.ints))
     return ()
-
-
-def _shape(value: onnx.ValueInfoProto) -> list[int | None]:
-    return [dim.dim_value or None for dim in value.type.tensor_type.shape.dim]
 
 
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:

@@ -83,14 +83,27 @@ def mismatch(signature: Signature, words: Words) -> str | None:
 
 
 def fits(name: str, item: Input) -> bool:
-    """Whether a model's column of this name is this input: by its name, its field or its feature.
+    """Whether a model's column of this name is this input."""
+    return plain(name) in names_of(item)
 
-    Characters that libraries replace count as one.
-    """
-    known = {item.name, item.ref}
+
+def names_of(item: Input) -> tuple[str, ...]:
+    """What a model may call this input, each `plain`: by its name, its field or its feature."""
+    known = [item.name, item.ref]
     if item.source is Source.FEATURE:
-        known.add(item.ref.partition("__")[2])
-    return _plain(name) in {_plain(word) for word in known}
+        known.append(item.ref.partition("__")[2])
+    return tuple(map(plain, known))
+
+
+def plain(name: str) -> str:
+    """A name with the characters that libraries replace all alike."""
+    return re.sub(r"\W", "_", name)
+
+
+def listed_names(names: Sequence[str]) -> str:
+    """As many names as one message shows."""
+    more = f", ... ({len(names)})" if len(names) > SHOWN else ""
+    return f"{', '.join(names[:SHOWN])}{more}"
 
 
 def _columns(signature: Signature, features: Sequence[str]) -> str | None:
@@ -100,8 +113,8 @@ def _columns(signature: Signature, features: Sequence[str]) -> str | None:
     both = f"the model has {_list(features)}, the signature {_list(signature.names)}"
     if len(features) != len(inputs):
         return f"the model was trained on {len(features)} columns, the signature has {len(inputs)} inputs: {both}"
-    known = {_plain(word) for item in inputs for word in (item.name, item.ref)}
-    if _numbered(features) and not known & {_plain(name) for name in features}:
+    known = {plain(word) for item in inputs for word in (item.name, item.ref)}
+    if _numbered(features) and not known & {plain(name) for name in features}:
         return None
     at = next(i for i in range(len(inputs)) if not fits(features[i], inputs[i]))
     moved = any(fits(features[at], item) for item in inputs)
@@ -139,17 +152,12 @@ def _numbered(names: Sequence[str]) -> bool:
     )
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"\W", "_", name)
-
-
 def _level(value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _list(names: Sequence[str]) -> str:
-    more = f", ... ({len(names)})" if len(names) > SHOWN else ""
-    return f"[{', '.join(names[:SHOWN])}{more}]"
+    return f"[{listed_names(names)}]"
 
 
 def _json(value: str) -> Any:
