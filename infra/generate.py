@@ -31,8 +31,11 @@ CLICKHOUSE = {"type": "grafana-clickhouse-datasource", "uid": "clickhouse"}
 UNITS = {"seconds": "s", "share": "percentunit", "bool": "bool"}
 SETTINGS_HEAD = """\
 Environment variables, read once at start. A file of the same name in the folder that `WEIR_SECRETS_DIR` names does
-as well; the environment wins. A variable that begins with `WEIR_` and is none of these stops the command, which names
-the nearest one. `weir` checks every value and names all that are wrong at once."""
+as well, and so does a line `WEIR_NAME: value` in the `weir.yaml` of the project, where paths are relative to it and no
+secret stands; the environment wins over both. The project is the folder of the nearest `weir.yaml` upwards from the
+working folder, or that which `WEIR_PROJECT` names. A variable that begins with `WEIR_` and is none of these stops the
+command, which names the nearest one. `weir` checks every value and names all that are wrong at once; `weir settings`
+says where each comes from."""
 GRAFANA_TIMES = {"from": "$__fromTime", "to": "$__toTime"}
 PARAMETER = re.compile(r"\{(\w+):([^}]+)\}")
 # Of the dashboard's text boxes; the others are empty: all, as [] is.

@@ -14,13 +14,14 @@ from weir.settings import ROOT
 
 APP = ROOT / "app" / "weir"
 STAGES = {"wire", "scoring", "recording", "rolling", "monitor", "learn", "respond"}
-GROUND = {"settings", "metrics", "telemetry"}
+GROUND = {"settings", "project", "metrics", "telemetry"}
 AGENTS = {"core", "edges"} | STAGES | GROUND
 
 # area -> areas that it may import beside itself; a missing area is a fault, so that a new one is thought about
 ALLOWED: dict[str, set[str]] = {
     "core": set(),
-    "settings": {"core"},
+    "project": {"core"},
+    "settings": {"core", "project"},
     "metrics": set(),
     "telemetry": {"core", "metrics"},
     **{stage: {"core"} for stage in STAGES},

@@ -1,7 +1,7 @@
 """Every setting, in groups: read once from the environment (prefix WEIR_), frozen, checked, with its unit in its name.
 
 A part of Weir takes the group that it uses. Secrets may also come from files: WEIR_SECRETS_DIR names a directory with
-one file per setting, as Docker and Kubernetes mount them.
+one file per setting, as Docker and Kubernetes mount them. What neither says a project's weir.yaml may say.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from weir import project
 from weir.core.errors import Refused
 from weir.core.topics import DEPLOYMENT, SERVICE, VARIANT, Names
 
@@ -30,6 +31,20 @@ TESTS: Final = "WEIR_TEST_"  # variables of Weir's own tests
 def setting(default: Any, what: str, why: str = "", **bounds: Any) -> Any:
     """A field of a group. what: what it means; why: why it has this default; bounds: pydantic's, such as ge and le."""
     return Field(default, description=what, json_schema_extra={"why": why}, **bounds)
+
+
+def _in_project(name: str, what: str, why: str) -> Any:
+    """A field whose default is a folder of the project."""
+    return Field(default_factory=lambda: project.root() / name, description=what, json_schema_extra={"why": why})
+
+
+def _in_home(name: str, what: str, why: str) -> Any:
+    """A field whose default is a folder under home."""
+    return Field(
+        default_factory=lambda known: known.get("home", Path(".weir")) / name,
+        description=what,
+        json_schema_extra={"why": why},
+    )
 
 
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"  # a name, IPv4, or IPv6 in brackets
@@ -94,20 +109,21 @@ class _Group(BaseSettings):
 class PathSettings(_Group):
     """Where things are."""
 
-    home: Path = setting(Path(".weir"), "folder for everything that a process writes")
-    schemas_dir: Path = setting(
-        Path("schemas"), "the project's own contracts and topics.yaml", "beside those that the package carries"
+    home: Path = _in_project(".weir", "folder for everything that a process writes", "of the project")
+    schemas_dir: Path = _in_project(
+        "schemas",
+        "the project's own contracts and topics.yaml",
+        "of the project; beside those that the package carries",
     )
-    feature_repo_dir: Path = setting(Path("feature_repo"), "the project's Feast definitions")
-    bundles_dir: Path = Field(
-        default_factory=lambda known: known.get("home", Path(".weir")) / "bundles",
-        description="model bundles, a folder named by its digest each",
-        json_schema_extra={"why": "follows WEIR_HOME"},
+    services_dir: Path = _in_project(
+        "services", "the project's services: a folder each, with service.yaml", "of the project"
     )
-    kafka_libs_dir: Path = Field(
-        default_factory=lambda known: known.get("home", Path(".weir")) / "kafka" / "libs",
-        description="jars of the Apache Kafka that `weir up` starts; what is missing there is fetched once",
-        json_schema_extra={"why": "follows WEIR_HOME; several homes may share one"},
+    feature_repo_dir: Path = _in_project("feature_repo", "the project's Feast definitions", "of the project")
+    bundles_dir: Path = _in_home("bundles", "model bundles, a folder named by its digest each", "follows WEIR_HOME")
+    kafka_libs_dir: Path = _in_home(
+        "kafka/libs",
+        "jars of the Apache Kafka that `weir up` starts; what is missing there is fetched once",
+        "follows WEIR_HOME; several homes may share one",
     )
 
 
@@ -387,13 +403,18 @@ def fields() -> dict[str, FieldInfo]:
     return {name: GROUPS[group].model_fields[name] for name, group in GROUP_OF.items()}
 
 
+def default_of(field: str) -> Any:
+    """What a setting is where nobody says it."""
+    return fields()[field].get_default(call_default_factory=True, validated_data={"home": project.root() / ".weir"})
+
+
 def load(**values: Any) -> Settings:
     """The settings of this process. values: instead of the environment's, by field name whatever their group.
 
     Raises Refused naming every variable that is unknown or has a value that cannot be, all at once.
     """
     _check_names(os.environ)
-    groups = _by_group(values)
+    groups = _by_group({**_of_project(), **values})
     faults: list[str] = []
     made: dict[str, Any] = {}
     for name, group in GROUPS.items():
@@ -405,24 +426,75 @@ def load(**values: Any) -> Settings:
     if not faults:
         faults += _disagreeing(Settings(**made))
     if faults:
-        raise Refused("; ".join(faults), where="the environment", remedy=REMEDY)
+        raise Refused("; ".join(faults), where=_where(), remedy=REMEDY)
     return Settings(**made)
 
 
 def sources(settings: Settings) -> dict[str, str]:
-    """Where each value comes from, by field name: "default", "environment", or the path of a file of secrets."""
-    folder = os.environ.get(SECRETS_DIR)
-    files = {path.name.upper(): str(path) for path in Path(folder).iterdir()} if folder else {}
+    """Where each value comes from, by field name: "default", "environment", or the path of a file.
+
+    The file is one of secrets, or the project's weir.yaml.
+    """
+    secrets, told = _secret_files(), project.variables()
     set_here = {name.upper() for name in os.environ}
     found = {}
     for field, group in GROUP_OF.items():
         variable = variable_of(field)
-        given = field in getattr(settings, group).model_fields_set
-        found[field] = "environment" if variable in set_here else files.get(variable, "given") if given else "default"
+        if field not in getattr(settings, group).model_fields_set:
+            found[field] = "default"
+        elif variable in set_here:
+            found[field] = "environment"
+        else:
+            file = str(project.root() / project.FILE) if variable in told else "given"
+            found[field] = str(secrets.get(variable, file))
     return found
 
 
 REMEDY: Final = "correct or unset them; `weir settings --wide` then shows every one, and what it means"
+
+
+def _of_project() -> dict[str, Any]:
+    """What the project's weir.yaml says and neither the environment nor a file of secrets does, by field name.
+
+    Paths are relative to the project. Raises Refused for a name that is none, and for a secret.
+    """
+    told = project.variables()
+    where, known = str(project.root() / project.FILE), {variable_of(field): field for field in GROUP_OF}
+    if faults := [fault for name, value in told.items() if (fault := _unfit_for_project(name, value, known))]:
+        raise Refused("; ".join(faults), where=where, remedy=REMEDY)
+    elsewhere = {name.upper() for name in os.environ} | _secret_files().keys()
+    values = {known[name]: value for name, value in told.items() if name not in elsewhere}
+    return {
+        field: str(project.root() / value) if value and _is_path(field) else value for field, value in values.items()
+    }
+
+
+def _unfit_for_project(name: str, value: str, known: Mapping[str, str]) -> str:
+    """Why a line of weir.yaml cannot stand there; "" when it can."""
+    if name not in known:
+        return _unknown(name, known)
+    if _is_secret(known[name]) or re.search(r"://[^/@]*:[^/@]*@", value):
+        return f"{name} holds a secret, and this file is for everybody: set it in the environment or a file of secrets"
+    return ""
+
+
+def _is_secret(field: str) -> bool:
+    return isinstance(fields()[field].default, SecretStr)
+
+
+def _is_path(field: str) -> bool:
+    return fields()[field].annotation is Path or field.endswith("_file")
+
+
+def _secret_files() -> dict[str, Path]:
+    """The files of WEIR_SECRETS_DIR, by name in capitals; none where it names no folder."""
+    folder = Path(os.environ.get(SECRETS_DIR) or os.devnull)
+    return {path.name.upper(): path for path in folder.iterdir()} if folder.is_dir() else {}
+
+
+def _where() -> str:
+    """Where settings come from, for a person."""
+    return f"the environment, {project.root() / project.FILE}" if project.variables() else "the environment"
 
 
 def _by_group(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -442,7 +514,7 @@ def _made(group: type[_Group], values: Mapping[str, Any]) -> _Group:
         return group(**{"_secrets_dir": folder, **values})
     except ValidationError as error:
         what = "; ".join(_worded(fault["loc"], fault["msg"]) for fault in error.errors(include_url=False))
-        raise Refused(what, where="the environment", remedy=REMEDY) from None
+        raise Refused(what, where=_where(), remedy=REMEDY) from None
 
 
 def _worded(place: tuple[int | str, ...], message: str) -> str:
@@ -475,13 +547,17 @@ def _disagreeing(settings: Settings) -> list[str]:
 def _check_names(environment: Mapping[str, str]) -> None:
     """Raises Refused naming every variable that begins with WEIR_ and is no setting: a slip would go unseen."""
     known = {variable_of(field): field for field in GROUP_OF}
-    folder = environment.get(SECRETS_DIR, "")
-    files = [path.name for path in Path(folder).iterdir()] if folder and Path(folder).is_dir() else []
-    said = []
-    for name in sorted({name.upper() for name in (*environment, *files)}):
-        if not name.startswith(PREFIX) or name in known or name == SECRETS_DIR or name.startswith(TESTS):
-            continue
-        nearest = difflib.get_close_matches(name, known, 1)
-        said.append(f"{name} is no setting" + (f": did you mean {nearest[0]}?" if nearest else ""))
+    names = sorted({name.upper() for name in environment} | _secret_files().keys())
+    places = (SECRETS_DIR, project.VARIABLE)
+    said = [
+        _unknown(name, known)
+        for name in names
+        if name.startswith(PREFIX) and name not in known and name not in places and not name.startswith(TESTS)
+    ]
     if said:
         raise Refused("; ".join(said), where="the environment", remedy=REMEDY)
+
+
+def _unknown(name: str, known: Mapping[str, str]) -> str:
+    nearest = difflib.get_close_matches(name, known, 1)
+    return f"{name} is no setting" + (f": did you mean {nearest[0]}?" if nearest else "")

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from weir.cli.output import AsJson, Column, Wide, show
+from weir import project
+from weir.cli.output import AsJson, Column, Wide, say, show
 from weir.settings import GROUPS, Settings, load, sources, variable_of
 
 HIDDEN = "(hidden)"
@@ -25,6 +26,9 @@ COLUMNS = (
 def settings(wide: Wide = False, as_json: AsJson = False) -> None:
     """Show every setting with its value and where the value comes from; secrets are hidden."""
     show(rows(load()), COLUMNS, as_json=as_json, wide=wide)
+    if not as_json:
+        folder = project.found()
+        say(f"project: {folder}" if folder else f"no project: no {project.FILE} here or in a folder above")
 
 
 def rows(found: Settings) -> list[dict[str, Any]]:

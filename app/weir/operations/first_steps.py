@@ -10,12 +10,14 @@ import sys
 import textwrap
 from typing import Any
 
+from weir import project
 from weir.core.signature import Dtype, Input, Signature
 from weir.edges.schemas import folder as schema_folder
-from weir.settings import Settings, fields, variable_of
+from weir.settings import Settings, default_of, variable_of
 
-ADDRESSES = ("brokers", "registry_url", "clickhouse_url", "home", "service")
-NAMES = ("deployment", "clickhouse_database", "schemas_dir", "feature_repo_dir", "bundles_dir")  # none holds a password
+ADDRESSES = ("brokers", "registry_url", "clickhouse_url", "service")
+FOLDERS = ("home", "schemas_dir", "services_dir", "feature_repo_dir", "bundles_dir")
+NAMES = ("deployment", "clickhouse_database")  # none of all these holds a password
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")  # read by curl and by Python's clients, also for this machine
 
 
@@ -51,15 +53,18 @@ def commands(settings: Settings, signature: Signature) -> list[tuple[str, str]]:
 
 
 def exports(settings: Settings) -> str:
-    """A shell's line under which `weir` finds a running stack: its addresses, and what else is not the default."""
-    found = {field: value for field, value in settings.values().items() if field in ADDRESSES}
+    """A shell's line under which `weir` finds a running stack: its project, its addresses, and what is no default."""
+    values, folder = settings.values(), project.found()
+    found = {field: value for field, value in values.items() if field in ADDRESSES}
+    found |= {field: value for field, value in values.items() if field in NAMES and value != default_of(field)}
     found |= {
         field: value
-        for field, value in settings.values().items()
-        if field in NAMES and value != fields()[field].get_default()
+        for field, value in values.items()
+        if field in FOLDERS and not (folder and value.resolve() == default_of(field).resolve())
     }
-    said = (f"{variable_of(field)}={shlex.quote(str(value))}" for field, value in found.items() if value != "")
-    return f"export {' '.join(said)}"
+    said = {variable_of(field): str(value) for field, value in found.items() if value != ""}
+    said |= {project.VARIABLE: str(folder)} if folder else {}
+    return f"export {' '.join(f'{name}={shlex.quote(value)}' for name, value in said.items())}"
 
 
 def request(settings: Settings, signature: Signature) -> dict[str, Any]:

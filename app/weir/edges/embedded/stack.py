@@ -13,6 +13,7 @@ from typing import Self
 
 from pydantic import SecretStr
 
+from weir import project
 from weir.core.errors import Unavailable
 from weir.edges.embedded import clickhouse as embedded_clickhouse
 from weir.edges.embedded import kafka as embedded_kafka
@@ -22,7 +23,7 @@ from weir.edges.embedded import tansu as embedded_broker
 from weir.edges.embedded.rows import follow_log
 from weir.edges.embedded.service import HOST, claim_port, python, wait_ready
 from weir.edges.embedded.tansu import Broker
-from weir.settings import Settings, fields, variable_of
+from weir.settings import Settings, default_of, variable_of
 
 SESSION_TIMEOUT_S = 6.0  # the embedded broker holds a group's first join for half of it
 FETCH_WAIT_MAX_MS = 5  # the embedded broker never answers a fetch early, so this is a hop's latency floor
@@ -85,13 +86,13 @@ class Stack:
     def environment(self) -> dict[str, str]:
         """The variables under which another process has this stack's settings.
 
-        Only what differs from the defaults, or what this process's environment says otherwise.
+        Only what differs from the defaults, or what this process's environment or project says otherwise.
         """
-        values, known = self.settings.values(), fields()
+        values, said = self.settings.values(), os.environ.keys() | project.variables().keys()
         return {
             variable_of(name): value.get_secret_value() if isinstance(value, SecretStr) else str(value)
             for name, value in values.items()
-            if variable_of(name) in os.environ or value != known[name].get_default()
+            if variable_of(name) in said or value != default_of(name)
         }
 
     def spawn(self, arguments: Sequence[str], name: str, environment: dict[str, str] | None = None) -> leash.Child:
@@ -197,7 +198,8 @@ class Stack:
 
 def _project(settings: Settings) -> dict[str, Path]:
     """The project's folders, absolute, so that children have the same wherever they run; only those that exist."""
-    folders = {"schemas_dir": settings.paths.schemas_dir, "feature_repo_dir": settings.paths.feature_repo_dir}
+    names = ("schemas_dir", "services_dir", "feature_repo_dir")
+    folders = {field: getattr(settings.paths, field) for field in names}
     return {field: folder.resolve() for field, folder in folders.items() if folder.is_dir()}
 
 
