@@ -14,6 +14,7 @@ from weir.cli import (
     bundle,
     dead_letters,
     demo,
+    init,
     ledger,
     migrate,
     query,
@@ -49,6 +50,7 @@ cli = typer.Typer(
     help="Score events on Kafka with ONNX models, record every prediction, and account for every request.",
     epilog=STATUSES,
 )
+cli.command("init", cls=Command)(init.init)
 cli.command("up")(up.up)
 cli.command("demo")(demo.demo)
 cli.command("apply")(apply.apply)

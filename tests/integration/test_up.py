@@ -198,5 +198,5 @@ def test_up_without_a_bundle_says_what_to_do(tmp_path):
         said = running.communicate(timeout=120)[0]
     assert running.returncode == 75
     assert said.startswith("weir: there is no model bundle to serve")
-    assert "weir demo" in said
+    assert "weir service add" in said
     assert "Traceback" not in said

@@ -110,7 +110,9 @@ def test_a_lightgbm_model_becomes_a_bundle_that_checks(runner: CliRunner, spec: 
     built = runner.invoke(cli, ["build", str(spec())], catch_exceptions=False)
     digest, path = built.output.split()[1], Path(built.output.split()[2])
     assert path.parent == tmp_path / "bundles"
-    assert f"requests.churn: there is none yet: run `weir bundle contract {digest} --write`" in built.output
+    assert f"contract: wrote {tmp_path}/schemas/requests.churn/v1.avsc" in built.output
+    again = runner.invoke(cli, ["build", str(spec())], catch_exceptions=False)
+    assert "contract: requests.churn v1 has all that the bundle asks for" in again.output
     checked = runner.invoke(cli, ["check", digest], catch_exceptions=False)
     assert checked.exit_code == 0
     said = json.loads(runner.invoke(cli, ["check", digest, "--json"], catch_exceptions=False).output)["checks"]
@@ -282,7 +284,7 @@ def test_codes_in_another_order_than_the_models_are_refused_with_both_lists(
         bundles.build(spec(), settings)
     signature = plain()
     signature["inputs"][3]["categories"] = levels
-    path, _, _ = bundles.build(spec(signature=signature), settings)
+    path, *_ = bundles.build(spec(signature=signature), settings)
     bundles.check(path.name, settings)
 
 
@@ -329,7 +331,7 @@ def test_golden_rows_that_would_be_dead_letters_are_counted(spec: Spec, tmp_path
     values = [-1.0] * 7 + [float(i) for i in range(143)]
     table = with_column(pq.read_table(tmp_path / "golden.parquet"), "amount", values)
     pq.write_table(table, tmp_path / "golden.parquet")
-    path, _, warnings = bundles.build(spec(), settings)
+    path, _, warnings, _ = bundles.build(spec(), settings)
     assert warnings == ("7 of 150 golden rows would be dead letters (out_of_range amount: 7)",)
     assert bundles.check(path.name, settings).rehearsal.rejected == {"out_of_range amount": 7}
 
@@ -337,13 +339,13 @@ def test_golden_rows_that_would_be_dead_letters_are_counted(spec: Spec, tmp_path
 def test_few_golden_rows_and_rows_that_show_nothing_are_said(spec: Spec, tmp_path: Path, settings: Settings) -> None:
     table = with_column(pq.read_table(tmp_path / "golden.parquet"), "amount", [1.0] * 150).slice(0, 8)
     pq.write_table(table, tmp_path / "golden.parquet")
-    _, _, warnings = bundles.build(spec(), settings)
+    _, _, warnings, _ = bundles.build(spec(), settings)
     assert warnings[0].startswith("only 8 golden rows")
     assert warnings[1].startswith("golden rows say nothing of inputs with one value only: amount")
 
 
 def test_one_version_has_one_content(spec: Spec, settings: Settings) -> None:
-    first, _, _ = bundles.build(spec(), settings)
+    first, *_ = bundles.build(spec(), settings)
     with pytest.raises(Refused, match=f"churn-lightgbm 3 .* with another content: {first.name[:12]}"):
         bundles.build(spec(owner="somebody else"), settings)
     assert left_behind(settings) == [first]
@@ -396,7 +398,7 @@ def test_large_scores_are_held_to_a_share_of_themselves(spec: Spec, tmp_path: Pa
     lgb.train(options, lgb.Dataset(rows, target, feature_name=NAMES), 60).save_model(tmp_path / "model.txt")
     columns = {name: rows[:, i] for i, name in enumerate(NAMES)}
     pq.write_table(pa.table(columns), tmp_path / "golden.parquet")
-    path, _, _ = bundles.build(spec(), settings)
+    path, *_ = bundles.build(spec(), settings)
     checked = bundles.check(path.name, settings)
     assert checked.opened.golden.worst > checked.opened.bundle.tolerance
 
@@ -429,7 +431,7 @@ def test_features_are_held_to_the_plan_at_build(spec: Spec, tmp_path: Path, sett
 
     def build(**changes: object) -> bundles.Checked:
         signature = {**plain(WITH_FEATURES), **changes}
-        path, _, _ = bundles.build(spec(signature=signature, feature_service="tiny_v1"), settings)
+        path, *_ = bundles.build(spec(signature=signature, feature_service="tiny_v1"), settings)
         return bundles.check(path.name, settings)
 
     checked = build()
@@ -448,7 +450,7 @@ def test_features_are_held_to_the_plan_at_build(spec: Spec, tmp_path: Path, sett
 
 def test_the_contract_is_made_from_the_bundle_and_grows(runner: CliRunner, spec: Spec, settings: Settings) -> None:
     where = settings.paths.schemas_dir / "requests.churn"
-    path, _, _ = bundles.build(spec(), settings)
+    path = tiny_bundle(settings.paths.home, service="churn")
     printed = runner.invoke(cli, ["contract", path.name], catch_exceptions=False).output
     assert json.loads(printed)["name"] == "ScoringRequest"
     assert not where.exists()
@@ -464,6 +466,43 @@ def test_the_contract_is_made_from_the_bundle_and_grows(runner: CliRunner, spec:
     runner.invoke(cli, ["contract", str(other), "--write"], catch_exceptions=False)
     names = [field["name"] for field in json.loads((where / "v2.avsc").read_text())["fields"]]
     assert names[-2:] == ["way", "channel"]  # what was there stays, for the bundle that reads it
+
+
+def test_a_bundle_whose_contract_cannot_read_the_old_requests_is_not_built(spec: Spec, settings: Settings) -> None:
+    bundles.build(spec(), settings)
+    before, signature = left_behind(settings), plain()
+    signature["inputs"][2] |= {"dtype": "int"}
+    with pytest.raises(Refused, match=r"contract v2 .* could not read what was written under v1: .*gift"):
+        bundles.build(spec(signature=signature, version="4"), settings)
+    assert left_behind(settings) == before
+    assert [path.name for path in (settings.paths.schemas_dir / "requests.churn").iterdir()] == ["v1.avsc"]
+
+
+def test_outside_a_project_no_contract_is_written(spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    built = bundles.build(spec(), load(home=tmp_path))
+    assert not built.contract.exists
+    assert not (tmp_path / "schemas").exists()
+
+
+def test_a_service_of_the_project_is_built_by_its_name(
+    runner: CliRunner, spec: Spec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("WEIR_SCHEMAS_DIR")
+    (tmp_path / "weir.yaml").touch()
+    spec(service="churn", model="../../model.txt", golden="../../golden.parquet", baseline="../../baseline.parquet")
+    (tmp_path / "services" / "churn").mkdir(parents=True)
+    made = tmp_path / "bundle-spec.yaml"
+    made.write_text(made.read_text().replace("card.md", "../../card.md"))
+    made.rename(tmp_path / "services" / "churn" / "service.yaml")
+    monkeypatch.chdir(tmp_path / "services")
+    built = runner.invoke(cli, ["build", "churn"], catch_exceptions=False)
+    assert "requests.churn/v1.avsc" in built.output
+    assert (tmp_path / "schemas" / "requests.churn" / "v1.avsc").is_file()
+    shown = runner.invoke(cli, ["inspect", "churn", "--json"], catch_exceptions=False)
+    assert json.loads(shown.output)["digest"].startswith(built.output.split()[1])
+    with pytest.raises(Refused, match=r"there is no service chrun.*did you mean churn\?.*weir service add chrun"):
+        runner.invoke(cli, ["build", "chrun"], catch_exceptions=False)
 
 
 def test_a_contract_that_cannot_read_the_old_requests_is_refused(runner: CliRunner, settings: Settings) -> None:
@@ -508,7 +547,7 @@ def test_the_printed_specification_builds_as_it_is(runner: CliRunner, tmp_path: 
     pq.write_table(pa.table({**rows, "score": scores}), tmp_path / "golden.parquet")
     pq.write_table(pa.table({**rows, "score": scores, "label": scores > 0.5}), tmp_path / "baseline.parquet")
     (tmp_path / "card.md").write_text("# churn\n")
-    path, said_, warnings = bundles.build(tmp_path / "bundle.yaml", settings)
+    path, said_, warnings, _ = bundles.build(tmp_path / "bundle.yaml", settings)
     assert (said_, warnings) == (("output probabilities, column 1 of 2",), ())
     assert folder.read(path).bundle.metrics == {"auc": 0.91}
 

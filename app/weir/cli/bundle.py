@@ -19,7 +19,7 @@ from weir.settings import load
 if TYPE_CHECKING:
     from weir.core.bundle import Bundle
     from weir.core.signature import Input
-    from weir.operations.bundles import Checked
+    from weir.operations.bundles import Built, Checked
     from weir.settings import Settings
 
 cli = typer.Typer(
@@ -29,45 +29,31 @@ cli = typer.Typer(
 
 REGISTERED = "`weir up` makes its topic and registers it, or `weir topics create` on a running cluster"
 Which = Annotated[
-    str, typer.Argument(help="Bundle folder, or the beginning of a digest in WEIR_BUNDLES_DIR.", metavar="BUNDLE")
+    str, typer.Argument(help="Bundle folder, beginning of its digest, or a service: its newest.", metavar="BUNDLE")
 ]
 
 
-@cli.command()
+@cli.command(cls=Command)
 def build(
     spec: Annotated[
-        Path | None,
-        typer.Argument(
-            help="YAML file that describes the bundle; without it the demo's model is trained.", metavar="SPEC"
-        ),
-    ] = None,
+        str, typer.Argument(help="A service of the project, or a YAML file that describes the bundle.", metavar="SPEC")
+    ],
 ) -> None:
-    """Build a bundle from a specification, or train and build the flight-delay bundle of the demo.
+    """Build the bundle of a service, and write the contract of its requests.
 
-    `weir bundle spec --example` prints a specification with every key and what it means. The bundle is opened and asked
-    for its golden rows before it gets its name: what is built can be served.
+    `weir service add` writes a specification, `weir bundle spec --example` prints one with every key and what it means.
+    The bundle is opened and asked for its golden rows before it gets its name: what is built can be served.
     """
+    from weir.operations import bundles, services
+
     settings, console = load(), Console()
-    said: tuple[str, ...]
-    warnings: tuple[str, ...]
-    if spec is None:
-        from weir.cli.progress import steps
-        from weir.demo import project, training
-
-        with steps() as progress:
-            settings = project.settled(settings)
-            path = training.build(settings, progress)
-        said, warnings = (), ()
-    else:
-        from weir.operations import bundles
-
-        path, said, warnings = bundles.build(spec, settings)
-    console.print(f"bundle [bold]{path.name[:12]}[/] {escape(str(path))}", soft_wrap=True)
-    for line in said:
+    built = bundles.build(services.spec_of(spec, settings), settings)
+    console.print(f"bundle [bold]{built.path.name[:12]}[/] {escape(str(built.path))}", soft_wrap=True)
+    for line in built.said:
         console.print(f"took {line}" if line.startswith("output") else line, markup=False, highlight=False)
-    for line in warnings:
+    for line in built.warnings:
         console.print(f"[yellow]warning[/] {escape(line)}", highlight=False, soft_wrap=True)
-    console.print(escape(_contract_line(path, settings)), highlight=False, soft_wrap=True)
+    console.print(escape(_contract_line(built, settings)), highlight=False, soft_wrap=True)
 
 
 @cli.command(cls=Command)
@@ -223,21 +209,17 @@ def _lines(checked: Checked) -> list[tuple[str, str, str]]:
     return lines
 
 
-def _contract_line(path: Path, settings: Settings) -> str:
-    """Whether requests of the new bundle's service have a contract, and what to run if not."""
-    from weir.core.errors import Refused
-    from weir.edges.bundles import folder
+def _contract_line(built: Built, settings: Settings) -> str:
+    """Which contract requests have, and what to run if it was not written."""
     from weir.operations import contract as contracts
 
-    bundle = folder.read(path).bundle
-    try:
-        made = contracts.draft(settings, bundle)
-    except Refused as refusal:
-        return f"contract: {refusal}"
+    made = built.contract
     if made.exists:
         return f"contract: {made.record} v{made.version} has all that the bundle asks for"
+    if contracts.is_own(settings):
+        return f"contract: wrote {made.path}: {REGISTERED}"
     lacks = f"v{made.version - 1} lacks {', '.join(made.fields)}" if made.version > 1 else "there is none yet"
-    return f"contract: {made.record}: {lacks}: run `weir bundle contract {path.name[:12]} --write`; {REGISTERED}"
+    return f"contract: {made.record}: {lacks}: run `weir bundle contract {built.path.name[:12]} --write`; {REGISTERED}"
 
 
 def _or_unknown(name: str | None) -> str:

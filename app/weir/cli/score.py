@@ -7,15 +7,14 @@ from typing import Annotated
 
 import typer
 
+from weir.cli.bundle import Which
 from weir.cli.output import AsJson, Column, say, show
 
 SHOWN = 20
 
 
 def score(
-    bundle: Annotated[
-        str, typer.Argument(help="Bundle folder, or the beginning of a digest in WEIR_BUNDLES_DIR.", metavar="BUNDLE")
-    ],
+    bundle: Which,
     rows: Annotated[
         Path,
         typer.Argument(

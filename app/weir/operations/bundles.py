@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from weir.core.bundle import Bundle
 from weir.core.errors import Refused
@@ -13,6 +14,7 @@ from weir.core.features import ServicePlan
 from weir.edges.bundles import folder
 from weir.edges.bundles.opened import Opened, open_bundle
 from weir.edges.features import plan as feature_plan
+from weir.operations import contract
 from weir.operations.rehearsal import Rehearsal, rehearse
 from weir.settings import Settings
 
@@ -38,21 +40,38 @@ class Listed:
     built_s: float
 
 
-def build(spec: Path, settings: Settings) -> tuple[Path, tuple[str, ...], tuple[str, ...]]:
-    """Build a bundle and try it as `check` does before it can be found: its folder, what was chosen, and warnings.
+class Built(NamedTuple):
+    """A new bundle: its folder, what was chosen for its author, and warnings.
 
-    Raises Refused naming what is wrong; nothing is left behind then.
+    contract: the version that its requests have; written where `contract.exists` was not true and the project is ours.
+    """
+
+    path: Path
+    said: tuple[str, ...]
+    warnings: tuple[str, ...]
+    contract: contract.Draft
+
+
+def build(spec: Path, settings: Settings) -> Built:
+    """Build a bundle and try it as `check` does before it can be found; in a project, write its requests' contract.
+
+    Raises Refused naming what is wrong, also where requests of an earlier contract could not be read; nothing is left
+    behind then.
     """
     from weir.edges.bundles import spec as bundle_spec  # noqa: PLC0415 - training libraries
 
     tried: list[Rehearsal] = []
+    drafts: list[contract.Draft] = []
 
     def prove(opened: Opened) -> None:
         tried.append(rehearse(opened, plan_of(opened.bundle, settings)))
+        drafts.append(contract.draft(settings, opened.bundle))
 
     built = bundle_spec.build(spec, settings, prove)
+    if contract.is_own(settings):
+        contract.write(drafts[0])
     warnings = [warning for warning in (*built.warnings, *(one.warning for one in tried)) if warning]
-    return built.path, built.said, tuple(warnings)
+    return Built(built.path, built.said, tuple(warnings), drafts[0])
 
 
 def check(which: str, settings: Settings) -> Checked:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from weir import project
 from weir.core.bundle import Bundle
 from weir.core.errors import Refused
 from weir.edges.schemas import folder
@@ -46,8 +47,10 @@ def draft(settings: Settings, bundle: Bundle) -> Draft:
     text = request_contract.build(bundle.service, bundle.signature, also=before)
     for number, old in enumerate(known, 1):
         if why := compatibility.incompatibility(reader=text, writer=old):
+            changed = "; ".join(said for said in disagreements(old, text) if not said.endswith("is not in it"))
             raise Refused(
-                f"contract v{len(known) + 1} of {record} could not read what was written under v{number}: {why}",
+                f"contract v{len(known) + 1} of {record} could not read what was written under v{number}: "
+                f"{changed or why}",
                 where=str(where),
                 remedy="a field keeps its type: read the changed one from a field of another name, by `ref`",
             )
@@ -71,6 +74,11 @@ def check(settings: Settings, bundle: Bundle) -> None:
         where=str(where),
         remedy=f"run `weir bundle contract {bundle.short_digest} --write`, or let WEIR_SCHEMAS_DIR name the project's",
     )
+
+
+def is_own(settings: Settings) -> bool:
+    """Whether the folder of contracts is somebody's who may write there: a project's, or one that was named."""
+    return project.found() is not None or "schemas_dir" in settings.paths.model_fields_set
 
 
 def write(made: Draft) -> None:

@@ -52,7 +52,7 @@ def choose(asked: str, settings: Settings, *, newest: bool = False) -> Chosen:
             f"there is no model bundle of service {wanted} to serve" if wanted else "there is no model bundle to serve",
             where=str(settings.paths.bundles_dir),
             remedy=_among(found)
-            or "build one with `weir bundle build`, or run `weir demo --flights 1000`: it trains one",
+            or "make a service by `weir service add NAME MODEL --sample ROWS`, and `weir bundle build NAME`",
         )
     if len(kept) != 1 and len(services) > 1:
         raise Refused(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 from weir.core.bundle import Bundle
 from weir.core.errors import Refused, shortened
+from weir.core.topics import SERVICE
 from weir.edges.bundles import manifest, text
 from weir.settings import Settings
 
@@ -35,10 +37,15 @@ class Described:
 
 
 def find(which: Path | str, settings: Settings) -> Path:
-    """The folder of a bundle, named by path or by the beginning of its digest. Raises Refused when there is not one."""
+    """The folder of a bundle, named by path, by its service or by the beginning of its digest.
+
+    A service names its newest bundle. Raises Refused when there is not one.
+    """
     if not str(which):
         raise Refused("no bundle is named", remedy="set WEIR_BUNDLE to a bundle's folder or digest")
     path = Path(which)
+    if not (path / MANIFEST).is_file() and (newest := _newest_of(str(which), settings)):
+        return newest.resolve()
     if path.is_dir():
         return path.resolve()
     found = [known for known in folders(settings) if known.name.startswith(path.name)] if len(path.parts) == 1 else []
@@ -52,6 +59,14 @@ def find(which: Path | str, settings: Settings) -> Path:
         )
         raise Refused(what, where=str(there), remedy=f"name one that `weir bundle list` shows{correct}")
     return found[0].resolve()
+
+
+def _newest_of(service: str, settings: Settings) -> Path | None:
+    """The newest bundle that says it is of this service; None where none does."""
+    if not re.fullmatch(SERVICE, service):
+        return None
+    of = ((path, said(path)) for path in folders(settings))
+    return next((path for path, bundle in of if bundle is not None and bundle.service == service), None)
 
 
 def check_there(settings: Settings) -> None:

@@ -1,0 +1,51 @@
+"""A new project: the folder with everything that a team begins with."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from weir.core.errors import Refused
+
+TEMPLATES: Final = Path(__file__).resolve().parents[1] / "templates" / "project"
+SUFFIX: Final = ".in"
+
+
+def init(folder: Path) -> tuple[Path, ...]:
+    """Make a project of a folder, which may be there; the files that were written, relative to it.
+
+    Raises Refused, and writes nothing, when one of them is there already or the folder cannot be written.
+    """
+    files = {_name_of(path): path for path in sorted(TEMPLATES.rglob(f"*{SUFFIX}"))}
+    if there := [str(name) for name in files if (folder / name).exists()]:
+        raise Refused(
+            f"nothing was written: there is {', '.join(there)} already",
+            where=str(folder),
+            remedy="take another folder, or move these away first",
+        )
+    name = folder.resolve().name
+    words = {"name": name, "feast_project": _feast_name(name)}
+    try:
+        for to, template in files.items():
+            (folder / to).parent.mkdir(parents=True, exist_ok=True)
+            with (folder / to).open("x", encoding="utf-8") as file:
+                file.write(Template(template.read_text(encoding="utf-8")).substitute(words))
+    except OSError as error:
+        what = f"the project cannot be written: {error.strerror}"
+        raise Refused(what, where=str(error.filename or folder), remedy="take another folder") from error
+    return tuple(files)
+
+
+def _name_of(template: Path) -> Path:
+    return template.relative_to(TEMPLATES).with_suffix("")
+
+
+def _feast_name(name: str) -> str:
+    """What Feast takes as the name of a project: letters, digits and underscores, no underscore first.
+
+    >>> _feast_name("card-fraud.eu"), _feast_name("_"), _feast_name("2nd")
+    ('card_fraud_eu', 'project', '2nd')
+    """
+    return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "project"
