@@ -39,6 +39,7 @@ SQL = (
     b"SELECT ' FORMAT CSV', \"x\" FROM lines",
     b"INSERT INTO lines FORMAT CSV\n1,2\n",
     b"INSERT INTO lines (n, s) VALUES (1, 'FORMAT')",
+    b"WITH 1 AS insert INSERT INTO lines FORMAT CSV\n1,2\n",
     b"SELECT {n:UInt32} FORMAT Native SETTINGS max_threads = 1;",
     b'/* c */ insert into lines settings async_insert=0 format JSONEachRow {"n": 1}',
     b"EXISTS lines",
@@ -102,6 +103,7 @@ def test_the_data_of_an_insert_is_what_was_behind_its_format(seed):
         b"INSERT INTO t" + b" " * 1_000_000 + b"x",
         b"INSERT INTO t (" + b"a, " * 300_000,
         b"INSERT INTO t SETTINGS " + b"a = 1, " * 100_000 + b"(",
+        b"WITH " + b"insert AS a, " * 100_000 + b"1",
     ],
 )
 def test_a_text_made_to_take_long_does_not(text):

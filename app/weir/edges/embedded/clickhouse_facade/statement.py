@@ -37,6 +37,8 @@ _FORMAT_END = re.compile(rb"[ \t;]*+(?:\r?\n)?")
 _AFTER_FORMAT = re.compile(rb"\s*+(?:SETTINGS\s.*)?;?\s*+", re.IGNORECASE | re.DOTALL)
 # Where `format` is a column of a SELECT, one of these may follow; none is a format.
 _AFTER_COLUMN = frozenset(b"FROM AS IN IS NOT LIKE ILIKE BETWEEN AND OR ASC DESC WHERE GROUP ORDER LIMIT UNION".split())
+# Behind one of these within WITH, `insert` is a name.
+_BEFORE_NAME = frozenset(b", RECURSIVE AS . + - * / % = < > ! AND OR NOT".split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def parse(query: bytes, body: bytes, default_format: str) -> Statement:
     'TSV'
     """
     text = query + b"\n" + body if query and body else query or body
-    kind = next(_words(text[:HEAD_BYTES]), _END).upper
+    kind = _kind(text[:HEAD_BYTES])
     if kind == b"INSERT":
         head = query or text[:HEAD_BYTES]
         clause = _data_clause(head)
@@ -90,6 +92,26 @@ def parse(query: bytes, body: bytes, default_format: str) -> Statement:
         data = (head[begin:] if query else b"") + body if query else text[begin:]
         return Statement(head[: clause.start].rstrip(), name.text.decode(), data, has_result=False)
     return Statement(text, _result_format(text) or default_format, has_result=kind not in _NO_RESULT)
+
+
+def _kind(text: bytes) -> bytes:
+    """The first word of a statement; INSERT where WITH, and what it names, stand before that."""
+    words = _words(text)
+    kind = next(words, _END).upper
+    return b"INSERT" if kind == b"WITH" and _reaches_insert(words) else kind
+
+
+def _reaches_insert(words: Iterator[_Word]) -> bool:
+    """Whether the word INSERT comes behind WITH, what it names, and no SELECT: an INSERT, of which WITH is a part."""
+    depth, before = 0, b","
+    for word in words:
+        if not depth and word.upper == b"SELECT":
+            return False
+        if not depth and word.upper == b"INSERT" and before not in _BEFORE_NAME:
+            return True
+        depth += {b"(": 1, b"[": 1, b"{": 1, b")": -1, b"]": -1, b"}": -1}.get(word.text, 0)
+        before = word.upper or word.text
+    return False
 
 
 def split_settings(insert: bytes) -> tuple[bytes, bytes]:
@@ -192,7 +214,8 @@ def _behind_target(insert: bytes) -> Iterator[tuple[_Word, int]]:
     The target is a name, with its database or not, or FUNCTION and a call. Its name may be any word.
     """
     words = _words(insert)
-    next(words, None)
+    if next(words, _END).upper == b"WITH":
+        _reaches_insert(words)
     before = [b"INTO", b"TABLE", b"FUNCTION"]
     depth, named, after_point = 0, False, False
     for word in words:
