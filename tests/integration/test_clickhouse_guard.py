@@ -824,3 +824,25 @@ def test_statements_end_with_their_queue(facade, begun):
         wire.close()
     until(lambda: running(facade, "_first_") == 0, 60, "their end")
     assert running(facade, "_second_") == 0
+@pytest.mark.parametrize(
+    ("sql", "code"),
+    [
+        (b"SELECT \x8b", "62"),
+        (b"SELECT CAST(unhex('8b'), 'UInt8')", "6"),
+        (b"INSERT INTO default.t FORMAT CSV\n\x8b", "27"),
+    ],
+)
+def test_an_error_that_quotes_bytes_says_what_was_wrong(facade, sql, code):
+    _, text, head = facade.ask(body=sql)
+    assert head["X-ClickHouse-Exception-Code"] == code, text
+
+
+def test_so_does_one_after_part_of_the_result(facade):
+    failing = FAILING.replace(b"'too far'", b"'too far \x8b'")
+    with closing(http.client.HTTPConnection("127.0.0.1", facade.port, timeout=30)) as connection:
+        connection.request("POST", "/?default_format=JSONEachRow", failing, OWNER)
+        with pytest.raises(http.client.IncompleteRead) as found:
+            connection.getresponse().read()
+    assert b"Code: 395." in found.value.partial[-1000:]
+
+

@@ -32,6 +32,7 @@ from weir.edges.embedded.clickhouse_facade.faults import (
     READONLY,
     UNKNOWN_FORMAT,
     Fault,
+    engine_errors,
 )
 from weir.edges.embedded.clickhouse_facade.outlets import Running, path_of
 from weir.edges.embedded.clickhouse_facade.reading import Normaliser
@@ -125,7 +126,7 @@ class Engine:
                 raise Fault(BAD_ARGUMENTS, "BAD_ARGUMENTS", f"Not the name of a setting: {name!r}")
         reads = asked.statement.has_result
         slots = self._slots["reader" if asked.rights is Rights.READER else "reads" if reads else "writes"]
-        with self._known(asked.query_id), slots.one(gone if reads else lambda: False):
+        with self._known(asked.query_id), slots.one(gone if reads else lambda: False), engine_errors():
             normal, settings = self._allowed(asked)
             with self._handle(asked, settings) as handle:
                 if asked.statement.insert is not None:

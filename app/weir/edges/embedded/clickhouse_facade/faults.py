@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 # Codes and their HTTP status. Source: ClickHouse, src/Common/ErrorCodes.cpp and
 # src/Server/HTTP/exceptionCodeToHTTPStatus.cpp.
@@ -84,6 +86,15 @@ class Denied(Fault):
 
 
 def status_of(code: int) -> int:
+@contextmanager
+def engine_errors() -> Iterator[None]:
+    """What the engine says is RuntimeError within, also where its text quotes bytes that are no UTF-8."""
+    try:
+        yield
+    except UnicodeDecodeError as error:  # chDB's own, with the whole text
+        raise RuntimeError(error.object.decode(errors="replace")) from None
+
+
     """The HTTP status of a ClickHouse error code.
 
     >>> status_of(62), status_of(516), status_of(241)

@@ -10,7 +10,7 @@ from threading import Lock
 
 import chdb
 
-from weir.edges.embedded.clickhouse_facade.faults import read_engine_error
+from weir.edges.embedded.clickhouse_facade.faults import engine_errors, read_engine_error
 
 KEPT = 512  # texts whose reading is remembered: a dashboard asks the same ones over and over
 READING_S = 60  # that a reading may take
@@ -61,7 +61,8 @@ class Normaliser:
             )
         try:
             # in hexadecimal: bytes that are no UTF-8 come through, and no escaping can go wrong
-            found = handle.query("SELECT formatQuery(unhex({sql:String}))", "TSVRaw", {"sql": sql.hex()})
+            with engine_errors():
+                found = handle.query("SELECT formatQuery(unhex({sql:String}))", "TSVRaw", {"sql": sql.hex()})
         except RuntimeError as error:
             code, text = read_engine_error(str(error))
             name = text[text.rfind("(") :] if text.endswith(")") else f"({code})"
