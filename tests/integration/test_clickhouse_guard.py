@@ -128,6 +128,12 @@ LEAVING = [
     "SELECT 1 SETTINGS additional_result_filter = 'length(file(\\'{f}\\')) = 0'",
     "SELECT 1; SELECT file('{f}')",
     "SELECT 1;;SELECT 2",
+    "(SELECT 1 UNION ALL SELECT 2) EXCEPT SELECT length(file('{f}'))",
+    "(SELECT 1 UNION ALL SELECT 2) EXCEPT SELECT 2 INTO OUTFILE '{o}'",
+    "SELECT 1 SETTINGS select = 'file(\\'{f}\\')'",
+    "SELECT 1 SETTINGS max_threads = 1, `order` = 'file(\\'{f}\\')'",
+    "SELECT * FROM (SELECT 1 SETTINGS sort = 'file(\\'{f}\\')')",
+    "SELECT * FROM (SELECT 1 SETTINGS max_threads = 1) SETTINGS filter = 'length(file(\\'{f}\\'))'",
     "SELECT $x$ $x$, file('{f}')",
     "SELECT '\\'', file('{f}'), '\\''",
     "SELECT 1 -- x\n, file('{f}')",
@@ -161,6 +167,11 @@ OWNERS = [
     "CREATE TABLE default.x (n UInt8) ENGINE = MergeTree ORDER BY n SETTINGS disk = disk(type = local, path = '{o}/')",
     "CREATE VIEW default.x AS SELECT file('{f}') AS s",
     "CREATE MATERIALIZED VIEW default.x ENGINE = Memory AS SELECT file('{f}') AS s FROM default.t",
+    "CREATE VIEW default.x AS SELECT arrayMap({{f:Identifier}}, ['{f}']) AS s",
+    "CREATE OR REPLACE VIEW `MATERIALIZED` AS SELECT arrayMap({{f:Identifier}}, ['{f}']) AS s",
+    "CREATE VIEW default.x AS WITH (SELECT 1) AS n SELECT n, s FROM default.{{f:Identifier}}",
+    "ALTER TABLE default.v MODIFY QUERY SELECT arrayMap({{f:Identifier}}, ['{f}']) AS n",
+    "CREATE FUNCTION readsit AS (x) -> arrayMap({{f:Identifier}}, x)",
     "CREATE FUNCTION readsit AS (x) -> file(x)",
     "CREATE DATABASE fs ENGINE = Filesystem('/')",
     "CREATE DATABASE lite ENGINE = SQLite('{o}')",
@@ -174,6 +185,20 @@ OWNERS = [
     " SOURCE(CLICKHOUSE(TABLE 't' WHERE 'length(fi\\\\x6ce(\\'{f}\\')) > 0')) LAYOUT(FLAT()) LIFETIME(0)",
     "CREATE DICTIONARY default.x (n UInt64, s String) PRIMARY KEY n"
     " SOURCE(CLICKHOUSE(HOST '127.0.0.1' PORT 1 TABLE 't')) LAYOUT(FLAT()) LIFETIME(0)",
+    *(
+        f"CREATE DICTIONARY default.x (n UInt64, s String{made}) PRIMARY KEY n SOURCE(CLICKHOUSE({source}))"
+        " LAYOUT(FLAT()) LIFETIME(0)"
+        for made, source in (
+            ("", "QUERY `SELECT 1, file('{f}')`"),
+            ("", "QUERY \"SELECT 1, file('{f}')\""),
+            ("", "TABLE 't' WHERE `length(file('{f}')) > 0`"),
+            ("", "TABLE t UPDATE_FIELD `file('{f}')`"),
+            (" EXPRESSION 'file(''{f}'')'", "TABLE 't'"),
+            (" EXPRESSION ('file(''{f}'')')", "TABLE 't'"),
+            (" DEFAULT 'x' EXPRESSION 'arrayMap(file, [s])[1]'", "TABLE 't'"),
+            (" EXPRESSION file('{f}')", "TABLE 't'"),
+        )
+    ),
     "ALTER TABLE default.t ADD COLUMN x String DEFAULT file('{f}')",
     "ALTER TABLE default.t UPDATE s = file('{f}') WHERE 1",
     "ATTACH TABLE default.x FROM '{o}' (n UInt8) ENGINE = MergeTree ORDER BY n",
@@ -217,10 +242,15 @@ READERS = [
     "SET max_execution_time = 0",
     "SELECT 1 SETTINGS max_memory_usage = 0",
     "SELECT * FROM (SELECT 1 SETTINGS max_execution_time = 0)",
+    "SELECT * FROM (SELECT 1 SETTINGS log_queries, max_execution_time = 0)",
+    "SELECT * FROM (SELECT 1 SETTINGS allow_ddl)",
+    "SELECT 1 UNION ALL SELECT 2 SETTINGS allow_ddl",
     "USE system",
     "INSERT INTO default.t VALUES (1, 'x')",
     "INSERT INTO default.t FORMAT TSV\n1\tx\n",
     "WITH 1 AS n INSERT INTO default.t SELECT n, 'x'",
+    "WITH 1 AS n INSERT INTO default.t VALUES (1, 'x')",
+    "WITH 1 AS n INSERT INTO default.t FORMAT TSV\n1\tx\n",
     "CREATE TEMPORARY TABLE x (n UInt8)",
     "CREATE VIEW default.x AS SELECT 1",
     "CREATE OR REPLACE FUNCTION x AS () -> 1",
@@ -228,6 +258,8 @@ READERS = [
     "SELECT query FROM system.processes",
     "SELECT query FROM system . `processes`",
     'SELECT query FROM "system"."processes"',
+    "SELECT query FROM SYSTEM.processes",
+    "SELECT p.query FROM default.t JOIN System.processes AS p ON 1",
     "SHOW PROCESSLIST",
     "SELECT * FROM merge('system', 'processes')",
     "SELECT * FROM merge(REGEXP('.*'), 'proc.*')",
@@ -314,6 +346,21 @@ def test_nothing_beside_the_statement_gives_a_reader_more(facade, path, sql):
     assert refused(facade.ask(path=path, body=sql, headers=READER), facade)
     assert refused(facade.ask("GET", f"{path}&query={quote(sql)}", headers=READER), facade)
     assert facade.ask(body=b"SELECT count() > 0 FROM default.t", headers=READER)[1] == b"1\n"
+
+
+@pytest.mark.parametrize(
+    ("path", "sql"),
+    [
+        ("/?param_f=toString", "CREATE VIEW default.x AS SELECT arrayMap({{f:Identifier}}, ['{f}']) AS s"),
+        ("/?param_f=toString", "CREATE FUNCTION readsit AS (x) -> arrayMap({{f:Identifier}}, x)"),
+        ("/?param_f=file", "INSERT INTO default.t (s) VALUES (arrayMap({{f:Identifier}}, ['{f}'])[1])"),
+        ("/?select=file('{f}')", "SELECT 1"),
+        ("/?order=length(file('{f}'))", "SELECT 1"),
+        ("/?sort=1", "SELECT 1"),
+    ],
+)
+def test_nor_does_anything_beside_it_give_the_owner_more(facade, path, sql):
+    assert refused(facade.ask(path=told(facade, path).decode(), body=told(facade, sql)), facade)
 
 
 # Each would run, or make another table than was asked for, if it were pasted into a statement.
@@ -529,6 +576,11 @@ def test_limits_only_become_tighter(facade):
         "EXPLAIN indexes = 1 SELECT * FROM default.t WHERE n = 3",
         "EXPLAIN SYNTAX SELECT 1",
         "SELECT number FROM numbers(3) FORMAT JSONCompact",
+        "SELECT 1 EXCEPT DISTINCT SELECT 2",
+        "(SELECT 1 UNION ALL SELECT 2) EXCEPT SELECT 2 FORMAT JSONEachRow",
+        "SELECT settings, filter FROM (SELECT s AS settings, s AS filter FROM default.t) WHERE settings = filter"
+        " LIMIT 1",
+        "WITH s AS insert SELECT insert FROM default.t LIMIT 1",
         "SELECT 1 -- a comment;\n",
         "SELECT 1;",
         "(SELECT 1) UNION ALL (SELECT 2)",
@@ -538,6 +590,41 @@ def test_what_a_reader_is_there_for(facade, statement):
     status, text, _ = facade.ask(path="/?param_n=5", body=statement.encode(), headers=READER)
     assert status == 200, text
     assert facade.ask("GET", f"/?param_n=5&query={quote(statement)}", headers=READER)[:2][0] == 200
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "WITH 1 AS n INSERT INTO default.kept (engine) FORMAT TSV\nx;\n",
+        "WITH {SELECT:UInt8} AS n INSERT INTO default.kept (engine) FORMAT TSV\nx;\n",
+        "WITH (SELECT 1) AS a, b AS (SELECT 'x;' AS s) INSERT INTO default.kept (engine) SELECT s FROM b",
+        "WITH 1 AS n INSERT INTO default.kept (engine) VALUES ('x;')",
+        "INSERT INTO default.{t:Identifier} (engine) VALUES ('x;')",
+        "ALTER TABLE default.kept UPDATE engine = 'x;' WHERE settings = '' AND filter = ''",
+        "CREATE OR REPLACE VIEW default.made AS SELECT engine FROM default.kept WHERE engine = 'x;'"
+        " SETTINGS max_threads = 1",
+        "CREATE OR REPLACE VIEW default.{v:Identifier} AS SELECT engine FROM default.kept WHERE engine = {s:String}",
+        "CREATE MATERIALIZED VIEW IF NOT EXISTS default.{m:Identifier} ENGINE = Memory AS SELECT engine"
+        " FROM default.{t:Identifier}",
+        "SELECT engine FROM (SELECT engine, '' AS filter FROM default.kept SETTINGS max_threads = 1) WHERE filter = ''",
+        "(SELECT 'x;' AS s UNION ALL SELECT 'y') EXCEPT SELECT 'y' SETTINGS max_threads = 1",
+        "CREATE OR REPLACE DICTIONARY default.made_of_text (n UInt64, s String EXPRESSION 'upper(s)') PRIMARY KEY n"
+        " SOURCE(CLICKHOUSE(TABLE t DB default UPDATE_FIELD n UPDATE_LAG 5)) LAYOUT(FLAT()) LIFETIME(0)",
+        "EXISTS TABLE system.processes",
+        "DESCRIBE TABLE system.processes",
+        "SELECT system.processes.query, processes.elapsed FROM default.kept, system.processes",
+        "SELECT p.query FROM system.processes AS p LEFT JOIN system.processes ON processes.query_id = p.query_id",
+    ],
+)
+def test_what_the_owner_is_there_for(facade, statement):
+    table = "(engine String, settings String, filter String) ENGINE = MergeTree ORDER BY tuple()"
+    assert facade.ask(body=f"CREATE TABLE IF NOT EXISTS default.kept {table}".encode())[0] == 200
+    path = "/?param_t=kept&param_v=by_value&param_m=on_insert&param_s=x&param_SELECT=1"
+    status, text, _ = facade.ask(path=path, body=statement.encode())
+    assert status == 200, text
+    kept = facade.ask(body=b"SELECT DISTINCT engine FROM default.kept")[1]
+    assert kept in (b"", b"x;\n")
+    assert kept or "INSERT" not in statement
 
 
 def test_what_drivers_send_with_every_statement_keeps_no_reader_out(facade):
@@ -804,26 +891,6 @@ def test_an_error_after_part_of_the_result_is_no_end_of_it(facade):
     assert (status, text[:9]) == (500, b"Code: 395")
 
 
-def test_several_clients_that_read_slowly_take_no_memory(facade, begun):
-    before = resident_mib(facade.child.pid)
-    wires = [begun("SELECT number, repeat('x', 500) FROM system.numbers", OWNER) for _ in range(6)]
-    until(lambda: running(facade, "repeat(_x_, 500)") == 6, 60, "the statements")
-    assert resident_mib(facade.child.pid) < before + 400
-    for wire in wires:
-        wire.close()
-    until(lambda: running(facade, "repeat(_x_, 500)") == 0, 30, "their end")
-
-
-def test_statements_end_with_their_queue(facade, begun):
-    """A statement that still waits for its turn when its client goes is never begun."""
-    wires = [begun("SELECT sleep(2), 'first' FROM numbers(3000000)") for _ in range(3)]
-    until(lambda: running(facade, "_first_") == 3, 60, "the first three")
-    waiting = begun("SELECT sleep(2), 'second' FROM numbers(3000000)")
-    waiting.close()
-    for wire in wires:
-        wire.close()
-    until(lambda: running(facade, "_first_") == 0, 60, "their end")
-    assert running(facade, "_second_") == 0
 @pytest.mark.parametrize(
     ("sql", "code"),
     [
@@ -846,3 +913,23 @@ def test_so_does_one_after_part_of_the_result(facade):
     assert b"Code: 395." in found.value.partial[-1000:]
 
 
+def test_several_clients_that_read_slowly_take_no_memory(facade, begun):
+    before = resident_mib(facade.child.pid)
+    wires = [begun("SELECT number, repeat('x', 500) FROM system.numbers", OWNER) for _ in range(6)]
+    until(lambda: running(facade, "repeat(_x_, 500)") == 6, 60, "the statements")
+    assert resident_mib(facade.child.pid) < before + 400
+    for wire in wires:
+        wire.close()
+    until(lambda: running(facade, "repeat(_x_, 500)") == 0, 30, "their end")
+
+
+def test_statements_end_with_their_queue(facade, begun):
+    """A statement that still waits for its turn when its client goes is never begun."""
+    wires = [begun("SELECT sleep(2), 'first' FROM numbers(3000000)") for _ in range(3)]
+    until(lambda: running(facade, "_first_") == 3, 60, "the first three")
+    waiting = begun("SELECT sleep(2), 'second' FROM numbers(3000000)")
+    waiting.close()
+    for wire in wires:
+        wire.close()
+    until(lambda: running(facade, "_first_") == 0, 60, "their end")
+    assert running(facade, "_second_") == 0

@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -53,7 +53,7 @@ _ONLY_TEMPORARY = "readonly = 2"  # of a statement: it writes temporary tables a
 _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORMAT = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 _TAIL = re.compile(r"\nFORMAT (?P<format>\w+)(?P<settings>(?:\nSETTINGS [^\n]*)?)\Z")
-_STREAMED = ("SELECT", "WITH")
+_STREAMED = ("SELECT", "WITH", "(")
 _SHOWN_ID = f"if(Settings['{ID_SETTING}'] = '', query_id, Settings['{ID_SETTING}'])"
 _PROCESSES = f"(SELECT * REPLACE ({_SHOWN_ID} AS query_id, {_SHOWN_ID} AS initial_query_id) FROM system.processes)"
 _ID_FUNCTIONS = ("queryid", "query_id", "initialqueryid", "initial_query_id", "currentqueryid", "current_query_id")
@@ -158,7 +158,7 @@ class Engine:
             if asked.rights < Rights.OWNER:
                 raise Fault(READONLY, "READONLY", "Cannot execute INSERT in readonly mode")
             if name.lower() == "values":  # the engine takes formats in any case
-                settings = self._values_allowed(head, rows)
+                settings = self._values_allowed(head, rows, asked.parameters)
             if guard.is_plain_insert(head.decode("latin-1")):
                 return "", settings
             sql = b"%b\nFORMAT %b" % (head, name.encode())
@@ -166,7 +166,7 @@ class Engine:
         guard.check(normal, asked.rights, self._catalogue, asked.parameters)
         return normal, settings
 
-    def _values_allowed(self, head: bytes, rows: bytes) -> Mapping[str, str]:
+    def _values_allowed(self, head: bytes, rows: bytes, parameters: Mapping[str, str]) -> Mapping[str, str]:
         """What rows of VALUES are held to. Raises Fault when an expression within them leaves the database.
 
         Rows that name a function that is refused, be it within a literal, are read as a SELECT and checked. Where
@@ -180,7 +180,7 @@ class Engine:
             if any(name in head.lower() for name in map(str.encode, _ONLY_VALUES)):
                 raise
             return _ONLY_VALUES
-        guard.check_values(normal, self._catalogue)
+        guard.check_values(normal, self._catalogue, parameters)
         return {}
 
     def _normaliser(self, asked: Asked) -> Normaliser:
@@ -292,15 +292,16 @@ def _with_query_id(sql: str, query_id: str) -> str:
         return sql
     words = tokens(sql)
     kills = words[0].text == "KILL"
+    selects = any(word.text == "SELECT" for word in words)
     out, done = [], 0
     for i, word in enumerate(words):
-        texts = [follows.text.lower() for follows in words[i : i + 3] if follows.kind != "literal"]
+        texts = [follows.text for follows in words[i : i + 5] if follows.kind != "literal"]
         if word.kind != "name":
             continue
-        if texts[0] in _ID_FUNCTIONS and texts[1:] == ["(", ")"]:
+        if word.text.lower() in _ID_FUNCTIONS and texts[1:3] == ["(", ")"]:
             end, instead = words[i + 2].end, quoted(query_id)
-        elif texts == ["system", ".", "processes"]:
-            end, instead = words[i + 2].end, _PROCESSES
+        elif selects and texts[:3] == ["system", ".", "processes"]:
+            end, instead = words[i + 2].end, _processes(texts[3:4])
         elif kills and texts[0] in ("query_id", "initial_query_id"):
             end, instead = word.end, _SHOWN_ID
         else:
@@ -308,6 +309,13 @@ def _with_query_id(sql: str, query_id: str) -> str:
         out += [sql[done : word.start], instead]
         done = end
     return "".join([*out, sql[done:]])
+
+
+def _processes(follows: Sequence[str]) -> str:
+    """What stands for system.processes: of a column its table's name, else the table, by this name or its own one."""
+    if follows == ["."]:
+        return "processes"
+    return _PROCESSES if follows == ["AS"] else f"{_PROCESSES} AS processes"
 
 
 def _insert(handle: chdb.conn.Connection, asked: Asked, normal: str) -> Mapping[str, str]:

@@ -25,6 +25,7 @@ HTTP_LENGTH_REQUIRED = 381
 CANNOT_DECOMPRESS = 271
 QUERY_WAS_CANCELLED = 394
 ACCESS_DENIED = 497
+UNKNOWN_QUERY_PARAMETER = 456
 SET_NON_GRANTED_ROLE = 512
 AUTHENTICATION_FAILED = 516
 REQUEST_TOO_LARGE = 639  # HTTP 413; ClickHouse itself uses it for content it will not take
@@ -85,7 +86,6 @@ class Denied(Fault):
         super().__init__(ACCESS_DENIED, "ACCESS_DENIED", text)
 
 
-def status_of(code: int) -> int:
 @contextmanager
 def engine_errors() -> Iterator[None]:
     """What the engine says is RuntimeError within, also where its text quotes bytes that are no UTF-8."""
@@ -95,6 +95,7 @@ def engine_errors() -> Iterator[None]:
         raise RuntimeError(error.object.decode(errors="replace")) from None
 
 
+def status_of(code: int) -> int:
     """The HTTP status of a ClickHouse error code.
 
     >>> status_of(62), status_of(516), status_of(241)

@@ -16,7 +16,13 @@ from itertools import pairwise
 
 from weir.edges.embedded.clickhouse_facade import allowed, setting_names
 from weir.edges.embedded.clickhouse_facade.catalogue import Catalogue, Rights
-from weir.edges.embedded.clickhouse_facade.faults import ACCESS_DENIED, READONLY, Denied, Fault
+from weir.edges.embedded.clickhouse_facade.faults import (
+    ACCESS_DENIED,
+    READONLY,
+    UNKNOWN_QUERY_PARAMETER,
+    Denied,
+    Fault,
+)
 from weir.edges.embedded.clickhouse_facade.words import Brackets, Token, bounded, tokens, words_of
 
 # Table functions that may be told their columns in a text, and in which argument. The scalar function `format`, whose
@@ -40,13 +46,15 @@ _PLAIN_INSERT = re.compile(
     rf"\s*+INSERT\s++INTO\s++(?!(?:TABLE\s++)?FUNCTION\b)(?:TABLE\s++)?{_NAME}(?:\s*+\.\s*+{_NAME})?+\s*+"
     rf"(?:\(\s*+{_NAME}\s*+(?:,\s*+{_NAME}\s*+)*+\)\s*+)?+"
     rf"(?:SETTINGS\s++(?P<settings>\w++\s*+=\s*+{_VALUE}\s*+(?:,\s*+\w++\s*+=\s*+{_VALUE}\s*+)*+))?+",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,  # what else Python takes for a letter or a blank, the engine does not
 )
 _HEAD_WORDS = 12  # more than any statement has before the name of its table
 # What follows WITH where `parallel` is a column: GROUP BY parallel WITH TOTALS. No statement begins so.
 _WITH_CLAUSES = frozenset({"TOTALS", "ROLLUP", "CUBE", "FILL", "TIES"})
 # In the text of a dictionary's query, which the engine runs whatever statement it is.
 _NO_QUERY = frozenset({"PARALLEL", "INSERT", "OUTFILE", "INFILE"})
+_DEFINING = frozenset({"CREATE", "ATTACH", "REPLACE"})
+_WITH_ENGINES = _DEFINING | {"ALTER"}
 
 
 def is_plain_insert(head: str) -> bool:
@@ -73,12 +81,13 @@ def check(normal: str, rights: Rights, catalogue: Catalogue, parameters: Mapping
         _reads_what_it_may(words, catalogue)
 
 
-def check_values(normal: str, catalogue: Catalogue) -> None:
+def check_values(normal: str, catalogue: Catalogue, parameters: Mapping[str, str]) -> None:
     """Raises Fault when rows of VALUES call what leaves the database.
 
     normal: the rows as a SELECT, as the engine's formatter writes it.
+    parameters: the values of {name:Identifier}.
     """
-    words = tokens(normal)
+    words = list(_with_names(tokens(normal), parameters))
     _is_one(words)
     _stays_inside(words, catalogue)
     _hands_on(words, Rights.OWNER, catalogue)
@@ -93,8 +102,9 @@ def check_called(words: Sequence[Token], rights: Rights, catalogue: Catalogue) -
 
 
 def has_only_values(rows: str, catalogue: Catalogue) -> bool:
-    """Whether rows of VALUES hold no name that is refused, in no spelling: only a quoted name can hide one."""
-    return "`" not in rows and '"' not in rows and not may_call(rows, catalogue)
+    """Whether rows of VALUES hold no name that is refused: only a quoted name and a parameter can hide one."""
+    hides = "`" in rows or '"' in rows or ("{" in rows and "Identifier" in rows)
+    return not hides and not may_call(rows, catalogue)
 
 
 def may_call(text: str, catalogue: Catalogue) -> bool:
@@ -103,12 +113,21 @@ def may_call(text: str, catalogue: Catalogue) -> bool:
 
 
 def _with_names(words: Sequence[Token], parameters: Mapping[str, str]) -> Iterator[Token]:
-    """The words with each {name:Identifier} replaced by the names that its value holds."""
+    """The words with each {name:Identifier} replaced by the names that its value holds.
+
+    Raises Fault for one whose value is not known: in the text of a view it stays, and who reads the view gives it.
+    """
+    kept_from = _kept_from(words)
     i = 0
     while i < len(words):
         five = [word.text for word in words[i : i + 5]] if words[i].text == "{" else []
         if len(five) == 5 and five[2:] == [":", "Identifier", "}"]:
-            parts = parameters.get(five[1], "").replace("`", "").replace('"', "").split(".")
+            if i >= kept_from:
+                raise Denied(f"A view or a function names its tables and functions itself: {five[1]} is a parameter")
+            if five[1] not in parameters:
+                text = f"Substitution `{five[1]}` is not set"
+                raise Fault(UNKNOWN_QUERY_PARAMETER, "UNKNOWN_QUERY_PARAMETER", text)
+            parts = parameters[five[1]].replace("`", "").replace('"', "").split(".")
             for at, part in enumerate(parts):
                 if at:
                     yield Token(".", "", 0, 0)
@@ -119,12 +138,33 @@ def _with_names(words: Sequence[Token], parameters: Mapping[str, str]) -> Iterat
             i += 1
 
 
+def _kept_from(words: Sequence[Token]) -> int:
+    """Where the text begins that a statement keeps, to be run later; behind its end where it keeps none.
+
+    A materialized view is no such text: the engine puts the values in when it is made.
+    """
+    head = [word.text for word in words[:_HEAD_WORDS]]
+    what = next((i for i, text in enumerate(head) if text in ("VIEW", "FUNCTION")), 0)
+    if head[:1] == ["ALTER"]:
+        begins = {"SELECT", "WITH"}
+    elif head[:1] and head[0] in _DEFINING and what and head[what - 1] != "MATERIALIZED":
+        begins = {"SELECT", "WITH", "AS"}
+    else:
+        return len(words)
+    return next((i for i, word in enumerate(words) if word.text in begins), len(words))
+
+
+def _kind(words: Sequence[Token]) -> str:
+    """The first word of a statement: the first of its parts may stand in brackets."""
+    return next((word.text.upper() for word in words if word.text != "(" or word.kind), "")
+
+
 def _is_one(words: Sequence[Token]) -> None:
     """Raises Fault for a text that holds more than one statement, or one of a kind that is not listed.
 
     The checks below go by the first word of the text, so nothing may stand before the statement that it is about.
     """
-    kind = words[0].text.upper()
+    kind = _kind(words)
     if kind not in allowed.KINDS:
         raise Denied(f"{kind} is not served: statements read and write the tables of this database only")
     second = words[1].text.upper() if len(words) > 1 else ""
@@ -141,7 +181,7 @@ def _is_one(words: Sequence[Token]) -> None:
 
 
 def _only_reads(words: Sequence[Token]) -> None:
-    kind = words[0].text.upper()
+    kind = _kind(words)
     if kind not in allowed.READ_KINDS:
         raise Fault(READONLY, "READONLY", f"Cannot execute {kind} in readonly mode")
     second = words[1].text.upper() if len(words) > 1 else ""
@@ -159,29 +199,44 @@ def _only_reads(words: Sequence[Token]) -> None:
 
 
 def _stays_inside(words: Sequence[Token], catalogue: Catalogue) -> None:
-    kind = words[0].text.upper()
+    kind = _kind(words)
     calls = _Calls(words, catalogue)
-    in_settings = False
+    _sets_what_it_may(words, kind)
     for i, word in enumerate(words):
         follows = words[i + 1] if i + 1 < len(words) else None
-        text = word.text.upper() if word.kind == "name" else ""
+        text = word.text if word.kind == "name" else ""  # a word of the formatter's is in capitals
         if text in ("INTO", "FROM") and follows is not None and follows.text.upper() in ("OUTFILE", "INFILE"):
             raise Denied(f"{text} {follows.text.upper()} is not served: send and take the data over HTTP")
         if word.calls(follows):
             calls.check(i)
-        # a setting that is on or off may come without a value
-        if in_settings and text and follows is not None and follows.text == "=":
-            setting_names.for_anyone(word.text)
-        if text in ("SETTINGS", "SETTING") or (text == "SET" and kind != "UPDATE"):
-            in_settings = True
-            if follows is not None and follows.kind == "name":
-                setting_names.for_anyone(follows.text)
-        if kind in ("CREATE", "ATTACH", "REPLACE", "ALTER") and text == "ENGINE" and follows and follows.text == "=":
+        if kind in _WITH_ENGINES and text == "ENGINE" and follows and follows.text == "=":
             _engine(words, i + 2)
         if kind == "ATTACH" and text == "FROM" and follows is not None and follows.kind == "literal":
             raise Denied("ATTACH ... FROM a path is not served")
-        if kind in ("CREATE", "ATTACH", "REPLACE") and text == "SOURCE" and word.calls(follows):
+        if kind in _DEFINING and text == "SOURCE" and word.calls(follows):
             calls.source(i + 2)
+        if kind in _DEFINING and text == "EXPRESSION":
+            calls.expression(i + 1)
+
+
+def _sets_what_it_may(words: Sequence[Token], kind: str) -> None:
+    """Raises Fault where a statement assigns a setting that nobody may change: up to the end of each such clause."""
+    depth, begun_at = 0, -1
+    for i, word in enumerate(words):
+        follows = words[i + 1] if i + 1 < len(words) else None
+        if not word.kind:
+            depth += 1 if word.text in ("(", "[", "{") else -1 if word.text in (")", "]", "}") else 0
+        if depth < begun_at or word.text == "SELECT":
+            begun_at = -1
+        if word.kind != "name" or follows is None:
+            continue
+        if begun_at >= 0 and follows.text == "=":
+            setting_names.for_anyone(word.text)
+        if word.text in ("SETTINGS", "SETTING") or (word.text == "SET" and kind != "UPDATE"):
+            begun_at = depth
+            # one that is on or off may come without a value
+            if follows.kind == "name":
+                setting_names.for_anyone(follows.text)
 
 
 def _hands_on(words: Sequence[Token], rights: Rights, catalogue: Catalogue) -> None:
@@ -275,17 +330,24 @@ class _Calls:
                 f"The source of a dictionary names {', '.join(sorted(allowed.SOURCE_KEYS))} here, and nothing else"
             )
         for key, value in zip(inner[0::2], inner[1::2], strict=False):
-            if value.kind != "name" and not self._is_read(value.text, whole=key.text.lower() in allowed.SOURCE_QUERIES):
+            if not self._is_read(value, whole=key.text.lower() in allowed.SOURCE_QUERIES):
                 raise Denied("A dictionary's source may not leave the database, and only reads")
 
-    def _is_read(self, literal: str, *, whole: bool) -> bool:
-        """Whether a text that the engine runs by itself only reads.
+    def expression(self, i: int) -> None:
+        """Check how a dictionary's attribute is made: a literal, in brackets or not, is SQL that runs later."""
+        value = next((word for word in self._words[i:] if word.text != "("), None)
+        if value is not None and value.kind == "literal" and not self._is_read(value, whole=False):
+            raise Denied("The expression of a dictionary's attribute may not leave the database, and only reads")
+
+    def _is_read(self, value: Token, *, whole: bool) -> bool:
+        """Whether a text that the engine runs by itself only reads: a literal, or a name that stands for one.
 
         whole: it is a statement, not a part of one.
         """
-        if "\\" in literal or may_call(literal, self._catalogue):
+        literal = value.text[1:-1].replace("''", "'") if value.kind == "literal" else value.text
+        if not value.kind or "\\" in literal or may_call(literal, self._catalogue):
             return False
-        words = tokens(literal[1:-1].replace("''", "'"))
+        words = tokens(literal)
         texts = [word.text.upper() for word in words]
         if whole and texts[:1] not in (["SELECT"], ["WITH"]):
             return False
@@ -318,14 +380,15 @@ def _reads_what_it_may(words: Sequence[Token], catalogue: Catalogue) -> None:
             raise Denied(f"{word.text}() is not for a read-only user")
         if word.kind != "name" or follows is None:
             continue
-        if word.text == "system" and follows.text == "." and i + 2 < len(words):
+        if word.text.lower() == "system" and follows.text == "." and i + 2 < len(words):
             table = words[i + 2].text
             if table not in allowed.SYSTEM_TABLES and table != "*":
                 raise Denied(f"system.{table} is not for a read-only user")
+        # a word of the formatter's is in capitals, and the name of a setting is not
         if (
-            word.text.upper() == "SETTINGS"
+            word.text == "SETTINGS"
             and words[0].text != "SHOW"
-            and i + 2 < len(words)
-            and words[i + 2].text == "="
+            and follows.kind == "name"
+            and not follows.text.isupper()
         ):
             raise Fault(READONLY, "READONLY", f"Cannot modify '{follows.text}' setting in readonly mode")

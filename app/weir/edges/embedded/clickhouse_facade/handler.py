@@ -154,7 +154,7 @@ class Handler(BaseHTTPRequestHandler):
                 raw = unpack(raw, self._bound(user))
                 take(len(raw))
             tables: tuple[ExternalTable, ...] = ()
-            if self.headers.get("Content-Type", "").startswith("multipart/form-data"):
+            if self.headers.get("Content-Type", "").lower().startswith("multipart/form-data"):
                 fields, files = form.read(self.headers["Content-Type"], raw)
                 parameters |= fields
                 tables = form.external_tables(files, parameters)

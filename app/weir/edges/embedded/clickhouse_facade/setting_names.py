@@ -8,8 +8,9 @@ from weir.edges.embedded.clickhouse_facade.faults import ACCESS_DENIED, READONLY
 
 # Settings that name files, addresses or SQL, change how a statement is read, or switch on what is listed above.
 _LEAVING = re.compile(
-    r".*dialect.*|format_schema.*|format_template_.*|output_format_schema|.*registry_url|.*errors_file_path|url_base"
-    r"|additional_(?:table_filters|result_filter)|filter|http_allow_.*|parallel_replicas_custom_key.*"
+    r".*dialect.*|format_schema.*|format_template_.*|output_format_schema|.*registry_url|.*errors_file_path"
+    r"|(?:url|s3)_base|additional_(?:table_filters|result_filter)|select|filter|order|sort|http_allow_.*"
+    r"|parallel_replicas_custom_key.*"
     r"|allow_(?:python_table_function|introspection_functions|get_client_http_header|experimental_ai_functions)"
     r"|ai_function_.*|rename_files_after_processing|promql_.*|dynamic_disk_.*|into_outfile_.*|jemalloc_.*"
     r"|schema_inference_hints"
