@@ -367,7 +367,7 @@ def net(op: str = "Sigmoid", *, typed: bool = True, ir: int = 10, dangling: bool
     [
         (net("NoSuchOp"), "the model cannot be run: .*NoSuchOp"),
         (net("Own", domain="custom"), "the model cannot be run"),
-        (net(ir=99), "the model cannot be run|not valid ONNX"),
+        (net(ir=99), "the model cannot be run: it has IR version 99"),
         (net(dangling=True), "the model cannot be run"),
         (b"", "the model is not ONNX: it has no output"),
     ],

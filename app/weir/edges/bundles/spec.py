@@ -18,7 +18,7 @@ from weir.core.bundle import Bundle
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
 from weir.core.signature import Signature
-from weir.edges.bundles import adapt, checks, folder, lightgbm_onnx, manifest, text, words, writer
+from weir.edges.bundles import adapt, checks, folder, lightgbm_onnx, manifest, model_file, text, words, writer
 from weir.edges.bundles.opened import Opened
 from weir.edges.features import plan as feature_plan
 from weir.settings import Settings
@@ -213,8 +213,9 @@ def _onnx(path: Path, spec: Spec, named: dict[str, Any]) -> _Source:
         label=spec.label,
         input=named.get("input_tensor", ""),
     )
-    model, signature, chosen = adapt.adapted(onnx.load(path), spec.signature, choice)
-    return _Source(model, signature, chosen, words.Words(), None)
+    given, changed = model_file.read(path)
+    model, signature, chosen = adapt.adapted(given, spec.signature, choice)
+    return _Source(model, signature, [*changed, *chosen], words.Words(), None)
 
 
 def _golden(golden: pa.Table, source: _Source) -> pa.Table:
