@@ -176,7 +176,7 @@ def _predictions(verdict: Verdict, service: Tiny, truth: Truth, expected: Answer
     wrong |= _text(found["traceparent"]) != _text(rows["traceparent"].fill_null(""))
     event_ms = rows["event_time"].cast(pa.int64()).to_numpy()
     wrong |= found["event_ms"].to_numpy() != event_ms
-    decisions = np.where(found["score"].to_numpy() >= np.float32(truth.signature.threshold), "positive", "negative")
+    decisions = np.where(found["score"].to_numpy() >= np.float32(truth.signature.cuts[0]), "positive", "negative")
     wrong |= _text(found["decision"]) != decisions
     values = np.array(found["vals"].to_pylist(), np.float32).reshape(len(number), -1)
     asked = matrix(rows)

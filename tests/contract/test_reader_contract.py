@@ -126,7 +126,7 @@ def test_versions_that_others_register_change_nothing_but_their_own_records(sett
         assert part.rows.columns.to_pylist() == [
             {**row, "amount": pytest.approx(row["amount"])} for row in rows.to_pylist()
         ]
-    np.testing.assert_array_equal(before.parts[0].rows.scores, after.parts[0].rows.scores)
+    np.testing.assert_array_equal(before.parts[0].rows.outputs, after.parts[0].rows.outputs)
 
     plain = Encoder(own).encode(rows)
     note = Encoder(richer).encode(rows.append_column("note", pa.array(["x"] * 6)))
@@ -138,7 +138,7 @@ def test_versions_that_others_register_change_nothing_but_their_own_records(sett
     assert mixed.rejects.reason == (Reason.MISSING,)
     assert mixed.rejects.detail == ("amount",)
     (part,) = mixed.parts
-    np.testing.assert_array_equal(part.rows.scores, before.parts[0].rows.scores[[0, 1, 3, 4, 5]])
+    np.testing.assert_array_equal(part.rows.outputs, before.parts[0].rows.outputs[[0, 1, 3, 4, 5]])
 
 
 def test_what_is_written_is_written_by_the_committed_contract(settings: Settings) -> None:

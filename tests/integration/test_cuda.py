@@ -66,7 +66,7 @@ def test_a_network_runs_there_and_scores_as_on_the_cpu(tmp_path: Path, widths: t
     model, matrix = Model(path), np.random.default_rng(n).normal(0, 1, (n, FEATURES)).astype(np.float32)
     assert model.placement.provider == CUDA
     assert set(model.placement.nodes) == {CUDA}
-    on_cpu = ort.InferenceSession(path, providers=[CPU]).run(None, {"x": matrix})[0].reshape(-1)
+    on_cpu = ort.InferenceSession(path, providers=[CPU]).run(None, {"x": matrix})[0].reshape(-1, 1)
     np.testing.assert_allclose(model.run(matrix), on_cpu, rtol=0, atol=1e-6)
 
 

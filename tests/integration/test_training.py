@@ -84,11 +84,11 @@ def test_the_bundle_passes_every_check_with_the_applied_features(
 ) -> None:
     opened = opened_bundle(bundle, plan)
     metrics = opened.bundle.metrics
-    assert len(opened.golden.scores) == GOLDEN_ROWS
+    assert len(opened.golden.outputs) == GOLDEN_ROWS
     assert metrics["fuzzed_rows"] == FUZZED_ROWS
     assert max(metrics["golden_max_abs_diff"], metrics["fuzzed_max_abs_diff"]) <= opened.bundle.tolerance
     assert metrics["golden_decision_flips"] == 0
-    assert opened.model.run(known.matrix[:10]).shape == (10,)
+    assert opened.model.run(known.matrix[:10]).shape == (10, 1)
     assert "## Limits" in (bundle / folder.CARD).read_text()
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from weir.core.errors import SAID_CHARS, Refused, Unavailable
 from weir.edges.bundles.onnx_model import Model
-from weir.scoring.isolate import scores_of
+from weir.scoring.isolate import outputs_of
 
 from tests.bundles import SIGNATURE, fragile_graph, tiny_bundle, weights_of
 
@@ -47,7 +47,7 @@ def rows(n: int, poisoned: set[int] | frozenset[int] = frozenset()) -> np.ndarra
 
 
 def isolated(run, matrix: np.ndarray, max_failed: int = 10**6):
-    return scores_of(run, matrix, known_good=rows(1), max_failed=max_failed)
+    return outputs_of(run, matrix, known_good=rows(1), max_failed=max_failed)
 
 
 @given(batches)
@@ -58,8 +58,8 @@ def test_exactly_the_poison_stands_alone_and_the_others_keep_their_bits(model: M
     ran = isolated(run, rows(n, poisoned))
     assert set(ran.failed) == poisoned
     others = [row for row in range(n) if row not in poisoned]
-    np.testing.assert_array_equal(ran.scores[others].view(np.int32), model.run(rows(n))[others].view(np.int32))
-    assert np.isnan(ran.scores[sorted(poisoned)]).all()
+    np.testing.assert_array_equal(ran.outputs[others].view(np.int32), model.run(rows(n))[others].view(np.int32))
+    assert np.isnan(ran.outputs[sorted(poisoned)]).all()
     assert ran.calls == run.calls
     bound = 3 + max(1, min(2 * len(poisoned) * ceil(log2(n)), 2 * n)) if poisoned else 1
     assert ran.calls <= bound
@@ -89,7 +89,7 @@ def test_a_model_that_failed_once_scores_the_batch_again(model: Model) -> None:
     ran = isolated(Hiccup(model), rows(64))
     assert not ran.failed
     assert ran.calls > 1
-    np.testing.assert_array_equal(ran.scores, model.run(rows(64)))
+    np.testing.assert_array_equal(ran.outputs, model.run(rows(64)))
 
 
 def test_past_the_limit_the_search_is_given_up(model: Model) -> None:
@@ -110,7 +110,7 @@ def test_the_detail_is_one_short_line(model: Model) -> None:
 
 def test_no_rows_are_no_call(model: Model) -> None:
     run = Counted(model)
-    assert len(isolated(run, rows(0)).scores) == run.calls == 0
+    assert len(isolated(run, rows(0)).outputs) == run.calls == 0
 
 
 def test_a_failing_model_says_nothing_on_stderr(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

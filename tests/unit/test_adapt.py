@@ -62,13 +62,14 @@ def zipped(labels: dict[str, Any]) -> onnx.ModelProto:
 def scored(
     given: onnx.ModelProto, tmp_path: Path, choice: Choice, signature: Signature = NAMES, rows=ROWS
 ) -> np.ndarray:
-    made, signature, _ = adapted(given, signature, choice)
-    onnx.checker.check_model(made)
+    made = adapted(given, signature, choice)
+    signature = made.signature
+    onnx.checker.check_model(made.model)
     path = tmp_path / "model.onnx"
-    path.write_bytes(made.SerializeToString())
+    path.write_bytes(made.model.SerializeToString())
     opened = Model(path)
     assert (opened.input_tensor, opened.output_tensor) == (signature.input_tensor, signature.output_tensor)
-    return opened.run(rows)
+    return opened.run(rows)[:, 0] if signature.width == 1 else opened.run(rows)
 
 
 BOTH = model([*probabilities(), LABEL], [X], [value("label", [None], INT64), value("both", [None, 2])], **CONSTANTS)
@@ -103,7 +104,8 @@ def test_the_score_is_chosen_and_the_rest_is_cut(given, choice: dict[str, Any], 
 
 
 def test_nothing_but_the_score_is_stored() -> None:
-    made, signature, said = adapted(NAMED, NAMES, Choice())
+    found = adapted(NAMED, NAMES, Choice())
+    made, signature, said = found.model, found.signature, found.chosen
     assert [node.op_type for node in made.graph.node] == ["MatMul", "Sigmoid", "Sub", "Concat", "Gather"]
     assert [entry.domain for entry in made.opset_import] == [""]
     assert said == ["output mapped, column 1 of 2"]
@@ -113,7 +115,8 @@ def test_nothing_but_the_score_is_stored() -> None:
 
 def test_one_output_needs_no_choice_and_no_node_more() -> None:
     given = model(probabilities(), [X], [value("second", [None, 1])], **CONSTANTS)
-    made, signature, said = adapted(given, NAMES, Choice())
+    found = adapted(given, NAMES, Choice())
+    made, signature, said = found.model, found.signature, found.chosen
     assert ([node.op_type for node in made.graph.node], said) == (["MatMul", "Sigmoid"], [])
     assert signature.output_tensor == "second"
 
@@ -283,7 +286,7 @@ def test_a_missing_text_has_no_form(tmp_path: Path) -> None:
 
 def test_a_batch_of_one_size_becomes_any_and_is_told() -> None:
     given = model(probabilities(), [value("X", [1, K])], [value("second", [1, 1])], **CONSTANTS)
-    _, _, said = adapted(given, NAMES, Choice())
+    said = adapted(given, NAMES, Choice()).chosen
     assert said == ["batches of any size, where the file was exported for 1 row at a time"]
 
 
@@ -355,7 +358,7 @@ def test_words_in_one_input_and_numbers_in_another(order: str, widths: tuple[Any
     row = {"a": 3, "b": 4, "colour": 2, "size": 1}
     rows = np.array([[row[name] for name in signature.names], [0, 0, 0, 0]], np.float32)
     assert scored(grouped(*widths), tmp_path, Choice(), signature, rows).tolist() == [1034, 0]
-    said = adapted(grouped(*widths), signature, Choice())[2]
+    said = adapted(grouped(*widths), signature, Choice()).chosen
     assert said == ["input words: colour, size", "input numbers: a, b"]
 
 

@@ -191,7 +191,7 @@ def test_check_says_what_it_did_not_try(runner: CliRunner, tmp_path: Path) -> No
         ({"training_from": "last spring"}, "training_from is 'last spring', not a date"),
         ({"service": "Fraud Service!"}, "service 'Fraud Service!' cannot name a topic"),
         ({"feature_service": "churn_v1"}, "no input reads a feature of feature_service churn_v1|was never applied"),
-        ({"column": 1}, "a LightGBM text model gives one score"),
+        ({"column": 1}, "a LightGBM text model has one output"),
     ],
 )
 def test_a_wrong_specification_is_refused(
@@ -403,12 +403,81 @@ def test_large_scores_are_held_to_a_share_of_themselves(spec: Spec, tmp_path: Pa
     assert checked.opened.golden.worst > checked.opened.bundle.tolerance
 
 
-def test_multiclass_is_refused_with_a_word(spec: Spec, tmp_path: Path, settings: Settings) -> None:
+def three_classes(folder_: Path, classes: tuple[str, ...] = ("web", "app", "shop")) -> dict:
+    """A LightGBM model of three classes as model.txt with a baseline; the signature as a specification has it."""
     rows = golden_rows(SIGNATURE, 300)
     options = {"objective": "multiclass", "num_class": 3, "verbosity": -1, "num_threads": 1}
-    lgb.train(options, lgb.Dataset(rows, rows[:, 3].copy(), feature_name=NAMES), 2).save_model(tmp_path / "model.txt")
-    with pytest.raises(Refused, match=r"multiclass.* gives 3 scores a row, and a bundle has one"):
-        bundles.build(spec(), settings)
+    booster = lgb.train(options, lgb.Dataset(rows, rows[:, 3].copy(), feature_name=NAMES), 2)
+    booster.save_model(folder_ / "model.txt")
+    columns = {name: rows[:, i] for i, name in enumerate(NAMES)}
+    scores = {f"score_{name}": column for name, column in zip(classes, booster.predict(rows).T, strict=True)}
+    labels = [classes[int(code)] for code in rows[:, 3]]
+    pq.write_table(pa.table({**columns, **scores, "label": labels}), folder_ / "baseline.parquet")
+    return {**plain(), "task": "multiclass", "threshold": None, "classes": list(classes)}
+
+
+def test_a_multiclass_lightgbm_model_becomes_a_bundle(spec: Spec, tmp_path: Path, settings: Settings) -> None:
+    path = bundles.build(spec(signature=three_classes(tmp_path)), settings).path
+    opened = bundles.check(path.name, settings).opened
+    assert opened.golden.outputs.shape == (150, 3)
+    np.testing.assert_allclose(opened.golden.outputs.sum(axis=1), 1, atol=1e-6)
+    assert opened.bundle.signature.decisions == ("web", "app", "shop")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"task": "binary", "classes": []}, "the model gives 3 scores a row, and task binary has 1"),
+        ({"classes": ["web", "app"]}, "the model gives 3 scores a row, and task multiclass has 2"),
+        ({"classes": ["web", "app", "web"]}, "two classes are called web"),
+        ({"classes": ["web", "app", ""]}, "one of the classes has an empty name"),
+        ({"classes": ["web", "app", "shop", "other"]}, "baseline rows lack score_other|gives 3 scores a row"),
+        ({"classes": ["web", "app", "store"]}, "baseline rows lack score_store"),
+        ({"classes": []}, "task multiclass needs `classes`"),
+        ({"threshold": 0.5}, "task multiclass decides for the class of the highest score"),
+        ({"task": "regression"}, "task regression has no classes"),
+        ({"task": "binary"}, "task binary has two classes, negative and positive, not 3: is multiclass meant"),
+        ({"task": "multi"}, "task is 'multi', not one of 'binary', 'multiclass' or 'regression'"),
+        ({"bands": [{"name": "low"}, {"name": "high", "from": 1}]}, "it has no threshold and no bands"),
+    ],
+)
+def test_a_task_that_is_not_the_models_is_refused(
+    spec: Spec, tmp_path: Path, settings: Settings, change: dict, says: str
+) -> None:
+    signature = {**three_classes(tmp_path), **change}
+    with pytest.raises(Refused, match=says):
+        bundles.build(spec(signature=signature), settings)
+    assert not left_behind(settings)
+
+
+@pytest.mark.parametrize(
+    ("bands", "says"),
+    [
+        ([{"name": "low"}], "band low is alone"),
+        ([{"name": "low", "from": 0}, {"name": "high", "from": 1}], "the lowest band, low, begins nowhere"),
+        ([{"name": "low"}, {"name": "high"}], "band high lacks `from`"),
+        ([{"name": "low"}, {"name": "a", "from": 2}, {"name": "b", "from": 1}], "bands do not rise"),
+        ([{"name": "low"}, {"name": "low", "from": 2}], "two bands are called low"),
+        ([{"name": "low"}, {"name": "high", "from": "x"}], "band high: from is 'x', not a number"),
+        ([{"name": "low"}, {"name": "high", "form": 1}], "band high: unknown key form: is from meant"),
+        ([{"name": "low"}, {"name": "high", "start": 1}], "band high: unknown key start"),
+        ([{"name": "low"}, {"from": 1}], "band number 2: name is missing"),
+        ([{"name": "low"}, {"name": "high", "from": float("inf")}], "a band begins from inf|from is Infinity"),
+    ],
+)
+def test_bands_that_cannot_be_meant_are_refused(spec: Spec, settings: Settings, bands: list, says: str) -> None:
+    signature = {**plain(), "threshold": None, "bands": bands}
+    with pytest.raises(Refused, match=says):
+        bundles.build(spec(signature=signature), settings)
+
+
+def test_bands_are_kept_as_they_were_written(spec: Spec, settings: Settings, runner: CliRunner) -> None:
+    bands = [{"name": "no"}, {"name": "ask", "from": 0.25}, {"name": "yes", "from": 0.75}]
+    path = bundles.build(spec(signature={**plain(), "threshold": None, "bands": bands}), settings).path
+    said = json.loads(runner.invoke(cli, ["inspect", path.name, "--json"], catch_exceptions=False).output)
+    assert said["signature"]["bands"] == bands
+    shown = runner.invoke(cli, ["inspect", path.name], catch_exceptions=False).output
+    assert "no, ask from 0.25, yes from 0.75" in shown
 
 
 def test_features_are_held_to_the_plan_at_build(spec: Spec, tmp_path: Path, settings: Settings) -> None:

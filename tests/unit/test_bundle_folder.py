@@ -58,7 +58,7 @@ def test_a_bundle_gives_back_what_was_written(tmp_path: Path) -> None:
     assert opened.bundle.signature == WITH_FEATURES
     assert opened.bundle.digest == path.name
     assert opened.bundle.training_to == "2013-06-30"
-    assert (len(opened.golden.scores), opened.golden.worst < 1e-6) == (32, True)
+    assert (len(opened.golden.outputs), opened.golden.worst < 1e-6) == (32, True)
 
 
 def test_it_is_found_by_the_beginning_of_its_digest(tmp_path: Path, settings: Settings) -> None:

@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from weir.core.signature import Input, Signature, Source, Task
 from weir.edges.bundles.lightgbm_onnx import ZERO, compare, convert, float32_threshold, fuzz
 from weir.edges.bundles.onnx_model import Model
 
 TOLERANCE = 1e-6
 COLUMNS = 8
+INPUTS = tuple(Input(name=f"f{i}", source=Source.REQUEST, ref=f"f{i}") for i in range(COLUMNS))
+SIGNATURE = Signature(inputs=INPUTS, threshold=0.3)
 QUIET = {"verbosity": -1, "num_threads": 1, "seed": 3, "deterministic": True, "min_data_in_leaf": 5, "num_leaves": 31}
 
 
@@ -37,7 +40,7 @@ def onnx_model(booster: lgb.Booster, tmp_path: Path) -> Model:
 
 
 @pytest.mark.parametrize("categorical", ["auto", [2, 3]])
-@pytest.mark.parametrize("objective", ["binary", "regression"])
+@pytest.mark.parametrize("objective", ["binary", "regression", "multiclass", "multiclassova"])
 @pytest.mark.parametrize("use_missing", [True, False])
 def test_scores_are_lightgbms_on_seen_and_fuzzed_rows(
     tmp_path: Path, categorical: Any, objective: str, use_missing: bool
@@ -46,10 +49,14 @@ def test_scores_are_lightgbms_on_seen_and_fuzzed_rows(
     x, y = training_rows(rng)
     if not use_missing:
         x = np.nan_to_num(x)
-    options = {**QUIET, "objective": objective, "use_missing": use_missing}
+    options, signature = {**QUIET, "objective": objective, "use_missing": use_missing}, SIGNATURE
+    if objective.startswith("multiclass"):
+        y = y + (x[:, 3] == 2)
+        options["num_class"] = 3
+        signature = Signature(inputs=INPUTS, task=Task.MULTICLASS, classes=("a", "b", "c"))
     booster = lgb.train(options, lgb.Dataset(x, y, categorical_feature=categorical), 40)
     rows = np.concatenate([x, fuzz(booster, x, 6000, rng)])
-    found = compare(booster, onnx_model(booster, tmp_path), rows, threshold=0.3)
+    found = compare(booster, onnx_model(booster, tmp_path), rows, signature)
     assert found.rows == 10_000
     assert found.max_abs_diff <= TOLERANCE
     assert found.decision_flips == 0
@@ -69,19 +76,18 @@ def test_rounding_to_nearest_would_not_do(tmp_path: Path) -> None:
             attribute.floats[:] = [nearest.get(value, value) for value in attribute.floats]
     path = tmp_path / "nearest.onnx"
     path.write_bytes(model.SerializeToString())
-    assert compare(booster, Model(path), rows, threshold=0.3).max_abs_diff > 100 * TOLERANCE
+    assert compare(booster, Model(path), rows, SIGNATURE).max_abs_diff > 100 * TOLERANCE
 
 
 def test_a_model_that_never_split_is_its_constant(tmp_path: Path) -> None:
     x = np.zeros((50, COLUMNS), np.float32)
     booster = lgb.train({**QUIET, "objective": "binary"}, lgb.Dataset(x, np.arange(50) % 5 == 0), 3)
-    assert compare(booster, onnx_model(booster, tmp_path), x, threshold=0.3).max_abs_diff <= TOLERANCE
+    assert compare(booster, onnx_model(booster, tmp_path), x, SIGNATURE).max_abs_diff <= TOLERANCE
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"objective": "multiclass", "num_class": 3}, "gives 3 scores a row"),
         ({"objective": "binary", "sigmoid": 2.0}, "objective"),
         ({"objective": "regression", "reg_sqrt": True}, "objective"),
         ({"objective": "regression", "linear_tree": True}, "linear"),

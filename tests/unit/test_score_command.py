@@ -42,7 +42,7 @@ def test_scores_are_the_model_s_own(bundle: Path, tmp_path: Path) -> None:
     pq.write_table(table, tmp_path / "rows.parquet")
     done = weir(bundle, tmp_path / "rows.parquet", "--json", "--out", tmp_path / "scored.parquet")
     found = json.loads(done.stdout)
-    expected = Model(bundle).run(tiny.matrix(tiny.rows(5000)))
+    expected = Model(bundle).run(tiny.matrix(tiny.rows(5000)))[:, 0]
     np.testing.assert_array_equal(np.array([row["score"] for row in found], np.float32), expected)
     assert [row["decision"] for row in found] == ["positive" if score >= 0.5 else "negative" for score in expected]
     written = pq.read_table(tmp_path / "scored.parquet")
@@ -102,7 +102,7 @@ def test_features_are_columns_of_the_file(tmp_path: Path) -> None:
         table = table.append_column(ref, pa.array(values, pa.float32()))
     found = score(opened, plan, table).to_pylist()
     matrix = np.column_stack([tiny.matrix(tiny.rows(6)), *(np.array(list(features.values()), np.float32))])
-    expected = opened.model.run(np.ascontiguousarray(matrix, np.float32))
+    expected = opened.model.run(np.ascontiguousarray(matrix, np.float32))[:, 0]
     assert [row["score"] for row in found[:5]] == expected[:5].tolist()
     assert found[5]["rejected"].startswith("feature_missing: shop_recent__returns_1d")
     with pytest.raises(Refused, match="was not applied here"):

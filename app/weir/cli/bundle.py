@@ -17,8 +17,10 @@ from weir.cli.output import AsJson, Column, show, show_json, show_table
 from weir.settings import load
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from weir.core.bundle import Bundle
-    from weir.core.signature import Input
+    from weir.core.signature import Input, Signature
     from weir.operations.bundles import Built, Checked
     from weir.settings import Settings
 
@@ -189,7 +191,8 @@ def _lines(checked: Checked) -> list[tuple[str, str, str]]:
         ("ok", "digest", bundle.digest),
         ("ok", "contract", f"{len(bundle.signature.inputs)} inputs, {len(bundle.signature.join_keys)} join keys"),
         ("ok", "graph", f"float32[n, {opened.model.width}] -> {opened.model.output_tensor}, as the signature says"),
-        ("ok", "golden rows", f"{len(golden.scores):,} within {within}, largest {golden.worst:.1e}"),
+        ("ok", "golden rows", f"{len(golden.outputs):,} within {within}, largest {golden.worst:.1e}"),
+        _flips_line(golden.flips),
         ("ok", "rows alone", alone),
     ]
     if checked.plan is not None:
@@ -207,6 +210,14 @@ def _lines(checked: Checked) -> list[tuple[str, str, str]]:
     lines.append(("ok", "runs on", str(opened.model.placement)))
     lines.append(("ok", "warm-up", f"{opened.model.warm_up_s * 1000:.1f} ms"))
     return lines
+
+
+def _flips_line(flips: Mapping[str, int]) -> tuple[str, str, str]:
+    """Whether the golden rows are decided as the trained model decides."""
+    if not flips:
+        return "ok", "decisions", "as the trained model decides on each golden row"
+    said = ", ".join(f"{count:,} of {word or 'no'} decision" for word, count in flips.items())
+    return "warning", "decisions", f"golden rows so near to a cut that they are decided otherwise: {said}"
 
 
 def _contract_line(built: Built, settings: Settings) -> str:
@@ -251,7 +262,8 @@ def _identity(bundle: Bundle, path: Path) -> Table:
         "feature service": bundle.feature_service or "none",
         "fingerprint": bundle.feature_fingerprint or "none",
         "trained on": " to ".join(filter(None, (bundle.training_from, bundle.training_to))) or "not said",
-        "threshold": f"{bundle.signature.threshold:g}",
+        "task": str(bundle.signature.task),
+        "decisions": _decisions(bundle.signature),
         "tolerance": f"{bundle.tolerance:g}",
         "join keys": ", ".join(f"{key.name} {key.dtype}{'' if key.required else ', may be null'}" for key in keys)
         or "none",
@@ -260,6 +272,15 @@ def _identity(bundle: Bundle, path: Path) -> Table:
     for name, value in rows.items():
         table.add_row(name, escape(value))
     return table
+
+
+def _decisions(signature: Signature) -> str:
+    """Which score is which decision."""
+    if signature.outputs:
+        return f"the class of the highest score: {', '.join(signature.outputs)}"
+    lowest, *others = signature.decisions
+    rising = [f"{word} from {cut:g}" for word, cut in zip(others, signature.cuts, strict=True)]
+    return ", ".join([lowest, *rising]) or "none"
 
 
 def _kind(item: Input) -> str:

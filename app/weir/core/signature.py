@@ -6,7 +6,19 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from itertools import pairwise
+from typing import Any, Final
+
+NEGATIVE_POSITIVE: Final = ("negative", "positive")  # the classes of a binary model that names none
+THRESHOLD: Final = 0.5  # of a binary model that says neither threshold nor bands
+
+
+class Task(StrEnum):
+    """What a model's output is."""
+
+    BINARY = "binary"  # the probability of the second of two classes
+    MULTICLASS = "multiclass"  # a probability for each class
+    REGRESSION = "regression"  # a value
 
 
 class Dtype(StrEnum):
@@ -127,27 +139,112 @@ class JoinKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signature:
-    """Inputs in the order of the model's columns, join keys, and what the one output means.
+class Band:
+    """A span of scores, and the decision that it is.
 
-    threshold: score >= threshold is the positive decision.
-    input_tensor float32[n, k] -> output_tensor float32[n] or float32[n, 1], a probability.
+    start: its lowest score; None for the lowest band, which has none. It ends where the next one begins.
+    """
+
+    name: str
+    start: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """Inputs in the order of the model's columns, join keys, and what the output means.
+
+    input_tensor float32[n, k] -> output_tensor float32[n, m], or float32[n] where m is 1.
+    classes: multiclass: a name for each of the m columns of the output, in their order. binary: the words for negative
+    and positive.
+    threshold: binary: score >= threshold is the positive decision. It is short for two bands.
+    bands: binary and regression: the decisions by score, the lowest first.
     """
 
     inputs: tuple[Input, ...]
     join_keys: tuple[JoinKey, ...] = ()
-    threshold: float = 0.5
+    task: Task = Task.BINARY
+    classes: tuple[str, ...] = ()
+    threshold: float | None = None
+    bands: tuple[Band, ...] = ()
     input_tensor: str = "x"
     output_tensor: str = "score"
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.threshold):
-            raise ValueError(f"threshold is {self.threshold}")
         if not self.inputs:
             raise ValueError("there are no inputs")
-        for what, names in (("inputs", self.names), ("join keys", tuple(key.name for key in self.join_keys))):
+        named = {"inputs": self.names, "join keys": tuple(key.name for key in self.join_keys)}
+        named |= {"classes": self.classes, "bands": tuple(band.name for band in self.bands)}
+        for what, names in named.items():
             if len(set(names)) < len(names):
                 raise ValueError(f"two {what} are called {_repeated(names)}")
+            if not all(names):
+                raise ValueError(f"one of the {what} has an empty name")
+        if faults := list(self._output_faults()):
+            raise ValueError(", and ".join(faults))
+
+    def _output_faults(self) -> Iterator[str]:
+        """What is said of the output and does not fit the task."""
+        if self.task is Task.MULTICLASS:
+            if len(self.classes) < 2:
+                yield "task multiclass needs `classes`, all of them, in the order of the output's columns"
+            if self.bands or self.threshold is not None:
+                yield "task multiclass decides for the class of the highest score: it has no threshold and no bands"
+            return
+        if self.task is Task.BINARY and len(self.classes) not in (0, 2):
+            yield f"task binary has two classes, negative and positive, not {len(self.classes)}: is multiclass meant?"
+        if self.task is Task.REGRESSION and self.classes:
+            yield "task regression has no classes"
+        if self.task is Task.REGRESSION and self.threshold is not None:
+            yield "task regression has no threshold: give `bands`"
+        if self.threshold is not None and not math.isfinite(self.threshold):
+            yield f"threshold is {self.threshold}"
+        if self.bands:
+            yield from self._band_faults()
+
+    def _band_faults(self) -> Iterator[str]:
+        if self.threshold is not None:
+            yield "a threshold is short for two bands: give it or `bands`"
+        if len(self.bands) < 2:
+            yield f"band {self.bands[0].name} is alone: give two bands or more"
+        if self.bands[0].start is not None:
+            yield f"the lowest band, {self.bands[0].name}, begins nowhere: leave its `from` out"
+        if absent := [band.name for band in self.bands[1:] if band.start is None]:
+            yield f"band {absent[0]} lacks `from`, its lowest score"
+            return
+        starts = [band.start for band in self.bands[1:] if band.start is not None]
+        if wrong := [start for start in starts if not math.isfinite(start)]:
+            yield f"a band begins from {wrong[0]}"
+        elif any(low >= high for low, high in pairwise(starts)):
+            yield "bands do not rise: write the lowest first, each `from` above the one before"
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What the output's columns are called where it has several: the classes of a multiclass model."""
+        return self.classes if self.task is Task.MULTICLASS else ()
+
+    @property
+    def width(self) -> int:
+        """Columns of the output, m."""
+        return len(self.outputs) or 1
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What a row can turn out to be: the classes by name, of two the positive one second; none of a regression."""
+        return NEGATIVE_POSITIVE if self.task is Task.BINARY and not self.classes else self.classes
+
+    @property
+    def decisions(self) -> tuple[str, ...]:
+        """The words of which each decision is one: by class, or by score, the lowest first."""
+        return tuple(band.name for band in self.bands) or self.labels or ("",)
+
+    @property
+    def cuts(self) -> tuple[float, ...]:
+        """Scores at which the decision becomes the next of `decisions`, ascending; none where it is not by score."""
+        if self.bands:
+            return tuple(band.start for band in self.bands if band.start is not None)
+        if self.task is Task.BINARY:
+            return (THRESHOLD if self.threshold is None else self.threshold,)
+        return ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -170,7 +267,8 @@ class Signature:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as bundle.yaml and a specification have them."""
-        return asdict(self)
+        bands = [{"name": band.name} | ({} if band.start is None else {"from": band.start}) for band in self.bands]
+        return asdict(self) | {"bands": bands}
 
 
 def _repeated(names: tuple[str, ...]) -> str:

@@ -63,7 +63,7 @@ def write(bundle: Bundle, booster: lgb.Booster) -> str:
         service=bundle.service,
         owner=bundle.owner,
         feature_service=bundle.feature_service,
-        threshold=bundle.signature.threshold,
+        threshold=bundle.signature.cuts[0],
         missed=-MISSED_NUSD // NANO,
         false_alert=-FALSE_ALERT_NUSD // NANO,
         rows=metrics["training_rows"],

@@ -121,8 +121,8 @@ def write(settings: Settings, plan: ServicePlan, booster: lgb.Booster, known: Ex
     finally:
         draft.unlink()
     golden_rows = np.sort(rng.choice(len(known.labels), min(GOLDEN_ROWS, len(known.labels)), replace=False))
-    golden = compare(booster, runnable, known.matrix[golden_rows], SIGNATURE.threshold)
-    fuzzed = compare(booster, runnable, fuzz(booster, known.matrix, FUZZED_ROWS, rng), SIGNATURE.threshold)
+    golden = compare(booster, runnable, known.matrix[golden_rows], SIGNATURE)
+    fuzzed = compare(booster, runnable, fuzz(booster, known.matrix, FUZZED_ROWS, rng), SIGNATURE)
     for what, found in (("golden", golden), ("fuzzed", fuzzed)):
         if not found.max_abs_diff <= TOLERANCE:
             fault = f"the export is off by {found.max_abs_diff:g} on {what} rows"

@@ -102,7 +102,7 @@ def _scores(
         found = _recorded(client, bundle, topic, partition)
         matrix = found[1]
         if len(matrix):
-            worst = max(worst, float(np.abs(model.run(matrix) - found[0]).max()))
+            worst = max(worst, float(np.abs(model.run(matrix)[:, 0] - found[0]).max()))
         compared += len(matrix)
     return worst, compared, matrix
 

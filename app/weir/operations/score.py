@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 from pyarrow import json as json_lines
 
+from weir.core.decide import decide, words
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
 from weir.core.signature import Dtype, Signature, Source
 from weir.edges.bundles.opened import Opened
 from weir.operations.trial import GivenFeatures, ask, envelope
-from weir.scoring.records import decisions
 
 ROWS: Final = 4096  # at a time
 _TYPES: Final = {Dtype.FLOAT: pa.float32(), Dtype.INT: pa.int64(), Dtype.BOOL: pa.bool_(), Dtype.CATEGORY: pa.string()}
@@ -74,8 +74,9 @@ def _scored(opened: Opened, plan: ServicePlan | None, table: pa.Table) -> pa.Tab
     decided: list[str | None] = [None] * n
     rejected: list[str | None] = [None] * n
     for part in done.parts:
-        words = decisions(part.rows.scores >= np.float32(signature.threshold)).to_pylist()
-        for row, value, word in zip(part.rows.origin.tolist(), part.rows.scores.tolist(), words, strict=True):
+        found = decide(signature, part.rows.outputs)
+        named = words(signature, found.index).to_pylist()
+        for row, value, word in zip(part.rows.origin.tolist(), found.score.tolist(), named, strict=True):
             scores[row], decided[row] = value, word
     for row, reason, detail in zip(done.rejects.record.tolist(), done.rejects.reason, done.rejects.detail, strict=True):
         rejected[row] = f"{reason}: {detail}"

@@ -11,26 +11,26 @@ import numpy.typing as npt
 from weir.core.errors import Refused, Unavailable, shortened
 
 Floats = npt.NDArray[np.float32]
-Run = Callable[[Floats], Floats]  # float32[n, k] -> float32[n]; RuntimeError when the model fails
+Run = Callable[[Floats], Floats]  # float32[n, k] -> float32[n, m]; RuntimeError when the model fails
 
 REMEDY = "check the model's runtime and memory, and start the scorer again: the group replays what was not acknowledged"
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
+class Outputs:
     """What the model gave for n rows.
 
-    scores: float32[n], NaN for the rows of `failed`. failed: row -> what the model said, on one line.
+    outputs: float32[n, m], NaN for the rows of `failed`. failed: row -> what the model said, on one line.
     calls: times that the model was called, 1 when it did not raise.
     """
 
-    scores: Floats
+    outputs: Floats
     failed: Mapping[int, str]
     calls: int
 
 
-def scores_of(run: Run, matrix: Floats, *, known_good: Floats, max_failed: int) -> Scores:
-    """Scores of n rows, and the rows on which the model raises even when they stand alone.
+def outputs_of(run: Run, matrix: Floats, *, known_good: Floats, max_failed: int) -> Outputs:
+    """Outputs of n rows, and the rows on which the model raises even when they stand alone.
 
     A row is at fault only while the model works: when the batch raises, the model must first score `known_good`, and
     after the search the whole batch again with `known_good` in the place of every row at fault. So the other rows have
@@ -45,23 +45,24 @@ def scores_of(run: Run, matrix: Floats, *, known_good: Floats, max_failed: int) 
     >>> def run(matrix):
     ...     if (matrix < 0).any():
     ...         raise RuntimeError("negative")
-    ...     return matrix[:, 0]
+    ...     return matrix
     >>> matrix = np.array([[1], [-2], [3]], np.float32)
-    >>> scores_of(run, matrix, known_good=np.ones((1, 1), np.float32), max_failed=1)
-    Scores(scores=array([ 1., nan,  3.], dtype=float32), failed={1: 'negative'}, calls=6)
+    >>> found = outputs_of(run, matrix, known_good=np.ones((1, 1), np.float32), max_failed=1)
+    >>> found.outputs.tolist(), found.failed, found.calls
+    ([[1.0], [nan], [3.0]], {1: 'negative'}, 6)
     """
     if not len(matrix):
-        return Scores(np.empty(0, np.float32), {}, 0)
+        return Outputs(np.empty((0, 0), np.float32), {}, 0)
     try:
-        return Scores(run(matrix), {}, 1)
+        return Outputs(run(matrix), {}, 1)
     except RuntimeError:  # told below, for the rows or for the model
         _proved(run, known_good, "the model fails on a row that it has scored before")
     failed, calls = _search(run, matrix, max_failed)
     repaired = matrix.copy()
     repaired[list(failed)] = known_good
-    scores = _proved(run, repaired, "the model fails on rows each part of which it scores")
-    scores[list(failed)] = np.nan
-    return Scores(scores, failed, calls + 3)
+    outputs = _proved(run, repaired, "the model fails on rows each part of which it scores")
+    outputs[list(failed)] = np.nan
+    return Outputs(outputs, failed, calls + 3)
 
 
 def _search(run: Run, matrix: Floats, max_failed: int) -> tuple[dict[int, str], int]:

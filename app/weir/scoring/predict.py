@@ -126,14 +126,14 @@ class Scorer:
     def _run(self, part: Part) -> tuple[Part, Rejects]:
         """A part with its scores, and its rows for which the model gave no number."""
         variant, rows = part.variant, part.rows
-        found = isolate.scores_of(
+        found = isolate.outputs_of(
             variant.run, rows.matrix, known_good=variant.known_good, max_failed=self.service.max_failed
         )
-        rows, finite = replace(rows, scores=found.scores), np.isfinite(found.scores)
+        rows, finite = replace(rows, outputs=found.outputs), np.isfinite(found.outputs)
         if finite.all():
             return replace(part, rows=rows, model_retries=max(found.calls - 1, 0)), Rejects()
-        wrong = ~finite
-        details = [found.failed.get(row, f"score = {rows.scores[row]:g}") for row in np.flatnonzero(wrong).tolist()]
+        wrong: npt.NDArray[np.bool_] = ~np.all(finite, axis=1)
+        details = [found.failed.get(row, _said(rows.outputs[row])) for row in np.flatnonzero(wrong).tolist()]
         rows, rejects = rows.reject(wrong, Stage.PREDICT, Reason.MODEL_FAILED, details)
         return replace(part, rows=rows, model_retries=max(found.calls - 1, 0)), rejects
 
@@ -150,6 +150,11 @@ class Scorer:
 
     def _now_ms(self, rows: Rows) -> int:
         return self.service.clock.now_ms(int(event_ms(rows.columns).max(initial=0)))
+
+
+def _said(outputs: npt.NDArray[np.float32]) -> str:
+    """What a model gave for a row that is no number. outputs: float32[m]."""
+    return f"score = {outputs[~np.isfinite(outputs)][0]:g}"
 
 
 def _unset(rows: Rows) -> _Rejected:

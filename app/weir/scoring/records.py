@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from weir.core.batch import MicroBatch
 from weir.core.chunk import LogPartition
+from weir.core.decide import chosen, decide, words
 from weir.core.ledger_entry import LedgerEntry
 from weir.core.rejects import Rejects
 from weir.scoring import identity
@@ -47,7 +48,7 @@ def origin_of(parts: Sequence[Part]) -> npt.NDArray[np.int32]:
 def predictions(scored: ScoredBatch, scored_at_ms: int) -> Columns:
     """The n scored rows of a batch under predictions/v1.avsc, in its record order.
 
-    Each row names the version that answered it and holds the decision by that version's threshold.
+    Each row names the version that answered it and holds that version's decision.
     What may differ between rows but does not in this batch, such as its partition, is among the constants.
     """
     timing, parts = scored.timing, [part for part in scored.parts if len(part.rows)]
@@ -84,20 +85,21 @@ def _version(variant: Variant) -> dict[str, object]:
 
 def _answers(batch: MicroBatch, part: Part) -> pa.RecordBatch:
     """What differs between the answers of one variant: n rows, those of the part."""
-    rows, variant = part.rows, part.variant
+    rows, signature = part.rows, part.variant.bundle.signature
     where, places = origins(batch, rows.origin), [chunk.place for chunk in batch.chunks]
+    decided = decide(signature, rows.outputs)
     column = {
         "prediction_id": identity.text(_ids(places, where, event_ms(rows.columns))),
-        "score": pa.array(rows.scores, pa.float32()),
-        "decision": decisions(rows.scores >= np.float32(variant.bundle.signature.threshold)),
+        "score": pa.array(decided.score, pa.float32()),
+        "decision": words(signature, decided.index),
         "source_offset": pa.array(where.offset),
         "features": _packed(rows.matrix),
         "feature_age_s": _packed(rows.age_s),
         "feature_status": _packed(rows.status),
     }
     if len(set(places)) > 1:
-        column["source_log"] = _chosen([place.log for place in places], where.chunk)
-        column["source_topic"] = _chosen([place.topic for place in places], where.chunk)
+        column["source_log"] = chosen(tuple(place.log for place in places), where.chunk)
+        column["source_topic"] = chosen(tuple(place.topic for place in places), where.chunk)
         column["source_partition"] = pa.array(np.array([at.partition for at in places], np.int32)[where.chunk])
     for name in ("request_id", "event_time", "tenant", "team", "traceparent"):
         column[name] = rows.columns.column(name)
@@ -176,24 +178,13 @@ def bundle_names(variants: Sequence[Variant], role: str, worker: str, written_at
         "version": [bundle.version for bundle in bundles],
         "inputs": [json.dumps(bundle.signature.names) for bundle in bundles],
         "views": [json.dumps(names) for names in views],
-        "threshold": [bundle.signature.threshold for bundle in bundles],
+        "threshold": [bundle.signature.cuts[0] for bundle in bundles],
     }
     return pa.RecordBatch.from_pydict(column), {"role": role, "worker": worker, "written_at": written_at_ms}
 
 
 def _microseconds(seconds: float) -> int:
     return min(int(seconds * 1e6), 2**31 - 1)
-
-
-def _chosen(names: list[str], index: npt.NDArray[np.int64]) -> pa.Array:
-    if len(set(names)) == 1:
-        return pa.repeat(pa.scalar(names[0]), len(index))
-    return pa.DictionaryArray.from_arrays(pa.array(index.astype(np.int32)), pa.array(names)).cast(pa.string())
-
-
-def decisions(positive: npt.NDArray[np.bool_]) -> pa.Array:
-    """What each of n scores decides, in words."""
-    return _chosen(["negative", "positive"], positive.astype(np.int64))
 
 
 def _packed(matrix: npt.NDArray[np.generic]) -> pa.Array:

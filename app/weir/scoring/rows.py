@@ -22,7 +22,7 @@ class Rows:
     matrix: float32[n, k], the model's inputs; no columns before they are assembled.
     age_s: int32[n, v], age of each view's record in seconds, -1 where there is none; no columns before.
     status: uint8[n, v], core.features.Status; no columns before.
-    scores: float32[n]; NaN before the model has run.
+    outputs: float32[n, m], what the model gave; no columns before it has run.
     """
 
     columns: pa.RecordBatch
@@ -30,7 +30,7 @@ class Rows:
     matrix: npt.NDArray[np.float32]
     age_s: npt.NDArray[np.int32]
     status: npt.NDArray[np.uint8]
-    scores: npt.NDArray[np.float32]
+    outputs: npt.NDArray[np.float32]
 
     @classmethod
     def of(cls, columns: pa.RecordBatch, origin: npt.NDArray[np.int32]) -> Self:
@@ -42,7 +42,7 @@ class Rows:
             matrix=np.empty((n, 0), np.float32),
             age_s=np.empty((n, 0), np.int32),
             status=np.empty((n, 0), np.uint8),
-            scores=np.full(n, np.nan, np.float32),
+            outputs=np.empty((n, 0), np.float32),
         )
 
     def __len__(self) -> int:
@@ -59,7 +59,7 @@ class Rows:
             matrix=self.matrix[kept],
             age_s=self.age_s[kept],
             status=self.status[kept],
-            scores=self.scores[kept],
+            outputs=self.outputs[kept],
         )
 
     def reject(

@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 from weir.core.arrow import buffers_of
 from weir.core.batch import MicroBatch
 from weir.core.bundle_names import BundleNames
+from weir.core.decide import decide, words
 from weir.core.decoded import Decoded
 from weir.scoring import isolate
-from weir.scoring.records import Columns, decisions
+from weir.scoring.records import Columns
 from weir.scoring.variant import Variant
 
 FEATURE = np.dtype("<f4")
@@ -53,7 +54,7 @@ class Shadow:
 
     decode: n record values -> Decoded, under the contract of predictions. names: digests -> what the features of their
     answers are called, those that are known. encode: columns under the contract of shadows -> framed values.
-    max_failed: rows of a batch on which the model may raise, see isolate.scores_of.
+    max_failed: rows of a batch on which the model may raise, see isolate.outputs_of.
     """
 
     variant: Variant
@@ -73,12 +74,14 @@ class Shadow:
         rows, origin = decoded.rows.filter(mine), decoded.origin[mine.to_numpy(zero_copy_only=False)]
         matrix, usable, lacking = self._assemble(rows, unscored)
         rows, origin, matrix = rows.filter(pa.array(usable)), origin[usable], matrix[usable]
-        known_good = self.variant.known_good
-        scores = isolate.scores_of(self.variant.run, matrix, known_good=known_good, max_failed=self.max_failed).scores
-        finite = np.isfinite(scores)
-        unscored[Unscored.MODEL_FAILED] += len(scores) - int(np.count_nonzero(finite))
-        rows, origin, scores = rows.filter(pa.array(finite)), origin[finite], scores[finite]
-        framed = self.encode(*self._columns(rows, scores, wall_ms)) if len(rows) else pa.array([], pa.binary())
+        ran = isolate.outputs_of(
+            self.variant.run, matrix, known_good=self.variant.known_good, max_failed=self.max_failed
+        )
+        outputs = ran.outputs
+        finite = np.all(np.isfinite(outputs), axis=1)
+        unscored[Unscored.MODEL_FAILED] += len(outputs) - int(np.count_nonzero(finite))
+        rows, origin, outputs = rows.filter(pa.array(finite)), origin[finite], outputs[finite]
+        framed = self.encode(*self._columns(rows, outputs, wall_ms)) if len(rows) else pa.array([], pa.binary())
         at = np.searchsorted(origin, batch.bounds)
         written = tuple(framed[at[i] : at[i + 1]] for i in range(len(batch.chunks)))
         return ShadowBatch(written, len(rows), +unscored, frozenset(lacking))
@@ -108,11 +111,12 @@ class Shadow:
             usable |= fits
         return matrix, usable, lacking
 
-    def _columns(self, rows: pa.RecordBatch, scores: npt.NDArray[np.float32], wall_ms: int) -> Columns:
+    def _columns(self, rows: pa.RecordBatch, outputs: npt.NDArray[np.float32], wall_ms: int) -> Columns:
         bundle = self.variant.bundle
+        decided = decide(bundle.signature, outputs)
         column = {name: rows[name] for name in SAME}
-        column["score"] = pa.array(scores, pa.float32())
-        column["decision"] = decisions(scores >= np.float32(bundle.signature.threshold))
+        column["score"] = pa.array(decided.score, pa.float32())
+        column["decision"] = words(bundle.signature, decided.index)
         constants: dict[str, object] = {
             "service": bundle.service,
             "model": bundle.name,

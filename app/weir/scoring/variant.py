@@ -14,10 +14,10 @@ from weir.core.features import Lookup
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One of the model versions that answer a service's requests; it may have inputs and a threshold of its own.
+    """One of the model versions that answer a service's requests; it may have inputs, outputs and decisions of its own.
 
     name: the route's name for it ("champion", "challenger").
-    run: float32[n, k] -> float32[n]; RuntimeError when the model fails.
+    run: float32[n, k] -> float32[n, m]; RuntimeError when the model fails.
     known_good: float32[1, k], a row that the model has scored.
     lookup: reads its features; None for a bundle without features.
     """

@@ -89,7 +89,7 @@ def work(n: int, partitions: int, home: Path) -> Work:
     for partition, rows in workload.requests(service, n, described):
         framed[partition] = [bytes(value) for value in encoder.encode(rows)]
         matrix = np.column_stack([rows.column(name).to_numpy() for name in described.names])
-        scores = model.run(np.ascontiguousarray(matrix, np.float32))
+        scores = model.run(np.ascontiguousarray(matrix, np.float32))[:, 0]
         expected |= dict(zip(rows.column("request_id").to_pylist(), scores.tolist(), strict=True))
     return Work(framed, expected, schema, bundle / "model.onnx")
 

@@ -1,8 +1,9 @@
-"""A model as its converter gives it -> one input float32[n, k], one output float32[n] or float32[n, 1].
+"""A model as its converter gives it -> one input float32[n, k], one output float32[n, m], or float32[n] where m is 1.
 
 Converters of classifiers give a label beside the probabilities, often as a list of mappings (ZipMap); those of data
-frames take one input for each column. What is stored has neither: the output and its column are chosen, the rest of
-the graph goes, and the columns are split off within the graph. A mistaken choice does not reproduce the golden scores.
+frames take one input for each column. What is stored has neither: the output is chosen, and its column where the task
+wants one, the rest of the graph goes, and the columns are split off within the graph. A mistaken choice does not
+reproduce the golden scores.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 from weir.core.errors import Refused
-from weir.core.signature import Dtype, Input, Policy, Signature
+from weir.core.signature import Dtype, Input, Policy, Signature, Task
 from weir.edges.bundles import columns, text
+from weir.edges.bundles.words import wholly_numbered
 
 PROBE_ROWS = 3  # no other dimension of a score is 3, but that of three classes, which is the second
 IR_OF_INITIALIZERS = 4  # before it, initializers had to be inputs
@@ -44,19 +46,29 @@ class Choice:
     input: str = ""
 
 
-def adapted(
-    model: onnx.ModelProto, signature: Signature, choice: Choice
-) -> tuple[onnx.ModelProto, Signature, list[str]]:
-    """The model with one input and one output, the signature with their names, and what was chosen, in words.
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """A model with one input and one output, and the signature with their names.
 
-    Raises Refused naming what there is to choose from.
+    chosen: what was chosen for the author, in words. classes: of a multiclass model, as it calls them, in the order of
+    the output's columns; empty where it does not.
     """
+
+    model: onnx.ModelProto
+    signature: Signature
+    chosen: list[str]
+    classes: tuple[str, ...]
+
+
+def adapted(model: onnx.ModelProto, signature: Signature, choice: Choice) -> Adapted:
+    """The model as a bundle has it. Raises Refused naming what there is to choose from."""
     if not model.graph.output:
         raise Refused("the model is not ONNX: it has no output", remedy=REMEDY)
     graph = _Graph(model)
     taken, dealt = graph.one_input(signature, choice)
-    given, said = graph.one_output(choice)
-    return graph.model, dataclasses.replace(signature, input_tensor=taken, output_tensor=given), [*dealt, *said]
+    given, classes, said = graph.one_output(signature, choice)
+    named = dataclasses.replace(signature, input_tensor=taken, output_tensor=given)
+    return Adapted(graph.model, named, [*dealt, *said], classes)
 
 
 class _Graph:
@@ -92,8 +104,8 @@ class _Graph:
         whole, dealt = self._columns(inputs, signature)
         return whole, [*said, *dealt]
 
-    def one_output(self, choice: Choice) -> tuple[str, list[str]]:
-        """Make the outputs one; its name, and what was chosen."""
+    def one_output(self, signature: Signature, choice: Choice) -> tuple[str, tuple[str, ...], list[str]]:
+        """Make the outputs one; its name, the classes of a multiclass model as it calls them, and what was chosen."""
         chosen = self._chosen(choice)
         name, classes = self._source(chosen)
         shape, kind = self._probe(name)
@@ -103,24 +115,29 @@ class _Graph:
                 f"the model takes {self._fixed} {_rows(self._fixed)} at a time: it gives {list(shape)} for {PROBE_ROWS}"
             )
             raise Refused(what, remedy=FREE)
-        if shape == (PROBE_ROWS,) and (choice.column is not None or choice.label is not None):
-            raise Refused(f"output {chosen} has no columns", remedy="leave `column` and `class` out")
-        if len(shape) == 2 and shape[0] == PROBE_ROWS:
-            column = _column(chosen, shape[1], classes or self._classes(), choice)
-            if shape[1] > 1:
-                name = self._gather(name, column)
-                said = [f"output {chosen}, column {column} of {shape[1]}"]
-        elif shape != (PROBE_ROWS,):
+        if len(shape) not in (1, 2) or shape[0] != PROBE_ROWS:
             what = f"output {chosen} is {list(shape)} for {PROBE_ROWS} rows, not one score a row"
             raise Refused(what, remedy="choose another with `output`")
+        count = shape[1] if len(shape) == 2 else 1
+        classes = classes or self._classes()
+        classes = classes if len(classes) == count else ()
+        if signature.task is Task.MULTICLASS:
+            _check_classes(chosen, count, signature, choice)
+        elif len(shape) == 1 and (choice.column is not None or choice.label is not None):
+            raise Refused(f"output {chosen} has no columns", remedy="leave `column` and `class` out")
+        elif count > 1 or choice.column is not None or choice.label is not None:
+            column = _column(chosen, count, classes, signature, choice)
+            if count > 1:
+                name = self._gather(name, column)
+                said = [f"output {chosen}, column {column} of {count}"]
         if kind != np.float32:
             if kind not in (np.float64, np.float16):
                 what = f"output {chosen} is {np.dtype(kind).name}: labels, not a score"
                 raise Refused(what, remedy=f"choose another with `output`: {', '.join(self._outputs())}")
             name = self._add("Cast", [name], "score", to=TensorProto.FLOAT)
-        rank = min(len(shape), 2)
-        self._keep_only(helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 1][:rank]))
-        return name, said
+        taken = [None, signature.width][: len(shape)]
+        self._keep_only(helper.make_tensor_value_info(name, TensorProto.FLOAT, taken))
+        return name, classes if signature.task is Task.MULTICLASS else (), said
 
     def _outputs(self) -> list[str]:
         return [value.name for value in self._body.output]
@@ -297,14 +314,29 @@ class _Graph:
         self.model.opset_import.extend(kept)
 
 
-def _column(output: str, count: int, classes: tuple[str, ...], choice: Choice) -> int:
+def _check_classes(output: str, count: int, signature: Signature, choice: Choice) -> None:
+    """A multiclass model keeps its columns, one for each class. Raises Refused."""
+    if choice.column is not None or choice.label is not None:
+        what = "`column` and `class` choose one score, and task multiclass has one for each class"
+        raise Refused(what, remedy="leave them out, or set `task` to binary")
+    if count != signature.width:
+        raise Refused(
+            f"output {output} has {count} columns, and the signature has {signature.width} classes",
+            remedy="give `classes` one for each column, or choose another with `output`",
+        )
+
+
+def _column(output: str, count: int, known: tuple[str, ...], signature: Signature, choice: Choice) -> int:
+    """Which of an output's columns is the score of a task that has one. known: the columns' classes, or nothing."""
     remedy = f"say in `column` (0 to {count - 1}) or in `class` which of them is the score"
-    known = classes if len(classes) == count else ()
     if choice.label is not None:
         if str(choice.label) not in known:
             have = f"has the classes {', '.join(known)}" if known else "does not name its classes"
             raise Refused(f"there is no class {choice.label}: output {output} {have}", remedy=remedy)
         found = known.index(str(choice.label))
+        if signature.classes and signature.classes[1] in known and signature.classes[1] != str(choice.label):
+            what = f"`class` is {choice.label}, and of the signature's classes the second, {signature.classes[1]}"
+            raise Refused(what, remedy="write the positive class second, or leave `class` out")
         if choice.column not in (None, found):
             raise Refused(f"class {choice.label} is column {found}, not {choice.column}", remedy="give one of the two")
         return found
@@ -312,9 +344,15 @@ def _column(output: str, count: int, classes: tuple[str, ...], choice: Choice) -
         if not 0 <= choice.column < count:
             raise Refused(f"output {output} has {count} columns, not a column {choice.column}", remedy=remedy)
         return choice.column
-    if count > 2:
+    if count > 2 or signature.task is Task.REGRESSION:
         names = f" ({', '.join(known)})" if known else ""
-        raise Refused(f"output {output} has {count} columns{names}", remedy=remedy)
+        several = "" if signature.task is Task.REGRESSION else "; for all of them set `task` to multiclass"
+        raise Refused(f"output {output} has {count} columns{names}", remedy=f"{remedy}{several}")
+    if signature.classes and not wholly_numbered(known):
+        if set(signature.classes) != set(known):
+            what = f"the model has the classes {', '.join(known)}, the signature {', '.join(signature.classes)}"
+            raise Refused(what, remedy="write `classes` as the model calls them, the positive one second")
+        return known.index(signature.classes[1])
     return count - 1  # of two classes the second is the positive one
 
 

@@ -6,7 +6,7 @@ A refusal has two remedies: one for whoever opens the bundle, and one for whoeve
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +17,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from weir.core.bundle import RELATIVE, Bundle
+from weir.core.decide import decide
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
-from weir.core.signature import Signature
+from weir.core.signature import Signature, Task
 from weir.edges.bundles import text, words
 from weir.edges.bundles.folder import GOLDEN, REBUILD
 from weir.edges.bundles.onnx_model import Model
@@ -28,7 +29,7 @@ from weir.wire import request_contract
 Floats = npt.NDArray[np.float32]
 
 GOLDEN_ROWS_MAX = 100_000  # a file of a kilobyte can hold a billion equal rows; 4,096 show what there is to see
-SCORE, LABEL = "score", "label"  # columns beside the inputs in baseline.parquet and golden.parquet
+SCORE, LABEL = "score", "label"  # columns beside the inputs in baseline.parquet and golden.parquet, see score_columns
 BATCHES = (1, 2, 3, 7, 8, 13, 64)  # rows: around the widths of vector registers, where bodies and tails of loops round
 
 
@@ -51,11 +52,16 @@ class Unfit(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Golden:
-    """Golden rows that were scored. inputs: float32[n, k]. scores: float32[n], the model's. worst: difference."""
+    """Golden rows that were scored.
+
+    inputs: float32[n, k]. outputs: float32[n, m], the model's. worst: difference. flips: expected decision -> rows that
+    are decided otherwise, none where all are decided alike.
+    """
 
     inputs: Floats
-    scores: Floats
+    outputs: Floats
     worst: float
+    flips: Mapping[str, int]
 
 
 def check_graph(path: Path, bundle: Bundle, model: Model) -> None:
@@ -68,6 +74,12 @@ def check_graph(path: Path, bundle: Bundle, model: Model) -> None:
             f"model.onnx has {has}, the signature says {says}",
             where=where,
             mend="give one input for each of the model's columns, and its tensors' names or none",
+        )
+    if model.outputs != signature.width:
+        raise Unfit(
+            f"model.onnx gives {model.outputs} values a row, and task {signature.task} has {signature.width}",
+            where=where,
+            mend="correct `task`, and for multiclass `classes`: one for each of the output's columns",
         )
     expected = metadata(bundle)
     if wrong := [key for key, value in expected.items() if model.metadata.get(key) != value]:
@@ -83,7 +95,7 @@ def check_graph(path: Path, bundle: Bundle, model: Model) -> None:
 def check_words(signature: Signature, said: words.Words, where: str) -> None:
     """What the model file says of its columns is what the signature says. Raises Unfit with both lists."""
     if wrong := words.mismatch(signature, said):
-        mend = "write `inputs` in the model's order, each with the model's own name; `ref` may be another"
+        mend = "write `inputs` and `classes` in the model's order, each with the model's own name; `ref` may be another"
         raise Unfit(wrong, where=where, mend=mend, remedy=f"{mend}, and {REBUILD}")
 
 
@@ -100,30 +112,45 @@ def check_golden(path: Path, bundle: Bundle, model: Model) -> Golden:
     """Score the golden rows. Raises Unfit naming the worst row."""
     inputs, expected = _golden(path, bundle.signature)
     try:
-        scores = model.run(inputs)
+        outputs = model.run(inputs)
     except RuntimeError as error:
         what = f"model.onnx fails on the golden rows: {text.explain(error)}"
         raise Unfit(what, where=str(path), mend="give golden rows that the model can score") from error
-    if scores.shape != expected.shape:
-        what = f"model.onnx gives {scores.shape[0]} scores for {expected.shape[0]} golden rows"
+    if outputs.shape != expected.shape:
+        what = f"model.onnx gives {list(outputs.shape)} scores for {len(expected)} golden rows"
         raise Unfit(what, where=str(path), mend="choose one column with `column` or `class`")
-    difference = np.abs(scores.astype(np.float64) - expected)
+    difference = np.abs(outputs.astype(np.float64) - expected)
     failing = ~(difference <= allowed(bundle, expected))  # NaN fails too
     if failing.any():
-        row = int(np.argmax(np.where(np.isnan(difference), np.inf, difference) * failing))
+        row, column = np.unravel_index(
+            np.argmax(np.where(np.isnan(difference), np.inf, difference) * failing), difference.shape
+        )
+        named = score_columns(bundle.signature)[column]
+        of_class = f" for {bundle.signature.outputs[column]}" if bundle.signature.outputs else ""
         raise Unfit(
-            f"{int(failing.sum())} of {len(expected)} golden rows fail: row {row} scores {scores[row]:.9f}, "
-            f"expected {expected[row]:.9f} within {float(allowed(bundle, expected)[row]):.1e}",
+            f"{int(failing.any(axis=1).sum())} of {len(expected)} golden rows fail: row {row} scores "
+            f"{outputs[row, column]:.9f}{of_class}, expected {expected[row, column]:.9f} within "
+            f"{float(allowed(bundle, expected)[row, column]):.1e}",
             where=str(path),
-            mend="give `inputs` in the model's order and `score` as the trained model itself gives it, or set "
+            mend=f"give `inputs` in the model's order and `{named}` as the trained model itself gives it, or set "
             "`tolerance` to what the export may lose",
             remedy=f"{REBUILD}; ONNX Runtime here may differ from the one it was built with",
         )
-    return Golden(inputs, scores, float(difference.max(initial=0.0)))
+    return Golden(inputs, outputs, float(difference.max(initial=0.0)), flips(bundle.signature, expected, outputs))
+
+
+def flips(signature: Signature, expected: Floats, found: Floats) -> dict[str, int]:
+    """Expected decision -> rows whose decision is another one, without those of which there are none.
+
+    expected, found: float32[n, m].
+    """
+    wanted, given = decide(signature, expected).index, decide(signature, found).index
+    counts = np.bincount(wanted[wanted != given], minlength=len(signature.decisions)).tolist()
+    return {word: count for word, count in zip(signature.decisions, counts, strict=True) if count}
 
 
 def allowed(bundle: Bundle, expected: Floats) -> npt.NDArray[np.float64]:
-    """The largest accepted difference from each expected score, see core.bundle. float64[n]."""
+    """The largest accepted difference from each expected score, see core.bundle. float64[n, m]."""
     return np.maximum(bundle.tolerance, RELATIVE * np.abs(expected.astype(np.float64)))
 
 
@@ -133,7 +160,7 @@ def check_independence(path: Path, bundle: Bundle, model: Model, golden: Golden)
     Golden rows in batches of several sizes, in another order, and beside rows that are fifty times as large.
     Raises Unfit where the difference is larger than the bundle's tolerance, as with dynamic quantisation.
     """
-    inputs, scores = golden.inputs[:256], golden.scores[:256]
+    inputs, outputs = golden.inputs[:256], golden.outputs[:256]
     order = np.random.default_rng(7).permutation(len(inputs))
     tries: list[Callable[[], Floats]] = [lambda size=size: _in_batches(model, inputs, size) for size in BATCHES]  # type: ignore[misc]
     tries.append(lambda: model.run(inputs[order])[np.argsort(order)])
@@ -144,9 +171,9 @@ def check_independence(path: Path, bundle: Bundle, model: Model, golden: Golden)
             again = attempt()
         except RuntimeError:  # on rows that no request has
             continue
-        difference = np.abs(again.astype(np.float64) - scores)
+        difference = np.abs(again.astype(np.float64) - outputs)
         worst = max(worst, float(difference.max(initial=0.0)))
-        if not (difference <= allowed(bundle, scores)).all():
+        if not (difference <= allowed(bundle, outputs)).all():
             raise Unfit(
                 f"a row's score depends on the rows beside it: by up to {worst:.1e} on the golden rows",
                 where=str(path),
@@ -202,6 +229,46 @@ def matrix(table: pa.Table, signature: Signature) -> Floats:
     return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32)
 
 
+def score_columns(signature: Signature) -> tuple[str, ...]:
+    """Columns of golden rows that hold what the trained model gave: `score`, or `score_<class>` for each class.
+
+    >>> from weir.core.signature import Input, Source, Task
+    >>> x = Input(name="x", source=Source.REQUEST, ref="x")
+    >>> score_columns(Signature(inputs=(x,), task=Task.MULTICLASS, classes=("cat", "dog")))
+    ('score_cat', 'score_dog')
+    """
+    return tuple(f"{SCORE}_{name}" for name in signature.outputs) or (SCORE,)
+
+
+def scores(table: pa.Table, signature: Signature) -> Floats:
+    """What the trained model gave, float32[n, m]. Raises ValueError as `numbers` does."""
+    columns = [numbers(table, name) for name in score_columns(signature)]
+    return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32)
+
+
+def check_labels(table: pa.Table, signature: Signature) -> None:
+    """Labels are classes as the signature calls them, or numbers of at most two. Raises ValueError."""
+    kind = table.schema.field(LABEL).type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)) and signature.task is not Task.MULTICLASS:
+        numbers(table, LABEL)
+        return
+    found = pc.unique(table[LABEL].drop_null()).cast(pa.string()).to_pylist()
+    if unknown := sorted(set(found) - set(signature.labels)):
+        there = f"there are {', '.join(signature.labels)}" if signature.labels else "a regression has numbers"
+        raise ValueError(f"column {LABEL} holds {unknown[0]!r}, which is no class: {there}")
+
+
+def listed(columns: Sequence[str]) -> str:
+    """Names of columns as a message shows them.
+
+    >>> listed(["a", "b", "c"])
+    '`a`, `b` and `c`'
+    """
+    quoted = [f"`{name}`" for name in columns]
+    return " and ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))
+
+
 def numbers(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
     """A column as float64[n]; null is NaN. Raises ValueError naming a column that is not there or holds no numbers."""
     if table.column_names.count(name) != 1:
@@ -222,7 +289,9 @@ def metadata(bundle: Bundle) -> dict[str, str]:
         "weir.version": bundle.version,
         "weir.owner": bundle.owner,
         "weir.inputs": json.dumps(bundle.signature.names),
-        "weir.threshold": repr(bundle.signature.threshold),
+        "weir.task": str(bundle.signature.task),
+        "weir.decisions": json.dumps(bundle.signature.decisions),
+        "weir.cuts": json.dumps(bundle.signature.cuts),
         "weir.feature_service": bundle.feature_service,
         "weir.feature_fingerprint": bundle.feature_fingerprint,
         "weir.training": f"{bundle.training_from}/{bundle.training_to}",
@@ -238,8 +307,9 @@ def _keys(keys: dict[str, str]) -> str:
 
 
 def _golden(path: Path, signature: Signature) -> tuple[Floats, Floats]:
-    """Inputs, float32[n, k], and scores, float32[n], of the golden rows. Raises Unfit."""
-    mend = "give Parquet with a number in every input's column, and in `score`"
+    """Inputs, float32[n, k], and scores, float32[n, m], of the golden rows. Raises Unfit."""
+    columns = score_columns(signature)
+    mend = f"give Parquet with a number in every input's column, and in {listed(columns)}"
     try:
         with pq.ParquetFile(path / GOLDEN) as file:  # read_table would load the dataset engine
             rows = file.metadata.num_rows
@@ -247,7 +317,7 @@ def _golden(path: Path, signature: Signature) -> tuple[Floats, Floats]:
                 what = f"golden.parquet has {rows} rows, not 1 to {GOLDEN_ROWS_MAX}"
                 raise Unfit(what, where=str(path), mend="give another number of golden rows")
             table = file.read()
-        return matrix(table, signature), numbers(table, SCORE).astype(np.float32)
+        return matrix(table, signature), scores(table, signature)
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         what = f"golden.parquet cannot be read: {text.explain(error)}"
         raise Unfit(what, where=str(path), mend=mend) from error

@@ -13,14 +13,15 @@ name: churn-model             # the model's own name
 version: "1"                  # predictions are told apart by it: a new one for each bundle
 owner: growth-team
 
-model: churn.onnx             # ONNX (.onnx), or a LightGBM text model (.txt: binary or regression), which is converted
+model: churn.onnx             # ONNX (.onnx), or a LightGBM text model (.txt), which is converted
 output: probabilities         # optional: which of the model's outputs is the score, where it has several
 column: 1                     # optional: its column, from 0; or `class: churned`, by the model's own name of the class.
                               # Of a label and two probabilities the second is taken where neither is given
 golden: golden.parquet        # a column of numbers for each input, and `score`: what the trained model itself gave for
-                              # 100 rows or more. A LightGBM model that names its columns gives the scores itself
-baseline: baseline.parquet    # reference rows, which show what is normal: the same columns, `score` in any case, and
-                              # `label` (0 or 1, or the number that was predicted)
+                              # 100 rows or more; for multiclass a column `score_<class>` for each class instead.
+                              # A LightGBM model that names its columns gives the scores itself
+baseline: baseline.parquet    # reference rows, which show what is normal: the same columns, the scores in any case, and
+                              # `label` (the class; of two classes 0 or 1 will do; or the number that was predicted)
 card: card.md                 # for people: what the model is for, what it was trained on, where it fails
 
 training_from: 2026-01-01     # optional, first and last day of the training data
@@ -31,7 +32,14 @@ metrics: {auc: 0.91}          # optional: numbers to remember
 # feature_service: churn_v1   # needed for inputs with `source: feature`: a Feast feature service that was applied here
 
 signature:
-  threshold: 0.5              # optional: score >= threshold is the positive decision
+  task: binary                # optional: binary (the probability of one of two classes), multiclass or regression
+  threshold: 0.5              # optional, binary only: score >= threshold is the positive decision
+  # classes: [stays, churned] # multiclass: all classes, in the order of the output's columns. binary, optional: the
+                              # words of the decision, the positive class second, else negative and positive
+  # bands:                    # optional, for regression, or binary in place of a threshold: decisions by score
+  #   - name: low             # the lowest one first, which begins nowhere
+  #   - name: high            # score >= from
+  #     from: 30
   # join_keys:                # the keys by which the feature service is asked, all of them and no others
   #   - name: customer        # Feast's join key and the request's field, the same word
   #     dtype: STRING         # STRING or INT64, as the feature service has it

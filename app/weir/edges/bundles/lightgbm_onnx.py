@@ -20,12 +20,14 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper
 
+from weir.core.decide import decide
+from weir.core.signature import Signature
 from weir.edges.bundles.onnx_model import Model
 
 Node = Mapping[str, Any]
 Floats = npt.NDArray[np.float32]
 
-OBJECTIVES = {"binary": "Sigmoid", "regression": "Identity"}
+OBJECTIVES = {"binary": "Sigmoid", "regression": "Identity", "multiclass": "Softmax", "multiclassova": "Sigmoid"}
 OPSETS = (("", 18), ("ai.onnx.ml", 3))
 IR_VERSION = 10
 DUMPED_INFINITY = 1e300
@@ -33,7 +35,7 @@ ZERO = float(np.float32(1e-35))  # LightGBM's kZeroThreshold
 
 
 def convert(booster: lgb.Booster, input_tensor: str = "x", output_tensor: str = "score") -> onnx.ModelProto:
-    """A binary or regression booster as an ONNX model float32[n, k] -> float32[n, 1].
+    """A booster as an ONNX model float32[n, k] -> float32[n, m]; m is the number of classes, or 1.
 
     Leaves add up in float32, so scores agree within about 1e-7 per unit of raw score. Categorical splits become a chain
     of equality tests: categories are whole numbers (LightGBM itself would cut off a fraction).
@@ -42,15 +44,18 @@ def convert(booster: lgb.Booster, input_tensor: str = "x", output_tensor: str = 
     """
     model = booster.dump_model()
     name, _, options = str(model.get("objective", "")).partition(" ")
-    if (classes := booster.num_model_per_iteration()) > 1:
-        raise ValueError(f"{name} gives {classes} scores a row, and a bundle has one: train one model for each class")
-    if name not in OBJECTIVES or (name == "binary" and "sigmoid:1" not in options.split()) or "sqrt" in options.split():
-        raise ValueError(f"objective {model.get('objective')!r} is not one of binary sigmoid:1, regression")
+    scaled = name in ("binary", "multiclassova") and "sigmoid:1" not in options.split()
+    if name not in OBJECTIVES or scaled or "sqrt" in options.split():
+        raise ValueError(
+            f"objective {model.get('objective')!r} is not one of binary sigmoid:1, regression, multiclass, "
+            "multiclassova sigmoid:1"
+        )
     if model.get("average_output"):
         raise ValueError("averaged output (random forest mode) has no sum form")
+    classes = booster.num_model_per_iteration()
     ensemble = _Ensemble()
     for number, tree in enumerate(model["tree_info"]):
-        ensemble.add_tree(number, tree["tree_structure"])
+        ensemble.add_tree(number, tree["tree_structure"], target=number % classes)
     columns = booster.num_feature()
     nodes = [
         helper.make_node(
@@ -58,7 +63,7 @@ def convert(booster: lgb.Booster, input_tensor: str = "x", output_tensor: str = 
             [input_tensor],
             ["raw"],
             domain="ai.onnx.ml",
-            n_targets=1,
+            n_targets=classes,
             aggregate_function="SUM",
             post_transform="NONE",
             **ensemble.attributes(),
@@ -69,7 +74,7 @@ def convert(booster: lgb.Booster, input_tensor: str = "x", output_tensor: str = 
         nodes,
         "lightgbm",
         [helper.make_tensor_value_info(input_tensor, TensorProto.FLOAT, [None, columns])],
-        [helper.make_tensor_value_info(output_tensor, TensorProto.FLOAT, [None, 1])],
+        [helper.make_tensor_value_info(output_tensor, TensorProto.FLOAT, [None, classes])],
     )
     opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS]
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="weir")
@@ -79,7 +84,7 @@ def convert(booster: lgb.Booster, input_tensor: str = "x", output_tensor: str = 
 class Equality:
     """How far ONNX Runtime's scores are from LightGBM's own on the same rows.
 
-    decision_flips: rows whose decision at the threshold differs.
+    decision_flips: rows whose decision differs.
     """
 
     rows: int
@@ -87,11 +92,16 @@ class Equality:
     decision_flips: int
 
 
-def compare(booster: lgb.Booster, model: Model, rows: Floats, threshold: float) -> Equality:
-    """Score rows by both. rows: float32[n, k]."""
-    ours, theirs = model.run(rows), np.asarray(booster.predict(rows), np.float64)
-    flips = np.count_nonzero((ours >= threshold) != (theirs >= threshold))
+def compare(booster: lgb.Booster, model: Model, rows: Floats, signature: Signature) -> Equality:
+    """Score rows by both. rows: float32[n, k]. signature: by which scores are decided."""
+    ours, theirs = model.run(rows), predicted(booster, rows)
+    flips = np.count_nonzero(decide(signature, ours).index != decide(signature, theirs.astype(np.float32)).index)
     return Equality(len(rows), float(np.abs(ours - theirs).max(initial=0.0)), int(flips))
+
+
+def predicted(booster: lgb.Booster, rows: Floats) -> npt.NDArray[np.float64]:
+    """LightGBM's own scores, float64[n, m]. rows: float32[n, k]."""
+    return np.asarray(booster.predict(rows), np.float64).reshape(-1, booster.num_model_per_iteration())
 
 
 def fuzz(booster: lgb.Booster, rows: Floats, n: int, rng: np.random.Generator) -> Floats:
@@ -148,17 +158,17 @@ class _Ensemble:
 
     def __init__(self) -> None:
         self._nodes: list[tuple[int, int, int, str, float, int, int, int]] = []
-        self._leaves: list[tuple[int, int, float]] = []
+        self._leaves: list[tuple[int, int, int, float]] = []
 
-    def add_tree(self, tree: int, root: Node) -> None:
-        """Enter one tree, its nodes numbered from 0 at the root."""
+    def add_tree(self, tree: int, root: Node, target: int) -> None:
+        """Enter one tree, its nodes numbered from 0 at the root. target: the output's column to which it adds."""
         used = 1
         pending = [(root, 0)]
         while pending:
             node, number = pending.pop()
             if "split_feature" not in node:
                 self._nodes.append((tree, number, 0, "LEAF", 0.0, 0, 0, 0))
-                self._leaves.append((tree, number, _leaf(node)))
+                self._leaves.append((tree, number, target, _leaf(node)))
                 continue
             left, right = used, used + 1
             used += 2
@@ -185,7 +195,7 @@ class _Ensemble:
     def attributes(self) -> dict[str, Any]:
         """Attributes of TreeEnsembleRegressor."""
         trees, numbers, columns, modes, values, lefts, rights, missing = zip(*self._nodes, strict=True)
-        leaf_trees, leaf_numbers, weights = zip(*self._leaves, strict=True)
+        leaf_trees, leaf_numbers, targets, weights = zip(*self._leaves, strict=True)
         return {
             "nodes_treeids": trees,
             "nodes_nodeids": numbers,
@@ -197,7 +207,7 @@ class _Ensemble:
             "nodes_missing_value_tracks_true": missing,
             "target_treeids": leaf_trees,
             "target_nodeids": leaf_numbers,
-            "target_ids": (0,) * len(leaf_numbers),
+            "target_ids": targets,
             "target_weights": weights,
         }
 

@@ -8,21 +8,26 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from weir.core.bundle import Bundle
 from weir.core.errors import shortened
-from weir.core.signature import Input, JoinKey, Signature
+from weir.core.signature import Band, Input, JoinKey, Signature
 from weir.edges.bundles import text
 
 T = TypeVar("T")
 
 FORMAT = 2  # of bundle.yaml
 SAID_MAX: Final = 20  # faults that one message names
-_PARTS: Final = {"inputs": ("input", Input), "join_keys": ("join key", JoinKey)}  # lists whose entries have a name
+_PARTS: Final = {  # lists whose entries have a name
+    "inputs": ("input", Input),
+    "join_keys": ("join key", JoinKey),
+    "bands": ("band", Band),
+}
+_WRITTEN: Final = {"start": "from"}  # in a band: a word of Python cannot be a field
 _WORDS: Final = {
     "string_type": "is {value}, not text: write it in quotes",
     "float_type": "is {value}, not a number",
@@ -43,7 +48,7 @@ def to_manifest(bundle: Bundle, hashes: Mapping[str, str]) -> str:
 
 def to_plain(bundle: Bundle) -> dict[str, Any]:
     """A bundle without its digest as plain values, as in bundle.yaml."""
-    plain: dict[str, Any] = _plain(dataclasses.asdict(bundle))
+    plain: dict[str, Any] = _plain(dataclasses.asdict(bundle) | {"signature": bundle.signature.to_dict()})
     del plain["digest"]
     return plain
 
@@ -63,11 +68,9 @@ def typed(kind: type[T], plain: Mapping[str, Any], names: Mapping[str, str] | No
     """
     written = dict(names or {})
     unknown = list(_unknown(kind, plain, written))
-    fields = {field.name: field.name for field in dataclasses.fields(cast("type[Any]", kind))}
-    fields = {written.get(field, field): field for field in fields}
     try:
         # JSON's strict mode takes a list for a tuple and a text for an enumeration, and converts nothing else.
-        made = json.dumps({fields[key]: value for key, value in _known(kind, plain, fields).items()})
+        made = json.dumps(_known(kind, plain, written))
         found: T = TypeAdapter(kind).validate_json(made, strict=True)
     except ValidationError as error:
         faults = [_fault(fault, plain, written) for fault in error.errors(include_url=False)]
@@ -86,10 +89,10 @@ def _told(faults: Sequence[str]) -> list[str]:
     return said if len(said) <= SAID_MAX else [*said[:SAID_MAX], f"and {len(said) - SAID_MAX} more"]
 
 
-def _known(kind: type[Any], plain: Mapping[Any, Any], words: Collection[str] = ()) -> dict[str, Any]:
-    """The entries that are fields, so that their values can be looked at although others are unknown."""
-    names = words or {field.name for field in dataclasses.fields(kind)}
-    return {key: _known_part(key, value) for key, value in plain.items() if key in names}
+def _known(kind: type[Any], plain: Mapping[Any, Any], written: Mapping[str, str] = _WRITTEN) -> dict[str, Any]:
+    """The entries that are fields, by the field, so that they can be looked at although others are unknown."""
+    fields = {written.get(field.name, field.name): field.name for field in dataclasses.fields(kind)}
+    return {fields[key]: _known_part(key, value) for key, value in plain.items() if key in fields}
 
 
 def _known_part(key: str, value: Any) -> Any:
@@ -114,7 +117,7 @@ def _unknown(kind: type[Any], plain: Mapping[Any, Any], written: Mapping[str, st
             what, part = _PARTS[key]
             for number, entry in enumerate(value):
                 if isinstance(entry, Mapping):
-                    yield from _unknown(part, entry, {}, f"{_name(what, number, entry)}: ")
+                    yield from _unknown(part, entry, _WRITTEN, f"{_name(what, number, entry)}: ")
 
 
 def _fault(fault: Mapping[str, Any], plain: Any, written: Mapping[str, str]) -> str:
@@ -127,10 +130,10 @@ def _fault(fault: Mapping[str, Any], plain: Any, written: Mapping[str, str]) -> 
             here = here[step]
             around, path = f"{_name(_PARTS[before][0], step, here)}: ", []
             continue
-        path.append(written.get(str(step), str(step)) if not at else str(step))
+        path.append((written if not at else _WRITTEN).get(str(step), str(step)))
         inside = (isinstance(here, Mapping) and step in here) or (isinstance(here, list) and isinstance(step, int))
         here = here[step] if inside else None
-    key = ".".join(part for part in path if part not in ("signature", "inputs", "join_keys")) or ".".join(path)
+    key = ".".join(part for part in path if part not in ("signature", *_PARTS)) or ".".join(path)
     if fault["type"] == "value_error":  # said by the value itself, which names itself
         said = str(fault["ctx"]["error"])
         return said if said.startswith(around.rstrip(": ")) else f"{around}{said}"

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -64,7 +64,7 @@ class Runner(Protocol):
     """How batches reach a session."""
 
     def run(self, matrix: Floats) -> Floats:
-        """matrix: C-contiguous float32[n, k], n >= 1 -> float32[n]."""
+        """matrix: C-contiguous float32[n, k], n >= 1 -> float32[n, m]."""
         ...
 
 
@@ -72,9 +72,9 @@ class Model:
     """A session over a bundle's model.onnx, warmed up.
 
     One intra-op thread by default: two gain nothing on trees of this size, and workers scale as processes.
-    The model has one input float32[n, k] and one output float32[n] or float32[n, 1].
+    The model has one input float32[n, k] and one output float32[n, m], or float32[n], which is taken for float32[n, 1].
 
-    width: k. input_tensor, output_tensor: their names. metadata: the ONNX file's own metadata.
+    width: k. outputs: m. input_tensor, output_tensor: their names. metadata: the ONNX file's own metadata.
     warm_up_s: seconds spent on the first runs.
     """
 
@@ -100,12 +100,17 @@ class Model:
         if not 0 < shape[1] <= WIDEST:
             what = f"{path.name} takes {shape[1]} columns, not 1 to {WIDEST}"
             raise Refused(what, where=str(path), remedy="export it again")
+        given = outputs[0].shape
+        if len(given) not in (1, 2) or (len(given) == 2 and not isinstance(given[1], int)):
+            what = f"{path.name} gives {given}, not as many values for each row"
+            raise Refused(what, where=str(path), remedy="export it with one output [n, m], m said")
         self.width: int = shape[1]
+        self.outputs: int = given[1] if len(given) == 2 else 1
         self.input_tensor: str = inputs[0].name
         self.output_tensor: str = outputs[0].name
         self._runner: Runner
         if self.placement.provider == CUDA:
-            self._runner = Blocks(session, self.width, len(outputs[0].shape), device="cuda")
+            self._runner = Blocks(session, self.width, given[1:], device="cuda")
         else:
             self._runner = Direct(session)
         start = time.perf_counter()
@@ -118,15 +123,15 @@ class Model:
         self.warm_up_s = time.perf_counter() - start
 
     def run(self, matrix: Floats) -> Floats:
-        """Scores of n rows.
+        """What the model gives for n rows.
 
-        matrix: float32[n, k], C-contiguous; NaN is the model's own missing value. Returns float32[n].
+        matrix: float32[n, k], C-contiguous; NaN is the model's own missing value. Returns float32[n, m].
         Raises ValueError for another shape or dtype, RuntimeError when ONNX Runtime fails on these rows.
         """
         if matrix.ndim != 2 or matrix.shape[1] != self.width or matrix.dtype != np.float32:
             raise ValueError(f"matrix is {matrix.dtype}{list(matrix.shape)}, the model takes float32[n, {self.width}]")
         if not len(matrix):
-            return np.empty(0, np.float32)
+            return np.empty((0, self.outputs), np.float32)
         return self._runner.run(np.ascontiguousarray(matrix))
 
 
@@ -145,37 +150,39 @@ class Direct:
     def run(self, matrix: Floats) -> Floats:
         """One call, no copy of the input. Raises RuntimeError when ONNX Runtime fails."""
         try:
-            scores: Floats = self._session.run(self._outputs, {self._input: matrix})[0]
+            given: Floats = self._session.run(self._outputs, {self._input: matrix})[0]
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
             raise RuntimeError(f"ONNX Runtime failed: {error}") from error
-        return scores.reshape(-1)
+        return given if given.ndim == 2 else given.reshape(-1, 1)
 
 
 class Blocks:
     """Runs a batch in blocks of one size, the last one padded, in buffers that stay bound: the way of CUDA.
 
     Rows are independent, so what stands in the padding does not matter; it is zeros at first and old rows later.
-    device: "cuda", or "cpu" to run the same path without one.
+    outputs: the shape of what a row gives: [] or [m]. device: "cuda", or "cpu" to run the same path without one.
     """
 
     def __init__(
-        self, session: ort.InferenceSession, width: int, rank: int, device: str, rows: int = BLOCK_ROWS
+        self, session: ort.InferenceSession, width: int, outputs: Sequence[int], device: str, rows: int = BLOCK_ROWS
     ) -> None:
         self._session = session
+        self._columns = outputs[0] if outputs else 1
         self._staging = np.zeros((rows, width), np.float32)
         self._given = ort.OrtValue.ortvalue_from_numpy(self._staging, device, 0)
-        self._taken = ort.OrtValue.ortvalue_from_shape_and_type([rows, 1][:rank], np.float32, device, 0)
+        self._taken = ort.OrtValue.ortvalue_from_shape_and_type([rows, *outputs], np.float32, device, 0)
         self._binding = session.io_binding()
         self._binding.bind_ortvalue_input(session.get_inputs()[0].name, self._given)
         self._binding.bind_ortvalue_output(session.get_outputs()[0].name, self._taken)
 
     def run(self, matrix: Floats) -> Floats:
         """One copy in and one copy out per block. Raises RuntimeError when ONNX Runtime fails."""
-        rows, scores = len(self._staging), np.empty(len(matrix), np.float32)
+        rows = len(self._staging)
+        given = np.empty((len(matrix), self._columns), np.float32)
         for start in range(0, len(matrix), rows):
             part = matrix[start : start + rows]
-            scores[start : start + rows] = self._block(part)[: len(part)]
-        return scores
+            given[start : start + rows] = self._block(part)[: len(part)]
+        return given
 
     def _block(self, part: Floats) -> Floats:
         self._staging[: len(part)] = part
@@ -185,8 +192,8 @@ class Blocks:
             self._binding.synchronize_outputs()
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
             raise RuntimeError(f"ONNX Runtime failed: {error}") from error
-        scores: Floats = self._taken.numpy()
-        return scores.reshape(-1)
+        given: Floats = self._taken.numpy()
+        return given.reshape(-1, self._columns)
 
 
 def _session(path: Path, threads: int) -> tuple[ort.InferenceSession, Placement]:

@@ -198,7 +198,10 @@ def _source(path: Path, spec: Spec, raw: dict[str, Any]) -> _Source:
 
 def _lightgbm(path: Path, spec: Spec) -> _Source:
     if spec.output or spec.column is not None or spec.label is not None:
-        raise Refused("a LightGBM text model gives one score", remedy="leave `output`, `column` and `class` out")
+        raise Refused(
+            "a LightGBM text model has one output, and all of it is taken",
+            remedy="leave `output`, `column` and `class` out",
+        )
     booster = lgb.Booster(model_file=path)
     model = lightgbm_onnx.convert(booster, spec.signature.input_tensor, spec.signature.output_tensor)
     said = words.Words(tuple(booster.feature_name()), words.levels(booster.pandas_categorical))
@@ -214,26 +217,35 @@ def _onnx(path: Path, spec: Spec, named: dict[str, Any]) -> _Source:
         input=named.get("input_tensor", ""),
     )
     given, changed = model_file.read(path)
-    model, signature, chosen = adapt.adapted(given, spec.signature, choice)
-    return _Source(model, signature, [*changed, *chosen], words.Words(), None)
+    made = adapt.adapted(given, spec.signature, choice)
+    said = words.Words(classes=made.classes or None)
+    return _Source(made.model, made.signature, [*changed, *made.chosen], said, None)
 
 
 def _golden(golden: pa.Table, source: _Source) -> pa.Table:
     """Golden rows with the scores of the trained model, by LightGBM itself where the file does not hold them."""
-    if checks.SCORE in golden.column_names:
+    columns = checks.score_columns(source.signature)
+    lacking = [name for name in columns if name not in golden.column_names]
+    if not lacking:
         return golden
     if source.booster is None or not source.said.named:
         why = "an ONNX model can only be compared with itself" if source.booster is None else "it names no columns"
         raise Refused(
-            f"golden rows lack score, and {why}",
-            remedy="add a column `score` with what the trained model itself gives for these rows",
+            f"golden rows lack {', '.join(lacking)}, and {why}",
+            remedy=f"add {checks.listed(lacking)} with what the trained model itself gives for these rows",
         )
     try:
-        scores = np.asarray(source.booster.predict(checks.matrix(golden, source.signature)))
+        scores = lightgbm_onnx.predicted(source.booster, checks.matrix(golden, source.signature)).astype(np.float32)
     except ValueError as error:
         remedy = "give a column of numbers for each input of the signature"
         raise Refused(f"golden rows: {error}", remedy=remedy) from error
-    return golden.append_column(checks.SCORE, pa.array(scores.astype(np.float32)))
+    if scores.shape[1] != len(columns):
+        what = f"the model gives {scores.shape[1]} scores a row, and task {source.signature.task} has {len(columns)}"
+        raise Refused(what, remedy="correct `task`, and for multiclass `classes`: one for each of the model's")
+    golden = golden.drop_columns([name for name in columns if name in golden.column_names])
+    for name, column in zip(columns, scores.T, strict=True):
+        golden = golden.append_column(name, pa.array(np.ascontiguousarray(column)))
+    return golden
 
 
 def _same_version(said: Bundle | None, bundle: Bundle) -> bool:

@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from weir.core.signature import Dtype, Input, Signature, Source
 
-FEATURES, CATEGORIES = "weir.model_features", "weir.model_categories"  # metadata keys of what `weir bundle build` found
+# metadata keys of what `weir bundle build` found
+FEATURES, CATEGORIES, CLASSES = "weir.model_features", "weir.model_categories", "weir.model_classes"
 NAMES: Final = re.compile(
     r"(?:.*[._/-])?(?:feature_?names?(?:_in_?)?|features|column_?names?|columns|input_?names?)$", re.I
 )
@@ -27,11 +28,12 @@ class Words:
     """What a model file says; None for what it does not.
 
     features: names in the order of its columns. categories: of each categorical column, in the order of the columns,
-    its values in the order of their codes.
+    its values in the order of their codes. classes: in the order of the output's columns.
     """
 
     features: tuple[str, ...] | None = None
     categories: tuple[tuple[str, ...], ...] | None = None
+    classes: tuple[str, ...] | None = None
 
     @property
     def named(self) -> bool:
@@ -40,7 +42,7 @@ class Words:
 
     def metadata(self) -> dict[str, str]:
         """As properties of the stored model, from which `of_metadata` makes the same words."""
-        said = {FEATURES: self.features, CATEGORIES: self.categories}
+        said = {FEATURES: self.features, CATEGORIES: self.categories, CLASSES: self.classes}
         return {key: json.dumps(value, ensure_ascii=False) for key, value in said.items() if value is not None}
 
 
@@ -53,6 +55,8 @@ def of_metadata(properties: Mapping[str, str]) -> tuple[Words, ...]:
             found.append(Words(features=tuple(map(str, names)) if names else None))
         elif key == CATEGORIES or LEVELS.match(key):
             found.append(Words(categories=levels(_json(value))))
+        elif key == CLASSES and (names := listed(value)):
+            found.append(Words(classes=tuple(names)))
     return tuple(found)
 
 
@@ -77,9 +81,9 @@ def mismatch(signature: Signature, words: Words) -> str | None:
     """How the model's words and the signature differ, with both lists; None where they agree or it says nothing."""
     if words.features is not None and (wrong := _columns(signature, words.features)):
         return wrong
-    if words.categories is not None:
-        return _categories(signature, words.categories)
-    return None
+    if words.categories is not None and (wrong := _categories(signature, words.categories)):
+        return wrong
+    return _classes(signature, words.classes) if words.classes is not None else None
 
 
 def fits(name: str, item: Input) -> bool:
@@ -137,6 +141,24 @@ def _categories(signature: Signature, categories: Sequence[Sequence[str]]) -> st
             have = "; ".join(f"{item.name}: {_list(item.categories)}" for item in inputs) or "none"
             return f"the model has the categories {_list(codes)}, which no input of the signature has there: {have}"
     return None
+
+
+def _classes(signature: Signature, classes: Sequence[str]) -> str | None:
+    """The classes by the same names in the same order; where the model has whole numbers in order, by any names."""
+    named = signature.classes
+    if not named or named == tuple(classes):
+        return None
+    if wholly_numbered(classes) and not set(named) & set(classes):
+        return None
+    return f"the model has the classes {_list(classes)}, the signature {_list(named)}"
+
+
+def wholly_numbered(names: Sequence[str]) -> bool:
+    """Whether names are whole numbers that rise, as labels that a library counted or was given as numbers."""
+    if not all(re.fullmatch(r"-?\d+", name) for name in names):
+        return False
+    numbers = [int(name) for name in names]
+    return numbers == sorted(numbers)
 
 
 def _numbered(names: Sequence[str]) -> bool:

@@ -39,14 +39,15 @@ def build(
     3. prove it: whatever else the caller wants of it
     4. rename it: only now can anybody find it
 
-    bundle: without its digest. golden: the inputs as the signature names them (float32) and `score`, what the trained
-    model itself gave. baseline: inputs, `score` and `label` of reference rows. card: Markdown for people. said: what
+    bundle: without its digest. golden: the inputs as the signature names them (float32) and what the trained model
+    itself gave, see checks.score_columns. baseline: the same and `label` of reference rows: the class, as the signature
+    calls it, or a number, of two classes 0 or 1. card: Markdown for people. said: what
     the file from which `model` was made says of its columns; what `model` says is found by itself. plan: the feature
     service as applied. prove: raises Refused where the bundle is not good enough.
     Raises Refused when anything does not fit; nothing is left behind then.
     """
-    _check_table(golden, bundle.signature, (checks.SCORE,), "golden")
-    _check_table(baseline, bundle.signature, (checks.SCORE, checks.LABEL), "baseline")
+    _check_table(golden, bundle.signature, (), "golden")
+    _check_table(baseline, bundle.signature, (checks.LABEL,), "baseline")
     for words in (said, *words_of(model)):
         checks.check_words(bundle.signature, words, "")
     stamped = _stamped(model, bundle, said)
@@ -72,13 +73,17 @@ def build(
 
 
 def _check_table(table: pa.Table, signature: Signature, others: tuple[str, ...], what: str) -> None:
+    others = (*checks.score_columns(signature), *others)
     names = (*signature.names, *others)
     if missing := sorted(set(names) - set(table.column_names)):
-        remedy = f"give a column for each input of the signature, and {' and '.join(f'`{name}`' for name in others)}"
+        remedy = f"give a column for each input of the signature, and {checks.listed(others)}"
         raise Refused(f"{what} rows lack {', '.join(missing)}", remedy=remedy)
     try:
         for name in names:
-            checks.numbers(table, name)
+            if name != checks.LABEL:
+                checks.numbers(table, name)
+        if checks.LABEL in others:
+            checks.check_labels(table, signature)
     except (ValueError, pa.ArrowException) as error:
         raise Refused(f"{what} rows: {text.explain(error)}", remedy="write numbers into every column") from error
 
