@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka import Producer as RdProducer
 from weir.core.signature import Signature
@@ -21,6 +22,7 @@ from weir.edges.kafka.admin import bounds
 from weir.edges.kafka.client import client_config
 from weir.edges.kafka.topics import declared, ensure
 from weir.edges.schemas.registry import Registry
+from weir.scoring.batch_record import RANGE
 from weir.wire import request_contract
 from weir.wire.decode import Decoder
 from weir.wire.encode import Encoder
@@ -31,7 +33,7 @@ from tests.group_offsets import committed_by
 from tests.waiting import until
 
 MAX_BYTES = 2000
-OUT = ("weir.predictions", "weir.dead-letters", "weir.ledger")
+OUT = ("weir.predictions", "weir.dead-letters", "weir.ledger", "weir.batches")
 START_S = 60.0  # two cores, several workers starting at once beside others
 
 
@@ -135,7 +137,7 @@ class Service(Tiny):
                 assert not len(decoded.rejects)
                 for message, row in zip(found, decoded.rows.to_pylist(), strict=True):
                     if row["service"] == self.name:
-                        assert message.partition() == row["source_partition"]
+                        assert message.partition() == row.get("source_partition", 0)
                         self.rows[topic].append(row)
         return bool(messages)
 
@@ -159,6 +161,16 @@ class Service(Tiny):
             for row in self.rows["weir.ledger"]
             for offset in range(row["first"], row["last"] + 1)
         }
+
+    @property
+    def in_batches(self) -> Counter[tuple[int, int]]:
+        """How often each offset was in a batch that has a record."""
+        return Counter(
+            (partition, offset)
+            for row in self.rows["weir.batches"]
+            for partition, first, last in np.frombuffer(row["ranges"], RANGE).tolist()
+            for offset in range(first, last + 1)
+        )
 
     def send_and_interrupt(self, child: Child, how: signal.Signals) -> None:
         """Send many requests, and the signal when the first of them are answered."""

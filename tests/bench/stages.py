@@ -91,14 +91,14 @@ def _main(rows: int) -> dict[str, dict[str, float]]:
         return result
 
     batches, us["fetch"], cpu_us["fetch"] = _fetch(rows)
-    compute = partial(_compute, resources.scorer, resources.output)
+    compute = partial(_compute, resources.scorer, resources)
     for batch in batches[:3]:
         compute(batch)
     results = timed("compute", lambda: [compute(batch) for batch in batches])
     for name in COMPUTED:
         us[name] = sum(encoded.stats.timing.by_stage[name] for encoded in results) / rows * 1e6
     for encoded in results:
-        timed("produce", lambda encoded=encoded: _write(resources.producer, encoded))
+        timed("produce", lambda encoded=encoded: _write(resources, encoded))
     us = {name: us[name] for name in ("fetch", *COMPUTED, "produce")}
     resources.producer.close()
     return {"us": us, "cpu_us": cpu_us, "variants_us": _routed(resources, batches)}
@@ -127,10 +127,10 @@ class Alone:
     def computed(self, batches: Sequence[MicroBatch]) -> dict[str, float]:
         """CPU microseconds for a row: of computing, from decoding to encoding, and of writing."""
         rows, began_s = sum(map(len, batches)), time.process_time()
-        encoded = [_compute(self._resources.scorer, self._resources.output, batch) for batch in batches]
+        encoded = [_compute(self._resources.scorer, self._resources, batch) for batch in batches]
         computed_s = time.process_time()
         for one in encoded:
-            _write(self._resources.producer, one)
+            _write(self._resources, one)
         written_s = time.process_time()
         return {"compute": (computed_s - began_s) / rows * 1e6, "produce": (written_s - computed_s) / rows * 1e6}
 
@@ -156,9 +156,11 @@ def _cut(batch: MicroBatch, rows: int) -> Iterator[MicroBatch]:
         )
 
 
-def _compute(scorer: Any, output: Any, batch: MicroBatch) -> Any:
+def _compute(scorer: Any, resources: Any, batch: MicroBatch) -> Any:
     scored = scorer.score(batch, tick=time.perf_counter)
-    return output.encode(scored, wall_ms=time.time_ns() // 1_000_000, tick=time.perf_counter)
+    return resources.output.encode(
+        scored, resources.meter.take(), wall_ms=time.time_ns() // 1_000_000, tick=time.perf_counter
+    )
 
 
 def _fetch(rows: int) -> tuple[list[MicroBatch], float, float]:
@@ -204,9 +206,12 @@ def _fetch(rows: int) -> tuple[list[MicroBatch], float, float]:
     return found, (ended - began) / counted * 1e6, (ended_cpu - began_cpu) / counted * 1e6
 
 
-def _write(producer: Any, encoded: Any) -> None:
+def _write(resources: Any, encoded: Any) -> None:
+    """What a batch gives by itself; the ledger's entries are those of several."""
+    names, producer = resources.names, resources.producer
     for chunk, written in zip(encoded.batch.chunks, encoded.written, strict=True):
-        producer.write(load().kafka.names.predictions, chunk.source.partition, written.predictions)
+        producer.write(names.predictions, chunk.source.partition, written.predictions)
+    producer.write(names.batches, 0, resources.output.encode_batches([encoded]))
     producer.flush()
 
 
@@ -222,10 +227,10 @@ def _routed(resources: Any, batches: list[MicroBatch]) -> dict[str, float]:
         variants = tuple(replace(service.variants[0], name=f"variant-{i}") for i in range(count))
         route = Route(tuple(variant.name for variant in variants), (1.0,) * count)
         several = Scorer(replace(service, route=route, variants=variants))
-        _compute(several, resources.output, few[0])
+        _compute(several, resources, few[0])
         began = time.perf_counter()
         for batch in few:
-            _compute(several, resources.output, batch)
+            _compute(several, resources, batch)
         found[str(count)] = (time.perf_counter() - began) / sum(map(len, few)) * 1e6
     return found
 

@@ -223,8 +223,8 @@ class Scene:
     def recorded(self) -> tuple[str, tuple[str, ...]]:
         """The recorder's group, and what it reads."""
         names, database = self.service.settings.kafka.names, self.service.settings.recording.clickhouse_database
-        topics = names.predictions, names.shadows, names.bundles, names.outcomes, names.dead_letters, names.ledger
-        return names.recorder(database), topics
+        answers = names.predictions, names.shadows, names.dead_letters
+        return names.recorder(database), (*answers, names.ledger, names.batches, names.bundles, names.outcomes)
 
     def settle(self) -> None:
         """Stop the load and wait until all groups have committed everything there is to read."""

@@ -21,7 +21,7 @@ from tests.redis_server import RedisServer
 RATE = 300.0
 BUDGET_MS = QUICK["lookup_budget_ms"]
 SLACK_MS = 500.0  # what a machine with two busy cores may add; a store that blocks adds as long as it is away
-SLOWEST = "SELECT max(lookup_us) / 1000 FROM predictions"
+SLOWEST = "SELECT max(lookup_us) / 1000 FROM batches"
 SAID = """
     SELECT countIf(feature_status['customer_recent'] = 'present'), countIf(feature_status['customer_recent'] = 'stale'),
            countIf(feature_status['customer_recent'] = 'unavailable') FROM predictions

@@ -55,6 +55,12 @@ def streams() -> dict[str, Stream]:
             shape=lambda rows, log, offsets, _ms: tables.dead_letters(rows, log, offsets),
             sources=("source_log", "source_partition"),
         ),
+        "weir.batches": Stream(
+            table="batches",
+            decode=lambda values: _decode("batches", values),
+            check=tables.check_batches,
+            shape=lambda rows, log, offsets, _ms: tables.batches(rows, log, offsets),
+        ),
         "weir.ledger": Stream(
             table="ledger",
             decode=lambda values: _decode("ledger", values),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import uuid
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -23,6 +24,7 @@ VIEWS = ("origin_recent", "plane_recent")
 SERVICE = "flight-delay"
 REQUESTS = f"weir.requests.{SERVICE}"
 LOG = "log-of-requests"  # the log that the requests are in
+STAGES = ("wait", "decode", "lookup", "assemble", "run", "encode", "cpu", "produce", "idle")
 BASE_MS = 1_372_680_000_000  # 2013-07-01 12:00
 
 
@@ -79,9 +81,7 @@ def predictions(
         "team": "",
         "source_log": log,
         "source_topic": REQUESTS,
-        "batch_closed_by": "rows",
     }
-    counts = dict.fromkeys(("wait_us", "decode_us", "lookup_us", "run_us", "batch_rows"), 11)
     return pa.RecordBatch.from_pydict(
         {
             "prediction_id": [prediction_id(partition, offset, log) for offset in offsets],
@@ -97,7 +97,31 @@ def predictions(
             "features": pa.array([row.tobytes() for row in features], pa.binary()),
             "feature_age_s": pa.array([row.tobytes() for row in age], pa.binary()),
             "feature_status": pa.array([row.tobytes() for row in status], pa.binary()),
-            **{name: pa.repeat(pa.scalar(value, pa.int32()), n) for name, value in counts.items()},
+            "contract_id": pa.repeat(pa.scalar(7, pa.int32()), n),
+            "batch_id": pa.array(1000 * partition + at // 10),
+        }
+    )
+
+
+def batches(partition: int, spans: list[tuple[int, int]], log: str = LOG) -> pa.RecordBatch:
+    """A batch a span, of one partition each; what it took is a function of its rows."""
+    rows = [last - first + 1 for first, last in spans]
+    counts = ("rows", "scored", "bytes_in", "bytes_out", *(f"{stage}_us" for stage in STAGES))
+    nothing = {"rejected": pa.int32(), "feature_lookups": pa.int32(), "feature_hits": pa.int32()}
+    same = {"service": SERVICE, "digests": json.dumps([DIGEST]), "provider": "CPUExecutionProvider", "worker": "w"}
+    said = same | {"closed_by": "rows", "source_log": log, "source_topic": REQUESTS}
+    return pa.RecordBatch.from_pydict(
+        {
+            "batch_id": pa.array([1000 * partition + first // 10 for first, _ in spans], pa.int64()),
+            "number": pa.array(range(1, len(spans) + 1), pa.int64()),
+            **{name: [text] * len(spans) for name, text in said.items()},
+            "scored_at": pa.array([BASE_MS + 1000 * last for _, last in spans], pa.int64()).cast(MS),
+            "oldest_at": pa.array([BASE_MS + 1000 * first for first, _ in spans], pa.int64()).cast(MS),
+            **{name: pa.array(rows, pa.int32() if name in ("rows", "scored") else pa.int64()) for name in counts},
+            **{name: pa.array([0] * len(spans), kind) for name, kind in nothing.items()},
+            "gpu_us": pa.nulls(len(spans), pa.int64()),
+            "contract_ids": [np.array([7], "<i4").tobytes()] * len(spans),
+            "ranges": [struct.pack("<iqq", partition, *span) for span in spans],
         }
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from tests.waiting import until
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver import Client
+    from weir.edges.kafka.producer import Producer
 
 ROWS = 4000  # predictions of each of four partitions
 READY_S = 60.0  # the broker holds the first join for half a session time-out, and the machine may be busy
@@ -38,14 +40,13 @@ def test_the_worker_records_each_row_once_also_when_it_is_killed(tmp_path: Path,
         ids = publish(Registry(settings.registry), settings.paths.schemas_dir, topics)
         migrations.apply(settings.recording)
         producer, client = Producer(settings.kafka, "test"), connect(settings.recording)
-
-        def write(topic, record, partition, rows):
-            producer.write(topic, partition, records.encode(record, rows, ids[f"{topic}-value"]))
+        write = partial(written, producer, ids)
 
         def score(partition, offsets):
             rows = records.predictions(partition, list(offsets), digest=late if partition == 3 else known)
             write("weir.predictions", "predictions", partition, rows)
             write("weir.ledger", "ledger", partition, records.ledger(partition, [(offsets[0], offsets[-1])]))
+            write("weir.batches", "batches", 0, records.batches(partition, [(offsets[0], offsets[-1])]))
             producer.flush()
 
         def recorded():
@@ -72,20 +73,40 @@ def test_the_worker_records_each_row_once_also_when_it_is_killed(tmp_path: Path,
         report = until(lambda: (found := ledger.read(client)).complete and found, READY_S, "a complete ledger")
         assert (report.read, report.scored, report.duplicates, report.missing) == (4 * ROWS, 4 * ROWS, 0, 0)
         assert client.query("SELECT uniqExact(prediction_id) FROM predictions").first_row == (4 * ROWS,)
+        until(lambda: client.query("SELECT count() FROM batches").first_row == (8,), READY_S, "the batches")
+        assert spans(client) == [
+            (partition, *span) for partition in range(4) for span in ((0, ROWS // 2 - 1), (ROWS // 2 - 500, ROWS - 1))
+        ]
         names = list(records.INPUTS), list(records.VIEWS)
         assert named(client) == [(known, *names, 0), (late, [], [], 3)]
         write("weir.bundles", "bundles", 0, records.bundles(late))
         producer.flush()
         until(lambda: named(client)[1] == (late, *names, 0), READY_S, "names for what was recorded without")
-        assert client.query("SELECT count() FROM outcomes_latest").first_row == (40,)
-        reasons = client.query("SELECT DISTINCT source_topic, reason FROM dead_letters").result_rows
-        assert sorted(reasons) == [("weir.outcomes", "bad_frame"), ("weir.predictions", "out_of_range")]
+        check_outcomes(client)
+
+
+def written(
+    producer: Producer, ids: dict[str, int], topic: str, record: str, partition: int, rows: pa.RecordBatch
+) -> None:
+    producer.write(topic, partition, records.encode(record, rows, ids[f"{topic}-value"]))
+
+
+def check_outcomes(client: Client) -> None:
+    assert client.query("SELECT count() FROM outcomes_latest").first_row == (40,)
+    reasons = client.query("SELECT DISTINCT source_topic, reason FROM dead_letters").result_rows
+    assert sorted(reasons) == [("weir.outcomes", "bad_frame"), ("weir.predictions", "out_of_range")]
 
 
 def named(client: Client) -> list[tuple[object, ...]]:
     """By digest: names of features and views, and how many columns are still packed."""
     keys = "SELECT DISTINCT digest, mapKeys(features), mapKeys(feature_status), length(packed) FROM predictions"
     return sorted(client.query(keys).result_rows)
+
+
+def spans(client: Client) -> list[tuple[int, ...]]:
+    """Partition, first and last offset of all that batches cover."""
+    unfolded = "SELECT span.partition, span.first, span.last FROM batches ARRAY JOIN ranges AS span"
+    return sorted(client.query(unfolded).result_rows)
 
 
 def impossible(rows: pa.RecordBatch) -> pa.RecordBatch:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
@@ -67,6 +68,7 @@ def test_bad_input_an_end_by_signal_a_crash_and_a_rebalance(service: Service) ->
         check_second_worker(service, child)
     assert_scored_as_sent(service)
     assert len(service.dead_letters) == 8
+    check_batches(service)
 
 
 def check_bad_input(service: Service) -> None:
@@ -93,6 +95,25 @@ def check_bad_input(service: Service) -> None:
     np.testing.assert_array_equal(np.array([row["score"] for row in found], np.float32), direct)
     entries = service.rows["weir.ledger"]
     assert (sum(row["scored"] for row in entries), sum(row["rejected"] for row in entries)) == (504, 8)
+
+
+def check_batches(service: Service) -> None:
+    """A batch has one record, written with its entries; work that was done again after a crash is another batch."""
+    batches = {row["batch_id"]: row for row in service.rows["weir.batches"]}
+    assert len(batches) == len(service.rows["weir.batches"])
+    assert set(service.in_batches) == service.in_ledger
+    workers = Counter(row["worker"] for row in batches.values())
+    assert len(workers) == 4
+    for worker, count in workers.items():
+        numbers = sorted(row["number"] for row in batches.values() if row["worker"] == worker)
+        assert numbers == list(range(1, count + 1))
+    made = Counter(row["batch_id"] for row in service.predictions)
+    told = {name: row["scored"] for name, row in batches.items() if row["scored"]}
+    assert {name: made[name] for name in told} == told
+    assert {row["provider"] for row in batches.values()} == {"CPUExecutionProvider"}
+    assert {row["gpu_us"] for row in batches.values()} == {None}
+    assert all(row["cpu_us"] > 0 and row["run_us"] >= 0 for row in batches.values())
+    assert sum(row["idle_us"] for row in batches.values()) > 0
 
 
 def check_end_by_signal(service: Service, child: Child) -> None:

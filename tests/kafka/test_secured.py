@@ -38,7 +38,7 @@ from tests.service_under_test import Service
 from tests.waiting import until
 
 USERS = ("weir-setup", "weir-scorer", "weir-recorder")
-RESULTS = {"weir.predictions", "weir.dead-letters", "weir.ledger", "weir.bundles"}
+RESULTS = {"weir.predictions", "weir.dead-letters", "weir.ledger", "weir.batches", "weir.bundles"}
 EX_CONFIG = 78  # exit status
 READY_S = 90.0  # a worker's start on a busy machine
 LONG_S = 60.0  # a refusal is told at once, and not when this has passed
@@ -131,6 +131,7 @@ def test_the_command_shows_and_gives_what_is_needed(secured_stack: Stack, monkey
     ]
     assert given == [
         ("User:scorer-of-flight-delay", "group", "weir.scorer.flight-delay", "Read"),
+        ("User:scorer-of-flight-delay", "topic", "weir.batches", "Write"),
         ("User:scorer-of-flight-delay", "topic", "weir.bundles", "Write"),
         ("User:scorer-of-flight-delay", "topic", "weir.dead-letters", "Write"),
         ("User:scorer-of-flight-delay", "topic", "weir.ledger", "Write"),

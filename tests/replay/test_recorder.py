@@ -298,14 +298,19 @@ def test_other_topics_of_the_recorder():
     outcomes = records.encode("outcomes", records.outcomes([*ids, "nonsense", ids[0]], [0.0, 1.0, 1.0, 0.0, 0.5]))
     letters = records.encode("dead_letters", records.dead_letters(0, [4, 9, 9, 11]))
     entries = records.encode("ledger", records.ledger(0, [(0, 9), (10, 19), (10, 19)]))
-    for topic, log in (("weir.outcomes", outcomes), ("weir.dead-letters", letters), ("weir.ledger", entries)):
+    batches = records.encode("batches", records.batches(0, [(0, 9), (10, 19), (10, 19)]))
+    logs = {"weir.outcomes": outcomes, "weir.dead-letters": letters, "weir.ledger": entries, "weir.batches": batches}
+    for topic, log in logs.items():
         recorder.take(records.cut(Partition(topic, 0), log, [0, len(log)])[0])
     flushed = recorder.flush()
     assert {block.table: (block.rows, block.repeats, block.rejected) for block in flushed.blocks} == {
         "outcomes": (3, 0, 2),
         "dead_letters": (3, 1, 0),
         "ledger": (3, 0, 0),
+        "batches": (3, 0, 0),
     }
+    assert store.column("batches", "ranges")[1] == [{"partition": 0, "first": 10, "last": 19}]
+    assert store.column("batches", "contract_ids")[1] == [7]
     assert store.column("outcomes", "label") == [0.0, 1.0, 1.0]
     assert store.column("dead_letters", "detail")[:2] == ["prediction_id is not a UUIDv7", "label is neither 0 nor 1"]
     assert np.all(np.array(store.column("ledger", "log_offset")) == [0, 1, 2])

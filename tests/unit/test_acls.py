@@ -33,7 +33,8 @@ def test_the_declared_groups_are_those_that_workers_join():
 def test_the_declared_topics_are_those_that_workers_use():
     settings = SETTINGS.having(deployment="staging")
     names = Names("staging")
-    shared = {names.predictions, names.shadows, names.bundles, names.dead_letters, names.ledger, names.outcomes}
+    written = {names.predictions, names.shadows, names.dead_letters, names.ledger, names.batches}
+    shared = written | {names.bundles, names.outcomes}
     shared |= {names.flight_events}
     requests = {names.requests("one"), names.requests("flight-delay")}
     assert {topic.name for topic in declared(settings)} == shared | requests
@@ -69,7 +70,7 @@ def test_a_recorder_reads_and_writes_nothing():
         ("User:weir-recorder", "Read", "group weir.recorder.weir"),
         *(
             ("User:weir-recorder", "Read", f"topic weir.{name}")
-            for name in ("predictions", "shadows", "bundles", "outcomes", "dead-letters", "ledger")
+            for name in ("predictions", "shadows", "bundles", "outcomes", "dead-letters", "ledger", "batches")
         ),
     }
 
@@ -89,6 +90,7 @@ def test_a_principal_for_each_service_has_no_right_on_the_requests_of_another():
         "topic weir.bundles",
         "topic weir.dead-letters",
         "topic weir.ledger",
+        "topic weir.batches",
     }
 
 
@@ -102,7 +104,8 @@ def test_no_two_services_variants_or_deployments_share_a_group_and_no_prefix_cov
 
 
 def names_of(names, words):
-    own = [names.features, names.predictions, names.shadows, names.dead_letters, names.ledger, names.bundles]
+    own = [names.features, names.predictions, names.shadows, names.dead_letters, names.ledger]
+    own += [names.batches, names.bundles]
     for word in words:
         own += [names.scorers(word), names.requests(word), names.recorder(word)]
         own += [names.shadow(word, variant) for variant in words]

@@ -44,6 +44,11 @@ class Names:
         return f"{self.deployment}.ledger"
 
     @property
+    def batches(self) -> str:
+        """Topic of what each micro-batch took."""
+        return f"{self.deployment}.batches"
+
+    @property
     def bundles(self) -> str:
         """Topic of what the packed columns of predictions mean."""
         return f"{self.deployment}.bundles"

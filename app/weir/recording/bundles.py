@@ -22,6 +22,12 @@ def unreadable(rows: pa.RecordBatch) -> tuple[npt.NDArray[np.bool_], Reason, str
     return bad, Reason.OUT_OF_RANGE, "inputs or views are no JSON array of different names"
 
 
+def no_names(texts: pa.Array, what: str) -> tuple[npt.NDArray[np.bool_], Reason, str]:
+    """Which texts are no list of names, and how that is called."""
+    bad = np.array([_names(text) is None for text in texts.to_pylist()], np.bool_)
+    return bad, Reason.OUT_OF_RANGE, f"{what} is no JSON array of different names"
+
+
 def of(rows: pa.RecordBatch) -> list[BundleNames]:
     """The names of n rows that are readable."""
     return [

@@ -37,19 +37,31 @@ def unpack(packed: pa.Array, dtype: np.dtype[np.generic], width: int) -> npt.NDA
     return np.require(raw.view(dtype).reshape(n, width), requirements="A")
 
 
-def ranges(packed: pa.Array) -> pa.ListArray:
-    """n lists of {first, last} from n binary values of int64 pairs, little-endian, no nulls.
+def structs(packed: pa.Array, dtype: np.dtype[np.void] = RANGE) -> pa.ListArray:
+    """n lists of structs from n binary values of such items one after the other, no nulls. dtype: with names.
 
-    >>> ranges(pa.array([b"", np.array([3, 4, 8, 8], "<i8").tobytes()])).to_pylist()
+    >>> structs(pa.array([b"", np.array([3, 4, 8, 8], "<i8").tobytes()])).to_pylist()
     [[], [{'first': 3, 'last': 4}, {'first': 8, 'last': 8}]]
     """
     offsets, octets = buffers_of(packed)
-    pairs = np.frombuffer(octets[offsets[0] : offsets[-1]].tobytes(), RANGE)
-    ends = [pa.array(np.ascontiguousarray(pairs[name])) for name in ("first", "last")]
-    return pa.ListArray.from_arrays(
-        pa.array(((offsets - offsets[0]) // RANGE.itemsize).astype(np.int32)),
-        pa.StructArray.from_arrays(ends, names=["first", "last"]),
-    )
+    found = np.frombuffer(octets[offsets[0] : offsets[-1]].tobytes(), dtype)
+    names = list(dtype.names or ())
+    columns = [pa.array(np.ascontiguousarray(found[name])) for name in names]
+    return _lists_of(pa.StructArray.from_arrays(columns, names=names), offsets, dtype)
+
+
+def arrays(packed: pa.Array, dtype: np.dtype[np.generic]) -> pa.ListArray:
+    """n lists of numbers from n binary values of such numbers one after the other, no nulls.
+
+    >>> arrays(pa.array([b"", np.array([3, 4], "<i4").tobytes()]), np.dtype("<i4")).to_pylist()
+    [[], [3, 4]]
+    """
+    offsets, octets = buffers_of(packed)
+    return _lists_of(pa.array(np.frombuffer(octets[offsets[0] : offsets[-1]].tobytes(), dtype)), offsets, dtype)
+
+
+def _lists_of(items: pa.Array, offsets: npt.NDArray[np.int64], dtype: np.dtype[np.generic]) -> pa.ListArray:
+    return pa.ListArray.from_arrays(pa.array(((offsets - offsets[0]) // dtype.itemsize).astype(np.int32)), items)
 
 
 def lists(columns: Sequence[pa.Array], chosen: npt.NDArray[np.bool_]) -> pa.ListArray:

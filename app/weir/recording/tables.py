@@ -34,6 +34,9 @@ class Names(Protocol):
 
 PACKED = ("features", "feature_age_s", "feature_status")
 DTYPES: Sequence[np.dtype[np.generic]] = (np.dtype("<f4"), np.dtype("<i4"), np.dtype("i1"))
+CONTRACT_ID = np.dtype("<i4")
+CHUNK_RANGE = np.dtype([("partition", "<i4"), ("first", "<i8"), ("last", "<i8")])
+COUNTS = ("rows", "scored", "rejected", "bytes_in", "bytes_out", "feature_lookups", "feature_hits")
 UTC_MS = pa.timestamp("ms", tz="UTC")
 STATUS_CODES = np.array([status.value for status in Status], np.uint8)
 UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
@@ -185,15 +188,39 @@ def ledger(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int6
     """Rows of table ledger from n rows of contract ledger that passed `check_ledger`."""
     columns = {name: rows[name] for name in rows.schema.names if name != "recorded_at"}
     columns["written_at"] = rows["recorded_at"]
-    columns["holes"] = packed.ranges(rows["holes"])
+    columns["holes"] = packed.structs(rows["holes"])
     return _with_log(columns, log, offsets, times=("written_at",))
 
 
 def check_ledger(rows: pa.RecordBatch) -> Rejects:
     """Rows of contract ledger whose holes cannot be read, or whose time cannot be; `record` is the row number."""
-    odd = pc.binary_length(rows["holes"]).to_numpy(zero_copy_only=False) % packed.RANGE.itemsize != 0
-    times = _impossible_times(rows, "recorded_at")
+    odd, times = _uneven(rows["holes"], packed.RANGE), _impossible_times(rows, "recorded_at")
     return _rejects([(odd, Reason.OUT_OF_RANGE, "holes are no pairs of int64"), *times])
+
+
+def batches(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
+    """Rows of table batches from n rows of contract batches that passed `check_batches`."""
+    columns = {name: rows[name] for name in rows.schema.names}
+    columns["digests"] = bundle_columns.names_column(rows["digests"])
+    columns["contract_ids"] = packed.arrays(rows["contract_ids"], CONTRACT_ID)
+    columns["ranges"] = packed.structs(rows["ranges"], CHUNK_RANGE)
+    return _with_log(columns, log, offsets, times=("scored_at", "oldest_at"))
+
+
+def check_batches(rows: pa.RecordBatch) -> Rejects:
+    """Rows of contract batches that the table cannot hold; `record` is the row number."""
+    negative = np.zeros(len(rows), np.bool_)
+    for name in (field.name for field in rows.schema if field.name in COUNTS or field.name.endswith("_us")):
+        negative |= _mask(pc.less(rows[name], 0))
+    return _rejects(
+        [
+            (negative, Reason.OUT_OF_RANGE, "a count or a time is below 0"),
+            (_uneven(rows["contract_ids"], CONTRACT_ID), Reason.OUT_OF_RANGE, "contract_ids are no int32"),
+            (_uneven(rows["ranges"], CHUNK_RANGE), Reason.OUT_OF_RANGE, "ranges are no int32, int64, int64"),
+            bundle_columns.no_names(rows["digests"], "digests"),
+            *_impossible_times(rows, "scored_at", "oldest_at"),
+        ]
+    )
 
 
 def turned_away(
@@ -265,6 +292,12 @@ def _impossible_times(rows: pa.RecordBatch, *names: str) -> list[_Fault]:
         )
         for name in names
     ]
+
+
+def _uneven(packed: pa.Array, dtype: np.dtype[np.generic]) -> npt.NDArray[np.bool_]:
+    """Which of n binary values are not so many whole items."""
+    uneven: npt.NDArray[np.bool_] = pc.binary_length(packed).to_numpy(zero_copy_only=False) % dtype.itemsize != 0
+    return uneven
 
 
 def _matches(texts: pa.Array, pattern: str) -> npt.NDArray[np.bool_]:

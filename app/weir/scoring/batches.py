@@ -96,6 +96,22 @@ class ScoredBatch:
         return sum(len(part.rows) for part in self.parts)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """What a worker has spent since the batch before, which is told with the next one.
+
+    batch_id: names the next batch; no two batches of any worker share one. number: which one of its worker's, from 1.
+    cpu_s: of the whole process; before the first batch, since it began. produce_s: waiting for deliveries that ended.
+    idle_s: without a batch under way.
+    """
+
+    batch_id: int
+    number: int
+    cpu_s: float
+    produce_s: float
+    idle_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """What one chunk gives to write, framed; all of it goes to the chunk's partition number."""
@@ -106,12 +122,20 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class EncodedBatch:
-    """A micro-batch, ready to be written. written: one for each chunk. entries: one or more."""
+    """A micro-batch, ready to be written.
+
+    written: one for each chunk. entries: one or more. scored_at_ms: time of scoring, as recorded.
+    contract_ids: of the scored rows, ascending, each once. digests: of the bundles that answered, short.
+    """
 
     batch: MicroBatch
     written: tuple[Written, ...]
     entries: tuple[LedgerEntry, ...]
     stats: BatchStats
+    spent: Spent
+    scored_at_ms: int
+    contract_ids: tuple[int, ...]
+    digests: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

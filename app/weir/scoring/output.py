@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from weir.core.features import Status
 from weir.core.ledger_entry import LedgerEntry
-from weir.scoring import records
-from weir.scoring.batches import BatchStats, EncodedBatch, Part, ScoredBatch, Written
+from weir.scoring import batch_record, records
+from weir.scoring.batch_record import Worker
+from weir.scoring.batches import BatchStats, EncodedBatch, Part, ScoredBatch, Spent, Written
 
 Encode = Callable[[pa.RecordBatch, dict[str, object]], pa.BinaryArray]
 
@@ -21,39 +22,61 @@ Encode = Callable[[pa.RecordBatch, dict[str, object]], pa.BinaryArray]
 class Output:
     """Encodes what one scorer writes.
 
-    digest: of the bundle that its ledger entries name. worker: who writes them, "host:process".
+    digest: of the bundle that its ledger entries name. worker: who writes them.
     encode_*: columns under the contract of that record, and what all rows share -> framed values.
+    encode_batch: one record's values by field -> its framed value.
     """
 
-    service: str
+    worker: Worker
     digest: str
-    worker: str
     encode_predictions: Encode
     encode_dead_letters: Encode
     encode_ledger: Encode
+    encode_batch: Callable[[Mapping[str, object]], bytes]
 
-    def encode(self, scored: ScoredBatch, *, wall_ms: int, tick: Callable[[], float]) -> EncodedBatch:
-        """What is to be written of a batch. wall_ms: time of scoring, as recorded. tick: monotonic seconds."""
+    @property
+    def service(self) -> str:
+        """Scoring service."""
+        return self.worker.service
+
+    def encode(self, scored: ScoredBatch, spent: Spent, *, wall_ms: int, tick: Callable[[], float]) -> EncodedBatch:
+        """What is to be written of a batch.
+
+        spent: what came before it. wall_ms: time of scoring, as recorded. tick: monotonic seconds.
+        """
         began = tick()
-        written = self._written(scored, wall_ms)
+        written = self._written(scored, spent.batch_id, wall_ms)
         entries = records.entries(scored.batch, scored.rejects)
         timing = replace(scored.timing, encode_s=tick() - began)
-        return EncodedBatch(scored.batch, written, entries, _stats(replace(scored, timing=timing)))
+        return EncodedBatch(
+            batch=scored.batch,
+            written=written,
+            entries=entries,
+            stats=_stats(replace(scored, timing=timing)),
+            spent=spent,
+            scored_at_ms=wall_ms,
+            contract_ids=_contract_ids(scored.parts),
+            digests=tuple(part.variant.bundle.short_digest for part in scored.parts),
+        )
+
+    def encode_batches(self, encoded: Iterable[EncodedBatch]) -> list[bytes]:
+        """The records of whole batches, framed."""
+        return [self.encode_batch(batch_record.values(one, self.worker)) for one in encoded]
 
     def encode_entries(self, entries: Iterable[LedgerEntry], wall_ms: int) -> list[tuple[int, pa.BinaryArray]]:
         """The ledger's entries, neighbours as one: partition number and framed value."""
         joined = LedgerEntry.joined(entries)
         framed = self.encode_ledger(
-            *records.ledger(joined, "scorer", self.service, self.digest, self.worker, recorded_at_ms=wall_ms)
+            *records.ledger(joined, "scorer", self.service, self.digest, self.worker.worker, recorded_at_ms=wall_ms)
         )
         return [(entry.source.partition, framed[i : i + 1]) for i, entry in enumerate(joined)]
 
-    def _written(self, scored: ScoredBatch, wall_ms: int) -> tuple[Written, ...]:
+    def _written(self, scored: ScoredBatch, batch_id: int, wall_ms: int) -> tuple[Written, ...]:
         """A chunk's rows and its rejects each stand together, in record order, and are cut out of the batch's."""
         batch, rejects = scored.batch, scored.rejects
         predictions, letters = pa.array([], pa.binary()), pa.array([], pa.binary())
         if scored.scored:
-            predictions = self.encode_predictions(*records.predictions(scored, wall_ms))
+            predictions = self.encode_predictions(*records.predictions(scored, batch_id, wall_ms))
         if len(rejects):
             letters = self.encode_dead_letters(*records.dead_letters(batch, rejects, self.service, wall_ms))
         good = np.searchsorted(records.origin_of(scored.parts), batch.bounds)
@@ -82,6 +105,13 @@ def _stats(scored: ScoredBatch) -> BatchStats:
         store=max((block.store for block in blocks), default=None),
         slack_s=scored.slack_s,
     )
+
+
+def _contract_ids(parts: Iterable[Part]) -> tuple[int, ...]:
+    found: set[int] = set()
+    for ids in (part.rows.contract_id for part in parts if len(part.rows)):
+        found.update([int(ids[0])] if (ids == ids[0]).all() else np.unique(ids).tolist())
+    return tuple(sorted(found))
 
 
 def _views(part: Part) -> list[tuple[int, str]]:

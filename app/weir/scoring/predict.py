@@ -80,7 +80,7 @@ class Scorer:
         """The first half of `score`, up to the models' matrices. A batch may be in each half at the same time."""
         began = tick()
         decoded = self.service.decode(batch.values)
-        rows = Rows.of(decoded.rows, decoded.origin)
+        rows = Rows.of(decoded)
         rows, unreal = rows.reject(*_impossible(rows, "event_time"))
         rows, timeless = rows.reject(*_unset(rows))
         rows, unmeant = rows.reject(*_impossible(rows, "deadline"))

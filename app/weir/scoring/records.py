@@ -45,22 +45,14 @@ def origin_of(parts: Sequence[Part]) -> npt.NDArray[np.int32]:
     return np.sort(np.concatenate([np.empty(0, np.int32), *(part.rows.origin for part in parts)]))
 
 
-def predictions(scored: ScoredBatch, scored_at_ms: int) -> Columns:
+def predictions(scored: ScoredBatch, batch_id: int, scored_at_ms: int) -> Columns:
     """The n scored rows of a batch under predictions/v1.avsc, in its record order.
 
     Each row names the version that answered it and holds that version's decision.
     What may differ between rows but does not in this batch, such as its partition, is among the constants.
     """
-    timing, parts = scored.timing, [part for part in scored.parts if len(part.rows)]
-    constants: dict[str, object] = {
-        "scored_at": scored_at_ms,
-        "wait_us": _microseconds(timing.wait_s),
-        "decode_us": _microseconds(timing.decode_s),
-        "lookup_us": _microseconds(timing.lookup_s),
-        "run_us": _microseconds(timing.run_s),
-        "batch_rows": len(scored.batch),
-        "batch_closed_by": scored.batch.closed_by.value,
-    }
+    parts = [part for part in scored.parts if len(part.rows)]
+    constants: dict[str, object] = {"scored_at": scored_at_ms, "batch_id": batch_id}
     if len({chunk.place for chunk in scored.batch.chunks}) == 1:
         log, topic, partition = scored.batch.chunks[0].place
         constants |= {"source_log": log, "source_topic": topic, "source_partition": partition}
@@ -93,6 +85,7 @@ def _answers(batch: MicroBatch, part: Part) -> pa.RecordBatch:
         "score": pa.array(decided.score, pa.float32()),
         "decision": words(signature, decided.index),
         "source_offset": pa.array(where.offset),
+        "contract_id": pa.array(rows.contract_id),
         "features": _packed(rows.matrix),
         "feature_age_s": _packed(rows.age_s),
         "feature_status": _packed(rows.status),
@@ -181,10 +174,6 @@ def bundle_names(variants: Sequence[Variant], role: str, worker: str, written_at
         "threshold": [bundle.signature.cuts[0] for bundle in bundles],
     }
     return pa.RecordBatch.from_pydict(column), {"role": role, "worker": worker, "written_at": written_at_ms}
-
-
-def _microseconds(seconds: float) -> int:
-    return min(int(seconds * 1e6), 2**31 - 1)
 
 
 def _packed(matrix: npt.NDArray[np.generic]) -> pa.Array:

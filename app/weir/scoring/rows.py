@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from weir.core.decoded import Decoded
 from weir.core.rejects import Reason, Rejects, Stage
 
 
@@ -23,6 +24,7 @@ class Rows:
     age_s: int32[n, v], age of each view's record in seconds, -1 where there is none; no columns before.
     status: uint8[n, v], core.features.Status; no columns before.
     outputs: float32[n, m], what the model gave; no columns before it has run.
+    contract_id: int32[n], the registry's id of the contract that each was written with.
     """
 
     columns: pa.RecordBatch
@@ -31,18 +33,20 @@ class Rows:
     age_s: npt.NDArray[np.int32]
     status: npt.NDArray[np.uint8]
     outputs: npt.NDArray[np.float32]
+    contract_id: npt.NDArray[np.int32]
 
     @classmethod
-    def of(cls, columns: pa.RecordBatch, origin: npt.NDArray[np.int32]) -> Self:
+    def of(cls, decoded: Decoded) -> Self:
         """Rows as they were decoded."""
-        n = len(origin)
+        n = len(decoded.origin)
         return cls(
-            columns,
-            origin,
+            decoded.rows,
+            decoded.origin,
             matrix=np.empty((n, 0), np.float32),
             age_s=np.empty((n, 0), np.int32),
             status=np.empty((n, 0), np.uint8),
             outputs=np.empty((n, 0), np.float32),
+            contract_id=decoded.contract_id,
         )
 
     def __len__(self) -> int:
@@ -60,6 +64,7 @@ class Rows:
             age_s=self.age_s[kept],
             status=self.status[kept],
             outputs=self.outputs[kept],
+            contract_id=self.contract_id[kept],
         )
 
     def reject(

@@ -42,14 +42,25 @@ _WRITE: Final[Mapping[Kind, tuple[type, Callable[[Any], bytes]]]] = {
 
 
 def literal(field: FieldShape, value: object) -> bytes:
-    """A field with this value. Raises ValueError when the field is of another type, or too narrow.
+    """A field with this value, see `writer`."""
+    return writer(field)(value)
 
-    value: str, bytes, int, float or bool as the field's kind says; a timestamp is an int since 1970; None is null.
+
+def writer(field: FieldShape) -> Callable[[object], bytes]:
+    """Writes values of a field. Raises ValueError, when called, for one of another type, or too wide.
+
+    A value is str, bytes, int, float or bool as the field's kind says; a timestamp is an int since 1970; None is null.
     """
-    if value is None and field.nullable:
-        return zigzag(int(not field.null_first))
     kind, write = _WRITE[field.kind]
-    narrow = 31 if field.kind is Kind.INT else 63
-    if not isinstance(value, kind) or (isinstance(value, int) and not -(2**narrow) <= value < 2**narrow):
-        raise ValueError(f"column {field.name} is {field.kind.value}, and {value!r} is not")
-    return (zigzag(int(field.null_first)) if field.nullable else b"") + write(value)
+    end = 2 ** (31 if field.kind is Kind.INT else 63)
+    null = zigzag(int(not field.null_first)) if field.nullable else None
+    branch = zigzag(int(field.null_first)) if field.nullable else b""
+
+    def written(value: object) -> bytes:
+        if value is None and null is not None:
+            return null
+        if not isinstance(value, kind) or (isinstance(value, int) and not -end <= value < end):
+            raise ValueError(f"column {field.name} is {field.kind.value}, and {value!r} is not")
+        return branch + write(value)
+
+    return written

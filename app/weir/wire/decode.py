@@ -43,16 +43,19 @@ class Decoder:
             values = pa.array(values, pa.large_binary())
         offsets, _ = buffers_of(values)
         if len(values) and not values.null_count and np.diff(offsets).max() <= max_bytes:
-            rows = self._clean(values)
-            if rows is not None:
-                return Decoded(rows, np.arange(len(values), dtype=np.int32), Rejects())
+            decoded = self._clean(values)
+            if decoded is not None:
+                return decoded
         return self._sift(values, max_bytes)
 
-    def _clean(self, values: pa.LargeBinaryArray) -> pa.RecordBatch | None:
+    def _clean(self, values: pa.LargeBinaryArray) -> Decoded | None:
         """All n rows, when every record is good and has the first one's schema id; None when one is not."""
-        schema_id = frame.schema_id(values)
+        schema_id, n = frame.schema_id(values), len(values)
         writer = None if schema_id is None else self._writer_of(schema_id)
-        return clean(writer, schema_id, values) if isinstance(writer, Writer) and schema_id is not None else None
+        rows = clean(writer, schema_id, values) if isinstance(writer, Writer) and schema_id is not None else None
+        if rows is None:
+            return None
+        return Decoded(rows, np.arange(n, dtype=np.int32), Rejects(), np.full(n, schema_id, np.int32))
 
     def _sift(self, values: pa.LargeBinaryArray, max_bytes: int) -> Decoded:
         """The same for records of any kind: what is wrong with each, and every schema's rows."""
@@ -71,7 +74,7 @@ class Decoder:
             origins += [members[rows] for _, rows in good]
             rejects.append(_undecodable(members, failed))
         rows, origin = _in_record_order(self.schema, batches, origins)
-        return Decoded(rows, origin, Rejects.concat(rejects))
+        return Decoded(rows, origin, Rejects.concat(rejects), framed.schema_id[origin])
 
     def _writer_of(self, schema_id: int) -> Writer | str:
         """How to read records of this id, or why they cannot be read."""

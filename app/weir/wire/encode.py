@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from weir.core.contract import Contract
 from weir.wire import frame, shape
 from weir.wire.avro_encode import Piece, pieces
-from weir.wire.avro_scalar import literal
+from weir.wire.avro_scalar import literal, writer
 from weir.wire.shape import FieldShape
 
 # Arrow's binary arrays end at 2 GiB; one join stays well below.
@@ -31,6 +31,7 @@ class Encoder:
         self._shape = shape.parse(contract.schema)
         self.schema = self._shape.arrow
         self._header = frame.header(contract.schema_id)
+        self._writers = [(field.name, writer(field)) for field in self._shape.fields]
 
     def frames(self, rows: pa.RecordBatch, constants: Constants = _NONE) -> pa.BinaryArray:
         """One framed record a row, in row order: binary[n], no nulls.
@@ -63,6 +64,16 @@ class Encoder:
                 yield literal(field, constants[field.name])
             else:
                 yield from pieces(field, self._column(rows, field))
+
+    def record(self, values: Constants) -> bytes:
+        """One framed record of these values by field, as `literal` takes them: for few records of many fields.
+
+        Raises ValueError when a field is missing, or cannot hold its value.
+        """
+        try:
+            return self._header + b"".join([write(values[name]) for name, write in self._writers])
+        except KeyError as error:
+            raise ValueError(f"{self.contract.subject}: column {error.args[0]} is missing") from error
 
     def encode(self, rows: pa.RecordBatch) -> list[bytes]:
         """The same as bytes objects, for tools."""

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 from weir.agents.scorer import delivery
 from weir.agents.scorer.delivery import Delivery
+from weir.agents.scorer.meter import Meter
 from weir.agents.scorer.resources import ScorerResources
 from weir.core.batch import ClosedBy, MicroBatch
 from weir.core.batching import AdaptiveBatching
@@ -50,11 +51,14 @@ class Output:
 
     service = "tiny"
 
-    def encode(self, scored, *, wall_ms, tick) -> EncodedBatch:
+    def encode(self, scored, spent, *, wall_ms, tick) -> EncodedBatch:
         (chunk,) = scored.batch.chunks
         written = Written(pa.array([b"p"] * len(scored.batch), pa.binary()), pa.array([], pa.binary()))
         entry = LedgerEntry(chunk.source, chunk.first, chunk.last, len(chunk), 0)
-        return EncodedBatch(scored.batch, (written,), (entry,), STATS)
+        return EncodedBatch(scored.batch, (written,), (entry,), STATS, spent, wall_ms, (), ())
+
+    def encode_batches(self, encoded):
+        return [f"{one.spent.number}".encode() for one in encoded]
 
     def encode_entries(self, entries, wall_ms):
         return [
@@ -74,7 +78,8 @@ class World:
     fails: bool = False
 
     def write(self, topic, partition, values) -> None:
-        self.happened.append((topic, partition, values.to_pylist() if topic == NAMES.ledger else len(values)))
+        whole = {NAMES.ledger: pa.Array.to_pylist, NAMES.batches: list}
+        self.happened.append((topic, partition, whole.get(topic, len)(values)))
 
     def flush(self) -> None:
         if self.fails:
@@ -93,7 +98,7 @@ async def deliver(world: World, *batches: MicroBatch, one_by_one: bool = False) 
     """Deliver until all are acknowledged, or the delivery fails."""
     nothing = SimpleNamespace(emit=lambda _: None, record=lambda _: None)
     scored: asyncio.Queue[ScoredBatch] = asyncio.Queue()
-    resources = ScorerResources(nothing, Output(), world, NAMES, nothing, nothing)
+    resources = ScorerResources(nothing, Output(), world, NAMES, nothing, nothing, Meter(1))
     with Delivery(world, AdaptiveBatching(4096, 0.01, 0.05), resources, DeadLetterLimit(0.5, 100)) as under_test:
         following = asyncio.ensure_future(under_test.follow(scored))
         for batch in batches:
@@ -121,6 +126,7 @@ def test_small_batches_enter_the_ledger_together_after_they_are_written(monkeypa
         ("flushed",),
         (NAMES.predictions, 1, 2),
         ("flushed",),
+        (NAMES.batches, 0, [b"1", b"2", b"3"]),
         (NAMES.ledger, 0, [b"0-7"]),
         (NAMES.ledger, 1, [b"40-41"]),
         ("flushed",),
@@ -135,6 +141,7 @@ def test_a_large_batch_does_not_wait_for_its_entry():
     asyncio.run(deliver(world, batch_of(0, delivery.ENTRY_ROWS)))
     assert world.happened == [
         (NAMES.predictions, 0, delivery.ENTRY_ROWS),
+        (NAMES.batches, 0, [b"1"]),
         (NAMES.ledger, 0, [b"0-1023"]),
         ("flushed",),
         ("acknowledged", 0),

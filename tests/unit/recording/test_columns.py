@@ -124,6 +124,8 @@ def test_predictions_that_the_table_cannot_hold(column, value, detail):
         (tables.check_dead_letters, records.dead_letters(0, [0, 1, 2]), "rejected_at"),
         (tables.check_ledger, records.ledger(0, [(0, 1), (2, 3), (4, 5)]), "recorded_at"),
         (tables.check_bundles, pa.concat_batches([records.bundles()] * 3), "written_at"),
+        (tables.check_batches, records.batches(0, [(0, 1), (2, 3), (4, 5)]), "scored_at"),
+        (tables.check_batches, records.batches(0, [(0, 1), (2, 3), (4, 5)]), "oldest_at"),
     ],
 )
 def test_times_that_cannot_be_are_not_recorded(check, rows, column, time_ms):
@@ -131,6 +133,21 @@ def test_times_that_cannot_be_are_not_recorded(check, rows, column, time_ms):
     rejects = check(changed(rows, column, time_ms))
     assert (rejects.record.tolist(), rejects.reason) == ([1], (Reason.OUT_OF_RANGE,))
     assert f"{column} is no time between 1970 and 2100" in rejects.detail[0]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "detail"),
+    [
+        ("ranges", b"123", "ranges are no int32, int64, int64"),
+        ("contract_ids", b"123", "contract_ids are no int32"),
+        ("digests", "3fa94c01b2de", "digests is no JSON array of different names"),
+        ("idle_us", -1, "a count or a time is below 0"),
+        ("rejected", -1, "a count or a time is below 0"),
+    ],
+)
+def test_batches_that_the_table_cannot_hold(column, value, detail):
+    rejects = tables.check_batches(changed(records.batches(0, [(0, 1), (2, 3), (4, 5)]), column, value))
+    assert (rejects.record.tolist(), rejects.detail) == ([1], (detail,))
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '["a", "a"]', '[""]', "null"])

@@ -17,7 +17,8 @@ from weir.core.clock import EventClock, WallClock
 from weir.core.features import FeatureBlock, ServicePlan, Status, ViewPlan
 from weir.core.rejects import Reason, Stage
 from weir.edges.bundles.opened import Opened
-from weir.scoring.batches import EncodedBatch
+from weir.scoring.batch_record import RANGE, Worker
+from weir.scoring.batches import EncodedBatch, Spent
 from weir.scoring.identity import prediction_ids, text
 from weir.scoring.output import Output
 from weir.scoring.predict import Scorer, Service
@@ -31,9 +32,11 @@ from tests.bundles import WITH_FEATURES, expected, opened_bundle, tiny_bundle
 
 MAX_BYTES = 2000
 NOW_MS = tiny.AT_MS + 1000
+SPENT = Spent(batch_id=2**62 - 1, number=3, cpu_s=0.5, produce_s=0.01, idle_s=2.0)
 LOG = "Qtm5Nj9yRKG8O3DFxbLLyA"
 REQUESTS = Encoder(tiny.requests_contract())
-OUT = {name: tiny.written_contract(name, 50 + i) for i, name in enumerate(("predictions", "dead_letters", "ledger"))}
+WRITTEN = ("predictions", "dead_letters", "ledger", "batches")
+OUT = {name: tiny.written_contract(name, 50 + i) for i, name in enumerate(WRITTEN)}
 READ = {name: Decoder(contract, lambda schema_id: None) for name, contract in OUT.items()}
 
 
@@ -43,12 +46,12 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Opened:
 
 
 OUTPUT = Output(
-    service="tiny",
+    worker=Worker(service="tiny", worker="tests:1", provider="CPUExecutionProvider", on_gpu=False),
     digest="abc",
-    worker="tests:1",
     encode_predictions=Encoder(OUT["predictions"]).frames,
     encode_dead_letters=Encoder(OUT["dead_letters"]).frames,
     encode_ledger=Encoder(OUT["ledger"]).frames,
+    encode_batch=Encoder(OUT["batches"]).record,
 )
 
 
@@ -101,7 +104,50 @@ def score(scorer: Scorer, *chunks: Chunk) -> EncodedBatch:
     def tick() -> float:
         return next(ticks) * 0.001
 
-    return OUTPUT.encode(scorer.score(batch, tick=tick), wall_ms=NOW_MS, tick=tick)
+    return OUTPUT.encode(scorer.score(batch, tick=tick), SPENT, wall_ms=NOW_MS, tick=tick)
+
+
+def test_a_batch_has_a_record_of_what_it_held_and_took(scorer: Scorer, opened: Opened) -> None:
+    good, letters = REQUESTS.encode(tiny.rows(300)), [b"", b"no frame"]
+    chunks = chunk_of(2, 1000, good), chunk_of(0, 7, [*letters, *good[:10]])
+    scored = score(scorer, *chunks)
+    (record,) = read("batches", OUTPUT.encode_batches([scored]))
+    assert (record["batch_id"], record["number"], record["worker"]) == (2**62 - 1, 3, "tests:1")
+    assert record["digests"] == f'["{opened.bundle.short_digest}"]'
+    assert (record["rows"], record["scored"], record["rejected"]) == (312, 310, 2)
+    assert (record["closed_by"], record["source_log"], record["source_topic"]) == ("rows", LOG, "weir.requests.tiny")
+    assert record["bytes_in"] == sum(map(len, [*good, *letters, *good[:10]]))
+    written = [value for one in scored.written for value in (one.predictions, one.dead_letters)]
+    assert record["bytes_out"] == sum(len(value) for values in written for value in values.to_pylist())
+    assert {name: record[f"{name}_us"] for name in ("wait", "cpu", "produce", "idle", "gpu")} == {
+        "wait": 250_000,
+        "cpu": 500_000,
+        "produce": 10_000,
+        "idle": 2_000_000,
+        "gpu": None,
+    }
+    assert {record[f"{stage}_us"] for stage in ("decode", "lookup", "assemble", "run", "encode")} == {1000}
+    assert np.frombuffer(record["contract_ids"], "<i4").tolist() == [REQUESTS.contract.schema_id]
+    ranges = np.frombuffer(record["ranges"], RANGE).tolist()
+    assert ranges == [(2, 1000, 1299), (0, 7, 18)]
+    assert {row["batch_id"] for one in scored.written for row in read("predictions", one.predictions)} == {2**62 - 1}
+
+
+def test_each_answer_names_the_contract_that_its_request_was_written_with(opened: Opened) -> None:
+    other = replace(REQUESTS.contract, schema_id=REQUESTS.contract.schema_id + 1)
+    texts = {one.schema_id: one.schema for one in (REQUESTS.contract, other)}
+    decoder = Decoder(REQUESTS.contract, texts.get)
+    scorer = Scorer(service_of(opened, decode=partial(decoder.decode, max_bytes=MAX_BYTES)))
+    values = [
+        value
+        for pair in zip(REQUESTS.encode(tiny.rows(5)), Encoder(other).encode(tiny.rows(5)), strict=True)
+        for value in pair
+    ]
+    scored = score(scorer, chunk_of(0, 0, [*values, b"x"]))
+    ids = [row["contract_id"] for row in read("predictions", scored.written[0].predictions)]
+    assert ids == [REQUESTS.contract.schema_id, other.schema_id] * 5
+    (record,) = read("batches", OUTPUT.encode_batches([scored]))
+    assert np.frombuffer(record["contract_ids"], "<i4").tolist() == sorted(set(ids))
 
 
 def read(name: str, values) -> list[dict]:
@@ -132,8 +178,8 @@ def test_a_clean_batch_is_scored_as_the_model_says(scorer: Scorer, opened: Opene
     assert [head[f"source_{name}"] for name in ("log", "topic", "partition")] == [LOG, "weir.requests.tiny", 2]
     said = [head[name] for name in ("service", "model", "version", "digest", "variant")]
     assert said == ["tiny", "tiny-logistic", "1", opened.bundle.short_digest, "champion"]
-    assert (head["batch_rows"], head["batch_closed_by"], head["wait_us"]) == (300, "rows", 250_000)
-    assert [head[name] for name in ("decode_us", "lookup_us", "run_us")] == [1000, 1000, 1000]
+    assert {row["batch_id"] for row in found} == {2**62 - 1}
+    assert {row["contract_id"] for row in found} == {REQUESTS.contract.schema_id}
     assert (head["feature_age_s"], head["feature_status"]) == (b"", b"")
     assert len(scored.written[0].dead_letters) == 0
     assert (scored.stats.scored, len(scored.stats.rejects)) == (300, 0)

@@ -153,6 +153,12 @@ def open_streams(settings: Settings, names: tables.Names) -> dict[str, Stream]:
             check=tables.check_ledger,
             shape=lambda rows, log, offsets, _ms: tables.ledger(rows, log, offsets),
         ),
+        topics.batches: Stream(
+            table="batches",
+            decode=decoder(topics.batches),
+            check=tables.check_batches,
+            shape=lambda rows, log, offsets, _ms: tables.batches(rows, log, offsets),
+        ),
     }
 
 

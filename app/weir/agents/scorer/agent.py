@@ -70,6 +70,7 @@ async def score(app: ChunkApp, batcher: Batcher, batching: AdaptiveBatching, res
             follower.add_done_callback(partial(_fail, app))
         try:
             async for batch in batcher.batches():  # step 1
+                resources.meter.begin(batch.wait_s)
                 prepared = await preparer.start(partial(prepare, batch), rows=len(batch))  # step 2
                 await running.put(runner.start(partial(run, prepared), rows=len(batch)))
             await running.join()

@@ -95,6 +95,7 @@ class Delivery:
     def _report(self, encoded: Sequence[EncodedBatch], spent_s: float) -> None:
         """To the batching policy, the metrics and the traces. spent_s: for encoding and delivering all of them."""
         produce_s = spent_s - sum(one.stats.timing.encode_s for one in encoded)
+        self._resources.meter.delivered(len(encoded), produce_s)
         for one in encoded:
             self._batching.observe(len(one.batch), one.stats.timing.busy_s, one.stats.slack_s)
             _emit(one, self._resources, self._limit.share, produce_s / len(encoded))
@@ -118,18 +119,21 @@ def _write(
 ) -> list[EncodedBatch]:
     """Everything goes to the partition number of its request, so that source offsets only rise within a partition.
 
-    owed: batches that were written before, and enter the ledger with these; None when entries are not due.
+    owed: batches that were written before, and enter the ledger with these; None when entries are not due. The records
+    of the batches themselves go with their entries: what is acknowledged has both.
     """
     encoded, names = [], resources.names
     for scored in ready:
-        one = resources.output.encode(scored, wall_ms=_now_ms(), tick=time.perf_counter)
+        one = resources.output.encode(scored, resources.meter.take(), wall_ms=_now_ms(), tick=time.perf_counter)
         for chunk, written in zip(one.batch.chunks, one.written, strict=True):
             for topic, values in ((names.predictions, written.predictions), (names.dead_letters, written.dead_letters)):
                 if len(values):
                     resources.producer.write(topic, chunk.source.partition, values)
         encoded.append(one)
     if owed is not None:
-        entries = [entry for one in (*owed, *encoded) for entry in one.entries]
+        done = (*owed, *encoded)
+        resources.producer.write(names.batches, 0, resources.output.encode_batches(done))
+        entries = [entry for one in done for entry in one.entries]
         for partition, entry in resources.output.encode_entries(entries, _now_ms()):
             resources.producer.write(names.ledger, partition, entry)
     return encoded

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from weir.agents.scorer.meter import Meter
 from weir.agents.worker.announcement import announce
 from weir.core.bundle import Bundle
 from weir.core.clock import Clock, EventClock, WallClock
@@ -17,6 +19,7 @@ from weir.core.errors import Refused
 from weir.core.features import Lookup
 from weir.core.topics import Names, subject_of
 from weir.edges.bundles import folder
+from weir.edges.bundles.onnx_model import CPU
 from weir.edges.bundles.opened import Opened, open_bundle
 from weir.edges.features.reader import FeatureReader
 from weir.edges.kafka.admin import partitions_of
@@ -25,6 +28,7 @@ from weir.edges.observability import spans
 from weir.edges.observability.spans import Spans
 from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
+from weir.scoring.batch_record import Worker
 from weir.scoring.output import Output
 from weir.scoring.predict import Scorer, Service
 from weir.scoring.route import Route
@@ -49,6 +53,7 @@ class ScorerResources:
     names: Names
     telemetry: Telemetry
     spans: Spans
+    meter: Meter
 
     def close(self) -> None:
         """Close the producer, and send the spans that wait."""
@@ -69,7 +74,8 @@ def open_resources(settings: Settings, telemetry: Telemetry) -> tuple[ScorerReso
     names = settings.kafka.names
     producer = Producer(settings.kafka, names.scorers(settings.scoring.service))
     announce(settings, producer, "scorer", scorer.service.variants)
-    return ScorerResources(scorer, output, producer, names, telemetry, spans.connect(settings, "scorer")), opened
+    meter = Meter(first_id=secrets.randbits(62))
+    return ScorerResources(scorer, output, producer, names, telemetry, spans.connect(settings, "scorer"), meter), opened
 
 
 def open_scorer(settings: Settings) -> tuple[Scorer, Opened]:
@@ -120,13 +126,19 @@ def open_output(settings: Settings, opened: Opened) -> Output:
     """What encodes predictions, dead letters and ledger entries. Raises Unavailable, Refused as above."""
     registry, names = Registry(settings.registry), settings.kafka.names
     sinks = {topic: Encoder(contract_of(settings, registry, topic)) for topic in _sinks(names)}
+    provider = opened.model.placement.provider
     return Output(
-        service=settings.scoring.service,
+        worker=Worker(
+            service=settings.scoring.service,
+            worker=f"{socket.gethostname()}:{os.getpid()}",
+            provider=provider,
+            on_gpu=provider != CPU,
+        ),
         digest=opened.bundle.short_digest,
-        worker=f"{socket.gethostname()}:{os.getpid()}",
         encode_predictions=sinks[names.predictions].frames,
         encode_dead_letters=sinks[names.dead_letters].frames,
         encode_ledger=sinks[names.ledger].frames,
+        encode_batch=Encoder(contract_of(settings, registry, names.batches)).record,
     )
 
 
@@ -164,7 +176,11 @@ def _max_failed(settings: Settings) -> int:
 
 
 def _check_partitions(settings: Settings) -> None:
-    """Predictions go to the partition number of their request, so every sink needs at least as many."""
+    """Predictions go to the partition number of their request, so every sink needs at least as many.
+
+    Batches go to the first partition of their topic, whatever partitions their records came from.
+    """
+    partitions_of(settings.kafka, settings.kafka.names.batches)
     requests = settings.kafka.names.requests(settings.scoring.service)
     needed = partitions_of(settings.kafka, requests)
     for topic in _sinks(settings.kafka.names):

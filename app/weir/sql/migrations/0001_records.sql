@@ -33,12 +33,8 @@ CREATE TABLE IF NOT EXISTS predictions
     feature_age_s    Map(LowCardinality(String), Int32) CODEC(ZSTD(1)) COMMENT 'feature view -> event_time minus the record''s time, seconds',
     feature_status   Map(LowCardinality(String), Enum8('present' = 1, 'null' = 2, 'not_found' = 3, 'stale' = 4, 'unavailable' = 5)) CODEC(ZSTD(1)),
     packed           Array(String) CODEC(ZSTD(1)) COMMENT 'empty; as long as nobody has said what a bundle''s values are called: the three above, as bytes',
-    wait_us          UInt32 CODEC(T64, ZSTD(1)) COMMENT 'stage times of its micro-batch, microseconds',
-    decode_us        UInt32 CODEC(T64, ZSTD(1)),
-    lookup_us        UInt32 CODEC(T64, ZSTD(1)),
-    run_us           UInt32 CODEC(T64, ZSTD(1)),
-    batch_rows       UInt32 CODEC(T64, ZSTD(1)),
-    batch_closed_by  LowCardinality(String),
+    contract_id      Int32 CODEC(T64, ZSTD(1)) COMMENT 'the registry''s id of the contract that the request was written with',
+    batch_id         Int64 CODEC(Delta(8), ZSTD(1)) COMMENT 'micro-batch in which it was scored: table batches',
     log_id           LowCardinality(String),
     log_topic        LowCardinality(String),
     log_partition    Int32 CODEC(ZSTD(1)),
@@ -181,6 +177,55 @@ CREATE TABLE IF NOT EXISTS ledger
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(written_at)
 ORDER BY (service, role, source_topic, source_log, source_partition, first)
+SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1
+;
+-- Micro-batches: what each held, how long its stages took, what its worker spent. cpu_us, produce_us and idle_us are since the
+-- record before it of the same worker: their sums are exact, the share of one batch is not.
+-- A row is work that was done. A batch that is scored again after a crash is another row under another id, since it is paid
+-- for again; answers keep the id of the batch that made them. A worker that died before its batch was in the ledger left no
+-- row of it: of such answers `ranges` of the row that did the work again tells. So join by batch_id, and count by ranges.
+CREATE TABLE IF NOT EXISTS batches
+(
+    batch_id        Int64 CODEC(Delta(8), ZSTD(1)) COMMENT 'as in predictions; no two batches share one',
+    number          Int64 CODEC(Delta(8), ZSTD(1)) COMMENT 'which one of its worker''s batches, from 1',
+    service         LowCardinality(String),
+    digests         Array(LowCardinality(String)) COMMENT 'of the bundles that answered, first 12 hex characters',
+    provider        LowCardinality(String) COMMENT 'execution provider of ONNX Runtime',
+    worker          LowCardinality(String) COMMENT 'host and process',
+    scored_at       DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    oldest_at       DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'broker time of its oldest record',
+    closed_by       LowCardinality(String),
+    rows            UInt32 CODEC(T64, ZSTD(1)) COMMENT 'scored + rejected',
+    scored          UInt32 CODEC(T64, ZSTD(1)),
+    rejected        UInt32 CODEC(T64, ZSTD(1)),
+    bytes_in        UInt64 CODEC(T64, ZSTD(1)),
+    bytes_out       UInt64 CODEC(T64, ZSTD(1)) COMMENT 'before compression',
+    feature_lookups UInt32 CODEC(T64, ZSTD(1)) COMMENT 'keys over all views',
+    feature_hits    UInt32 CODEC(T64, ZSTD(1)) COMMENT 'of them in the worker''s cache',
+    wait_us         UInt64 CODEC(T64, ZSTD(1)) COMMENT 'stages of this batch, microseconds',
+    decode_us       UInt64 CODEC(T64, ZSTD(1)),
+    lookup_us       UInt64 CODEC(T64, ZSTD(1)),
+    assemble_us     UInt64 CODEC(T64, ZSTD(1)),
+    run_us          UInt64 CODEC(T64, ZSTD(1)),
+    encode_us       UInt64 CODEC(T64, ZSTD(1)),
+    gpu_us          Nullable(UInt64) CODEC(ZSTD(1)) COMMENT 'held the GPU, copies included; null: ran on none',
+    cpu_us          UInt64 CODEC(T64, ZSTD(1)) COMMENT 'of the worker since its record before; of the first, since the process began',
+    produce_us      UInt64 CODEC(T64, ZSTD(1)) COMMENT 'waiting for deliveries that ended since the record before',
+    idle_us         UInt64 CODEC(T64, ZSTD(1)) COMMENT 'nothing to do, since the record before',
+    contract_ids    Array(Int32) CODEC(ZSTD(1)) COMMENT 'of its requests, in the schema registry',
+    source_log      LowCardinality(String),
+    source_topic    LowCardinality(String),
+    ranges          Array(Tuple(partition Int32, first Int64, last Int64)) CODEC(ZSTD(1)) COMMENT 'offsets that it covers, by chunk',
+    log_id          LowCardinality(String),
+    log_topic       LowCardinality(String),
+    log_partition   Int32,
+    log_offset      Int64 CODEC(Delta(8), ZSTD(1)),
+    recorded_at     DateTime('UTC') DEFAULT now() CODEC(Delta(4), ZSTD(1)),
+    INDEX ix_batch batch_id TYPE bloom_filter(0.01) GRANULARITY 1
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMM(scored_at)
+ORDER BY (service, scored_at, batch_id)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1
 ;
 -- Announcements: what the recorder is about to insert, written before it inserts. Block n of a log's partition is announced
