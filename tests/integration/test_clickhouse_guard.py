@@ -64,6 +64,7 @@ LEAVING = [
     "SELECT arrayMap(`fi\\x6ce`, ['{f}'])",
     "SELECT arrayMap((file), ['{f}'])",
     "SELECT arrayMap(file AS f, ['{f}'])",
+    "SELECT arrayMapIf(file, ['{f}'])",
     "SELECT length(arrayFilter(file, ['{f}']))",
     "SELECT 1 WHERE arrayExists(hasColumnInTable, ['{f}'])",
     "WITH (f) -> arrayMap(f, ['{f}']) AS g SELECT g(file)",
@@ -555,6 +556,8 @@ def test_limits_only_become_tighter(facade):
         "SELECT n FROM default.v",
         "SELECT count(file), sum(length(f.file)) FROM (SELECT s AS file, s FROM default.t) AS f WHERE file IN (SELECT s"
         " FROM default.t) GROUP BY (file, s) LIMIT 1",
+        "SELECT sumIf(file, file > 0), quantileIf(0.5)(file, file > 0), avgOrNullIf(file, file > 1), COUNTIf(tid, 1),"
+        " uniqExactArrayIf([file], 1) FROM (SELECT n AS file, n AS tid FROM default.t)",
         "SELECT arrayMap(x -> concat(x, f.file), [f.s]), arrayMap(upper, [s])"
         " FROM (SELECT s AS file, s FROM default.t) AS f",
         "SELECT * APPLY(toString) FROM default.t LIMIT 1",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -26,6 +27,7 @@ class Catalogue:
     outside_functions, reader_functions: of these, the ones that can be handed to another function.
     functions: every function there is, table functions aside: what can be handed to another one by its name.
     plain: of these, those that take values only. Every other one may call what it is handed.
+    combined: an aggregate with combinators behind it, as sumIf; it takes values only too.
     """
 
     outside: frozenset[str]
@@ -34,12 +36,17 @@ class Catalogue:
     reader_functions: frozenset[str]
     functions: frozenset[str]
     plain: frozenset[str]
+    combined: re.Pattern[str]
 
     @classmethod
     def of(
-        cls, tables: Iterable[str], functions: Iterable[tuple[str, str]], higher_order: Iterable[str] = ()
+        cls,
+        tables: Iterable[str],
+        functions: Iterable[tuple[str, str]],
+        higher_order: Iterable[str] = (),
+        combinators: Iterable[str] = (),
     ) -> Catalogue:
-        """From the engine's own lists: table functions, (function, category), and functions that take functions.
+        """From the engine's own lists: table functions, (function, category), those that take functions, combinators.
 
         An alias stands under the category of what it stands for.
         """
@@ -55,8 +62,19 @@ class Catalogue:
         every = frozenset(name for name, _ in known) | allowed.OUTSIDE_FUNCTIONS
         reader = outside | strange | (tables - allowed.READER_TABLES - scalars)
         plain = every - {name.lower() for name in higher_order}
-        return cls(outside, reader, outside & every, reader & every, every, plain)
+        aggregates = plain & {name for name, category in known if category == allowed.AGGREGATES}
+        combined = re.compile(f"{_any_of(aggregates)}{_any_of(name.lower() for name in combinators)}+")
+        return cls(outside, reader, outside & every, reader & every, every, plain, combined)
+
+    def takes_values(self, name: str) -> bool:
+        """Whether a function of this name, in small letters, takes values and nothing that it may call."""
+        return name in self.plain or self.combined.fullmatch(name) is not None
 
     def refused(self, rights: Rights) -> frozenset[str]:
         """Names that may not be called with these rights."""
         return self.reader if rights is Rights.READER else self.outside
+
+
+def _any_of(names: Iterable[str]) -> str:
+    """A pattern for one of several names; for none of them, one that matches nothing."""
+    return "(?:" + ("|".join(map(re.escape, sorted(names))) or "(?!)") + ")"

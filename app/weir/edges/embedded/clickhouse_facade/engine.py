@@ -14,7 +14,7 @@ from typing import Any, Self, cast
 
 import chdb
 
-from weir.edges.embedded.clickhouse_facade import columns, guard, setting_names
+from weir.edges.embedded.clickhouse_facade import allowed, columns, guard, setting_names
 from weir.edges.embedded.clickhouse_facade.asked import Asked, ExternalTable
 from weir.edges.embedded.clickhouse_facade.catalogue import Catalogue, Rights
 from weir.edges.embedded.clickhouse_facade.configuration import (
@@ -380,17 +380,19 @@ def _counters(result: Any) -> dict[str, str]:
 def _catalogue(handle: chdb.conn.Connection) -> Catalogue:
     """The engine's functions, an alias under the category of what it stands for."""
     tables = handle.query("SELECT name FROM system.table_functions", "TSVRaw").bytes().decode().split()
+    combinators = handle.query("SELECT name FROM system.aggregate_function_combinators", "TSVRaw")
     functions = handle.query(
         "SELECT name, categories, is_aggregate, higher_order, alias_to FROM system.functions WHERE origin = 'System'",
         "TSVRaw",
     )
     rows = [line.split("\t") for line in functions.bytes().decode().splitlines()]
-    categories = {name: "Aggregate Functions" if aggregate == "1" else kind for name, kind, aggregate, _, _ in rows}
+    categories = {name: allowed.AGGREGATES if aggregate == "1" else kind for name, kind, aggregate, _, _ in rows}
     higher = {name for name, _, _, higher_order, _ in rows if higher_order == "1"}
     return Catalogue.of(
         tables,
         [(name, categories.get(alias, "") if alias else categories[name]) for name, _, _, _, alias in rows],
         higher | {name for name, _, _, _, alias in rows if alias in higher},
+        combinators.bytes().decode().split(),
     )
 
 

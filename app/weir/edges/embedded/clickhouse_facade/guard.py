@@ -248,11 +248,15 @@ def _hands_on(words: Sequence[Token], rights: Rights, catalogue: Catalogue) -> N
     """
     refused = catalogue.reader_functions if rights is Rights.READER else catalogue.outside_functions
     callers: list[bool] = []  # of each bracket that is open: whether what stands in it may be called
+    takers: list[bool] = []  # of each: whether it is that of a function that takes values
+    closed = False  # the same, of the one that closed last
     for i, word in enumerate(words):
         if not word.kind and word.text == "(":
-            callers.append(_may_call_arguments(words, i, catalogue, within=callers))
-        elif not word.kind and word.text == ")":
-            del callers[-1:]
+            takers.append(_takes_values(words, i, catalogue, parameters=closed))
+            callers.append(not takers[-1] and _may_call_arguments(words, i, within=callers))
+        elif not word.kind and word.text == ")" and takers:
+            closed = takers.pop()
+            callers.pop()
         if word.kind != "name" or word.text.lower() not in refused:
             continue
         before = [before.text.upper() for before in words[max(0, i - 2) : i] if before.kind != "literal"]
@@ -266,14 +270,27 @@ def _hands_on(words: Sequence[Token], rights: Rights, catalogue: Catalogue) -> N
             )
 
 
-def _may_call_arguments(words: Sequence[Token], opening: int, catalogue: Catalogue, within: Sequence[bool]) -> bool:
-    """Whether what stands directly in a bracket may be called: as the formatter writes it, a call has no space."""
+def _takes_values(words: Sequence[Token], opening: int, catalogue: Catalogue, *, parameters: bool) -> bool:
+    """Whether a bracket is that of a function that takes values: as the formatter writes it, a call has no space.
+
+    parameters: whether a bracket before it, as in quantile(0.5)(n), would be.
+    """
+    before = words[opening - 1] if opening else None
+    if before is None or before.end != words[opening].start:
+        return False
+    if before.kind == "name":
+        return catalogue.takes_values(before.text.lower())
+    return parameters and before.text == ")"
+
+
+def _may_call_arguments(words: Sequence[Token], opening: int, within: Sequence[bool]) -> bool:
+    """Whether what stands directly in a bracket, of no function that takes values, may be called."""
     before = words[opening - 1] if opening else None
     inside = words[opening + 1].text.upper() if opening + 1 < len(words) else ""
     if inside in ("SELECT", "WITH"):
         return False
     if before is not None and before.end == words[opening].start and before.text not in ("(", "[", "-"):
-        return before.kind != "name" or before.text.lower() not in catalogue.plain
+        return True
     return bool(within) and within[-1]
 
 
