@@ -630,6 +630,12 @@ def test_what_the_owner_is_there_for(facade, statement):
     assert kept or "INSERT" not in statement
 
 
+@pytest.mark.parametrize("what", ["PROCESSLIST", "GRANTS", "CLUSTERS", "SETTINGS LIKE 'max_threads'", "TABLES"])
+def test_the_owner_may_be_shown_everything_with_any_method(facade, what):
+    asked = f"/?query={quote('SHOW ' + what)}"
+    assert facade.ask("GET", asked)[0] == facade.ask("POST", asked)[0] == 200
+
+
 def test_what_drivers_send_with_every_statement_keeps_no_reader_out(facade):
     path = "/?async_insert=0&wait_for_async_insert=1&max_result_rows=10&date_time_output_format=iso&compress=1"
     assert facade.ask(path=path, body=b"SELECT 1", headers=READER)[0] == 200

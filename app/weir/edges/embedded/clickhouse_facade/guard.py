@@ -74,7 +74,7 @@ def check(normal: str, rights: Rights, catalogue: Catalogue, parameters: Mapping
         return
     _is_one(words)
     if rights < Rights.OWNER:
-        _only_reads(words)
+        _only_reads(words, rights)
     _stays_inside(words, catalogue)
     _hands_on(words, rights, catalogue)
     if rights is Rights.READER:
@@ -180,12 +180,12 @@ def _is_one(words: Sequence[Token]) -> None:
             raise Denied("PARALLEL WITH is not served: send one statement at a time")
 
 
-def _only_reads(words: Sequence[Token]) -> None:
+def _only_reads(words: Sequence[Token], rights: Rights) -> None:
     kind = _kind(words)
     if kind not in allowed.READ_KINDS:
         raise Fault(READONLY, "READONLY", f"Cannot execute {kind} in readonly mode")
     second = words[1].text.upper() if len(words) > 1 else ""
-    if kind == "SHOW" and second not in allowed.SHOWN:
+    if kind == "SHOW" and rights is Rights.READER and second not in allowed.SHOWN:
         raise Fault(READONLY, "READONLY", f"Cannot execute SHOW {second} in readonly mode")
     texts = [word.text for word in words if word.kind != "literal"]
     if kind == "EXPLAIN" and (
