@@ -613,6 +613,7 @@ def test_what_a_reader_is_there_for(facade, statement):
         "(SELECT 'x;' AS s UNION ALL SELECT 'y') EXCEPT SELECT 'y' SETTINGS max_threads = 1",
         "CREATE OR REPLACE DICTIONARY default.made_of_text (n UInt64, s String EXPRESSION 'upper(s)') PRIMARY KEY n"
         " SOURCE(CLICKHOUSE(TABLE t DB default UPDATE_FIELD n UPDATE_LAG 5)) LAYOUT(FLAT()) LIFETIME(0)",
+        "CREATE OR REPLACE TABLE default.named (function String, language String, view String) ENGINE = Memory",
         "EXISTS TABLE system.processes",
         "DESCRIBE TABLE system.processes",
         "SELECT system.processes.query, processes.elapsed FROM default.kept, system.processes",

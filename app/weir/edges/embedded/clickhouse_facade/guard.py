@@ -170,8 +170,8 @@ def _is_one(words: Sequence[Token]) -> None:
     second = words[1].text.upper() if len(words) > 1 else ""
     if kind == "SYSTEM" and second not in allowed.SYSTEM_ACTS:
         raise Denied(f"SYSTEM {second} is not served: the embedded ClickHouse is run by its service")
-    head = [word.text.upper() for word in words[:_HEAD_WORDS]]
-    if kind == "CREATE" and "FUNCTION" in head and any(word.text.upper() == "LANGUAGE" for word in words):
+    head = [word.text for word in words[:_HEAD_WORDS]]
+    if kind == "CREATE" and "FUNCTION" in head and any(word.text == "LANGUAGE" for word in words):
         raise Denied("A function is an expression here, not a program")
     texts = [word.text.upper() if word.kind == "name" else "" for word in words]
     for at, (text, follows) in enumerate(pairwise(texts)):
