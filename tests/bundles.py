@@ -189,6 +189,7 @@ def tiny_bundle(
         feature_fingerprint=feature_fingerprint,
         training_from="2013-01-01",
         training_to="2013-06-30",
+        training_snapshot="trips@17",
     )
     matrix = golden_rows(signature, rows)
     scores = expected(matrix, signature).astype(np.float32)

@@ -222,6 +222,12 @@ class ScoringSettings(_Group):
     )
     bundle: str = setting("", "bundle to serve: a folder, or a digest in WEIR_BUNDLES_DIR")
     variant: str = setting("champion", "name that predictions of this bundle carry", pattern=f"^{VARIANT}$")
+    runtime_policy: Literal["warn", "refuse"] = setting(
+        "warn",
+        "what a worker does with a bundle that was built with another release of ONNX Runtime, its major or minor "
+        "version: says so, or does not start",
+        "golden rows are scored at every start, so no score is off by more than the tolerance; refuse where bits count",
+    )
     clock: Literal["wall", "event"] = setting(
         "wall", 'what "now" is for the age of features', '"event" replays the past by the times of its events'
     )

@@ -109,6 +109,7 @@ def batches(partition: int, spans: list[tuple[int, int]], log: str = LOG) -> pa.
     counts = ("rows", "scored", "bytes_in", "bytes_out", *(f"{stage}_us" for stage in STAGES))
     nothing = {"rejected": pa.int32(), "feature_lookups": pa.int32(), "feature_hits": pa.int32()}
     same = {"service": SERVICE, "digests": json.dumps([DIGEST]), "provider": "CPUExecutionProvider", "worker": "w"}
+    same["runtime_id"] = "0a1b2c3d4e5f"
     said = same | {"closed_by": "rows", "source_log": log, "source_topic": REQUESTS}
     return pa.RecordBatch.from_pydict(
         {
@@ -134,6 +135,9 @@ def bundles(digest: str = DIGEST, inputs: Sequence[str] = INPUTS, views: Sequenc
         {
             **{name: [text] for name, text in said.items()},
             "threshold": [0.5],
+            "feature_fingerprint": [digest],
+            "runtime_id": ["0a1b2c3d4e5f"],
+            "runtime": ['{"onnxruntime": "1.31.1"}'],
             "role": ["scorer"],
             "worker": ["w"],
             "written_at": pa.array([BASE_MS], pa.int64()).cast(MS),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from weir.core.bundle import Bundle
+    from weir.core.runtime import Versions
     from weir.core.signature import Input, Signature
     from weir.operations.bundles import Built, Checked
     from weir.settings import Settings
@@ -180,7 +182,7 @@ def spec(
 def _lines(checked: Checked) -> list[tuple[str, str, str]]:
     """Result, name and words of each check."""
     from weir.core.bundle import RELATIVE
-    from weir.edges.bundles import folder
+    from weir.edges.bundles import folder, runtime
 
     opened, rehearsal = checked.opened, checked.rehearsal
     bundle, golden = opened.bundle, opened.golden
@@ -208,6 +210,8 @@ def _lines(checked: Checked) -> list[tuple[str, str, str]]:
         said = rehearsal.warning or f"{rehearsal.scored:,} golden rows asked and answered"
         lines.append((result, "requests", said))
     lines.append(("ok", "runs on", str(opened.model.placement)))
+    other = runtime.other_than_built(bundle)
+    lines.append(("warning" if other else "ok", "built with", other or _built_with(bundle.built_with)))
     lines.append(("ok", "warm-up", f"{opened.model.warm_up_s * 1000:.1f} ms"))
     return lines
 
@@ -262,6 +266,8 @@ def _identity(bundle: Bundle, path: Path) -> Table:
         "feature service": bundle.feature_service or "none",
         "fingerprint": bundle.feature_fingerprint or "none",
         "trained on": " to ".join(filter(None, (bundle.training_from, bundle.training_to))) or "not said",
+        "training data": bundle.training_snapshot or "not said",
+        "built with": _built_with(bundle.built_with),
         "task": str(bundle.signature.task),
         "decisions": _decisions(bundle.signature),
         "tolerance": f"{bundle.tolerance:g}",
@@ -272,6 +278,11 @@ def _identity(bundle: Bundle, path: Path) -> Table:
     for name, value in rows.items():
         table.add_row(name, escape(value))
     return table
+
+
+def _built_with(built: Versions) -> str:
+    known = {name: value for name, value in asdict(built).items() if value}
+    return ", ".join(f"{name} {value}" for name, value in known.items()) or "not said"
 
 
 def _decisions(signature: Signature) -> str:

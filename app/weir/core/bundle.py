@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
+from weir.core.runtime import Versions
 from weir.core.signature import Signature, Source
 from weir.core.topics import SERVICE
 
@@ -21,6 +22,8 @@ class Bundle:
     digest: sha256 over the sorted (file name, file sha256) pairs of everything in the folder, hex; the folder's name.
     feature_service, feature_fingerprint: Feast service and the hash of its definitions; empty without features.
     training_from, training_to: ISO dates, inclusive.
+    training_snapshot: which state of the data that was, in the words of whoever keeps it; empty when not said.
+    built_with: what the golden rows were proved with.
     tolerance: accepted is |score - golden score| <= max(tolerance, RELATIVE * |golden score|).
     """
 
@@ -34,6 +37,8 @@ class Bundle:
     feature_fingerprint: str = ""
     training_from: str = ""
     training_to: str = ""
+    training_snapshot: str = ""
+    built_with: Versions = field(default_factory=Versions)
     tolerance: float = 1e-6
     metrics: dict[str, float] = field(default_factory=dict)
 

@@ -22,12 +22,13 @@ class Worker:
     """What is the same in all records of one scorer.
 
     provider: execution provider of ONNX Runtime. on_gpu: whether that is a GPU, so that running the model holds it.
-    worker: "host:process".
+    runtime_id: see core.runtime. worker: "host:process".
     """
 
     service: str
     worker: str
     provider: str
+    runtime_id: str
     on_gpu: bool
 
 
@@ -41,6 +42,7 @@ def values(encoded: EncodedBatch, of: Worker) -> dict[str, object]:
         "service": of.service,
         "digests": json.dumps(encoded.digests),
         "provider": of.provider,
+        "runtime_id": of.runtime_id,
         "worker": of.worker,
         "scored_at": encoded.scored_at_ms,
         "oldest_at": batch.oldest_ms,

@@ -15,6 +15,7 @@ from weir.core.chunk import LogPartition
 from weir.core.decide import chosen, decide, words
 from weir.core.ledger_entry import LedgerEntry
 from weir.core.rejects import Rejects
+from weir.core.runtime import Runtime
 from weir.scoring import identity
 from weir.scoring.assemble import event_ms
 from weir.scoring.batches import Part, ScoredBatch
@@ -159,8 +160,8 @@ def ledger(
     return pa.RecordBatch.from_pydict(column), constants
 
 
-def bundle_names(variants: Sequence[Variant], role: str, worker: str, written_at_ms: int) -> Columns:
-    """What the packed columns of each variant's predictions mean, under bundles/v1.avsc."""
+def bundle_names(variants: Sequence[Variant], runtime: Runtime, role: str, worker: str, written_at_ms: int) -> Columns:
+    """What the packed columns of each variant's predictions mean and what scores them, under bundles/v1.avsc."""
     bundles = [variant.bundle for variant in variants]
     views = [[view.name for view in variant.lookup.plan.views] if variant.lookup else [] for variant in variants]
     column = {
@@ -171,9 +172,11 @@ def bundle_names(variants: Sequence[Variant], role: str, worker: str, written_at
         "version": [bundle.version for bundle in bundles],
         "inputs": [json.dumps(bundle.signature.names) for bundle in bundles],
         "views": [json.dumps(names) for names in views],
+        "feature_fingerprint": [bundle.feature_fingerprint for bundle in bundles],
         "threshold": [bundle.signature.cuts[0] for bundle in bundles],
     }
-    return pa.RecordBatch.from_pydict(column), {"role": role, "worker": worker, "written_at": written_at_ms}
+    same: dict[str, object] = {"runtime_id": runtime.id, "runtime": runtime.text, "role": role, "worker": worker}
+    return pa.RecordBatch.from_pydict(column), same | {"written_at": written_at_ms}
 
 
 def _packed(matrix: npt.NDArray[np.generic]) -> pa.Array:

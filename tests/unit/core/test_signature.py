@@ -19,6 +19,7 @@ FOR_PEOPLE = {
     "owner",
     "training_from",
     "training_to",
+    "training_snapshot",
     "metrics",
 }  # kept and shown
 

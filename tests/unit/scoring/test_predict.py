@@ -46,7 +46,13 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Opened:
 
 
 OUTPUT = Output(
-    worker=Worker(service="tiny", worker="tests:1", provider="CPUExecutionProvider", on_gpu=False),
+    worker=Worker(
+        service="tiny",
+        worker="tests:1",
+        provider="CPUExecutionProvider",
+        runtime_id="0a1b2c3d4e5f",
+        on_gpu=False,
+    ),
     digest="abc",
     encode_predictions=Encoder(OUT["predictions"]).frames,
     encode_dead_letters=Encoder(OUT["dead_letters"]).frames,
@@ -113,6 +119,7 @@ def test_a_batch_has_a_record_of_what_it_held_and_took(scorer: Scorer, opened: O
     scored = score(scorer, *chunks)
     (record,) = read("batches", OUTPUT.encode_batches([scored]))
     assert (record["batch_id"], record["number"], record["worker"]) == (2**62 - 1, 3, "tests:1")
+    assert (record["provider"], record["runtime_id"]) == ("CPUExecutionProvider", "0a1b2c3d4e5f")
     assert record["digests"] == f'["{opened.bundle.short_digest}"]'
     assert (record["rows"], record["scored"], record["rejected"]) == (312, 310, 2)
     assert (record["closed_by"], record["source_log"], record["source_topic"]) == ("rows", LOG, "weir.requests.tiny")

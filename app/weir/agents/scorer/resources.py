@@ -18,7 +18,7 @@ from weir.core.contract import UNREGISTERED, Contract
 from weir.core.errors import Refused
 from weir.core.features import Lookup
 from weir.core.topics import Names, subject_of
-from weir.edges.bundles import folder
+from weir.edges.bundles import folder, runtime
 from weir.edges.bundles.onnx_model import CPU
 from weir.edges.bundles.opened import Opened, open_bundle
 from weir.edges.features.reader import FeatureReader
@@ -73,7 +73,7 @@ def open_resources(settings: Settings, telemetry: Telemetry) -> tuple[ScorerReso
     _check_partitions(settings)
     names = settings.kafka.names
     producer = Producer(settings.kafka, names.scorers(settings.scoring.service))
-    announce(settings, producer, "scorer", scorer.service.variants)
+    announce(settings, producer, "scorer", scorer.service.variants, runtime.of(opened.model))
     meter = Meter(first_id=secrets.randbits(62))
     return ScorerResources(scorer, output, producer, names, telemetry, spans.connect(settings, "scorer"), meter), opened
 
@@ -126,13 +126,14 @@ def open_output(settings: Settings, opened: Opened) -> Output:
     """What encodes predictions, dead letters and ledger entries. Raises Unavailable, Refused as above."""
     registry, names = Registry(settings.registry), settings.kafka.names
     sinks = {topic: Encoder(contract_of(settings, registry, topic)) for topic in _sinks(names)}
-    provider = opened.model.placement.provider
+    run_with = runtime.of(opened.model)
     return Output(
         worker=Worker(
             service=settings.scoring.service,
             worker=f"{socket.gethostname()}:{os.getpid()}",
-            provider=provider,
-            on_gpu=provider != CPU,
+            provider=run_with.provider,
+            runtime_id=run_with.id,
+            on_gpu=run_with.provider != CPU,
         ),
         digest=opened.bundle.short_digest,
         encode_predictions=sinks[names.predictions].frames,
@@ -161,6 +162,7 @@ def _open_bundle(settings: Settings) -> tuple[Opened, Lookup | None]:
             where=str(described.path),
             remedy="name another bundle, or set WEIR_SERVICE",
         )
+    runtime.hold(bundle, settings.scoring.runtime_policy)
     columns = bundle.signature.looked_up
     lookup = FeatureReader.of(settings, bundle.feature_service, columns) if columns else None
     return open_bundle(described, lookup.plan if lookup else None), lookup

@@ -18,7 +18,7 @@ from weir.agents.worker.serial_executor import SerialExecutor
 from weir.core.batch import MicroBatch
 from weir.core.batching import FixedBatching
 from weir.core.errors import Refused
-from weir.edges.bundles import folder
+from weir.edges.bundles import folder, runtime
 from weir.edges.bundles.opened import Opened, open_bundle
 from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
@@ -58,7 +58,9 @@ def open_shadow(settings: Settings, telemetry: Telemetry, variant: str = "") -> 
     """
     if not settings.scoring.bundle:
         raise Refused("no bundle is named", remedy="give --bundle PATH or set WEIR_BUNDLE")
-    opened = open_bundle(folder.read(folder.find(settings.scoring.bundle, settings)))
+    described = folder.read(folder.find(settings.scoring.bundle, settings))
+    runtime.hold(described.bundle, settings.scoring.runtime_policy)
+    opened = open_bundle(described)
     names, registry = settings.kafka.names, Registry(settings.registry)
     _check_partitions(settings)
 
@@ -77,7 +79,7 @@ def open_shadow(settings: Settings, telemetry: Telemetry, variant: str = "") -> 
         max_failed=BATCH_ROWS,
     )
     producer = Producer(settings.kafka, names.shadow(opened.bundle.service, called.name))
-    announce(settings, producer, "shadow", [called])
+    announce(settings, producer, "shadow", [called], runtime.of(opened.model))
     return ShadowResources(shadow, producer, names.shadows, telemetry), opened
 
 

@@ -5,6 +5,8 @@ A refusal has two remedies: one for whoever opens the bundle, and one for whoeve
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -281,6 +283,11 @@ def numbers(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
     return found
 
 
+def schema_hash(signature: Signature) -> str:
+    """sha256, hex, of everything that the signature says of inputs, keys and outputs."""
+    return hashlib.sha256(json.dumps(signature.to_dict(), sort_keys=True).encode()).hexdigest()
+
+
 def metadata(bundle: Bundle) -> dict[str, str]:
     """What the ONNX file says of itself, so that it can be told apart when it is found alone."""
     return {
@@ -295,6 +302,9 @@ def metadata(bundle: Bundle) -> dict[str, str]:
         "weir.feature_service": bundle.feature_service,
         "weir.feature_fingerprint": bundle.feature_fingerprint,
         "weir.training": f"{bundle.training_from}/{bundle.training_to}",
+        "weir.training_snapshot": bundle.training_snapshot,
+        "weir.schema": schema_hash(bundle.signature),
+        "weir.built_with": json.dumps(dataclasses.asdict(bundle.built_with), sort_keys=True),
     }
 
 

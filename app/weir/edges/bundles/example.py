@@ -26,6 +26,7 @@ card: card.md                 # for people: what the model is for, what it was t
 
 training_from: 2026-01-01     # optional, first and last day of the training data
 training_to: 2026-06-30
+training_snapshot: churn@4711 # optional: which state of the data: a snapshot's id, a commit, a query's number
 tolerance: 0.000001           # optional: a golden score may be missed by this, or by 1e-5 of itself if that is more
 metrics: {auc: 0.91}          # optional: numbers to remember
 

@@ -75,13 +75,16 @@ class Model:
     The model has one input float32[n, k] and one output float32[n, m], or float32[n], which is taken for float32[n, 1].
 
     width: k. outputs: m. input_tensor, output_tensor: their names. metadata: the ONNX file's own metadata.
-    warm_up_s: seconds spent on the first runs.
+    warm_up_s: seconds spent on the first runs. threads: within an operator. optimization: level of the graph's.
     """
+
+    optimization = "all"
 
     def __init__(self, bundle: Path, threads: int = 1) -> None:
         """bundle: a bundle's folder, or an ONNX file. Raises Refused when it is not an ONNX model of that shape."""
         path = bundle / "model.onnx" if bundle.is_dir() else bundle
         session, self.placement = _session(path, threads)
+        self.threads = threads
         self.metadata: dict[str, str] = _metadata(session, path)
         inputs, outputs = session.get_inputs(), session.get_outputs()
         shape = inputs[0].shape if len(inputs) == 1 else []
@@ -219,6 +222,7 @@ def _open(path: Path, threads: int, providers: list[str | tuple[str, dict[str, s
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL  # said as Model.optimization
     # Fatal only: a warning per fallback node belongs to Placement, and an error is raised, not told on stderr as well.
     options.log_severity_level = 4
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")

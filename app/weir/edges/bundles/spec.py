@@ -49,6 +49,7 @@ class Spec:
     feature_service: str = ""
     training_from: str = ""
     training_to: str = ""
+    training_snapshot: str = ""
     tolerance: float = 1e-6
     metrics: dict[str, float] = field(default_factory=dict)
     output: str = ""
@@ -174,6 +175,7 @@ def _bundle(spec: Spec, signature: Signature, plan: ServicePlan | None) -> Bundl
         feature_fingerprint=plan.reading(signature.looked_up).fingerprint if plan else "",
         training_from=spec.training_from,
         training_to=spec.training_to,
+        training_snapshot=spec.training_snapshot,
         tolerance=spec.tolerance,
         metrics=spec.metrics,
     )

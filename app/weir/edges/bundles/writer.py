@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -14,7 +15,7 @@ from weir.core.bundle import Bundle
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
 from weir.core.signature import Signature
-from weir.edges.bundles import checks, folder, manifest, text
+from weir.edges.bundles import checks, folder, manifest, runtime, text
 from weir.edges.bundles.graph_words import words_of
 from weir.edges.bundles.opened import Opened, open_bundle
 from weir.edges.bundles.words import Words
@@ -50,6 +51,7 @@ def build(
     _check_table(baseline, bundle.signature, (checks.LABEL,), "baseline")
     for words in (said, *words_of(model)):
         checks.check_words(bundle.signature, words, "")
+    bundle = replace(bundle, built_with=runtime.versions())
     stamped = _stamped(model, bundle, said)
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".draft-", dir=into, ignore_cleanup_errors=True) as around:

@@ -6,4 +6,5 @@
 -- panel: table
 SELECT digest, inputs, views, service, model, version, threshold, written_at
 FROM bundles FINAL
-ORDER BY digest
+ORDER BY digest, written_at DESC
+LIMIT 1 BY digest

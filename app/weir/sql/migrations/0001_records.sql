@@ -48,7 +48,8 @@ PARTITION BY toYYYYMM(scored_at)        -- one part an insert, however far apart
 ORDER BY (service, model, toStartOfHour(event_time), version, event_time)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1
 ;
--- What the packed columns of a bundle's predictions mean, as its scorers said when they started.
+-- What the packed columns of a bundle's predictions mean, and with what they were scored, as its scorers said when they
+-- started: a row for each bundle and runtime.
 CREATE TABLE IF NOT EXISTS bundles
 (
     digest        LowCardinality(String) COMMENT 'first 12 hex characters, as predictions carry it',
@@ -59,6 +60,9 @@ CREATE TABLE IF NOT EXISTS bundles
     inputs        Array(String) COMMENT 'names of the features, in their order',
     views         Array(String) COMMENT 'names of the feature views, in the order of ages and statuses',
     threshold     Float64,
+    feature_fingerprint String COMMENT 'of the definitions of the features that it reads; empty without',
+    runtime_id    LowCardinality(String) COMMENT 'as batches carry it',
+    runtime       String COMMENT 'JSON: versions, provider, options, processor; the same bits come of the same runtime',
     role          LowCardinality(String) COMMENT 'scorer or shadow',
     worker        String,
     written_at    DateTime64(3, 'UTC'),
@@ -69,7 +73,7 @@ CREATE TABLE IF NOT EXISTS bundles
     recorded_at   DateTime('UTC') DEFAULT now()
 )
 ENGINE = ReplacingMergeTree(written_at)
-ORDER BY digest
+ORDER BY (digest, runtime_id)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 ;
 -- What other bundles say of requests that were answered, by the answer's id; no features, since they are the answer's.
@@ -191,6 +195,7 @@ CREATE TABLE IF NOT EXISTS batches
     service         LowCardinality(String),
     digests         Array(LowCardinality(String)) COMMENT 'of the bundles that answered, first 12 hex characters',
     provider        LowCardinality(String) COMMENT 'execution provider of ONNX Runtime',
+    runtime_id      LowCardinality(String) COMMENT 'what it was scored with: table bundles',
     worker          LowCardinality(String) COMMENT 'host and process',
     scored_at       DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),
     oldest_at       DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'broker time of its oldest record',
