@@ -72,6 +72,7 @@ lock: $(READY)  ## resolve pyproject.toml again; keeps the pins that still fit
 	$(COMPILE) pyproject.toml --all-extras -o $(LOCK)
 	$(COMPILE) pyproject.toml -c $(LOCK) -o infra/worker.lock
 	$(COMPILE) pyproject.toml infra/gpu.in -c $(LOCK) -o infra/gpu.lock
+	$(COMPILE) tests/toolchains/requirements.in -o tests/toolchains/requirements.lock
 	$(BIN)/uv run -q --script infra/kafka/lock.py
 
 clean:  ## remove caches and what processes wrote; .venv and .weir/kafka stay

@@ -158,6 +158,18 @@ def golden_rows(signature: Signature, rows: int) -> np.ndarray:
     return np.column_stack([columns[item.dtype](item) for item in signature.inputs]).astype(np.float32)
 
 
+def of_classes(signature: Signature) -> tuple[onnx.ModelProto, np.ndarray]:
+    """softmax(x @ weights), NaN counted as 0: float32[n, k] -> float32[n, m]; and the weights, float32[k, m]."""
+    weights = np.random.default_rng(3).normal(0, 0.3, (len(signature.inputs), signature.width)).astype(np.float32)
+    model = graph(np.zeros(len(signature.inputs)))
+    constants = {"zero": np.zeros(1, np.float32), "weights": weights, "bias": np.zeros(signature.width, np.float32)}
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in constants.items())
+    model.graph.node[-1].CopyFrom(helper.make_node("Softmax", ["raw"], ["score"], axis=1))
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = signature.width
+    return model, weights
+
+
 def opened_bundle(path: Path, plan: ServicePlan | None = None) -> Opened:
     """A bundle's folder, opened with every check."""
     return open_bundle(folder.read(path), plan)
@@ -192,9 +204,18 @@ def tiny_bundle(
         training_snapshot="trips@17",
     )
     matrix = golden_rows(signature, rows)
-    scores = expected(matrix, signature).astype(np.float32)
-    golden = pa.table({name: matrix[:, i] for i, name in enumerate(signature.names)} | {"score": scores})
-    baseline = golden.append_column("label", pa.array((scores > 0.5).astype(np.float32)))
+    inputs = {name: matrix[:, i] for i, name in enumerate(signature.names)}
+    if signature.outputs:
+        model, weights = of_classes(signature)
+        raw = np.exp(matrix.astype(np.float64) @ weights)
+        scores = (raw / raw.sum(axis=1, keepdims=True)).astype(np.float32)
+        golden = pa.table(inputs | {f"score_{name}": scores[:, i] for i, name in enumerate(signature.outputs)})
+        label = pa.array([signature.outputs[at] for at in scores.argmax(axis=1)])
+    else:
+        scores = expected(matrix, signature).astype(np.float32)
+        golden = pa.table(inputs | {"score": scores})
+        label = pa.array((scores > 0.5).astype(np.float32))
+    baseline = golden.append_column("label", label)
     return bundle_writer.build(
         bundle,
         model or graph(weights_of(signature), names=(signature.input_tensor, signature.output_tensor)),

@@ -304,7 +304,7 @@ def test_golden_rows_without_scores_need_a_model_that_names_its_columns(
     ("change", "says"),
     [
         (lambda table: table.drop_columns("gift"), "golden rows lack gift|column gift is missing"),
-        (lambda table: with_column(table, "channel", ["web"] * 150), "column channel holds string, not numbers"),
+        (lambda table: with_column(table, "amount", ["1.5"] * 150), "column amount holds string, not numbers"),
         (lambda table: with_column(table, "channel", [5.0] * 150), "channel = 5, which is no code of its 3 categories"),
         (lambda table: with_column(table, "channel", [0.5] * 150), "channel = 0.5, which is no code"),
         (lambda table: with_column(table, "items", [0.5] * 150), "items = 0.5, which is no whole number"),
@@ -342,6 +342,38 @@ def test_few_golden_rows_and_rows_that_show_nothing_are_said(spec: Spec, tmp_pat
     _, _, warnings, _ = bundles.build(spec(), settings)
     assert warnings[0].startswith("only 8 golden rows")
     assert warnings[1].startswith("golden rows say nothing of inputs with one value only: amount")
+
+
+def by_name(path: Path, kind: pa.DataType) -> None:
+    """Write the channel of a file's rows by its name, as a data frame has it."""
+    table = pq.read_table(path)
+    levels = SIGNATURE.inputs[-1].categories
+    names = [None if code is None else levels[int(code)] for code in table["channel"].to_pylist()]
+    pq.write_table(with_column(table, "channel", pa.array(names, pa.string()).cast(kind)), path)
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string())], ids=str)
+def test_rows_may_have_categories_by_their_names(
+    spec: Spec, tmp_path: Path, settings: Settings, kind: pa.DataType
+) -> None:
+    for file in ("golden", "scored", "baseline"):
+        table = pq.read_table(tmp_path / f"{file}.parquet")
+        codes = [None if i == 3 else code for i, code in enumerate(table["channel"].to_pylist())]
+        pq.write_table(with_column(table, "channel", codes), tmp_path / f"{file}.parquet")
+    coded = bundles.build(spec(), settings)[0]
+    for file in ("golden", "baseline"):
+        by_name(tmp_path / f"{file}.parquet", kind)
+    named = bundles.build(spec(version="4"), settings)[0]
+    for file in (folder.GOLDEN, folder.BASELINE):
+        one, other = (pq.read_table(path / file) for path in (coded, named))
+        assert one["channel"].cast(pa.float32()) == other["channel"].cast(pa.float32())
+
+
+def test_a_category_that_is_none_is_named(spec: Spec, tmp_path: Path, settings: Settings) -> None:
+    table = with_column(pq.read_table(tmp_path / "golden.parquet"), "channel", ["web"] * 149 + ["fax"])
+    pq.write_table(table, tmp_path / "golden.parquet")
+    with pytest.raises(Refused, match=r"column channel holds 'fax', .* \[web, app, shop\] .*golden.parquet"):
+        bundles.build(spec(), settings)
 
 
 def test_one_version_has_one_content(spec: Spec, settings: Settings) -> None:

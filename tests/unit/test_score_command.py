@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from weir.__main__ import cli
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan, ViewPlan
-from weir.core.signature import Source
+from weir.core.signature import Source, Task
 from weir.edges.bundles.onnx_model import Model
 from weir.operations.score import score
 
@@ -117,3 +117,19 @@ def test_a_column_called_as_the_model_calls_it_is_refused_since_no_request_does(
     with pytest.raises(Refused, match="column amount is called as the model calls it; a request calls it sum"):
         score(opened, None, inputs(3))
     assert score(opened, None, inputs(3).rename_columns(["sum", "items", "gift", "channel"])).num_rows == 3
+
+
+def test_of_several_classes_each_has_its_score(tmp_path: Path) -> None:
+    classes = ("web", "app", "shop")
+    signature = dataclasses.replace(SIGNATURE, task=Task.MULTICLASS, classes=classes, threshold=None)
+    opened = opened_bundle(tiny_bundle(tmp_path, signature))
+    table = inputs(50)
+    table = table.set_column(0, "amount", pa.array([-1.0, *table["amount"].to_pylist()[1:]]))
+    done = score(opened, None, table)
+    assert done.column_names == ["score", "decision", "score_web", "score_app", "score_shop", "rejected"]
+    rows = done.to_pylist()
+    assert {rows[0][name] for name in done.column_names[:5]} == {None}
+    for row in rows[1:]:
+        of_class = {name: row[f"score_{name}"] for name in classes}
+        assert (row["score"], row["decision"]) == max((value, name) for name, value in of_class.items())
+        assert sum(of_class.values()) == pytest.approx(1)

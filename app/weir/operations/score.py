@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv
 from pyarrow import json as json_lines
@@ -41,8 +42,8 @@ def read(path: Path) -> pa.Table:
 def score(opened: Opened, plan: ServicePlan | None, table: pa.Table) -> pa.Table:
     """What becomes of each of n rows.
 
-    Gives score float32[n] and decision string[n], null where the row is rejected, and rejected string[n], the reason,
-    null where it is scored.
+    Gives score float32[n] and decision string[n], of several classes score_<class> float32[n] for each, all null where
+    the row is rejected, and rejected string[n], the reason, null where it is scored.
     plan: the applied feature service; None for a bundle without features.
     table: a column for each input, as a caller writes it (a category by its name), called as the request field or the
     feature. An input without a column is missing in each row; so is a feature of which a row has none.
@@ -61,7 +62,7 @@ def score(opened: Opened, plan: ServicePlan | None, table: pa.Table) -> pa.Table
         remedy = "run `weir apply` where the feature repository is"
         raise Refused(f"feature service {opened.bundle.feature_service} was not applied here", remedy=remedy)
     parts = [table.slice(first, ROWS) for first in range(0, table.num_rows, ROWS)]
-    return pa.concat_tables([_scored(opened, plan, part) for part in parts] or [_result([], [], [])])
+    return pa.concat_tables([_scored(opened, plan, part) for part in parts or [table]])
 
 
 def _scored(opened: Opened, plan: ServicePlan | None, table: pa.Table) -> pa.Table:
@@ -70,27 +71,20 @@ def _scored(opened: Opened, plan: ServicePlan | None, table: pa.Table) -> pa.Tab
     if plan is not None and signature.looked_up:
         lookup = _features(table, signature, plan.reading(signature.looked_up))
     done = ask(opened, _requests(table, signature), lookup)
-    scores: list[float | None] = [None] * n
-    decided: list[str | None] = [None] * n
-    rejected: list[str | None] = [None] * n
+    outputs, scored = np.zeros((n, signature.width), np.float32), np.zeros(n, np.bool_)
     for part in done.parts:
-        found = decide(signature, part.rows.outputs)
-        named = words(signature, found.index).to_pylist()
-        for row, value, word in zip(part.rows.origin.tolist(), found.score.tolist(), named, strict=True):
-            scores[row], decided[row] = value, word
+        outputs[part.rows.origin], scored[part.rows.origin] = part.rows.outputs, True
+    rejected: list[str | None] = [None] * n
     for row, reason, detail in zip(done.rejects.record.tolist(), done.rejects.reason, done.rejects.detail, strict=True):
         rejected[row] = f"{reason}: {detail}"
-    return _result(scores, decided, rejected)
-
-
-def _result(scores: list[Any], decided: list[Any], rejected: list[Any]) -> pa.Table:
-    return pa.table(
-        {
-            "score": pa.array(scores, pa.float32()),
-            "decision": pa.array(decided, pa.string()),
-            "rejected": pa.array(rejected, pa.string()),
-        }
-    )
+    found, none = decide(signature, outputs), ~scored
+    columns = {
+        "score": pa.array(found.score, pa.float32(), mask=none),
+        "decision": pc.if_else(pa.array(scored), words(signature, found.index), pa.scalar(None, pa.string())),
+    }
+    for i, name in enumerate(signature.outputs):
+        columns[f"score_{name}"] = pa.array(outputs[:, i].copy(), pa.float32(), mask=none)
+    return pa.table({**columns, "rejected": pa.array(rejected, pa.string())})
 
 
 def _requests(table: pa.Table, signature: Signature) -> pa.RecordBatch:

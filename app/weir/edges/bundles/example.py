@@ -13,13 +13,13 @@ name: churn-model             # the model's own name
 version: "1"                  # predictions are told apart by it: a new one for each bundle
 owner: growth-team
 
-model: churn.onnx             # ONNX (.onnx), or a LightGBM text model (.txt), which is converted
+model: churn.onnx             # ONNX as its exporter wrote it, or LightGBM's own text model (.txt), which is converted
 output: probabilities         # optional: which of the model's outputs is the score, where it has several
 column: 1                     # optional: its column, from 0; or `class: churned`, by the model's own name of the class.
                               # Of a label and two probabilities the second is taken where neither is given
-golden: golden.parquet        # a column of numbers for each input, and `score`: what the trained model itself gave for
-                              # 100 rows or more; for multiclass a column `score_<class>` for each class instead.
-                              # A LightGBM model that names its columns gives the scores itself
+golden: golden.parquet        # a column for each input (a category by its name or its code), and `score`: what the
+                              # trained model itself gave for 100 rows or more; for multiclass a column `score_<class>`
+                              # for each class instead. A LightGBM model that names its columns gives the scores itself
 baseline: baseline.parquet    # reference rows, which show what is normal: the same columns, the scores in any case, and
                               # `label` (the class; of two classes 0 or 1 will do; or the number that was predicted)
 card: card.md                 # for people: what the model is for, what it was trained on, where it fails

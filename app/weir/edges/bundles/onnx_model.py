@@ -75,7 +75,8 @@ class Model:
     The model has one input float32[n, k] and one output float32[n, m], or float32[n], which is taken for float32[n, 1].
 
     width: k. outputs: m. input_tensor, output_tensor: their names. metadata: the ONNX file's own metadata.
-    warm_up_s: seconds spent on the first runs. threads: within an operator. optimization: level of the graph's.
+    producer: the program that exported it. warm_up_s: seconds spent on the first runs. threads: within an operator.
+    optimization: level of the graph's.
     """
 
     optimization = "all"
@@ -86,6 +87,7 @@ class Model:
         session, self.placement = _session(path, threads)
         self.threads = threads
         self.metadata: dict[str, str] = _metadata(session, path)
+        self.producer: str = session.get_modelmeta().producer_name
         inputs, outputs = session.get_inputs(), session.get_outputs()
         shape = inputs[0].shape if len(inputs) == 1 else []
         if len(outputs) != 1 or len(shape) != 2 or not isinstance(shape[1], int) or isinstance(shape[0], int):

@@ -12,23 +12,17 @@ import lightgbm as lgb
 import numpy as np
 import onnx
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from weir.core.bundle import Bundle
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
 from weir.core.signature import Signature
-from weir.edges.bundles import adapt, checks, folder, lightgbm_onnx, manifest, model_file, text, words, writer
+from weir.edges.bundles import adapt, checks, folder, lightgbm_onnx, manifest, model_file, rows, text, words, writer
 from weir.edges.bundles.opened import Opened
 from weir.edges.features import plan as feature_plan
 from weir.settings import Settings
 
 MODELS = "give an ONNX file (.onnx) or a LightGBM text model (.txt)"
-TEXTS = {".csv": "CSV", ".tsv": "TSV", ".txt": "text", ".json": "JSON", ".jsonl": "JSON lines", ".xlsx": "a workbook"}
-CONVERT = (
-    "convert it, for a CSV by `python -c \"import pandas; pandas.read_csv('{path}').to_parquet('{made}')\"`, and "
-    "name the new file in the specification"
-)
 GOLDEN_ROWS_FEW = 100  # below it, a swap of two columns or a wrong category may change no golden score
 _WRITTEN = {"label": "class"}  # a word of Python cannot be a field
 
@@ -103,7 +97,7 @@ def build(path: Path, settings: Settings, prove: Callable[[Opened], None] = lamb
 def _build(path: Path, settings: Settings, prove: Callable[[Opened], None]) -> Built:
     spec, raw = _read(path)
     source = _source(path.parent / spec.model, spec, raw)
-    golden = _golden(_table(path.parent / spec.golden), source)
+    golden = _golden(rows.read(path.parent / spec.golden, source.signature), source)
     plan = feature_plan.load(settings, spec.feature_service) if spec.feature_service else None
     bundle = _bundle(spec, source.signature, plan)
     checks.check_contract(bundle)
@@ -127,7 +121,7 @@ def _build(path: Path, settings: Settings, prove: Callable[[Opened], None]) -> B
         bundle,
         source.model,
         golden=golden,
-        baseline=_table(path.parent / spec.baseline),
+        baseline=rows.read(path.parent / spec.baseline, source.signature),
         card=_text(path.parent / spec.card),
         into=settings.paths.bundles_dir,
         said=source.said,
@@ -260,25 +254,11 @@ def _warnings(golden: pa.Table, signature: Signature) -> list[str]:
     found = []
     if golden.num_rows < GOLDEN_ROWS_FEW:
         found.append(f"only {golden.num_rows} golden rows: with {GOLDEN_ROWS_FEW} a swapped column or code would show")
-    rows = checks.matrix(golden, signature)
-    still = [name for name, column in zip(signature.names, rows.T, strict=True) if len(np.unique(column)) == 1]
+    matrix = checks.matrix(golden, signature)
+    still = [name for name, column in zip(signature.names, matrix.T, strict=True) if len(np.unique(column)) == 1]
     if still and golden.num_rows > 1:
         found.append(f"golden rows say nothing of inputs with one value only: {', '.join(still)}")
     return found
-
-
-def _table(path: Path) -> pa.Table:
-    try:
-        with pq.ParquetFile(path) as file:  # read_table would load the dataset engine
-            return file.read()
-    except (pa.ArrowException, OSError) as error:
-        if path.suffix.lower() in TEXTS:
-            what = f"not a Parquet file but, by its name, {TEXTS[path.suffix.lower()]}"
-            raise Refused(
-                what, where=str(path), remedy=CONVERT.format(path=path, made=path.with_suffix(".parquet"))
-            ) from error
-        what = f"not a Parquet file: {text.explain(error)}"
-        raise Refused(what, where=str(path), remedy="write it as Parquet, such as by DataFrame.to_parquet") from error
 
 
 def _text(path: Path) -> str:

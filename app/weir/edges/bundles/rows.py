@@ -1,0 +1,67 @@
+"""Golden and baseline rows, as a data scientist has them in a Parquet file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from weir.core.errors import Refused, shortened
+from weir.core.signature import Dtype, Signature
+from weir.edges.bundles import text, words
+
+TEXTS: Final = {
+    ".csv": "CSV",
+    ".tsv": "TSV",
+    ".txt": "text",
+    ".json": "JSON",
+    ".jsonl": "JSON lines",
+    ".xlsx": "a workbook",
+}
+CONVERT: Final = (
+    "convert it, for a CSV by `python -c \"import pandas; pandas.read_csv('{path}').to_parquet('{made}')\"`, and "
+    "name the new file in the specification"
+)
+
+
+def read(path: Path, signature: Signature) -> pa.Table:
+    """The rows of a file; a category that is written by its name becomes its code. Raises Refused."""
+    table = _parquet(path)
+    for item in signature.inputs:
+        if item.dtype is not Dtype.CATEGORY or table.column_names.count(item.name) != 1:
+            continue
+        at = table.column_names.index(item.name)
+        column = table[item.name]
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+            continue
+        codes = pc.index_in(column.cast(pa.string()), value_set=pa.array(item.categories, pa.string()))
+        unknown = pc.and_(codes.is_null(), column.is_valid())
+        if pc.any(unknown).as_py():
+            first = pc.filter(column, unknown)[0].as_py()
+            raise Refused(
+                f"column {item.name} holds {shortened(repr(first))}, which is none of its categories "
+                f"[{words.listed_names(item.categories)}]",
+                where=str(path),
+                remedy="list it in `categories`, or leave its rows out",
+            )
+        table = table.set_column(at, item.name, codes)
+    return table
+
+
+def _parquet(path: Path) -> pa.Table:
+    try:
+        with pq.ParquetFile(path) as file:  # read_table would load the dataset engine
+            return file.read()
+    except (pa.ArrowException, OSError) as error:
+        if path.suffix.lower() in TEXTS:
+            what = f"not a Parquet file but, by its name, {TEXTS[path.suffix.lower()]}"
+            raise Refused(
+                what, where=str(path), remedy=CONVERT.format(path=path, made=path.with_suffix(".parquet"))
+            ) from error
+        what = f"not a Parquet file: {text.explain(error)}"
+        raise Refused(what, where=str(path), remedy="write it as Parquet, such as by DataFrame.to_parquet") from error
