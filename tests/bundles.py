@@ -11,10 +11,12 @@ import onnx
 import pyarrow as pa
 from onnx import TensorProto, helper, numpy_helper
 from weir.core.bundle import Bundle
+from weir.core.decide import decide, words
 from weir.core.features import ServicePlan
 from weir.core.signature import Dtype, Input, JoinKey, KeyType, Policy, Signature, Source
 from weir.edges.bundles import folder
 from weir.edges.bundles import writer as bundle_writer
+from weir.edges.bundles.checks import score_columns
 from weir.edges.bundles.opened import Opened, open_bundle
 
 SERVICE = "tiny"
@@ -70,21 +72,26 @@ WITH_FEATURES = Signature(
 )
 
 
-def graph(weights: Sequence[float], bias: float = 0.0, names: tuple[str, str] = ("x", "score")) -> onnx.ModelProto:
-    """sigmoid(x @ weights + bias), NaN counted as 0; float32[n, k] -> float32[n, 1]."""
+def graph(
+    weights: Sequence[float] | np.ndarray, bias: float = 0.0, names: tuple[str, str] = ("x", "score")
+) -> onnx.ModelProto:
+    """sigmoid(x @ weights + bias), NaN counted as 0; float32[n, k] -> float32[n, m], softmax where m is above 1.
+
+    weights: float32[k] or float32[k, m].
+    """
     taken, given = names
-    column = np.asarray(weights, np.float32)[:, None]
+    column = np.asarray(weights, np.float32).reshape(len(weights), -1)
     nodes = [
         helper.make_node("IsNaN", [taken], ["hole"]),
         helper.make_node("Where", ["hole", "zero", taken], ["whole"]),
         helper.make_node("Gemm", ["whole", "weights", "bias"], ["raw"]),
-        helper.make_node("Sigmoid", ["raw"], [given]),
+        helper.make_node("Sigmoid" if column.shape[1] == 1 else "Softmax", ["raw"], [given]),
     ]
     body = helper.make_graph(
         nodes,
         "tiny",
         [helper.make_tensor_value_info(taken, TensorProto.FLOAT, [None, len(column)])],
-        [helper.make_tensor_value_info(given, TensorProto.FLOAT, [None, 1])],
+        [helper.make_tensor_value_info(given, TensorProto.FLOAT, [None, column.shape[1]])],
         initializer=[
             numpy_helper.from_array(np.zeros(1, np.float32), "zero"),
             numpy_helper.from_array(column, "weights"),
@@ -136,14 +143,19 @@ def fragile_graph(weights: Sequence[float], column: int) -> onnx.ModelProto:
 
 
 def weights_of(signature: Signature) -> np.ndarray:
-    """The weights that `tiny_bundle` gives a signature's columns: float32[k], alternating in sign."""
-    k = len(signature.inputs)
-    return np.where(np.arange(k) % 2, -0.05, 0.01).astype(np.float32)
+    """The weights that `tiny_bundle` gives a signature's columns: float32[k], or [k, m]; alternating in sign."""
+    k, m = len(signature.inputs), signature.width
+    weights = np.where(np.arange(k) % 2, -0.05, 0.01).astype(np.float32)
+    return weights if m == 1 else np.stack([np.roll(weights, i) * (i + 1) for i in range(m)], axis=1)
 
 
 def expected(matrix: np.ndarray, signature: Signature = SIGNATURE) -> np.ndarray:
-    """What a tiny bundle scores: float32[n, k] -> float64[n]."""
-    return 1 / (1 + np.exp(-np.nan_to_num(matrix.astype(np.float64)) @ weights_of(signature)))
+    """What a tiny bundle scores: float32[n, k] -> float64[n], or [n, m]."""
+    raw = np.nan_to_num(matrix.astype(np.float64)) @ weights_of(signature)
+    if signature.width == 1:
+        return 1 / (1 + np.exp(-raw))
+    odds = np.exp(raw)
+    return odds / odds.sum(axis=1, keepdims=True)
 
 
 def golden_rows(signature: Signature, rows: int) -> np.ndarray:
@@ -156,18 +168,6 @@ def golden_rows(signature: Signature, rows: int) -> np.ndarray:
         Dtype.CATEGORY: lambda item: random.integers(0, len(item.categories), rows),
     }
     return np.column_stack([columns[item.dtype](item) for item in signature.inputs]).astype(np.float32)
-
-
-def of_classes(signature: Signature) -> tuple[onnx.ModelProto, np.ndarray]:
-    """softmax(x @ weights), NaN counted as 0: float32[n, k] -> float32[n, m]; and the weights, float32[k, m]."""
-    weights = np.random.default_rng(3).normal(0, 0.3, (len(signature.inputs), signature.width)).astype(np.float32)
-    model = graph(np.zeros(len(signature.inputs)))
-    constants = {"zero": np.zeros(1, np.float32), "weights": weights, "bias": np.zeros(signature.width, np.float32)}
-    del model.graph.initializer[:]
-    model.graph.initializer.extend(numpy_helper.from_array(array, name) for name, array in constants.items())
-    model.graph.node[-1].CopyFrom(helper.make_node("Softmax", ["raw"], ["score"], axis=1))
-    model.graph.output[0].type.tensor_type.shape.dim[1].dim_value = signature.width
-    return model, weights
 
 
 def opened_bundle(path: Path, plan: ServicePlan | None = None) -> Opened:
@@ -204,18 +204,12 @@ def tiny_bundle(
         training_snapshot="trips@17",
     )
     matrix = golden_rows(signature, rows)
-    inputs = {name: matrix[:, i] for i, name in enumerate(signature.names)}
-    if signature.outputs:
-        model, weights = of_classes(signature)
-        raw = np.exp(matrix.astype(np.float64) @ weights)
-        scores = (raw / raw.sum(axis=1, keepdims=True)).astype(np.float32)
-        golden = pa.table(inputs | {f"score_{name}": scores[:, i] for i, name in enumerate(signature.outputs)})
-        label = pa.array([signature.outputs[at] for at in scores.argmax(axis=1)])
-    else:
-        scores = expected(matrix, signature).astype(np.float32)
-        golden = pa.table(inputs | {"score": scores})
-        label = pa.array((scores > 0.5).astype(np.float32))
-    baseline = golden.append_column("label", label)
+    scores = expected(matrix, signature).astype(np.float32)
+    columns = zip(score_columns(signature), scores.reshape(rows, -1).T, strict=True)
+    golden = pa.table({name: matrix[:, i] for i, name in enumerate(signature.names)} | dict(columns))
+    decided = decide(signature, scores.reshape(rows, -1)).index
+    labels = words(signature, decided) if signature.outputs else pa.array((scores > 0.5).astype(np.float32))
+    baseline = golden.append_column("label", labels)
     return bundle_writer.build(
         bundle,
         model or graph(weights_of(signature), names=(signature.input_tensor, signature.output_tensor)),

@@ -39,7 +39,7 @@ def streams() -> dict[str, Stream]:
         "weir.shadows": Stream(
             table="shadows",
             decode=lambda values: _decode("shadows", values),
-            shape=lambda rows, log, offsets, _ms: tables.shadows(rows, log, offsets),
+            shape=lambda rows, log, offsets, _ms: tables.shadows(rows, log, offsets, records.names),
             sources=("source_log", "source_partition", "variant"),
         ),
         "weir.outcomes": Stream(

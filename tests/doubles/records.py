@@ -63,8 +63,10 @@ def predictions(
     views: int = len(VIEWS),
     digest: str = DIGEST,
     log: str = LOG,
+    outputs: int = 0,
+    texts: int = 0,
 ) -> pa.RecordBatch:
-    """One row an offset; score, features and ages are functions of the offset."""
+    """One row an offset; score, features, ages, outputs and texts are functions of the offset."""
     n = len(offsets)
     at = np.array(offsets, np.int64)
     features = (at[:, None] + np.arange(inputs)).astype("<f4")
@@ -97,6 +99,8 @@ def predictions(
             "features": pa.array([row.tobytes() for row in features], pa.binary()),
             "feature_age_s": pa.array([row.tobytes() for row in age], pa.binary()),
             "feature_status": pa.array([row.tobytes() for row in status], pa.binary()),
+            "outputs": pa.array([row.tobytes() for row in shares_of(at, outputs)], pa.binary()),
+            "texts": pa.array([packed_texts(words_of(offset, texts)) for offset in offsets], pa.binary()),
             "contract_id": pa.repeat(pa.scalar(7, pa.int32()), n),
             "batch_id": pa.array(1000 * partition + at // 10),
         }
@@ -127,14 +131,41 @@ def batches(partition: int, spans: list[tuple[int, int]], log: str = LOG) -> pa.
     )
 
 
-def bundles(digest: str = DIGEST, inputs: Sequence[str] = INPUTS, views: Sequence[str] = VIEWS) -> pa.RecordBatch:
+def shares_of(at: np.ndarray, outputs: int) -> np.ndarray:
+    """Outputs of the predictions at these offsets: float32[n, outputs]."""
+    return ((at[:, None] + np.arange(outputs)) % 7 / 7).astype("<f4")
+
+
+def words_of(offset: int, texts: int) -> list[str | None]:
+    """Texts of the prediction at an offset, some of them null, empty, or of several bytes a character."""
+    return [(None, "", "Zürich ✈", f"word {offset}")[(offset + i) % 4] for i in range(texts)]
+
+
+def packed_texts(words: Sequence[str | None]) -> bytes:
+    """As the contract has them."""
+    octets = [None if word is None else word.encode() for word in words]
+    sizes = [-1 if octet is None else len(octet) for octet in octets]
+    return np.array(sizes, "<i4").tobytes() + b"".join(octet or b"" for octet in octets)
+
+
+def bundles(
+    digest: str = DIGEST,
+    inputs: Sequence[str] = INPUTS,
+    views: Sequence[str] = VIEWS,
+    outputs: Sequence[str] = (),
+    texts: Sequence[str] = (),
+) -> pa.RecordBatch:
     """What a scorer says of one bundle when it starts."""
-    names = {"inputs": json.dumps(list(inputs)), "views": json.dumps(list(views))}
+    classes = outputs or ("negative", "positive")
+    listed = {"inputs": inputs, "views": views, "outputs": outputs, "texts": texts}
+    listed |= {"classes": classes, "decisions": classes, "cuts": () if outputs else (0.5,)}
+    names = {name: json.dumps(list(values)) for name, values in listed.items()}
+    names["task"] = "multiclass" if outputs else "binary"
     said = {"digest": digest, "sha256": digest * 5, "service": SERVICE, "model": "flights", "version": "1"} | names
     return pa.RecordBatch.from_pydict(
         {
             **{name: [text] for name, text in said.items()},
-            "threshold": [0.5],
+            "threshold": pa.array([None if outputs else 0.5], pa.float64()),
             "feature_fingerprint": [digest],
             "runtime_id": ["0a1b2c3d4e5f"],
             "runtime": ['{"onnxruntime": "1.31.1"}'],
@@ -146,15 +177,20 @@ def bundles(digest: str = DIGEST, inputs: Sequence[str] = INPUTS, views: Sequenc
 
 
 def shadows(
-    partition: int, offsets: list[int], variant: str = "wider", scores: list[float] | None = None, log: str = LOG
+    partition: int,
+    offsets: list[int],
+    variant: str = "wider",
+    scores: list[float] | None = None,
+    log: str = LOG,
+    outputs: int = 0,
 ) -> pa.RecordBatch:
     """What a shadow says of the same requests."""
-    answers = predictions(partition, offsets, log=log)
+    answers = predictions(partition, offsets, log=log, outputs=outputs)
     rows = {
         name: answers[name]
         for name in (
             *("prediction_id", "service", "model", "score", "decision", "event_time", "scored_at"),
-            *("source_log", "source_topic", "source_partition", "source_offset"),
+            *("source_log", "source_topic", "source_partition", "source_offset", "outputs"),
         )
     }
     if scores is not None:

@@ -41,6 +41,43 @@ def test_rows_that_are_named_late_have_what_they_would_have_had(client):
     assert [row for row in found if row[1]] == list(wanted)
 
 
+def test_outputs_and_texts_that_are_named_late_are_what_the_bytes_say(client):
+    classes, words = ("early", "late", "never"), ("carrier", "remark")
+    rows = records.predictions(0, list(range(40)), digest=LATE, outputs=3, texts=2)
+    record(client, rows)
+    put(client, "shadows", tables.shadows(shadowed(rows), LOG, np.arange(40), records.names))
+    assert bundle_names.unnamed(client) == {LATE: 80}
+    said = tables.bundles(records.bundles(LATE, outputs=classes, texts=words), LOG, np.arange(1))
+    put(client, "bundles", said)
+    names = bundle_names.read(client)[LATE]
+    assert (names.outputs, names.texts) == (classes, words)
+    assert bundle_names.name(client, names)
+    assert not bundle_names.name(client, names)
+    assert bundle_names.unnamed(client) == {}
+    shares = [dict(zip(classes, row, strict=True)) for row in records.shares_of(np.arange(40), 3).tolist()]
+    written = [dict(zip(words, records.words_of(offset, 2), strict=True)) for offset in range(40)]
+    there = [{name: word for name, word in row.items() if word is not None} for row in written]
+    found = client.query("SELECT outputs, texts FROM predictions ORDER BY source_offset").result_rows
+    assert found == [*zip(shares, there, strict=True)]
+    assert client.query("SELECT outputs FROM shadows ORDER BY source_offset").result_rows == [(row,) for row in shares]
+
+
+def test_texts_of_other_lengths_than_they_say_are_not_named(client):
+    rows = records.predictions(0, [0, 1, 2, 3], digest=LATE, texts=1)
+    texts = [rows["texts"][0].as_py(), b"", np.array([-2], "<i4").tobytes(), np.array([7], "<i4").tobytes() + b"six"]
+    rows = rows.set_column(rows.schema.get_field_index("texts"), "texts", pa.array(texts, pa.binary()))
+    record(client, rows)
+    put(client, "bundles", tables.bundles(records.bundles(LATE, texts=["remark"]), LOG, np.arange(1)))
+    assert bundle_names.name(client, bundle_names.read(client)[LATE])
+    assert bundle_names.unnamed(client) == {LATE: 3}
+
+
+def shadowed(rows):
+    """What a shadow with the same digest says of the same rows."""
+    said = records.shadows(0, rows["source_offset"].to_pylist(), outputs=3)
+    return said.set_column(said.schema.get_field_index("digest"), "digest", rows["digest"])
+
+
 def test_the_last_word_on_a_bundle_counts_once(client):
     twice = pa.concat_batches([records.bundles(LATE), records.bundles(LATE)])
     put(client, "bundles", tables.bundles(twice, LOG, np.arange(2)))

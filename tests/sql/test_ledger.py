@@ -112,7 +112,9 @@ def test_a_whole_ledger_with_replays_of_other_boundaries(client):
 def shadowed(client, partition, offsets, variant="wider"):
     import numpy as np
 
-    rows = tables.shadows(records.shadows(partition, list(offsets), variant), LOG, np.arange(len(offsets)))
+    rows = tables.shadows(
+        records.shadows(partition, list(offsets), variant), LOG, np.arange(len(offsets)), records.names
+    )
     put(client, "shadows", rows)
 
 

@@ -175,7 +175,7 @@ def test_variants_shadows_and_windows_stand_apart(client):
     put(client, "predictions", tables.predictions(replaced(rows, **scores), LOG, np.arange(2), records.names))
     for partition in (0, 1):
         beside = records.shadows(partition, [0, 1], scores=[0.6, 0.4])
-        put(client, "shadows", tables.shadows(beside, LOG, np.arange(2)))
+        put(client, "shadows", tables.shadows(beside, LOG, np.arange(2), records.names))
         ids = [records.prediction_id(partition, offset) for offset in (0, 1)]
         put(client, "outcomes", tables.outcomes(records.outcomes(ids, [1.0, 0.0]), OUTCOMES, np.arange(2), 0))
     found = {(row.role, row.variant): (row.joined, row.auc) for row in outcomes.performance(client, records.SERVICE)}

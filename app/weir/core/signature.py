@@ -218,6 +218,11 @@ class Signature:
             yield "bands do not rise: write the lowest first, each `from` above the one before"
 
     @property
+    def texts(self) -> tuple[Input, ...]:
+        """Inputs that a caller writes as words, in column order."""
+        return tuple(item for item in self.of(Source.REQUEST) if item.dtype is Dtype.CATEGORY)
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """What the output's columns are called where it has several: the classes of a multiclass model."""
         return self.classes if self.task is Task.MULTICLASS else ()

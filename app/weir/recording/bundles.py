@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +13,17 @@ import pyarrow as pa
 from weir.core.bundle_names import BundleNames
 from weir.core.rejects import Reason
 
-NAMES = ("inputs", "views")
+NAMES = ("inputs", "views", "outputs", "texts")  # as BundleNames has them
+LARGEST = 1e300  # of a cut
+LISTED = (*NAMES, "classes", "decisions")
 
 
 def unreadable(rows: pa.RecordBatch) -> tuple[npt.NDArray[np.bool_], Reason, str]:
-    """Which rows of contract bundles have names that cannot be read, and how that is called."""
-    texts = zip(*(rows[name].to_pylist() for name in NAMES), strict=True)
-    bad = np.array([any(_names(text) is None for text in both) for both in texts], np.bool_)
-    return bad, Reason.OUT_OF_RANGE, "inputs or views are no JSON array of different names"
+    """Which rows of contract bundles have lists that cannot be read, and how that is called."""
+    texts = zip(*(rows[name].to_pylist() for name in LISTED), rows["cuts"].to_pylist(), strict=True)
+    read = [(*map(_names, names), _numbers(cuts)) for *names, cuts in texts]
+    bad = np.array([None in found for found in read], np.bool_)
+    return bad, Reason.OUT_OF_RANGE, f"{', '.join(LISTED)} or cuts are no JSON array of different names, or of numbers"
 
 
 def no_names(texts: pa.Array, what: str) -> tuple[npt.NDArray[np.bool_], Reason, str]:
@@ -36,16 +40,29 @@ def of(rows: pa.RecordBatch) -> list[BundleNames]:
     ]
 
 
-def names_column(texts: pa.Array) -> pa.ListArray:
-    """JSON arrays as lists of text."""
-    return pa.array([json.loads(text) for text in texts.to_pylist()], pa.list_(pa.string()))
+def lists_column(texts: pa.Array, of: pa.DataType) -> pa.ListArray:
+    """JSON arrays as lists of text or of numbers."""
+    return pa.array([json.loads(text) for text in texts.to_pylist()], pa.list_(of))
+
+
+def _numbers(text: str) -> Sequence[float] | None:
+    found = _json(text)
+    return found if isinstance(found, list) and all(map(_is_number, found)) else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float | int) and not isinstance(value, bool) and abs(value) < LARGEST
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _names(text: str) -> Sequence[str] | None:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
+    found = _json(text)
     named = isinstance(found, list) and all(isinstance(name, str) and name and _is_text(name) for name in found)
     return found if named and len(set(found)) == len(found) else None
 

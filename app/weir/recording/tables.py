@@ -32,8 +32,13 @@ class Names(Protocol):
         ...
 
 
-PACKED = ("features", "feature_age_s", "feature_status")
-DTYPES: Sequence[np.dtype[np.generic]] = (np.dtype("<f4"), np.dtype("<i4"), np.dtype("i1"))
+NUMBERS: Mapping[str, np.dtype[np.generic]] = {  # packed columns of predictions but texts
+    "features": np.dtype("<f4"),
+    "feature_age_s": np.dtype("<i4"),
+    "feature_status": np.dtype("i1"),
+    "outputs": np.dtype("<f4"),
+}
+PACKED = (*NUMBERS, "texts")
 CONTRACT_ID = np.dtype("<i4")
 CHUNK_RANGE = np.dtype([("partition", "<i4"), ("first", "<i8"), ("last", "<i8")])
 COUNTS = ("rows", "scored", "rejected", "bytes_in", "bytes_out", "feature_lookups", "feature_hits")
@@ -51,42 +56,82 @@ def predictions(
     offsets: int64[n], where in `log` they were read. names: what the packed bytes mean, by bundle digest. Rows of a
     bundle that is not known there, or whose names do not fit the bytes, keep them packed and have empty maps.
     """
-    digest = pc.dictionary_encode(rows["digest"])
-    codes = digest.indices.to_numpy(zero_copy_only=False)
-    words = digest.dictionary.to_pylist()
-    known = names.of(words)
-    fits = np.zeros(len(rows), np.bool_)
-    groups: tuple[list, list, list] = ([], [], [])  # type: ignore[type-arg]  # the element type is packed.maps' argument
-    for code in (code for code, word in enumerate(words) if word in known):
-        mine = known[words[code]]
-        members = np.flatnonzero((codes == code) & _fits(rows, mine))
-        fits[members] = True
-        part = rows if len(members) == len(rows) else rows.take(pa.array(members))
-        for group, name, dtype, called in zip(groups, PACKED, DTYPES, _called(mine), strict=True):
-            group.append((members, called, packed.unpack(part[name], dtype, len(called))))
-    if not fits.all():
-        unnamed = np.flatnonzero(~fits)
-        counts = np.bincount(codes[unnamed], minlength=len(words)).tolist()
-        names.lack({word: count for word, count in zip(words, counts, strict=True) if count})
-        for group, dtype in zip(groups, DTYPES, strict=True):
-            group.append((unnamed, (), np.empty((len(unnamed), 0), dtype)))
     columns = {name: rows[name] for name in rows.schema.names if name not in PACKED}
-    columns |= {name: packed.maps(group, len(rows)) for name, group in zip(PACKED, groups, strict=True)}
-    columns["packed"] = packed.lists([rows[name] for name in PACKED], ~fits)
+    columns |= _unpacked(rows, PACKED, names)
     columns["traceparent"] = pc.fill_null(rows["traceparent"], "")
     return _with_log(columns, log, offsets, times=("event_time", "scored_at"))
 
 
-def _called(names: BundleNames) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
-    """What the values of each of PACKED are called."""
-    return names.inputs, names.views, names.views
+def _unpacked(rows: pa.RecordBatch, of: Sequence[str], names: Names) -> dict[str, pa.Array]:
+    """Packed columns as maps by the names of each row's bundle; `packed` has the bytes of those rows that have none.
+
+    A row without any bytes needs no names. of: those of PACKED that the rows have.
+    """
+    digest = pc.dictionary_encode(rows["digest"])
+    codes = digest.indices.to_numpy(zero_copy_only=False)
+    words = digest.dictionary.to_pylist()
+    known = names.of(words)
+    left = np.any([pc.binary_length(rows[name]).to_numpy(zero_copy_only=False) for name in of], axis=0)
+    groups: list[tuple[npt.NDArray[np.intp], BundleNames | None]] = []
+    for code in (code for code, word in enumerate(words) if word in known):
+        fitting = left & (codes == code) & _fits(rows, of, known[words[code]])
+        left &= ~fitting
+        groups.append((np.flatnonzero(fitting), known[words[code]]))
+    if left.any():
+        counts = np.bincount(codes[left], minlength=len(words)).tolist()
+        names.lack({word: count for word, count in zip(words, counts, strict=True) if count})
+    if sum(len(members) for members, _ in groups) < len(rows) or not groups:
+        named = np.zeros(len(rows), np.bool_)
+        named[np.concatenate([members for members, _ in groups] or [np.empty(0, np.intp)])] = True
+        groups.append((np.flatnonzero(~named), None))
+    made = {name: _map(rows[name], name, groups) for name in of}
+    return made | {"packed": packed.lists([rows[name] for name in of], left)}
 
 
-def _fits(rows: pa.RecordBatch, names: BundleNames) -> npt.NDArray[np.bool_]:
+def _map(values: pa.Array, name: str, groups: Sequence[tuple[npt.NDArray[np.intp], BundleNames | None]]) -> pa.MapArray:
+    """One packed column as a map. groups: rows that share their names, None for those without; each row in one."""
+    parts = [(rows, _called(names, name), _taken(values, rows)) for rows, names in groups]
+    if name not in NUMBERS:
+        return packed.texts(parts, len(values))
+    return packed.maps(
+        [
+            (rows, called, packed.unpack(mine, NUMBERS[name], len(called)) if called else _nothing(rows, NUMBERS[name]))
+            for rows, called, mine in parts
+        ],
+        len(values),
+    )
+
+
+def _taken(values: pa.Array, rows: npt.NDArray[np.intp]) -> pa.Array:
+    return values if len(rows) == len(values) else values.take(pa.array(rows))
+
+
+def _nothing(rows: npt.NDArray[np.intp], dtype: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
+    return np.empty((len(rows), 0), dtype)
+
+
+def _called(names: BundleNames | None, column: str) -> Sequence[str]:
+    """What the values of a packed column are called; nothing without names."""
+    if names is None:
+        return ()
+    return {
+        "features": names.inputs,
+        "feature_age_s": names.views,
+        "feature_status": names.views,
+        "outputs": names.outputs,
+        "texts": names.texts,
+    }[column]
+
+
+def _fits(rows: pa.RecordBatch, of: Sequence[str], names: BundleNames) -> npt.NDArray[np.bool_]:
     """Which of n rows have packed values of as many bytes as the names ask for."""
     fits = np.ones(len(rows), np.bool_)
-    for name, dtype, called in zip(PACKED, DTYPES, _called(names), strict=True):
-        fits &= _mask(pc.equal(pc.binary_length(rows[name]), len(called) * dtype.itemsize))
+    for name in of:
+        called = _called(names, name)
+        if name in NUMBERS:
+            fits &= _mask(pc.equal(pc.binary_length(rows[name]), len(called) * NUMBERS[name].itemsize))
+        else:
+            fits &= packed.are_texts(rows[name], len(called))
     return fits
 
 
@@ -148,9 +193,10 @@ def check_outcomes(rows: pa.RecordBatch) -> Rejects:
     )
 
 
-def shadows(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
-    """Rows of table shadows from n rows of contract shadows that passed `check_shadows`."""
-    columns = {name: rows[name] for name in rows.schema.names}
+def shadows(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64], names: Names) -> pa.RecordBatch:
+    """Rows of table shadows from n rows of contract shadows that passed `check_shadows`. See `predictions`."""
+    columns = {name: rows[name] for name in rows.schema.names if name not in PACKED}
+    columns |= _unpacked(rows, ("outputs",), names)
     return _with_log(columns, log, offsets, times=("event_time", "scored_at"))
 
 
@@ -174,7 +220,8 @@ def check_dead_letters(rows: pa.RecordBatch) -> Rejects:
 def bundles(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
     """Rows of table bundles from n rows of contract bundles that passed `check_bundles`."""
     columns = {name: rows[name] for name in rows.schema.names}
-    columns |= {name: bundle_columns.names_column(rows[name]) for name in bundle_columns.NAMES}
+    columns |= {name: bundle_columns.lists_column(rows[name], pa.string()) for name in bundle_columns.LISTED}
+    columns["cuts"] = bundle_columns.lists_column(rows["cuts"], pa.float64())
     return _with_log(columns, log, offsets, times=("written_at",))
 
 
@@ -201,7 +248,7 @@ def check_ledger(rows: pa.RecordBatch) -> Rejects:
 def batches(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
     """Rows of table batches from n rows of contract batches that passed `check_batches`."""
     columns = {name: rows[name] for name in rows.schema.names}
-    columns["digests"] = bundle_columns.names_column(rows["digests"])
+    columns["digests"] = bundle_columns.lists_column(rows["digests"], pa.string())
     columns["contract_ids"] = packed.arrays(rows["contract_ids"], CONTRACT_ID)
     columns["ranges"] = packed.structs(rows["ranges"], CHUNK_RANGE)
     return _with_log(columns, log, offsets, times=("scored_at", "oldest_at"))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from weir.core.batch import MicroBatch
 from weir.core.chunk import LogPartition
@@ -16,6 +17,7 @@ from weir.core.decide import chosen, decide, words
 from weir.core.ledger_entry import LedgerEntry
 from weir.core.rejects import Rejects
 from weir.core.runtime import Runtime
+from weir.core.signature import Signature, Task
 from weir.scoring import identity
 from weir.scoring.assemble import event_ms
 from weir.scoring.batches import Part, ScoredBatch
@@ -61,13 +63,15 @@ def predictions(scored: ScoredBatch, batch_id: int, scored_at_ms: int) -> Column
         return _answers(scored.batch, parts[0]), constants | _version(parts[0].variant)
     batches = [_named(_answers(scored.batch, part), _version(part.variant)) for part in parts]
     order = np.argsort(np.concatenate([part.rows.origin for part in parts]))
-    return pa.concat_batches(batches).take(pa.array(order)), constants
+    together = pa.concat_batches([batch.select(batches[0].schema.names) for batch in batches])
+    return together.take(pa.array(order)), constants
 
 
 def _version(variant: Variant) -> dict[str, object]:
     """What the answers of one variant have in common."""
     bundle = variant.bundle
-    return {
+    absent = {"outputs": not bundle.signature.outputs, "texts": not bundle.signature.texts}
+    return {name: b"" for name, is_absent in absent.items() if is_absent} | {
         "service": bundle.service,
         "model": bundle.name,
         "version": bundle.version,
@@ -87,10 +91,14 @@ def _answers(batch: MicroBatch, part: Part) -> pa.RecordBatch:
         "decision": words(signature, decided.index),
         "source_offset": pa.array(where.offset),
         "contract_id": pa.array(rows.contract_id),
-        "features": _packed(rows.matrix),
-        "feature_age_s": _packed(rows.age_s),
-        "feature_status": _packed(rows.status),
+        "features": packed(rows.matrix),
+        "feature_age_s": packed(rows.age_s),
+        "feature_status": packed(rows.status),
     }
+    if signature.outputs:
+        column["outputs"] = packed(rows.outputs)
+    if signature.texts:
+        column["texts"] = _texts([rows.columns.column(item.ref) for item in signature.texts])
     if len(set(places)) > 1:
         column["source_log"] = chosen(tuple(place.log for place in places), where.chunk)
         column["source_topic"] = chosen(tuple(place.topic for place in places), where.chunk)
@@ -163,6 +171,7 @@ def ledger(
 def bundle_names(variants: Sequence[Variant], runtime: Runtime, role: str, worker: str, written_at_ms: int) -> Columns:
     """What the packed columns of each variant's predictions mean and what scores them, under bundles/v1.avsc."""
     bundles = [variant.bundle for variant in variants]
+    signatures = [bundle.signature for bundle in bundles]
     views = [[view.name for view in variant.lookup.plan.views] if variant.lookup else [] for variant in variants]
     column = {
         "digest": [bundle.short_digest for bundle in bundles],
@@ -170,19 +179,39 @@ def bundle_names(variants: Sequence[Variant], runtime: Runtime, role: str, worke
         "service": [bundle.service for bundle in bundles],
         "model": [bundle.name for bundle in bundles],
         "version": [bundle.version for bundle in bundles],
-        "inputs": [json.dumps(bundle.signature.names) for bundle in bundles],
+        "inputs": [json.dumps(signature.names) for signature in signatures],
         "views": [json.dumps(names) for names in views],
+        "task": [str(signature.task) for signature in signatures],
+        "classes": [json.dumps(signature.labels) for signature in signatures],
+        "outputs": [json.dumps(signature.outputs) for signature in signatures],
+        "texts": [json.dumps([item.name for item in signature.texts]) for signature in signatures],
+        "decisions": [json.dumps([word for word in signature.decisions if word]) for signature in signatures],
+        "cuts": [json.dumps(signature.cuts) for signature in signatures],
+        "threshold": pa.array([_threshold(signature) for signature in signatures], pa.float64()),
         "feature_fingerprint": [bundle.feature_fingerprint for bundle in bundles],
-        "threshold": [bundle.signature.cuts[0] for bundle in bundles],
     }
     same: dict[str, object] = {"runtime_id": runtime.id, "runtime": runtime.text, "role": role, "worker": worker}
     return pa.RecordBatch.from_pydict(column), same | {"written_at": written_at_ms}
 
 
-def _packed(matrix: npt.NDArray[np.generic]) -> pa.Array:
+def _threshold(signature: Signature) -> float | None:
+    """Of a model that decides between two classes by one."""
+    return signature.cuts[0] if signature.task is Task.BINARY and not signature.bands else None
+
+
+def packed(matrix: npt.NDArray[np.generic]) -> pa.Array:
     """Each row's little-endian bytes as one binary value, without copying row by row."""
     n = len(matrix)
     raw = np.ascontiguousarray(matrix)
     width = raw.itemsize * (raw.shape[1] if raw.ndim > 1 else 1)
     offsets = np.arange(n + 1, dtype=np.int32) * np.int32(width)
     return pa.BinaryArray.from_buffers(pa.binary(), n, [None, pa.py_buffer(offsets), pa.py_buffer(raw)])
+
+
+def _texts(columns: Sequence[pa.Array]) -> pa.Array:
+    """Words of each row as one binary value: the length of each, -1 for a null, and behind them the words."""
+    sizes = [pc.binary_length(column).fill_null(-1).to_numpy(zero_copy_only=False) for column in columns]
+    header = packed(np.stack(sizes, axis=1).astype("<i4", copy=False))
+    words_of = [column.view(pa.binary()) for column in columns]
+    nothing = pa.scalar(b"", pa.binary())
+    return pc.binary_join_element_wise(header, *words_of, nothing, null_handling="replace", null_replacement="")

@@ -18,7 +18,7 @@ from weir.core.bundle_names import BundleNames
 from weir.core.decide import decide, words
 from weir.core.decoded import Decoded
 from weir.scoring import isolate
-from weir.scoring.records import Columns
+from weir.scoring.records import Columns, packed
 from weir.scoring.variant import Variant
 
 FEATURE = np.dtype("<f4")
@@ -117,7 +117,10 @@ class Shadow:
         column = {name: rows[name] for name in SAME}
         column["score"] = pa.array(decided.score, pa.float32())
         column["decision"] = words(bundle.signature, decided.index)
+        if bundle.signature.outputs:
+            column["outputs"] = packed(outputs)
         constants: dict[str, object] = {
+            **({} if bundle.signature.outputs else {"outputs": b""}),
             "service": bundle.service,
             "model": bundle.name,
             "version": bundle.version,

@@ -11,7 +11,7 @@ from weir.core.block import dump_marks, load_marks
 from weir.core.chunk import LogPartition
 from weir.core.rejects import Reason
 from weir.core.times import EVENT_MS
-from weir.recording import tables
+from weir.recording import packed, tables
 from weir.recording.packed import maps, unpack
 from weir.recording.rising import rising
 from weir.scoring import identity
@@ -54,15 +54,15 @@ def values(seed, names):
 )
 def test_maps_of_several_bundles_in_one_block(rows, skipped):
     words = {"one": ("a", "b", "c"), "two": ("c", "a"), "none": ()}
-    packed = pa.array(
+    octets = pa.array(
         [struct.pack(f"<{len(words[digest])}f", *values(seed, words[digest])) for digest, seed in rows], pa.binary()
     )
-    rows, packed = rows[skipped:], packed.slice(skipped)  # a slice has a buffer that begins elsewhere
+    rows, octets = rows[skipped:], octets.slice(skipped)  # a slice has a buffer that begins elsewhere
     groups = []
     for digest, names in words.items():
         members = np.array([i for i, (found, _) in enumerate(rows) if found == digest], np.intp)
         if len(members):
-            mine = packed.take(pa.array(members))
+            mine = octets.take(pa.array(members))
             groups.append((members, names, unpack(mine, np.dtype("<f4"), len(names))))
     made = maps(groups, len(rows))
     made.validate(full=True)
@@ -79,8 +79,39 @@ def test_packed_values_of_another_length_are_refused():
 
 
 def test_unaligned_values_are_read_all_the_same():
-    packed = pa.array([b"x", struct.pack("<2f", 1.5, -2.0), struct.pack("<2f", 3.0, 4.0)]).slice(1)
-    assert unpack(packed, np.dtype("<f4"), 2).tolist() == [[1.5, -2.0], [3.0, 4.0]]
+    octets = pa.array([b"x", struct.pack("<2f", 1.5, -2.0), struct.pack("<2f", 3.0, 4.0)]).slice(1)
+    assert unpack(octets, np.dtype("<f4"), 2).tolist() == [[1.5, -2.0], [3.0, 4.0]]
+
+
+TEXTS = st.lists(st.none() | st.text(max_size=5), min_size=2, max_size=2)
+
+
+@given(rows=st.lists(st.tuples(st.sampled_from(["one", "two", "none"]), TEXTS), max_size=40), skipped=st.integers(0, 5))
+def test_texts_of_several_bundles_in_one_block(rows, skipped):
+    names = {"one": ("a", "b"), "two": ("b", "c"), "none": ()}
+    values = [records.packed_texts(words if names[digest] else []) for digest, words in rows]
+    rows, values = rows[skipped:], pa.array(values, pa.binary()).slice(skipped)
+    groups = []
+    for digest, called in names.items():
+        members = np.array([i for i, (found, _) in enumerate(rows) if found == digest], np.intp)
+        if len(members):
+            mine = values.take(pa.array(members))
+            assert packed.are_texts(mine, len(called)).all()
+            groups.append((members, called, mine))
+    made = packed.texts(groups, len(rows))
+    made.validate(full=True)
+    pairs = [zip(names[digest], words if names[digest] else [], strict=True) for digest, words in rows]
+    wanted = [[(name, word.encode()) for name, word in row if word is not None] for row in pairs]
+    assert made.to_pylist() == wanted
+
+
+@given(st.binary(max_size=24), st.integers(0, 3))
+def test_bytes_that_are_no_texts_are_told(octets, width):
+    sizes = np.frombuffer(octets[: 4 * width], "<i4") if len(octets) >= 4 * width else []
+    whole = 4 * width + sum(max(int(size), 0) for size in sizes)
+    wanted = len(octets) >= 4 * width and all(size >= -1 for size in sizes) and whole == len(octets)
+    beside = records.packed_texts([None] * width)
+    assert packed.are_texts(pa.array([octets, beside]), width).tolist() == [wanted, True]
 
 
 def test_predictions_without_names_keep_their_bytes_and_the_others_have_them():
@@ -91,8 +122,8 @@ def test_predictions_without_names_keep_their_bytes_and_the_others_have_them():
     known = records.Known()
     made = tables.predictions(rows, LogPartition("log", "weir.predictions", 0), np.arange(4), known)
     assert known.lacking == {"ffffffffffff": 1, records.DIGEST: 1}
-    packed = [[rows[name][row].as_py() for name in tables.PACKED] for row in (1, 2)]
-    assert made["packed"].to_pylist() == [[], *packed, []]
+    octets = [[rows[name][row].as_py() for name in tables.PACKED] for row in (1, 2)]
+    assert made["packed"].to_pylist() == [[], *octets, []]
     named = tables.predictions(fitting, LogPartition("log", "weir.predictions", 0), np.arange(2), records.names)
     for name in tables.PACKED:
         assert repr(made[name].to_pylist()) == repr([named[name][0].as_py(), [], [], named[name][1].as_py()])
@@ -223,7 +254,7 @@ def test_of_several_outcomes_in_one_block_the_latest_wins_and_of_equal_times_the
         *('["\\ud800"]', '["a\\udfff"]', "[" * 100_000, '{"a":' * 100_000),
     ],
 )
-@pytest.mark.parametrize("column", ["inputs", "views"])
+@pytest.mark.parametrize("column", ["inputs", "views", "outputs", "texts", "classes", "decisions"])
 def test_names_that_cannot_be_read_are_rejects_of_their_own(column, text):
     good = pa.concat_batches([records.bundles()] * 3)
     rows = changed(good, column, text)
@@ -231,6 +262,14 @@ def test_names_that_cannot_be_read_are_rejects_of_their_own(column, text):
     assert (rejects.record.tolist(), rejects.reason) == ([1], (Reason.OUT_OF_RANGE,))
     kept = rows.take(pa.array([0, 2]))
     assert len(tables.bundles(kept, LogPartition("log", "weir.bundles", 0), np.arange(2))) == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["[NaN]", "[Infinity]", "[1e999]", "[true]", '["1"]', "[[1]]", f"[1{'0' * 400}]", "1", ""]
+)
+def test_cuts_that_are_no_numbers_are_rejects_of_their_own(text):
+    rows = changed(pa.concat_batches([records.bundles()] * 3), "cuts", text)
+    assert tables.check_bundles(rows).record.tolist() == [1]
 
 
 def test_names_outside_the_first_plane_are_names():

@@ -16,6 +16,7 @@ from weir.core.chunk import Chunk, LogPartition, Partition
 from weir.core.clock import EventClock, WallClock
 from weir.core.features import FeatureBlock, ServicePlan, Status, ViewPlan
 from weir.core.rejects import Reason, Stage
+from weir.core.signature import Band, Policy, Task
 from weir.edges.bundles.opened import Opened
 from weir.scoring.batch_record import RANGE, Worker
 from weir.scoring.batches import EncodedBatch, Spent
@@ -28,7 +29,8 @@ from weir.wire.decode import Decoder
 from weir.wire.encode import Encoder
 
 from tests import tiny_requests as tiny
-from tests.bundles import WITH_FEATURES, expected, opened_bundle, tiny_bundle
+from tests.bundles import SIGNATURE, WITH_FEATURES, expected, opened_bundle, tiny_bundle
+from tests.doubles.records import packed_texts
 
 MAX_BYTES = 2000
 NOW_MS = tiny.AT_MS + 1000
@@ -445,3 +447,86 @@ def test_features_their_ages_and_their_absence(tmp_path) -> None:
         sum(n for (view, _), n in scored.stats.feature_status.items() if view == "shop_recent") == scored.stats.scored
     )
     assert scored.stats.feature_oldest_s == {"customer_recent": 5.0, "shop_recent": 1.0}
+
+
+THREE = replace(SIGNATURE, task=Task.MULTICLASS, threshold=None, classes=("early", "on time", "late"))
+
+
+def answers(opened: Opened, rows: pa.RecordBatch) -> list[dict]:
+    """Predictions of requests, as written."""
+    scored = score(Scorer(service_of(opened)), chunk_of(0, 0, REQUESTS.encode(rows)))
+    return read("predictions", scored.written[0].predictions)
+
+
+def test_a_multiclass_model_gives_class_and_outputs_and_words_stay_as_they_were(tmp_path) -> None:
+    opened = opened_bundle(tiny_bundle(tmp_path, THREE))
+    rows = tiny.rows(300)
+    found = answers(opened, rows)
+    outputs = np.array([floats(row["outputs"]) for row in found])
+    np.testing.assert_allclose(outputs, expected(tiny.matrix(rows), THREE), atol=1e-6)
+    assert [row["decision"] for row in found] == [THREE.classes[i] for i in outputs.argmax(axis=1)]
+    assert [row["score"] for row in found] == outputs.max(axis=1).tolist()
+    assert len({row["decision"] for row in found}) > 1
+    assert [row["texts"] for row in found] == [packed_texts([word]) for word in rows["channel"].to_pylist()]
+
+
+def test_a_word_that_the_model_does_not_know_stays_as_it_was(tmp_path) -> None:
+    lenient = replace(SIGNATURE.inputs[3], on_missing=Policy.USE)
+    signature = replace(SIGNATURE, inputs=(*SIGNATURE.inputs[:3], lenient))
+    opened = opened_bundle(tiny_bundle(tmp_path, signature))
+    rows = pa.concat_batches([tiny.changed(tiny.rows(2), channel=word) for word in ("Fax ✆", None, "web")])
+    found = read(
+        "predictions", score(Scorer(service_of(opened)), chunk_of(0, 0, REQUESTS.encode(rows))).written[0].predictions
+    )
+    words = ["Fax ✆", "Fax ✆", None, None, "web", "web"]
+    assert [row["texts"] for row in found] == [packed_texts([word]) for word in words]
+    assert np.isnan([floats(row["features"])[3] for row in found]).tolist() == [True] * 4 + [False] * 2
+
+
+def test_a_regression_decides_by_bands_or_not_at_all(tmp_path) -> None:
+    bands = (Band(name="low"), Band(name="middle", start=0.4), Band(name="high", start=0.5))
+    rows = tiny.rows(300)
+    for number, signature in enumerate(
+        (
+            replace(SIGNATURE, task=Task.REGRESSION, threshold=None, bands=bands),
+            replace(SIGNATURE, task=Task.REGRESSION, threshold=None),
+            replace(SIGNATURE, threshold=None, bands=bands),
+            replace(SIGNATURE, classes=("stays", "leaves")),
+        )
+    ):
+        opened = opened_bundle(tiny_bundle(tmp_path / str(number), signature))
+        found = read(
+            "predictions",
+            score(Scorer(service_of(opened)), chunk_of(0, 0, REQUESTS.encode(rows))).written[0].predictions,
+        )
+        scores = np.array([row["score"] for row in found])
+        names, cuts = signature.decisions, np.array(signature.cuts, np.float32)
+        assert [row["decision"] for row in found] == [names[int((cuts <= value).sum())] for value in scores]
+        assert {row["outputs"] for row in found} == {b""}
+
+
+def test_two_variants_of_different_tasks_answer_one_batch(opened: Opened, tmp_path) -> None:
+    other = opened_bundle(tiny_bundle(tmp_path, THREE, version="2"))
+    both = variant_of(opened, "champion"), variant_of(other, "three")
+    rows = tiny.rows(200)
+    scored = score(Scorer(service_of(opened, *both)), chunk_of(0, 0, REQUESTS.encode(rows)))
+    found = read("predictions", scored.written[0].predictions)
+    assert [row["source_offset"] for row in found] == list(range(200))
+    assert Counter((row["variant"], len(row["outputs"])) for row in found).keys() == {("champion", 0), ("three", 12)}
+    assert {row["decision"] for row in found if row["variant"] == "champion"} <= {"negative", "positive"}
+    assert {row["decision"] for row in found if row["variant"] == "three"} <= set(THREE.classes)
+
+
+def test_a_row_of_which_one_output_is_no_number_is_rejected(tmp_path) -> None:
+    opened = opened_bundle(tiny_bundle(tmp_path, THREE))
+
+    def run(matrix: np.ndarray) -> np.ndarray:
+        outputs = opened.model.run(matrix).copy()
+        outputs[1, 2] = np.inf
+        return outputs
+
+    scorer = Scorer(service_of(opened, variant_of(opened, run=run)))
+    scored = score(scorer, chunk_of(0, 0, REQUESTS.encode(tiny.rows(3))))
+    assert [row["source_offset"] for row in read("predictions", scored.written[0].predictions)] == [0, 2]
+    (letter,) = read("dead_letters", scored.written[0].dead_letters)
+    assert (letter["source_offset"], letter["reason"], letter["detail"]) == (1, Reason.MODEL_FAILED, "score = inf")

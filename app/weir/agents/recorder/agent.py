@@ -128,7 +128,7 @@ def open_streams(settings: Settings, names: tables.Names) -> dict[str, Stream]:
             table="shadows",
             decode=decoder(topics.shadows),
             check=tables.check_shadows,
-            shape=lambda rows, log, offsets, _ms: tables.shadows(rows, log, offsets),
+            shape=lambda rows, log, offsets, _ms: tables.shadows(rows, log, offsets, names),
             sources=("source_log", "source_partition", "variant"),
         ),
         topics.bundles: Stream(

@@ -134,8 +134,7 @@ def _name_each(client: Client, described: Iterable[BundleNames]) -> tuple[list[s
     refused: dict[str, Refused] = {}
     for names in described:
         try:
-            if bundle_names.fits_any(client, names):
-                bundle_names.name(client, names)
+            if bundle_names.name(client, names):
                 done.append(names.digest)
         except Refused as error:
             refused[names.digest] = error

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from dataclasses import asdict
+from typing import Any, Final
 
 from clickhouse_connect.driver import Client
 
@@ -10,55 +11,80 @@ from weir.core.bundle_names import BundleNames
 from weir.edges.clickhouse import sql_files
 from weir.edges.clickhouse.client import answering
 
-# Only rows whose bytes are as many as the names ask for; what stays packed can be looked at.
-FITS: Final = """
-    notEmpty(packed) AND digest = {digest:String} AND length(packed[1]) = 4 * length({inputs:Array(String)})
-        AND length(packed[2]) = 4 * length({views:Array(String)}) AND length(packed[3]) = length({views:Array(String)})
-"""
-FITTING: Final = f"SELECT count() FROM predictions WHERE {FITS}"
-NAME_ROWS: Final = f"""
-    ALTER TABLE predictions UPDATE
-        features = mapFromArrays({{inputs:Array(String)}},
-            arrayMap(n -> reinterpretAsFloat32(substring(packed[1], 4 * n - 3, 4)),
-                     arrayEnumerate({{inputs:Array(String)}}))),
-        feature_age_s = mapFromArrays({{views:Array(String)}},
-            arrayMap(n -> reinterpretAsInt32(substring(packed[2], 4 * n - 3, 4)),
-                     arrayEnumerate({{views:Array(String)}}))),
-        feature_status = mapFromArrays({{views:Array(String)}},
-            arrayMap(n -> reinterpretAsInt8(substring(packed[3], n, 1)),
-                     arrayEnumerate({{views:Array(String)}}))),
-        packed = []
-    WHERE {FITS}
-"""
+_SIZES: Final = """arrayMap(n -> reinterpretAsInt32(substring(packed[5], 4 * n - 3, 4)),
+                          arrayEnumerate({texts:Array(String)}))"""
+_NUMBERS: Final = """mapFromArrays({{{names}:Array(String)}},
+            arrayMap(n -> reinterpretAs{kind}(substring(packed[{at}], {size} * n - {before}, {size})),
+                     arrayEnumerate({{{names}:Array(String)}})))"""
+
+
+def _numbers(at: int, kind: str, size: int, names: str) -> str:
+    """A map of numbers out of packed[at], each of `size` bytes."""
+    return _NUMBERS.format(at=at, kind=kind, size=size, before=size - 1, names=names)
+
+
+# By table. Only rows whose bytes are as many as the names ask for; what stays packed can be looked at.
+FITS: Final = {
+    "predictions": f"""
+        notEmpty(packed) AND digest = {{digest:String}} AND length(packed[1]) = 4 * length({{inputs:Array(String)}})
+            AND length(packed[2]) = 4 * length({{views:Array(String)}})
+            AND length(packed[3]) = length({{views:Array(String)}})
+            AND length(packed[4]) = 4 * length({{outputs:Array(String)}})
+            AND NOT arrayExists(size -> size < -1, {_SIZES})
+            AND length(packed[5]) = 4 * length({{texts:Array(String)}}) + arraySum(size -> greatest(size, 0), {_SIZES})
+    """,
+    "shadows": """
+        notEmpty(packed) AND digest = {digest:String} AND length(packed[1]) = 4 * length({outputs:Array(String)})
+    """,
+}
+NAMED: Final = {
+    "predictions": f"""
+        features = {_numbers(1, "Float32", 4, "inputs")},
+        feature_age_s = {_numbers(2, "Int32", 4, "views")},
+        feature_status = {_numbers(3, "Int8", 1, "views")},
+        outputs = {_numbers(4, "Float32", 4, "outputs")},
+        texts = mapFromArrays(
+            arrayFilter((name, size) -> size >= 0, {{texts:Array(String)}}, {_SIZES}),
+            arrayMap(text -> substring(packed[5], text.2 - text.1 + 1 + 4 * length({{texts:Array(String)}}), text.1),
+                     arrayFilter(text -> text.1 >= 0,
+                                 arrayZip({_SIZES}, arrayCumSum(size -> greatest(size, 0), {_SIZES})))))
+    """,
+    "shadows": f"outputs = {_numbers(1, 'Float32', 4, 'outputs')}",
+}
 
 
 def read(client: Client) -> dict[str, BundleNames]:
     """Every bundle that was described, by digest. Raises Unavailable, Refused."""
-    return {
-        row["digest"]: BundleNames(row["digest"], tuple(row["inputs"]), tuple(row["views"]))
-        for row in sql_files.rows(client, "bundles/names")
-    }
+    lists = ("inputs", "views", "outputs", "texts")
+    found = sql_files.rows(client, "bundles/names")
+    return {row["digest"]: BundleNames(row["digest"], *(tuple(row[name]) for name in lists)) for row in found}
 
 
 def unnamed(client: Client) -> dict[str, int]:
-    """Predictions without names, by digest. Raises Unavailable, Refused."""
+    """Predictions and shadows without names, by digest. Raises Unavailable, Refused."""
     return {row["digest"]: row["rows"] for row in sql_files.rows(client, "bundles/unnamed")}
 
 
-def fits_any(client: Client, names: BundleNames) -> bool:
-    """Whether there are rows without names that `name` would name. Raises Unavailable, Refused."""
+def name(client: Client, names: BundleNames) -> bool:
+    """Name what was recorded of the bundle before its names were known; whether there was any that they fit.
+
+    Raises Unavailable, Refused.
+    """
+    parameters = {field: list(value) if isinstance(value, tuple) else value for field, value in asdict(names).items()}
+    named = False
     with answering(_where(client)):
-        return bool(client.query(FITTING, parameters=_parameters(names)).result_rows[0][0])
+        for table, fits in FITS.items():
+            asked = _asked(fits, parameters)
+            if client.query(f"SELECT count() FROM {table} WHERE {fits}", parameters=asked).result_rows[0][0]:
+                update = f"ALTER TABLE {table} UPDATE {NAMED[table]}, packed = [] WHERE {fits}"
+                client.command(update, parameters=_asked(update, parameters), settings={"mutations_sync": 1})
+                named = True
+    return named
 
 
-def name(client: Client, names: BundleNames) -> None:
-    """Name the bundle's predictions that were recorded before its names were known. Raises Unavailable, Refused."""
-    with answering(_where(client)):
-        client.command(NAME_ROWS, parameters=_parameters(names), settings={"mutations_sync": 1})
-
-
-def _parameters(names: BundleNames) -> dict[str, str | list[str]]:
-    return {"digest": names.digest, "inputs": list(names.inputs), "views": list(names.views)}
+def _asked(text: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Those parameters that a statement has: ClickHouse takes no others."""
+    return {name: value for name, value in parameters.items() if f"{{{name}:" in text}
 
 
 def _where(client: Client) -> str:
