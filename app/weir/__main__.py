@@ -20,6 +20,7 @@ from weir.cli import (
     query,
     score,
     send,
+    service,
     settings,
     topics,
     up,
@@ -61,6 +62,7 @@ cli.command("tail")(send.tail)
 cli.command("query")(query.query)
 cli.command("settings")(settings.settings)
 bundle.cli.command("score", cls=Command)(score.score)
+cli.add_typer(service.cli, name="service")
 cli.add_typer(bundle.cli, name="bundle")
 cli.add_typer(dead_letters.cli, name="dead-letters")
 cli.add_typer(topics.cli, name="topics")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from weir.core.features import ServicePlan
 from weir.core.signature import Dtype, Signature, Source
 from weir.edges.bundles.opened import Opened
 from weir.operations.trial import GivenFeatures, ask, envelope
+from weir.wire.request_contract import field_name
 
 ROWS: Final = 4096  # at a time
 _TYPES: Final = {Dtype.FLOAT: pa.float32(), Dtype.INT: pa.int64(), Dtype.BOOL: pa.bool_(), Dtype.CATEGORY: pa.string()}
@@ -46,11 +48,13 @@ def score(opened: Opened, plan: ServicePlan | None, table: pa.Table) -> pa.Table
     the row is rejected, and rejected string[n], the reason, null where it is scored.
     plan: the applied feature service; None for a bundle without features.
     table: a column for each input, as a caller writes it (a category by its name), called as the request field or the
-    feature. An input without a column is missing in each row; so is a feature of which a row has none.
+    feature; or as the model calls it, where only characters differ that no field can have. An input without a column is
+    missing in each row; so is a feature of which a row has none.
     Raises Refused when a column has a type that no request can have or is called as the model calls it, or no column is
     of an input.
     """
     signature = opened.bundle.signature
+    table = table.rename_columns(_fields(table.column_names, signature))
     for item in signature.inputs:
         if item.name in table.column_names and item.ref not in table.column_names:
             what = f"column {item.name} is called as the model calls it; a request calls it {item.ref}"
@@ -63,6 +67,12 @@ def score(opened: Opened, plan: ServicePlan | None, table: pa.Table) -> pa.Table
         raise Refused(f"feature service {opened.bundle.feature_service} was not applied here", remedy=remedy)
     parts = [table.slice(first, ROWS) for first in range(0, table.num_rows, ROWS)]
     return pa.concat_tables([_scored(opened, plan, part) for part in parts or [table]])
+
+
+def _fields(names: Sequence[str], signature: Signature) -> list[str]:
+    """The columns' names, those of the model that are no fields written as fields."""
+    known = {item.name: item.ref for item in signature.inputs if field_name(item.name) == item.ref}
+    return [name if known.get(name, name) in names else known[name] for name in names]
 
 
 def _scored(opened: Opened, plan: ServicePlan | None, table: pa.Table) -> pa.Table:

@@ -37,6 +37,17 @@ def record_of(service: str) -> str:
     return f"requests.{service}"
 
 
+def field_name(name: str) -> str:
+    """A name as a field of a request may have it: one of Avro's, and none that every request has.
+
+    >>> field_name("sepal length (cm)"), field_name("7th"), field_name("team"), field_name("")
+    ('sepal_length__cm_', '_7th', 'team_value', 'input')
+    """
+    found = re.sub(r"\W", "_", name, flags=re.ASCII) or "input"
+    found = f"_{found}" if found[0].isdigit() else found
+    return f"{found}_value" if found in {field["name"] for field in ENVELOPE} else found
+
+
 def build(service: str, signature: Signature, also: Iterable[Mapping[str, Any]] = ()) -> str:
     """Avro JSON text of a service's record `ScoringRequest`: envelope, join keys, inputs that a request carries.
 

@@ -71,6 +71,29 @@ def adapted(model: onnx.ModelProto, signature: Signature, choice: Choice) -> Ada
     return Adapted(graph.model, named, [*dealt, *said], classes)
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The output that is the score, before anybody has said what it means.
+
+    columns: of it; 1 for one score a row. classes: of the columns, where the model names them. labelled: a label stands
+    beside it, as converters of classifiers give one.
+    """
+
+    name: str
+    columns: int
+    classes: tuple[str, ...]
+    labelled: bool
+
+
+def look(model: onnx.ModelProto, signature: Signature, choice: Choice) -> Seen:
+    """What a model gives, asked by a signature's inputs. Raises Refused naming what there is to choose from."""
+    if not model.graph.output:
+        raise Refused("the model is not ONNX: it has no output", remedy=REMEDY)
+    graph = _Graph(model)
+    graph.one_input(signature, choice)
+    return graph.seen(choice)
+
+
 class _Graph:
     """A copy of a model, being changed."""
 
@@ -138,6 +161,16 @@ class _Graph:
         taken = [None, signature.width][: len(shape)]
         self._keep_only(helper.make_tensor_value_info(name, TensorProto.FLOAT, taken))
         return name, classes if signature.task is Task.MULTICLASS else (), said
+
+    def seen(self, choice: Choice) -> Seen:
+        """The output that is the score, behind one input."""
+        chosen = self._chosen(choice)
+        name, classes = self._source(chosen)
+        shape, _ = self._probe(name)
+        count = shape[1] if len(shape) == 2 else 1
+        classes = classes or self._classes()
+        labelled = any(_is_label(value) for value in self._body.output if value.name != chosen)
+        return Seen(chosen, count, classes if len(classes) == count else (), labelled)
 
     def _outputs(self) -> list[str]:
         return [value.name for value in self._body.output]

@@ -278,12 +278,14 @@ def listed(columns: Sequence[str]) -> str:
 
 def numbers(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
     """A column as float64[n]; null is NaN. Raises ValueError naming a column that is not there or holds no numbers."""
-    if table.column_names.count(name) != 1:
-        raise ValueError(f"column {name} is {'there twice' if name in table.column_names else 'missing'}")
-    kind = table.schema.field(name).type
+    at = table.schema.get_all_field_indices(name)  # a list of all names would be made anew for each column
+    if len(at) != 1:
+        raise ValueError(f"column {name} is {'there twice' if at else 'missing'}")
+    column = table.column(at[0])
+    kind = column.type
     if not any(is_kind(kind) for is_kind in NUMBERS):
         raise ValueError(f"column {name} holds {kind}, not numbers: a category is its code, 0 for the first")
-    values = pc.cast(table[name], pa.float64(), safe=False).combine_chunks()
+    values = pc.cast(column, pa.float64(), safe=False).combine_chunks()
     found: npt.NDArray[np.float64] = values.fill_null(np.nan).to_numpy(zero_copy_only=False)
     return found
 

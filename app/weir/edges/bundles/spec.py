@@ -19,10 +19,10 @@ from weir.core.features import ServicePlan
 from weir.core.signature import Signature
 from weir.edges.bundles import adapt, checks, folder, lightgbm_onnx, manifest, model_file, rows, text, words, writer
 from weir.edges.bundles.opened import Opened
+from weir.edges.bundles.trained import MODELS, reading
 from weir.edges.features import plan as feature_plan
 from weir.settings import Settings
 
-MODELS = "give an ONNX file (.onnx) or a LightGBM text model (.txt)"
 GOLDEN_ROWS_FEW = 100  # below it, a swap of two columns or a wrong category may change no golden score
 _WRITTEN = {"label": "class"}  # a word of Python cannot be a field
 
@@ -179,17 +179,8 @@ def _source(path: Path, spec: Spec, raw: dict[str, Any]) -> _Source:
     if path.suffix not in (".onnx", ".txt"):
         what = f"{path.name} is neither ONNX nor LightGBM text, and no pickle is ever loaded"
         raise Refused(what, where=str(path), remedy=MODELS)
-    try:
+    with reading(path):
         return _lightgbm(path, spec) if path.suffix == ".txt" else _onnx(path, spec, raw["signature"])
-    except Refused as refusal:
-        remedy = refusal.mend if isinstance(refusal, checks.Unfit) else refusal.remedy
-        raise Refused(refusal.what, where=str(path), remedy=remedy) from refusal
-    except (ValueError, lgb.basic.LightGBMError, onnx.checker.ValidationError) as error:
-        what = f"the model cannot be used: {text.explain(error)}"
-        raise Refused(what, where=str(path), remedy=MODELS) from error
-    except Exception as error:  # protobuf's DecodeError lives at a place that differs between its backends
-        what = f"the model is not what its name says: {text.explain(error)}"
-        raise Refused(what, where=str(path), remedy=MODELS) from error
 
 
 def _lightgbm(path: Path, spec: Spec) -> _Source:

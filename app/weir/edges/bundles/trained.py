@@ -1,0 +1,171 @@
+"""A trained model's file, looked into before anybody has described it. For training machines: `onnx` is needed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import lightgbm as lgb
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import TensorProto
+from typing_extensions import override
+
+from weir.core.errors import Refused
+from weir.core.signature import Signature, Task
+from weir.edges.bundles import adapt, checks, columns, graph_words, lightgbm_onnx, model_file, text, words
+from weir.edges.bundles.checks import Floats
+
+MODELS: Final = "give an ONNX file (.onnx) or a LightGBM text model (.txt)"
+ENCODERS: Final = ("cats_strings", "keys_strings", "vocabulary")  # attributes that list the words that a node knows
+ONNX_RUNTIME: Final = "the exported model gave in ONNX Runtime"
+OBJECTIVES: Final = {"binary": Task.BINARY, "multiclass": Task.MULTICLASS, "multiclassova": Task.MULTICLASS}
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One of a model's inputs. columns: how many; None where the file does not say. text: they are texts."""
+
+    name: str
+    columns: int | None
+    text: bool = False
+    floats: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a model gives: the output that is the score, its columns, and their classes where the file names them.
+
+    labelled: a label stands beside it, so it is a classifier's. task: where the file says it.
+    """
+
+    output: str
+    columns: int
+    classes: tuple[str, ...] = ()
+    labelled: bool = False
+    task: Task | None = None
+
+
+class Trained(ABC):
+    """A model's file. inputs: what it takes. said: what it says of its columns. known: lists of words that it knows.
+
+    file: how it is called in a service's folder, and its content, all in one. scorer: who gives its scores, in words.
+    """
+
+    inputs: tuple[Taken, ...]
+    said: words.Words
+    known: tuple[tuple[str, ...], ...]
+    file: tuple[str, bytes]
+    scorer: str
+
+    @abstractmethod
+    def given(self, signature: Signature, output: str) -> Given:
+        """What it gives, asked by a signature's inputs. output: the one that is meant, or "". Raises Refused."""
+
+    @abstractmethod
+    def scores(self, signature: Signature, output: str, rows: Floats) -> Floats:
+        """float32[n, m] for float32[n, k]. Raises Refused."""
+
+
+def read(path: Path) -> Trained:
+    """The model of a file, by its suffix. Raises Refused for another one, or a broken one."""
+    if path.suffix not in (".onnx", ".txt"):
+        what = f"{path.name} is neither ONNX nor LightGBM text, and no pickle is ever loaded"
+        raise Refused(what, where=str(path), remedy=MODELS)
+    with reading(path):
+        return LightgbmFile(path) if path.suffix == ".txt" else OnnxFile(path)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Whatever a model's file makes a library raise is a Refused that names the file."""
+    try:
+        yield
+    except Refused as refusal:
+        remedy = refusal.mend if isinstance(refusal, checks.Unfit) else refusal.remedy
+        raise Refused(refusal.what, where=str(path), remedy=remedy) from refusal
+    except (ValueError, lgb.basic.LightGBMError, onnx.checker.ValidationError) as error:
+        what = f"the model cannot be used: {text.explain(error)}"
+        raise Refused(what, where=str(path), remedy=MODELS) from error
+    except Exception as error:  # protobuf's DecodeError lives at a place that differs between its backends
+        what = f"the model is not what its name says: {text.explain(error)}"
+        raise Refused(what, where=str(path), remedy=MODELS) from error
+
+
+class OnnxFile(Trained):
+    """A model in ONNX; ONNX Runtime gives its scores."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._model, _ = model_file.read(path)
+        constants = {tensor.name for tensor in self._model.graph.initializer}
+        self.inputs: tuple[Taken, ...] = tuple(
+            _taken(value) for value in self._model.graph.input if value.name not in constants
+        )
+        found = graph_words.words_of(self._model)
+        features = next((one.features for one in found if one.named), None)
+        categories = next((one.categories for one in found if one.categories is not None), None)
+        self.said = words.Words(features, categories)
+        self.known = tuple(_known(self._model))
+        self.file: tuple[str, bytes] = ("model.onnx", self._model.SerializeToString())
+        self.scorer = ONNX_RUNTIME
+
+    @override
+    def given(self, signature: Signature, output: str) -> Given:
+        with reading(self._path):
+            seen = adapt.look(self._model, signature, adapt.Choice(output=output))
+        return Given(seen.name, seen.columns, seen.classes, seen.labelled)
+
+    @override
+    def scores(self, signature: Signature, output: str, rows: Floats) -> Floats:
+        with reading(self._path):
+            made = adapt.adapted(self._model, signature, adapt.Choice(output=output))
+            options = ort.SessionOptions()
+            options.log_severity_level, options.intra_op_num_threads = 4, 1
+            session = ort.InferenceSession(made.model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+            found = session.run(None, {session.get_inputs()[0].name: rows})[0]
+        return np.asarray(found, np.float32).reshape(len(rows), -1)
+
+
+class LightgbmFile(Trained):
+    """A model in LightGBM's text; LightGBM itself gives its scores."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._booster = lgb.Booster(model_file=path)
+        self.inputs: tuple[Taken, ...] = (Taken("x", self._booster.num_feature()),)
+        said = words.Words(tuple(self._booster.feature_name()), words.levels(self._booster.pandas_categorical))
+        self.said = said if said.named else words.Words(None, said.categories)
+        self.known: tuple[tuple[str, ...], ...] = ()
+        self.file: tuple[str, bytes] = ("model.txt", path.read_bytes())
+        self.scorer = "LightGBM itself gave"
+
+    @override
+    def given(self, signature: Signature, output: str) -> Given:
+        """Its objective says the task. Raises Refused where an output is named: it has only one."""
+        if output:
+            raise Refused("a LightGBM text model has one output", where=str(self._path), remedy="leave --output out")
+        objective = str(self._booster.dump_model(num_iteration=1).get("objective", "")).partition(" ")[0]
+        return Given("", self._booster.num_model_per_iteration(), task=OBJECTIVES.get(objective, Task.REGRESSION))
+
+    @override
+    def scores(self, signature: Signature, output: str, rows: Floats) -> Floats:
+        with reading(self._path):
+            return lightgbm_onnx.predicted(self._booster, rows).astype(np.float32)
+
+
+def _taken(value: onnx.ValueInfoProto) -> Taken:
+    kind = value.type.tensor_type.elem_type
+    return Taken(value.name, columns.width(value), kind == TensorProto.STRING, kind in adapt.FLOATS)
+
+
+def _known(model: onnx.ModelProto) -> Iterator[tuple[str, ...]]:
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name in ENCODERS and attribute.strings:
+                yield tuple(value.decode("utf-8", "replace") for value in attribute.strings)

@@ -1,0 +1,131 @@
+"""Which columns of a sample a trained model takes, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from weir.core.errors import Refused
+from weir.edges.bundles.trained import Taken, Trained
+from weir.edges.bundles.words import listed_names, plain
+from weir.operations.sample import Column, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """A column of the sample that is an input. categories: the words of a text in the order of their codes.
+
+    by: the model's input that takes it. why: where the categories come from, in words; "" without categories.
+    """
+
+    column: Column
+    by: Taken
+    categories: tuple[str, ...] = ()
+    why: str = ""
+
+
+def assign(trained: Trained, columns: Mapping[str, Column], beside: Collection[str]) -> list[tuple[Column, Taken]]:
+    """The model's columns in its order, each with the input that takes it.
+
+    beside: columns that are no inputs whatever the model says, such as the label. Raises Refused with both lists.
+    """
+    known = {name: column for name, column in columns.items() if name not in beside}
+    only = trained.inputs[0]
+    if len(trained.inputs) > 1 or only.text:
+        return _by_input(trained.inputs, known)
+    if trained.said.features is not None and trained.said.named:
+        return [(column, only) for column in _by_name(trained.said.features, known)]
+    found = [column for column in known.values() if column.is_input]
+    if only.columns not in (None, len(found)):
+        raise Refused(
+            f"the model takes {only.columns} columns and does not name them, and the sample has {len(found)}: "
+            f"{listed_names([column.name for column in found])}",
+            remedy="give a sample with the model's columns alone, in its order, beside the label",
+        )
+    return [(column, only) for column in found]
+
+
+def categories(
+    trained: Trained,
+    assigned: Sequence[tuple[Column, Taken]],
+    codes: Mapping[str, tuple[str, ...]],
+    *,
+    proved: bool,
+) -> list[Assigned]:
+    """The words of each column of text, and where their order comes from.
+
+    codes: the words of a column in the order of their codes, as a person says them. proved: the sample holds scores of
+    the trained model itself, so that a wrong guess would show. Raises Refused where nothing says the order.
+    """
+    if unknown := sorted(codes.keys() - {column.name for column, _ in assigned}):
+        remedy = f"name one of {listed_names([column.name for column, _ in assigned])}"
+        raise Refused(f"--codes names {', '.join(unknown)}, which is no input", remedy=remedy)
+    texts = [column.name for column, taken in assigned if column.kind is Kind.TEXT and not taken.text]
+    lists = trained.said.categories or ()
+    in_order = dict(zip(texts, lists, strict=True)) if len(lists) == len(texts) else {}
+    return [
+        Assigned(column, taken, *_words(column, taken, trained, codes, in_order, proved=proved))
+        for column, taken in assigned
+    ]
+
+
+def _words(
+    column: Column,
+    taken: Taken,
+    trained: Trained,
+    codes: Mapping[str, tuple[str, ...]],
+    in_order: Mapping[str, tuple[str, ...]],
+    *,
+    proved: bool,
+) -> tuple[tuple[str, ...], str]:
+    if column.kind is not Kind.TEXT and not taken.text:
+        return (), ""
+    there = set(column.words)
+    said = codes.get(column.name) or in_order.get(column.name, ())
+    if said:
+        if lacking := sorted(there - set(said)):
+            what = f"column {column.name} has {listed_names(lacking)}, which are no categories of the model's: "
+            raise Refused(what + listed_names(said), remedy="leave such rows out of the sample, or correct --codes")
+        return said, "as --codes says" if column.name in codes else "as the model file says"
+    if taken.text:
+        lists = [words for words in trained.known if there <= set(words)]
+        shortest = min(lists, key=len, default=())
+        return (shortest, "those that the model knows") if shortest else (column.words, "those of the sample")
+    if column.coded:
+        return column.words, "in the order of the sample's own categories"
+    if proved:
+        return column.words, "in alphabetical order, a guess that the sample's scores prove"
+    raise Refused(
+        f"column {column.name} holds text, and the model takes a number for it: nothing says which number",
+        remedy=f"say it by --codes {column.name}={','.join(column.words[:3])},... in the order in which the training "
+        "numbered them, from 0; or add the scores of the trained model itself to the sample, as column `score`",
+    )
+
+
+def _by_name(features: Sequence[str], known: Mapping[str, Column]) -> list[Column]:
+    by = {plain(name): column for name, column in known.items()}
+    if lacking := [name for name in features if plain(name) not in by]:
+        raise Refused(
+            f"the model was trained on {listed_names(features)}, and the sample lacks {listed_names(lacking)}",
+            remedy="give a sample with these columns",
+        )
+    return [by[plain(name)] for name in features]
+
+
+def _by_input(inputs: Sequence[Taken], known: Mapping[str, Column]) -> list[tuple[Column, Taken]]:
+    """Inputs of one column take that of their name; the others what is left, texts and numbers apart."""
+    by = {plain(name): column for name, column in known.items()}
+    found = [(by[plain(one.name)], one) for one in inputs if one.columns in (1, None) and plain(one.name) in by]
+    named = {taken.name for _, taken in found}
+    wide = [one for one in inputs if one.name not in named]
+    if lacking := [one.name for one in wide if one.columns == 1 and len(inputs) > 1]:
+        what = f"the model takes {listed_names([one.name for one in inputs])}, and the sample lacks "
+        raise Refused(what + listed_names(lacking), remedy="give a sample with these columns")
+    used = {column.name for column, _ in found}
+    left = [column for column in known.values() if column.is_input and column.name not in used] if wide else []
+    texts, numbers = [one for one in wide if one.text], [one for one in wide if not one.text]
+    for column in left:
+        takers = texts if texts and (column.kind is Kind.TEXT or not numbers) else numbers
+        if takers:
+            found.append((column, takers[0]))
+    return found

@@ -1,0 +1,274 @@
+"""A new service of a project: a trained model and a sample of rows -> a specification that a person can go on with."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from weir import project
+from weir.core.errors import Refused
+from weir.core.signature import Dtype, Input, Policy, Signature, Source, Task
+from weir.core.topics import SERVICE
+from weir.edges.bundles import checks, trained
+from weir.edges.bundles.checks import Floats
+from weir.edges.bundles.trained import ONNX_RUNTIME, Given, Trained
+from weir.edges.bundles.words import listed_names
+from weir.operations import sample as samples
+from weir.operations import services
+from weir.operations.assignment import Assigned, assign, categories
+from weir.operations.meaning import Meaning, meaning
+from weir.operations.sample import Column, Kind
+from weir.operations.score import read as read_rows
+from weir.operations.service_text import Draft, text
+from weir.settings import Settings
+from weir.wire.request_contract import field_name
+
+GOLDEN_ROWS: Final = 1_000
+BASELINE_ROWS: Final = 20_000
+LABEL: Final = "label"  # of a sample, where nobody names another
+_DTYPES: Final = {Kind.FLOAT: Dtype.FLOAT, Kind.INT: Dtype.INT, Kind.BOOL: Dtype.BOOL, Kind.TEXT: Dtype.CATEGORY}
+_CARD: Final = """# {name}
+
+What the model is for, what it was trained on, who may use it, and where it fails.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What a person says of a new service; what is empty is found out.
+
+    label: the sample's column with what came true. output: the model's output that is the score. codes: the words of a
+    column, in the order of their codes.
+    """
+
+    label: str = ""
+    task: Task | None = None
+    output: str = ""
+    codes: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A new service. said: what was found and chosen, in words."""
+
+    folder: Path
+    said: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """The rows of a sample that were scored.
+
+    signature: what was found. matrix: float32[n, k]. outputs: float32[n, m], as the signature describes them.
+    """
+
+    signature: Signature
+    matrix: Floats
+    outputs: Floats
+    meaning: Meaning
+
+
+def add(name: str, model: Path, sample: Path, wishes: Wishes, settings: Settings) -> Added:
+    """Write services/<name>/ with specification, model, golden rows and baseline.
+
+    Raises Refused naming what could not be found out and how to say it; nothing is written then.
+    """
+    folder = _folder(name, settings)
+    source, table = trained.read(model), samples.pick(read_rows(sample), BASELINE_ROWS)
+    if not table.num_rows:
+        raise Refused("the sample has no rows", where=str(sample), remedy="give some hundred rows or more")
+    columns = samples.look(table)
+    label = _label(wishes.label, columns, sample)
+    beside = {checks.SCORE, *(f"{checks.SCORE}_{word}" for word in label.words)} if label else {checks.SCORE}
+    beside |= {label.name} if label else set()
+    taken = assign(source, columns, beside)
+    assigned = categories(source, taken, wishes.codes, proved=checks.SCORE in columns)
+    found = _scored(source, table, assigned, label, wishes)
+    golden, whose = _golden(table, found, source)
+    used = beside | {one.column.name for one in assigned}
+    draft = Draft(
+        name=name,
+        owner=_owner(),
+        model=source.file[0],
+        output=wishes.output,
+        source=f"{model.name} and {sample.name}",
+        golden=f"{golden.num_rows:,} rows of the sample, with scores that {whose}",
+        baseline=f"{len(found.matrix):,} rows of the sample{', their scores and label' if label else ' and scores'}",
+        signature=found.signature,
+        assigned=assigned,
+        left_out=[column for column in columns.values() if column.name not in used],
+        why=found.meaning.why,
+    )
+    _write(folder, draft, source, golden, _with_label(found))
+    return Added(folder, tuple(_said(draft, whose, label)))
+
+
+def _folder(name: str, settings: Settings) -> Path:
+    """Where the service will be. Raises Refused for a name that cannot be, or is taken."""
+    if not re.fullmatch(SERVICE, name):
+        fit = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-0123456789")[:100]
+        like = f", such as {fit}" if fit else ""
+        what = f"{name!r} cannot name a service: topics, contracts and views are called after it"
+        raise Refused(what, remedy=f"take letters, digits, - and _, no digit first, 100 at most{like}")
+    if project.found() is None and "services_dir" not in settings.paths.model_fields_set:
+        remedy = "run `weir init DIR`, and this command in that folder"
+        raise Refused("there is no project here", where=str(Path.cwd()), remedy=remedy)
+    folder = settings.paths.services_dir / name
+    if folder.exists():
+        raise Refused(
+            f"service {name} is there already, and nothing was changed",
+            where=str(folder),
+            remedy="edit its service.yaml and replace its files; or move the folder away, and run this again",
+        )
+    alike = [one for one in services.listed(settings) if one.replace("-", "_") == name.replace("-", "_")]
+    if alike:
+        what = f"service {alike[0]} has the same name but for - and _, which are one in SQL and Avro"
+        raise Refused(what, where=str(folder.parent), remedy="take another name")
+    return folder
+
+
+def _label(wanted: str, columns: Mapping[str, Column], sample: Path) -> Column | None:
+    if wanted and wanted not in columns:
+        raise Refused(f"the sample has no column {wanted}", where=str(sample), remedy=f"it has {', '.join(columns)}")
+    return columns.get(wanted or LABEL)
+
+
+def _scored(
+    source: Trained, table: pa.Table, assigned: Sequence[Assigned], label: Column | None, wishes: Wishes
+) -> _Scored:
+    """The sample as the model scores it. Rows that it has no score for, since a value is missing, are left out."""
+    inputs = tuple(_input(one, ref, use=True) for one, ref in zip(assigned, _refs(assigned), strict=True))
+    matrix = _matrix(table, assigned)
+    given = source.given(Signature(inputs=inputs), wishes.output)
+    raw = source.scores(_trial(inputs, given), wishes.output, matrix)
+    whole = np.isfinite(raw).all(axis=1)
+    if not whole.all():
+        inputs = tuple(_input(one, item.ref, use=False) for one, item in zip(assigned, inputs, strict=True))
+    whole &= ~_rejected(matrix, inputs)
+    if not whole.any():
+        what = "the model scores no row of the sample: a value is missing in each, or its scores are no numbers"
+        raise Refused(what, remedy="give rows as the model is asked in production")
+    values = table.column(label.name).filter(pa.array(whole)) if label else None
+    found = meaning(given, raw[whole], values, label, wishes.task)
+    signature = Signature(inputs=inputs, task=found.task, classes=found.classes)
+    outputs = raw[whole] if found.task is Task.MULTICLASS else raw[whole][:, -1:]
+    return _Scored(signature, matrix[whole], np.ascontiguousarray(outputs), found)
+
+
+def _trial(inputs: tuple[Input, ...], given: Given) -> Signature:
+    """A signature that asks for every column of the output, whatever they mean."""
+    if given.columns == 1:
+        return Signature(inputs=inputs, task=Task.REGRESSION)
+    return Signature(inputs=inputs, task=Task.MULTICLASS, classes=tuple(map(str, range(given.columns))))
+
+
+def _input(assigned: Assigned, ref: str, *, use: bool) -> Input:
+    """use: whether a missing value may go to the model as NaN, where the sample has some."""
+    column, category = assigned.column, bool(assigned.categories)
+    missing = Policy.USE if use and column.nulls and assigned.by.floats else Policy.REJECT
+    return Input(
+        name=column.name,
+        source=Source.REQUEST,
+        ref=ref,
+        dtype=Dtype.CATEGORY if category else _DTYPES[column.kind],
+        categories=assigned.categories,
+        on_missing=missing,
+    )
+
+
+def _refs(assigned: Sequence[Assigned]) -> list[str]:
+    """A request field for each column: its name as Avro takes it, each once, none that every request has."""
+    found: list[str] = []
+    for one in assigned:
+        ref = field_name(one.column.name)
+        found.append(next(name for name in (ref, *(f"{ref}_{i}" for i in range(2, 10**4))) if name not in found))
+    return found
+
+
+def _matrix(table: pa.Table, assigned: Sequence[Assigned]) -> Floats:
+    """float32[n, k], as the model is asked; NaN for null."""
+    columns = [
+        samples.codes(table.column(one.column.name), one.categories)
+        if one.categories
+        else samples.numbers(table.column(one.column.name))
+        for one in assigned
+    ]
+    return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32)
+
+
+def _rejected(matrix: Floats, inputs: Sequence[Input]) -> npt.NDArray[np.bool_]:
+    """bool[n], rows that the signature's own rules reject."""
+    needed = [i for i, item in enumerate(inputs) if item.on_missing is Policy.REJECT]
+    found: npt.NDArray[np.bool_] = np.any(np.isnan(matrix[:, needed]), axis=1)
+    return found
+
+
+def _golden(table: pa.Table, found: _Scored, source: Trained) -> tuple[pa.Table, str]:
+    """Golden rows, and whose scores they have: those of the sample where it has them, else the model's own."""
+    names = checks.score_columns(found.signature)
+    own = all(name in table.column_names for name in names) and len(found.matrix) == table.num_rows
+    rows = _rows(found, [samples.numbers(table.column(name)) for name in names] if own else list(found.outputs.T))
+    whose = "the sample holds" if own else source.scorer
+    return samples.pick(rows, GOLDEN_ROWS), whose
+
+
+def _with_label(found: _Scored) -> pa.Table:
+    return _rows(found, list(found.outputs.T)).append_column(checks.LABEL, found.meaning.label)
+
+
+def _rows(found: _Scored, scores: Sequence[npt.NDArray[Any]]) -> pa.Table:
+    columns = dict(zip(found.signature.names, found.matrix.T, strict=True))
+    columns |= dict(zip(checks.score_columns(found.signature), scores, strict=True))
+    return pa.table({name: pa.array(np.ascontiguousarray(values, np.float32)) for name, values in columns.items()})
+
+
+def _write(folder: Path, draft: Draft, source: Trained, golden: pa.Table, baseline: pa.Table) -> None:
+    """The whole folder, or nothing."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".draft-", dir=folder.parent) as around:
+        made = Path(around) / folder.name
+        made.mkdir(mode=0o755)
+        name, content = source.file
+        (made / name).write_bytes(content)
+        (made / services.SPEC).write_text(text(draft), encoding="utf-8")
+        (made / "card.md").write_text(_CARD.format(name=draft.name), encoding="utf-8")
+        pq.write_table(golden, made / "golden.parquet", compression="zstd")
+        pq.write_table(baseline, made / "baseline.parquet", compression="zstd")
+        made.rename(folder)
+
+
+def _said(draft: Draft, whose: str, label: Column | None) -> Iterator[str]:
+    """What a person should know before building."""
+    yield f"{len(draft.assigned)} inputs: {listed_names(draft.signature.names)}"
+    yield from draft.why
+    for one in draft.assigned:
+        if one.why:
+            yield f"categories of {one.column.name}: {one.why}"
+    for column in draft.left_out:
+        yield f"left out {column.name}: {column.why_not}"
+    yield f"golden rows: {draft.golden}"
+    if whose == ONNX_RUNTIME:
+        yield (
+            "their scores are the exported model's own: they show that it is served as it was exported, not that the "
+            f"export equals the trained model; put the trained model's scores into the sample, as column {checks.SCORE}"
+        )
+    if label is None:
+        yield "no label: the baseline does not say what came true; name its column by --label"
+
+
+def _owner() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name
+        return "nobody"

@@ -1,0 +1,271 @@
+"""`weir service add`: a model and rows become a service that builds as it is, or a refusal says what to say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import lightgbm as lgb
+import numpy as np
+import onnx
+import pandas as pd
+import pytest
+import yaml
+from onnx import TensorProto, helper, numpy_helper
+from typer.testing import CliRunner
+from weir.__main__ import cli
+from weir.core.errors import Refused
+from weir.edges.bundles import folder
+from weir.operations import bundles, new_service, projects, services
+from weir.operations.service_text import scalar
+from weir.settings import load
+
+from tests.bundles import graph
+
+N = 300
+CHANNELS = ("web", "app", "shop")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    projects.init(tmp_path / "project")
+    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path / "project"
+
+
+def frame(n: int = N) -> pd.DataFrame:
+    random = np.random.default_rng(3)
+    amount = random.gamma(2.0, 50.0, n)
+    items = random.integers(1, 9, n)
+    channel = random.choice(CHANNELS, n)
+    return pd.DataFrame(
+        {
+            "transaction": [f"tx-{i}" for i in range(n)],
+            "made_at": pd.date_range("2026-01-01", periods=n, freq="h", tz="UTC"),
+            "customer": random.choice([f"c{i}" for i in range(40)], n),
+            "amount": np.where(random.random(n) < 0.1, np.nan, amount),
+            "items": items,
+            "gift": random.random(n) < 0.3,
+            "channel": pd.Categorical(channel, CHANNELS),
+            "label": np.where(amount > 100, "fraud", "good"),
+        }
+    )
+
+
+def booster(rows: pd.DataFrame, columns: list[str], target: np.ndarray, **options: object) -> lgb.Booster:
+    chosen = {"objective": "binary", "verbosity": -1, "num_threads": 1, "num_leaves": 4, **options}
+    return lgb.train(chosen, lgb.Dataset(rows[columns], target), 5)
+
+
+@pytest.fixture
+def fraud(tmp_path: Path) -> tuple[Path, Path, pd.DataFrame]:
+    """A LightGBM model of columns with missing values, whole numbers, truth values and categories; a sample."""
+    rows = frame()
+    columns = ["amount", "items", "gift", "channel"]
+    booster(rows, columns, (rows.label == "fraud").to_numpy()).save_model(tmp_path / "fraud.txt")
+    rows.to_parquet(tmp_path / "rows.parquet")
+    return tmp_path / "fraud.txt", tmp_path / "rows.parquet", rows
+
+
+def weir(*arguments: str):
+    return CliRunner().invoke(cli, list(arguments), catch_exceptions=False)
+
+
+def left_behind(project: Path) -> list[str]:
+    return [path.name for path in (project / "services").iterdir() if path.name != "README.md"]
+
+
+def onnx_file(path: Path, model: onnx.ModelProto) -> Path:
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def test_a_service_is_found_out_and_builds_as_it_is(project, fraud):
+    model, sample, rows = fraud
+    added = weir("service", "add", "card-fraud", str(model), "--sample", str(sample))
+    assert added.exit_code == 0
+    for line in (
+        "4 inputs: amount, items, gift, channel",
+        "task binary: the model's objective",
+        "classes: good, fraud: the second is the positive one, since the model scores it higher",
+        "categories of channel: as the model file says",
+        "left out transaction: it looks like an id, different in each row",
+        "left out made_at: its values are times",
+        "left out customer: the model does not take it",
+    ):
+        assert line in added.output.splitlines()
+    written = (project / "services" / "card-fraud" / "service.yaml").read_text()
+    for comment in ("column transaction of the sample is left out", "{name: customer, dtype: STRING}", "# low: "):
+        assert comment in written
+    inputs = yaml.safe_load(written)["signature"]["inputs"]
+    assert [(item["dtype"], item["on_missing"]) for item in inputs] == [
+        ("float", "use"), ("int", "reject"), ("bool", "reject"), ("category", "reject")
+    ]  # fmt: skip
+    assert inputs[3]["categories"] == list(CHANNELS)
+    built = weir("bundle", "build", "card-fraud")
+    assert built.exit_code == 0
+    assert "warning" not in built.output
+    assert (project / "schemas" / "requests.card-fraud" / "v1.avsc").is_file()
+    scored = json.loads(weir("bundle", "score", "card-fraud", str(sample), "--json").output)
+    own = lgb.Booster(model_file=model).predict(rows[["amount", "items", "gift", "channel"]])
+    assert [row["rejected"] for row in scored] == [None] * N
+    assert np.abs(np.array([row["score"] for row in scored]) - own).max() < 1e-6
+    assert {row["decision"] for row in scored} <= {"good", "fraud"}
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_samples_of_text_will_do(project, fraud, tmp_path, form):
+    model, _, rows = fraud
+    sample = tmp_path / f"rows.{form}"
+    rows.to_csv(sample, index=False) if form == "csv" else rows.to_json(sample, orient="records", lines=True)
+    assert weir("service", "add", "fraud", str(model), "--sample", str(sample)).exit_code == 0
+    assert weir("bundle", "build", "fraud").exit_code == 0
+
+
+def test_the_golden_scores_are_those_of_the_sample_where_it_has_some(project, fraud):
+    model, sample, rows = fraud
+    own = lgb.Booster(model_file=model).predict(rows[["amount", "items", "gift", "channel"]])
+    rows.assign(score=own).to_parquet(sample)
+    added = new_service.add("fraud", model, sample, new_service.Wishes(), load())
+    assert any("scores that the sample holds" in line for line in added.said)
+    rows.assign(score=own[::-1]).to_parquet(sample)
+    new_service.add("other", model, sample, new_service.Wishes(), load())
+    with pytest.raises(Refused, match="golden rows fail"):
+        bundles.build(services.spec_of("other", load()), load())
+
+
+def test_an_onnx_model_without_names_takes_the_columns_in_order_and_says_whose_the_scores_are(project, tmp_path):
+    model = onnx_file(tmp_path / "m.onnx", graph([0.01, -0.5]))
+    rows = frame()[["transaction", "amount", "items"]].fillna(1.0)
+    rows.to_parquet(tmp_path / "rows.parquet")
+    added = new_service.add("fraud", model, tmp_path / "rows.parquet", new_service.Wishes(), load())
+    assert "task binary: all scores are from 0 to 1; --task regression says otherwise" in added.said
+    assert any("they show that it is served as it was exported" in line for line in added.said)
+    assert any(line.startswith("no label") for line in added.said)
+    built = bundles.build(services.spec_of("fraud", load()), load())
+    assert folder.read(built.path).bundle.signature.names == ("amount", "items")
+    rows.assign(more=1.0).to_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(Refused, match="takes 2 columns and does not name them, and the sample has 3: amount, items, m"):
+        new_service.add("wide", model, tmp_path / "rows.parquet", new_service.Wishes(), load())
+    assert left_behind(project) == ["fraud"]
+
+
+def test_text_for_which_the_model_takes_a_number_needs_codes_or_scores(project, tmp_path):
+    model = onnx_file(tmp_path / "m.onnx", graph([0.01, -0.5]))
+    rows = frame()[["amount", "channel"]].astype({"channel": str}).fillna(1.0)
+    sample = tmp_path / "rows.parquet"
+    rows.to_parquet(sample)
+    with pytest.raises(Refused, match=r"column channel holds text, and the model takes a number.*--codes channel=app"):
+        new_service.add("fraud", model, sample, new_service.Wishes(), load())
+    assert (
+        weir("service", "add", "a", str(model), "--sample", str(sample), "--codes", "channel=web,app,shop").exit_code
+        == 0
+    )
+    assert weir("bundle", "build", "a").exit_code == 0
+    with pytest.raises(Refused, match="has shop, which are no categories"):
+        new_service.add("b", model, sample, new_service.Wishes(codes={"channel": ("web", "app")}), load())
+    with pytest.raises(Refused, match="--codes names chanel, which is no input"):
+        new_service.add("b", model, sample, new_service.Wishes(codes={"chanel": ("web",)}), load())
+    code = rows.channel.map({"app": 0, "shop": 1, "web": 2}).to_numpy()
+    scores = 1 / (1 + np.exp(-(0.01 * rows.amount - 0.5 * code)))
+    rows.assign(score=scores.astype(np.float32)).to_parquet(sample)
+    added = new_service.add("c", model, sample, new_service.Wishes(), load())
+    assert any("a guess that the sample's scores prove" in line for line in added.said)
+    assert bundles.build(services.spec_of("c", load()), load())
+
+
+def softmax(columns: int, classes: int) -> onnx.ModelProto:
+    """float32[n, k] -> float32[n, m], shares by the place of the largest of the first m columns."""
+    weights = numpy_helper.from_array(np.eye(columns, classes, dtype=np.float32) * 4, "w")
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["raw"]), helper.make_node("Softmax", ["raw"], ["p"], axis=1)]
+    taken = helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, columns])
+    given = helper.make_tensor_value_info("p", TensorProto.FLOAT, [None, classes])
+    body = helper.make_graph(nodes, "softmax", [taken], [given], [weights])
+    return helper.make_model(body, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+def test_classes_that_the_model_does_not_name_are_those_of_the_label_where_they_agree(project, tmp_path):
+    model = onnx_file(tmp_path / "m.onnx", softmax(3, 3))
+    rows = pd.DataFrame(np.random.default_rng(1).random((N, 3)), columns=["a b", "c-d", "7th"])
+    rows["kind"] = np.array(["ant", "bee", "cat"])[rows.to_numpy().argmax(axis=1)]
+    sample = tmp_path / "rows.parquet"
+    rows.to_parquet(sample)
+    added = new_service.add("insects", model, sample, new_service.Wishes(label="kind"), load())
+    assert (
+        "classes: ant, bee, cat: in order, as scikit-learn numbers them; 100% of the sample's rows agree" in added.said
+    )
+    built = bundles.build(services.spec_of("insects", load()), load())
+    signature = folder.read(built.path).bundle.signature
+    assert (signature.names, [item.ref for item in signature.inputs]) == (("a b", "c-d", "7th"), ["a_b", "c_d", "_7th"])
+    assert weir("bundle", "score", "insects", str(sample)).exit_code == 0
+    rows.assign(kind=rows.kind.map({"ant": "bee", "bee": "cat", "cat": "ant"})).to_parquet(sample)
+    with pytest.raises(Refused, match="kind in order agrees with 0% of its rows"):
+        new_service.add("other", model, sample, new_service.Wishes(label="kind"), load())
+    with pytest.raises(Refused, match=r"no column knid.*it has a b"):
+        new_service.add("other", model, sample, new_service.Wishes(label="knid"), load())
+
+
+def test_a_number_is_a_regression_unless_somebody_says_otherwise(project, tmp_path):
+    model = onnx_file(tmp_path / "m.onnx", graph([0.01, -0.5]))
+    rows = frame()[["amount", "items"]].fillna(1.0).assign(label=0.5)
+    rows.to_parquet(tmp_path / "rows.parquet")
+    added = new_service.add("share", model, tmp_path / "rows.parquet", new_service.Wishes(), load())
+    assert "task regression: label is a number" in added.said
+    assert bundles.build(services.spec_of("share", load()), load())
+
+
+def test_two_thousand_inputs_have_a_line_each(project, tmp_path):
+    names = [f"x{i}" for i in range(2000)]
+    rows = pd.DataFrame(np.random.default_rng(1).random((120, 2000), np.float32), columns=names)
+    rows.to_parquet(tmp_path / "rows.parquet")
+    model = onnx_file(tmp_path / "m.onnx", graph(np.linspace(-0.01, 0.01, 2000)))
+    added = new_service.add("wide", model, tmp_path / "rows.parquet", new_service.Wishes(), load())
+    assert len((added.folder / "service.yaml").read_text().splitlines()) < 2100
+    assert bundles.build(services.spec_of("wide", load()), load())
+
+
+@pytest.mark.parametrize("name", ["card.fraud", "7fraud", "fraud!", "x" * 101, "", "a/b", "..", "fräud"])
+def test_a_name_that_no_topic_can_have_is_refused_at_once(project, fraud, name):
+    with pytest.raises(Refused, match="cannot name a service"):
+        new_service.add(name, *fraud[:2], new_service.Wishes(), load())
+    assert left_behind(project) == []
+
+
+def test_a_long_name_with_dashes_is_taken_and_nothing_is_overwritten(project, fraud):
+    name = "a-" + "x" * 96 + "_1"
+    folder_ = new_service.add(name, *fraud[:2], new_service.Wishes(), load()).folder
+    assert bundles.build(services.spec_of(name, load()), load())
+    (folder_ / "service.yaml").write_text("mine")
+    with pytest.raises(Refused, match="is there already, and nothing was changed"):
+        new_service.add(name, *fraud[:2], new_service.Wishes(), load())
+    assert (folder_ / "service.yaml").read_text() == "mine"
+    with pytest.raises(Refused, match="has the same name but for - and _"):
+        new_service.add(name.replace("-", "_"), *fraud[:2], new_service.Wishes(), load())
+
+
+def test_outside_a_project_and_with_broken_files_nothing_is_written(project, fraud, tmp_path, monkeypatch):
+    model, sample, rows = fraud
+    for broken, says in (("m.onnx", "not what its name says"), ("m.pkl", "no pickle is ever loaded")):
+        (tmp_path / broken).write_bytes(b"nonsense")
+        with pytest.raises(Refused, match=says):
+            new_service.add("fraud", tmp_path / broken, sample, new_service.Wishes(), load())
+    rows.drop(columns="amount").to_parquet(sample)
+    with pytest.raises(Refused, match="the sample lacks amount"):
+        new_service.add("fraud", model, sample, new_service.Wishes(), load())
+    rows.iloc[:0].to_parquet(sample)
+    with pytest.raises(Refused, match="has no rows"):
+        new_service.add("fraud", model, sample, new_service.Wishes(), load())
+    assert left_behind(project) == []
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Refused, match="there is no project here"):
+        new_service.add("fraud", model, sample, new_service.Wishes(), load())
+
+
+@pytest.mark.parametrize(
+    "word", ["no", "null", "7", "a: b", "#", 'q"', "a\nb", "\u2028", "é", "-", "~", "", "0x1", " a"]
+)
+def test_a_text_stays_the_same_text(word):
+    from weir.edges.bundles import text
+
+    assert text.parse(f"a: {scalar(word)}\nb: [{scalar(word)}]\n".encode()) == {"a": word, "b": [word]}
