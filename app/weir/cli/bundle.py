@@ -187,7 +187,7 @@ def _lines(checked: Checked) -> list[tuple[str, str, str]]:
     opened, rehearsal = checked.opened, checked.rehearsal
     bundle, golden = opened.bundle, opened.golden
     within = f"{bundle.tolerance:g} or {RELATIVE:g} of the score"
-    alone = "same bits in any batch" if not rehearsal.dependence else f"differs by {rehearsal.dependence:.1e} at most"
+    alone = rehearsal.company or "same bits in any batch"
     lines = [
         ("ok", "content", f"{', '.join(folder.FILES)}; nothing else"),
         ("ok", "digest", bundle.digest),
@@ -195,7 +195,7 @@ def _lines(checked: Checked) -> list[tuple[str, str, str]]:
         ("ok", "graph", f"float32[n, {opened.model.width}] -> {opened.model.output_tensor}, as the signature says"),
         ("ok", "golden rows", f"{len(golden.outputs):,} within {within}, largest {golden.worst:.1e}"),
         _flips_line(golden.flips),
-        ("ok", "rows alone", alone),
+        ("warning" if rehearsal.company else "ok", "rows alone", alone),
     ]
     if checked.plan is not None:
         said = f"{checked.plan.service}, fingerprint {checked.plan.fingerprint[:12]}, keys and types as it has them"
@@ -206,8 +206,8 @@ def _lines(checked: Checked) -> list[tuple[str, str, str]]:
     else:
         lines.append(("ok", "features", "none are read"))
     if rehearsal.asked:
-        result = "warning" if rehearsal.warning else "ok"
-        said = rehearsal.warning or f"{rehearsal.scored:,} golden rows asked and answered"
+        result = "warning" if rehearsal.refusals else "ok"
+        said = rehearsal.refusals or f"{rehearsal.scored:,} golden rows asked and answered"
         lines.append((result, "requests", said))
     lines.append(("ok", "runs on", str(opened.model.placement)))
     other = runtime.other_than_built(bundle)

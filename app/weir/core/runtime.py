@@ -27,9 +27,9 @@ class Versions:
 class Runtime:
     """What a worker scores with. Two workers of one runtime give the same bits for the same rows.
 
-    provider: execution provider of ONNX Runtime. threads: within an operator. block_rows: rows that the model gets at a
-    time, padded; 0: a batch as it is. optimization: level of graph optimisation. machine: of the processor, and cpu:
-    those of its features by which numeric libraries choose their kernels, sorted.
+    provider: execution provider of ONNX Runtime. threads: within an operator. block_rows: of which the model gets whole
+    multiples, padded; 1: a batch as it is. optimization: level of graph optimisation. machine: of the processor, and
+    cpu: those of its features by which numeric libraries choose their kernels, sorted.
     """
 
     python: str

@@ -70,8 +70,8 @@ def build(spec: Path, settings: Settings) -> Built:
     built = bundle_spec.build(spec, settings, prove)
     if contract.is_own(settings):
         contract.write(drafts[0])
-    warnings = [warning for warning in (*built.warnings, *(one.warning for one in tried)) if warning]
-    return Built(built.path, built.said, tuple(warnings), drafts[0])
+    found = [warning for one in tried for warning in (one.refusals, one.company) if warning]
+    return Built(built.path, built.said, (*built.warnings, *found), drafts[0])
 
 
 def check(which: str, settings: Settings) -> Checked:

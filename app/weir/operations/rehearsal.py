@@ -45,12 +45,22 @@ class Rehearsal:
     dependence: float
 
     @property
-    def warning(self) -> str:
-        """What its author should know; empty for nothing."""
+    def refusals(self) -> str:
+        """What its author should know of rejected rows; empty for nothing."""
         if not self.rejected:
             return ""
         reasons = ", ".join(f"{why}: {count}" for why, count in self.rejected.items())
         return f"{self.asked - self.scored} of {self.asked} golden rows would be dead letters ({reasons})"
+
+    @property
+    def company(self) -> str:
+        """What its author should know of rows in company; empty where each has the same bits in any."""
+        if not self.dependence:
+            return ""
+        return (
+            f"a score differs by up to {self.dependence:.1e} with the rows beside it: what is scored again, after a "
+            "crash or to reproduce it, may have other last bits"
+        )
 
 
 def rehearse(opened: Opened, plan: ServicePlan | None) -> Rehearsal:

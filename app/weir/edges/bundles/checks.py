@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from weir.core.decide import decide
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
 from weir.core.signature import Signature, Task
-from weir.edges.bundles import text, words
+from weir.edges.bundles import independence, text, words
 from weir.edges.bundles.folder import GOLDEN, REBUILD
 from weir.edges.bundles.onnx_model import Model
 from weir.wire import request_contract
@@ -32,7 +32,6 @@ Floats = npt.NDArray[np.float32]
 
 GOLDEN_ROWS_MAX = 100_000  # a file of a kilobyte can hold a billion equal rows; 4,096 show what there is to see
 SCORE, LABEL = "score", "label"  # columns beside the inputs in baseline.parquet and golden.parquet, see score_columns
-BATCHES = (1, 2, 3, 7, 8, 13, 64)  # rows: around the widths of vector registers, where bodies and tails of loops round
 
 
 # onnxmltools rounds LightGBM's thresholds to the nearest float32, so that a value beside one may go the other way.
@@ -54,6 +53,10 @@ class Unfit(Refused):
     def __init__(self, what: str, *, where: str = "", mend: str, remedy: str = REBUILD) -> None:
         super().__init__(what, where=where, remedy=remedy)
         self.mend = mend
+
+
+class Mixing(Unfit):
+    """A model for which a row is not enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,7 @@ def check_golden(path: Path, bundle: Bundle, model: Model) -> Golden:
     difference = np.abs(outputs.astype(np.float64) - expected)
     failing = ~(difference <= allowed(bundle, expected))  # NaN fails too
     if failing.any():
+        check_independence(path, bundle, model, Golden(inputs, outputs, 0.0, {}))  # which would be why
         row, column = np.unravel_index(
             np.argmax(np.where(np.isnan(difference), np.inf, difference) * failing), difference.shape
         )
@@ -158,34 +162,28 @@ def flips(signature: Signature, expected: Floats, found: Floats) -> dict[str, in
 
 def allowed(bundle: Bundle, expected: Floats) -> npt.NDArray[np.float64]:
     """The largest accepted difference from each expected score, see core.bundle. float64[n, m]."""
-    return np.maximum(bundle.tolerance, RELATIVE * np.abs(expected.astype(np.float64)))
+    return np.fmax(bundle.tolerance, RELATIVE * np.abs(expected.astype(np.float64)))
 
 
 def check_independence(path: Path, bundle: Bundle, model: Model, golden: Golden) -> float:
     """A row's score does not depend on the rows beside it: the largest difference that was seen, 0 for the same bits.
 
-    Golden rows in batches of several sizes, in another order, and beside rows that are fifty times as large.
-    Raises Unfit where the difference is larger than the bundle's tolerance, as with dynamic quantisation.
+    Raises Mixing where the difference is larger than the bundle's tolerance, as with dynamic quantisation.
     """
-    inputs, outputs = golden.inputs[:256], golden.outputs[:256]
-    order = np.random.default_rng(7).permutation(len(inputs))
-    tries: list[Callable[[], Floats]] = [lambda size=size: _in_batches(model, inputs, size) for size in BATCHES]  # type: ignore[misc]
-    tries.append(lambda: model.run(inputs[order])[np.argsort(order)])
-    tries.append(lambda: model.run(np.concatenate([inputs, inputs * np.float32(50)]))[: len(inputs)])
-    worst = 0.0
-    for attempt in tries:
-        try:
-            again = attempt()
-        except RuntimeError:  # on rows that no request has
-            continue
-        difference = np.abs(again.astype(np.float64) - outputs)
-        worst = max(worst, float(difference.max(initial=0.0)))
-        if not (difference <= allowed(bundle, outputs)).all():
-            raise Unfit(
-                f"a row's score depends on the rows beside it: by up to {worst:.1e} on the golden rows",
-                where=str(path),
-                mend="export without dynamic quantisation and without normalising over the batch",
-            )
+    inputs, outputs = golden.inputs[: independence.ROWS], golden.outputs[: independence.ROWS]
+    try:
+        found = independence.differences(model, inputs, outputs)
+    except independence.NoBatch as error:
+        what = f"model.onnx fails for batches of {text.explain(error)}"
+        raise Mixing(what, where=str(path), mend="export it with the number of rows free") from error
+    worst = float(found.max(initial=0.0))
+    if not (found <= allowed(bundle, outputs)).all():
+        raise Mixing(
+            f"a row's score depends on the rows beside it: by up to {worst:.1e} on the golden rows",
+            where=str(path),
+            mend="export the model as it scores, one row by itself: without dynamic quantisation, in the mode of "
+            "inference (`model.eval()`), and with nothing that is summed or normalised over the batch",
+        )
     return worst
 
 
@@ -313,10 +311,6 @@ def metadata(bundle: Bundle) -> dict[str, str]:
         "weir.schema": schema_hash(bundle.signature),
         "weir.built_with": json.dumps(dataclasses.asdict(bundle.built_with), sort_keys=True),
     }
-
-
-def _in_batches(model: Model, rows: Floats, size: int) -> Floats:
-    return np.concatenate([model.run(rows[start : start + size]) for start in range(0, len(rows), size)])
 
 
 def _keys(keys: dict[str, str]) -> str:

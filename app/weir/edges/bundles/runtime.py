@@ -16,7 +16,7 @@ import structlog
 from weir.core.bundle import Bundle
 from weir.core.errors import Refused
 from weir.core.runtime import Runtime, Versions, other_release
-from weir.edges.bundles.onnx_model import BLOCK_ROWS, CUDA, Model
+from weir.edges.bundles.onnx_model import Model
 
 # Features of a processor by which ONNX Runtime and NumPy choose kernels, as Linux names them.
 CPU_FEATURES: Final = frozenset(
@@ -41,14 +41,13 @@ def versions() -> Versions:
 
 def of(model: Model) -> Runtime:
     """What an open model is run with."""
-    on_cuda = model.placement.provider == CUDA
     return Runtime(
         python=platform.python_version(),
         onnxruntime=str(ort.__version__),
         numpy=np.__version__,
         provider=model.placement.provider,
         threads=model.threads,
-        block_rows=BLOCK_ROWS if on_cuda else 0,
+        block_rows=model.block_rows,
         optimization=model.optimization,
         machine=platform.machine(),
         cpu=_cpu(Path("/proc/cpuinfo")),

@@ -17,6 +17,7 @@ from weir.core.features import ServicePlan
 from weir.core.signature import Signature
 from weir.edges.bundles import checks, folder, manifest, runtime, text
 from weir.edges.bundles.graph_words import words_of
+from weir.edges.bundles.mixing import over_rows
 from weir.edges.bundles.opened import Opened, open_bundle
 from weir.edges.bundles.words import Words
 
@@ -67,7 +68,9 @@ def build(
             prove(open_bundle(folder.read(draft), plan))
         except Refused as refusal:  # the draft's path and the remedy of one who opens a bundle are of no use here
             remedy = refusal.mend if isinstance(refusal, checks.Unfit) else refusal.remedy
-            raise Refused(refusal.what, remedy=remedy) from refusal
+            found = over_rows(model) if isinstance(refusal, checks.Mixing) else []
+            because = f"; its graph has {', '.join(found)}" if found else ""
+            raise Refused(f"{refusal.what}{because}", remedy=remedy) from refusal
         final = into / draft.name
         if not final.exists():
             draft.rename(final)
