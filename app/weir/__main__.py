@@ -18,6 +18,7 @@ from weir.cli import (
     ledger,
     migrate,
     query,
+    reproduce,
     score,
     send,
     service,
@@ -60,6 +61,7 @@ cli.command("ledger")(ledger.ledger)
 cli.command("send", cls=Command)(send.send)
 cli.command("tail")(send.tail)
 cli.command("query")(query.query)
+cli.command("reproduce", cls=Command)(reproduce.reproduce)
 cli.command("settings")(settings.settings)
 bundle.cli.command("score", cls=Command)(score.score)
 cli.add_typer(service.cli, name="service")

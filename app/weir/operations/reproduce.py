@@ -1,0 +1,221 @@
+"""Recorded predictions made again: from the recorded inputs by the bundle of their digest, and from their requests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from clickhouse_connect.driver import Client
+
+from weir.core import runtime as runtimes
+from weir.core.chunk import LogPartition
+from weir.core.contract import UNREGISTERED, Contract
+from weir.core.decide import decide, words
+from weir.core.errors import Refused
+from weir.core.signature import Source
+from weir.edges.bundles import folder, runtime
+from weir.edges.bundles.opened import Opened, open_bundle
+from weir.edges.clickhouse import sql_files
+from weir.edges.kafka import records_at
+from weir.edges.schemas.registry import Registry
+from weir.scoring.assemble import Assembler, event_ms
+from weir.settings import Settings
+from weir.wire import frame, request_contract
+from weir.wire.decode import Decoder
+
+AT_ONCE: Final = 100  # ids of one question, which is an address
+SEARCH: Final = "find it by its request: weir query \"SELECT prediction_id FROM predictions WHERE request_id = 'x'\""
+NOT_ASKED, NOT_HELD, SAME, DIFFERS = "not asked for", "no longer in the log", "gives the same inputs", "differs"
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(slots=True)
+class Reproduced:
+    """One prediction, and what came of making it again.
+
+    score: as recorded; again: as it is here, None where it could not be made. differences: all that is not the same;
+    none: the same bits. runtime: what of the recorded runtime is not so here, which alone is no difference.
+    request: what the request in the log says of the recorded inputs.
+    """
+
+    prediction_id: str
+    request_id: str
+    service: str
+    model: str
+    version: str
+    digest: str
+    decision: str
+    score: float
+    again: float | None = None
+    request: str = NOT_ASKED
+    runtime: list[str] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+
+    @property
+    def same(self) -> bool:
+        """Whether everything that could be compared is the same."""
+        return not self.differences
+
+
+@dataclass(slots=True)
+class _Answer:
+    """A recorded row, and what is found out about it. inputs: float32[k] once they are in the bundle's order."""
+
+    row: Mapping[str, Any]
+    told: Reproduced
+    inputs: Floats | None = None
+
+
+def reproduce(
+    client: Client, settings: Settings, ids: Sequence[str], *, with_requests: bool = True
+) -> list[Reproduced]:
+    """What comes of making these predictions again, in the order of their ids.
+
+    with_requests: also compare with the requests, where their log still holds them.
+    Raises Refused when one is not recorded; Unavailable, Refused when ClickHouse, Kafka or the registry do not answer.
+    """
+    answers = [
+        _answer(row) for some in _cut(sorted(set(ids))) for row in sql_files.rows(client, "reproduce/rows", ids=some)
+    ]
+    if missing := sorted(set(ids) - {answer.told.prediction_id for answer in answers}):
+        more = f", nor {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise Refused(f"there is no prediction {missing[0]}{more}", remedy=SEARCH)
+    opened: dict[str, Opened] = {}
+    for digest, some in groupby(sorted(answers, key=_digest), key=_digest):
+        group = list(some)
+        found = _open(digest, group, settings)
+        if found is not None:
+            opened[digest] = found
+            _score(found, group)
+    if with_requests:
+        _compare_requests([answer for answer in answers if answer.told.digest in opened], opened, settings)
+    return [answer.told for answer in answers]
+
+
+def _cut(ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (ids[at : at + AT_ONCE] for at in range(0, len(ids), AT_ONCE))
+
+
+def _digest(answer: _Answer) -> str:
+    return answer.told.digest
+
+
+def _answer(row: Mapping[str, Any]) -> _Answer:
+    names = ("prediction_id", "request_id", "service", "model", "version", "digest", "decision", "score")
+    return _Answer(row, Reproduced(**{name: row[name] for name in names}))
+
+
+def _open(digest: str, group: Sequence[_Answer], settings: Settings) -> Opened | None:
+    """The bundle that gave these answers; None, and why it cannot be asked is a difference of each, where it cannot."""
+    whole = next((answer.row["sha256"] for answer in group if answer.row["sha256"]), digest)
+    try:
+        return open_bundle(folder.read(folder.find(whole, settings)))
+    except Refused as refusal:
+        for answer in group:
+            answer.told.differences.append(str(refusal))
+        return None
+
+
+def _score(opened: Opened, group: Sequence[_Answer]) -> None:
+    """Run the model on the recorded inputs, and compare what it gives."""
+    signature, here = opened.bundle.signature, json.loads(runtime.of(opened.model).text)
+    for answer in group:
+        _take_inputs(answer, signature.names)
+        recorded = json.loads(answer.row["runtime"] or "null")
+        answer.told.runtime = runtimes.differences(recorded, here) if recorded else ["not recorded"]
+    able = [answer for answer in group if answer.inputs is not None]
+    if not able:
+        return
+    matrix = np.ascontiguousarray([answer.inputs for answer in able], np.float32)
+    decided = decide(signature, opened.model.run(matrix))
+    decisions = words(signature, decided.index).to_pylist()
+    for answer, score, decision in zip(able, decided.score, decisions, strict=True):
+        told, recorded = answer.told, np.float32(answer.row["score"])
+        told.again = float(score)
+        if recorded.tobytes() != score.tobytes():
+            told.differences.append(
+                f"score {recorded:.9g} was recorded, here it is {score:.9g} ({_ulps(recorded, score):,} float32 apart)"
+            )
+        if told.decision != decision:
+            told.differences.append(f"decision {told.decision!r} was recorded, here it is {decision!r}")
+
+
+def _take_inputs(answer: _Answer, names: Sequence[str]) -> None:
+    row = answer.row
+    if row["packed"]:  # nobody has said yet what the values are called: they are in the bundle's order
+        values = np.frombuffer(bytes.fromhex(row["packed"]), "<f4")
+        found = dict(zip(names, values, strict=True)) if len(values) == len(names) else {}
+    else:
+        found = dict(zip(row["inputs"], row["features"], strict=True))
+    if found.keys() != set(names):
+        lacking = [name for name in names if name not in found] or sorted(found.keys() - set(names))
+        answer.told.differences.append(f"inputs of another bundle were recorded: {', '.join(lacking[:5])}")
+        return
+    answer.inputs = np.array([found[name] for name in names], np.float32)
+
+
+def _ulps(one: np.float32, other: np.float32) -> int:
+    """How many float32 numbers lie from one to the other."""
+    ranks = [int(value.view(np.int32)) for value in (one, other)]
+    low, high = (rank if rank >= 0 else -(rank & 0x7FFFFFFF) for rank in ranks)
+    return abs(high - low)
+
+
+def _place(answer: _Answer) -> records_at.Place:
+    row = answer.row
+    return LogPartition(row["source_log"], row["source_topic"], row["source_partition"]), row["source_offset"]
+
+
+def _compare_requests(answers: Sequence[_Answer], opened: Mapping[str, Opened], settings: Settings) -> None:
+    """Hold each answer to the request at its place in the log, where that is still there."""
+    held = records_at.read(settings.kafka, {_place(answer) for answer in answers})
+    registry = Registry(settings.registry)
+    for answer in answers:
+        place = _place(answer)
+        if place not in held:
+            answer.told.request = NOT_HELD
+            continue
+        wrong = list(_request_differences(answer, held[place], opened[answer.told.digest], registry))
+        answer.told.request = DIFFERS if wrong else SAME
+        answer.told.differences += [f"request: {what}" for what in wrong]
+
+
+def _request_differences(answer: _Answer, value: bytes | None, opened: Opened, registry: Registry) -> Iterable[str]:
+    """What a record of the log would have given the model otherwise than it was recorded."""
+    bundle, row = opened.bundle, answer.row
+    values = pa.array([value], pa.large_binary())
+    written = frame.schema_id(values) if value else None
+    if written != row["contract_id"]:
+        yield f"contract {row['contract_id']} was recorded, the record in the log has {written}"
+    contract = Contract("reproduce", 1, request_contract.build(bundle.service, bundle.signature), UNREGISTERED)
+    decoded = Decoder(contract, registry.schema_text).decode(values, max_bytes=len(value or b""))
+    if len(decoded.rejects):
+        yield f"it would be rejected: {decoded.rejects.reason[0]} {decoded.rejects.detail[0]}"
+        return
+    request = decoded.rows
+    if (name := request["request_id"][0].as_py()) != row["request_id"]:
+        yield f"request_id {row['request_id']!r} was recorded, the record in the log has {name!r}"
+    if (time_ms := int(event_ms(request)[0])) != round(row["event_time"].timestamp() * 1000):
+        yield f"event_time {row['event_time'].isoformat()} was recorded, the record in the log has {time_ms} ms"
+    if answer.inputs is not None:
+        yield from _input_differences(answer.inputs, request, opened)
+
+
+def _input_differences(recorded: Floats, request: pa.RecordBatch, opened: Opened) -> Iterable[str]:
+    """Inputs of the model that the request itself carries, and that it would give otherwise."""
+    signature = opened.bundle.signature
+    asked = signature.of(Source.REQUEST)
+    if not asked:
+        return
+    built = Assembler(replace(signature, inputs=asked), None).build(request, None)
+    for item, found in zip(asked, built.matrix[0], strict=True):
+        before = recorded[signature.names.index(item.name)]
+        if before.tobytes() != found.tobytes() and not (np.isnan(before) and np.isnan(found)):
+            yield f"input {item.name} = {before:.9g} was recorded, the record in the log gives {found:.9g}"
