@@ -134,17 +134,26 @@ def _score(opened: Opened, group: Sequence[_Answer]) -> None:
     if not able:
         return
     matrix = np.ascontiguousarray([answer.inputs for answer in able], np.float32)
-    decided = decide(signature, opened.model.run(matrix))
+    given = opened.model.run(matrix)
+    decided = decide(signature, given)
     decisions = words(signature, decided.index).to_pylist()
-    for answer, score, decision in zip(able, decided.score, decisions, strict=True):
-        told, recorded = answer.told, np.float32(answer.row["score"])
+    for answer, outputs, score, decision in zip(able, given, decided.score, decisions, strict=True):
+        told = answer.told
         told.again = float(score)
-        if recorded.tobytes() != score.tobytes():
-            told.differences.append(
-                f"score {recorded:.9g} was recorded, here it is {score:.9g} ({_ulps(recorded, score):,} float32 apart)"
-            )
+        told.differences += _unlike("score", answer.row["score"], score)
+        named = dict(zip(signature.outputs, outputs, strict=True)) if signature.outputs else {}
+        for name, recorded in zip(answer.row["classes"], answer.row["outputs"], strict=True):
+            told.differences += _unlike(f"output {name}", recorded, named.get(name, np.float32(np.nan)))
         if told.decision != decision:
             told.differences.append(f"decision {told.decision!r} was recorded, here it is {decision!r}")
+
+
+def _unlike(what: str, before: float, now: np.float32) -> list[str]:
+    """What to say of two float32 that have not the same bits; nothing of two that have."""
+    recorded = np.float32(before)
+    if recorded.tobytes() == now.tobytes():
+        return []
+    return [f"{what} {recorded:.9g} was recorded, here it is {now:.9g} ({_ulps(recorded, now):,} float32 apart)"]
 
 
 def _take_inputs(answer: _Answer, names: Sequence[str]) -> None:
@@ -206,6 +215,11 @@ def _request_differences(answer: _Answer, value: bytes | None, opened: Opened, r
         yield f"event_time {row['event_time'].isoformat()} was recorded, the record in the log has {time_ms} ms"
     if answer.inputs is not None:
         yield from _input_differences(answer.inputs, request, opened)
+    recorded = dict(zip(row["worded"], row["texts"], strict=True))
+    for item in bundle.signature.texts if recorded else ():
+        said = request[item.ref][0].as_py()
+        if said != recorded.get(item.name):
+            yield f"{item.name} {recorded.get(item.name)!r} was recorded, the record in the log has {said!r}"
 
 
 def _input_differences(recorded: Floats, request: pa.RecordBatch, opened: Opened) -> Iterable[str]:

@@ -8,7 +8,10 @@ WITH answers AS
 (
     SELECT toString(predictions.prediction_id) AS prediction_id, request_id, service, model, version, digest, score, decision, event_time,
            source_log, source_topic, source_partition, source_offset, contract_id, batch_id,
-           mapKeys(predictions.features) AS inputs, mapValues(predictions.features) AS features, if(notEmpty(predictions.packed), hex(predictions.packed[1]), '') AS packed
+           mapKeys(predictions.features) AS inputs, mapValues(predictions.features) AS features,
+           mapKeys(predictions.outputs) AS classes, mapValues(predictions.outputs) AS outputs,
+           mapKeys(predictions.texts) AS worded, mapValues(predictions.texts) AS texts,
+           if(notEmpty(predictions.packed), hex(predictions.packed[1]), '') AS packed
     FROM predictions
     WHERE predictions.prediction_id IN {ids:Array(UUID)}
 )
