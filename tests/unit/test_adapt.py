@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from weir.core.errors import Refused
-from weir.core.signature import Dtype, Input, Policy, Signature, Source
+from weir.core.signature import Dtype, Input, Policy, Signature, Source, Task
+from weir.edges.bundles import words
 from weir.edges.bundles.adapt import Choice, adapted
 from weir.edges.bundles.onnx_model import Model
 
@@ -384,3 +386,83 @@ def test_text_alone_is_one_matrix_of_words(tmp_path: Path) -> None:
     given = model(nodes, inputs, [value("p", [None, 1])], opset=19, **constants)
     rows = np.array([[0, 1], [1, 0], [2, 1]], np.float32)
     assert scored(given, tmp_path, Choice(), of_kinds("colour", "size"), rows).tolist() == [1, 0, 1]
+
+
+def of_many(*classes: str) -> Signature:
+    return dataclasses.replace(NAMES, task=Task.MULTICLASS, classes=classes)
+
+
+def zipped_of_three(*labels: str) -> onnx.ModelProto:
+    """Label and ZipMap over the probabilities of three classes, as scikit-learn's converter does by default."""
+    given = three()
+    label = helper.make_node("ArgMax", ["p"], ["label"], axis=1, keepdims=0)
+    zip_map = helper.make_node("ZipMap", ["p"], ["mapped"], domain="ai.onnx.ml", classlabels_strings=labels)
+    kind = helper.make_sequence_type_proto(
+        helper.make_map_type_proto(STRING, helper.make_tensor_type_proto(FLOAT, None))
+    )
+    given.graph.node.extend([label, zip_map])
+    del given.graph.output[:]
+    given.graph.output.extend([value("label", [None], INT64), helper.make_value_info("mapped", kind)])
+    return given
+
+
+@pytest.mark.parametrize("given", [three(), zipped_of_three("a", "b", "c")])
+def test_a_multiclass_model_keeps_its_columns(given: onnx.ModelProto, tmp_path: Path) -> None:
+    alone = ort.InferenceSession(three().SerializeToString(), providers=["CPUExecutionProvider"])
+    wanted = alone.run(["p"], {"X": ROWS})[0]
+    np.testing.assert_array_equal(scored(given, tmp_path, Choice(), of_many("a", "b", "c")), wanted)
+    np.testing.assert_array_equal(scored(three(), tmp_path, Choice(column=1)), wanted[:, 1])
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "agree"),
+    [
+        (("a", "b", "c"), ("a", "b", "c"), True),
+        (("0", "1", "2"), ("low", "middle", "high"), True),  # numbers that a library gave out
+        (("1", "2", "3"), ("1", "2", "3"), True),
+        (("1", "2", "3"), ("3", "2", "1"), False),
+        (("a", "b", "c"), ("a", "c", "b"), False),
+        (("a", "b", "c"), ("x", "y", "z"), False),
+        (("0", "1", "2"), ("low", "1", "high"), False),
+    ],
+)
+def test_the_models_classes_are_held_against_the_signatures(
+    labels: tuple[str, ...], classes: tuple[str, ...], agree: bool
+) -> None:
+    made = adapted(zipped_of_three(*labels), of_many(*classes), Choice())
+    assert made.classes == labels
+    found = words.mismatch(made.signature, words.Words(classes=made.classes))
+    both = f"the model has the classes [{', '.join(labels)}], the signature [{', '.join(classes)}]"
+    assert found == (None if agree else both)
+
+
+@pytest.mark.parametrize(
+    ("given", "signature", "choice", "says"),
+    [
+        (three(), of_many("a", "b"), {}, "output p has 3 columns, and the signature has 2 classes"),
+        (BOTH, of_many("a", "b", "c"), {}, "output both has 2 columns, and the signature has 3 classes"),
+        (
+            three(),
+            of_many("a", "b", "c"),
+            {"column": 1},
+            "choose one score, and task multiclass has one for",
+        ),
+        (three(), NAMES, {}, "for all of them set `task` to multiclass"),
+        (BOTH, dataclasses.replace(NAMES, task=Task.REGRESSION), {}, "output both has 2 columns"),
+        (NAMED, dataclasses.replace(NAMES, classes=("bad", "fraud")), {}, "the model has the classes good, fraud"),
+        (NAMED, dataclasses.replace(NAMES, classes=("good", "fraud")), {"label": "good"}, "`class` is good, and of"),
+    ],
+)
+def test_an_output_that_is_not_the_tasks_is_refused(
+    given: onnx.ModelProto, signature: Signature, choice: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(Refused, match=says):
+        adapted(given, signature, Choice(**choice))
+
+
+def test_the_positive_class_is_found_by_its_name(tmp_path: Path) -> None:
+    turned = dataclasses.replace(NAMES, classes=("fraud", "good"))
+    assert scored(NAMED, tmp_path, Choice(), turned) == pytest.approx(1 - POSITIVE, abs=1e-6)
+    assert scored(NAMED, tmp_path, Choice(), dataclasses.replace(NAMES, classes=("good", "fraud"))) == pytest.approx(
+        POSITIVE, abs=1e-6
+    )

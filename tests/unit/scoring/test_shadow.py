@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from weir.core.arrow import replaced
 from weir.core.batch import ClosedBy, MicroBatch
 from weir.core.bundle_names import BundleNames
 from weir.core.chunk import Partition
+from weir.core.signature import Task
 from weir.edges.bundles import folder
 from weir.edges.bundles.opened import Opened, open_bundle
 from weir.scoring.shadow import Shadow, Unscored
@@ -20,7 +22,7 @@ from weir.scoring.variant import Variant
 from weir.wire.decode import Decoder
 from weir.wire.encode import Encoder
 
-from tests.bundles import expected, tiny_bundle
+from tests.bundles import SIGNATURE, expected, opened_bundle, tiny_bundle
 from tests.doubles import records
 
 SOURCE = Partition("weir.predictions", 0)
@@ -122,3 +124,16 @@ def test_answers_of_other_services_are_left_out(opened: Opened) -> None:
     values = answers([0, 1], np.ones((2, len(opened.bundle.signature.names)), np.float32))
     scored = shadow.score(batch_of(values), wall_ms=NOW_MS)
     assert (scored.scored, dict(scored.unscored), [len(part) for part in scored.written]) == (0, {}, [0])
+
+
+def test_a_shadow_of_several_classes_gives_all_of_them(tmp_path: Path) -> None:
+    """The answers are of a binary model; the shadow's own classes and outputs stand in its rows."""
+    signature = replace(SIGNATURE, task=Task.MULTICLASS, threshold=None, classes=("early", "on time", "late"))
+    opened = opened_bundle(tiny_bundle(tmp_path, signature, service=records.SERVICE))
+    matrix = np.random.default_rng(3).uniform(0, 20, (9, len(signature.inputs))).astype(np.float32)
+    shadow = shadow_of(opened, {records.DIGEST: signature.names})
+    (rows,) = written(shadow.score(batch_of(answers(list(range(9)), matrix)), wall_ms=NOW_MS).written)
+    outputs = np.array([np.frombuffer(row["outputs"], "<f4") for row in rows])
+    np.testing.assert_allclose(outputs, expected(matrix, signature), atol=1e-6)
+    assert [row["decision"] for row in rows] == [signature.classes[i] for i in outputs.argmax(axis=1)]
+    assert [row["score"] for row in rows] == outputs.max(axis=1).tolist()

@@ -1,0 +1,147 @@
+"""Services of three tasks in one cluster: from requests by real scorers and a real recorder to rows asked by name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from weir.core.signature import Band, Policy, Signature, Task
+from weir.settings import load
+
+from tests import tiny_requests as tiny
+from tests.bundles import SIGNATURE, expected, tiny_bundle
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver import Client
+    from weir.edges.embedded.stack import Stack
+
+    from tests.service_under_test import Service
+
+ROWS = 400
+START_S = 60.0
+LENIENT = replace(SIGNATURE, inputs=(*SIGNATURE.inputs[:3], replace(SIGNATURE.inputs[3], on_missing=Policy.USE)))
+BANDS = (Band(name="low"), Band(name="middle", start=0.3), Band(name="high", start=0.5))
+SIGNATURES = {
+    "fraud": replace(LENIENT, classes=("genuine", "fraud")),
+    "segments": replace(LENIENT, task=Task.MULTICLASS, threshold=None, classes=("sky", "a path, or grass", "Straße")),
+    "water-flow": replace(LENIENT, task=Task.REGRESSION, threshold=None, bands=BANDS),
+    "minutes": replace(LENIENT, task=Task.REGRESSION, threshold=None),
+}
+
+
+@pytest.fixture(scope="module")
+def recorded(broker: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[tuple[Any, ...]]]:
+    """What ClickHouse holds of each service: offset, score, decision, outputs, texts, in the order of requests."""
+    from weir.edges.clickhouse import ledger, migrations
+    from weir.edges.clickhouse.client import connect
+    from weir.edges.embedded.stack import Stack
+
+    home = tmp_path_factory.mktemp("tasks")
+    with Stack(load(home=home / "home", bundles_dir=home / "none", **broker)) as stack:
+        services = {name: service(stack, home, name, signature) for name, signature in SIGNATURES.items()}
+        migrations.apply(stack.settings.recording)
+        client = connect(stack.settings.recording)
+        stack.spawn(["worker", "recorder"], "recorder")
+        for one in services.values():
+            one.spawn()
+            one.send(0, list(one.encoder.encode(requests())))
+        until(lambda: complete(stack, client, len(services)), 2 * START_S, "every request recorded")
+        assert ledger.read(client).complete
+        assert client.query("SELECT DISTINCT length(packed) FROM predictions").result_rows == [(0,)]
+        said = client.query("SELECT service, task, classes, decisions, cuts, threshold FROM bundles FINAL").result_rows
+        assert sorted(said, key=str) == sorted(map(described, SIGNATURES.items()), key=str)
+        return {name: rows_of(client, name) for name in SIGNATURES}
+
+
+def service(stack: Stack, home: Path, name: str, signature: Signature) -> Service:
+    from tests.service_under_test import Service
+
+    def bundle(folder: Path, service_name: str) -> Path:
+        return tiny_bundle(folder, signature, service=service_name)
+
+    return Service(stack, home / name, name=name, bundle_of=bundle, signature=signature)
+
+
+def requests() -> pa.RecordBatch:
+    """Some of them with a word that no model knows, or with none."""
+    rows = tiny.rows(ROWS)
+    odd = {1: "Fax ✆", 2: None}
+    words = [odd.get(i % 20, word) for i, word in enumerate(channels(rows))]
+    return rows.set_column(rows.schema.get_field_index("channel"), "channel", pa.array(words, pa.string()))
+
+
+def channels(rows: pa.RecordBatch) -> list[str | None]:
+    found: list[str | None] = rows.column("channel").to_pylist()
+    return found
+
+
+def complete(stack: Stack, client: Client, services: int) -> bool:
+    stack.check()
+    return client.query("SELECT count() FROM predictions").first_row == (services * ROWS,)
+
+
+def described(service: tuple[str, Signature]) -> tuple[Any, ...]:
+    name, signature = service
+    threshold = 0.5 if name == "fraud" else None
+    decisions = [word for word in signature.decisions if word]
+    return name, str(signature.task), list(signature.labels), decisions, list(signature.cuts), threshold
+
+
+def rows_of(client: Client, name: str) -> list[tuple[Any, ...]]:
+    asked = (
+        "SELECT source_offset, score, decision, outputs, texts FROM predictions WHERE service = {name:String} "
+        "ORDER BY source_offset"
+    )
+    found: list[tuple[Any, ...]] = list(client.query(asked, parameters={"name": name}).result_rows)
+    return found
+
+
+def matrix() -> np.ndarray:
+    """What the models got: a word that is not known is missing."""
+    rows = requests()
+    known = partial(_code, SIGNATURE.inputs[3].categories)
+    made = tiny.matrix(tiny.rows(ROWS))
+    made[:, 3] = [known(word) for word in channels(rows)]
+    return made
+
+
+def _code(categories: tuple[str, ...], word: str | None) -> float:
+    return float(categories.index(word)) if word in categories else np.nan
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_scores_and_decisions_are_the_models_own(name: str, recorded: dict[str, list[tuple[Any, ...]]]) -> None:
+    signature, rows = SIGNATURES[name], recorded[name]
+    wanted = expected(matrix(), signature)
+    assert [row[0] for row in rows] == list(range(ROWS))
+    if signature.task is Task.MULTICLASS:
+        assert [row[2] for row in rows] == [signature.classes[i] for i in wanted.argmax(axis=1)]
+        wanted = wanted.max(axis=1)
+    else:
+        above = [sum(np.float32(row[1]) >= np.float32(cut) for cut in signature.cuts) for row in rows]
+        assert [row[2] for row in rows] == [signature.decisions[count] for count in above]
+    np.testing.assert_allclose([row[1] for row in rows], wanted, atol=1e-6)
+    assert len({row[2] for row in rows}) > 1 or signature.decisions == ("",)
+
+
+def test_all_outputs_can_be_asked_by_class(recorded: dict[str, list[tuple[Any, ...]]]) -> None:
+    signature = SIGNATURES["segments"]
+    outputs = [row[3] for row in recorded["segments"]]
+    assert {tuple(row) for row in outputs} == {signature.classes}
+    found = np.array([list(row.values()) for row in outputs])
+    np.testing.assert_allclose(found, expected(matrix(), signature), atol=1e-6)
+    assert {len(row[3]) for name in SIGNATURES if name != "segments" for row in recorded[name]} == {0}
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_words_are_as_they_were_written(name: str, recorded: dict[str, list[tuple[Any, ...]]]) -> None:
+    wanted = [{} if word is None else {"channel": word} for word in channels(requests())]
+    assert [row[4] for row in recorded[name]] == wanted
+    assert {"channel": "Fax ✆"} in wanted
+    assert {} in wanted
