@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 from weir.__main__ import cli
 from weir.core.errors import Refused, Unavailable
+from weir.core.signature import Task
 from weir.edges.clickhouse import migrations
 from weir.edges.clickhouse.client import connect
 from weir.edges.embedded.stack import Stack
 
+from tests.bundles import SIGNATURE, tiny_bundle
 from tests.service_under_test import START_S, Service
 from tests.waiting import until
 
@@ -71,12 +74,32 @@ def test_every_line_is_answered_or_told(service: Service, weir, tmp_path: Path) 
     answers = {answer["request_id"]: answer for answer in map(json.loads, done.stdout.splitlines())}
     assert answers.keys() == {"good", "too much", "of 2013"}
     assert answers["too much"]["reason"] == "out_of_range"
+    assert (answers["good"]["texts"], answers["good"]["outputs"]) == ({"channel": ROW["channel"]}, {})
     assert answers["good"]["score"] == answers["of 2013"]["score"]
     assert answers["of 2013"]["event_time"].startswith("2013-07-01T00:00:00")
     good = answers["good"]
     text = f"good  {good['score']:.7g}  {good['decision']}  {good['model']} {good['version']}"
     assert text in again.stdout.splitlines()
     assert any(line.startswith("too much  rejected: out_of_range: amount = 5000") for line in again.stdout.splitlines())
+
+
+def test_an_answer_of_several_classes_names_each(stack: Stack, weir, tmp_path: Path) -> None:
+    signature = replace(SIGNATURE, task=Task.MULTICLASS, threshold=None, classes=("early", "on time", "late"))
+    service = Service(
+        stack,
+        tmp_path,
+        bundle_of=lambda folder, name: tiny_bundle(folder, signature, service=name),
+        signature=signature,
+    )
+    with service.worker():
+        as_json = weir("send", service.name, "-", "--patience", "60", "--json", stdin=lines(ROW))
+        as_text = weir("send", service.name, "-", "--patience", "60", stdin=lines(ROW | {"request_id": "one"}))
+    answer = json.loads(as_json.stdout)
+    assert list(answer["outputs"]) == list(signature.classes)
+    assert sum(answer["outputs"].values()) == pytest.approx(1, abs=1e-6)
+    assert answer["score"] == answer["outputs"][answer["decision"]] == max(answer["outputs"].values())
+    each = ", ".join(f"{name} {share:.7g}" for name, share in answer["outputs"].items())
+    assert as_text.stdout == f"one  {answer['score']:.7g}  {answer['decision']}  {each}  tiny-logistic 1\n"
 
 
 @pytest.mark.parametrize(

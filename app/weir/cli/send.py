@@ -114,9 +114,10 @@ def _show(answer: Answer, as_json: bool) -> None:
     if as_json:
         show_line({"request_id": answer.request_id, **fields} if answer.request_id else fields)
     elif answer.scored:
-        typer.echo(
-            f"{answer.request_id}  {fields['score']:.7g}  {fields['decision']}  {fields['model']} {fields['version']}"
-        )
+        each = ", ".join(f"{name} {value:.7g}" for name, value in fields["outputs"].items())
+        decided = [words for words in (fields["decision"], each) if words]
+        said = [answer.request_id, f"{fields['score']:.7g}", *decided, f"{fields['model']} {fields['version']}"]
+        typer.echo("  ".join(said))
     else:
         at = f"{fields['source_topic']}/{fields['source_partition']}/{fields['source_offset']}@{fields['source_log']}"
         typer.echo(f"{answer.request_id or at}  rejected: {fields['reason']}: {fields['detail']}")

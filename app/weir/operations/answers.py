@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self
 
 import pyarrow as pa
 
+from weir.agents.shadow.names import LoggedNames
 from weir.core.errors import Refused
 from weir.edges.kafka.admin import metadata
 from weir.edges.kafka.tail import Tail
 from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
+from weir.recording import tables
 from weir.settings import Settings
 from weir.wire.decode import Decoder
 
+NAMED = ("outputs", "texts")
 MAX_BYTES = 16 << 20  # a dead letter carries an oversized request whole
 
 
@@ -24,7 +29,8 @@ class Answer:
 
     service: that answered; empty for a letter of the recorder.
     request_id: empty for a dead letter, which may be of bytes that say none.
-    fields: of the prediction or the dead letter, less what is packed. record: the rejected bytes; empty otherwise.
+    fields: of the prediction or the dead letter; of what is packed `outputs` and `texts`, by name. record: the rejected
+    bytes; empty otherwise.
     """
 
     scored: bool
@@ -62,6 +68,8 @@ class Answers:
             for topic in (names.predictions, names.dead_letters)
         }
         self._predictions = names.predictions
+        read = Decoder(contract_of(settings, registry, names.bundles), registry.schema_text)
+        self._names = _Names(settings.kafka, partial(read.decode, max_bytes=MAX_BYTES))
 
     def read(self, tail: Tail, timeout_s: float) -> list[Answer]:
         """What has come, topic by topic; none when nothing comes in time. Raises Unavailable, Refused."""
@@ -79,13 +87,26 @@ class Answers:
                 f"{topic} holds a record that does not decode: {decoded.rejects.detail[0]}",
                 remedy="see who else writes to it: only scorers may",
             )
-        read = _prediction if topic == self._predictions else _letter
-        return [read(row) for row in decoded.rows.to_pylist()]
+        if topic != self._predictions:
+            return [_letter(row) for row in decoded.rows.to_pylist()]
+        if not len(decoded.rows):
+            return []
+        maps = tables.named(decoded.rows, NAMED, self._names)
+        found = zip(decoded.rows.to_pylist(), *(maps[name].to_pylist() for name in NAMED), strict=True)
+        return [_prediction(row, dict(outputs), dict(texts)) for row, outputs, texts in found]
 
 
-def _prediction(row: dict[str, Any]) -> Answer:
+class _Names(LoggedNames):
+    """Implements recording.tables.Names. A row without names is shown without what they name."""
+
+    def lack(self, rows: Mapping[str, int]) -> None:
+        """See Names."""
+
+
+def _prediction(row: dict[str, Any], outputs: dict[str, float], texts: dict[str, bytes]) -> Answer:
     fields = {name: value for name, value in row.items() if not isinstance(value, bytes)}
-    return Answer(True, row["service"], row["request_id"], fields)
+    words = {name: word.decode() for name, word in texts.items()}
+    return Answer(True, row["service"], row["request_id"], fields | {"outputs": outputs, "texts": words})
 
 
 def _letter(row: dict[str, Any]) -> Answer:

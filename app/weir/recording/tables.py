@@ -57,12 +57,12 @@ def predictions(
     bundle that is not known there, or whose names do not fit the bytes, keep them packed and have empty maps.
     """
     columns = {name: rows[name] for name in rows.schema.names if name not in PACKED}
-    columns |= _unpacked(rows, PACKED, names)
+    columns |= named(rows, PACKED, names)
     columns["traceparent"] = pc.fill_null(rows["traceparent"], "")
     return _with_log(columns, log, offsets, times=("event_time", "scored_at"))
 
 
-def _unpacked(rows: pa.RecordBatch, of: Sequence[str], names: Names) -> dict[str, pa.Array]:
+def named(rows: pa.RecordBatch, of: Sequence[str], names: Names) -> dict[str, pa.Array]:
     """Packed columns as maps by the names of each row's bundle; `packed` has the bytes of those rows that have none.
 
     A row without any bytes needs no names. of: those of PACKED that the rows have.
@@ -70,8 +70,8 @@ def _unpacked(rows: pa.RecordBatch, of: Sequence[str], names: Names) -> dict[str
     digest = pc.dictionary_encode(rows["digest"])
     codes = digest.indices.to_numpy(zero_copy_only=False)
     words = digest.dictionary.to_pylist()
-    known = names.of(words)
     left = np.any([pc.binary_length(rows[name]).to_numpy(zero_copy_only=False) for name in of], axis=0)
+    known = names.of(words) if left.any() else {}
     groups: list[tuple[npt.NDArray[np.intp], BundleNames | None]] = []
     for code in (code for code, word in enumerate(words) if word in known):
         fitting = left & (codes == code) & _fits(rows, of, known[words[code]])
@@ -196,7 +196,7 @@ def check_outcomes(rows: pa.RecordBatch) -> Rejects:
 def shadows(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64], names: Names) -> pa.RecordBatch:
     """Rows of table shadows from n rows of contract shadows that passed `check_shadows`. See `predictions`."""
     columns = {name: rows[name] for name in rows.schema.names if name not in PACKED}
-    columns |= _unpacked(rows, ("outputs",), names)
+    columns |= named(rows, ("outputs",), names)
     return _with_log(columns, log, offsets, times=("event_time", "scored_at"))
 
 
