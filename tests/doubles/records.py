@@ -101,6 +101,7 @@ def predictions(
             "feature_status": pa.array([row.tobytes() for row in status], pa.binary()),
             "outputs": pa.array([row.tobytes() for row in shares_of(at, outputs)], pa.binary()),
             "texts": pa.array([packed_texts(words_of(offset, texts)) for offset in offsets], pa.binary()),
+            "defaulted": pa.array([b"\x05" if offset % 7 == 0 else b"" for offset in offsets], pa.binary()),
             "contract_id": pa.repeat(pa.scalar(7, pa.int32()), n),
             "batch_id": pa.array(1000 * partition + at // 10),
         }

@@ -62,6 +62,35 @@ def test_outputs_and_texts_that_are_named_late_are_what_the_bytes_say(client):
     assert client.query("SELECT outputs FROM shadows ORDER BY source_offset").result_rows == [(row,) for row in shares]
 
 
+def test_defaults_are_told_by_the_names_of_their_inputs_however_late_these_come(client):
+    """A row whose offset is a multiple of 7 has the first and the third."""
+    record(client, records.predictions(0, list(range(20))))
+    record(client, records.predictions(0, list(range(20)), digest=LATE))
+    taken = [list(records.INPUTS[::2]) if offset % 7 == 0 else [] for offset in range(20)]
+    question = "SELECT defaulted FROM predictions WHERE digest = {digest:String} ORDER BY source_offset"
+
+    def told(digest):
+        return [names for (names,) in client.query(question, parameters={"digest": digest}).result_rows]
+
+    assert told(records.DIGEST) == taken
+    assert told(LATE) == [[]] * 20
+    put(client, "bundles", tables.bundles(records.bundles(LATE), LOG, np.arange(1)))
+    assert bundle_names.name(client, bundle_names.read(client)[LATE])
+    assert told(LATE) == taken
+
+
+def test_every_bit_of_the_defaults_finds_its_input(client):
+    names = [f"input_{number:02}" for number in range(19)]
+    rows = records.predictions(0, list(range(19)), digest=LATE, inputs=19)
+    bits = [(1 << number | 1 << 18).to_bytes(3, "little") for number in range(19)]
+    rows = rows.set_column(rows.schema.get_field_index("defaulted"), "defaulted", pa.array(bits, pa.binary()))
+    record(client, rows)
+    put(client, "bundles", tables.bundles(records.bundles(LATE, inputs=names), LOG, np.arange(1)))
+    assert bundle_names.name(client, bundle_names.read(client)[LATE])
+    found = client.query("SELECT defaulted FROM predictions ORDER BY source_offset").result_rows
+    assert found == [(sorted({name, names[18]}),) for name in names]
+
+
 def test_texts_of_other_lengths_than_they_say_are_not_named(client):
     rows = records.predictions(0, [0, 1, 2, 3], digest=LATE, texts=1)
     texts = [rows["texts"][0].as_py(), b"", np.array([-2], "<i4").tobytes(), np.array([7], "<i4").tobytes() + b"six"]

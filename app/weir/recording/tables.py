@@ -58,6 +58,7 @@ def predictions(
     """
     columns = {name: rows[name] for name in rows.schema.names if name not in PACKED}
     columns |= named(rows, PACKED, names)
+    columns["defaulted_bits"] = columns.pop("defaulted")
     columns["traceparent"] = pc.fill_null(rows["traceparent"], "")
     return _with_log(columns, log, offsets, times=("event_time", "scored_at"))
 

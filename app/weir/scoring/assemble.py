@@ -23,6 +23,7 @@ class Assembled:
     matrix: float32[n, k], C order, NaN where the model gets a missing value. usable: bool[n].
     age_s: int32[n, v], event time of the request minus that of the feature record; -1 where there is none.
     status: uint8[n, v], core.features.Status. rejects: indices are rows, not records.
+    defaulted: bool[n, k], where the signature's default took the place of a value; bool[n, 0] where it did nowhere.
     """
 
     matrix: npt.NDArray[np.float32]
@@ -30,6 +31,7 @@ class Assembled:
     age_s: npt.NDArray[np.int32]
     status: npt.NDArray[np.uint8]
     rejects: Rejects
+    defaulted: npt.NDArray[np.bool_]
 
 
 class Assembler:
@@ -51,6 +53,7 @@ class Assembler:
         self._may_miss = np.array(asked, np.bool_)
         fills = [item.default if item.on_missing is Policy.DEFAULT else np.nan for item in inputs]
         self._fill = np.array(fills, np.float32)
+        self._filled = np.array([item.on_missing is Policy.DEFAULT for item in inputs], np.bool_)
         self._feature_columns = np.array([i for i, _ in self._features], np.intp)
         self._required = [key.name for key in signature.join_keys if key.required]
         self._plan = plan
@@ -77,7 +80,7 @@ class Assembler:
         """The rows that may be scored, with their matrix, and the others. block: as for `build`."""
         built = self.build(rows.columns, block)
         rejects = replace(built.rejects, record=rows.origin[built.rejects.record])
-        rows = replace(rows, matrix=built.matrix, age_s=built.age_s, status=built.status)
+        rows = replace(rows, matrix=built.matrix, age_s=built.age_s, status=built.status, defaulted=built.defaulted)
         return rows.keep(built.usable), rejects
 
     def build(self, rows: pa.RecordBatch, block: FeatureBlock | None) -> Assembled:
@@ -97,7 +100,7 @@ class Assembler:
             outside = (matrix < self._low) | (matrix > self._high)
             if outside.any():
                 verdict.set_all(outside, Stage.VALIDATE, Reason.OUT_OF_RANGE)
-        return Assembled(matrix, verdict.usable, age_s, status, verdict.rejects(matrix))
+        return Assembled(matrix, verdict.usable, age_s, status, verdict.rejects(matrix), verdict.defaulted)
 
     def _check_keys(self, rows: pa.RecordBatch, verdict: _Verdict) -> None:
         for number, name in enumerate(self._required):
@@ -146,6 +149,8 @@ class Assembler:
         if item.on_missing is Policy.REJECT:
             verdict.set(where, Stage.VALIDATE, reason, column)
         matrix[where, column] = np.nan if item.on_missing is not Policy.DEFAULT else item.default
+        if item.on_missing is Policy.DEFAULT:
+            verdict.default(where, column)
         verdict.excuse(where, column)  # said to be missing: no NaN of the caller's
 
     def _check_numbers(self, matrix: npt.NDArray[np.float32], verdict: _Verdict) -> None:
@@ -156,6 +161,7 @@ class Assembler:
             return  # one pass tells that no NaN or infinity is among them
         missing = np.isnan(matrix) & self._may_miss
         np.copyto(matrix, self._fill, where=missing)
+        verdict.default(missing & self._filled)
         verdict.excused |= missing
         wrong = np.zeros(matrix.shape, np.bool_)
         wrong[:, self._request_columns] = ~np.isfinite(matrix[:, self._request_columns])
@@ -178,22 +184,26 @@ class Assembler:
         values = block.values[:, self._taken]
         stale = age[:, self._view] > self._limit_s
         unknown = np.zeros(stale.shape, np.bool_)  # no answer, neither now nor kept
+        filled = np.zeros(stale.shape, np.bool_)
         if block.unavailable is not None:
             status[block.unavailable] = np.where(block.found, Status.STALE, Status.UNAVAILABLE)[block.unavailable]
             away = block.unavailable[:, self._view]
             unknown = away & ~block.found[:, self._view]
-            values = np.where(away & self._on_unavailable.default, self._default, values)
-            stale = stale & ~(away & self._on_unavailable.default)
+            filled |= away & self._on_unavailable.default
+            stale = stale & ~filled
             self._reject_features(away & self._on_unavailable.reject, Reason.FEATURE_UNAVAILABLE, verdict)
         if stale.any():
-            values = np.where(stale & self._on_stale.default, self._default, values)
+            filled |= stale & self._on_stale.default
             self._reject_features(stale & self._on_stale.reject, Reason.FEATURE_STALE, verdict)
-        missing = np.isnan(values)
+        missing = np.isnan(values) & ~filled
         if missing.any():
-            values = np.where(missing & self._on_missing.default, self._default, values)
+            filled |= missing & self._on_missing.default
             rejected = missing & self._on_missing.reject
             self._reject_features(rejected & unknown, Reason.FEATURE_UNAVAILABLE, verdict)
             self._reject_features(rejected & ~unknown, Reason.FEATURE_MISSING, verdict)
+        if filled.any():
+            values = np.where(filled, self._default, values)
+            verdict.default(filled, self._feature_columns)
         matrix[:, self._feature_columns] = values
 
     def _reject_features(self, where: npt.NDArray[np.bool_], reason: Reason, verdict: _Verdict) -> None:
@@ -228,6 +238,7 @@ class _Verdict:
         self._rule = np.full(n, -1, np.int32)  # as many rules as columns and reasons
         self._rules: list[tuple[Stage, Reason]] = []
         self.excused = np.zeros((n, len(names)), np.bool_)
+        self.defaulted = np.zeros((n, 0), np.bool_)
 
     @property
     def usable(self) -> npt.NDArray[np.bool_]:
@@ -246,6 +257,15 @@ class _Verdict:
 
     def excuse(self, where: npt.NDArray[np.bool_], column: int) -> None:
         self.excused[where, column] = True
+
+    def default(self, where: npt.NDArray[np.bool_], columns: int | npt.NDArray[np.intp] | None = None) -> None:
+        """Note that defaults were taken there. where: bool[n] or bool[n, c], of one column, of some, or of all."""
+        if not where.any():
+            return
+        if not self.defaulted.shape[1]:
+            self.defaulted = np.zeros(self.excused.shape, np.bool_)
+        at = slice(None) if columns is None else columns
+        self.defaulted[:, at] |= where
 
     def rejects(self, matrix: npt.NDArray[np.float32]) -> Rejects:
         rows = np.flatnonzero(self._rule >= 0).astype(np.int32)

@@ -60,17 +60,21 @@ def predictions(scored: ScoredBatch, batch_id: int, scored_at_ms: int) -> Column
         log, topic, partition = scored.batch.chunks[0].place
         constants |= {"source_log": log, "source_topic": topic, "source_partition": partition}
     if len(parts) == 1:
-        return _answers(scored.batch, parts[0]), constants | _version(parts[0].variant)
-    batches = [_named(_answers(scored.batch, part), _version(part.variant)) for part in parts]
+        return _answers(scored.batch, parts[0]), constants | _shared(parts[0])
+    batches = [_named(_answers(scored.batch, part), _shared(part)) for part in parts]
     order = np.argsort(np.concatenate([part.rows.origin for part in parts]))
     together = pa.concat_batches([batch.select(batches[0].schema.names) for batch in batches])
     return together.take(pa.array(order)), constants
 
 
-def _version(variant: Variant) -> dict[str, object]:
+def _shared(part: Part) -> dict[str, object]:
     """What the answers of one variant have in common."""
-    bundle = variant.bundle
-    absent = {"outputs": not bundle.signature.outputs, "texts": not bundle.signature.texts}
+    variant, bundle = part.variant, part.variant.bundle
+    absent = {
+        "outputs": not bundle.signature.outputs,
+        "texts": not bundle.signature.texts,
+        "defaulted": not part.rows.defaulted.any(),
+    }
     return {name: b"" for name, is_absent in absent.items() if is_absent} | {
         "service": bundle.service,
         "model": bundle.name,
@@ -97,6 +101,8 @@ def _answers(batch: MicroBatch, part: Part) -> pa.RecordBatch:
     }
     if signature.outputs:
         column["outputs"] = packed(rows.outputs)
+    if rows.defaulted.any():
+        column["defaulted"] = _bitmaps(rows.defaulted)
     if signature.texts:
         column["texts"] = _texts([rows.columns.column(item.ref) for item in signature.texts])
     if len(set(places)) > 1:
@@ -206,6 +212,14 @@ def packed(matrix: npt.NDArray[np.generic]) -> pa.Array:
     width = raw.itemsize * (raw.shape[1] if raw.ndim > 1 else 1)
     offsets = np.arange(n + 1, dtype=np.int32) * np.int32(width)
     return pa.BinaryArray.from_buffers(pa.binary(), n, [None, pa.py_buffer(offsets), pa.py_buffer(raw)])
+
+
+def _bitmaps(marks: npt.NDArray[np.bool_]) -> pa.Array:
+    """The bits of each row, the lowest first, as bytes; none for a row in which no bit is set. marks: bool[n, k]."""
+    any_set = marks.any(axis=1)
+    bits = np.packbits(marks[any_set], axis=1, bitorder="little")
+    ends = np.concatenate([[0], np.cumsum(any_set) * bits.shape[1]]).astype(np.int32)
+    return pa.BinaryArray.from_buffers(pa.binary(), len(marks), [None, pa.py_buffer(ends), pa.py_buffer(bits)])
 
 
 def _texts(columns: Sequence[pa.Array]) -> pa.Array:

@@ -24,6 +24,7 @@ class Rows:
     age_s: int32[n, v], age of each view's record in seconds, -1 where there is none; no columns before.
     status: uint8[n, v], core.features.Status; no columns before.
     outputs: float32[n, m], what the model gave; no columns before it has run.
+    defaulted: bool[n, k], where the signature's default is; no columns where it is nowhere.
     contract_id: int32[n], the registry's id of the contract that each was written with.
     """
 
@@ -33,6 +34,7 @@ class Rows:
     age_s: npt.NDArray[np.int32]
     status: npt.NDArray[np.uint8]
     outputs: npt.NDArray[np.float32]
+    defaulted: npt.NDArray[np.bool_]
     contract_id: npt.NDArray[np.int32]
 
     @classmethod
@@ -46,6 +48,7 @@ class Rows:
             age_s=np.empty((n, 0), np.int32),
             status=np.empty((n, 0), np.uint8),
             outputs=np.empty((n, 0), np.float32),
+            defaulted=np.empty((n, 0), np.bool_),
             contract_id=decoded.contract_id,
         )
 
@@ -64,6 +67,7 @@ class Rows:
             age_s=self.age_s[kept],
             status=self.status[kept],
             outputs=self.outputs[kept],
+            defaulted=self.defaulted[kept],
             contract_id=self.contract_id[kept],
         )
 

@@ -281,6 +281,7 @@ class Row:
 
     values: list[float]
     broken: tuple[Stage, Reason, str] | None
+    defaulted: list[bool]
 
 
 def slowly(  # noqa: PLR0912 - plain on purpose
@@ -290,6 +291,12 @@ def slowly(  # noqa: PLR0912 - plain on purpose
     made: dict[str, float] = {}
     broken: list[tuple[Stage, Reason, str]] = []
     nan = float("nan")
+
+    took: set[str] = set()
+
+    def filled(item: Input) -> float:
+        took.add(item.name)
+        return float(item.default or 0.0)
 
     def give_up(stage: Stage, reason: Reason, name: str) -> None:
         broken.append((stage, reason, name))
@@ -301,13 +308,13 @@ def slowly(  # noqa: PLR0912 - plain on purpose
         if value is None or unknown:
             if item.on_missing is Policy.REJECT:
                 give_up(Stage.VALIDATE, Reason.UNKNOWN_CATEGORY if unknown else Reason.MISSING, item.name)
-            made[item.name] = item.default if item.on_missing is Policy.DEFAULT else nan
+            made[item.name] = filled(item) if item.on_missing is Policy.DEFAULT else nan
         elif item.dtype is Dtype.CATEGORY:
             made[item.name] = float(item.categories.index(value))
         else:
             made[item.name] = float(np.float32(value))
             if np.isnan(made[item.name]) and item.on_missing is not Policy.REJECT:
-                made[item.name] = item.default if item.on_missing is Policy.DEFAULT else nan
+                made[item.name] = filled(item) if item.on_missing is Policy.DEFAULT else nan
             elif not np.isfinite(made[item.name]):
                 doubtful.append(item.name)
     for name in doubtful:
@@ -321,17 +328,17 @@ def slowly(  # noqa: PLR0912 - plain on purpose
         if silent and item.on_unavailable is Policy.REJECT:
             unanswered.append(item.name)
         if silent and item.on_unavailable is Policy.DEFAULT:
-            value = item.default
+            value = filled(item)
         elif age is not None and age > limit:
             if item.on_stale is Policy.REJECT:
                 stale.append(item.name)
             elif item.on_stale is Policy.DEFAULT:
-                value = item.default
+                value = filled(item)
         if np.isnan(value):
             if item.on_missing is Policy.REJECT:
                 (unknown if silent and age is None else missing).append(item.name)
             elif item.on_missing is Policy.DEFAULT:
-                value = item.default
+                value = filled(item)
         made[item.name] = float(np.float32(value))
     for reason, names in (
         (Reason.FEATURE_UNAVAILABLE, unanswered),
@@ -345,7 +352,8 @@ def slowly(  # noqa: PLR0912 - plain on purpose
         low, high = (-np.inf if item.low is None else item.low), (np.inf if item.high is None else item.high)
         if made[item.name] < np.float32(low) or made[item.name] > np.float32(high):
             give_up(Stage.VALIDATE, Reason.OUT_OF_RANGE, f"{item.name} = {made[item.name]:g}")
-    return Row([made[item.name] for item in signature.inputs], broken[0] if broken else None)
+    values = [made[item.name] for item in signature.inputs]
+    return Row(values, broken[0] if broken else None, [item.name in took for item in signature.inputs])
 
 
 POLICIES = st.sampled_from(Policy)
@@ -414,6 +422,10 @@ def test_columns_and_rows_agree(case):
     assert built.rejects.record.tolist() == [i for i, row in enumerate(expected) if row.broken is not None]
     usable = np.array([row.values for row in expected if row.broken is None], np.float32)
     assert np.array_equal(built.matrix[built.usable], usable.reshape(-1, len(signature.inputs)), equal_nan=True)
+    defaulted = np.array([row.defaulted for row in expected], bool).reshape(-1, len(signature.inputs))
+    assert defaulted[built.usable].any() <= bool(built.defaulted.shape[1])
+    if built.defaulted.shape[1]:
+        assert built.defaulted[built.usable].tolist() == defaulted[built.usable].tolist()
 
 
 @pytest.mark.parametrize("required", [True, False])

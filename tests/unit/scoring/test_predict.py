@@ -142,6 +142,18 @@ def test_a_batch_has_a_record_of_what_it_held_and_took(scorer: Scorer, opened: O
     assert {row["batch_id"] for one in scored.written for row in read("predictions", one.predictions)} == {2**62 - 1}
 
 
+def test_an_answer_says_which_of_its_inputs_are_defaults(scorer: Scorer, opened: Opened) -> None:
+    """Of the tiny signature only `gift` has one."""
+    rows = tiny.rows(20)
+    scored = score(scorer, chunk_of(0, 0, REQUESTS.encode(rows)))
+    gift = opened.bundle.signature.names.index("gift")
+    said = [row["defaulted"] for row in read("predictions", scored.written[0].predictions)]
+    assert said == [bytes([1 << gift]) if row["gift"] is None else b"" for row in rows.to_pylist()]
+    whole = tiny.changed(rows, gift=True)
+    scored = score(scorer, chunk_of(0, 0, REQUESTS.encode(whole)))
+    assert {row["defaulted"] for row in read("predictions", scored.written[0].predictions)} == {b""}
+
+
 def test_each_answer_names_the_contract_that_its_request_was_written_with(opened: Opened) -> None:
     other = replace(REQUESTS.contract, schema_id=REQUESTS.contract.schema_id + 1)
     texts = {one.schema_id: one.schema for one in (REQUESTS.contract, other)}

@@ -35,6 +35,8 @@ CREATE TABLE IF NOT EXISTS predictions
     outputs          Map(LowCardinality(String), Float32) CODEC(ZSTD(1)) COMMENT 'class -> what the model gave for it; empty where there is one output, which is the score',
     texts            Map(LowCardinality(String), String) CODEC(ZSTD(1)) COMMENT 'inputs that are words, as the caller wrote them; one that was null is not in it',
     packed           Array(String) CODEC(ZSTD(1)) COMMENT 'empty; as long as nobody has said what a bundle''s values are called: the five above, as bytes',
+    defaulted_bits   String CODEC(ZSTD(1)) COMMENT 'a bit for each of the features in their order, the lowest of a byte first: 1 where the value is the signature''s default; empty where none is',
+    defaulted        Array(String) ALIAS arrayFilter((name, n) -> bitTest(reinterpretAsUInt8(substring(defaulted_bits, intDiv(n - 1, 8) + 1, 1)), (n - 1) % 8), mapKeys(features), arrayEnumerate(mapKeys(features))) COMMENT 'names of those features',
     contract_id      Int32 CODEC(T64, ZSTD(1)) COMMENT 'the registry''s id of the contract that the request was written with',
     batch_id         Int64 CODEC(Delta(8), ZSTD(1)) COMMENT 'micro-batch in which it was scored: table batches',
     log_id           LowCardinality(String),
