@@ -16,8 +16,10 @@ from weir.core.features import ServicePlan
 from weir.demo import check, fit, source, training
 from weir.demo.flights import HOUR_MS, Flights
 from weir.demo.recipe import FUZZED_ROWS, GOLDEN_ROWS
-from weir.demo.signature import FEATURE_SERVICE, SIGNATURE
+from weir.demo.siblings import CLASS, MINUTES, SIBLINGS, class_of
+from weir.demo.signature import FEATURE_SERVICE, SERVICE, SIGNATURE
 from weir.edges.bundles import checks, folder
+from weir.edges.bundles.onnx_model import Model
 from weir.edges.features import plan as feature_plan
 from weir.edges.features import repository as feature_repository
 from weir.settings import Settings, load
@@ -67,10 +69,16 @@ def bundle(settings: Settings, plan: ServicePlan, known: fit.Examples) -> Path:
     return fit.write(settings, plan, fit.train(known.matrix, known.labels), known, holdout=0.5)
 
 
+@pytest.fixture(scope="module")
+def siblings(settings: Settings, plan: ServicePlan, known: fit.Examples) -> dict[str, Path]:
+    return {sibling.service: fit.write_sibling(settings, plan, sibling, known) for sibling in SIBLINGS}
+
+
 def test_the_training_matrix_is_what_the_raw_events_say(flights: Flights, known: fit.Examples) -> None:
     rows = np.sort(flights.outcomes["request_row"].to_numpy())
     expected = check.matrix(flights, rows)
     assert len(known.labels) == len(rows)
+    assert known.labels.tolist() == flights.requests["label"].take(pa.array(rows)).to_pylist()
     assert check.differing(expected, known.matrix).sum(axis=0).tolist() == [0] * len(SIGNATURE.inputs)
 
 
@@ -92,19 +100,46 @@ def test_the_bundle_passes_every_check_with_the_applied_features(
     assert "## Limits" in (bundle / folder.CARD).read_text()
 
 
+def test_the_bundles_for_minutes_and_for_classes_pass_every_check(
+    plan: ServicePlan, siblings: dict[str, Path], known: fit.Examples
+) -> None:
+    for sibling in SIBLINGS:
+        opened = opened_bundle(siblings[sibling.service], plan)
+        assert opened.bundle.service == sibling.service
+        assert len(opened.golden.outputs) == GOLDEN_ROWS
+        assert opened.bundle.metrics["fuzzed_max_abs_diff"] <= sibling.tolerance
+        assert opened.bundle.metrics["golden_decision_flips"] == 0
+        assert opened.model.run(known.matrix[:10]).shape == (10, sibling.signature.width)
+
+
+def test_the_models_for_minutes_and_for_classes_know_more_than_the_mean(
+    siblings: dict[str, Path], known: fit.Examples
+) -> None:
+    minutes = Model(siblings[MINUTES.service]).run(known.matrix)[:, 0]
+    assert np.square(minutes - known.late_min).mean() < 0.9 * known.late_min.var()
+    decided = Model(siblings[CLASS.service]).run(known.matrix).argmax(axis=1)
+    kinds = class_of(known.late_min)
+    assert (decided == kinds).mean() > (kinds == 0).mean()
+
+
 def test_the_same_training_gives_the_same_bundle(
     settings: Settings, plan: ServicePlan, bundle: Path, known: fit.Examples
 ) -> None:
     assert fit.write(settings, plan, fit.train(known.matrix, known.labels), known, holdout=0.5) == bundle
 
 
-def test_an_earlier_bundle_is_used_again_until_something_changes(
-    settings: Settings, plan: ServicePlan, bundle: Path, monkeypatch: pytest.MonkeyPatch
+def test_earlier_bundles_are_used_again_until_something_changes(
+    settings: Settings,
+    plan: ServicePlan,
+    bundle: Path,
+    siblings: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert training.existing(settings) is None
-    training.remember(settings, plan, bundle)
-    assert training.existing(settings) == bundle
-    assert training.build(settings) == bundle
+    bundles = {SERVICE: bundle, **siblings}
+    training.remember(settings, plan, bundles)
+    assert training.existing(settings) == bundles
+    assert training.build(settings) == bundles
     monkeypatch.setattr(training, "VERSION", "2")
     assert training.existing(settings) is None
 

@@ -12,7 +12,7 @@ from weir.edges.kafka.topics import declared
 from weir.edges.schemas import folder as schema_folder
 from weir.settings import load
 
-SETTINGS = load(service="one")  # beside the service of the folder schemas/
+SETTINGS = load(service="one")  # beside the services of the folder schemas/
 
 
 def of_role(role, principals=None):
@@ -36,7 +36,8 @@ def test_the_declared_topics_are_those_that_workers_use():
     written = {names.predictions, names.shadows, names.dead_letters, names.ledger, names.batches}
     shared = written | {names.bundles, names.outcomes}
     shared |= {names.flight_events}
-    requests = {names.requests("one"), names.requests("flight-delay")}
+    flights = ("flight-delay", "flight-delay-minutes", "flight-delay-class")
+    requests = {names.requests(service) for service in ("one", *flights)}
     assert {topic.name for topic in declared(settings)} == shared | requests
 
 

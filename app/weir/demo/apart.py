@@ -17,10 +17,10 @@ from weir.demo.recipe import STEPS
 from weir.settings import Settings
 
 
-def build(settings: Settings, progress: Progress) -> Path:
+def build(settings: Settings, progress: Progress) -> dict[str, Path]:
     """The same as training.build. Raises Refused, Unavailable; the latter also when the process is killed."""
     if found := training.existing(settings):
-        progress(STEPS, STEPS, "bundle of an earlier run")
+        progress(STEPS, STEPS, "bundles of an earlier run")
         return found
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
@@ -34,7 +34,7 @@ def build(settings: Settings, progress: Progress) -> Path:
         while True:
             kind, *said = here.recv()
             if kind == "built":
-                return Path(said[0])
+                return dict(said[0])
             if kind == "refused":
                 raise Refused(said[0], where=said[1], remedy=said[2])
             if kind == "unavailable":
@@ -46,15 +46,14 @@ def build(settings: Settings, progress: Progress) -> Path:
             f"training ended with exit status {child.exitcode}", remedy="see what it wrote; it needs 2 GiB of memory"
         ) from None
     finally:
-        child.terminate()  # where it still trains: nobody waits for the bundle any more
+        child.terminate()  # where it still trains: nobody waits for the bundles any more
         here.close()
         child.join()
 
 
 def _train(settings: Settings, out: Connection[Any, Any]) -> None:
     try:
-        path = training.build(settings, lambda *step: out.send(("step", *step)))
-        out.send(("built", str(path)))
+        out.send(("built", training.build(settings, lambda *step: out.send(("step", *step)))))
     except WeirError as error:
         out.send(("refused" if isinstance(error, Refused) else "unavailable", error.what, error.where, error.remedy))
     out.close()

@@ -1,4 +1,4 @@
-"""What decides the demo's model, beside its data: spans of time, parameters, sizes."""
+"""What decides the demo's models, beside their data: spans of time, parameters, sizes."""
 
 from __future__ import annotations
 
@@ -27,4 +27,4 @@ PARAMETERS = {
     "num_threads": 1,  # 2 s; more threads spin at barriers and take far longer on a busy machine
 }
 GOLDEN_ROWS, FUZZED_ROWS, BASELINE_ROWS = 1_000, 20_000, 20_000
-STEPS = 7
+STEPS = 8

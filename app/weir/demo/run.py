@@ -17,6 +17,7 @@ from weir.core.errors import Refused, Unavailable
 from weir.demo import apart, data
 from weir.demo.flights import HOUR_MS, Flights, Progress
 from weir.demo.replay import Replay, Tally
+from weir.demo.signature import SERVICE
 from weir.demo.verify import Findings, verify
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.embedded.stack import Stack
@@ -78,7 +79,8 @@ def run(settings: Settings, flights_wanted: int, progress: Progress, say: Callab
     with watch.phase("setup"):
         flights = data.load(settings, progress)
     with watch.phase("train"):
-        bundle = apart.build(settings, progress)
+        bundles = apart.build(settings, progress)
+    bundle = bundles[SERVICE]
     own = _apart(settings)
     with Stack(own, report=say) as stack:
         with watch.phase("setup"):

@@ -1,4 +1,4 @@
-"""The demo's bundle: the one that an earlier run built, or a new one from raw events.
+"""The demo's bundles: those that an earlier run built, or new ones from raw events.
 
 Hourly snapshots of the features, a point-in-time join by Feast, LightGBM, ONNX. The training matrix is assembled by the
 scorer's own code from the joined features, so a value means the same in both. One difference is left, and wanted: a
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
@@ -34,15 +35,15 @@ from weir.edges.features import plan as feature_plan
 from weir.settings import Settings
 
 
-def build(settings: Settings, progress: Progress | None = None) -> Path:
-    """The flight-delay bundle: of an earlier run if data, features, recipe and versions are the same, else a new one.
+def build(settings: Settings, progress: Progress | None = None) -> dict[str, Path]:
+    """The bundles by service: of an earlier run if data, features, recipe and versions are the same, else new ones.
 
     Applies the feature repository when it has to build. progress: called with (done, total, what) before each step.
     Raises Refused or Unavailable.
     """
     say = progress or (lambda done, total, what: None)
     if found := existing(settings):
-        say(STEPS, STEPS, "bundle of an earlier run")
+        say(STEPS, STEPS, "bundles of an earlier run")
         return found
     say(0, STEPS, "applying the feature repository")
     plan = _apply(settings)
@@ -50,35 +51,39 @@ def build(settings: Settings, progress: Progress | None = None) -> Path:
     flights = data.load(settings)
     from weir.demo import fit  # noqa: PLC0415 - training libraries, which a second run does not need
 
-    path = fit.build(settings, plan, flights, say)
-    remember(settings, plan, path)
-    say(STEPS, STEPS, "bundle")
-    return path
+    built = fit.build(settings, plan, flights, say)
+    remember(settings, plan, built)
+    say(STEPS, STEPS, "bundles")
+    return built
 
 
-def existing(settings: Settings) -> Path | None:
-    """The bundle of an earlier run, if it is whole and would be built alike. Raises Refused when it was changed."""
+def existing(settings: Settings) -> dict[str, Path] | None:
+    """The bundles of an earlier run, if they are whole and would be built alike. Raises Refused: one was changed."""
     pointer = _pointer(settings)
     if not pointer.is_file() or not feature_plan.path(settings).is_file():
         return None
     said = json.loads(pointer.read_text())
-    path = settings.paths.bundles_dir / str(said.get("digest"))
-    if not path.is_dir() or said.get("recipe") != recipe(settings, feature_plan.load(settings, FEATURE_SERVICE)):
+    if said.get("recipe") != recipe(settings, feature_plan.load(settings, FEATURE_SERVICE)):
         return None
-    folder.read(path.resolve())
-    return path.resolve()
+    found = {service: (settings.paths.bundles_dir / digest).resolve() for service, digest in said["digests"].items()}
+    if not all(path.is_dir() for path in found.values()):
+        return None
+    for path in found.values():
+        folder.read(path)
+    return found
 
 
-def remember(settings: Settings, plan: ServicePlan, bundle: Path) -> None:
-    """Note that this bundle is what the recipe of today builds."""
-    _pointer(settings).write_text(json.dumps({"recipe": recipe(settings, plan), "digest": bundle.name}))
+def remember(settings: Settings, plan: ServicePlan, bundles: Mapping[str, Path]) -> None:
+    """Note that these bundles, by service, are what the recipe of today builds."""
+    digests = {service: path.name for service, path in bundles.items()}
+    _pointer(settings).write_text(json.dumps({"recipe": recipe(settings, plan), "digests": digests}))
 
 
 def recipe(settings: Settings, plan: ServicePlan) -> str:
-    """Hash of what decides the content of the bundle: data, signature, features and their files, parameters, code."""
+    """Hash of what decides the content of the bundles: data, signature, features and their files, parameters, code."""
     app = Path(__file__).parent.parent
     files = [*sorted(settings.paths.feature_repo_dir.glob("*.py")), *sorted((app / "rolling").glob("*.py"))]
-    files += [app / "demo" / name for name in ("fit.py", "card.py")]
+    files += [app / "demo" / name for name in ("fit.py", "export.py", "siblings.py", "card.py")]
     text = json.dumps(
         [
             data.FORMAT,
@@ -118,4 +123,4 @@ def _apply(settings: Settings) -> ServicePlan:
 def _pointer(settings: Settings) -> Path:
     home = settings.paths.home / "demo"
     home.mkdir(parents=True, exist_ok=True)
-    return home / "bundle.json"
+    return home / "bundles.json"

@@ -4,10 +4,14 @@ import json
 
 import pytest
 from weir.core.signature import Dtype, Input, JoinKey, KeyType, Signature, Source
+from weir.demo.siblings import SIBLINGS
+from weir.demo.signature import SERVICE, SIGNATURE
 from weir.wire import shape
 from weir.wire.request_contract import ENVELOPE, build, holds
 
 from tests import examples
+
+DEMO = [(SERVICE, SIGNATURE), *((sibling.service, sibling.signature) for sibling in SIBLINGS)]
 
 
 def asked(name, dtype=Dtype.FLOAT, ref=None, **rest):
@@ -72,12 +76,11 @@ def test_a_contract_that_has_more_fields_holds_one_that_has_fewer():
     assert list(fields(kept))[-2:] == ["x", "n"]
 
 
-def test_the_committed_contract_is_the_signatures():
-    from weir.demo.signature import SERVICE, SIGNATURE
-
-    generated = build(SERVICE, SIGNATURE)
-    committed = examples.contract(f"requests.{SERVICE}")
+@pytest.mark.parametrize(("service", "signature"), DEMO, ids=[service for service, _ in DEMO])
+def test_the_committed_contract_is_the_signatures(service, signature):
+    generated = build(service, signature)
+    committed = examples.contract(f"requests.{service}")
     assert committed.schema == generated, (
-        f"schemas/requests.{SERVICE}/v{committed.version}.avsc is stale; if it was never registered replace it, "
+        f"schemas/requests.{service}/v{committed.version}.avsc is stale; if it was never registered replace it, "
         f"else add v{committed.version + 1}.avsc with:\n{generated}"
     )
