@@ -100,7 +100,7 @@ class _Names(LoggedNames):
     """Implements recording.tables.Names. A row without names is shown without what they name."""
 
     def lack(self, rows: Mapping[str, int]) -> None:
-        """See Names."""
+        """Nothing waits for them here."""
 
 
 def _prediction(row: dict[str, Any], outputs: dict[str, float], texts: dict[str, bytes]) -> Answer:
