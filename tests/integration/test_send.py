@@ -85,12 +85,11 @@ def test_every_line_is_answered_or_told(service: Service, weir, tmp_path: Path) 
 
 def test_an_answer_of_several_classes_names_each(stack: Stack, weir, tmp_path: Path) -> None:
     signature = replace(SIGNATURE, task=Task.MULTICLASS, threshold=None, classes=("early", "on time", "late"))
-    service = Service(
-        stack,
-        tmp_path,
-        bundle_of=lambda folder, name: tiny_bundle(folder, signature, service=name),
-        signature=signature,
-    )
+
+    def bundle(folder: Path, name: str) -> Path:
+        return tiny_bundle(folder, signature, service=name)
+
+    service = Service(stack, tmp_path, bundle_of=bundle, signature=signature)
     with service.worker():
         as_json = weir("send", service.name, "-", "--patience", "60", "--json", stdin=lines(ROW))
         as_text = weir("send", service.name, "-", "--patience", "60", stdin=lines(ROW | {"request_id": "one"}))
