@@ -118,6 +118,9 @@ class PathSettings(_Group):
     services_dir: Path = _in_project(
         "services", "the project's services: a folder each, with service.yaml", "of the project"
     )
+    monitors_dir: Path = _in_project(
+        "monitors", "the project's questions about what is recorded, a .sql file each", "of the project"
+    )
     feature_repo_dir: Path = _in_project("feature_repo", "the project's Feast definitions", "of the project")
     bundles_dir: Path = _in_home("bundles", "model bundles, a folder named by its digest each", "follows WEIR_HOME")
     kafka_libs_dir: Path = _in_home(

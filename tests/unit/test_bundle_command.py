@@ -779,7 +779,8 @@ def test_a_bundle_can_be_removed_and_its_version_is_free_again(
     runner: CliRunner, spec: Spec, tmp_path: Path, settings: Settings
 ) -> None:
     path, *_ = bundles.build(spec(), settings)
-    serving.remember(load(), serving.choose(str(path), load()), by_name=True)
+    chosen = serving.choose([str(path)], load(), contracts=False)
+    serving.remember_all(load(), chosen, [str(path)], newest=False)
     name = ("remove", "churn-lightgbm")
     assert "there is no bundle churn-lightgbm 4" in str(runner.invoke(cli, [*name, "4", "--yes"]).exception)
     asked = runner.invoke(cli, [*name, "3"])

@@ -16,7 +16,7 @@ def made(tmp_path, signature, service="fraud"):
     folder = tmp_path / f"requests.{service}"
     folder.mkdir(exist_ok=True)
     (folder / "v1.avsc").write_text(request_contract.build(service, signature))
-    return first_steps.request(load(schemas_dir=tmp_path, service=service), signature)
+    return first_steps.request(load(schemas_dir=tmp_path), service, signature)
 
 
 def test_a_request_is_one_that_the_model_takes(tmp_path):
@@ -45,7 +45,7 @@ def test_a_number_is_in_its_range(tmp_path, low, high, value):
 
 def test_a_service_without_a_contract_is_refused(tmp_path):
     with pytest.raises(Refused, match=r"requests\.fraud"):
-        first_steps.request(load(schemas_dir=tmp_path, service="fraud"), SIGNATURE)
+        first_steps.request(load(schemas_dir=tmp_path), "fraud", SIGNATURE)
 
 
 def test_commands_pass_by_proxies_where_there_are_some(tmp_path, monkeypatch):
@@ -54,11 +54,11 @@ def test_commands_pass_by_proxies_where_there_are_some(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     settings = load(schemas_dir=tmp_path, service="fraud")
-    plain = dict(first_steps.commands(settings, SIGNATURE))
+    plain = dict(first_steps.commands(settings, {"fraud": SIGNATURE}))
     assert not any("proxy" in command for command in plain.values())
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
-    behind = dict(first_steps.commands(settings, SIGNATURE))
-    assert sum("no_proxy='*' " in command or "--noproxy '*'" in command for command in behind.values()) == 4
+    behind = dict(first_steps.commands(settings, {"fraud": SIGNATURE}))
+    assert sum("no_proxy='*' " in command or "--noproxy '*'" in command for command in behind.values()) == 5
 
 
 def test_the_line_for_another_shell_holds_no_secret(monkeypatch):

@@ -5,8 +5,8 @@ import shutil
 
 import pytest
 from weir.core.errors import Refused, Unavailable
-from weir.operations import contract
-from weir.operations.serving import choose, remember
+from weir.operations import contract, serving
+from weir.operations.serving import remember
 from weir.settings import load
 
 from tests.bundles import tiny_bundle
@@ -29,12 +29,20 @@ def settings(tmp_path):
     return lambda **more: load(home=tmp_path, **more)
 
 
+def choose(asked, settings, **more):
+    """The bundle that is asked for, or the only one that is served."""
+    served = serving.choose([asked] if asked else (), settings, contracts=False, **more).served.values()
+    [chosen] = [choice for choice in served if not asked or str(choice.path) == asked]
+    return chosen
+
+
 def test_a_bundle_says_its_service(bundles, settings):
     for path in bundles:
-        for chosen, bundle, _ in (choose(str(path), settings()), choose("", settings(bundle=path.name[:12]))):
-            assert chosen == path
-            assert bundle.service == ("b" if path == bundles[1] else "a")
-    with pytest.raises(Refused, match=r"is for service b, not a .*leave WEIR_SERVICE away"):
+        service = "b" if path == bundles[1] else "a"
+        for given in (([str(path)], settings()), ((), settings(bundle=path.name[:12]))):
+            chosen, bundle, _ = serving.choose(*given, contracts=False).served[service]
+            assert (chosen, bundle.service) == (path, service)
+    with pytest.raises(Refused, match=r"is for service b, not a .*leave WEIR_SERVICE or --only away"):
         choose(str(bundles[1]), settings(service="a"))
 
 
@@ -43,16 +51,44 @@ def test_of_one_service_the_newest_is_served(bundles, settings):
     assert choose("", settings(service="b"))[0] == bundles[1]
 
 
-def test_of_several_services_none_is_guessed(bundles, settings, monkeypatch):
-    with pytest.raises(Refused, match=r"bundles of several services") as refused:
-        choose("", settings())
-    for path in bundles:
-        assert f"--bundle {path.name[:12]}" in str(refused.value)
-    assert "a: tiny-logistic 2" in str(refused.value)
+def test_every_service_is_served_and_of_each_its_newest(bundles, settings, monkeypatch):
+    served = serving.choose((), settings(), contracts=False).served
+    assert {service: choice.path for service, choice in served.items()} == {"a": bundles[2], "b": bundles[1]}
+    served = serving.choose([str(bundles[0])], settings(), contracts=False).served
+    assert {service: choice.path for service, choice in served.items()} == {"a": bundles[0], "b": bundles[1]}
+    assert list(serving.choose((), settings(), only=["b"], contracts=False).served) == ["b"]
     monkeypatch.setenv("WEIR_SERVICE", "b")
     assert choose("", settings())[0] == bundles[1]
+    assert list(serving.choose((), settings(), only=["a"], contracts=False).served) == ["a"]
     with pytest.raises(Unavailable, match=r"no model bundle of service c to serve .*b: tiny-logistic 1"):
         choose("", settings(service="c"))
+    with pytest.raises(Refused, match=r"is for service a, not b"):
+        serving.choose([str(bundles[0])], settings(), only=["b"])
+    with pytest.raises(Refused, match=r"two bundles of service a are named"):
+        serving.choose([str(bundles[0]), str(bundles[2])], settings())
+
+
+def test_a_service_that_cannot_be_served_takes_none_along_unless_it_was_named(bundles, settings, tmp_path):
+    project = settings(schemas_dir=tmp_path, services_dir=tmp_path / "services")
+    contract.write(contract.draft(project, choose("", settings(service="a")).bundle))
+    (tmp_path / "services" / "c").mkdir(parents=True)
+    (tmp_path / "services" / "c" / "service.yaml").touch()
+    choices = serving.choose((), project)
+    assert list(choices.served) == ["a"]
+    assert "`weir bundle contract" in choices.absent["b"]
+    assert choices.absent["c"].endswith("run `weir bundle build c`")
+    with pytest.raises(Refused, match="there is none"):
+        serving.choose((), project, only=["a", "b"])
+    with pytest.raises(Refused, match="there is none"):
+        serving.choose([str(bundles[1])], project)
+
+
+def test_a_project_without_a_service_is_served_as_it_is(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Unavailable, match="weir service add"):
+        serving.choose((), load())
+    (tmp_path / "weir.yaml").touch()
+    assert serving.choose((), load()) == ({}, {})
 
 
 def test_a_bundle_that_was_changed_is_none(bundles, settings):
@@ -99,7 +135,14 @@ def test_without_a_contract_nothing_is_started(bundles, settings, tmp_path):
         contract.check(project, bundle)
 
 
-def test_the_one_that_was_named_before_is_served_though_there_are_other_services(bundles, settings):
+def test_what_was_named_is_remembered_by_service(bundles, settings):
     there = settings()
-    remember(there, choose(str(bundles[2]), there), by_name=True)
-    assert choose("", there)[0] == bundles[2]
+    choices = serving.choose([str(bundles[0]), str(bundles[1])], there, contracts=False)
+    serving.remember_all(there, choices, ["named"], newest=False)
+    assert serving.remembered(there) == {"a": str(bundles[0]), "b": str(bundles[1])}
+    again = serving.choose((), there, contracts=False)
+    serving.remember_all(there, again, (), newest=False)
+    assert again.served["a"].path == bundles[0]
+    newest = serving.choose((), there, only=["a"], newest=True, contracts=False)
+    serving.remember_all(there, newest, (), newest=True)
+    assert serving.remembered(there) == {"b": str(bundles[1])}

@@ -17,7 +17,9 @@ WORD = re.compile(r"[\w/.-]+")  # no SQL is one word
 
 
 def query(
-    sql: Annotated[str, typer.Argument(metavar="SQL|NAME", help="A SELECT, or the name of a query of Weir's.")] = "",
+    sql: Annotated[
+        str, typer.Argument(metavar="SQL|NAME", help="A SELECT, or the name of a query of the project's or of Weir's.")
+    ] = "",
     parameter: Annotated[
         list[str] | None, typer.Option("--param", help="NAME=VALUE for {NAME:Type} in the SQL; repeat for more.")
     ] = None,
@@ -25,10 +27,10 @@ def query(
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
 ) -> None:
-    """Ask ClickHouse and print the answer. Without a question, list the queries that Weir brings.
+    """Ask ClickHouse and print the answer. Without a question, list the queries of the project and of Weir.
 
-    The statement may only read. A query of Weir's takes --param service=, from= and to= where it asks for them; without
-    them it is about all services and all times.
+    The statement may only read. A query takes --param service=, from= and to= where it asks for them; without them it
+    is about all services and all times. Queries of the project are the .sql files in its folder monitors/.
     """
     from weir.edges.clickhouse import questions
     from weir.edges.clickhouse.client import connect
@@ -36,13 +38,17 @@ def query(
 
     if as_json and as_csv:
         raise typer.BadParameter("give --json or --csv, not both")
+    settings = load()
     if not sql:
-        show(questions.brought(), (Column("name", "name", name=True), Column("title", "title")), as_json=as_json)
+        brought = questions.brought(settings.paths.monitors_dir)
+        show(brought, (Column("name", "name", name=True), Column("title", "title")), as_json=as_json)
         return
     given = dict(_pair(text) for text in parameter or ())
-    client = connect(load().recording)
-    ask = questions.named if WORD.fullmatch(sql) else questions.free
-    found = ask(client, sql, given, limit + 1)
+    client = connect(settings.recording)
+    if WORD.fullmatch(sql):
+        found = questions.named(client, sql, given, limit + 1, settings.paths.monitors_dir)
+    else:
+        found = questions.free(client, sql, given, limit + 1)
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows[:limit]]
     if as_csv:
         writer = csv.DictWriter(sys.stdout, found.columns)

@@ -18,6 +18,7 @@ from weir.cli.output import show_line
 
 if TYPE_CHECKING:
     from weir.operations.answers import Answer
+    from weir.settings import Settings
 
 AsLines = Annotated[bool, typer.Option("--json", help="Print JSON lines instead of text.")]
 BLOCK = 1000  # records that are sent together
@@ -32,8 +33,12 @@ _Line = tuple[int, dict[str, Any] | str]  # its number, and the record or what i
 def send(
     service: Annotated[str, typer.Argument(help="The scoring service.", metavar="SERVICE")],
     file: Annotated[
-        Path, typer.Argument(help="JSON lines, one request each; - for stdin.", metavar="FILE", dir_okay=False)
-    ],
+        Path | None, typer.Argument(help="JSON lines, one request each; - for stdin.", metavar="[FILE]", dir_okay=False)
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option(help="In place of a file: so many made-up requests that the model takes.", min=1)
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of --sample: the same seed makes the same values.", min=0)] = 0,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the answers and print them.")] = True,
     rate: Annotated[
         float | None, typer.Option(help="Requests a second; by default as fast as it goes.", min=0.1)
@@ -50,16 +55,20 @@ def send(
     from weir.operations.send import Sender
     from weir.settings import load
 
+    if (file is None) == (sample is None):
+        raise typer.BadParameter("give a file, or --sample with a number", param_hint="FILE")
+    settings = load().having(service=service)
+    given = _records(file) if file is not None else _made_up(settings, sample or 0, seed)
     done: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    with closing(Sender(load().having(service=service), waits=wait)) as sender:
+    with closing(Sender(settings, waits=wait)) as sender:
 
         def show(answers: Iterable[Answer]) -> None:
             for answer in answers:
                 done["scored" if answer.scored else "rejected"] += 1
                 _show(answer, as_json)
 
-        for block in _paced(_records(file), rate):
+        for block in _paced(given, rate):
             good = {number: record for number, record in block if isinstance(record, dict)}
             numbers, faults = list(good), sender.send(list(good.values()))
             wrong = {number: str(fault) for number, fault in block if number not in good}
@@ -121,6 +130,16 @@ def _show(answer: Answer, as_json: bool) -> None:
     else:
         at = f"{fields['source_topic']}/{fields['source_partition']}/{fields['source_offset']}@{fields['source_log']}"
         typer.echo(f"{answer.request_id or at}  rejected: {fields['reason']}: {fields['detail']}")
+
+
+def _made_up(settings: Settings, n: int, seed: int) -> Iterator[list[_Line]]:
+    """Requests with values at random."""
+    from weir.operations import made_up
+
+    number = 0
+    for rows in made_up.rows(settings, settings.scoring.service, n, seed):
+        yield list(enumerate(rows, number + 1))
+        number += len(rows)
 
 
 def _records(file: Path) -> Iterator[list[_Line]]:

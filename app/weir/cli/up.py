@@ -14,11 +14,12 @@ from rich.table import Table
 from weir.cli.output import Column, show, show_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from weir.core.bundle import Bundle
     from weir.edges.embedded.stack import Stack
     from weir.operations.local import Workers
+    from weir.operations.serving import Choices
     from weir.settings import Settings
 
     Say = Callable[[str], None]
@@ -34,10 +35,17 @@ WORKERS = (
 
 def up(
     bundle: Annotated[
-        str, typer.Option(help="Bundle folder or digest; it is served by later starts, too, until another is named.")
-    ] = "",
+        list[str] | None,
+        typer.Option(
+            help="Bundle folder or digest, for its service; it is served by later starts, too, until another is named. "
+            "Repeat it for more services."
+        ),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this service; repeat it for more.", metavar="SERVICE")
+    ] = None,
     newest: Annotated[
-        bool, typer.Option("--newest", help="Serve the newest bundle of WEIR_SERVICE, and forget what --bundle named.")
+        bool, typer.Option("--newest", help="Serve the newest bundles, and forget what --bundle named.")
     ] = False,
     broker_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one, as for the others.")] = 9092,
     clickhouse_port: Annotated[int, typer.Option(min=0, max=65535)] = 8123,
@@ -54,13 +62,14 @@ def up(
     What a run leaves under WEIR_HOME (the Kafka log, rows, online features) is there again in the next; nothing is
     deleted. A worker that ends is named with its last words, and the rest stays up.
 
-    It serves --bundle, else WEIR_BUNDLE, else what --bundle named last for the service, else the newest.
+    Every service of the project has a scorer, or those that --only or WEIR_SERVICE names. It serves --bundle, else
+    WEIR_BUNDLE, else what --bundle named last for the service, else the newest.
 
     SIGTERM ends it as Ctrl-C does. From a script: `weir up > up.log & PID=$!`, later `kill $PID; wait $PID`; a shell
     starts background jobs with SIGINT ignored, so send SIGTERM. `weir up` is up once it has printed "Weir is up".
     """
     from weir.edges.embedded.stack import Stack
-    from weir.operations import contract, local, serving
+    from weir.operations import local, serving
     from weir.settings import load
 
     if bundle and newest:
@@ -72,61 +81,76 @@ def up(
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends it as Ctrl-C does
     try:
-        given, choice, chosen = load(), None, None
+        given, choices = load(), serving.Choices({}, {})
         if scorer:
-            choice = serving.choose(bundle, given, newest=newest)
-            chosen = choice.bundle
-            contract.check(given, chosen)
-            say(f"serving {chosen.name} {chosen.version}, {chosen.short_digest}: {choice.why}")
-            given = given.having(service=chosen.service, bundle=str(choice.path))
+            choices = serving.choose(bundle or (), given, only=only or (), newest=newest)
+            _tell(choices, say)
+            given = _settled(given, choices)
         with Stack(
             given, broker_port=broker_port, clickhouse_port=clickhouse_port, registry_port=registry_port, report=say
         ) as stack:
             local.prepare(stack)
             if left := local.kept(stack.settings):
                 say(f"kept from the last run: {left}")
-            _apply_features(stack, chosen, say)
+            served = [choice.bundle for choice in choices.served.values()]
+            _apply_features(stack, served, say)
             workers = local.Workers(stack)
-            wanted = {"scorer": scorer, "recorder": recorder, "features": features, "canary": canary}
-            for role in _roles(wanted, stack.settings, chosen, say):
+            scorers = _start_scorers(workers, choices)
+            wanted = {"recorder": recorder, "features": features, "canary": canary}
+            for role in _roles(wanted, stack.settings, served):
                 workers.start(role)
-            workers.wait_ready(say, needed={"scorer"})
-            if choice is not None and (bundle or newest):
-                serving.remember(given, choice, by_name=bool(bundle))
-            _show(console, stack, workers, chosen)
+            workers.wait_ready(say, needed=scorers if len(scorers) == 1 else ())
+            serving.remember_all(given, choices, bundle or (), newest=newest)
+            _show(console, stack, workers, served)
             _watch(workers, say)
     except KeyboardInterrupt:
         say("stopped")
 
 
-def _apply_features(stack: Stack, bundle: Bundle | None, say: Say) -> None:
-    """Apply the feature repository. Raises Unavailable when it cannot be, and the bundle reads features."""
-    from weir.core.errors import Unavailable
+def _tell(choices: Choices, say: Say) -> None:
+    """What is served and why, and what is not."""
+    for service, choice in choices.served.items():
+        bundle = choice.bundle
+        say(f"serving {service}: {bundle.name} {bundle.version}, {bundle.short_digest}: {choice.why}")
+    for service, why in choices.absent.items():
+        say(f"no scorer of {service}: {why}")
+    if not choices.served and not choices.absent:
+        say("there is no service yet: make one by `weir service add NAME MODEL --sample ROWS`")
+
+
+def _settled(settings: Settings, choices: Choices) -> Settings:
+    """Settings of the whole stack: of its service where it has one, of none where it has several."""
+    if len(choices.served) != 1:
+        return settings.having(service="", bundle="")
+    service, choice = next(iter(choices.served.items()))
+    return settings.having(service=service, bundle=str(choice.path))
+
+
+def _start_scorers(workers: Workers, choices: Choices) -> list[str]:
+    """A process for each service; what they are called."""
+    names = []
+    for service, choice in choices.served.items():
+        name = "scorer" if len(choices.served) == 1 else f"scorer-{service}"
+        workers.start("scorer", name=name, WEIR_SERVICE=service, WEIR_BUNDLE=str(choice.path))
+        names.append(name)
+    return names
+
+
+def _apply_features(stack: Stack, served: Sequence[Bundle], say: Say) -> None:
+    """Apply the feature repository where a bundle reads features. Raises Unavailable when it cannot be."""
     from weir.operations import local
 
-    if not stack.settings.paths.feature_repo_dir.is_dir():
-        return
-    try:
+    if stack.settings.paths.feature_repo_dir.is_dir() and any(bundle.feature_service for bundle in served):
         local.apply_features(stack, say)
-    except Unavailable as error:
-        if bundle is not None and bundle.feature_service:
-            raise
-        say(f"{error}")
 
 
-def _roles(wanted: dict[str, bool], settings: Settings, bundle: Bundle | None, say: Say) -> list[str]:
-    """The workers to start: those that are wanted and have something to do here."""
+def _roles(wanted: Mapping[str, bool], settings: Settings, served: Sequence[Bundle]) -> list[str]:
+    """The workers to start beside the scorers: those that are wanted and have something to do here."""
     from weir.operations import local
 
-    idle = {}
-    if why := local.why_no_feature_worker(settings):
-        idle["features"] = why
-    if bundle is not None and not bundle.feature_service:
-        idle["canary"] = "the bundle reads no features"
-    for role, why in idle.items():
-        if wanted[role]:
-            say(f"no {role} worker: {why}")
-    return [role for role, want in wanted.items() if want and role not in idle]
+    reads = any(bundle.feature_service for bundle in served)
+    useful = {"recorder": True, "features": not local.why_no_feature_worker(settings), "canary": reads}
+    return [role for role, want in wanted.items() if want and useful[role]]
 
 
 def _watch(workers: Workers, say: Say) -> None:
@@ -141,7 +165,7 @@ def _watch(workers: Workers, say: Say) -> None:
         pause.wait(LOOK_EVERY_S)
 
 
-def _show(console: Console, stack: Stack, workers: Workers, bundle: Bundle | None) -> None:
+def _show(console: Console, stack: Stack, workers: Workers, served: Sequence[Bundle]) -> None:
     """Where everything is, and commands to copy: those without borders, so that a terminal gives them back whole."""
     from weir.operations import first_steps
 
@@ -157,9 +181,9 @@ def _show(console: Console, stack: Stack, workers: Workers, bundle: Bundle | Non
     table.add_row(
         "ClickHouse", f"{settings.recording.clickhouse_url}, database {settings.recording.clickhouse_database}"
     )
-    if bundle is not None:
-        table.add_row("service", escape(bundle.service))
-        table.add_row("bundle", escape(f"{bundle.name} {bundle.version}, {bundle.short_digest}"))
+    for bundle in served:
+        what = f"{bundle.service}: {bundle.name} {bundle.version}, {bundle.short_digest}"
+        table.add_row("service", escape(what))
     table.add_row("logs", escape(str(settings.paths.home / "logs")))
     show_table(table)
     rows = [
@@ -175,6 +199,7 @@ def _show(console: Console, stack: Stack, workers: Workers, bundle: Bundle | Non
         soft_wrap=True,
         highlight=False,
     )
-    for title, command in first_steps.commands(settings, bundle.signature) if bundle is not None else []:
+    signatures = {bundle.service: bundle.signature for bundle in served}
+    for title, command in first_steps.commands(settings, signatures) if served else []:
         console.print(f"\n# {title}", style="bold", markup=False, highlight=False)
         paste(command)

@@ -8,6 +8,7 @@ import pprint
 import shlex
 import sys
 import textwrap
+from collections.abc import Mapping
 from typing import Any
 
 from weir import project
@@ -16,17 +17,19 @@ from weir.edges.schemas import folder as schema_folder
 from weir.settings import Settings, default_of, variable_of
 
 ADDRESSES = ("brokers", "registry_url", "clickhouse_url", "service")
-FOLDERS = ("home", "schemas_dir", "services_dir", "feature_repo_dir", "bundles_dir")
+FOLDERS = ("home", "schemas_dir", "services_dir", "monitors_dir", "feature_repo_dir", "bundles_dir")
 NAMES = ("deployment", "clickhouse_database")  # none of all these holds a password
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")  # read by curl and by Python's clients, also for this machine
 
 
-def commands(settings: Settings, signature: Signature) -> list[tuple[str, str]]:
+def commands(settings: Settings, serving: Mapping[str, Signature]) -> list[tuple[str, str]]:
     """Title and shell command of each, with the addresses of `settings`.
 
-    signature: of the bundle that serves. Raises Refused when the service has no contract.
+    serving: the services that are up, and the signatures of their bundles; the first is shown in a client's own words.
+    Raises Refused when it has no contract.
     """
-    topic, clickhouse = settings.kafka.names.requests(settings.scoring.service), _clickhouse(settings)
+    service, signature = next(iter(serving.items()))
+    topic, clickhouse = settings.kafka.names.requests(service), _clickhouse(settings)
     query = "SELECT request_id, score, decision, version, scored_at FROM predictions ORDER BY scored_at DESC LIMIT 5"
     dead = "SELECT reason, count() FROM dead_letters GROUP BY reason"
     direct = _past_proxies()
@@ -35,10 +38,20 @@ def commands(settings: Settings, signature: Signature) -> list[tuple[str, str]]:
         topic=topic,
         registry=settings.registry.registry_url,
         brokers=settings.kafka.brokers,
-        row=textwrap.indent(pprint.pformat(request(settings, signature), sort_dicts=False, width=110), "    ").strip(),
+        row=textwrap.indent(
+            pprint.pformat(request(settings, service, signature), sort_dicts=False, width=110), "    "
+        ).strip(),
     )
+    here = exports(settings).removeprefix("export ")
     return [
-        ("produce a request, here with the Python client", f"{direct}{python} - <<'EOF'\n{producer}EOF"),
+        *(
+            (
+                f"three made-up requests to {name}, and their answers",
+                f"{here} {direct}{python} -m weir send {name} --sample 3",
+            )
+            for name in serving
+        ),
+        (f"a request to {service} by any Kafka client, here Python's", f"{direct}{python} - <<'EOF'\n{producer}EOF"),
         ("its prediction, a second later", f'{clickhouse} --data-binary "{query} FORMAT PrettyCompact"'),
         ("records that were not scored, and why", f'{clickhouse} --data-binary "{dead} FORMAT PrettyCompact"'),
         (
@@ -46,7 +59,7 @@ def commands(settings: Settings, signature: Signature) -> list[tuple[str, str]]:
             f"WEIR_CLICKHOUSE_URL={settings.recording.clickhouse_url} {python} -m weir ledger",
         ),
         (
-            "what a request looks like",
+            f"what a request to {service} looks like",
             f"{_curl()} {settings.registry.registry_url}/subjects/{topic}-value/versions/latest/schema",
         ),
     ]
@@ -67,9 +80,9 @@ def exports(settings: Settings) -> str:
     return f"export {' '.join(f'{name}={shlex.quote(value)}' for name, value in said.items())}"
 
 
-def request(settings: Settings, signature: Signature) -> dict[str, Any]:
-    """A request that the service scores, by its newest contract, less what names it and its time. Raises Refused."""
-    record = f"requests.{settings.scoring.service}"
+def request(settings: Settings, service: str, signature: Signature) -> dict[str, Any]:
+    """A request that a service scores, by its newest contract, less what names it and its time. Raises Refused."""
+    record = f"requests.{service}"
     contract = json.loads(schema_folder.versions(settings.paths.schemas_dir, record)[-1])
     inputs = {item.ref: item for item in signature.inputs}
     return {

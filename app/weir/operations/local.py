@@ -105,12 +105,15 @@ class Workers:
         self._children: dict[str, Child] = {}
         self._told: set[str] = set()
 
-    def start(self, role: str, *arguments: str, **environment: str) -> None:
-        """Start `weir worker <role>`; environment: further settings, by variable name."""
-        port = claim_port(role, 0, "WEIR_HTTP_PORT")
-        self._pages[role] = f"http://127.0.0.1:{port}"
-        self._children[role] = self._stack.spawn(
-            ["worker", role, *arguments], role, {**environment, "WEIR_HTTP_PORT": str(port)}
+    def start(self, role: str, *arguments: str, name: str = "", **environment: str) -> None:
+        """Start `weir worker <role>`.
+
+        name: what it is called here, where several have the role. environment: further settings, by variable name.
+        """
+        name, port = name or role, claim_port(role, 0, "WEIR_HTTP_PORT")
+        self._pages[name] = f"http://127.0.0.1:{port}"
+        self._children[name] = self._stack.spawn(
+            ["worker", role, *arguments], name, {**environment, "WEIR_HTTP_PORT": str(port)}
         )
 
     def wait_ready(

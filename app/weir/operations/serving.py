@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from weir import project
 from weir.core.bundle import Bundle
-from weir.core.errors import Refused, Unavailable
+from weir.core.errors import Refused, Unavailable, WeirError
 from weir.edges.bundles import folder
+from weir.operations import contract, services
 from weir.settings import Settings
 
 REMEMBERED = "chosen-bundles.json"  # under home: what --bundle named, by service
 LISTED = 10  # bundles named in a message
+MAKE_ONE = "make a service by `weir service add NAME MODEL --sample ROWS`, and `weir bundle build NAME`"
 
 
 class Chosen(NamedTuple):
@@ -24,45 +27,90 @@ class Chosen(NamedTuple):
     why: str
 
 
-def choose(asked: str, settings: Settings, *, newest: bool = False) -> Chosen:
-    """The bundle named by `asked` or WEIR_BUNDLE, else the remembered one, else the newest of the one service there is.
+class Choices(NamedTuple):
+    """What `weir up` serves, by service, and why other services are not."""
 
-    newest: pass over all but the last. Raises Refused for a name that fits none, a bundle of another service than
-    WEIR_SERVICE says, a remembered bundle that is gone, and bundles of several services; Unavailable when there is none
-    at all.
+    served: Mapping[str, Chosen]
+    absent: Mapping[str, str]
+
+
+def choose(
+    asked: Sequence[str], settings: Settings, *, only: Sequence[str] = (), newest: bool = False, contracts: bool = True
+) -> Choices:
+    """A bundle for each service: the one named by `asked` or WEIR_BUNDLE, else the remembered one, else the newest.
+
+    only: these services, WEIR_SERVICE where none is named, every one where that is not set either: those with bundles,
+    and those of the project. newest: pass over all but the last kind of bundle. contracts: a service without a contract
+    is not served.
+    Raises Refused for a name that fits none, two bundles of one service, a bundle of another service than WEIR_SERVICE
+    says, a remembered bundle that is gone, and a service that was named and has no contract; Unavailable for one that
+    was named and has no bundle, and when there is none at all and no project.
     """
-    wanted = settings.scoring.service
-    named = asked or ("" if newest else settings.scoring.bundle)
-    if named:
-        path = folder.find(named, settings)
-        bundle = folder.read(path).bundle
-        if wanted not in ("", bundle.service):
+    named = _named(asked, settings, newest=newest)
+    wanted = tuple(dict.fromkeys(only or filter(None, (settings.scoring.service,))))
+    for service, choice in named.items():
+        if wanted and service not in wanted:
             raise Refused(
-                f"bundle {bundle.short_digest} is for service {bundle.service}, not {wanted}",
-                where=str(path),
-                remedy="leave WEIR_SERVICE away, the bundle says its service; or name another bundle",
+                f"bundle {choice.bundle.short_digest} is for service {service}, not {' or '.join(wanted)}",
+                where=str(choice.path),
+                remedy="leave WEIR_SERVICE or --only away, the bundle says its service; or name another bundle",
             )
-        return Chosen(path, bundle, "--bundle names it" if asked else "WEIR_BUNDLE names it")
     found = _newest_first(settings)
-    fitting = [(path, bundle) for path, bundle in found if wanted in ("", bundle.service)]
-    kept = {} if newest else {service: at for service, at in remembered(settings).items() if wanted in ("", service)}
-    services = {bundle.service for _, bundle in fitting} | kept.keys()
-    if not services:
+    kept = {} if newest else remembered(settings)
+    known = wanted or sorted({*named, *kept, *(bundle.service for _, bundle in found), *services.listed(settings)})
+    served: dict[str, Chosen] = {}
+    absent: dict[str, str] = {}
+    for service in known:
+        try:
+            served[service] = named.get(service) or _unnamed(service, kept, found, settings)
+            if contracts:
+                contract.check(settings, served[service].bundle)
+        except WeirError as error:
+            if service in named or service in wanted or known == [service]:
+                raise
+            served.pop(service, None)
+            absent[service] = str(error)
+    if not served and not absent and project.found() is None:
+        what = "there is no model bundle to serve"
+        raise Unavailable(what, where=str(settings.paths.bundles_dir), remedy=MAKE_ONE)
+    return Choices(served, absent)
+
+
+def _named(asked: Sequence[str], settings: Settings, *, newest: bool) -> dict[str, Chosen]:
+    """The bundles that somebody named, by service. Raises Refused."""
+    by_environment = [settings.scoring.bundle] if settings.scoring.bundle and not newest else []
+    found: dict[str, Chosen] = {}
+    for name in asked or by_environment:
+        path = folder.find(name, settings)
+        bundle = folder.read(path).bundle
+        if bundle.service in found:
+            what = f"two bundles of service {bundle.service} are named"
+            raise Refused(what, where=str(path), remedy="name one, and see `weir worker shadow` for another beside it")
+        found[bundle.service] = Chosen(path, bundle, "--bundle names it" if asked else "WEIR_BUNDLE names it")
+    return found
+
+
+def _unnamed(service: str, kept: Mapping[str, str], found: Sequence[tuple[Path, Bundle]], settings: Settings) -> Chosen:
+    """The remembered bundle of a service, else its newest. Raises Refused; Unavailable where there is none."""
+    if service in kept:
+        return _remembered(Path(kept[service]))
+    newest = next(((path, bundle) for path, bundle in found if bundle.service == service), None)
+    if newest is None:
+        own = service in services.listed(settings)
         raise Unavailable(
-            f"there is no model bundle of service {wanted} to serve" if wanted else "there is no model bundle to serve",
+            f"there is no model bundle of service {service} to serve",
             where=str(settings.paths.bundles_dir),
-            remedy=_among(found)
-            or "make a service by `weir service add NAME MODEL --sample ROWS`, and `weir bundle build NAME`",
+            remedy=f"run `weir bundle build {service}`" if own else _among(found) or MAKE_ONE,
         )
-    if len(kept) != 1 and len(services) > 1:
-        raise Refused(
-            "there are bundles of several services, and `weir up` serves one",
-            where=str(settings.paths.bundles_dir),
-            remedy=_among(fitting),
-        )
-    if kept:
-        return _remembered(Path(next(iter(kept.values()))))
-    return Chosen(*fitting[0], f"the newest of service {fitting[0][1].service}")
+    return Chosen(*newest, f"the newest of service {service}")
+
+
+def remember_all(settings: Settings, choices: Choices, named: Sequence[str], *, newest: bool) -> None:
+    """Let later starts serve the bundles that were named; newest: forget those that had been named before."""
+    for choice in choices.served.values():
+        by_name = bool(named) and choice.why.startswith("--bundle names")
+        if by_name or newest:
+            remember(settings, choice, by_name=by_name)
 
 
 def remember(settings: Settings, choice: Chosen, *, by_name: bool) -> None:
@@ -138,7 +186,7 @@ def _newest_first(settings: Settings) -> list[tuple[Path, Bundle]]:
     return found
 
 
-def _among(found: list[tuple[Path, Bundle]]) -> str:
+def _among(found: Sequence[tuple[Path, Bundle]]) -> str:
     """What can be chosen, and how; "" when nothing can."""
     if not found:
         return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Final
 
 from clickhouse_connect.driver import Client
@@ -30,30 +31,34 @@ class Answer:
     rows: Sequence[Sequence[Any]]
 
 
-def brought() -> list[dict[str, str]]:
-    """Name, title and parameters of every query that a person can ask by name."""
-    queries = [sql_files.load(str(path.relative_to(sql_files.FOLDER).with_suffix(""))) for path in _files()]
+def brought(monitors: Path) -> list[dict[str, str]]:
+    """Name, title and parameters of every query that a person can ask by name.
+
+    monitors: a folder with queries of the project; it may be missing.
+    """
     return [
         {"name": one.name, "title": one.header.get("title", ""), "parameters": ", ".join(sorted(one.parameters))}
-        for one in queries
-        if one.parameters <= ANYTIME.keys()
+        for one in _known_queries(monitors).values()
     ]
 
 
-def named(client: Client, name: str, given: Mapping[str, str], limit: int) -> Answer:
-    """The answer of a query of Weir's, `limit` rows at most. Raises Unavailable, Refused.
+def named(client: Client, name: str, given: Mapping[str, str], limit: int, monitors: Path) -> Answer:
+    """The answer of a query of the project's or of Weir's, `limit` rows at most. Raises Unavailable, Refused.
 
     given: its parameters; those that are not given are as in ANYTIME.
     """
-    names = [one["name"] for one in brought()]
-    if name not in names:
+    queries = _known_queries(monitors)
+    if name not in queries:
+        names = list(queries)
         near = [one for one in names if name in one] or get_close_matches(name, names, 1)
         meant = f"did you mean {near[0]}? " if near else ""
         remedy = f"{meant}`weir query` lists those that there are; for a table write SELECT * FROM {name} LIMIT 10"
         raise Refused(f"there is no query {name}", remedy=remedy)
-    query = sql_files.load(name)
+    query = queries[name]
     _known(query.parameters, given)
-    return _ask(client, query.text, {one: given.get(one, ANYTIME[one]) for one in query.parameters}, limit)
+    if lacking := sorted(query.parameters - given.keys() - ANYTIME.keys()):
+        raise Refused(f"query {name} needs {', '.join(lacking)}", remedy=f"give --param {lacking[0]}=VALUE")
+    return _ask(client, query.text, {one: given.get(one, ANYTIME.get(one)) for one in query.parameters}, limit)
 
 
 def free(client: Client, sql: str, given: Mapping[str, str], limit: int) -> Answer:
@@ -82,5 +87,9 @@ def _ask(client: Client, sql: str, parameters: Mapping[str, Any], limit: int) ->
     return Answer(found.column_names, tuple(kind.name for kind in found.column_types), found.result_rows)
 
 
-def _files() -> list[Any]:
-    return sorted(path for path in sql_files.FOLDER.glob("*/*.sql") if path.parent.name != "migrations")
+def _known_queries(monitors: Path) -> dict[str, sql_files.Query]:
+    """Queries by name, those of the project first; of Weir's those that ask for nothing beside ANYTIME."""
+    own = {path.stem: sql_files.read(path, path.stem) for path in sorted(monitors.glob("*.sql"))}
+    files = sorted(path for path in sql_files.FOLDER.glob("*/*.sql") if path.parent.name != "migrations")
+    names = [str(path.relative_to(sql_files.FOLDER).with_suffix("")) for path in files]
+    return own | {one.name: one for one in map(sql_files.load, names) if one.parameters <= ANYTIME.keys()}

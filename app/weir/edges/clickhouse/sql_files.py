@@ -32,7 +32,12 @@ class Query:
 @cache
 def load(name: str) -> Query:
     """The query of sql/<name>.sql. Raises FileNotFoundError."""
-    text = (FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+    return read(FOLDER / f"{name}.sql", name)
+
+
+def read(path: Path, name: str) -> Query:
+    """The query of any file. Raises FileNotFoundError."""
+    text = path.read_text(encoding="utf-8")
     header: dict[str, str] = {}
     for line in text.splitlines():
         found = HEADER.match(line)

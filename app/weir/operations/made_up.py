@@ -1,0 +1,79 @@
+"""Made-up requests of a service: values that its model takes, at random, the same for the same seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from weir.core.signature import Dtype, Input, KeyType, Signature, Source
+from weir.edges.bundles import checks, folder
+from weir.operations import serving
+from weir.settings import Settings
+
+BLOCK: Final = 1000  # rows at a time
+KEYS: Final = 100  # values that a join key has
+UNKNOWN: Final = {Dtype.FLOAT: (0.0, 1.0), Dtype.INT: (0.0, 9.0)}  # the range of a number of which nothing is known
+
+
+def rows(settings: Settings, service: str, n: int, seed: int) -> Iterator[list[dict[str, Any]]]:
+    """n requests in blocks: join keys and inputs, as a caller writes them.
+
+    Categories are the signature's; numbers lie in its ranges, and where it has none in that of the bundle's baseline.
+    Raises Refused, Unavailable when no bundle of the service is here.
+    """
+    path = serving.choose((), settings, only=(service,), contracts=False).served[service].path
+    signature, random = folder.read(path).bundle.signature, np.random.default_rng(seed)
+    ranges = _ranges(signature, path / folder.BASELINE)
+    for first in range(0, n, BLOCK):
+        columns = _columns(signature, ranges, min(BLOCK, n - first), random)
+        yield [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _columns(
+    signature: Signature, ranges: Mapping[str, tuple[float, float]], n: int, random: np.random.Generator
+) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for key in signature.join_keys:
+        numbers = random.integers(0, KEYS, n).tolist()
+        found[key.name] = numbers if key.dtype is KeyType.INT64 else [f"{key.name}-{number}" for number in numbers]
+    for item in signature.of(Source.REQUEST):
+        found[item.ref] = _values(item, ranges.get(item.name), n, random)
+    return found
+
+
+def _values(item: Input, span: tuple[float, float] | None, n: int, random: np.random.Generator) -> list[Any]:
+    if item.dtype is Dtype.CATEGORY:
+        return [item.categories[code] for code in random.integers(0, len(item.categories), n).tolist()]
+    if item.dtype is Dtype.BOOL:
+        return list(map(bool, random.integers(0, 2, n).tolist()))
+    low, high = span or UNKNOWN[item.dtype]
+    if item.dtype is Dtype.INT:
+        least, most = int(np.ceil(low)), int(np.floor(high))
+        return list(map(int, random.integers(least, max(least, most), n, endpoint=True).tolist()))
+    drawn = random.uniform(low, high, n).astype(np.float32)
+    return list(map(float, np.clip(drawn, np.float32(low), np.float32(high)).tolist()))
+
+
+def _ranges(signature: Signature, baseline: Path) -> dict[str, tuple[float, float]]:
+    """Lowest and highest value of each number that a request carries, by the input's name."""
+    asked = [item for item in signature.of(Source.REQUEST) if item.dtype in UNKNOWN]
+    open_ended = [item.name for item in asked if item.low is None or item.high is None]
+    with pq.ParquetFile(baseline) as file:  # read_table would load the dataset engine
+        table = file.read(columns=open_ended)
+    found = {}
+    for item in asked:
+        low, high = item.low, item.high
+        if item.name in open_ended:
+            values = checks.numbers(table, item.name)
+            there = values[np.isfinite(values)]
+            seen = (float(there.min()), float(there.max())) if len(there) else UNKNOWN[item.dtype]
+            low = low if low is not None else min(seen[0], high if high is not None else seen[0])
+            high = high if high is not None else max(seen[1], low)
+        assert low is not None
+        assert high is not None
+        found[item.name] = (low, high)
+    return found

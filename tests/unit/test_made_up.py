@@ -1,0 +1,44 @@
+"""Made-up requests are requests that the model takes."""
+
+import dataclasses
+from itertools import chain
+
+import pyarrow as pa
+import pytest
+from weir.core.errors import Unavailable
+from weir.core.signature import Dtype
+from weir.operations import made_up
+from weir.operations.score import score
+from weir.settings import load
+
+from tests.bundles import SIGNATURE, opened_bundle, tiny_bundle
+
+
+@pytest.mark.parametrize("n", [1, 2500])
+def test_every_row_is_scored_and_the_same_seed_makes_the_same(tmp_path, n):
+    bundle, settings = tiny_bundle(tmp_path), load(home=tmp_path)
+    rows = list(chain(*made_up.rows(settings, "tiny", n, 1)))
+    assert len(rows) == n
+    scored = score(opened_bundle(bundle), None, pa.Table.from_pylist(rows))
+    assert scored.column("rejected").null_count == n
+    assert rows == list(chain(*made_up.rows(settings, "tiny", n, 1)))
+    assert rows != list(chain(*made_up.rows(settings, "tiny", n, 2)))
+    if n > 1:
+        assert {row["channel"] for row in rows} == set(SIGNATURE.inputs[3].categories)
+        assert {row["gift"] for row in rows} == {True, False}
+        assert all(isinstance(row["shop"], int) and isinstance(row["customer"], str) for row in rows)
+
+
+def test_a_number_without_a_range_is_one_of_the_baselines(tmp_path):
+    amount, items, *rest = SIGNATURE.inputs
+    inputs = (dataclasses.replace(amount, low=None, high=2.0), dataclasses.replace(items, low=None, high=None), *rest)
+    tiny_bundle(tmp_path, dataclasses.replace(SIGNATURE, inputs=inputs))
+    rows = list(chain(*made_up.rows(load(home=tmp_path), "tiny", 500, 1)))
+    assert 0 <= min(row["amount"] for row in rows) < max(row["amount"] for row in rows) <= 2
+    assert {row["items"] for row in rows} == {0, 1, 2, 3}
+    assert inputs[1].dtype is Dtype.INT
+
+
+def test_a_service_without_a_bundle_here_is_unavailable(tmp_path):
+    with pytest.raises(Unavailable, match="no model bundle of service other"):
+        next(made_up.rows(load(home=tmp_path), "other", 1, 1))
