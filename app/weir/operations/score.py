@@ -55,11 +55,12 @@ def score(opened: Opened, plan: ServicePlan | None, table: pa.Table) -> pa.Table
     """
     signature = opened.bundle.signature
     table = table.rename_columns(_fields(table.column_names, signature))
+    named = set(table.column_names)
     for item in signature.inputs:
-        if item.name in table.column_names and item.ref not in table.column_names:
+        if item.name in named and item.ref not in named:
             what = f"column {item.name} is called as the model calls it; a request calls it {item.ref}"
             raise Refused(what, remedy=f"rename it to {item.ref}")
-    if not any(item.ref in table.column_names for item in signature.inputs):
+    if not any(item.ref in named for item in signature.inputs):
         wanted = ", ".join(item.ref for item in signature.inputs[:5])
         raise Refused("no column is an input of the bundle", remedy=f"name the columns {wanted}, ...")
     if signature.looked_up and plan is None:
@@ -117,7 +118,7 @@ def _features(table: pa.Table, signature: Signature, plan: ServicePlan) -> Given
 
 def _cast(table: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
     """A column as requests have it; all null where there is none. Raises Refused naming it."""
-    if name not in table.column_names:
+    if table.schema.get_field_index(name) < 0:
         return pa.nulls(table.num_rows, kind)
     try:
         return table.column(name).combine_chunks().cast(kind)

@@ -31,10 +31,10 @@ def read(path: Path, signature: Signature) -> pa.Table:
     """The rows of a file; a category that is written by its name becomes its code. Raises Refused."""
     table = _parquet(path)
     for item in signature.inputs:
-        if item.dtype is not Dtype.CATEGORY or table.column_names.count(item.name) != 1:
+        at = table.schema.get_field_index(item.name)  # -1 where there is not one
+        if item.dtype is not Dtype.CATEGORY or at < 0:
             continue
-        at = table.column_names.index(item.name)
-        column = table[item.name]
+        column = table.column(at)
         if pa.types.is_dictionary(column.type):
             column = column.cast(column.type.value_type)
         if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):

@@ -20,6 +20,7 @@ import yaml
 from weir.core.errors import shortened
 
 MAX_BYTES: Final = 1 << 20  # one with 300 inputs, each documented, has 100 KiB
+DEEPEST: Final = 100  # collections within another; a specification has 4
 _FLOAT: Final = re.compile(
     r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|[-+]?\.(?:inf|Inf|INF)$|\.(?:nan|NaN|NAN)$"
 )
@@ -31,18 +32,17 @@ _FORMS: Final = (  # the first that fits decides; a number with a leading zero i
 )
 
 
-class _Tree(yaml.SafeLoader):
-    """Without anchors, so that what is read is as large as what was written, and without keys that repeat."""
+# Ten times as fast where libyaml is built in; the forms and refusals are these either way.
+_Loader, _Dumper = (yaml.CSafeLoader, yaml.CSafeDumper) if yaml.__with_libyaml__ else (yaml.SafeLoader, yaml.SafeDumper)
+
+
+class _Tree(_Loader):  # type: ignore[misc, valid-type]
+    """Without keys that repeat."""
 
     yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - PyYAML fills it, for this class alone
 
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "it has an alias", None)
-        return super().compose_node(parent, index)
-
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        found = super().construct_mapping(node, deep)
+        found: dict[Hashable, Any] = super().construct_mapping(node, deep)
         if len(found) < len(node.value):
             names = [str(key.value) for key, _ in node.value]
             twice = next((name for i, name in enumerate(names) if name in names[:i]), "")
@@ -50,7 +50,7 @@ class _Tree(yaml.SafeLoader):
         return found
 
 
-class _Writer(yaml.SafeDumper):
+class _Writer(_Dumper):  # type: ignore[misc, valid-type]
     """Quotes what either of the two versions of YAML would read as something else than text."""
 
 
@@ -64,12 +64,24 @@ def parse(text: bytes) -> dict[str, Any]:
     if len(text) > MAX_BYTES:
         raise ValueError(f"it has {len(text)} bytes, more than {MAX_BYTES}")
     try:
+        _check(text.decode())
         content = yaml.load(text.decode(), _Tree)  # a SafeLoader with less in it
     except Exception as error:  # PyYAML lets out what its constructors meet, such as IndexError for `!!int ''`
         raise ValueError(explain(error)) from error
     if not isinstance(content, dict):
         raise ValueError("it is not a mapping")
     return content
+
+
+def _check(text: str) -> None:
+    """Raises ValueError for an alias, so that what is read is as large as what was written, and for a deep text."""
+    depth = 0
+    for event in yaml.parse(text, _Tree):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("it has an alias")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise ValueError(f"it is nested more than {DEEPEST} deep")
 
 
 def write(content: Mapping[str, Any]) -> str:
