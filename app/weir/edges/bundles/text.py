@@ -51,7 +51,10 @@ class _Tree(_Loader):  # type: ignore[misc, valid-type]
 
 
 class _Writer(_Dumper):  # type: ignore[misc, valid-type]
-    """Quotes what either of the two versions of YAML would read as something else than text."""
+    """Quotes what either of the two versions of YAML would read as something else than text, and makes no aliases."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
 
 
 for _name, _form, _first in _FORMS:
