@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-import yaml
 from weir.core.bundle import RELATIVE
 from weir.core.errors import Refused
-from weir.edges.bundles import folder
-from weir.edges.bundles.opened import Opened
-from weir.operations import bundles
 from weir.operations.score import score
 from weir.settings import Settings, load
 
-from tests.bundles import opened_bundle
 from tests.toolchains import environment
+from tests.toolchains.case import build
 
 # Accepted is a difference of ABSOLUTE, or of RELATIVE (1e-5) of the library's own score where that is more: a float32
 # has 24 bits, so that 100 and its neighbour are 7.6e-6 apart.
@@ -114,13 +107,13 @@ def test_an_export_that_says_something_else_is_refused(
     name: str, cases: Path, tmp_path: Path, settings: Settings
 ) -> None:
     with pytest.raises(Refused, match=r"\d+ of \d+ golden rows fail: row \d+ scores .*, expected .* within") as refused:
-        built(cases / name, tmp_path, settings)
+        build(cases / name, tmp_path, settings)
     assert ("give LightGBM's own text" in str(refused.value)) == name.startswith("lightgbm")
 
 
 def held(case: Path, tmp_path: Path, settings: Settings) -> None:
     """Build, ask for every row, compare, and say what was seen (`pytest -rP` shows it)."""
-    opened, table, wanted = built(case, tmp_path, settings)
+    opened, table, wanted = build(case, tmp_path, settings)
     signature = opened.bundle.signature
     done = score(opened, None, table.select(signature.names))
     assert done["rejected"].null_count == table.num_rows
@@ -131,43 +124,3 @@ def held(case: Path, tmp_path: Path, settings: Settings) -> None:
     if signature.outputs:
         assert done["decision"].to_pylist() == [signature.classes[at] for at in found.argmax(axis=1)]
     print(f"{case.name}: {table.num_rows} rows, largest difference {difference.max():.1e}")
-
-
-def built(case: Path, tmp_path: Path, settings: Settings) -> tuple[Opened, pa.Table, np.ndarray]:
-    """The bundle, opened; the rows as a caller writes them, and the library's scores, float64[n, m]."""
-    said = json.loads((case / "case.json").read_text(encoding="utf-8"))
-    table = pq.read_table(case / "rows.parquet")
-    wanted = np.array(table["scores"].to_pylist())
-    rows = table.drop_columns(["scores"])
-    of_many = said["task"] == "multiclass"
-    for i, column in enumerate(wanted.T):
-        rows = rows.append_column(f"score_{said['classes'][i]}" if of_many else "score", pa.array(column))
-    pq.write_table(rows, tmp_path / "rows.parquet")
-    (tmp_path / "card.md").write_text(f"# {said['kind']}\n", encoding="utf-8")
-    spec = {
-        "service": "exported",
-        "name": case.name,
-        "version": "1",
-        "owner": "tests",
-        "model": str(case / said["file"]),
-        "golden": "rows.parquet",
-        "baseline": "rows.parquet",
-        "card": "card.md",
-        "signature": {
-            "task": said["task"],
-            **({"classes": said["classes"]} if said["classes"] else {}),
-            "inputs": [
-                {
-                    "name": item["name"],
-                    "source": "request",
-                    "ref": item["name"],
-                    "dtype": item["dtype"],
-                    **({"categories": item["categories"]} if item["categories"] else {}),
-                }
-                for item in said["inputs"]
-            ],
-        },
-    }
-    (tmp_path / "bundle.yaml").write_text(yaml.safe_dump(spec, sort_keys=False), encoding="utf-8")
-    path = bundles.build(tmp_path / "bundle.yaml", settings)[0]
-    return opened_bundle(folder.find(path, settings)), rows, wanted
