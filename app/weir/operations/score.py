@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 from pyarrow import json as json_lines
 
+from weir.core.arrow import place_of
 from weir.core.decide import decide, words
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
@@ -118,7 +119,7 @@ def _features(table: pa.Table, signature: Signature, plan: ServicePlan) -> Given
 
 def _cast(table: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
     """A column as requests have it; all null where there is none. Raises Refused naming it."""
-    if table.schema.get_field_index(name) < 0:
+    if place_of(name, table) is None:
         return pa.nulls(table.num_rows, kind)
     try:
         return table.column(name).combine_chunks().cast(kind)

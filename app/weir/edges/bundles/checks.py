@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from weir.core.arrow import place_of
 from weir.core.bundle import RELATIVE, Bundle
 from weir.core.decide import decide
 from weir.core.errors import Refused
@@ -276,10 +277,13 @@ def listed(columns: Sequence[str]) -> str:
 
 def numbers(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
     """A column as float64[n]; null is NaN. Raises ValueError naming a column that is not there or holds no numbers."""
-    at = table.schema.get_all_field_indices(name)  # a list of all names would be made anew for each column
-    if len(at) != 1:
-        raise ValueError(f"column {name} is {'there twice' if at else 'missing'}")
-    column = table.column(at[0])
+    try:
+        place = place_of(name, table)
+    except KeyError as error:
+        raise ValueError(str(error.args[0])) from error
+    if place is None:
+        raise ValueError(f"column {name} is missing")
+    column = table.column(place)
     kind = column.type
     if not any(is_kind(kind) for is_kind in NUMBERS):
         raise ValueError(f"column {name} holds {kind}, not numbers: a category is its code, 0 for the first")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from weir.core.arrow import place_of
 from weir.core.errors import Refused, shortened
 from weir.core.signature import Dtype, Signature
 from weir.edges.bundles import text, words
@@ -30,9 +32,11 @@ CONVERT: Final = (
 def read(path: Path, signature: Signature) -> pa.Table:
     """The rows of a file; a category that is written by its name becomes its code. Raises Refused."""
     table = _parquet(path)
+    if twice := [name for name, count in Counter(table.column_names).items() if count > 1]:
+        raise Refused(f"column {twice[0]} is there twice", where=str(path), remedy="rename one of them")
     for item in signature.inputs:
-        at = table.schema.get_field_index(item.name)  # -1 where there is not one
-        if item.dtype is not Dtype.CATEGORY or at < 0:
+        at = place_of(item.name, table)
+        if item.dtype is not Dtype.CATEGORY or at is None:
             continue
         column = table.column(at)
         if pa.types.is_dictionary(column.type):
