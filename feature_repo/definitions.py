@@ -1,7 +1,7 @@
 """Features of the flights: the only place where they are defined. `weir apply` reads this file.
 
-Every view is kept by the feature worker from `weir.events.flights` (weir.rolling says how each number is counted) and
-holds, for each clock hour, the state up to that hour. `ttl` is the age past which a value says nothing any more: it
+Every view is kept by the feature worker from `weir.events.flights` (weir.demo.rolling says how each number is counted)
+and holds, for each clock hour, the state up to that hour. `ttl` is the age past which a value says nothing any more: it
 bounds training joins and is the default of "stale" when scoring.
 """
 

@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "edges": {"core", "wire"} | GROUND,
     "agents": AGENTS,
     "operations": AGENTS | {"agents"},
-    "demo": AGENTS | {"operations"},
+    "demo": AGENTS | {"agents", "operations"},
     "cli": AGENTS | {"agents", "operations", "demo"},
     "web": AGENTS | {"operations"},
     "__main__": {"cli", "core", "settings", "edges"},
@@ -49,7 +49,7 @@ ROLES: dict[str, set[str]] = {
     "scorer": {"worker"},
     "recorder": {"worker"},
     "shadow": {"worker"},
-    "features": {"worker"},
+    "canary": {"worker"},
 }
 FOLDERS = {"edges": EDGES, "agents": ROLES}
 CORE_LIBRARIES = {"numpy", "pyarrow"}

@@ -51,6 +51,27 @@ def test_replaced_words_do_not_come_back(place):
     assert found == []
 
 
+FLIGHTS = re.compile(
+    r"(?<!in[ _-])(?<!in)flights?(?:\b|[_-]\w)|\b(?:origin|carrier|dest|route|plane)_(?:recent|weather)|carrier"
+    r"|airport|airline|\bdep_?delay|\barr_?delay|\b(?:EWR|JFK|LGA)\b",
+    re.I,
+)
+DEMO = ("app/weir/demo/", "app/weir/cli/demo.py")  # what is the flights'
+
+
+def test_only_the_demo_speaks_of_flights():
+    """Weir's own code has no service, topic, view, event or word of the demo's."""
+    product = [path for path in (ROOT / "app" / "weir").rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}"
+        for path in sorted(product)
+        if not str(path.relative_to(ROOT)).startswith(DEMO)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if FLIGHTS.search(line)
+    ]
+    assert found == []
+
+
 def test_the_glossary_is_sorted_and_short():
     page = (ROOT / "CONTRIBUTING.md").read_text()
     words = re.findall(r"^\| ([a-z, ]+) \| ", page[page.index("## Glossary") :], re.M)[1:]

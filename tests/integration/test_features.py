@@ -14,12 +14,12 @@ from structlog.testing import capture_logs
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan, ViewPlan
 from weir.core.signature import Input, JoinKey, Policy, Signature, Source
+from weir.demo.rolling.history import history
+from weir.demo.rolling.state import HOUR_US, VIEWS, WEATHER
 from weir.edges.features import plan as feature_plan
 from weir.edges.features.reader import FeatureReader
 from weir.edges.features.store.lmdb import LmdbStore
 from weir.edges.features.store.open import open_store
-from weir.rolling.history import history
-from weir.rolling.state import HOUR_US, VIEWS, WEATHER
 from weir.settings import ROOT, load
 from weir.telemetry import Telemetry
 
@@ -99,7 +99,7 @@ def applied(settings):
 
 
 def update(settings, *batches):
-    from weir.agents.features.updater import FeatureUpdater
+    from weir.demo.features.updater import FeatureUpdater
 
     updater = FeatureUpdater.of(settings)
     for batch in batches:
@@ -193,7 +193,7 @@ def test_materialize_brings_the_same_values_as_the_worker(applied):
 
 
 def test_the_canary_finds_a_record_that_the_two_reads_see_differently(applied, tmp_path):
-    from weir.agents.features.canary import look
+    from weir.agents.canary.agent import look
     from weir.edges.features.comparison import FeatureCanary
 
     settings, _ = applied
@@ -236,7 +236,7 @@ def test_the_canary_samples_what_the_store_holds_and_one_row_of_nothing(applied)
 
 
 def test_the_canary_worker_looks_until_it_is_told_to_stop(tmp_path):
-    from weir.agents.features.canary import watch
+    from weir.agents.canary.agent import watch
     from weir.edges.features import repository as feature_repository
 
     settings = load(home=tmp_path, canary_every_s=60.0)
@@ -253,7 +253,7 @@ def test_the_canary_worker_looks_until_it_is_told_to_stop(tmp_path):
 
 
 def test_a_comparison_that_fails_is_said_and_counted_and_the_next_one_is_made(applied):
-    from weir.agents.features.canary import look
+    from weir.agents.canary.agent import look
     from weir.edges.features.comparison import FeatureCanary
 
     settings, _ = applied
@@ -276,7 +276,7 @@ def test_a_comparison_that_fails_is_said_and_counted_and_the_next_one_is_made(ap
 
 
 def test_a_canary_with_nothing_to_compare_is_refused(tmp_path):
-    from weir.agents.features.canary import watch
+    from weir.agents.canary.agent import watch
 
     words = ViewPlan("words", ("word",), ("meaning",), ("String",), 0.0)
     bytes_key = ViewPlan("hashed", ("hash",), ("n",), ("int64",), 0.0, ("Bytes",))

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from weir.rolling.history import history
-from weir.rolling.state import DAY_US, HOUR_US, MINUTE_US, VIEWS, WEATHER, RollingState
+from weir.demo.rolling.history import history
+from weir.demo.rolling.state import DAY_US, HOUR_US, MINUTE_US, VIEWS, WEATHER, RollingState
 
 HOURS = 60
 minutes = st.integers(0, HOURS * 60)

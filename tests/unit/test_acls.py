@@ -35,7 +35,7 @@ def test_the_declared_topics_are_those_that_workers_use():
     names = Names("staging")
     written = {names.predictions, names.shadows, names.dead_letters, names.ledger, names.batches}
     shared = written | {names.bundles, names.outcomes}
-    shared |= {names.flight_events}
+    shared |= {"staging.events.flights"}
     flights = ("flight-delay", "flight-delay-minutes", "flight-delay-class")
     requests = {names.requests(service) for service in ("one", *flights)}
     assert {topic.name for topic in declared(settings)} == shared | requests

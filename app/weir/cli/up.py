@@ -146,10 +146,10 @@ def _apply_features(stack: Stack, served: Sequence[Bundle], say: Say) -> None:
 
 def _roles(wanted: Mapping[str, bool], settings: Settings, served: Sequence[Bundle]) -> list[str]:
     """The workers to start beside the scorers: those that are wanted and have something to do here."""
-    from weir.operations import local
+    from weir.demo.features.updater import has_work
 
     reads = any(bundle.feature_service for bundle in served)
-    useful = {"recorder": True, "features": not local.why_no_feature_worker(settings), "canary": reads}
+    useful = {"recorder": True, "features": reads and has_work(settings), "canary": reads}
     return [role for role, want in wanted.items() if want and useful[role]]
 
 

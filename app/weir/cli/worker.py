@@ -85,8 +85,8 @@ def recorder() -> None:
 
 @cli.command()
 def features() -> None:
-    """Turn the project's events into online features."""
-    from weir.agents.features.agent import new_features
+    """Turn the demo's events into online features."""
+    from weir.demo.features.agent import new_features
 
     settings = load()
     telemetry = _begin(settings, "features")
@@ -96,7 +96,7 @@ def features() -> None:
 @cli.command()
 def canary() -> None:
     """Keep comparing the scorer's features with Feast's, and count the differences."""
-    from weir.agents.features.canary import watch
+    from weir.agents.canary.agent import watch
     from weir.edges.observability.health_server import HealthServer, running
 
     settings = load()

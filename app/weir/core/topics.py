@@ -58,11 +58,6 @@ class Names:
         """Topic of what came true."""
         return f"{self.deployment}.outcomes"
 
-    @property
-    def flight_events(self) -> str:
-        """Topic of the events from which features are made."""
-        return f"{self.deployment}.events.flights"
-
     def requests(self, service: str) -> str:
         """Topic on which a scoring service is asked."""
         return f"{self.deployment}.requests.{service}"

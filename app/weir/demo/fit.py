@@ -16,10 +16,10 @@ from weir.core.features import FeatureBlock, ServicePlan
 from weir.demo import card, check, export
 from weir.demo.flights import Flights, Progress
 from weir.demo.recipe import CUT_MS, HOLDOUT_MS, PARAMETERS, STEPS, TOLERANCE, TREES
+from weir.demo.rolling.history import clock_hours, history
 from weir.demo.siblings import SIBLINGS, Sibling
 from weir.demo.signature import LATE_MIN, SERVICE, SIGNATURE
 from weir.edges.features import training_frame as feature_offline
-from weir.rolling.history import clock_hours, history
 from weir.scoring.assemble import Assembler
 from weir.settings import Settings
 

@@ -7,6 +7,11 @@ from weir.demo.signature import SERVICE
 from weir.settings import ROOT, Settings
 
 
+def events_topic(settings: Settings) -> str:
+    """Topic of the events from which features of flights are made, as schemas/topics.yaml declares it."""
+    return f"{settings.kafka.deployment}.events.flights"
+
+
 def settled(settings: Settings) -> Settings:
     """These settings for the flights' service, with its contracts and features wherever the command runs.
 

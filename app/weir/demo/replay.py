@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from weir.core.arrow import replaced
 from weir.core.errors import Unavailable
 from weir.demo.flights import HOUR_MS, Flights, Progress
+from weir.demo.project import events_topic
 from weir.edges.features.store.record_store import RecordStore
 from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.client import client_config
@@ -56,11 +57,12 @@ class Replay:
         self._settings, self._store, self._check = settings, store, check
         names = settings.kafka.names
         self._names, self._requests = names, names.requests(settings.scoring.service)
+        self._events = events_topic(settings)
         self._partitions = partitions_of(settings.kafka, self._requests)
         registry = Registry(settings.registry)
         self._encoders = {
             topic: Encoder(contract_of(settings, registry, topic))
-            for topic in (self._requests, names.flight_events, names.outcomes)
+            for topic in (self._requests, self._events, names.outcomes)
         }
         self._ledger = Decoder(contract_of(settings, registry, names.ledger), registry.schema_text)
         self._predictions = Decoder(contract_of(settings, registry, names.predictions), registry.schema_text)
@@ -89,7 +91,7 @@ class Replay:
         """Send the events of the whole year, and release those up to a clock hour to the feature worker."""
         began = time.monotonic()
         self._store.set_clock_us(until_hour * HOUR_MS * 1000)
-        events, topic = flights.events, self._names.flight_events
+        events, topic = flights.events, self._events
         size = max(1, events.num_rows // 20)
         for begin in range(0, events.num_rows, size):
             self._write(topic, 0, self._encode(topic, events.slice(begin, size)))

@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
-from weir.agents.features.updater import not_computed
 from weir.core.errors import Unavailable
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.clickhouse import migrations
@@ -83,17 +82,6 @@ def _content_of(repository: Path) -> str:
         if path.suffix in (".py", ".yaml") and path.is_file():
             found.update(f"\0{path.relative_to(repository)}\0".encode() + path.read_bytes())
     return found.hexdigest()
-
-
-def why_no_feature_worker(settings: Settings) -> str:
-    """Why there is nothing to do here for a feature worker; "" when there is. Raises Refused: an unreadable plan."""
-    if not feature_plan.path(settings).exists():
-        return "there is no feature repository"
-    if settings.kafka.names.flight_events not in {topic.name for topic in declared(settings)}:
-        return f"topic {settings.kafka.names.flight_events} is not among the declared ones"
-    if lacking := not_computed(feature_plan.load_views(settings)):
-        return f"the feature repository does not have the views that it computes ({', '.join(lacking)})"
-    return ""
 
 
 class Workers:

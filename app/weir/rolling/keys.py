@@ -13,10 +13,10 @@ class Keys:
     """Entities, numbered batch by batch as they are first seen; an entity is a tuple of one or more strings.
 
     >>> keys = Keys()
-    >>> keys.encode(pa.array(["UA", "AA", None, "UA"]), pa.array(["EWR", "JFK", "JFK", "EWR"])).tolist()
+    >>> keys.encode(pa.array(["ann", "bob", None, "ann"]), pa.array(["web", "app", "app", "web"])).tolist()
     [0, 1, -1, 0]
     >>> keys.entities
-    [('UA', 'EWR'), ('AA', 'JFK')]
+    [('ann', 'web'), ('bob', 'app')]
     """
 
     def __init__(self) -> None:

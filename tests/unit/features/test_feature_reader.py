@@ -170,7 +170,7 @@ def test_a_batch_alone_larger_than_the_cache_is_an_error_of_the_caller():
 
 def test_reading_and_writing_features_imports_neither_feast_nor_pandas():
     code = (
-        "import sys, weir.agents.features.updater, weir.edges.features.reader, weir.edges.features.store.lmdb, "
+        "import sys, weir.demo.features.updater, weir.edges.features.reader, weir.edges.features.store.lmdb, "
         "weir.edges.features.store.redis;"
         "print(sorted({name.split('.')[0] for name in sys.modules} & {'feast', 'pandas', 'sqlalchemy', 'duckdb'}))"
     )

@@ -2,14 +2,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from structlog.testing import capture_logs
-from weir.agents.features.updater import FeatureUpdater
 from weir.core.errors import Refused
 from weir.core.features import ViewPlan
+from weir.demo.features.updater import FeatureUpdater
+from weir.demo.rolling.history import history
+from weir.demo.rolling.state import HOUR_US, VIEWS, WEATHER
 from weir.edges.features.store.entity_key import decode_key, encode_key
 from weir.edges.features.store.lmdb import LmdbStore
 from weir.edges.features.store.record_store import Ask
-from weir.rolling.history import history
-from weir.rolling.state import HOUR_US, VIEWS, WEATHER
 
 PLANS = {
     name: ViewPlan(

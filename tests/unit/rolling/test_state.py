@@ -1,8 +1,8 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+from weir.demo.rolling.state import HOUR_US, VIEWS, WEATHER, RollingState
 from weir.rolling.keys import NONE, Keys
-from weir.rolling.state import HOUR_US, VIEWS, WEATHER, RollingState
 
 SCHEMA = pa.schema(
     [

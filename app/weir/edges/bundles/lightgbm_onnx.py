@@ -2,7 +2,7 @@
 
 A tree of LightGBM compares with double thresholds; ONNX's with float32. For a float32 x, `x <= t` is decided alike by t
 and by the largest float32 not above t, so thresholds are rounded down. (Rounded to nearest, as converters do, some rows
-go the other way: 86 of 166,668 rows of the flights were off, by up to 0.044.)
+go the other way: 86 of 166,668 real rows were off, by up to 0.044.)
 
 Source: LightGBM, include/LightGBM/tree.h (NumericalDecision, CategoricalDecision); ONNX operators, ai.onnx.ml,
 TreeEnsembleRegressor 3.

@@ -1,7 +1,7 @@
 """Feast's DuckDB offline store with an ASOF join: the same training sets, without pairing every row with its past.
 
 Feast joins each entity row with all rows of its key that are within the ttl and then keeps the newest. Hourly features
-with a ttl of 30 days make 700 pairs a row, and 160,000 flights took more than 20 GiB. DuckDB's ASOF join finds the one
+with a ttl of 30 days make 700 pairs a row, and 160,000 rows took more than 20 GiB. DuckDB's ASOF join finds the one
 row directly: 3 s and 0.4 GiB.
 
 Named in feature_store.yaml: `offline_store: {type: weir.edges.features.feast_offline_store.AsofDuckDBOfflineStore}`.

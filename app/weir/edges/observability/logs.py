@@ -1,7 +1,7 @@
 """Logs: one line of JSON per event on standard error, ours and those of the libraries beneath alike.
 
     log = structlog.get_logger(__name__)
-    log.error("features differ", view="origin_recent", key="EWR", ours=1.5, feast=2.5)
+    log.error("features differ", view="customer_recent", key="c-17", ours=1.5, feast=2.5)
 
 Normal operation logs nothing per batch; ERROR means that data is lost or a person is needed.
 """

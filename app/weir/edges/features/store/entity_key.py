@@ -16,8 +16,8 @@ def encode_key(parts: Sequence[Part]) -> bytes:
     A type letter before each value keeps 1 and "1" apart; with several values each is preceded by its length, so that
     ("a", "bc") and ("ab", "c") differ. Integers of any width make the same key.
 
-    >>> encode_key(("EWR",)), encode_key((7,)), encode_key(("UA", "EWR")), encode_key((b"x",)), encode_key((True,))
-    (b'sEWR', b'i7', b'3 sUA4 sEWR', b'bx', b't1')
+    >>> encode_key(("Ann",)), encode_key((7,)), encode_key(("de", "Ann")), encode_key((b"x",)), encode_key((True,))
+    (b'sAnn', b'i7', b'3 sde4 sAnn', b'bx', b't1')
     """
     encoded = [b"s" + part.encode() if isinstance(part, str) else _encode(part) for part in parts]
     if len(encoded) == 1:

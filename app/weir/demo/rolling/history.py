@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from weir.rolling.state import HOUR_US, VIEWS, RollingState, Update
+from weir.demo.rolling.state import HOUR_US, VIEWS, RollingState, Update
 
 TIMESTAMP = "event_timestamp"
 CREATED = "created"

@@ -9,7 +9,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from weir.agents.features.updater import FOREVER, Applied, FeatureUpdater
 from weir.agents.worker.batcher import Batcher
 from weir.agents.worker.host import parked_on_failure
 from weir.agents.worker.serial_executor import SerialExecutor
@@ -17,6 +16,8 @@ from weir.core.batch import MicroBatch
 from weir.core.batching import FixedBatching
 from weir.core.errors import Refused
 from weir.core.times import impossible
+from weir.demo.features.updater import FOREVER, Applied, FeatureUpdater
+from weir.demo.project import events_topic
 from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
 from weir.edges.kafka.logs import log_of
@@ -31,7 +32,7 @@ CLOCK_S = 0.001  # between two looks at a replay's clock
 
 def new_features(settings: Settings, telemetry: Telemetry) -> Callable[[], ChunkApp]:
     """A maker of the Faust app that keeps the online store. Raises Unavailable, Refused: nothing is joined yet."""
-    topic, group = settings.kafka.names.flight_events, settings.kafka.names.features
+    topic, group = events_topic(settings), settings.kafka.names.features
     if partitions_of(settings.kafka, topic) != 1:
         raise Refused(
             f"{topic} has more than one partition, and the statistics need every event in order",

@@ -16,13 +16,15 @@ import structlog
 
 from weir.core.errors import Refused
 from weir.core.features import ViewPlan
+from weir.demo.project import events_topic
+from weir.demo.rolling.state import VIEWS, RollingState, Update
 from weir.edges.features import plan as feature_plan
 from weir.edges.features.store.entity_key import encode_key
 from weir.edges.features.store.open import open_store
 from weir.edges.features.store.record_layout import layout_of
 from weir.edges.features.store.record_store import RecordStore, Write
+from weir.edges.kafka.topics import declared
 from weir.rolling.log import BEGIN
-from weir.rolling.state import VIEWS, RollingState, Update
 from weir.settings import Settings
 
 FOREVER = np.iinfo(np.int64).max
@@ -116,6 +118,15 @@ class FeatureUpdater:
         self._applied_us, self.watermark_us = newest_us, max(newest_us, self.watermark_us)
         records = Counter({write.view.name: len(write.keys) for write in writes})
         return Applied(records, time.perf_counter() - began, self.watermark_us)
+
+
+def has_work(settings: Settings) -> bool:
+    """Whether this project is the flights': its events are declared, and its views applied. Raises Refused."""
+    if not feature_plan.path(settings).exists() or events_topic(settings) not in {
+        one.name for one in declared(settings)
+    }:
+        return False
+    return not not_computed(feature_plan.load_views(settings))
 
 
 def not_computed(views: Mapping[str, ViewPlan]) -> list[str]:

@@ -1,0 +1,1 @@
+"""The canary: compares two readings of the same features."""

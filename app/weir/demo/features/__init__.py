@@ -1,0 +1,1 @@
+"""The feature worker of the flights: events in, online features out."""

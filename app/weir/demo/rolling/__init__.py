@@ -1,0 +1,1 @@
+"""The rolling statistics of the flights, as features of them are counted."""
