@@ -25,14 +25,15 @@ from typer.testing import CliRunner
 from weir.cli.bundle import cli
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan, ViewPlan
-from weir.core.signature import Dtype
+from weir.core.signature import Dtype, Task
 from weir.edges.bundles import folder, manifest, text
 from weir.edges.bundles.example import SPEC
 from weir.edges.features import plan as feature_plan
 from weir.operations import bundles, serving
+from weir.operations.rehearsal import rehearse
 from weir.settings import Settings, load
 
-from tests.bundles import SIGNATURE, WITH_FEATURES, golden_rows, graph, tiny_bundle, weights_of
+from tests.bundles import SIGNATURE, WITH_FEATURES, golden_rows, graph, opened_bundle, tiny_bundle, weights_of
 
 Spec = Callable[..., Path]
 NAMES = list(SIGNATURE.names)
@@ -117,7 +118,7 @@ def test_a_lightgbm_model_becomes_a_bundle_that_checks(runner: CliRunner, spec: 
     assert checked.exit_code == 0
     said = json.loads(runner.invoke(cli, ["check", digest, "--json"], catch_exceptions=False).output)["checks"]
     assert said["golden rows"]["said"].startswith("150 within 1e-06 or 1e-05 of the score, largest")
-    assert said["requests"] == {"result": "ok", "said": "150 golden rows asked and answered"}
+    assert said["requests"] == {"result": "ok", "said": "150 golden rows asked, answered and shaped for the record"}
     assert said["rows alone"]["said"] == "same bits in any batch"
     assert {entry["result"] for entry in said.values()} == {"ok"}
 
@@ -806,3 +807,45 @@ def test_a_folder_of_bundles_that_is_not_there_is_refused(
     nowhere = {"WEIR_BUNDLES_DIR": str(tmp_path / "bundels")}
     with pytest.raises(Refused, match=r"(?=.*bundels)(?=.*no such folder of bundles).*correct WEIR_BUNDLES_DIR"):
         runner.invoke(cli, command, env=nowhere, catch_exceptions=False)
+
+
+def test_a_check_asks_answers_and_shapes_for_the_record(
+    runner: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tiny_bundle(tmp_path)
+    said = checks_of(runner, path)
+    assert said["requests"]["said"] == "32 golden rows asked, answered and shaped for the record"
+    assert re.fullmatch(r"up to \d+ bytes a request and \d+ a prediction", said["sizes"]["said"])
+    assert (said["sizes"]["result"], said["contract"]["result"]) == ("ok", "warning")
+    assert said["contract"]["said"].startswith(
+        "4 inputs, 2 join keys: requests.tiny: there is none yet: run `weir bundle"
+    )
+    assert runner.invoke(cli, ["contract", str(path), "--write"], catch_exceptions=False).exit_code == 0
+    monkeypatch.setenv("WEIR_MAX_RECORD_BYTES", "20")
+    said = checks_of(runner, path)
+    assert said["contract"] == {
+        "result": "ok",
+        "said": "4 inputs, 2 join keys: requests.tiny v1 has all that the bundle asks for",
+    }
+    assert said["sizes"]["result"] == "warning"
+    assert "and a scorer takes 20: set WEIR_MAX_RECORD_BYTES" in said["sizes"]["said"]
+
+
+def checks_of(runner: CliRunner, path: Path) -> dict:
+    return json.loads(runner.invoke(cli, ["check", str(path), "--json"], catch_exceptions=False).output)["checks"]
+
+
+def test_every_kind_of_bundle_is_tried_to_the_record(tmp_path: Path) -> None:
+    """Of several classes, with words and features; each is decoded and shaped with its own bits."""
+    views = (
+        ViewPlan("customer_recent", ("customer",), ("spend_7d", "visits_7d"), ("float32", "float32"), 0.0),
+        ViewPlan("shop_recent", ("shop",), ("returns_1d",), ("float32",), 3600.0, ("INT64",)),
+    )
+    plan = ServicePlan("test", "tiny_v1", views)
+    classes = dataclasses.replace(SIGNATURE, task=Task.MULTICLASS, classes=("a", "b", "c"), threshold=None)
+    for signature, read in ((SIGNATURE, None), (classes, None), (WITH_FEATURES, plan)):
+        fingerprint = read.reading(signature.looked_up).fingerprint if read else ""
+        path = tiny_bundle(tmp_path, signature, feature_fingerprint=fingerprint)
+        tried = rehearse(opened_bundle(path, read), read)
+        assert tried.scored == tried.asked == 32
+        assert tried.written_bytes > tried.asked_bytes > 0

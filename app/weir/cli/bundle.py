@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from weir.core.runtime import Versions
     from weir.core.signature import Input, Signature
     from weir.operations.bundles import Built, Checked
+    from weir.operations.contract import Draft
     from weir.settings import Settings
 
 cli = typer.Typer(
@@ -191,7 +192,7 @@ def _lines(checked: Checked) -> list[tuple[str, str, str]]:
     lines = [
         ("ok", "content", f"{', '.join(folder.FILES)}; nothing else"),
         ("ok", "digest", bundle.digest),
-        ("ok", "contract", f"{len(bundle.signature.inputs)} inputs, {len(bundle.signature.join_keys)} join keys"),
+        ("ok" if checked.contract.exists else "warning", "contract", _contract_said(checked.contract, bundle)),
         ("ok", "graph", f"float32[n, {opened.model.width}] -> {opened.model.output_tensor}, as the signature says"),
         ("ok", "golden rows", f"{len(golden.outputs):,} within {within}, largest {golden.worst:.1e}"),
         _flips_line(golden.flips),
@@ -207,8 +208,10 @@ def _lines(checked: Checked) -> list[tuple[str, str, str]]:
         lines.append(("ok", "features", "none are read"))
     if rehearsal.asked:
         result = "warning" if rehearsal.refusals else "ok"
-        said = rehearsal.refusals or f"{rehearsal.scored:,} golden rows asked and answered"
+        said = rehearsal.refusals or f"{rehearsal.scored:,} golden rows asked, answered and shaped for the record"
         lines.append((result, "requests", said))
+        sizes = f"up to {rehearsal.asked_bytes:,} bytes a request and {rehearsal.written_bytes:,} a prediction"
+        lines.append(("warning" if checked.too_large else "ok", "sizes", checked.too_large or sizes))
     lines.append(("ok", "runs on", str(opened.model.placement)))
     other = runtime.other_than_built(bundle)
     lines.append(("warning" if other else "ok", "built with", other or _built_with(bundle.built_with)))
@@ -229,12 +232,22 @@ def _contract_line(built: Built, settings: Settings) -> str:
     from weir.operations import contract as contracts
 
     made = built.contract
-    if made.exists:
-        return f"contract: {made.record} v{made.version} has all that the bundle asks for"
-    if contracts.is_own(settings):
+    if not made.exists and contracts.is_own(settings):
         return f"contract: wrote {made.path}: {REGISTERED}"
+    return f"contract: {_offered(made, built.path.name[:12])}"
+
+
+def _contract_said(made: Draft, bundle: Bundle) -> str:
+    keys = len(bundle.signature.join_keys)
+    return f"{len(bundle.signature.inputs)} inputs, {keys} join keys: {_offered(made, bundle.short_digest)}"
+
+
+def _offered(made: Draft, digest: str) -> str:
+    """Whether requests have a contract that has all, and what to run if not."""
+    if made.exists:
+        return f"{made.record} v{made.version} has all that the bundle asks for"
     lacks = f"v{made.version - 1} lacks {', '.join(made.fields)}" if made.version > 1 else "there is none yet"
-    return f"contract: {made.record}: {lacks}: run `weir bundle contract {built.path.name[:12]} --write`; {REGISTERED}"
+    return f"{made.record}: {lacks}: run `weir bundle contract {digest} --write`; {REGISTERED}"
 
 
 def _or_unknown(name: str | None) -> str:

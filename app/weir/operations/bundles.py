@@ -21,11 +21,17 @@ from weir.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A bundle that passed. plan: what its features were held to; None where none are read or none were applied."""
+    """A bundle that passed.
+
+    plan: what its features were held to; None where none are read or none were applied. contract: the version that its
+    requests have, or need. too_large: where requests are larger than a scorer takes, in words.
+    """
 
     opened: Opened
     plan: ServicePlan | None
     rehearsal: Rehearsal
+    contract: contract.Draft
+    too_large: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,8 @@ def build(spec: Path, settings: Settings) -> Built:
     built = bundle_spec.build(spec, settings, prove)
     if contract.is_own(settings):
         contract.write(drafts[0])
-    found = [warning for one in tried for warning in (one.refusals, one.company) if warning]
+    most = settings.scoring.max_record_bytes
+    found = [warning for one in tried for warning in (one.refusals, one.company, one.too_large(most)) if warning]
     return Built(built.path, built.said, (*built.warnings, *found), drafts[0])
 
 
@@ -79,7 +86,9 @@ def check(which: str, settings: Settings) -> Checked:
     described = folder.read(folder.find(which, settings))
     plan = plan_of(described.bundle, settings)
     opened = open_bundle(described, plan)
-    return Checked(opened, plan, rehearse(opened, plan))
+    rehearsal = rehearse(opened, plan)
+    draft = contract.draft(settings, opened.bundle)
+    return Checked(opened, plan, rehearsal, draft, rehearsal.too_large(settings.scoring.max_record_bytes))
 
 
 def plan_of(bundle: Bundle, settings: Settings) -> ServicePlan | None:

@@ -1,8 +1,8 @@
 """A bundle tried with its own golden rows as requests.
 
 What a check of the parts cannot show: that the golden rows can be asked at all under the contract that the signature
-makes, that categories, whole numbers and missing values come out of a request as the model was given them, and that the
-features are looked up by the keys that the request has.
+makes, that categories, whole numbers and missing values come out of a request as the model was given them, that the
+features are looked up by the keys that the request has, and that the answers can be written and recorded.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from weir.core.rejects import Rejects
 from weir.core.signature import Dtype, Input, Source
 from weir.edges.bundles import checks
 from weir.edges.bundles.opened import Opened
+from weir.operations import trial_record
 from weir.operations.trial import GivenFeatures, ask, envelope
 
 Floats = npt.NDArray[np.float32]
@@ -37,12 +38,15 @@ class Rehearsal:
 
     asked, scored: golden rows. rejected: reason and input -> golden rows that the signature's own rules reject.
     dependence: how far a row's score depends on the rows beside it; 0 where it has the same bits.
+    asked_bytes, written_bytes: of the largest request, and of the largest prediction.
     """
 
     asked: int
     scored: int
     rejected: Mapping[str, int]
     dependence: float
+    asked_bytes: int
+    written_bytes: int
 
     @property
     def refusals(self) -> str:
@@ -51,6 +55,12 @@ class Rehearsal:
             return ""
         reasons = ", ".join(f"{why}: {count}" for why, count in self.rejected.items())
         return f"{self.asked - self.scored} of {self.asked} golden rows would be dead letters ({reasons})"
+
+    def too_large(self, most: int) -> str:
+        """What its author should know of the size of requests, of which a scorer takes `most` bytes; else empty."""
+        if self.asked_bytes <= most:
+            return ""
+        return f"a request has {self.asked_bytes:,} bytes, and a scorer takes {most:,}: set WEIR_MAX_RECORD_BYTES"
 
     @property
     def company(self) -> str:
@@ -72,7 +82,7 @@ def rehearse(opened: Opened, plan: ServicePlan | None) -> Rehearsal:
     bundle, golden = opened.bundle, opened.golden
     dependence = checks.check_independence(opened.path, bundle, opened.model, golden)
     if bundle.feature_service and plan is None:
-        return Rehearsal(0, 0, {}, dependence)
+        return Rehearsal(0, 0, {}, dependence, 0, 0)
     inputs, outputs = golden.inputs[:ROWS], golden.outputs[:ROWS]
     read = plan.reading(bundle.signature.looked_up) if plan is not None and bundle.feature_service else None
     try:
@@ -84,7 +94,10 @@ def rehearse(opened: Opened, plan: ServicePlan | None) -> Rehearsal:
         raise Refused(f"no golden row can be asked: {', '.join(rejected)}", remedy=MEND)
     for part in (part for part in done.parts if len(part.rows)):
         _compare(bundle, inputs, outputs, part.rows.origin, part.rows.matrix, part.rows.outputs)
-    return Rehearsal(len(inputs), done.scored, rejected, dependence)
+    asked_bytes = max(len(value) for chunk in done.batch.chunks for value in chunk.values.to_pylist())
+    return Rehearsal(
+        len(inputs), done.scored, rejected, dependence, asked_bytes, written_bytes=trial_record.keep(opened, done)
+    )
 
 
 def _compare(

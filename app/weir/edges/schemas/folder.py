@@ -121,14 +121,12 @@ def versions(project: Path, record: str) -> tuple[str, ...]:
 
     Raises Refused when there are none, one is missing or a file cannot be read.
     """
-    where = folder_of(project, record)
-    numbered = {int(match[1]): path for path in where.glob("v*.avsc") if (match := _VERSION.fullmatch(path.name))}
-    if sorted(numbered) != list(range(1, len(numbered) + 1)) or not numbered:
-        what = f"has versions {', '.join(map(str, sorted(numbered)))}" if numbered else "has no version"
-        write = ", or write one by `weir bundle contract BUNDLE --write`" if record.startswith("requests.") else ""
-        remedy = f"number them v1.avsc, v2.avsc, ...{write}"
-        raise Refused(f"record {record} {what}", where=str(where), remedy=remedy)
-    return tuple(numbered[number].read_text(encoding="utf-8") for number in sorted(numbered))
+    return _versions(folder_of(project, record), record)
+
+
+def generic(record: str) -> str:
+    """Schema text of the newest version of a record that the package carries."""
+    return _versions(GENERIC / record, record)[-1]
 
 
 def folder_of(project: Path, record: str) -> Path:
@@ -143,6 +141,16 @@ def folder_of(project: Path, record: str) -> Path:
 def services(project: Path) -> tuple[str, ...]:
     """Scoring services that have a request contract here: the folders requests.<service>."""
     return tuple(sorted(path.name.removeprefix("requests.") for path in project.glob("requests.*") if path.is_dir()))
+
+
+def _versions(where: Path, record: str) -> tuple[str, ...]:
+    numbered = {int(match[1]): path for path in where.glob("v*.avsc") if (match := _VERSION.fullmatch(path.name))}
+    if sorted(numbered) != list(range(1, len(numbered) + 1)) or not numbered:
+        what = f"has versions {', '.join(map(str, sorted(numbered)))}" if numbered else "has no version"
+        write = ", or write one by `weir bundle contract BUNDLE --write`" if record.startswith("requests.") else ""
+        remedy = f"number them v1.avsc, v2.avsc, ...{write}"
+        raise Refused(f"record {record} {what}", where=str(where), remedy=remedy)
+    return tuple(numbered[number].read_text(encoding="utf-8") for number in sorted(numbered))
 
 
 def _named(entries: Iterable[_Entry], deployment: str) -> dict[str, _Entry]:

@@ -1,0 +1,74 @@
+"""A trial's predictions on their way to the record: encoded as a scorer does, decoded and shaped as a recorder does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from typing_extensions import override
+
+from weir.core.bundle_names import BundleNames
+from weir.core.chunk import LogPartition
+from weir.core.contract import Contract
+from weir.core.errors import Refused
+from weir.edges.bundles import runtime
+from weir.edges.bundles.opened import Opened
+from weir.edges.schemas import folder
+from weir.operations.trial import AT_MS
+from weir.recording import bundles, tables
+from weir.scoring import records
+from weir.scoring.batches import ScoredBatch
+from weir.wire.decode import Decoder
+from weir.wire.encode import Encoder
+
+REMEDY: Final = "report this as a fault of Weir"
+
+
+class _Said(tables.Names):
+    """Implements recording.tables.Names: what this bundle's scorer says, and what rows lack it."""
+
+    def __init__(self, described: pa.RecordBatch) -> None:
+        self._known = {names.digest: names for names in bundles.of(described)}
+        self.lacking = 0
+
+    @override
+    def of(self, digests: Sequence[str]) -> Mapping[str, BundleNames]:
+        return {digest: self._known[digest] for digest in digests if digest in self._known}
+
+    @override
+    def lack(self, rows: Mapping[str, int]) -> None:
+        self.lacking += sum(rows.values())
+
+
+def keep(opened: Opened, done: ScoredBatch) -> int:
+    """Bytes of the largest prediction. Raises Refused where one would not be recorded as it was made."""
+    values, rows = _through("predictions", *records.predictions(done, 0, AT_MS))
+    variants = [part.variant for part in done.parts]
+    described = records.bundle_names(variants, runtime.of(opened.model), "scorer", "trial", AT_MS)
+    said = _Said(_through("bundles", *described)[1])
+    rejects = tables.check_predictions(rows)
+    shaped = tables.predictions(rows, LogPartition("trial", "trial", 0), np.arange(len(rows)), said)
+    if len(rejects) or said.lacking:
+        why = rejects.detail[0] if len(rejects) else "the names of its inputs do not fit"
+        raise Refused(f"a prediction would not be recorded: {why}", remedy=REMEDY)
+    _compare(done, shaped)
+    return int(pc.max(pc.binary_length(values)).as_py())
+
+
+def _through(record: str, columns: pa.RecordBatch, constants: dict[str, object]) -> tuple[pa.Array, pa.RecordBatch]:
+    """The record's framed values, and the rows that come out of them."""
+    contract = Contract(record, 1, folder.generic(record), 1)
+    values = Encoder(contract).frames(columns, constants)
+    return values, Decoder(contract, lambda schema_id: None).decode(values.cast(pa.large_binary()), 1 << 30).rows
+
+
+def _compare(done: ScoredBatch, shaped: pa.RecordBatch) -> None:
+    """Every input is recorded with its bits. Raises Refused."""
+    parts = [part.rows.matrix for part in done.parts if len(part.rows)]
+    matrix = np.concatenate(parts)
+    kept = shaped["features"].items.to_numpy(zero_copy_only=False).reshape(matrix.shape)
+    if not np.array_equal(kept, matrix, equal_nan=True):
+        raise Refused("inputs are recorded otherwise than the model saw them", remedy=REMEDY)
