@@ -41,6 +41,7 @@ _KINDS: Final = {
     Kind.BOOLEAN: "boolean",
     Kind.TIMESTAMP_MILLIS: {"type": "long", "logicalType": "timestamp-millis"},
     Kind.TIMESTAMP_MICROS: {"type": "long", "logicalType": "timestamp-micros"},
+    Kind.AMOUNTS: {"type": "map", "values": "double"},
 }
 _EDGES: Final = {
     Kind.INT: (0, -1, 63, 64, -(2**31), 2**31 - 1),
@@ -56,7 +57,9 @@ def wide_schema() -> str:
     fields = []
     for kind, declared in _KINDS.items():
         name = kind.replace("-", "_")
-        fields += [{"name": name, "type": declared}]
+        fields += [{"name": name.replace(" ", "_"), "type": declared}]
+        if kind is Kind.AMOUNTS:
+            continue
         fields += [{"name": f"{name}_or", "type": ["null", declared]}]
         fields += [{"name": f"or_{name}", "type": [declared, "null"]}]
     return json.dumps({"type": "record", "name": "Wide", "fields": fields})
@@ -178,6 +181,8 @@ def _value(random: Random, field: shape.FieldShape) -> Any:  # noqa: PLR0911  on
         return random.gauss(0, 1)
     if kind is Kind.BOOLEAN:
         return random.random() < 0.5
+    if kind is Kind.AMOUNTS:
+        return {random.choice("abcé"): random.gauss(0, 1) for _ in range(random.randint(0, 3))}
     if kind is Kind.BYTES:
         return random.randbytes(random.randint(0, 12))
     return "".join(random.choice("abcwz é:") for _ in range(random.randint(0, 12)))
@@ -189,6 +194,8 @@ def _exact(value: Any, kind: Kind) -> Any:
         with np.errstate(over="ignore"):
             number = float(np.float32(value)) if kind is Kind.FLOAT else float(value)
         return struct.pack("<d", number) if number == number else "NaN"  # noqa: PLR0124
+    if kind is Kind.AMOUNTS:
+        return {name: _exact(amount, Kind.DOUBLE) for name, amount in dict(value).items()}
     if kind is Kind.BYTES and isinstance(value, str):
         return value.encode("latin-1")  # a default, which the reference leaves as its JSON has it
     return value

@@ -39,7 +39,7 @@ def named(example):
 def plain(rows: pa.RecordBatch) -> list[dict]:
     """Rows with timestamps as integers."""
     columns = [c.cast(pa.int64()) if pa.types.is_timestamp(c.type) else c for c in rows.columns]
-    return pa.RecordBatch.from_arrays(columns, names=rows.schema.names).to_pylist()
+    return pa.RecordBatch.from_arrays(columns, names=rows.schema.names).to_pylist(maps_as_pydicts="strict")
 
 
 @pytest.mark.parametrize("record", examples.RECORDS)

@@ -24,7 +24,7 @@ from weir.wire.frame import HEADER_BYTES
 from weir.wire.resolve import Column, Faults
 from weir.wire.shape import FieldShape, Kind, Shape
 
-# Types of values that are one column: an enum is the number of its symbol.
+# Types of values that are one column: an enum is the number of its symbol, a map is one of numbers.
 _FLAT: Final[Mapping[str, Kind]] = {
     "boolean": Kind.BOOLEAN,
     "int": Kind.INT,
@@ -34,6 +34,7 @@ _FLAT: Final[Mapping[str, Kind]] = {
     "string": Kind.STRING,
     "bytes": Kind.BYTES,
     "enum": Kind.LONG,
+    "map": Kind.AMOUNTS,
 }
 
 # The codec reads the frame too, as two fields before the body, so that no record is cut (65 ns each, measured).
@@ -107,11 +108,14 @@ def _flat(name: str, written: Type, wanted: FieldShape | None) -> FieldShape | N
         return None
     if wanted is not None and resolve.unreadable(wanted, values[0]):
         return None  # only its null can be read
+    if values[0].kind == "map" and wanted is None:
+        return None
     kind = _FLAT[values[0].kind]
     if wanted is not None and {kind, wanted.kind} == {Kind.STRING, Kind.BYTES}:
         kind = wanted.kind
     null_first = written.branches[0].kind == "null"
-    return FieldShape(name, kind, nullable, null_first, default=shape.NO_DEFAULT)
+    amounts = values[0].of[0].kind.replace("int", "long") if values[0].kind == "map" else "double"
+    return FieldShape(name, kind, nullable, null_first, default=shape.NO_DEFAULT, amounts=amounts)
 
 
 def halve(
@@ -211,7 +215,7 @@ def _read(
     columns = columns[len(_FRAME) : -len(_TAIL_FIELD)]
     why: Faults = {}
     for field, column in zip(writer.fields, columns, strict=True):
-        if field.kind is Kind.STRING and not _is_text(column):
+        if field.kind in (Kind.STRING, Kind.AMOUNTS) and not _is_text(column):
             return f"field {field.name} is not UTF-8"
         if field.kind is Kind.INT and (past := np.flatnonzero(_past_32_bits(column)).tolist()):
             why |= dict.fromkeys(past, (Reason.UNDECODABLE, f"field {field.name} does not fit 32 bits"))

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from weir.core.arrow import buffers_of
 from weir.wire.avro_scalar import zigzag
@@ -42,6 +43,11 @@ def pieces(field: FieldShape, column: pa.Array) -> Iterator[Piece]:
         offsets, _ = buffers_of(column)
         yield _varints(np.diff(offsets), present)
         yield column.view(pa.binary())
+    elif field.kind is Kind.AMOUNTS:
+        counts, entries = _maps(column)
+        yield _varints(counts, present)
+        yield entries
+        yield _cut(np.zeros((len(column), 1), np.uint8), counts > 0)
     elif field.kind in _WIDE:
         yield _cut(_values(column, _WIDE[field.kind]).view(np.uint8).reshape(len(column), -1), present)
     elif field.kind is Kind.BOOLEAN:
@@ -49,6 +55,25 @@ def pieces(field: FieldShape, column: pa.Array) -> Iterator[Piece]:
     else:
         width = np.int32 if field.kind is Kind.INT else np.int64
         yield _varints(_values(column, np.dtype(width)).astype(np.int64), present)
+
+
+def _maps(column: pa.Array) -> tuple[npt.NDArray[np.int64], pa.Array]:
+    """How many entries each map has, and their bytes, one after the other: binary[n]."""
+    bounds = column.offsets.to_numpy().astype(np.int64)
+    keys, items = (part.slice(bounds[0], bounds[-1] - bounds[0]) for part in (column.keys, column.items))
+    counts = np.diff(bounds)
+    if not len(keys):
+        return counts, pa.repeat(pa.scalar(b""), len(column))
+    sizes = np.diff(buffers_of(keys)[0])
+    parts = (
+        _varints(sizes, None),
+        keys.view(pa.binary()),
+        _cut(_values(items, _WIDE[Kind.DOUBLE]).view(np.uint8).reshape(len(keys), -1)),
+    )
+    joined = pc.binary_join_element_wise(*(pa.scalar(part) if isinstance(part, bytes) else part for part in parts), b"")
+    ends, octets = buffers_of(joined)
+    at = pa.py_buffer(ends[bounds - bounds[0]].astype(np.int32))
+    return counts, pa.BinaryArray.from_buffers(pa.binary(), len(column), [None, at, pa.py_buffer(octets)])
 
 
 def _values(column: pa.Array, dtype: np.dtype[Any]) -> npt.NDArray[Any]:

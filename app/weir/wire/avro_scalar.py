@@ -27,6 +27,11 @@ def _counted(octets: bytes) -> bytes:
     return zigzag(len(octets)) + octets
 
 
+def _map(amounts: Mapping[str, float]) -> bytes:
+    entries = [_counted(name.encode()) + struct.pack("<d", amount) for name, amount in amounts.items()]
+    return b"".join((zigzag(len(entries)), *entries, b"\0" if entries else b""))
+
+
 # kind -> the Python type of its values, and how one is written
 _WRITE: Final[Mapping[Kind, tuple[type, Callable[[Any], bytes]]]] = {
     Kind.STRING: (str, lambda value: _counted(value.encode())),
@@ -38,6 +43,7 @@ _WRITE: Final[Mapping[Kind, tuple[type, Callable[[Any], bytes]]]] = {
     Kind.LONG: (int, zigzag),
     Kind.TIMESTAMP_MILLIS: (int, zigzag),
     Kind.TIMESTAMP_MICROS: (int, zigzag),
+    Kind.AMOUNTS: (dict, _map),
 }
 
 
@@ -49,7 +55,8 @@ def literal(field: FieldShape, value: object) -> bytes:
 def writer(field: FieldShape) -> Callable[[object], bytes]:
     """Writes values of a field. Raises ValueError, when called, for one of another type, or too wide.
 
-    A value is str, bytes, int, float or bool as the field's kind says; a timestamp is an int since 1970; None is null.
+    A value is str, bytes, int, float, bool or dict as the field's kind says; a timestamp is an int since 1970; None is
+    null.
     """
     kind, write = _WRITE[field.kind]
     end = 2 ** (31 if field.kind is Kind.INT else 63)

@@ -9,7 +9,7 @@ Source: Avro 1.12 specification, binary encoding.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -127,10 +127,33 @@ def _rewritten(field: FieldShape, written: Type, body: bytes, start: int, end: i
     elif branch.kind == "enum":
         value = _chosen(branch.symbols, "symbol", body, at)[0]
     elif branch.kind in ("float", "double"):
-        value = float(np.frombuffer(body[at:end], "<f4" if branch.kind == "float" else "<f8")[0])
+        value = _float(branch.kind, body[at:end])
+    elif branch.kind == "map":
+        value = dict(_entries(branch.of[0].kind, body, at, field.name))
     else:  # boolean
         value = body[at] == 1
     return _VALUE + literal(field.required, _as(field.kind, value, field.name))
+
+
+def _entries(kind: str, body: bytes, at: int, name: str) -> Iterator[tuple[str, float]]:
+    """Names and numbers of a map whose values are of a primitive kind. Raises ValueError for a name that is no text."""
+    while True:
+        count, at = _long(body, at)
+        if count < 0:
+            _, at = _long(body, at)
+        for _ in range(abs(count)):
+            length, start = _long(body, at)
+            at = start + length
+            key = _as(Kind.STRING, body[start:at], name)
+            end = _end(Type(kind), body, at)
+            yield str(key), float(_long(body, at)[0]) if kind in ("int", "long") else _float(kind, body[at:end])
+            at = end
+        if not count:
+            return
+
+
+def _float(kind: str, octets: bytes) -> float:
+    return float(np.frombuffer(octets, "<f4" if kind == "float" else "<f8")[0])
 
 
 def _as(kind: Kind, value: object, name: str) -> object:

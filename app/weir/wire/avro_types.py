@@ -38,6 +38,8 @@ class Type:
     def __str__(self) -> str:
         if self.kind == "union":
             return f"[{', '.join(map(str, self.of))}]"
+        if self.kind in _ITEMS:
+            return f"{self.kind} of {self.of[0]}"
         return self.logical or (f"{self.kind} {self.name}" if self.name else self.kind)
 
     @property

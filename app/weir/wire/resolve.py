@@ -23,17 +23,18 @@ from weir.wire import shape
 from weir.wire.avro_types import REMEDY, Type, unqualified
 from weir.wire.shape import FieldShape, Kind, Shape
 
-_NUMBERS: Final = frozenset({"int", "long", "float", "double"})
+NUMBERS: Final = frozenset({"int", "long", "float", "double"})
 _READS: Final[Mapping[Kind, frozenset[str]]] = {
     Kind.STRING: frozenset({"string", "bytes", "enum"}),
     Kind.BYTES: frozenset({"string", "bytes"}),
     Kind.INT: frozenset({"int"}),
     Kind.LONG: frozenset({"int", "long"}),
-    Kind.FLOAT: _NUMBERS,
-    Kind.DOUBLE: _NUMBERS,
+    Kind.FLOAT: NUMBERS,
+    Kind.DOUBLE: NUMBERS,
     Kind.BOOLEAN: frozenset({"boolean"}),
     Kind.TIMESTAMP_MILLIS: frozenset({"int", "long"}),
     Kind.TIMESTAMP_MICROS: frozenset({"int", "long"}),
+    Kind.AMOUNTS: frozenset({"map"}),
 }
 _TIMES: Final = (Kind.TIMESTAMP_MILLIS, Kind.TIMESTAMP_MICROS)
 
@@ -94,6 +95,8 @@ def unreadable(field: FieldShape, written: Type) -> str | None:
     wrong = written.kind not in _READS[field.kind]
     if field.kind in _TIMES and (written.logical == "date" or "time" in written.logical):
         wrong |= written.logical != field.kind
+    if written.kind == "map" and not wrong:
+        wrong = written.of[0].kind not in NUMBERS
     return f"field {field.name} is written as {written}, not as {field.kind}" if wrong else None
 
 

@@ -15,7 +15,10 @@ from weir.wire import schema_json
 
 
 class Kind(StrEnum):
-    """Types a field may have, each alone or in a union with null. A record of these is one Arrow column a field."""
+    """Types a field may have, each alone or in a union with null, but for the map: it may be empty.
+
+    A record of these is one Arrow column a field.
+    """
 
     STRING = "string"
     BYTES = "bytes"
@@ -26,6 +29,7 @@ class Kind(StrEnum):
     BOOLEAN = "boolean"
     TIMESTAMP_MILLIS = "timestamp-millis"
     TIMESTAMP_MICROS = "timestamp-micros"
+    AMOUNTS = "map of double"
 
 
 ARROW: Final[Mapping[Kind, pa.DataType]] = {
@@ -38,6 +42,7 @@ ARROW: Final[Mapping[Kind, pa.DataType]] = {
     Kind.BOOLEAN: pa.bool_(),
     Kind.TIMESTAMP_MILLIS: pa.timestamp("ms", "UTC"),
     Kind.TIMESTAMP_MICROS: pa.timestamp("us", "UTC"),
+    Kind.AMOUNTS: pa.map_(pa.string(), pa.field("value", pa.float64(), nullable=False)),
 }
 
 # What the Rust codec is told instead of the type, where it would not do what we need. The bytes on the wire are the
@@ -57,7 +62,11 @@ NO_DEFAULT: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class FieldShape:
-    """One field. null_first: null is branch 0 of its union. default: as Avro's JSON says it, or NO_DEFAULT."""
+    """One field.
+
+    null_first: null is branch 0 of its union. default: as Avro's JSON says it, or NO_DEFAULT.
+    amounts: of a map, the Avro type of its values as they are written.
+    """
 
     name: str
     kind: Kind
@@ -65,6 +74,7 @@ class FieldShape:
     null_first: bool
     default: object
     aliases: tuple[str, ...] = ()
+    amounts: str = "double"
 
     @property
     def arrow(self) -> pa.Field:
@@ -81,6 +91,8 @@ class FieldShape:
         """The default as a value of the column: Avro writes bytes as the code points 0 to 255 of a text."""
         if self.kind is Kind.BYTES and isinstance(self.default, str):
             return self.default.encode("latin-1")
+        if self.kind is Kind.AMOUNTS and isinstance(self.default, dict):
+            return list(self.default.items())
         return self.default
 
 
@@ -108,7 +120,9 @@ def codec_schema(fields: Sequence[FieldShape], *, before: Sequence[Any] = (), af
 
 
 def _declare(field: FieldShape) -> object:
-    base = _STAND_IN.get(field.kind, field.kind).value
+    base: object = _STAND_IN.get(field.kind, field.kind).value
+    if field.kind is Kind.AMOUNTS:
+        base = {"type": "map", "values": field.amounts}
     if not field.nullable:
         return base
     return ["null", base] if field.null_first else [base, "null"]
@@ -154,9 +168,12 @@ def _field(record: str, raw: object) -> FieldShape:
             f"field {record}.{name} is a union of more than null and one type",
             remedy="declare one type, with or without null",
         )
+    kind = _kind(record, name, kinds[0])
+    if kind is Kind.AMOUNTS and len(branches) > 1:
+        raise Refused(f"field {record}.{name} is a map or null", remedy="declare the map alone; it may be empty")
     return FieldShape(
         name=name,
-        kind=_kind(record, name, kinds[0]),
+        kind=kind,
         nullable=len(branches) == 2,
         null_first=branches[0] == "null",
         default=raw.get("default", NO_DEFAULT),
@@ -167,6 +184,8 @@ def _field(record: str, raw: object) -> FieldShape:
 def _kind(record: str, name: str, declared: object) -> Kind:
     logical = declared.get("logicalType") if isinstance(declared, dict) else None
     base = declared.get("type") if isinstance(declared, dict) else declared
+    if base == "map" and isinstance(declared, dict) and declared.get("values") == "double":
+        return Kind.AMOUNTS
     try:
         # Avro: a reader that does not know a logical type reads the type beneath it.
         return Kind(str(logical)) if logical in tuple(Kind) and base == "long" else Kind(str(base))
