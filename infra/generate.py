@@ -40,6 +40,8 @@ GRAFANA_TIMES = {"from": "$__fromTime", "to": "$__toTime"}
 PARAMETER = re.compile(r"\{(\w+):([^}]+)\}")
 # Of the dashboard's text boxes; the others are empty: all, as [] is.
 BEGIN_WITH = {"ids": "[]", "limit": "100", "settle_s": str(fields()["ledger_settle_s"].default)}
+BEGIN_WITH |= {"results": "results_SERVICE", "by": "day", "positive": "positive", "negative": "negative"}
+BEGIN_WITH |= {"flagging": "['positive']"}
 
 
 def settings_page() -> str:
@@ -147,8 +149,13 @@ def sql_dashboard() -> dict[str, Any]:
 def _for_grafana(text: str) -> str:
     body = "\n".join(line for line in text.splitlines() if not line.startswith("--")).strip().rstrip(";")
     return PARAMETER.sub(
-        lambda found: GRAFANA_TIMES.get(found[1], f"CAST(${{{found[1]}:sqlstring}}, '{found[2]}')"), body
+        lambda found: GRAFANA_TIMES.get(found[1], _variable(found[1], found[2])),
+        body,
     )
+
+
+def _variable(name: str, kind: str) -> str:
+    return f"${{{name}:doublequote}}" if kind == "Identifier" else f"CAST(${{{name}:sqlstring}}, '{kind}')"
 
 
 def _panel(

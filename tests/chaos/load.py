@@ -158,12 +158,13 @@ class Load:
             names = ids.to_numpy(zero_copy_only=False)[chosen]
             if not len(names):
                 continue
-            for value in self._outcome_encoder.encode(_outcomes(names, label, tiny.AT_MS + later_ms)):
+            rows = _outcomes(self._service.name, names, label, tiny.AT_MS + later_ms)
+            for value in self._outcome_encoder.encode(rows):
                 self._producer.produce(OUTCOMES, value, partition=partition)
         names = ids.to_numpy(zero_copy_only=False)
         labels = np.where(second, 1.0, 0.0).tolist()
         self._truth.outcomes.update(
-            {name: (label, label * 30.0) for name, label in zip(names.tolist(), labels, strict=True)}
+            {name: (f"{label:g}", label * 30.0) for name, label in zip(names.tolist(), labels, strict=True)}
         )
         if self._chance.random() < 0.2:
             value = b"no outcome %d" % len(self._truth.bad_outcomes)
@@ -171,15 +172,18 @@ class Load:
             self._truth.bad_outcomes[value] += 1
 
 
-def _outcomes(ids: np.ndarray, label: float, at_ms: int) -> pa.RecordBatch:
+def _outcomes(service: str, ids: np.ndarray, label: float, at_ms: int) -> pa.RecordBatch:
     n = len(ids)
     return pa.RecordBatch.from_pydict(
         {
+            "service": pa.repeat(service, n),
             "prediction_id": pa.array(ids, pa.string()),
+            "request_id": pa.nulls(n, pa.string()),
             "observed": pa.array(np.full(n, label * 30.0)),
-            "label": pa.array(np.full(n, label, np.float32)),
-            "missed_nusd": pa.array(np.full(n, -5, np.int64)),
-            "false_alert_nusd": pa.array(np.full(n, -1, np.int64)),
+            "label": pa.repeat(f"{label:g}", n),
+            "attributes": pa.array([[]] * n, pa.map_(pa.string(), pa.float64())),
+            "revision": pa.repeat(pa.scalar(0, pa.int64()), n),
+            "withdrawn": pa.repeat(False, n),
             "occurred_at": pa.array(np.full(n, at_ms, np.int64)).cast(tiny.MS),
         }
     )

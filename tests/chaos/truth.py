@@ -56,7 +56,7 @@ class Truth:
     may_turn_away: Callable[[pa.Table, str, str], npt.NDArray[np.bool_]] = _never
     kinds: dict[bytes | None, int] = field(default_factory=dict)  # value -> number
     sent: Counter[bytes | None] = field(default_factory=Counter)  # how often the broker took it
-    outcomes: dict[str, tuple[float, float]] = field(default_factory=dict)  # prediction id -> last (label, observed)
+    outcomes: dict[str, tuple[str, float]] = field(default_factory=dict)  # prediction id -> last (label, observed)
     bad_outcomes: Counter[bytes] = field(default_factory=Counter)
     _batches: list[pa.RecordBatch] = field(default_factory=list)
     _times: list[npt.NDArray[np.int64]] = field(default_factory=list)

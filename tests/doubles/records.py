@@ -18,6 +18,7 @@ from weir.edges.schemas.folder import GENERIC
 from weir.wire.encode import Encoder
 
 MS = pa.timestamp("ms", tz="UTC")
+AMOUNTS = pa.map_(pa.string(), pa.float64())
 DIGEST = "0123456789ab"
 INPUTS = ("distance", "hour", "origin_recent__depdelay_1h", "plane_age")
 VIEWS = ("origin_recent", "plane_recent")
@@ -202,17 +203,25 @@ def shadows(
 
 
 def outcomes(
-    ids: list[str], labels: list[float], observed: list[float] | None = None, at_ms: int = BASE_MS
+    ids: list[str],
+    labels: list[float],
+    observed: list[float] | None = None,
+    at_ms: int = BASE_MS,
+    by: str = "prediction_id",
+    **columns: object,
 ) -> pa.RecordBatch:
+    """One row an id. by: which of the two it is. columns: values of others, the same in all rows."""
     n = len(ids)
+    words = pa.array(ids, pa.string())
+    given = {"service": SERVICE, "revision": 0, "withdrawn": False} | columns
     return pa.RecordBatch.from_pydict(
         {
-            "prediction_id": ids,
+            **{name: words if name == by else pa.nulls(n, pa.string()) for name in ("prediction_id", "request_id")},
+            "label": pa.array([f"{label:g}" for label in labels], pa.string()),
             "observed": pa.array(observed or [30.0 * label for label in labels], pa.float64()),
-            "label": pa.array(labels, pa.float32()),
-            "missed_nusd": pa.array([-50 * 10**9] * n, pa.int64()),
-            "false_alert_nusd": pa.array([-7 * 10**9] * n, pa.int64()),
+            "attributes": pa.array([[("missed", -50.0), ("false_alert", -7.0)]] * n, AMOUNTS),
             "occurred_at": pa.array([at_ms] * n, pa.int64()).cast(MS),
+            **{name: pa.repeat(pa.scalar(value), n) for name, value in given.items()},
         }
     )
 

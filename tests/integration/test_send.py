@@ -192,12 +192,12 @@ def test_a_question_cannot_write(service: Service, weir) -> None:
 def test_weir_s_own_questions_are_asked_by_name(weir) -> None:
     listed = json.loads(weir("query", "--json").stdout)
     names = {one["name"] for one in listed}
-    assert {"outcomes/value", "outcomes/auc"} <= names
+    assert {"outcomes/received", "features/ages"} <= names
     for name in sorted(names):
         assert weir("query", name, "--json").exit_code == 0, name
-    refused = weir("query", "outcomes/value", "--param", "since=1").exception
+    refused = weir("query", "features/ages", "--param", "since=1").exception
     assert isinstance(refused, Refused)
     assert "takes no since" in str(refused)
     assert "there is no query outcomes/nothing" in str(weir("query", "outcomes/nothing").exception)
-    assert "did you mean outcomes/auc?" in str(weir("query", "auc").exception)
+    assert "did you mean outcomes/received?" in str(weir("query", "received").exception)
     assert "SELECT * FROM outcomes_latest" in str(weir("query", "outcomes_latest").exception)

@@ -1,6 +1,9 @@
-"""Outcomes joined to predictions: AUC against scikit-learn, value against exact sums, ages of features."""
+"""Outcomes joined to predictions: which one wins, what figures say of them, ages of features."""
 
+import itertools
 from datetime import UTC, datetime
+from decimal import Decimal
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from weir.core.chunk import LogPartition
-from weir.edges.clickhouse import outcomes
+from weir.core.times import BEGINNING, END
+from weir.edges.clickhouse import reports, results, sql_files
 from weir.recording import tables
 
 from tests.doubles import records
@@ -16,6 +20,10 @@ from tests.sql.databases import put
 
 LOG = LogPartition("log", "weir.predictions", 0)
 OUTCOMES = LogPartition("log", "weir.outcomes", 0)
+COSTS = """
+    multiIf(decision = 'negative' AND label = '1', attributes['missed'],
+            decision = 'positive' AND label = '0', attributes['false_alert'], 0)
+"""
 
 
 def replaced(rows, **columns):
@@ -24,26 +32,34 @@ def replaced(rows, **columns):
     return rows
 
 
-def scored(client, scores, decisions, variant="champion"):
+def scored(client, scores, decisions, variant="champion", partition=0):
     rows = replaced(
-        records.predictions(0, list(range(len(scores))), variant),
+        records.predictions(partition, list(range(len(scores))), variant),
         score=np.asarray(scores, np.float32),
         decision=decisions,
     )
     put(client, "predictions", tables.predictions(rows, LOG, np.arange(len(rows)), records.names))
 
 
-def came_true(client, offsets, labels, received_ms=records.BASE_MS, at_ms=records.BASE_MS):
-    ids = [records.prediction_id(0, offset) for offset in offsets]
-    rows = records.outcomes(ids, [float(label) for label in labels], at_ms=at_ms)
+def came_true(client, offsets, labels, by="prediction_id", partition=0, received_ms=0, **columns):
+    name = {
+        "prediction_id": lambda at: records.prediction_id(partition, at),
+        "request_id": lambda at: f"r{partition}-{at}",
+    }
+    rows = records.outcomes([name[by](at) for at in offsets], [float(label) for label in labels], by=by, **columns)
     put(client, "outcomes", tables.outcomes(rows, OUTCOMES, np.arange(len(rows)), received_ms))
+
+
+def report(client, by=reports.By.ALL, **asked):
+    rows = reports.binary(client, reports.Asked(service=records.SERVICE, by=by, **asked))
+    return [SimpleNamespace(**row) for row in rows]
 
 
 @pytest.mark.parametrize(
     ("kind", "n"), [("continuous", 20_000), ("tied", 5_000), ("one in a thousand", 20_000), ("two", 2)]
 )
-def test_auc_equals_scikit_learns(client, kind, n):
-    from sklearn.metrics import roc_auc_score
+def test_figures_of_two_classes_are_scikit_learns(client, kind, n):
+    from sklearn.metrics import precision_score, recall_score, roc_auc_score
 
     chance = np.random.default_rng(n)
     labels = (chance.random(n) < (0.001 if "thousand" in kind else 0.2)).astype(float)
@@ -53,40 +69,87 @@ def test_auc_equals_scikit_learns(client, kind, n):
         scores = np.round(scores, 2)
         scores[scores < 0.1] = np.where(chance.random((scores < 0.1).sum()) < 0.5, 0.0, -0.0)
     scores = scores.astype(np.float32)
-    scored(client, scores, ["positive"] * n)
+    flagged = scores >= 0.4
+    scored(client, scores, np.where(flagged, "positive", "negative").tolist())
     came_true(client, range(n), labels)
-    (found,) = outcomes.performance(client, records.SERVICE)
-    assert found.auc is not None
-    assert abs(found.auc - roc_auc_score(labels, scores)) < 1e-12
-    assert (found.scored, found.joined) == (n, n)
+    results.make(client, {records.SERVICE: ""})
+    (found,) = report(client)
+    assert found.auc == pytest.approx(roc_auc_score(labels, scores), rel=1e-12)
+    if flagged.any():
+        assert found.precision == pytest.approx(precision_score(labels, flagged), rel=1e-12)
+    assert found.recall == pytest.approx(recall_score(labels, flagged), rel=1e-12)
+    assert (found.n, found.outcomes, found.waiting, found.value, found.unread) == (n, n, 0, None, 0)
 
 
-def label_of(client):
-    (found,) = client.query("SELECT label FROM outcomes_latest").result_rows
-    return found[0]
+def latest(client):
+    """Labels in the order of the requests."""
+    found = client.query("SELECT label FROM results WHERE has_outcome ORDER BY source_offset").result_rows
+    return [label for (label,) in found]
 
 
+FACTS = [  # (label, by which id, columns), from the least to the greatest
+    ("1", "prediction_id", {"at_ms": records.BASE_MS}),
+    ("0", "request_id", {"at_ms": records.BASE_MS + 1}),
+    ("1", "request_id", {"at_ms": records.BASE_MS, "revision": 1}),
+    ("0", "prediction_id", {"at_ms": records.BASE_MS - 1, "revision": 2}),
+]
+
+
+def test_the_greatest_revision_wins_then_the_latest_time_and_never_arrival(client):
+    orders = list(itertools.permutations(range(len(FACTS))))  # of each prediction another one
+    scored(client, [0.9] * len(orders), ["positive"] * len(orders))
+    for count in range(len(FACTS)):
+        for offset, order in enumerate(orders):
+            label, by, columns = FACTS[order[count]]
+            came_true(client, [offset], [label], by=by, received_ms=count, **columns)
+        assert latest(client) == [FACTS[max(order[: count + 1])][0] for order in orders]
+    client.command("OPTIMIZE TABLE outcomes FINAL")
+    came_true(client, range(len(orders)), ["1"] * len(orders), received_ms=9)  # old ones are delivered again
+    assert latest(client) == ["0"] * len(orders)
+
+
+@pytest.mark.parametrize("ids", [("prediction_id", "request_id"), ("prediction_id",) * 2, ("request_id",) * 2])
+def test_of_equals_the_same_one_wins_in_any_order(client, ids):
+    scored(client, [0.9, 0.8], ["positive"] * 2)
+    for offset, turn in ((0, (0, 1)), (1, (1, 0))):
+        for which in turn:
+            came_true(client, [offset], [which], by=ids[which])
+    one, other = latest(client)
+    assert one == other
+
+
+def test_what_is_withdrawn_is_in_no_figure_until_a_later_one_says_so(client):
+    scored(client, [0.9, 0.1], ["positive", "negative"])
+    results.make(client, {records.SERVICE: COSTS})
+    came_true(client, [0, 1], [0, 1])
+    assert report(client)[0].value == Decimal(-57)
+    came_true(client, [0], [0], by="request_id", withdrawn=True, revision=1)
+    (found,) = report(client)
+    assert (found.outcomes, found.waiting, found.value, found.false_alerts) == (1, 0.5, Decimal(-50), 0)
+    assert client.query("SELECT count() FROM results WHERE NOT has_outcome AND notEmpty(attributes)").first_row == (0,)
+    came_true(client, [0], [1], revision=2)
+    assert report(client)[0].outcomes == 2
+
+
+def test_an_outcome_by_request_is_that_of_every_prediction_of_the_service_that_answers_it(client):
+    rows = replaced(records.predictions(0, [0, 1, 2]), request_id=["same", "same", "other"])
+    foreign = replaced(records.predictions(1, [0]), request_id=["same"], service=["another"])
+    for batch in (rows, foreign):
+        put(client, "predictions", tables.predictions(batch, LOG, np.arange(len(batch)), records.names))
+    batch = records.outcomes(["same"], [1.0], by="request_id")
+    put(client, "outcomes", tables.outcomes(batch, OUTCOMES, np.arange(1), 0))
+    found = client.query("SELECT toString(prediction_id) FROM outcomes_latest").result_rows
+    assert {name for (name,) in found} == {records.prediction_id(0, 0), records.prediction_id(0, 1)}
+
+
+@pytest.mark.parametrize("by", ["prediction_id", "request_id"])
 @pytest.mark.parametrize("merged", [False, True])
-def test_an_old_outcome_that_comes_again_undoes_no_correction(client, merged):
-    first, corrected = records.BASE_MS, records.BASE_MS + 86_400_000
-    came_true(client, [0], [1], received_ms=1, at_ms=first)
-    came_true(client, [0], [0], received_ms=2, at_ms=corrected)
-    came_true(client, [0], [1], received_ms=3, at_ms=first)  # redelivered
-    if merged:
-        client.command("OPTIMIZE TABLE outcomes FINAL")
-    assert label_of(client) == 0.0
-    came_true(client, [0], [1], received_ms=4, at_ms=corrected)  # of equal times the last received
-    assert label_of(client) == 1.0
-    came_true(client, [0], [0], received_ms=2, at_ms=corrected)  # a block that is repeated late
-    assert label_of(client) == 1.0
-
-
-@pytest.mark.parametrize("merged", [False, True])
-def test_what_is_asked_of_the_latest_outcomes_is_asked_after_corrections(client, merged):
+def test_what_is_asked_of_the_latest_outcomes_is_asked_after_corrections(client, merged, by):
     """Whatever column a condition is on, a corrected outcome does not come back."""
+    scored(client, [0.5] * 4, ["positive"] * 4)
+    came_true(client, range(4), [1, 1, 0, 0], by=by)
     corrected = records.BASE_MS + 1
-    came_true(client, range(4), [1, 1, 0, 0], received_ms=1)
-    came_true(client, [1, 2], [0, 1], received_ms=2, at_ms=corrected)
+    came_true(client, [1, 2], [0, 1], by=by, at_ms=corrected)
     if merged:
         client.command("OPTIMIZE TABLE outcomes FINAL")
     ids = {offset: records.prediction_id(0, offset) for offset in range(4)}
@@ -95,102 +158,106 @@ def test_what_is_asked_of_the_latest_outcomes_is_asked_after_corrections(client,
         sql = f"SELECT toString(prediction_id), label FROM outcomes_latest WHERE {condition}"
         return dict(client.query(sql).result_rows)
 
-    assert found("true") == {ids[0]: 1.0, ids[1]: 0.0, ids[2]: 1.0, ids[3]: 0.0}
-    assert found("label = 1") == {ids[0]: 1.0, ids[2]: 1.0}
-    assert found(f"occurred_at < fromUnixTimestamp64Milli({corrected})") == {ids[0]: 1.0, ids[3]: 0.0}
-    assert found(f"prediction_id = '{ids[1]}'") == {ids[1]: 0.0}
-    assert found(f"prediction_id = '{ids[1]}' AND label = 1") == {}
-    assert found(f"prediction_id IN ('{ids[2]}', '{ids[3]}') AND log_offset > 0") == {ids[2]: 1.0, ids[3]: 0.0}
+    assert found("true") == {ids[0]: "1", ids[1]: "0", ids[2]: "1", ids[3]: "0"}
+    assert found("label = '1'") == {ids[0]: "1", ids[2]: "1"}
+    assert found(f"occurred_at < fromUnixTimestamp64Milli({corrected})") == {ids[0]: "1", ids[3]: "0"}
+    assert found(f"prediction_id = '{ids[1]}'") == {ids[1]: "0"}
+    assert found(f"prediction_id = '{ids[1]}' AND label = '1'") == {}
+    assert found("request_id = 'r0-2'") == {ids[2]: "1"}
+    assert found(f"prediction_id IN ('{ids[2]}', '{ids[3]}') AND received_at >= 0") == {ids[2]: "1", ids[3]: "0"}
 
 
-def test_the_latest_outcomes_have_every_column_of_their_table(client):
-    names = "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {table:String} "
-    kept, shown = (
-        client.query(
-            names + "AND default_kind != 'MATERIALIZED' ORDER BY position", parameters={"table": table}
-        ).result_rows
-        for table in ("outcomes", "outcomes_latest")
-    )
-    assert kept == shown
+def test_results_have_every_column_of_predictions_and_shadows(client):
+    names = """
+        SELECT name, type FROM system.columns
+        WHERE database = currentDatabase() AND table = {table:String} AND default_kind != 'ALIAS'
+    """
+    for table, view in (("predictions", "results"), ("shadows", "shadow_results")):
+        kept, shown = (
+            client.query(names + "ORDER BY position", parameters={"table": name}).result_rows for name in (table, view)
+        )
+        assert kept == shown[: len(kept)]
+        assert [name for name, _ in shown[len(kept) :]][:4] == ["has_outcome", "label", "observed", "attributes"]
 
 
 def test_value_counts_the_last_outcome_and_only_joined_rows(client):
     decisions = ["positive", "positive", "negative", "negative", "negative", "positive"]
     scored(client, [0.9, 0.8, 0.2, 0.1, 0.3, 0.7], decisions)
+    later = records.BASE_MS + 1
     came_true(client, [0, 1, 2], [1, 0, 0])
-    came_true(client, [2, 3], [1, 0], received_ms=records.BASE_MS + 1)  # 2 is corrected
-    came_true(client, [2], [0], received_ms=records.BASE_MS - 1)  # and an old message comes late
+    came_true(client, [2, 3], [1, 0], at_ms=later)  # 2 is corrected
+    came_true(client, [2], [0])  # and an old message comes late
     came_true(client, [1], [0])  # 1 is repeated
     came_true(client, [50], [1])  # 50 was never scored
-    (found,) = outcomes.performance(client)
-    assert (found.scored, found.joined, found.caught, found.missed, found.false_alerts) == (6, 4, 1, 1, 1)
-    assert found.value_nusd == (-50 - 7) * 10**9
+    came_true(client, [60], [1], by="request_id")  # nor was 60
+    results.make(client, {records.SERVICE: COSTS})
+    (found,) = report(client)
+    assert (found.n, found.outcomes, found.caught, found.missed, found.false_alerts) == (6, 4, 1, 1, 1)
+    assert found.value == Decimal(-50 - 7)
     assert found.auc == 0.75
-    assert outcomes.received(client) == outcomes.Received(received=5, joined=4, orphans=1)
+    assert sql_files.rows(client, "outcomes/received") == [
+        {"service": records.SERVICE, "received": 6, "joined": 4, "waiting": 2}
+    ]
 
 
 @given(
-    money=st.lists(
-        st.tuples(*[st.one_of(st.integers(-(2**63), 2**63 - 1), st.sampled_from([-(2**63), 2**63 - 1]))] * 2),
-        min_size=1,
-        max_size=30,
-    ),
-    seed=st.integers(0, 2**32 - 1),
+    amounts=st.lists(
+        st.floats(-1e17, 1e17) | st.integers(-(10**11), 10**11).map(lambda cents: cents / 100), min_size=1, max_size=40
+    )
 )
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_sums_of_money_do_not_wrap(client, money, seed):
-    """Against Python's integers, over all that a column can hold."""
-    n, chance = len(money), np.random.default_rng(seed)
-    positive, labels = chance.random(n) < 0.5, chance.random(n) < 0.5
+def test_sums_of_money_are_exact(client, amounts):
+    """Against Python's decimals: each to nine decimals, and nothing more in the sum."""
     for table in ("predictions", "outcomes"):
         client.command(f"TRUNCATE TABLE {table}")
-    scored(client, [0.5] * n, np.where(positive, "positive", "negative").tolist())
-    ids = [records.prediction_id(0, offset) for offset in range(n)]
-    missed, false_alert = (pa.array(column, pa.int64()) for column in zip(*money, strict=True))
-    rows = replaced(
-        records.outcomes(ids, labels.astype(float).tolist()), missed_nusd=missed, false_alert_nusd=false_alert
-    )
-    put(client, "outcomes", tables.outcomes(rows, OUTCOMES, np.arange(n), records.BASE_MS))
-    (found,) = outcomes.performance(client)
-    assert found.value_nusd == sum(
-        (0 if label else alert) if decided else (missed if label else 0)
-        for (missed, alert), decided, label in zip(money, positive, labels, strict=True)
-    )
+    n = len(amounts)
+    scored(client, [0.5] * n, ["positive"] * n)
+    rows = records.outcomes([records.prediction_id(0, at) for at in range(n)], [1.0] * n, observed=amounts)
+    put(client, "outcomes", tables.outcomes(rows, OUTCOMES, np.arange(n), 0))
+    results.make(client, {records.SERVICE: "observed"})
+    assert report(client)[0].value == sum(map(nano, amounts), Decimal(0))
 
 
-def test_of_two_outcomes_received_together_the_later_record_wins(client):
-    scored(client, [0.9], ["positive"])
-    came_true(client, [0, 0, 0], [1, 1, 0])
-    came_true(client, [0], [1])
-    client.command("OPTIMIZE TABLE outcomes FINAL")
-    (found,) = outcomes.performance(client)
-    assert (found.caught, found.false_alerts) == (1, 0)
+def nano(amount):
+    """An amount to nine decimals, as the view keeps it."""
+    whole = int(amount)
+    return whole + Decimal(int(np.rint((amount - whole) * 1e9))).scaleb(-9)
+
+
+def test_cents_add_up_and_nothing_wraps(client):
+    n = 3000
+    scored(client, [0.5] * n, ["positive"] * n)
+    results.make(client, {records.SERVICE: "if(label = '1', 0.57, 1e18 / (score - 0.5))"})
+    came_true(client, range(n), [1] * n)
+    (found,) = report(client)
+    assert (found.value, found.unvalued) == (Decimal("1710"), 0)
+    came_true(client, [0, 1], [0, 0], revision=1)  # of these the formula makes no number
+    (found,) = report(client)
+    assert (found.value, found.unvalued) == (Decimal("1708.86"), 2)
+    results.make(client, {records.SERVICE: "9.99e17"})
+    assert report(client)[0].value == Decimal("9.99e17") * n
 
 
 def test_variants_shadows_and_windows_stand_apart(client):
     """Two variants share the requests, a shadow sees them all: an outcome joins both an answer and its shadow."""
     scored(client, [0.9, 0.1], ["positive", "negative"])
-    rows = records.predictions(1, [0, 1], "challenger")
-    scores = {"score": np.array([0.2, 0.8], np.float32), "decision": ["negative", "positive"]}
-    put(client, "predictions", tables.predictions(replaced(rows, **scores), LOG, np.arange(2), records.names))
-    for partition in (0, 1):
+    scored(client, [0.2, 0.8], ["negative", "positive"], "challenger", partition=1)
+    for partition, by in ((0, "prediction_id"), (1, "request_id")):
         beside = records.shadows(partition, [0, 1], scores=[0.6, 0.4])
         put(client, "shadows", tables.shadows(beside, LOG, np.arange(2), records.names))
-        ids = [records.prediction_id(partition, offset) for offset in (0, 1)]
-        put(client, "outcomes", tables.outcomes(records.outcomes(ids, [1.0, 0.0]), OUTCOMES, np.arange(2), 0))
-    found = {(row.role, row.variant): (row.joined, row.auc) for row in outcomes.performance(client, records.SERVICE)}
-    assert found == {
-        ("answer", "champion"): (2, 1.0),
-        ("answer", "challenger"): (2, 0.0),
-        ("shadow", "wider"): (4, 1.0),
-    }
-    second = datetime.fromtimestamp(records.BASE_MS / 1000 + 1, UTC)
-    assert [(row.scored, row.auc) for row in outcomes.performance(client, begin=second)] == [
-        (1, None),
-        (1, None),
-        (2, None),
+        came_true(client, [0, 1], [1, 0], by=by, partition=partition)
+    results.make(client, {records.SERVICE: COSTS})
+    found = {row.part: (row.outcomes, row.auc, row.value) for row in report(client, reports.By.VARIANT)}
+    assert found == {"champion": (2, 1.0, 0), "challenger": (2, 0.0, -57)}
+    assert [(row.part, row.outcomes, row.auc) for row in report(client, reports.By.MODEL, shadows=True)] == [
+        ("flights 2", 4, 1.0)
     ]
-    assert outcomes.performance(client, end=datetime(2013, 1, 1, tzinfo=UTC)) == []
+    second = datetime.fromtimestamp(records.BASE_MS / 1000 + 1, UTC)
+    assert [(row.part, row.n, row.auc) for row in report(client, reports.By.DAY, begin=second)] == [
+        ("2013-07-01", 2, None)
+    ]
+    assert report(client, reports.By.HOUR)[0].part == "2013-07-01 12:00:00"
+    assert report(client, end=datetime(2013, 1, 1, tzinfo=UTC)) == []
 
 
 def test_a_feature_from_the_future_is_seen(client):
@@ -206,11 +273,11 @@ def test_a_feature_from_the_future_is_seen(client):
         rows, feature_age_s=[row.tobytes() for row in ages], feature_status=[row.tobytes() for row in status]
     )
     put(client, "predictions", tables.predictions(rows, LOG, np.arange(9), records.names))
-    first, second = outcomes.feature_ages(client, records.SERVICE)
-    assert (first.view, second.view) == records.VIEWS
-    assert (first.from_the_future, first.not_found, first.stale, first.present) == (0, 1, 1, 6)
-    assert first.unavailable == 1
-    assert (second.from_the_future, second.nulls, second.youngest_s) == (1, 1, -5)
+    first, second = sql_files.rows(client, "features/ages", service=records.SERVICE, **{"from": BEGINNING, "to": END})
+    assert (first["view"], second["view"]) == records.VIEWS
+    assert (first["from_the_future"], first["not_found"], first["stale"], first["present"]) == (0, 1, 1, 6)
+    assert first["unavailable"] == 1
+    assert (second["from_the_future"], second["nulls"], second["youngest_s"]) == (1, 1, -5)
 
 
 def test_what_is_recorded_reads_back_as_it_was(client):

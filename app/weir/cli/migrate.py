@@ -1,8 +1,8 @@
-"""`weir migrate`: the tables of ClickHouse."""
+"""`weir migrate`: the tables of ClickHouse, and the views of the project's services."""
 
 from __future__ import annotations
 
-from weir.cli.output import AsJson, Column, show
+from weir.cli.output import AsJson, Column, show, show_json
 
 COLUMNS = (
     Column("number", "number", lambda number: f"{number:04d}", right=True),
@@ -10,14 +10,25 @@ COLUMNS = (
     Column("statements", "statements", right=True),
     Column("state", "state"),
 )
+VIEWS = (
+    Column("service", "service", name=True),
+    Column("view", "name", name=True),
+    Column("value", "formula"),
+)
 
 
 def migrate(as_json: AsJson = False) -> None:
-    """Create the ClickHouse database and tables, or bring them up to date. Running it again changes nothing."""
+    """Create the ClickHouse database and tables, or bring them up to date. Running it again changes nothing.
+
+    It also makes the view of each of the project's services, results_SERVICE: its predictions, what came true of them,
+    and their value by the formula in services/SERVICE/service.yaml. Run it again after that was changed.
+    """
     from weir.edges.clickhouse import migrations
+    from weir.operations import values
     from weir.settings import load
 
-    recording = load().recording
+    settings = load()
+    recording = settings.recording
     done = migrations.apply(recording)
     rows = [
         {
@@ -28,5 +39,13 @@ def migrate(as_json: AsJson = False) -> None:
         }
         for migration in sorted((*done.present, *done.applied), key=lambda migration: migration.number)
     ]
+    views = [
+        {"service": view.service, "name": view.name, "formula": view.formula or None} for view in values.make(settings)
+    ]
+    if as_json:
+        show_json({"migrations": rows, "views": views})
+        return
     title = f"migrations of {recording.clickhouse_database} at {recording.clickhouse_url}"
-    show(rows, COLUMNS, title=title, as_json=as_json)
+    show(rows, COLUMNS, title=title, as_json=False)
+    if views:
+        show(views, VIEWS, title="views of the services", as_json=False)

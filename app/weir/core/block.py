@@ -17,8 +17,7 @@ class Block:
     """An announcement: offsets [first, last] of `source` become block `number` (from 1).
 
     checksum: crc32 over the values of its records. marks, marks_after: before and after its rows; the filter against
-    repeats starts from `marks`. received_ms: broker time of its newest record, milliseconds since the epoch, and
-    later than that of the block before.
+    repeats starts from `marks`. received_ms: broker time of its newest record, milliseconds since the epoch.
     """
 
     source: LogPartition

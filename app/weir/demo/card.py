@@ -6,11 +6,11 @@ import lightgbm as lgb
 import numpy as np
 
 from weir.core.bundle import Bundle
-from weir.demo.signature import FALSE_ALERT_NUSD, MISSED_NUSD, NANO, THRESHOLD
+from weir.demo.signature import FALSE_ALERT_USD, MISSED_USD, THRESHOLD
 
 PURPOSE = f"""the probability that the flight arrives 15 or more minutes late.
-At {THRESHOLD:.2f} and above, operations are alerted. A missed late flight is valued at {-MISSED_NUSD // NANO} USD, a
-needless alert at {-FALSE_ALERT_NUSD // NANO} USD; that makes {THRESHOLD:.2f} the break-even probability."""
+At {THRESHOLD:.2f} and above, operations are alerted. A missed late flight is valued at {-MISSED_USD:g} USD, a
+needless alert at {-FALSE_ALERT_USD:g} USD; that makes {THRESHOLD:.2f} the break-even probability."""
 
 TEXT = """\
 # {name} {version}

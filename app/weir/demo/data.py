@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from weir.demo.flights import Flights, Progress
 from weir.settings import Settings
 
-FORMAT = "3"  # of the cached files; another number makes them anew
+FORMAT = "4"  # of the cached files; another number makes them anew
 
 
 def load(settings: Settings, progress: Progress | None = None) -> Flights:

@@ -23,7 +23,7 @@ class Flights:
         the fields of a ScoringRequest: request_id, event_time, tenant, team, join keys, request inputs.
     events: the fields of a FlightEvent, by event_time; at one time departures, arrivals, weather, the clock last.
     outcomes: by occurred_at: flight_row, request_row (row in `requests`), occurred_at, observed (minutes), label,
-        missed_nusd, false_alert_nusd.
+        attributes (what a missed late flight and a false alert cost, dollars).
     """
 
     requests: pa.Table

@@ -1,11 +1,11 @@
 """Replays real flights through Kafka: events, requests and outcomes, in lockstep by simulated hour, then a burst.
 
-The replay stands outside of Weir, as its users do: it produces to topics, reads predictions, and sends outcomes back.
+The replay stands outside of Weir, as its users do: it produces to topics, counts what is answered, and sends
+outcomes back by the ids of its own requests.
 """
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -65,7 +65,6 @@ class Replay:
             for topic in (self._requests, self._events, names.outcomes)
         }
         self._ledger = Decoder(contract_of(settings, registry, names.ledger), registry.schema_text)
-        self._predictions = Decoder(contract_of(settings, registry, names.predictions), registry.schema_text)
         self._producer = Producer(settings.kafka, "weir-demo")
         self._consumer = Consumer(
             client_config(settings.kafka, "weir-demo")
@@ -78,7 +77,6 @@ class Replay:
         topics = (names.ledger, names.predictions, names.dead_letters)
         sources = [(topic, partition) for topic in topics for partition in range(self._partitions)]
         self._consumer.assign([TopicPartition(*source, 0) for source in sources])
-        self._answers: list[bytes | None] = []
         self._answered = 0
         self.tally = Tally()
 
@@ -112,8 +110,7 @@ class Replay:
         hours = chosen["clock_hour"].to_numpy()
         values = self._encode(self._requests, chosen)
         landed = _Landings(flights, first_row, rows)
-        known = _PredictionIds(chosen["request_id"])
-        gc.freeze()  # a hundred thousand ids are no garbage
+        ids = chosen["request_id"]
         bounds = np.flatnonzero(np.diff(hours, prepend=hours[0] - 1))
         ends = np.append(bounds[1:], len(hours))
         for begin, end in zip(bounds, ends, strict=True):
@@ -122,16 +119,14 @@ class Replay:
             self._write(self._requests, self.tally.hours % self._partitions, values[begin:end])
             self._producer.flush()
             self.tally.produced += int(end - begin)
-            self._collect(known)
-            self._send_outcomes(landed.until(hour), known)
+            self._send_outcomes(landed.until(hour), ids)
             self._await_answers()
             self.tally.hours += 1
             if self.tally.hours % 50 == 0:
                 progress(int(end), rows, "flights")
         progress(rows, rows, "flights")
         self._await_ledger()
-        self._collect(known, everything=True)
-        self._send_outcomes(landed.until(None), known)
+        self._send_outcomes(landed.until(None), ids)
         self._producer.flush()
         self.tally.seconds["replay"] = time.monotonic() - began
 
@@ -213,7 +208,7 @@ class Replay:
             )
 
     def _poll(self) -> None:
-        """Take what has come: ledger entries and answers are counted, predictions kept for later."""
+        """Take what has come: ledger entries and answers are counted."""
         first = self._consumer.poll(0.05)
         if first is None:
             return
@@ -222,7 +217,6 @@ class Replay:
         if failed is not None:
             raise Unavailable(f"the demo cannot read its answers: {failed.str()}", remedy="see the broker's log")
         entries = [message.value() for message in messages if message.topic() == self._names.ledger]
-        self._answers += [message.value() for message in messages if message.topic() == self._names.predictions]
         self._answered += sum(message.topic() != self._names.ledger for message in messages)
         if entries:
             rows = self._ledger.decode(entries, self._settings.scoring.max_record_bytes).rows
@@ -230,27 +224,19 @@ class Replay:
             self.tally.scored += pc.sum(rows.column("scored")).as_py()
             self.tally.rejected += pc.sum(rows.column("rejected")).as_py()
 
-    def _collect(self, known: _PredictionIds, *, everything: bool = False) -> None:
-        """Learn which prediction answers which request, as a business system does that reads weir.predictions."""
-        deadline = time.monotonic() + STEP_S
-        while everything and known.found + len(self._answers) < self.tally.scored:
-            self._poll()
-            self._expect(deadline, "the last predictions")
-        if self._answers:
-            rows = self._predictions.decode(self._answers, self._settings.scoring.max_record_bytes).rows
-            known.learn(rows.column("request_id"), rows.column("prediction_id"))
-            self._answers = []
-
-    def _send_outcomes(self, landed: pa.Table, known: _PredictionIds) -> None:
-        """Outcomes of flights that have landed, for predictions that have been read; the others wait."""
-        rows, ids = known.match(landed)
-        if not rows.num_rows:
+    def _send_outcomes(self, landed: pa.Table, request_ids: pa.ChunkedArray) -> None:
+        """Outcomes of flights that have landed."""
+        n = landed.num_rows
+        if not n:
             return
-        table = rows.append_column("prediction_id", ids)
+        said = {"service": self._settings.scoring.named_service, "revision": 0, "withdrawn": False}
+        for name, value in said.items():
+            landed = landed.append_column(name, pa.repeat(pa.scalar(value), n))
+        landed = landed.append_column("request_id", request_ids.take(landed["request_row"]))
         topic = self._names.outcomes
-        self._write(topic, self.tally.hours % self._partitions, self._encode(topic, table))
+        self._write(topic, self.tally.hours % self._partitions, self._encode(topic, landed))
         self._producer.flush()
-        self.tally.outcomes += rows.num_rows
+        self.tally.outcomes += n
 
 
 class _Landings:
@@ -269,30 +255,6 @@ class _Landings:
         end = len(self._at) if hour is None else int(np.searchsorted(self._at, hour * HOUR_MS, side="right"))
         begin, self._done = self._done, end
         return self._table.slice(begin, end - begin)
-
-
-class _PredictionIds:
-    """Prediction id by replayed request; outcomes whose prediction has not been read yet wait here."""
-
-    def __init__(self, request_ids: pa.ChunkedArray) -> None:
-        self._ids = np.full(len(request_ids), "", dtype="U36")
-        self._row = {request: row for row, request in enumerate(request_ids.to_pylist())}
-        self._waiting: pa.Table | None = None
-        self.found = 0
-
-    def learn(self, request_ids: pa.Array, prediction_ids: pa.Array) -> None:
-        """Prediction ids that have been read."""
-        rows = [self._row[request] for request in request_ids.to_pylist()]
-        self._ids[rows] = prediction_ids.to_pylist()
-        self.found += len(rows)
-
-    def match(self, landed: pa.Table) -> tuple[pa.Table, pa.Array]:
-        """Outcomes that can be sent, and their prediction ids."""
-        table = landed if self._waiting is None else pa.concat_tables([self._waiting, landed])
-        ids = self._ids[table["request_row"].to_numpy()]
-        known = ids != ""
-        self._waiting = None if known.all() else table.filter(pa.array(~known))
-        return table.filter(pa.array(known)), pa.array(ids[known])
 
 
 def _times(table: pa.Table, column: str) -> Times:

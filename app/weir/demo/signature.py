@@ -11,9 +11,9 @@ Policies. Two faults look alike to a model and are not: a value that the world d
   it, so it is used as it is. A stale observation is a broken feed and says nothing of the flight: the typical weather
   of the training months takes its place. Gusts are reported only when there are any, so a missing gust is none.
 
-Threshold. An alert lets operations hold connections and move a crew; a false one wastes that. With MISSED_NUSD lost
-per missed late flight and FALSE_ALERT_NUSD per needless alert, an alert pays when p * missed > (1 - p) * false, that is
-when p > false / (false + missed).
+Threshold. An alert lets operations hold connections and move a crew; a false one wastes that. With MISSED_USD lost per
+missed late flight and FALSE_ALERT_USD per needless alert, an alert pays when p * missed > (1 - p) * false, that is when
+p > false / (false + missed). Every outcome states both, and VALUE says which of them a decision is worth.
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ from weir.core.signature import Dtype, Input, JoinKey, Policy, Signature, Source
 SERVICE = "flight-delay"
 FEATURE_SERVICE = "flight_delay_v1"
 
-NANO = 10**9
-MISSED_NUSD = -300 * NANO  # a late flight that nobody was warned of: rebooked connections, crew out of hours
-FALSE_ALERT_NUSD = -100 * NANO  # a warning for a flight that came in time: a standby crew called for nothing
-THRESHOLD = FALSE_ALERT_NUSD / (FALSE_ALERT_NUSD + MISSED_NUSD)
+MISSED_USD = -300.0  # a late flight that nobody was warned of: rebooked connections, crew out of hours
+FALSE_ALERT_USD = -100.0  # a warning for a flight that came in time: a standby crew called for nothing
+THRESHOLD = FALSE_ALERT_USD / (FALSE_ALERT_USD + MISSED_USD)
+VALUE = """
+    multiIf(decision = 'negative' AND label = '1', attributes['missed'],
+            decision = 'positive' AND label = '0', attributes['false_alert'], 0)
+"""
 
 LATE_MIN = 15.0  # the US Department of Transportation's definition of a late arrival
 LEAD_MIN = 60  # requests come this long before scheduled departure

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from weir.core.errors import Refused
 from weir.demo.flights import HOUR_MS, MINUTE_MS, WEATHER, Flights, Progress
-from weir.demo.signature import FALSE_ALERT_NUSD, LATE_MIN, LEAD_MIN, MISSED_NUSD
+from weir.demo.signature import FALSE_ALERT_USD, LATE_MIN, LEAD_MIN, MISSED_USD
 
 TIME = pa.timestamp("ms", tz="UTC")
 CARIBBEAN = "America/Puerto_Rico"  # the four destinations that airports.csv lacks are there
@@ -206,10 +206,18 @@ def _outcomes(flights: pd.DataFrame, times: _Times, requests: pa.Table) -> pa.Ta
             "request_row": pa.array(request_row[rows]),
             "occurred_at": pa.array(times.arrived[rows], TIME),
             "observed": pa.array(delay, pa.float64()),
-            "label": pa.array((delay >= LATE_MIN).astype(np.float32)),
-            "missed_nusd": pa.array(np.full(len(rows), MISSED_NUSD, np.int64)),
-            "false_alert_nusd": pa.array(np.full(len(rows), FALSE_ALERT_NUSD, np.int64)),
+            "label": pa.array(["0", "1"]).take(pa.array((delay >= LATE_MIN).astype(np.int8))),
+            "attributes": _costs(len(rows)),
         }
+    )
+
+
+def _costs(n: int) -> pa.MapArray:
+    """What each wrong decision costs, of n flights."""
+    costs = {"missed": MISSED_USD, "false_alert": FALSE_ALERT_USD}
+    ends = np.arange(n + 1, dtype=np.int32) * np.int32(len(costs))
+    return pa.MapArray.from_arrays(
+        pa.array(ends), pa.array(list(costs) * n, pa.string()), pa.array(np.tile(list(costs.values()), n))
     )
 
 

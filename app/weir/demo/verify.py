@@ -16,17 +16,17 @@ from clickhouse_connect.driver import Client
 from weir.core.bundle import Bundle
 from weir.demo import check
 from weir.demo.flights import Flights, Progress
+from weir.demo.signature import VALUE
 from weir.edges.bundles import folder
 from weir.edges.bundles.onnx_model import Model
 from weir.edges.clickhouse import client as clickhouse
-from weir.edges.clickhouse import ledger, sql_files
+from weir.edges.clickhouse import ledger, reports, results, sql_files
 from weir.edges.kafka.logs import bounds_of
 from weir.settings import Settings
 
 SAMPLE = 1_000  # requests whose features are recomputed from the raw events
 LIMIT_ROWS = 4096  # batch of ONNX Runtime alone, the scorer's own largest
 LIMIT_ROUNDS = 5
-NANO = 1e9
 STALE = "SELECT count() FROM predictions WHERE has(mapValues(feature_status), 'stale')"
 ALL_TIME = {"from": datetime(2013, 1, 1, tzinfo=UTC), "to": datetime(2014, 1, 2, tzinfo=UTC)}
 
@@ -65,9 +65,10 @@ def verify(
     progress(1, 5, "checks")
     worst, compared, matrix = _scores(client, bundle, model, topic, [p.source_partition for p in whole.partitions])
     progress(2, 5, "checks")
-    auc_sql, auc_reference = _auc(client, settings.scoring.service)
+    results.make(client, {settings.scoring.named_service: VALUE})
+    (figures,) = reports.binary(client, reports.Asked(service=settings.scoring.named_service))
+    auc_reference = _auc(client)
     received = sql_files.rows(client, "outcomes/received")[0]
-    value = sql_files.rows(client, "outcomes/value", service=settings.scoring.service, **ALL_TIME)
     progress(3, 5, "checks")
     ages = sql_files.rows(client, "features/ages", service=settings.scoring.service, **ALL_TIME)
     stale = client.query(STALE).result_rows[0][0]
@@ -80,11 +81,11 @@ def verify(
         ledger=whole,
         max_score_diff=worst,
         compared_rows=compared,
-        auc_sql=auc_sql,
+        auc_sql=float(figures["auc"]),
         auc_reference=auc_reference,
         outcomes_received=received["received"],
         outcomes_joined=received["joined"],
-        business_value_usd=sum(int(row["value_nusd"]) for row in value) / NANO,
+        business_value_usd=float(figures["value"]),
         stale_rows=int(stale),
         future_rows=sum(row["from_the_future"] for row in ages),
         sampled=sampled,
@@ -123,13 +124,9 @@ def _recorded(client: Client, bundle: Bundle, topic: str, partition: int) -> tup
     return table["score"].to_numpy(), flat.to_numpy().reshape(len(table), len(names))
 
 
-def _auc(client: Client, service: str) -> tuple[float, float]:
-    by_sql = sql_files.rows(client, "outcomes/auc", service=service, **ALL_TIME)
-    joined = client.query_arrow(
-        "SELECT p.score AS score, o.label AS label FROM predictions AS p "
-        "INNER JOIN (SELECT prediction_id, label FROM outcomes_latest) AS o USING (prediction_id)"
-    )
-    return float(by_sql[0]["auc"]), check.auc(joined["label"].to_numpy(), joined["score"].to_numpy())
+def _auc(client: Client) -> float:
+    joined = client.query_arrow("SELECT score, label = '1' AS label FROM results WHERE has_outcome")
+    return check.auc(joined["label"].to_numpy(), joined["score"].to_numpy())
 
 
 def _point_in_time(client: Client, bundle: Bundle, flights: Flights, first: int, rows: int) -> tuple[int, int]:

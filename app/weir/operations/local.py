@@ -20,6 +20,7 @@ from weir.edges.features import plan as feature_plan
 from weir.edges.features.store.open import open_store
 from weir.edges.kafka.topics import declared, ensure, extend
 from weir.edges.schemas.registry import Registry, publish
+from weir.operations import values
 from weir.settings import Settings
 
 READY_S = 120.0  # a scorer imports, checks its bundle and joins its group in under 15 s on an idle machine
@@ -27,13 +28,14 @@ APPLY_WITHIN_S = 180.0  # Feast alone takes 10 s to import on a busy machine
 
 
 def prepare(stack: Stack) -> None:
-    """Create what a stack lacks: topics, schemas, tables. What is there stays. Raises Unavailable, Refused."""
+    """Create what a stack lacks: topics, schemas, tables, views. What is there stays. Raises Unavailable, Refused."""
     settings = stack.settings
     topics = declared(settings)
     publish(Registry(settings.registry), settings.paths.schemas_dir, topics)
     extend(settings, topics)
     ensure(settings, topics)
     migrations.apply(settings.recording)
+    values.make(settings)
 
 
 def kept(settings: Settings) -> str:

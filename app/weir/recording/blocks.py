@@ -147,8 +147,6 @@ class PartitionBlocks:
 
     def announce(self, pieces: Sequence[Piece], marks_after: Marks) -> Block:
         """The announcement of these pieces as the next block."""
-        # Always later than the block before: clocks of producers differ, and a repeat of an old block must win no tie.
-        before = self.latest.received_ms if self.latest else -1
         return Block(
             source=self.source,
             number=self.latest.number + 1 if self.latest else 1,
@@ -157,7 +155,7 @@ class PartitionBlocks:
             checksum=checksum(pieces),
             marks=self.marks,
             marks_after=marks_after,
-            received_ms=max(before + 1, pieces[-1].chunk.newest_ms),
+            received_ms=pieces[-1].chunk.newest_ms,
         )
 
     def ready(self) -> list[Piece] | None:

@@ -16,8 +16,8 @@ from weir.core.chunk import LogPartition
 from weir.core.features import Status
 from weir.core.rejects import Reason, Rejects, Stage
 from weir.core.times import EVENT_MS, impossible
+from weir.recording import amounts, packed
 from weir.recording import bundles as bundle_columns
-from weir.recording import packed
 
 
 class Names(Protocol):
@@ -44,6 +44,7 @@ CHUNK_RANGE = np.dtype([("partition", "<i4"), ("first", "<i8"), ("last", "<i8")]
 COUNTS = ("rows", "scored", "rejected", "bytes_in", "bytes_out", "feature_lookups", "feature_hits")
 UTC_MS = pa.timestamp("ms", tz="UTC")
 STATUS_CODES = np.array([status.value for status in Status], np.uint8)
+NO_PREDICTION = "00000000-0000-0000-0000-000000000000"
 UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
 UUID7 = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$"
 
@@ -154,44 +155,56 @@ def outcomes(
 ) -> pa.RecordBatch:
     """Rows of table outcomes from n rows of one block that passed `check_outcomes`. received_ms: broker time.
 
-    Of several outcomes of one prediction only the one that wins, the last of those with the latest occurred_at: the
-    table would keep no other, and a repeat of the block must not find the others missing and insert them after it.
+    Of what is withdrawn nothing else is kept, so that no figure can count it.
     """
-    winners = _latest_of_each(pc.utf8_lower(rows["prediction_id"]), rows["occurred_at"].cast(pa.int64()).to_numpy())
-    rows, offsets = rows.take(pa.array(winners)), offsets[winners]
+    withdrawn = _mask(rows["withdrawn"])
     columns = {name: rows[name] for name in rows.schema.names}
+    columns["prediction_id"] = pc.fill_null(rows["prediction_id"], NO_PREDICTION)
+    columns["request_id"] = pc.fill_null(rows["request_id"], "")
+    columns["attributes"] = amounts.emptied(rows["attributes"], withdrawn)
+    if withdrawn.any():
+        columns |= {name: pc.if_else(rows["withdrawn"], None, rows[name]) for name in ("label", "observed")}
     columns["received_at"] = pa.repeat(pa.scalar(received_ms, pa.int64()), len(rows)).cast(UTC_MS)
     return _with_log(columns, log, offsets, times=("occurred_at",))
-
-
-def _latest_of_each(words: pa.Array, times: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Where each distinct word has its latest time, the last of equal ones; ascending."""
-    codes = pc.dictionary_encode(words).indices.to_numpy(zero_copy_only=False)
-    order = np.lexsort((np.arange(len(codes)), times, codes))
-    ends = np.append(np.flatnonzero(np.diff(codes[order])), len(codes) - 1)[: len(codes)]
-    return np.sort(order[ends])
 
 
 def check_outcomes(rows: pa.RecordBatch) -> Rejects:
     """Rows of contract outcomes that cannot be joined or counted; `record` is the row number.
 
-    The id must be a UUIDv7 of a time that a request can have, the label 0 or 1, the observation a number, and the time
-    one that can be.
+    One id says whose outcome it is, a UUIDv7 of a time that a request can have where it is the prediction's; numbers
+    are finite, and the time is one that can be.
     """
-    ids, label = rows["prediction_id"], rows["label"]
-    # Text of 48 bits of milliseconds since 1970, hexadecimal: equal length, so that text order is number order.
-    stamp = pc.utf8_lower(pc.utf8_slice_codeunits(ids, 0, 13))
-    low, high = (f"{time_ms:012x}" for time_ms in EVENT_MS)
-    in_time = _mask(pc.and_(pc.greater_equal(stamp, _dashed(low)), pc.less(stamp, _dashed(high))))
-    is_label = _mask(pc.is_in(label, value_set=pa.array([0.0, 1.0], label.type)))
+    by_prediction, by_request = (_mask(rows[name].is_valid()) for name in ("prediction_id", "request_id"))
+    withdrawn, stated = _mask(rows["withdrawn"]), rows["attributes"]
+    says = _mask(pc.or_(rows["label"].is_valid(), rows["observed"].is_valid()))
+    says |= np.diff(stated.offsets.to_numpy()) > 0
     return _rejects(
         [
-            (~(_matches(ids, UUID7) & in_time), Reason.OUT_OF_RANGE, "prediction_id is not a UUIDv7"),
-            (~is_label, Reason.OUT_OF_RANGE, "label is neither 0 nor 1"),
-            (~_mask(pc.is_finite(rows["observed"])), Reason.NOT_A_NUMBER, "observed is not a number"),
+            (~by_prediction & ~by_request, Reason.MISSING, "neither prediction_id nor request_id is given"),
+            (by_prediction & by_request, Reason.OUT_OF_RANGE, "prediction_id and request_id are both given"),
+            (by_prediction & ~_uuid7(rows["prediction_id"]), Reason.OUT_OF_RANGE, "prediction_id is not a UUIDv7"),
+            (_mask(pc.equal(rows["request_id"], "")), Reason.MISSING, "request_id is empty"),
+            (_mask(pc.equal(rows["service"], "")), Reason.MISSING, "service is empty"),
+            (~says & ~withdrawn, Reason.MISSING, "neither label nor observed nor attributes are given"),
+            (_mask(pc.equal(rows["label"], "")), Reason.OUT_OF_RANGE, "label is empty; null says that there is none"),
+            (_mask(pc.invert(pc.is_finite(rows["observed"]))), Reason.NOT_A_NUMBER, "observed is not a number"),
+            (amounts.infinite(stated), Reason.NOT_A_NUMBER, "an attribute is not a number"),
+            (amounts.doubled(stated), Reason.OUT_OF_RANGE, "attributes name something twice"),
+            (_mask(pc.less(rows["revision"], 0)), Reason.OUT_OF_RANGE, "revision is below 0"),
             *_impossible_times(rows, "occurred_at"),
         ]
     )
+
+
+def _uuid7(ids: pa.Array) -> npt.NDArray[np.bool_]:
+    """Which of n texts are a UUIDv7 of a time that a request can have."""
+    if ids.null_count == len(ids):
+        return np.zeros(len(ids), np.bool_)
+    # Text of 48 bits of milliseconds since 1970, hexadecimal: equal length, so that text order is number order.
+    stamp = pc.utf8_lower(pc.utf8_slice_codeunits(ids, 0, 13))
+    low, high = (_dashed(f"{time_ms:012x}") for time_ms in EVENT_MS)
+    in_time = _mask(pc.and_(pc.greater_equal(stamp, low), pc.less(stamp, high)))
+    return _matches(ids, UUID7) & in_time
 
 
 def shadows(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64], names: Names) -> pa.RecordBatch:

@@ -206,8 +206,15 @@ def changed(rows: pa.RecordBatch, column: str, value: object) -> pa.RecordBatch:
         ("prediction_id", "5d7c0d4e-0000-4000-8000-000000000000", Reason.OUT_OF_RANGE, "UUIDv7"),  # version 4
         ("prediction_id", "ffffffff-ffff-7000-8000-000000000000", Reason.OUT_OF_RANGE, "UUIDv7"),  # the year 10889
         ("prediction_id", "03bb2cc3-d800-7000-8000-000000000000", Reason.OUT_OF_RANGE, "UUIDv7"),  # 2100-01-01
-        ("label", 0.5, Reason.OUT_OF_RANGE, "label"),
-        ("label", float("nan"), Reason.OUT_OF_RANGE, "label"),
+        ("prediction_id", None, Reason.MISSING, "neither prediction_id nor request_id"),
+        ("request_id", "r", Reason.OUT_OF_RANGE, "both given"),
+        ("request_id", "", Reason.OUT_OF_RANGE, "both given"),
+        ("service", "", Reason.MISSING, "service is empty"),
+        ("label", "", Reason.OUT_OF_RANGE, "label is empty"),
+        ("revision", -1, Reason.OUT_OF_RANGE, "revision is below 0"),
+        ("attributes", [("a", float("nan"))], Reason.NOT_A_NUMBER, "an attribute is not a number"),
+        ("attributes", [("a", 1.0), ("b", -float("inf"))], Reason.NOT_A_NUMBER, "an attribute is not a number"),
+        ("attributes", [("a", 1.0), ("b", 2.0), ("a", 1.0)], Reason.OUT_OF_RANGE, "name something twice"),
         ("observed", float("inf"), Reason.NOT_A_NUMBER, "observed"),
         ("occurred_at", 1_790_000_000_000_000, Reason.OUT_OF_RANGE, "occurred_at is no time"),  # microseconds
         ("occurred_at", -(2**63), Reason.OUT_OF_RANGE, "occurred_at is no time"),
@@ -233,18 +240,41 @@ def test_one_reason_is_kept_for_a_row_with_several():
     assert (rejects.record.tolist(), rejects.detail) == ([0], ("prediction_id is not a UUIDv7",))
 
 
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), min_size=1, max_size=40))
-def test_of_several_outcomes_in_one_block_the_latest_wins_and_of_equal_times_the_last(outcomes):
-    ids = [records.prediction_id(0, name) for name, _ in outcomes]
-    rows = records.outcomes(ids, [float(i % 2) for i in range(len(outcomes))])
-    times = pa.array([records.BASE_MS + at for _, at in outcomes], pa.int64()).cast(records.MS)
-    rows = rows.set_column(rows.schema.get_field_index("occurred_at"), "occurred_at", times)
-    winners = {}
-    for place, (name, at) in enumerate(outcomes):
-        if name not in winners or at >= outcomes[winners[name]][1]:
-            winners[name] = place
-    kept = tables.outcomes(rows, LogPartition("log", "weir.outcomes", 0), np.arange(len(outcomes)), records.BASE_MS)
-    assert kept["log_offset"].to_pylist() == sorted(winners.values())
+def test_an_outcome_by_request_needs_its_name_and_something_to_say():
+    good = records.outcomes(["a", "b", "c"], [0.0, 1.0, 1.0], by="request_id")
+    assert len(tables.check_outcomes(good)) == 0
+    assert tables.check_outcomes(changed(good, "request_id", "")).detail == ("request_id is empty",)
+    silent = changed(changed(good, "label", None), "observed", None)
+    assert len(tables.check_outcomes(silent)) == 0  # its attributes say something
+    silent = changed(silent, "attributes", [])
+    assert tables.check_outcomes(silent).detail == ("neither label nor observed nor attributes are given",)
+    assert len(tables.check_outcomes(changed(silent, "withdrawn", True))) == 0
+
+
+AMOUNTS = st.lists(st.tuples(st.sampled_from("abc"), st.floats()), max_size=4)
+
+
+@given(st.lists(st.tuples(AMOUNTS, st.booleans()), min_size=1, max_size=12), st.integers(0, 5))
+def test_attributes_are_looked_at_and_withdrawn_ones_emptied_wherever_a_column_is_cut(rows, skipped):
+    n = len(rows)
+    good = records.outcomes([str(i + 1) for i in range(n)], [1.0] * n, by="request_id")
+    columns = {
+        "attributes": pa.array([given for given, _ in rows], records.AMOUNTS),
+        "withdrawn": pa.array([gone for _, gone in rows]),
+    }
+    for name, column in columns.items():
+        good = good.set_column(good.schema.get_field_index(name), name, column)
+    cut, rows = good.slice(skipped), rows[skipped:]
+    bad = [
+        i
+        for i, (given, _) in enumerate(rows)
+        if len(dict(given)) < len(given) or not all(np.isfinite(amount) for _, amount in given)
+    ]
+    assert tables.check_outcomes(cut).record.tolist() == bad
+    kept = tables.outcomes(cut, LogPartition("log", "weir.outcomes", 0), np.arange(len(rows)), records.BASE_MS)
+    kept.validate(full=True)
+    said = [(repr([] if gone else given), None if gone else "1") for given, gone in rows]
+    assert list(zip(map(repr, kept["attributes"].to_pylist()), kept["label"].to_pylist(), strict=True)) == said
 
 
 @pytest.mark.parametrize(

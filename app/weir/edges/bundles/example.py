@@ -30,6 +30,10 @@ training_snapshot: churn@4711 # optional: which state of the data: a snapshot's 
 tolerance: 0.000001           # optional: a golden score may be missed by this, or by 1e-5 of itself if that is more
 metrics: {auc: 0.91}          # optional: numbers to remember
 
+# What a prediction was worth, once its outcome is known: one expression of ClickHouse's SQL over decision, score,
+# label, observed and attributes['...']. It belongs to the service and not to the bundle: `weir migrate` takes it over
+# value: "if(decision = 'positive', if(label = '1', attributes['kept'], -5), 0)"
+
 # feature_service: churn_v1   # needed for inputs with `source: feature`: a Feast feature service that was applied here
 
 signature:

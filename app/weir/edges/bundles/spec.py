@@ -29,7 +29,10 @@ _WRITTEN = {"label": "class"}  # a word of Python cannot be a field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """The content of the file; paths are relative to it. output, column, label: see adapt.Choice."""
+    """The content of the file; paths are relative to it. output, column, label: see adapt.Choice.
+
+    value: of the service, and no part of the bundle, see operations.values.
+    """
 
     service: str
     name: str
@@ -49,6 +52,7 @@ class Spec:
     output: str = ""
     column: int | None = None
     label: str | int | None = None
+    value: str = ""
 
     def __post_init__(self) -> None:
         for name in ("training_from", "training_to"):

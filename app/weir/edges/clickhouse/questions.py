@@ -90,6 +90,6 @@ def _ask(client: Client, sql: str, parameters: Mapping[str, Any], limit: int) ->
 def _known_queries(monitors: Path) -> dict[str, sql_files.Query]:
     """Queries by name, those of the project first; of Weir's those that ask for nothing beside ANYTIME."""
     own = {path.stem: sql_files.read(path, path.stem) for path in sorted(monitors.glob("*.sql"))}
-    files = sorted(path for path in sql_files.FOLDER.glob("*/*.sql") if path.parent.name != "migrations")
+    files = sorted(path for path in sql_files.FOLDER.glob("*/*.sql") if path.parent.name not in sql_files.NO_QUERIES)
     names = [str(path.relative_to(sql_files.FOLDER).with_suffix("")) for path in files]
     return own | {one.name: one for one in map(sql_files.load, names) if one.parameters <= ANYTIME.keys()}

@@ -17,6 +17,7 @@ from weir.edges.clickhouse.client import answering
 FOLDER = Path(__file__).resolve().parents[2] / "sql"
 HEADER = re.compile(r"^-- (\w+): (.*)$")
 PARAMETER = re.compile(r"\{(\w+):")
+NO_QUERIES = frozenset({"migrations", "views"})  # folders of statements that are not asked
 
 
 @dataclass(frozen=True, slots=True)

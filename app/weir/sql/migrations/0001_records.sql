@@ -117,27 +117,35 @@ PARTITION BY toYYYYMM(scored_at)
 ORDER BY (service, variant, model, toStartOfHour(event_time), version, event_time)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, ttl_only_drop_parts = 1
 ;
--- Late truth. May come before the prediction, twice, or corrected: the latest occurred_at wins, whenever it came, and of
--- equal ones the last received. Until its parts are merged it holds the others, too: ask outcomes_latest.
+-- Late truth, by one of two ids. May come before the prediction, twice, corrected or withdrawn: of several of a prediction
+-- the highest rank wins, whenever they came. Until its parts are merged the table holds the others, too, and what came by
+-- the other id always: ask outcomes_latest, or results.
 CREATE TABLE IF NOT EXISTS outcomes
 (
-    prediction_id    UUID,
-    observed         Float64 CODEC(ZSTD(1)) COMMENT 'what was measured, in the service''s unit',
-    label            Float32 CODEC(ZSTD(1)) COMMENT '0 or 1',
-    missed_nusd      Int64 CODEC(T64, ZSTD(1)) COMMENT 'nano-dollars if the decision was negative and the label is 1',
-    false_alert_nusd Int64 CODEC(T64, ZSTD(1)) COMMENT 'nano-dollars if the decision was positive and the label is 0',
-    occurred_at      DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),
-    received_at      DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'broker time of the newest record recorded with it, above that of every earlier block of its partition',
-    rank             UInt128 MATERIALIZED bitOr(bitShiftLeft(toUInt128(toUnixTimestamp64Milli(occurred_at)), 64), toUInt128(toUnixTimestamp64Milli(received_at))) CODEC(ZSTD(1)) COMMENT 'the highest wins',
-    log_id           LowCardinality(String),
-    log_topic        LowCardinality(String),
-    log_partition    Int32 CODEC(ZSTD(1)),
-    log_offset       Int64 CODEC(Delta(8), ZSTD(1)),
-    recorded_at      DateTime('UTC') DEFAULT now() CODEC(Delta(4), ZSTD(1))
+    service       LowCardinality(String),
+    prediction_id UUID COMMENT 'all zeros where the request''s id was given',
+    request_id    String CODEC(ZSTD(1)) COMMENT 'empty where the prediction''s id was given',
+    label         LowCardinality(Nullable(String)) CODEC(ZSTD(1)) COMMENT 'class that came true',
+    observed      Nullable(Float64) CODEC(ZSTD(1)) COMMENT 'number that came true, in the service''s unit',
+    attributes    Map(String, Float64) CODEC(ZSTD(1)) COMMENT 'named amounts; keys of low cardinality make a join five times as dear',
+    revision      Int64 CODEC(T64, ZSTD(1)),
+    withdrawn     Bool CODEC(ZSTD(1)) COMMENT 'there is no outcome; label, observed and attributes are empty',
+    occurred_at   DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),
+    received_at   DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'broker time of the newest record recorded with it',
+    rank          UInt256 MATERIALIZED bitOr(
+                      bitShiftLeft(toUInt256(revision), 192),
+                      bitOr(bitShiftLeft(toUInt256(toUnixTimestamp64Milli(occurred_at)), 128),
+                            toUInt256(reinterpretAsUInt128(sipHash128(withdrawn, ifNull(label, ''), ifNull(observed, nan), mapSort(attributes))))))
+                      CODEC(ZSTD(1)) COMMENT 'revision, occurred_at, hash of the content: the highest wins',
+    log_id        LowCardinality(String),
+    log_topic     LowCardinality(String),
+    log_partition Int32 CODEC(ZSTD(1)),
+    log_offset    Int64 CODEC(Delta(8), ZSTD(1)),
+    recorded_at   DateTime('UTC') DEFAULT now() CODEC(Delta(4), ZSTD(1))
 )
 ENGINE = ReplacingMergeTree(rank)
-PARTITION BY toYYYYMM(UUIDv7ToDateTime(prediction_id))      -- the prediction's time: all versions of a row meet in one partition
-ORDER BY (toStartOfHour(UUIDv7ToDateTime(prediction_id)), prediction_id)
+PARTITION BY toYYYYMM(UUIDv7ToDateTime(prediction_id))      -- the prediction's time, 1970 where it is not known: all versions of a row meet in one partition
+ORDER BY (toStartOfHour(UUIDv7ToDateTime(prediction_id)), prediction_id, if(request_id = '', '', service), request_id)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 ;
 -- Records that were rejected, as they were read: enough to send them again.
@@ -259,7 +267,7 @@ CREATE TABLE IF NOT EXISTS recorder_blocks
     checksum     UInt32 COMMENT 'crc32 over the values of the records first..last',
     marks        String COMMENT 'JSON: highest source offsets recorded before this block, by source log and partition; the filter against repeats starts from them',
     marks_after  String,
-    received_ms  Int64 COMMENT 'broker time of its newest record, milliseconds since the epoch, above that of the block before: whoever repeats the block writes the same',
+    received_ms  Int64 COMMENT 'broker time of its newest record, milliseconds since the epoch: whoever repeats the block writes the same',
     worker       LowCardinality(String),
     announced_at DateTime64(3, 'UTC') DEFAULT now64(3)
 )

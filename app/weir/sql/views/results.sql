@@ -1,0 +1,13 @@
+-- name: views/results
+-- title: A service's predictions, what came true of them, and what that was worth
+-- grain: prediction
+-- source: a template: <view>, <table>, <service> and <formula> are put in by edges/clickhouse/results.py, which has looked at each
+-- value: value (null without an outcome, and where the formula gives no number below 1e18; to nine decimals, so that sums are exact)
+CREATE OR REPLACE VIEW <view> AS
+WITH
+    toFloat64(<formula>) AS worth, abs(worth) < 1e18 AS counts, if(counts, worth, 0) AS amount,
+    toDecimal128(toInt64(trunc(amount)), 9) AS whole, toInt64(round((amount - trunc(amount)) * 1e9)) AS billionths
+SELECT *, if(has_outcome AND counts, whole + toDecimal128(billionths, 0) * toDecimal128('0.000000001', 9), NULL) AS value
+FROM <table>
+WHERE service = '<service>'
+COMMENT '<service>'
