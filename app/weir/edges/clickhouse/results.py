@@ -62,8 +62,8 @@ class View:
 def view_of(service: str, *, shadows: bool = False) -> str:
     """The view of a service.
 
-    >>> view_of("flight-delay"), view_of("fraud", shadows=True)
-    ('results_flight_delay', 'shadow_results_fraud')
+    >>> view_of("parcel-delay"), view_of("fraud", shadows=True)
+    ('results_parcel_delay', 'shadow_results_fraud')
     """
     return f"{'shadow_results' if shadows else 'results'}_{service.replace('-', '_')}"
 
