@@ -36,13 +36,17 @@ def assign(trained: Trained, columns: Mapping[str, Column], beside: Collection[s
     if trained.said.features is not None and trained.said.named:
         return [(column, only) for column in _by_name(trained.said.features, known)]
     found = [column for column in known.values() if column.is_input]
-    if only.columns not in (None, len(found)):
-        raise Refused(
-            f"the model takes {only.columns} columns and does not name them, and the sample has {len(found)}: "
-            f"{listed_names([column.name for column in found])}",
-            remedy="give a sample with the model's columns alone, in its order, beside the label",
-        )
-    return [(column, only) for column in found]
+    numbers = [column for column in found if column.kind is not Kind.TEXT]
+    if only.columns in (None, len(found)):
+        return [(column, only) for column in found]
+    if only.columns == len(numbers):  # a text that is no input: a key, or a note
+        return [(column, only) for column in numbers]
+    label = "" if len(beside) > 1 else "; if what came true is among them, name it by --label"
+    raise Refused(
+        f"the model takes {only.columns} columns and does not name them, and the sample has {len(found)}: "
+        f"{listed_names([column.name for column in found])}",
+        remedy=f"give a sample with the model's columns alone, in its order, beside the label{label}",
+    )
 
 
 def categories(
