@@ -17,6 +17,11 @@ BLOCKS: Final = 100  # inputs that have lines of their own; more have one line e
 SHOWN: Final = 8  # columns that a comment names
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*", re.ASCII)
 _WORDS: Final = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
+_VALUES: Final = {
+    Task.BINARY: "if(decision = 'positive', if(label = '1', attributes['saved'], -5), 0)",
+    Task.MULTICLASS: "if(decision = label, 1, -1)",
+    Task.REGRESSION: "-abs(score - observed)",
+}
 _BREAKS: Final = {ord(letter): f"\\u{ord(letter):04x}" for letter in "\x7f\x85\u2028\u2029\ufeff"}
 
 
@@ -73,7 +78,11 @@ def _head(draft: Draft) -> Iterator[str]:
     yield ""
     yield _line("# training_from: 2026-01-01", "first and last day of the training data, where they are known")
     yield "# training_to: 2026-06-30"
+    yield _line("# training_snapshot: main@4711", "which state of the data it was trained on")
     yield _line("# feature_service: example_v1", "needed for inputs with `source: feature`; see feature_repo/")
+    yield "# What a prediction was worth, once its outcome is known: one expression of SQL over decision, score, label,"
+    yield "# observed and attributes['...']; `weir migrate` takes it over."
+    yield f'# value: "{_VALUES[draft.signature.task]}"'
     yield ""
 
 
