@@ -28,10 +28,11 @@ from weir.cli import (
     worker,
 )
 from weir.cli.arguments import Command
-from weir.core.errors import WeirError
+from weir.core.errors import Refused, WeirError
 from weir.edges.observability import process_metrics
 
 SOFTWARE, FILES = 70, 74  # as in sysexits.h; an error of the world brings its own
+EXTRAS = {"onnx": "build", "lightgbm": "build"}  # modules that a worker does without, and the extra that brings them
 STATUSES = "\n".join(
     (
         "Exit status:",
@@ -97,7 +98,10 @@ def main() -> None:
     except OSError as error:
         _say(f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}")
         sys.exit(FILES)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+            _say(f"{error.name} is not installed: pip install 'weir[{EXTRAS[error.name]}]'")
+            sys.exit(Refused.status)
         sys.excepthook(*sys.exc_info())  # the log's form, where a worker has set one
         sys.exit(SOFTWARE)
 

@@ -255,3 +255,12 @@ def test_ctrl_c_is_130_and_no_traceback():
             out, err = child.communicate(timeout=60)
     assert (child.returncode, out) == (130, "")
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", [["bundle", "build", "SPEC"], ["service", "add", "a", "SPEC", "--sample", "SPEC"]])
+def test_a_module_of_an_extra_that_is_absent_is_named_with_the_extra(command, tmp_path):
+    (tmp_path / "spec.txt").touch()
+    arguments = [str(tmp_path / "spec.txt") if word == "SPEC" else word for word in command]
+    program = "import sys; sys.modules['lightgbm'] = None; from weir.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (78, "weir: lightgbm is not installed: pip install 'weir[build]'\n")
