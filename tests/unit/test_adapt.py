@@ -466,3 +466,12 @@ def test_the_positive_class_is_found_by_its_name(tmp_path: Path) -> None:
     assert scored(NAMED, tmp_path, Choice(), dataclasses.replace(NAMES, classes=("good", "fraud"))) == pytest.approx(
         POSITIVE, abs=1e-6
     )
+
+
+def test_notes_of_the_machine_that_exported_it_are_not_stored() -> None:
+    given = onnx.ModelProto()
+    given.CopyFrom(NAMED)
+    for node in given.graph.node:
+        node.doc_string = "File /home/somebody/train.py, line 3"
+        node.metadata_props.add(key="pkg.torch.onnx.stack_trace", value="File /home/somebody/train.py, line 3")
+    assert b"somebody" not in adapted(given, NAMES, Choice()).model.SerializeToString()

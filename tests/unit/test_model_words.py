@@ -129,3 +129,30 @@ def test_properties_of_the_exporter_are_kept(tmp_path: Path) -> None:
     assert opened.model.metadata["trained_by"] == "somebody"
     assert opened.model.metadata["weir.name"] == "tiny-logistic"
     assert (opened.path / folder.MODEL).is_file()
+
+
+def encoder(operator: str, taken: str, words: list[str], **attributes: object) -> onnx.NodeProto:
+    name = "cats_strings" if operator == "OneHotEncoder" else "keys_strings"
+    return helper.make_node(operator, [taken], [f"{taken}_coded"], domain="ai.onnx.ml", **{name: words}, **attributes)
+
+
+@pytest.mark.parametrize(
+    ("colour", "size", "says"),
+    [
+        (("red", "green"), ("s", "m", "l"), []),
+        (("green", "red"), ("l", "m", "s"), []),  # words are given as words: their order is nobody's
+        (("red", "Green"), ("s", "m", "l"), ["input colour: the model was not trained on [Green]", "green"]),
+        (("red", "green", "blue"), ("s", "m", "l"), ["input colour: the model was not trained on [blue]"]),
+        (("red", "green"), ("s", "m"), ["input size: the model knows [l] too, which `categories` lacks"]),
+        (("north", "south"), ("s", "m", "l"), []),  # a code, or coded by other means
+    ],
+)
+def test_categories_are_held_against_the_words_of_encoders(colour, size, says: list[str]) -> None:
+    nodes = [
+        encoder("OneHotEncoder", "colour", ["red", "green"]),
+        encoder("LabelEncoder", "size", ["s", "m", "l"], values_floats=[0.0, 1.0, 2.0]),
+    ]
+    model = helper.make_model(helper.make_graph(nodes, "g", [], []))
+    found = list(words.strangers(signature(colour=colour, size=size), graph_words.encoded(model)))
+    assert len(found) == len(says)
+    assert all(said in "; ".join(found) for said in says)

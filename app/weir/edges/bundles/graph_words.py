@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import onnx
 from onnx import TensorProto, numpy_helper
 
 from weir.edges.bundles import words
 from weir.edges.bundles.words import Words
+
+ENCODERS: Final = ("OneHotEncoder", "LabelEncoder", "CategoryMapper")
+WORDS_OF_ENCODERS: Final = ("cats_strings", "keys_strings")
 
 
 def words_of(model: onnx.ModelProto) -> tuple[Words, ...]:
@@ -19,6 +23,18 @@ def words_of(model: onnx.ModelProto) -> tuple[Words, ...]:
         if words.NAMES.match(name) and names:
             found.append(Words(features=tuple(names)))
     return tuple(found)
+
+
+def encoded(model: onnx.ModelProto) -> list[tuple[str, ...]]:
+    """The words that each encoder of texts was trained on, as pipelines have one for each column."""
+    found = []
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if node.op_type in ENCODERS and attribute.name in WORDS_OF_ENCODERS and attribute.strings:
+                found.append(tuple(map(_text, attribute.strings)))
+            elif node.op_type in ENCODERS and attribute.name == "keys_tensor":
+                found.append(tuple(_tensor(attribute.t)) if attribute.t.data_type == TensorProto.STRING else ())
+    return list(dict.fromkeys(words for words in found if words))
 
 
 def _texts(graph: onnx.GraphProto) -> Iterator[tuple[str, list[str]]]:

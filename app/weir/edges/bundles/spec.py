@@ -18,6 +18,7 @@ from weir.core.errors import Refused
 from weir.core.features import ServicePlan
 from weir.core.signature import Signature
 from weir.edges.bundles import adapt, checks, folder, lightgbm_onnx, manifest, model_file, rows, text, words, writer
+from weir.edges.bundles.graph_words import encoded
 from weir.edges.bundles.opened import Opened
 from weir.edges.bundles.trained import MODELS, reading
 from weir.edges.features import plan as feature_plan
@@ -133,7 +134,8 @@ def _build(path: Path, settings: Settings, prove: Callable[[Opened], None]) -> B
         prove=last_look,
     )
     was_there = ["it was there with the same content"] if built in before else []
-    return Built(built, (*source.chosen, *was_there), tuple(_warnings(golden, source.signature)))
+    warnings = [*_warnings(golden, source.signature), *words.strangers(source.signature, encoded(source.model))]
+    return Built(built, (*source.chosen, *was_there), tuple(warnings))
 
 
 def _read(path: Path) -> tuple[Spec, dict[str, Any]]:

@@ -20,6 +20,7 @@ from weir.core.errors import Refused
 from weir.core.signature import Signature, Task
 from weir.edges.bundles import adapt, checks, columns, graph_words, lightgbm_onnx, model_file, text, words
 from weir.edges.bundles.checks import Floats
+from weir.edges.bundles.graph import FLOATS
 
 MODELS: Final = "give an ONNX file (.onnx) or a LightGBM text model (.txt)"
 ENCODERS: Final = ("cats_strings", "keys_strings", "vocabulary")  # attributes that list the words that a node knows
@@ -161,7 +162,7 @@ class LightgbmFile(Trained):
 
 def _taken(value: onnx.ValueInfoProto) -> Taken:
     kind = value.type.tensor_type.elem_type
-    return Taken(value.name, columns.width(value), kind == TensorProto.STRING, kind in adapt.FLOATS)
+    return Taken(value.name, columns.width(value), kind == TensorProto.STRING, kind in FLOATS)
 
 
 def _known(model: onnx.ModelProto) -> Iterator[tuple[str, ...]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -84,6 +84,21 @@ def mismatch(signature: Signature, words: Words) -> str | None:
     if words.categories is not None and (wrong := _categories(signature, words.categories)):
         return wrong
     return _classes(signature, words.classes) if words.classes is not None else None
+
+
+def strangers(signature: Signature, encoded: Sequence[Sequence[str]]) -> Iterator[str]:
+    """How categories and the words that encoders of texts were trained on differ, as warnings.
+
+    encoded: a list for each encoder; it belongs to the input with which it shares a word.
+    """
+    for item in (item for item in signature.inputs if item.dtype is Dtype.CATEGORY):
+        known = max(encoded, key=lambda words: len(set(words) & set(item.categories)), default=())
+        if not set(known) & set(item.categories):
+            continue
+        if unknown := [word for word in item.categories if word not in known]:
+            yield f"input {item.name}: the model was not trained on [{listed_names(unknown)}]"
+        if lacking := [word for word in known if word not in item.categories]:
+            yield f"input {item.name}: the model knows [{listed_names(lacking)}] too, which `categories` lacks"
 
 
 def fits(name: str, item: Input) -> bool:
