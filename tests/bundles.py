@@ -166,6 +166,7 @@ def golden_rows(signature: Signature, rows: int) -> np.ndarray:
         Dtype.INT: lambda item: random.integers(0, 4, rows),
         Dtype.BOOL: lambda item: random.integers(0, 2, rows),
         Dtype.CATEGORY: lambda item: random.integers(0, len(item.categories), rows),
+        Dtype.AGE: lambda item: random.uniform(0, 3, rows),
     }
     return np.column_stack([columns[item.dtype](item) for item in signature.inputs]).astype(np.float32)
 

@@ -191,10 +191,12 @@ def test_join_keys_are_the_services_by_name_and_type(tmp_path: Path, keys: tuple
         opened_bundle(path, PLAN)
 
 
-def test_a_feature_that_is_no_number_is_refused(tmp_path: Path) -> None:
+def test_a_feature_that_no_model_can_read_is_refused(tmp_path: Path) -> None:
     path = tiny_bundle(tmp_path, WITH_FEATURES, feature_service="tiny_v1", feature_fingerprint=READ)
     spend = dataclasses.replace(PLAN.views[0], dtypes=("float32", "Array(String)"))
-    with pytest.raises(Refused, match=r"a model reads numbers, and .* customer_recent__visits_7d is Array\(String\)"):
+    with pytest.raises(
+        Refused, match=r"a model reads numbers, words and times, and .* customer_recent__visits_7d is Array\(String\)"
+    ):
         opened_bundle(path, dataclasses.replace(PLAN, views=(spend, PLAN.views[1])))
 
 

@@ -309,7 +309,7 @@ def _decisions(signature: Signature) -> str:
 
 def _kind(item: Input) -> str:
     """Type and source of an input; its field where that has another name."""
-    kind = f"{item.dtype} ({len(item.categories)})" if item.categories else str(item.dtype)
+    kind = f"{item.dtype} ({len(item.categories)})" if item.categories else f"{item.dtype} {item.unit}".strip()
     return f"{kind}, {item.source}" + (f" {item.ref}" if item.ref != item.name else "")
 
 

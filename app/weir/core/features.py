@@ -26,7 +26,8 @@ class Status(IntEnum):
     UNAVAILABLE = 5  # the store did not answer, and no earlier answer was kept
 
 
-NUMBERS = ("float32", "float64", "int32", "int64", "bool")  # dtypes that a model can read, as numpy names them
+NUMBERS = ("float32", "float64", "int32", "int64", "bool")  # dtypes, as numpy names them
+WORD, TIME = "String", "UnixTimestamp"  # dtypes that a model reads as a code and as an age, as Feast names them
 REQUEST_KEYS = ("STRING", "INT64")  # types of a join key that a request can carry
 
 
@@ -36,7 +37,8 @@ class ViewPlan:
 
     join_keys: request columns in the order in which they make the stored key (sorted by name, as Feast does).
     key_types: what each of them holds, "STRING" or "INT64"; all are STRING where none is given.
-    features: names within the view. dtypes: of NUMBERS, or Feast's own name for what is no number ("Array(String)").
+    features: names within the view. dtypes: of NUMBERS, or Feast's own name for what is no number: WORD, TIME,
+    "Array(String)" and the like.
     ttl_s: Feast's `ttl` in seconds, 0 when the view has none.
     """
 
@@ -50,6 +52,11 @@ class ViewPlan:
     def __post_init__(self) -> None:
         if not self.key_types:
             object.__setattr__(self, "key_types", ("STRING",) * len(self.join_keys))
+
+    @property
+    def value_dtype(self) -> np.dtype[np.floating]:
+        """What its values are read as: float32, or float64 where a time is among them, which float32 has to minutes."""
+        return np.dtype(np.float64 if TIME in self.dtypes else np.float32)
 
     def only(self, features: Iterable[str]) -> ViewPlan:
         """The same view with these of its features, in this order."""
@@ -72,8 +79,13 @@ class ServicePlan:
         return tuple(f"{view.name}__{feature}" for view in self.views for feature in view.features)
 
     @property
+    def value_dtype(self) -> np.dtype[np.floating]:
+        """What all its values together are read as."""
+        return np.result_type(np.float32, *(view.value_dtype for view in self.views))
+
+    @property
     def readable(self) -> tuple[str, ...]:
-        """The columns that a model can read: numbers, of views whose keys a request can carry."""
+        """The columns that are numbers, of views whose keys a request can carry."""
         return tuple(
             f"{view.name}__{feature}"
             for view in self.views
@@ -94,15 +106,17 @@ class ServicePlan:
     def reading(self, columns: Iterable[str]) -> ServicePlan:
         """The plan of these columns alone, views and features in the order in which they are first named.
 
-        Raises ValueError naming columns that the service does not have, or that hold no numbers.
+        Raises ValueError naming columns that the service does not have, or that no model can read.
         """
         wanted = tuple(dict.fromkeys(columns))
         dtypes = dict(zip(self.columns, (dtype for view in self.views for dtype in view.dtypes), strict=True))
         if unknown := [column for column in wanted if column not in dtypes]:
             there = ", ".join(self.columns)
             raise ValueError(f"feature service {self.service} has no {', '.join(unknown)}; it has {there}")
-        if others := [f"{column} is {dtypes[column]}" for column in wanted if dtypes[column] not in NUMBERS]:
-            raise ValueError(f"a model reads numbers, and of feature service {self.service} {', '.join(others)}")
+        readable = (*NUMBERS, WORD, TIME)
+        if others := [f"{column} is {dtypes[column]}" for column in wanted if dtypes[column] not in readable]:
+            what = f"a model reads numbers, words and times, and of feature service {self.service} {', '.join(others)}"
+            raise ValueError(what)
         views = {view.name: view for view in self.views}
         chosen: dict[str, list[str]] = {}
         for column in wanted:
@@ -115,7 +129,8 @@ class ServicePlan:
 class FeatureBlock:
     """Feature values for n requests over v views and k features.
 
-    values: float32[n, k], NaN where there is none; column order is `ServicePlan.columns`.
+    values: float[n, k], NaN where there is none; column order is `ServicePlan.columns`. Of a word its code, NaN for one
+    that has none; of a time seconds since 1970. float64 where a time is among them, else float32.
     event_us: int64[n, v], event time of the record, microseconds since the epoch UTC; 0 where there is none.
     found: bool[n, v].
     hits, lookups: cache hits and keys looked up, over all views. incomplete: records that were read and lack a feature
@@ -124,7 +139,7 @@ class FeatureBlock:
     the last answer, of unknown worth since; None when there is none such. store: whether the store is being asked.
     """
 
-    values: npt.NDArray[np.float32]
+    values: npt.NDArray[np.floating]
     event_us: npt.NDArray[np.int64]
     found: npt.NDArray[np.bool_]
     hits: int

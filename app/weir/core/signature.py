@@ -27,7 +27,11 @@ class Dtype(StrEnum):
     FLOAT = "float"  # Avro float
     INT = "int"  # Avro long; exact up to 2**24 once it is float32
     BOOL = "bool"  # Avro boolean
-    CATEGORY = "category"  # Avro string; the model gets its position in `categories`
+    CATEGORY = "category"  # Avro string, or a String feature; the model gets its position in `categories`
+    AGE = "age"  # a UnixTimestamp feature; the model gets the time from then to the request, in `unit`
+
+
+UNITS_S: Final = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}  # of an AGE, in seconds
 
 
 class KeyType(StrEnum):
@@ -59,6 +63,7 @@ class Input:
     name: the model's own name of the column, where its file has one; else any.
     ref: name of the request field, or "view__feature" for a Feast feature.
     categories: for CATEGORY only; position = code. An unknown category follows `on_missing`.
+    unit: for AGE only; one of UNITS_S.
     low, high: valid range, inclusive; None is open. A value outside it is rejected, whatever its source.
     max_age_s: for features; older than this is stale. None: the view's `ttl`.
     on_unavailable: for features, when the online store does not answer in time. USE takes the last value read, to which
@@ -71,6 +76,7 @@ class Input:
     ref: str
     dtype: Dtype = Dtype.FLOAT
     categories: tuple[str, ...] = ()
+    unit: str = ""
     low: float | None = None
     high: float | None = None
     on_missing: Policy = Policy.REJECT
@@ -98,6 +104,10 @@ class Input:
             yield f"default {self.default:g} is not in [{low:g}, {high:g}]"
         if (self.dtype is Dtype.CATEGORY) != bool(self.categories):
             yield "categories belong to dtype 'category', and only there"
+        if (self.dtype is Dtype.AGE) != bool(self.unit):
+            yield f"a unit ({', '.join(UNITS_S)}) belongs to dtype 'age', and only there"
+        elif self.unit and self.unit not in UNITS_S:
+            yield f"unit {self.unit!r} is not one of {', '.join(UNITS_S)}"
         if len(set(self.categories)) < len(self.categories):
             yield f"categories hold {_repeated(self.categories)!r} twice, so that one code is never given"
         if self.categories and self.default is not None and self.default not in range(len(self.categories)):
@@ -108,12 +118,12 @@ class Input:
         view, _, feature = self.ref.partition("__")
         if not view or not feature:
             yield f"ref {self.ref!r} does not name a feature: write view__feature"
-        if self.dtype is Dtype.CATEGORY:
-            yield "a feature is a number: dtype 'category' belongs to request inputs"
         if self.max_age_s is not None and self.max_age_s <= 0:
             yield f"max_age_s {self.max_age_s:g} is not above 0"
 
     def _request_faults(self) -> Iterator[str]:
+        if self.dtype is Dtype.AGE:
+            yield "dtype 'age' belongs to features: a request that knows a time can say how long ago it was"
         given = self.on_stale is not Policy.USE, self.on_unavailable is not Policy.USE, self.max_age_s is not None
         for name, said in zip(("on_stale", "on_unavailable", "max_age_s"), given, strict=True):
             if said:
@@ -255,6 +265,11 @@ class Signature:
     def names(self) -> tuple[str, ...]:
         """Input names in column order."""
         return tuple(item.name for item in self.inputs)
+
+    @property
+    def feature_words(self) -> dict[str, tuple[str, ...]]:
+        """Features that are words, "view__feature" -> categories in the order of their codes."""
+        return {item.ref: item.categories for item in self.of(Source.FEATURE) if item.dtype is Dtype.CATEGORY}
 
     @property
     def looked_up(self) -> tuple[str, ...]:

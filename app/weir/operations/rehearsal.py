@@ -20,11 +20,11 @@ from weir.core.bundle import Bundle
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
 from weir.core.rejects import Rejects
-from weir.core.signature import Dtype, Input, Source
+from weir.core.signature import UNITS_S, Dtype, Input, Source
 from weir.edges.bundles import checks
 from weir.edges.bundles.opened import Opened
 from weir.operations import trial_record
-from weir.operations.trial import GivenFeatures, ask, envelope
+from weir.operations.trial import AT_MS, GivenFeatures, ask, envelope
 
 Floats = npt.NDArray[np.float32]
 
@@ -156,8 +156,11 @@ def _said(item: Input, values: Floats) -> pa.Array:
 
 def _golden(plan: ServicePlan, bundle: Bundle, inputs: Floats) -> GivenFeatures:
     """The golden rows' own features."""
-    values = np.full((len(inputs), len(plan.columns)), np.nan, np.float32)
+    values = np.full((len(inputs), len(plan.columns)), np.nan, plan.value_dtype)
     for column, item in enumerate(bundle.signature.inputs):
         if item.source is Source.FEATURE:
-            values[:, plan.columns.index(item.ref)] = inputs[:, column]
+            at = plan.columns.index(item.ref)
+            values[:, at] = inputs[:, column]
+            if item.unit:
+                values[:, at] = AT_MS / 1000 - values[:, at] * UNITS_S[item.unit]
     return GivenFeatures(plan, values, np.ones((len(inputs), len(plan.views)), np.bool_))

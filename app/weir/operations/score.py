@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -17,7 +18,7 @@ from weir.core.arrow import place_of
 from weir.core.decide import decide, words
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
-from weir.core.signature import Dtype, Signature, Source
+from weir.core.signature import Dtype, Input, Signature, Source
 from weir.edges.bundles.opened import Opened
 from weir.operations.trial import GivenFeatures, ask, envelope
 from weir.wire.request_contract import field_name
@@ -107,14 +108,27 @@ def _requests(table: pa.Table, signature: Signature) -> pa.RecordBatch:
 
 
 def _features(table: pa.Table, signature: Signature, plan: ServicePlan) -> GivenFeatures:
-    values = np.full((table.num_rows, len(plan.columns)), np.nan, np.float32)
+    values = np.full((table.num_rows, len(plan.columns)), np.nan, plan.value_dtype)
     for item in signature.of(Source.FEATURE):
-        column = _cast(table, item.ref, pa.float32())
-        values[:, plan.columns.index(item.ref)] = column.fill_null(np.nan).to_numpy(zero_copy_only=False)
+        values[:, plan.columns.index(item.ref)] = _feature(table, item)
     views = [column.partition("__")[0] for column in plan.columns]
     has = ~np.isnan(values)
     found = [has[:, [name == view.name for name in views]].any(axis=1) for view in plan.views]
     return GivenFeatures(plan, values, np.stack(found, axis=1))
+
+
+def _feature(table: pa.Table, item: Input) -> npt.NDArray[np.floating]:
+    """A column of features as a reader gives it: a word's code, a time in seconds since 1970; NaN for none."""
+    if item.dtype is Dtype.CATEGORY:
+        codes = pc.index_in(_cast(table, item.ref, pa.string()), value_set=pa.array(item.categories, pa.string()))
+        column = codes.cast(pa.float64())
+    elif item.dtype is Dtype.AGE:
+        times = _cast(table, item.ref, pa.timestamp("ms")).cast(pa.int64())
+        column = pc.divide(times.cast(pa.float64()), 1000.0)
+    else:
+        column = _cast(table, item.ref, pa.float32())
+    found: npt.NDArray[np.floating] = column.fill_null(np.nan).to_numpy(zero_copy_only=False)
+    return found
 
 
 def _cast(table: pa.Table, name: str, kind: pa.DataType) -> pa.Array:

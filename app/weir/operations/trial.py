@@ -34,11 +34,12 @@ AT_MS: Final = 1_700_000_000_000  # of requests that have no time of their own
 class GivenFeatures:
     """core.features.Lookup: features that are given row by row, as new as their requests.
 
-    values: float32[n, c], in the order of the plan's columns; NaN for none. found: bool[n, v], whether a view has any.
+    values: float[n, c], in the order of the plan's columns, as in FeatureBlock; NaN for none.
+    found: bool[n, v], whether a view has any.
     """
 
     plan: ServicePlan
-    values: npt.NDArray[np.float32]
+    values: npt.NDArray[np.floating]
     found: npt.NDArray[np.bool_]
 
     def read(self, keys: Mapping[str, pa.Array], now_us: int) -> FeatureBlock:

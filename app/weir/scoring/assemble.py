@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from weir.core.features import FeatureBlock, ServicePlan, Status
 from weir.core.rejects import Reason, Rejects, Stage
-from weir.core.signature import Dtype, Input, Policy, Signature, Source
+from weir.core.signature import UNITS_S, Dtype, Input, Policy, Signature, Source
 from weir.scoring.rows import Rows
 
 
@@ -65,6 +65,7 @@ class Assembler:
         self._taken = np.array([names.index(item.ref) for _, item in self._features], np.intp)
         self._view = np.array([views.index(item.ref.partition("__")[0]) for _, item in self._features], np.intp)
         ttl = {view.name: view.ttl_s for view in plan.views} if plan else {}
+        self._ages = [(at, UNITS_S[item.unit]) for at, (_, item) in enumerate(self._features) if item.unit]
         self._limit_s = np.array([_limit(item, ttl) for _, item in self._features])
         self._view_ttl_s = np.array([ttl[name] or np.inf for name in views])
         defaults = [np.nan if item.default is None else item.default for _, item in self._features]
@@ -182,6 +183,8 @@ class Assembler:
         status[:] = np.where(block.found, Status.PRESENT, Status.NOT_FOUND)
         status[block.found & (age > self._view_ttl_s)] = Status.STALE
         values = block.values[:, self._taken]
+        for at, unit_s in self._ages:
+            values[:, at] = (event_us[:, 0] / 1e6 - values[:, at]) / unit_s
         stale = age[:, self._view] > self._limit_s
         unknown = np.zeros(stale.shape, np.bool_)  # no answer, neither now nor kept
         filled = np.zeros(stale.shape, np.bool_)

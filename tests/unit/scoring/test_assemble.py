@@ -362,7 +362,7 @@ BOUNDS = st.sampled_from([(None, None), (0.0, None), (None, 2.0), (0.0, 2.0)])
 
 @st.composite
 def inputs(draw: st.DrawFn, name: str, source: Source) -> Input:
-    dtype = draw(st.sampled_from(Dtype)) if source is Source.REQUEST else Dtype.FLOAT
+    dtype = draw(st.sampled_from(list(VALUES))) if source is Source.REQUEST else Dtype.FLOAT
     low, high = draw(BOUNDS) if dtype in (Dtype.FLOAT, Dtype.INT) else (None, None)
     aged = {
         "on_stale": draw(POLICIES),

@@ -164,7 +164,8 @@ def _open_bundle(settings: Settings) -> tuple[Opened, Lookup | None]:
         )
     runtime.hold(bundle, settings.scoring.runtime_policy)
     columns = bundle.signature.looked_up
-    lookup = FeatureReader.of(settings, bundle.feature_service, columns) if columns else None
+    words = bundle.signature.feature_words
+    lookup = FeatureReader.of(settings, bundle.feature_service, columns, words) if columns else None
     return open_bundle(described, lookup.plan if lookup else None), lookup
 
 

@@ -18,12 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from weir.core import features
 from weir.core.arrow import place_of
 from weir.core.bundle import RELATIVE, Bundle
 from weir.core.decide import decide
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
-from weir.core.signature import Signature, Task
+from weir.core.signature import Dtype, Signature, Source, Task
 from weir.edges.bundles import independence, text, words
 from weir.edges.bundles.folder import GOLDEN, REBUILD
 from weir.edges.bundles.onnx_model import Model
@@ -39,6 +40,8 @@ SCORE, LABEL = "score", "label"  # columns beside the inputs in baseline.parquet
 ROUNDS_THRESHOLDS, FEW = "OnnxMLTools", 0.05
 ROUNDED = "; if it is LightGBM's, give LightGBM's own text (`save_model`, .txt): the converter rounds its thresholds"
 
+NUMERIC = features.NUMBERS
+KINDS = {Dtype.CATEGORY: (features.WORD,), Dtype.AGE: (features.TIME,)}  # of inputs -> of features; others: NUMERIC
 NUMBERS = (
     pa.types.is_integer,
     pa.types.is_floating,
@@ -215,6 +218,11 @@ def _feature_faults(bundle: Bundle, plan: ServicePlan) -> Iterator[tuple[str, st
             f"fingerprint {read.fingerprint[:12]}, trained on {bundle.feature_fingerprint[:12]}",
             mend,
         )
+    dtypes = dict(zip(read.columns, (dtype for view in read.views for dtype in view.dtypes), strict=True))
+    for item in bundle.signature.of(Source.FEATURE):
+        wanted = KINDS.get(item.dtype, NUMERIC)
+        if dtypes[item.ref] not in wanted:
+            yield f"input {item.name} is of dtype {item.dtype}, and feature {item.ref} is {dtypes[item.ref]}", mend
     asked = {key: kind for view in read.views for key, kind in zip(view.join_keys, view.key_types, strict=True)}
     given = {key.name: str(key.dtype) for key in bundle.signature.join_keys}
     lists = f"the service is asked by {_keys(asked)}, the signature has {_keys(given)}"

@@ -72,4 +72,14 @@ signature:
     #   on_unavailable: use   # the store does not answer in time: use (the last value read), default or reject
     #   default: 0
     #   max_age_s: 86400      # optional
+    # - name: plan            # a String feature is a category: the model gets the position
+    #   source: feature
+    #   ref: customer_recent__plan
+    #   dtype: category
+    #   categories: [free, paid]
+    # - name: since_login     # a UnixTimestamp feature is an age: the time from then to the request
+    #   source: feature
+    #   ref: customer_recent__last_login
+    #   dtype: age
+    #   unit: h               # s, min, h or d
 """

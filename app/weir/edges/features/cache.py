@@ -24,10 +24,11 @@ class FeatureCache:
     another entity's features. Victims are found by second chance (CLOCK).
     """
 
-    def __init__(self, features: int, max_keys: int) -> None:
+    def __init__(self, features: int, max_keys: int, dtype: npt.DTypeLike = np.float32) -> None:
+        """features: how many. dtype: of their values."""
         if max_keys < 1:
             raise ValueError(f"a cache of {max_keys} keys holds nothing")
-        self.max_keys = max_keys
+        self.max_keys, self._dtype = max_keys, np.dtype(dtype)
         self._slots: dict[Key, int] = {}
         self._keys: list[Key | None] = [None]
         self._free: list[int] = []
@@ -58,13 +59,13 @@ class FeatureCache:
         keys: Sequence[Key],
         slots: Slots,
         pinned: Slots,
-        columns: tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.bool_]],
+        columns: tuple[npt.NDArray[np.floating], npt.NDArray[np.int64], npt.NDArray[np.bool_]],
         stamp: tuple[int, int],
     ) -> Slots:
         """Keep what was fetched for m distinct keys; gives their slots, int64[m].
 
         slots: what `find` said of them; those that had none get one. pinned: every slot that the batch uses.
-        columns: values float32[m, k], event_us int64[m], found bool[m]. stamp: now_us and mark of the fetch.
+        columns: values float[m, k], event_us int64[m], found bool[m]. stamp: now_us and mark of the fetch.
         Raises ValueError when the batch alone has more keys than the cache.
         """
         new = np.flatnonzero(slots == NOTHING)
@@ -79,8 +80,8 @@ class FeatureCache:
         self._used[slots] = True
         return slots
 
-    def values(self, slots: Slots, out: npt.NDArray[np.float32]) -> None:
-        """Copy the values of n slots into out, float32[n, k]."""
+    def values(self, slots: Slots, out: npt.NDArray[np.floating]) -> None:
+        """Copy the values of n slots into out, float[n, k]."""
         out[...] = self._values[slots]
 
     def event_us(self, slots: Slots) -> npt.NDArray[np.int64]:
@@ -92,7 +93,7 @@ class FeatureCache:
         return self._found[slots]
 
     def _columns(self, features: int, capacity: int) -> None:
-        self._values = np.full((capacity, features), np.nan, np.float32)
+        self._values = np.full((capacity, features), np.nan, self._dtype)
         self._event_us = np.zeros(capacity, np.int64)
         self._fetched_us = np.zeros(capacity, np.int64)
         self._mark = np.zeros(capacity, np.int64)

@@ -9,18 +9,24 @@ Named in feature_store.yaml: `offline_store: {type: weir.edges.features.feast_of
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import ibis
 import pandas as pd
 from feast import FeatureView, RepoConfig
+from feast.data_source import DataSource
 from feast.infra.offline_stores.duckdb import (
     DuckDBOfflineStore,
     DuckDBOfflineStoreConfig,
     _read_data_source,
     _write_data_source,
 )
-from feast.infra.offline_stores.ibis import IbisRetrievalJob
+from feast.infra.offline_stores.ibis import (
+    IbisRetrievalJob,
+    pull_all_from_table_or_query_ibis,
+    pull_latest_from_table_or_query_ibis,
+)
 from feast.infra.offline_stores.offline_store import RetrievalJob, RetrievalMetadata
 from feast.infra.offline_stores.offline_utils import infer_event_timestamp_from_entity_df
 from feast.infra.registry.base_registry import BaseRegistry
@@ -37,10 +43,20 @@ class AsofDuckDBOfflineStoreConfig(DuckDBOfflineStoreConfig):  # type: ignore[mi
 
 
 class AsofDuckDBOfflineStore(DuckDBOfflineStore):  # type: ignore[misc]  # Feast has no types
-    """Point-in-time joins by ASOF; all else is Feast's own store.
+    """Point-in-time joins by ASOF, and times to the nanosecond, as pandas writes them; all else is Feast's own store.
 
     On-demand views, entity rows given as SQL and `filter_by_created_timestamp` take Feast's own join.
     """
+
+    @staticmethod
+    def pull_latest_from_table_or_query(config: RepoConfig, *arguments: Any, **named: Any) -> RetrievalJob:
+        """The newest row of each key. See Feast's own, which cannot compare times to the nanosecond."""
+        return _pulled(pull_latest_from_table_or_query_ibis, config, arguments, named)
+
+    @staticmethod
+    def pull_all_from_table_or_query(config: RepoConfig, *arguments: Any, **named: Any) -> RetrievalJob:
+        """Every row of a span of time, for `feast materialize`. See the other."""
+        return _pulled(pull_all_from_table_or_query_ibis, config, arguments, named)
 
     @staticmethod
     def get_historical_features(
@@ -90,11 +106,38 @@ class AsofDuckDBOfflineStore(DuckDBOfflineStore):  # type: ignore[misc]  # Feast
         )
 
 
+ASKED = (
+    *("data_source", "join_key_columns", "feature_name_columns", "timestamp_field"),
+    *("created_timestamp_column", "start_date", "end_date"),
+)  # of both, in this order
+
+
+def _pulled(
+    pull: Callable[..., RetrievalJob], config: RepoConfig, arguments: Sequence[Any], named: Mapping[str, Any]
+) -> RetrievalJob:
+    return pull(
+        config=config,
+        **dict(zip(ASKED, arguments, strict=False)),
+        **named,
+        data_source_reader=_read,
+        data_source_writer=_write_data_source,
+        staging_location=config.offline_store.staging_location,
+        staging_location_endpoint_override=config.offline_store.staging_location_endpoint_override,
+    )
+
+
+def _read(source: DataSource, repo: str) -> Any:
+    """A source as a table, its times with a zone and nanoseconds cut to microseconds, which DuckDB can cast."""
+    table = _read_data_source(source, repo)
+    fine = [name for name, dtype in table.schema().items() if "TIMESTAMPTZ_NS" in str(dtype)]
+    return table.mutate(**{name: table[name].cast(UTC) for name in fine}) if fine else table
+
+
 def _join(
     rows: Any, time: str, view: FeatureView, features: list[str], full_names: bool, repo: str
 ) -> Any:  # ibis tables: ibis ships no types that hold under --strict
     source = view.batch_source
-    table = _read_data_source(source, repo)
+    table = _read(source, repo)
     table = table.rename({new: old for old, new in source.field_mapping.items() if old in table.columns})
     keys = view.projection.join_key_map or {column.name: column.name for column in view.entity_columns}
     created = source.created_timestamp_column

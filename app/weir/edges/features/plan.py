@@ -51,14 +51,17 @@ def load(settings: Settings, service: str) -> ServicePlan:
 
 
 def load_columns(settings: Settings, service: str, columns: Iterable[str]) -> ServicePlan:
-    """The plan of these columns of a feature service. Raises Refused: see `load`; one is not there, or no number."""
+    """The plan of these columns of a feature service.
+
+    Raises Refused as `load` does, for a column that is not there, and for one that no model can read.
+    """
     try:
         return load(settings, service).reading(columns)
     except ValueError as error:
         raise Refused(
             str(error),
             where=str(path(settings)),
-            remedy="name numeric features of the service, or add them in feature_repo/ and run `weir apply`",
+            remedy="name other features of the service, or add them in feature_repo/ and run `weir apply`",
         ) from error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeVar
@@ -12,13 +12,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from weir.core.breaker import Breaker, BreakerState
-from weir.core.features import FeatureBlock, ServicePlan
+from weir.core.features import WORD, FeatureBlock, ServicePlan
 from weir.edges.features import plan as feature_plan
 from weir.edges.features.cache import NOTHING, FeatureCache, Key, Slots
 from weir.edges.features.lookup_guard import LookupGuard
 from weir.edges.features.store.entity_key import encode_key
 from weir.edges.features.store.open import is_local, open_store
 from weir.edges.features.store.record_store import Answer, Ask, RecordStore
+from weir.edges.features.store.serialised import codes_of
 from weir.settings import Settings
 
 T = TypeVar("T")
@@ -31,6 +32,7 @@ class FeatureReader:
     store again for whatever was read before its watermark last moved. That makes reads exact in a replay by event
     time, where one step of the features stands for an hour; in live running the watermark moves all the time, and the
     time to live alone bounds how old a value may be.
+    words: of columns that are words, column -> the words whose position is read; of any other word NaN is.
     guard: bounds the time that the store may take, and stops asking one that does not answer; what was read before is
     then served as unavailable, however old. Without a guard a store that does not answer raises.
     """
@@ -44,6 +46,7 @@ class FeatureReader:
         ttl_us: int,
         revalidate_on_watermark: bool,
         guard: LookupGuard | None = None,
+        words: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self.plan = plan
         self._store = store
@@ -51,16 +54,30 @@ class FeatureReader:
         self._ttl_us = ttl_us
         self._revalidate = revalidate_on_watermark
         self._guard = guard
-        self._caches = [FeatureCache(len(view.features), max_keys) for view in plan.views]
+        self._caches = [FeatureCache(len(view.features), max_keys, view.value_dtype) for view in plan.views]
+        self._words = [
+            {
+                feature: codes_of((words or {}).get(f"{view.name}__{feature}", ()))
+                for feature, dtype in zip(view.features, view.dtypes, strict=True)
+                if dtype == WORD
+            }
+            for view in plan.views
+        ]
         self._incomplete = 0  # in the batch that is being read
         ends = np.cumsum([0, *(len(view.features) for view in plan.views)]).tolist()
         self._spans = [slice(begin, end) for begin, end in pairwise(ends)]
 
     @staticmethod
-    def of(settings: Settings, service: str, columns: Iterable[str] | None = None) -> FeatureReader:
-        """A reader of these columns of a feature service, or of all that are readable, as the settings say.
+    def of(
+        settings: Settings,
+        service: str,
+        columns: Iterable[str] | None = None,
+        words: Mapping[str, Sequence[str]] | None = None,
+    ) -> FeatureReader:
+        """A reader of these columns of a feature service, or of all that are numbers, as the settings say.
 
-        Raises Refused: the service was not applied, or lacks a column, or one is no number. Raises Unavailable.
+        words: see FeatureReader.
+        Raises Refused: the service was not applied, lacks a column, or no model can read one. Raises Unavailable.
         """
         if columns is None:
             columns = feature_plan.load(settings, service).readable
@@ -73,6 +90,7 @@ class FeatureReader:
             ttl_us=int(settings.features.cache_ttl_s * 1e6),
             revalidate_on_watermark=settings.scoring.clock == "event",
             guard=LookupGuard(breaker, settings.features.lookup_budget_ms / 1000, own_thread=not is_local(settings)),
+            words=words,
         )
 
     def close(self) -> None:
@@ -92,7 +110,7 @@ class FeatureReader:
             raise ValueError(f"join keys are missing: {', '.join(sorted(missing))}")
         n = len(next(iter(keys.values())))
         block = FeatureBlock(
-            np.empty((n, len(self.plan.columns)), np.float32),
+            np.empty((n, len(self.plan.columns)), self.plan.value_dtype),
             np.empty((n, len(self.plan.views)), np.int64),
             np.empty((n, len(self.plan.views)), bool),
             0,
@@ -159,6 +177,7 @@ class FeatureReader:
             Ask(
                 self.plan.views[number],
                 [encode_key(key if isinstance(key, tuple) else (key,)) for key in wanted[number].absent],
+                self._words[number],
             )
             for number in asking
         ]

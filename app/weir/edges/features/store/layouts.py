@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 import structlog
 
+from weir.core.features import NUMBERS, TIME
+from weir.edges.features.store import serialised
 from weir.edges.features.store.record_layout import EVENT, ID, Layout, described
 from weir.edges.features.store.record_store import Answer, Ask, Row
 
@@ -37,7 +40,7 @@ class Layouts:
         if len(present) == len(raw):
             return answer
         at = np.fromiter((value is not None for value in raw), bool, len(raw))
-        spread = Answer.empty(len(raw), len(ask.view.features))
+        spread = Answer.empty(len(raw), ask.view)
         spread.values[at], spread.event_us[at], spread.found[at] = answer.values, answer.event_us, answer.found
         return Answer(spread.values, spread.event_us, spread.found, answer.incomplete)
 
@@ -59,19 +62,20 @@ class Layouts:
             fixed, found = usual.unpack(present)
             if found.all():
                 lacking = self._lacks(ask, usual)
-                return Answer(usual.matrix(fixed, ask.view.features), fixed["event_us"], found, lacking * len(found))
+                return Answer(_values(ask, usual, present, fixed), fixed["event_us"], found, lacking * len(found))
         return self._mixed(ask, present)
 
     def _mixed(self, ask: Ask, present: Sequence[bytes]) -> Answer:
-        answer = Answer.empty(len(present), len(ask.view.features))
+        answer = Answer.empty(len(present), ask.view)
         incomplete = 0
         for layout, which in self._by_layout(ask.view.name, present):
             if layout is None:
                 incomplete += len(which)
                 continue
-            fixed, fits = layout.unpack([present[i] for i in which])
+            mine = [present[i] for i in which]
+            fixed, fits = layout.unpack(mine)
             at = np.array(which)[fits]
-            answer.values[at] = layout.matrix(fixed, ask.view.features)[fits]
+            answer.values[at] = _values(ask, layout, mine, fixed)[fits]
             answer.event_us[at], answer.found[at] = fixed["event_us"][fits], True
             incomplete += len(which) if self._lacks(ask, layout) else int((~fits).sum())
             self._usual[ask.view.name] = layout
@@ -94,7 +98,11 @@ class Layouts:
             yield layout, which
 
     def _lacks(self, ask: Ask, layout: Layout) -> bool:
-        lacking = [name for name in ask.view.features if name not in layout.numbers]
+        lacking = [
+            name
+            for name, dtype in zip(ask.view.features, ask.view.dtypes, strict=True)
+            if not (name in layout.numbers if dtype in NUMBERS else layout.dtype_of.get(name) == dtype)
+        ]
         if lacking:
             self._tell(LACKING, ask.view.name, layout.id, features=lacking)
         return bool(lacking)
@@ -106,3 +114,27 @@ class Layouts:
         self._told.add((view, layout, what))
         log = structlog.get_logger(__name__)
         (log.info if what is ANOTHER else log.warning)(what, view=view, layout=f"{layout:08x}", **more)
+
+
+def _values(ask: Ask, layout: Layout, raw: Sequence[bytes], fixed: npt.NDArray[np.void]) -> npt.NDArray[np.floating]:
+    """The features of an Ask in n records of one layout, as Answer has them. fixed: their fixed parts."""
+    values: npt.NDArray[np.floating] = layout.matrix(fixed, ask.view.features)
+    others = [
+        (at, name, dtype)
+        for at, (name, dtype) in enumerate(zip(ask.view.features, ask.view.dtypes, strict=True))
+        if dtype not in NUMBERS
+    ]
+    if not others:
+        return values
+    values = values.astype(ask.view.value_dtype)
+    for at, name, dtype in others:
+        if layout.dtype_of.get(name) != dtype:
+            values[:, at] = np.nan
+            continue
+        kept = layout.tails(raw, fixed, name)
+        values[:, at] = (
+            [serialised.seconds(value) for value in kept]
+            if dtype == TIME
+            else [serialised.code(value, ask.words.get(name, {})) for value in kept]
+        )
+    return values

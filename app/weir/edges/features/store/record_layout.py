@@ -64,6 +64,7 @@ class Layout:
         self.numbers = {
             name: i for i, (name, dtype) in enumerate(zip(features, dtypes, strict=True)) if dtype in NUMBERS
         }
+        self.dtype_of = dict(zip(features, dtypes, strict=True))
         self._others = [i for i, name in enumerate(features) if name not in self.numbers]
         self._floats_only = set(dtypes) == {"float32"}
         self._as_floats = np.dtype([*header, ("values", "<f4", (len(fields),))])
@@ -137,6 +138,20 @@ class Layout:
                 out[:, at] = fixed[f"f{i}"]
                 out[nulls[:, i], at] = np.nan
         return out
+
+    def tails(self, raw: Sequence[bytes], fixed: npt.NDArray[np.void], feature: str) -> list[bytes | None]:
+        """What n records of this layout hold of a feature that is no number, serialised; None where null.
+
+        fixed: as `unpack` gave it. One slice a record: callers keep what they make of it.
+        """
+        i = self.features.index(feature)
+        at = self._others.index(i)
+        begins = fixed[f"f{self._others[at - 1]}"].tolist() if at else [0] * len(fixed)
+        ends, nulls, size = fixed[f"f{i}"].tolist(), self._nulls(fixed)[:, i].tolist(), self.size
+        return [
+            None if null else record[size + begin : size + end]
+            for record, begin, end, null in zip(raw, begins, ends, nulls, strict=True)
+        ]
 
     def values(self, record: bytes) -> dict[str, tuple[str, Value]] | None:
         """What one record holds: feature -> (dtype, value); None for null, bytes for what is no number.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -18,10 +18,14 @@ MAX_KEY_BYTES = 511  # LMDB's limit; Redis has none, and keeps the same keys
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Features of one view to be read for n keys, which are as `entity_key.encode_key` makes them."""
+    """Features of one view to be read for n keys, which are as `entity_key.encode_key` makes them.
+
+    words: of features that are words, feature -> serialised word -> code, see `serialised.codes_of`.
+    """
 
     view: ViewPlan
     keys: Sequence[bytes]
+    words: Mapping[str, Mapping[bytes, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +41,22 @@ class Write:
 class Answer:
     """What the records of one Ask say, in the order of its n keys.
 
-    values: float32[n, k], the features asked for; NaN where null, not in the record, or where there is no record.
+    values: float[n, k], the features asked for, as in FeatureBlock; NaN where null, not in the record, or where there
+    is no record.
     event_us: int64[n], 0 where there is none. found: bool[n].
     incomplete: records that lack a feature asked for, or cannot be read; see `layouts.Layouts`.
     """
 
-    values: npt.NDArray[np.float32]
+    values: npt.NDArray[np.floating]
     event_us: npt.NDArray[np.int64]
     found: npt.NDArray[np.bool_]
     incomplete: int = 0
 
     @staticmethod
-    def empty(n: int, k: int) -> Answer:
-        """That nothing was found for n keys and k features."""
-        return Answer(np.full((n, k), np.nan, np.float32), np.zeros(n, np.int64), np.zeros(n, bool))
+    def empty(n: int, view: ViewPlan) -> Answer:
+        """That nothing was found for n keys."""
+        values = np.full((n, len(view.features)), np.nan, view.value_dtype)
+        return Answer(values, np.zeros(n, np.int64), np.zeros(n, bool))
 
 
 @dataclass(frozen=True, slots=True)
