@@ -142,6 +142,27 @@ def fragile_graph(weights: Sequence[float], column: int) -> onnx.ModelProto:
     return model
 
 
+def spoken_graph(signature: Signature) -> onnx.ModelProto:
+    """The tiny bundle's scores; of "red" one more before the sigmoid, and an error for "black".
+
+    The signature has one string, behind its other inputs.
+    """
+    model = graph(np.append(weights_of(signature)[:-1], 0))
+    codes: dict[str, object] = {"keys_strings": ["red", "black"], "values_int64s": [1, 2], "default_int64": 0}
+    words = [
+        helper.make_node("LabelEncoder", ["texts"], ["at"], domain="ai.onnx.ml", **codes),
+        helper.make_node("Gather", ["more", "at"], ["extra"]),
+        helper.make_node("Add", ["raw", "extra"], ["spoken"]),
+    ]
+    model.graph.input.append(helper.make_tensor_value_info("texts", TensorProto.STRING, [None, 1]))
+    model.graph.initializer.append(numpy_helper.from_array(np.array([0, 1], np.float32), "more"))
+    nodes = [*model.graph.node[:-1], *words, helper.make_node("Sigmoid", ["spoken"], ["score"])]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
+    return model
+
+
 def weights_of(signature: Signature) -> np.ndarray:
     """The weights that `tiny_bundle` gives a signature's columns: float32[k], or [k, m]; alternating in sign."""
     k, m = len(signature.inputs), signature.width
@@ -151,7 +172,8 @@ def weights_of(signature: Signature) -> np.ndarray:
 
 def expected(matrix: np.ndarray, signature: Signature = SIGNATURE) -> np.ndarray:
     """What a tiny bundle scores: float32[n, k] -> float64[n], or [n, m]."""
-    raw = np.nan_to_num(matrix.astype(np.float64)) @ weights_of(signature)
+    matrix = np.delete(matrix, signature.strings, axis=1)
+    raw = np.nan_to_num(matrix.astype(np.float64)) @ np.delete(weights_of(signature), signature.strings, axis=0)
     if signature.width == 1:
         return 1 / (1 + np.exp(-raw))
     odds = np.exp(raw)
@@ -167,6 +189,7 @@ def golden_rows(signature: Signature, rows: int) -> np.ndarray:
         Dtype.BOOL: lambda item: random.integers(0, 2, rows),
         Dtype.CATEGORY: lambda item: random.integers(0, len(item.categories), rows),
         Dtype.AGE: lambda item: random.uniform(0, 3, rows),
+        Dtype.STRING: lambda item: np.arange(rows) % 7,
     }
     return np.column_stack([columns[item.dtype](item) for item in signature.inputs]).astype(np.float32)
 
@@ -207,7 +230,9 @@ def tiny_bundle(
     matrix = golden_rows(signature, rows)
     scores = expected(matrix, signature).astype(np.float32)
     columns = zip(score_columns(signature), scores.reshape(rows, -1).T, strict=True)
-    golden = pa.table({name: matrix[:, i] for i, name in enumerate(signature.names)} | dict(columns))
+    inputs = {name: matrix[:, i] for i, name in enumerate(signature.names)}
+    inputs |= {signature.names[i]: [f"word {int(code)}" for code in matrix[:, i]] for i in signature.strings}
+    golden = pa.table(inputs | dict(columns))
     decided = decide(signature, scores.reshape(rows, -1)).index
     labels = words(signature, decided) if signature.outputs else pa.array((scores > 0.5).astype(np.float32))
     baseline = golden.append_column("label", labels)

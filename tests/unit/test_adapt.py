@@ -475,3 +475,87 @@ def test_notes_of_the_machine_that_exported_it_are_not_stored() -> None:
         node.doc_string = "File /home/somebody/train.py, line 3"
         node.metadata_props.add(key="pkg.torch.onnx.stack_trace", value="File /home/somebody/train.py, line 3")
     assert b"somebody" not in adapted(given, NAMES, Choice()).model.SerializeToString()
+
+
+SPOKEN = Signature(
+    inputs=(
+        Input(name="a", source=Source.REQUEST, ref="a"),
+        Input(name="word", source=Source.REQUEST, ref="word", dtype=Dtype.STRING, on_missing=Policy.USE),
+        Input(name="b", source=Source.REQUEST, ref="b"),
+        Input(name="kind", source=Source.REQUEST, ref="kind", dtype=Dtype.CATEGORY, categories=("web", "app")),
+    )
+)
+
+
+def hot(name: str, words: list[str]) -> onnx.NodeProto:
+    """One column a word; zeros for a word that is none of them, as `handle_unknown` says it in scikit-learn."""
+    return helper.make_node("OneHotEncoder", [name], [f"{name}_hot"], domain="ai.onnx.ml", cats_strings=words, zeros=1)
+
+
+def worded(*inputs: onnx.ValueInfoProto, nodes: tuple[onnx.NodeProto, ...] = ()) -> onnx.ModelProto:
+    """sigmoid of a + b + 1 for "red", - 1 for "green", + 0.5 for "app"."""
+    body = [
+        *nodes,
+        hot("word", ["red", "green"]),
+        hot("kind", ["web", "app"]),
+        helper.make_node("Reshape", ["word_hot", "pairs"], ["words"]),
+        helper.make_node("Reshape", ["kind_hot", "pairs"], ["kinds"]),
+        helper.make_node("Concat", ["a", "b", "words", "kinds"], ["all"], axis=1),
+        helper.make_node("MatMul", ["all", "weights"], ["raw"]),
+        helper.make_node("Sigmoid", ["raw"], ["score"]),
+    ]
+    weights = np.array([[1], [1], [1], [-1], [0], [0.5]], np.float32)
+    constants = {"weights": weights, "pairs": np.array([-1, 2])}
+    return model(body, list(inputs), [value("score", [None, 1])], **constants)
+
+
+COLUMNS_OF_THEM = worded(
+    value("a", [None, 1]), value("b", [None, 1]), value("word", [None, 1], STRING), value("kind", [None, 1], STRING)
+)
+ONE_OF_TEXTS = worded(
+    value("a", [None, 1]),
+    value("b", [None, 1]),
+    value("both", [None, 2], STRING),
+    nodes=(
+        helper.make_node("ArrayFeatureExtractor", ["both", "first"], ["word"], domain="ai.onnx.ml"),
+        helper.make_node("ArrayFeatureExtractor", ["both", "last"], ["kind"], domain="ai.onnx.ml"),
+    ),
+)
+ONE_OF_TEXTS.graph.initializer.extend(
+    [numpy_helper.from_array(np.array([0]), "first"), numpy_helper.from_array(np.array([1]), "last")]
+)
+
+
+@pytest.mark.parametrize("given", [COLUMNS_OF_THEM, ONE_OF_TEXTS])
+def test_texts_reach_the_model_as_they_are(given: onnx.ModelProto, tmp_path: Path) -> None:
+    made = adapted(given, SPOKEN, Choice())
+    onnx.checker.check_model(made.model)
+    (tmp_path / "model.onnx").write_bytes(made.model.SerializeToString())
+    opened = Model(tmp_path)
+    assert (opened.width, opened.strings) == (4, 1)
+    rows = np.array([[1, 0, 2, 1], [1, 1, 2, 0], [1, 2, 2, 1], [1, np.nan, 2, 0], [1, 7, 2, 0]], np.float32)
+    found = opened.run(rows, {1: ["red", "green", "blue"]})[:, 0]
+    raw = np.array([3 + 1 + 0.5, 3 - 1, 3 + 0.5, 3, 3])
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-raw)), atol=1e-6)
+    with pytest.raises(ValueError, match="takes 1 texts a row, and 0 are given"):
+        opened.run(rows)
+
+
+def test_a_model_of_one_text_alone(tmp_path: Path) -> None:
+    nodes = [hot("word", ["red", "green"]), helper.make_node("Reshape", ["word_hot", "pairs"], ["words"])]
+    nodes += [
+        helper.make_node("MatMul", ["words", "weights"], ["raw"]),
+        helper.make_node("Sigmoid", ["raw"], ["score"]),
+    ]
+    constants = {"weights": np.array([[1], [-1]], np.float32), "pairs": np.array([-1, 2])}
+    given = model(nodes, [value("word", [None, 1], STRING)], [value("score", [None, 1])], **constants)
+    made = adapted(given, dataclasses.replace(SPOKEN, inputs=SPOKEN.inputs[1:2]), Choice())
+    (tmp_path / "model.onnx").write_bytes(made.model.SerializeToString())
+    found = Model(tmp_path).run(np.array([[0], [1], [2]], np.float32), {0: ["red", "green", "blue"]})[:, 0]
+    np.testing.assert_allclose(found, 1 / (1 + np.exp([-1, 1, 0])), atol=1e-6)
+
+
+def test_a_text_where_the_model_takes_a_number_is_refused() -> None:
+    signature = dataclasses.replace(NAMES, inputs=(*NAMES.inputs[:3], SPOKEN.inputs[1]))
+    with pytest.raises(Refused, match="input word: the model takes numbers, and dtype is string"):
+        adapted(BOTH, signature, Choice())

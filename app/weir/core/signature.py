@@ -22,12 +22,13 @@ class Task(StrEnum):
 
 
 class Dtype(StrEnum):
-    """Type of an input as the caller writes it; the model itself always gets float32."""
+    """Type of an input as the caller writes it; the model itself gets float32, but for STRING."""
 
     FLOAT = "float"  # Avro float
     INT = "int"  # Avro long; exact up to 2**24 once it is float32
     BOOL = "bool"  # Avro boolean
     CATEGORY = "category"  # Avro string, or a String feature; the model gets its position in `categories`
+    STRING = "string"  # Avro string; the model gets it as it is
     AGE = "age"  # a UnixTimestamp feature; the model gets the time from then to the request, in `unit`
 
 
@@ -64,6 +65,7 @@ class Input:
     ref: name of the request field, or "view__feature" for a Feast feature.
     categories: for CATEGORY only; position = code. An unknown category follows `on_missing`.
     unit: for AGE only; one of UNITS_S.
+    on_missing: of a STRING, USE gives the model an empty text.
     low, high: valid range, inclusive; None is open. A value outside it is rejected, whatever its source.
     max_age_s: for features; older than this is stale. None: the view's `ttl`.
     on_unavailable: for features, when the online store does not answer in time. USE takes the last value read, to which
@@ -108,11 +110,21 @@ class Input:
             yield f"a unit ({', '.join(UNITS_S)}) belongs to dtype 'age', and only there"
         elif self.unit and self.unit not in UNITS_S:
             yield f"unit {self.unit!r} is not one of {', '.join(UNITS_S)}"
+        if self.dtype is Dtype.STRING:
+            yield from self._text_faults()
         if len(set(self.categories)) < len(self.categories):
             yield f"categories hold {_repeated(self.categories)!r} twice, so that one code is never given"
         if self.categories and self.default is not None and self.default not in range(len(self.categories)):
             yield f"default {self.default:g} is no code of its {len(self.categories)} categories"
         yield from self._feature_faults() if self.source is Source.FEATURE else self._request_faults()
+
+    def _text_faults(self) -> Iterator[str]:
+        """What is said of a text and is meant for a number."""
+        for name, said in (("low", self.low), ("high", self.high), ("default", self.default)):
+            if said is not None:
+                yield f"{name} belongs to numbers, and dtype is string"
+        if self.source is Source.FEATURE:
+            yield "a feature is a number: dtype 'string' belongs to request inputs"
 
     def _feature_faults(self) -> Iterator[str]:
         view, _, feature = self.ref.partition("__")
@@ -230,7 +242,12 @@ class Signature:
     @property
     def texts(self) -> tuple[Input, ...]:
         """Inputs that a caller writes as words, in column order."""
-        return tuple(item for item in self.of(Source.REQUEST) if item.dtype is Dtype.CATEGORY)
+        return tuple(item for item in self.of(Source.REQUEST) if item.dtype in (Dtype.CATEGORY, Dtype.STRING))
+
+    @property
+    def strings(self) -> tuple[int, ...]:
+        """Columns of the inputs that the model gets as texts: in the matrix there is a number in place of each text."""
+        return tuple(column for column, item in enumerate(self.inputs) if item.dtype is Dtype.STRING)
 
     @property
     def outputs(self) -> tuple[str, ...]:

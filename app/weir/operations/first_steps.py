@@ -96,7 +96,7 @@ def _value(field: dict[str, Any], used: Input | None) -> Any:
     """A value of a contract's field that the model's signature accepts. used: the input that it feeds, if any."""
     if used is not None and used.dtype is Dtype.CATEGORY:
         return used.categories[0]
-    if used is not None and used.dtype is not Dtype.BOOL:
+    if used is not None and used.dtype not in (Dtype.BOOL, Dtype.STRING):
         value = _within(used.low, used.high)
         return round(value) if used.dtype is Dtype.INT else value
     if field["name"] in ("tenant", "team", "traceparent", "deadline"):

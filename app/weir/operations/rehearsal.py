@@ -8,7 +8,7 @@ features are looked up by the keys that the request has, and that the answers ca
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +22,7 @@ from weir.core.features import ServicePlan
 from weir.core.rejects import Rejects
 from weir.core.signature import UNITS_S, Dtype, Input, Source
 from weir.edges.bundles import checks
+from weir.edges.bundles.onnx_model import Texts
 from weir.edges.bundles.opened import Opened
 from weir.operations import trial_record
 from weir.operations.trial import AT_MS, GivenFeatures, ask, envelope
@@ -86,7 +87,9 @@ def rehearse(opened: Opened, plan: ServicePlan | None) -> Rehearsal:
     inputs, outputs = golden.inputs[:ROWS], golden.outputs[:ROWS]
     read = plan.reading(bundle.signature.looked_up) if plan is not None and bundle.feature_service else None
     try:
-        done = ask(opened, _requests(bundle, inputs), _golden(read, bundle, inputs) if read is not None else None)
+        done = ask(
+            opened, _requests(bundle, inputs, golden.texts), _golden(read, bundle, inputs) if read is not None else None
+        )
     except ValueError as error:
         raise Refused(f"no request can be scored: {error}", remedy=MEND) from error
     rejected = _reasons(done.rejects)
@@ -104,7 +107,9 @@ def _compare(
     bundle: Bundle, inputs: Floats, golden: Floats, at: npt.NDArray[np.int32], matrix: Floats, outputs: Floats
 ) -> None:
     """Rows that reached the model as they were have their score. Raises Refused."""
-    same = np.all((matrix == inputs[at]) | (np.isnan(matrix) & np.isnan(inputs[at])), axis=1)
+    whole = np.isin(np.arange(inputs.shape[1]), bundle.signature.strings, invert=True)  # a text has no other form
+    given, asked = matrix[:, whole], inputs[at][:, whole]
+    same = np.all((given == asked) | (np.isnan(given) & np.isnan(asked)), axis=1)
     off = (np.abs(outputs.astype(np.float64) - golden[at]) > checks.allowed(bundle, golden[at])).any(axis=1)
     if (same & off).any():
         row = int(at[np.flatnonzero(same & off)[0]])
@@ -118,25 +123,26 @@ def _reasons(rejects: Rejects) -> dict[str, int]:
     return dict(Counter(f"{reason} {detail.partition(' ')[0]}" for reason, detail in found).most_common())
 
 
-def _requests(bundle: Bundle, inputs: Floats) -> pa.RecordBatch:
+def _requests(bundle: Bundle, inputs: Floats, texts: Texts) -> pa.RecordBatch:
     """The rows as a caller writes them. Raises Refused for a value that no request can say."""
     signature = bundle.signature
     columns = envelope(signature, len(inputs))
     for column, item in enumerate(signature.inputs):
         if item.source is Source.REQUEST:
-            columns[item.ref] = _said(item, inputs[:, column])
+            columns[item.ref] = _said(item, inputs[:, column], texts.get(column, item.categories))
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _said(item: Input, values: Floats) -> pa.Array:
-    """A column of the matrix as the request field from which it comes; NaN is null."""
+def _said(item: Input, values: Floats, words: Sequence[str]) -> pa.Array:
+    """A column of the matrix as the request field from which it comes; NaN is null. words: what its codes mean."""
     missing = np.isnan(values)
     whole = np.where(missing, 0, values)
     fits = {
         Dtype.FLOAT: np.isfinite(whole),
         Dtype.INT: (whole == np.round(whole)) & (np.abs(whole) < 2**53),
         Dtype.BOOL: (whole == 0) | (whole == 1),
-        Dtype.CATEGORY: (whole == np.round(whole)) & (whole >= 0) & (whole < max(len(item.categories), 1)),
+        Dtype.CATEGORY: (whole == np.round(whole)) & (whole >= 0) & (whole < max(len(words), 1)),
+        Dtype.STRING: np.ones(len(whole), np.bool_),
     }[item.dtype]
     if not fits.all():
         row = int(np.flatnonzero(~fits)[0])
@@ -144,11 +150,11 @@ def _said(item: Input, values: Floats) -> pa.Array:
             Dtype.FLOAT: "no finite number",
             Dtype.INT: "no whole number",
             Dtype.BOOL: "neither 0 nor 1",
-            Dtype.CATEGORY: f"no code of its {len(item.categories)} categories",
+            Dtype.CATEGORY: f"no code of its {len(words)} categories",
         }[item.dtype]
         raise Refused(f"golden row {row} gives {item.name} = {values[row]:g}, which is {is_not}", remedy=MEND)
-    if item.dtype is Dtype.CATEGORY:
-        names = np.array(item.categories, object)[whole.astype(np.int64)]
+    if item.dtype in (Dtype.CATEGORY, Dtype.STRING):
+        names = np.array([*words, ""], object)[whole.astype(np.int64)]
         return pa.array(names, pa.string(), mask=missing)
     kind = {Dtype.FLOAT: pa.float32(), Dtype.INT: pa.int64(), Dtype.BOOL: pa.bool_()}[item.dtype]
     return pa.array(whole.astype(kind.to_pandas_dtype()), kind, mask=missing)

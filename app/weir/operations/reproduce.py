@@ -18,7 +18,7 @@ from weir.core.chunk import LogPartition
 from weir.core.contract import UNREGISTERED, Contract
 from weir.core.decide import decide, words
 from weir.core.errors import Refused
-from weir.core.signature import Source
+from weir.core.signature import Dtype, Source
 from weir.edges.bundles import folder, runtime
 from weir.edges.bundles.opened import Opened, open_bundle
 from weir.edges.clickhouse import sql_files
@@ -134,7 +134,7 @@ def _score(opened: Opened, group: Sequence[_Answer]) -> None:
     if not able:
         return
     matrix = np.ascontiguousarray([answer.inputs for answer in able], np.float32)
-    given = opened.model.run(matrix)
+    given = opened.model.run(matrix, _texts(able, matrix, opened))
     decided = decide(signature, given)
     decisions = words(signature, decided.index).to_pylist()
     for answer, outputs, score, decision in zip(able, given, decided.score, decisions, strict=True):
@@ -146,6 +146,17 @@ def _score(opened: Opened, group: Sequence[_Answer]) -> None:
             told.differences += _unlike(f"output {name}", recorded, named.get(name, np.float32(np.nan)))
         if told.decision != decision:
             told.differences.append(f"decision {told.decision!r} was recorded, here it is {decision!r}")
+
+
+def _texts(answers: Sequence[_Answer], matrix: Floats, opened: Opened) -> dict[int, list[str]]:
+    """The recorded texts of the model's strings, by column, where their positions are put."""
+    signature, texts = opened.bundle.signature, {}
+    for column in signature.strings:
+        name = signature.names[column]
+        said = [dict(zip(answer.row["worded"], answer.row["texts"], strict=True)).get(name) for answer in answers]
+        matrix[:, column] = [np.nan if word is None else at for at, word in enumerate(said)]
+        texts[column] = [word or "" for word in said]
+    return texts
 
 
 def _unlike(what: str, before: float, now: np.float32) -> list[str]:
@@ -230,6 +241,8 @@ def _input_differences(recorded: Floats, request: pa.RecordBatch, opened: Opened
         return
     built = Assembler(replace(signature, inputs=asked), None).build(request, None)
     for item, found in zip(asked, built.matrix[0], strict=True):
+        if item.dtype is Dtype.STRING:  # compared as it was written
+            continue
         before = recorded[signature.names.index(item.name)]
         if before.tobytes() != found.tobytes() and not (np.isnan(before) and np.isnan(found)):
             yield f"input {item.name} = {before:.9g} was recorded, the record in the log gives {found:.9g}"

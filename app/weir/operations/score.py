@@ -24,7 +24,13 @@ from weir.operations.trial import GivenFeatures, ask, envelope
 from weir.wire.request_contract import field_name
 
 ROWS: Final = 4096  # at a time
-_TYPES: Final = {Dtype.FLOAT: pa.float32(), Dtype.INT: pa.int64(), Dtype.BOOL: pa.bool_(), Dtype.CATEGORY: pa.string()}
+_TYPES: Final = {
+    Dtype.FLOAT: pa.float32(),
+    Dtype.INT: pa.int64(),
+    Dtype.BOOL: pa.bool_(),
+    Dtype.CATEGORY: pa.string(),
+    Dtype.STRING: pa.string(),
+}
 
 
 def read(path: Path) -> pa.Table:

@@ -76,7 +76,7 @@ def ask(opened: Opened, requests: pa.RecordBatch, lookup: Lookup | None) -> Scor
     contract = Contract("trial", 1, request_contract.build(bundle.service, bundle.signature), 1)
     service = Service(
         decode=partial(Decoder(contract, lambda schema_id: None).decode, max_bytes=MAX_BYTES),
-        variants=(Variant("champion", bundle, opened.model.run, opened.known_good, lookup),),
+        variants=(Variant("champion", bundle, opened.model.run, opened.known_good, lookup, opened.known_texts),),
         route=Route(("champion",)),
         clock=EventClock(),
         max_failed=requests.num_rows,

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from weir.core.arrow import buffers_of
+from weir.core.texts import parted
 
-SIZE = np.dtype("<i4")
 RANGE = np.dtype([("first", "<i8"), ("last", "<i8")])
 
 
@@ -107,19 +106,6 @@ def maps(groups: Sequence[tuple[npt.NDArray[np.intp], Sequence[str], npt.NDArray
     return pa.MapArray.from_arrays(pa.array(offsets, pa.int32()), entries, pa.array(items))
 
 
-def are_texts(packed: pa.Array, width: int) -> npt.NDArray[np.bool_]:
-    """Which of n binary values are `width` lengths, int32 little-endian, -1 for none, and texts of as many bytes."""
-    found = pc.binary_length(packed).to_numpy(zero_copy_only=False)
-    if not width:
-        whole: npt.NDArray[np.bool_] = found == 0
-        return whole
-    fits: npt.NDArray[np.bool_] = found >= width * SIZE.itemsize
-    sizes, _ = _parted(packed if fits.all() else packed.filter(pa.array(fits)), width)
-    ends = np.maximum(sizes, 0).sum(axis=1, dtype=np.int64) + width * SIZE.itemsize
-    fits[fits] = (sizes >= -1).all(axis=1) & (ends == found[fits])
-    return fits
-
-
 def texts(groups: Sequence[tuple[npt.NDArray[np.intp], Sequence[str], pa.Array]], n: int) -> pa.MapArray:
     """One map column of n rows, name -> text; what is null in a row has no entry there.
 
@@ -139,9 +125,9 @@ def texts(groups: Sequence[tuple[npt.NDArray[np.intp], Sequence[str], pa.Array]]
 
 def _texts_of(n: int, names: Sequence[str], packed: pa.Array, words: Sequence[str]) -> pa.MapArray:
     """The map of rows that share their names. words: of all keys."""
-    sizes, octets = np.empty((n, 0), SIZE), np.empty(0, np.uint8)
+    sizes, octets = np.empty((n, 0), np.int32), np.empty(0, np.uint8)
     if names:
-        sizes, octets = _parted(packed, len(names))
+        sizes, octets = parted(packed, len(names))
     there = sizes >= 0
     codes = np.array([words.index(name) for name in names], np.int32)
     keys = pa.DictionaryArray.from_arrays(
@@ -151,13 +137,3 @@ def _texts_of(n: int, names: Sequence[str], packed: pa.Array, words: Sequence[st
     values = pa.BinaryArray.from_buffers(pa.binary(), len(keys), [None, pa.py_buffer(ends), pa.py_buffer(octets)])
     bounds = np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int32)
     return pa.MapArray.from_arrays(pa.array(bounds), keys, values)
-
-
-def _parted(packed: pa.Array, width: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
-    """Lengths, int32[n, width], and the bytes of all texts behind each other, of values that are long enough."""
-    offsets, memory = buffers_of(packed)
-    head = width * SIZE.itemsize
-    lengths = np.stack([np.full(len(packed), head), np.diff(offsets) - head], axis=1).reshape(-1)
-    is_text = np.repeat(np.tile([False, True], len(packed)), lengths)
-    octets = memory[offsets[0] : offsets[-1]]
-    return octets[~is_text].view(SIZE).reshape(len(packed), width), octets[is_text]

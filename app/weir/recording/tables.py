@@ -15,6 +15,7 @@ from weir.core.bundle_names import BundleNames
 from weir.core.chunk import LogPartition
 from weir.core.features import Status
 from weir.core.rejects import Reason, Rejects, Stage
+from weir.core.texts import are_texts
 from weir.core.times import EVENT_MS, impossible
 from weir.recording import amounts, packed
 from weir.recording import bundles as bundle_columns
@@ -133,7 +134,7 @@ def _fits(rows: pa.RecordBatch, of: Sequence[str], names: BundleNames) -> npt.ND
         if name in NUMBERS:
             fits &= _mask(pc.equal(pc.binary_length(rows[name]), len(called) * NUMBERS[name].itemsize))
         else:
-            fits &= packed.are_texts(rows[name], len(called))
+            fits &= are_texts(rows[name], len(called))
     return fits
 
 

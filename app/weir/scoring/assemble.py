@@ -20,7 +20,8 @@ from weir.scoring.rows import Rows
 class Assembled:
     """The matrix for n requests, and which of them may be scored.
 
-    matrix: float32[n, k], C order, NaN where the model gets a missing value. usable: bool[n].
+    matrix: float32[n, k], C order, NaN where the model gets a missing value; of a text its position in `texts`.
+    texts: for each of the signature's strings the different texts of the n rows. usable: bool[n].
     age_s: int32[n, v], event time of the request minus that of the feature record; -1 where there is none.
     status: uint8[n, v], core.features.Status. rejects: indices are rows, not records.
     defaulted: bool[n, k], where the signature's default took the place of a value; bool[n, 0] where it did nowhere.
@@ -32,6 +33,7 @@ class Assembled:
     status: npt.NDArray[np.uint8]
     rejects: Rejects
     defaulted: npt.NDArray[np.bool_]
+    texts: tuple[Sequence[str], ...]
 
 
 class Assembler:
@@ -81,7 +83,14 @@ class Assembler:
         """The rows that may be scored, with their matrix, and the others. block: as for `build`."""
         built = self.build(rows.columns, block)
         rejects = replace(built.rejects, record=rows.origin[built.rejects.record])
-        rows = replace(rows, matrix=built.matrix, age_s=built.age_s, status=built.status, defaulted=built.defaulted)
+        rows = replace(
+            rows,
+            matrix=built.matrix,
+            age_s=built.age_s,
+            status=built.status,
+            defaulted=built.defaulted,
+            texts=built.texts,
+        )
         return rows.keep(built.usable), rejects
 
     def build(self, rows: pa.RecordBatch, block: FeatureBlock | None) -> Assembled:
@@ -90,8 +99,12 @@ class Assembler:
         matrix = np.empty((n, len(self._signature.inputs)), np.float32)
         verdict = _Verdict(n, self._signature.names, self._required)
         self._check_keys(rows, verdict)
+        texts = []
         for column, item in self._requests:
-            self._request(rows, column, item, matrix, verdict)
+            if item.dtype is Dtype.STRING:
+                texts.append(self._text(rows.column(item.ref), column, item, matrix, verdict))
+            else:
+                self._request(rows, column, item, matrix, verdict)
         self._check_numbers(matrix, verdict)
         age_s = np.full((n, len(self._view_ttl_s)), -1, np.int32)
         status = np.zeros((n, len(self._view_ttl_s)), np.uint8)
@@ -101,7 +114,8 @@ class Assembler:
             outside = (matrix < self._low) | (matrix > self._high)
             if outside.any():
                 verdict.set_all(outside, Stage.VALIDATE, Reason.OUT_OF_RANGE)
-        return Assembled(matrix, verdict.usable, age_s, status, verdict.rejects(matrix), verdict.defaulted)
+        rejects = verdict.rejects(matrix)
+        return Assembled(matrix, verdict.usable, age_s, status, rejects, verdict.defaulted, tuple(texts))
 
     def _check_keys(self, rows: pa.RecordBatch, verdict: _Verdict) -> None:
         for number, name in enumerate(self._required):
@@ -137,6 +151,18 @@ class Assembler:
             self._missing(matrix[:, column] == -1, Reason.UNKNOWN_CATEGORY, column, item, matrix, verdict)
         if values.null_count:
             self._missing(matrix[:, column] == -2, Reason.MISSING, column, item, matrix, verdict)
+
+    def _text(
+        self, values: pa.Array, column: int, item: Input, matrix: npt.NDArray[np.float32], verdict: _Verdict
+    ) -> Sequence[str]:
+        """Puts each text's position among the different ones into the matrix; these."""
+        encoded = values.dictionary_encode()
+        matrix[:, column] = encoded.indices.fill_null(0).to_numpy(zero_copy_only=False)
+        if values.null_count:
+            null = pc.is_null(values).to_numpy(zero_copy_only=False)
+            self._missing(null, Reason.MISSING, column, item, matrix, verdict)
+        words: list[str] = encoded.dictionary.to_pylist()
+        return words
 
     @staticmethod
     def _missing(

@@ -126,9 +126,8 @@ class Scorer:
     def _run(self, part: Part) -> tuple[Part, Rejects]:
         """A part with its scores, and its rows for which the model gave no number."""
         variant, rows = part.variant, part.rows
-        found = isolate.outputs_of(
-            variant.run, rows.matrix, known_good=variant.known_good, max_failed=self.service.max_failed
-        )
+        run, known_good = variant.bound(rows.texts)
+        found = isolate.outputs_of(run, rows.matrix, known_good=known_good, max_failed=self.service.max_failed)
         rows, finite = replace(rows, outputs=found.outputs), np.isfinite(found.outputs)
         if finite.all():
             return replace(part, rows=rows, model_retries=max(found.calls - 1, 0)), Rejects()

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from weir.core import texts
 from weir.core.batch import MicroBatch
 from weir.core.chunk import LogPartition
 from weir.core.decide import chosen, decide, words
@@ -95,7 +95,7 @@ def _answers(batch: MicroBatch, part: Part) -> pa.RecordBatch:
         "decision": words(signature, decided.index),
         "source_offset": pa.array(where.offset),
         "contract_id": pa.array(rows.contract_id),
-        "features": packed(rows.matrix),
+        "features": packed(_numbers(rows.matrix, signature)),
         "feature_age_s": packed(rows.age_s),
         "feature_status": packed(rows.status),
     }
@@ -104,7 +104,7 @@ def _answers(batch: MicroBatch, part: Part) -> pa.RecordBatch:
     if rows.defaulted.any():
         column["defaulted"] = _bitmaps(rows.defaulted)
     if signature.texts:
-        column["texts"] = _texts([rows.columns.column(item.ref) for item in signature.texts])
+        column["texts"] = texts.packed([rows.columns.column(item.ref) for item in signature.texts])
     if len(set(places)) > 1:
         column["source_log"] = chosen(tuple(place.log for place in places), where.chunk)
         column["source_topic"] = chosen(tuple(place.topic for place in places), where.chunk)
@@ -222,10 +222,10 @@ def _bitmaps(marks: npt.NDArray[np.bool_]) -> pa.Array:
     return pa.BinaryArray.from_buffers(pa.binary(), len(marks), [None, pa.py_buffer(ends), pa.py_buffer(bits)])
 
 
-def _texts(columns: Sequence[pa.Array]) -> pa.Array:
-    """Words of each row as one binary value: the length of each, -1 for a null, and behind them the words."""
-    sizes = [pc.binary_length(column).fill_null(-1).to_numpy(zero_copy_only=False) for column in columns]
-    header = packed(np.stack(sizes, axis=1).astype("<i4", copy=False))
-    words_of = [column.view(pa.binary()) for column in columns]
-    nothing = pa.scalar(b"", pa.binary())
-    return pc.binary_join_element_wise(header, *words_of, nothing, null_handling="replace", null_replacement="")
+def _numbers(matrix: npt.NDArray[np.float32], signature: Signature) -> npt.NDArray[np.float32]:
+    """The matrix as it is recorded: 0 in place of a text, which stands in `texts`; NaN where it was missing."""
+    if not signature.strings:
+        return matrix
+    columns, recorded = list(signature.strings), matrix.copy()
+    recorded[:, columns] = np.where(np.isnan(matrix[:, columns]), np.nan, 0)
+    return recorded

@@ -17,9 +17,12 @@ from weir.core.batch import MicroBatch
 from weir.core.bundle_names import BundleNames
 from weir.core.decide import decide, words
 from weir.core.decoded import Decoded
+from weir.core.texts import are_texts, columns
 from weir.scoring import isolate
 from weir.scoring.records import Columns, packed
 from weir.scoring.variant import Variant
+
+Texts = tuple[Sequence[str], ...]  # see Rows.texts
 
 FEATURE = np.dtype("<f4")
 SAME = ("prediction_id", "event_time", "source_log", "source_topic", "source_partition", "source_offset")
@@ -72,12 +75,10 @@ class Shadow:
         unscored = Counter({Unscored.UNDECODABLE: len(decoded.rejects)})
         mine = pc.equal(decoded.rows["service"], self.variant.bundle.service)
         rows, origin = decoded.rows.filter(mine), decoded.origin[mine.to_numpy(zero_copy_only=False)]
-        matrix, usable, lacking = self._assemble(rows, unscored)
+        matrix, texts, usable, lacking = self._assemble(rows, unscored)
         rows, origin, matrix = rows.filter(pa.array(usable)), origin[usable], matrix[usable]
-        ran = isolate.outputs_of(
-            self.variant.run, matrix, known_good=self.variant.known_good, max_failed=self.max_failed
-        )
-        outputs = ran.outputs
+        run, known_good = self.variant.bound(texts)
+        outputs = isolate.outputs_of(run, matrix, known_good=known_good, max_failed=self.max_failed).outputs
         finite = np.all(np.isfinite(outputs), axis=1)
         unscored[Unscored.MODEL_FAILED] += len(outputs) - int(np.count_nonzero(finite))
         rows, origin, outputs = rows.filter(pa.array(finite)), origin[finite], outputs[finite]
@@ -88,9 +89,14 @@ class Shadow:
 
     def _assemble(
         self, rows: pa.RecordBatch, unscored: Counter[Unscored]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_], set[str]]:
-        """float32[n, k] by the names of this bundle's inputs, and which rows have them; the others are counted."""
-        inputs = self.variant.bundle.signature.names
+    ) -> tuple[npt.NDArray[np.float32], Texts, npt.NDArray[np.bool_], set[str]]:
+        """float32[n, k] by the names of this bundle's inputs, its texts, and which rows have them.
+
+        The others are counted.
+        """
+        signature = self.variant.bundle.signature
+        inputs, strings = signature.names, signature.strings
+        words_of = {column: np.full(len(rows), None, object) for column in strings}
         matrix, usable = np.empty((len(rows), len(inputs)), np.float32), np.zeros(len(rows), np.bool_)
         digest = pc.dictionary_encode(rows["digest"])
         codes, words = digest.indices.to_numpy(zero_copy_only=False), digest.dictionary.to_pylist()
@@ -100,7 +106,12 @@ class Shadow:
             mine, none, why = codes == code, np.zeros(len(rows), np.bool_), Unscored.NO_NAMES
             names = known[word].inputs if word in known else ()
             fits = mine & (size == len(names) * FEATURE.itemsize) if word in known else none
-            if word in known and not set(inputs) <= set(names):
+            called = known[word].texts if word in known else ()
+            if strings and word in known:
+                fits &= are_texts(rows["texts"], len(called))
+            if word in known and not (
+                set(inputs) <= set(names) and {inputs[column] for column in strings} <= set(called)
+            ):
                 fits, why = none, Unscored.INPUTS_MISSING
             if left := int(np.count_nonzero(mine & ~fits)):
                 unscored[why] += left
@@ -108,8 +119,12 @@ class Shadow:
             if fits.any():
                 values = _unpacked(rows["features"].filter(pa.array(fits)), len(names))
                 matrix[fits] = values[:, [names.index(name) for name in inputs]]
+            if fits.any() and strings:
+                said = columns(rows["texts"].filter(pa.array(fits)), len(called))
+                for column in strings:
+                    words_of[column][fits] = said[called.index(inputs[column])].to_numpy(zero_copy_only=False)
             usable |= fits
-        return matrix, usable, lacking
+        return matrix, tuple(_coded(matrix, column, words) for column, words in words_of.items()), usable, lacking
 
     def _columns(self, rows: pa.RecordBatch, outputs: npt.NDArray[np.float32], wall_ms: int) -> Columns:
         bundle = self.variant.bundle
@@ -129,6 +144,14 @@ class Shadow:
             "scored_at": wall_ms,
         }
         return pa.RecordBatch.from_pydict(column), constants
+
+
+def _coded(matrix: npt.NDArray[np.float32], column: int, words: npt.NDArray[np.object_]) -> Sequence[str]:
+    """The different words, whose positions are put into a column of the matrix."""
+    encoded = pa.array(words, pa.string()).dictionary_encode()
+    matrix[:, column] = encoded.indices.cast(pa.float32()).fill_null(np.nan).to_numpy(zero_copy_only=False)
+    different: list[str] = encoded.dictionary.to_pylist()
+    return different
 
 
 def _unpacked(packed: pa.Array, width: int) -> npt.NDArray[np.float32]:

@@ -23,7 +23,13 @@ ENVELOPE: Final[tuple[dict[str, Any], ...]] = (
     {"name": "deadline", "type": ["null", _MILLIS], "default": None, "doc": "After this the answer is of no use."},
 )
 
-_REQUEST_TYPE: Final = {Dtype.FLOAT: "float", Dtype.INT: "long", Dtype.BOOL: "boolean", Dtype.CATEGORY: "string"}
+_REQUEST_TYPE: Final = {
+    Dtype.FLOAT: "float",
+    Dtype.INT: "long",
+    Dtype.BOOL: "boolean",
+    Dtype.CATEGORY: "string",
+    Dtype.STRING: "string",
+}
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _KEY_TYPE: Final = {KeyType.STRING: "string", KeyType.INT64: "long"}
 

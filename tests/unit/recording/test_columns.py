@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from weir.core.block import dump_marks, load_marks
 from weir.core.chunk import LogPartition
 from weir.core.rejects import Reason
+from weir.core.texts import are_texts, columns
 from weir.core.times import EVENT_MS
 from weir.recording import packed, tables
 from weir.recording.packed import maps, unpack
@@ -96,13 +97,20 @@ def test_texts_of_several_bundles_in_one_block(rows, skipped):
         members = np.array([i for i, (found, _) in enumerate(rows) if found == digest], np.intp)
         if len(members):
             mine = values.take(pa.array(members))
-            assert packed.are_texts(mine, len(called)).all()
+            assert are_texts(mine, len(called)).all()
             groups.append((members, called, mine))
+    for _, called, mine in groups:
+        pairs = columns(mine, len(called)) if called else []
+        assert records_of(pairs) == [row for row in mine.to_pylist() if called]
     made = packed.texts(groups, len(rows))
     made.validate(full=True)
     pairs = [zip(names[digest], words if names[digest] else [], strict=True) for digest, words in rows]
     wanted = [[(name, word.encode()) for name, word in row if word is not None] for row in pairs]
     assert made.to_pylist() == wanted
+
+
+def records_of(columns: list[pa.Array]) -> list[bytes]:
+    return [records.packed_texts(row) for row in zip(*(column.to_pylist() for column in columns), strict=True)]
 
 
 @given(st.binary(max_size=24), st.integers(0, 3))
@@ -111,7 +119,7 @@ def test_bytes_that_are_no_texts_are_told(octets, width):
     whole = 4 * width + sum(max(int(size), 0) for size in sizes)
     wanted = len(octets) >= 4 * width and all(size >= -1 for size in sizes) and whole == len(octets)
     beside = records.packed_texts([None] * width)
-    assert packed.are_texts(pa.array([octets, beside]), width).tolist() == [wanted, True]
+    assert are_texts(pa.array([octets, beside]), width).tolist() == [wanted, True]
 
 
 def test_predictions_without_names_keep_their_bytes_and_the_others_have_them():

@@ -24,7 +24,13 @@ PLAN = ServicePlan(
         ViewPlan("eternal", ("shop",), ("c",), ("float32",), TTL_S["eternal"]),
     ),
 )
-ARROW = {Dtype.FLOAT: pa.float32(), Dtype.INT: pa.int64(), Dtype.BOOL: pa.bool_(), Dtype.CATEGORY: pa.string()}
+ARROW = {
+    Dtype.FLOAT: pa.float32(),
+    Dtype.INT: pa.int64(),
+    Dtype.BOOL: pa.bool_(),
+    Dtype.CATEGORY: pa.string(),
+    Dtype.STRING: pa.string(),
+}
 
 
 def asked(name: str, dtype: Dtype = Dtype.FLOAT, **more) -> Input:
@@ -284,7 +290,7 @@ class Row:
     defaulted: list[bool]
 
 
-def slowly(  # noqa: PLR0912 - plain on purpose
+def slowly(  # noqa: PLR0912, PLR0915 - plain on purpose
     signature: Signature, request: dict, values: list[float], ages_s: list[float | None], away: list[bool]
 ) -> Row:
     """One row, rule after rule."""
@@ -311,6 +317,8 @@ def slowly(  # noqa: PLR0912 - plain on purpose
             made[item.name] = filled(item) if item.on_missing is Policy.DEFAULT else nan
         elif item.dtype is Dtype.CATEGORY:
             made[item.name] = float(item.categories.index(value))
+        elif item.dtype is Dtype.STRING:
+            made[item.name] = float(VALUES[Dtype.STRING].index(value))
         else:
             made[item.name] = float(np.float32(value))
             if np.isnan(made[item.name]) and item.on_missing is not Policy.REJECT:
@@ -376,9 +384,9 @@ def inputs(draw: st.DrawFn, name: str, source: Source) -> Input:
         dtype=dtype,
         low=low,
         high=high,
-        default=1.0,
+        default=None if dtype is Dtype.STRING else 1.0,
         categories=("web", "app") if dtype is Dtype.CATEGORY else (),
-        on_missing=draw(POLICIES),
+        on_missing=draw(st.sampled_from([Policy.REJECT, Policy.USE]) if dtype is Dtype.STRING else POLICIES),
         **(aged if source is Source.FEATURE else {}),
     )
 
@@ -388,6 +396,7 @@ VALUES = {
     Dtype.INT: [None, -1, 0, 2, 3],
     Dtype.BOOL: [None, True, False],
     Dtype.CATEGORY: [None, "web", "app", "fax"],
+    Dtype.STRING: [None, "", "Fax ✆", "any word"],
 }
 AGES = st.sampled_from([None, 0, 3, 30, 60, 61, 1000])
 
@@ -421,7 +430,11 @@ def test_columns_and_rows_agree(case):
     assert found == [row.broken for row in expected if row.broken is not None]
     assert built.rejects.record.tolist() == [i for i, row in enumerate(expected) if row.broken is not None]
     usable = np.array([row.values for row in expected if row.broken is None], np.float32)
-    assert np.array_equal(built.matrix[built.usable], usable.reshape(-1, len(signature.inputs)), equal_nan=True)
+    matrix = built.matrix.copy()
+    for column, words in zip(signature.strings, built.texts, strict=True):
+        known = [VALUES[Dtype.STRING].index(word) for word in words]
+        matrix[:, column] = [np.nan if np.isnan(code) else known[int(code)] for code in matrix[:, column]]
+    assert np.array_equal(matrix[built.usable], usable.reshape(-1, len(signature.inputs)), equal_nan=True)
     defaulted = np.array([row.defaulted for row in expected], bool).reshape(-1, len(signature.inputs))
     assert defaulted[built.usable].any() <= bool(built.defaulted.shape[1])
     if built.defaulted.shape[1]:

@@ -16,7 +16,7 @@ from weir.core.chunk import Chunk, LogPartition, Partition
 from weir.core.clock import EventClock, WallClock
 from weir.core.features import FeatureBlock, ServicePlan, Status, ViewPlan
 from weir.core.rejects import Reason, Stage
-from weir.core.signature import Band, Policy, Task
+from weir.core.signature import Band, Dtype, Input, Policy, Signature, Source, Task
 from weir.edges.bundles.opened import Opened
 from weir.scoring.batch_record import RANGE, Worker
 from weir.scoring.batches import EncodedBatch, Spent
@@ -29,7 +29,7 @@ from weir.wire.decode import Decoder
 from weir.wire.encode import Encoder
 
 from tests import tiny_requests as tiny
-from tests.bundles import SIGNATURE, WITH_FEATURES, expected, opened_bundle, tiny_bundle
+from tests.bundles import SIGNATURE, WITH_FEATURES, expected, opened_bundle, spoken_graph, tiny_bundle
 from tests.doubles.records import packed_texts
 
 MAX_BYTES = 2000
@@ -64,7 +64,8 @@ OUTPUT = Output(
 
 
 def variant_of(opened: Opened, name: str = "champion", **more: object) -> Variant:
-    parts = {"bundle": opened.bundle, "run": opened.model.run, "known_good": opened.known_good}
+    known = {"known_good": opened.known_good, "known_texts": opened.known_texts}
+    parts = {"bundle": opened.bundle, "run": opened.model.run, **known}
     return Variant(name, **{**parts, **more})
 
 
@@ -542,3 +543,51 @@ def test_a_row_of_which_one_output_is_no_number_is_rejected(tmp_path) -> None:
     assert [row["source_offset"] for row in read("predictions", scored.written[0].predictions)] == [0, 2]
     (letter,) = read("dead_letters", scored.written[0].dead_letters)
     assert (letter["source_offset"], letter["reason"], letter["detail"]) == (1, Reason.MODEL_FAILED, "score = inf")
+
+
+REMARK = Input(name="remark", source=Source.REQUEST, ref="remark", dtype=Dtype.STRING, on_missing=Policy.USE)
+SPOKEN = replace(SIGNATURE, inputs=(*SIGNATURE.inputs, REMARK))
+
+
+def spoken(folder, signature: Signature = SPOKEN) -> Opened:
+    """The tiny model, but 1 more for "red" before the sigmoid, and an error for "black"."""
+    return opened_bundle(tiny_bundle(folder, signature, model=spoken_graph(signature)))
+
+
+def remarked(words: list[str | None]) -> pa.RecordBatch:
+    return tiny.rows(len(words)).append_column("remark", pa.array(words, pa.string()))
+
+
+@pytest.mark.parametrize("words", [["red", "blue", None, "", "Zürich ✈", "red"], [None, None], ["red"]])
+def test_texts_reach_the_model_and_stand_in_the_answer(tmp_path, words: list[str | None]) -> None:
+    opened, rows = spoken(tmp_path), remarked(words)
+    requests = Encoder(tiny.requests_contract(signature=SPOKEN))
+    scored = score(Scorer(service_of(opened)), chunk_of(0, 0, requests.encode(rows)))
+    found = read("predictions", scored.written[0].predictions)
+    raw = np.log(expected(tiny.matrix(rows)) / (1 - expected(tiny.matrix(rows))))
+    wanted = 1 / (1 + np.exp(-(raw + [word == "red" for word in words])))
+    np.testing.assert_allclose([row["score"] for row in found], wanted, atol=1e-6)
+    channels = rows.column("channel").to_pylist()
+    assert [row["texts"] for row in found] == [packed_texts(both) for both in zip(channels, words, strict=True)]
+    recorded = [floats(row["features"])[4] for row in found]
+    assert [None if np.isnan(value) else value for value in recorded] == [None if w is None else 0.0 for w in words]
+
+
+def test_a_text_on_which_the_model_raises_stands_alone(tmp_path) -> None:
+    opened = spoken(tmp_path)
+    words = ["red", "black", None, "blue", "black", "white"]
+    requests = Encoder(tiny.requests_contract(signature=SPOKEN))
+    scored = score(Scorer(service_of(opened)), chunk_of(0, 0, requests.encode(remarked(words))))
+    letters = read("dead_letters", scored.written[0].dead_letters)
+    assert [(row["source_offset"], row["reason"]) for row in letters] == [(1, "model_failed"), (4, "model_failed")]
+    assert [row["source_offset"] for row in read("predictions", scored.written[0].predictions)] == [0, 2, 3, 5]
+
+
+def test_a_text_that_is_required_and_missing_is_rejected(tmp_path) -> None:
+    required = replace(SPOKEN, inputs=(*SIGNATURE.inputs, replace(REMARK, on_missing=Policy.REJECT)))
+    requests = Encoder(tiny.requests_contract(signature=required))
+    scored = score(
+        Scorer(service_of(spoken(tmp_path, required))), chunk_of(0, 0, requests.encode(remarked(["", None])))
+    )
+    (letter,) = read("dead_letters", scored.written[0].dead_letters)
+    assert (letter["source_offset"], letter["reason"], letter["detail"]) == (1, Reason.MISSING, "remark")

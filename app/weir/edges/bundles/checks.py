@@ -27,7 +27,7 @@ from weir.core.features import ServicePlan
 from weir.core.signature import Dtype, Signature, Source, Task
 from weir.edges.bundles import independence, text, words
 from weir.edges.bundles.folder import GOLDEN, REBUILD
-from weir.edges.bundles.onnx_model import Model
+from weir.edges.bundles.onnx_model import Model, Reading, Texts
 from weir.wire import request_contract
 
 Floats = npt.NDArray[np.float32]
@@ -68,13 +68,14 @@ class Golden:
     """Golden rows that were scored.
 
     inputs: float32[n, k]. outputs: float32[n, m], the model's. worst: difference. flips: expected decision -> rows that
-    are decided otherwise, none where all are decided alike.
+    are decided otherwise, none where all are decided alike. texts: what the inputs name by position, see Model.run.
     """
 
     inputs: Floats
     outputs: Floats
     worst: float
     flips: Mapping[str, int]
+    texts: Texts
 
 
 def check_graph(path: Path, bundle: Bundle, model: Model) -> None:
@@ -87,6 +88,12 @@ def check_graph(path: Path, bundle: Bundle, model: Model) -> None:
             f"model.onnx has {has}, the signature says {says}",
             where=where,
             mend="give one input for each of the model's columns, and its tensors' names or none",
+        )
+    if model.strings != len(signature.strings):
+        raise Unfit(
+            f"model.onnx takes {model.strings} texts a row, and {len(signature.strings)} inputs have dtype string",
+            where=where,
+            mend="give dtype string to what the model takes as text, and category to what it takes as a code",
         )
     if model.outputs != signature.width:
         raise Unfit(
@@ -123,9 +130,9 @@ def check_contract(bundle: Bundle, where: str = "") -> None:
 
 def check_golden(path: Path, bundle: Bundle, model: Model) -> Golden:
     """Score the golden rows. Raises Unfit naming the worst row."""
-    inputs, expected = _golden(path, bundle.signature)
+    inputs, texts, expected = _golden(path, bundle.signature)
     try:
-        outputs = model.run(inputs)
+        outputs = model.run(inputs, texts)
     except RuntimeError as error:
         what = f"model.onnx fails on the golden rows: {text.explain(error)}"
         raise Unfit(what, where=str(path), mend="give golden rows that the model can score") from error
@@ -135,7 +142,7 @@ def check_golden(path: Path, bundle: Bundle, model: Model) -> Golden:
     difference = np.abs(outputs.astype(np.float64) - expected)
     failing = ~(difference <= allowed(bundle, expected))  # NaN fails too
     if failing.any():
-        check_independence(path, bundle, model, Golden(inputs, outputs, 0.0, {}))  # which would be why
+        check_independence(path, bundle, model, Golden(inputs, outputs, 0.0, {}, texts))  # which would be why
         row, column = np.unravel_index(
             np.argmax(np.where(np.isnan(difference), np.inf, difference) * failing), difference.shape
         )
@@ -151,7 +158,8 @@ def check_golden(path: Path, bundle: Bundle, model: Model) -> Golden:
             f"`tolerance` to what the export may lose{ROUNDED if rounded else ''}",
             remedy=f"{REBUILD}; ONNX Runtime here may differ from the one it was built with",
         )
-    return Golden(inputs, outputs, float(difference.max(initial=0.0)), flips(bundle.signature, expected, outputs))
+    changed = flips(bundle.signature, expected, outputs)
+    return Golden(inputs, outputs, float(difference.max(initial=0.0)), changed, texts)
 
 
 def flips(signature: Signature, expected: Floats, found: Floats) -> dict[str, int]:
@@ -176,7 +184,7 @@ def check_independence(path: Path, bundle: Bundle, model: Model, golden: Golden)
     """
     inputs, outputs = golden.inputs[: independence.ROWS], golden.outputs[: independence.ROWS]
     try:
-        found = independence.differences(model, inputs, outputs)
+        found = independence.differences(Reading(model, golden.texts), inputs, outputs)
     except independence.NoBatch as error:
         what = f"model.onnx fails for batches of {text.explain(error)}"
         raise Mixing(what, where=str(path), mend="export it with the number of rows free") from error
@@ -239,8 +247,36 @@ def matrix(table: pa.Table, signature: Signature) -> Floats:
 
     Raises ValueError naming a column that is not there or holds no numbers.
     """
-    columns = [numbers(table, name) for name in signature.names]
+    strings = signature.strings
+    columns = [
+        _positions(table, name) if column in strings else numbers(table, name)
+        for column, name in enumerate(signature.names)
+    ]
     return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32)
+
+
+def texts(table: pa.Table, signature: Signature) -> Texts:
+    """What the positions in `matrix` name, by column. Raises ValueError as `words_of` does."""
+    return {column: words_of(table, signature.names[column]).dictionary.to_pylist() for column in signature.strings}
+
+
+def _positions(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
+    """Of each text its position among the different ones, float64[n]; null is NaN. Raises ValueError as `words_of`."""
+    found: npt.NDArray[np.float64] = (
+        words_of(table, name).indices.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
+    )
+    return found
+
+
+def words_of(table: pa.Table, name: str) -> pa.DictionaryArray:
+    """A column of texts. Raises ValueError naming a column that is not there or holds none."""
+    if table.column_names.count(name) != 1:
+        raise ValueError(f"column {name} is {'there twice' if name in table.column_names else 'missing'}")
+    column = table[name].combine_chunks()
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        raise ValueError(f"column {name} holds {kind}, not texts")
+    return column.cast(pa.string()).dictionary_encode()
 
 
 def score_columns(signature: Signature) -> tuple[str, ...]:
@@ -329,8 +365,8 @@ def _keys(keys: dict[str, str]) -> str:
     return f"[{', '.join(f'{name} {kind}' for name, kind in sorted(keys.items()))}]"
 
 
-def _golden(path: Path, signature: Signature) -> tuple[Floats, Floats]:
-    """Inputs, float32[n, k], and scores, float32[n, m], of the golden rows. Raises Unfit."""
+def _golden(path: Path, signature: Signature) -> tuple[Floats, Texts, Floats]:
+    """Inputs, float32[n, k], their texts, and scores, float32[n, m], of the golden rows. Raises Unfit."""
     columns = score_columns(signature)
     mend = f"give Parquet with a number in every input's column, and in {listed(columns)}"
     try:
@@ -340,7 +376,7 @@ def _golden(path: Path, signature: Signature) -> tuple[Floats, Floats]:
                 what = f"golden.parquet has {rows} rows, not 1 to {GOLDEN_ROWS_MAX}"
                 raise Unfit(what, where=str(path), mend="give another number of golden rows")
             table = file.read()
-        return matrix(table, signature), scores(table, signature)
+        return matrix(table, signature), texts(table, signature), scores(table, signature)
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         what = f"golden.parquet cannot be read: {text.explain(error)}"
         raise Unfit(what, where=str(path), mend=mend) from error

@@ -26,7 +26,7 @@ def dealt(inputs: Sequence[onnx.ValueInfoProto], signature: Signature) -> list[l
     if len(inputs) > 1 and any(width(inputs[i]) == 1 for i in wide):
         raise Refused(lists, remedy="name the inputs as the model does, one for each of its inputs")
     texts = [i for i in wide if _takes_text(inputs[i])]
-    words_left = [at for at in left if texts and signature.inputs[at].dtype is Dtype.CATEGORY]
+    words_left = [at for at in left if texts and signature.inputs[at].dtype in (Dtype.CATEGORY, Dtype.STRING)]
     groups = {
         "categories": (texts, words_left),
         "numbers": ([i for i in wide if i not in texts], [at for at in left if at not in words_left]),
@@ -38,7 +38,7 @@ def dealt(inputs: Sequence[onnx.ValueInfoProto], signature: Signature) -> list[l
             left_for = "input is" if len(taken) == 1 else "inputs are"
             raise Refused(
                 f"{len(taken)} {left_for} left for the model's {kind}, which are {wanted}: {lists}",
-                remedy="give an input for each of the model's columns, with dtype category where it takes text",
+                remedy="give an input for each of the model's columns, of dtype category or string where it takes text",
             )
         waiting = iter(taken)
         found |= {i: [next(waiting) for _ in range(size)] for i, size in zip(takers, sizes, strict=True)}

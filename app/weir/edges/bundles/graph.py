@@ -27,7 +27,7 @@ class Graph:
     """A copy of a model, being changed.
 
     model, body: the copy, and its graph. opset: of the default operators. fixed: the sizes of batches that the file was
-    exported for, in words; empty where it takes any.
+    exported for, in words; empty where it takes any. texts: its input of texts, empty where it has none.
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
@@ -46,6 +46,7 @@ class Graph:
         self._used |= {value.name for value in (*self.body.input, *self.body.output)}
         self._tried: dict[str, int] = {}  # name -> numbers behind it that were tried
         self.fixed = ""
+        self.texts = ""
 
     def probe(self, name: str) -> tuple[tuple[int, ...], type[np.generic]]:
         """Shape and type of a tensor for PROBE_ROWS rows of zeros, whatever the file says. Raises Refused."""
@@ -59,12 +60,17 @@ class Graph:
         options.log_severity_level, options.intra_op_num_threads = 4, 1
         try:
             session = ort.InferenceSession(trial.SerializeToString(), options, providers=["CPUExecutionProvider"])
-            given = session.get_inputs()[0]
-            width = given.shape[1] if len(given.shape) == 2 else None
-            if len(session.get_inputs()) != 1 or not isinstance(width, int) or given.type != "tensor(float)":
+            taken = {value.name: value for value in session.get_inputs()}
+            texts = taken.pop(self.texts, None)
+            given = next(iter(taken.values()), None)
+            width = given.shape[1] if given is not None and len(given.shape) == 2 else None
+            if given is None or len(taken) != 1 or not isinstance(width, int) or given.type != "tensor(float)":
                 what = f"the model takes {[(value.name, value.shape, value.type) for value in session.get_inputs()]}"
                 raise Refused(what, remedy="export it with one input float32[n, k], n free")
-            found = session.run([name], {given.name: np.zeros((PROBE_ROWS, width), np.float32)})[0]
+            asked: dict[str, np.ndarray] = {given.name: np.zeros((PROBE_ROWS, width), np.float32)}
+            if texts is not None:
+                asked[self.texts] = np.full((PROBE_ROWS, texts.shape[1]), "", object)
+            found = session.run([name], asked)[0]
         except Refused:
             raise
         except Exception as error:  # ONNX Runtime's errors share no base class of their own

@@ -72,22 +72,34 @@ def _columns(graph: Graph, inputs: Sequence[onnx.ValueInfoProto], signature: Sig
     dealt = columns.dealt(inputs, signature)
     whole, nodes = graph.free("x"), []
     parts = [graph.free(f"column_{i}") for i in range(len(signature.inputs))]
-    if graph.opset >= SPLIT_TAKES_SIZES:
-        sizes = graph.constant(np.ones(len(parts), np.int64), "sizes")
-        nodes.append(helper.make_node("Split", [whole, sizes], parts, axis=1))
-    else:
-        nodes.append(helper.make_node("Split", [whole], parts, axis=1, split=[1] * len(parts)))
+    nodes.append(_split(graph, whole, parts))
+    if strings := signature.strings:
+        graph.texts, texts = graph.free("texts"), [graph.free(f"text_{i}") for i in strings]
+        nodes.append(_split(graph, graph.texts, texts))
+        for column, name in zip(strings, texts, strict=True):
+            parts[column] = name
     for value, given in zip(inputs, dealt, strict=True):
         nodes += _tensor(graph, value, [parts[i] for i in given], [signature.inputs[i] for i in given])
     nodes += graph.body.node
     del graph.body.node[:], graph.body.input[:]
     graph.body.node.extend(nodes)
     graph.body.input.append(helper.make_tensor_value_info(whole, TensorProto.FLOAT, [None, len(parts)]))
+    if strings:
+        taken = helper.make_tensor_value_info(graph.texts, TensorProto.STRING, [None, len(strings)])
+        graph.body.input.append(taken)
     return whole, [
         f"input {value.name}: {', '.join(signature.names[i] for i in given)}"
         for value, given in zip(inputs, dealt, strict=True)
         if len(given) > 1
     ]
+
+
+def _split(graph: Graph, whole: str, parts: list[str]) -> onnx.NodeProto:
+    """Columns [n, 1] of a tensor [n, k]."""
+    if graph.opset >= SPLIT_TAKES_SIZES:
+        sizes = graph.constant(np.ones(len(parts), np.int64), "sizes")
+        return helper.make_node("Split", [whole, sizes], parts, axis=1)
+    return helper.make_node("Split", [whole], parts, axis=1, split=[1] * len(parts))
 
 
 def _tensor(
@@ -99,6 +111,8 @@ def _tensor(
         _check_kind(value, item)
     if kind == TensorProto.STRING:
         for i, item in enumerate(items):
+            if item.dtype is Dtype.STRING:
+                continue
             code, word = graph.free("code"), graph.free("word")
             levels = graph.constant(np.array(item.categories, object), "levels")
             yield helper.make_node("Cast", [parts[i]], [code], to=TensorProto.INT64)
@@ -124,12 +138,17 @@ def _check_kind(value: onnx.ValueInfoProto, item: Input) -> None:
     if kind not in (*FLOATS, *WHOLE, TensorProto.STRING):
         what = f"the model's input {value.name} is {TensorProto.DataType.Name(kind)}"
         raise Refused(what, remedy="export it in float32")
+    if item.dtype is Dtype.STRING:
+        if kind != TensorProto.STRING:
+            what = f"input {item.name}: the model takes numbers, and dtype is string"
+            raise Refused(what, remedy="give dtype category, and the categories in the order of the model's codes")
+        return
+    if kind == TensorProto.STRING and item.dtype is not Dtype.CATEGORY:
+        what = f"input {item.name}: the model takes text, and dtype is {item.dtype}"
+        raise Refused(what, remedy="give dtype string, or category with its categories")
     if kind not in FLOATS and item.on_missing is Policy.USE:
         what = f"input {item.name}: a missing value is not a number, and the model takes none but numbers there"
         raise Refused(what, remedy="set `on_missing` to default or reject")
-    if kind == TensorProto.STRING and item.dtype is not Dtype.CATEGORY:
-        what = f"input {item.name}: the model takes text, and dtype is {item.dtype}"
-        raise Refused(what, remedy="give dtype category, and its categories")
 
 
 def _takes_text(value: onnx.ValueInfoProto) -> bool:

@@ -15,7 +15,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,10 @@ import onnxruntime as ort
 from weir.core.errors import Refused
 
 Floats = npt.NDArray[np.float32]
+Texts = Mapping[int, Sequence[str]]
 
+NO_TEXTS: Texts = MappingProxyType({})
+TEXT = "tensor(string)"
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 CUDA_OPTIONS = {
     # TensorFloat-32 has a mantissa of 10 bits: with it, scores of small networks differ from the CPU's by 2e-4 (H100),
@@ -80,13 +84,26 @@ class Runner(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A model, and the texts that its rows name by their positions, see Model.run."""
+
+    model: Model
+    texts: Texts
+
+    def run(self, matrix: Floats) -> Floats:
+        """What the model gives, as Model.run."""
+        return self.model.run(matrix, self.texts)
+
+
 class Model:
     """A session over a bundle's model.onnx, warmed up.
 
     One intra-op thread by default: two gain nothing on trees of this size, and workers scale as processes.
     The model has one input float32[n, k] and one output float32[n, m], or float32[n], which is taken for float32[n, 1].
+    It may have an input string[n, t] beside it.
 
-    width: k. outputs: m. input_tensor, output_tensor: their names. metadata: the ONNX file's own metadata.
+    width: k. outputs: m. strings: t, 0 without. input_tensor, output_tensor: their names. metadata: the file's own.
     producer: the program that exported it. warm_up_s: seconds spent on the first runs. threads: within an operator.
     optimization: level of the graph's. block_rows: whole multiples of which ONNX Runtime is given, padded; 1: any.
     """
@@ -101,6 +118,9 @@ class Model:
         self.metadata: dict[str, str] = _metadata(session, path)
         self.producer: str = session.get_modelmeta().producer_name
         inputs, outputs = session.get_inputs(), session.get_outputs()
+        texts = [value for value in inputs if value.type == TEXT]
+        inputs = [value for value in inputs if value not in texts]
+        self.strings = _strings(texts, path)
         shape = inputs[0].shape if len(inputs) == 1 else []
         if len(outputs) != 1 or len(shape) != 2 or not isinstance(shape[1], int) or isinstance(shape[0], int):
             raise Refused(
@@ -131,26 +151,33 @@ class Model:
         else:
             apart = {node for nodes in self.placement.nodes.values() for node in nodes} <= ROW_BY_ROW
             self.block_rows = 1 if apart else GROUP_ROWS
-            self._runner = Direct(session, self.block_rows)
+            self._direct = Direct(session, self.block_rows)
+            self._runner = self._direct
         start = time.perf_counter()
         try:
-            for rows in WARM_UP_ROWS * 2:
+            for rows in WARM_UP_ROWS * 2 * (not self.strings):  # no text is one that every model knows
                 self.run(np.zeros((rows, self.width), np.float32))
         except RuntimeError as error:
             what = f"{path.name} fails on zeros: {str(error).splitlines()[0]}"
             raise Refused(what, where=str(path), remedy="export it again") from error
         self.warm_up_s = time.perf_counter() - start
 
-    def run(self, matrix: Floats) -> Floats:
+    def run(self, matrix: Floats, texts: Texts = NO_TEXTS) -> Floats:
         """What the model gives for n rows.
 
         matrix: float32[n, k], C-contiguous; NaN is the model's own missing value. Returns float32[n, m].
+        texts: for each of the model's strings, in their order, its column of the matrix, which has positions, and the
+        texts at these; for NaN, and a position past the end, the model gets an empty text.
         Raises ValueError for another shape or dtype, RuntimeError when ONNX Runtime fails on these rows.
         """
+        if len(texts) != self.strings:
+            raise ValueError(f"the model takes {self.strings} texts a row, and {len(texts)} are given")
         if matrix.ndim != 2 or matrix.shape[1] != self.width or matrix.dtype != np.float32:
             raise ValueError(f"matrix is {matrix.dtype}{list(matrix.shape)}, the model takes float32[n, {self.width}]")
         if not len(matrix):
             return np.empty((0, self.outputs), np.float32)
+        if texts:
+            return self._direct.run(np.ascontiguousarray(matrix), texts)
         return self._runner.run(np.ascontiguousarray(matrix))
 
 
@@ -164,16 +191,22 @@ class Direct:
     def __init__(self, session: ort.InferenceSession, group: int = 1) -> None:
         """group: rows, of which whole multiples are run."""
         self._session, self._group = session, group
-        self._input: str = session.get_inputs()[0].name
+        named = {value.type == TEXT: value.name for value in session.get_inputs()}
+        self._input: str = named[False]
+        self._texts: str = named.get(True, "")
         self._outputs: list[str] = [session.get_outputs()[0].name]
 
-    def run(self, matrix: Floats) -> Floats:
+    def run(self, matrix: Floats, texts: Texts = NO_TEXTS) -> Floats:
         """One call; no copy of the input where it is whole groups. Raises RuntimeError when ONNX Runtime fails."""
         n = len(matrix)
         if short := -n % self._group:
             matrix = np.concatenate([matrix, np.zeros((short, matrix.shape[1]), np.float32)])
+        asked: dict[str, npt.NDArray[Any]] = {self._input: matrix}
+        if texts:
+            columns = [_text_at(matrix[:, column], words) for column, words in texts.items()]
+            asked[self._texts] = np.stack(columns, axis=1)
         try:
-            given: Floats = self._session.run(self._outputs, {self._input: matrix})[0]
+            given: Floats = self._session.run(self._outputs, asked)[0]
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
             raise RuntimeError(f"ONNX Runtime failed: {error}") from error
         if len(given) != len(matrix):
@@ -221,6 +254,26 @@ class Blocks:
         return given.reshape(-1, self._columns)
 
 
+def _text_at(positions: Floats, words: Sequence[str]) -> npt.NDArray[np.object_]:
+    """object[n], the texts at n positions; an empty one where there is none."""
+    table = np.array([*words, ""], object)
+    there = positions < len(words)  # NaN is not
+    return table[np.where(there, positions, len(words)).astype(np.int64)]
+
+
+def _strings(texts: Sequence[ort.NodeArg], path: Path) -> int:
+    """Columns of the input of texts, 0 where there is none. Raises Refused when there are several, or of any width."""
+    if not texts:
+        return 0
+    shape = texts[0].shape
+    if len(texts) > 1 or len(shape) != 2 or not isinstance(shape[1], int) or isinstance(shape[0], int):
+        what = f"{path.name} takes texts as {[(value.name, value.shape) for value in texts]}"
+        raise Refused(
+            what, where=str(path), remedy="build the bundle with `weir bundle build`, which makes them one [n, t]"
+        )
+    return int(shape[1])
+
+
 def _session(path: Path, threads: int) -> tuple[ort.InferenceSession, Placement]:
     """The session on CUDA if it does the work there, else on the CPU. Raises Refused when the file is not ONNX."""
     devices = cuda_devices() if CUDA in ort.get_available_providers() else 0
@@ -232,6 +285,8 @@ def _session(path: Path, threads: int) -> tuple[ort.InferenceSession, Placement]
             reason = "CUDA is there but took no node: its libraries did not load or it has no kernels for them"
         elif slow := sorted({node for node in nodes.get(CPU, ()) if node.startswith("TreeEnsemble")}):
             reason = f"CUDA has no kernel for {', '.join(slow)}"
+        elif any(value.type == TEXT for value in session.get_inputs()):
+            reason = "texts are read on the CPU"
         else:
             return session, Placement(CUDA, f"{devices} CUDA device(s)", nodes)
     else:

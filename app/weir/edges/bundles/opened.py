@@ -26,6 +26,11 @@ class Opened:
         """float32[1, k], a row that the model has scored."""
         return self.golden.inputs[:1].copy()
 
+    @property
+    def known_texts(self) -> tuple[str, ...]:
+        """The texts of that row, one for each of the signature's strings."""
+        return tuple(next(iter(words), "") for words in self.golden.texts.values())
+
 
 def open_bundle(described: Described, plan: ServicePlan | None = None, threads: int = 1) -> Opened:
     """Check a bundle and open its model.

@@ -84,13 +84,19 @@ def _check_table(table: pa.Table, signature: Signature, others: tuple[str, ...],
         remedy = f"give a column for each input of the signature, and {checks.listed(others)}"
         raise Refused(f"{what} rows lack {', '.join(missing)}", remedy=remedy)
     try:
+        words = {signature.names[column] for column in signature.strings}
         for name in names:
-            if name != checks.LABEL:
+            if name in words:
+                checks.words_of(table, name)
+            elif name != checks.LABEL:
                 checks.numbers(table, name)
         if checks.LABEL in others:
             checks.check_labels(table, signature)
     except (ValueError, pa.ArrowException) as error:
-        raise Refused(f"{what} rows: {text.explain(error)}", remedy="write numbers into every column") from error
+        raise Refused(
+            f"{what} rows: {text.explain(error)}",
+            remedy="write numbers into every column, and texts into strings",
+        ) from error
 
 
 def _stamped(model: onnx.ModelProto, bundle: Bundle, said: Words) -> bytes:
