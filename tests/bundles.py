@@ -142,19 +142,21 @@ def fragile_graph(weights: Sequence[float], column: int) -> onnx.ModelProto:
     return model
 
 
-def spoken_graph(signature: Signature) -> onnx.ModelProto:
+def spoken_graph(signature: Signature, *, exported: bool = False) -> onnx.ModelProto:
     """The tiny bundle's scores; of "red" one more before the sigmoid, and an error for "black".
 
-    The signature has one string, behind its other inputs.
+    The signature has one string, behind its other inputs. exported: with a tensor of that name beside the numbers, as
+    an exporter gives it, and not with a column of the matrix.
     """
-    model = graph(np.append(weights_of(signature)[:-1], 0))
+    weights, texts = weights_of(signature)[:-1], signature.names[-1] if exported else "texts"
+    model = graph(weights if exported else np.append(weights, 0))
     codes: dict[str, object] = {"keys_strings": ["red", "black"], "values_int64s": [1, 2], "default_int64": 0}
     words = [
-        helper.make_node("LabelEncoder", ["texts"], ["at"], domain="ai.onnx.ml", **codes),
+        helper.make_node("LabelEncoder", [texts], ["at"], domain="ai.onnx.ml", **codes),
         helper.make_node("Gather", ["more", "at"], ["extra"]),
         helper.make_node("Add", ["raw", "extra"], ["spoken"]),
     ]
-    model.graph.input.append(helper.make_tensor_value_info("texts", TensorProto.STRING, [None, 1]))
+    model.graph.input.append(helper.make_tensor_value_info(texts, TensorProto.STRING, [None, 1]))
     model.graph.initializer.append(numpy_helper.from_array(np.array([0, 1], np.float32), "more"))
     nodes = [*model.graph.node[:-1], *words, helper.make_node("Sigmoid", ["spoken"], ["score"])]
     del model.graph.node[:]

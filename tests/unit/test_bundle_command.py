@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import os
 import pickle
@@ -22,10 +23,11 @@ import pytest
 import yaml
 from onnx import TensorProto, helper
 from typer.testing import CliRunner
+from weir.__main__ import cli as whole
 from weir.cli.bundle import cli
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan, ViewPlan
-from weir.core.signature import Dtype, Task
+from weir.core.signature import Dtype, Input, Policy, Source, Task
 from weir.edges.bundles import folder, manifest, text
 from weir.edges.bundles.example import SPEC
 from weir.edges.features import plan as feature_plan
@@ -33,7 +35,16 @@ from weir.operations import bundles, serving
 from weir.operations.rehearsal import rehearse
 from weir.settings import Settings, load
 
-from tests.bundles import SIGNATURE, WITH_FEATURES, golden_rows, graph, opened_bundle, tiny_bundle, weights_of
+from tests.bundles import (
+    SIGNATURE,
+    WITH_FEATURES,
+    golden_rows,
+    graph,
+    opened_bundle,
+    spoken_graph,
+    tiny_bundle,
+    weights_of,
+)
 
 Spec = Callable[..., Path]
 NAMES = list(SIGNATURE.names)
@@ -514,6 +525,75 @@ def test_bands_are_kept_as_they_were_written(spec: Spec, settings: Settings, run
     assert said["signature"]["bands"] == bands
     shown = runner.invoke(cli, ["inspect", path.name], catch_exceptions=False).output
     assert "no, ask from 0.25, yes from 0.75" in shown
+
+
+REMARK = Input(name="remark", source=Source.REQUEST, ref="remark", dtype=Dtype.STRING, on_missing=Policy.USE)
+
+
+@pytest.fixture
+def spoken(spec: Spec, tmp_path: Path) -> Spec:
+    """The same around an ONNX model that reads a text, as the exporter gives it: a tensor for each column."""
+    signature = dataclasses.replace(SIGNATURE, inputs=(*SIGNATURE.inputs, REMARK))
+    at = tiny_bundle(tmp_path / "made", signature, model=spoken_graph(signature), rows=150)
+    for name in ("golden.parquet", "baseline.parquet"):
+        (tmp_path / name).write_bytes((at / name).read_bytes())
+    (tmp_path / "model.onnx").write_bytes(spoken_graph(signature, exported=True).SerializeToString())
+    return functools.partial(spec, model="model.onnx", signature=plain(signature))
+
+
+def test_a_model_that_reads_texts_is_built_checked_and_asked(
+    spoken: Spec, runner: CliRunner, settings: Settings, tmp_path: Path
+) -> None:
+    built = bundles.build(spoken(), settings)
+    checked = runner.invoke(cli, ["check", built.path.name, "--json"], catch_exceptions=False)
+    said = json.loads(checked.output)["checks"]
+    assert said["requests"] == {"result": "ok", "said": "150 golden rows asked and answered"}
+    assert said["rows alone"]["said"] == "same bits in any batch"
+    assert '{"name": "remark", "type": ["null", "string"]' in built.contract.text
+    row = {"amount": 1.0, "items": 1, "channel": "web"}
+    lines = [{**row, "remark": word} for word in ("red", "Zürich ✈", None, "black")]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    scored = runner.invoke(whole, ["bundle", "score", built.path.name, str(tmp_path / "rows.jsonl"), "--json"])
+    red, other, none, black = json.loads(scored.output)
+    odds = [row["score"] / (1 - row["score"]) for row in (red, other, none)]
+    assert odds[0] == pytest.approx(np.e * odds[1], rel=1e-5)
+    assert odds[1] == odds[2]
+    assert black["rejected"].startswith("model_failed")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"low": 0}, "input remark: low belongs to numbers, and dtype is string"),
+        ({"default": 0, "on_missing": "default"}, "input remark: default belongs to numbers, and dtype is string"),
+        ({"on_missing": "default"}, "input remark: policy 'default' needs a default"),
+        ({"categories": ["a"]}, "categories belong to dtype 'category', and only there"),
+        ({"dtype": "float"}, "input remark: the model takes text, and dtype is float"),
+    ],
+)
+def test_what_a_text_cannot_have_is_refused(spoken: Spec, settings: Settings, change: dict, says: str) -> None:
+    signature = json.loads(json.dumps(spoken.keywords["signature"]))
+    signature["inputs"][-1] |= change
+    with pytest.raises(Refused, match=says):
+        bundles.build(spoken(signature=signature), settings)
+
+
+def test_golden_rows_whose_text_is_a_number_are_refused(spoken: Spec, settings: Settings, tmp_path: Path) -> None:
+    table = pq.read_table(tmp_path / "golden.parquet")
+    pq.write_table(with_column(table, "remark", [1.0] * len(table)), tmp_path / "golden.parquet")
+    with pytest.raises(Refused, match="column remark holds double, not texts"):
+        bundles.build(spoken(), settings)
+
+
+def test_a_model_without_texts_is_given_none(spec: Spec, settings: Settings, tmp_path: Path) -> None:
+    """LightGBM reads numbers only: a column that says it is a text would always be 0."""
+    signature = plain()
+    signature["inputs"][3] = {"name": "channel", "source": "request", "ref": "channel", "dtype": "string"}
+    for name in ("golden.parquet", "baseline.parquet"):
+        table = pq.read_table(tmp_path / name)
+        pq.write_table(with_column(table, "channel", ["web"] * len(table)), tmp_path / name)
+    with pytest.raises(Refused, match="takes 0 texts a row, and 1 inputs have dtype string"):
+        bundles.build(spec(signature=signature), settings)
 
 
 def test_features_are_held_to_the_plan_at_build(spec: Spec, tmp_path: Path, settings: Settings) -> None:

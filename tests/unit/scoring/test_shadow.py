@@ -14,7 +14,7 @@ from weir.core.arrow import replaced
 from weir.core.batch import ClosedBy, MicroBatch
 from weir.core.bundle_names import BundleNames
 from weir.core.chunk import Partition
-from weir.core.signature import Task
+from weir.core.signature import Dtype, Input, Policy, Source, Task
 from weir.edges.bundles import folder
 from weir.edges.bundles.opened import Opened, open_bundle
 from weir.scoring.shadow import Shadow, Unscored
@@ -22,7 +22,7 @@ from weir.scoring.variant import Variant
 from weir.wire.decode import Decoder
 from weir.wire.encode import Encoder
 
-from tests.bundles import SIGNATURE, expected, opened_bundle, tiny_bundle
+from tests.bundles import SIGNATURE, expected, opened_bundle, spoken_graph, tiny_bundle
 from tests.doubles import records
 
 SOURCE = Partition("weir.predictions", 0)
@@ -137,3 +137,36 @@ def test_a_shadow_of_several_classes_gives_all_of_them(tmp_path: Path) -> None:
     np.testing.assert_allclose(outputs, expected(matrix, signature), atol=1e-6)
     assert [row["decision"] for row in rows] == [signature.classes[i] for i in outputs.argmax(axis=1)]
     assert [row["score"] for row in rows] == outputs.max(axis=1).tolist()
+
+
+def test_a_shadow_reads_the_texts_of_the_answers(tmp_path: Path) -> None:
+    """One bundle that answers has the words in another order; one does not have them."""
+    remark = Input(name="remark", source=Source.REQUEST, ref="remark", dtype=Dtype.STRING, on_missing=Policy.USE)
+    signature = replace(SIGNATURE, inputs=(*SIGNATURE.inputs, remark))
+    path = tiny_bundle(tmp_path, signature, service=records.SERVICE, model=spoken_graph(signature))
+    opened, inputs = opened_bundle(path), signature.names
+    texts = {records.DIGEST: ("remark", "channel"), "eeeeeeeeeeee": ("channel",)}
+
+    def names(digests: Sequence[str]) -> dict[str, BundleNames]:
+        return {digest: BundleNames(digest, inputs, (), (), texts[digest]) for digest in digests}
+
+    variant = Variant("spoken", opened.bundle, opened.model.run, opened.known_good, known_texts=opened.known_texts)
+    shadow = replace(shadow_of(opened, {}), variant=variant, names=names)
+    matrix = np.zeros((4, len(inputs)), np.float32)
+    said = [("red", "web"), ("blue", "web"), (None, None), ("black", "app")]
+    values = [
+        *with_texts(answers([0, 1, 2, 3], matrix), said),
+        *with_texts(answers([4], matrix[:1], "eeeeeeeeeeee"), [("web",)]),
+    ]
+    scored = shadow.score(batch_of(values), wall_ms=NOW_MS)
+    (rows,) = written(scored.written)
+    assert [row["source_offset"] for row in rows] == [0, 1, 2]
+    np.testing.assert_allclose([row["score"] for row in rows], 1 / (1 + np.exp([-1.0, 0, 0])), atol=1e-6)
+    assert scored.unscored == {Unscored.MODEL_FAILED: 1, Unscored.INPUTS_MISSING: 1}
+
+
+def with_texts(values: list[bytes], texts: Sequence[Sequence[str | None]]) -> list[bytes]:
+    """The same answers with these texts."""
+    rows = Decoder(records.contract("predictions"), lambda _schema_id: None).decode(values, 1 << 20).rows
+    packed = pa.array([records.packed_texts(words) for words in texts], pa.binary())
+    return records.encode("predictions", replaced(rows, "texts", packed))
