@@ -6,12 +6,12 @@ from itertools import chain
 import pyarrow as pa
 import pytest
 from weir.core.errors import Unavailable
-from weir.core.signature import Dtype
+from weir.core.signature import Dtype, Input, Source
 from weir.operations import made_up
 from weir.operations.score import score
 from weir.settings import load
 
-from tests.bundles import SIGNATURE, opened_bundle, tiny_bundle
+from tests.bundles import SIGNATURE, opened_bundle, spoken_graph, tiny_bundle
 
 
 @pytest.mark.parametrize("n", [1, 2500])
@@ -37,6 +37,15 @@ def test_a_number_without_a_range_is_one_of_the_baselines(tmp_path):
     assert 0 <= min(row["amount"] for row in rows) < max(row["amount"] for row in rows) <= 2
     assert {row["items"] for row in rows} == {0, 1, 2, 3}
     assert inputs[1].dtype is Dtype.INT
+
+
+def test_a_text_is_one_of_the_baselines(tmp_path):
+    remark = Input(name="remark", source=Source.REQUEST, ref="remark", dtype=Dtype.STRING)
+    signature = dataclasses.replace(SIGNATURE, inputs=(*SIGNATURE.inputs, remark))
+    bundle = tiny_bundle(tmp_path, signature, model=spoken_graph(signature))
+    rows = list(chain(*made_up.rows(load(home=tmp_path), "tiny", 500, 1)))
+    assert {row["remark"] for row in rows} == {f"word {code}" for code in range(7)}
+    assert score(opened_bundle(bundle), None, pa.Table.from_pylist(rows)).column("rejected").null_count == 500
 
 
 def test_a_service_without_a_bundle_here_is_unavailable(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,32 +22,38 @@ UNKNOWN: Final = {Dtype.FLOAT: (0.0, 1.0), Dtype.INT: (0.0, 9.0)}  # the range o
 def rows(settings: Settings, service: str, n: int, seed: int) -> Iterator[list[dict[str, Any]]]:
     """n requests in blocks: join keys and inputs, as a caller writes them.
 
-    Categories are the signature's; numbers lie in its ranges, and where it has none in that of the bundle's baseline.
+    Categories are the signature's, texts are those of the bundle's baseline; numbers lie in the signature's ranges, and
+    where it has none in that of the baseline.
     Raises Refused, Unavailable when no bundle of the service is here.
     """
     path = serving.choose((), settings, only=(service,), contracts=False).served[service].path
     signature, random = folder.read(path).bundle.signature, np.random.default_rng(seed)
-    ranges = _ranges(signature, path / folder.BASELINE)
+    ranges, words = _ranges(signature, path / folder.BASELINE), _words(signature, path / folder.BASELINE)
     for first in range(0, n, BLOCK):
-        columns = _columns(signature, ranges, min(BLOCK, n - first), random)
+        columns = _columns(signature, ranges, words, min(BLOCK, n - first), random)
         yield [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def _columns(
-    signature: Signature, ranges: Mapping[str, tuple[float, float]], n: int, random: np.random.Generator
+    signature: Signature,
+    ranges: Mapping[str, tuple[float, float]],
+    words: Mapping[str, Sequence[str]],
+    n: int,
+    random: np.random.Generator,
 ) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for key in signature.join_keys:
         numbers = random.integers(0, KEYS, n).tolist()
         found[key.name] = numbers if key.dtype is KeyType.INT64 else [f"{key.name}-{number}" for number in numbers]
     for item in signature.of(Source.REQUEST):
-        found[item.ref] = _values(item, ranges.get(item.name), n, random)
+        if item.name in words:
+            found[item.ref] = [words[item.name][at] for at in random.integers(0, len(words[item.name]), n).tolist()]
+        else:
+            found[item.ref] = _values(item, ranges.get(item.name), n, random)
     return found
 
 
 def _values(item: Input, span: tuple[float, float] | None, n: int, random: np.random.Generator) -> list[Any]:
-    if item.dtype is Dtype.CATEGORY:
-        return [item.categories[code] for code in random.integers(0, len(item.categories), n).tolist()]
     if item.dtype is Dtype.BOOL:
         return list(map(bool, random.integers(0, 2, n).tolist()))
     low, high = span or UNKNOWN[item.dtype]
@@ -56,6 +62,15 @@ def _values(item: Input, span: tuple[float, float] | None, n: int, random: np.ra
         return list(map(int, random.integers(least, max(least, most), n, endpoint=True).tolist()))
     drawn = random.uniform(low, high, n).astype(np.float32)
     return list(map(float, np.clip(drawn, np.float32(low), np.float32(high)).tolist()))
+
+
+def _words(signature: Signature, baseline: Path) -> dict[str, Sequence[str]]:
+    """What each input that a caller writes as words can say."""
+    names = [signature.names[column] for column in signature.strings]
+    with pq.ParquetFile(baseline) as file:
+        table = file.read(columns=names)
+    said = {name: checks.words_of(table, name).dictionary.to_pylist() or [""] for name in names}
+    return said | {item.name: item.categories for item in signature.texts if item.categories}
 
 
 def _ranges(signature: Signature, baseline: Path) -> dict[str, tuple[float, float]]:
