@@ -67,7 +67,8 @@ def _through(record: str, columns: pa.RecordBatch, constants: dict[str, object])
 
 def _compare(done: ScoredBatch, shaped: pa.RecordBatch) -> None:
     """Every input is recorded with its bits. Raises Refused."""
-    parts = [part.rows.matrix for part in done.parts if len(part.rows)]
+    answered = [part for part in done.parts if len(part.rows)]
+    parts = [records.recorded(part.rows.matrix, part.variant.bundle.signature) for part in answered]
     matrix = np.concatenate(parts)
     kept = shaped["features"].items.to_numpy(zero_copy_only=False).reshape(matrix.shape)
     if not np.array_equal(kept, matrix, equal_nan=True):

@@ -95,7 +95,7 @@ def _answers(batch: MicroBatch, part: Part) -> pa.RecordBatch:
         "decision": words(signature, decided.index),
         "source_offset": pa.array(where.offset),
         "contract_id": pa.array(rows.contract_id),
-        "features": packed(_numbers(rows.matrix, signature)),
+        "features": packed(recorded(rows.matrix, signature)),
         "feature_age_s": packed(rows.age_s),
         "feature_status": packed(rows.status),
     }
@@ -222,10 +222,10 @@ def _bitmaps(marks: npt.NDArray[np.bool_]) -> pa.Array:
     return pa.BinaryArray.from_buffers(pa.binary(), len(marks), [None, pa.py_buffer(ends), pa.py_buffer(bits)])
 
 
-def _numbers(matrix: npt.NDArray[np.float32], signature: Signature) -> npt.NDArray[np.float32]:
+def recorded(matrix: npt.NDArray[np.float32], signature: Signature) -> npt.NDArray[np.float32]:
     """The matrix as it is recorded: 0 in place of a text, which stands in `texts`; NaN where it was missing."""
     if not signature.strings:
         return matrix
-    columns, recorded = list(signature.strings), matrix.copy()
-    recorded[:, columns] = np.where(np.isnan(matrix[:, columns]), np.nan, 0)
-    return recorded
+    columns, kept = list(signature.strings), matrix.copy()
+    kept[:, columns] = np.where(np.isnan(matrix[:, columns]), np.nan, 0)
+    return kept
