@@ -544,7 +544,7 @@ def test_a_model_that_reads_texts_is_built_checked_and_asked(
     built = bundles.build(spoken(), settings)
     checked = runner.invoke(cli, ["check", built.path.name, "--json"], catch_exceptions=False)
     said = json.loads(checked.output)["checks"]
-    assert said["requests"] == {"result": "ok", "said": "150 golden rows asked and answered"}
+    assert said["requests"] == {"result": "ok", "said": "150 golden rows asked, answered and shaped for the record"}
     assert said["rows alone"]["said"] == "same bits in any batch"
     assert '{"name": "remark", "type": ["null", "string"]' in built.contract.text
     row = {"amount": 1.0, "items": 1, "channel": "web"}
