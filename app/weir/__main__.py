@@ -17,7 +17,9 @@ from weir.cli import (
     init,
     ledger,
     migrate,
+    outcomes,
     query,
+    report,
     reproduce,
     score,
     send,
@@ -62,11 +64,13 @@ cli.command("ledger")(ledger.ledger)
 cli.command("send", cls=Command)(send.send)
 cli.command("tail")(send.tail)
 cli.command("query")(query.query)
+cli.command("report", cls=Command)(report.report)
 cli.command("reproduce", cls=Command)(reproduce.reproduce)
 cli.command("settings")(settings.settings)
 bundle.cli.command("score", cls=Command)(score.score)
 cli.add_typer(service.cli, name="service")
 cli.add_typer(bundle.cli, name="bundle")
+cli.add_typer(outcomes.cli, name="outcomes")
 cli.add_typer(dead_letters.cli, name="dead-letters")
 cli.add_typer(topics.cli, name="topics")
 cli.add_typer(worker.cli, name="worker")

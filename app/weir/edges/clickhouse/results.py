@@ -62,8 +62,8 @@ class View:
 def view_of(service: str, *, shadows: bool = False) -> str:
     """The view of a service.
 
-    >>> view_of("parcel-delay"), view_of("fraud", shadows=True)
-    ('results_parcel_delay', 'shadow_results_fraud')
+    >>> view_of("card-fraud"), view_of("churn", shadows=True)
+    ('results_card_fraud', 'shadow_results_churn')
     """
     return f"{'shadow_results' if shadows else 'results'}_{service.replace('-', '_')}"
 

@@ -15,7 +15,7 @@ WITH
         FROM {results:Identifier}
         WHERE event_time >= {from:DateTime64(3, 'UTC')} AND event_time < {to:DateTime64(3, 'UTC')}
     )
-SELECT part, count() AS n, countIf(has_outcome) AS outcomes, 1 - outcomes / n AS waiting, countIf(flagged) AS flagged_n,
+SELECT part, count() AS n, countIf(has_outcome) AS outcomes, countIf(NOT has_outcome) / n AS waiting, countIf(flagged) AS flagged_n,
        countIf(truth = 1) AS positives, countIf(truth = 0) AS negatives,
        countIf(flagged AND truth = 1) AS caught, countIf(NOT flagged AND truth = 1) AS missed, countIf(flagged AND truth = 0) AS false_alerts,
        caught / nullIf(caught + false_alerts, 0) AS precision, caught / nullIf(positives, 0) AS recall,

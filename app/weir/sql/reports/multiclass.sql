@@ -15,7 +15,7 @@ WITH
     ),
     counted AS
     (
-        SELECT part, count() AS n, countIf(has_outcome) AS outcomes, 1 - outcomes / n AS waiting, avg(decision = label) AS accuracy,
+        SELECT part, count() AS n, countIf(has_outcome) AS outcomes, countIf(NOT has_outcome) / n AS waiting, avg(decision = label) AS accuracy,
                sum(rows.value) AS value, countIf(has_outcome AND isNull(rows.value)) AS unvalued, countIf(has_outcome AND isNull(label)) AS unread
         FROM rows
         GROUP BY part

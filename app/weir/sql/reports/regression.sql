@@ -13,7 +13,7 @@ WITH
         FROM {results:Identifier}
         WHERE event_time >= {from:DateTime64(3, 'UTC')} AND event_time < {to:DateTime64(3, 'UTC')}
     )
-SELECT part, count() AS n, countIf(has_outcome) AS outcomes, 1 - outcomes / n AS waiting,
+SELECT part, count() AS n, countIf(has_outcome) AS outcomes, countIf(NOT has_outcome) / n AS waiting,
        avg(abs(error)) AS mae, sqrt(avg(error * error)) AS rmse, avg(error) AS bias,
        sum(rows.value) AS value, countIf(has_outcome AND isNull(rows.value)) AS unvalued, countIf(has_outcome AND isNull(error)) AS unread
 FROM rows

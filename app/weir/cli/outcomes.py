@@ -1,0 +1,129 @@
+"""`weir outcomes`: what came true after predictions."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from weir.cli.arguments import Command
+from weir.cli.output import show_json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from weir.operations.outcome_files import Found
+    from weir.settings import Settings
+
+EXAMPLES = 3  # lines that are reported for the same reason
+cli = typer.Typer(no_args_is_help=True, help="What came true after predictions.")
+
+
+@cli.callback()
+def _group() -> None:
+    pass
+
+
+@cli.command("send", cls=Command)
+def send(
+    service: Annotated[str, typer.Argument(help="The scoring service.", metavar="SERVICE")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV, JSON lines or Parquet; - for stdin.", metavar="FILE", dir_okay=False)
+    ],
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="FIELD=COLUMN where they differ, as request_id=tx_id; repeat for more."),
+    ] = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(help="A column of amounts; repeat for more. By default every further column of numbers is one."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+) -> None:
+    """Send what came true after a service's predictions.
+
+    A line says whose outcome it is by request_id or prediction_id, and what it is by label (a class, or 1 and 0),
+    observed (a number) or amounts. It may say revision, withdrawn and occurred_at (ISO 8601 or milliseconds; by default
+    now), with which it corrects an earlier one. Lines that cannot be outcomes are reported with their numbers
+    before anything is sent, and left out; the exit status is then 1.
+    """
+    from weir.operations import outcome_files
+    from weir.operations.send_outcomes import OutcomeSender
+    from weir.settings import load
+
+    named = dict(_pair(text) for text in column or ())
+    content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    form = outcome_files.form_of(file, content)
+    settings = load()
+    with closing(OutcomeSender(settings, service)) as sender:
+        columns = outcome_files.Columns(named, tuple(attribute) if attribute else None)
+        lines = outcome_files.read(content, form)
+        found = outcome_files.outcomes(lines, service, columns, time.time_ns() // 1_000_000)
+        checked = sender.check(found.outcomes)
+        wrong = found.faults | checked.faults
+        _tell_faults(wrong)
+        _tell_columns(found)
+        sender.send(checked.rows)
+    counts = {"sent": len(checked.rows), "wrong": len(wrong), "joined": None, "waiting": None}
+    counts |= _joined(settings, service, checked.rows)
+    if as_json:
+        show_json(counts)
+    else:
+        typer.echo(_said(counts), err=True)
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """Column and field of FIELD=COLUMN."""
+    from weir.operations.outcome_files import FIELDS
+
+    field, sign, name = text.partition("=")
+    if not sign or not name or field not in FIELDS:
+        raise typer.BadParameter(f"--column {text!r} is not FIELD=COLUMN; fields are {', '.join(FIELDS)}")
+    return name, field
+
+
+def _tell_faults(wrong: dict[int, str]) -> None:
+    reasons: Counter[str] = Counter()
+    for number, why in sorted(wrong.items()):
+        reasons[why] += 1
+        if reasons[why] <= EXAMPLES:
+            typer.echo(f"line {number}: {why}", err=True)
+    for why, count in reasons.items():
+        if count > EXAMPLES:
+            typer.echo(f"{count - EXAMPLES:,} more lines: {why}", err=True)
+
+
+def _tell_columns(found: Found) -> None:
+    if found.attributes:
+        typer.echo(f"attributes: {', '.join(found.attributes)}", err=True)
+    if found.left_out:
+        typer.echo(f"left out: {', '.join(found.left_out)}", err=True)
+
+
+def _joined(settings: Settings, service: str, rows: pa.RecordBatch) -> dict[str, int | None]:
+    """How many found their prediction; nothing where ClickHouse cannot be asked."""
+    from weir.core.errors import WeirError
+    from weir.operations.send_outcomes import joined
+
+    try:
+        found = joined(settings, service, rows)
+    except WeirError as error:
+        typer.echo(f"how many have their prediction is not known: {error}", err=True)
+        return {}
+    return {"joined": found, "waiting": len(rows) - found}
+
+
+def _said(counts: dict[str, int | None]) -> str:
+    found = ""
+    if counts["joined"] is not None:
+        waits = "waits for its prediction" if counts["waiting"] == 1 else "wait for their prediction"
+        found = f": {counts['joined']:,} joined, {counts['waiting']:,} {waits}"
+    lines = f"; {counts['wrong']:,} lines are no outcomes" if counts["wrong"] else ""
+    return f"{counts['sent']:,} sent{found}{lines}"

@@ -1,0 +1,140 @@
+"""Files of business systems become outcomes: what a cell may say, and what is told of one that says none."""
+
+import io
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from weir.core.errors import Refused
+from weir.operations import outcome_files
+from weir.operations.outcome_files import Columns, Form
+
+NOW_MS = 1_790_000_000_000
+
+
+def read(content, form, columns=Columns({})):  # noqa: B008 - it is frozen
+    return outcome_files.outcomes(outcome_files.read(content, form), "fraud", columns, NOW_MS)
+
+
+def expected(**fields):
+    empty = dict.fromkeys(("prediction_id", "request_id", "label", "observed"))
+    return empty | {
+        "service": "fraud",
+        "attributes": {},
+        "revision": 0,
+        "withdrawn": False,
+        "occurred_at": NOW_MS,
+    } | fields  # fmt: skip
+
+
+def test_three_forms_say_the_same():
+    rows = [
+        {"request_id": "t-1", "label": "1", "refund": 12.5, "occurred_at": "2026-11-24T10:00:00+01:00", "shop": "a"},
+        {"request_id": "t-2", "label": "0", "refund": None, "occurred_at": "2026-11-24 09:00", "shop": "b"},
+    ]
+    heading = "request_id,label,refund,occurred_at,shop"
+    text = "\n".join([heading, *(",".join("" if cell is None else str(cell) for cell in row.values()) for row in rows)])
+    parquet = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), parquet)
+    lines = "\n".join(map(json.dumps, rows))
+    at = int(datetime(2026, 11, 24, 9, tzinfo=UTC).timestamp() * 1000)
+    said = [
+        expected(request_id="t-1", label="1", attributes={"refund": 12.5}, occurred_at=at),
+        expected(request_id="t-2", label="0", occurred_at=at),
+    ]
+    for content, form, first in (
+        (text.encode("utf-8-sig"), Form.CSV, 2),
+        (lines.encode(), Form.JSON, 1),
+        (parquet.getvalue(), Form.PARQUET, 1),
+    ):
+        assert outcome_files.form_of(Path("-"), content) is form
+        found = read(content, form)
+        assert list(found.outcomes.values()) == said
+        assert list(found.outcomes) == [first, first + 1]
+        assert (found.faults, found.attributes, found.left_out) == ({}, ("refund",), ("shop",))
+
+
+@pytest.mark.parametrize(
+    ("row", "fields"),
+    [
+        ({"request_id": 17, "label": 1}, {"request_id": "17", "label": "1"}),
+        ({"request_id": 17.0, "label": 0.0}, {"request_id": "17", "label": "0"}),
+        ({"request_id": "17.0", "label": "1.0"}, {"request_id": "17", "label": "1"}),
+        ({"prediction_id": "x", "label": True}, {"prediction_id": "x", "label": "1"}),
+        ({"request_id": "a", "label": "very_late"}, {"request_id": "a", "label": "very_late"}),
+        ({"request_id": "a", "observed": "1e3"}, {"request_id": "a", "observed": 1000.0}),
+        ({"request_id": "a", "observed": float("nan"), "label": ""}, {"request_id": "a"}),
+        ({"request_id": "a", "withdrawn": "TRUE"}, {"request_id": "a", "withdrawn": True}),
+        ({"request_id": "a", "revision": "2"}, {"request_id": "a", "revision": 2}),
+        ({"request_id": "a", "withdrawn": 0, "revision": 3.0}, {"request_id": "a", "revision": 3}),
+        ({"request_id": "a", "revision": 2**62 + 1}, {"request_id": "a", "revision": 2**62 + 1}),
+        ({"request_id": "a", "attributes": {"kept": "5"}}, {"request_id": "a", "attributes": {"kept": 5.0}}),
+        ({"request_id": "a", "occurred_at": "1790000000001"}, {"request_id": "a", "occurred_at": 1_790_000_000_001}),
+        ({"request_id": "a", "occurred_at": "1969-12-31T23:59:59.5"}, {"request_id": "a", "occurred_at": -500}),
+        ({"service": "fraud", "request_id": "a"}, {"request_id": "a"}),
+    ],
+)  # fmt: skip
+def test_what_a_cell_may_say(row, fields):
+    found = read(json.dumps(row).encode(), Form.JSON)
+    assert (found.faults, found.outcomes) == ({}, {1: expected(**fields)})
+
+
+@pytest.mark.parametrize(
+    ("row", "why"),
+    [
+        ({"service": "other", "request_id": "a"}, "service is other, not fraud"),
+        ({"observed": "much"}, "observed is no number: 'much'"),
+        ({"observed": "inf"}, "observed is no number"),
+        ({"revision": 1.5}, "revision is no whole number: 1.5"),
+        ({"withdrawn": "maybe"}, "withdrawn is neither true nor false: 'maybe'"),
+        ({"occurred_at": "yesterday"}, "occurred_at is neither milliseconds nor ISO 8601"),
+        ({"occurred_at": 1_790_000_000}, "occurred_at is in 1970: write milliseconds"),
+        ({"label": ["a"]}, "label is no text"),
+        ({"attributes": 3}, "attributes is no object"),
+        ({"attributes": {"a": None}}, "a is no number"),
+        ([1], "no JSON object"),
+    ],
+)
+def test_what_no_cell_can_say_is_told_with_its_line(row, why):
+    content = b"\n" + json.dumps(row).encode() + b"\n{\n"
+    found = read(content, Form.JSON)
+    assert why in found.faults[2]
+    assert "no JSON" in found.faults[3]
+    assert found.outcomes == {}
+
+
+def test_lines_of_csv_are_counted_as_an_editor_does():
+    found = read(b'request_id,note,label\na,"two\nlines",1\n\nb,x\nc,y,0\n', Form.CSV)
+    assert found.faults == {5: "2 values under 3 headings"}
+    assert list(found.outcomes) == [3, 6]  # where a line ends
+
+
+def test_columns_are_named_and_amounts_chosen():
+    content = b"tx_id,chargeback,kept,customer,note\n1,1,5,77,x\n2,0,,78,y\n"
+    found = read(content, Form.CSV, Columns({"tx_id": "request_id", "chargeback": "label"}))
+    assert (found.attributes, found.left_out) == (("kept", "customer"), ("note",))
+    found = read(content, Form.CSV, Columns({"tx_id": "request_id", "chargeback": "label"}, ("kept",)))
+    assert (found.attributes, found.left_out) == (("kept",), ("customer", "note"))
+    assert found.outcomes[2] == expected(request_id="1", label="1", attributes={"kept": 5.0})
+    found = read(content, Form.CSV, Columns({"tx_id": "request_id"}, ("note",)))
+    assert found.faults == {2: "note is no number: 'x'", 3: "note is no number: 'y'"}
+    with pytest.raises(Refused, match=r"there is no column txid, keptt.*there are tx_id, chargeback"):
+        read(content, Form.CSV, Columns({"txid": "request_id"}, ("keptt",)))
+
+
+@pytest.mark.parametrize(
+    ("content", "form", "why"),
+    [
+        (b"\xff\xfe", Form.CSV, "no csv"),
+        (b"a,a\n1,2\n", Form.CSV, "two columns have one name"),
+        (b"PAR1", Form.PARQUET, "no parquet"),
+    ],
+)
+def test_a_file_of_another_form_is_refused(content, form, why):
+    with pytest.raises(Refused, match=why):
+        read(content, form)
+    with pytest.raises(Refused, match=r"rows.xlsx is no .csv"):
+        outcome_files.form_of(Path("rows.xlsx"), content)
