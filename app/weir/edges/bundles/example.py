@@ -49,7 +49,8 @@ signature:
   #   - name: customer        # Feast's join key and the request's field, the same word
   #     dtype: STRING         # STRING or INT64, as the feature service has it
   #     required: true        # false: a request without it is scored, its features are "not found"
-  inputs:                     # in the order of the model's columns
+  inputs:                     # in the order of the model's columns. A model that takes all texts in one tensor and all
+                              # numbers in another gets each in this order; one that names its columns gets them by name
     - name: amount            # the model's name of the column
       source: request         # request: a field of the request; feature: from the online store
       ref: amount             # the field's name, or view__feature
