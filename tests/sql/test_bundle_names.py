@@ -164,3 +164,14 @@ def test_names_of_any_text_name_rows(client):
     put(client, "bundles", tables.bundles(said, LOG, np.arange(1)))
     bundle_names.name(client, bundle_names.read(client)[LATE])
     assert client.query("SELECT DISTINCT mapKeys(features) FROM predictions").result_rows == [(list(odd),)]
+
+
+def test_two_thousand_inputs_are_named_late(client):
+    """All names go with the question."""
+    names = BundleNames(LATE, tuple(f"an_input_of_a_usual_name_{i}" for i in range(2000)), records.VIEWS)
+    record(client, records.predictions(0, list(range(20)), digest=LATE, inputs=2000))
+    assert bundle_names.unnamed(client) == {LATE: 20}
+    assert bundle_names.name(client, names)
+    assert bundle_names.unnamed(client) == {}
+    found = client.query("SELECT DISTINCT mapKeys(features) FROM predictions").result_rows
+    assert [tuple(row[0]) for row in found] == [names.inputs]

@@ -110,6 +110,13 @@ def auc(labels: npt.NDArray[Any], scores: npt.NDArray[Any]) -> float:
     return float(roc_auc_score(labels[known], scores[known]))
 
 
+def of_classes(truth: npt.NDArray[np.str_], decided: npt.NDArray[np.str_]) -> tuple[float, float]:
+    """scikit-learn's accuracy, and its F1 as the mean over all classes that were either true or decided."""
+    from sklearn.metrics import accuracy_score, f1_score  # noqa: PLC0415 - as above
+
+    return float(accuracy_score(truth, decided)), float(f1_score(truth, decided, average="macro"))
+
+
 @dataclass(frozen=True, slots=True)
 class _Moved:
     """Departures or arrivals: their rows, when (ms), and by how much late (minutes)."""

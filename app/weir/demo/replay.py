@@ -1,4 +1,4 @@
-"""Replays real flights through Kafka: events, requests and outcomes, in lockstep by simulated hour, then a burst.
+"""Replays real flights through Kafka: events, requests and outcomes, in lockstep by simulated hour, and a burst.
 
 The replay stands outside of Weir, as its users do: it produces to topics, counts what is answered, and sends
 outcomes back by the ids of its own requests.
@@ -7,8 +7,8 @@ outcomes back by the ids of its own requests.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,9 @@ from weir.core.arrow import replaced
 from weir.core.errors import Unavailable
 from weir.demo.flights import HOUR_MS, Flights, Progress
 from weir.demo.project import events_topic
+from weir.demo.siblings import SIBLINGS, Sibling
 from weir.edges.features.store.record_store import RecordStore
-from weir.edges.kafka.admin import partitions_of
+from weir.edges.kafka.admin import bounds, partitions_of
 from weir.edges.kafka.client import client_config
 from weir.edges.kafka.producer import Producer
 from weir.edges.schemas.contracts import contract_of
@@ -39,15 +40,13 @@ Times = npt.NDArray[np.int64]
 
 @dataclass
 class Tally:
-    """What the replay has seen. seconds: by phase."""
+    """What went to a service, and what its scorer said it did with it."""
 
     produced: int = 0
     read: int = 0
     scored: int = 0
     rejected: int = 0
     outcomes: int = 0
-    hours: int = 0
-    seconds: dict[str, float] = field(default_factory=dict)
 
 
 class Replay:
@@ -56,13 +55,15 @@ class Replay:
     def __init__(self, settings: Settings, store: RecordStore, check: Callable[[], None]) -> None:
         self._settings, self._store, self._check = settings, store, check
         names = settings.kafka.names
-        self._names, self._requests = names, names.requests(settings.scoring.service)
+        self._names, self._service = names, settings.scoring.named_service
         self._events = events_topic(settings)
-        self._partitions = partitions_of(settings.kafka, self._requests)
+        self._partitions = partitions_of(settings.kafka, names.requests(self._service))
+        services = (self._service, *(sibling.service for sibling in SIBLINGS))
+        self.tallies = {service: Tally() for service in services}
         registry = Registry(settings.registry)
         self._encoders = {
             topic: Encoder(contract_of(settings, registry, topic))
-            for topic in (self._requests, self._events, names.outcomes)
+            for topic in (*map(names.requests, services), self._events, names.outcomes)
         }
         self._ledger = Decoder(contract_of(settings, registry, names.ledger), registry.schema_text)
         self._producer = Producer(settings.kafka, "weir-demo")
@@ -74,11 +75,10 @@ class Replay:
                 "fetch.wait.max.ms": FETCH_WAIT_MS,
             }
         )
-        topics = (names.ledger, names.predictions, names.dead_letters)
-        sources = [(topic, partition) for topic in topics for partition in range(self._partitions)]
+        self._topics = (names.ledger, names.predictions, names.dead_letters)
+        sources = [(topic, partition) for topic in self._topics for partition in range(self._partitions)]
         self._consumer.assign([TopicPartition(*source, 0) for source in sources])
-        self._answered = 0
-        self.tally = Tally()
+        self._answered, self._hours = 0, 0
 
     def close(self) -> None:
         """Let go of the broker."""
@@ -87,7 +87,6 @@ class Replay:
 
     def warm_up(self, flights: Flights, until_hour: int, progress: Progress) -> None:
         """Send the events of the whole year, and release those up to a clock hour to the feature worker."""
-        began = time.monotonic()
         self._store.set_clock_us(until_hour * HOUR_MS * 1000)
         events, topic = flights.events, self._events
         size = max(1, events.num_rows // 20)
@@ -96,39 +95,41 @@ class Replay:
             progress(min(begin + size, events.num_rows), events.num_rows, "events of the year")
         self._producer.flush()
         self._release(until_hour)
-        self.tally.seconds["warm_up"] = time.monotonic() - began
 
-    def run(self, flights: Flights, first_row: int, rows: int, progress: Progress) -> None:
+    def run(
+        self, flights: Flights, first_row: int, rows: int, progress: Progress, siblings: Sequence[Sibling] = ()
+    ) -> None:
         """Requests [first_row, first_row + rows) hour by hour, with the outcomes of their time.
 
         Of each hour: events up to its full hour are applied, then its requests are produced, then all are answered.
         An hour goes to one partition and the next to another, as the sticky partitioner of Kafka's clients does with
-        what is produced together. Outcomes of earlier hours go out while the scorer works.
+        what is produced together. Outcomes of earlier hours go out while the scorers work.
+        siblings: services that are asked and told the same.
         """
-        began = time.monotonic()
         chosen = flights.requests.slice(first_row, rows)
         hours = chosen["clock_hour"].to_numpy()
-        values = self._encode(self._requests, chosen)
+        topics = {name: self._names.requests(name) for name in (self._service, *(one.service for one in siblings))}
+        values = {name: self._encode(topic, chosen) for name, topic in topics.items()}
         landed = _Landings(flights, first_row, rows)
         ids = chosen["request_id"]
-        bounds = np.flatnonzero(np.diff(hours, prepend=hours[0] - 1))
-        ends = np.append(bounds[1:], len(hours))
-        for begin, end in zip(bounds, ends, strict=True):
+        begins = np.flatnonzero(np.diff(hours, prepend=hours[0] - 1))
+        ends = np.append(begins[1:], len(hours))
+        for begin, end in zip(begins, ends, strict=True):
             hour = int(hours[begin])
             self._release(hour)
-            self._write(self._requests, self.tally.hours % self._partitions, values[begin:end])
+            for name, topic in topics.items():
+                self._write(topic, self._hours % self._partitions, values[name][begin:end])
+                self.tallies[name].produced += int(end - begin)
             self._producer.flush()
-            self.tally.produced += int(end - begin)
-            self._send_outcomes(landed.until(hour), ids)
+            self._send_outcomes(landed.until(hour), ids, siblings)
             self._await_answers()
-            self.tally.hours += 1
-            if self.tally.hours % 50 == 0:
+            self._hours += 1
+            if self._hours % 50 == 0:
                 progress(int(end), rows, "flights")
         progress(rows, rows, "flights")
         self._await_ledger()
-        self._send_outcomes(landed.until(None), ids)
+        self._send_outcomes(landed.until(None), ids, siblings)
         self._producer.flush()
-        self.tally.seconds["replay"] = time.monotonic() - began
 
     def burst(self, flights: Flights, rows: npt.NDArray[np.int64], at_ms: int, progress: Progress) -> None:
         """The requests of these rows again, all at one event time, as fast as they go.
@@ -141,24 +142,41 @@ class Replay:
         again = replaced(again, "request_id", ids)
         times = pa.array(np.full(len(rows), at_ms), pa.timestamp("ms", tz="UTC"))
         again = replaced(again, "event_time", times)
-        parts = _spread(self._encode(self._requests, again), self._partitions)
+        topic, tally = self._names.requests(self._service), self.tallies[self._service]
+        parts = _spread(self._encode(topic, again), self._partitions)
         self._consumer.pause(
             [TopicPartition(self._names.predictions, partition) for partition in range(self._partitions)]
         )
-        before = self.tally.read
-        began = time.monotonic()
-        size = 5_000
+        before, size = tally.read, 5_000
         for begin in range(0, max(map(len, parts)), size):
             for partition, part in enumerate(parts):
-                self._write(self._requests, partition, part[begin : begin + size])
+                self._write(topic, partition, part[begin : begin + size])
             self._producer.flush()
-        self.tally.produced += len(rows)
-        while self.tally.read < self.tally.produced:
+        tally.produced += len(rows)
+        while tally.read < tally.produced:
             self._poll()
-            progress(self.tally.read - before, len(rows), "requests at full speed")
-        self.tally.seconds["burst"] = time.monotonic() - began
+            progress(tally.read - before, len(rows), "requests at full speed")
+
+    def read_on(self) -> None:
+        """After a burst: count answers one by one again, those of the burst as a whole."""
+        self._answered, deadline = self._asked, time.monotonic() + STEP_S
+        while (ends := self._ends()) is None:
+            self._expect(deadline, "the last answers of the burst")
+        self._consumer.assign(ends)
+        self._consumer.resume(ends)
 
     # ---- one step
+
+    @property
+    def _asked(self) -> int:
+        return sum(tally.produced for tally in self.tallies.values())
+
+    def _ends(self) -> list[TopicPartition] | None:
+        """Ends of what is read, once the answers before them are as many as the requests."""
+        kafka = self._settings.kafka
+        ends = {source: end for topic in self._topics for source, (_, end) in bounds(kafka, topic).items()}
+        answers = sum(end for (topic, _), end in ends.items() if topic != self._names.ledger)
+        return [TopicPartition(*source, end) for source, end in ends.items()] if answers >= self._asked else None
 
     def _encode(self, topic: str, table: pa.Table) -> list[bytes]:
         encoder = self._encoders[topic]
@@ -188,13 +206,13 @@ class Replay:
 
     def _await_answers(self) -> None:
         deadline = time.monotonic() + STEP_S
-        while self._answered < self.tally.produced:
+        while self._answered < self._asked:
             self._poll()
             self._expect(deadline, "the scorer to answer an hour of requests")
 
     def _await_ledger(self) -> None:
         deadline = time.monotonic() + STEP_S
-        while self.tally.read < self.tally.produced:
+        while any(tally.read < tally.produced for tally in self.tallies.values()):
             self._poll()
             self._expect(deadline, "the ledger to hold what was answered")
 
@@ -220,23 +238,29 @@ class Replay:
         self._answered += sum(message.topic() != self._names.ledger for message in messages)
         if entries:
             rows = self._ledger.decode(entries, self._settings.scoring.max_record_bytes).rows
-            self.tally.read += pc.sum(rows.column("read")).as_py()
-            self.tally.scored += pc.sum(rows.column("scored")).as_py()
-            self.tally.rejected += pc.sum(rows.column("rejected")).as_py()
+            for service, tally in self.tallies.items():
+                mine = rows.filter(pc.equal(rows.column("service"), service))
+                if len(mine):
+                    tally.read += pc.sum(mine.column("read")).as_py()
+                    tally.scored += pc.sum(mine.column("scored")).as_py()
+                    tally.rejected += pc.sum(mine.column("rejected")).as_py()
 
-    def _send_outcomes(self, landed: pa.Table, request_ids: pa.ChunkedArray) -> None:
-        """Outcomes of flights that have landed."""
-        n = landed.num_rows
-        if not n:
+    def _send_outcomes(self, landed: pa.Table, request_ids: pa.ChunkedArray, siblings: Sequence[Sibling]) -> None:
+        """Outcomes of flights that have landed, to each service in its own words."""
+        if not landed.num_rows:
             return
-        said = {"service": self._settings.scoring.named_service, "revision": 0, "withdrawn": False}
-        for name, value in said.items():
-            landed = landed.append_column(name, pa.repeat(pa.scalar(value), n))
+        self._tell(self._service, landed, request_ids)
+        for sibling in siblings:
+            self._tell(sibling.service, sibling.outcomes(landed), request_ids)
+        self._producer.flush()
+
+    def _tell(self, service: str, landed: pa.Table, request_ids: pa.ChunkedArray) -> None:
+        for name, value in {"service": service, "revision": 0, "withdrawn": False}.items():
+            landed = landed.append_column(name, pa.repeat(pa.scalar(value), landed.num_rows))
         landed = landed.append_column("request_id", request_ids.take(landed["request_row"]))
         topic = self._names.outcomes
-        self._write(topic, self.tally.hours % self._partitions, self._encode(topic, landed))
-        self._producer.flush()
-        self.tally.outcomes += n
+        self._write(topic, self._hours % self._partitions, self._encode(topic, landed))
+        self.tallies[service].outcomes += landed.num_rows
 
 
 class _Landings:

@@ -8,14 +8,15 @@ from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 
+from weir.demo.replay import Tally
 from weir.demo.run import Run
 
-SCORE_TOLERANCE, AUC_TOLERANCE, LEAST_AUC = 1e-6, 1e-9, 0.765
+SCORE_TOLERANCE, FIGURE_TOLERANCE, LEAST_AUC = 1e-6, 1e-9, 0.765
 
 
 def to_json(run: Run) -> dict[str, Any]:
     """The report as plain values; its keys are a contract with the tests."""
-    tally, found = run.tally, run.findings
+    tally, found = _tally(run), run.findings
     burst = run.burst_rows / run.seconds["burst"]
     return {
         "requests": {
@@ -34,7 +35,7 @@ def to_json(run: Run) -> dict[str, Any]:
             "events_per_s": burst,
             "onnx_only_events_per_s": found.onnx_rows_per_s,
             "ratio": burst / found.onnx_rows_per_s,
-            "replay_flights_per_s": run.flights / run.seconds["replay"],
+            "replay_flights_per_s": run.alone / run.seconds["replay"],
         },
         "model": {
             "service": found.bundle.service,
@@ -57,26 +58,63 @@ def to_json(run: Run) -> dict[str, Any]:
             "joined": found.outcomes_joined,
             "business_value": found.business_value_usd,
         },
+        "siblings": {service: _sibling(run, service) for service in found.beside},
         "seconds": {name: round(run.seconds[name], 3) for name in run.seconds},
+    }
+
+
+def _tally(run: Run) -> Tally:
+    return run.tallies[run.findings.bundle.service]
+
+
+def _sibling(run: Run, service: str) -> dict[str, Any]:
+    sent, found = run.tallies[service], run.findings.beside[service]
+    return {
+        "task": found.bundle.signature.task.value,
+        "digest": found.bundle.digest,
+        "requests": sent.produced,
+        "answered": found.answered,
+        "outcomes": sent.outcomes,
+        "outcomes_joined": found.outcomes,
+        "max_output_diff": found.max_output_diff,
+        "other_decisions": found.other_decisions,
+        "figures": {figure.name: {"by_sql": figure.by_sql, "reference": figure.reference} for figure in found.figures},
     }
 
 
 def faults(run: Run) -> list[str]:
     """What the demo claims and this run did not show; empty when all is well."""
-    tally, found = run.tally, run.findings
+    tally, found = _tally(run), run.findings
     claims = {
         "every request was read": tally.read == tally.produced,
         "every request was scored or rejected": tally.scored + tally.rejected == tally.read,
         "the ledger is complete": found.ledger.complete,
         f"scores equal ONNX Runtime's to {SCORE_TOLERANCE:g}": found.max_score_diff <= SCORE_TOLERANCE,
-        f"AUC by SQL is scikit-learn's to {AUC_TOLERANCE:g}": abs(found.auc_sql - found.auc_reference) <= AUC_TOLERANCE,
+        f"AUC by SQL is scikit-learn's to {FIGURE_TOLERANCE:g}": abs(found.auc_sql - found.auc_reference)
+        <= FIGURE_TOLERANCE,
         "no feature is later than its request": found.future_rows == 0,
         "features equal a point-in-time recomputation": found.mismatches == 0,
         "every outcome found its prediction": found.outcomes_joined == found.outcomes_received == tally.outcomes,
     }
+    for service in found.beside:
+        claims |= _claims_beside(run, service)
     if run.flights > 100_000:  # a short replay sees one season of delays only
         claims[f"AUC is at least {LEAST_AUC}"] = found.auc_sql >= LEAST_AUC
     return [claim for claim, holds in claims.items() if not holds]
+
+
+def _claims_beside(run: Run, service: str) -> dict[str, bool]:
+    sent, found = run.tallies[service], run.findings.beside[service]
+    claims = {
+        "every request was scored": found.answered == sent.produced,
+        f"outputs equal ONNX Runtime's to {SCORE_TOLERANCE:g}": found.max_output_diff <= SCORE_TOLERANCE,
+        "decisions are those of the outputs": found.other_decisions == 0,
+        "every outcome found its prediction": found.outcomes == sent.outcomes,
+    }
+    for figure in found.figures:
+        agrees = figure.agrees(FIGURE_TOLERANCE)
+        claims[f"{figure.name} by SQL is {figure.library}'s to {FIGURE_TOLERANCE:g}"] = agrees
+    return {f"{service}: {claim}": holds for claim, holds in claims.items()}
 
 
 def show(run: Run, console: Console) -> None:
@@ -84,7 +122,14 @@ def show(run: Run, console: Console) -> None:
     report, wrong = to_json(run), faults(run)
     console.print(
         Panel(
-            Group(_requests(report), _model(report), _features(report), _throughput(report), _seconds(report)),
+            Group(
+                _requests(report),
+                _model(report),
+                _siblings(run),
+                _features(report),
+                _throughput(report),
+                _seconds(report),
+            ),
             title=f"Weir demo: {run.flights:,} real flights, then {run.burst_rows:,} requests at full speed",
             border_style="red" if wrong else "green",
         )
@@ -126,6 +171,17 @@ def _model(report: dict[str, Any]) -> RenderableType:
         ("outcomes joined", f"{outcomes['joined']:,}", f"of {outcomes['received']:,}; cancelled have none"),
         ("business value", f"{outcomes['business_value']:,.0f} $", "missed and false alerts, as priced"),
     )
+
+
+def _siblings(run: Run) -> RenderableType:
+    rows = []
+    for service, found in run.findings.beside.items():
+        rows.append((service, f"{found.answered:,}", f"answered; {found.outcomes:,} outcomes joined"))
+        rows.append(("largest difference", f"{found.max_output_diff:.1e}", "of all outputs, to ONNX Runtime's"))
+        for figure in found.figures:
+            said = f"{figure.library} says {figure.reference:.6f}"
+            rows.append((f"{figure.name} by SQL", f"{figure.by_sql:.6f}", said))
+    return _grid("\nOther tasks, side by side", *rows)
 
 
 def _features(report: dict[str, Any]) -> RenderableType:

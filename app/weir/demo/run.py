@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,7 @@ from weir.core.errors import Refused, Unavailable
 from weir.demo import apart, data
 from weir.demo.flights import HOUR_MS, Flights, Progress
 from weir.demo.replay import Replay, Tally
+from weir.demo.siblings import SIBLINGS
 from weir.demo.signature import SERVICE
 from weir.demo.verify import Findings, verify
 from weir.edges.clickhouse import client as clickhouse
@@ -33,19 +34,28 @@ PROMPT = {"WEIR_FETCH_WAIT_MAX_MS": "2", "WEIR_BATCH_MAX_WAIT_MS": "0"}
 PATIENT = {"WEIR_FETCH_WAIT_MAX_MS": "500", "WEIR_BLOCK_MAX_WAIT_S": "5"}
 FIRST_TEST_DAY = np.datetime64("2013-07-01T04:00", "ms")  # midnight in New York; training ends before it
 BURST_ROWS = 200_000
-COUNTS = ("SELECT count() FROM predictions", "SELECT count() FROM outcomes_latest", "SELECT sum(read) FROM ledger")
+SIDE_BY_SIDE_ROWS = 10_000  # the last flights, about which all services are asked
+COUNTS = (
+    "SELECT count() + (SELECT count() FROM dead_letters) FROM predictions",
+    "SELECT count() FROM outcomes FINAL",
+    "SELECT sum(read) FROM ledger",
+)
 LOCKSTEP = "about twice as fast"
 RECORDED_S = 180.0  # the recorder follows at tens of thousands of rows a second
 
 
 @dataclass
 class Run:
-    """What a demo run did and found."""
+    """What a demo run did and found.
 
-    bundle: Path
-    tally: Tally
+    tallies: by service, the first one first. flights: of the replay. alone: those of them that the first service alone
+    was asked about.
+    """
+
+    tallies: dict[str, Tally]
     findings: Findings
     flights: int
+    alone: int
     burst_rows: int
     cache_hit_rate: float
     cache_hit_rate_burst: float
@@ -80,13 +90,12 @@ def run(settings: Settings, flights_wanted: int, progress: Progress, say: Callab
         flights = data.load(settings, progress)
     with watch.phase("train"):
         bundles = apart.build(settings, progress)
-    bundle = bundles[SERVICE]
     own = _apart(settings)
     with Stack(own, report=say) as stack:
         with watch.phase("setup"):
-            workers, replay = _start(stack, bundle, say)
+            workers, replay = _start(stack, bundles[SERVICE], say)
         try:
-            done = _play(stack, workers, replay, flights, flights_wanted, bundle, watch, progress)
+            done = _Play(stack, workers, replay, flights, bundles, watch, progress, say).run(flights_wanted)
         finally:
             replay.close()
     shutil.rmtree(own.paths.home)  # a run that failed leaves its logs
@@ -136,45 +145,74 @@ def _start(stack: Stack, bundle: Path, say: Callable[[str], None]) -> tuple[Work
     return workers, Replay(stack.settings, store, workers.check)
 
 
-def _play(
-    stack: Stack,
-    workers: Workers,
-    replay: Replay,
-    flights: Flights,
-    wanted: int,
-    bundle: Path,
-    watch: Stopwatch,
-    progress: Progress,
-) -> Run:
-    at = flights.requests["event_time"].to_numpy().astype("datetime64[ms]")
-    first = int(np.searchsorted(at, FIRST_TEST_DAY))
-    rows = min(wanted, len(at) - first)
-    first_hour = int(flights.requests["clock_hour"][first].as_py())
-    with watch.phase("setup"):
-        replay.warm_up(flights, first_hour - 1, progress)
-    with watch.phase("replay"):
-        replay.run(flights, first, rows, progress)
-    replay_cache = _cache(workers)
-    with watch.phase("burst"):
-        chosen = first + np.resize(np.arange(rows), BURST_ROWS)
-        last_ms = (int(flights.requests["clock_hour"][first + rows - 1].as_py()) + 1) * HOUR_MS
-        replay.burst(flights, chosen, last_ms, progress)
-    all_cache = _cache(workers)
-    with watch.phase("record"):
-        _await_recorded(stack, workers, replay.tally, progress)
-    with watch.phase("verify"):
-        findings = verify(stack.settings, bundle, flights, first, rows, progress)
-    burst_cache = (all_cache[0] - replay_cache[0], all_cache[1] - replay_cache[1])
-    return Run(
-        bundle,
-        replay.tally,
-        findings,
-        rows,
-        BURST_ROWS,
-        _share(all_cache),
-        _share(burst_cache),
-        {**watch.seconds, "total": watch.total},
-    )
+@dataclass(frozen=True, slots=True)
+class _Play:
+    """What is done on a running stack. bundles: by service."""
+
+    stack: Stack
+    workers: Workers
+    replay: Replay
+    flights: Flights
+    bundles: dict[str, Path]
+    watch: Stopwatch
+    progress: Progress
+    say: Callable[[str], None]
+
+    def run(self, wanted: int) -> Run:
+        """Replay that many flights, from 1 July on, and check the record."""
+        at = self.flights.requests["event_time"].to_numpy().astype("datetime64[ms]")
+        first = int(np.searchsorted(at, FIRST_TEST_DAY))
+        rows = min(wanted, len(at) - first)
+        alone = _alone(self.flights, first, rows)
+        with self.watch.phase("setup"):
+            self.replay.warm_up(self.flights, self._hour(first) - 1, self.progress)
+        with self.watch.phase("replay"):
+            self.replay.run(self.flights, first, alone, self.progress)
+        replay_cache = _cache(self.workers)
+        with self.watch.phase("burst"):
+            chosen = first + np.resize(np.arange(alone), BURST_ROWS)
+            last_ms = (self._hour(first + alone - 1) + 1) * HOUR_MS
+            self.replay.burst(self.flights, chosen, last_ms, self.progress)
+        all_cache = _cache(self.workers)
+        if rows > alone:
+            with self.watch.phase("side_by_side"):
+                self._side_by_side(first + alone, rows - alone)
+        with self.watch.phase("record"):
+            _await_recorded(self.stack, self.workers, self.replay.tallies.values(), self.progress)
+        with self.watch.phase("verify"):
+            asked = {name: self.bundles[name] for name, tally in self.replay.tallies.items() if tally.produced}
+            findings = verify(self.stack.settings, asked, self.flights, first, rows, self.progress)
+        burst_cache = (all_cache[0] - replay_cache[0], all_cache[1] - replay_cache[1])
+        return Run(
+            self.replay.tallies,
+            findings,
+            rows,
+            alone,
+            BURST_ROWS,
+            _share(all_cache),
+            _share(burst_cache),
+            {**self.watch.seconds, "total": self.watch.total},
+        )
+
+    def _hour(self, row: int) -> int:
+        return int(self.flights.requests["clock_hour"][row].as_py())
+
+    def _side_by_side(self, first: int, rows: int) -> None:
+        """Ask every service about the same flights, each hour of them at once."""
+        workers = Workers(self.stack)
+        for sibling in SIBLINGS:
+            bundle, more = str(self.bundles[sibling.service]), {"WEIR_SERVICE": sibling.service}
+            workers.start("scorer", "--bundle", bundle, name=f"scorer-{sibling.service}", **more, **PROMPT)
+        workers.wait_ready(self.say)
+        self.replay.read_on()
+        self.replay.run(self.flights, first, rows, self.progress, SIBLINGS)
+
+
+def _alone(flights: Flights, first: int, rows: int) -> int:
+    """How many of the requests [first, first + rows) the first service is asked alone: up to the end of an hour."""
+    hours = flights.requests["clock_hour"].to_numpy()
+    last = first + rows - min(SIDE_BY_SIDE_ROWS, rows // 2) - 1
+    return min(rows, int(np.searchsorted(hours, hours[last], "right")) - first)
 
 
 def _cache(workers: Workers) -> tuple[float, float]:
@@ -186,21 +224,22 @@ def _share(hits: tuple[float, float]) -> float:
     return hits[0] / hits[1] if hits[1] else 0.0
 
 
-def _await_recorded(stack: Stack, workers: Workers, tally: Tally, progress: Progress) -> None:
-    """Until ClickHouse holds what the scorer says it wrote. Raises Unavailable when that takes too long."""
+def _await_recorded(stack: Stack, workers: Workers, tallies: Collection[Tally], progress: Progress) -> None:
+    """Until ClickHouse holds an answer to every request, and every outcome. Raises Unavailable: it takes too long."""
     client = clickhouse.connect(stack.settings.recording)
     counts = "SELECT " + ", ".join(f"({ask})" for ask in COUNTS)
-    wanted = (tally.scored, tally.outcomes, tally.read)
+    read, outcomes = sum(tally.read for tally in tallies), sum(tally.outcomes for tally in tallies)
+    wanted = (read, outcomes, read)
     deadline = time.monotonic() + RECORDED_S
     while True:
         found: tuple[Any, ...] = tuple(client.query(counts).result_rows[0])
-        progress(int(found[0]), tally.scored, "rows recorded")
+        progress(int(found[0]), read, "rows recorded")
         if all(int(have) >= want for have, want in zip(found, wanted, strict=True)):
             return
         if time.monotonic() > deadline:
             workers.check()
             raise Unavailable(
-                f"ClickHouse holds {found} of {wanted} predictions, outcomes and records after {RECORDED_S:.0f} s",
+                f"ClickHouse holds {found} of {wanted} answers, outcomes and records after {RECORDED_S:.0f} s",
                 where=stack.settings.recording.clickhouse_url,
                 remedy=f"read the recorder's log in {stack.settings.paths.home / 'logs'}",
             )

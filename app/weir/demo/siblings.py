@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from weir.core.arrow import replaced
 from weir.core.signature import Band, Signature, Task
 from weir.demo.signature import LATE_MIN, SIGNATURE
 
@@ -48,6 +49,15 @@ class Sibling:
         if self.signature.task is Task.REGRESSION:
             return pa.array(late_min)
         return pa.array(CLASSES).take(pa.array(class_of(late_min)))
+
+    def outcomes(self, landed: pa.Table) -> pa.Table:
+        """The same outcomes in its words. landed: rows of Flights.outcomes."""
+        late_min, n = landed["observed"].to_numpy(), landed.num_rows
+        nothing = pa.MapArray.from_arrays(
+            np.zeros(n + 1, np.int32), pa.array([], pa.string()), pa.array([], pa.float64())
+        )
+        labels = self.labels(late_min) if self.signature.labels else pa.nulls(n, pa.string())
+        return replaced(replaced(landed, "label", labels), "attributes", nothing)
 
 
 def class_of(late_min: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int64]:

@@ -82,7 +82,8 @@ def remember(settings: Settings, plan: ServicePlan, bundles: Mapping[str, Path])
 def recipe(settings: Settings, plan: ServicePlan) -> str:
     """Hash of what decides the content of the bundles: data, signature, features and their files, parameters, code."""
     app = Path(__file__).parent.parent
-    files = [*sorted(settings.paths.feature_repo_dir.glob("*.py")), *sorted((app / "rolling").glob("*.py"))]
+    folders = (settings.paths.feature_repo_dir, app / "rolling", app / "demo" / "rolling")
+    files = [file for place in folders for file in sorted(place.glob("*.py"))]
     files += [app / "demo" / name for name in ("fit.py", "export.py", "siblings.py", "card.py")]
     text = json.dumps(
         [

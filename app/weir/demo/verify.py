@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +14,11 @@ import pyarrow as pa
 from clickhouse_connect.driver import Client
 
 from weir.core.bundle import Bundle
-from weir.demo import check
+from weir.core.chunk import LogPartition
+from weir.demo import check, verify_siblings
 from weir.demo.flights import Flights, Progress
 from weir.demo.signature import VALUE
+from weir.demo.verify_siblings import Beside
 from weir.edges.bundles import folder
 from weir.edges.bundles.onnx_model import Model
 from weir.edges.clickhouse import client as clickhouse
@@ -27,7 +29,9 @@ from weir.settings import Settings
 SAMPLE = 1_000  # requests whose features are recomputed from the raw events
 LIMIT_ROWS = 4096  # batch of ONNX Runtime alone, the scorer's own largest
 LIMIT_ROUNDS = 5
-STALE = "SELECT count() FROM predictions WHERE has(mapValues(feature_status), 'stale')"
+STALE = """
+    SELECT count() FROM predictions WHERE service = {service:String} AND has(mapValues(feature_status), 'stale')
+"""
 ALL_TIME = {"from": datetime(2013, 1, 1, tzinfo=UTC), "to": datetime(2014, 1, 2, tzinfo=UTC)}
 
 Floats = npt.NDArray[np.float32]
@@ -35,9 +39,14 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What was found. max_score_diff: largest |recorded score - ONNX Runtime's on the recorded features|."""
+    """What was found.
+
+    beside: of the further services, by service. ledger: of all services. max_score_diff: largest |recorded score - ONNX
+    Runtime's on the recorded features|.
+    """
 
     bundle: Bundle
+    beside: Mapping[str, Beside]
     ledger: ledger.LedgerReport
     max_score_diff: float
     compared_rows: int
@@ -54,37 +63,42 @@ class Findings:
 
 
 def verify(
-    settings: Settings, bundle_path: Path, flights: Flights, first: int, rows: int, progress: Progress
+    settings: Settings, bundles: Mapping[str, Path], flights: Flights, first: int, rows: int, progress: Progress
 ) -> Findings:
-    """Check the record of a finished replay of requests [first, first + rows). Raises Unavailable, Refused."""
-    client = clickhouse.connect(settings.recording)
-    bundle, model = folder.read(bundle_path).bundle, Model(bundle_path)
-    topic = settings.kafka.names.requests(settings.scoring.service)
+    """Check the record of a finished replay of requests [first, first + rows). Raises Unavailable, Refused.
+
+    bundles: by service.
+    """
+    client, service = clickhouse.connect(settings.recording), settings.scoring.named_service
+    bundle, model = folder.read(bundles[service]).bundle, Model(bundles[service])
     progress(0, 5, "checks")
-    whole = ledger.read(client, settings.scoring.service, bounds_of(settings.kafka, topic))
+    whole = ledger.read(client, "", _bounds(settings, bundles))
+    beside = verify_siblings.verify(client, bundles, flights)
     progress(1, 5, "checks")
-    worst, compared, matrix = _scores(client, bundle, model, topic, [p.source_partition for p in whole.partitions])
+    mine = [one.source_partition for one in whole.partitions if one.service == service]
+    worst, compared, matrix = _scores(client, bundle, model, settings.kafka.names.requests(service), mine)
     progress(2, 5, "checks")
-    results.make(client, {settings.scoring.named_service: VALUE})
-    (figures,) = reports.binary(client, reports.Asked(service=settings.scoring.named_service))
-    auc_reference = _auc(client)
-    received = sql_files.rows(client, "outcomes/received")[0]
+    results.make(client, {service: VALUE})
+    (figures,) = reports.binary(client, reports.Asked(service=service))
+    auc_reference = _auc(client, service)
+    received = {row["service"]: row for row in sql_files.rows(client, "outcomes/received")}
     progress(3, 5, "checks")
-    ages = sql_files.rows(client, "features/ages", service=settings.scoring.service, **ALL_TIME)
-    stale = client.query(STALE).result_rows[0][0]
+    ages = sql_files.rows(client, "features/ages", service=service, **ALL_TIME)
+    stale = client.query(STALE, parameters={"service": service}).result_rows[0][0]
     sampled, mismatches = _point_in_time(client, bundle, flights, first, rows)
     progress(4, 5, "checks")
     rate = _limit(model, matrix)
     progress(5, 5, "checks")
     return Findings(
         bundle=bundle,
+        beside=beside,
         ledger=whole,
         max_score_diff=worst,
         compared_rows=compared,
         auc_sql=float(figures["auc"]),
         auc_reference=auc_reference,
-        outcomes_received=received["received"],
-        outcomes_joined=received["joined"],
+        outcomes_received=received[service]["received"],
+        outcomes_joined=received[service]["joined"],
         business_value_usd=float(figures["value"]),
         stale_rows=int(stale),
         future_rows=sum(row["from_the_future"] for row in ages),
@@ -92,6 +106,14 @@ def verify(
         mismatches=mismatches,
         onnx_rows_per_s=rate,
     )
+
+
+def _bounds(settings: Settings, bundles: Mapping[str, Path]) -> dict[LogPartition, tuple[int, int]]:
+    """First offset and end of every partition of every service's requests."""
+    found: dict[LogPartition, tuple[int, int]] = {}
+    for service in bundles:
+        found |= bounds_of(settings.kafka, settings.kafka.names.requests(service))
+    return found
 
 
 def _scores(
@@ -124,8 +146,11 @@ def _recorded(client: Client, bundle: Bundle, topic: str, partition: int) -> tup
     return table["score"].to_numpy(), flat.to_numpy().reshape(len(table), len(names))
 
 
-def _auc(client: Client) -> float:
-    joined = client.query_arrow("SELECT score, label = '1' AS label FROM results WHERE has_outcome")
+def _auc(client: Client, service: str) -> float:
+    joined = client.query_arrow(
+        "SELECT score, label = '1' AS label FROM results WHERE service = {service:String} AND has_outcome",
+        parameters={"service": service},
+    )
     return check.auc(joined["label"].to_numpy(), joined["score"].to_numpy())
 
 
@@ -135,8 +160,9 @@ def _point_in_time(client: Client, bundle: Bundle, flights: Flights, first: int,
     ids = flights.requests["request_id"].take(pa.array(picked)).to_pylist()
     place = {request: i for i, request in enumerate(ids)}
     table = client.query_arrow(
-        "SELECT request_id, mapValues(features) AS vals FROM predictions WHERE request_id IN {ids:Array(String)}",
-        parameters={"ids": ids},
+        "SELECT request_id, mapValues(features) AS vals FROM predictions "
+        "WHERE service = {service:String} AND request_id IN {ids:Array(String)}",
+        parameters={"ids": ids, "service": bundle.service},
         use_strings=True,
     )
     seen = np.full((len(picked), len(bundle.signature.inputs)), np.inf, np.float32)

@@ -77,7 +77,7 @@ def name(client: Client, names: BundleNames) -> bool:
             asked = _asked(fits, parameters)
             if client.query(f"SELECT count() FROM {table} WHERE {fits}", parameters=asked).result_rows[0][0]:
                 update = f"ALTER TABLE {table} UPDATE {NAMED[table]}, packed = [] WHERE {fits}"
-                client.command(update, parameters=_asked(update, parameters), settings={"mutations_sync": 1})
+                client.raw_query(update, _asked(update, parameters), {"mutations_sync": 1})  # its names may be many
                 named = True
     return named
 
