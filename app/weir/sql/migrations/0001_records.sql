@@ -135,7 +135,7 @@ CREATE TABLE IF NOT EXISTS outcomes
     rank          UInt256 MATERIALIZED bitOr(
                       bitShiftLeft(toUInt256(revision), 192),
                       bitOr(bitShiftLeft(toUInt256(toUnixTimestamp64Milli(occurred_at)), 128),
-                            toUInt256(reinterpretAsUInt128(sipHash128(withdrawn, ifNull(label, ''), ifNull(observed, nan), mapSort(attributes))))))
+                            toUInt256(reinterpretAsUInt128(sipHash128(withdrawn, ifNull(label, ''), ifNull(observed, nan), attributes)))))
                       CODEC(ZSTD(1)) COMMENT 'revision, occurred_at, hash of the content: the highest wins',
     log_id        LowCardinality(String),
     log_topic     LowCardinality(String),
