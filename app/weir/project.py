@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
@@ -45,18 +45,27 @@ def variables() -> Mapping[str, str]:
         return {}
     path, write = folder / FILE, "write `WEIR_NAME: value`, a line each"
     try:
-        said = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # every scalar is the text that it is
+        node = yaml.compose(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # every scalar is the text that it is
     except (OSError, UnicodeDecodeError) as error:
         raise Refused(f"the project's settings cannot be read: {error}", where=str(path), remedy=write) from error
     except yaml.YAMLError as error:
         what = f"the project's settings are no YAML: {' '.join(str(error).split())}"
         raise Refused(what, where=str(path), remedy=write) from error
-    if said in (None, ""):  # comments alone
-        return {}
-    if not isinstance(said, dict) or not all(_is_text(name) and _is_text(value) for name, value in said.items()):
+    lines = _lines(node)
+    if lines is None:
         raise Refused("the project's settings are not names with values", where=str(path), remedy=write)
+    said = dict(lines)
+    if len(said) < len(lines):
+        twice = next(name for i, (name, _) in enumerate(lines) if name in dict(lines[:i]))
+        raise Refused(f"{twice} is set twice", where=str(path), remedy="leave one of the lines")
     return said
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
+def _lines(node: yaml.Node | None) -> list[tuple[str, str]] | None:
+    """Names and values of a mapping of scalars, in its order; None for anything else."""
+    if node is None or (isinstance(node, yaml.ScalarNode) and not node.value):  # comments alone
+        return []
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    scalars = all(isinstance(part, yaml.ScalarNode) for pair in node.value for part in pair)
+    return [(name.value, value.value) for name, value in node.value] if scalars else None

@@ -35,9 +35,11 @@ def test_nothing_is_written_where_something_is(tmp_path):
     with pytest.raises(Refused, match=r"nothing was written: there is README.md already"):
         projects.init(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
-    (tmp_path / "README.md").unlink()
     (tmp_path / "src").mkdir()
-    assert Path("weir.yaml") in projects.init(tmp_path)
+    written = projects.init(tmp_path, keep=True)
+    assert Path("weir.yaml") in written
+    assert Path("README.md") not in written
+    assert (tmp_path / "README.md").read_text() == "mine"
     with pytest.raises(Refused, match=r"weir\.yaml already"):
         projects.init(tmp_path)
     file = tmp_path / "file"

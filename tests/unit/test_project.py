@@ -91,6 +91,8 @@ def test_paths_are_relative_to_the_file_that_says_them(folder):
         ("- a", "not names with values"),
         ("a", "not names with values"),
         ("WEIR_SERVICE: {", "no YAML"),
+        ("WEIR_SERVICE: a\nWEIR_SERVICE: b", "WEIR_SERVICE is set twice"),
+        ("WEIR_SERVICE: &a x\n? [1]\n: y", "not names with values"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_with_the_file(folder, text, says):

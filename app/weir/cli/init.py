@@ -10,11 +10,12 @@ import typer
 
 def init(
     folder: Annotated[Path, typer.Argument(help="Folder of the project; made where there is none.", metavar="DIR")],
+    keep: Annotated[bool, typer.Option("--keep", help="Leave files that are there, and write the others.")] = False,
 ) -> None:
     """Make a project: a folder for services, contracts, features and monitors. Nothing that is there is overwritten."""
     from weir.operations import projects
 
-    written = projects.init(folder)
+    written = projects.init(folder, keep=keep)
     for path in written:
         typer.echo(f"wrote {folder / path}")
     into = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "

@@ -13,18 +13,21 @@ TEMPLATES: Final = Path(__file__).resolve().parents[1] / "templates" / "project"
 SUFFIX: Final = ".in"
 
 
-def init(folder: Path) -> tuple[Path, ...]:
+def init(folder: Path, *, keep: bool = False) -> tuple[Path, ...]:
     """Make a project of a folder, which may be there; the files that were written, relative to it.
 
-    Raises Refused, and writes nothing, when one of them is there already or the folder cannot be written.
+    keep: files that are there stay as they are, and the others are written. Raises Refused, and writes nothing, when
+    one is there and is not to be kept, or the folder cannot be written.
     """
     files = {_name_of(path): path for path in sorted(TEMPLATES.rglob(f"*{SUFFIX}"))}
-    if there := [str(name) for name in files if (folder / name).exists()]:
+    there = [name for name in files if (folder / name).exists()]
+    if there and not keep:
         raise Refused(
-            f"nothing was written: there is {', '.join(there)} already",
+            f"nothing was written: there is {', '.join(map(str, there))} already",
             where=str(folder),
-            remedy="take another folder, or move these away first",
+            remedy="take another folder, or give --keep: these stay as they are, and the others are written",
         )
+    files = {name: path for name, path in files.items() if name not in there}
     name = folder.resolve().name
     words = {"name": name, "feast_project": _feast_name(name)}
     try:
