@@ -308,6 +308,8 @@ def test_one_matrix_of_whole_numbers(kind: int, tmp_path: Path) -> None:
     signature = dataclasses.replace(WHOLE, inputs=(*WHOLE.inputs[:2], use, WHOLE.inputs[3]))
     with pytest.raises(Refused, match="input c: a missing value is not a number"):
         adapted(given, signature, Choice())
+    with pytest.raises(Refused, match="input a: the model takes whole numbers, and dtype is float"):
+        adapted(given, NAMES, Choice())
 
 
 COLOURS, SIZES = ("red", "green", "blue"), ("s", "m", "l")
@@ -451,6 +453,8 @@ def test_the_models_classes_are_held_against_the_signatures(
         (BOTH, dataclasses.replace(NAMES, task=Task.REGRESSION), {}, "output both has 2 columns"),
         (NAMED, dataclasses.replace(NAMES, classes=("bad", "fraud")), {}, "the model has the classes good, fraud"),
         (NAMED, dataclasses.replace(NAMES, classes=("good", "fraud")), {"label": "good"}, "`class` is good, and of"),
+        (NAMED, dataclasses.replace(NAMES, classes=("good", "fraud")), {"column": 0}, "column 0 is good, and the"),
+        (ZIPPED, dataclasses.replace(NAMES, classes=("1", "2")), {}, "the model has the classes 0, 1"),
     ],
 )
 def test_an_output_that_is_not_the_tasks_is_refused(
@@ -559,3 +563,17 @@ def test_a_text_where_the_model_takes_a_number_is_refused() -> None:
     signature = dataclasses.replace(NAMES, inputs=(*NAMES.inputs[:3], SPOKEN.inputs[1]))
     with pytest.raises(Refused, match="input word: the model takes numbers, and dtype is string"):
         adapted(BOTH, signature, Choice())
+
+
+def test_numbered_classes_in_another_order_are_found_by_their_names(tmp_path: Path) -> None:
+    turned = dataclasses.replace(NAMES, classes=("1", "0"))
+    assert scored(ZIPPED, tmp_path, Choice(), turned) == pytest.approx(1 - POSITIVE, abs=1e-6)
+    named = dataclasses.replace(NAMES, classes=("good", "bad"))
+    assert scored(ZIPPED, tmp_path, Choice(), named) == pytest.approx(POSITIVE, abs=1e-6)
+
+
+def test_a_positive_class_that_nobody_named_is_told() -> None:
+    assert adapted(NAMED, NAMES, Choice()).positive == "fraud"
+    assert not adapted(NAMED, NAMES, Choice(label="fraud")).positive
+    assert not adapted(NAMED, dataclasses.replace(NAMES, classes=("good", "fraud")), Choice()).positive
+    assert not adapted(ZIPPED, NAMES, Choice()).positive

@@ -177,11 +177,12 @@ def _input(assigned: Assigned, ref: str, *, use: bool) -> Input:
     """use: whether a missing value may go to the model as NaN, where the sample has some."""
     column, category = assigned.column, bool(assigned.categories)
     missing = Policy.USE if use and column.nulls and assigned.by.floats else Policy.REJECT
+    whole = column.whole and not assigned.by.floats  # pandas makes floats of whole numbers of which one is missing
     return Input(
         name=column.name,
         source=Source.REQUEST,
         ref=ref,
-        dtype=Dtype.CATEGORY if category else _DTYPES[column.kind],
+        dtype=Dtype.CATEGORY if category else Dtype.INT if whole else _DTYPES[column.kind],
         categories=assigned.categories,
         on_missing=missing,
     )

@@ -40,13 +40,15 @@ class Adapted:
     """A model with one input and one output, and the signature with their names.
 
     chosen: what was chosen for the author, in words. classes: of a multiclass model, as it calls them, in the order of
-    the output's columns; empty where it does not.
+    the output's columns; empty where it does not. positive: the class whose probability is the score, as the model
+    calls it, where nobody has said which it is.
     """
 
     model: onnx.ModelProto
     signature: Signature
     chosen: list[str]
     classes: tuple[str, ...]
+    positive: str
 
 
 def adapted(model: onnx.ModelProto, signature: Signature, choice: Choice) -> Adapted:
@@ -55,9 +57,9 @@ def adapted(model: onnx.ModelProto, signature: Signature, choice: Choice) -> Ada
         raise Refused("the model is not ONNX: it has no output", remedy=REMEDY)
     graph = Graph(model)
     taken, dealt = one_input(graph, signature, choice.input)
-    given, classes, said = _one_output(graph, signature, choice)
+    given, classes, said, positive = _one_output(graph, signature, choice)
     named = dataclasses.replace(signature, input_tensor=taken, output_tensor=given)
-    return Adapted(graph.model, named, [*dealt, *said], classes)
+    return Adapted(graph.model, named, [*dealt, *said], classes, positive)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,8 @@ def look(model: onnx.ModelProto, signature: Signature, choice: Choice) -> Seen:
     return _seen(graph, choice)
 
 
-def _one_output(graph: Graph, signature: Signature, choice: Choice) -> tuple[str, tuple[str, ...], list[str]]:
-    """Make the outputs one; its name, the classes of a multiclass model as it calls them, and what was chosen."""
+def _one_output(graph: Graph, signature: Signature, choice: Choice) -> tuple[str, tuple[str, ...], list[str], str]:
+    """Make the outputs one; its name, and as Adapted has them the classes, what was chosen, and the positive class."""
     chosen = _chosen(graph, choice)
     name, classes = _source(graph, chosen)
     shape, kind = graph.probe(name)
@@ -97,13 +99,15 @@ def _one_output(graph: Graph, signature: Signature, choice: Choice) -> tuple[str
         raise Refused(what, remedy="choose another with `output`")
     count = shape[1] if len(shape) == 2 else 1
     classes = classes or _classes(graph)
-    classes = classes if len(classes) == count else ()
+    classes, positive = classes if len(classes) == count else (), ""
     if signature.task is Task.MULTICLASS:
         _check_classes(chosen, count, signature, choice)
     elif len(shape) == 1 and (choice.column is not None or choice.label is not None):
         raise Refused(f"output {chosen} has no columns", remedy="leave `column` and `class` out")
     elif count > 1 or choice.column is not None or choice.label is not None:
         column = _column(chosen, count, classes, signature, choice)
+        if not (signature.classes or wholly_numbered(classes)) and choice.column is None and choice.label is None:
+            positive = classes[column]
         if count > 1:
             name = _gather(graph, name, column)
             said = [f"output {chosen}, column {column} of {count}"]
@@ -114,7 +118,7 @@ def _one_output(graph: Graph, signature: Signature, choice: Choice) -> tuple[str
         name = graph.add("Cast", [name], "score", to=TensorProto.FLOAT)
     taken = [None, signature.width][: len(shape)]
     graph.keep_only(helper.make_tensor_value_info(name, TensorProto.FLOAT, taken))
-    return name, classes if signature.task is Task.MULTICLASS else (), said
+    return name, classes if signature.task is Task.MULTICLASS else (), said, positive
 
 
 def _seen(graph: Graph, choice: Choice) -> Seen:
@@ -204,12 +208,15 @@ def _column(output: str, count: int, known: tuple[str, ...], signature: Signatur
     if choice.column is not None:
         if not 0 <= choice.column < count:
             raise Refused(f"output {output} has {count} columns, not a column {choice.column}", remedy=remedy)
+        if known and set(signature.classes) == set(known) and known[choice.column] != signature.classes[1]:
+            what = f"column {choice.column} is {known[choice.column]}, and the signature's positive class is "
+            raise Refused(what + signature.classes[1], remedy="write the positive class second, or leave `column` out")
         return choice.column
     if count > 2 or signature.task is Task.REGRESSION:
         names = f" ({', '.join(known)})" if known else ""
         several = "" if signature.task is Task.REGRESSION else "; for all of them set `task` to multiclass"
         raise Refused(f"output {output} has {count} columns{names}", remedy=f"{remedy}{several}")
-    if signature.classes and not wholly_numbered(known):
+    if signature.classes and (not wholly_numbered(known) or set(signature.classes) & set(known)):
         if set(signature.classes) != set(known):
             what = f"the model has the classes {', '.join(known)}, the signature {', '.join(signature.classes)}"
             raise Refused(what, remedy="write `classes` as the model calls them, the positive one second")

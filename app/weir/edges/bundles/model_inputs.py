@@ -149,6 +149,9 @@ def _check_kind(value: onnx.ValueInfoProto, item: Input) -> None:
     if kind not in FLOATS and item.on_missing is Policy.USE:
         what = f"input {item.name}: a missing value is not a number, and the model takes none but numbers there"
         raise Refused(what, remedy="set `on_missing` to default or reject")
+    if kind in WHOLE and item.dtype is Dtype.FLOAT:
+        what = f"input {item.name}: the model takes whole numbers, and dtype is float: what is behind the point is lost"
+        raise Refused(what, remedy="set `dtype` to int or bool, or export the model with an input of float32")
 
 
 def _takes_text(value: onnx.ValueInfoProto) -> bool:

@@ -75,13 +75,17 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """A model file, read. said: what it says of its columns. booster: where LightGBM itself can be asked for scores."""
+    """A model file, read. said: what it says of its columns. booster: where LightGBM itself can be asked for scores.
+
+    positive: as in adapt.Adapted.
+    """
 
     model: onnx.ModelProto
     signature: Signature
     chosen: list[str]
     said: words.Words
     booster: lgb.Booster | None
+    positive: str = ""
 
 
 def build(path: Path, settings: Settings, prove: Callable[[Opened], None] = lambda opened: None) -> Built:
@@ -134,7 +138,7 @@ def _build(path: Path, settings: Settings, prove: Callable[[Opened], None]) -> B
         prove=last_look,
     )
     was_there = ["it was there with the same content"] if built in before else []
-    warnings = [*_warnings(golden, source.signature), *words.strangers(source.signature, encoded(source.model))]
+    warnings = [*_warnings(golden, source), *words.strangers(source.signature, encoded(source.model))]
     return Built(built, (*source.chosen, *was_there), tuple(warnings))
 
 
@@ -212,7 +216,7 @@ def _onnx(path: Path, spec: Spec, named: dict[str, Any]) -> _Source:
     given, changed = model_file.read(path)
     made = adapt.adapted(given, spec.signature, choice)
     said = words.Words(classes=made.classes or None)
-    return _Source(made.model, made.signature, [*changed, *made.chosen], said, None)
+    return _Source(made.model, made.signature, [*changed, *made.chosen], said, None, made.positive)
 
 
 def _golden(golden: pa.Table, source: _Source) -> pa.Table:
@@ -247,8 +251,13 @@ def _same_version(said: Bundle | None, bundle: Bundle) -> bool:
     return (said.service, said.name, said.version) == (bundle.service, bundle.name, bundle.version)
 
 
-def _warnings(golden: pa.Table, signature: Signature) -> list[str]:
-    found = []
+def _warnings(golden: pa.Table, source: _Source) -> list[str]:
+    found, signature = [], source.signature
+    if source.positive:
+        found.append(
+            f"the score is the model's probability of {source.positive}, its second class, and is called positive: "
+            "give `classes` as the model calls them, the positive one second"
+        )
     if golden.num_rows < GOLDEN_ROWS_FEW:
         found.append(f"only {golden.num_rows} golden rows: with {GOLDEN_ROWS_FEW} a swapped column or code would show")
     matrix = checks.matrix(golden, signature)
