@@ -474,7 +474,8 @@ def _of_project() -> dict[str, Any]:
     elsewhere = {name.upper() for name in os.environ} | _secret_files().keys()
     values = {known[name]: value for name, value in told.items() if name not in elsewhere}
     return {
-        field: str(project.root() / value) if value and _is_path(field) else value for field, value in values.items()
+        field: str(project.root() / Path(value).expanduser()) if value and _is_path(field) else value
+        for field, value in values.items()
     }
 
 

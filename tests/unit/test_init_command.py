@@ -48,6 +48,18 @@ def test_nothing_is_written_where_something_is(tmp_path):
         projects.init(file)
 
 
+def test_what_was_written_before_it_failed_is_taken_back(tmp_path):
+    (tmp_path / "services").write_text("a file")
+    with pytest.raises(Refused, match="cannot be written"):
+        projects.init(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["services"]
+    (tmp_path / "services").unlink()
+    (tmp_path / "weir.yaml").symlink_to("nowhere")
+    with pytest.raises(Refused, match=r"there is weir\.yaml already"):
+        projects.init(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["weir.yaml"]
+
+
 def test_its_features_apply_as_they_are(tmp_path):
     projects.init(tmp_path)
     done = subprocess.run(

@@ -1,5 +1,7 @@
 """The project's folder: found from anywhere in it, its settings checked as those of the environment are."""
 
+from pathlib import Path
+
 import pytest
 from weir import project
 from weir.core.errors import Refused
@@ -75,6 +77,8 @@ def test_paths_are_relative_to_the_file_that_says_them(folder):
     assert settings.paths.bundles_dir.as_posix() == "/var/weir/bundles"
     assert settings.registry.registry_ca_file == str(folder / "ca.pem")
     assert settings.kafka.kafka_ssl_ca_file == ""
+    say(folder, "WEIR_HOME: ~/weir")
+    assert load().paths.home == Path.home() / "weir"
 
 
 @pytest.mark.parametrize(

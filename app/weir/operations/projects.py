@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from string import Template
@@ -20,7 +21,7 @@ def init(folder: Path, *, keep: bool = False) -> tuple[Path, ...]:
     one is there and is not to be kept, or the folder cannot be written.
     """
     files = {_name_of(path): path for path in sorted(TEMPLATES.rglob(f"*{SUFFIX}"))}
-    there = [name for name in files if (folder / name).exists()]
+    there = [name for name in files if os.path.lexists(folder / name)]
     if there and not keep:
         raise Refused(
             f"nothing was written: there is {', '.join(map(str, there))} already",
@@ -30,15 +31,27 @@ def init(folder: Path, *, keep: bool = False) -> tuple[Path, ...]:
     files = {name: path for name, path in files.items() if name not in there}
     name = folder.resolve().name
     words = {"name": name, "feast_project": _feast_name(name)}
+    made: list[Path] = []
     try:
         for to, template in files.items():
-            (folder / to).parent.mkdir(parents=True, exist_ok=True)
+            _make_folder((folder / to).parent, made)
             with (folder / to).open("x", encoding="utf-8") as file:
+                made.append(folder / to)
                 file.write(Template(template.read_text(encoding="utf-8")).substitute(words))
     except OSError as error:
+        for path in reversed(made):
+            path.rmdir() if path.is_dir() else path.unlink()
         what = f"the project cannot be written: {error.strerror}"
         raise Refused(what, where=str(error.filename or folder), remedy="take another folder") from error
     return tuple(files)
+
+
+def _make_folder(folder: Path, made: list[Path]) -> None:
+    """Make a folder and those around it; made: gets those that were not there."""
+    lacking = [path for path in (folder, *folder.parents) if not path.is_dir()]
+    for path in reversed(lacking):
+        path.mkdir()
+        made.append(path)
 
 
 def _name_of(template: Path) -> Path:
