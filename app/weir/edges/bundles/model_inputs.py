@@ -149,8 +149,8 @@ def _check_kind(value: onnx.ValueInfoProto, item: Input) -> None:
     if kind not in FLOATS and item.on_missing is Policy.USE:
         what = f"input {item.name}: a missing value is not a number, and the model takes none but numbers there"
         raise Refused(what, remedy="set `on_missing` to default or reject")
-    if kind in WHOLE and item.dtype is Dtype.FLOAT:
-        what = f"input {item.name}: the model takes whole numbers, and dtype is float: what is behind the point is lost"
+    if kind in WHOLE and item.dtype in (Dtype.FLOAT, Dtype.AGE):
+        what = f"input {item.name}: the model takes whole numbers, and dtype is {item.dtype}: fractions would be cut"
         raise Refused(what, remedy="set `dtype` to int or bool, or export the model with an input of float32")
 
 
