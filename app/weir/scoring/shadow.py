@@ -17,6 +17,7 @@ from weir.core.batch import MicroBatch
 from weir.core.bundle_names import BundleNames
 from weir.core.decide import decide, words
 from weir.core.decoded import Decoded
+from weir.core.signature import Dtype, Input, Policy, Signature
 from weir.core.texts import are_texts, columns
 from weir.scoring import isolate
 from weir.scoring.records import Columns, packed
@@ -33,7 +34,7 @@ class Unscored(StrEnum):
 
     UNDECODABLE = "undecodable"  # the record is no prediction
     NO_NAMES = "no_names"  # nobody has said what the answer's features are called, or they do not fit what was said
-    INPUTS_MISSING = "inputs_missing"  # the answer was made without an input of this bundle
+    INPUTS_MISSING = "inputs_missing"  # the answer was made without an input of this bundle, or of a word unknown to it
     MODEL_FAILED = "model_failed"  # this bundle's model gives no number
 
 
@@ -92,10 +93,12 @@ class Shadow:
     ) -> tuple[npt.NDArray[np.float32], Texts, npt.NDArray[np.bool_], set[str]]:
         """float32[n, k] by the names of this bundle's inputs, its texts, and which rows have them.
 
-        The others are counted.
+        The others are counted. A word that the caller wrote has the code that this bundle gives it, whatever code it
+        has in the answer's.
         """
         signature = self.variant.bundle.signature
         inputs, strings = signature.names, signature.strings
+        coded = {item.name: item for item in signature.texts if item.dtype is Dtype.CATEGORY}
         words_of = {column: np.full(len(rows), None, object) for column in strings}
         matrix, usable = np.empty((len(rows), len(inputs)), np.float32), np.zeros(len(rows), np.bool_)
         digest = pc.dictionary_encode(rows["digest"])
@@ -107,7 +110,7 @@ class Shadow:
             names = known[word].inputs if word in known else ()
             fits = mine & (size == len(names) * FEATURE.itemsize) if word in known else none
             called = known[word].texts if word in known else ()
-            if strings and word in known:
+            if (strings or coded.keys() & set(called)) and word in known:
                 fits &= are_texts(rows["texts"], len(called))
             if word in known and not (
                 set(inputs) <= set(names) and {inputs[column] for column in strings} <= set(called)
@@ -119,11 +122,16 @@ class Shadow:
             if fits.any():
                 values = _unpacked(rows["features"].filter(pa.array(fits)), len(names))
                 matrix[fits] = values[:, [names.index(name) for name in inputs]]
-            if fits.any() and strings:
-                said = columns(rows["texts"].filter(pa.array(fits)), len(called))
+            if fits.any() and (strings or coded.keys() & set(called)):
+                said = dict(zip(called, columns(rows["texts"].filter(pa.array(fits)), len(called)), strict=True))
                 for column in strings:
-                    words_of[column][fits] = said[called.index(inputs[column])].to_numpy(zero_copy_only=False)
+                    words_of[column][fits] = said[inputs[column]].to_numpy(zero_copy_only=False)
+                for name in coded.keys() & set(called):
+                    matrix[fits, inputs.index(name)] = _codes(said[name], coded[name])
             usable |= fits
+        unknown = _unknown(matrix, signature) & usable
+        unscored[Unscored.INPUTS_MISSING] += int(np.count_nonzero(unknown))
+        usable &= ~unknown
         return matrix, tuple(_coded(matrix, column, words) for column, words in words_of.items()), usable, lacking
 
     def _columns(self, rows: pa.RecordBatch, outputs: npt.NDArray[np.float32], wall_ms: int) -> Columns:
@@ -144,6 +152,25 @@ class Shadow:
             "scored_at": wall_ms,
         }
         return pa.RecordBatch.from_pydict(column), constants
+
+
+def _codes(said: pa.Array, item: Input) -> npt.NDArray[np.float32]:
+    """float32[n], the codes of n words; for a word that has none, and for null, what `on_missing` says, else NaN."""
+    found = pc.index_in(said, value_set=pa.array(item.categories, pa.string())).cast(pa.float32())
+    filler = item.default if item.on_missing is Policy.DEFAULT and item.default is not None else np.nan
+    codes: npt.NDArray[np.float32] = found.fill_null(filler).to_numpy(zero_copy_only=False)
+    return codes
+
+
+def _unknown(matrix: npt.NDArray[np.float32], signature: Signature) -> npt.NDArray[np.bool_]:
+    """bool[n], rows without a code where this bundle rejects such."""
+    strict = [
+        column
+        for column, item in enumerate(signature.inputs)
+        if item in signature.texts and item.dtype is Dtype.CATEGORY and item.on_missing is Policy.REJECT
+    ]
+    unknown: npt.NDArray[np.bool_] = np.any(np.isnan(matrix[:, strict]), axis=1)
+    return unknown
 
 
 def _coded(matrix: npt.NDArray[np.float32], column: int, words: npt.NDArray[np.object_]) -> Sequence[str]:

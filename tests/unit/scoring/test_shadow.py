@@ -153,7 +153,7 @@ def test_a_shadow_reads_the_texts_of_the_answers(tmp_path: Path) -> None:
     variant = Variant("spoken", opened.bundle, opened.model.run, opened.known_good, known_texts=opened.known_texts)
     shadow = replace(shadow_of(opened, {}), variant=variant, names=names)
     matrix = np.zeros((4, len(inputs)), np.float32)
-    said = [("red", "web"), ("blue", "web"), (None, None), ("black", "app")]
+    said = [("red", "web"), ("blue", "web"), (None, "web"), ("black", "app")]
     values = [
         *with_texts(answers([0, 1, 2, 3], matrix), said),
         *with_texts(answers([4], matrix[:1], "eeeeeeeeeeee"), [("web",)]),
@@ -163,6 +163,23 @@ def test_a_shadow_reads_the_texts_of_the_answers(tmp_path: Path) -> None:
     assert [row["source_offset"] for row in rows] == [0, 1, 2]
     np.testing.assert_allclose([row["score"] for row in rows], 1 / (1 + np.exp([-1.0, 0, 0])), atol=1e-6)
     assert scored.unscored == {Unscored.MODEL_FAILED: 1, Unscored.INPUTS_MISSING: 1}
+
+
+def test_a_word_has_the_code_of_this_bundle_whatever_it_was_in_the_answers(opened: Opened) -> None:
+    inputs = opened.bundle.signature.names
+    matrix = np.random.default_rng(5).uniform(0, 2, (5, len(inputs))).astype(np.float32)
+    matrix[:, inputs.index("channel")] = [0, 1, 2, 0, 0]  # the answering bundle has them in another order
+    values = with_texts(answers(list(range(5)), matrix), [("shop",), ("web",), ("app",), ("moon",), (None,)])
+
+    def names(digests: Sequence[str]) -> dict[str, BundleNames]:
+        return {digest: BundleNames(digest, inputs, (), (), ("channel",)) for digest in digests}
+
+    scored = replace(shadow_of(opened, {}), names=names).score(batch_of(values), wall_ms=NOW_MS)
+    matrix[:3, inputs.index("channel")] = [2, 0, 1]
+    (rows,) = written(scored.written)
+    np.testing.assert_allclose([row["score"] for row in rows], expected(matrix[:3]), atol=1e-6)
+    assert [row["source_offset"] for row in rows] == [0, 1, 2]
+    assert dict(scored.unscored) == {Unscored.INPUTS_MISSING: 2}
 
 
 def with_texts(values: list[bytes], texts: Sequence[Sequence[str | None]]) -> list[bytes]:
