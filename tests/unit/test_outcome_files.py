@@ -30,6 +30,12 @@ def expected(**fields):
     } | fields  # fmt: skip
 
 
+def test_a_line_that_contradicts_another_one_says_which_counts():
+    found = read(b"request_id,label,revision\na,1,0\na,1,0\na,0,0\na,0,1\nb,0,0\n", Form.CSV)
+    assert list(found.outcomes) == [2, 3, 5, 6]
+    assert found.faults == {4: "line 2 says another outcome of it: give `revision` or `occurred_at`"}
+
+
 def test_three_forms_say_the_same():
     rows = [
         {"request_id": "t-1", "label": "1", "refund": 12.5, "occurred_at": "2026-11-24T10:00:00+01:00", "shop": "a"},

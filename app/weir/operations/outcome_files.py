@@ -124,7 +124,21 @@ def outcomes(lines: list[Line], service: str, columns: Columns, now_ms: int) -> 
             found[line.number] = _outcome(line.record, service, columns.named, amounts, now_ms)
         except ValueError as error:
             faults[line.number] = str(error)
-    return Found(found, faults, amounts, tuple(name for name in other if name not in amounts))
+    undecided = _undecided(found)
+    kept = {number: one for number, one in found.items() if number not in undecided}
+    return Found(kept, faults | undecided, amounts, tuple(name for name in other if name not in amounts))
+
+
+def _undecided(found: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
+    """Lines that contradict one before them, where neither revision nor time says which of the two counts."""
+    first: dict[tuple[Any, ...], int] = {}
+    faults = {}
+    for number, one in found.items():
+        key = tuple(one[name] for name in ("prediction_id", "request_id", "revision", "occurred_at"))
+        before = first.setdefault(key, number)
+        if one != found[before]:
+            faults[number] = f"line {before} says another outcome of it: give `revision` or `occurred_at`"
+    return faults
 
 
 def _csv(text: str) -> Iterator[Line]:
