@@ -46,7 +46,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a service's predictions are, as its newest bundle says.
+    """What a service's predictions are, as the newest bundle that answers says; of shadows alone, the newest of them.
 
     labels: the classes, of two the positive one second. flagging: decisions that are not the lowest.
     """
@@ -61,7 +61,7 @@ def meaning(client: Client, service: str) -> Meaning:
     known = [row for row in sql_files.rows(client, "bundles/names") if row["service"] == service]
     if not known:
         return Meaning()
-    newest = max(known, key=lambda row: row["written_at"])
+    newest = max(known, key=lambda row: (row["role"] == "scorer", row["written_at"]))
     flagging = dict.fromkeys(word for row in known if row["task"] == newest["task"] for word in row["decisions"][1:])
     return Meaning(Task(newest["task"]), tuple(newest["classes"]), tuple(flagging))
 
