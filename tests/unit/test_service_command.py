@@ -155,6 +155,21 @@ def test_an_onnx_model_without_names_takes_the_columns_in_order_and_says_whose_t
     assert sorted(left_behind(project)) == ["fraud", "noted"]
 
 
+def test_an_index_is_no_input_and_a_name_of_yaml_stays_a_name(project, tmp_path):
+    value = lambda name, shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)  # noqa: E731
+    nodes = [helper.make_node("ReduceMean", ["x"], ["score"], axes=[1], keepdims=1)]
+    body = helper.make_graph(nodes, "g", [value("x", [None, 2])], [value("score", [None, 1])])
+    onnx.save(helper.make_model(body, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "m.onnx")
+    random = np.random.default_rng(1)
+    rows = pd.DataFrame({"null": random.random(40), "true": random.random(40), "label": [0, 1] * 20})
+    rows.to_csv(tmp_path / "rows.csv")  # its index first, without a name
+    done = weir("service", "add", "null", str(tmp_path / "m.onnx"), "--sample", str(tmp_path / "rows.csv"))
+    assert done.exit_code == 0, done.output
+    assert "2 inputs: null, true" in done.output
+    assert "left out : it has no name" in done.output
+    assert weir("bundle", "build", "null").exit_code == 0
+
+
 def test_text_for_which_the_model_takes_a_number_needs_codes_or_scores(project, tmp_path):
     model = onnx_file(tmp_path / "m.onnx", graph([0.01, -0.5]))
     rows = frame()[["amount", "channel"]].astype({"channel": str}).fillna(1.0)

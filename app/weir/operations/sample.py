@@ -60,11 +60,15 @@ class Column:
     @property
     def is_input(self) -> bool:
         """Whether a model may take it."""
-        return self.name not in NAMES and self.kind not in (Kind.TIME, Kind.OTHER) and not self.is_id
+        return (
+            bool(self.name) and self.name not in NAMES and self.kind not in (Kind.TIME, Kind.OTHER) and not self.is_id
+        )
 
     @property
     def why_not(self) -> str:
         """Why it is no input, in words."""
+        if not self.name:
+            return "it has no name, as the index that pandas writes into a CSV"
         if self.name in NAMES:
             return "every request has a field of this name"
         if self.kind in (Kind.TIME, Kind.OTHER):

@@ -64,8 +64,8 @@ def _head(draft: Draft) -> Iterator[str]:
     yield f"# Edit it, then run `weir bundle build {draft.name}`. Paths are relative to this file."
     yield "# `weir bundle spec --example` shows every key."
     yield ""
-    yield f"service: {draft.name}"
-    yield _line(f"name: {draft.name}", "the model's own name")
+    yield f"service: {scalar(draft.name)}"
+    yield _line(f"name: {scalar(draft.name)}", "the model's own name")
     yield _line('version: "1"', "predictions are told apart by it: a new one for each bundle")
     yield _line(f"owner: {scalar(draft.owner)}", "who answers for the model")
     yield ""
@@ -102,7 +102,7 @@ def _signature(draft: Draft) -> Iterator[str]:
 
 
 def _keys(draft: Draft) -> Iterator[str]:
-    keys = [column for column in draft.left_out if column.kind in (Kind.TEXT, Kind.INT)]
+    keys = [column for column in draft.left_out if column.name and column.kind in (Kind.TEXT, Kind.INT)]
     for column in draft.left_out[:SHOWN]:
         yield f"  # column {scalar(column.name)} of the sample is left out: {column.why_not}"
     if more := draft.left_out[SHOWN:]:
@@ -127,7 +127,7 @@ def _block(item: Input, assigned: Assigned) -> Iterator[str]:
     column = assigned.column
     yield f"    - name: {scalar(item.name)}"
     yield f"      source: {item.source}"
-    yield f"      ref: {item.ref}"
+    yield f"      ref: {scalar(item.ref)}"
     yield f"      dtype: {item.dtype}"
     if item.dtype is Dtype.CATEGORY:
         yield f"      categories: {_flow(item.categories)}  # {assigned.why}"
@@ -145,7 +145,7 @@ def _seen(column: Column) -> str:
 
 def _one_line(item: Input, assigned: Assigned) -> Iterator[str]:
     column = assigned.column
-    shown = [f"name: {scalar(item.name)}", f"source: {item.source}", f"ref: {item.ref}", f"dtype: {item.dtype}"]
+    shown = [f"name: {scalar(item.name)}", f"source: {item.source}", f"ref: {scalar(item.ref)}", f"dtype: {item.dtype}"]
     shown += [f"categories: {_flow(item.categories)}"] if item.categories else []
     shown += [f"on_missing: {item.on_missing}"] if item.on_missing is not Policy.REJECT else []
     seen = "" if column.low is None or column.high is None else f"  # {column.low:.6g} .. {column.high:.6g}"
