@@ -21,6 +21,8 @@ VALUES = {
     "to": END,
     "reason": "",
     "ids": [],
+    "prediction_ids": [],
+    "request_ids": [],
     "open": False,
     "results": results.view_of("nobody"),
     "by": "day",
