@@ -501,6 +501,10 @@ def test_a_task_that_is_not_the_models_is_refused(
         ([{"name": "low", "from": 0}, {"name": "high", "from": 1}], "the lowest band, low, begins nowhere"),
         ([{"name": "low"}, {"name": "high"}], "band high lacks `from`"),
         ([{"name": "low"}, {"name": "a", "from": 2}, {"name": "b", "from": 1}], "bands do not rise"),
+        (
+            [{"name": "low"}, {"name": "a", "from": 10}, {"name": "b", "from": 10.0000001}],
+            "begin at one score, as float32",
+        ),
         ([{"name": "low"}, {"name": "low", "from": 2}], "two bands are called low"),
         ([{"name": "low"}, {"name": "high", "from": "x"}], "band high: from is 'x', not a number"),
         ([{"name": "low"}, {"name": "high", "form": 1}], "band high: unknown key form: is from meant"),

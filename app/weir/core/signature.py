@@ -9,6 +9,8 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Any, Final
 
+import numpy as np
+
 NEGATIVE_POSITIVE: Final = ("negative", "positive")  # the classes of a binary model that names none
 THRESHOLD: Final = 0.5  # of a binary model that says neither threshold nor bands
 
@@ -238,6 +240,8 @@ class Signature:
             yield f"a band begins from {wrong[0]}"
         elif any(low >= high for low, high in pairwise(starts)):
             yield "bands do not rise: write the lowest first, each `from` above the one before"
+        elif len(set(np.array(starts, np.float32).tolist())) < len(starts):
+            yield "two bands begin at one score, as float32 holds it, so that one of them is never decided"
 
     @property
     def texts(self) -> tuple[Input, ...]:
