@@ -13,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from weir.core.errors import Refused
 from weir.core.signature import Dtype, Input, Policy, Signature, Source, Task
-from weir.edges.bundles import words
+from weir.edges.bundles import columns, words
 from weir.edges.bundles.adapt import Choice, adapted
 from weir.edges.bundles.onnx_model import Model
 
@@ -225,6 +225,18 @@ def test_one_input_a_column_becomes_one_matrix(opset: int, order: str, flat: boo
     assert scored(given, tmp_path, Choice()) == pytest.approx(POSITIVE, abs=1e-6)
     swapped = dataclasses.replace(NAMES, inputs=NAMES.inputs[::-1])
     assert scored(given, tmp_path, Choice(), swapped, ROWS[:, ::-1].copy()) == pytest.approx(POSITIVE, abs=1e-6)
+
+
+def test_a_name_is_the_own_one_before_it_is_that_of_a_field_or_like_another() -> None:
+    crossed = Signature(
+        inputs=(
+            Input(name="a b", source=Source.REQUEST, ref="a_b"),
+            Input(name="a_b", source=Source.REQUEST, ref="c"),
+            Input(name="c", source=Source.REQUEST, ref="d"),
+        )
+    )
+    given = [value(name, [None, 1]) for name in ("c", "a_b", "a b")]
+    assert columns.dealt(given, crossed) == [[2], [1], [0]]
 
 
 def test_inputs_that_are_not_the_signatures_are_named() -> None:

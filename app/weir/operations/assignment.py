@@ -107,19 +107,23 @@ def _words(
 
 
 def _by_name(features: Sequence[str], known: Mapping[str, Column]) -> list[Column]:
-    by = {plain(name): column for name, column in known.items()}
+    by = {plain(name): column for name, column in known.items()} | dict(known)
     if lacking := [name for name in features if plain(name) not in by]:
         raise Refused(
             f"the model was trained on {listed_names(features)}, and the sample lacks {listed_names(lacking)}",
             remedy="give a sample with these columns",
         )
-    return [by[plain(name)] for name in features]
+    return [by.get(name, by[plain(name)]) for name in features]
 
 
 def _by_input(inputs: Sequence[Taken], known: Mapping[str, Column]) -> list[tuple[Column, Taken]]:
     """Inputs of one column take that of their name; the others what is left, texts and numbers apart."""
-    by = {plain(name): column for name, column in known.items()}
-    found = [(by[plain(one.name)], one) for one in inputs if one.columns in (1, None) and plain(one.name) in by]
+    by = {plain(name): column for name, column in known.items()} | dict(known)
+    found = [
+        (by.get(one.name, by[plain(one.name)]), one)
+        for one in inputs
+        if one.columns in (1, None) and plain(one.name) in by
+    ]
     named = {taken.name for _, taken in found}
     wide = [one for one in inputs if one.name not in named]
     if lacking := [one.name for one in wide if one.columns == 1 and len(inputs) > 1]:

@@ -61,13 +61,14 @@ def width(value: onnx.ValueInfoProto) -> int | None:
 
 def _by_name(inputs: Sequence[onnx.ValueInfoProto], signature: Signature) -> tuple[dict[int, list[int]], list[int]]:
     """Inputs of one column and what each takes, by its name; and the columns that are left."""
-    known: dict[str, int] = {}
+    own = {item.name: at for at, item in enumerate(signature.inputs)}
+    known = {words.plain(name): at for name, at in own.items()}
     for at, item in enumerate(signature.inputs):
         for name in words.names_of(item):
             known.setdefault(name, at)
     found, used = {}, set()
     for i, value in enumerate(inputs):
-        named = known.get(words.plain(value.name), -1)
+        named = own.get(value.name, known.get(words.plain(value.name), -1))
         if named >= 0 and named not in used and width(value) in (1, None):
             found[i] = [named]
             used.add(named)
