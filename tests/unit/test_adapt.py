@@ -571,6 +571,22 @@ def test_a_model_of_one_text_alone(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, 1 / (1 + np.exp([-1, 1, 0])), atol=1e-6)
 
 
+def test_a_locale_that_is_not_here_is_named_with_the_option_that_says_another(tmp_path: Path) -> None:
+    flat = helper.make_node("Reshape", ["word", "flat"], ["texts"])
+    lower = helper.make_node(
+        "StringNormalizer", ["texts"], ["lower"], case_change_action="LOWER", is_case_sensitive=0, locale="xx_XX.UTF-8"
+    )
+    given = model([flat, lower], [value("word", [None, 1], STRING)], [], flat=np.array([-1]))
+    given.graph.output.append(value("lower", [None], STRING))
+    with pytest.raises(
+        Refused, match=r"asks for the locale xx_XX.UTF-8.*\{TfidfVectorizer: \{\"locale\": \"C.UTF-8\"\}\}"
+    ):
+        adapted(given, dataclasses.replace(SPOKEN, inputs=SPOKEN.inputs[1:2]), Choice())
+    (tmp_path / "model.onnx").write_bytes(given.SerializeToString())
+    with pytest.raises(Refused, match=r"asks for the locale xx_XX.UTF-8.*install xx_XX.UTF-8"):
+        Model(tmp_path)
+
+
 def test_a_text_where_the_model_takes_a_number_is_refused() -> None:
     signature = dataclasses.replace(NAMES, inputs=(*NAMES.inputs[:3], SPOKEN.inputs[1]))
     with pytest.raises(Refused, match="input word: the model takes numbers, and dtype is string"):

@@ -12,7 +12,7 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 from weir.core.errors import Refused
-from weir.edges.bundles import text
+from weir.edges.bundles import locales, text
 
 PROBE_ROWS = 3  # no other dimension of a score is 3, but that of three classes, which is the second
 IR_OF_INITIALIZERS = 4  # before it, initializers had to be inputs
@@ -74,6 +74,8 @@ class Graph:
         except Refused:
             raise
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
+            if lacking := locales.absent(error):
+                raise Refused(lacking[0], remedy=lacking[1]) from error
             if self.fixed:
                 what = f"the model takes {self.fixed} at a time, and no other number"
                 raise Refused(f"{what}: {text.explain(error)}", remedy=FREE) from error

@@ -23,6 +23,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from weir.core.errors import Refused
+from weir.edges.bundles import locales
 
 Floats = npt.NDArray[np.float32]
 Texts = Mapping[int, Sequence[str]]
@@ -309,6 +310,8 @@ def _open(path: Path, threads: int, providers: list[str | tuple[str, dict[str, s
     except FileNotFoundError as error:
         raise Refused("there is no model", where=str(path), remedy="name a folder that holds model.onnx") from error
     except Exception as error:  # ONNX Runtime's errors share no base class of their own
+        if lacking := locales.absent(error):
+            raise Refused(lacking[0], where=str(path), remedy=lacking[1]) from error
         first_line = str(error).splitlines()[0]
         raise Refused(
             f"{path.name} is not an ONNX model that can be run: {first_line}",
