@@ -194,6 +194,131 @@ def test_text_for_which_the_model_takes_a_number_needs_codes_or_scores(project, 
     assert bundles.build(services.spec_of("c", load()), load())
 
 
+def spoken(*, cut: bool = False) -> onnx.ModelProto:
+    """Texts "note" and "channel": sigmoid of 1 for the note "refund", or that word in it (`cut`), - 1 for app."""
+    text = lambda name: helper.make_tensor_value_info(name, TensorProto.STRING, [None, 1])  # noqa: E731
+    hot = lambda name, words: helper.make_node(  # noqa: E731
+        "OneHotEncoder", [name], [f"{name}_hot"], domain="ai.onnx.ml", cats_strings=words, zeros=1
+    )
+    counted = [
+        helper.make_node("Reshape", ["note", "flat"], ["notes"]),
+        helper.make_node(
+            "Tokenizer",
+            ["notes"],
+            ["tokens"],
+            domain="com.microsoft",
+            mark=0,
+            mincharnum=1,
+            pad_value="#",
+            tokenexp="[a-z]+",
+        ),
+        helper.make_node(
+            "TfIdfVectorizer",
+            ["tokens"],
+            ["note_wide"],
+            mode="TF",
+            min_gram_length=1,
+            max_gram_length=1,
+            max_skip_count=0,
+            ngram_counts=[0],
+            ngram_indexes=[0],
+            pool_strings=["refund"],
+            weights=[1.0],
+        ),
+    ]
+    whole = [hot("note", ["refund"]), helper.make_node("Reshape", ["note_hot", "one"], ["note_wide"])]
+    nodes = [
+        *(counted if cut else whole),
+        hot("channel", ["app"]),
+        helper.make_node("Reshape", ["channel_hot", "one"], ["channel_wide"]),
+        helper.make_node("Sub", ["note_wide", "channel_wide"], ["raw"]),
+        helper.make_node("Sigmoid", ["raw"], ["score"]),
+    ]
+    constants = [numpy_helper.from_array(np.array([-1, 1]), "one"), numpy_helper.from_array(np.array([-1]), "flat")]
+    given = helper.make_tensor_value_info("score", TensorProto.FLOAT, [None, 1])
+    body = helper.make_graph(nodes, "spoken", [text("note"), text("channel")], [given], constants)
+    opsets = [("", 17), ("ai.onnx.ml", 1), ("com.microsoft", 1)]
+    return helper.make_model(body, opset_imports=[helper.make_opsetid(*one) for one in opsets], ir_version=8)
+
+
+def notes(*, some: bool = False) -> pd.DataFrame:
+    """Notes of which each row has its own, or `some` notes only."""
+    own = [f"{'refund' if i % 3 else 'order'} {'of order' if some else i}" for i in range(N)]
+    return pd.DataFrame({"note": own, "channel": frame().channel.astype(str)})
+
+
+def dtypes(folder_: Path) -> list[str]:
+    inputs = yaml.safe_load((folder_ / "service.yaml").read_text())["signature"]["inputs"]
+    return [item["dtype"] for item in inputs]
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_free_text_goes_to_the_model_as_it_is(project, tmp_path, cut):
+    model, sample = onnx_file(tmp_path / "m.onnx", spoken(cut=cut)), tmp_path / "rows.parquet"
+    notes(some=cut).to_parquet(sample)
+    added = weir("service", "add", "desk", str(model), "--sample", str(sample))
+    assert added.exit_code == 0, added.output
+    why = "the model itself cuts it into words" if cut else "the sample's 300 rows have 300 different ones"
+    assert f"FREE TEXT note: {why}; so it has dtype string" in added.output
+    written = project / "services" / "desk"
+    assert dtypes(written) == ["string", "category"]
+    assert f"dtype: string  # FREE TEXT, as it is: {why}" in (written / "service.yaml").read_text()
+    golden = pd.read_parquet(written / "golden.parquet")
+    assert (list(golden.note), list(golden.channel)) == (list(notes(some=cut).note), list(notes().channel))
+    built = weir("bundle", "build", "desk")
+    assert built.exit_code == 0, built.output
+
+
+def test_a_category_may_be_made_a_string_and_a_string_a_category(project, tmp_path):
+    model, sample = onnx_file(tmp_path / "m.onnx", spoken()), tmp_path / "rows.parquet"
+    notes(some=True).to_parquet(sample)
+    spec = new_service.add("desk", model, sample, new_service.Wishes(), load()).folder / "service.yaml"
+    content = yaml.safe_load(spec.read_text())
+    words = ["order of order", "refund of order"]
+    for version, kinds in enumerate((("string", "string"), ("category", "string"), ("string", "category")), 1):
+        for item, kind, levels in zip(content["signature"]["inputs"], kinds, (words, sorted(CHANNELS)), strict=True):
+            item.pop("categories", None)
+            item.update({"dtype": kind} | ({"categories": levels} if kind == "category" else {}))
+        spec.write_text(yaml.safe_dump(content | {"version": str(version), "service": f"desk{version}"}))
+        signature = folder.read(bundles.build(spec, load()).path).bundle.signature
+        assert tuple(str(item.dtype) for item in signature.inputs) == kinds
+
+
+def test_text_is_said_where_the_model_takes_it_and_refused_elsewhere(project, tmp_path):
+    model, sample = onnx_file(tmp_path / "m.onnx", spoken()), tmp_path / "rows.parquet"
+    notes(some=True).to_parquet(sample)
+    added = new_service.add("desk", model, sample, new_service.Wishes(texts=("channel",)), load())
+    assert dtypes(added.folder) == ["category", "string"]
+    assert any(line.startswith("FREE TEXT channel: as --text says") for line in added.said)
+    for wishes, says in (
+        (new_service.Wishes(texts=("chanel",)), "--text names chanel, which is no input"),
+        (new_service.Wishes(texts=("note",), codes={"note": ("a",)}), "--codes and --text both name note"),
+    ):
+        with pytest.raises(Refused, match=says):
+            new_service.add("other", model, sample, wishes, load())
+    onnx_file(model, graph([0.01, -0.5]))
+    frame()[["amount", "channel"]].astype({"channel": str}).fillna(1.0).to_parquet(sample)
+    with pytest.raises(Refused, match="--text names channel, and the model takes a number for it"):
+        new_service.add("other", model, sample, new_service.Wishes(texts=("channel",)), load())
+
+
+def test_numbers_are_categories_where_codes_are_said(project, tmp_path):
+    model, sample = onnx_file(tmp_path / "m.onnx", graph([0.01, -0.5])), tmp_path / "rows.csv"
+    rows = frame()[["amount", "items"]].fillna(1.0).assign(items=lambda rows: rows["items"] % 3)
+    rows.to_csv(sample, index=False)
+    said = new_service.Wishes(codes={"items": CHANNELS})
+    added = new_service.add("fraud", model, sample, said, load())
+    assert dtypes(added.folder) == ["float", "category"]
+    assert "categories of items: as --codes says" in added.said
+    golden = pd.read_parquet(added.folder / "golden.parquet")
+    assert list(golden["items"]) == [CHANNELS[code] for code in rows["items"]]
+    assert bundles.build(services.spec_of("fraud", load()), load())
+    with pytest.raises(Refused, match="items holds numbers from 0 to 2, and --codes gives the words of 0 to 1"):
+        new_service.add("other", model, sample, new_service.Wishes(codes={"items": ("a", "b")}), load())
+    with pytest.raises(Refused, match="amount holds what is neither words nor whole numbers"):
+        new_service.add("other", model, sample, new_service.Wishes(codes={"amount": ("a", "b")}), load())
+
+
 def softmax(columns: int, classes: int) -> onnx.ModelProto:
     """float32[n, k] -> float32[n, m], shares by the place of the largest of the first m columns."""
     weights = numpy_helper.from_array(np.eye(columns, classes, dtype=np.float32) * 4, "w")

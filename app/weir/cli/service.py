@@ -48,6 +48,14 @@ def add(
             metavar="COLUMN=WORDS",
         ),
     ] = None,
+    texts: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--text",
+            help="A column of free text, which the model takes as it is; repeat for more.",
+            metavar="COLUMN",
+        ),
+    ] = None,
 ) -> None:
     """Look into a model and rows, and write services/NAME: a service.yaml to be edited, and what a bundle is made of.
 
@@ -57,7 +65,7 @@ def add(
     from weir.settings import load
 
     said = dict(_codes(text) for text in codes or ())
-    wishes = new_service.Wishes(label=label, task=task, output=output, codes=said)
+    wishes = new_service.Wishes(label=label, task=task, output=output, codes=said, texts=tuple(texts or ()))
     added = new_service.add(name, model, sample, wishes, load())
     for line in added.said:
         typer.echo(line)

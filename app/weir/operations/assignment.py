@@ -15,16 +15,31 @@ from weir.operations.sample import Column, Kind
 class Assigned:
     """A column of the sample that is an input. categories: the words of a text in the order of their codes.
 
-    by: the model's input that takes it. why: where the categories come from, in words; "" without categories.
+    by: the model's input that takes it. why: where the categories come from, or why it has none, in words; "" for a
+    number. text: its texts go to the model as they are, whatever they say.
     """
 
     column: Column
     by: Taken
     categories: tuple[str, ...] = ()
     why: str = ""
+    text: bool = False
 
 
-def assign(trained: Trained, columns: Mapping[str, Column], beside: Collection[str]) -> list[tuple[Column, Taken]]:
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a person says of columns, by their names.
+
+    codes: the words of a column in the order of their codes. texts: columns whose texts the model takes as they are.
+    """
+
+    codes: Mapping[str, tuple[str, ...]]
+    texts: Collection[str] = ()
+
+
+def assign(
+    trained: Trained, columns: Mapping[str, Column], beside: Collection[str], said: Said
+) -> list[tuple[Column, Taken]]:
     """The model's columns in its order, each with the input that takes it.
 
     beside: columns that are no inputs whatever the model says, such as the label. Raises Refused with both lists.
@@ -32,7 +47,7 @@ def assign(trained: Trained, columns: Mapping[str, Column], beside: Collection[s
     known = {name: column for name, column in columns.items() if name not in beside}
     only = trained.inputs[0]
     if len(trained.inputs) > 1 or only.text:
-        return _by_input(trained.inputs, known)
+        return _by_input(trained.inputs, known, said)
     if trained.said.features is not None and trained.said.named:
         return [(column, only) for column in _by_name(trained.said.features, known)]
     found = [column for column in known.values() if column.is_input]
@@ -52,25 +67,73 @@ def assign(trained: Trained, columns: Mapping[str, Column], beside: Collection[s
 def categories(
     trained: Trained,
     assigned: Sequence[tuple[Column, Taken]],
-    codes: Mapping[str, tuple[str, ...]],
+    said: Said,
     *,
     proved: bool,
 ) -> list[Assigned]:
-    """The words of each column of text, and where their order comes from.
+    """The words of each column of text, and where their order comes from; or that it is text as it is.
 
-    codes: the words of a column in the order of their codes, as a person says them. proved: the sample holds scores of
-    the trained model itself, so that a wrong guess would show. Raises Refused where nothing says the order.
+    proved: the sample holds scores of the trained model itself, so that a wrong guess would show. Raises Refused where
+    nothing says the order, or what is said does not fit.
     """
-    if unknown := sorted(codes.keys() - {column.name for column, _ in assigned}):
-        remedy = f"name one of {listed_names([column.name for column, _ in assigned])}"
-        raise Refused(f"--codes names {', '.join(unknown)}, which is no input", remedy=remedy)
+    _check_said(assigned, said)
     texts = [column.name for column, taken in assigned if column.kind is Kind.TEXT and not taken.text]
     lists = trained.said.categories or ()
     in_order = dict(zip(texts, lists, strict=True)) if len(lists) == len(texts) else {}
-    return [
-        Assigned(column, taken, *_words(column, taken, trained, codes, in_order, proved=proved))
-        for column, taken in assigned
-    ]
+    found = []
+    for column, taken in assigned:
+        if why := _why_text(column, taken, trained, said):
+            found.append(Assigned(column, taken, (), why, text=True))
+        else:
+            found.append(Assigned(column, taken, *_words(column, taken, trained, said.codes, in_order, proved=proved)))
+    return found
+
+
+def _check_said(assigned: Sequence[tuple[Column, Taken]], said: Said) -> None:
+    """Raises Refused for what is said of a column that is no input, or cannot be so."""
+    names = [column.name for column, _ in assigned]
+    for option, wanted in (("--codes", said.codes.keys()), ("--text", set(said.texts))):
+        if unknown := sorted(wanted - set(names)):
+            remedy = f"name one of {listed_names(names)}"
+            raise Refused(f"{option} names {', '.join(unknown)}, which is no input", remedy=remedy)
+    if both := sorted(said.codes.keys() & set(said.texts)):
+        raise Refused(f"--codes and --text both name {', '.join(both)}", remedy="give one of the two")
+    for column, taken in assigned:
+        if column.name in said.texts and not taken.text:
+            what = f"--text names {column.name}, and the model takes a number for it, no text"
+            raise Refused(what, remedy="leave --text out, or export the model with the steps that read the text")
+        if column.name in said.codes and column.kind is not Kind.TEXT:
+            _check_numbers(column, len(said.codes[column.name]))
+
+
+def _check_numbers(column: Column, words: int) -> None:
+    """Whether a column's values are the codes of so many words. Raises Refused."""
+    low, high = (0.0, 1.0) if column.kind is Kind.BOOL else (column.low or 0.0, column.high or 0.0)
+    if column.whole and low >= 0 and high < words:
+        return
+    holds = f"numbers from {low:.6g} to {high:.6g}" if column.whole else "what is neither words nor whole numbers"
+    raise Refused(
+        f"column {column.name} holds {holds}, and --codes gives the words of 0 to {words - 1}",
+        remedy="give a word for each number from 0, in their order, or leave --codes out for an input of numbers",
+    )
+
+
+def _why_text(column: Column, taken: Taken, trained: Trained, said: Said) -> str:
+    """Why a column's texts go to the model as they are; "" where they do not."""
+    if column.name in said.texts:
+        return "as --text says"
+    if not taken.text or column.name in said.codes or _known(column, trained):
+        return ""
+    if taken.cut:
+        return "the model itself cuts it into words"
+    if column.is_free:
+        return f"the sample's {column.rows:,} rows have {len(column.words):,} different ones"
+    return ""
+
+
+def _known(column: Column, trained: Trained) -> tuple[str, ...]:
+    """The shortest list of words that the model knows and a column's all stand in."""
+    return min((words for words in trained.known if set(column.words) <= set(words)), key=len, default=())
 
 
 def _words(
@@ -82,6 +145,8 @@ def _words(
     *,
     proved: bool,
 ) -> tuple[tuple[str, ...], str]:
+    if column.kind is not Kind.TEXT and column.name in codes:
+        return codes[column.name], "as --codes says"
     if column.kind is not Kind.TEXT and not taken.text:
         return (), ""
     there = set(column.words)
@@ -92,8 +157,7 @@ def _words(
             raise Refused(what + listed_names(said), remedy="leave such rows out of the sample, or correct --codes")
         return said, "as --codes says" if column.name in codes else "as the model file says"
     if taken.text:
-        lists = [words for words in trained.known if there <= set(words)]
-        shortest = min(lists, key=len, default=())
+        shortest = _known(column, trained)
         return (shortest, "those that the model knows") if shortest else (column.words, "those of the sample")
     if column.coded:
         return column.words, "in the order of the sample's own categories"
@@ -116,7 +180,7 @@ def _by_name(features: Sequence[str], known: Mapping[str, Column]) -> list[Colum
     return [by.get(name, by[plain(name)]) for name in features]
 
 
-def _by_input(inputs: Sequence[Taken], known: Mapping[str, Column]) -> list[tuple[Column, Taken]]:
+def _by_input(inputs: Sequence[Taken], known: Mapping[str, Column], said: Said) -> list[tuple[Column, Taken]]:
     """Inputs of one column take that of their name; the others what is left, texts and numbers apart."""
     by = {plain(name): column for name, column in known.items()} | dict(known)
     found = [
@@ -130,10 +194,12 @@ def _by_input(inputs: Sequence[Taken], known: Mapping[str, Column]) -> list[tupl
         what = f"the model takes {listed_names([one.name for one in inputs])}, and the sample lacks "
         raise Refused(what + listed_names(lacking), remedy="give a sample with these columns")
     used = {column.name for column, _ in found}
-    left = [column for column in known.values() if column.is_input and column.name not in used] if wide else []
     texts, numbers = [one for one in wide if one.text], [one for one in wide if not one.text]
-    for column in left:
-        takers = texts if texts and (column.kind is Kind.TEXT or not numbers) else numbers
+    for column in known.values() if wide else ():
+        text = column.name in said.texts
+        if column.name in used or not (column.is_input or text or (texts and column.is_prose)):
+            continue
+        takers = texts if texts and (column.kind is Kind.TEXT or text or not numbers) else numbers
         if takers:
             found.append((column, takers[0]))
     return found

@@ -22,11 +22,12 @@ from weir.core.signature import Dtype, Input, Policy, Signature, Source, Task
 from weir.core.topics import SERVICE
 from weir.edges.bundles import checks, trained
 from weir.edges.bundles.checks import Floats
+from weir.edges.bundles.onnx_model import Texts
 from weir.edges.bundles.trained import ONNX_RUNTIME, Given, Trained
 from weir.edges.bundles.words import listed_names
 from weir.operations import sample as samples
 from weir.operations import services
-from weir.operations.assignment import Assigned, assign, categories
+from weir.operations.assignment import Assigned, Said, assign, categories
 from weir.operations.meaning import Meaning, meaning
 from weir.operations.sample import Column, Kind
 from weir.operations.score import read as read_rows
@@ -48,14 +49,15 @@ What the model is for, what it was trained on, who may use it, and where it fail
 class Wishes:
     """What a person says of a new service; what is empty is found out.
 
-    label: the sample's column with what came true. output: the model's output that is the score. codes: the words of a
-    column, in the order of their codes.
+    label: the sample's column with what came true. output: the model's output that is the score. codes, texts: see
+    assignment.Said.
     """
 
     label: str = ""
     task: Task | None = None
     output: str = ""
     codes: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +72,13 @@ class Added:
 class _Scored:
     """The rows of a sample that were scored.
 
-    signature: what was found. matrix: float32[n, k]. outputs: float32[n, m], as the signature describes them.
+    signature: what was found. matrix, texts: float32[n, k] and what it names by position, as Model.run takes them.
+    outputs: float32[n, m], as the signature describes them.
     """
 
     signature: Signature
     matrix: Floats
+    texts: Texts
     outputs: Floats
     meaning: Meaning
 
@@ -92,8 +96,9 @@ def add(name: str, model: Path, sample: Path, wishes: Wishes, settings: Settings
     label = _label(wishes.label, columns, sample)
     beside = {checks.SCORE, *(f"{checks.SCORE}_{word}" for word in label.words)} if label else {checks.SCORE}
     beside |= {label.name} if label else set()
-    taken = assign(source, columns, beside)
-    assigned = categories(source, taken, wishes.codes, proved=checks.SCORE in columns)
+    said = Said(wishes.codes, wishes.texts)
+    taken = assign(source, columns, beside, said)
+    assigned = categories(source, taken, said, proved=checks.SCORE in columns)
     found = _scored(source, table, assigned, label, wishes)
     golden, whose = _golden(table, found, source)
     used = beside | {one.column.name for one in assigned}
@@ -149,9 +154,9 @@ def _scored(
 ) -> _Scored:
     """The sample as the model scores it. Rows that it has no score for, since a value is missing, are left out."""
     inputs = tuple(_input(one, ref, use=True) for one, ref in zip(assigned, _refs(assigned), strict=True))
-    matrix = _matrix(table, assigned)
+    matrix, texts = _matrix(table, assigned)
     given = source.given(Signature(inputs=inputs), wishes.output)
-    raw = source.scores(_trial(inputs, given), wishes.output, matrix)
+    raw = source.scores(_trial(inputs, given), wishes.output, matrix, texts)
     whole = np.isfinite(raw).all(axis=1)
     if not whole.all():
         inputs = tuple(_input(one, item.ref, use=False) for one, item in zip(assigned, inputs, strict=True))
@@ -163,7 +168,7 @@ def _scored(
     found = meaning(given, raw[whole], values, label, wishes.task)
     signature = Signature(inputs=inputs, task=found.task, classes=found.classes)
     outputs = raw[whole] if found.task is Task.MULTICLASS else raw[whole][:, -1:]
-    return _Scored(signature, matrix[whole], np.ascontiguousarray(outputs), found)
+    return _Scored(signature, matrix[whole], texts, np.ascontiguousarray(outputs), found)
 
 
 def _trial(inputs: tuple[Input, ...], given: Given) -> Signature:
@@ -175,17 +180,25 @@ def _trial(inputs: tuple[Input, ...], given: Given) -> Signature:
 
 def _input(assigned: Assigned, ref: str, *, use: bool) -> Input:
     """use: whether a missing value may go to the model as NaN, where the sample has some."""
-    column, category = assigned.column, bool(assigned.categories)
+    column = assigned.column
     missing = Policy.USE if use and column.nulls and assigned.by.floats else Policy.REJECT
     whole = column.whole and not assigned.by.floats  # pandas makes floats of whole numbers of which one is missing
     return Input(
         name=column.name,
         source=Source.REQUEST,
         ref=ref,
-        dtype=Dtype.CATEGORY if category else Dtype.INT if whole else _DTYPES[column.kind],
+        dtype=_dtype(assigned, whole=whole),
         categories=assigned.categories,
         on_missing=missing,
     )
+
+
+def _dtype(assigned: Assigned, *, whole: bool) -> Dtype:
+    if assigned.text:
+        return Dtype.STRING
+    if assigned.categories:
+        return Dtype.CATEGORY
+    return Dtype.INT if whole else _DTYPES[assigned.column.kind]
 
 
 def _refs(assigned: Sequence[Assigned]) -> list[str]:
@@ -197,15 +210,17 @@ def _refs(assigned: Sequence[Assigned]) -> list[str]:
     return found
 
 
-def _matrix(table: pa.Table, assigned: Sequence[Assigned]) -> Floats:
-    """float32[n, k], as the model is asked; NaN for null."""
-    columns = [
-        samples.codes(table.column(one.column.name), one.categories)
-        if one.categories
-        else samples.numbers(table.column(one.column.name))
-        for one in assigned
-    ]
-    return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32)
+def _matrix(table: pa.Table, assigned: Sequence[Assigned]) -> tuple[Floats, Texts]:
+    """float32[n, k], as the model is asked, NaN for null; and the texts that it names by position, by column."""
+    columns, texts = [], {}
+    for place, one in enumerate(assigned):
+        values = table.column(one.column.name)
+        words = one.categories
+        if one.text:
+            words = texts[place] = samples.distinct(values)
+        coded = one.text or (one.categories and one.column.kind is Kind.TEXT)
+        columns.append(samples.codes(values, words) if coded else samples.numbers(values))
+    return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32), texts
 
 
 def _rejected(matrix: Floats, inputs: Sequence[Input]) -> npt.NDArray[np.bool_]:
@@ -229,9 +244,25 @@ def _with_label(found: _Scored) -> pa.Table:
 
 
 def _rows(found: _Scored, scores: Sequence[npt.NDArray[Any]]) -> pa.Table:
-    columns = dict(zip(found.signature.names, found.matrix.T, strict=True))
-    columns |= dict(zip(checks.score_columns(found.signature), scores, strict=True))
-    return pa.table({name: pa.array(np.ascontiguousarray(values, np.float32)) for name, values in columns.items()})
+    """The inputs as a person writes them, a category by its word and a text as it is, and scores beside them."""
+    columns: dict[str, pa.Array] = {}
+    for place, (item, values) in enumerate(zip(found.signature.inputs, found.matrix.T, strict=True)):
+        words = found.texts.get(place, item.categories)
+        columns[item.name] = _worded(values, words) if words else _floats(values)
+    for name, values in zip(checks.score_columns(found.signature), scores, strict=True):
+        columns[name] = _floats(values)
+    return pa.table(columns)
+
+
+def _worded(positions: Floats, words: Sequence[str]) -> pa.Array:
+    """string[n], the words at n positions; null for NaN."""
+    there = ~np.isnan(positions)
+    places = pa.array(np.where(there, positions, 0).astype(np.int64), mask=~there)
+    return pa.array(words, pa.string()).take(places)
+
+
+def _floats(values: npt.NDArray[Any]) -> pa.Array:
+    return pa.array(np.ascontiguousarray(values, np.float32))
 
 
 def _write(folder: Path, draft: Draft, source: Trained, golden: pa.Table, baseline: pa.Table) -> None:
@@ -254,7 +285,12 @@ def _said(draft: Draft, whose: str, label: Column | None) -> Iterator[str]:
     yield f"{len(draft.assigned)} inputs: {listed_names(draft.signature.names)}"
     yield from draft.why
     for one in draft.assigned:
-        if one.why:
+        if one.text:
+            yield (
+                f"FREE TEXT {one.column.name}: {one.why}; so it has dtype string, and any text goes to the model as it "
+                "is; if it is one of some words, give it dtype category and `categories` in service.yaml"
+            )
+        elif one.why:
             yield f"categories of {one.column.name}: {one.why}"
     for column in draft.left_out:
         yield f"left out {column.name}: {column.why_not}"

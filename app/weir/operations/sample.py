@@ -17,6 +17,8 @@ from weir.wire.request_contract import ENVELOPE
 
 NAMES: Final = frozenset(str(field["name"]) for field in ENVELOPE)  # of what every request says beside its inputs
 ID_ROWS: Final = 20  # with fewer, distinct values say nothing
+FREE_WORDS: Final = 100  # distinct texts, and the share of the rows that has its own: more of both is no list of words
+FREE_SHARE: Final = 1 / 3
 _ID: Final = re.compile(r"(?:.*[_ .-])?(?:id|uuid|guid|key|index)$|.*[a-z]I[dD]$", re.I)
 
 
@@ -58,6 +60,17 @@ class Column:
         return many and (self.kind is Kind.TEXT or (self.kind is Kind.INT and bool(_ID.fullmatch(self.name))))
 
     @property
+    def is_free(self) -> bool:
+        """Whether it holds texts that people wrote, nearly every one its own, rather than words of a list."""
+        many = len(self.words) > max(FREE_WORDS, FREE_SHARE * self.rows)
+        return self.kind is Kind.TEXT and many and not self.coded
+
+    @property
+    def is_prose(self) -> bool:
+        """Whether it is free and most of its texts have several words, as no id has."""
+        return self.is_free and sum(" " in text.strip() for text in self.words) > len(self.words) / 2
+
+    @property
     def is_input(self) -> bool:
         """Whether a model may take it."""
         return (
@@ -85,6 +98,11 @@ def codes(column: pa.ChunkedArray, words: tuple[str, ...]) -> npt.NDArray[np.flo
     """Each text's place among `words`, float64[n]; NaN for null and for a text that is not among them."""
     found = pc.index_in(as_text(column), value_set=pa.array(words, pa.string()))
     return numbers(pa.chunked_array([found.combine_chunks()]))
+
+
+def distinct(column: pa.ChunkedArray) -> tuple[str, ...]:
+    """Its different texts, as they come."""
+    return tuple(word for word in pc.unique(as_text(column)).to_pylist() if word is not None)
 
 
 def numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
@@ -115,10 +133,10 @@ def _column(name: str, values: pa.ChunkedArray) -> Column:
     kind, rows = _kind(values.type), len(values)
     if kind is Kind.TEXT:
         text = as_text(values)
-        distinct = [word for word in pc.unique(text).to_pylist() if word is not None]
+        unlike = distinct(text)
         levels = _levels(values)
-        words = levels or tuple(sorted(distinct))
-        return Column(name, kind, rows, text.null_count, words, bool(levels), unique=len(distinct) == rows)
+        words = levels or tuple(sorted(unlike))
+        return Column(name, kind, rows, text.null_count, words, bool(levels), unique=len(unlike) == rows)
     if kind in (Kind.TIME, Kind.OTHER):
         return Column(name, kind, rows, values.null_count)
     found = numbers(values)

@@ -128,8 +128,10 @@ def _block(item: Input, assigned: Assigned) -> Iterator[str]:
     yield f"    - name: {scalar(item.name)}"
     yield f"      source: {item.source}"
     yield f"      ref: {scalar(item.ref)}"
-    yield f"      dtype: {item.dtype}"
-    if item.dtype is Dtype.CATEGORY:
+    yield f"      dtype: {item.dtype}" + (f"  # FREE TEXT, as it is: {assigned.why}" if assigned.text else "")
+    if assigned.text:
+        yield "      # one of some words only? then `dtype: category`, and `categories: [...]`"
+    elif item.dtype is Dtype.CATEGORY:
         yield f"      categories: {_flow(item.categories)}  # {assigned.why}"
     elif column.low is not None and column.high is not None:
         yield _line(
@@ -148,6 +150,9 @@ def _one_line(item: Input, assigned: Assigned) -> Iterator[str]:
     shown = [f"name: {scalar(item.name)}", f"source: {item.source}", f"ref: {scalar(item.ref)}", f"dtype: {item.dtype}"]
     shown += [f"categories: {_flow(item.categories)}"] if item.categories else []
     shown += [f"on_missing: {item.on_missing}"] if item.on_missing is not Policy.REJECT else []
+    if assigned.text:
+        yield f"    - {{{', '.join(shown)}}}  # FREE TEXT, as it is: {assigned.why}"
+        return
     seen = "" if column.low is None or column.high is None else f"  # {column.low:.6g} .. {column.high:.6g}"
     yield f"    - {{{', '.join(shown)}}}{seen}"
 

@@ -21,21 +21,28 @@ from weir.core.signature import Signature, Task
 from weir.edges.bundles import adapt, checks, columns, graph_words, lightgbm_onnx, model_file, text, words
 from weir.edges.bundles.checks import Floats
 from weir.edges.bundles.graph import FLOATS
+from weir.edges.bundles.onnx_model import Direct, Texts
 
 MODELS: Final = "give an ONNX file (.onnx) or a LightGBM text model (.txt)"
 ENCODERS: Final = ("cats_strings", "keys_strings", "vocabulary")  # attributes that list the words that a node knows
+CUTTERS: Final = ("Tokenizer", "TfIdfVectorizer", "StringSplit")  # nodes that make words of a text
+ONE_TEXT: Final = ("Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "StringNormalizer")
 ONNX_RUNTIME: Final = "the exported model gave in ONNX Runtime"
 OBJECTIVES: Final = {"binary": Task.BINARY, "multiclass": Task.MULTICLASS, "multiclassova": Task.MULTICLASS}
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One of a model's inputs. columns: how many; None where the file does not say. text: they are texts."""
+    """One of a model's inputs. columns: how many; None where the file does not say. text: they are texts.
+
+    cut: it is one text, which the model cuts into words itself.
+    """
 
     name: str
     columns: int | None
     text: bool = False
     floats: bool = True
+    cut: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +76,8 @@ class Trained(ABC):
         """What it gives, asked by a signature's inputs. output: the one that is meant, or "". Raises Refused."""
 
     @abstractmethod
-    def scores(self, signature: Signature, output: str, rows: Floats) -> Floats:
-        """float32[n, m] for float32[n, k]. Raises Refused."""
+    def scores(self, signature: Signature, output: str, rows: Floats, texts: Texts) -> Floats:
+        """float32[n, m] for float32[n, k] and texts as Model.run takes them. Raises Refused."""
 
 
 def read(path: Path) -> Trained:
@@ -106,7 +113,7 @@ class OnnxFile(Trained):
         self._model, _ = model_file.read(path)
         constants = {tensor.name for tensor in self._model.graph.initializer}
         self.inputs: tuple[Taken, ...] = tuple(
-            _taken(value) for value in self._model.graph.input if value.name not in constants
+            _taken(value, self._model.graph) for value in self._model.graph.input if value.name not in constants
         )
         found = graph_words.words_of(self._model)
         features = next((one.features for one in found if one.named), None)
@@ -123,14 +130,13 @@ class OnnxFile(Trained):
         return Given(seen.name, seen.columns, seen.classes, seen.labelled)
 
     @override
-    def scores(self, signature: Signature, output: str, rows: Floats) -> Floats:
+    def scores(self, signature: Signature, output: str, rows: Floats, texts: Texts) -> Floats:
         with reading(self._path):
             made = adapt.adapted(self._model, signature, adapt.Choice(output=output))
             options = ort.SessionOptions()
             options.log_severity_level, options.intra_op_num_threads = 4, 1
             session = ort.InferenceSession(made.model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-            found = session.run(None, {session.get_inputs()[0].name: rows})[0]
-        return np.asarray(found, np.float32).reshape(len(rows), -1)
+            return Direct(session).run(rows, texts)
 
 
 class LightgbmFile(Trained):
@@ -155,14 +161,27 @@ class LightgbmFile(Trained):
         return Given("", self._booster.num_model_per_iteration(), task=OBJECTIVES.get(objective, Task.REGRESSION))
 
     @override
-    def scores(self, signature: Signature, output: str, rows: Floats) -> Floats:
+    def scores(self, signature: Signature, output: str, rows: Floats, texts: Texts) -> Floats:
         with reading(self._path):
             return lightgbm_onnx.predicted(self._booster, rows).astype(np.float32)
 
 
-def _taken(value: onnx.ValueInfoProto) -> Taken:
-    kind = value.type.tensor_type.elem_type
-    return Taken(value.name, columns.width(value), kind == TensorProto.STRING, kind in FLOATS)
+def _taken(value: onnx.ValueInfoProto, graph: onnx.GraphProto) -> Taken:
+    kind, width = value.type.tensor_type.elem_type, columns.width(value)
+    text = kind == TensorProto.STRING
+    return Taken(value.name, width, text, kind in FLOATS, cut=text and width == 1 and _is_cut(value.name, graph))
+
+
+def _is_cut(name: str, graph: onnx.GraphProto) -> bool:
+    """Whether a text is cut into words, by a node that reads it or what was made of it as text."""
+    made = {name}
+    for node in graph.node:  # in ONNX a node stands behind those that it reads
+        if made & set(node.input):
+            if node.op_type in CUTTERS:
+                return True
+            if node.op_type in ONE_TEXT:
+                made |= set(node.output)
+    return False
 
 
 def _known(model: onnx.ModelProto) -> Iterator[tuple[str, ...]]:
