@@ -388,6 +388,34 @@ def test_a_long_name_with_dashes_is_taken_and_nothing_is_overwritten(project, fr
         new_service.add(name.replace("-", "_"), *fraud[:2], new_service.Wishes(), load())
 
 
+def test_a_service_is_replaced_where_that_is_said_and_its_old_specification_kept(project, fraud):
+    model, sample, rows = fraud
+    rows.rename(columns={"label": "outcome"}).to_parquet(sample)
+    add = ("service", "add", "fraud", str(model), "--sample", str(sample))
+    with pytest.raises(Refused, match="there is no service fraud to replace"):
+        weir(*add, "--replace")
+    assert "name its column by --label, with --replace" in weir(*add).output
+    written = project / "services" / "fraud"
+    (written / "service.yaml").write_text((written / "service.yaml").read_text().replace('"1"', "v1.9"))
+    (written / "card.md").write_text("mine")
+    first = (written / "service.yaml").read_text()
+    with pytest.raises(Refused, match="or add --replace, which writes it anew"):
+        weir(*add, "--label", "outcome")
+    for old, version in (("service.yaml.old", "v1.10"), ("service.yaml.old-2", "v1.11")):
+        again = weir(*add, "--label", "outcome", "--replace")
+        assert again.exit_code == 0, again.output
+        assert f"kept the old service.yaml as {old}" in again.output
+        assert yaml.safe_load((written / "service.yaml").read_text())["version"] == version
+    assert (written / "service.yaml.old").read_text() == first
+    assert (written / "card.md").read_text() == "mine"
+    assert weir("bundle", "build", "fraud").exit_code == 0
+    assert left_behind(project) == ["fraud"]
+    (written / "service.yaml").write_text("a: [")
+    with pytest.raises(Refused, match="that is to be replaced is not understood"):
+        new_service.add("fraud", model, sample, new_service.Wishes(replace=True), load())
+    assert (written / "service.yaml").read_text() == "a: ["
+
+
 def test_outside_a_project_and_with_broken_files_nothing_is_written(project, fraud, tmp_path, monkeypatch):
     model, sample, rows = fraud
     for broken, says in (("m.onnx", "not what its name says"), ("m.pkl", "no pickle is ever loaded")):

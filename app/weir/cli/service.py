@@ -56,6 +56,12 @@ def add(
             metavar="COLUMN",
         ),
     ] = None,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="Write a service that is there anew; its service.yaml is kept beside the new one."
+        ),
+    ] = False,
 ) -> None:
     """Look into a model and rows, and write services/NAME: a service.yaml to be edited, and what a bundle is made of.
 
@@ -65,7 +71,9 @@ def add(
     from weir.settings import load
 
     said = dict(_codes(text) for text in codes or ())
-    wishes = new_service.Wishes(label=label, task=task, output=output, codes=said, texts=tuple(texts or ()))
+    wishes = new_service.Wishes(
+        label=label, task=task, output=output, codes=said, texts=tuple(texts or ()), replace=replace
+    )
     added = new_service.add(name, model, sample, wishes, load())
     for line in added.said:
         typer.echo(line)

@@ -21,6 +21,7 @@ from weir.core.errors import Refused
 from weir.core.signature import Dtype, Input, Policy, Signature, Source, Task
 from weir.core.topics import SERVICE
 from weir.edges.bundles import checks, trained
+from weir.edges.bundles import text as yaml
 from weir.edges.bundles.checks import Floats
 from weir.edges.bundles.onnx_model import Texts
 from weir.edges.bundles.trained import ONNX_RUNTIME, Given, Trained
@@ -37,6 +38,7 @@ from weir.wire.request_contract import field_name
 
 GOLDEN_ROWS: Final = 1_000
 BASELINE_ROWS: Final = 20_000
+CARD: Final = "card.md"
 LABEL: Final = "label"  # of a sample, where nobody names another
 _DTYPES: Final = {Kind.FLOAT: Dtype.FLOAT, Kind.INT: Dtype.INT, Kind.BOOL: Dtype.BOOL, Kind.TEXT: Dtype.CATEGORY}
 _CARD: Final = """# {name}
@@ -50,7 +52,7 @@ class Wishes:
     """What a person says of a new service; what is empty is found out.
 
     label: the sample's column with what came true. output: the model's output that is the score. codes, texts: see
-    assignment.Said.
+    assignment.Said. replace: the service is there, and is to be written anew.
     """
 
     label: str = ""
@@ -58,6 +60,7 @@ class Wishes:
     output: str = ""
     codes: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     texts: tuple[str, ...] = ()
+    replace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +89,11 @@ class _Scored:
 def add(name: str, model: Path, sample: Path, wishes: Wishes, settings: Settings) -> Added:
     """Write services/<name>/ with specification, model, golden rows and baseline.
 
+    A service that is replaced keeps its old specification beside the new one, and every file that this does not write.
     Raises Refused naming what could not be found out and how to say it; nothing is written then.
     """
-    folder = _folder(name, settings)
+    folder = _folder(name, settings, replace=wishes.replace)
+    version = _next_version(folder / services.SPEC) if wishes.replace else "1"
     source, table = trained.read(model), samples.pick(read_rows(sample), BASELINE_ROWS)
     if not table.num_rows:
         raise Refused("the sample has no rows", where=str(sample), remedy="give some hundred rows or more")
@@ -104,6 +109,7 @@ def add(name: str, model: Path, sample: Path, wishes: Wishes, settings: Settings
     used = beside | {one.column.name for one in assigned}
     draft = Draft(
         name=name,
+        version=version,
         owner=_owner(),
         model=source.file[0],
         output=wishes.output,
@@ -115,12 +121,12 @@ def add(name: str, model: Path, sample: Path, wishes: Wishes, settings: Settings
         left_out=[column for column in columns.values() if column.name not in used],
         why=found.meaning.why,
     )
-    _write(folder, draft, source, golden, _with_label(found))
-    return Added(folder, tuple(_said(draft, whose, label)))
+    kept = _write(folder, draft, source, golden, _with_label(found))
+    return Added(folder, (*_said(draft, whose, label), *kept))
 
 
-def _folder(name: str, settings: Settings) -> Path:
-    """Where the service will be. Raises Refused for a name that cannot be, or is taken."""
+def _folder(name: str, settings: Settings, *, replace: bool) -> Path:
+    """Where the service will be. Raises Refused for a name that cannot be, is taken, or is not there to be replaced."""
     if not re.fullmatch(SERVICE, name):
         fit = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-0123456789")[:100]
         like = f", such as {fit}" if fit else ""
@@ -130,17 +136,33 @@ def _folder(name: str, settings: Settings) -> Path:
         remedy = "run `weir init DIR`, and this command in that folder"
         raise Refused("there is no project here", where=str(Path.cwd()), remedy=remedy)
     folder = settings.paths.services_dir / name
-    if folder.exists():
+    if folder.exists() and not replace:
         raise Refused(
             f"service {name} is there already, and nothing was changed",
             where=str(folder),
-            remedy="edit its service.yaml and replace its files; or move the folder away, and run this again",
+            remedy="edit its service.yaml; or add --replace, which writes it anew and keeps the old one beside it",
         )
-    alike = [one for one in services.listed(settings) if one.replace("-", "_") == name.replace("-", "_")]
+    if replace and not (folder / services.SPEC).is_file():
+        raise Refused(f"there is no service {name} to replace", where=str(folder), remedy="leave --replace out")
+    others = [one for one in services.listed(settings) if one != name]
+    alike = [one for one in others if one.replace("-", "_") == name.replace("-", "_")]
     if alike:
         what = f"service {alike[0]} has the same name but for - and _, which are one in SQL and Avro"
         raise Refused(what, where=str(folder.parent), remedy="take another name")
     return folder
+
+
+def _next_version(spec: Path) -> str:
+    """The version behind that of a specification: its last number and one. Raises Refused where it cannot be read."""
+    try:
+        version = str(yaml.parse(spec.read_bytes()).get("version", ""))
+    except ValueError as error:
+        what = f"the service that is to be replaced is not understood: {error}"
+        raise Refused(
+            what, where=str(spec), remedy="correct it, or move its folder away and leave --replace out"
+        ) from error
+    found = re.fullmatch(r"(.*?)(\d+)", version)
+    return f"{found[1]}{int(found[2]) + 1}" if found else f"{version}-2".lstrip("-")
 
 
 def _label(wanted: str, columns: Mapping[str, Column], sample: Path) -> Column | None:
@@ -265,8 +287,8 @@ def _floats(values: npt.NDArray[Any]) -> pa.Array:
     return pa.array(np.ascontiguousarray(values, np.float32))
 
 
-def _write(folder: Path, draft: Draft, source: Trained, golden: pa.Table, baseline: pa.Table) -> None:
-    """The whole folder, or nothing."""
+def _write(folder: Path, draft: Draft, source: Trained, golden: pa.Table, baseline: pa.Table) -> list[str]:
+    """The whole folder, or nothing; what became of a specification that was there, in words."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".draft-", dir=folder.parent) as around:
         made = Path(around) / folder.name
@@ -274,10 +296,25 @@ def _write(folder: Path, draft: Draft, source: Trained, golden: pa.Table, baseli
         name, content = source.file
         (made / name).write_bytes(content)
         (made / services.SPEC).write_text(text(draft), encoding="utf-8")
-        (made / "card.md").write_text(_CARD.format(name=draft.name), encoding="utf-8")
+        (made / CARD).write_text(_CARD.format(name=draft.name), encoding="utf-8")
         pq.write_table(golden, made / "golden.parquet", compression="zstd")
         pq.write_table(baseline, made / "baseline.parquet", compression="zstd")
-        made.rename(folder)
+        if not folder.exists():
+            made.rename(folder)
+            return []
+        return _replace(folder, made)
+
+
+def _replace(folder: Path, made: Path) -> list[str]:
+    """Put new files into a service's folder; the old specification is kept, and the card is a person's own."""
+    spec = folder / services.SPEC
+    names = (f"{services.SPEC}.old", *(f"{services.SPEC}.old-{i}" for i in range(2, 10**4)))
+    old = next(folder / name for name in names if not (folder / name).exists())
+    spec.rename(old)
+    for file in sorted(made.iterdir(), key=lambda path: path.name == services.SPEC):  # the specification last
+        if file.name != CARD or not (folder / CARD).exists():
+            file.replace(folder / file.name)
+    return [f"kept the old {services.SPEC} as {old.name}: carry over what was edited there; the card was left alone"]
 
 
 def _said(draft: Draft, whose: str, label: Column | None) -> Iterator[str]:
@@ -301,7 +338,7 @@ def _said(draft: Draft, whose: str, label: Column | None) -> Iterator[str]:
             f"export equals the trained model; put the trained model's scores into the sample, as column {checks.SCORE}"
         )
     if label is None:
-        yield "no label: the baseline does not say what came true; name its column by --label"
+        yield "no label: the baseline does not say what came true; name its column by --label, with --replace"
 
 
 def _owner() -> str:

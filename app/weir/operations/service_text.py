@@ -30,6 +30,7 @@ class Draft:
     """What is known of a new service. golden, baseline: what these rows are, in words. why: of task and classes."""
 
     name: str
+    version: str
     owner: str
     model: str
     output: str
@@ -66,7 +67,7 @@ def _head(draft: Draft) -> Iterator[str]:
     yield ""
     yield f"service: {scalar(draft.name)}"
     yield _line(f"name: {scalar(draft.name)}", "the model's own name")
-    yield _line('version: "1"', "predictions are told apart by it: a new one for each bundle")
+    yield _line(f"version: {json.dumps(draft.version)}", "predictions are told apart by it: a new one for each bundle")
     yield _line(f"owner: {scalar(draft.owner)}", "who answers for the model")
     yield ""
     yield f"model: {draft.model}"
