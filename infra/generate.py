@@ -40,8 +40,9 @@ GRAFANA_TIMES = {"from": "$__fromTime", "to": "$__toTime"}
 PARAMETER = re.compile(r"\{(\w+):([^}]+)\}")
 # Of the dashboard's text boxes; the others are empty: all, as [] is.
 BEGIN_WITH = {"ids": "[]", "limit": "100", "settle_s": str(fields()["ledger_settle_s"].default)}
-BEGIN_WITH |= {"results": "results_SERVICE", "by": "day", "positive": "positive", "negative": "negative"}
-BEGIN_WITH |= {"flagging": "['positive']"}
+BEGIN_WITH |= {"results": "results_SERVICE", "by": "day", "positive": "positive", "flagging": "['positive']"}
+BEGIN_WITH |= {"words": "['negative', 'positive', '0', '1']"}
+BEGIN_WITH |= {"meant": "['negative', 'positive', 'negative', 'positive']"}
 
 
 def settings_page() -> str:

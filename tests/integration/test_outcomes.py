@@ -96,8 +96,16 @@ def test_outcomes_are_sent_by_request_and_reported(service: Service, weir, tmp_p
     (row,) = csv.DictReader(weir("report", service.name, "--by", "day", "--csv").stdout.splitlines())
     assert (row["n"], row["caught"]) == ("20", str(len(caught)))
     assert "no predictions in this time" in weir("report", service.name, "--until", "2001-01-01").stdout
-    found = {row["class"]: row for row in json.loads(weir("report", service.name, "--classes", "--json").stdout)}
-    assert found["1"]["support"] == 7
+    check_classes(service, weir, figures)
+
+
+def check_classes(service: Service, weir, figures: dict) -> None:
+    both = json.loads(weir("report", service.name, "--classes", "--json").stdout)
+    assert both["figures"] == [figures]
+    assert {row["class"]: row["support"] for row in both["classes"]} == {"positive": 7, "negative": 9}
+    table = weir("report", service.name, "--classes").stdout
+    assert "AUC" in table
+    assert "F1" in table
 
 
 @pytest.mark.parametrize("arguments", [("outcomes", "send", "nobody", "-"), ("report", "nobody")])

@@ -27,8 +27,9 @@ VALUES = {
     "results": results.view_of("nobody"),
     "by": "day",
     "flagging": ["positive"],
+    "words": ["negative", "positive"],
+    "meant": ["negative", "positive"],
     "positive": "positive",
-    "negative": "negative",
 }
 
 

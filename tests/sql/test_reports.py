@@ -159,7 +159,8 @@ def winner(offset, name, deliveries, hashes):
 
 
 def check(client, variant, task, rows):
-    meaning = replace(reports.Meaning(), task=task)
+    words = reports.words_of(task, [] if task is Task.REGRESSION else [("negative", "positive")])
+    meaning = replace(reports.Meaning(), task=task, words=words)
     found = reports.report(client, reports.Asked(service=records.SERVICE, by=reports.By.VARIANT), meaning)
     mine = {row["part"]: row for row in found}.get(variant)
     if not rows:
@@ -187,20 +188,30 @@ def of_two(known):
     several = len(set(labels.tolist())) == 2
     return {
         "positives": int(labels.sum()),
-        "unread": len(known) - len(pairs),
+        **unfit(known, truths),
         "precision": precision_score(labels, flagged) if flagged.any() else None,
         "recall": recall_score(labels, flagged) if labels.any() else None,
         "auc": roc_auc_score(labels, scores) if several else None,
     }
 
 
+def unfit(known, classes):
+    """Outcomes without a label, and labels that are no class."""
+    labels = [said.label for _, said in known]
+    return {
+        "unread": labels.count(None),
+        "unknown": sum(label is not None and label not in classes for label in labels),
+    }
+
+
 def of_several(known):
     from sklearn.metrics import accuracy_score, f1_score
 
-    pairs = [("positive" if score >= 0.5 else "negative", said.label) for score, said in known if said.label]
+    classes = ("negative", "positive")
+    pairs = [(classes[score >= 0.5], said.label) for score, said in known if said.label in classes]
     decided, labels = [one for one, _ in pairs], [label for _, label in pairs]
     return {
-        "unread": len(known) - len(pairs),
+        **unfit(known, classes),
         "accuracy": accuracy_score(labels, decided) if pairs else None,
         "macro_f1": f1_score(labels, decided, average="macro", zero_division=0) if pairs else None,
     }
@@ -235,15 +246,60 @@ def test_figures_of_several_classes_are_scikit_learns(client):
     results.make(client, {records.SERVICE: ""})
     reference = classification_report(labels, decided, output_dict=True, zero_division=0)
     asked = reports.Asked(service=records.SERVICE)
-    (found,) = reports.multiclass(client, asked)
+    of = reports.Meaning(Task.MULTICLASS, words=reports.words_of(Task.MULTICLASS, [names]))
+    (found,) = reports.multiclass(client, asked, of)
     assert found["accuracy"] == pytest.approx(reference["accuracy"], rel=EXACT)
     assert found["macro_f1"] == pytest.approx(reference["macro avg"]["f1-score"], rel=EXACT)
-    for row in reports.classes(client, asked):
+    for row in reports.classes(client, asked, of):
         wanted = reference[row["class"]]
         assert row["support"] == wanted["support"]
         assert (row["precision"] or 0.0) == pytest.approx(wanted["precision"], rel=EXACT)
         assert row["recall"] == pytest.approx(wanted["recall"], rel=EXACT)
         assert row["f1"] == pytest.approx(wanted["f1-score"], rel=EXACT)
+
+
+@pytest.mark.parametrize("task", [Task.MULTICLASS, Task.BINARY])
+def test_labels_that_no_bundle_has_are_counted_apart_and_in_no_figure(client, task):
+    """Two bundles of the service: of several classes the later one has one more, of two it calls them otherwise."""
+    from sklearn.metrics import classification_report
+
+    n, chance = 1000, np.random.default_rng(5)
+    several = task is Task.MULTICLASS
+    older, newer = (("a", "b"), ("a", "b", "c")) if several else (("fine", "bad"), ("ok", "fraud"))
+    for at, names in enumerate((older, newer)):
+        said = records.bundles("abcdef012345"[at:] + "ff"[:at], outputs=names)
+        written = pa.array([records.BASE_MS + at], pa.int64()).cast(records.MS)
+        said = said.set_column(said.schema.get_field_index("written_at"), "written_at", written)
+        said = replaced(said, task=[task.value])
+        put(client, "bundles", tables.bundles(said, LogPartition("log", "weir.bundles", 0), np.array([at])))
+    there = list(newer) if several else [*older, *newer, "0", "1"]
+    meant = {name: name for name in newer} if several else dict(zip(there, newer * 3, strict=True))
+    labels = np.array([*there, "sales", "Fraud", "2"])[chance.integers(0, len(there) + 3, n)]
+    decided = np.array(newer)[chance.integers(0, len(newer), n)]
+    put(client, "predictions", tables.predictions(
+        replaced(records.predictions(0, list(range(n))), decision=decided.tolist()), LOG, np.arange(n), records.names
+    ))  # fmt: skip
+    rows = records.outcomes([f"r0-{at}" for at in range(n)], [0.0] * n, by="request_id")
+    put(client, "outcomes", tables.outcomes(replaced(rows, label=labels.tolist()), OUTCOMES, np.arange(n), 0))
+    results.make(client, {records.SERVICE: ""})
+    of, asked = reports.meaning(client, records.SERVICE), reports.Asked(service=records.SERVICE)
+    assert (of.task, of.labels, dict(of.words)) == (task, newer, meant)
+    known = np.isin(labels, there)
+    truth = [meant[label] for label in labels[known]]
+    wanted = classification_report(truth, decided[known], output_dict=True, zero_division=0)
+    (found,) = reports.report(client, asked, of)
+    assert (found["outcomes"], found["unread"], found["unknown"]) == (n, 0, n - int(known.sum()))
+    if several:
+        assert found["accuracy"] == pytest.approx(wanted["accuracy"], rel=EXACT)
+        assert found["macro_f1"] == pytest.approx(wanted["macro avg"]["f1-score"], rel=EXACT)
+    else:
+        assert found["precision"] == pytest.approx(wanted["fraud"]["precision"], rel=EXACT)
+        assert found["recall"] == pytest.approx(wanted["fraud"]["recall"], rel=EXACT)
+    each = {row["class"]: row for row in reports.classes(client, asked, of)}
+    assert each.keys() == set(newer)
+    for name, row in each.items():
+        assert row["support"] == wanted[name]["support"]
+        assert row["f1"] == pytest.approx(wanted[name]["f1-score"], rel=EXACT)
 
 
 def test_figures_of_numbers_are_scikit_learns(client):
@@ -278,3 +334,17 @@ def test_a_service_is_what_its_newest_bundle_says(client):
     )
     put(client, "bundles", tables.bundles(shadow, LogPartition("log", "weir.bundles", 0), np.arange(1, 2)))
     assert reports.meaning(client, records.SERVICE) == found  # whatever else is tried beside it
+
+
+def test_a_service_may_have_a_thousand_classes_with_long_names(client):
+    names = [f"a class, with a long name: number {at}" for at in range(1000)]
+    put(
+        client,
+        "bundles",
+        tables.bundles(records.bundles(outputs=names), LogPartition("log", "weir.bundles", 0), np.arange(1)),
+    )
+    results.make(client, {records.SERVICE: ""})
+    of = reports.meaning(client, records.SERVICE)
+    assert len(of.words) == 1000
+    assert reports.report(client, reports.Asked(service=records.SERVICE), of) == []
+    assert reports.classes(client, reports.Asked(service=records.SERVICE), of) == []

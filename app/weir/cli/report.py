@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from weir.cli.output import AsJson, Column, say, show
+from weir.cli.output import AsJson, Column, say, show, show_json
 from weir.core.signature import Task
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ def report(
     by: Annotated[str, typer.Option(help=f"A row for each of these: {', '.join(BY)}.", metavar="WHAT")] = "all",
     since: Annotated[str, typer.Option(help="From this time of the requests on, ISO 8601, UTC.")] = "",
     until: Annotated[str, typer.Option(help="Before this time of the requests.")] = "",
-    classes: Annotated[bool, typer.Option("--classes", help="A row for each class, too.")] = False,
+    classes: Annotated[
+        bool, typer.Option("--classes", help="A row for each class, too; with --csv these alone.")
+    ] = False,
     shadows: Annotated[bool, typer.Option("--shadows", help="Of what shadows say, on which nobody acts.")] = False,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
@@ -91,47 +93,65 @@ def report(
     of = reports.meaning(client, service)
     if classes and of.task is Task.REGRESSION:
         raise typer.BadParameter(f"{service} predicts numbers, no classes", param_hint="--classes")
-    rows = reports.classes(client, asked) if classes else reports.report(client, asked, of)
-    rows = [{by if name == "part" else name: value for name, value in row.items()} for row in rows]
-    if by == "all":
-        rows = [{name: value for name, value in row.items() if name != "all"} for row in rows]
+    rows = _parts(reports.report(client, asked, of), by)
+    each = _parts(reports.classes(client, asked, of), by) if classes else []
     if as_csv:
-        if rows:
-            writer = csv.DictWriter(sys.stdout, rows[0].keys())
-            writer.writeheader()
-            writer.writerows(rows)
-        return
-    if as_json:
-        rows = [{name: _plain(value) for name, value in row.items()} for row in rows]
-    show(rows, _columns(rows, by, of, classes=classes), as_json=as_json)
-    if not as_json:
-        _remark(rows, classes=classes)
+        _write(each if classes else rows)
+    elif as_json:
+        show_json({"figures": _plain(rows), "classes": _plain(each)} if classes else _plain(rows))
+    else:
+        show(rows, _columns(rows, by, of), as_json=False)
+        if each:
+            show(each, [*_by(by), *CLASSES], as_json=False)
+        _remark(rows)
 
 
-def _columns(rows: list[dict[str, Any]], by: str, of: Meaning, *, classes: bool) -> list[Column]:
-    first = [] if by == "all" else [Column(by, by, name=True)]
-    if classes:
-        return [*first, *CLASSES]
+def _parts(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
+    """Rows with what they are of under its own name; without it where they are of everything."""
+    return [
+        {by if name == "part" else name: value for name, value in row.items() if name != "part" or by != "all"}
+        for row in rows
+    ]
+
+
+def _write(rows: list[dict[str, Any]]) -> None:
+    """As CSV to stdout."""
+    if rows:
+        writer = csv.DictWriter(sys.stdout, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _by(by: str) -> list[Column]:
+    return [] if by == "all" else [Column(by, by, name=True)]
+
+
+def _columns(rows: list[dict[str, Any]], by: str, of: Meaning) -> list[Column]:
     begin = [_counted("n"), _counted("outcomes"), Column("waiting", "waiting", _share, right=True)]
+    unknown = [_counted("unknown labels", "unknown")] if any(row.get("unknown") for row in rows) else []
     has_value = any(row["value"] is not None for row in rows)
-    return [*first, *begin, *FIGURES[of.task], *([Column("value", "value", _money, right=True)] if has_value else [])]
+    value = [Column("value", "value", _money, right=True)] if has_value else []
+    return [*_by(by), *begin, *unknown, *FIGURES[of.task], *value]
 
 
-def _remark(rows: list[dict[str, Any]], *, classes: bool) -> None:
+def _remark(rows: list[dict[str, Any]]) -> None:
     """What the figures leave out."""
     if not rows:
         say("no predictions in this time")
-    if classes or not rows:
         return
+    if unknown := sum(row.get("unknown", 0) for row in rows):
+        say(f"{unknown:,} labels are no class of any bundle of the service, and are in the value alone")
     if unread := sum(row["unread"] for row in rows):
         say(f"{unread:,} outcomes say nothing of the kind that is predicted, and are in the value alone")
     if any(row["value"] is not None for row in rows) and (unvalued := sum(row["unvalued"] for row in rows)):
         say(f"of {unvalued:,} outcomes the formula of the value gives no number")
 
 
-def _plain(value: Any) -> Any:
+def _plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A decimal as JSON has it: a number of fifteen digits."""
-    return float(value) if isinstance(value, Decimal) else value
+    return [
+        {name: float(value) if isinstance(value, Decimal) else value for name, value in row.items()} for row in rows
+    ]
 
 
 def _time(text: str) -> datetime:

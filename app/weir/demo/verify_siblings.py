@@ -77,7 +77,7 @@ def _found(client: Client, sibling: Sibling, path: Path, flights: Flights) -> Be
     score, decision = table["score"].to_numpy(), np.array(table["decision"].to_pylist())
     late_min = actual(flights, table["request_id"])
     regression = sibling.signature.task is Task.REGRESSION
-    (row,) = reports.regression(client, asked) if regression else reports.multiclass(client, asked)
+    (row,) = reports.report(client, asked, reports.meaning(client, sibling.service))
     return Beside(
         bundle=folder.read(path).bundle,
         answered=len(table),
