@@ -58,19 +58,25 @@ def test_outcomes_are_sent_by_request_and_reported(service: Service, weir, tmp_p
         until(lambda: client.query(count, {"service": service.name}).first_row == (20,), START_S, "the predictions")
         file = tmp_path / "chargebacks.csv"
         rows = [f"r-{i},{i % 2},{i}.25,x" for i in range(16)]
-        file.write_text("\n".join(["tx_id,label,kept,note", *rows, "early,1,3,x", "r-1,1,much", ",1,3,x"]))
+        file.write_text(
+            "\n".join(["tx_id,label,kept,note", *rows, "early,1,3,x", "r-1,1,much", ",1,3,x", "r-16,sales,3,x"])
+        )
         sent = weir("outcomes", "send", service.name, str(file), "--column", "request_id=tx_id", "--attribute", "kept")
         assert sent.exit_code == 1
         assert sent.stderr.splitlines() == [
             "line 19: 3 values under 4 headings",
             "line 20: neither prediction_id nor request_id is given",
+            "line 21: label 'sales' is no class of the service: there are negative, positive, 0, 1",
             "attributes: kept",
             "left out: note",
-            "17 sent: 16 joined, 1 waits for its prediction; 2 lines are no outcomes",
+            "17 sent: 16 joined, 1 waits for its prediction; 3 lines are no outcomes",
         ]
         by_id = {"prediction_id": answers["r-15"]["prediction_id"].upper(), "label": 0, "kept": 1, "revision": 1}
         again = weir("outcomes", "send", service.name, "-", "--json", stdin=json.dumps(by_id))
         assert json.loads(again.stdout) == {"sent": 1, "wrong": 0, "joined": 1, "waiting": 0}
+        strange = weir("outcomes", "send", service.name, "-", stdin='{"request_id": "another", "label": 1}')
+        assert "none of them has a prediction" in strange.stderr
+        assert "are these ids of this service" in strange.stderr
         known = f"SELECT count(), countIf(label = '1') FROM results_{service.name.replace('-', '_')} WHERE has_outcome"
         until(lambda: client.query(known).first_row == (16, 7), START_S, "the outcomes")
     finally:
@@ -106,6 +112,8 @@ def check_classes(service: Service, weir, figures: dict) -> None:
     table = weir("report", service.name, "--classes").stdout
     assert "AUC" in table
     assert "F1" in table
+    no_class = weir("outcomes", "send", service.name, "-", "--json", stdin='{"request_id": "r-1", "label": "high"}')
+    assert json.loads(no_class.stdout)["sent"] == 0
 
 
 @pytest.mark.parametrize("arguments", [("outcomes", "send", "nobody", "-"), ("report", "nobody")])

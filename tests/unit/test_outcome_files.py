@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,8 +10,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from weir.core.errors import Refused
-from weir.operations import outcome_files
+from weir.core.signature import Task
+from weir.operations import outcome_files, outcome_labels
 from weir.operations.outcome_files import Columns, Form
+from weir.operations.outcome_labels import Labels
+from weir.settings import load
+
+from tests.bundles import tiny_bundle
+from tests.ports import free_port
 
 NOW_MS = 1_790_000_000_000
 
@@ -118,6 +125,41 @@ def test_lines_of_csv_are_counted_as_an_editor_does():
     assert list(found.outcomes) == [3, 6]  # where a line ends
 
 
+@pytest.mark.parametrize(
+    ("content", "said", "remedy"),
+    [
+        (b"tx,label\n1,1\n", "neither prediction_id nor request_id is given: .* tx, label", "request_id=tx"),
+        (b"label\n1\n", "neither prediction_id nor request_id is given: .* label", "request_id=COLUMN"),
+        (b"request_id,chargeback\n1,yes\n", "neither label nor .*: .* request_id, chargeback", "label=chargeback"),
+    ],
+)
+def test_a_file_that_lacks_a_column_is_told_with_those_it_has(content, said, remedy):
+    with pytest.raises(Refused, match=said) as refused:
+        read(content, Form.CSV)
+    assert f"--column {remedy}" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "label", "why"),
+    [
+        (
+            Labels(Task.MULTICLASS, ("billing", "support")),
+            "sales",
+            "'sales' is no class .*: there are billing, support$",
+        ),
+        (Labels(Task.BINARY, ("ok", "fraud", "0", "1")), "positive", "there are ok, fraud, 0, 1$"),
+        (Labels(Task.MULTICLASS, tuple(map(str, range(1500)))), "x", "18, 19 and 1,480 more$"),
+        (Labels(Task.REGRESSION, ()), "high", "predicts numbers: say them as `observed`"),
+    ],
+)
+def test_a_label_that_is_no_class_is_told_with_the_classes(labels, label, why):
+    fine = labels.words[0] if labels.words else None
+    rows = {2: expected(label=label), 3: expected(label=fine), 4: expected(label=label, withdrawn=True)}
+    faults = labels.faults(rows)
+    assert list(faults) == [2]
+    assert re.search(why, faults[2])
+
+
 def test_columns_are_named_and_amounts_chosen():
     content = b"tx_id,chargeback,kept,customer,note\n1,1,5,77,x\n2,0,,78,y\n"
     found = read(content, Form.CSV, Columns({"tx_id": "request_id", "chargeback": "label"}))
@@ -144,3 +186,11 @@ def test_a_file_of_another_form_is_refused(content, form, why):
         read(content, form)
     with pytest.raises(Refused, match=r"rows.xlsx is no .csv"):
         outcome_files.form_of(Path("rows.xlsx"), content)
+
+
+def test_without_clickhouse_the_bundles_of_the_project_say_the_classes(tmp_path):
+    bundle = tiny_bundle(tmp_path, service="fraud")
+    away = f"http://127.0.0.1:{free_port()}"
+    settings = load(clickhouse_url=away, bundles_dir=bundle.parent)
+    assert outcome_labels.known(settings, "fraud") == Labels(Task.BINARY, ("negative", "positive", "0", "1"))
+    assert outcome_labels.known(settings, "another") is None

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from weir.settings import Settings
 
 EXAMPLES = 3  # lines that are reported for the same reason
+NONE_JOINED = (
+    "none of them has a prediction of {service}: are these ids of this service, and of requests that were scored? "
+    "See `weir query \"SELECT request_id, prediction_id FROM predictions WHERE service = '{service}' LIMIT 5\"`"
+)
 cli = typer.Typer(no_args_is_help=True, help="What came true after predictions.")
 
 
@@ -49,10 +53,10 @@ def send(
 
     A line says whose outcome it is by request_id or prediction_id, and what it is by label (a class, or 1 and 0),
     observed (a number) or amounts. It may say revision, withdrawn and occurred_at (ISO 8601 or milliseconds; by default
-    now), with which it corrects an earlier one. Lines that cannot be outcomes are reported with their numbers
-    before anything is sent, and left out; the exit status is then 1.
+    now), with which it corrects an earlier one. A label must be a class of one of the service's bundles. Lines that
+    cannot be outcomes are reported with their numbers before anything is sent, and left out; the exit status is then 1.
     """
-    from weir.operations import outcome_files
+    from weir.operations import outcome_files, outcome_labels
     from weir.operations.send_outcomes import OutcomeSender
     from weir.settings import load
 
@@ -64,8 +68,12 @@ def send(
         columns = outcome_files.Columns(named, tuple(attribute) if attribute else None)
         lines = outcome_files.read(content, form)
         found = outcome_files.outcomes(lines, service, columns, time.time_ns() // 1_000_000)
-        checked = sender.check(found.outcomes)
-        wrong = found.faults | checked.faults
+        labels = outcome_labels.known(settings, service)
+        foreign = labels.faults(found.outcomes) if labels else {}
+        checked = sender.check({number: one for number, one in found.outcomes.items() if number not in foreign})
+        wrong = found.faults | foreign | checked.faults
+        if labels is None and any(one["label"] is not None for one in found.outcomes.values()):
+            typer.echo(f"labels were not checked: no bundle of {service} is recorded or is here", err=True)
         _tell_faults(wrong)
         _tell_columns(found)
         sender.send(checked.rows)
@@ -75,6 +83,8 @@ def send(
         show_json(counts)
     else:
         typer.echo(_said(counts), err=True)
+    if counts["sent"] and counts["joined"] == 0:
+        typer.echo(NONE_JOINED.format(service=service), err=True)
     if wrong:
         raise typer.Exit(1)
 

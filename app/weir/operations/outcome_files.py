@@ -105,7 +105,8 @@ def read(content: bytes, form: Form) -> list[Line]:
 def outcomes(lines: list[Line], service: str, columns: Columns, now_ms: int) -> Found:
     """The outcomes that lines say.
 
-    now_ms: occurred_at of those that say none. Raises Refused when a column that was named is not there.
+    now_ms: occurred_at of those that say none. Raises Refused when a column that was named is not there, and when no
+    column says whose outcomes they are, or what came true.
     """
     there = dict.fromkeys(name for line in lines for name in line.record)
     if lines and (absent := [name for name in (*columns.named, *(columns.attributes or ())) if name not in there]):
@@ -124,9 +125,30 @@ def outcomes(lines: list[Line], service: str, columns: Columns, now_ms: int) -> 
             found[line.number] = _outcome(line.record, service, columns.named, amounts, now_ms)
         except ValueError as error:
             faults[line.number] = str(error)
+    if found:
+        _check_columns({columns.named.get(name, name): name for name in there}, amounts)
     undecided = _undecided(found)
     kept = {number: one for number, one in found.items() if number not in undecided}
     return Found(kept, faults | undecided, amounts, tuple(name for name in other if name not in amounts))
+
+
+def _check_columns(there: Mapping[str, str], amounts: Collection[str]) -> None:
+    """Raises Refused naming the columns that there are, where no line of them can be an outcome.
+
+    there: columns by the field that they are, or by their own name.
+    """
+    said = f"the columns are {', '.join(there.values())}"
+    other = [column for field, column in there.items() if field not in FIELDS]
+    if not {"prediction_id", "request_id"} & there.keys():
+        raise Refused(
+            f"neither prediction_id nor request_id is given: {said}",
+            remedy=f"name the column that has it, as in --column request_id={[*other, 'COLUMN'][0]}",
+        )
+    if other and not amounts and not {"label", "observed", "attributes", "withdrawn"} & there.keys():
+        raise Refused(
+            f"neither label nor observed nor attributes are given: {said}",
+            remedy=f"name the column that says what came true, as in --column label={other[-1]}",
+        )
 
 
 def _undecided(found: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
