@@ -34,17 +34,16 @@ def check_letters(ids: Sequence[str]) -> None:
 
 
 def check_service(service: str, settings: Settings, client: Client) -> None:
-    """Raises typer.BadParameter naming the services that there are, where this is none of them.
+    """Raises Refused naming the services that there are, where this is none of them; Unavailable.
 
     A service is known by its contract in this project or by what is recorded of it.
     """
     from weir.edges.clickhouse import ledger
     from weir.edges.schemas import folder
+    from weir.operations.answers import check_listed
 
     declared = {settings.scoring.service, *folder.services(settings.paths.schemas_dir)} - {""}
     if not service or service in declared:
         return
     known = sorted(declared | set(ledger.services(client)))
-    if service not in known:
-        there = f"there are {', '.join(known)}" if known else "nothing is recorded of any"
-        raise typer.BadParameter(f"there is no service {service}: {there}", param_hint="--service")
+    check_listed(service, known, settings.recording.clickhouse_url)

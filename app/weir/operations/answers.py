@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Self
@@ -49,13 +49,16 @@ def check_service(settings: Settings, service: str) -> None:
     prefix = settings.kafka.names.requests("")
     _, cluster = metadata(settings.kafka)
     there = sorted(topic.removeprefix(prefix) for topic in cluster.topics if topic.startswith(prefix))
-    if service not in there:
-        known = f"there are {', '.join(there)}" if there else "there is none"
-        raise Refused(
-            f"there is no service {service} on this cluster: {known}",
-            where=settings.kafka.brokers,
-            remedy="name one of them; a new one begins with `weir bundle contract` and `weir topics create`",
-        )
+    check_listed(service, there, settings.kafka.brokers)
+
+
+def check_listed(service: str, there: Sequence[str], where: str) -> None:
+    """Raises Refused naming the services that are there, where this is none of them. where: they were looked for."""
+    if service in there:
+        return
+    known = f"there are {', '.join(there)}" if there else "there is none"
+    remedy = "name one of them; a new one begins with `weir service add` and `weir bundle build`"
+    raise Refused(f"there is no service {service} on this cluster: {known}", where=where, remedy=remedy)
 
 
 class Answers:
