@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import uuid
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +14,11 @@ from weir.cli.output import AsJson, say, show_json
 
 if TYPE_CHECKING:
     from weir.operations.reproduce import Reproduced
+
+NO_ID = (
+    "{word!r} is no id of a prediction, which is a UUID; of a request's name `weir query --param request={quoted} "
+    "'SELECT prediction_id FROM predictions WHERE request_id = {{request:String}}'` says it"
+)
 
 
 def reproduce(
@@ -51,7 +57,7 @@ def _id(word: str) -> str:
     try:
         return str(uuid.UUID(word))
     except ValueError:
-        raise typer.BadParameter(f"{word!r} is no id of a prediction: write a UUID", param_hint="ID") from None
+        raise typer.BadParameter(NO_ID.format(word=word, quoted=shlex.quote(word)), param_hint="ID") from None
 
 
 def _show(one: Reproduced) -> None:
