@@ -38,10 +38,8 @@ def reproduce(
     from weir.operations import reproduce as reproducing
     from weir.settings import load
 
-    settings = load()
-    found = reproducing.reproduce(
-        connect(settings.recording), settings, [_id(word) for word in ids], with_requests=with_requests
-    )
+    asked, settings = [_id(word) for word in ids], load()
+    found = reproducing.reproduce(connect(settings.recording), settings, asked, with_requests=with_requests)
     if as_json:
         show_json([asdict(one) | {"same": one.same} for one in found])
     else:
