@@ -284,6 +284,40 @@ def test_a_category_may_be_made_a_string_and_a_string_a_category(project, tmp_pa
         assert tuple(str(item.dtype) for item in signature.inputs) == kinds
 
 
+def test_numbers_that_the_model_takes_as_text_are_words(project, tmp_path):
+    given = spoken()
+    next(node for node in given.graph.node if node.input[0] == "channel").attribute[0].strings[:] = [b"7", b"8", b"9"]
+    given.graph.node.insert(3, helper.make_node("ReduceMax", ["channel_hot"], ["any"], axes=[2], keepdims=0))
+    next(node for node in given.graph.node if node.output[0] == "channel_wide").input[0] = "any"
+    model, sample = onnx_file(tmp_path / "m.onnx", given), tmp_path / "rows.csv"
+    notes(some=True).assign(channel=[7 + i % 2 for i in range(N)]).to_csv(sample, index=False)
+    added = new_service.add("desk", model, sample, new_service.Wishes(), load())
+    inputs = yaml.safe_load((added.folder / "service.yaml").read_text())["signature"]["inputs"]
+    assert inputs[1]["categories"] == ["7", "8", "9"]
+    assert list(pd.read_parquet(added.folder / "golden.parquet").channel[:2]) == ["7", "8"]
+    assert bundles.build(services.spec_of("desk", load()), load())
+
+
+def test_rows_without_a_text_are_left_out_of_what_the_model_proves(project, tmp_path):
+    model, sample = onnx_file(tmp_path / "m.onnx", spoken()), tmp_path / "rows.parquet"
+    rows = notes()
+    rows.loc[::10, "note"] = None
+    rows.loc[5::10, "channel"] = None
+    rows.assign(score=0.25).to_parquet(sample)
+    added = new_service.add("desk", model, sample, new_service.Wishes(), load())
+    golden = pd.read_parquet(added.folder / "golden.parquet")
+    assert len(golden) == N - N // 5
+    assert not golden.isna().any(axis=None)
+    with pytest.raises(Refused, match="golden rows fail"):  # the scores are those of the sample
+        bundles.build(services.spec_of("desk", load()), load())
+    rows.to_parquet(sample)
+    new_service.add("desk", model, sample, new_service.Wishes(replace=True), load())
+    assert bundles.build(services.spec_of("desk", load()), load())
+    rows.assign(note=None).astype({"note": "string"}).to_parquet(sample)
+    with pytest.raises(Refused, match="scores no row of the sample: a value is missing in each"):
+        new_service.add("other", model, sample, new_service.Wishes(texts=("note",)), load())
+
+
 def test_text_is_said_where_the_model_takes_it_and_refused_elsewhere(project, tmp_path):
     model, sample = onnx_file(tmp_path / "m.onnx", spoken()), tmp_path / "rows.parquet"
     notes(some=True).to_parquet(sample)

@@ -40,6 +40,10 @@ GOLDEN_ROWS: Final = 1_000
 BASELINE_ROWS: Final = 20_000
 CARD: Final = "card.md"
 LABEL: Final = "label"  # of a sample, where nobody names another
+NOTHING_SCORED: Final = (
+    "the model scores no row of the sample: a value is missing in each, or its scores are no numbers"
+)
+AS_ASKED: Final = "give rows as the model is asked in production"
 _DTYPES: Final = {Kind.FLOAT: Dtype.FLOAT, Kind.INT: Dtype.INT, Kind.BOOL: Dtype.BOOL, Kind.TEXT: Dtype.CATEGORY}
 _CARD: Final = """# {name}
 
@@ -76,10 +80,11 @@ class _Scored:
     """The rows of a sample that were scored.
 
     signature: what was found. matrix, texts: float32[n, k] and what it names by position, as Model.run takes them.
-    outputs: float32[n, m], as the signature describes them.
+    outputs: float32[n, m], as the signature describes them. kept: of the sample's rows, which these are.
     """
 
     signature: Signature
+    kept: npt.NDArray[np.bool_]
     matrix: Floats
     texts: Texts
     outputs: Floats
@@ -102,7 +107,10 @@ def add(name: str, model: Path, sample: Path, wishes: Wishes, settings: Settings
     beside = {checks.SCORE, *(f"{checks.SCORE}_{word}" for word in label.words)} if label else {checks.SCORE}
     beside |= {label.name} if label else set()
     said = Said(wishes.codes, wishes.texts)
-    taken = assign(source, columns, beside, said)
+    taken = [
+        (samples.worded(column, table) if one.text and column.name not in wishes.codes else column, one)
+        for column, one in assign(source, columns, beside, said)
+    ]
     assigned = categories(source, taken, said, proved=checks.SCORE in columns)
     found = _scored(source, table, assigned, label, wishes)
     golden, whose = _golden(table, found, source)
@@ -178,19 +186,22 @@ def _scored(
     inputs = tuple(_input(one, ref, use=True) for one, ref in zip(assigned, _refs(assigned), strict=True))
     matrix, texts = _matrix(table, assigned)
     given = source.given(Signature(inputs=inputs), wishes.output)
-    raw = source.scores(_trial(inputs, given), wishes.output, matrix, texts)
-    whole = np.isfinite(raw).all(axis=1)
-    if not whole.all():
-        inputs = tuple(_input(one, item.ref, use=False) for one, item in zip(assigned, inputs, strict=True))
-    whole &= ~_rejected(matrix, inputs)
+    whole = ~_rejected(matrix, inputs)  # a model of texts has no number for a category that is missing
     if not whole.any():
-        what = "the model scores no row of the sample: a value is missing in each, or its scores are no numbers"
-        raise Refused(what, remedy="give rows as the model is asked in production")
+        raise Refused(NOTHING_SCORED, remedy=AS_ASKED)
+    raw = source.scores(_trial(inputs, given), wishes.output, matrix[whole], texts)
+    scored = np.isfinite(raw).all(axis=1)
+    if not scored.all():
+        inputs = tuple(_input(one, item.ref, use=False) for one, item in zip(assigned, inputs, strict=True))
+    scored &= ~_rejected(matrix[whole], inputs)
+    raw, whole[whole] = raw[scored], scored
+    if not whole.any():
+        raise Refused(NOTHING_SCORED, remedy=AS_ASKED)
     values = table.column(label.name).filter(pa.array(whole)) if label else None
-    found = meaning(given, raw[whole], values, label, wishes.task)
+    found = meaning(given, raw, values, label, wishes.task)
     signature = Signature(inputs=inputs, task=found.task, classes=found.classes)
-    outputs = raw[whole] if found.task is Task.MULTICLASS else raw[whole][:, -1:]
-    return _Scored(signature, matrix[whole], texts, np.ascontiguousarray(outputs), found)
+    outputs = raw if found.task is Task.MULTICLASS else raw[:, -1:]
+    return _Scored(signature, whole, matrix[whole], texts, np.ascontiguousarray(outputs), found)
 
 
 def _trial(inputs: tuple[Input, ...], given: Given) -> Signature:
@@ -255,8 +266,9 @@ def _rejected(matrix: Floats, inputs: Sequence[Input]) -> npt.NDArray[np.bool_]:
 def _golden(table: pa.Table, found: _Scored, source: Trained) -> tuple[pa.Table, str]:
     """Golden rows, and whose scores they have: those of the sample where it has them, else the model's own."""
     names = checks.score_columns(found.signature)
-    own = all(name in table.column_names for name in names) and len(found.matrix) == table.num_rows
-    rows = _rows(found, [samples.numbers(table.column(name)) for name in names] if own else list(found.outputs.T))
+    own = all(name in table.column_names for name in names)
+    held = [samples.numbers(table.column(name))[found.kept] for name in names] if own else list(found.outputs.T)
+    rows = _rows(found, held)
     whose = "the sample holds" if own else source.scorer
     return samples.pick(rows, GOLDEN_ROWS), whose
 

@@ -94,6 +94,11 @@ def look(table: pa.Table) -> dict[str, Column]:
     return {name: _column(name, table.column(name)) for name in table.column_names}
 
 
+def worded(column: Column, table: pa.Table) -> Column:
+    """A column of numbers as texts, for a model that takes them so; one of texts as it is."""
+    return column if column.kind is Kind.TEXT else _column(column.name, as_text(table.column(column.name)))
+
+
 def codes(column: pa.ChunkedArray, words: tuple[str, ...]) -> npt.NDArray[np.float64]:
     """Each text's place among `words`, float64[n]; NaN for null and for a text that is not among them."""
     found = pc.index_in(as_text(column), value_set=pa.array(words, pa.string()))
