@@ -15,6 +15,7 @@ from weir.settings import Settings, load
 
 from tests.kafka_cluster import LIBS, kafka_libs
 from tests.redis_server import redis_server
+from tests.toolchains import environment
 from tests.wheel import installed, wheel  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
@@ -95,3 +96,12 @@ def store_settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
 
     url = "lmdb" if request.param == "lmdb" else request.getfixturevalue("redis_url")
     return load(home=tmp_path, online_store=url, lookup_budget_ms=10_000)  # not what these tests are about
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """Models as other toolchains export them, a folder each, with the library's own scores; see tests/toolchains."""
+    try:
+        return environment.exported()
+    except environment.Unavailable as error:
+        pytest.skip(f"no toolchains here: {error}")

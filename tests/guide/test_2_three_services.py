@@ -3,37 +3,27 @@
 import json
 import os
 import sys
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from tests.guide.weir import Shell
 from tests.kafka_cluster import kafka_libs
-from tests.toolchains import environment
 from tests.waiting import until
 
 SERVICES = {"phishing": "sklearn-forest-zipmap", "image-segments": "xgboost-many", "water_flow": "catboost-regression"}
 
 
-@pytest.fixture(scope="module")
-def exports() -> Path:
-    try:
-        return environment.exported()
-    except environment.Unavailable as why:
-        pytest.skip(f"the toolchains are not here: {why}")
-
-
 @pytest.mark.timeout(900)
-def test_three_tasks_are_served_at_once(exports, tmp_path):
+def test_three_tasks_are_served_at_once(cases, tmp_path):
     kafka_libs()
     shell = Shell([sys.executable], tmp_path, pythonpath=os.pathsep.join(path for path in sys.path if path))
     shell.weir("init many")
     shell.cd("many")
     for service, case in SERVICES.items():
         rows = tmp_path / f"{service}.parquet"
-        pq.write_table(pq.read_table(exports / case / "rows.parquet").drop_columns(["scores"]), rows)
-        model = exports / case / json.loads((exports / case / "case.json").read_text())["file"]
+        pq.write_table(pq.read_table(cases / case / "rows.parquet").drop_columns(["scores"]), rows)
+        model = cases / case / json.loads((cases / case / "case.json").read_text())["file"]
         shell.weir(f"service add {service} {model} --sample {rows}")
         shell.weir(f"bundle build {service}")
     with shell.up() as said:

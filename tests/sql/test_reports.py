@@ -238,12 +238,7 @@ def test_figures_of_several_classes_are_scikit_learns(client):
     labels = np.array(names)[chance.integers(0, 5, n)]
     decided = np.where(chance.random(n) < 0.6, labels, np.array(names)[chance.integers(0, 4, n)])
     decided[decided == names[4]] = "a"
-    put(client, "predictions", tables.predictions(
-        replaced(records.predictions(0, list(range(n))), decision=decided.tolist()), LOG, np.arange(n), records.names
-    ))  # fmt: skip
-    rows = records.outcomes([f"r0-{at}" for at in range(n)], [0.0] * n, by="request_id")
-    put(client, "outcomes", tables.outcomes(replaced(rows, label=labels.tolist()), OUTCOMES, np.arange(n), 0))
-    results.make(client, {records.SERVICE: ""})
+    put_decided(client, decided, labels)
     reference = classification_report(labels, decided, output_dict=True, zero_division=0)
     asked = reports.Asked(service=records.SERVICE)
     of = reports.Meaning(Task.MULTICLASS, words=reports.words_of(Task.MULTICLASS, [names]))
@@ -256,6 +251,16 @@ def test_figures_of_several_classes_are_scikit_learns(client):
         assert (row["precision"] or 0.0) == pytest.approx(wanted["precision"], rel=EXACT)
         assert row["recall"] == pytest.approx(wanted["recall"], rel=EXACT)
         assert row["f1"] == pytest.approx(wanted["f1-score"], rel=EXACT)
+
+
+def put_decided(client, decided, labels):
+    """A prediction and an outcome for each row, and the view that joins them."""
+    n = len(decided)
+    predictions = replaced(records.predictions(0, list(range(n))), decision=decided.tolist())
+    put(client, "predictions", tables.predictions(predictions, LOG, np.arange(n), records.names))
+    rows = records.outcomes([f"r0-{at}" for at in range(n)], [0.0] * n, by="request_id")
+    put(client, "outcomes", tables.outcomes(replaced(rows, label=labels.tolist()), OUTCOMES, np.arange(n), 0))
+    results.make(client, {records.SERVICE: ""})
 
 
 @pytest.mark.parametrize("task", [Task.MULTICLASS, Task.BINARY])
@@ -276,12 +281,7 @@ def test_labels_that_no_bundle_has_are_counted_apart_and_in_no_figure(client, ta
     meant = {name: name for name in newer} if several else dict(zip(there, newer * 3, strict=True))
     labels = np.array([*there, "sales", "Fraud", "2"])[chance.integers(0, len(there) + 3, n)]
     decided = np.array(newer)[chance.integers(0, len(newer), n)]
-    put(client, "predictions", tables.predictions(
-        replaced(records.predictions(0, list(range(n))), decision=decided.tolist()), LOG, np.arange(n), records.names
-    ))  # fmt: skip
-    rows = records.outcomes([f"r0-{at}" for at in range(n)], [0.0] * n, by="request_id")
-    put(client, "outcomes", tables.outcomes(replaced(rows, label=labels.tolist()), OUTCOMES, np.arange(n), 0))
-    results.make(client, {records.SERVICE: ""})
+    put_decided(client, decided, labels)
     of, asked = reports.meaning(client, records.SERVICE), reports.Asked(service=records.SERVICE)
     assert (of.task, of.labels, dict(of.words)) == (task, newer, meant)
     known = np.isin(labels, there)

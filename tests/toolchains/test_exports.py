@@ -73,14 +73,6 @@ PYTORCH = [
 ]
 
 
-@pytest.fixture(scope="module")
-def cases() -> Path:
-    try:
-        return environment.exported()
-    except environment.Unavailable as error:
-        pytest.skip(f"no toolchains here: {error}")
-
-
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     (tmp_path / "schemas").mkdir()

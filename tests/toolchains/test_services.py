@@ -17,14 +17,6 @@ from tests.toolchains import environment
 from tests.toolchains.test_exports import EXPORTED, PYTORCH
 
 
-@pytest.fixture(scope="module")
-def cases() -> Path:
-    try:
-        return environment.exported()
-    except environment.Unavailable as error:
-        pytest.skip(f"no toolchains here: {error}")
-
-
 @pytest.mark.parametrize("name", EXPORTED)
 def test_an_export_is_found_out(name: str, cases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found_out(cases / name, tmp_path, monkeypatch)
