@@ -136,21 +136,25 @@ def test_a_lock_stands_until_the_last_child_is_gone(tmp_path):
     """The guards hold the descriptor, so a killed parent's lock is free only when its children are."""
     import fcntl
 
-    lock = tmp_path / "lock"
+    lock, ready, release = tmp_path / "lock", tmp_path / "ready", tmp_path / "release"
+    slow = (
+        f"trap 'while [ ! -e {release} ]; do sleep 0.05; done; exit' TERM; touch {ready}; while :; do sleep 0.05; done"
+    )
     program = textwrap.dedent("""
         import fcntl, os, sys, time
         from pathlib import Path
         from weir.edges.embedded import leash
         held = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
         fcntl.flock(held, fcntl.LOCK_EX)
-        child = leash.start("slow", ["sh", "-c", "trap 'sleep 1; exit' TERM; while :; do sleep 0.05; done"],
-                            log=Path(sys.argv[1] + ".log"), grace_s=20, keep_open=(held,))
+        log, command = Path(sys.argv[1] + ".log"), ["sh", "-c", sys.argv[2]]
+        child = leash.start("slow", command, log=log, grace_s=60, keep_open=(held,))
         print(child.pid, flush=True)
         time.sleep(300)
     """)
-    parent = subprocess.Popen([sys.executable, "-c", program, str(lock)], stdout=subprocess.PIPE, text=True)
+    parent = subprocess.Popen([sys.executable, "-c", program, str(lock), slow], stdout=subprocess.PIPE, text=True)
     with ended(parent):
         pid = int(parent.stdout.readline())
+        until(ready.exists, 60, "the child to be ready for its end")
         parent.send_signal(signal.SIGKILL)
 
     def free() -> bool:
@@ -163,6 +167,7 @@ def test_a_lock_stands_until_the_last_child_is_gone(tmp_path):
 
     assert alive(pid)
     assert not free()
+    release.touch()
     until(free, 60, "the lock")
     assert gone(pid)
 
