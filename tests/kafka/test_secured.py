@@ -130,13 +130,17 @@ def test_the_command_shows_and_gives_what_is_needed(secured_stack: Stack, monkey
         if entry["given"]
     ]
     assert given == [
-        ("User:scorer-of-flight-delay", "group", "weir.scorer.flight-delay", "Read"),
-        ("User:scorer-of-flight-delay", "topic", "weir.batches", "Write"),
-        ("User:scorer-of-flight-delay", "topic", "weir.bundles", "Write"),
-        ("User:scorer-of-flight-delay", "topic", "weir.dead-letters", "Write"),
-        ("User:scorer-of-flight-delay", "topic", "weir.ledger", "Write"),
-        ("User:scorer-of-flight-delay", "topic", "weir.predictions", "Write"),
-        ("User:scorer-of-flight-delay", "topic", "weir.requests.flight-delay", "Read"),
+        (f"User:scorer-of-{service}", kind, name, operation)
+        for service in ("flight-delay", "flight-delay-class", "flight-delay-minutes")
+        for kind, name, operation in (
+            ("group", f"weir.scorer.{service}", "Read"),
+            ("topic", "weir.batches", "Write"),
+            ("topic", "weir.bundles", "Write"),
+            ("topic", "weir.dead-letters", "Write"),
+            ("topic", "weir.ledger", "Write"),
+            ("topic", "weir.predictions", "Write"),
+            ("topic", f"weir.requests.{service}", "Read"),
+        )
     ]
     assert not any(entry["given"] for entry in json.loads(CliRunner().invoke(cli, arguments).output))
 
