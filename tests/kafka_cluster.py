@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import pytest
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 from weir.core.errors import Unavailable
 from weir.edges.embedded import kafka_jars, kafka_node, leash
@@ -164,7 +164,12 @@ class Cluster:
     def until_in_sync(self, topic: str) -> None:
         """Wait until every running node has a complete copy of every partition: the next one may be taken away."""
         members = set(self._running)
-        until(lambda: all(found >= members for found in self.in_sync(topic).values()), START_S, f"copies of {topic}")
+
+        def complete() -> bool:
+            found = self.in_sync(topic).values()
+            return bool(found) and all(nodes >= members for nodes in found)
+
+        until(complete, START_S, f"copies of {topic}")
 
     def stack(self, stack: Stack) -> Stack:
         """The same running stack, with this cluster as the broker of whatever it spawns."""
@@ -178,7 +183,8 @@ class Cluster:
 
     def _partitions(self, topic: str):
         found = AdminClient(self._admin_config).list_topics(topic, timeout=30).topics[topic]
-        if found.error is not None and found.error.code() != found.error.LEADER_NOT_AVAILABLE:
+        passing = (KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)  # a node hears of a topic later
+        if found.error is not None and found.error.code() not in passing:
             raise KafkaException(found.error)
         return found.partitions
 

@@ -27,6 +27,7 @@ def test_what_is_acknowledged_survives_nodes_that_are_killed_stopped_and_started
     with Cluster(tmp_path) as cluster:
         settings = cluster.settings(load(home=tmp_path))
         ensure(settings, declared(settings))
+        cluster.until_in_sync(TOPIC)
         assert set(cluster.in_sync(TOPIC)[0]) == {1, 2, 3}
         write(settings, 4000)
         lost = cluster.leaders(TOPIC)[0]
