@@ -97,7 +97,7 @@ class LogWatch:
 
 
 def log_of(settings: KafkaSettings, topic: str) -> str:
-    """The log that a topic's name stands for now. Raises Unavailable without such a topic, and as `LogWatch.now`."""
+    """The log that a topic's name means when asked. Raises Unavailable without the topic, and as `LogWatch.now`."""
     found = LogWatch(settings, [topic]).now()
     if topic not in found:
         raise Unavailable(f"topic {topic} does not exist", where=settings.brokers, remedy="run `weir topics create`")
