@@ -106,13 +106,13 @@ def maps(groups: Sequence[tuple[npt.NDArray[np.intp], Sequence[str], npt.NDArray
     return pa.MapArray.from_arrays(pa.array(offsets, pa.int32()), entries, pa.array(items))
 
 
-def texts(groups: Sequence[tuple[npt.NDArray[np.intp], Sequence[str], pa.Array]], n: int) -> pa.MapArray:
-    """One map column of n rows, name -> text; what is null in a row has no entry there.
+def texts(groups: Sequence[tuple[npt.NDArray[np.intp], Sequence[str], pa.Array]]) -> pa.MapArray:
+    """One map column of all rows, name -> text; what is null in a row has no entry there.
 
     groups: (rows, names, binary values for which `are_texts`, or any where there are no names), as for `maps`.
 
     >>> both = np.array([2, 1], "<i4").tobytes() + b"abc", np.array([-1, 0], "<i4").tobytes()
-    >>> texts([(np.arange(2), ("x", "y"), pa.array(both))], 2).to_pylist()
+    >>> texts([(np.arange(2), ("x", "y"), pa.array(both))]).to_pylist()
     [[('x', b'ab'), ('y', b'c')], [('y', b'')]]
     """
     words = sorted({name for _, names, _ in groups for name in names})

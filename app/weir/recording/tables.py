@@ -95,7 +95,7 @@ def _map(values: pa.Array, name: str, groups: Sequence[tuple[npt.NDArray[np.intp
     """One packed column as a map. groups: rows that share their names, None for those without; each row in one."""
     parts = [(rows, _called(names, name), _taken(values, rows)) for rows, names in groups]
     if name not in NUMBERS:
-        return packed.texts(parts, len(values))
+        return packed.texts(parts)
     return packed.maps(
         [
             (rows, called, packed.unpack(mine, NUMBERS[name], len(called)) if called else _nothing(rows, NUMBERS[name]))

@@ -102,7 +102,7 @@ def test_texts_of_several_bundles_in_one_block(rows, skipped):
     for _, called, mine in groups:
         pairs = columns(mine, len(called)) if called else []
         assert records_of(pairs) == [row for row in mine.to_pylist() if called]
-    made = packed.texts(groups, len(rows))
+    made = packed.texts(groups)
     made.validate(full=True)
     pairs = [zip(names[digest], words if names[digest] else [], strict=True) for digest, words in rows]
     wanted = [[(name, word.encode()) for name, word in row if word is not None] for row in pairs]
