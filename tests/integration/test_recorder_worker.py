@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
-from weir.recording.tables import PACKED
+from weir.recording.naming import PACKED
 from weir.settings import load
 
 from tests.doubles import records

@@ -15,7 +15,7 @@ from weir.edges.kafka.admin import metadata
 from weir.edges.kafka.tail import Tail
 from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
-from weir.recording import tables
+from weir.recording import naming
 from weir.settings import Settings
 from weir.wire.decode import Decoder
 
@@ -94,13 +94,13 @@ class Answers:
             return [_letter(row) for row in decoded.rows.to_pylist()]
         if not len(decoded.rows):
             return []
-        maps = tables.named(decoded.rows, NAMED, self._names)
+        maps = naming.named(decoded.rows, NAMED, self._names)
         found = zip(decoded.rows.to_pylist(), *(maps[name].to_pylist() for name in NAMED), strict=True)
         return [_prediction(row, dict(outputs), dict(texts)) for row, outputs, texts in found]
 
 
 class _Names(LoggedNames):
-    """Implements recording.tables.Names. A row without names is shown without what they name."""
+    """Implements recording.naming.Names. A row without names is shown without what they name."""
 
     def lack(self, rows: Mapping[str, int]) -> None:
         """Nothing waits for them here."""

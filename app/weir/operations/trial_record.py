@@ -18,7 +18,7 @@ from weir.edges.bundles import runtime
 from weir.edges.bundles.opened import Opened
 from weir.edges.schemas import folder
 from weir.operations.trial import AT_MS
-from weir.recording import bundles, tables
+from weir.recording import bundles, naming, tables
 from weir.scoring import records
 from weir.scoring.batches import ScoredBatch
 from weir.wire.decode import Decoder
@@ -27,8 +27,8 @@ from weir.wire.encode import Encoder
 REMEDY: Final = "report this as a fault of Weir"
 
 
-class _Said(tables.Names):
-    """Implements recording.tables.Names: what this bundle's scorer says, and what rows lack it."""
+class _Said(naming.Names):
+    """Implements recording.naming.Names: what this bundle's scorer says, and what rows lack it."""
 
     def __init__(self, described: pa.RecordBatch) -> None:
         self._known = {names.digest: names for names in bundles.of(described)}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,35 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weir.core.arrow import buffers_of
-from weir.core.bundle_names import BundleNames
 from weir.core.chunk import LogPartition
 from weir.core.features import Status
 from weir.core.rejects import Reason, Rejects, Stage
-from weir.core.texts import are_texts
 from weir.core.times import EVENT_MS, impossible
-from weir.recording import amounts, packed
+from weir.recording import amounts, naming, packed
 from weir.recording import bundles as bundle_columns
 
-
-class Names(Protocol):
-    """What the packed columns of predictions mean. Several threads may call."""
-
-    def of(self, digests: Sequence[str]) -> Mapping[str, BundleNames]:
-        """Those bundles that are known."""
-        ...
-
-    def lack(self, rows: Mapping[str, int]) -> None:
-        """Rows that are recorded without names, by digest."""
-        ...
-
-
-NUMBERS: Mapping[str, np.dtype[np.generic]] = {  # packed columns of predictions but texts
-    "features": np.dtype("<f4"),
-    "feature_age_s": np.dtype("<i4"),
-    "feature_status": np.dtype("i1"),
-    "outputs": np.dtype("<f4"),
-}
-PACKED = (*NUMBERS, "texts")
 CONTRACT_ID = np.dtype("<i4")
 CHUNK_RANGE = np.dtype([("partition", "<i4"), ("first", "<i8"), ("last", "<i8")])
 COUNTS = ("rows", "scored", "rejected", "bytes_in", "bytes_out", "feature_lookups", "feature_hits")
@@ -51,91 +28,18 @@ UUID7 = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-
 
 
 def predictions(
-    rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64], names: Names
+    rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64], names: naming.Names
 ) -> pa.RecordBatch:
     """Rows of table predictions from n rows of contract predictions that passed `check_predictions`.
 
     offsets: int64[n], where in `log` they were read. names: what the packed bytes mean, by bundle digest. Rows of a
     bundle that is not known there, or whose names do not fit the bytes, keep them packed and have empty maps.
     """
-    columns = {name: rows[name] for name in rows.schema.names if name not in PACKED}
-    columns |= named(rows, PACKED, names)
+    columns = {name: rows[name] for name in rows.schema.names if name not in naming.PACKED}
+    columns |= naming.named(rows, naming.PACKED, names)
     columns["defaulted_bits"] = columns.pop("defaulted")
     columns["traceparent"] = pc.fill_null(rows["traceparent"], "")
     return _with_log(columns, log, offsets, times=("event_time", "scored_at"))
-
-
-def named(rows: pa.RecordBatch, of: Sequence[str], names: Names) -> dict[str, pa.Array]:
-    """Packed columns as maps by the names of each row's bundle; `packed` has the bytes of those rows that have none.
-
-    A row without any bytes needs no names. of: those of PACKED that the rows have.
-    """
-    digest = pc.dictionary_encode(rows["digest"])
-    codes = digest.indices.to_numpy(zero_copy_only=False)
-    words = digest.dictionary.to_pylist()
-    left = np.any([pc.binary_length(rows[name]).to_numpy(zero_copy_only=False) for name in of], axis=0)
-    known = names.of(words) if left.any() else {}
-    groups: list[tuple[npt.NDArray[np.intp], BundleNames | None]] = []
-    for code in (code for code, word in enumerate(words) if word in known):
-        fitting = left & (codes == code) & _fits(rows, of, known[words[code]])
-        left &= ~fitting
-        groups.append((np.flatnonzero(fitting), known[words[code]]))
-    if left.any():
-        counts = np.bincount(codes[left], minlength=len(words)).tolist()
-        names.lack({word: count for word, count in zip(words, counts, strict=True) if count})
-    if sum(len(members) for members, _ in groups) < len(rows) or not groups:
-        named = np.zeros(len(rows), np.bool_)
-        named[np.concatenate([members for members, _ in groups] or [np.empty(0, np.intp)])] = True
-        groups.append((np.flatnonzero(~named), None))
-    made = {name: _map(rows[name], name, groups) for name in of}
-    return made | {"packed": packed.lists([rows[name] for name in of], left)}
-
-
-def _map(values: pa.Array, name: str, groups: Sequence[tuple[npt.NDArray[np.intp], BundleNames | None]]) -> pa.MapArray:
-    """One packed column as a map. groups: rows that share their names, None for those without; each row in one."""
-    parts = [(rows, _called(names, name), _taken(values, rows)) for rows, names in groups]
-    if name not in NUMBERS:
-        return packed.texts(parts)
-    return packed.maps(
-        [
-            (rows, called, packed.unpack(mine, NUMBERS[name], len(called)) if called else _nothing(rows, NUMBERS[name]))
-            for rows, called, mine in parts
-        ],
-        len(values),
-    )
-
-
-def _taken(values: pa.Array, rows: npt.NDArray[np.intp]) -> pa.Array:
-    return values if len(rows) == len(values) else values.take(pa.array(rows))
-
-
-def _nothing(rows: npt.NDArray[np.intp], dtype: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
-    return np.empty((len(rows), 0), dtype)
-
-
-def _called(names: BundleNames | None, column: str) -> Sequence[str]:
-    """What the values of a packed column are called; nothing without names."""
-    if names is None:
-        return ()
-    return {
-        "features": names.inputs,
-        "feature_age_s": names.views,
-        "feature_status": names.views,
-        "outputs": names.outputs,
-        "texts": names.texts,
-    }[column]
-
-
-def _fits(rows: pa.RecordBatch, of: Sequence[str], names: BundleNames) -> npt.NDArray[np.bool_]:
-    """Which of n rows have packed values of as many bytes as the names ask for."""
-    fits = np.ones(len(rows), np.bool_)
-    for name in of:
-        called = _called(names, name)
-        if name in NUMBERS:
-            fits &= _mask(pc.equal(pc.binary_length(rows[name]), len(called) * NUMBERS[name].itemsize))
-        else:
-            fits &= are_texts(rows[name], len(called))
-    return fits
 
 
 def check_predictions(rows: pa.RecordBatch) -> Rejects:
@@ -208,10 +112,12 @@ def _uuid7(ids: pa.Array) -> npt.NDArray[np.bool_]:
     return _matches(ids, UUID7) & in_time
 
 
-def shadows(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64], names: Names) -> pa.RecordBatch:
+def shadows(
+    rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64], names: naming.Names
+) -> pa.RecordBatch:
     """Rows of table shadows from n rows of contract shadows that passed `check_shadows`. See `predictions`."""
-    columns = {name: rows[name] for name in rows.schema.names if name not in PACKED}
-    columns |= named(rows, ("outputs",), names)
+    columns = {name: rows[name] for name in rows.schema.names if name not in naming.PACKED}
+    columns |= naming.named(rows, ("outputs",), names)
     return _with_log(columns, log, offsets, times=("event_time", "scored_at"))
 
 

@@ -12,7 +12,7 @@ from weir.core.chunk import LogPartition
 from weir.core.rejects import Reason
 from weir.core.texts import are_texts, columns
 from weir.core.times import EVENT_MS
-from weir.recording import packed, tables
+from weir.recording import naming, packed, tables
 from weir.recording.packed import maps, unpack
 from weir.recording.rising import rising
 from weir.scoring import identity
@@ -130,10 +130,10 @@ def test_predictions_without_names_keep_their_bytes_and_the_others_have_them():
     known = records.Known()
     made = tables.predictions(rows, LogPartition("log", "weir.predictions", 0), np.arange(4), known)
     assert known.lacking == {"ffffffffffff": 1, records.DIGEST: 1}
-    octets = [[rows[name][row].as_py() for name in tables.PACKED] for row in (1, 2)]
+    octets = [[rows[name][row].as_py() for name in naming.PACKED] for row in (1, 2)]
     assert made["packed"].to_pylist() == [[], *octets, []]
     named = tables.predictions(fitting, LogPartition("log", "weir.predictions", 0), np.arange(2), records.names)
-    for name in tables.PACKED:
+    for name in naming.PACKED:
         assert repr(made[name].to_pylist()) == repr([named[name][0].as_py(), [], [], named[name][1].as_py()])
 
 

@@ -27,7 +27,7 @@ from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
 from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
-from weir.recording import tables
+from weir.recording import naming, tables
 from weir.recording.recorder import Flushed, Recorder, Stream
 from weir.settings import Settings
 from weir.telemetry import BlockRecorded, LedgerChecked, Telemetry, WriteRetried
@@ -112,7 +112,7 @@ def _decode(
     return partial(read.decode, max_bytes=MAX_RECORD_BYTES)
 
 
-def open_streams(settings: Settings, names: tables.Names) -> dict[str, Stream]:
+def open_streams(settings: Settings, names: naming.Names) -> dict[str, Stream]:
     """What is recorded, by topic. Raises Unavailable, Refused."""
     registry, topics = Registry(settings.registry), settings.kafka.names
     decoder = partial(_decode, settings, registry)

@@ -20,7 +20,7 @@ from weir.core.errors import Refused, Unavailable
 from weir.edges.clickhouse import bundle_names
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.kafka.log_reader import LogReader
-from weir.recording import bundles, tables
+from weir.recording import bundles, naming, tables
 from weir.settings import Settings
 from weir.telemetry import PredictionsUnnamed, Telemetry
 
@@ -29,8 +29,8 @@ LATE_S: Final = 5.0  # between two tries to name what was recorded without
 READ_S: Final = 5.0  # the log of bundles is a few records; rows are not held up for more
 
 
-class KnownNames(tables.Names):
-    """Implements recording.tables.Names.
+class KnownNames(naming.Names):
+    """Implements recording.naming.Names.
 
     A scorer says what its columns mean before its first prediction, and the log keeps that for ever. So a digest that
     is new here is in the log; one that is nowhere is recorded packed, and named once somebody says what it means.
