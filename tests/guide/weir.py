@@ -7,7 +7,6 @@ import re
 import shlex
 import signal
 import subprocess
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -93,11 +92,3 @@ class Shell:
 
 def _pairs(line: str) -> Mapping[str, str]:
     return dict(word.split("=", 1) for word in shlex.split(line))
-
-
-@contextmanager
-def timed(what: str) -> Iterator[None]:
-    """Print how long it took, for whoever reads the log; a busy machine is no fault."""
-    began_s = time.monotonic()
-    yield
-    print(f"\n{what}: {time.monotonic() - began_s:.1f} s")
