@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from weir.edges.embedded.clickhouse_facade import guard
+from weir.edges.embedded.clickhouse_facade.calls import check_called
 from weir.edges.embedded.clickhouse_facade.catalogue import Catalogue, Rights
 from weir.edges.embedded.clickhouse_facade.faults import ACCESS_DENIED, Fault
 from weir.edges.embedded.clickhouse_facade.words import Brackets, Token, words_of
@@ -42,7 +42,7 @@ def listed(normal: str, table: str, rights: Rights, catalogue: Catalogue) -> str
     if not bounds or not all(_is_column(words[before + 1 : after], normal) for before, after in pairwise(bounds)):
         text = f"The structure of the external table {table} is names and types of columns, and nothing else"
         raise Fault(ACCESS_DENIED, "ACCESS_DENIED", text)
-    guard.check_called(words[opening:end], rights, catalogue)
+    check_called(words[opening:end], rights, catalogue)
     return normal[words[opening].end : words[end].start]
 
 

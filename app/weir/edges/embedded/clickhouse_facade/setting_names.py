@@ -6,7 +6,7 @@ import re
 
 from weir.edges.embedded.clickhouse_facade.faults import ACCESS_DENIED, READONLY, Fault
 
-# Settings that name files, addresses or SQL, change how a statement is read, or switch on what is listed above.
+# Settings that name files, addresses or SQL, change how a statement is read, or switch on what may not be called.
 _LEAVING = re.compile(
     r".*dialect.*|format_schema.*|format_template_.*|output_format_schema|.*registry_url|.*errors_file_path"
     r"|(?:url|s3)_base|additional_(?:table_filters|result_filter)|select|filter|order|sort|http_allow_.*"

@@ -14,6 +14,7 @@ _TOKEN = re.compile(
     r"""(?P<literal>'(?:[^'\\]|\\.|'')*+')|(?P<quoted>`(?:[^`\\]|\\.|``)*+`|"(?:[^"\\]|\\.|"")*+")|(?P<name>\w+)|\S""",
     re.DOTALL,
 )
+HEAD_WORDS = 12  # more than any statement has before the name of its table
 READER_WORDS = 50_000  # of a statement: looking at each takes time that no client's going away ends
 
 
