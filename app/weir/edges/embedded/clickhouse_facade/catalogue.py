@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -46,10 +46,7 @@ class Catalogue:
         higher_order: Iterable[str] = (),
         combinators: Iterable[str] = (),
     ) -> Catalogue:
-        """From the engine's own lists: table functions, (function, category), those that take functions, combinators.
-
-        An alias stands under the category of what it stands for.
-        """
+        """From the engine's lists: table functions, (function, category), those that take functions, combinators."""
         tables = {name.lower() for name in tables}
         known = [(name.lower(), category) for name, category in functions]
         outside = frozenset(tables - allowed.INSIDE_TABLES) | allowed.OUTSIDE_FUNCTIONS
@@ -65,6 +62,24 @@ class Catalogue:
         aggregates = plain & {name for name, category in known if category == allowed.AGGREGATES}
         combined = re.compile(f"{_any_of(aggregates)}{_any_of(name.lower() for name in combinators)}+")
         return cls(outside, reader, outside & every, reader & every, every, plain, combined)
+
+    @classmethod
+    def read(cls, ask: Callable[[str], str]) -> Catalogue:
+        """Of an engine. ask: the answer to a SELECT, as TSVRaw.
+
+        An alias of a function stands under the category of what it stands for.
+        """
+        columns = "name, categories, is_aggregate, higher_order, alias_to"
+        functions = ask(f"SELECT {columns} FROM system.functions WHERE origin = 'System'")
+        rows = [line.split("\t") for line in functions.splitlines()]
+        categories = {name: allowed.AGGREGATES if aggregate == "1" else kind for name, kind, aggregate, _, _ in rows}
+        higher = {name for name, _, _, higher_order, _ in rows if higher_order == "1"}
+        return cls.of(
+            ask("SELECT name FROM system.table_functions").split(),
+            [(name, categories.get(alias, "") if alias else categories[name]) for name, _, _, _, alias in rows],
+            higher | {name for name, _, _, _, alias in rows if alias in higher},
+            ask("SELECT name FROM system.aggregate_function_combinators").split(),
+        )
 
     def takes_values(self, name: str) -> bool:
         """Whether a function of this name, in small letters, takes values and nothing that it may call."""

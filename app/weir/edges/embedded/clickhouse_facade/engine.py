@@ -6,7 +6,7 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,7 @@ from typing import Any, Self, cast
 
 import chdb
 
-from weir.edges.embedded.clickhouse_facade import allowed, columns, guard, setting_names
+from weir.edges.embedded.clickhouse_facade import columns, guard, query_ids, setting_names
 from weir.edges.embedded.clickhouse_facade.asked import Asked, ExternalTable
 from weir.edges.embedded.clickhouse_facade.catalogue import Catalogue, Rights
 from weir.edges.embedded.clickhouse_facade.configuration import (
@@ -39,11 +39,8 @@ from weir.edges.embedded.clickhouse_facade.reading import Normaliser
 from weir.edges.embedded.clickhouse_facade.sessions import Sessions
 from weir.edges.embedded.clickhouse_facade.slots import Slots
 from weir.edges.embedded.clickhouse_facade.statement import escaped, split_settings
-from weir.edges.embedded.clickhouse_facade.words import quoted, tokens
+from weir.edges.embedded.clickhouse_facade.words import tokens
 
-# A setting that means nothing to a statement without the query cache: the engine makes its own query ids and takes
-# none, so the client's stands here, for system.processes and KILL QUERY to find.
-ID_SETTING = "query_cache_tag"
 _NO_SETTINGS: Mapping[str, str] = {}
 _ONLY_VALUES: Mapping[str, str] = {
     "input_format_values_interpret_expressions": "0",
@@ -54,10 +51,6 @@ _SETTING = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FORMAT = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 _TAIL = re.compile(r"\nFORMAT (?P<format>\w+)(?P<settings>(?:\nSETTINGS [^\n]*)?)\Z")
 _STREAMED = ("SELECT", "WITH", "(")
-_SHOWN_ID = f"if(Settings['{ID_SETTING}'] = '', query_id, Settings['{ID_SETTING}'])"
-_PROCESSES = f"(SELECT * REPLACE ({_SHOWN_ID} AS query_id, {_SHOWN_ID} AS initial_query_id) FROM system.processes)"
-_ID_FUNCTIONS = ("queryid", "query_id", "initialqueryid", "initial_query_id", "currentqueryid", "current_query_id")
-_ASKS_FOR_ID = re.compile("|".join((*_ID_FUNCTIONS, "processes")), re.IGNORECASE)
 
 
 class Engine:
@@ -84,7 +77,7 @@ class Engine:
             "reads": Slots(limits.reads, "statements that read"),
             "reader": Slots(limits.reader_reads, "statements of the read-only user"),
         }
-        self._catalogue = _catalogue(self._root)
+        self._catalogue = Catalogue.read(lambda sql: self._root.query(sql, "TSVRaw").bytes().decode())
         self._running: set[str] = set()
         self._lock = threading.Lock()
         self.version, self.timezone = self._root.query("SELECT version(), timezone()", "TSV").bytes().decode().split()
@@ -139,7 +132,9 @@ class Engine:
         """Ask the statement that runs under this id to end; nothing when there is none."""
         with closing(self._connect()) as handle:
             handle.query(
-                f"KILL QUERY WHERE Settings['{ID_SETTING}'] = {{id:String}} ASYNC", "Null", {"id": escaped(query_id)}
+                f"KILL QUERY WHERE Settings['{query_ids.SETTING}'] = {{id:String}} ASYNC",
+                "Null",
+                {"id": escaped(query_id)},
             )
 
     def _allowed(self, asked: Asked) -> tuple[str, Mapping[str, str]]:
@@ -209,7 +204,7 @@ class Engine:
         A read-only handle cannot be turned back, so in a session it is the guard alone that keeps to reads.
         """
         with ExitStack() as undo:
-            settings = {**asked.settings, **held_to, ID_SETTING: asked.query_id}
+            settings = {**asked.settings, **held_to, query_ids.SETTING: asked.query_id}
             use = "USE {database:Identifier}"
             if asked.session is None:
                 handle = self._connect()
@@ -265,7 +260,7 @@ class Engine:
             raise Fault(UNKNOWN_FORMAT, "UNKNOWN_FORMAT", f"Unknown format {name!r}")
         body, settings = (normal[: tail.start()], tail["settings"]) if tail else (normal, "")
         streamed = normal.startswith(_STREAMED)
-        sql = _with_query_id(body, asked.query_id)
+        sql = query_ids.with_query_id(body, asked.query_id)
 
         def call(writing: int) -> Any:
             if streamed:
@@ -284,38 +279,6 @@ def _set(handle: chdb.conn.Connection, settings: Mapping[str, str]) -> None:
     if settings:
         names = ", ".join(f"{name} = {{v{i}:String}}" for i, name in enumerate(settings))
         handle.query(f"SET {names}", "TSV", {f"v{i}": escaped(value) for i, value in enumerate(settings.values())})
-
-
-def _with_query_id(sql: str, query_id: str) -> str:
-    """The statement with the client's query id where it asks for the engine's."""
-    if not _ASKS_FOR_ID.search(sql):  # spares most statements the look at each word
-        return sql
-    words = tokens(sql)
-    kills = words[0].text == "KILL"
-    selects = any(word.text == "SELECT" for word in words)
-    out, done = [], 0
-    for i, word in enumerate(words):
-        texts = [follows.text for follows in words[i : i + 5] if follows.kind != "literal"]
-        if word.kind != "name":
-            continue
-        if word.text.lower() in _ID_FUNCTIONS and texts[1:3] == ["(", ")"]:
-            end, instead = words[i + 2].end, quoted(query_id)
-        elif selects and texts[:3] == ["system", ".", "processes"]:
-            end, instead = words[i + 2].end, _processes(texts[3:4])
-        elif kills and texts[0] in ("query_id", "initial_query_id"):
-            end, instead = word.end, _SHOWN_ID
-        else:
-            continue
-        out += [sql[done : word.start], instead]
-        done = end
-    return "".join([*out, sql[done:]])
-
-
-def _processes(follows: Sequence[str]) -> str:
-    """What stands for system.processes: of a column its table's name, else the table, by this name or its own one."""
-    if follows == ["."]:
-        return "processes"
-    return _PROCESSES if follows == ["AS"] else f"{_PROCESSES} AS processes"
 
 
 def _insert(handle: chdb.conn.Connection, asked: Asked, normal: str) -> Mapping[str, str]:
@@ -375,25 +338,6 @@ def _counters(result: Any) -> dict[str, str]:
         "result_bytes": str(result.bytes_read()),
         "elapsed_ns": str(int(result.elapsed() * 1e9)),
     }
-
-
-def _catalogue(handle: chdb.conn.Connection) -> Catalogue:
-    """The engine's functions, an alias under the category of what it stands for."""
-    tables = handle.query("SELECT name FROM system.table_functions", "TSVRaw").bytes().decode().split()
-    combinators = handle.query("SELECT name FROM system.aggregate_function_combinators", "TSVRaw")
-    functions = handle.query(
-        "SELECT name, categories, is_aggregate, higher_order, alias_to FROM system.functions WHERE origin = 'System'",
-        "TSVRaw",
-    )
-    rows = [line.split("\t") for line in functions.bytes().decode().splitlines()]
-    categories = {name: allowed.AGGREGATES if aggregate == "1" else kind for name, kind, aggregate, _, _ in rows}
-    higher = {name for name, _, _, higher_order, _ in rows if higher_order == "1"}
-    return Catalogue.of(
-        tables,
-        [(name, categories.get(alias, "") if alias else categories[name]) for name, _, _, _, alias in rows],
-        higher | {name for name, _, _, _, alias in rows if alias in higher},
-        combinators.bytes().decode().split(),
-    )
 
 
 def _text(sql: bytes) -> str:
