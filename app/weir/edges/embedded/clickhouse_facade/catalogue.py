@@ -25,8 +25,7 @@ class Catalogue:
     outside: by nobody.
     reader: by a reader; includes `outside`.
     outside_functions, reader_functions: of these, the ones that can be handed to another function.
-    functions: every function there is, table functions aside: what can be handed to another one by its name.
-    plain: of these, those that take values only. Every other one may call what it is handed.
+    plain: functions, table functions aside, that take values only. Every other one may call what it is handed.
     combined: an aggregate with combinators behind it, as sumIf; it takes values only too.
     """
 
@@ -34,7 +33,6 @@ class Catalogue:
     reader: frozenset[str]
     outside_functions: frozenset[str]
     reader_functions: frozenset[str]
-    functions: frozenset[str]
     plain: frozenset[str]
     combined: re.Pattern[str]
 
@@ -61,7 +59,7 @@ class Catalogue:
         plain = every - {name.lower() for name in higher_order}
         aggregates = plain & {name for name, category in known if category == allowed.AGGREGATES}
         combined = re.compile(f"{_any_of(aggregates)}{_any_of(name.lower() for name in combinators)}+")
-        return cls(outside, reader, outside & every, reader & every, every, plain, combined)
+        return cls(outside, reader, outside & every, reader & every, plain, combined)
 
     @classmethod
     def read(cls, ask: Callable[[str], str]) -> Catalogue:
