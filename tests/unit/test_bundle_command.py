@@ -865,7 +865,7 @@ def test_a_bundle_can_be_removed_and_its_version_is_free_again(
 ) -> None:
     path, *_ = bundles.build(spec(), settings)
     chosen = serving.choose([str(path)], load(), contracts=False)
-    serving.remember_all(load(), chosen, [str(path)], newest=False)
+    serving.remember_all(load(), chosen, newest=False)
     name = ("remove", "churn-lightgbm")
     assert "there is no bundle churn-lightgbm 4" in str(runner.invoke(cli, [*name, "4", "--yes"]).exception)
     asked = runner.invoke(cli, [*name, "3"])

@@ -40,8 +40,8 @@ def test_a_bundle_says_its_service(bundles, settings):
     for path in bundles:
         service = "b" if path == bundles[1] else "a"
         for given in (([str(path)], settings()), ((), settings(bundle=path.name[:12]))):
-            chosen, bundle, _ = serving.choose(*given, contracts=False).served[service]
-            assert (chosen, bundle.service) == (path, service)
+            chosen = serving.choose(*given, contracts=False).served[service]
+            assert (chosen.path, chosen.bundle.service) == (path, service)
     with pytest.raises(Refused, match=r"is for service b, not a .*leave WEIR_SERVICE or --only away"):
         choose(str(bundles[1]), settings(service="a"))
 
@@ -102,20 +102,20 @@ def test_what_was_named_is_served_until_the_newest_is_asked_for(bundles, setting
     assert choose("", settings(service="a")).why == "the newest of service a"
     back = choose(str(bundles[0]), settings())
     assert back.why == "--bundle names it"
-    remember(settings(), back, by_name=True)
+    remember(settings(), back)
     again = choose("", settings(service="a"))
     assert (again.path, again.why.startswith("--bundle named it before; --newest")) == (bundles[0], True)
     assert choose("", settings(service="a", bundle=str(bundles[2]))).why == "WEIR_BUNDLE names it"
     assert choose("", settings(service="b")).path == bundles[1]
     newest = choose("", settings(service="a", bundle=str(bundles[0])), newest=True)
     assert newest.path == bundles[2]
-    remember(settings(), newest, by_name=False)
+    remember(settings(), newest)
     assert choose("", settings(service="a")).why == "the newest of service a"
 
 
 def test_a_bundle_that_was_named_and_is_gone_is_not_replaced_in_silence(bundles, settings, tmp_path):
     elsewhere = tiny_bundle(tmp_path / "elsewhere", service="c", version="1")
-    remember(settings(), choose(str(elsewhere), settings()), by_name=True)
+    remember(settings(), choose(str(elsewhere), settings()))
     assert choose("", settings(service="c")).path == elsewhere
     shutil.rmtree(elsewhere)
     with pytest.raises(Refused, match=r"is gone .*--newest"):
@@ -138,11 +138,11 @@ def test_without_a_contract_nothing_is_started(bundles, settings, tmp_path):
 def test_what_was_named_is_remembered_by_service(bundles, settings):
     there = settings()
     choices = serving.choose([str(bundles[0]), str(bundles[1])], there, contracts=False)
-    serving.remember_all(there, choices, ["named"], newest=False)
+    serving.remember_all(there, choices, newest=False)
     assert serving.remembered(there) == {"a": str(bundles[0]), "b": str(bundles[1])}
     again = serving.choose((), there, contracts=False)
-    serving.remember_all(there, again, (), newest=False)
+    serving.remember_all(there, again, newest=False)
     assert again.served["a"].path == bundles[0]
     newest = serving.choose((), there, only=["a"], newest=True, contracts=False)
-    serving.remember_all(there, newest, (), newest=True)
+    serving.remember_all(there, newest, newest=True)
     assert serving.remembered(there) == {"b": str(bundles[1])}

@@ -100,7 +100,7 @@ def up(
             for role in _roles(wanted, stack.settings, served):
                 workers.start(role)
             workers.wait_ready(say, needed=scorers if len(scorers) == 1 else ())
-            serving.remember_all(given, choices, bundle or (), newest=newest)
+            serving.remember_all(given, choices, newest=newest)
             _show(console, stack, workers, served)
             _watch(workers, say)
     except KeyboardInterrupt:

@@ -20,11 +20,12 @@ MAKE_ONE = "make a service by `weir service add NAME MODEL --sample ROWS`, and `
 
 
 class Chosen(NamedTuple):
-    """A bundle to serve, and why it is this one."""
+    """A bundle to serve, and why it is this one. by_name: --bundle names it."""
 
     path: Path
     bundle: Bundle
     why: str
+    by_name: bool = False
 
 
 class Choices(NamedTuple):
@@ -86,7 +87,8 @@ def _named(asked: Sequence[str], settings: Settings, *, newest: bool) -> dict[st
         if bundle.service in found:
             what = f"two bundles of service {bundle.service} are named"
             raise Refused(what, where=str(path), remedy="name one, and see `weir worker shadow` for another beside it")
-        found[bundle.service] = Chosen(path, bundle, "--bundle names it" if asked else "WEIR_BUNDLE names it")
+        why = "--bundle names it" if asked else "WEIR_BUNDLE names it"
+        found[bundle.service] = Chosen(path, bundle, why, by_name=bool(asked))
     return found
 
 
@@ -105,19 +107,18 @@ def _unnamed(service: str, kept: Mapping[str, str], found: Sequence[tuple[Path, 
     return Chosen(*newest, f"the newest of service {service}")
 
 
-def remember_all(settings: Settings, choices: Choices, named: Sequence[str], *, newest: bool) -> None:
+def remember_all(settings: Settings, choices: Choices, *, newest: bool) -> None:
     """Let later starts serve the bundles that were named; newest: forget those that had been named before."""
     for choice in choices.served.values():
-        by_name = bool(named) and choice.why.startswith("--bundle names")
-        if by_name or newest:
-            remember(settings, choice, by_name=by_name)
+        if choice.by_name or newest:
+            remember(settings, choice)
 
 
-def remember(settings: Settings, choice: Chosen, *, by_name: bool) -> None:
+def remember(settings: Settings, choice: Chosen) -> None:
     """Let later starts serve this bundle of its service, where it was chosen by name; else forget what was."""
     kept = remembered(settings)
     kept.pop(choice.bundle.service, None)
-    if by_name:
+    if choice.by_name:
         kept[choice.bundle.service] = str(choice.path)
     _keep(kept, settings)
 
@@ -126,10 +127,10 @@ def forget(paths: Sequence[Path], settings: Settings) -> list[str]:
     """Forget these bundles, where they were chosen by name: the services that they served. Raises Refused."""
     gone = {str(path.resolve()) for path in paths}
     kept = remembered(settings)
-    services = [service for service, path in kept.items() if path in gone]
-    if services:
+    served = [service for service, path in kept.items() if path in gone]
+    if served:
         _keep({service: path for service, path in kept.items() if path not in gone}, settings)
-    return services
+    return served
 
 
 def _keep(kept: Mapping[str, str], settings: Settings) -> None:
