@@ -141,9 +141,7 @@ def _recorded(client: Client, bundle: Bundle, topic: str, partition: int) -> tup
     strange = len(table) - int(np.count_nonzero(table["named"].to_numpy()))
     if strange:
         raise AssertionError(f"{strange} recorded rows do not carry the inputs of the signature in their order")
-    values = table["vals"].combine_chunks()
-    flat = values.values if isinstance(values, pa.ListArray) else values.chunk(0).values
-    return table["score"].to_numpy(), flat.to_numpy().reshape(len(table), len(names))
+    return table["score"].to_numpy(), verify_siblings.matrix(table["vals"], len(names))
 
 
 def _auc(client: Client, service: str) -> float:

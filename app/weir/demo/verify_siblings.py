@@ -71,9 +71,9 @@ def verify(client: Client, bundles: Mapping[str, Path], flights: Flights) -> dic
 
 def _found(client: Client, sibling: Sibling, path: Path, flights: Flights) -> Beside:
     table, asked = _recorded(client, sibling), reports.Asked(service=sibling.service)
-    given = Model(path).run(_matrix(table["vals"], len(sibling.signature.names)))
+    given = Model(path).run(matrix(table["vals"], len(sibling.signature.names)))
     decided = decide(sibling.signature, given)
-    outputs = _matrix(table["outs"], sibling.signature.width) if sibling.signature.outputs else given
+    outputs = matrix(table["outs"], sibling.signature.width) if sibling.signature.outputs else given
     score, decision = table["score"].to_numpy(), np.array(table["decision"].to_pylist())
     late_min = actual(flights, table["request_id"])
     regression = sibling.signature.task is Task.REGRESSION
@@ -100,8 +100,8 @@ def _recorded(client: Client, sibling: Sibling) -> pa.Table:
     return table
 
 
-def _matrix(column: pa.ChunkedArray, width: int) -> Floats:
-    """Rows of lists of the same length as float32[n, width]."""
+def matrix(column: pa.ChunkedArray, width: int) -> Floats:
+    """Rows of lists of one length as float32[n, width]."""
     flat = column.combine_chunks().flatten() if column.num_chunks else pa.array([], pa.float32())
     return np.asarray(flat.to_numpy(), np.float32).reshape(-1, width)
 
