@@ -9,7 +9,7 @@ from clickhouse_connect.driver import Client
 
 from weir.core.bundle_names import BundleNames
 from weir.edges.clickhouse import sql_files
-from weir.edges.clickhouse.client import answering
+from weir.edges.clickhouse.client import answering, url_of
 
 _SIZES: Final = """arrayMap(n -> reinterpretAsInt32(substring(packed[5], 4 * n - 3, 4)),
                           arrayEnumerate({texts:Array(String)}))"""
@@ -72,7 +72,7 @@ def name(client: Client, names: BundleNames) -> bool:
     """
     parameters = {field: list(value) if isinstance(value, tuple) else value for field, value in asdict(names).items()}
     named = False
-    with answering(_where(client)):
+    with answering(url_of(client)):
         for table, fits in FITS.items():
             asked = _asked(fits, parameters)
             if client.query(f"SELECT count() FROM {table} WHERE {fits}", parameters=asked).result_rows[0][0]:
@@ -85,7 +85,3 @@ def name(client: Client, names: BundleNames) -> bool:
 def _asked(text: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """Those parameters that a statement has: ClickHouse takes no others."""
     return {name: value for name, value in parameters.items() if f"{{{name}:" in text}
-
-
-def _where(client: Client) -> str:
-    return str(getattr(client, "url", "ClickHouse"))

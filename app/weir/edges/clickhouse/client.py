@@ -78,6 +78,11 @@ def _direct(ca_file: str | None) -> PoolManager:
     return default_pool_manager() if ca_file is None else get_pool_manager(ca_cert=ca_file)
 
 
+def url_of(client: Client) -> str:
+    """Where a client asks, for messages."""
+    return str(getattr(client, "url", "ClickHouse"))
+
+
 @contextmanager
 def answering(where: str) -> Iterator[None]:
     """ClickHouse's and the network's errors as Unavailable (retriable) or Refused (not)."""

@@ -14,7 +14,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from weir.core.errors import Refused
 from weir.core.times import BEGINNING, END
 from weir.edges.clickhouse import sql_files
-from weir.edges.clickhouse.client import RETRIABLE, answering, said
+from weir.edges.clickhouse.client import RETRIABLE, answering, said, url_of
 
 # A statement that writes is refused by the server; settings may be set, since the driver sets its own.
 READING: Final = {"readonly": 2}
@@ -75,15 +75,15 @@ def _known(asked: frozenset[str], given: Mapping[str, str]) -> None:
 
 
 def _ask(client: Client, sql: str, parameters: Mapping[str, Any], limit: int) -> Answer:
-    bounded, where = READING | {"limit": limit}, str(getattr(client, "url", "ClickHouse"))
-    with answering(where):
+    bounded = READING | {"limit": limit}
+    with answering(url_of(client)):
         try:
             found = client.query(sql, parameters=dict(parameters), settings=bounded)
         except DatabaseError as error:
             if error.code in RETRIABLE - {READONLY}:
                 raise
             what = f"ClickHouse refuses the question: {said(error)}"
-            raise Refused(what, where=where, remedy="mend the SQL") from error
+            raise Refused(what, where=url_of(client), remedy="mend the SQL") from error
     return Answer(found.column_names, tuple(kind.name for kind in found.column_types), found.result_rows)
 
 

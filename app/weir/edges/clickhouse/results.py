@@ -18,7 +18,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from weir.core.errors import Refused
 from weir.core.topics import SERVICE
 from weir.edges.clickhouse import sql_files
-from weir.edges.clickhouse.client import RETRIABLE, answering, said
+from weir.edges.clickhouse.client import RETRIABLE, answering, said, url_of
 
 COLUMNS: Final = {
     "decision": "LowCardinality(String)",
@@ -87,7 +87,7 @@ def make(client: Client, formulas: Mapping[str, str]) -> list[View]:
             text = sql_files.load("views/results").text
             view = view_of(service, shadows=prefix != "results")
             put = {"view": view, "table": table, "service": service, "formula": formula or NO_VALUE}
-            with answering(_where(client)):
+            with answering(url_of(client)):
                 client.command(_filled(text, put))
     return [View(service, view_of(service), formula) for service, formula in checked.items()]
 
@@ -159,7 +159,7 @@ def _holder(client: Client, service: str) -> str:
 
 
 def _answer(client: Client, where: str, sql: str, **parameters: object) -> list[Any]:
-    with answering(_where(client)), _its_author(where):
+    with answering(url_of(client)), _its_author(where):
         return list(client.query(sql, parameters=parameters or None).result_rows)
 
 
@@ -183,7 +183,3 @@ def _filled(template: str, put: Mapping[str, str]) -> str:
     """The statement of a template: <word> is what `put` has for it."""
     lines = [line for line in template.splitlines() if not line.startswith("--")]
     return re.sub(r"<(\w+)>", lambda found: put[found[1]], "\n".join(lines))
-
-
-def _where(client: Client) -> str:
-    return str(getattr(client, "url", "ClickHouse"))

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 from clickhouse_connect.driver import Client
 
-from weir.edges.clickhouse.client import answering
+from weir.edges.clickhouse.client import answering, url_of
 
 FOLDER = Path(__file__).resolve().parents[2] / "sql"
 HEADER = re.compile(r"^-- (\w+): (.*)$")
@@ -56,7 +56,7 @@ def table(client: Client, name: str, **parameters: Any) -> pa.Table:
     query = load(name)
     if query.parameters != parameters.keys():
         raise TypeError(f"{name}.sql takes {sorted(query.parameters)}, not {sorted(parameters)}")
-    with answering(client.url if hasattr(client, "url") else "ClickHouse"):
+    with answering(url_of(client)):
         return client.query_arrow(query.text, parameters=parameters, use_strings=True)
 
 
