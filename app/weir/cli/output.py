@@ -1,11 +1,13 @@
-"""What commands print: a table for people, or JSON for programs.
+"""What commands print: a table for people, or JSON or CSV for programs.
 
 A name is never cut, and no table is wider than the terminal: where it would be, its rows stand one below the other.
 """
 
 from __future__ import annotations
 
+import csv
 import json
+import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -112,6 +114,13 @@ def show_json(value: Any) -> None:
 def show_line(value: Any) -> None:
     """Print a value as one line of JSON."""
     typer.echo(json.dumps(value, default=_plain))
+
+
+def show_csv(rows: Sequence[Row], columns: Sequence[str]) -> None:
+    """Print these columns of the rows as CSV with a heading."""
+    writer = csv.DictWriter(sys.stdout, columns)
+    writer.writeheader()
+    writer.writerows(rows)
 
 
 def say(line: str) -> None:

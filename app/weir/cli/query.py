@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import re
-import sys
 from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
-from weir.cli.output import AsJson, Column, say, show
+from weir.cli.output import AsJson, Column, say, show, show_csv
 
 NUMBERS = ("Int", "UInt", "Float", "Decimal", "Nullable(Int", "Nullable(UInt", "Nullable(Float", "Nullable(Decimal")
 WORD = re.compile(r"[\w/.-]+")  # no SQL is one word
@@ -51,9 +49,7 @@ def query(
         found = questions.free(client, sql, given, limit + 1)
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows[:limit]]
     if as_csv:
-        writer = csv.DictWriter(sys.stdout, found.columns)
-        writer.writeheader()
-        writer.writerows(rows)
+        show_csv(rows, found.columns)
         return
     columns = [
         Column(name, name, _text, right=kind.startswith(NUMBERS))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from weir.cli.output import AsJson, Column, say, show, show_json
+from weir.cli.output import AsJson, Column, say, show, show_csv, show_json
 from weir.core.signature import Task
 
 if TYPE_CHECKING:
@@ -96,7 +94,8 @@ def report(
     rows = _parts(reports.report(client, asked, of), by)
     each = _parts(reports.classes(client, asked, of), by) if classes else []
     if as_csv:
-        _write(each if classes else rows)
+        if chosen := each if classes else rows:
+            show_csv(chosen, list(chosen[0]))
     elif as_json:
         show_json({"figures": _plain(rows), "classes": _plain(each)} if classes else _plain(rows))
     else:
@@ -112,14 +111,6 @@ def _parts(rows: list[dict[str, Any]], by: str) -> list[dict[str, Any]]:
         {by if name == "part" else name: value for name, value in row.items() if name != "part" or by != "all"}
         for row in rows
     ]
-
-
-def _write(rows: list[dict[str, Any]]) -> None:
-    """As CSV to stdout."""
-    if rows:
-        writer = csv.DictWriter(sys.stdout, rows[0].keys())
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _by(by: str) -> list[Column]:
