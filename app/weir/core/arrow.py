@@ -1,4 +1,4 @@
-"""Arrow's strings and byte strings as the memory that they are, and columns by their names."""
+"""Arrow's strings, byte strings and maps as the memory that they are, and columns by their names."""
 
 from __future__ import annotations
 
@@ -28,6 +28,21 @@ def buffers_of(values: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.
     stored = np.frombuffer(offset_buffer, np.int64 if wide else np.int32)
     offsets = stored[values.offset : values.offset + len(values) + 1].astype(np.int64, copy=False)
     return offsets, np.frombuffer(data, np.uint8) if data is not None and data.size else nothing
+
+
+def entries_of(maps: pa.MapArray) -> tuple[npt.NDArray[np.int64], pa.Array, pa.Array]:
+    """Entries of n maps, one after the other: those of map i are bounds[i] to bounds[i + 1] of the keys and the items.
+
+    Returns bounds, int64[n + 1], from 0; keys; items.
+
+    >>> maps = pa.array([[("z", 9)], [("a", 1)], [], [("a", 2), ("b", 3)]], pa.map_(pa.string(), pa.int64())).slice(1)
+    >>> bounds, keys, items = entries_of(maps)
+    >>> bounds.tolist(), keys.to_pylist(), items.to_pylist()
+    ([0, 1, 1, 3], ['a', 'a', 'b'], [1, 2, 3])
+    """
+    offsets = maps.offsets.to_numpy().astype(np.int64)
+    bounds = offsets - offsets[0]
+    return bounds, maps.keys.slice(offsets[0], bounds[-1]), maps.items.slice(offsets[0], bounds[-1])
 
 
 def place_of(name: str, rows: pa.RecordBatch | pa.Table) -> int | None:

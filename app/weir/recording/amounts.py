@@ -7,6 +7,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from weir.core.arrow import entries_of
+
 
 def any_entry(maps: pa.MapArray, entries: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Which of n maps have an entry that is marked; entries: bool, those of all maps, one after the other.
@@ -15,7 +17,7 @@ def any_entry(maps: pa.MapArray, entries: npt.NDArray[np.bool_]) -> npt.NDArray[
     >>> any_entry(maps, np.array([False, False, True])).tolist()
     [False, False, True]
     """
-    bounds = _bounds(maps)
+    bounds, _, _ = entries_of(maps)
     marked = np.concatenate([[0], np.cumsum(entries)])
     found: npt.NDArray[np.bool_] = marked[bounds[1:]] > marked[bounds[:-1]]
     return found
@@ -23,7 +25,8 @@ def any_entry(maps: pa.MapArray, entries: npt.NDArray[np.bool_]) -> npt.NDArray[
 
 def infinite(maps: pa.MapArray) -> npt.NDArray[np.bool_]:
     """Which of n maps have an amount that is no number."""
-    return any_entry(maps, ~pc.is_finite(_flat(maps)[1]).to_numpy(zero_copy_only=False))
+    _, _, items = entries_of(maps)
+    return any_entry(maps, ~pc.is_finite(items).to_numpy(zero_copy_only=False))
 
 
 def doubled(maps: pa.MapArray) -> npt.NDArray[np.bool_]:
@@ -33,12 +36,11 @@ def doubled(maps: pa.MapArray) -> npt.NDArray[np.bool_]:
     >>> doubled(maps).tolist()
     [True, False]
     """
-    keys, _ = _flat(maps)
+    bounds, keys, _ = entries_of(maps)
     if not len(keys):
         return np.zeros(len(maps), np.bool_)
-    counts = np.diff(_bounds(maps))
     names = keys.dictionary_encode()
-    row = np.repeat(np.arange(len(maps)), counts)
+    row = np.repeat(np.arange(len(maps)), np.diff(bounds))
     # Sorted by map and name, what is named twice stands beside itself.
     entries = row * len(names.dictionary) + names.indices.to_numpy(zero_copy_only=False)
     entries.sort()
@@ -56,20 +58,8 @@ def emptied(maps: pa.MapArray, chosen: npt.NDArray[np.bool_]) -> pa.MapArray:
     """
     if not chosen.any():
         return maps
-    counts = np.diff(_bounds(maps))
-    keys, amounts = (part.filter(pa.array(np.repeat(~chosen, counts))) for part in _flat(maps))
+    bounds, *entries = entries_of(maps)
+    counts = np.diff(bounds)
+    keys, amounts = (part.filter(pa.array(np.repeat(~chosen, counts))) for part in entries)
     ends = np.concatenate([[0], np.cumsum(np.where(chosen, 0, counts))])
     return pa.MapArray.from_arrays(pa.array(ends, pa.int32()), keys, amounts)
-
-
-def _bounds(maps: pa.MapArray) -> npt.NDArray[np.int64]:
-    """Where each map's entries begin and end, counted from the first one's: int64[n + 1]."""
-    offsets = maps.offsets.to_numpy().astype(np.int64)
-    bounds: npt.NDArray[np.int64] = offsets - offsets[0]
-    return bounds
-
-
-def _flat(maps: pa.MapArray) -> tuple[pa.Array, pa.Array]:
-    """Names and amounts of all maps, one after the other."""
-    first, last = maps.offsets[0].as_py(), maps.offsets[-1].as_py()
-    return maps.keys.slice(first, last - first), maps.items.slice(first, last - first)

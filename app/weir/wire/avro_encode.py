@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weir.core.arrow import buffers_of
+from weir.core.arrow import buffers_of, entries_of
 from weir.wire.avro_scalar import zigzag
 from weir.wire.shape import FieldShape, Kind
 
@@ -59,8 +59,7 @@ def pieces(field: FieldShape, column: pa.Array) -> Iterator[Piece]:
 
 def _maps(column: pa.Array) -> tuple[npt.NDArray[np.int64], pa.Array]:
     """How many entries each map has, and their bytes, one after the other: binary[n]."""
-    bounds = column.offsets.to_numpy().astype(np.int64)
-    keys, items = (part.slice(bounds[0], bounds[-1] - bounds[0]) for part in (column.keys, column.items))
+    bounds, keys, items = entries_of(column)
     counts = np.diff(bounds)
     if not len(keys):
         return counts, pa.repeat(pa.scalar(b""), len(column))
@@ -72,7 +71,7 @@ def _maps(column: pa.Array) -> tuple[npt.NDArray[np.int64], pa.Array]:
     )
     joined = pc.binary_join_element_wise(*(pa.scalar(part) if isinstance(part, bytes) else part for part in parts), b"")
     ends, octets = buffers_of(joined)
-    at = pa.py_buffer(ends[bounds - bounds[0]].astype(np.int32))
+    at = pa.py_buffer(ends[bounds].astype(np.int32))
     return counts, pa.BinaryArray.from_buffers(pa.binary(), len(column), [None, at, pa.py_buffer(octets)])
 
 
