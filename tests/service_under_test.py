@@ -14,6 +14,7 @@ from uuid import uuid4
 import numpy as np
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka import Producer as RdProducer
+from weir.core.chunk import CHUNK_RANGE
 from weir.core.signature import Signature
 from weir.core.topics import subject_of
 from weir.edges.embedded.leash import Child
@@ -22,7 +23,6 @@ from weir.edges.kafka.admin import bounds
 from weir.edges.kafka.client import client_config
 from weir.edges.kafka.topics import declared, ensure
 from weir.edges.schemas.registry import Registry
-from weir.scoring.batch_record import RANGE
 from weir.wire import request_contract
 from weir.wire.decode import Decoder
 from weir.wire.encode import Encoder
@@ -168,7 +168,7 @@ class Service(Tiny):
         return Counter(
             (partition, offset)
             for row in self.rows["weir.batches"]
-            for partition, first, last in np.frombuffer(row["ranges"], RANGE).tolist()
+            for partition, first, last in np.frombuffer(row["ranges"], CHUNK_RANGE).tolist()
             for offset in range(first, last + 1)
         )
 

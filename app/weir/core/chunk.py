@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from weir.core.arrow import buffers_of
+
+# Which offsets a chunk covers, in a packed column.
+CHUNK_RANGE: Final = np.dtype([("partition", "<i4"), ("first", "<i8"), ("last", "<i8")])
 
 
 class Partition(NamedTuple):

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weir.core.arrow import buffers_of
-from weir.core.chunk import LogPartition
+from weir.core.chunk import CHUNK_RANGE, LogPartition
 from weir.core.features import Status
 from weir.core.rejects import Reason, Rejects, Stage
 from weir.core.times import EVENT_MS, impossible
@@ -18,7 +18,6 @@ from weir.recording import amounts, naming, packed
 from weir.recording import bundles as bundle_columns
 
 CONTRACT_ID = np.dtype("<i4")
-CHUNK_RANGE = np.dtype([("partition", "<i4"), ("first", "<i8"), ("last", "<i8")])
 COUNTS = ("rows", "scored", "rejected", "bytes_in", "bytes_out", "feature_lookups", "feature_hits")
 UTC_MS = pa.timestamp("ms", tz="UTC")
 STATUS_CODES = np.array([status.value for status in Status], np.uint8)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from weir.core.arrow import buffers_of
 from weir.core.batch import MicroBatch
+from weir.core.chunk import CHUNK_RANGE
 from weir.scoring.batches import EncodedBatch
-
-RANGE: Final = np.dtype([("partition", "<i4"), ("first", "<i8"), ("last", "<i8")])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +72,7 @@ def values(encoded: EncodedBatch, of: Worker) -> dict[str, object]:
 def _ranges(batch: MicroBatch) -> bytes:
     """The offsets that it covers. Its chunks are of one log: those of an earlier assignment are in no batch."""
     found = [(chunk.source.partition, chunk.first, chunk.last) for chunk in batch.chunks]
-    return np.array(found, RANGE).tobytes()
+    return np.array(found, CHUNK_RANGE).tobytes()
 
 
 def _octets(arrays: Iterable[pa.Array]) -> int:

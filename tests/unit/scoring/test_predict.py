@@ -12,13 +12,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from weir.core.batch import ClosedBy, MicroBatch
-from weir.core.chunk import Chunk, LogPartition, Partition
+from weir.core.chunk import CHUNK_RANGE, Chunk, LogPartition, Partition
 from weir.core.clock import EventClock, WallClock
 from weir.core.features import FeatureBlock, ServicePlan, Status, ViewPlan
 from weir.core.rejects import Reason, Stage
 from weir.core.signature import Band, Dtype, Input, Policy, Signature, Source, Task
 from weir.edges.bundles.opened import Opened
-from weir.scoring.batch_record import RANGE, Worker
+from weir.scoring.batch_record import Worker
 from weir.scoring.batches import EncodedBatch, Spent
 from weir.scoring.identity import prediction_ids, text
 from weir.scoring.output import Output
@@ -138,7 +138,7 @@ def test_a_batch_has_a_record_of_what_it_held_and_took(scorer: Scorer, opened: O
     }
     assert {record[f"{stage}_us"] for stage in ("decode", "lookup", "assemble", "run", "encode")} == {1000}
     assert np.frombuffer(record["contract_ids"], "<i4").tolist() == [REQUESTS.contract.schema_id]
-    ranges = np.frombuffer(record["ranges"], RANGE).tolist()
+    ranges = np.frombuffer(record["ranges"], CHUNK_RANGE).tolist()
     assert ranges == [(2, 1000, 1299), (0, 7, 18)]
     assert {row["batch_id"] for one in scored.written for row in read("predictions", one.predictions)} == {2**62 - 1}
 
