@@ -25,6 +25,7 @@ FIELDS: Final = (
 )
 WHOLE: Final = re.compile(r"([+-]?\d+)\.0+")
 YES, NO = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
+EXACT: Final = 2.0**53  # from here on a float is not every whole number
 SECONDS_MS: Final = 10**11  # 1973: a smaller number of milliseconds was meant in seconds
 
 
@@ -230,6 +231,8 @@ def _text(name: str, value: Any) -> str | None:
         return str(int(value))
     if not isinstance(value, str | int | float):
         raise ValueError(f"{name} is no text")
+    if isinstance(value, float) and abs(value) >= EXACT:
+        raise ValueError(f"{name} has lost digits as a number: {value!r}: write it as text")
     found = WHOLE.fullmatch(str(value))
     return found[1] if found else str(value)
 
