@@ -440,9 +440,9 @@ def load(**values: Any) -> Settings:
 
 
 def sources(settings: Settings) -> dict[str, str]:
-    """Where each value comes from, by field name: "default", "environment", or the path of a file.
+    """Where each value comes from, by field name: "default", "environment", the path of a file, or "given".
 
-    The file is one of secrets, or the project's weir.yaml.
+    The file is one of secrets, or the project's weir.yaml; a caller of `load` or `having` gives the rest.
     """
     secrets, told = _secret_files(), project.variables()
     set_here = {name.upper() for name in os.environ}
