@@ -37,9 +37,7 @@ def draft(settings: Settings, bundle: Bundle) -> Draft:
     The next one keeps the fields that were there, so that bundles of both kinds can answer.
     Raises Refused when it could not read what producers of an earlier version wrote.
     """
-    record = request_contract.record_of(bundle.service)
-    where = settings.paths.schemas_dir / record
-    known = folder.versions(settings.paths.schemas_dir, record) if any(where.glob("v*.avsc")) else ()
+    record, where, known = _there(settings, bundle)
     wanted = request_contract.build(bundle.service, bundle.signature)
     if known and request_contract.holds(known[-1], wanted):
         return Draft(record, len(known), known[-1], where / f"v{len(known)}.avsc", (), exists=True)
@@ -61,10 +59,8 @@ def draft(settings: Settings, bundle: Bundle) -> Draft:
 
 def check(settings: Settings, bundle: Bundle) -> None:
     """Raises Refused, naming the command that writes one, where no contract of the service has what the bundle asks."""
-    record = request_contract.record_of(bundle.service)
-    where = settings.paths.schemas_dir / record
+    record, where, known = _there(settings, bundle)
     asked = request_contract.build(bundle.service, bundle.signature)
-    known = folder.versions(settings.paths.schemas_dir, record) if any(where.glob("v*.avsc")) else ()
     lacking = [disagreements(text, asked) for text in known]
     if any(not lacks for lacks in lacking):
         return
@@ -74,6 +70,13 @@ def check(settings: Settings, bundle: Bundle) -> None:
         where=str(where),
         remedy=f"run `weir bundle contract {bundle.short_digest} --write`, or let WEIR_SCHEMAS_DIR name the project's",
     )
+
+
+def _there(settings: Settings, bundle: Bundle) -> tuple[str, Path, tuple[str, ...]]:
+    """The record of a bundle's requests, its folder, and the versions that are there, oldest first."""
+    record = request_contract.record_of(bundle.service)
+    where = settings.paths.schemas_dir / record
+    return record, where, folder.versions(settings.paths.schemas_dir, record) if any(where.glob("v*.avsc")) else ()
 
 
 def is_own(settings: Settings) -> bool:

@@ -15,10 +15,12 @@ from weir import project
 from weir.core.signature import Dtype, Input, Signature
 from weir.edges.schemas import folder as schema_folder
 from weir.settings import Settings, default_of, variable_of
+from weir.wire import request_contract
 
 ADDRESSES = ("brokers", "registry_url", "clickhouse_url", "service")
 FOLDERS = ("home", "schemas_dir", "services_dir", "monitors_dir", "feature_repo_dir", "bundles_dir")
 NAMES = ("deployment", "clickhouse_database")  # none of all these holds a password
+OPTIONAL = {field["name"] for field in request_contract.ENVELOPE if "default" in field}  # whatever the service
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")  # read by curl and by Python's clients, also for this machine
 
 
@@ -82,7 +84,7 @@ def exports(settings: Settings) -> str:
 
 def request(settings: Settings, service: str, signature: Signature) -> dict[str, Any]:
     """A request that a service scores, by its newest contract, less what names it and its time. Raises Refused."""
-    record = f"requests.{service}"
+    record = request_contract.record_of(service)
     contract = json.loads(schema_folder.versions(settings.paths.schemas_dir, record)[-1])
     inputs = {item.ref: item for item in signature.inputs}
     return {
@@ -99,7 +101,7 @@ def _value(field: dict[str, Any], used: Input | None) -> Any:
     if used is not None and used.dtype not in (Dtype.BOOL, Dtype.STRING):
         value = _within(used.low, used.high)
         return round(value) if used.dtype is Dtype.INT else value
-    if field["name"] in ("tenant", "team", "traceparent", "deadline"):
+    if field["name"] in OPTIONAL:
         return field.get("default")
     types = field["type"] if isinstance(field["type"], list) else [field["type"]]
     kind = next(name for name in types if name != "null")
