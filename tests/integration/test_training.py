@@ -140,7 +140,7 @@ def test_earlier_bundles_are_used_again_until_something_changes(
     training.remember(settings, plan, bundles)
     assert training.existing(settings) == bundles
     assert training.build(settings) == bundles
-    monkeypatch.setattr(training, "VERSION", "2")
+    monkeypatch.setattr(training.data, "FORMAT", "another")
     assert training.existing(settings) is None
 
 

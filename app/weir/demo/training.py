@@ -18,17 +18,7 @@ from weir.core.errors import Refused
 from weir.core.features import ServicePlan
 from weir.demo import data
 from weir.demo.flights import Progress
-from weir.demo.recipe import (
-    BASELINE_ROWS,
-    FUZZED_ROWS,
-    GOLDEN_ROWS,
-    PARAMETERS,
-    STEPS,
-    TRAINING_FROM,
-    TRAINING_TO,
-    TREES,
-    VERSION,
-)
+from weir.demo.recipe import STEPS
 from weir.demo.signature import FEATURE_SERVICE, SIGNATURE
 from weir.edges.bundles import folder
 from weir.edges.features import plan as feature_plan
@@ -80,24 +70,15 @@ def remember(settings: Settings, plan: ServicePlan, bundles: Mapping[str, Path])
 
 
 def recipe(settings: Settings, plan: ServicePlan) -> str:
-    """Hash of what decides the content of the bundles: data, signature, features and their files, parameters, code."""
+    """Hash of what decides the content of the bundles: data, features, libraries, and the files that say the rest."""
     app = Path(__file__).parent.parent
     folders = (settings.paths.feature_repo_dir, app / "rolling", app / "demo" / "rolling")
     files = [file for place in folders for file in sorted(place.glob("*.py"))]
-    files += [app / "demo" / name for name in ("fit.py", "export.py", "siblings.py", "card.py")]
+    files += [app / "demo" / f"{name}.py" for name in ("recipe", "signature", "siblings", "fit", "export", "card")]
     text = json.dumps(
         [
             data.FORMAT,
-            SIGNATURE.to_dict(),
             plan.reading(SIGNATURE.looked_up).fingerprint,
-            TREES,
-            PARAMETERS,
-            VERSION,
-            TRAINING_FROM,
-            TRAINING_TO,
-            GOLDEN_ROWS,
-            FUZZED_ROWS,
-            BASELINE_ROWS,
             version("lightgbm"),
             version("onnx"),
             [hashlib.sha256(file.read_bytes()).hexdigest() for file in files],
