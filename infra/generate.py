@@ -2,7 +2,7 @@
 
 infra/metrics.md                    from weir.metrics.METRICS
 infra/grafana/dashboards/*.json     from METRICS, and from the SQL files under app/weir/sql that name a panel
-infra/settings.md                   from weir.settings
+infra/settings.md                   from weir.setting_groups
 infra/commands.md                   from the command line itself
 """
 
@@ -47,7 +47,7 @@ BEGIN_WITH |= {"meant": "['negative', 'positive', 'negative', 'positive']"}
 
 def settings_page() -> str:
     """Every setting by group: variable, default, what it means, why it has this default."""
-    lines = ["# Settings", "", "Generated from `app/weir/settings.py` by `make generated`.", "", SETTINGS_HEAD]
+    lines = ["# Settings", "", "Generated from `app/weir/setting_groups.py` by `make generated`.", "", SETTINGS_HEAD]
     for group in GROUPS.values():
         assert group.__doc__
         lines += ["", f"## {group.__doc__.rstrip('.')}", "", "| variable | default | meaning | why this default |"]

@@ -13,7 +13,7 @@ from weir.core.chunk import Partition
 from weir.core.decoded import Decoded
 from weir.edges.kafka.log_reader import LogReader
 from weir.recording import bundles
-from weir.settings import KafkaSettings
+from weir.setting_groups import KafkaSettings
 
 ASK_AGAIN_S: Final = 1.0  # a stranger's digests must not cost a look at the log each
 READ_S: Final = 10.0  # the log of bundles is a few records

@@ -18,7 +18,7 @@ from urllib3 import PoolManager
 
 from weir.core.addresses import Address, authorities, is_this_machine
 from weir.core.errors import Refused, Unavailable
-from weir.settings import RecordingSettings
+from weir.setting_groups import RecordingSettings
 
 T = TypeVar("T")
 

@@ -12,7 +12,7 @@ from clickhouse_connect.driver import Client
 from weir.core.errors import Refused
 from weir.edges.clickhouse.client import answering, connect
 from weir.edges.clickhouse.sql_files import FOLDER
-from weir.settings import RecordingSettings
+from weir.setting_groups import RecordingSettings
 
 NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 STATEMENT_END = re.compile(r"^;\s*$", re.MULTILINE)

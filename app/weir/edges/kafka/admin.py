@@ -17,7 +17,7 @@ from weir.core.errors import Refused, Unavailable
 from weir.edges.kafka import handshake
 from weir.edges.kafka.client import client_config
 from weir.edges.kafka.errors import NOT_AUTHORIZED, FatalError, error_of, retry, weir_error
-from weir.settings import KafkaSettings
+from weir.setting_groups import KafkaSettings
 
 LOOK_S = 0.5  # one look at whether the brokers answer, or turn us away
 READ_RECORDS = 1000  # at a time, on the way to the end of a log

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from weir.settings import KafkaSettings
+from weir.setting_groups import KafkaSettings
 
 
 def client_config(settings: KafkaSettings, client_id: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException
 from weir.core.chunk import Partition
 from weir.edges.kafka.errors import FENCED, error_of, is_retriable, weir_error
 from weir.edges.kafka.librdkafka.consumer import Answers, Consumer
-from weir.settings import KafkaSettings
+from weir.setting_groups import KafkaSettings
 
 Offsets = Mapping[Partition, int]
 

@@ -15,7 +15,7 @@ import ssl
 from confluent_kafka import KafkaError
 
 from weir.edges.kafka.errors import weir_error
-from weir.settings import KafkaSettings
+from weir.setting_groups import KafkaSettings
 
 TRIES = 3  # of each broker: one that restarts ends a connection too, and then takes none
 CONNECT_S = 2.0  # a broker that is there takes milliseconds

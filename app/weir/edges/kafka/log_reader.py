@@ -11,7 +11,7 @@ from weir.core.chunk import Partition
 from weir.edges.kafka import handshake
 from weir.edges.kafka.client import client_config
 from weir.edges.kafka.errors import FatalError, error_of, is_retriable, weir_error
-from weir.settings import KafkaSettings
+from weir.setting_groups import KafkaSettings
 
 RECORDS = 1000  # at a time
 LOOK_S = 0.05

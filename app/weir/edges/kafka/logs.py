@@ -20,7 +20,7 @@ from weir.core.chunk import LogPartition
 from weir.core.errors import Unavailable
 from weir.edges.kafka.admin import REACH_S, bounds, metadata
 from weir.edges.kafka.errors import NOT_AUTHORIZED, PAUSE_S, error_of, weir_error
-from weir.settings import KafkaSettings
+from weir.setting_groups import KafkaSettings
 
 # A consumer reads on in a new log under the old name without a word, a third of a second after it was made as measured.
 LOOK_EVERY_S = 0.25

@@ -28,7 +28,7 @@ from weir.edges.kafka.errors import OF_A_LOG, FatalError, error_of, is_retriable
 from weir.edges.kafka.holdings import Holdings
 from weir.edges.kafka.librdkafka.consumer import Consumer
 from weir.edges.kafka.logs import Logs, LogWatch
-from weir.settings import KafkaSettings
+from weir.setting_groups import KafkaSettings
 
 POLL_S = 0.1  # longest wait in librdkafka; a stop request is seen this late at most
 COMMITTED_S = 10.0  # a committed-offset or watermark request during a rebalance

@@ -14,7 +14,7 @@ from weir.edges.kafka.admin import LOOK_S
 from weir.edges.kafka.client import client_config
 from weir.edges.kafka.errors import FatalError, weir_error
 from weir.edges.kafka.librdkafka.producer import BatchProducer
-from weir.settings import KafkaSettings
+from weir.setting_groups import KafkaSettings
 
 # What the records after a lost one fail with; the lost one says why.
 CONSEQUENCES = {KafkaError._GAPLESS_GUARANTEE, KafkaError._FATAL, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}

@@ -13,7 +13,7 @@ from weir.edges.kafka import handshake
 from weir.edges.kafka.errors import FatalError, is_retriable, weir_error
 from weir.edges.kafka.log_reader import lone_consumer
 from weir.edges.kafka.logs import bounds_of
-from weir.settings import KafkaSettings
+from weir.setting_groups import KafkaSettings
 
 LOOK_S = 0.2
 

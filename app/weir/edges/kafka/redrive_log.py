@@ -19,7 +19,7 @@ from weir.edges.kafka.admin import LOOK_S
 from weir.edges.kafka.client import client_config
 from weir.edges.kafka.errors import FatalError, error_of, is_retriable, weir_error
 from weir.edges.kafka.logs import LogWatch
-from weir.settings import KafkaSettings
+from weir.setting_groups import KafkaSettings
 
 HEADER = "weir-redrive"  # its value is the letter's id
 AGAIN = "run it again after WEIR_REDRIVE_SETTLE_S: what was announced is then looked for, and sent if it is not there"

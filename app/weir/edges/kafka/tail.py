@@ -9,7 +9,7 @@ from confluent_kafka import TopicPartition
 from weir.edges.kafka.admin import bounds
 from weir.edges.kafka.errors import FatalError, is_retriable, weir_error
 from weir.edges.kafka.log_reader import lone_consumer
-from weir.settings import KafkaSettings
+from weir.setting_groups import KafkaSettings
 
 RECORDS = 1000  # at a time
 

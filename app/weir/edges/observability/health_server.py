@@ -16,7 +16,7 @@ import structlog
 from prometheus_client.exposition import choose_encoder
 
 from weir.core.errors import Unavailable
-from weir.settings import TelemetrySettings
+from weir.setting_groups import TelemetrySettings
 from weir.telemetry import Telemetry
 
 Check: TypeAlias = Callable[[], tuple[bool, str]]

@@ -17,7 +17,7 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from weir.settings import TelemetrySettings
+from weir.setting_groups import TelemetrySettings
 
 OURS = "weir"  # loggers below this name speak at WEIR_LOG_LEVEL; all others from WARNING
 

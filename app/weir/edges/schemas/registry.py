@@ -19,7 +19,7 @@ from weir.core.contract import Contract
 from weir.core.errors import Refused, Unavailable
 from weir.edges.schemas import folder as schema_folder
 from weir.edges.schemas.folder import Topic
-from weir.settings import RegistrySettings
+from weir.setting_groups import RegistrySettings
 
 TIMEOUT_S: Final = 10.0
 NO_CODE: Final = -1  # confluent-kafka's, for an answer that is not JSON of a registry
