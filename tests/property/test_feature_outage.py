@@ -31,7 +31,6 @@ SIGNATURE = Signature(
     )
 )
 ENTITIES = 6
-MICROS = 1_000_000
 
 entities = st.integers(0, ENTITIES - 1)
 steps = st.lists(
