@@ -114,6 +114,7 @@ class Member:
     """A poller and a worker thread that takes, begins and acknowledges.
 
     pace_s: time that each chunk takes. hold: chunks are begun and not acknowledged until `release` is called.
+    going: while it is not set, the polling thread stands still once it has handed chunks over, as on a busy machine.
     """
 
     def __init__(
@@ -131,12 +132,13 @@ class Member:
         self.refused: list[Chunk] = []
         self.failure: BaseException | None = None
         self._pace_s, self._hold = pace_s, hold
-        self._ready, self._stop = threading.Event(), threading.Event()
+        self._ready, self._stop, self.going = threading.Event(), threading.Event(), threading.Event()
+        self.going.set()
         self.poller = Poller(
             settings.kafka,
             group,
             [log.topic],
-            on_ready=self._ready.set,
+            on_ready=self._on_ready,
             on_assigned=lambda sources: None,
             on_revoked=lambda sources: None,
             drain_s=drain_s,
@@ -144,6 +146,10 @@ class Member:
         self._thread = threading.Thread(target=self._work)
         self.poller.start()
         self._thread.start()
+
+    def _on_ready(self) -> None:
+        self._ready.set()
+        self.going.wait(60)
 
     def _work(self) -> None:
         while not self._stop.is_set():
@@ -173,6 +179,7 @@ class Member:
 
     def close(self, *, drain: bool = True) -> None:
         """Leave the group, with or without finishing begun work."""
+        self.going.set()
         self.poller.stop(drain=drain)
         self._stop.set()
         self._thread.join(10)
@@ -434,6 +441,34 @@ def test_a_topic_made_anew_is_another_log_and_read_from_its_beginning(settings: 
     assert Counter(rows(of(before, member.begun))) == Counter(
         (partition, offset) for partition in range(PARTITIONS) for offset in range(100)
     )
+    assert_tiled(of(after, member.begun))
+
+
+def test_a_poller_that_stood_still_tells_records_of_a_topic_made_anew_from_those_before(
+    settings: Settings,
+) -> None:
+    """librdkafka fetches on in the new log, from the old offset and without a word, long before anybody looks."""
+    if settings.embedded.embedded_broker != "kafka":
+        pytest.skip("librdkafka does not outlive it on the embedded broker")
+    log, group = Log(settings), new_group()
+    before = log_of(settings.kafka, log.topic)
+    log.write(400)
+    member = Member(settings, log, group)
+    with closing(member):
+        until(lambda: set(rows(member.acked)) == log.offsets, 60, "the records of the first log")
+        member.going.clear()
+        log.write(4)
+        until(lambda: set(rows(member.acked)) & {(p, 100) for p in range(PARTITIONS)}, 60, "the poller to stand still")
+        member.poller._consumer.pause(member.poller.holdings.sources)  # it would come too early, and find an offset
+        log.make_anew()  # beyond the end, which is an error that is seen
+        log.write(1200)
+        member.poller._consumer.resume(member.poller.holdings.sources)
+        source = Partition(log.topic, 0)
+        until(lambda: member.poller._consumer.end(source) == 300, 60, "records of the second log in librdkafka")
+        member.going.set()
+        after = log_of(settings.kafka, log.topic)
+        until(lambda: set(rows(of(after, member.acked))) == log.offsets, 60, "the records of the second log")
+    assert {offset for _, offset in rows(of(before, member.begun))} == set(range(101))
     assert_tiled(of(after, member.begun))
 
 

@@ -22,8 +22,7 @@ from weir.edges.kafka.admin import REACH_S, bounds, metadata
 from weir.edges.kafka.errors import NOT_AUTHORIZED, PAUSE_S, error_of, weir_error
 from weir.setting_groups import KafkaSettings
 
-# A consumer reads on in a new log under the old name without a word, a third of a second after it was made as measured.
-LOOK_EVERY_S = 0.25
+LOOK_EVERY_S = 0.25  # a topic that is gone, or made anew with nothing in it, is noticed so late
 
 _NO_ID = "A" * 22  # all zero bits
 
@@ -72,6 +71,12 @@ class LogWatch:
         except KafkaException:
             return None  # whoever reads the topics is told, too, and has a budget to wait
 
+    def hear(self, logs: Logs) -> None:
+        """What somebody else was told of some of the topics."""
+        for topic, log in logs.items():
+            if log not in self._gone:
+                self._see(topic, log)
+
     def _ask(self) -> _Asked:
         if self._admin is None:
             self._admin, cluster = metadata(self._settings)
@@ -88,12 +93,15 @@ class LogWatch:
                 if error_of(error).code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                     raise
                 continue
-            if log in self._gone:
-                continue
-            if (before := self._latest.get(topic, log)) != log:
-                self._gone.add(before)
-            found[topic] = self._latest[topic] = log
+            if log not in self._gone:
+                self._see(topic, log)
+                found[topic] = log
         return found
+
+    def _see(self, topic: str, log: str) -> None:
+        if (before := self._latest.get(topic, log)) != log:
+            self._gone.add(before)
+        self._latest[topic] = log
 
 
 def log_of(settings: KafkaSettings, topic: str) -> str:
@@ -115,11 +123,11 @@ def _name(topic: TopicDescription, cluster: str) -> str:
     return of_id(topic.topic_id) or f"{topic.name} on {cluster}"
 
 
-def of_id(topic_id: Uuid) -> str:
-    """The log of a topic with this id; empty for the id of none.
+def of_id(topic_id: Uuid | str) -> str:
+    """The log of a topic with this id, or with these letters of base64 for one; empty for the id of none.
 
-    >>> of_id(Uuid(4817084919093281953, -3949066437023649080))
-    'Qtm5Nj9yRKHJMhj_osmyyA'
+    >>> of_id(Uuid(4817084919093281953, -3949066437023649080)), of_id("Qtm5Nj9yRKHJMhj/osmyyA")
+    ('Qtm5Nj9yRKHJMhj_osmyyA', 'Qtm5Nj9yRKHJMhj_osmyyA')
     """
     name = str(topic_id).replace("+", "-").replace("/", "_")
     return "" if name == _NO_ID else name

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 import structlog
@@ -27,7 +27,7 @@ from weir.edges.kafka.commits import Commits
 from weir.edges.kafka.errors import OF_A_LOG, FatalError, error_of, is_retriable, removed, replaced, retry, weir_error
 from weir.edges.kafka.holdings import Holdings
 from weir.edges.kafka.librdkafka.consumer import Consumer
-from weir.edges.kafka.logs import Logs, LogWatch
+from weir.edges.kafka.logs import Logs, LogWatch, of_id
 from weir.setting_groups import KafkaSettings
 
 POLL_S = 0.1  # longest wait in librdkafka; a stop request is seen this late at most
@@ -168,6 +168,12 @@ class Poller:
         self._followed_s = time.monotonic()
         return True
 
+    def _strayed(self, ids: Mapping[str, str]) -> bool:
+        """Whether the records are of other logs than those that are held: librdkafka was faster than our looks."""
+        read = {topic: of_id(ids[topic]) for topic in ids if topic in self._logs}
+        self._watch.hear(read)
+        return any(self._logs[topic] != log for topic, log in read.items())
+
     def _outlived(self, error: KafkaError) -> bool:
         """Whether an error is of a log that is no longer there; fetching then goes on where there is one."""
         if error.code() not in OF_A_LOG:
@@ -193,7 +199,10 @@ class Poller:
         for error in polled.errors:
             if not is_retriable(error) and not self._outlived(error):
                 raise weir_error(error, self._settings.brokers)
-        if self.holdings.generation != generation:
+        if self._strayed(polled.ids):
+            self._follow(self._watch.now())
+            self._fetch_again()
+        elif self.holdings.generation != generation:
             self._fetch_again()
         elif self.holdings.add(polled):
             self._on_ready()

@@ -19,6 +19,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from weir.core.chunk import Partition
 from weir.edges.kafka.librdkafka.client import CONSUMER, Client
+from weir.edges.kafka.librdkafka.followed import TELLING, Followed
 from weir.edges.kafka.librdkafka.library import MESSAGE, ON_COMMIT, ON_REBALANCE, library
 from weir.edges.kafka.librdkafka.memory import Addresses, gather
 from weir.edges.kafka.librdkafka.partitions import Partitions, Positions, notes, read
@@ -49,13 +50,14 @@ class Polled:
 
     came_s: when its first record was there, monotonic seconds. errors: in records' stead. positions: the offset after
     the last one that was handed over or passed over (transaction markers, aborted records), by partition; without
-    those of which nothing has come yet.
+    those of which nothing has come yet. ids: topic -> id of the log that it was read from, in base64, where known.
     """
 
     came_s: float
     records: list[Records]
     errors: list[KafkaError]
     positions: Mapping[Partition, int]
+    ids: Mapping[str, str]
 
 
 class Consumer(Client):
@@ -70,7 +72,8 @@ class Consumer(Client):
         self._rebalance: Callable[[int, set[Partition]], None] | None = None
         self._on_commit: Callable[[Answers], None] | None = None
         self._raised: BaseException | None = None
-        super().__init__(CONSUMER, config, on_error)
+        super().__init__(CONSUMER, {**config, **TELLING}, on_error)
+        self._followed = Followed(self._handle)
         self._check(self._lib.rd_kafka_poll_set_consumer(self._handle))
         self._queue = self._lib.rd_kafka_queue_get_consumer(self._handle)
         self._pointers = np.empty(0, np.uint64)
@@ -119,7 +122,7 @@ class Consumer(Client):
         self._reraise()
         came_s = time.monotonic()
         if first is None:
-            return Polled(came_s, [], [], self._positions.ask(self._handle))
+            return self._polled(came_s, [], [])
         self._pointers[0] = first
         count = 1
         for most, for_s in ((min(enough, limit), wait_s), (limit, 0.0)):
@@ -129,9 +132,13 @@ class Consumer(Client):
         pointers = self._pointers[:count].copy()
         try:
             self._reraise()
-            return Polled(came_s, *self._records(pointers), self._positions.ask(self._handle))
+            return self._polled(came_s, *self._records(pointers))
         finally:
             deque(map(_destroy(), pointers.tolist()), maxlen=0)
+
+    def _polled(self, came_s: float, records: list[Records], errors: list[KafkaError]) -> Polled:
+        self._followed.update()  # after the records
+        return Polled(came_s, records, errors, self._positions.ask(self._handle), self._followed.ids)
 
     def _records(self, pointers: Addresses) -> tuple[list[Records], list[KafkaError]]:
         structures = gather(pointers, np.full(len(pointers), MESSAGE.itemsize, np.uint64))
@@ -255,6 +262,7 @@ class Consumer(Client):
         self._watch(())
         error = self._error(code) if code else None  # asks the handle
         self._lib.rd_kafka_queue_destroy(self._queue)
+        self._followed.close()
         self._lib.rd_kafka_destroy(self._handle)
         self._handle = None
         self._reraise()
