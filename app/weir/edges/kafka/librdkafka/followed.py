@@ -1,8 +1,8 @@
 """Which log a consumer follows under a topic's name. It goes over to one that was made anew, and only its log tells.
 
 Fetches name a topic by its id (KIP-516). When a broker tells librdkafka of another id, it writes a line, then takes the
-id, then fetches on from the old offset (`rd_kafka_topic_metadata_update` in rdkafka_topic.c). So whoever reads the lines
-after the records has heard of the log that the records are of.
+id, then fetches on from the old offset (`rd_kafka_topic_metadata_update` in rdkafka_topic.c). So whoever
+reads the lines after the records has heard of the log that the records are of.
 """
 
 from __future__ import annotations
