@@ -131,7 +131,7 @@ class Member:
         self.acked: list[Chunk] = []
         self.refused: list[Chunk] = []
         self.failure: BaseException | None = None
-        self._pace_s, self._hold = pace_s, hold
+        self.group, self._pace_s, self._hold = group, pace_s, hold
         self._ready, self._stop, self.going = threading.Event(), threading.Event(), threading.Event()
         self.going.set()
         self.poller = Poller(
@@ -421,21 +421,27 @@ def test_records_removed_before_they_were_read_are_not_passed_over(settings: Set
     assert "0: 44 unread records were removed (committed 10, the log begins at 54)" in str(failure)
 
 
-def test_a_topic_made_anew_is_another_log_and_read_from_its_beginning(settings: Settings) -> None:
-    """At once, with more records than were read before: a consumer would go on in the middle of the new log."""
+@contextmanager
+def all_read(settings: Settings) -> Iterator[tuple[Log, Member, str]]:
+    """A topic of 400 records, a member that has read them, and which log that is."""
     if settings.embedded.embedded_broker != "kafka":
-        pytest.skip("librdkafka does not outlive it on the embedded broker")
+        pytest.skip("librdkafka does not outlive a topic made anew on the embedded broker")
     log, group = Log(settings), new_group()
-    before = log_of(settings.kafka, log.topic)
     log.write(400)
     member = Member(settings, log, group)
     with closing(member):
-        until(lambda: set(rows(member.acked)) == log.offsets, 20, "the records of the first log")
+        until(lambda: set(rows(member.acked)) == log.offsets, 60, "the records of the first log")
+        yield log, member, log_of(settings.kafka, log.topic)
+
+
+def test_a_topic_made_anew_is_another_log_and_read_from_its_beginning(settings: Settings) -> None:
+    """At once, with more records than were read before: a consumer would go on in the middle of the new log."""
+    with all_read(settings) as (log, member, before):
         log.make_anew()
         log.write(1200)
         after = log_of(settings.kafka, log.topic)
         until(lambda: set(rows(of(after, member.acked))) == log.offsets, 60, "the records of the second log")
-        until(lambda: log.committed(group) == log.ends, 20, "the commits of the second log")
+        until(lambda: log.committed(member.group) == log.ends, 60, "the commits of the second log")
     assert before != after
     assert {chunk.log for chunk in member.begun} == {before, after}
     assert Counter(rows(of(before, member.begun))) == Counter(
@@ -444,18 +450,9 @@ def test_a_topic_made_anew_is_another_log_and_read_from_its_beginning(settings: 
     assert_tiled(of(after, member.begun))
 
 
-def test_a_poller_that_stood_still_tells_records_of_a_topic_made_anew_from_those_before(
-    settings: Settings,
-) -> None:
+def test_a_poller_that_stood_still_tells_records_of_a_topic_made_anew_from_those_before(settings: Settings) -> None:
     """librdkafka fetches on in the new log, from the old offset and without a word, long before anybody looks."""
-    if settings.embedded.embedded_broker != "kafka":
-        pytest.skip("librdkafka does not outlive it on the embedded broker")
-    log, group = Log(settings), new_group()
-    before = log_of(settings.kafka, log.topic)
-    log.write(400)
-    member = Member(settings, log, group)
-    with closing(member):
-        until(lambda: set(rows(member.acked)) == log.offsets, 60, "the records of the first log")
+    with all_read(settings) as (log, member, before):
         member.going.clear()
         log.write(4)
         until(lambda: set(rows(member.acked)) & {(p, 100) for p in range(PARTITIONS)}, 60, "the poller to stand still")
