@@ -738,62 +738,6 @@ def test_the_printed_specification_builds_as_it_is(runner: CliRunner, tmp_path: 
     assert folder.read(path).bundle.metrics == {"auc": 0.91}
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        *[
-            "1.10",
-            "010",
-            "1:30",
-            "no",
-            "on",
-            "2026-01-01",
-            "1_000",
-            "0x1f",
-            "~",
-            "null",
-            "true",
-            "1e-3",
-            "007",
-            ".5",
-            "+1",
-            ".inf",
-            "=",
-            "<<",
-            "|",
-        ],
-        "",
-        " a ",
-    ],
-)
-def test_text_comes_back_as_it_was_written(value: str) -> None:
-    assert text.parse(text.write({"version": value}).encode()) == {"version": value}
-
-
-@pytest.mark.parametrize(
-    ("written", "read"),
-    [
-        ("010", "010"),
-        ("1:30", "1:30"),
-        ("no", "no"),
-        ("2026-01-01", "2026-01-01"),
-        ("1_000", "1_000"),
-        ("0x1f", "0x1f"),
-        ("1e-3", 0.001),
-        ("1.10", 1.1),
-        ("-7", -7),
-        ("true", True),
-    ],
-)
-def test_yaml_changes_nothing_in_silence(written: str, read: object) -> None:
-    assert text.parse(f"key: {written}\n".encode()) == {"key": read}
-
-
-def test_a_key_that_stands_twice_is_refused() -> None:
-    with pytest.raises(ValueError, match="the key version twice"):
-        text.parse(b"version: '1'\nname: x\nversion: '2'\n")
-
-
 def test_whatever_a_library_raises_is_one_line(
     spec: Spec, settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

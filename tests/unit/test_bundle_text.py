@@ -30,27 +30,39 @@ def test_what_is_not_a_plain_mapping_is_refused(content: bytes, says: str) -> No
         text.parse(content)
 
 
+ODD = [
+    *("1.10", "010", "007", "1:30", "1_000", "0x1f", "+1", ".5", "1e3", "1e-3", ".inf", "2026-01-01"),
+    *("no", "on", "true", "null", "~", "", " a", " a ", "é", "a: b", "#", "=", "<<", "|"),
+]
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_text_comes_back_as_it_was_written(value: str) -> None:
+    assert text.parse(text.write({"version": value}).encode()) == {"version": value}
+
+
 def test_values_come_back_as_they_were_written() -> None:
-    values = [
-        "1.10",
-        "010",
-        "1:30",
-        "no",
-        "on",
-        "2026-01-01",
-        "~",
-        "null",
-        "true",
-        ".5",
-        "1e3",
-        "",
-        " a",
-        "é",
-        "a: b",
-        "#",
-    ]
-    content = {"words": values, "numbers": [1, -1, 1.5, 1e-9, True, False, None], "0": {"é": []}}
+    content = {"words": ODD, "numbers": [1, -1, 1.5, 1e-9, True, False, None], "0": {"é": []}}
     assert text.parse(text.write(content).encode()) == content
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("010", "010"),
+        ("1:30", "1:30"),
+        ("no", "no"),
+        ("2026-01-01", "2026-01-01"),
+        ("1_000", "1_000"),
+        ("0x1f", "0x1f"),
+        ("1e-3", 0.001),
+        ("1.10", 1.1),
+        ("-7", -7),
+        ("true", True),
+    ],
+)
+def test_nothing_is_changed_in_silence(written: str, read: object) -> None:
+    assert text.parse(f"key: {written}\n".encode()) == {"key": read}
 
 
 def test_two_thousand_inputs_are_read_within_seconds() -> None:
