@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from weir.core.errors import Refused
 from weir.core.signature import Task
+from weir.edges.bundles.adapt import Given
 from weir.edges.bundles.checks import Floats
-from weir.edges.bundles.trained import Given
 from weir.edges.bundles.words import listed_names
 from weir.operations.sample import Column, Kind, as_text, numbers
 

@@ -22,9 +22,10 @@ from weir.core.signature import Dtype, Input, Policy, Signature, Source, Task
 from weir.core.topics import SERVICE
 from weir.edges.bundles import checks, trained
 from weir.edges.bundles import text as yaml
+from weir.edges.bundles.adapt import Given
 from weir.edges.bundles.checks import Floats
 from weir.edges.bundles.onnx_model import Texts
-from weir.edges.bundles.trained import ONNX_RUNTIME, Given, Trained
+from weir.edges.bundles.trained import ONNX_RUNTIME, Trained
 from weir.edges.bundles.words import listed_names
 from weir.operations import sample as samples
 from weir.operations import services

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from weir.core.errors import Refused
 from weir.core.signature import Signature, Task
-from weir.edges.bundles.graph import FREE, PROBE_ROWS, REMEDY, WHOLE, Graph
+from weir.edges.bundles.graph import FREE, PROBE_ROWS, WHOLE, Graph
 from weir.edges.bundles.model_inputs import one_input
 from weir.edges.bundles.words import wholly_numbered
 
@@ -53,8 +53,6 @@ class Adapted:
 
 def adapted(model: onnx.ModelProto, signature: Signature, choice: Choice) -> Adapted:
     """The model as a bundle has it. Raises Refused naming what there is to choose from."""
-    if not model.graph.output:
-        raise Refused("the model is not ONNX: it has no output", remedy=REMEDY)
     graph = Graph(model)
     taken, dealt = one_input(graph, signature, choice.input)
     given, classes, said, positive = _one_output(graph, signature, choice)
@@ -63,26 +61,31 @@ def adapted(model: onnx.ModelProto, signature: Signature, choice: Choice) -> Ada
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """The output that is the score, before anybody has said what it means.
+class Given:
+    """What a model gives, before anybody has said what it means.
 
-    columns: of it; 1 for one score a row. classes: of the columns, where the model names them. labelled: a label stands
-    beside it, as converters of classifiers give one.
+    output: the one that is the score. columns: of it; 1 for one score a row. classes: of the columns, where the model
+    names them. labelled: a label stands beside it, as converters of classifiers give one. task: where the file says it.
     """
 
-    name: str
+    output: str
     columns: int
-    classes: tuple[str, ...]
-    labelled: bool
+    classes: tuple[str, ...] = ()
+    labelled: bool = False
+    task: Task | None = None
 
 
-def look(model: onnx.ModelProto, signature: Signature, choice: Choice) -> Seen:
+def look(model: onnx.ModelProto, signature: Signature, choice: Choice) -> Given:
     """What a model gives, asked by a signature's inputs. Raises Refused naming what there is to choose from."""
-    if not model.graph.output:
-        raise Refused("the model is not ONNX: it has no output", remedy=REMEDY)
     graph = Graph(model)
     one_input(graph, signature, choice.input)
-    return _seen(graph, choice)
+    chosen = _chosen(graph, choice)
+    name, classes = _source(graph, chosen)
+    shape, _ = graph.probe(name)
+    count = shape[1] if len(shape) == 2 else 1
+    classes = classes or _classes(graph)
+    labelled = any(_is_label(value) for value in graph.body.output if value.name != chosen)
+    return Given(chosen, count, classes if len(classes) == count else (), labelled)
 
 
 def _one_output(graph: Graph, signature: Signature, choice: Choice) -> tuple[str, tuple[str, ...], list[str], str]:
@@ -119,17 +122,6 @@ def _one_output(graph: Graph, signature: Signature, choice: Choice) -> tuple[str
     taken = [None, signature.width][: len(shape)]
     graph.keep_only(helper.make_tensor_value_info(name, TensorProto.FLOAT, taken))
     return name, classes if signature.task is Task.MULTICLASS else (), said, positive
-
-
-def _seen(graph: Graph, choice: Choice) -> Seen:
-    """The output that is the score, behind one input."""
-    chosen = _chosen(graph, choice)
-    name, classes = _source(graph, chosen)
-    shape, _ = graph.probe(name)
-    count = shape[1] if len(shape) == 2 else 1
-    classes = classes or _classes(graph)
-    labelled = any(_is_label(value) for value in graph.body.output if value.name != chosen)
-    return Seen(chosen, count, classes if len(classes) == count else (), labelled)
 
 
 def _outputs(graph: Graph) -> list[str]:

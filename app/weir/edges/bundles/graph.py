@@ -31,6 +31,9 @@ class Graph:
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
+        """Raises Refused when the model has no output."""
+        if not model.graph.output:
+            raise Refused("the model is not ONNX: it has no output", remedy=REMEDY)
         self.model = onnx.ModelProto()
         self.model.CopyFrom(model)
         self.body = self.model.graph

@@ -19,6 +19,7 @@ from typing_extensions import override
 from weir.core.errors import Refused
 from weir.core.signature import Signature, Task
 from weir.edges.bundles import adapt, checks, columns, graph_words, lightgbm_onnx, model_file, text, words
+from weir.edges.bundles.adapt import Given
 from weir.edges.bundles.checks import Floats
 from weir.edges.bundles.graph import FLOATS
 from weir.edges.bundles.onnx_model import Direct, Texts
@@ -43,20 +44,6 @@ class Taken:
     text: bool = False
     floats: bool = True
     cut: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What a model gives: the output that is the score, its columns, and their classes where the file names them.
-
-    labelled: a label stands beside it, so it is a classifier's. task: where the file says it.
-    """
-
-    output: str
-    columns: int
-    classes: tuple[str, ...] = ()
-    labelled: bool = False
-    task: Task | None = None
 
 
 class Trained(ABC):
@@ -126,8 +113,7 @@ class OnnxFile(Trained):
     @override
     def given(self, signature: Signature, output: str) -> Given:
         with reading(self._path):
-            seen = adapt.look(self._model, signature, adapt.Choice(output=output))
-        return Given(seen.name, seen.columns, seen.classes, seen.labelled)
+            return adapt.look(self._model, signature, adapt.Choice(output=output))
 
     @override
     def scores(self, signature: Signature, output: str, rows: Floats, texts: Texts) -> Floats:
