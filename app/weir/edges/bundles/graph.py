@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 from weir.core.errors import Refused
 from weir.edges.bundles import locales, text
+from weir.edges.bundles.onnx_model import quick_session
 
 PROBE_ROWS = 3  # no other dimension of a score is 3, but that of three classes, which is the second
 IR_OF_INITIALIZERS = 4  # before it, initializers had to be inputs
@@ -59,10 +59,8 @@ class Graph:
         del trial.graph.output[:]
         trial.graph.output.append(value)
         _prune(trial.graph)
-        options = ort.SessionOptions()
-        options.log_severity_level, options.intra_op_num_threads = 4, 1
         try:
-            session = ort.InferenceSession(trial.SerializeToString(), options, providers=["CPUExecutionProvider"])
+            session = quick_session(trial.SerializeToString())
             taken = {value.name: value for value in session.get_inputs()}
             texts = taken.pop(self.texts, None)
             given = next(iter(taken.values()), None)

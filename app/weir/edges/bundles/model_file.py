@@ -15,6 +15,7 @@ import onnxruntime as ort
 from onnx import TensorProto, helper
 
 from weir.core.errors import Refused, shortened
+from weir.edges.bundles.onnx_model import quick_session
 
 MODEL_MAX: Final = (1 << 31) - 1  # bytes; protobuf's own bound, and a bundle's model is one file
 OLD_IR, OLD_OPSET = 8, 13  # that every ONNX Runtime reads
@@ -111,11 +112,8 @@ def _reads(ir: int = OLD_IR, domain: str = "", opset: int = OLD_OPSET) -> bool:
     graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "nothing", [value], [given])
     opsets = {"": OLD_OPSET, domain: opset}
     imports = [helper.make_opsetid(name, version) for name, version in opsets.items()]
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
     try:
-        model = helper.make_model(graph, ir_version=ir, opset_imports=imports)
-        ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        quick_session(helper.make_model(graph, ir_version=ir, opset_imports=imports).SerializeToString())
     except Exception:  # ONNX Runtime's errors share no base class of their own
         return False
     return True

@@ -320,6 +320,16 @@ def _open(path: Path, threads: int, providers: list[str | tuple[str, dict[str, s
         ) from error
 
 
+def quick_session(content: bytes) -> ort.InferenceSession:
+    """A session for a few rows of a model that is being made a bundle: on the CPU, one thread, silent.
+
+    Raises whatever ONNX Runtime does for what it cannot run.
+    """
+    options = ort.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 4, 1
+    return ort.InferenceSession(content, options, providers=[CPU])
+
+
 def _metadata(session: ort.InferenceSession, path: Path) -> dict[str, str]:
     """The file's own metadata. Raises Refused when a text in the file is not UTF-8, which shows when asked for."""
     try:

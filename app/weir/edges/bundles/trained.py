@@ -12,7 +12,6 @@ from typing import Final
 import lightgbm as lgb
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import TensorProto
 from typing_extensions import override
 
@@ -22,7 +21,7 @@ from weir.edges.bundles import adapt, checks, columns, graph_words, lightgbm_onn
 from weir.edges.bundles.adapt import Given
 from weir.edges.bundles.checks import Floats
 from weir.edges.bundles.graph import FLOATS
-from weir.edges.bundles.onnx_model import Direct, Texts
+from weir.edges.bundles.onnx_model import Direct, Texts, quick_session
 
 MODELS: Final = "give an ONNX file (.onnx) or a LightGBM text model (.txt)"
 ENCODERS: Final = ("cats_strings", "keys_strings", "vocabulary")  # attributes that list the words that a node knows
@@ -119,10 +118,7 @@ class OnnxFile(Trained):
     def scores(self, signature: Signature, output: str, rows: Floats, texts: Texts) -> Floats:
         with reading(self._path):
             made = adapt.adapted(self._model, signature, adapt.Choice(output=output))
-            options = ort.SessionOptions()
-            options.log_severity_level, options.intra_op_num_threads = 4, 1
-            session = ort.InferenceSession(made.model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-            return Direct(session).run(rows, texts)
+            return Direct(quick_session(made.model.SerializeToString())).run(rows, texts)
 
 
 class LightgbmFile(Trained):
