@@ -13,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from weir.core.errors import Refused
 from weir.core.signature import Dtype, Input, Policy, Signature, Source, Task
-from weir.edges.bundles import columns, words
+from weir.edges.bundles import input_columns, words
 from weir.edges.bundles.adapt import Choice, adapted
 from weir.edges.bundles.onnx_model import Model
 
@@ -236,7 +236,7 @@ def test_a_name_is_the_own_one_before_it_is_that_of_a_field_or_like_another() ->
         )
     )
     given = [value(name, [None, 1]) for name in ("c", "a_b", "a b")]
-    assert columns.dealt(given, crossed) == [[2], [1], [0]]
+    assert input_columns.dealt(given, crossed) == [[2], [1], [0]]
 
 
 def test_inputs_that_are_not_the_signatures_are_named() -> None:

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper
 
 from weir.core.errors import Refused
 from weir.core.signature import Dtype, Input, Policy, Signature
-from weir.edges.bundles import columns
+from weir.edges.bundles import input_columns
 from weir.edges.bundles.graph import FLOATS, WHOLE, Graph
 
 SPLIT_TAKES_SIZES = 13  # as an input; before, as an attribute
@@ -28,7 +28,11 @@ def one_input(graph: Graph, signature: Signature, named: str) -> tuple[str, list
             remedy="correct `input_tensor`, or leave it out",
         )
     said = _any_batch(graph, inputs)
-    if len(inputs) == 1 and not _takes_text(inputs[0]) and (len(columns.shape(inputs[0])) == 2 or k > 1):
+    if (
+        len(inputs) == 1
+        and not input_columns.takes_text(inputs[0])
+        and (len(input_columns.shape(inputs[0])) == 2 or k > 1)
+    ):
         return _whole_input(graph, inputs[0], signature), said
     whole, dealt = _columns(graph, inputs, signature)
     return whole, [*said, *dealt]
@@ -36,7 +40,7 @@ def one_input(graph: Graph, signature: Signature, named: str) -> tuple[str, list
 
 def _any_batch(graph: Graph, inputs: Sequence[onnx.ValueInfoProto]) -> list[str]:
     """Let a file that was exported for one size of batch take any; whether it can is found by running it."""
-    fixed = {shape[0] for shape in map(columns.shape, inputs) if shape and shape[0] is not None}
+    fixed = {shape[0] for shape in map(input_columns.shape, inputs) if shape and shape[0] is not None}
     if not fixed:
         return []
     for value in inputs:
@@ -69,7 +73,7 @@ def _whole_input(graph: Graph, value: onnx.ValueInfoProto, signature: Signature)
 
 def _columns(graph: Graph, inputs: Sequence[onnx.ValueInfoProto], signature: Signature) -> tuple[str, list[str]]:
     """Several inputs -> one input of all their columns, in the signature's order, split within the graph."""
-    dealt = columns.dealt(inputs, signature)
+    dealt = input_columns.dealt(inputs, signature)
     whole, nodes = graph.free("x"), []
     parts = [graph.free(f"column_{i}") for i in range(len(signature.inputs))]
     nodes.append(_split(graph, whole, parts))
@@ -122,7 +126,7 @@ def _tensor(
         together = graph.free("columns")
         yield helper.make_node("Concat", parts, [together], axis=1)
         parts = [together]
-    if len(columns.shape(value)) == 1:
+    if len(input_columns.shape(value)) == 1:
         flat, shape_of = graph.free("flat"), graph.constant(np.array([-1], np.int64), "shape")
         yield helper.make_node("Reshape", [parts[0], shape_of], [flat])
         parts = [flat]
@@ -152,7 +156,3 @@ def _check_kind(value: onnx.ValueInfoProto, item: Input) -> None:
     if kind in WHOLE and item.dtype in (Dtype.FLOAT, Dtype.AGE):
         what = f"input {item.name}: the model takes whole numbers, and dtype is {item.dtype}: fractions would be cut"
         raise Refused(what, remedy="set `dtype` to int or bool, or export the model with an input of float32")
-
-
-def _takes_text(value: onnx.ValueInfoProto) -> bool:
-    return bool(value.type.tensor_type.elem_type == TensorProto.STRING)

@@ -12,12 +12,11 @@ from typing import Final
 import lightgbm as lgb
 import numpy as np
 import onnx
-from onnx import TensorProto
 from typing_extensions import override
 
 from weir.core.errors import Refused
 from weir.core.signature import Signature, Task
-from weir.edges.bundles import adapt, checks, columns, graph_words, lightgbm_onnx, model_file, text, words
+from weir.edges.bundles import adapt, checks, graph_words, input_columns, lightgbm_onnx, model_file, text, words
 from weir.edges.bundles.adapt import Given
 from weir.edges.bundles.checks import Floats
 from weir.edges.bundles.graph import FLOATS
@@ -35,7 +34,7 @@ OBJECTIVES: Final = {"binary": Task.BINARY, "multiclass": Task.MULTICLASS, "mult
 class Taken:
     """One of a model's inputs. columns: how many; None where the file does not say. text: they are texts.
 
-    cut: it is one text, which the model cuts into words itself.
+    floats: they are numbers that may be NaN. cut: it is one text, which the model cuts into words itself.
     """
 
     name: str
@@ -149,9 +148,9 @@ class LightgbmFile(Trained):
 
 
 def _taken(value: onnx.ValueInfoProto, graph: onnx.GraphProto) -> Taken:
-    kind, width = value.type.tensor_type.elem_type, columns.width(value)
-    text = kind == TensorProto.STRING
-    return Taken(value.name, width, text, kind in FLOATS, cut=text and width == 1 and _is_cut(value.name, graph))
+    width, text = input_columns.width(value), input_columns.takes_text(value)
+    floats = value.type.tensor_type.elem_type in FLOATS
+    return Taken(value.name, width, text, floats, cut=text and width == 1 and _is_cut(value.name, graph))
 
 
 def _is_cut(name: str, graph: onnx.GraphProto) -> bool:

@@ -25,7 +25,7 @@ def dealt(inputs: Sequence[onnx.ValueInfoProto], signature: Signature) -> list[l
     wide = [i for i in range(len(inputs)) if i not in found]
     if len(inputs) > 1 and any(width(inputs[i]) == 1 for i in wide):
         raise Refused(lists, remedy="name the inputs as the model does, one for each of its inputs")
-    texts = [i for i in wide if _takes_text(inputs[i])]
+    texts = [i for i in wide if takes_text(inputs[i])]
     words_left = [at for at in left if texts and signature.inputs[at].dtype in (Dtype.CATEGORY, Dtype.STRING)]
     groups = {
         "categories": (texts, words_left),
@@ -59,6 +59,11 @@ def width(value: onnx.ValueInfoProto) -> int | None:
     return found[1] if len(found) == 2 else 1
 
 
+def takes_text(value: onnx.ValueInfoProto) -> bool:
+    """Whether a model's input is of texts."""
+    return bool(value.type.tensor_type.elem_type == TensorProto.STRING)
+
+
 def _by_name(inputs: Sequence[onnx.ValueInfoProto], signature: Signature) -> tuple[dict[int, list[int]], list[int]]:
     """Inputs of one column and what each takes, by its name; and the columns that are left."""
     own = {item.name: at for at, item in enumerate(signature.inputs)}
@@ -81,10 +86,6 @@ def _sizes(widths: Iterable[int | None], columns: int) -> list[int]:
     known = sum(size or 0 for size in sizes)
     unsaid = [i for i, size in enumerate(sizes) if size is None]
     return [(columns - known if i == unsaid[-1] else 0) if size is None else size for i, size in enumerate(sizes)]
-
-
-def _takes_text(value: onnx.ValueInfoProto) -> bool:
-    return bool(value.type.tensor_type.elem_type == TensorProto.STRING)
 
 
 def _said(value: onnx.ValueInfoProto) -> str:
