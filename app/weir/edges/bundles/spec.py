@@ -20,7 +20,7 @@ from weir.core.signature import Signature
 from weir.edges.bundles import adapt, checks, folder, lightgbm_onnx, manifest, model_file, rows, text, words, writer
 from weir.edges.bundles.graph_words import encoded
 from weir.edges.bundles.opened import Opened
-from weir.edges.bundles.trained import MODELS, reading
+from weir.edges.bundles.trained import is_lightgbm, reading
 from weir.edges.features import plan as feature_plan
 from weir.settings import Settings
 
@@ -186,11 +186,8 @@ def _bundle(spec: Spec, signature: Signature, plan: ServicePlan | None) -> Bundl
 
 
 def _source(path: Path, spec: Spec, raw: dict[str, Any]) -> _Source:
-    if path.suffix not in (".onnx", ".txt"):
-        what = f"{path.name} is neither ONNX nor LightGBM text, and no pickle is ever loaded"
-        raise Refused(what, where=str(path), remedy=MODELS)
     with reading(path):
-        return _lightgbm(path, spec) if path.suffix == ".txt" else _onnx(path, spec, raw["signature"])
+        return _lightgbm(path, spec) if is_lightgbm(path) else _onnx(path, spec, raw["signature"])
 
 
 def _lightgbm(path: Path, spec: Spec) -> _Source:

@@ -67,11 +67,16 @@ class Trained(ABC):
 
 def read(path: Path) -> Trained:
     """The model of a file, by its suffix. Raises Refused for another one, or a broken one."""
+    with reading(path):
+        return LightgbmFile(path) if is_lightgbm(path) else OnnxFile(path)
+
+
+def is_lightgbm(path: Path) -> bool:
+    """Whether a model's file is LightGBM's text rather than ONNX, by its suffix. Raises Refused for another one."""
     if path.suffix not in (".onnx", ".txt"):
         what = f"{path.name} is neither ONNX nor LightGBM text, and no pickle is ever loaded"
         raise Refused(what, where=str(path), remedy=MODELS)
-    with reading(path):
-        return LightgbmFile(path) if path.suffix == ".txt" else OnnxFile(path)
+    return path.suffix == ".txt"
 
 
 @contextmanager
