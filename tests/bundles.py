@@ -16,8 +16,8 @@ from weir.core.features import ServicePlan
 from weir.core.signature import Dtype, Input, JoinKey, KeyType, Policy, Signature, Source
 from weir.edges.bundles import folder
 from weir.edges.bundles import writer as bundle_writer
-from weir.edges.bundles.checks import score_columns
 from weir.edges.bundles.opened import Opened, open_bundle
+from weir.edges.bundles.rows import score_columns
 
 SERVICE = "tiny"
 

@@ -18,7 +18,7 @@ from weir.demo.flights import HOUR_MS, Flights
 from weir.demo.recipe import FUZZED_ROWS, GOLDEN_ROWS
 from weir.demo.siblings import CLASS, MINUTES, SIBLINGS, class_of
 from weir.demo.signature import FEATURE_SERVICE, SERVICE, SIGNATURE
-from weir.edges.bundles import checks, folder
+from weir.edges.bundles import folder, rows
 from weir.edges.bundles.onnx_model import Model
 from weir.edges.features import plan as feature_plan
 from weir.edges.features import repository as feature_repository
@@ -164,5 +164,5 @@ def test_a_scorer_reads_the_bundle_without_a_training_library(settings: Settings
 def test_lightgbm_itself_agrees_on_the_golden_rows(bundle: Path, known: fit.Examples) -> None:
     golden = pq.read_table(bundle / folder.GOLDEN)
     booster: lgb.Booster = fit.train(known.matrix, known.labels)
-    scores = np.asarray(booster.predict(checks.matrix(golden, SIGNATURE)))
+    scores = np.asarray(booster.predict(rows.matrix(golden, SIGNATURE)))
     assert np.abs(scores - golden["score"].to_numpy()).max() < 1e-7

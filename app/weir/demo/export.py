@@ -18,10 +18,10 @@ from weir.core.features import ServicePlan
 from weir.core.signature import Signature
 from weir.demo import card
 from weir.demo.recipe import BASELINE_ROWS, FUZZED_ROWS, GOLDEN_ROWS, TRAINING_FROM, TRAINING_TO, VERSION
-from weir.edges.bundles import checks
 from weir.edges.bundles import writer as bundle_writer
 from weir.edges.bundles.lightgbm_onnx import Equality, compare, convert, fuzz, predicted
 from weir.edges.bundles.onnx_model import Model
+from weir.edges.bundles.rows import score_columns
 from weir.settings import Settings
 
 Floats = npt.NDArray[np.float32]
@@ -116,5 +116,5 @@ def _scored(trained: Trained, rows: npt.NDArray[np.int64]) -> pa.Table:
     matrix = trained.matrix[rows]
     columns = {name: matrix[:, i] for i, name in enumerate(trained.signature.names)}
     scores = predicted(trained.booster, matrix).astype(np.float32)
-    columns |= {name: scores[:, i] for i, name in enumerate(checks.score_columns(trained.signature))}
+    columns |= {name: scores[:, i] for i, name in enumerate(score_columns(trained.signature))}
     return pa.table({name: pa.array(np.ascontiguousarray(column)) for name, column in columns.items()})

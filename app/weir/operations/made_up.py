@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from weir.core.signature import Dtype, Input, KeyType, Signature, Source
-from weir.edges.bundles import checks, folder
+from weir.edges.bundles import folder
+from weir.edges.bundles.rows import numbers, words_of
 from weir.operations import serving
 from weir.settings import Settings
 
@@ -69,7 +70,7 @@ def _words(signature: Signature, baseline: Path) -> dict[str, Sequence[str]]:
     names = [signature.names[column] for column in signature.strings]
     with pq.ParquetFile(baseline) as file:
         table = file.read(columns=names)
-    said = {name: checks.words_of(table, name).dictionary.to_pylist() or [""] for name in names}
+    said = {name: words_of(table, name).dictionary.to_pylist() or [""] for name in names}
     return said | {item.name: item.categories for item in signature.texts if item.categories}
 
 
@@ -83,7 +84,7 @@ def _ranges(signature: Signature, baseline: Path) -> dict[str, tuple[float, floa
     for item in asked:
         low, high = item.low, item.high
         if item.name in open_ended:
-            values = checks.numbers(table, item.name)
+            values = numbers(table, item.name)
             there = values[np.isfinite(values)]
             seen = (float(there.min()), float(there.max())) if len(there) else UNKNOWN[item.dtype]
             low = low if low is not None else min(seen[0], high if high is not None else seen[0])

@@ -20,11 +20,12 @@ from weir import project
 from weir.core.errors import Refused
 from weir.core.signature import Dtype, Input, Policy, Signature, Source, Task
 from weir.core.topics import SERVICE
-from weir.edges.bundles import checks, trained
 from weir.edges.bundles import text as yaml
+from weir.edges.bundles import trained
 from weir.edges.bundles.adapt import Given
 from weir.edges.bundles.checks import Floats
 from weir.edges.bundles.onnx_model import Texts
+from weir.edges.bundles.rows import LABEL, SCORE, score_columns
 from weir.edges.bundles.trained import ONNX_RUNTIME, Trained
 from weir.edges.bundles.words import listed_names
 from weir.operations import sample as samples
@@ -40,7 +41,6 @@ from weir.wire.request_contract import field_name
 GOLDEN_ROWS: Final = 1_000
 BASELINE_ROWS: Final = 20_000
 CARD: Final = "card.md"
-LABEL: Final = "label"  # of a sample, where nobody names another
 NOTHING_SCORED: Final = (
     "the model scores no row of the sample: a value is missing in each, or its scores are no numbers"
 )
@@ -105,14 +105,14 @@ def add(name: str, model: Path, sample: Path, wishes: Wishes, settings: Settings
         raise Refused("the sample has no rows", where=str(sample), remedy="give some hundred rows or more")
     columns = samples.look(table)
     label = _label(wishes.label, columns, sample)
-    beside = {checks.SCORE, *(f"{checks.SCORE}_{word}" for word in label.words)} if label else {checks.SCORE}
+    beside = {SCORE, *(f"{SCORE}_{word}" for word in label.words)} if label else {SCORE}
     beside |= {label.name} if label else set()
     said = Said(wishes.codes, wishes.texts)
     taken = [
         (samples.worded(column, table) if one.text and column.name not in wishes.codes else column, one)
         for column, one in assign(source, columns, beside, said)
     ]
-    assigned = categories(source, taken, said, proved=checks.SCORE in columns)
+    assigned = categories(source, taken, said, proved=SCORE in columns)
     found = _scored(source, table, assigned, label, wishes)
     golden, whose = _golden(table, found, source)
     used = beside | {one.column.name for one in assigned}
@@ -266,7 +266,7 @@ def _rejected(matrix: Floats, inputs: Sequence[Input]) -> npt.NDArray[np.bool_]:
 
 def _golden(table: pa.Table, found: _Scored, source: Trained) -> tuple[pa.Table, str]:
     """Golden rows, and whose scores they have: those of the sample where it has them, else the model's own."""
-    names = checks.score_columns(found.signature)
+    names = score_columns(found.signature)
     own = all(name in table.column_names for name in names)
     held = [samples.numbers(table.column(name))[found.kept] for name in names] if own else list(found.outputs.T)
     rows = _rows(found, held)
@@ -275,7 +275,7 @@ def _golden(table: pa.Table, found: _Scored, source: Trained) -> tuple[pa.Table,
 
 
 def _with_label(found: _Scored) -> pa.Table:
-    return _rows(found, list(found.outputs.T)).append_column(checks.LABEL, found.meaning.label)
+    return _rows(found, list(found.outputs.T)).append_column(LABEL, found.meaning.label)
 
 
 def _rows(found: _Scored, scores: Sequence[npt.NDArray[Any]]) -> pa.Table:
@@ -284,7 +284,7 @@ def _rows(found: _Scored, scores: Sequence[npt.NDArray[Any]]) -> pa.Table:
     for place, (item, values) in enumerate(zip(found.signature.inputs, found.matrix.T, strict=True)):
         words = found.texts.get(place, item.categories)
         columns[item.name] = _worded(values, words) if words else _floats(values)
-    for name, values in zip(checks.score_columns(found.signature), scores, strict=True):
+    for name, values in zip(score_columns(found.signature), scores, strict=True):
         columns[name] = _floats(values)
     return pa.table(columns)
 
@@ -348,7 +348,7 @@ def _said(draft: Draft, whose: str, label: Column | None) -> Iterator[str]:
     if whose == ONNX_RUNTIME:
         yield (
             "their scores are the exported model's own: they show that it is served as it was exported, not that the "
-            f"export equals the trained model; put the trained model's scores into the sample, as column {checks.SCORE}"
+            f"export equals the trained model; put the trained model's scores into the sample, as column {SCORE}"
         )
     if label is None:
         yield "no label: the baseline does not say what came true; name its column by --label, with --replace"

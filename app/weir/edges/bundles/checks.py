@@ -8,24 +8,22 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from weir.core import features
-from weir.core.arrow import place_of
 from weir.core.bundle import RELATIVE, Bundle
 from weir.core.decide import decide
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
-from weir.core.signature import Dtype, Signature, Source, Task
-from weir.edges.bundles import independence, text, words
+from weir.core.signature import Dtype, Signature, Source
+from weir.edges.bundles import independence, rows, text, words
 from weir.edges.bundles.folder import GOLDEN, REBUILD
 from weir.edges.bundles.onnx_model import Model, Reading, Texts
 from weir.wire import request_contract
@@ -33,22 +31,12 @@ from weir.wire import request_contract
 Floats = npt.NDArray[np.float32]
 
 GOLDEN_ROWS_MAX = 100_000  # a file of a kilobyte can hold a billion equal rows; 4,096 show what there is to see
-SCORE, LABEL = "score", "label"  # columns beside the inputs in baseline.parquet and golden.parquet, see score_columns
-
 
 # onnxmltools rounds LightGBM's thresholds to the nearest float32, so that a value beside one may go the other way.
 ROUNDS_THRESHOLDS, FEW = "OnnxMLTools", 0.05
 ROUNDED = "; if it is LightGBM's, give LightGBM's own text (`save_model`, .txt): the converter rounds its thresholds"
 
-NUMERIC = features.NUMBERS
-KINDS = {Dtype.CATEGORY: (features.WORD,), Dtype.AGE: (features.TIME,)}  # of inputs -> of features; others: NUMERIC
-NUMBERS = (
-    pa.types.is_integer,
-    pa.types.is_floating,
-    pa.types.is_decimal,
-    pa.types.is_boolean,
-    pa.types.is_null,
-)
+KINDS = {Dtype.CATEGORY: (features.WORD,), Dtype.AGE: (features.TIME,)}  # of inputs -> of features; others: NUMBERS
 
 
 class Unfit(Refused):
@@ -146,7 +134,7 @@ def check_golden(path: Path, bundle: Bundle, model: Model) -> Golden:
         row, column = np.unravel_index(
             np.argmax(np.where(np.isnan(difference), np.inf, difference) * failing), difference.shape
         )
-        named = score_columns(bundle.signature)[column]
+        named = rows.score_columns(bundle.signature)[column]
         of_class = f" for {bundle.signature.outputs[column]}" if bundle.signature.outputs else ""
         rounded = model.producer == ROUNDS_THRESHOLDS and failing.any(axis=1).mean() < FEW
         raise Unfit(
@@ -228,7 +216,7 @@ def _feature_faults(bundle: Bundle, plan: ServicePlan) -> Iterator[tuple[str, st
         )
     dtypes = dict(zip(read.columns, (dtype for view in read.views for dtype in view.dtypes), strict=True))
     for item in bundle.signature.of(Source.FEATURE):
-        wanted = KINDS.get(item.dtype, NUMERIC)
+        wanted = KINDS.get(item.dtype, features.NUMBERS)
         if dtypes[item.ref] not in wanted:
             yield f"input {item.name} is of dtype {item.dtype}, and feature {item.ref} is {dtypes[item.ref]}", mend
     asked = {key: kind for view in read.views for key, kind in zip(view.join_keys, view.key_types, strict=True)}
@@ -240,100 +228,6 @@ def _feature_faults(bundle: Bundle, plan: ServicePlan) -> Iterator[tuple[str, st
         yield f"join keys that no feature is asked by: {', '.join(extra)}: {lists}", mend
     if wrong := sorted(key for key in asked if asked[key] != given[key]):
         yield f"join keys of another type: {', '.join(wrong)}: {lists}", mend
-
-
-def matrix(table: pa.Table, signature: Signature) -> Floats:
-    """The model's columns of a table as float32[n, k], in the signature's order; null is NaN.
-
-    Raises ValueError naming a column that is not there or holds no numbers.
-    """
-    strings = signature.strings
-    columns = [
-        _positions(table, name) if column in strings else numbers(table, name)
-        for column, name in enumerate(signature.names)
-    ]
-    return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32)
-
-
-def texts(table: pa.Table, signature: Signature) -> Texts:
-    """What the positions in `matrix` name, by column. Raises ValueError as `words_of` does."""
-    return {column: words_of(table, signature.names[column]).dictionary.to_pylist() for column in signature.strings}
-
-
-def _positions(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
-    """Of each text its position among the different ones, float64[n]; null is NaN. Raises ValueError as `words_of`."""
-    found: npt.NDArray[np.float64] = (
-        words_of(table, name).indices.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
-    )
-    return found
-
-
-def words_of(table: pa.Table, name: str) -> pa.DictionaryArray:
-    """A column of texts. Raises ValueError naming a column that is not there or holds none."""
-    if table.column_names.count(name) != 1:
-        raise ValueError(f"column {name} is {'there twice' if name in table.column_names else 'missing'}")
-    column = table[name].combine_chunks()
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        raise ValueError(f"column {name} holds {kind}, not texts")
-    return column.cast(pa.string()).dictionary_encode()
-
-
-def score_columns(signature: Signature) -> tuple[str, ...]:
-    """Columns of golden rows that hold what the trained model gave: `score`, or `score_<class>` for each class.
-
-    >>> from weir.core.signature import Input, Source, Task
-    >>> x = Input(name="x", source=Source.REQUEST, ref="x")
-    >>> score_columns(Signature(inputs=(x,), task=Task.MULTICLASS, classes=("cat", "dog")))
-    ('score_cat', 'score_dog')
-    """
-    return tuple(f"{SCORE}_{name}" for name in signature.outputs) or (SCORE,)
-
-
-def scores(table: pa.Table, signature: Signature) -> Floats:
-    """What the trained model gave, float32[n, m]. Raises ValueError as `numbers` does."""
-    columns = [numbers(table, name) for name in score_columns(signature)]
-    return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32)
-
-
-def check_labels(table: pa.Table, signature: Signature) -> None:
-    """Labels are classes as the signature calls them, or numbers of at most two. Raises ValueError."""
-    kind = table.schema.field(LABEL).type
-    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)) and signature.task is not Task.MULTICLASS:
-        numbers(table, LABEL)
-        return
-    found = pc.unique(table[LABEL].drop_null()).cast(pa.string()).to_pylist()
-    if unknown := sorted(set(found) - set(signature.labels)):
-        there = f"there are {', '.join(signature.labels)}" if signature.labels else "a regression has numbers"
-        raise ValueError(f"column {LABEL} holds {unknown[0]!r}, which is no class: {there}")
-
-
-def listed(columns: Sequence[str]) -> str:
-    """Names of columns as a message shows them.
-
-    >>> listed(["a", "b", "c"])
-    '`a`, `b` and `c`'
-    """
-    quoted = [f"`{name}`" for name in columns]
-    return " and ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))
-
-
-def numbers(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
-    """A column as float64[n]; null is NaN. Raises ValueError naming a column that is not there or holds no numbers."""
-    try:
-        place = place_of(name, table)
-    except KeyError as error:
-        raise ValueError(str(error.args[0])) from error
-    if place is None:
-        raise ValueError(f"column {name} is missing")
-    column = table.column(place)
-    kind = column.type
-    if not any(is_kind(kind) for is_kind in NUMBERS):
-        raise ValueError(f"column {name} holds {kind}, not numbers: a category is its code, 0 for the first")
-    values = pc.cast(column, pa.float64(), safe=False).combine_chunks()
-    found: npt.NDArray[np.float64] = values.fill_null(np.nan).to_numpy(zero_copy_only=False)
-    return found
 
 
 def schema_hash(signature: Signature) -> str:
@@ -367,16 +261,16 @@ def _keys(keys: dict[str, str]) -> str:
 
 def _golden(path: Path, signature: Signature) -> tuple[Floats, Texts, Floats]:
     """Inputs, float32[n, k], their texts, and scores, float32[n, m], of the golden rows. Raises Unfit."""
-    columns = score_columns(signature)
-    mend = f"give Parquet with a number in every input's column, and in {listed(columns)}"
+    columns = rows.listed(rows.score_columns(signature))
+    mend = f"give Parquet with a number in every input's column, and in {columns}"
     try:
         with pq.ParquetFile(path / GOLDEN) as file:  # read_table would load the dataset engine
-            rows = file.metadata.num_rows
-            if not 0 < rows <= GOLDEN_ROWS_MAX:
-                what = f"golden.parquet has {rows} rows, not 1 to {GOLDEN_ROWS_MAX}"
+            count = file.metadata.num_rows
+            if not 0 < count <= GOLDEN_ROWS_MAX:
+                what = f"golden.parquet has {count} rows, not 1 to {GOLDEN_ROWS_MAX}"
                 raise Unfit(what, where=str(path), mend="give another number of golden rows")
             table = file.read()
-        return matrix(table, signature), texts(table, signature), scores(table, signature)
+        return rows.matrix(table, signature), rows.texts(table, signature), rows.scores(table, signature)
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         what = f"golden.parquet cannot be read: {text.explain(error)}"
         raise Unfit(what, where=str(path), mend=mend) from error

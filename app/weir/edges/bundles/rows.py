@@ -1,21 +1,26 @@
-"""Golden and baseline rows, as a data scientist has them in a Parquet file."""
+"""Golden and baseline rows: a data scientist's Parquet file, and its columns of inputs, scores and labels."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from weir.core.arrow import place_of
 from weir.core.errors import Refused, shortened
-from weir.core.signature import Dtype, Signature
+from weir.core.signature import Dtype, Signature, Task
 from weir.edges.bundles import text, words
+from weir.edges.bundles.onnx_model import Floats, Texts
 
-TEXTS: Final = {
+SCORE, LABEL = "score", "label"  # columns beside the inputs, see score_columns
+OTHER_FORMATS: Final = {
     ".csv": "CSV",
     ".tsv": "TSV",
     ".txt": "text",
@@ -23,6 +28,13 @@ TEXTS: Final = {
     ".jsonl": "JSON lines",
     ".xlsx": "a workbook",
 }
+NUMBERS: Final = (
+    pa.types.is_integer,
+    pa.types.is_floating,
+    pa.types.is_decimal,
+    pa.types.is_boolean,
+    pa.types.is_null,
+)
 CONVERT: Final = (
     "convert it, for a CSV by `python -c \"import pandas; pandas.read_csv('{path}').to_parquet('{made}')\"`, and "
     "name the new file in the specification"
@@ -57,15 +69,109 @@ def read(path: Path, signature: Signature) -> pa.Table:
     return table
 
 
+def matrix(table: pa.Table, signature: Signature) -> Floats:
+    """The model's columns of a table as float32[n, k], in the signature's order; null is NaN.
+
+    Raises ValueError naming a column that is not there or holds no numbers.
+    """
+    strings = signature.strings
+    columns = [
+        _positions(table, name) if column in strings else numbers(table, name)
+        for column, name in enumerate(signature.names)
+    ]
+    return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32)
+
+
+def texts(table: pa.Table, signature: Signature) -> Texts:
+    """What the positions in `matrix` name, by column. Raises ValueError as `words_of` does."""
+    return {column: words_of(table, signature.names[column]).dictionary.to_pylist() for column in signature.strings}
+
+
+def words_of(table: pa.Table, name: str) -> pa.DictionaryArray:
+    """A column of texts. Raises ValueError naming a column that is not there or holds none."""
+    if table.column_names.count(name) != 1:
+        raise ValueError(f"column {name} is {'there twice' if name in table.column_names else 'missing'}")
+    column = table[name].combine_chunks()
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        raise ValueError(f"column {name} holds {kind}, not texts")
+    return column.cast(pa.string()).dictionary_encode()
+
+
+def score_columns(signature: Signature) -> tuple[str, ...]:
+    """Columns of golden rows that hold what the trained model gave: `score`, or `score_<class>` for each class.
+
+    >>> from weir.core.signature import Input, Source, Task
+    >>> x = Input(name="x", source=Source.REQUEST, ref="x")
+    >>> score_columns(Signature(inputs=(x,), task=Task.MULTICLASS, classes=("cat", "dog")))
+    ('score_cat', 'score_dog')
+    """
+    return tuple(f"{SCORE}_{name}" for name in signature.outputs) or (SCORE,)
+
+
+def scores(table: pa.Table, signature: Signature) -> Floats:
+    """What the trained model gave, float32[n, m]. Raises ValueError as `numbers` does."""
+    columns = [numbers(table, name) for name in score_columns(signature)]
+    return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32)
+
+
+def check_labels(table: pa.Table, signature: Signature) -> None:
+    """Labels are classes as the signature calls them, or numbers of at most two. Raises ValueError."""
+    kind = table.schema.field(LABEL).type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)) and signature.task is not Task.MULTICLASS:
+        numbers(table, LABEL)
+        return
+    found = pc.unique(table[LABEL].drop_null()).cast(pa.string()).to_pylist()
+    if unknown := sorted(set(found) - set(signature.labels)):
+        there = f"there are {', '.join(signature.labels)}" if signature.labels else "a regression has numbers"
+        raise ValueError(f"column {LABEL} holds {unknown[0]!r}, which is no class: {there}")
+
+
+def listed(columns: Sequence[str]) -> str:
+    """Names of columns as a message shows them.
+
+    >>> listed(["a", "b", "c"])
+    '`a`, `b` and `c`'
+    """
+    quoted = [f"`{name}`" for name in columns]
+    return " and ".join(filter(None, (", ".join(quoted[:-1]), quoted[-1])))
+
+
+def numbers(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
+    """A column as float64[n]; null is NaN. Raises ValueError naming a column that is not there or holds no numbers."""
+    try:
+        place = place_of(name, table)
+    except KeyError as error:
+        raise ValueError(str(error.args[0])) from error
+    if place is None:
+        raise ValueError(f"column {name} is missing")
+    column = table.column(place)
+    kind = column.type
+    if not any(is_kind(kind) for is_kind in NUMBERS):
+        raise ValueError(f"column {name} holds {kind}, not numbers: a category is its code, 0 for the first")
+    values = pc.cast(column, pa.float64(), safe=False).combine_chunks()
+    found: npt.NDArray[np.float64] = values.fill_null(np.nan).to_numpy(zero_copy_only=False)
+    return found
+
+
 def _parquet(path: Path) -> pa.Table:
     try:
         with pq.ParquetFile(path) as file:  # read_table would load the dataset engine
             return file.read()
     except (pa.ArrowException, OSError) as error:
-        if path.suffix.lower() in TEXTS:
-            what = f"not a Parquet file but, by its name, {TEXTS[path.suffix.lower()]}"
+        if path.suffix.lower() in OTHER_FORMATS:
+            what = f"not a Parquet file but, by its name, {OTHER_FORMATS[path.suffix.lower()]}"
             raise Refused(
                 what, where=str(path), remedy=CONVERT.format(path=path, made=path.with_suffix(".parquet"))
             ) from error
         what = f"not a Parquet file: {text.explain(error)}"
         raise Refused(what, where=str(path), remedy="write it as Parquet, such as by DataFrame.to_parquet") from error
+
+
+def _positions(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
+    """Of each text its position among the different ones, float64[n]; null is NaN. Raises ValueError as `words_of`."""
+    found: npt.NDArray[np.float64] = (
+        words_of(table, name).indices.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
+    )
+    return found

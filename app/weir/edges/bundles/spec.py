@@ -218,7 +218,7 @@ def _onnx(path: Path, spec: Spec, named: dict[str, Any]) -> _Source:
 
 def _golden(golden: pa.Table, source: _Source) -> pa.Table:
     """Golden rows with the scores of the trained model, by LightGBM itself where the file does not hold them."""
-    columns = checks.score_columns(source.signature)
+    columns = rows.score_columns(source.signature)
     lacking = [name for name in columns if name not in golden.column_names]
     if not lacking:
         return golden
@@ -226,10 +226,10 @@ def _golden(golden: pa.Table, source: _Source) -> pa.Table:
         why = "an ONNX model can only be compared with itself" if source.booster is None else "it names no columns"
         raise Refused(
             f"golden rows lack {', '.join(lacking)}, and {why}",
-            remedy=f"add {checks.listed(lacking)} with what the trained model itself gives for these rows",
+            remedy=f"add {rows.listed(lacking)} with what the trained model itself gives for these rows",
         )
     try:
-        scores = lightgbm_onnx.predicted(source.booster, checks.matrix(golden, source.signature)).astype(np.float32)
+        scores = lightgbm_onnx.predicted(source.booster, rows.matrix(golden, source.signature)).astype(np.float32)
     except ValueError as error:
         remedy = "give a column of numbers for each input of the signature"
         raise Refused(f"golden rows: {error}", remedy=remedy) from error
@@ -257,7 +257,7 @@ def _warnings(golden: pa.Table, source: _Source) -> list[str]:
         )
     if golden.num_rows < GOLDEN_ROWS_FEW:
         found.append(f"only {golden.num_rows} golden rows: with {GOLDEN_ROWS_FEW} a swapped column or code would show")
-    matrix = checks.matrix(golden, signature)
+    matrix = rows.matrix(golden, signature)
     still = [name for name, column in zip(signature.names, matrix.T, strict=True) if len(np.unique(column)) == 1]
     if still and golden.num_rows > 1:
         found.append(f"golden rows say nothing of inputs with one value only: {', '.join(still)}")

@@ -15,7 +15,7 @@ from weir.core.bundle import Bundle
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
 from weir.core.signature import Signature
-from weir.edges.bundles import checks, folder, manifest, runtime, text
+from weir.edges.bundles import checks, folder, manifest, rows, runtime, text
 from weir.edges.bundles.graph_words import words_of
 from weir.edges.bundles.mixing import over_rows
 from weir.edges.bundles.opened import Opened, open_bundle
@@ -42,14 +42,14 @@ def build(
     4. rename it: only now can anybody find it
 
     bundle: without its digest. golden: the inputs as the signature names them (float32) and what the trained model
-    itself gave, see checks.score_columns. baseline: the same and `label` of reference rows: the class, as the signature
+    itself gave, see rows.score_columns. baseline: the same and `label` of reference rows: the class, as the signature
     calls it, or a number, of two classes 0 or 1. card: Markdown for people. said: what
     the file from which `model` was made says of its columns; what `model` says is found by itself. plan: the feature
     service as applied. prove: raises Refused where the bundle is not good enough.
     Raises Refused when anything does not fit; nothing is left behind then.
     """
     _check_table(golden, bundle.signature, (), "golden")
-    _check_table(baseline, bundle.signature, (checks.LABEL,), "baseline")
+    _check_table(baseline, bundle.signature, (rows.LABEL,), "baseline")
     for words in (said, *words_of(model)):
         checks.check_words(bundle.signature, words, "")
     bundle = replace(bundle, built_with=runtime.versions())
@@ -78,20 +78,20 @@ def build(
 
 
 def _check_table(table: pa.Table, signature: Signature, others: tuple[str, ...], what: str) -> None:
-    others = (*checks.score_columns(signature), *others)
+    others = (*rows.score_columns(signature), *others)
     names = (*signature.names, *others)
     if missing := sorted(set(names) - set(table.column_names)):
-        remedy = f"give a column for each input of the signature, and {checks.listed(others)}"
+        remedy = f"give a column for each input of the signature, and {rows.listed(others)}"
         raise Refused(f"{what} rows lack {', '.join(missing)}", remedy=remedy)
     try:
         words = {signature.names[column] for column in signature.strings}
         for name in names:
             if name in words:
-                checks.words_of(table, name)
-            elif name != checks.LABEL:
-                checks.numbers(table, name)
-        if checks.LABEL in others:
-            checks.check_labels(table, signature)
+                rows.words_of(table, name)
+            elif name != rows.LABEL:
+                rows.numbers(table, name)
+        if rows.LABEL in others:
+            rows.check_labels(table, signature)
     except (ValueError, pa.ArrowException) as error:
         raise Refused(
             f"{what} rows: {text.explain(error)}",
