@@ -25,7 +25,7 @@ from weir.edges.bundles import checks
 from weir.edges.bundles.onnx_model import Texts
 from weir.edges.bundles.opened import Opened
 from weir.operations import trial_record
-from weir.operations.trial import AT_MS, GivenFeatures, ask, envelope
+from weir.operations.trial import AT_MS, TYPES, GivenFeatures, ask, envelope
 
 Floats = npt.NDArray[np.float32]
 
@@ -153,10 +153,9 @@ def _said(item: Input, values: Floats, words: Sequence[str]) -> pa.Array:
             Dtype.CATEGORY: f"no code of its {len(words)} categories",
         }[item.dtype]
         raise Refused(f"golden row {row} gives {item.name} = {values[row]:g}, which is {is_not}", remedy=MEND)
+    kind = TYPES[item.dtype]
     if item.dtype in (Dtype.CATEGORY, Dtype.STRING):
-        names = np.array([*words, ""], object)[whole.astype(np.int64)]
-        return pa.array(names, pa.string(), mask=missing)
-    kind = {Dtype.FLOAT: pa.float32(), Dtype.INT: pa.int64(), Dtype.BOOL: pa.bool_()}[item.dtype]
+        return pa.array(np.array([*words, ""], object)[whole.astype(np.int64)], kind, mask=missing)
     return pa.array(whole.astype(kind.to_pandas_dtype()), kind, mask=missing)
 
 

@@ -20,17 +20,10 @@ from weir.core.errors import Refused
 from weir.core.features import ServicePlan
 from weir.core.signature import Dtype, Input, Signature, Source
 from weir.edges.bundles.opened import Opened
-from weir.operations.trial import GivenFeatures, ask, envelope
+from weir.operations.trial import TYPES, GivenFeatures, ask, envelope
 from weir.wire.request_contract import field_name
 
 ROWS: Final = 4096  # at a time
-_TYPES: Final = {
-    Dtype.FLOAT: pa.float32(),
-    Dtype.INT: pa.int64(),
-    Dtype.BOOL: pa.bool_(),
-    Dtype.CATEGORY: pa.string(),
-    Dtype.STRING: pa.string(),
-}
 
 
 def read(path: Path) -> pa.Table:
@@ -109,7 +102,7 @@ def _scored(opened: Opened, plan: ServicePlan | None, table: pa.Table) -> pa.Tab
 def _requests(table: pa.Table, signature: Signature) -> pa.RecordBatch:
     columns = envelope(signature, table.num_rows)
     for item in signature.of(Source.REQUEST):
-        columns[item.ref] = _cast(table, item.ref, _TYPES[item.dtype])
+        columns[item.ref] = _cast(table, item.ref, TYPES[item.dtype])
     return pa.RecordBatch.from_pydict(columns)
 
 

@@ -16,7 +16,7 @@ from weir.core.chunk import Chunk
 from weir.core.clock import EventClock
 from weir.core.contract import Contract
 from weir.core.features import FeatureBlock, Lookup, ServicePlan
-from weir.core.signature import KeyType, Signature
+from weir.core.signature import Dtype, KeyType, Signature
 from weir.edges.bundles.opened import Opened
 from weir.scoring.batches import ScoredBatch
 from weir.scoring.predict import Scorer, Service
@@ -28,6 +28,13 @@ from weir.wire.encode import Encoder
 
 MAX_BYTES: Final = 1 << 20
 AT_MS: Final = 1_700_000_000_000  # of requests that have no time of their own
+TYPES: Final = {  # of request fields, as the encoder takes them
+    Dtype.FLOAT: pa.float32(),
+    Dtype.INT: pa.int64(),
+    Dtype.BOOL: pa.bool_(),
+    Dtype.CATEGORY: pa.string(),
+    Dtype.STRING: pa.string(),
+}
 
 
 @dataclass(slots=True)
