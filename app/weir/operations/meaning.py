@@ -79,9 +79,12 @@ def _task(given: Given, outputs: Floats, column: Column | None) -> tuple[Task, s
 
 def _is_two(column: Column) -> bool:
     """Whether a label says one of two."""
-    if column.kind is Kind.TEXT:
-        return len(column.words) <= 2
-    return column.kind is Kind.BOOL or (column.whole and _within(column, 0, 1))
+    return len(column.words) <= 2 if column.kind is Kind.TEXT else _is_zero_or_one(column)
+
+
+def _is_zero_or_one(column: Column) -> bool:
+    low, high = column.low, column.high
+    return column.kind is Kind.BOOL or (column.whole and low is not None and high is not None and 0 <= low <= high <= 1)
 
 
 def _named(given: Given) -> tuple[str, ...]:
@@ -93,7 +96,7 @@ def _two(
     given: Given, outputs: Floats, label: pa.ChunkedArray, column: Column
 ) -> tuple[tuple[str, ...], pa.Array, tuple[str, ...]]:
     named = _named(given)
-    if column.kind is Kind.BOOL or (column.kind in (Kind.INT, Kind.FLOAT) and column.whole and _within(column, 0, 1)):
+    if _is_zero_or_one(column):
         return named, pa.array(numbers(label), pa.float32(), from_pandas=True), ()
     text = as_text(label).combine_chunks()
     there = sorted(word for word in pc.unique(text).to_pylist() if word is not None)
@@ -137,10 +140,6 @@ def _as_numbers(label: pa.ChunkedArray, column: Column) -> pa.Array:
         what = f"task regression predicts a number, and label {column.name} holds {column.kind}"
         raise Refused(what, remedy="name another by --label")
     return pa.array(numbers(label), pa.float64(), from_pandas=True)
-
-
-def _within(column: Column, low: float, high: float) -> bool:
-    return column.low is not None and column.high is not None and low <= column.low <= column.high <= high
 
 
 def _equal(text: pa.Array, word: str) -> npt.NDArray[np.bool_]:
