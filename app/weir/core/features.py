@@ -79,6 +79,11 @@ class ServicePlan:
         return tuple(f"{view.name}__{feature}" for view in self.views for feature in view.features)
 
     @property
+    def dtypes(self) -> dict[str, str]:
+        """The dtype of each column, as the views name them."""
+        return dict(zip(self.columns, (dtype for view in self.views for dtype in view.dtypes), strict=True))
+
+    @property
     def value_dtype(self) -> np.dtype[np.floating]:
         """What all its values together are read as."""
         return np.result_type(np.float32, *(view.value_dtype for view in self.views))
@@ -109,7 +114,7 @@ class ServicePlan:
         Raises ValueError naming columns that the service does not have, or that no model can read.
         """
         wanted = tuple(dict.fromkeys(columns))
-        dtypes = dict(zip(self.columns, (dtype for view in self.views for dtype in view.dtypes), strict=True))
+        dtypes = self.dtypes
         if unknown := [column for column in wanted if column not in dtypes]:
             there = ", ".join(self.columns)
             raise ValueError(f"feature service {self.service} has no {', '.join(unknown)}; it has {there}")
@@ -150,7 +155,7 @@ class FeatureBlock:
 
 
 class Lookup(Protocol):
-    """Reads features for a batch. Implemented by edges.feature_reader."""
+    """Reads features for a batch. Implemented by edges.features.reader."""
 
     plan: ServicePlan
 

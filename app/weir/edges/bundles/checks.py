@@ -214,7 +214,7 @@ def _feature_faults(bundle: Bundle, plan: ServicePlan) -> Iterator[tuple[str, st
             f"fingerprint {read.fingerprint[:12]}, trained on {bundle.feature_fingerprint[:12]}",
             mend,
         )
-    dtypes = dict(zip(read.columns, (dtype for view in read.views for dtype in view.dtypes), strict=True))
+    dtypes = read.dtypes
     for item in bundle.signature.of(Source.FEATURE):
         wanted = KINDS.get(item.dtype, features.NUMBERS)
         if dtypes[item.ref] not in wanted:
