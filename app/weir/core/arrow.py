@@ -1,4 +1,4 @@
-"""Arrow's strings, byte strings and maps as the memory that they are, and columns by their names."""
+"""Arrow's strings, byte strings and maps as the memory that they are, its numbers as floats, and columns by name."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 Rows = TypeVar("Rows", pa.RecordBatch, pa.Table)
 
@@ -43,6 +44,18 @@ def entries_of(maps: pa.MapArray) -> tuple[npt.NDArray[np.int64], pa.Array, pa.A
     offsets = maps.offsets.to_numpy().astype(np.int64)
     bounds = offsets - offsets[0]
     return bounds, maps.keys.slice(offsets[0], bounds[-1]), maps.items.slice(offsets[0], bounds[-1])
+
+
+def floats_of(values: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.float64]:
+    """Numbers as float64[n]; NaN for null. A whole number that float64 does not have is rounded.
+
+    >>> floats_of(pa.array([1, None])).tolist()
+    [1.0, nan]
+    """
+    found: npt.NDArray[np.float64] = (
+        pc.cast(values, pa.float64(), safe=False).fill_null(np.nan).to_numpy(zero_copy_only=False)
+    )
+    return found
 
 
 def place_of(name: str, rows: pa.RecordBatch | pa.Table) -> int | None:

@@ -9,12 +9,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from weir.core.arrow import floats_of
 from weir.core.errors import Refused
 from weir.core.signature import Task
 from weir.edges.bundles.adapt import Given
 from weir.edges.bundles.checks import Floats
 from weir.edges.bundles.words import listed_names
-from weir.operations.sample import Column, Kind, as_text, numbers
+from weir.operations.sample import Column, Kind, as_text
 
 RIGHT_AT_LEAST = 0.5  # of a multiclass sample: below it, names that were guessed for classes are probably others'
 
@@ -97,7 +98,7 @@ def _two(
 ) -> tuple[tuple[str, ...], pa.Array, tuple[str, ...]]:
     named = _named(given)
     if _is_zero_or_one(column):
-        return named, pa.array(numbers(label), pa.float32(), from_pandas=True), ()
+        return named, pa.array(floats_of(label), pa.float32(), from_pandas=True), ()
     text = as_text(label).combine_chunks()
     there = sorted(word for word in pc.unique(text).to_pylist() if word is not None)
     if named and set(there) <= set(named):
@@ -139,7 +140,7 @@ def _as_numbers(label: pa.ChunkedArray, column: Column) -> pa.Array:
     if column.kind not in (Kind.INT, Kind.FLOAT, Kind.BOOL):
         what = f"task regression predicts a number, and label {column.name} holds {column.kind}"
         raise Refused(what, remedy="name another by --label")
-    return pa.array(numbers(label), pa.float64(), from_pandas=True)
+    return pa.array(floats_of(label), pa.float64(), from_pandas=True)
 
 
 def _equal(text: pa.Array, word: str) -> npt.NDArray[np.bool_]:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from weir import project
+from weir.core.arrow import floats_of
 from weir.core.errors import Refused
 from weir.core.signature import Dtype, Input, Policy, Signature, Source, Task
 from weir.core.topics import SERVICE
@@ -253,7 +254,7 @@ def _matrix(table: pa.Table, assigned: Sequence[Assigned]) -> tuple[Floats, Text
         if one.text:
             words = texts[place] = samples.distinct(values)
         coded = one.text or (one.categories and one.column.kind is Kind.TEXT)
-        columns.append(samples.codes(values, words) if coded else samples.numbers(values))
+        columns.append(samples.codes(values, words) if coded else floats_of(values))
     return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32), texts
 
 
@@ -268,7 +269,7 @@ def _golden(table: pa.Table, found: _Scored, source: Trained) -> tuple[pa.Table,
     """Golden rows, and whose scores they have: those of the sample where it has them, else the model's own."""
     names = score_columns(found.signature)
     own = all(name in table.column_names for name in names)
-    held = [samples.numbers(table.column(name))[found.kept] for name in names] if own else list(found.outputs.T)
+    held = [floats_of(table.column(name))[found.kept] for name in names] if own else list(found.outputs.T)
     rows = _rows(found, held)
     whose = "the sample holds" if own else source.scorer
     return samples.pick(rows, GOLDEN_ROWS), whose

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from weir.core.arrow import floats_of
 from weir.wire.request_contract import ENVELOPE
 
 NAMES: Final = frozenset(str(field["name"]) for field in ENVELOPE)  # of what every request says beside its inputs
@@ -101,8 +102,7 @@ def worded(column: Column, table: pa.Table) -> Column:
 
 def codes(column: pa.ChunkedArray, words: tuple[str, ...]) -> npt.NDArray[np.float64]:
     """Each text's place among `words`, float64[n]; NaN for null and for a text that is not among them."""
-    found = pc.index_in(as_text(column), value_set=pa.array(words, pa.string()))
-    return numbers(pa.chunked_array([found.combine_chunks()]))
+    return floats_of(pc.index_in(as_text(column), value_set=pa.array(words, pa.string())))
 
 
 def distinct(column: pa.ChunkedArray) -> tuple[str, ...]:
@@ -110,19 +110,12 @@ def distinct(column: pa.ChunkedArray) -> tuple[str, ...]:
     return tuple(word for word in pc.unique(as_text(column)).to_pylist() if word is not None)
 
 
-def numbers(column: pa.ChunkedArray) -> npt.NDArray[np.float64]:
-    """Numbers as float64[n]; NaN for null."""
-    values = pc.cast(column, pa.float64(), safe=False).combine_chunks()
-    found: npt.NDArray[np.float64] = values.fill_null(np.nan).to_numpy(zero_copy_only=False)
-    return found
-
-
 def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A column as text, a whole number without a point."""
     kind = column.type
     if pa.types.is_dictionary(kind):
         column = column.cast(kind.value_type)
-    if pa.types.is_floating(column.type) and _whole(numbers(column)):
+    if pa.types.is_floating(column.type) and _whole(floats_of(column)):
         column = pc.cast(column, pa.int64(), safe=False)
     return column.cast(pa.string())
 
@@ -144,7 +137,7 @@ def _column(name: str, values: pa.ChunkedArray) -> Column:
         return Column(name, kind, rows, text.null_count, words, bool(levels), unique=len(unlike) == rows)
     if kind in (Kind.TIME, Kind.OTHER):
         return Column(name, kind, rows, values.null_count)
-    found = numbers(values)
+    found = floats_of(values)
     there = found[~np.isnan(found)]
     low, high = (float(there.min()), float(there.max())) if len(there) and kind is not Kind.BOOL else (None, None)
     unique = len(np.unique(there)) == rows

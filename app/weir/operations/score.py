@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 from pyarrow import json as json_lines
 
-from weir.core.arrow import place_of
+from weir.core.arrow import floats_of, place_of
 from weir.core.decide import decide, words
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
@@ -116,18 +116,16 @@ def _features(table: pa.Table, signature: Signature, plan: ServicePlan) -> Given
     return GivenFeatures(plan, values, np.stack(found, axis=1))
 
 
-def _feature(table: pa.Table, item: Input) -> npt.NDArray[np.floating]:
+def _feature(table: pa.Table, item: Input) -> npt.NDArray[np.float64]:
     """A column of features as a reader gives it: a word's code, a time in seconds since 1970; NaN for none."""
     if item.dtype is Dtype.CATEGORY:
-        codes = pc.index_in(_cast(table, item.ref, pa.string()), value_set=pa.array(item.categories, pa.string()))
-        column = codes.cast(pa.float64())
+        column = pc.index_in(_cast(table, item.ref, pa.string()), value_set=pa.array(item.categories, pa.string()))
     elif item.dtype is Dtype.AGE:
         times = _cast(table, item.ref, pa.timestamp("ms")).cast(pa.int64())
         column = pc.divide(times.cast(pa.float64()), 1000.0)
     else:
         column = _cast(table, item.ref, pa.float32())
-    found: npt.NDArray[np.floating] = column.fill_null(np.nan).to_numpy(zero_copy_only=False)
-    return found
+    return floats_of(column)
 
 
 def _cast(table: pa.Table, name: str, kind: pa.DataType) -> pa.Array:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from weir.core.arrow import place_of
+from weir.core.arrow import floats_of, place_of
 from weir.core.errors import Refused, shortened
 from weir.core.signature import Dtype, Signature, Task
 from weir.edges.bundles import text, words
@@ -150,9 +150,7 @@ def numbers(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
     kind = column.type
     if not any(is_kind(kind) for is_kind in NUMBERS):
         raise ValueError(f"column {name} holds {kind}, not numbers: a category is its code, 0 for the first")
-    values = pc.cast(column, pa.float64(), safe=False).combine_chunks()
-    found: npt.NDArray[np.float64] = values.fill_null(np.nan).to_numpy(zero_copy_only=False)
-    return found
+    return floats_of(column)
 
 
 def _parquet(path: Path) -> pa.Table:
@@ -171,7 +169,4 @@ def _parquet(path: Path) -> pa.Table:
 
 def _positions(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
     """Of each text its position among the different ones, float64[n]; null is NaN. Raises ValueError as `words_of`."""
-    found: npt.NDArray[np.float64] = (
-        words_of(table, name).indices.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
-    )
-    return found
+    return floats_of(words_of(table, name).indices)
