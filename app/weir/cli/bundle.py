@@ -67,7 +67,7 @@ def check(which: Which, as_json: AsJson = False) -> None:
     from weir.operations import bundles
 
     checked = bundles.check(which, load())
-    bundle, lines = checked.opened.bundle, list(_lines(checked))
+    bundle, lines = checked.opened.bundle, _lines(checked)
     if as_json:
         content = {name: {"result": result, "said": said} for result, name, said in lines}
         show_json({"digest": bundle.digest, "checks": content})

@@ -13,6 +13,7 @@ from weir.edges.bundles.words import Words
 
 ENCODERS: Final = ("OneHotEncoder", "LabelEncoder", "CategoryMapper")
 WORDS_OF_ENCODERS: Final = ("cats_strings", "keys_strings")
+VOCABULARY: Final = "vocabulary"  # of what counts the words of a text
 
 
 def words_of(model: onnx.ModelProto) -> tuple[Words, ...]:
@@ -35,6 +36,14 @@ def encoded(model: onnx.ModelProto) -> list[tuple[str, ...]]:
             elif node.op_type in ENCODERS and attribute.name == "keys_tensor":
                 found.append(tuple(_tensor(attribute.t)) if attribute.t.data_type == TensorProto.STRING else ())
     return list(dict.fromkeys(words for words in found if words))
+
+
+def known(model: onnx.ModelProto) -> Iterator[tuple[str, ...]]:
+    """Every list of words that a node takes texts for, in graph order: of encoders, and of what cuts texts."""
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name in (*WORDS_OF_ENCODERS, VOCABULARY) and attribute.strings:
+                yield tuple(map(_text, attribute.strings))
 
 
 def _texts(graph: onnx.GraphProto) -> Iterator[tuple[str, list[str]]]:

@@ -23,7 +23,6 @@ from weir.edges.bundles.graph import FLOATS
 from weir.edges.bundles.onnx_model import Direct, Texts, quick_session
 
 MODELS: Final = "give an ONNX file (.onnx) or a LightGBM text model (.txt)"
-ENCODERS: Final = ("cats_strings", "keys_strings", "vocabulary")  # attributes that list the words that a node knows
 CUTTERS: Final = ("Tokenizer", "TfIdfVectorizer", "StringSplit")  # nodes that make words of a text
 ONE_TEXT: Final = ("Identity", "Flatten", "Reshape", "Squeeze", "Unsqueeze", "StringNormalizer")
 ONNX_RUNTIME: Final = "the exported model gave in ONNX Runtime"
@@ -109,7 +108,7 @@ class OnnxFile(Trained):
         features = next((one.features for one in found if one.named), None)
         categories = next((one.categories for one in found if one.categories is not None), None)
         self.said = words.Words(features, categories)
-        self.known = tuple(_known(self._model))
+        self.known = tuple(graph_words.known(self._model))
         self.file: tuple[str, bytes] = ("model.onnx", self._model.SerializeToString())
         self.scorer = ONNX_RUNTIME
 
@@ -168,10 +167,3 @@ def _is_cut(name: str, graph: onnx.GraphProto) -> bool:
             if node.op_type in ONE_TEXT:
                 made |= set(node.output)
     return False
-
-
-def _known(model: onnx.ModelProto) -> Iterator[tuple[str, ...]]:
-    for node in model.graph.node:
-        for attribute in node.attribute:
-            if attribute.name in ENCODERS and attribute.strings:
-                yield tuple(value.decode("utf-8", "replace") for value in attribute.strings)
