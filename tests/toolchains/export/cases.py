@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -56,8 +56,3 @@ def save(case: Case, into: Path) -> None:
         "inputs": [asdict(column) for column in rows.inputs],
     }
     (folder / "case.json").write_text(json.dumps(content, indent=1), encoding="utf-8")
-
-
-def versions(names: Sequence[str], modules: Mapping[str, Any]) -> str:
-    """Packages and their versions, in words."""
-    return ", ".join(f"{name} {modules[name].__version__}" for name in names)

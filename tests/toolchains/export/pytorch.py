@@ -18,7 +18,7 @@ from cases import Case
 from torch import nn
 
 ROWS = 300  # of each data set: what is written is kept in the repository
-EXPORTERS = {"dynamo": True, "torchscript": False}
+EXPORTERS = ("dynamo", "torchscript")
 
 
 class Network(nn.Module):

@@ -26,7 +26,7 @@ SMALL = {"hidden_layer_sizes": (12,), "max_iter": 60, "random_state": 1}
 
 
 def cases() -> Iterator[Case]:
-    """Ten kinds of classifiers with and without ZipMap, three of them on seven classes, regressions, and pipelines."""
+    """Classifiers on two classes and on seven, with ZipMap and without, regressions, and pipelines."""
     phishing, segments, flow, flares = data.phishing(), data.segments(), data.flow(), data.flares()
     for kind, model in _classifiers().items():
         model.fit(phishing.matrix, phishing.label)
@@ -57,9 +57,7 @@ def _classifiers() -> dict[str, Any]:
         "adaboost": ensemble.AdaBoostClassifier(n_estimators=10, random_state=1),
         "neighbours": neighbors.KNeighborsClassifier(7),
         "bayes": naive_bayes.GaussianNB(),
-        "network": make_pipeline(
-            StandardScaler(), neural_network.MLPClassifier(hidden_layer_sizes=(12,), max_iter=60, random_state=1)
-        ),
+        "network": make_pipeline(StandardScaler(), neural_network.MLPClassifier(**SMALL)),
         "calibrated": calibration.CalibratedClassifierCV(linear_model.LogisticRegression(), cv=2),
     }
 
@@ -69,9 +67,7 @@ def _of_many_classes() -> dict[str, Any]:
         "logistic": make_pipeline(StandardScaler(), linear_model.LogisticRegression(max_iter=300)),
         "forest": ensemble.RandomForestClassifier(10, max_depth=8, random_state=1),
         "hist-boosting": ensemble.HistGradientBoostingClassifier(max_iter=5, random_state=1),
-        "network": make_pipeline(
-            StandardScaler(), neural_network.MLPClassifier(hidden_layer_sizes=(12,), max_iter=60, random_state=1)
-        ),
+        "network": make_pipeline(StandardScaler(), neural_network.MLPClassifier(**SMALL)),
     }
 
 
