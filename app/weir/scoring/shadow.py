@@ -103,36 +103,53 @@ class Shadow:
         matrix, usable = np.empty((len(rows), len(inputs)), np.float32), np.zeros(len(rows), np.bool_)
         digest = pc.dictionary_encode(rows["digest"])
         codes, words = digest.indices.to_numpy(zero_copy_only=False), digest.dictionary.to_pylist()
-        size = pc.binary_length(rows["features"]).to_numpy(zero_copy_only=False)
         known, lacking = self.names(words) if words else {}, set()
         for code, word in enumerate(words):
-            mine, none, why = codes == code, np.zeros(len(rows), np.bool_), Unscored.NO_NAMES
-            names = known[word].inputs if word in known else ()
-            fits = mine & (size == len(names) * FEATURE.itemsize) if word in known else none
-            called = known[word].texts if word in known else ()
-            if (strings or coded.keys() & set(called)) and word in known:
-                fits &= are_texts(rows["texts"], len(called))
-            if word in known and not (
-                set(inputs) <= set(names) and {inputs[column] for column in strings} <= set(called)
-            ):
-                fits, why = none, Unscored.INPUTS_MISSING
+            mine, names = codes == code, known.get(word)
+            fits, why = self._fitting(rows, mine, names)
             if left := int(np.count_nonzero(mine & ~fits)):
                 unscored[why] += left
                 lacking.add(word)
-            if fits.any():
-                values = _unpacked(rows["features"].filter(pa.array(fits)), len(names))
-                matrix[fits] = values[:, [names.index(name) for name in inputs]]
-            if fits.any() and (strings or coded.keys() & set(called)):
-                said = dict(zip(called, columns(rows["texts"].filter(pa.array(fits)), len(called)), strict=True))
+            if names is None or not fits.any():
+                continue
+            usable |= fits
+            values = _unpacked(rows["features"].filter(pa.array(fits)), len(names.inputs))
+            matrix[fits] = values[:, [names.inputs.index(name) for name in inputs]]
+            if read := self._read_texts(names):
+                texts = columns(rows["texts"].filter(pa.array(fits)), len(names.texts))
+                said = dict(zip(names.texts, texts, strict=True))
                 for column in strings:
                     words_of[column][fits] = said[inputs[column]].to_numpy(zero_copy_only=False)
-                for name in coded.keys() & set(called):
+                for name in read & coded.keys():
                     matrix[fits, inputs.index(name)] = _codes(said[name], coded[name])
-            usable |= fits
         unknown = _unknown(matrix, signature) & usable
         unscored[Unscored.INPUTS_MISSING] += int(np.count_nonzero(unknown))
         usable &= ~unknown
         return matrix, tuple(_coded(matrix, column, words) for column, words in words_of.items()), usable, lacking
+
+    def _fitting(
+        self, rows: pa.RecordBatch, mine: npt.NDArray[np.bool_], names: BundleNames | None
+    ) -> tuple[npt.NDArray[np.bool_], Unscored]:
+        """Which of the rows of one bundle, bool[n], have what this one takes, and why its others have not.
+
+        names: of that bundle's values, where they are known.
+        """
+        none = np.zeros(len(rows), np.bool_)
+        if names is None:
+            return none, Unscored.NO_NAMES
+        signature = self.variant.bundle.signature
+        needed = {signature.names[column] for column in signature.strings}
+        if not (set(signature.names) <= set(names.inputs) and needed <= set(names.texts)):
+            return none, Unscored.INPUTS_MISSING
+        size = pc.binary_length(rows["features"]).to_numpy(zero_copy_only=False)
+        fits = mine & (size == len(names.inputs) * FEATURE.itemsize)
+        if self._read_texts(names):
+            fits &= are_texts(rows["texts"], len(names.texts))
+        return fits, Unscored.NO_NAMES
+
+    def _read_texts(self, names: BundleNames) -> set[str]:
+        """Those inputs of this bundle that are read from another one's texts."""
+        return {item.name for item in self.variant.bundle.signature.texts} & set(names.texts)
 
     def _columns(self, rows: pa.RecordBatch, outputs: npt.NDArray[np.float32], wall_ms: int) -> Columns:
         bundle = self.variant.bundle
