@@ -16,7 +16,7 @@ from weir.settings import Settings, load
 from tests.kafka_cluster import LIBS, kafka_libs
 from tests.redis_server import redis_server
 from tests.toolchains import environment
-from tests.wheel import installed, wheel  # noqa: F401 - fixtures
+from tests.wheel import installed, wheel, worker_image  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from weir.edges.embedded.stack import Stack

@@ -1,13 +1,16 @@
-"""Weir as a wheel in an environment of its own, for tests of what a user installs."""
+"""Weir as a wheel in environments of their own, for tests of what a user installs and of what an image holds."""
 
+import os
 import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
 from weir.settings import ROOT
+
+UV = Path(sys.executable).with_name("uv")
+WITHIN_S = 600  # a machine whose cache is empty fetches a gigabyte
 
 
 @pytest.fixture(scope="session")
@@ -24,13 +27,33 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def installed(wheel, tmp_path_factory):
-    """Python of an environment that has Weir from the wheel only, and its dependencies from this environment."""
-    folder = tmp_path_factory.mktemp("environment")
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True, timeout=60)
+    """Python of an environment with what `pip install 'weir[embedded,build]'` brings, at the versions of our lock."""
+    folder = tmp_path_factory.mktemp("installed")
+    yield _environment(folder, ["-c", ROOT / "requirements.lock", f"{wheel}[embedded,build]"])
+    shutil.rmtree(folder)  # where files cannot be linked it is two gigabytes
+
+
+@pytest.fixture(scope="session")
+def worker_image(wheel, tmp_path_factory):
+    """Python of an environment as infra/Dockerfile makes it: what infra/worker.lock names, and the wheel."""
+    folder = tmp_path_factory.mktemp("image")
+    _environment(folder, ["--require-hashes", "--no-deps", "-r", ROOT / "infra" / "worker.lock"])
+    yield _install(folder, ["--no-deps", wheel])
+    shutil.rmtree(folder)
+
+
+def _environment(folder, what):
+    subprocess.run([UV, "venv", "-q", "--clear", "-p", sys.executable, folder], check=True, timeout=60)
+    return _install(folder, what)
+
+
+def _install(folder, what):
+    """Its Python, once these are in it: from uv's cache where all are there, else from the registry."""
     python = folder / "bin" / "python"
-    uv = [Path(sys.executable).with_name("uv"), "pip", "install", "-q", "--offline", "--no-deps", "--python", python]
-    subprocess.run([*uv, wheel], check=True, timeout=60)
-    into = sysconfig.get_path("purelib", vars={"base": str(folder), "platbase": str(folder)})
-    libraries = [path for path in sys.path if path.endswith("-packages")]
-    (Path(into) / "libraries.pth").write_text("\n".join(libraries) + "\n")  # their own .pth files are not read
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_"))}
+    install = [UV, "pip", "install", "-q", "--python", python, *what]
+    if subprocess.run(
+        [*install, "--offline"], env=outside, capture_output=True, timeout=WITHIN_S, check=False
+    ).returncode:
+        subprocess.run(install, env=outside, check=True, timeout=WITHIN_S)
     return python

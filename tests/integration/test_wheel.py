@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import zipfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from weir.settings import ROOT
 from weir.wire import request_contract
 
 from tests.bundles import SIGNATURE, tiny_bundle
+from tests.wheel import UV
 
 SERVICE = "tiny"
 # Runs in the wheel's environment. The workers are real ones, started as `weir up` starts them.
@@ -80,6 +82,25 @@ def test_the_wheel_carries_what_every_project_has_and_nothing_of_the_flights(whe
     held |= {str(path.relative_to(ROOT / "app")) for path in (ROOT / "app/weir/templates").rglob("*.in")}
     assert held | {"weir/schemas/topics.yaml"} <= set(names)
     assert not [name for name in names if "flight" in name and not name.startswith("weir/demo/")]
+
+
+# Imports each module of Weir where only declared dependencies are.
+IMPORTS = """
+import importlib, pkgutil, sys, weir
+for module in pkgutil.walk_packages(weir.__path__, "weir.", onerror=lambda name: sys.exit(name)):
+    if not module.name.startswith(tuple(sys.argv[1:])) and not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+"""
+OF_THE_DEMO = ("weir.demo", "weir.edges.features.feast_offline_store")  # what they need is the extra `demo`
+
+
+def test_what_the_wheel_declares_is_all_that_it_needs(installed, tmp_path):
+    done = subprocess.run([UV, "pip", "freeze", "-q", "-p", installed], capture_output=True, text=True, check=True)
+    held = set(re.findall(r"^[\w-]+", done.stdout, re.M))
+    assert {"weir", "feast", "onnx", "chdb-core"} <= held
+    assert {"pytest", "hypothesis", "scikit-learn", "httpx", "uv"}.isdisjoint(held)
+    done = run(installed, tmp_path, "-P", "-c", IMPORTS, *OF_THE_DEMO)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_request_is_scored_by_the_wheel_in_a_folder_of_somebody_else(installed, project):
