@@ -84,10 +84,8 @@ NAMED = zipped({"classlabels_strings": ["good", "fraud"]})
     [
         (BOTH, {}, True),
         (BOTH, {"output": "both"}, True),
-        (BOTH, {"output": "both", "column": 0}, False),
         (ZIPPED, {}, True),
         (ZIPPED, {"output": "mapped", "column": 1}, True),
-        (ZIPPED, {"label": 0}, False),
         (NAMED, {"label": "fraud"}, True),
         (NAMED, {"label": "good"}, False),
         (model(probabilities(), [X], [value("both", [None, 2])], **CONSTANTS), {}, True),
@@ -605,3 +603,39 @@ def test_a_positive_class_that_nobody_named_is_told() -> None:
     assert not adapted(NAMED, NAMES, Choice(label="fraud")).positive
     assert not adapted(NAMED, dataclasses.replace(NAMES, classes=("good", "fraud")), Choice()).positive
     assert not adapted(ZIPPED, NAMES, Choice()).positive
+
+
+FROM_ONE = zipped({"classlabels_int64s": [1, 2]})
+
+
+@pytest.mark.parametrize(
+    ("given", "choice", "classes"),
+    [
+        (ZIPPED, Choice(label=0), ("1", "0")),
+        (ZIPPED, Choice(column=0), ("1", "0")),
+        (FROM_ONE, Choice(), ("1", "2")),
+        (FROM_ONE, Choice(label=2), ("1", "2")),
+        (BOTH, Choice(output="both", column=0), ("1", "0")),
+    ],
+)
+def test_a_score_of_another_class_than_1_needs_names_for_both(given, choice, classes, tmp_path):
+    named = ", ".join(f'"{name}"' for name in classes)
+    with pytest.raises(Refused, match=f"probability of class {classes[1]}") as caught:
+        adapted(given, NAMES, choice)
+    assert f"classes: [{named}]" in caught.value.remedy
+    column = choice.column if choice.column is not None else ("0", "1", "2").index(classes[1]) - (given is FROM_ONE)
+    taken = scored(given, tmp_path, choice, dataclasses.replace(NAMES, classes=classes))
+    assert np.allclose(taken, POSITIVE if column else 1 - POSITIVE, atol=1e-6)
+
+
+def test_of_three_numbered_classes_the_score_of_1_alone_needs_no_names():
+    three = model(
+        [helper.make_node("MatMul", ["X", "W"], ["raw"]), helper.make_node("Softmax", ["raw"], ["each"], axis=1)],
+        [X],
+        [value("each", [None, 3])],
+        W=np.ones((K, 3), np.float32),
+    )
+    assert adapted(three, NAMES, Choice(column=1)).signature.labels == ("negative", "positive")
+    with pytest.raises(Refused, match="probability of class 2") as caught:
+        adapted(three, NAMES, Choice(column=2))
+    assert 'classes: ["not 2", "2"]' in caught.value.remedy

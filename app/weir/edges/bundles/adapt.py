@@ -109,6 +109,8 @@ def _one_output(graph: Graph, signature: Signature, choice: Choice) -> tuple[str
         raise Refused(f"output {chosen} has no columns", remedy="leave `column` and `class` out")
     elif count > 1 or choice.column is not None or choice.label is not None:
         column = _column(chosen, count, classes, signature, choice)
+        if signature.task is Task.BINARY and not signature.classes:
+            _check_bits(classes or tuple(map(str, range(count))), column)
         if not (signature.classes or wholly_numbered(classes)) and choice.column is None and choice.label is None:
             positive = classes[column]
         if count > 1:
@@ -214,6 +216,24 @@ def _column(output: str, count: int, known: tuple[str, ...], signature: Signatur
             raise Refused(what, remedy="write `classes` as the model calls them, the positive one second")
         return known.index(signature.classes[1])
     return count - 1  # of two classes the second is the positive one
+
+
+def _check_bits(known: tuple[str, ...], column: int) -> None:
+    """Raises Refused where 0 or 1 would say another class as a label than as the model's own name of one.
+
+    Outcomes may say 1 for the class of the score and 0 for the other, unless `classes` has these words.
+
+    >>> _check_bits(("0", "1"), 1), _check_bits(("ham", "spam"), 0)
+    (None, None)
+    """
+    meant = {"1": column} | ({} if known[column] != "0" else {"0": -1})
+    if all(known.index(word) == place for word, place in meant.items() if word in known):
+        return
+    name, other = known[column], known[1 - column] if len(known) == 2 else f"not {known[column]}"
+    raise Refused(
+        f"the score is the model's probability of class {name}, and as a label 1 would mean that class, 0 any other",
+        remedy=f'name both as outcomes call them, that of the score second: classes: ["{other}", "{name}"]',
+    )
 
 
 def _is_label(value: onnx.ValueInfoProto) -> bool:
