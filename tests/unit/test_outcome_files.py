@@ -43,6 +43,17 @@ def test_a_line_that_contradicts_another_one_says_which_counts():
     assert found.faults == {4: "line 2 says another outcome of it: give `revision` or `occurred_at`"}
 
 
+def test_a_csv_column_of_whole_numbers_is_one_whatever_a_frame_made_of_it():
+    found = read(b"request_id,label,revision\n12.0,1.0,1.0\n,0.0,\n7,,0.0\n", Form.CSV)
+    assert found.outcomes[2] == expected(request_id="12", label="1", revision=1)
+    assert found.outcomes[4]["request_id"] == "7"
+    words = read(b"request_id,label\n12.0,1\n12.1,0\n", Form.CSV)
+    assert [one["request_id"] for one in words.outcomes.values()] == ["12.0", "12.1"]
+    kept = io.BytesIO()
+    pq.write_table(pa.table({"request_id": ["12.0", "13.0"], "label": [1.0, None]}), kept)
+    assert [one["request_id"] for one in read(kept.getvalue(), Form.PARQUET).outcomes.values()] == ["12.0", "13.0"]
+
+
 def test_three_forms_say_the_same():
     rows = [
         {"request_id": "t-1", "label": "1", "refund": 12.5, "occurred_at": "2026-11-24T10:00:00+01:00", "shop": "a"},
@@ -75,7 +86,7 @@ def test_three_forms_say_the_same():
     [
         ({"request_id": 17, "label": 1}, {"request_id": "17", "label": "1"}),
         ({"request_id": 17.0, "label": 0.0}, {"request_id": "17", "label": "0"}),
-        ({"request_id": "17.0", "label": "1.0"}, {"request_id": "17", "label": "1"}),
+        ({"request_id": "17.0", "label": 1.0}, {"request_id": "17.0", "label": "1"}),
         ({"request_id": 2**53 + 1, "label": 1}, {"request_id": "9007199254740993", "label": "1"}),
         ({"request_id": 2.0**53 - 1, "label": 1}, {"request_id": "9007199254740991", "label": "1"}),
         ({"prediction_id": "x", "label": True}, {"prediction_id": "x", "label": "1"}),

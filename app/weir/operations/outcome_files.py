@@ -23,7 +23,7 @@ FIELDS: Final = (
     *("service", "prediction_id", "request_id", "label", "observed", "attributes"),
     *("revision", "withdrawn", "occurred_at"),
 )
-WHOLE: Final = re.compile(r"([+-]?\d+)\.0+")
+WHOLE: Final = re.compile(r"([+-]?\d+)(\.0+)?")
 YES, NO = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
 EXACT: Final = 2.0**53  # from here on a float is not every whole number
 SECONDS_MS: Final = 10**11  # 1973: a smaller number of milliseconds was meant in seconds
@@ -97,7 +97,7 @@ def read(content: bytes, form: Form) -> list[Line]:
                 rows = pq.read_table(pa.BufferReader(content), use_threads=False).to_pylist()
                 return [Line(number, row) for number, row in enumerate(rows, 1)]
             case Form.CSV:
-                return list(_csv(content.decode("utf-8-sig")))
+                return _whole_again(list(_csv(content.decode("utf-8-sig"))))
         return list(_json(content))
     except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
         raise Refused(f"the file is no {form.value}: {error}", remedy="give CSV, JSON lines or Parquet") from error
@@ -176,6 +176,22 @@ def _csv(text: str) -> Iterator[Line]:
         yield Line(rows.line_num, dict(zip(heading, cells, strict=False)), fault)
 
 
+def _whole_again(lines: list[Line]) -> list[Line]:
+    """Lines of CSV with 12.0 as 12 in columns of whole numbers alone: so frames write one that has an empty cell.
+
+    In a column that says anything else 12.0 is a word.
+    """
+    columns = dict.fromkeys(name for line in lines for name in line.record)
+    for name in columns:
+        cells = {line.record[name] for line in lines if line.record.get(name)}
+        found = {cell: match[1] for cell in cells if (match := WHOLE.fullmatch(cell))}
+        if len(found) == len(cells):
+            for line in lines:
+                if name in line.record:
+                    line.record[name] = found.get(line.record[name], "")
+    return lines
+
+
 def _json(content: bytes) -> Iterator[Line]:
     for number, line in enumerate(content.split(b"\n"), 1):
         if not line.strip():
@@ -224,7 +240,7 @@ def _is_amount(value: Any) -> bool:
 
 
 def _text(name: str, value: Any) -> str | None:
-    """A word, or a number as a word: 1 and 1.0 are both "1", which is how frames write classes beside missing ones."""
+    """A word, or a number as a word: the numbers 1 and 1.0 are both "1", as frames keep classes beside missing ones."""
     if value is None:
         return None
     if isinstance(value, bool):
@@ -233,8 +249,7 @@ def _text(name: str, value: Any) -> str | None:
         raise ValueError(f"{name} is no text")
     if isinstance(value, float) and abs(value) >= EXACT:
         raise ValueError(f"{name} has lost digits as a number: {value!r}: write it as text")
-    found = WHOLE.fullmatch(str(value))
-    return found[1] if found else str(value)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _amount(name: str, value: Any) -> float:
