@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import click
 import pytest
@@ -13,6 +14,7 @@ import typer
 from weir import __main__ as entry
 from weir.core.errors import Refused, Unavailable
 from weir.core.rejects import Reason
+from weir.edges.kafka import admin
 
 from tests.ports import free_port
 
@@ -179,6 +181,19 @@ def test_a_service_that_is_away_is_75(weir, monkeypatch, arguments):
     assert err.startswith("weir: ")
     assert err.count("\n") == 1
     assert err.count("127.0.0.1:") == 1
+
+
+def test_a_broker_whose_port_nobody_listens_at_is_given_up_soon(weir, monkeypatch):
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("WEIR_BROKERS", f"127.0.0.1:{silent.getsockname()[1]}")
+        began_s = time.monotonic()
+        assert weir("send", "fraud", "--sample", "1")[0] == 75
+        assert time.monotonic() - began_s < admin.REACH_S - 2
+        silent.listen()  # a broker that takes the connection may be about to answer
+        began_s = time.monotonic()
+        assert weir("send", "fraud", "--sample", "1")[0] == 75
+        assert time.monotonic() - began_s >= admin.REACH_S
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from functools import partial
 from typing import cast
@@ -21,11 +22,16 @@ from weir.setting_groups import KafkaSettings
 
 LOOK_S = 0.5  # one look at whether the brokers answer, or turn us away
 READ_RECORDS = 1000  # at a time, on the way to the end of a log
+REFUSED_S = 3.0  # nobody listens: whoever waits at a terminal is told so, and a broker that is starting has a moment
 REACH_S = 10.0  # a healthy cluster answers a metadata request in milliseconds; ten seconds cover a leader election
 
 
-def metadata(settings: KafkaSettings, timeout_s: float = REACH_S) -> tuple[AdminClient, ClusterMetadata]:
+def metadata(
+    settings: KafkaSettings, timeout_s: float = REACH_S, *, refused_s: float = REFUSED_S
+) -> tuple[AdminClient, ClusterMetadata]:
     """An admin client, and what it is told of brokers and topics.
+
+    refused_s: how long to try where nobody listens at any broker's address.
 
     Raises:
         Refused: a Kafka setting cannot be used, or the brokers reject this client.
@@ -40,28 +46,43 @@ def metadata(settings: KafkaSettings, timeout_s: float = REACH_S) -> tuple[Admin
             where=settings.brokers,
             remedy="correct the WEIR_KAFKA_ settings",
         ) from error
-    deadline_s = time.monotonic() + timeout_s
+    began_s = time.monotonic()
     while True:
         try:
             return admin, admin.list_topics(timeout=LOOK_S)
         except KafkaException as error:
             admin.poll(0)  # why, if the brokers have said so
             refusal.check(settings.brokers)
-            if time.monotonic() > deadline_s:
+            tried_s = time.monotonic() - began_s
+            if tried_s > timeout_s or (tried_s > refused_s and not _is_anybody_there(settings)):
                 handshake.check(settings)
                 raise Unavailable(
                     "Kafka does not answer", where=settings.brokers, remedy="start the broker or set WEIR_BROKERS"
                 ) from error
 
 
+def _is_anybody_there(settings: KafkaSettings) -> bool:
+    """Whether an address of a broker takes a connection, or at least does not refuse it."""
+    for address in settings.brokers.split(","):
+        host, _, port = address.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), LOOK_S).close()
+        except (ConnectionRefusedError, socket.gaierror):
+            continue
+        except OSError:
+            return True
+        return True
+    return False
+
+
 def partitions_of(settings: KafkaSettings, topic: str, timeout_s: float = REACH_S) -> int:
-    """Number of partitions of a topic.
+    """Number of partitions of a topic. It waits whole timeout_s for brokers that restart, as workers need it.
 
     Raises:
         Refused: a Kafka setting cannot be used, the topic does not exist, or this user may not see it.
         Unavailable: the brokers do not answer.
     """
-    admin, cluster = metadata(settings, timeout_s)
+    admin, cluster = metadata(settings, timeout_s, refused_s=timeout_s)
     found = cluster.topics.get(topic)
     if found is None or found.error is not None or not found.partitions:
         _check_access(settings, admin, topic)

@@ -79,7 +79,7 @@ class LogWatch:
 
     def _ask(self) -> _Asked:
         if self._admin is None:
-            self._admin, cluster = metadata(self._settings)
+            self._admin, cluster = metadata(self._settings, refused_s=REACH_S)
             self._cluster = str(cluster.cluster_id)
         return self._admin.describe_topics(TopicCollection(self._topics), request_timeout=REACH_S)
 
