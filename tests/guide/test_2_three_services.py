@@ -44,6 +44,7 @@ def test_three_tasks_are_served_at_once(cases, tmp_path):
         assert words["image-segments"] <= {"brickface", "cement", "foliage", "grass", "path", "sky", "window"}
         assert words["water_flow"] == {""}
         assert "complete" in shell.weir("ledger")
+        assert "complete" in shell.weir("ledger --against-log")
     with shell.up("up --only water_flow") as said:
         assert "serving water_flow" in said
         assert "serving phishing" not in said

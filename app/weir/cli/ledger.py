@@ -15,6 +15,7 @@ from weir.cli.output import AsJson, Column, say, show, show_json, show_table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from weir.core.chunk import LogPartition
     from weir.edges.clickhouse.dead_letters import RedriveState
     from weir.edges.clickhouse.ledger import LedgerReport, PartitionLedger
 
@@ -54,13 +55,15 @@ def ledger(
     from weir.edges.clickhouse import ledger as ledger_edge
     from weir.edges.clickhouse.client import connect
     from weir.edges.kafka import logs
+    from weir.operations.answers import services_of
     from weir.settings import load
 
     settings = load()
-    topic = settings.kafka.names.requests(service or settings.scoring.named_service) if against_log else ""
     client = connect(settings.recording)
     check_service(service, settings, client)
-    bounds = logs.bounds_of(settings.kafka, topic) if topic else None
+    bounds: dict[LogPartition, tuple[int, int]] = {}
+    for name in ([service] if service else services_of(settings)) if against_log else []:
+        bounds |= logs.bounds_of(settings.kafka, settings.kafka.names.requests(name))
     report = ledger_edge.read_settled(client, service, bounds, settle_s=settings.recording.ledger_settle_s)
     redriven = dead_letters.redrive_states(client, service)
     repeated = sum(group.repeated for group in redriven)

@@ -46,10 +46,14 @@ class Answer:
 
 def check_service(settings: Settings, service: str) -> None:
     """Raises Refused naming the services that the cluster has topics of, where this is none of them; Unavailable."""
+    check_listed(service, services_of(settings), settings.kafka.brokers)
+
+
+def services_of(settings: Settings) -> list[str]:
+    """The services that the cluster has topics of. Raises Unavailable."""
     prefix = settings.kafka.names.requests("")
     _, cluster = metadata(settings.kafka)
-    there = sorted(topic.removeprefix(prefix) for topic in cluster.topics if topic.startswith(prefix))
-    check_listed(service, there, settings.kafka.brokers)
+    return sorted(topic.removeprefix(prefix) for topic in cluster.topics if topic.startswith(prefix))
 
 
 def check_listed(service: str, there: Sequence[str], where: str) -> None:
