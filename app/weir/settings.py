@@ -32,6 +32,7 @@ from weir.setting_groups import (
 )
 
 ROOT = Path(__file__).resolve().parent.parent.parent  # of a source tree: what stands beside app/
+BUNDLE_MARK: Final = "bundle.yaml"  # a folder that has it is a bundle
 SECRETS_DIR: Final = "WEIR_SECRETS_DIR"  # says where settings are, so it is none itself
 TESTS: Final = "WEIR_TEST_"  # variables of Weir's own tests
 
@@ -146,10 +147,7 @@ def _of_project() -> dict[str, Any]:
         raise Refused("; ".join(faults), where=where, remedy=REMEDY)
     elsewhere = {name.upper() for name in os.environ} | _secret_files().keys()
     values = {known[name]: value for name, value in told.items() if name not in elsewhere}
-    return {
-        field: str(project.root() / Path(value).expanduser()) if value and _is_path(field) else value
-        for field, value in values.items()
-    }
+    return {field: _from_root(value) if _is_path(field, value) else value for field, value in values.items()}
 
 
 def _unfit_for_project(name: str, value: str, known: Mapping[str, str]) -> str:
@@ -165,8 +163,14 @@ def _is_secret(field: str) -> bool:
     return isinstance(fields()[field].default, SecretStr)
 
 
-def _is_path(field: str) -> bool:
-    return fields()[field].annotation is Path or field.endswith("_file")
+def _is_path(field: str, value: str) -> bool:
+    if field == "bundle":  # a folder, or the digest of a bundle, or the service that it is for
+        return len(Path(value).parts) > 1 or Path(_from_root(value), BUNDLE_MARK).is_file()
+    return bool(value) and (fields()[field].annotation is Path or field.endswith("_file"))
+
+
+def _from_root(value: str) -> str:
+    return str(project.root() / Path(value).expanduser())
 
 
 def _secret_files() -> dict[str, Path]:

@@ -81,6 +81,20 @@ def test_paths_are_relative_to_the_file_that_says_them(folder):
     assert load().paths.home == Path.home() / "weir"
 
 
+def test_a_bundle_is_named_by_folder_from_the_file_or_by_digest_or_service(folder, monkeypatch):
+    for name in ("fraud", "built/one"):
+        (folder / name).mkdir(parents=True)
+    (folder / "nested").mkdir()
+    monkeypatch.chdir(folder / "nested")
+    for said, meant in (("built/one", str(folder / "built/one")), ("0fe1", "0fe1"), ("fraud", "fraud")):
+        say(folder, f"WEIR_BUNDLE: {said}")
+        assert load().scoring.bundle == meant
+    (folder / "fraud" / "bundle.yaml").touch()
+    assert load().scoring.bundle == str(folder / "fraud")
+    monkeypatch.setenv("WEIR_BUNDLE", "built/one")
+    assert load().scoring.bundle == "built/one"
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

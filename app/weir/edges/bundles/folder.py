@@ -19,9 +19,9 @@ from weir.core.bundle import Bundle
 from weir.core.errors import Refused, shortened
 from weir.core.topics import SERVICE
 from weir.edges.bundles import manifest, text
-from weir.settings import Settings
+from weir.settings import BUNDLE_MARK, Settings
 
-MODEL, MANIFEST, BASELINE, GOLDEN, CARD = "model.onnx", "bundle.yaml", "baseline.parquet", "golden.parquet", "card.md"
+MODEL, MANIFEST, BASELINE, GOLDEN, CARD = "model.onnx", BUNDLE_MARK, "baseline.parquet", "golden.parquet", "card.md"
 FILES = (BASELINE, MANIFEST, CARD, GOLDEN, MODEL)
 REBUILD = "build the bundle again with `weir bundle build`"
 FOREIGN_MAX: Final = 5  # foreign files that one message names
