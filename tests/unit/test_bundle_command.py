@@ -234,6 +234,7 @@ def test_a_wrong_specification_is_refused(
         ({"categories": [1, 2], "dtype": "category"}, "input amount: categories.0 is 1, not text"),
         ({"on_missing": "default"}, "input amount: policy 'default' needs a default"),
         ({"low": 5, "high": 1}, "input amount: low 5 is above high 1"),
+        ({"dtype": "int", "low": 0.2, "high": 0.8}, "input amount: there is no whole number from low 0.2 to high 0.8"),
         ({"max_age_s": 5}, "input amount: max_age_s belongs to features"),
         ({"ref": "request_id"}, "request_id has the name of a field that every request has"),
         ({"ref": "event_time"}, "event_time has the name of a field that every request has"),

@@ -43,6 +43,12 @@ def test_a_number_is_in_its_range(tmp_path, low, high, value):
     assert made(tmp_path, Signature(inputs=(item,)))["x"] == value
 
 
+@pytest.mark.parametrize(("low", "high", "value"), [(2.2, None, 3), (None, -0.3, -1), (0.6, 1.2, 1), (0.0, 0.9, 0)])
+def test_a_whole_number_is_in_its_range(tmp_path, low, high, value):
+    item = Input(name="x", source=Source.REQUEST, ref="x", dtype=Dtype.INT, low=low, high=high)
+    assert made(tmp_path, Signature(inputs=(item,)))["x"] == value
+
+
 def test_a_service_without_a_contract_is_refused(tmp_path):
     with pytest.raises(Refused, match=r"requests\.fraud"):
         first_steps.request(load(schemas_dir=tmp_path), "fraud", SIGNATURE)

@@ -3,7 +3,9 @@
 import dataclasses
 from itertools import chain
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from weir.core.errors import Unavailable
 from weir.core.signature import Dtype, Input, Source
@@ -37,6 +39,21 @@ def test_a_number_without_a_range_is_one_of_the_baselines(tmp_path):
     assert 0 <= min(row["amount"] for row in rows) < max(row["amount"] for row in rows) <= 2
     assert {row["items"] for row in rows} == {0, 1, 2, 3}
     assert inputs[1].dtype is Dtype.INT
+
+
+@pytest.mark.parametrize(("low", "high", "made"), [(None, 0.8, 0), (0.2, None, 1), (0.2, 1.4, 1), (None, -3.5, -4)])
+def test_a_whole_number_is_in_its_range_whatever_the_baseline_holds(tmp_path, low, high, made):
+    amount, items, *rest = SIGNATURE.inputs
+    inputs = (amount, dataclasses.replace(items, low=low, high=high), *rest)
+    ranges = made_up._ranges(dataclasses.replace(SIGNATURE, inputs=inputs), baseline(tmp_path, items=[0.3, 0.6]))
+    (_, span) = ranges.values()
+    assert set(made_up._values(inputs[1], span, 50, np.random.default_rng(1))) == {made}
+
+
+def baseline(folder, **columns):
+    path = folder / "baseline.parquet"
+    pq.write_table(pa.table(columns), path)
+    return path
 
 
 def test_a_text_is_one_of_the_baselines(tmp_path):

@@ -102,6 +102,8 @@ class Input:
             yield f"{wrong[0]} is not a number"
         if low > high:
             yield f"low {low:g} is above high {high:g}"
+        elif self.dtype is Dtype.INT and math.isfinite(low) and math.isfinite(high) and math.ceil(low) > high:
+            yield f"there is no whole number from low {low:g} to high {high:g}"
         if Policy.DEFAULT in (self.on_missing, self.on_stale, self.on_unavailable) and self.default is None:
             yield "policy 'default' needs a default"
         if self.default is not None and not low <= self.default <= high:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pprint
 import shlex
@@ -99,8 +100,10 @@ def _value(field: dict[str, Any], used: Input | None) -> Any:
     if used is not None and used.dtype is Dtype.CATEGORY:
         return used.categories[0]
     if used is not None and used.dtype not in (Dtype.BOOL, Dtype.STRING):
-        value = _within(used.low, used.high)
-        return round(value) if used.dtype is Dtype.INT else value
+        if used.dtype is Dtype.INT:
+            whole = used.low and math.ceil(used.low), used.high and math.floor(used.high)
+            return round(_within(*whole))
+        return _within(used.low, used.high)
     if field["name"] in OPTIONAL:
         return field.get("default")
     types = field["type"] if isinstance(field["type"], list) else [field["type"]]

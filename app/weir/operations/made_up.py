@@ -59,8 +59,7 @@ def _values(item: Input, span: tuple[float, float] | None, n: int, random: np.ra
         return list(map(bool, random.integers(0, 2, n).tolist()))
     low, high = span or UNKNOWN[item.dtype]
     if item.dtype is Dtype.INT:
-        least, most = int(np.ceil(low)), int(np.floor(high))
-        return list(map(int, random.integers(least, max(least, most), n, endpoint=True).tolist()))
+        return list(map(int, random.integers(int(np.ceil(low)), int(np.floor(high)), n, endpoint=True).tolist()))
     drawn = random.uniform(low, high, n).astype(np.float32)
     return list(map(float, np.clip(drawn, np.float32(low), np.float32(high)).tolist()))
 
@@ -91,5 +90,13 @@ def _ranges(signature: Signature, baseline: Path) -> dict[str, tuple[float, floa
             high = high if high is not None else max(seen[1], low)
         assert low is not None
         assert high is not None
-        found[item.name] = (low, high)
+        found[item.name] = _whole(item, low, high) if item.dtype is Dtype.INT else (low, high)
     return found
+
+
+def _whole(item: Input, low: float, high: float) -> tuple[float, float]:
+    """A range with a whole number in it: where there is none, the next one that the signature allows."""
+    if np.ceil(low) <= np.floor(high):
+        return low, high
+    number = float(np.ceil(low) if item.low is not None else np.floor(high))
+    return number, number
