@@ -156,13 +156,14 @@ def bundles(
     views: Sequence[str] = VIEWS,
     outputs: Sequence[str] = (),
     texts: Sequence[str] = (),
+    categories: Mapping[str, Sequence[str]] | None = None,
 ) -> pa.RecordBatch:
     """What a scorer says of one bundle when it starts."""
     classes = outputs or ("negative", "positive")
     listed = {"inputs": inputs, "views": views, "outputs": outputs, "texts": texts}
     listed |= {"classes": classes, "decisions": classes, "cuts": () if outputs else (0.5,)}
     names = {name: json.dumps(list(values)) for name, values in listed.items()}
-    names["task"] = "multiclass" if outputs else "binary"
+    names |= {"categories": json.dumps(categories or {}), "task": "multiclass" if outputs else "binary"}
     said = {"digest": digest, "sha256": digest * 5, "service": SERVICE, "model": "flights", "version": "1"} | names
     return pa.RecordBatch.from_pydict(
         {

@@ -47,8 +47,10 @@ def test_outputs_and_texts_that_are_named_late_are_what_the_bytes_say(client):
     record(client, rows)
     put(client, "shadows", tables.shadows(shadowed(rows), LOG, np.arange(40), records.names))
     assert bundle_names.unnamed(client) == {LATE: 80}
-    said = tables.bundles(records.bundles(LATE, outputs=classes, texts=words), LOG, np.arange(1))
-    put(client, "bundles", said)
+    categories = {"carrier": ["AA", "B6"], "remark": []}
+    said = records.bundles(LATE, outputs=classes, texts=words, categories=categories)
+    put(client, "bundles", tables.bundles(said, LOG, np.arange(1)))
+    assert client.query("SELECT categories FROM bundles").first_row[0] == categories
     names = bundle_names.read(client)[LATE]
     assert (names.outputs, names.texts) == (classes, words)
     assert bundle_names.name(client, names)

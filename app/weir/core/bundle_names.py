@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +12,7 @@ class BundleNames:
 
     digest: first 12 hex characters of the bundle's. inputs: in the order of its features. views: in the order of its
     feature ages and statuses. outputs: in their order, where it has several. texts: inputs that are words, in the order
-    of its texts.
+    of its texts. categories: of each input that is a category its words, in the order of their codes.
     """
 
     digest: str
@@ -19,3 +20,4 @@ class BundleNames:
     views: tuple[str, ...]
     outputs: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

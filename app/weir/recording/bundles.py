@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,10 +20,11 @@ LISTED = (*NAMES, "classes", "decisions")
 
 def unreadable(rows: pa.RecordBatch) -> tuple[npt.NDArray[np.bool_], Reason, str]:
     """Which rows of contract bundles have lists that cannot be read, and how that is called."""
-    texts = zip(*(rows[name].to_pylist() for name in LISTED), rows["cuts"].to_pylist(), strict=True)
-    read = [(*map(_names, names), _numbers(cuts)) for *names, cuts in texts]
+    texts = zip(*(rows[name].to_pylist() for name in (*LISTED, "cuts", "categories")), strict=True)
+    read = [(*map(_names, names), _numbers(cuts), _by_name(words)) for *names, cuts, words in texts]
     bad = np.array([None in found for found in read], np.bool_)
-    return bad, Reason.OUT_OF_RANGE, f"{', '.join(LISTED)} or cuts are no JSON array of different names, or of numbers"
+    what = f"{', '.join(LISTED)}, cuts or categories are no JSON array of different names, of numbers, or such by name"
+    return bad, Reason.OUT_OF_RANGE, what
 
 
 def no_names(texts: pa.Array, what: str) -> tuple[npt.NDArray[np.bool_], Reason, str]:
@@ -35,14 +36,26 @@ def no_names(texts: pa.Array, what: str) -> tuple[npt.NDArray[np.bool_], Reason,
 def of(rows: pa.RecordBatch) -> list[BundleNames]:
     """The names of n rows that are readable."""
     return [
-        BundleNames(digest, *(tuple(json.loads(text)) for text in texts))
-        for digest, *texts in zip(*(rows[name].to_pylist() for name in ("digest", *NAMES)), strict=True)
+        BundleNames(
+            digest,
+            *(tuple(json.loads(text)) for text in texts),
+            {name: tuple(words) for name, words in json.loads(categories).items()},
+        )
+        for digest, *texts, categories in zip(
+            *(rows[name].to_pylist() for name in ("digest", *NAMES, "categories")), strict=True
+        )
     ]
 
 
 def lists_column(texts: pa.Array, of: pa.DataType) -> pa.ListArray:
     """JSON arrays as lists of text or of numbers."""
     return pa.array([json.loads(text) for text in texts.to_pylist()], pa.list_(of))
+
+
+def lists_by_name(texts: pa.Array) -> pa.MapArray:
+    """JSON objects of arrays as maps of lists of text."""
+    pairs = [list(json.loads(text).items()) for text in texts.to_pylist()]
+    return pa.array(pairs, pa.map_(pa.string(), pa.list_(pa.string())))
 
 
 def _numbers(text: str) -> Sequence[float] | None:
@@ -61,8 +74,19 @@ def _json(text: str) -> Any:
         return None
 
 
-def _names(text: str) -> Sequence[str] | None:
+def _by_name(text: str) -> Mapping[str, Sequence[str]] | None:
     found = _json(text)
+    if not isinstance(found, dict) or _different(list(found)) is None:
+        return None
+    return found if all(_different(words) is not None for words in found.values()) else None
+
+
+def _names(text: str) -> Sequence[str] | None:
+    return _different(_json(text))
+
+
+def _different(found: Any) -> Sequence[str] | None:
+    """The names, where it is an array of such."""
     named = isinstance(found, list) and all(isinstance(name, str) and name and _is_text(name) for name in found)
     return found if named and len(set(found)) == len(found) else None
 

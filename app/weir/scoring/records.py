@@ -191,6 +191,10 @@ def bundle_names(variants: Sequence[Variant], runtime: Runtime, role: str, worke
         "classes": [json.dumps(signature.labels) for signature in signatures],
         "outputs": [json.dumps(signature.outputs) for signature in signatures],
         "texts": [json.dumps([item.name for item in signature.texts]) for signature in signatures],
+        "categories": [
+            json.dumps({item.name: item.categories for item in signature.inputs if item.categories})
+            for signature in signatures
+        ],
         "decisions": [json.dumps([word for word in signature.decisions if word]) for signature in signatures],
         "cuts": [json.dumps(signature.cuts) for signature in signatures],
         "threshold": pa.array([_threshold(signature) for signature in signatures], pa.float64()),

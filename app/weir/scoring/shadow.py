@@ -17,7 +17,7 @@ from weir.core.batch import MicroBatch
 from weir.core.bundle_names import BundleNames
 from weir.core.decide import decide, words
 from weir.core.decoded import Decoded
-from weir.core.signature import Dtype, Input, Policy, Signature
+from weir.core.signature import Dtype, Input, Policy, Signature, Source
 from weir.core.texts import are_texts, columns
 from weir.scoring import isolate
 from weir.scoring.records import Columns, packed
@@ -93,12 +93,13 @@ class Shadow:
     ) -> tuple[npt.NDArray[np.float32], Texts, npt.NDArray[np.bool_], set[str]]:
         """float32[n, k] by the names of this bundle's inputs, its texts, and which rows have them.
 
-        The others are counted. A word that the caller wrote has the code that this bundle gives it, whatever code it
-        has in the answer's.
+        The others are counted. A word, of the caller or of a feature, has the code that this bundle gives it, whatever
+        code it has in the answer's.
         """
         signature = self.variant.bundle.signature
         inputs, strings = signature.names, signature.strings
         coded = {item.name: item for item in signature.texts if item.dtype is Dtype.CATEGORY}
+        featured = _featured(signature)
         words_of = {column: np.full(len(rows), None, object) for column in strings}
         matrix, usable = np.empty((len(rows), len(inputs)), np.float32), np.zeros(len(rows), np.bool_)
         digest = pc.dictionary_encode(rows["digest"])
@@ -115,6 +116,9 @@ class Shadow:
             usable |= fits
             values = _unpacked(rows["features"].filter(pa.array(fits)), len(names.inputs))
             matrix[fits] = values[:, [names.inputs.index(name) for name in inputs]]
+            for name, item in featured.items():
+                there = _said(values[:, names.inputs.index(name)], names.categories[name])
+                matrix[fits, inputs.index(name)] = _codes(there, item)
             if read := self._read_texts(names):
                 texts = columns(rows["texts"].filter(pa.array(fits)), len(names.texts))
                 said = dict(zip(names.texts, texts, strict=True))
@@ -140,6 +144,8 @@ class Shadow:
         signature = self.variant.bundle.signature
         needed = {signature.names[column] for column in signature.strings}
         if not (set(signature.names) <= set(names.inputs) and needed <= set(names.texts)):
+            return none, Unscored.INPUTS_MISSING
+        if not _featured(signature).keys() <= names.categories.keys():
             return none, Unscored.INPUTS_MISSING
         size = pc.binary_length(rows["features"]).to_numpy(zero_copy_only=False)
         fits = mine & (size == len(names.inputs) * FEATURE.itemsize)
@@ -171,6 +177,18 @@ class Shadow:
         return pa.RecordBatch.from_pydict(column), constants
 
 
+def _featured(signature: Signature) -> dict[str, Input]:
+    """The features that are words, by the names of their inputs."""
+    return {item.name: item for item in signature.of(Source.FEATURE) if item.dtype is Dtype.CATEGORY}
+
+
+def _said(codes: npt.NDArray[np.float32], words: Sequence[str]) -> pa.Array:
+    """The words of n codes; null for what is the code of none."""
+    none = ~((codes >= 0) & (codes < len(words)))
+    index = pa.array(np.where(none, 0, codes).astype(np.int32), mask=none)
+    return pa.DictionaryArray.from_arrays(index, pa.array(words, pa.string())).cast(pa.string())
+
+
 def _codes(said: pa.Array, item: Input) -> npt.NDArray[np.float32]:
     """float32[n], the codes of n words; for a word that has none, and for null, what `on_missing` says, else NaN."""
     found = pc.index_in(said, value_set=pa.array(item.categories, pa.string())).cast(pa.float32())
@@ -184,7 +202,7 @@ def _unknown(matrix: npt.NDArray[np.float32], signature: Signature) -> npt.NDArr
     strict = [
         column
         for column, item in enumerate(signature.inputs)
-        if item in signature.texts and item.dtype is Dtype.CATEGORY and item.on_missing is Policy.REJECT
+        if item.dtype is Dtype.CATEGORY and item.on_missing is Policy.REJECT
     ]
     unknown: npt.NDArray[np.bool_] = np.any(np.isnan(matrix[:, strict]), axis=1)
     return unknown

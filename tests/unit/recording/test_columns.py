@@ -310,6 +310,14 @@ def test_cuts_that_are_no_numbers_are_rejects_of_their_own(text):
     assert tables.check_bundles(rows).record.tolist() == [1]
 
 
+@pytest.mark.parametrize("text", ["", "[]", "null", '{"a": 1}', '{"a": ["b", "b"]}', '{"": ["b"]}', '{"a": {"b": []}}'])
+def test_categories_that_cannot_be_read_are_rejects_of_their_own(text):
+    rows = changed(pa.concat_batches([records.bundles(categories={"a": ["b", "c"]})] * 3), "categories", text)
+    assert tables.check_bundles(rows).record.tolist() == [1]
+    made = tables.bundles(rows.take(pa.array([0])), LogPartition("log", "weir.bundles", 0), np.arange(1))
+    assert made["categories"].to_pylist() == [[("a", ["b", "c"])]]
+
+
 def test_names_outside_the_first_plane_are_names():
     said = records.bundles(inputs=["\U0001f6eb", "\u0000"])
     assert r"\ud83d" in said["inputs"][0].as_py()  # JSON writes both halves

@@ -182,6 +182,37 @@ def test_a_word_has_the_code_of_this_bundle_whatever_it_was_in_the_answers(opene
     assert dict(scored.unscored) == {Unscored.INPUTS_MISSING: 2}
 
 
+def test_a_feature_that_is_a_word_has_the_code_of_this_bundle(tmp_path: Path) -> None:
+    plans = ("free", "paid", "trial")
+    plan = Input(
+        name="customer_recent__plan",
+        source=Source.FEATURE,
+        ref="customer_recent__plan",
+        dtype=Dtype.CATEGORY,
+        categories=plans,
+    )
+    signature = replace(SIGNATURE, inputs=(*SIGNATURE.inputs, plan))
+    opened = opened_bundle(tiny_bundle(tmp_path, signature, service=records.SERVICE))
+    inputs, theirs = signature.names, ("paid", "trial", "free", "gone")
+    matrix = np.random.default_rng(5).uniform(0, 2, (6, len(inputs))).astype(np.float32)
+    matrix[:, -1] = [0, 1, 2, 3, np.nan, 7]
+    said: Mapping[str, tuple[str, ...]] = {"channel": ("web",), plan.name: theirs}
+
+    def names(digests: Sequence[str]) -> dict[str, BundleNames]:
+        return {digest: BundleNames(digest, inputs, (), categories=said) for digest in digests}
+
+    shadow = replace(shadow_of(opened, {}), names=names)
+    scored = shadow.score(batch_of(answers(list(range(6)), matrix)), wall_ms=NOW_MS)
+    matrix[:3, -1] = [plans.index(word) for word in theirs[:3]]
+    (rows,) = written(scored.written)
+    np.testing.assert_allclose([row["score"] for row in rows], expected(matrix[:3], signature), atol=1e-6)
+    assert dict(scored.unscored) == {Unscored.INPUTS_MISSING: 3}
+    said = {}
+    assert dict(shadow.score(batch_of(answers([0], matrix[:1])), wall_ms=NOW_MS).unscored) == {
+        Unscored.INPUTS_MISSING: 1
+    }
+
+
 def with_texts(values: list[bytes], texts: Sequence[Sequence[str | None]]) -> list[bytes]:
     """The same answers with these texts."""
     rows = Decoder(records.contract("predictions"), lambda _schema_id: None).decode(values, 1 << 20).rows

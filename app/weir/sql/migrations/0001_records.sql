@@ -67,6 +67,7 @@ CREATE TABLE IF NOT EXISTS bundles
     classes       Array(String) COMMENT 'what a row can turn out to be, of two classes the positive one second; none for a regression',
     outputs       Array(String) COMMENT 'names of the outputs, in their order, where there are several',
     texts         Array(String) COMMENT 'names of the inputs that are words, in their order',
+    categories    Map(String, Array(String)) COMMENT 'input -> its words in the order of the codes that features holds, where it is a category',
     decisions     Array(String) COMMENT 'what a score can decide, the lowest first, or the classes in their order',
     cuts          Array(Float64) COMMENT 'scores from which on the decision is the next of decisions',
     threshold     Nullable(Float64) COMMENT 'binary without bands: score >= threshold is the positive decision',
