@@ -179,8 +179,12 @@ def check_usage(recorded: Recorded, name: str) -> None:
     assert f"same  {name}  " in shown.output
     assert "its request: gives the same inputs" in shown.output
     assert "1 of 1 the same" in shown.output
-    assert run("no-id").exit_code == 2
-    nobody = run(str(uuid4()))
-    assert isinstance(nobody.exception, Refused)
-    assert "there is no prediction" in str(nobody.exception)
+    request = recorded.client.query(f"SELECT request_id FROM predictions WHERE prediction_id = '{name}'").first_row[0]
+    by_request = run(request, name)
+    assert f"same  {name}  " in by_request.output
+    assert "1 of 1 the same" in by_request.output
+    for unknown in ("no-id", str(uuid4())):
+        nobody = run(name, unknown)
+        assert isinstance(nobody.exception, Refused)
+        assert f"there is no prediction {unknown}, and none of a request" in str(nobody.exception)
     assert isinstance(run(name, WEIR_BROKERS=f"127.0.0.1:{free_port()}").exception, Unavailable)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import uuid
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,14 +13,11 @@ from weir.cli.output import AsJson, say, show_json
 if TYPE_CHECKING:
     from weir.operations.reproduce import Reproduced
 
-NO_ID = (
-    "{word!r} is no id of a prediction, which is a UUID; of a request's name `weir query --param request={quoted} "
-    "'SELECT prediction_id FROM predictions WHERE request_id = {{request:String}}'` says it"
-)
-
 
 def reproduce(
-    ids: Annotated[list[str], typer.Argument(help="Ids of predictions.", metavar="ID...")],
+    ids: Annotated[
+        list[str], typer.Argument(help="Ids of predictions; of requests, each of their predictions.", metavar="ID...")
+    ],
     with_requests: Annotated[
         bool,
         typer.Option("--requests/--no-requests", help="Also compare with the requests that Kafka still holds."),
@@ -38,8 +33,10 @@ def reproduce(
     from weir.operations import reproduce as reproducing
     from weir.settings import load
 
-    asked, settings = [_id(word) for word in ids], load()
-    found = reproducing.reproduce(connect(settings.recording), settings, asked, with_requests=with_requests)
+    settings = load()
+    client = connect(settings.recording)
+    named = reproducing.named(client, ids)
+    found = reproducing.reproduce(client, settings, named, with_requests=with_requests)
     if as_json:
         show_json([asdict(one) | {"same": one.same} for one in found])
     else:
@@ -49,13 +46,6 @@ def reproduce(
         say(f"{same:,} of {len(found):,} the same")
     if not all(one.same for one in found):
         raise typer.Exit(1)
-
-
-def _id(word: str) -> str:
-    try:
-        return str(uuid.UUID(word))
-    except ValueError:
-        raise typer.BadParameter(NO_ID.format(word=word, quoted=shlex.quote(word)), param_hint="ID") from None
 
 
 def _show(one: Reproduced) -> None:

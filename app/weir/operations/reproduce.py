@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any, Final
+from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,9 @@ from weir.wire import frame, request_contract
 from weir.wire.decode import Decoder
 
 AT_ONCE: Final = 100  # ids of one question, which is an address
-SEARCH: Final = "find it by its request: weir query \"SELECT prediction_id FROM predictions WHERE request_id = 'x'\""
+SEARCH: Final = (
+    'see what there is: weir query "SELECT request_id, prediction_id FROM predictions ORDER BY scored_at DESC LIMIT 5"'
+)
 NOT_ASKED, NOT_HELD, SAME, DIFFERS = "not asked for", "no longer in the log", "gives the same inputs", "differs"
 
 Floats = npt.NDArray[np.float32]
@@ -71,6 +74,32 @@ class _Answer:
     row: Mapping[str, Any]
     told: Reproduced
     inputs: Floats | None = None
+
+
+def named(client: Client, names: Sequence[str]) -> list[str]:
+    """The ids of the predictions that names mean: their own ids, or those of their requests.
+
+    Raises Refused when one names none; Unavailable.
+    """
+    found: dict[str, None] = {}
+    for some in _cut(list(dict.fromkeys(names))):
+        own = {name: uuid for name in some if (uuid := _uuid(name))}
+        rows = sql_files.rows(client, "reproduce/named", ids=list(own.values()), words=some)
+        by_word = [(row["word"], row["prediction_id"]) for row in rows]
+        for name in some:
+            meant = [prediction for word, prediction in by_word if word in (name, own.get(name))]
+            if not meant:
+                raise Refused(f"there is no prediction {name}, and none of a request {name}", remedy=SEARCH)
+            found |= dict.fromkeys(meant)
+    return list(found)
+
+
+def _uuid(name: str) -> str:
+    """A UUID as ClickHouse writes it; "" for what is none."""
+    try:
+        return str(UUID(name))
+    except ValueError:
+        return ""
 
 
 def reproduce(
