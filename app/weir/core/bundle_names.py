@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,4 +20,5 @@ class BundleNames:
     views: tuple[str, ...]
     outputs: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    _: KW_ONLY
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

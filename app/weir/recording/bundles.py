@@ -38,10 +38,10 @@ def of(rows: pa.RecordBatch) -> list[BundleNames]:
     return [
         BundleNames(
             digest,
-            *(tuple(json.loads(text)) for text in texts),
-            {name: tuple(words) for name, words in json.loads(categories).items()},
+            *(tuple(json.loads(text)) for text in (inputs, views, outputs, texts)),
+            categories={name: tuple(words) for name, words in json.loads(categories).items()},
         )
-        for digest, *texts, categories in zip(
+        for digest, inputs, views, outputs, texts, categories in zip(
             *(rows[name].to_pylist() for name in ("digest", *NAMES, "categories")), strict=True
         )
     ]
