@@ -14,7 +14,7 @@ from weir.settings import ROOT
 
 APP = ROOT / "app" / "weir"
 STAGES = {"wire", "scoring", "recording", "rolling", "monitor", "learn", "respond"}
-GROUND = {"settings", "setting_groups", "project", "metrics", "telemetry"}
+GROUND = {"settings", "setting_groups", "project", "running", "metrics", "telemetry"}
 AGENTS = {"core", "edges"} | STAGES | GROUND
 
 # area -> areas that it may import beside itself; a missing area is a fault, so that a new one is thought about
@@ -22,7 +22,8 @@ ALLOWED: dict[str, set[str]] = {
     "core": set(),
     "project": {"core"},
     "setting_groups": {"core", "project"},
-    "settings": {"core", "project", "setting_groups"},
+    "running": set(),
+    "settings": {"core", "project", "running", "setting_groups"},
     "metrics": set(),
     "telemetry": {"core", "metrics"},
     **{stage: {"core"} for stage in STAGES},

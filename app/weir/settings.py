@@ -1,7 +1,7 @@
 """Every setting: read once from the environment (prefix WEIR_), frozen, checked.
 
 Secrets may also come from files: WEIR_SECRETS_DIR names a directory with one file per setting, as Docker and Kubernetes
-mount them. What neither says a project's weir.yaml may say.
+mount them. What neither says a project's weir.yaml may say; where services listen, also a `weir up` that runs here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 
-from weir import project
+from weir import project, running
 from weir.core.errors import Refused
 from weir.setting_groups import (
     PREFIX,
@@ -94,10 +94,13 @@ def default_of(field: str) -> Any:
 def load(**values: Any) -> Settings:
     """The settings of this process. values: instead of the environment's, by field name whatever their group.
 
+    Where nobody says an address, those of a `weir up` that runs in this home are taken.
+
     Raises Refused naming every variable that is unknown or has a value that cannot be, all at once.
     """
     _check_names(os.environ)
-    groups = _by_group({**_of_project(), **values})
+    said = {**_of_project(), **values}
+    groups = _by_group(said)
     faults: list[str] = []
     made: dict[str, Any] = {}
     for name, group in GROUPS.items():
@@ -105,6 +108,8 @@ def load(**values: Any) -> Settings:
             made[name] = _made(group, groups.get(name, {}))
         except Refused as error:
             faults.append(error.what)
+        if name == "paths" and name in made:
+            groups = _by_group({**_of_running(made[name].home, said), **said})
     faults += _absent(made.get("paths"))
     if not faults:
         faults += _disagreeing(Settings(**made))
@@ -116,9 +121,10 @@ def load(**values: Any) -> Settings:
 def sources(settings: Settings) -> dict[str, str]:
     """Where each value comes from, by field name: "default", "environment", the path of a file, or "given".
 
-    The file is one of secrets, or the project's weir.yaml; a caller of `load` or `having` gives the rest.
+    The file is one of secrets, the project's weir.yaml, or what a running `weir up` wrote; a caller of `load` or
+    `having` gives the rest.
     """
-    secrets, told = _secret_files(), project.variables()
+    secrets, told, up = _secret_files(), project.variables(), running.read(settings.paths.home)
     set_here = {name.upper() for name in os.environ}
     found = {}
     for field, group in GROUP_OF.items():
@@ -129,6 +135,8 @@ def sources(settings: Settings) -> dict[str, str]:
             found[field] = "environment"
         else:
             file = str(project.root() / project.FILE) if variable in told else "given"
+            if file == "given" and getattr(getattr(settings, group), field) == up.get(field):
+                file = str(settings.paths.home / running.FILE)
             found[field] = str(secrets.get(variable, file))
     return found
 
@@ -148,6 +156,14 @@ def _of_project() -> dict[str, Any]:
     elsewhere = {name.upper() for name in os.environ} | _secret_files().keys()
     values = {known[name]: value for name, value in told.items() if name not in elsewhere}
     return {field: _from_root(value) if _is_path(field, value) else value for field, value in values.items()}
+
+
+def _of_running(home: Path, said: Mapping[str, Any]) -> dict[str, str]:
+    """What a running `weir up` says, by field name; nothing where somebody else says an address."""
+    elsewhere = {name.upper() for name in os.environ} | _secret_files().keys() | set(map(variable_of, said))
+    if any(variable_of(field) in elsewhere for field in running.ADDRESSES):
+        return {}
+    return {field: value for field, value in running.read(home).items() if variable_of(field) not in elsewhere}
 
 
 def _unfit_for_project(name: str, value: str, known: Mapping[str, str]) -> str:

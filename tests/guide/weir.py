@@ -1,13 +1,12 @@
-"""`weir` as a user types it: processes in a folder, under the environment that `weir up` prints."""
+"""`weir` as a user types it: processes in a folder."""
 
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,7 +49,7 @@ class Shell:
 
     @contextmanager
     def up(self, line: str = "up") -> Iterator[str]:
-        """`weir up` on free ports; what it printed. Later commands have the environment that it names."""
+        """`weir up` on free ports; what it printed. Later commands find it by themselves."""
         command = self._command(line) + list(PORTS)
         with ended(
             subprocess.Popen(
@@ -63,17 +62,11 @@ class Shell:
             )
         ) as running:
             said = self._until_up(running)
-            exported = re.search(r"^export (.*)$", said, re.MULTILINE)
-            assert exported, said
-            before, self._environment = self._environment, self._environment | _pairs(exported[1])
-            try:
-                yield said
-                running.send_signal(signal.SIGTERM)
-                rest = running.stdout.read() if running.stdout else ""
-                assert running.wait(60) == 0, rest
-                assert rest.rstrip().endswith("stopped"), rest
-            finally:
-                self._environment = before
+            yield said
+            running.send_signal(signal.SIGTERM)
+            rest = running.stdout.read() if running.stdout else ""
+            assert running.wait(60) == 0, rest
+            assert rest.rstrip().endswith("stopped"), rest
 
     def _command(self, line: str) -> list[str]:
         self.commands.append(f"weir {line}")
@@ -88,7 +81,3 @@ class Shell:
             assert line, f"it ended: {said}"
             said += line
         return said
-
-
-def _pairs(line: str) -> Mapping[str, str]:
-    return dict(word.split("=", 1) for word in shlex.split(line))

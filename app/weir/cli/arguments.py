@@ -1,4 +1,4 @@
-"""What can be wrong with arguments that several commands take."""
+"""What several commands take: settings of running services, and arguments with what can be wrong with them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,18 @@ class Command(TyperCommand):
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The words after the command's name."""
         return [re.sub(r"^\{(.*)\}", r"\1", piece) for piece in super().collect_usage_pieces(ctx)]
+
+
+def reached() -> Settings:
+    """The settings of a command that asks running services; says so where those of a `weir up` here are meant."""
+    from weir import running
+    from weir.settings import load, sources
+
+    settings = load()
+    if sources(settings)["brokers"] == str(settings.paths.home / running.FILE):
+        kafka, clickhouse = settings.kafka.brokers, settings.recording.clickhouse_url
+        typer.echo(f"asking the `weir up` that runs here: Kafka {kafka}, ClickHouse {clickhouse}", err=True)
+    return settings
 
 
 def check_letters(ids: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from weir.cli.arguments import Command, check_letters, check_service
+from weir.cli.arguments import Command, check_letters, check_service, reached
 from weir.cli.output import AsJson, Column, Wide, say, show, show_json, show_table
 from weir.core.rejects import Reason
 
@@ -77,10 +77,9 @@ def list_letters(
     """
     from weir.edges.clickhouse import dead_letters
     from weir.edges.clickhouse.client import connect
-    from weir.settings import load
 
     chosen = _selection(service, reason, since, until, limit=limit)
-    settings = load()
+    settings = reached()
     client = connect(settings.recording)
     check_service(service, settings, client)
     if ids:
@@ -107,10 +106,9 @@ def show_letter(
     """Show one dead letter: where it came from, why it was rejected, and its fields or bytes."""
     from weir.edges.clickhouse import dead_letters
     from weir.edges.clickhouse.client import connect
-    from weir.settings import load
 
     check_letters([letter])
-    settings = load()
+    settings = reached()
     client = connect(settings.recording)
     found = _named(client, letter)
     shown = _described(settings, found)
@@ -162,14 +160,13 @@ def redrive(
     from weir.operations import redrive as redriving
     from weir.operations import repair as repairing
     from weir.operations import serving
-    from weir.settings import load
 
     check_letters(letter or ())
     try:
         repairing.check(patch or (), repairs)
     except Refused as error:
         raise typer.BadParameter(str(error)) from error
-    settings = serving.of_bundle(load(), service, bundle)
+    settings = serving.of_bundle(reached(), service, bundle)
     evaluated = bool(settings.scoring.bundle)
     chosen = _selection(settings.scoring.service, reason, since, until, ids=letter or (), open=True, limit=limit)
     client = connect(settings.recording)
@@ -220,12 +217,11 @@ def give_up(
     """
     from weir.edges.clickhouse.client import connect
     from weir.operations import give_up as giving
-    from weir.settings import load
 
     check_letters(ids)
     if not reason.strip():
         raise typer.BadParameter("say why, in a few words", param_hint="--reason")
-    settings = load()
+    settings = reached()
     client = connect(settings.recording)
     letters = [_named(client, letter) for letter in dict.fromkeys(ids)]
     done = giving.give_up(client, settings, letters, who=giving.person(), why=reason.strip(), dry_run=dry_run)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from weir.cli.arguments import check_service
+from weir.cli.arguments import check_service, reached
 from weir.cli.output import AsJson, Column, say, show, show_json, show_table
 
 if TYPE_CHECKING:
@@ -56,9 +56,8 @@ def ledger(
     from weir.edges.clickhouse.client import connect
     from weir.edges.kafka import logs
     from weir.operations.answers import services_of
-    from weir.settings import load
 
-    settings = load()
+    settings = reached()
     client = connect(settings.recording)
     check_service(service, settings, client)
     bounds: dict[LogPartition, tuple[int, int]] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from weir.cli.arguments import reached
 from weir.cli.output import AsJson, Column, show, show_json
 
 COLUMNS = (
@@ -25,9 +26,8 @@ def migrate(as_json: AsJson = False) -> None:
     """
     from weir.edges.clickhouse import migrations
     from weir.operations import values
-    from weir.settings import load
 
-    settings = load()
+    settings = reached()
     recording = settings.recording
     done = migrations.apply(recording)
     rows = [

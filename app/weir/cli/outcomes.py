@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from weir.cli.arguments import Command
+from weir.cli.arguments import Command, reached
 from weir.cli.output import show_json
 
 if TYPE_CHECKING:
@@ -58,12 +58,11 @@ def send(
     """
     from weir.operations import outcome_files, outcome_labels
     from weir.operations.send_outcomes import OutcomeSender
-    from weir.settings import load
 
     named = dict(_pair(text) for text in column or ())
     content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     form = outcome_files.form_of(file, content)
-    settings = load()
+    settings = reached()
     with closing(OutcomeSender(settings, service)) as sender:
         columns = outcome_files.Columns(named, tuple(attribute) if attribute else None)
         lines = outcome_files.read(content, form)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from weir.cli.arguments import reached
 from weir.cli.output import AsJson, Column, say, show, show_csv
 
 NUMBERS = ("Int", "UInt", "Float", "Decimal", "Nullable(Int", "Nullable(UInt", "Nullable(Float", "Nullable(Decimal")
@@ -36,12 +37,12 @@ def query(
 
     if as_json and as_csv:
         raise typer.BadParameter("give --json or --csv, not both")
-    settings = load()
     if not sql:
-        brought = questions.brought(settings.paths.monitors_dir)
+        brought = questions.brought(load().paths.monitors_dir)
         show(brought, (Column("name", "name", name=True), Column("title", "title")), as_json=as_json)
         return
     given = dict(_pair(text) for text in parameter or ())
+    settings = reached()
     client = connect(settings.recording)
     if WORD.fullmatch(sql):
         found = questions.named(client, sql, given, limit + 1, settings.paths.monitors_dir)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from weir.cli.arguments import reached
 from weir.cli.output import AsJson, Column, say, show, show_csv, show_json
 from weir.core.signature import Task
 
@@ -77,13 +78,12 @@ def report(
     from weir.cli.arguments import check_service
     from weir.edges.clickhouse import reports
     from weir.edges.clickhouse.client import connect
-    from weir.settings import load
 
     if as_json and as_csv:
         raise typer.BadParameter("give --json or --csv, not both")
     if by not in BY:
         raise typer.BadParameter(f"--by {by} is none of {', '.join(BY)}")
-    settings = load()
+    settings = reached()
     client = connect(settings.recording)
     check_service(service, settings, client)
     window = {name: _time(text) for name, text in (("begin", since), ("end", until)) if text}

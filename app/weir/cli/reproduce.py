@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from weir.cli.arguments import reached
 from weir.cli.output import AsJson, say, show_json
 
 if TYPE_CHECKING:
@@ -31,9 +32,8 @@ def reproduce(
     """
     from weir.edges.clickhouse.client import connect
     from weir.operations import reproduce as reproducing
-    from weir.settings import load
 
-    settings = load()
+    settings = reached()
     client = connect(settings.recording)
     named = reproducing.named(client, ids)
     found = reproducing.reproduce(client, settings, named, with_requests=with_requests)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from weir.cli.arguments import reached
 from weir.cli.output import show_line
 
 if TYPE_CHECKING:
@@ -53,11 +54,10 @@ def send(
     with its number and left out; the exit status is then 1.
     """
     from weir.operations.send import Sender
-    from weir.settings import load
 
     if (file is None) == (sample is None):
         raise typer.BadParameter("give a file, or --sample with a number", param_hint="FILE")
-    settings = load().having(service=service)
+    settings = reached().having(service=service)
     given = _records(file) if file is not None else _made_up(settings, sample or 0, seed)
     done: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
@@ -102,9 +102,8 @@ def tail(
     from weir.edges.kafka.tail import Tail
     from weir.edges.schemas.registry import Registry
     from weir.operations.answers import Answers, check_service
-    from weir.settings import load
 
-    settings = load()
+    settings = reached()
     if service:
         check_service(settings, service)
     names = settings.kafka.names

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from weir.cli.arguments import reached
 from weir.cli.output import AsJson, Column, Wide, show
 
 if TYPE_CHECKING:
@@ -77,9 +78,8 @@ def create(
     """
     from weir.edges.kafka.topics import declared, ensure, extend
     from weir.edges.schemas.registry import Registry, publish
-    from weir.settings import load
 
-    settings = load()
+    settings = reached()
     topics = declared(settings)
     registry = Registry(settings.registry)
     ids = publish(registry, settings.paths.schemas_dir, topics)  # first: a topic without a contract is of no use
@@ -102,9 +102,8 @@ def create(
 def check(as_json: AsJson = False) -> None:
     """Compare the cluster's topics with the declared ones; exit status 1 when they differ."""
     from weir.edges.kafka import topics
-    from weir.settings import load
 
-    found = topics.check(load())
+    found = topics.check(reached())
     rows = [
         {"topic": entry.topic.name, "partitions": entry.partitions, "faults": list(entry.faults)} for entry in found
     ]
@@ -131,7 +130,7 @@ def acls(
     from weir.settings import load
 
     principals = dict(_principal(text) for text in principal)
-    settings = load()
+    settings = reached() if apply else load()
     wanted = acls(settings, principals)
     given = grant(settings, wanted) if apply else ()
     if as_json:

@@ -68,6 +68,7 @@ def up(
     SIGTERM ends it as Ctrl-C does. From a script: `weir up > up.log & PID=$!`, later `kill $PID; wait $PID`; a shell
     starts background jobs with SIGINT ignored, so send SIGTERM. `weir up` is up once it has printed "Weir is up".
     """
+    from weir import running
     from weir.edges.embedded.stack import Stack
     from weir.operations import local, serving
     from weir.settings import load
@@ -101,8 +102,13 @@ def up(
                 workers.start(role)
             workers.wait_ready(say, needed=scorers if len(scorers) == 1 else ())
             serving.remember_all(given, choices, newest=newest)
-            _show(console, stack, workers, served)
-            _watch(workers, say)
+            home = stack.settings.paths.home
+            running.write(home, stack.settings.values())
+            try:
+                _show(console, stack, workers, served)
+                _watch(workers, say)
+            finally:
+                running.remove(home)
     except KeyboardInterrupt:
         say("stopped")
 
@@ -168,6 +174,7 @@ def _watch(workers: Workers, say: Say) -> None:
 def _show(console: Console, stack: Stack, workers: Workers, served: Sequence[Bundle]) -> None:
     """Where everything is, and commands to copy: those without borders, so that a terminal gives them back whole."""
     from weir.operations import first_steps
+    from weir.settings import default_of
 
     def paste(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -191,7 +198,11 @@ def _show(console: Console, stack: Stack, workers: Workers, served: Sequence[Bun
         for (role, child), page in zip(workers.children.items(), workers.pages.values(), strict=True)
     ]
     show(rows, WORKERS, title="workers", as_json=False)
-    console.print("for weir in another shell:", style="dim", highlight=False)
+    found = settings.paths.home.resolve() == default_of("home").resolve()
+    here = (
+        "In another shell, weir finds it from this folder. From elsewhere:" if found else "For weir in another shell:"
+    )
+    console.print(here, style="dim", highlight=False, soft_wrap=True)
     paste(first_steps.exports(settings))
     console.print(
         "A consumer that joins a group (`subscribe`) may wait some seconds for its partitions; `assign` is immediate.",

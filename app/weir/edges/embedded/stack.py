@@ -13,7 +13,7 @@ from typing import Self
 
 from pydantic import SecretStr
 
-from weir import project
+from weir import project, running
 from weir.core.errors import Unavailable
 from weir.edges.embedded import clickhouse as embedded_clickhouse
 from weir.edges.embedded import kafka as embedded_kafka
@@ -209,7 +209,7 @@ def _lock(home: Path, report: Callable[[str], None]) -> int:
     The guards inherit it: should this process be killed, the lock stands until the last child is gone, and a new
     stack waits for that instead of meeting the old one's ports and files. Raises Unavailable when it waits in vain.
     """
-    descriptor = os.open(home / "embedded.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    descriptor = os.open(home / running.LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     deadline_s = time.monotonic() + LOCK_WAIT_S
     told = False
     while True:
