@@ -18,7 +18,7 @@ from tests.service_under_test import START_S, Service
 from tests.waiting import until
 
 ROW = {"customer": "customer-1", "items": 3, "channel": "web"}
-VALUE = "if(decision = 'positive', if(label = '1', attributes['kept'], -0.1), 0)"
+VALUE = "if(decision = 'positive', if(label = 'positive', attributes['kept'], -0.1), 0)"
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,8 @@ def test_outcomes_are_sent_by_request_and_reported(service: Service, weir, tmp_p
         strange = weir("outcomes", "send", service.name, "-", stdin='{"request_id": "another", "label": 1}')
         assert "none of them has a prediction" in strange.stderr
         assert "are these ids of this service" in strange.stderr
-        known = f"SELECT count(), countIf(label = '1') FROM results_{service.name.replace('-', '_')} WHERE has_outcome"
+        view = f"results_{service.name.replace('-', '_')}"
+        known = f"SELECT count(), countIf(label = 'positive') FROM {view} WHERE has_outcome"
         until(lambda: client.query(known).first_row == (16, 7), START_S, "the outcomes")
     finally:
         service.stack.forget(recorder)

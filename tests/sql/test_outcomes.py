@@ -1,6 +1,7 @@
 """Outcomes joined to predictions: which one wins, what figures say of them, ages of features."""
 
 import itertools
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import SimpleNamespace
@@ -222,6 +223,35 @@ def nano(amount):
     """An amount to nine decimals, as the view keeps it."""
     whole = int(amount)
     return whole + Decimal(int(np.rint((amount - whole) * 1e9))).scaleb(-9)
+
+
+def test_a_formula_sees_the_class_as_the_bundle_that_answered_calls_it(client):
+    """Whichever word was sent: this bundle's, an earlier one's, or 0 and 1; what is no word stays as it is."""
+    bundles = [(records.DIGEST, ("honest", "fraud"), 1), ("eeeeeeeeeeee", ("good", "bad"), 2)]
+    for digest, classes, at in bundles:
+        said = replaced(records.bundles(digest), classes=[json.dumps(classes)])
+        put(client, "bundles", tables.bundles(said, LogPartition("log", "weir.bundles", 0), np.array([at])))
+    results.make(client, {records.SERVICE: "multiIf(label = 'fraud', 1, label = 'bad', 10, label = decision, 100, 0)"})
+    for partition, (digest, classes, _) in enumerate(bundles):
+        rows = replaced(records.predictions(partition, list(range(7))), digest=[digest] * 7, decision=[classes[0]] * 7)
+        put(client, "predictions", tables.predictions(rows, LOG, np.arange(7), records.names))
+        ids = [records.prediction_id(partition, at) for at in range(6)]
+        labels = pa.array(["1", "fraud", "bad", "0", "good", "strange"])
+        sent = records.outcomes(ids, [1.0] * 6)
+        sent = sent.set_column(sent.schema.get_field_index("label"), "label", labels)
+        put(client, "outcomes", tables.outcomes(sent, OUTCOMES, np.arange(6), 0))
+    seen = f"""
+        SELECT digest, groupArray(label), groupArray(toFloat64(value))
+        FROM (SELECT * FROM results_{records.SERVICE.replace("-", "_")} WHERE has_outcome ORDER BY source_offset)
+        GROUP BY digest
+    """
+    assert {digest: rest for digest, *rest in client.query(seen).result_rows} == {
+        records.DIGEST: [["fraud", "fraud", "fraud", "honest", "honest", "strange"], [1, 1, 1, 100, 100, 0]],
+        "eeeeeeeeeeee": [["bad", "bad", "bad", "good", "good", "strange"], [10, 10, 10, 100, 100, 0]],
+    }
+    assert client.query("SELECT DISTINCT label FROM results WHERE source_offset = 0 AND has_outcome").first_row == (
+        "1",
+    )
 
 
 def test_cents_add_up_and_nothing_wraps(client):

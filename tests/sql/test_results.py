@@ -14,6 +14,10 @@ GOOD = {
     "toDecimal64(round(coalesce(observed, 0), 2), 2)": "toDecimal64(round(coalesce(observed, 0), 2), 2)",
     "attributes['it''s (alias x)']": "attributes['it\\'s (alias x)']",
     "attributes['{x:String}']": "attributes['{x:String}']",
+    "10 / attributes['n']": "10 / (attributes['n'])",
+    "if(toInt64(observed) = 0, 0, intDiv(10, toInt64(observed)))": (
+        "if(toInt64(observed) = 0, 0, intDiv(10, toInt64(observed)))"
+    ),
 }
 
 
@@ -58,6 +62,12 @@ def test_a_formula_is_kept_as_clickhouse_writes_it(client, formula):
         ("no_such(1)", "no function no_such"),
         ("toDate(1)", "gives Date, no number"),
         ("missed +", "Syntax error"),
+        ("intDiv(10, toInt64(attributes['n']))", "on some outcome it would raise.*ivision by zero"),
+        ("10 % toInt64(attributes['n'])", "on some outcome it would raise"),
+        ("toFloat64(label)", r"on some outcome it would raise.*toFloat64OrNull\(label\)"),
+        ("if(label = 'it''s', intDiv(1, toInt64(attributes['it''s'])), 0)", "on some outcome it would raise"),
+        ("if(decision IN ('a', 'b'), intDiv(1, toInt64(observed) - 37), 0)", "on some outcome it would raise"),
+        ("throwIf(observed = 1)", "throwif"),
     ],
 )
 def test_what_is_no_such_expression_is_refused_and_no_view_is_made(client, formula, why):

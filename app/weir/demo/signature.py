@@ -27,8 +27,8 @@ MISSED_USD = -300.0  # a late flight that nobody was warned of: rebooked connect
 FALSE_ALERT_USD = -100.0  # a warning for a flight that came in time: a standby crew called for nothing
 THRESHOLD = FALSE_ALERT_USD / (FALSE_ALERT_USD + MISSED_USD)
 VALUE = """
-    multiIf(decision = 'negative' AND label = '1', attributes['missed'],
-            decision = 'positive' AND label = '0', attributes['false_alert'], 0)
+    multiIf(decision = 'negative' AND label = 'positive', attributes['missed'],
+            decision = 'positive' AND label = 'negative', attributes['false_alert'], 0)
 """
 
 LATE_MIN = 15.0  # the US Department of Transportation's definition of a late arrival

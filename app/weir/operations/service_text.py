@@ -18,7 +18,7 @@ SHOWN: Final = 8  # columns that a comment names
 _PLAIN: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*", re.ASCII)
 _WORDS: Final = frozenset(("true", "false", "null", "yes", "no", "on", "off", "y", "n"))
 _VALUES: Final = {
-    Task.BINARY: "if(decision = 'positive', if(label = '1', attributes['saved'], -5), 0)",
+    Task.BINARY: "if(decision = {positive}, if(label = {positive}, attributes['saved'], -5), 0)",
     Task.MULTICLASS: "if(decision = label, 1, -1)",
     Task.REGRESSION: "-abs(score - observed)",
 }
@@ -83,7 +83,8 @@ def _head(draft: Draft) -> Iterator[str]:
     yield _line("# feature_service: example_v1", "needed for inputs with `source: feature`; see feature_repo/")
     yield "# What a prediction was worth, once its outcome is known: one expression of SQL over decision, score, label,"
     yield "# observed and attributes['...']; `weir migrate` takes it over."
-    yield f'# value: "{_VALUES[draft.signature.task]}"'
+    positive = "'" + "".join(draft.signature.labels[1:]).replace("\\", "\\\\").replace("'", "\\'") + "'"
+    yield f"# value: {scalar(_VALUES[draft.signature.task].format(positive=positive))}"
     yield ""
 
 

@@ -36,6 +36,6 @@ def _value(settings: Settings, service: str) -> str:
         what = f"the specification is not understood: {error}"
         raise Refused(what, where=str(path), remedy="`weir bundle spec --example` prints one with every key") from error
     if not isinstance(given, str | int | float) or isinstance(given, bool):
-        remedy = "write one expression of SQL, in quotes: value: \"if(label = '1', attributes['refund'], 0)\""
+        remedy = "write one expression of SQL, in quotes: value: \"if(label = 'positive', attributes['refund'], 0)\""
         raise Refused("`value` is no formula", where=str(path), remedy=remedy)
     return str(given)

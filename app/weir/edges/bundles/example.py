@@ -32,7 +32,7 @@ metrics: {auc: 0.91}          # optional: numbers to remember
 
 # What a prediction was worth, once its outcome is known: one expression of ClickHouse's SQL over decision, score,
 # label, observed and attributes['...']. It belongs to the service and not to the bundle: `weir migrate` takes it over
-# value: "if(decision = 'positive', if(label = '1', attributes['kept'], -5), 0)"
+# value: "if(decision = 'positive', if(label = 'positive', attributes['kept'], -5), 0)"
 
 # feature_service: churn_v1   # needed for inputs with `source: feature`: a Feast feature service that was applied here
 

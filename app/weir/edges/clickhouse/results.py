@@ -7,7 +7,7 @@ here.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
@@ -37,6 +37,14 @@ CATEGORIES: Final = frozenset(
 )
 BESIDE: Final = frozenset({"casewithexpression", "mapcontains", "isfinite", "isnan", "isinfinite"})
 MANY_ROWS: Final = frozenset({"arrayjoin"})  # of one
+TRIED: Final = (
+    "on some outcome it would raise, and no report could be made: write x / y for intDiv(x, y), moduloOrZero(x, y) for "
+    "x % y, toFloat64OrNull(label) for toFloat64(label), or guard it by if(...)"
+)
+ALWAYS: Final = ("0", "1", "-1", "0.5", "1e15")  # numbers that outcomes have, and scores
+PLANTED: Final = 8  # words and numbers of a formula at most: rows are their combinations
+QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'")  # as EXPLAIN AST writes a text
+NUMERAL: Final = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 NUMBER: Final = re.compile(r"(LowCardinality\()?(Nullable\()?(U?Int|Float|BFloat|Decimal|Bool)")
 # EXPLAIN AST writes a node a line, indented by its depth.
 NODE: Final = re.compile(
@@ -103,7 +111,7 @@ def check(client: Client, service: str, formula: str) -> str:
         return ""
     where = f"services/{service}, value"
     normal = _answer(client, where, "SELECT formatQuerySingleLine({text:String})", text=f"SELECT {formula}")[0][0]
-    functions, names = _parts([line for (line,) in _answer(client, where, f"EXPLAIN AST {normal}")], where)
+    functions, names, literals = _parts([line for (line,) in _answer(client, where, f"EXPLAIN AST {normal}")], where)
     if strange := sorted(names - COLUMNS.keys()):
         _deny(where, f"it names {', '.join(strange)}")
     _check_functions(client, where, functions)
@@ -112,27 +120,58 @@ def check(client: Client, service: str, formula: str) -> str:
     kind = _answer(client, where, f"DESCRIBE TABLE (SELECT ({expression}) AS value FROM (SELECT {given}))")[0][1]
     if not NUMBER.match(kind):
         _deny(where, f"it gives {kind}, no number")
+    with _its_author(where, TRIED):
+        _try(client, expression, literals)
     return expression
 
 
-def _parts(lines: list[str], where: str) -> tuple[set[str], set[str]]:
-    """Functions and names of an expression, by the tree of SELECT expression. Raises Refused for anything else."""
+def _try(client: Client, expression: str, literals: Sequence[str]) -> None:
+    """Have it worked out for outcomes of all kinds, with the words and numbers that it names, and zeros.
+
+    One row on which it raises would take every report along. Raises DatabaseError for one.
+    """
+    words = list(dict.fromkeys(word for text in literals for word in QUOTED.findall(text)))[:PLANTED]
+    said = dict.fromkeys(text.rpartition("_")[2] for text in literals)
+    numbers = [*ALWAYS, *(number for number in said if NUMERAL.fullmatch(number))][: len(ALWAYS) + PLANTED]
+    values = ", ".join(f"toFloat64({number})" for number in numbers)
+    there = ["''", "'1'", *words]
+    keys = f"CAST([{', '.join(words)}], 'Array(String)')"
+    planted = {
+        "decision": f"arrayJoin([{', '.join(there)}])",
+        "label": f"arrayJoin([NULL, {', '.join(there)}])",
+        "score": f"arrayJoin([{values}])",
+        "observed": f"arrayJoin([NULL, {values}])",
+        "attributes": f"arrayJoin(arrayMap(v -> mapFromArrays({keys}, arrayMap(k -> v, {keys})), [{values}]))",
+    }
+    rows = ", ".join(f"CAST({made}, '{COLUMNS[name]}') AS {name}" for name, made in planted.items())
+    with answering(url_of(client)):
+        client.query(f"SELECT max(toFloat64({expression})) FROM (SELECT {rows})")
+
+
+def _parts(lines: list[str], where: str) -> tuple[set[str], set[str], list[str]]:
+    """Functions, names and literals of an expression, by the tree of SELECT expression.
+
+    Raises Refused for anything else.
+    """
     nodes = list(_nodes(lines))
     begin = [(kind, depth, children) for depth, kind, _, children in nodes[: len(HEAD)]]
     if begin != [(kind, depth, 1) for depth, kind in enumerate(HEAD)]:
         _deny(where, "it is more than one expression")
     functions: set[str] = set()
     names: set[str] = set()
+    literals: list[str] = []
     for _, kind, text, _ in nodes[len(HEAD) :]:
         if kind == "Function":
             functions.add(text.lower())
         elif kind == "Identifier":
             names.add(text)
-        elif kind not in ("ExpressionList", "Literal"):
+        elif kind == "Literal":
+            literals.append(text)
+        elif kind != "ExpressionList":
             _deny(where, f"it holds a {kind}")
         if " (alias " in text and not text.endswith("'"):
             _deny(where, "it gives a part a name (AS)")
-    return functions, names
+    return functions, names, literals
 
 
 def _nodes(lines: list[str]) -> Iterator[tuple[int, str, str, int]]:
@@ -164,14 +203,14 @@ def _answer(client: Client, where: str, sql: str, **parameters: object) -> list[
 
 
 @contextmanager
-def _its_author(where: str) -> Iterator[None]:
+def _its_author(where: str, doing: str = "ClickHouse refuses it") -> Iterator[None]:
     """What ClickHouse says of a formula is for whoever wrote it. where: the formula; empty where none is looked at."""
     try:
         yield
     except DatabaseError as error:
         if not where or error.code is None or error.code in RETRIABLE:
             raise
-        _deny(where, f"ClickHouse refuses it: {said(error)}", error)
+        _deny(where, f"{doing}: {said(error)}", error)
 
 
 def _deny(where: str, why: str, error: DatabaseError | None = None) -> NoReturn:
