@@ -32,6 +32,12 @@ def found() -> Path | None:
     return next((folder for folder in (here, *here.parents) if (folder / FILE).is_file()), None)
 
 
+def enter() -> str:
+    """What to do first where there is no project; "" where there is one."""
+    how = "go into a project's folder or let WEIR_PROJECT name it; `weir init DIR` makes one"
+    return "" if found() else f"this is no project: {how}"
+
+
 def root() -> Path:
     """Where paths of the project begin: "." where that is the working folder, or there is no project."""
     folder = found()

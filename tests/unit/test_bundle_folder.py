@@ -18,6 +18,7 @@ from weir.core.signature import JoinKey
 from weir.edges.bundles import folder
 from weir.edges.bundles import writer as bundle_writer
 from weir.edges.bundles.opened import Opened
+from weir.operations import services
 from weir.settings import Settings, load
 
 from tests.bundles import (
@@ -231,3 +232,28 @@ def test_only_a_bundle_that_opens_gets_its_name(tmp_path: Path) -> None:
             prove=refuse,
         )
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_to_do_without_a_bundle_depends_on_where_one_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def remedy(which: str = "fraud", **values: Path) -> str:
+        with pytest.raises(Refused) as refusal:
+            folder.find(which, load(**values))
+        assert refusal.value.where.startswith("/")
+        return refusal.value.remedy
+
+    for name in ("WEIR_BUNDLES_DIR", "WEIR_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert remedy().startswith("this is no project: go into a project's folder")
+    (tmp_path / "weir.yaml").touch()
+    assert "`weir bundle build NAME` builds" in remedy()
+    own = tmp_path / "services" / "fraud" / "service.yaml"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    assert remedy() == "run `weir bundle build fraud`"
+    assert remedy("0123", bundles_dir=tmp_path / "nowhere").startswith("there is no such folder")
+    with pytest.raises(Refused, match="weir service add other"):
+        services.spec_of("other", load())
+    (tmp_path / "weir.yaml").unlink()
+    with pytest.raises(Refused, match="this is no project"):
+        services.spec_of("other", load())

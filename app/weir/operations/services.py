@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from weir import project
 from weir.core.errors import Refused
 from weir.core.topics import SERVICE
 from weir.settings import Settings
@@ -30,8 +31,8 @@ def spec_of(which: str, settings: Settings) -> Path:
     there = f"there are {', '.join(known)}; " if known else ""
     raise Refused(
         f"there is no service {which}, and no such file",
-        where=str(settings.paths.services_dir),
-        remedy=f"{meant}{there}`weir service add {which} MODEL --sample ROWS` makes one",
+        where=str(settings.paths.services_dir.absolute()),
+        remedy=project.enter() or f"{meant}{there}`weir service add {which} MODEL --sample ROWS` makes one",
     )
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from weir import project
 from weir.core.bundle import Bundle
 from weir.core.errors import Refused, shortened
 from weir.core.topics import SERVICE
@@ -53,12 +54,20 @@ def find(which: Path | str, settings: Settings) -> Path:
         what = (
             f"bundle {shortened(str(which))} is ambiguous" if found else f"there is no bundle {shortened(str(which))}"
         )
-        there = settings.paths.bundles_dir
-        correct = (
-            "" if there.is_dir() else "; there is no such folder of bundles: correct WEIR_BUNDLES_DIR, or build one"
-        )
-        raise Refused(what, where=str(there), remedy=f"name one that `weir bundle list` shows{correct}")
+        raise Refused(what, where=str(settings.paths.bundles_dir.absolute()), remedy=_remedy(str(which), settings))
     return found[0].resolve()
+
+
+def _remedy(which: str, settings: Settings) -> str:
+    """What to do where no bundle has this name."""
+    named = "bundles_dir" in settings.paths.model_fields_set
+    if re.fullmatch(SERVICE, which) and (settings.paths.services_dir / which / "service.yaml").is_file():
+        return f"run `weir bundle build {which}`"
+    if named and not settings.paths.bundles_dir.is_dir():
+        return "there is no such folder: correct WEIR_BUNDLES_DIR, or build a bundle"
+    if (enter := project.enter()) and not named:
+        return f"{enter}; or give the folder of a bundle"
+    return "name one that `weir bundle list` shows; `weir bundle build NAME` builds that of a service"
 
 
 def _newest_of(service: str, settings: Settings) -> Path | None:
