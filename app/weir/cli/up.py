@@ -211,6 +211,6 @@ def _show(console: Console, stack: Stack, workers: Workers, served: Sequence[Bun
         highlight=False,
     )
     signatures = {bundle.service: bundle.signature for bundle in served}
-    for title, command in first_steps.commands(settings, signatures) if served else []:
+    for title, command in first_steps.commands(settings, signatures) if served else first_steps.A_SERVICE:
         console.print(f"\n# {title}", style="bold", markup=False, highlight=False)
         paste(command)

@@ -24,6 +24,11 @@ NAMES = ("deployment", "clickhouse_database")  # none of all these holds a passw
 OPTIONAL = {field["name"] for field in request_contract.ENVELOPE if "default" in field}  # whatever the service
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")  # read by curl and by Python's clients, also for this machine
 
+A_SERVICE = (
+    ("there is no service yet: look into a model and its rows", "weir service add NAME MODEL --sample ROWS"),
+    ("prove the model on them; then end this, and start it again: it is served", "weir bundle build NAME"),
+)
+
 
 def commands(settings: Settings, serving: Mapping[str, Signature]) -> list[tuple[str, str]]:
     """Title and shell command of each, with the addresses of `settings`.
