@@ -160,7 +160,8 @@ def test_builds_name_stages_and_files_that_exist(compose, overrides):
     stages = set(re.findall(r"^FROM .* AS ([\w-]+)$", text, re.M))
     for service in [*compose["services"].values(), *overrides["services"].values()]:
         if "build" in service:
-            assert service["build"]["target"] in stages
+            assert service["build"].get("target", "flights") in stages
+            assert set(service["build"].get("args", {}).values()) <= stages
     allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     for sources in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.M):
         for source in sources.split():

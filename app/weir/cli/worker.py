@@ -24,7 +24,7 @@ cli = typer.Typer(
 
 @cli.command()
 def scorer(
-    bundle: Annotated[str, typer.Option(help="Bundle folder, or its digest in WEIR_BUNDLES_DIR.")] = "",
+    bundle: Annotated[str, typer.Option(help="Bundle folder, its digest, or a service: its newest.")] = "",
 ) -> None:
     """Score the requests of one service with a bundle; the service is the bundle's where WEIR_SERVICE is not set."""
     from weir.agents.scorer.agent import new_scorer
@@ -48,7 +48,7 @@ def scorer(
 
 @cli.command()
 def shadow(
-    bundle: Annotated[str, typer.Option(help="Bundle folder, or its digest in WEIR_BUNDLES_DIR.")] = "",
+    bundle: Annotated[str, typer.Option(help="Bundle folder, its digest, or a service: its newest.")] = "",
     variant: Annotated[str, typer.Option(help="Name of this shadow; by default the bundle's digest.")] = "",
 ) -> None:
     """Score answered requests with another bundle, beside the scorers: it answers nobody, its scores are recorded.

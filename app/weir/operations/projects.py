@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from importlib.metadata import version
 from pathlib import Path
 from string import Template
 from typing import Final
@@ -30,7 +31,7 @@ def init(folder: Path, *, keep: bool = False) -> tuple[Path, ...]:
         )
     files = {name: path for name, path in files.items() if name not in there}
     name = folder.resolve().name
-    words = {"name": name, "feast_project": _feast_name(name)}
+    words = {"name": name, "feast_project": _feast_name(name), "image": _image_name(name), "version": version("weir")}
     made: list[Path] = []
     try:
         for to, template in files.items():
@@ -65,3 +66,12 @@ def _feast_name(name: str) -> str:
     ('card_fraud_eu', 'project', '2nd')
     """
     return re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_") or "project"
+
+
+def _image_name(name: str) -> str:
+    """What Docker takes as the name of an image: small letters, digits, and dashes between them.
+
+    >>> _image_name("Card_Fraud.eu"), _image_name("_")
+    ('card-fraud-eu', 'project')
+    """
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "project"
