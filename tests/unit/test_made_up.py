@@ -41,12 +41,17 @@ def test_a_number_without_a_range_is_one_of_the_baselines(tmp_path):
     assert inputs[1].dtype is Dtype.INT
 
 
-@pytest.mark.parametrize(("low", "high", "made"), [(None, 0.8, 0), (0.2, None, 1), (0.2, 1.4, 1), (None, -3.5, -4)])
+@pytest.mark.parametrize(
+    ("low", "high", "made"),
+    [(None, 0.8, 0), (0.2, None, 1), (0.2, 1.4, 1), (None, -3.5, -4), (-0.5, 0.9, 0), (-7, 7, 1)],
+)
 def test_a_whole_number_is_in_its_range_whatever_the_baseline_holds(tmp_path, low, high, made):
     amount, items, *rest = SIGNATURE.inputs
     inputs = (amount, dataclasses.replace(items, low=low, high=high), *rest)
-    ranges = made_up._ranges(dataclasses.replace(SIGNATURE, inputs=inputs), baseline(tmp_path, items=[0.3, 0.6]))
-    (_, span) = ranges.values()
+    ranges = made_up._ranges(
+        dataclasses.replace(SIGNATURE, inputs=inputs), baseline(tmp_path, amount=[1.0, 2.0], items=[0.3, 0.6])
+    )
+    _, span = ranges.values()
     assert set(made_up._values(inputs[1], span, 50, np.random.default_rng(1))) == {made}
 
 

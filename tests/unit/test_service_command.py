@@ -96,13 +96,22 @@ def test_a_service_is_found_out_and_builds_as_it_is(project, fraud):
     ):
         assert line in added.output.splitlines()
     written = (project / "services" / "card-fraud" / "service.yaml").read_text()
-    for comment in ("column transaction of the sample is left out", "{name: customer, dtype: STRING}", "# low: "):
+    for comment in (
+        "column transaction of the sample is left out",
+        "{name: customer, dtype: STRING}",
+        "# the sample has ",
+    ):
         assert comment in written
     inputs = yaml.safe_load(written)["signature"]["inputs"]
     assert [(item["dtype"], item["on_missing"]) for item in inputs] == [
         ("float", "use"), ("int", "reject"), ("bool", "reject"), ("category", "reject")
     ]  # fmt: skip
     assert inputs[3]["categories"] == list(CHANNELS)
+    for item in inputs[:2]:
+        most = 10 * rows[item["name"]].abs().max()
+        assert most <= item["high"] <= 2 * most
+        assert item["low"] == -item["high"]
+    assert not {"low", "high"} & (inputs[2].keys() | inputs[3].keys())
     built = weir("bundle", "build", "card-fraud")
     assert built.exit_code == 0
     assert "warning" not in built.output

@@ -23,8 +23,8 @@ UNKNOWN: Final = {Dtype.FLOAT: (0.0, 1.0), Dtype.INT: (0.0, 9.0)}  # the range o
 def rows(settings: Settings, service: str, n: int, seed: int) -> Iterator[list[dict[str, Any]]]:
     """n requests in blocks: join keys and inputs, as a caller writes them.
 
-    Categories are the signature's, texts are those of the bundle's baseline; numbers lie in the signature's ranges, and
-    where it has none in that of the baseline.
+    Categories are the signature's, texts are those of the bundle's baseline; numbers lie in the baseline's range, where
+    the signature takes them.
     Raises Refused, Unavailable when no bundle of the service is here.
     """
     path = serving.choose((), settings, only=(service,), contracts=False).served[service].path
@@ -76,27 +76,22 @@ def _words(signature: Signature, baseline: Path) -> dict[str, Sequence[str]]:
 def _ranges(signature: Signature, baseline: Path) -> dict[str, tuple[float, float]]:
     """Lowest and highest value of each number that a request carries, by the input's name."""
     asked = [item for item in signature.of(Source.REQUEST) if item.dtype in UNKNOWN]
-    open_ended = [item.name for item in asked if item.low is None or item.high is None]
     with pq.ParquetFile(baseline) as file:  # read_table would load the dataset engine
-        table = file.read(columns=open_ended)
+        table = file.read(columns=[item.name for item in asked])
     found = {}
     for item in asked:
-        low, high = item.low, item.high
-        if item.name in open_ended:
-            values = numbers(table, item.name)
-            there = values[np.isfinite(values)]
-            seen = (float(there.min()), float(there.max())) if len(there) else UNKNOWN[item.dtype]
-            low = low if low is not None else min(seen[0], high if high is not None else seen[0])
-            high = high if high is not None else max(seen[1], low)
-        assert low is not None
-        assert high is not None
-        found[item.name] = _whole(item, low, high) if item.dtype is Dtype.INT else (low, high)
+        values = numbers(table, item.name)
+        there = values[np.isfinite(values)]
+        least, most = -np.inf if item.low is None else item.low, np.inf if item.high is None else item.high
+        seen = (float(there.min()), float(there.max())) if len(there) else UNKNOWN[item.dtype]
+        low, high = (min(max(value, least), most) for value in seen)
+        found[item.name] = _whole(low, high, least, most) if item.dtype is Dtype.INT else (low, high)
     return found
 
 
-def _whole(item: Input, low: float, high: float) -> tuple[float, float]:
-    """A range with a whole number in it: where there is none, the next one that the signature allows."""
+def _whole(low: float, high: float, least: float, most: float) -> tuple[float, float]:
+    """A range with a whole number in it: where there is none, the next one from `least` to `most`, which has one."""
     if np.ceil(low) <= np.floor(high):
         return low, high
-    number = float(np.ceil(low) if item.low is not None else np.floor(high))
+    number = float(np.ceil(low) if np.ceil(low) <= most else max(np.floor(high), np.ceil(least)))
     return number, number

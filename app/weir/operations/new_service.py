@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import getpass
+import math
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +40,8 @@ from weir.operations.service_text import Draft, text
 from weir.settings import Settings
 from weir.wire.request_contract import field_name
 
+MARGIN: Final = 10.0
+LARGEST: Final = 1e37  # float32 ends at 3.4e38
 GOLDEN_ROWS: Final = 1_000
 BASELINE_ROWS: Final = 20_000
 CARD: Final = "card.md"
@@ -218,14 +221,30 @@ def _input(assigned: Assigned, ref: str, *, use: bool) -> Input:
     column = assigned.column
     missing = Policy.USE if use and column.nulls and assigned.by.floats else Policy.REJECT
     whole = column.whole and not assigned.by.floats  # pandas makes floats of whole numbers of which one is missing
+    dtype = _dtype(assigned, whole=whole)
+    most = _most(column) if dtype in (Dtype.FLOAT, Dtype.INT) else None
     return Input(
         name=column.name,
         source=Source.REQUEST,
         ref=ref,
-        dtype=_dtype(assigned, whole=whole),
+        dtype=dtype,
         categories=assigned.categories,
+        low=None if most is None else -most,
+        high=most,
         on_missing=missing,
     )
+
+
+def _most(column: Column) -> float | None:
+    """A bound that tells a value in another unit and not one that is merely new, rounded up to one digit.
+
+    Ten times the sample's greatest; None where it has but zeros, or nothing that float32 could hold then.
+    """
+    greatest = max(abs(column.low or 0.0), abs(column.high or 0.0)) * MARGIN
+    if not 0 < greatest < LARGEST:
+        return None
+    digit = 10.0 ** math.floor(math.log10(greatest))
+    return math.ceil(greatest / digit) * digit
 
 
 def _dtype(assigned: Assigned, *, whole: bool) -> Dtype:

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from weir.core.signature import Dtype, Input, Policy, Signature, Task
 from weir.operations.assignment import Assigned
 from weir.operations.sample import Column, Kind
@@ -117,7 +119,8 @@ def _keys(draft: Draft) -> Iterator[str]:
 
 
 def _inputs(draft: Draft) -> Iterator[str]:
-    yield "  # A value outside low .. high is rejected. on_missing: reject, default (with `default:`), or use, which"
+    yield "  # A value outside low .. high is rejected. These are ten times what the sample has, which tells another"
+    yield "  # unit: narrow them where more is known. on_missing: reject, default (with `default:`), or use, which"
     yield "  # gives NaN to the model. An unknown category counts as missing."
     yield _line("  inputs:", "in the order of the model's columns")
     each = _one_line if len(draft.assigned) > BLOCKS else _block
@@ -135,11 +138,9 @@ def _block(item: Input, assigned: Assigned) -> Iterator[str]:
         yield "      # one of some words only? then `dtype: category`, and `categories: [...]`"
     elif item.dtype is Dtype.CATEGORY:
         yield f"      categories: {_flow(item.categories)}  # {assigned.why}"
-    elif column.low is not None and column.high is not None:
-        yield _line(
-            f"      # low: {column.low:.6g}", "the sample's lowest and highest: a range has a margin beside them"
-        )
-        yield f"      # high: {column.high:.6g}"
+    elif item.low is not None and item.high is not None:
+        yield _line(f"      low: {_number(item.low)}", f"the sample has {column.low:.6g} .. {column.high:.6g}")
+        yield f"      high: {_number(item.high)}"
     yield _line(f"      on_missing: {item.on_missing}", _seen(column))
 
 
@@ -151,12 +152,23 @@ def _one_line(item: Input, assigned: Assigned) -> Iterator[str]:
     column = assigned.column
     shown = [f"name: {scalar(item.name)}", f"source: {item.source}", f"ref: {scalar(item.ref)}", f"dtype: {item.dtype}"]
     shown += [f"categories: {_flow(item.categories)}"] if item.categories else []
+    shown += [f"low: {_number(item.low)}"] if item.low is not None else []
+    shown += [f"high: {_number(item.high)}"] if item.high is not None else []
     shown += [f"on_missing: {item.on_missing}"] if item.on_missing is not Policy.REJECT else []
     if assigned.text:
         yield f"    - {{{', '.join(shown)}}}  # FREE TEXT, as it is: {assigned.why}"
         return
     seen = "" if column.low is None or column.high is None else f"  # {column.low:.6g} .. {column.high:.6g}"
     yield f"    - {{{', '.join(shown)}}}{seen}"
+
+
+def _number(value: float) -> str:
+    """A number as YAML has it: 1e+16 would be a text.
+
+    >>> _number(-10000.0), _number(1e16), _number(0.002)
+    ('-10000', '10000000000000000', '0.002')
+    """
+    return np.format_float_positional(value, trim="-")
 
 
 def _flow(words: Sequence[str]) -> str:
