@@ -116,7 +116,8 @@ def check(client: Client, service: str, formula: str) -> str:
         _deny(where, f"it names {', '.join(strange)}")
     _check_functions(client, where, functions)
     expression: str = normal.removeprefix("SELECT ")
-    given = ", ".join(f"CAST(defaultValueOfTypeName('{kind}'), '{kind}') AS {name}" for name, kind in COLUMNS.items())
+    none = "materialize(defaultValueOfTypeName('{}'))"  # constants would be worked out
+    given = ", ".join(f"CAST({none.format(kind)}, '{kind}') AS {name}" for name, kind in COLUMNS.items())
     kind = _answer(client, where, f"DESCRIBE TABLE (SELECT ({expression}) AS value FROM (SELECT {given}))")[0][1]
     if not NUMBER.match(kind):
         _deny(where, f"it gives {kind}, no number")
