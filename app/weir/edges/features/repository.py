@@ -13,11 +13,12 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import yaml
 from feast import Entity, FeatureService, FeatureStore, FeatureView, FileSource
 from feast.data_source import DataSource, PushSource
-from feast.errors import FeatureServiceNotFoundException
+from feast.errors import FeastModuleImportError, FeatureServiceNotFoundException
 from feast.on_demand_feature_view import OnDemandFeatureView
-from feast.repo_config import load_repo_config
+from feast.repo_config import RepoConfig, load_repo_config
 from feast.types import from_feast_to_pyarrow_type
 
 from weir.core.errors import Refused
@@ -31,8 +32,12 @@ MAX_NAME_BYTES = 200  # project, view and a key together make a stored key, whic
 KINDS = (Entity, FeatureView, OnDemandFeatureView, FeatureService, DataSource)
 
 
-def feature_store(settings: Settings) -> FeatureStore:
-    """Feast's own view of the repository, for training joins, checks and tools. Raises Refused."""
+def feature_store(settings: Settings, *, history: bool = False) -> FeatureStore:
+    """Feast's own view of the repository, for training joins, checks and tools.
+
+    history: past values are asked for; else the offline store's libraries need not be here, as in a worker's image.
+    Raises Refused.
+    """
     config = settings.paths.feature_repo_dir / "feature_store.yaml"
     if not config.is_file():
         raise Refused(
@@ -42,7 +47,19 @@ def feature_store(settings: Settings) -> FeatureStore:
         )
     (settings.paths.home / "features").mkdir(parents=True, exist_ok=True)
     with _environment(settings):
-        return FeatureStore(config=load_repo_config(settings.paths.feature_repo_dir.resolve(), config))
+        return FeatureStore(config=_config(config.resolve(), history=history))
+
+
+def _config(path: Path, *, history: bool) -> RepoConfig:
+    try:
+        return load_repo_config(path.parent, path)
+    except FeastModuleImportError:
+        if history:
+            raise
+    said = yaml.safe_load(os.path.expandvars(path.read_text(encoding="utf-8")))
+    config = RepoConfig(**{name: value for name, value in said.items() if name != "offline_store"})
+    config.repo_path = path.parent
+    return config
 
 
 def apply(settings: Settings) -> FeatureStore:

@@ -35,7 +35,7 @@ def training_frame(settings: Settings, rows: pd.DataFrame, service: str) -> pd.D
     Returns the same rows in the same order under the same index, with a column "view__feature" for each feature, NaN
     where there was none. Raises Refused when Feast refuses the join or gives other rows than it was asked for.
     """
-    store = feature_store(settings)
+    store = feature_store(settings, history=True)
     features = feature_service(store, service)
     needed = {key for view in service_plan(store, features).views for key in view.join_keys} | {"event_timestamp"}
     if not needed <= set(rows.columns):
