@@ -121,21 +121,20 @@ def check(client: Client, service: str, formula: str) -> str:
     kind = _answer(client, where, f"DESCRIBE TABLE (SELECT ({expression}) AS value FROM (SELECT {given}))")[0][1]
     if not NUMBER.match(kind):
         _deny(where, f"it gives {kind}, no number")
-    with _its_author(where, TRIED):
-        _try(client, expression, literals)
+    _try(client, where, expression, literals)
     return expression
 
 
-def _try(client: Client, expression: str, literals: Sequence[str]) -> None:
+def _try(client: Client, where: str, expression: str, literals: Sequence[str]) -> None:
     """Have it worked out for outcomes of all kinds, with the words and numbers that it names, and zeros.
 
-    One row on which it raises would take every report along. Raises DatabaseError for one.
+    One row on which it raises would take every report along. Raises Refused for one; Unavailable.
     """
     words = list(dict.fromkeys(word for text in literals for word in QUOTED.findall(text)))[:PLANTED]
     said = dict.fromkeys(text.rpartition("_")[2] for text in literals)
     numbers = [*ALWAYS, *(number for number in said if NUMERAL.fullmatch(number))][: len(ALWAYS) + PLANTED]
     values = ", ".join(f"toFloat64({number})" for number in numbers)
-    there = ["''", "'1'", *words]
+    there = ["''", "'1'", "'another'", *words]
     keys = f"CAST([{', '.join(words)}], 'Array(String)')"
     planted = {
         "decision": f"arrayJoin([{', '.join(there)}])",
@@ -145,7 +144,7 @@ def _try(client: Client, expression: str, literals: Sequence[str]) -> None:
         "attributes": f"arrayJoin(arrayMap(v -> mapFromArrays({keys}, arrayMap(k -> v, {keys})), [{values}]))",
     }
     rows = ", ".join(f"CAST({made}, '{COLUMNS[name]}') AS {name}" for name, made in planted.items())
-    with answering(url_of(client)):
+    with answering(url_of(client)), _its_author(where, TRIED):
         client.query(f"SELECT max(toFloat64({expression})) FROM (SELECT {rows})")
 
 
