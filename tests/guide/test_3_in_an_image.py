@@ -1,4 +1,4 @@
-"""Images: what is copied into them is enough for their processes, with the libraries of worker.lock and no others."""
+"""Projects in images: what is copied is enough for their processes, with the libraries of worker.lock and no others."""
 
 import json
 import shutil
