@@ -39,7 +39,7 @@ BESIDE: Final = frozenset({"casewithexpression", "mapcontains", "isfinite", "isn
 MANY_ROWS: Final = frozenset({"arrayjoin"})  # of one
 TRIED: Final = (
     "on some outcome it would raise, and no report could be made: write x / y for intDiv(x, y), moduloOrZero(x, y) for "
-    "x % y, toFloat64OrNull(label) for toFloat64(label), or guard it by if(...)"
+    "x % y, toFloat64OrNull for toFloat64, or guard it by if(...)"
 )
 ALWAYS: Final = ("0", "1", "-1", "0.5", "1e15")  # numbers that outcomes have, and scores
 PLANTED: Final = 8  # words and numbers of a formula at most: rows are their combinations
