@@ -134,9 +134,9 @@ CREATE TABLE IF NOT EXISTS outcomes
     occurred_at   DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),
     received_at   DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'broker time of the newest record recorded with it',
     rank          UInt256 MATERIALIZED bitOr(
-                      bitShiftLeft(toUInt256(revision), 192),
-                      bitOr(bitShiftLeft(toUInt256(toUnixTimestamp64Milli(occurred_at)), 128),
-                            toUInt256(reinterpretAsUInt128(sipHash128(withdrawn, ifNull(label, ''), ifNull(observed, nan), attributes)))))
+                      bitShiftLeft(toUInt256(revision), 128),
+                      bitOr(bitShiftLeft(toUInt256(toUnixTimestamp64Milli(occurred_at)), 64),
+                            toUInt256(cityHash64(withdrawn, ifNull(label, ''), ifNull(observed, nan), attributes))))
                       CODEC(ZSTD(1)) COMMENT 'revision, occurred_at, hash of the content: the highest wins',
     log_id        LowCardinality(String),
     log_topic     LowCardinality(String),
@@ -146,7 +146,9 @@ CREATE TABLE IF NOT EXISTS outcomes
 )
 ENGINE = ReplacingMergeTree(rank)
 PARTITION BY toYYYYMM(UUIDv7ToDateTime(prediction_id))      -- the prediction's time, 1970 where it is not known: all versions of a row meet in one partition
-ORDER BY (toStartOfHour(UUIDv7ToDateTime(prediction_id)), prediction_id, if(request_id = '', '', service), request_id)
+-- The primary key leaves prediction_id to its hour: by a key that is the id itself, an id is not looked for in its hour.
+PRIMARY KEY (toStartOfHour(UUIDv7ToDateTime(prediction_id)), if(request_id = '', '', service), request_id)
+ORDER BY (toStartOfHour(UUIDv7ToDateTime(prediction_id)), if(request_id = '', '', service), request_id, prediction_id)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 ;
 -- Records that were rejected, as they were read: enough to send them again.
