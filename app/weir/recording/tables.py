@@ -16,14 +16,13 @@ from weir.core.rejects import Reason, Rejects, Stage
 from weir.core.times import EVENT_MS, impossible
 from weir.recording import amounts, naming, packed
 from weir.recording import bundles as bundle_columns
+from weir.recording.uuids import are_uuids, are_v7
 
 CONTRACT_ID = np.dtype("<i4")
 COUNTS = ("rows", "scored", "rejected", "bytes_in", "bytes_out", "feature_lookups", "feature_hits")
 UTC_MS = pa.timestamp("ms", tz="UTC")
 STATUS_CODES = np.array([status.value for status in Status], np.uint8)
 NO_PREDICTION = "00000000-0000-0000-0000-000000000000"
-UUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"
-UUID7 = r"^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$"
 
 
 def predictions(
@@ -47,7 +46,7 @@ def check_predictions(rows: pa.RecordBatch) -> Rejects:
     unknown = np.concatenate([[0], np.cumsum(~np.isin(octets, STATUS_CODES))])
     return _rejects(
         [
-            (~_matches(rows["prediction_id"], UUID), Reason.OUT_OF_RANGE, "prediction_id is no UUID"),
+            (~are_uuids(rows["prediction_id"]), Reason.OUT_OF_RANGE, "prediction_id is no UUID"),
             (unknown[offsets[1:]] > unknown[offsets[:-1]], Reason.OUT_OF_RANGE, "a feature status is none"),
             *_impossible_times(rows, "event_time", "scored_at"),
         ]
@@ -79,6 +78,7 @@ def check_outcomes(rows: pa.RecordBatch) -> Rejects:
     are finite, and the time is one that can be.
     """
     by_prediction, by_request = (_mask(rows[name].is_valid()) for name in ("prediction_id", "request_id"))
+    known = are_v7(rows["prediction_id"], *EVENT_MS)
     withdrawn, stated = _mask(rows["withdrawn"]), rows["attributes"]
     says = _mask(pc.or_(rows["label"].is_valid(), rows["observed"].is_valid()))
     says |= np.diff(stated.offsets.to_numpy()) > 0
@@ -86,7 +86,7 @@ def check_outcomes(rows: pa.RecordBatch) -> Rejects:
         [
             (~by_prediction & ~by_request, Reason.MISSING, "neither prediction_id nor request_id is given"),
             (by_prediction & by_request, Reason.OUT_OF_RANGE, "prediction_id and request_id are both given"),
-            (by_prediction & ~_uuid7(rows["prediction_id"]), Reason.OUT_OF_RANGE, "prediction_id is not a UUIDv7"),
+            (by_prediction & ~known, Reason.OUT_OF_RANGE, "prediction_id is not a UUIDv7"),
             (_mask(pc.equal(rows["request_id"], "")), Reason.MISSING, "request_id is empty"),
             (_mask(pc.equal(rows["service"], "")), Reason.MISSING, "service is empty"),
             (~says & ~withdrawn, Reason.MISSING, "neither label nor observed nor attributes are given"),
@@ -100,17 +100,6 @@ def check_outcomes(rows: pa.RecordBatch) -> Rejects:
     )
 
 
-def _uuid7(ids: pa.Array) -> npt.NDArray[np.bool_]:
-    """Which of n texts are a UUIDv7 of a time that a request can have."""
-    if ids.null_count == len(ids):
-        return np.zeros(len(ids), np.bool_)
-    # Text of 48 bits of milliseconds since 1970, hexadecimal: equal length, so that text order is number order.
-    stamp = pc.utf8_lower(pc.utf8_slice_codeunits(ids, 0, 13))
-    low, high = (_dashed(f"{time_ms:012x}") for time_ms in EVENT_MS)
-    in_time = _mask(pc.and_(pc.greater_equal(stamp, low), pc.less(stamp, high)))
-    return _matches(ids, UUID7) & in_time
-
-
 def shadows(
     rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64], names: naming.Names
 ) -> pa.RecordBatch:
@@ -122,7 +111,7 @@ def shadows(
 
 def check_shadows(rows: pa.RecordBatch) -> Rejects:
     """Rows of contract shadows that the table cannot hold; `record` is the row number."""
-    no_id = (~_matches(rows["prediction_id"], UUID), Reason.OUT_OF_RANGE, "prediction_id is no UUID")
+    no_id = (~are_uuids(rows["prediction_id"]), Reason.OUT_OF_RANGE, "prediction_id is no UUID")
     return _rejects([no_id, *_impossible_times(rows, "event_time", "scored_at")])
 
 
@@ -268,10 +257,6 @@ def _uneven(packed: pa.Array, dtype: np.dtype[np.generic]) -> npt.NDArray[np.boo
     return uneven
 
 
-def _matches(texts: pa.Array, pattern: str) -> npt.NDArray[np.bool_]:
-    return _mask(pc.match_substring_regex(texts, pattern))
-
-
 def _mask(values: pa.Array) -> npt.NDArray[np.bool_]:
     mask: npt.NDArray[np.bool_] = pc.fill_null(values, False).to_numpy(zero_copy_only=False)
     return mask
@@ -279,7 +264,3 @@ def _mask(values: pa.Array) -> npt.NDArray[np.bool_]:
 
 def _constant(word: str, n: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, np.int8)), pa.array([word]))
-
-
-def _dashed(stamp: str) -> str:
-    return f"{stamp[:8]}-{stamp[8:]}"
