@@ -96,6 +96,29 @@ FACTS = [  # (label, by which id, columns), from the least to the greatest
 ]
 
 
+@pytest.mark.parametrize("came_by", [(), ("prediction_id",), ("request_id",), ("prediction_id", "request_id")])
+def test_the_join_by_an_id_that_nobody_used_is_left_out_and_ranks_where_there_is_no_choice(client, came_by):
+    scored(client, [0.9] * 3, ["positive"] * 3)
+    for at, by in enumerate(came_by):
+        came_true(client, [at, at + 1], [at, at], by=by, at_ms=records.BASE_MS + at)
+    values = [None, None, None]
+    for at, _ in enumerate(came_by):  # the later one wins where both say something of a prediction
+        values[at : at + 2] = [30.0 * at] * 2
+    found = client.query("SELECT observed FROM results ORDER BY source_offset").result_rows
+    assert [value for (value,) in found] == values
+    plan = [line for (line,) in client.query("EXPLAIN header = 1 SELECT sum(observed) FROM results").result_rows]
+    assert any("rank" in line for line in plan) == (len(came_by) == 2)
+    joins = [line for line in plan if "Join conditions: " in line]
+    assert {name for name in ("prediction_id", "request_id") if any(name in line for line in joins)} == set(came_by)
+
+
+def test_the_outcome_of_a_prediction_is_looked_for_in_its_hour(client):
+    came_true(client, range(3), [1] * 3)
+    one = f"prediction_id = '{records.prediction_id(0, 1)}'"
+    key = client.query(f"EXPLAIN indexes = 1 SELECT label FROM outcomes FINAL WHERE {one}").result_rows
+    assert any("toStartOfHour(UUIDv7ToDateTime(prediction_id)) in [" in line for (line,) in key)
+
+
 def test_the_greatest_revision_wins_then_the_latest_time_and_never_arrival(client):
     orders = list(itertools.permutations(range(len(FACTS))))  # of each prediction another one
     scored(client, [0.9] * len(orders), ["positive"] * len(orders))

@@ -7,7 +7,7 @@
 CREATE VIEW IF NOT EXISTS results AS
 WITH
     toUUID('00000000-0000-0000-0000-000000000000') AS none,
-    (SELECT (max(prediction_id) != none, min(prediction_id) = none) FROM outcomes) AS came,
+    (SELECT (max(prediction_id) != none, count() > 0 AND min(prediction_id) = none) FROM outcomes) AS came,
     came.1 AS by_prediction, came.2 AS by_request,
     by_request AND (NOT by_prediction OR r.rank > o.rank) AS later
 SELECT p.*, if(later, r.there AND NOT r.withdrawn, o.there AND NOT o.withdrawn) AS has_outcome,
