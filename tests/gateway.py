@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote_plus, urlsplit
 
 from tests.kafka.secured import Authority
+from tests.waiting import WAIT_S
 
 HOP = {"host", "connection", "transfer-encoding", "content-length"}
 FORBIDDEN = b"Code: 497. DB::Exception: u: Not enough privileges, CREATE DATABASE ON *.* is needed. (ACCESS_DENIED)"
@@ -34,7 +35,7 @@ def gateway(target: str, path: str, folder: Path) -> Iterator[tuple[str, Path]]:
             if "CREATE DATABASE" in unquote_plus(self.path) + body.decode(errors="replace"):
                 return self.answer(403, [("X-ClickHouse-Exception-Code", "497")], FORBIDDEN)
             kept = {name: value for name, value in self.headers.items() if name.lower() not in HOP}
-            with closing(http.client.HTTPConnection(str(behind.hostname), behind.port, timeout=60)) as connection:
+            with closing(http.client.HTTPConnection(str(behind.hostname), behind.port, timeout=WAIT_S)) as connection:
                 connection.request(self.command, rest if rest.startswith("/") else f"/{rest}", body, kept)
                 answer = connection.getresponse()
                 return self.answer(answer.status, answer.getheaders(), answer.read())

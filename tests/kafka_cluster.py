@@ -14,19 +14,18 @@ from typing import TYPE_CHECKING, Self
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, PartitionMetadata
 from weir.core.errors import Unavailable
 from weir.edges.embedded import kafka_jars, kafka_node, leash
 from weir.edges.embedded.service import HOST, free_port
 from weir.settings import ROOT, Settings, load
 
-from tests.waiting import until
+from tests.waiting import START_S, WAIT_S, until
 
 if TYPE_CHECKING:
     from weir.edges.embedded.stack import Stack
 
 HEAP_MIB = 256  # three of them beside everything else
-START_S = 120.0  # three Java processes on two busy cores
 STOP_S = 60.0
 LIBS = (ROOT if (ROOT / "Makefile").exists() else Path.cwd()) / ".weir/kafka/libs"  # cwd: an installed Weir is tested
 
@@ -181,9 +180,21 @@ class Cluster:
         """`settings` with this cluster as the broker."""
         return settings.having(brokers=self.brokers)
 
-    def _partitions(self, topic: str):
-        found = AdminClient(self._admin_config).list_topics(topic, timeout=30).topics[topic]
-        passing = (KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)  # a node hears of a topic later
+    def _partitions(self, topic: str) -> dict[int, PartitionMetadata]:
+        """What all running nodes say, once they say the same: one hears of a change later than another."""
+
+        def agreed() -> dict[int, PartitionMetadata] | None:
+            told = [self._told(topic, node) for node in self._running]
+            alike = {frozenset((n, part.leader, *sorted(part.isrs)) for n, part in one.items()) for one in told}
+            return told[0] if len(alike) == 1 else None
+
+        return until(agreed, START_S, f"the nodes to say the same of {topic}")
+
+    def _told(self, topic: str, node: int) -> dict[int, PartitionMetadata]:
+        """By one node; nothing of a topic of which it has not heard."""
+        asked = AdminClient(self._admin_config | {"bootstrap.servers": f"{HOST}:{self._ports[node][0]}"})
+        found = asked.list_topics(topic, timeout=WAIT_S).topics[topic]
+        passing = (KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART)
         if found.error is not None and found.error.code() not in passing:
             raise KafkaException(found.error)
         return found.partitions

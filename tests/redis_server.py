@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from tests.ports import free_port
-from tests.waiting import until
+from tests.waiting import WAIT_S, until
 
 
 class RedisServer:
@@ -46,7 +46,7 @@ class RedisServer:
             ]
         )
         with redis.Redis(port=self._port, host="127.0.0.1") as client:
-            until(lambda: answers(client), 60, "redis-server to answer")
+            until(lambda: answers(client), WAIT_S, "redis-server to answer")
 
     def save(self) -> None:
         """Let every later start begin with what is held at this moment."""
@@ -61,7 +61,7 @@ class RedisServer:
         """At once, and without a word to its clients; harmless when it does not run."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(10)
+            self._process.wait(WAIT_S)
             self._process = None
 
 

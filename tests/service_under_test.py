@@ -14,7 +14,7 @@ from uuid import uuid4
 import numpy as np
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka import Producer as RdProducer
-from weir.core.chunk import CHUNK_RANGE
+from weir.core.chunk import CHUNK_RANGE, Partition
 from weir.core.signature import Signature
 from weir.core.topics import subject_of
 from weir.edges.embedded.leash import Child
@@ -30,11 +30,10 @@ from weir.wire.encode import Encoder
 from tests import tiny_requests as tiny
 from tests.bundles import SIGNATURE, tiny_bundle
 from tests.group_offsets import committed_by
-from tests.waiting import until
+from tests.waiting import START_S, WAIT_S, until
 
 MAX_BYTES = 2000
 OUT = ("weir.predictions", "weir.dead-letters", "weir.ledger", "weir.batches")
-START_S = 60.0  # two cores, several workers starting at once beside others
 
 
 @dataclass
@@ -95,6 +94,7 @@ class Service(Tiny):
     sent: dict[tuple[int, int], bytes | None] = field(default_factory=dict)  # (partition, offset) -> value
     rows: dict[str, list[dict]] = field(default_factory=lambda: defaultdict(list))
     _next: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(4), 0))
+    _read: dict[Partition, int] = field(default_factory=dict)  # where the reader stands
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -102,13 +102,17 @@ class Service(Tiny):
         self._decoders = {topic: Decoder(registry.contract(subject_of(topic)), registry.schema_text) for topic in OUT}
         self._producer = RdProducer(client_config(self.settings.kafka, "tests") | {"linger.ms": 5})
         self._reader = Consumer({**client_config(self.settings.kafka, "tests"), "group.id": "tests"})
-        ends = {source: end for topic in OUT for source, (_, end) in bounds(self.settings.kafka, topic).items()}
-        self._reader.assign([TopicPartition(*source, end) for source, end in ends.items()])
+        self._read = self._ends()
+        self._reader.assign([TopicPartition(*source, end) for source, end in self._read.items()])
+
+    def _ends(self) -> dict[Partition, int]:
+        """Of the topics that workers write to."""
+        return {source: end for topic in OUT for source, (_, end) in bounds(self.settings.kafka, topic).items()}
 
     def send(self, partition: int, values: list[bytes | None]) -> None:
         for value in values:
             self._producer.produce(self.topic, value, key=b"key", partition=partition)
-        assert self._producer.flush(20) == 0
+        assert self._producer.flush(WAIT_S) == 0
         for value in values:
             self.sent[partition, self._next[partition]] = value
             self._next[partition] += 1
@@ -120,17 +124,23 @@ class Service(Tiny):
             self.send(partition, encoded[partition::4])
 
     def look(self) -> Service:
-        """Take what has been written since the last look."""
-        while self.look_once():
-            pass
+        """Take all that is written, to the ends of the topics."""
+        ends = self._ends()
+
+        def taken() -> bool:
+            self.look_once()
+            return all(self._read[source] >= end for source, end in ends.items())
+
+        until(taken, WAIT_S, "all that is written")
         return self
 
     def look_once(self) -> bool:
-        """Take some of it; False when there is nothing."""
+        """Take some of it; False when none came, which says nothing of what there is."""
         if messages := self._reader.consume(10_000, 0.05):
             by_topic = defaultdict(list)
             for message in messages:
                 assert message.error() is None
+                self._read[Partition(message.topic(), message.partition())] = message.offset() + 1
                 by_topic[message.topic()].append(message)
             for topic, found in by_topic.items():
                 decoded = self._decoders[topic].decode([message.value() for message in found], 10**7)
@@ -173,7 +183,12 @@ class Service(Tiny):
         )
 
     def send_and_interrupt(self, child: Child, how: signal.Signals) -> None:
-        """Send many requests, and the signal when the first of them are answered."""
+        """Send many requests, and the signal when the first of them are answered.
+
+        All that was sent before is committed by then: a worker that sleeps for too long loses its partitions.
+        """
+        ends = Counter(partition for partition, _ in self.sent)
+        until(lambda: all(self.committed()[p] == end for p, end in ends.items()), WAIT_S, "commits of what is answered")
         before = len(self.look().predictions)
         os.kill(child.pid, signal.SIGSTOP)  # so that none is answered while they are written
         self.send_rows(40_000)
@@ -187,5 +202,6 @@ class Service(Tiny):
         os.kill(child.pid, how)
 
     def all_answered(self) -> bool:
-        self.look()
+        while self.look_once():
+            pass
         return set(self.answered) == set(self.sent) == self.in_ledger

@@ -8,6 +8,12 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+# When a wait is given up. A machine that does much else is as slow as it likes, so no test is about these: they only
+# say how late it is told that something never comes. pytest's own timeout stands above all waits of a test.
+WAIT_S = 60.0  # for what runs
+START_S = 120.0  # for what has to start first, several processes at once
+COMMAND_S = 300.0  # for a command that does all of its work, such as building a wheel
+
 
 @contextmanager
 def ended(process: subprocess.Popen) -> Iterator[subprocess.Popen]:
@@ -17,6 +23,15 @@ def ended(process: subprocess.Popen) -> Iterator[subprocess.Popen]:
             yield process
         finally:
             process.kill()
+
+
+@contextmanager
+def cpu_time_below(seconds: float) -> Iterator[None]:
+    """AssertionError when what is done inside takes this process more CPU time, however long it lasts."""
+    began_s = time.process_time()
+    yield
+    took_s = time.process_time() - began_s
+    assert took_s < seconds, f"{took_s:.1f} s of CPU time"
 
 
 def until(condition: Callable[[], T], seconds: float, what: str, every_s: float | None = None) -> T:

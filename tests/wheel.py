@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from weir.settings import ROOT
 
+from tests.waiting import COMMAND_S
+
 UV = Path(sys.executable).with_name("uv")
 WITHIN_S = 600  # a machine whose cache is empty fetches a gigabyte
 
@@ -21,7 +23,7 @@ def wheel(tmp_path_factory):
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     options = ["--no-deps", "--no-build-isolation", "--disable-pip-version-check", "-q", "-w", str(out), str(source)]
-    subprocess.run([sys.executable, "-m", "pip", "wheel", *options], check=True, timeout=120)
+    subprocess.run([sys.executable, "-m", "pip", "wheel", *options], check=True, timeout=COMMAND_S)
     return next(out.glob("*.whl"))
 
 
@@ -43,7 +45,7 @@ def worker_image(wheel, tmp_path_factory):
 
 
 def _environment(folder, what):
-    subprocess.run([UV, "venv", "-q", "--clear", "-p", sys.executable, folder], check=True, timeout=60)
+    subprocess.run([UV, "venv", "-q", "--clear", "-p", sys.executable, folder], check=True, timeout=COMMAND_S)
     return _install(folder, what)
 
 

@@ -11,7 +11,7 @@ from tests.chaos.load import PARTITIONS
 from tests.chaos.scene import Fault, Scene
 from tests.chaos.verdict import entries
 from tests.chaos.watch import looking
-from tests.waiting import until
+from tests.waiting import WAIT_S, until
 
 RATE = 400.0
 SMALL = {"chunk_max_records": 256, "batch_max_rows": 256}
@@ -66,7 +66,7 @@ def pages(scene: Scene, rounds: int) -> list[float]:
             seen.add((scene.page("scorer", "live"), scene.page("scorer", "ready")))
             return (200, 200) in seen
 
-        until(look, 60, "the scorer to be alive and ready")
+        until(look, WAIT_S, "the scorer to be alive and ready")
         assert seen <= {(0, 0), (0, 503), (200, 503), (200, 200), (0, 200)}, f"while it started its pages said {seen}"
         until(lambda: scene.assigned("scorer") == PARTITIONS, TOLD_S, "a scorer that is ready to read all partitions")
         scene.until_ready("scorer", "recorder")

@@ -18,6 +18,7 @@ from weir.wire.encode import Encoder
 from tests import tiny_requests as tiny
 from tests.chaos.truth import Truth
 from tests.service_under_test import MAX_BYTES, Tiny
+from tests.waiting import WAIT_S
 
 TICK_S = 0.02
 PARTITIONS = 4
@@ -98,7 +99,7 @@ class Load:
     def close(self) -> None:
         self.rate = 0.0
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(WAIT_S)
         self._producer.flush(5)
 
     def _run(self) -> None:

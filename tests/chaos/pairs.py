@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.asleep import asleep
 from tests.chaos.scene import Fault, Scene
 from tests.chaos.watch import never_back
-from tests.waiting import until
+from tests.waiting import WAIT_S, until
 
 RATE = 400.0
 SESSION_S = 3.0  # of every worker in a scene
@@ -36,7 +36,7 @@ def sleeps(scene: Scene, name: str, other: str) -> None:
     """Stop a worker in the midst of its work, past its session, until the other has its partitions; then wake it."""
     with asleep(scene.children[name].pid):
         scene.pause(SESSION_S + PAST_S[0], SESSION_S + PAST_S[1])
-    until(lambda: scene.ready(other), 60, f"{other} to go on")
+    until(lambda: scene.ready(other), WAIT_S, f"{other} to go on")
 
 
 def scorer_zombie(scene: Scene, rounds: int) -> list[float]:

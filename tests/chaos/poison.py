@@ -12,6 +12,7 @@ from tests import tiny_requests as tiny
 from tests.bundles import SIGNATURE, fragile_graph, tiny_bundle, weights_of
 from tests.chaos.scene import Fault, Scene
 from tests.chaos.watch import never_back
+from tests.waiting import START_S
 
 RATE = 300.0
 ITEMS = 1  # the column on which the fragile model depends
@@ -68,7 +69,7 @@ def _broken(values_of) -> object:
                 scene.load.flush()
                 before = scene.service.committed()
                 scene.scorer(**SMALL, **LIMIT)  # nothing was repaired: it stops again, behind what it judged
-                assert scene.ended("scorer", 60) == 78
+                assert scene.ended("scorer", START_S) == 78
                 drained = sum(scene.service.committed().values()) - sum(before.values())
                 assert drained <= 4 * 256, f"a restart without a repair drained {drained} records"
                 scene.scorer(**SMALL, dead_letter_limit=1.0)
@@ -87,7 +88,7 @@ def _broken(values_of) -> object:
 def stops_at_the_limit(scene: Scene) -> None:
     """The scorer ends by itself and says in one line what to do."""
     log = scene.children["scorer"]
-    assert scene.ended("scorer", 60) == 78
+    assert scene.ended("scorer", START_S) == 78
     last = log.log_tail(1)
     assert last.startswith("weir: "), last
     assert "WEIR_DEAD_LETTER_LIMIT" in last, last

@@ -37,7 +37,7 @@ from tests.group_offsets import committed_by
 from tests.kafka_cluster import Cluster
 from tests.ports import free_port
 from tests.service_under_test import Tiny
-from tests.waiting import until
+from tests.waiting import WAIT_S, until
 
 VARIANTS = "champion", "challenger"  # the same bundle under two names: which of them answers is left to chance
 SHADOW = "beside"
@@ -158,7 +158,7 @@ class Scene:
 
     def assigned(self, name: str) -> int:
         """Partitions that a worker says it reads, by its metrics page."""
-        with urllib.request.urlopen(f"{self.pages[name]}/metrics", timeout=5) as answer:
+        with urllib.request.urlopen(f"{self.pages[name]}/metrics", timeout=WAIT_S) as answer:
             families = text_string_to_metric_families(answer.read().decode())
             return sum(int(s.value) for f in families for s in f.samples if s.name == "weir_assigned_partitions")
 

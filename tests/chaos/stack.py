@@ -10,9 +10,7 @@ from weir.edges.embedded import clickhouse as embedded_clickhouse
 from weir.edges.embedded.stack import Stack
 from weir.edges.embedded.tansu import answers
 
-from tests.waiting import until
-
-BACK_S = 60.0  # a Java broker that recovers its log, on two busy cores
+from tests.waiting import START_S, until
 
 
 class ChaosStack(Stack):
@@ -22,7 +20,7 @@ class ChaosStack(Stack):
         """SIGKILL, and wait until it is gone."""
         child = self.child(name)
         os.kill(child.pid, signal.SIGKILL)
-        child.wait(BACK_S)
+        child.wait(START_S)
 
     def end(self, name: str) -> None:
         """SIGTERM, and wait until it has ended."""
@@ -34,7 +32,7 @@ class ChaosStack(Stack):
         before: a command that runs the service's command. after: further arguments, which it keeps.
         """
         self.launch(name, before=before, after=after)
-        until(lambda: self.answers(name), BACK_S, f"the {name} to answer again")
+        until(lambda: self.answers(name), START_S, f"the {name} to answer again")
 
     def launch(self, name: str, *, before: Sequence[str] = (), after: Sequence[str] = ()) -> None:
         """Start an ended service again; somebody else waits for it."""

@@ -14,7 +14,7 @@ from weir.settings import ROOT
 from tests.asleep import asleep
 from tests.chaos import rollups
 from tests.chaos.scene import BACK_S, LOOK_S, Fault, Scene
-from tests.waiting import until
+from tests.waiting import START_S, WAIT_S, until
 
 RATE = 400.0
 BLOCKS = {"block_max_wait_s": 0.05}  # many inserts, so that one is under way when something dies
@@ -92,14 +92,14 @@ def away(scene: Scene, rounds: int) -> list[float]:
     for _ in range(rounds):
         scene.stack.kill("clickhouse")
         log = scene.children["recorder"]
-        assert scene.ended("recorder", 60) == 75
+        assert scene.ended("recorder", START_S) == 75
         last = log.log_tail(1)
         assert "ClickHouse does not answer" in last, last
         assert last.startswith("weir: "), last
         before = scene.service.committed()
         until(
             lambda before=before: sum(scene.service.committed().values()) > sum(before.values()) + 200,
-            60,
+            WAIT_S,
             "the scorer to go on without ClickHouse",
         )
         scene.stack.begin("clickhouse")
@@ -129,7 +129,7 @@ def beyond_the_window(scene: Scene, rounds: int) -> list[float]:
         scene.stack.begin("clickhouse")
         scene.recorder(**BLOCKS)
         recoveries.append(scene.recovered())
-        until(lambda: scene.lag(*scene.recorded) == 0, 60, "the recorder to repeat what it had not committed")
+        until(lambda: scene.lag(*scene.recorded) == 0, WAIT_S, "the recorder to repeat what it had not committed")
         scene.kill("recorder")
     scene.recorder(**BLOCKS)
     return recoveries
@@ -178,7 +178,7 @@ def no_own_disk() -> str:
     if shutil.which("unshare") is None:
         return "there is no unshare (util-linux)"
     command = [*OWN_DISK, "/mnt", "true"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_S)
     return "" if done.returncode == 0 else f"no file system for a test: {done.stderr.strip()}"
 
 
@@ -197,10 +197,10 @@ def disk_full(scene: Scene, rounds: int) -> list[float]:
         filler = _inside(scene, rows / "filler")
         _fill(filler, scene.chance.randrange(SPARE_BYTES))
         log = scene.children["recorder"]
-        status = scene.ended("recorder", 60)
+        status = scene.ended("recorder", START_S)
         assert status == 75, f"status {status}"
         scene.notes.append(f"without room: {log.log_tail(1)}")
-        until(lambda: scene.page("scorer", "live") == 200, 60, "the scorer to live on")
+        until(lambda: scene.page("scorer", "live") == 200, WAIT_S, "the scorer to live on")
         filler.unlink()
         scene.recorder(sink_budget_s=BUDGET_S, **BLOCKS)
         recoveries.append(scene.recovered())

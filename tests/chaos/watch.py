@@ -13,6 +13,7 @@ from confluent_kafka import KafkaException
 
 from tests.chaos.scene import Scene
 from tests.group_offsets import Source, committed_by
+from tests.waiting import WAIT_S
 
 LOOK_S = 0.3
 
@@ -33,7 +34,7 @@ def looking(look: Callable[[], Any], every_s: float = LOOK_S) -> Iterator[list[t
         yield seen
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(WAIT_S)
 
 
 @contextmanager

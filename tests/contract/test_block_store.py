@@ -16,6 +16,7 @@ from tests.doubles import records
 from tests.doubles.blocks import MemoryBlocks
 from tests.ports import free_port
 from tests.sql.databases import client, database
+from tests.waiting import WAIT_S
 
 __all__ = ["client", "database"]
 
@@ -123,14 +124,14 @@ def test_announcing_at_the_same_time_has_one_winner(kept):
     start = threading.Barrier(4)
 
     def announce(last):
-        start.wait(10)
+        start.wait(WAIT_S)
         answers.append(kept.store.announce(block(1, 0, last)))
 
     threads = [threading.Thread(target=announce, args=(last,)) for last in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(WAIT_S)
     assert len(answers) == 4
     assert len({answer.last for answer in answers if answer}) == 1
 

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from tests.waiting import WAIT_S
+
 SERVER = "WEIR_TEST_CLICKHOUSE_URL"
 UNKNOWN_TABLE, SYNTAX_ERROR, READONLY, MEMORY_LIMIT, TOO_SLOW = 60, 62, 164, 241, 159
 
@@ -202,5 +204,5 @@ def test_settings_within_an_insert_count(client, table):
     text = f"INSERT INTO {table} (id, cost_nusd) SETTINGS insert_deduplication_token = 'inside' FORMAT CSV\n1,2\n"
     address = f"{client.url}/?" + urllib.parse.urlencode({"database": client.database})
     for _ in range(2):
-        urllib.request.urlopen(urllib.request.Request(address, data=text.encode()), timeout=10).close()
+        urllib.request.urlopen(urllib.request.Request(address, data=text.encode()), timeout=WAIT_S).close()
     assert client.query(f"SELECT id, cost_nusd FROM {table}").result_rows == [(1, 2)]

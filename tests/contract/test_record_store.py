@@ -16,6 +16,7 @@ from weir.edges.features.store.record_store import Ask, Row, Write
 from weir.settings import load
 
 from tests.ports import free_port
+from tests.waiting import WAIT_S
 
 CARRIERS = ViewPlan("carriers", ("carrier",), ("delay", "late"), ("float32", "float32"), 60.0)
 ROUTES = ViewPlan("routes", ("dest", "origin"), ("n", "open", "delay"), ("int64", "bool", "float32"), 60.0)
@@ -281,7 +282,7 @@ def test_another_process_writes_and_this_one_sees_it_at_once(store, settings):
     assert delays(store, "UA") == [None]
     process = multiprocessing.get_context("spawn").Process(target=_write_elsewhere, args=(settings,))
     process.start()
-    process.join(60)
+    process.join(WAIT_S)
     assert process.exitcode == 0
     assert delays(store, "UA") == [3]
     assert store.watermark_us() == 3 * HOUR_US

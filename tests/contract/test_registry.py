@@ -22,7 +22,7 @@ from weir.settings import ROOT, load
 from tests import examples
 from tests.kafka import clients
 from tests.ports import free_port
-from tests.waiting import until
+from tests.waiting import WAIT_S, until
 
 A1 = '{"type": "record", "name": "A", "fields": [{"name": "x", "type": "long"}]}'
 A2 = A1.replace("]}", ', {"name": "y", "type": "int", "default": 0}]}')
@@ -45,7 +45,7 @@ class Server:
         program = f"{self._before}\nimport runpy; runpy.run_module('{module}', run_name='__main__', alter_sys=True)"
         command = [sys.executable, "-c", program, *self._args]
         self._process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
-        until(self._answers, 60, "the registry")
+        until(self._answers, WAIT_S, "the registry")
 
     def _answers(self):
         assert self._process.poll() is None, self._process.stderr.read()
@@ -57,7 +57,7 @@ class Server:
     def stop(self):
         if self._process:
             self._process.terminate()
-            self._process.wait(10)
+            self._process.wait(WAIT_S)
             self._process.stderr.close()
             self._process = None
 
@@ -377,7 +377,7 @@ def test_a_body_is_bounded(server):
 
 def test_half_requests_are_given_up(tmp_path):
     """Half a head, half a body, and half a head after a whole request; others are answered meanwhile."""
-    program = "from weir.edges.embedded.registry_server import guard; guard.HEARD_WITHIN_S = 0.5"
+    program = "from weir.edges.embedded.registry_server import guard; guard.HEARD_WITHIN_S = 5.0"
     running = Server(examples.SCHEMAS, tmp_path / "state", before=program)
     running.start()
     try:
@@ -389,7 +389,7 @@ def test_half_requests_are_given_up(tmp_path):
         with ExitStack() as wires:
             open_ones = []
             for half in halves * 20:
-                one = wires.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=60))
+                one = wires.enter_context(socket.create_connection(("127.0.0.1", running.port), timeout=WAIT_S))
                 one.sendall(half)
                 open_ones.append(one)
             assert httpx.get(f"{running.url}/subjects", trust_env=False).status_code == 200

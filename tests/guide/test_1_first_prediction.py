@@ -12,7 +12,7 @@ from weir.settings import ROOT
 
 from tests.guide.weir import Shell
 from tests.kafka_cluster import kafka_libs
-from tests.waiting import until
+from tests.waiting import START_S, until
 
 TRAINED = ROOT / "tests" / "toolchains" / "pytorch" / "torch-binary-dynamo"  # as PyTorch exports it, in two files
 
@@ -34,7 +34,7 @@ def shell(request, tmp_path):
     return Shell([str(request.getfixturevalue("installed"))], tmp_path)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_from_init_to_a_recorded_prediction(shell, trained, capsys):
     kafka_libs()
     began_s = time.monotonic()
@@ -45,7 +45,7 @@ def test_from_init_to_a_recorded_prediction(shell, trained, capsys):
     with shell.up() as said:
         answers = [json.loads(line) for line in shell.weir("send fraud --sample 20 --json").splitlines()]
         count = "query 'SELECT count() AS n FROM predictions' --json"
-        until(lambda: json.loads(shell.weir(count))[0]["n"] == 20, 60, "predictions in ClickHouse")
+        until(lambda: json.loads(shell.weir(count))[0]["n"] == 20, START_S, "predictions in ClickHouse")
         with capsys.disabled():  # for whoever reads the log; a busy machine is no fault
             print(f"\ninit to the first recorded prediction: {time.monotonic() - began_s:.1f} s")
         assert len(dict.fromkeys(shell.commands)) == 6
@@ -64,7 +64,9 @@ def ask_on(shell, trained, answers):
     (trained / "outcomes.csv").write_text("\n".join(lines))
     shell.weir(f"outcomes send fraud {trained}/outcomes.csv")
     report = "report fraud --by day --json"
-    until(lambda: sum(day["outcomes"] for day in json.loads(shell.weir(report))) == 20, 60, "outcomes in ClickHouse")
+    until(
+        lambda: sum(day["outcomes"] for day in json.loads(shell.weir(report))) == 20, START_S, "outcomes in ClickHouse"
+    )
     days = json.loads(shell.weir(report))
     assert [(day["missed"], day["false_alerts"]) for day in days] == [(0, 0)] * len(days)
     assert "same" in shell.weir(f"reproduce {answers[0]['prediction_id']}")

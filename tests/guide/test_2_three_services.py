@@ -9,12 +9,12 @@ import pytest
 
 from tests.guide.weir import Shell
 from tests.kafka_cluster import kafka_libs
-from tests.waiting import until
+from tests.waiting import START_S, until
 
 SERVICES = {"phishing": "sklearn-forest-zipmap", "image-segments": "xgboost-many", "water_flow": "catboost-regression"}
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1200)
 def test_three_tasks_are_served_at_once(cases, tmp_path):
     kafka_libs()
     shell = Shell([sys.executable], tmp_path, pythonpath=os.pathsep.join(path for path in sys.path if path))
@@ -33,7 +33,7 @@ def test_three_tasks_are_served_at_once(cases, tmp_path):
             assert len(shell.weir(f"send {service} --sample 50 --json").splitlines()) == 50
         by_service = "query 'SELECT service, count() AS n FROM predictions GROUP BY service ORDER BY service' --json"
         wanted = [{"service": service, "n": 50} for service in sorted(SERVICES)]
-        until(lambda: json.loads(shell.weir(by_service)) == wanted, 60, "predictions of every service")
+        until(lambda: json.loads(shell.weir(by_service)) == wanted, START_S, "predictions of every service")
         decided = json.loads(
             shell.weir(
                 "query 'SELECT service, groupUniqArray(decision) AS words FROM predictions GROUP BY service' --json"

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.waiting import ended
+from tests.waiting import COMMAND_S, WAIT_S, ended
 
 PORTS = ("--broker-port", "0", "--clickhouse-port", "0", "--registry-port", "0")
 KEPT = ("WEIR_KAFKA_LIBS_DIR",)  # jars that are fetched once for all tests
@@ -41,7 +41,7 @@ class Shell:
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=COMMAND_S,
             check=False,
         )
         assert done.returncode == status, f"weir {line}: {done.returncode}\n{done.stdout}{done.stderr}"
@@ -65,7 +65,7 @@ class Shell:
             yield said
             running.send_signal(signal.SIGTERM)
             rest = running.stdout.read() if running.stdout else ""
-            assert running.wait(60) == 0, rest
+            assert running.wait(WAIT_S) == 0, rest
             assert rest.rstrip().endswith("stopped"), rest
 
     def _command(self, line: str) -> list[str]:

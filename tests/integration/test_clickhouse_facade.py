@@ -21,7 +21,7 @@ from weir.edges.embedded.clickhouse_facade.statement import parse
 from weir.edges.embedded.clickhouse_facade.users import PASSWORD_VARIABLE, READER_PASSWORD_VARIABLE
 
 from tests.ports import free_port
-from tests.waiting import until
+from tests.waiting import WAIT_S, until
 
 COMMAND = [sys.executable, "-m", "weir.edges.embedded.clickhouse_facade"]
 BODY_MIB = 1
@@ -39,7 +39,7 @@ class Facade:
             environment=environment,
             grace_s=30,
         )
-        until(self.ready, 60, "the facade")
+        until(self.ready, WAIT_S, "the facade")
 
     def ready(self) -> bool:
         self.child.check()
@@ -49,7 +49,7 @@ class Facade:
             return False
 
     def ask(self, method="POST", path="/", body=None, headers=OWNER, **more):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=WAIT_S)
         try:
             connection.request(method, path, body, {**headers, **more.pop("extra", {})}, **more)
             answer = connection.getresponse()
@@ -58,7 +58,7 @@ class Facade:
             connection.close()
 
     def raw(self, request: bytes) -> bytes:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as wire:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=WAIT_S) as wire:
             wire.sendall(request)
             wire.shutdown(socket.SHUT_WR)
             return b"".join(iter(lambda: wire.recv(65536), b""))
@@ -254,25 +254,25 @@ def test_a_stopped_facade_finishes_what_runs_and_keeps_its_rows(tmp_path):
     first.ask(body=b"CREATE TABLE default.kept (n UInt64) ENGINE = MergeTree ORDER BY n")
     answers = []
     slow = (
-        b"INSERT INTO default.kept SELECT number FROM numbers(30) WHERE sleepEachRow(0.05) = 0 "
+        b"INSERT INTO default.kept SELECT number FROM numbers(100) WHERE sleepEachRow(0.05) = 0 "
         b"SETTINGS max_block_size = 1"
     )
     running = threading.Thread(target=lambda: answers.append(first.ask(body=slow)[0]))
     running.start()
     busy = b"SELECT count() FROM system.processes WHERE query LIKE 'INSERT INTO default.kept%'"
-    until(lambda: first.ask(body=busy)[1] == b"1\n", 60, "the slow statement")
+    until(lambda: first.ask(body=busy)[1] == b"1\n", WAIT_S, "the slow statement")
     assert first.child.stop() == 0
-    running.join(10)
+    running.join(WAIT_S)
     assert answers == [200]
     second = Facade(tmp_path, free_port())
-    assert second.ask(body=b"SELECT count() FROM default.kept")[1] == b"30\n"
+    assert second.ask(body=b"SELECT count() FROM default.kept")[1] == b"100\n"
     assert second.child.stop() == 0
 
 
 def test_a_directory_serves_one_process(facade, tmp_path_factory):
     path = str(facade.child.log.parent)
     done = subprocess.run(
-        [*COMMAND, "--path", path, "--port", "0"], capture_output=True, text=True, timeout=60, check=False
+        [*COMMAND, "--path", path, "--port", "0"], capture_output=True, text=True, timeout=WAIT_S, check=False
     )
     assert done.returncode == 75
     assert "chDB cannot open its directory" in done.stderr
@@ -284,7 +284,7 @@ def test_a_taken_port_is_named(facade, tmp_path):
         [*COMMAND, "--path", str(tmp_path), "--port", str(facade.port)],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=WAIT_S,
         check=False,
     )
     assert done.returncode == 75
@@ -298,7 +298,7 @@ def test_beyond_this_machine_only_with_passwords(tmp_path):
         [*COMMAND, "--path", str(tmp_path), "--port", "0", "--host", "0.0.0.0"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=WAIT_S,
         check=False,
         env=environment,
     )
@@ -382,10 +382,10 @@ def test_a_query_id_is_the_engine_s(facade):
     slow = threading.Thread(target=ask, args=(facade, "query_id=mine-2", b"SELECT sleep(1) FROM numbers(30000000)"))
     slow.start()
     here = b"SELECT count() FROM system.processes WHERE query_id = 'mine-2'"
-    until(lambda: ask(facade, "", here) == b"1\n", 30, "the statement")
+    until(lambda: ask(facade, "", here) == b"1\n", WAIT_S, "the statement")
     assert b"216" in ask(facade, "query_id=mine-2", b"SELECT 1")
     assert b"finished" in ask(facade, "", b"KILL QUERY WHERE query_id = 'mine-2' SYNC")
-    slow.join(30)
+    slow.join(WAIT_S)
     assert not slow.is_alive()
 
 
@@ -415,15 +415,17 @@ def test_a_busy_session_says_so(facade):
         target=ask, args=(facade, "session_id=busy&query_id=busy", b"SELECT sleep(1) FROM numbers(9000000)")
     )
     slow.start()
-    until(lambda: ask(facade, "", b"SELECT count() FROM system.processes WHERE query_id = 'busy'") == b"1\n", 30, "it")
+    until(
+        lambda: ask(facade, "", b"SELECT count() FROM system.processes WHERE query_id = 'busy'") == b"1\n", WAIT_S, "it"
+    )
     assert b"SESSION_IS_LOCKED" in ask(facade, "session_id=busy", b"SELECT 1")
     ask(facade, "", b"KILL QUERY WHERE query_id = 'busy' SYNC")
-    slow.join(30)
+    slow.join(WAIT_S)
 
 
 def test_a_session_is_free_again_when_its_client_has_gone(facade):
     for _ in range(5):
-        with closing(http.client.HTTPConnection("127.0.0.1", facade.port, timeout=30)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", facade.port, timeout=WAIT_S)) as connection:
             connection.request("POST", "/?session_id=left", b"SELECT number FROM system.numbers", OWNER)
             assert connection.getresponse().read(10) == b"0\n1\n2\n3\n4\n"
         assert ask(facade, "session_id=left", b"SELECT 1") == b"1\n"

@@ -14,11 +14,12 @@ from weir.edges.embedded.clickhouse_facade import guard
 from weir.edges.embedded.clickhouse_facade.blocks import Blocks
 from weir.edges.embedded.clickhouse_facade.catalogue import Catalogue, Rights
 from weir.edges.embedded.clickhouse_facade.sessions import MAX_SESSIONS
+from weir.edges.embedded.clickhouse_facade.slots import QUEUE_S
 from weir.edges.embedded.clickhouse_facade.users import PASSWORD_VARIABLE, READER_PASSWORD_VARIABLE
 
 from tests.integration.test_clickhouse_facade import OWNER, READER, Facade
 from tests.ports import free_port
-from tests.waiting import until
+from tests.waiting import WAIT_S, until
 
 SECRET = "a-word-that-stands-in-a-file"
 REFUSED = {
@@ -745,18 +746,20 @@ def test_half_requests_end_no_connection_of_a_user(facade):
     login = "".join(f"{name}: {value}\r\n" for name, value in OWNER.items())
     head = f"POST / HTTP/1.1\r\nHost: localhost\r\n{login}Expect: 100-continue\r\nContent-Length: 8\r\n\r\n"
     with ExitStack() as connections:
-        resting = connections.enter_context(closing(http.client.HTTPConnection("127.0.0.1", facade.port, timeout=60)))
+        resting = connections.enter_context(
+            closing(http.client.HTTPConnection("127.0.0.1", facade.port, timeout=WAIT_S))
+        )
         resting.request("POST", "/", b"SELECT 1", OWNER)
         assert resting.getresponse().read() == b"1\n"
-        sending = connections.enter_context(socket.create_connection(("127.0.0.1", facade.port), timeout=60))
+        sending = connections.enter_context(socket.create_connection(("127.0.0.1", facade.port), timeout=WAIT_S))
         sending.sendall(head.encode())
         assert sending.recv(100).startswith(b"HTTP/1.1 100 ")
         sending.sendall(b"SELE")
         kept = resting.sock
         for i in range(150):
-            wire = connections.enter_context(socket.create_connection(("127.0.0.1", facade.port), timeout=60))
+            wire = connections.enter_context(socket.create_connection(("127.0.0.1", facade.port), timeout=WAIT_S))
             wire.sendall(b"POST / HTTP/1.1\r\n" if i % 2 else b"P")
-        until(lambda: facade.ask(body=b"SELECT 1")[0] == 200, 60, "an answer")
+        until(lambda: facade.ask(body=b"SELECT 1")[0] == 200, WAIT_S, "an answer")
         sending.sendall(b"CT 2")
         assert b" 200 OK\r\n" in sending.recv(1000)
         resting.request("POST", "/", b"SELECT 3", OWNER)
@@ -774,9 +777,9 @@ def test_half_requests_keep_no_threads(facade):
     wires = []
     try:
         for i in range(300):
-            wires.append(socket.create_connection(("127.0.0.1", facade.port), timeout=30))
+            wires.append(socket.create_connection(("127.0.0.1", facade.port), timeout=WAIT_S))
             wires[-1].sendall(halves[i % 3])
-        until(lambda: threads(facade.child.pid) < before + 80, 30, "threads that end")
+        until(lambda: threads(facade.child.pid) < before + 80, WAIT_S, "threads that end")
         assert facade.ask(body=b"SELECT 1")[:2] == (200, b"1\n")
     finally:
         for wire in wires:
@@ -810,7 +813,7 @@ def begun(facade):
     with ExitStack() as connections:
 
         def begin(sql: str, headers=READER, method="POST", path="/") -> socket.socket:
-            wire = connections.enter_context(socket.create_connection(("127.0.0.1", facade.port), timeout=60))
+            wire = connections.enter_context(socket.create_connection(("127.0.0.1", facade.port), timeout=WAIT_S))
             login = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
             head = f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n{login}Content-Length: {len(sql)}\r\n\r\n"
             wire.sendall(f"{head}{sql}".encode())
@@ -823,14 +826,14 @@ def test_a_reader_s_statements_never_keep_the_owner_s_insert_waiting(facade, beg
     wires = [begun("SELECT sleep(1) FROM numbers(100000) SETTINGS") for _ in range(4)]
     slow = "SELECT sleep(3) FROM numbers(3000000)"
     wires += [begun(slow) for _ in range(16)]
-    until(lambda: running(facade, "sleep(3)") == 3, 60, "the reader's statements")
+    until(lambda: running(facade, "sleep(3)") == 3, WAIT_S, "the reader's statements")
     began_s = time.monotonic()
     for _ in range(3):
         assert facade.ask(body=b"INSERT INTO default.t SELECT 1, 'x'")[0] == 200
-    assert time.monotonic() - began_s < 10
+    assert time.monotonic() - began_s < QUEUE_S  # for so long each of them waits that finds no place
     for wire in wires:
         wire.close()
-    until(lambda: running(facade, "sleep(3)") == 0, 60, "their end")
+    until(lambda: running(facade, "sleep(3)") == 0, WAIT_S, "their end")
 
 
 ENDLESS = [
@@ -850,21 +853,21 @@ def test_a_statement_whose_client_has_gone_ends_and_took_little_memory(facade, b
     what = sql.split("FROM")[0].strip().replace("'", "_")
     before = resident_mib(facade.child.pid)
     wire = begun(sql, headers)
-    until(lambda: running(facade, what) == 1, 60, "the statement")
+    until(lambda: running(facade, what) == 1, WAIT_S, "the statement")
     time_s = time.monotonic()
-    until(lambda: time.monotonic() - time_s > 1 or running(facade, what) == 0, 60, "a second")
+    until(lambda: time.monotonic() - time_s > 1 or running(facade, what) == 0, WAIT_S, "a second")
     assert resident_mib(facade.child.pid) < before + 400
     assert facade.ask(body=b"INSERT INTO default.t SELECT 1, 'x'")[0] == 200
     wire.close()
-    until(lambda: running(facade, what) == 0, 20, "its end")
+    until(lambda: running(facade, what) == 0, WAIT_S, "its end")
 
 
 @pytest.mark.parametrize(("method", "path"), [("HEAD", "/"), ("POST", "/?wait_end_of_query=1")])
 def test_so_does_one_whose_result_is_held_back(facade, begun, method, path):
     wire = begun("SELECT number, 'held' FROM system.numbers", OWNER, method, path)
-    until(lambda: running(facade, "_held_") == 1, 60, "the statement")
+    until(lambda: running(facade, "_held_") == 1, WAIT_S, "the statement")
     wire.close()
-    until(lambda: running(facade, "_held_") == 0, 20, "its end")
+    until(lambda: running(facade, "_held_") == 0, WAIT_S, "its end")
 
 
 def test_no_reader_lifts_what_bounds_a_result_in_memory(facade):
@@ -887,7 +890,7 @@ FAILING = (
 
 
 def test_an_error_after_part_of_the_result_is_no_end_of_it(facade):
-    with closing(http.client.HTTPConnection("127.0.0.1", facade.port, timeout=30)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", facade.port, timeout=WAIT_S)) as connection:
         connection.request("POST", "/?default_format=JSONEachRow", FAILING, OWNER)
         answer = connection.getresponse()
         with pytest.raises(http.client.IncompleteRead) as found:
@@ -916,7 +919,7 @@ def test_an_error_that_quotes_bytes_says_what_was_wrong(facade, sql, code):
 
 def test_so_does_one_after_part_of_the_result(facade):
     failing = FAILING.replace(b"'too far'", b"'too far \x8b'")
-    with closing(http.client.HTTPConnection("127.0.0.1", facade.port, timeout=30)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", facade.port, timeout=WAIT_S)) as connection:
         connection.request("POST", "/?default_format=JSONEachRow", failing, OWNER)
         with pytest.raises(http.client.IncompleteRead) as found:
             connection.getresponse().read()
@@ -926,20 +929,20 @@ def test_so_does_one_after_part_of_the_result(facade):
 def test_several_clients_that_read_slowly_take_no_memory(facade, begun):
     before = resident_mib(facade.child.pid)
     wires = [begun("SELECT number, repeat('x', 500) FROM system.numbers", OWNER) for _ in range(6)]
-    until(lambda: running(facade, "repeat(_x_, 500)") == 6, 60, "the statements")
+    until(lambda: running(facade, "repeat(_x_, 500)") == 6, WAIT_S, "the statements")
     assert resident_mib(facade.child.pid) < before + 400
     for wire in wires:
         wire.close()
-    until(lambda: running(facade, "repeat(_x_, 500)") == 0, 30, "their end")
+    until(lambda: running(facade, "repeat(_x_, 500)") == 0, WAIT_S, "their end")
 
 
 def test_statements_end_with_their_queue(facade, begun):
     """A statement that still waits for its turn when its client goes is never begun."""
     wires = [begun("SELECT sleep(2), 'first' FROM numbers(3000000)") for _ in range(3)]
-    until(lambda: running(facade, "_first_") == 3, 60, "the first three")
+    until(lambda: running(facade, "_first_") == 3, WAIT_S, "the first three")
     waiting = begun("SELECT sleep(2), 'second' FROM numbers(3000000)")
     waiting.close()
     for wire in wires:
         wire.close()
-    until(lambda: running(facade, "_first_") == 0, 60, "their end")
+    until(lambda: running(facade, "_first_") == 0, WAIT_S, "their end")
     assert running(facade, "_second_") == 0

@@ -14,8 +14,8 @@ from weir.edges.embedded.stack import Stack
 
 from tests import tiny_requests as tiny
 from tests.bundles import network
-from tests.service_under_test import START_S, Service
-from tests.waiting import until
+from tests.service_under_test import Service
+from tests.waiting import START_S, until
 
 pytestmark = pytest.mark.skipif(not cuda_devices(), reason="needs an NVIDIA GPU and its driver: there is none")
 

@@ -27,10 +27,9 @@ from weir.settings import ROOT, load
 from tests import tiny_requests as tiny
 from tests.service_under_test import Service
 from tests.sql.databases import aged
-from tests.waiting import until
+from tests.waiting import START_S, WAIT_S, until
 
 GOOD = 40
-READY_S = 90.0  # five processes start on two cores, and the machine may be busy
 WHOLE = {
     "request_id": "written-anew",
     "event_time": "2013-07-01T00:00:00+00:00",
@@ -75,10 +74,10 @@ class Command:
         command = [sys.executable, "-m", "weir", "dead-letters", *arguments]
         child = subprocess.Popen(command, cwd=ROOT, env=os.environ | self.environment, stdout=subprocess.DEVNULL)
         try:
-            until(lambda: after() or child.poll() is not None, READY_S, "a moment to kill it")
+            until(lambda: after() or child.poll() is not None, START_S, "a moment to kill it")
         finally:
             child.send_signal(signal.SIGKILL)
-            child.wait(10)
+            child.wait(WAIT_S)
 
 
 def spoiled(service: Service) -> list[bytes | None]:
@@ -163,7 +162,7 @@ def check_killed(command: Command, service: Service, client: Client) -> None:
     bad = service.encoder.encode(tiny.changed(tiny.rows(30, first=6000), channel="fax"))
     service.send(1, list(bad))
     chosen = Selection(service=service.name, open=True)
-    until(lambda: len(dead_letters.letters(client, chosen)) == 31, READY_S, "31 open letters")
+    until(lambda: len(dead_letters.letters(client, chosen)) == 31, START_S, "31 open letters")
     patch = ("redrive", "--patch", "channel=app", "--limit", "7")
 
     def rows_of(table: str) -> int:
@@ -175,7 +174,7 @@ def check_killed(command: Command, service: Service, client: Client) -> None:
         aged(client)
     check_given_up(command, client, dead_letters.letters(client, chosen)[-1])
     command("redrive", "--patch", "channel=app")
-    until(lambda: states(client) == {"scored": 33, "dead again": 1, "given up": 1}, READY_S, "33 letters scored")
+    until(lambda: states(client) == {"scored": 33, "dead again": 1, "given up": 1}, START_S, "33 letters scored")
     assert dead_letters.letters(client, chosen) == []
 
 
@@ -195,7 +194,7 @@ def test_what_is_repaired_is_scored_once_and_the_ledger_is_whole(
         service.send(0, spoiled(service))
         with service.worker(dead_letter_limit=1.0):
             chosen = Selection(service=service.name)
-            until(lambda: len(dead_letters.letters(client, chosen)) == 4, READY_S, "four dead letters")
+            until(lambda: len(dead_letters.letters(client, chosen)) == 4, START_S, "four dead letters")
             letters = {letter.reason: letter for letter in dead_letters.letters(client, chosen)}
             check_listed(command)
             check_shown(command, letters)
@@ -203,9 +202,9 @@ def test_what_is_repaired_is_scored_once_and_the_ledger_is_whole(
             repairs.write_text(json.dumps({"id": letters[Reason.BAD_FRAME].id, "fields": WHOLE}) + "\n")
             check_not_evaluated(command, service, monkeypatch)
             check_redriven(command, service, client, repairs)
-            until(lambda: states(client) == {"scored": 3, "dead again": 1}, READY_S, "three scored, one dead again")
+            until(lambda: states(client) == {"scored": 3, "dead again": 1}, START_S, "three scored, one dead again")
             check_killed(command, service, client)
-        report = until(lambda: (found := ledger.read(client)).complete and found, READY_S, "a complete ledger")
+        report = until(lambda: (found := ledger.read(client)).complete and found, START_S, "a complete ledger")
         assert (report.scored, report.rejected) == (GOOD + 33, 4 + 1 + 30)
         assert {redriven.copies for redriven in dead_letters.redrives(client) if redriven.state != "given up"} == {1}
         sql = "SELECT count(), uniqExact(request_id), uniqExact(prediction_id) FROM predictions"

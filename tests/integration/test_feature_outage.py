@@ -28,8 +28,8 @@ from tests import tiny_requests as tiny
 from tests.bundles import SIGNATURE, tiny_bundle
 from tests.ports import free_port
 from tests.redis_server import RedisServer
-from tests.service_under_test import START_S, Service
-from tests.waiting import until
+from tests.service_under_test import Service
+from tests.waiting import START_S, WAIT_S, until
 
 AGE_S = 30
 VIEW = ViewPlan("customer_recent", ("customer",), ("spend", "visits"), ("float32", "float32"), 3600.0)
@@ -124,7 +124,7 @@ class Rows:
 
 
 def breaker(port: int) -> float:
-    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=WAIT_S) as page:
         lines = page.read().decode().splitlines()
     return next(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith("weir_feature_store_breaker{"))
 
@@ -135,11 +135,20 @@ def check_well(rows: Rows, version: float) -> None:
         return answer.get("status") == [Status.PRESENT, Status.PRESENT] and answer["spend"] == 100 * version + 3
 
     until(fresh, START_S, f"fresh features of version {version}")
-    answer = rows.answer("customer-4", 2)
+    answer = looked_up(rows, "customer-4", 2, Status.PRESENT)
     assert (answer["spend"], answer["visits"], answer["returns"]) == (100 * version + 4, version, version)
     assert answer["ages"] == [AGE_S, AGE_S]
-    stranger = rows.answer("stranger", None)
-    assert (stranger["status"], stranger["ages"]) == ([Status.NOT_FOUND, Status.NOT_FOUND], [-1, -1])
+    assert looked_up(rows, "stranger", None, Status.NOT_FOUND)["ages"] == [-1, -1]
+
+
+def looked_up(rows: Rows, customer: str, shop: int | None, status: Status) -> dict:
+    """The answer of a store that is well, with this status of both views: a busy machine may miss the budget once."""
+
+    def answer() -> dict | None:
+        found = rows.answer(customer, shop)
+        return found if found.get("status") == [status, status] else None
+
+    return until(answer, START_S, f"a lookup of {customer} within the budget")
 
 
 def check_away(rows: Rows, version: float, port: int) -> None:
@@ -160,7 +169,7 @@ def check_away(rows: Rows, version: float, port: int) -> None:
 def check_outages(service: Service, server: RedisServer, settings: Settings, child: Child, port: int) -> None:
     rows = Rows(service)
     check_well(rows, 1)
-    assert breaker(port) == 0
+    until(lambda: rows.answer("customer-3", 1) and breaker(port) == 0, START_S, "a closed breaker")
     server.kill()
     check_away(rows, 1, port)
     server.start()  # empty, as a replica that lost its memory

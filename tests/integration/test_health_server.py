@@ -11,10 +11,12 @@ from weir.edges.observability.health_server import HealthServer
 from weir.settings import load
 from weir.telemetry import ChunkFetched, Telemetry
 
+from tests.waiting import WAIT_S
+
 
 def fetch(url, method="GET"):
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=10) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=WAIT_S) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as refusal:
         return refusal.code, refusal.read().decode()

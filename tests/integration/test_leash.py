@@ -13,7 +13,7 @@ from weir.core.errors import Unavailable
 from weir.edges.embedded import leash
 from weir.edges.embedded.service import python
 
-from tests.waiting import ended, until
+from tests.waiting import WAIT_S, ended, until
 
 SLEEP = ["sleep", "300"]
 
@@ -47,7 +47,7 @@ def test_stop_ends_the_child_and_is_idempotent(log):
 def test_a_child_that_ends_by_itself_is_reported_with_its_last_words(log):
     log.write_text("words of an earlier run\n")
     child = leash.start("speaker", ["sh", "-c", "echo last words; exit 7"], log=log)
-    assert child.wait(60) == 7
+    assert child.wait(WAIT_S) == 7
     with pytest.raises(Unavailable, match="speaker ended with exit status 7") as raised:
         child.check()
     assert "last words" in str(raised.value)
@@ -64,15 +64,15 @@ def test_a_child_that_ignores_sigterm_is_killed_with_its_own_children(log, tmp_p
     marker = tmp_path / "grandchild"
     script = f"trap '' TERM; sleep 300 & echo $! > {marker}; wait; sleep 300"
     child = leash.start("stubborn", ["sh", "-c", script], log=log, grace_s=0.3)
-    grandchild = int(until(lambda: marker.exists() and marker.read_text().strip(), 60, "the grandchild's pid"))
+    grandchild = int(until(lambda: marker.exists() and marker.read_text().strip(), WAIT_S, "the grandchild's pid"))
     child.stop()
-    until(lambda: gone(child.pid, grandchild), 60, "the end of child and grandchild")
+    until(lambda: gone(child.pid, grandchild), WAIT_S, "the end of child and grandchild")
 
 
 def test_a_child_gets_the_environment_and_default_signal_handlers(log):
     script = "import os, signal; print(os.environ['WEIR_X'], signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)"
     child = leash.start("teller", [sys.executable, "-c", script], log=log, environment={"WEIR_X": "42"})
-    assert child.wait(60) == 0
+    assert child.wait(WAIT_S) == 0
     assert child.log_tail() == "42 True"
 
 
@@ -82,7 +82,7 @@ def test_a_child_does_not_find_modules_in_the_folder_where_it_is_started(log, tm
     (tmp_path / "weir" / "__init__.py").write_text("raise SystemExit('this is my own weir')")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", os.environ.get("PYTHONPATH", ""), ""]))
     child = leash.start("reader", python("weir", "--help"), log=log, directory=tmp_path)
-    assert child.wait(60) == 0, child.log_tail()
+    assert child.wait(WAIT_S) == 0, child.log_tail()
 
 
 def test_ctrl_c_does_not_reach_the_children(log):
@@ -98,7 +98,7 @@ def test_ctrl_c_does_not_reach_the_children(log):
 def test_a_child_dies_with_its_guard(log):
     child = leash.start("sleeper", SLEEP, log=log)
     child.guard.send_signal(signal.SIGKILL)
-    until(lambda: gone(child.pid), 60, "the end of the child")
+    until(lambda: gone(child.pid), WAIT_S, "the end of the child")
     child.stop()
 
 
@@ -125,11 +125,11 @@ def test_a_killed_parent_takes_its_children_along(tmp_path):
             found = {*pids, *(child.pid for pid in pids for child in psutil.Process(pid).children(recursive=True))}
             return found if len(found) >= 3 else set()
 
-        family = until(family_of, 60, "the shell's own child")
+        family = until(family_of, WAIT_S, "the shell's own child")
         guards = {psutil.Process(pid).ppid() for pid in pids}
         assert not any(gone(pid) for pid in family | guards)
         parent.send_signal(signal.SIGKILL)
-    until(lambda: gone(*family, *guards), 60, "the end of the children of a killed parent")
+    until(lambda: gone(*family, *guards), WAIT_S, "the end of the children of a killed parent")
 
 
 def test_a_lock_stands_until_the_last_child_is_gone(tmp_path):
@@ -154,7 +154,7 @@ def test_a_lock_stands_until_the_last_child_is_gone(tmp_path):
     parent = subprocess.Popen([sys.executable, "-c", program, str(lock), slow], stdout=subprocess.PIPE, text=True)
     with ended(parent):
         pid = int(parent.stdout.readline())
-        until(ready.exists, 60, "the child to be ready for its end")
+        until(ready.exists, WAIT_S, "the child to be ready for its end")
         parent.send_signal(signal.SIGKILL)
 
     def free() -> bool:
@@ -168,7 +168,7 @@ def test_a_lock_stands_until_the_last_child_is_gone(tmp_path):
     assert alive(pid)
     assert not free()
     release.touch()
-    until(free, 60, "the lock")
+    until(free, WAIT_S, "the lock")
     assert gone(pid)
 
 

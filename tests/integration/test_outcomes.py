@@ -14,8 +14,8 @@ from weir.edges.clickhouse import migrations
 from weir.edges.clickhouse.client import connect
 from weir.edges.embedded.stack import Stack
 
-from tests.service_under_test import START_S, Service
-from tests.waiting import until
+from tests.service_under_test import Service
+from tests.waiting import START_S, until
 
 ROW = {"customer": "customer-1", "items": 3, "channel": "web"}
 VALUE = "if(decision = 'positive', if(label = 'positive', attributes['kept'], -0.1), 0)"

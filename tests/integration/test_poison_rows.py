@@ -13,12 +13,11 @@ from weir.operations import reevaluate
 
 from tests import tiny_requests as tiny
 from tests.bundles import SIGNATURE, fragile_graph, tiny_bundle, weights_of
-from tests.service_under_test import START_S, Service
-from tests.waiting import until
+from tests.service_under_test import Service
+from tests.waiting import START_S, until
 
 ITEMS = 1  # the column on which the fragile model depends
 POISON = 100  # within the signature's range, and beyond the model's table
-STOP_S = 90  # a start, on a busy machine, and a thousand calls that raise
 PLACES = [0, 77, 200, 201, 511]
 
 
@@ -60,7 +59,7 @@ def test_a_stream_of_poison_stops_the_worker_and_loses_nothing(stack: Stack, tmp
     service = fragile_service(stack, tmp_path)
     service.send(0, list(service.encoder.encode(tiny.changed(tiny.rows(3000), items=POISON))))
     with service.worker(dead_letter_window=1000, chunk_max_records=512, batch_max_rows=512) as child:
-        assert child.wait(STOP_S) == 78
+        assert child.wait(START_S) == 78
         assert "WEIR_DEAD_LETTER_LIMIT" in child.log_tail()
     committed = service.committed()[0]
     assert set(service.look().answered) == {(0, offset) for offset in range(committed)}

@@ -17,18 +17,19 @@ from weir.edges.kafka.producer import REQUEST_BYTES, Producer
 from weir.settings import Settings
 
 from tests.ports import free_port
+from tests.waiting import WAIT_S
 
 
 @pytest.fixture(scope="module")
 def settings(stack: Stack) -> Settings:
-    return stack.settings.having(sink_budget_s=1.5)
+    return stack.settings
 
 
 @pytest.fixture(scope="module")
 def topic(settings: Settings) -> str:
     name = f"producer-{uuid4().hex[:8]}"
     admin = AdminClient(client_config(settings.kafka, "tests"))
-    admin.create_topics([NewTopic(name, 2, 1)])[name].result(10)
+    admin.create_topics([NewTopic(name, 2, 1)])[name].result(WAIT_S)
     return name
 
 
@@ -47,7 +48,7 @@ def values_of(settings: Settings, topic: str, partition: int, count: int, first:
         consumer.assign([TopicPartition(topic, partition, first)])
         found: list[bytes] = []
         while len(found) < count:
-            messages = consumer.consume(count, 10)
+            messages = consumer.consume(count, WAIT_S)
             assert messages, f"{len(found)} of {count} records"
             found += [message.value() for message in messages]
         return found

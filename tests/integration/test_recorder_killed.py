@@ -10,6 +10,7 @@ from weir.settings import ROOT
 
 from tests.doubles import recorder_process, records
 from tests.sql.databases import client, database
+from tests.waiting import WAIT_S
 
 __all__ = ["client", "database"]
 KILLS = 6
@@ -38,10 +39,10 @@ def test_every_table_equals_the_truth_after_kill_9(client, database, tmp_path):
         except subprocess.TimeoutExpired:
             os.kill(process.pid, signal.SIGKILL)
             killed += 1
-        process.communicate(timeout=30)
+        process.communicate(timeout=WAIT_S)
     assert killed >= KILLS // 2, "it was done before it could be killed"
     last = start(database, state, 99)
-    assert last.communicate(timeout=60)[0] == "done\n"
+    assert last.communicate(timeout=WAIT_S)[0] == "done\n"
     assert last.returncode == 0
 
     rows, partitions = recorder_process.ROWS, recorder_process.PARTITIONS

@@ -14,14 +14,13 @@ from weir.recording.naming import PACKED
 from weir.settings import load
 
 from tests.doubles import records
-from tests.waiting import until
+from tests.waiting import START_S, WAIT_S, until
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver import Client
     from weir.edges.kafka.producer import Producer
 
 ROWS = 4000  # predictions of each of four partitions
-READY_S = 60.0  # the broker holds the first join for half a session time-out, and the machine may be busy
 
 
 def test_the_worker_records_each_row_once_also_when_it_is_killed(tmp_path: Path, broker: dict[str, Any]) -> None:
@@ -58,7 +57,7 @@ def test_the_worker_records_each_row_once_also_when_it_is_killed(tmp_path: Path,
         worker = stack.spawn(["worker", "recorder"], "recorder")
         for partition in range(4):
             score(partition, range(ROWS // 2))
-        until(lambda: recorded() >= ROWS, READY_S, "a good part of the first half")  # in the midst of its work
+        until(lambda: recorded() >= ROWS, START_S, "a good part of the first half")  # in the midst of its work
         os.kill(worker.pid, signal.SIGKILL)
         stack.forget(worker)
         for partition in range(4):
@@ -69,12 +68,12 @@ def test_the_worker_records_each_row_once_also_when_it_is_killed(tmp_path: Path,
             write("weir.predictions", "predictions", partition, impossible(records.predictions(partition, [ROWS])))
         producer.flush()
         stack.spawn(["worker", "recorder"], "recorder-again")
-        until(lambda: recorded() >= 4 * ROWS, READY_S, "all predictions")
-        until(lambda: client.query("SELECT count() FROM dead_letters").first_row == (8,), READY_S, "the last outcomes")
-        report = until(lambda: (found := ledger.read(client)).complete and found, READY_S, "a complete ledger")
+        until(lambda: recorded() >= 4 * ROWS, START_S, "all predictions")
+        until(lambda: client.query("SELECT count() FROM dead_letters").first_row == (8,), START_S, "the last outcomes")
+        report = until(lambda: (found := ledger.read(client)).complete and found, START_S, "a complete ledger")
         assert (report.read, report.scored, report.duplicates, report.missing) == (4 * ROWS, 4 * ROWS, 0, 0)
         assert client.query("SELECT uniqExact(prediction_id) FROM predictions").first_row == (4 * ROWS,)
-        until(lambda: client.query("SELECT count() FROM batches").first_row == (8,), READY_S, "the batches")
+        until(lambda: client.query("SELECT count() FROM batches").first_row == (8,), START_S, "the batches")
         assert spans(client) == [
             (partition, *span) for partition in range(4) for span in ((0, ROWS // 2 - 1), (ROWS // 2 - 500, ROWS - 1))
         ]
@@ -82,7 +81,7 @@ def test_the_worker_records_each_row_once_also_when_it_is_killed(tmp_path: Path,
         assert named(client) == [(known, *names, 0), (late, [], [], len(PACKED))]
         write("weir.bundles", "bundles", 0, records.bundles(late))
         producer.flush()
-        until(lambda: named(client)[1] == (late, *names, 0), READY_S, "names for what was recorded without")
+        until(lambda: named(client)[1] == (late, *names, 0), START_S, "names for what was recorded without")
         check_outcomes(client)
 
 
@@ -131,7 +130,9 @@ def test_a_world_that_is_not_there_is_one_line_and_a_status(stack, missing, word
 
     environment = os.environ | stack.environment | {"WEIR_HOME": str(tmp_path)} | missing
     command = [sys.executable, "-m", "weir", "worker", "recorder"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=WAIT_S, check=False
+    )
     assert done.returncode == status
     assert words in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr

@@ -26,10 +26,9 @@ from tests import tiny_requests as tiny
 from tests.bundles import graph
 from tests.ports import free_port
 from tests.service_under_test import Service
-from tests.waiting import until
+from tests.waiting import START_S, until
 
 ROWS = 40
-READY_S = 90.0  # two workers start on two cores, and the machine may be busy
 
 
 class Recorded:
@@ -81,7 +80,7 @@ def recorded(stack: Stack, tmp_path: Path) -> Iterator[Recorded]:
     try:
         with service.worker():
             service.send(1, list(service.encoder.encode(tiny.rows(ROWS))))
-            until(lambda: rows("predictions") == ROWS and rows("batches") and rows("bundles"), READY_S, "the answers")
+            until(lambda: rows("predictions") == ROWS and rows("batches") and rows("bundles"), START_S, "the answers")
         yield Recorded(service, environment, client)
     finally:
         stack.forget(recorder)

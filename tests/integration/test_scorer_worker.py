@@ -27,8 +27,8 @@ from weir.wire import request_contract
 from tests import tiny_requests as tiny
 from tests.bundles import SIGNATURE, tiny_bundle
 from tests.ports import free_port
-from tests.service_under_test import MAX_BYTES, START_S, Service
-from tests.waiting import until
+from tests.service_under_test import MAX_BYTES, Service
+from tests.waiting import START_S, WAIT_S, until
 
 SMALL = {"chunk_max_records": 64, "batch_max_rows": 64}  # so that work lasts longer than a signal takes
 
@@ -119,7 +119,7 @@ def check_batches(service: Service) -> None:
 def check_end_by_signal(service: Service, child: Child) -> None:
     """SIGTERM under load: what has begun is finished and committed, exit status 0."""
     service.send_and_interrupt(child, signal.SIGTERM)
-    assert child.wait(20) == 0
+    assert child.wait(WAIT_S) == 0
     assert not [line for line in child.log_tail().splitlines() if "Traceback" in line or '"level": "error"' in line]
     service.look()
     committed = service.committed()
@@ -135,7 +135,7 @@ def check_rest_is_scored_without_repeats(service: Service) -> None:
 
 def check_crash(service: Service, child: Child) -> None:
     service.send_and_interrupt(child, signal.SIGKILL)
-    child.wait(10)
+    child.wait(WAIT_S)
     assert len(service.look().answered) < len(service.sent)
 
 
@@ -152,7 +152,7 @@ def check_second_worker(service: Service, first: Child) -> None:
         until(lambda: len(at_work()) == 2, START_S, "both workers at work")
         service.send_rows(4000)
         os.kill(first.pid, signal.SIGTERM)
-        assert first.wait(20) == 0
+        assert first.wait(WAIT_S) == 0
         service.send_rows(400)
         until(service.all_answered, START_S, "every request answered by the second")
     assert {times for where, times in service.answered.items() if where not in before} == {1}
@@ -207,7 +207,7 @@ def test_seven_hundred_bad_records_are_dead_letters_once_and_a_restart_goes_on_a
 def run_and_fail(bundle: str, environment: dict[str, str], status: int) -> str:
     """The one line that a scorer that cannot start writes to stderr."""
     command = [sys.executable, "-m", "weir", "worker", "scorer", "--bundle", bundle]
-    ended = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, timeout=60, check=False)
+    ended = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, timeout=WAIT_S, check=False)
     assert (ended.returncode, ended.stdout) == (status, b""), ended.stderr
     assert ended.stderr.count(b"\n") == 1, ended.stderr
     return ended.stderr.decode()
@@ -247,8 +247,8 @@ def test_whatever_is_missing_is_named_with_a_remedy(stack: Stack, service: Servi
 
 
 def test_a_worker_that_is_told_to_end_before_it_has_joined_ends_in_order(service: Service) -> None:
-    """The embedded broker holds the join for half of the session: a minute here."""
-    with service.worker(session_timeout_s=120) as child:
+    """The embedded broker holds the join for half of the session: five minutes here."""
+    with service.worker(session_timeout_s=600) as child:
         until(lambda: "joining the group" in child.log_tail(), START_S, "the worker to ask to join")
         os.kill(child.pid, signal.SIGTERM)
         assert child.wait(START_S) == 0, child.log_tail()

@@ -15,7 +15,7 @@ from weir.settings import load
 
 from tests import tiny_requests as tiny
 from tests.bundles import SIGNATURE, expected, spoken_graph, tiny_bundle
-from tests.waiting import until
+from tests.waiting import START_S, until
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver import Client
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from tests.service_under_test import Service
 
 ROWS = 400
-START_S = 60.0
 LENIENT = replace(SIGNATURE, inputs=(*SIGNATURE.inputs[:3], replace(SIGNATURE.inputs[3], on_missing=Policy.USE)))
 BANDS = (Band(name="low"), Band(name="middle", start=0.3), Band(name="high", start=0.5))
 REMARK = Input(name="remark", source=Source.REQUEST, ref="remark", dtype=Dtype.STRING, on_missing=Policy.USE)

@@ -23,9 +23,8 @@ from weir.settings import Settings, load
 
 from tests import tiny_requests as tiny
 from tests.service_under_test import Tiny
-from tests.waiting import until
+from tests.waiting import START_S, WAIT_S, until
 
-READY_S = 90.0  # workers start and join their groups on two busy cores
 HURRY = {"WEIR_SESSION_TIMEOUT_S": "3", "WEIR_BLOCK_MAX_WAIT_S": "0.2", "WEIR_COMMIT_INTERVAL_S": "0.5"}
 
 
@@ -52,7 +51,7 @@ class World:
     def end(self, *workers: Child) -> None:
         for worker in workers:
             os.kill(worker.pid, signal.SIGTERM)
-            assert worker.wait(60) == 0
+            assert worker.wait(WAIT_S) == 0
             self.stack.forget(worker)
 
     def send(self, count: int) -> None:
@@ -60,21 +59,21 @@ class World:
         for number, value in enumerate(self.service.encoder.encode(tiny.rows(count, first=self.made))):
             producer.produce(self.service.topic, value, partition=number % 4)
         self.made += count
-        assert producer.flush(30) == 0
+        assert producer.flush(WAIT_S) == 0
 
     def make_anew(self, topic: str) -> None:
-        self.admin.delete_topics([topic])[topic].result(20)
+        self.admin.delete_topics([topic])[topic].result(WAIT_S)
 
         def made() -> bool:
             try:
-                self.admin.create_topics([NewTopic(topic, 4)])[topic].result(20)
+                self.admin.create_topics([NewTopic(topic, 4)])[topic].result(WAIT_S)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise
                 return False
             return True
 
-        until(made, 30, f"{topic} to be gone and made anew")
+        until(made, WAIT_S, f"{topic} to be gone and made anew")
 
     def is_whole(self, settings: Settings, logs: int) -> Callable[[], bool]:
         """Whether everything that was ever sent is recorded once, and each of so many logs has a complete ledger."""
@@ -91,6 +90,7 @@ class World:
         return whole
 
 
+@pytest.mark.timeout(1200)
 def test_every_log_is_recorded_once_in_every_database(tmp_path: Path, broker: dict[str, Any]) -> None:
     if broker["embedded_broker"] != "kafka":
         pytest.skip("librdkafka does not outlive a topic made anew on the embedded broker")
@@ -103,7 +103,7 @@ def test_every_log_is_recorded_once_in_every_database(tmp_path: Path, broker: di
         def all_recorded(logs: int, when: str) -> None:
             for settings in (world.settings, world.other):
                 database = settings.recording.clickhouse_database
-                until(world.is_whole(settings, logs), READY_S, f"all to be recorded in {database}, {when}")
+                until(world.is_whole(settings, logs), START_S, f"all to be recorded in {database}, {when}")
 
         world.send(100)
         all_recorded(1, "at first")

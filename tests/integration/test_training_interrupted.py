@@ -7,6 +7,8 @@ import sys
 
 import psutil
 
+from tests.waiting import WAIT_S
+
 PROGRAM = """
 import sys
 from weir.__main__ import main
@@ -41,7 +43,7 @@ def test_ctrl_c_while_the_demo_trains_leaves_no_traceback(tmp_path):
             other.send_signal(signal.SIGINT)  # alone first: it must not end by itself, before the one that waits for it
         assert child.stdout.readline() == "reading the flights\n", child.stderr.read()
         os.killpg(child.pid, signal.SIGINT)
-        _, err = child.communicate(timeout=60)
+        _, err = child.communicate(timeout=WAIT_S)
     assert child.returncode == 130
     assert "Traceback" not in err
     assert "Process training" not in err

@@ -18,7 +18,7 @@ from tests.bundles import SIGNATURE as TINY
 from tests.bundles import tiny_bundle
 from tests.integration.test_leash import gone
 from tests.kafka_cluster import kafka_libs
-from tests.waiting import ended, until
+from tests.waiting import COMMAND_S, START_S, WAIT_S, ended, until
 
 PORTS = ("--broker-port", "0", "--clickhouse-port", "0", "--registry-port", "0")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
@@ -55,13 +55,15 @@ def printed(said: str) -> list[str]:
 def end(running: subprocess.Popen) -> str:
     running.send_signal(signal.SIGTERM)
     rest = running.stdout.read()
-    assert running.wait(60) == 0, rest
+    assert running.wait(WAIT_S) == 0, rest
     assert rest.rstrip().endswith("stopped")
     return rest
 
 
 def shell(command: str, cwd=ROOT) -> str:
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False, cwd=cwd)
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, timeout=COMMAND_S, check=False, cwd=cwd
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -89,7 +91,7 @@ def home(tmp_path_factory):
     """A home with the feature plan and a small bundle of the demo's service, so that nothing has to be trained."""
     home = tmp_path_factory.mktemp("up")
     with ended(weir(home, "apply")) as applied:
-        said = applied.communicate(timeout=240)[0]
+        said = applied.communicate(timeout=COMMAND_S)[0]
     assert applied.returncode == 0, said
     plan = feature_plan.load(load(home=home), FEATURE_SERVICE)
     read = plan.reading(SIGNATURE.looked_up)
@@ -106,12 +108,12 @@ def scored(commands: list[str], cwd) -> str:
     """Send the printed request, wait for its prediction with the printed query; the id of the request."""
     produce, predictions, dead, *_ = commands
     sent = re.match(r"sent (\S+) unsent: 0", shell(produce, cwd))[1]
-    until(lambda: sent in shell(predictions, cwd) or shell(dead, cwd), 60, "an answer in ClickHouse")
+    until(lambda: sent in shell(predictions, cwd) or shell(dead, cwd), START_S, "an answer in ClickHouse")
     assert sent in shell(predictions, cwd), shell(dead, cwd)
     return sent
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_up_keeps_what_there_is_and_a_worker_that_ends_takes_nobody_along(home, world):
     kafka_libs()
     store = lmdb.open(str(home / "features" / "online"), map_size=1 << 24)
@@ -162,10 +164,10 @@ def test_up_keeps_what_there_is_and_a_worker_that_ends_takes_nobody_along(home, 
         rest = running.stdout.read()
         assert f"recorder (pid {workers['recorder'].pid}) ended with exit status 137 (SIGKILL); the last lines" in rest
         assert "no worker is left: scorer ended with exit status 0, recorder ended with exit status 137" in rest
-        assert running.wait(60) == 75
+        assert running.wait(WAIT_S) == 75
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_up_serves_a_project_of_somebody_else(tmp_path):
     """A service, a contract and a bundle of its own, anywhere; no feature repository; the broker in memory."""
     project, home = tmp_path / "project", tmp_path / "home"
@@ -187,7 +189,7 @@ def test_up_serves_a_project_of_somebody_else(tmp_path):
 def test_up_without_a_contract_names_the_command_before_anything_starts(tmp_path):
     bundle = tiny_bundle(tmp_path / "elsewhere", TINY, service="tiny")
     with ended(weir(tmp_path / "home", "up", *PORTS, "--bundle", str(bundle), cwd=tmp_path)) as running:
-        said = running.communicate(timeout=120)[0]
+        said = running.communicate(timeout=COMMAND_S)[0]
     assert running.returncode == 78
     assert f"`weir bundle contract {bundle.name[:12]} --write`" in said
     assert not (tmp_path / "home").exists()
@@ -195,7 +197,7 @@ def test_up_without_a_contract_names_the_command_before_anything_starts(tmp_path
 
 def test_up_without_a_bundle_says_what_to_do(tmp_path):
     with ended(weir(tmp_path, "up", *PORTS)) as running:
-        said = running.communicate(timeout=120)[0]
+        said = running.communicate(timeout=COMMAND_S)[0]
     assert running.returncode == 75
     assert said.startswith("weir: there is no model bundle to serve")
     assert "weir service add" in said

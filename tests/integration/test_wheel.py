@@ -12,6 +12,7 @@ from weir.settings import ROOT
 from weir.wire import request_contract
 
 from tests.bundles import SIGNATURE, tiny_bundle
+from tests.waiting import COMMAND_S
 from tests.wheel import UV
 
 SERVICE = "tiny"
@@ -43,7 +44,7 @@ with Stack(load()) as stack:
     assert producer.flush(30) == 0
     reader = Consumer({"bootstrap.servers": brokers, "group.id": "reader"})
     reader.assign([TopicPartition("weir.predictions", 0, 0)])
-    deadline_s = time.monotonic() + 60
+    deadline_s = time.monotonic() + 120
     while not (message := reader.poll(0.5)):
         stack.check()
         assert time.monotonic() < deadline_s, stack._spawned[-1].log_tail()
@@ -70,7 +71,13 @@ def run(python, project, *arguments):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("WEIR_", "PYTHON"))}
     environment |= {"WEIR_SERVICE": SERVICE}
     return subprocess.run(
-        [python, *arguments], cwd=project, env=environment, capture_output=True, text=True, timeout=240, check=False
+        [python, *arguments],
+        cwd=project,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_S,
+        check=False,
     )
 
 

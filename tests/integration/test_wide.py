@@ -21,10 +21,9 @@ from weir.settings import load
 
 from tests.bundles import expected, tiny_bundle
 from tests.service_under_test import Tiny
-from tests.waiting import until
+from tests.waiting import START_S, WAIT_S, until
 
 ROWS = 500
-WITHIN_S = 60.0
 LEVELS = ("red", "green", "blue")
 KINDS = (Dtype.FLOAT, Dtype.INT, Dtype.BOOL, Dtype.CATEGORY)
 
@@ -95,10 +94,10 @@ def test_a_model_of_any_width_is_recorded_input_by_input(width: int, recorded: S
     with service.worker(max_record_bytes=recorded.settings.scoring.max_record_bytes):
         for i, value in enumerate(values):
             producer.produce(service.topic, value, partition=i % 4)
-        assert producer.flush(20) == 0
+        assert producer.flush(WAIT_S) == 0
         count = f"SELECT count() FROM predictions {of_service}"
-        until(lambda: client.query(count).first_row == (ROWS,), WITHIN_S, "every request recorded")
-        report = until(lambda: (found := ledger.read(client)).complete and found, WITHIN_S, "a complete ledger")
+        until(lambda: client.query(count).first_row == (ROWS,), START_S, "every request recorded")
+        report = until(lambda: (found := ledger.read(client)).complete and found, START_S, "a complete ledger")
     assert (report.duplicates, report.missing) == (0, 0)
     columns = "request_id, score, mapKeys(features), mapValues(features), mapKeys(texts)"
     rows = client.query(f"SELECT {columns} FROM predictions {of_service}").result_rows

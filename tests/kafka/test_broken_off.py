@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import struct
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from weir.core.chunk import LogPartition, Partition
 from weir.core.errors import Refused, Unavailable
+from weir.edges.kafka import handshake
 from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.handshake import TRIES
 from weir.edges.kafka.log_reader import LogReader
@@ -20,6 +22,7 @@ from weir.edges.kafka.redrive_log import Announced, send
 from weir.settings import Settings, load
 
 from tests.kafka.secured import Authority
+from tests.waiting import WAIT_S
 
 END_S = 2.0
 SAYS = r"^no TLS connection to Kafka: .*ends right after the handshake.* check .*WEIR_KAFKA_SSL_CERTIFICATE_FILE"
@@ -27,7 +30,7 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset
 
 
 class Listener:
-    """Shakes hands and resets; `close` makes of it a port where nobody listens."""
+    """Shakes hands and resets."""
 
     def __init__(self, authority: Authority) -> None:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -35,6 +38,7 @@ class Listener:
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.address = f"127.0.0.1:{self._socket.getsockname()[1]}"
         self.shaken = 0
+        self.goes_after = 0  # so many handshakes, if any, until nobody listens any more
         self.resets = True  # else it keeps the connections, and never answers
         self.closes = False  # in good order
         self._kept: list[ssl.SSLSocket] = []
@@ -60,9 +64,13 @@ class Listener:
                     secured.close()
             except OSError:  # the client has gone within the handshake
                 wire.close()
+            if self.shaken == self.goes_after:
+                self._socket.close()
+                return
 
     def close(self) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)
+        with contextlib.suppress(OSError):  # it is closed
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
         self._thread.join()
         for secured in self._kept:
@@ -117,7 +125,8 @@ def read(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("use", [ask, write, redrive, read])
-def test_who_never_has_an_answer_is_told_that_the_certificate_is_refused(use, listener, settings):
+def test_who_never_has_an_answer_is_told_that_the_certificate_is_refused(use, listener, settings, monkeypatch):
+    monkeypatch.setattr(handshake, "HELD_S", WAIT_S)  # however long this listener takes to break off
     with pytest.raises(Refused, match=SAYS):
         use(settings)
     assert listener.shaken >= TRIES
@@ -125,9 +134,7 @@ def test_who_never_has_an_answer_is_told_that_the_certificate_is_refused(use, li
 
 @pytest.mark.parametrize("use", [ask, write, redrive, read])
 def test_a_broker_that_goes_away_is_none_that_refuses(use, listener, settings):
-    closing = threading.Timer(END_S / 3, listener.close)
-    listener.close = closing.join
-    closing.start()
+    listener.goes_after = 1
     with pytest.raises(Unavailable):
         use(settings)
 

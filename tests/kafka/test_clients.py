@@ -19,7 +19,7 @@ from weir.edges.embedded.service import free_port, wait_ready
 
 from tests.kafka import clients
 from tests.kafka_cluster import kafka_libs
-from tests.waiting import until
+from tests.waiting import WAIT_S, until
 
 N = 300
 RUN_S = 120
@@ -147,7 +147,7 @@ def read(address: str, topic: str, wanted: int) -> list[tuple[int, bytes | None,
         return len(ended) == len(partitions) and len(found) >= wanted
 
     try:
-        until(all_read, 60, f"{wanted} records of {topic}")
+        until(all_read, WAIT_S, f"{wanted} records of {topic}")
     finally:
         consumer.close()
     return found
@@ -159,7 +159,7 @@ def test_every_mode_arrives_once(broker, produce: Callable[[str, str], None]):
     admin = AdminClient({"bootstrap.servers": broker})
     topics = {mode: f"{client}-{mode}" for mode in MODES[client]}
     for made in admin.create_topics([NewTopic(topic, 2, 1) for topic in topics.values()]).values():
-        made.result(60)
+        made.result(WAIT_S)
     produce(broker, client)
     wrong = {}
     for mode, topic in topics.items():
@@ -181,7 +181,7 @@ def test_every_mode_arrives_once(broker, produce: Callable[[str, str], None]):
 
 def test_a_batch_of_a_megabyte_is_taken_and_a_larger_one_refused(broker):
     admin = AdminClient({"bootstrap.servers": broker})
-    admin.create_topics([NewTopic("large", 2, 1)])["large"].result(60)
+    admin.create_topics([NewTopic("large", 2, 1)])["large"].result(WAIT_S)
     told: list[object] = []
     producer = Producer({"bootstrap.servers": broker, "message.max.bytes": 8_000_000})
     for size in (1_000_000, 2_000_000):

@@ -11,7 +11,7 @@ from weir.settings import Settings, load
 
 from tests.integration.test_leash import gone
 from tests.kafka_cluster import Cluster
-from tests.waiting import until
+from tests.waiting import WAIT_S, until
 
 TOPIC = "weir.predictions"
 
@@ -39,7 +39,7 @@ def test_what_is_acknowledged_survives_nodes_that_are_killed_stopped_and_started
         other = cluster.leaders(TOPIC)[0]
         cluster.stop(other)
         write(settings, 4000)
-        until(lambda: other not in cluster.leaders(TOPIC).values(), 60, "new leaders")
+        until(lambda: other not in cluster.leaders(TOPIC).values(), WAIT_S, "new leaders")
         assert {end for _, end in bounds(settings.kafka, TOPIC).values()} == {3000}
         assert len(cluster.running) == 2
         pids = [cluster.pid(node) for node in cluster.running]

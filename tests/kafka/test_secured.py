@@ -35,12 +35,11 @@ from weir.settings import Settings, load
 
 from tests.kafka.secured import ADMIN, KEY_PASSWORD, Authority, Secured, secured
 from tests.service_under_test import Service
-from tests.waiting import until
+from tests.waiting import START_S, until
 
 USERS = ("weir-setup", "weir-scorer", "weir-recorder")
 RESULTS = {"weir.predictions", "weir.dead-letters", "weir.ledger", "weir.batches", "weir.bundles"}
 EX_CONFIG = 78  # exit status
-READY_S = 90.0  # a worker's start on a busy machine
 LONG_S = 60.0  # a refusal is told at once, and not when this has passed
 
 
@@ -154,18 +153,18 @@ def test_a_scorer_works_with_the_rights_of_its_role(listener: Secured, service: 
 def score_all(service: Service, user: dict[str, str]) -> None:
     """A worker's whole life: it scores what there is, and commits when it is asked to end."""
     with service.worker(**user) as child:
-        until(service.all_answered, READY_S, "every request answered")
+        until(service.all_answered, START_S, "every request answered")
         os.kill(child.pid, signal.SIGTERM)
-        assert child.wait(READY_S) == 0
+        assert child.wait(START_S) == 0
 
 
-@pytest.mark.timeout(600)  # six workers, one after the other
+@pytest.mark.timeout(1200)  # six workers, one after the other
 def test_a_scorer_without_any_one_of_them_says_which_and_loses_nothing(listener: Secured, service: Service) -> None:
     service.send_rows(40)
     user, before = as_user(listener, service.settings, "weir-scorer"), set(service.look().answered)
     for acl in (acl for acl in of_role(service.settings, "scorer") if is_of(acl, service.name)):
         with without(service.settings, acl), service.worker(**user) as child:
-            assert child.wait(READY_S) == EX_CONFIG
+            assert child.wait(START_S) == EX_CONFIG
             assert_refused(child.log_tail(), acl)
     assert set(service.look().answered) == before
     score_all(service, user)
@@ -179,10 +178,10 @@ def test_a_right_that_is_taken_from_a_running_scorer_ends_it_and_loses_nothing(
     user = as_user(listener, service.settings, "weir-scorer")
     with service.worker(**user) as child:
         service.send_rows(40)
-        until(service.all_answered, READY_S, "every request answered")
+        until(service.all_answered, START_S, "every request answered")
         with without(service.settings, acl):
             service.send_rows(40)
-            assert child.wait(READY_S) == EX_CONFIG
+            assert child.wait(START_S) == EX_CONFIG
             assert_refused(child.log_tail(), acl)
     score_all(service, user)
     assert set(service.answered.values()) == {1}
@@ -193,7 +192,7 @@ def is_of(acl: Acl, service: str) -> bool:
     return service in acl.name or acl.name in RESULTS
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_a_recorder_works_with_the_rights_of_its_role_and_says_which_one_it_lacks(
     listener: Secured, service: Service
 ) -> None:
@@ -213,14 +212,14 @@ def test_a_recorder_works_with_the_rights_of_its_role_and_says_which_one_it_lack
     for acl in of_role(settings, "recorder"):
         with without(settings, acl):
             child = recorder()
-            assert child.wait(READY_S) == EX_CONFIG
+            assert child.wait(START_S) == EX_CONFIG
             assert_refused(child.log_tail(), acl)
             service.stack.forget(child)
     child = recorder()
     with connect(settings.recording) as client:
         count = "SELECT count(), uniqExact(prediction_id) FROM predictions"
         wanted = (len(service.look().predictions),) * 2
-        until(lambda: client.query(count).first_row == wanted, READY_S, "every prediction in ClickHouse, once")
+        until(lambda: client.query(count).first_row == wanted, START_S, "every prediction in ClickHouse, once")
     service.stack.forget(child)
 
 
@@ -309,7 +308,7 @@ def test_who_is_rejected_is_told_why_from_the_group(refused: tuple[Settings, str
 
 def test_a_worker_with_a_wrong_password_says_so_in_one_line(service: Service) -> None:
     with service.worker(kafka_sasl_password="guessed") as child:
-        assert child.wait(READY_S) == EX_CONFIG
+        assert child.wait(START_S) == EX_CONFIG
         (line,) = child.log_tail().splitlines()
     assert re.fullmatch(r"weir: Kafka rejects the credentials: .*Authentication failed.*check WEIR_KAFKA_SASL_.*", line)
 

@@ -13,10 +13,10 @@ from weir.core.signature import Signature
 from weir.edges.embedded.stack import Stack
 from weir.operations.trial import envelope
 
-from tests.service_under_test import START_S, Service
+from tests.service_under_test import Service
 from tests.toolchains.case import build
 from tests.toolchains.test_exports import ABSOLUTE
-from tests.waiting import until
+from tests.waiting import START_S, until
 
 CASES = ("xgboost-binary", "catboost-many", "lightgbm-regression-text", "sklearn-texts-groups")
 

@@ -17,6 +17,7 @@ from weir.core.rejects import Reason
 from weir.edges.kafka import admin
 
 from tests.ports import free_port
+from tests.waiting import WAIT_S
 
 COMMAND = [sys.executable, "-m", "weir"]
 
@@ -267,7 +268,7 @@ def test_ctrl_c_is_130_and_no_traceback():
         )
         with child, silent.accept()[0]:
             child.send_signal(signal.SIGINT)
-            out, err = child.communicate(timeout=60)
+            out, err = child.communicate(timeout=WAIT_S)
     assert (child.returncode, out) == (130, "")
     assert "Traceback" not in err
 

@@ -6,6 +6,8 @@ import threading
 import pytest
 from weir.edges.embedded.clickhouse_facade.outlets import PIECE_BYTES, Gone, Running
 
+from tests.waiting import WAIT_S
+
 
 @pytest.mark.parametrize("fails", [0, 1, 3])
 def test_a_request_that_fails_is_made_again(fails):
@@ -43,4 +45,4 @@ def test_one_that_waits_for_the_statement_does_not_keep_its_pipe_unread():
 
 
 def assert_set(event: threading.Event) -> None:
-    assert event.wait(60)
+    assert event.wait(WAIT_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -22,6 +23,8 @@ from weir.core.limit import DeadLetterLimit
 from weir.core.rejects import Rejects
 from weir.core.topics import Names
 from weir.scoring.batches import BatchStats, EncodedBatch, ScoredBatch, Timing, Written
+
+from tests.waiting import WAIT_S
 
 
 def batch_of(first: int, rows: int, partition: int = 0) -> MicroBatch:
@@ -76,6 +79,7 @@ class World:
 
     happened: list[tuple] = field(default_factory=list)
     fails: bool = False
+    on_flush: Callable[[], None] = lambda: None
 
     def write(self, topic, partition, values) -> None:
         whole = {NAMES.ledger: pa.Array.to_pylist, NAMES.batches: list}
@@ -85,6 +89,7 @@ class World:
         if self.fails:
             raise Unavailable("no answer", remedy="none")
         self.happened.append(("flushed",))
+        self.on_flush()
 
     def ack(self, chunk: Chunk) -> None:
         self.happened.append(("acknowledged", chunk.first))
@@ -107,7 +112,7 @@ async def deliver(world: World, *batches: MicroBatch, one_by_one: bool = False) 
             while one_by_one and ("flushed",) not in world.happened[written:]:
                 await asyncio.sleep(0)
         joined = asyncio.ensure_future(scored.join())
-        await asyncio.wait({joined, following}, timeout=10, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({joined, following}, timeout=WAIT_S, return_when=asyncio.FIRST_COMPLETED)
         assert joined.done() or following.done(), "neither acknowledged nor failed"
         joined.cancel()
         if following.done():
@@ -116,8 +121,14 @@ async def deliver(world: World, *batches: MicroBatch, one_by_one: bool = False) 
 
 
 def test_small_batches_enter_the_ledger_together_after_they_are_written(monkeypatch):
-    monkeypatch.setattr(delivery, "ENTRY_S", 0.2)
-    world = World()
+    """They are due when the third is written: until then their time does not come, however long that takes."""
+    monkeypatch.setattr(delivery, "ENTRY_S", 3600.0)
+
+    def third_makes_them_due() -> None:
+        if world.happened.count(("flushed",)) == 3:
+            monkeypatch.setattr(delivery, "ENTRY_S", 0.0)
+
+    world = World(on_flush=third_makes_them_due)
     asyncio.run(deliver(world, batch_of(0, 5), batch_of(5, 3), batch_of(40, 2, partition=1), one_by_one=True))
     assert world.happened == [
         (NAMES.predictions, 0, 5),

@@ -8,6 +8,8 @@ import threading
 import pytest
 from weir.agents.worker.serial_executor import SMALL_ROWS, SerialExecutor
 
+from tests.waiting import WAIT_S
+
 LARGE, SMALL = SMALL_ROWS + 1, SMALL_ROWS
 
 
@@ -25,13 +27,13 @@ def test_small_work_does_not_overtake_large_work():
 
     def large() -> None:
         begun.set()
-        assert may_end.wait(20)
+        assert may_end.wait(WAIT_S)
         order.append("large")
 
     async def run() -> None:
         with SerialExecutor("test") as executor:
             first = executor.start(large, rows=LARGE)
-            assert await asyncio.to_thread(begun.wait, 20)
+            assert await asyncio.to_thread(begun.wait, WAIT_S)
             second = executor.start(lambda: order.append("small"), rows=SMALL)
             assert not second.done()
             may_end.set()

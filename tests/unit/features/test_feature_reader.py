@@ -15,6 +15,8 @@ from weir.edges.features.store.lmdb import LmdbStore
 from weir.edges.features.store.record_layout import layout_of
 from weir.edges.features.store.record_store import Write
 
+from tests.waiting import WAIT_S
+
 ORIGINS = ViewPlan("origins", ("origin",), ("delay", "n"), ("float32", "float32"), 60.0)
 PAIRS = ViewPlan("pairs", ("carrier", "origin"), ("delay",), ("float32",), 60.0)
 PLAN = ServicePlan("weir", "s", (ORIGINS, PAIRS))
@@ -174,7 +176,7 @@ def test_reading_and_writing_features_imports_neither_feast_nor_pandas():
         "weir.edges.features.store.redis;"
         "print(sorted({name.split('.')[0] for name in sys.modules} & {'feast', 'pandas', 'sqlalchemy', 'duckdb'}))"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=WAIT_S, check=True)
     assert found.stdout.strip() == "[]"
 
 
