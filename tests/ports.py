@@ -1,10 +1,5 @@
-"""Free ports for servers that tests start."""
+"""Free ports for servers that tests start, and addresses where nobody answers."""
 
-import socket
+from weir.edges.embedded.service import free_port
 
-
-def free_port() -> int:
-    """A TCP port on 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+__all__ = ["free_port"]

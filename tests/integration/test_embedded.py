@@ -19,29 +19,29 @@ from weir.core.errors import Unavailable
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.embedded import clickhouse as embedded_clickhouse
 from weir.edges.embedded import kafka as embedded_kafka
-from weir.edges.embedded import kafka_jars, kafka_node
+from weir.edges.embedded import kafka_jars, kafka_node, leash
 from weir.edges.embedded import stack as embedded
 from weir.edges.embedded import tansu as embedded_broker
 from weir.edges.embedded.rows import follow_log
-from weir.edges.embedded.service import claim_port
+from weir.edges.embedded.service import claim_port, free_port
 from weir.edges.embedded.stack import Stack
 from weir.settings import Settings, load
 
 from tests.integration.test_leash import gone
 from tests.kafka_cluster import kafka_libs
-from tests.waiting import ended, until
+from tests.waiting import WAIT_S, ended, until
 
 
 def create_topic(settings: Settings, topic: str) -> None:
     admin = AdminClient({"bootstrap.servers": settings.kafka.brokers})  # its answers die with it
-    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(30)
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(WAIT_S)
 
 
 def send(settings: Settings, topic: str, values: list[bytes]) -> None:
     producer = Producer({"bootstrap.servers": settings.kafka.brokers, "enable.idempotence": True})
     for value in values:
         producer.produce(topic, value)
-    assert producer.flush(30) == 0
+    assert producer.flush(WAIT_S) == 0
 
 
 def read(settings: Settings, topic: str, count: int) -> list[bytes]:
@@ -53,7 +53,7 @@ def read(settings: Settings, topic: str, count: int) -> list[bytes]:
         values.extend(record.value() for record in consumer.consume(100, 0.2) if not record.error())
         return len(values) >= count
 
-    until(enough, 60, f"{count} records of {topic}")
+    until(enough, WAIT_S, f"{count} records of {topic}")
     consumer.close()
     return values
 
@@ -65,11 +65,15 @@ def test_every_service_answers(stack):
     with clickhouse_connect.get_client(dsn=stack.settings.recording.clickhouse_url) as client:
         assert client.command("SELECT 40 + 2") == 42
     address = stack.settings.registry.registry_url.removeprefix("http://")
-    with closing(http.client.HTTPConnection(address, timeout=10)) as registry:
+    with closing(http.client.HTTPConnection(address, timeout=WAIT_S)) as registry:
         registry.request("GET", "/subjects")
         assert registry.getresponse().read().startswith(b"[")
     assert [service.name for service in stack.ready] == ["broker", "clickhouse", "registry"]
     stack.check()
+
+
+def test_a_new_stack_waits_for_as_long_as_the_children_of_a_killed_one_may_take_to_end(stack):
+    assert max(child.grace_s for child in stack._services) + leash.GUARD_MARGIN_S < embedded.LOCK_WAIT_S
 
 
 def test_no_proxy_stands_before_a_child(stack, monkeypatch):
@@ -84,7 +88,7 @@ def test_no_proxy_stands_before_a_child(stack, monkeypatch):
 def test_another_process_has_the_same_settings(stack, monkeypatch):
     monkeypatch.setenv("WEIR_LOG_LEVEL", "ERROR")  # the stack was told otherwise before
     child = stack.spawn(["worker", "--help"], "help")
-    assert child.wait(60) == 0
+    assert child.wait(WAIT_S) == 0
     assert "scorer" in child.log.read_text()
     stack.forget(child)
     shown = subprocess.run(
@@ -100,7 +104,7 @@ def test_another_process_has_the_same_settings(stack, monkeypatch):
 def test_a_child_that_ends_is_named_with_its_last_words(stack):
     child = stack.spawn(["no-such-command"], "typo")
     try:
-        until(lambda: child.poll() is not None, 60, "the end of the child")
+        until(lambda: child.poll() is not None, WAIT_S, "the end of the child")
         with pytest.raises(Unavailable, match=r"typo ended with exit status 2(?s:.*)no-such-command"):
             stack.check()
     finally:
@@ -124,6 +128,21 @@ def test_a_taken_port_is_named_with_the_option_to_change_it(tmp_path, option):
         with pytest.raises(Unavailable, match=said), Stack(load(home=tmp_path), **{option: port}):
             pass
     assert not (tmp_path / "logs").exists()  # nothing was started
+
+
+def test_who_takes_any_port_does_not_take_one_that_a_service_was_given():
+    port = free_port()
+    with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+        stranger.bind(("127.0.0.1", port))
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=WAIT_S)
+    assert claim_port("x", port, "--x") == port
+    for _ in range(2):  # a service that is started again, too
+        with (
+            socket.create_server(("127.0.0.1", port)) as service,
+            socket.create_connection(("127.0.0.1", port), timeout=WAIT_S),
+        ):
+            service.accept()[0].close()
 
 
 def test_a_free_port_is_given_as_asked():
@@ -292,7 +311,7 @@ def test_apache_kafka_keeps_its_log_whatever_happens(tmp_path):
         assert stack.settings.kafka.fetch_wait_max_ms == load().kafka.fetch_wait_max_ms
         assert listeners(stack) == {"127.0.0.1"}
         os.kill(stack.child("broker").pid, signal.SIGKILL)
-        until(stack.ended, 60, "the end of the broker")
+        until(stack.ended, WAIT_S, "the end of the broker")
         assert [child.name for child in stack.ended()] == ["broker"]
         with pytest.raises(Unavailable, match="broker ended with exit status 137"):
             stack.check()

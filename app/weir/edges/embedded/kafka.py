@@ -30,7 +30,6 @@ def plan(libs: Path, directory: Path, port: int) -> Broker:
         command=kafka_node.program(libs, directory, _properties(data, port), HEAP_MIB),
         port=port,
         ready=lambda: answers(port),
-        ready_within_s=120.0,
         grace_s=30.0,  # a controlled shutdown: the log is closed clean and the next start skips recovery
     )
     return Broker(service, log_id=kafka_node.cluster_id(data))

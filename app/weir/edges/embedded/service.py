@@ -30,7 +30,7 @@ class Service:
     command: tuple[str, ...]
     port: int
     ready: Callable[[], bool]
-    ready_within_s: float = 60.0
+    ready_within_s: float = 120.0
     grace_s: float = 10.0
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -49,10 +49,19 @@ def python(module: str, *arguments: str) -> tuple[str, ...]:
 
 
 def free_port() -> int:
-    """A TCP port on 127.0.0.1 that was free a moment ago."""
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return int(listener.getsockname()[1])
+    """A TCP port on 127.0.0.1 where nothing listens.
+
+    A service is told its port and listens there seconds later, when anybody may have been given it. So on Linux this
+    process keeps a socket on it that does not listen: the kernel then gives the port to nobody who asks for any, and
+    who asks for this one, with SO_REUSEADDR as servers do, has it. Other systems do not let two sockets share it.
+    """
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind((HOST, 0))
+        port = int(held.getsockname()[1])
+        if sys.platform == "linux":
+            held.detach()  # for as long as this process lives
+    return port
 
 
 def claim_port(name: str, port: int, option: str) -> int:

@@ -27,7 +27,7 @@ from weir.settings import Settings, default_of, variable_of
 
 SESSION_TIMEOUT_S = 6.0  # the embedded broker holds a group's first join for half of it
 FETCH_WAIT_MAX_MS = 5  # the embedded broker never answers a fetch early, so this is a hop's latency floor
-LOCK_WAIT_S = 15.0  # the children of a killed predecessor are gone by then
+LOCK_WAIT_S = 60.0  # the children of a killed predecessor are gone by then, also one that uses its grace
 WORKER_GRACE_S = 15.0  # a worker finishes its batch and commits
 
 
