@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewPartitions
+from confluent_kafka.admin import AdminClient, NewPartitions, PartitionMetadata, TopicMetadata
 from typer.testing import CliRunner
 from weir.cli.topics import cli
 from weir.core.errors import Refused, Unavailable
@@ -16,7 +16,7 @@ from weir.edges.schemas.registry import Registry
 from weir.settings import load
 
 from tests.ports import free_port
-from tests.waiting import until
+from tests.waiting import WAIT_S, until
 
 NOWHERE = f"127.0.0.1:{free_port()}"
 
@@ -59,7 +59,7 @@ def test_topics_that_follow_the_requests_get_as_many_partitions(stack):
     topics.ensure(settings, wanted)
     requests = settings.kafka.names.requests("one")
     admin = AdminClient(client_config(settings.kafka, "tests"))
-    admin.create_partitions([NewPartitions(requests, 6)])[requests].result(20)
+    admin.create_partitions([NewPartitions(requests, 6)])[requests].result(WAIT_S)
     names = settings.kafka.names
     following = {names.predictions, names.shadows, names.dead_letters, names.ledger}
 
@@ -67,11 +67,24 @@ def test_topics_that_follow_the_requests_get_as_many_partitions(stack):
         return {found.topic.name: found.faults for found in topics.check(settings, wanted) if found.faults}
 
     said = ("4 partitions, 6 are due: run `weir topics create`",)
-    until(lambda: faults() == dict.fromkeys(following, said), 20, "the check to see the new partitions")
+    until(lambda: faults() == dict.fromkeys(following, said), WAIT_S, "the check to see the new partitions")
     with pytest.raises(Refused, match=r"4 partitions, 6 are due .*run `weir topics create`"):
         topics.ensure(settings, wanted)
     assert set(topics.extend(settings, wanted)) == following
     assert (topics.extend(settings, wanted), topics.ensure(settings, wanted), faults()) == ((), (), {})
+
+
+def test_added_partitions_are_waited_for_until_each_is_there_and_led():
+    """What a broker tells that has not heard of them yet, then of one without its leader."""
+    told = TopicMetadata()
+    for number, leader in enumerate((1, 1, -1)):
+        found = PartitionMetadata()
+        found.id, found.leader = number, leader
+        assert not topics._led(told, 3)
+        told.partitions[number] = found
+    assert not topics._led(told, 3)
+    told.partitions[2].leader = 1
+    assert topics._led(told, 3)
 
 
 @pytest.mark.parametrize(

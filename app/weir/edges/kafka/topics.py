@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -67,7 +67,7 @@ def ensure(settings: Settings, topics: Sequence[Topic] | None = None, replicatio
     for name, future in admin.create_topics(wanted, operation_timeout=REACH_S, request_timeout=REACH_S).items():
         if _made(settings, name, future):
             created.append(name)
-    _until_led(settings, created)
+    _until_led(settings, {name: due[name] for name in created})
     return tuple(created)
 
 
@@ -84,7 +84,7 @@ def extend(settings: Settings, topics: Sequence[Topic] | None = None) -> tuple[s
         wanted = [NewPartitions(name, due[name]) for name in names]
         for name, future in admin.create_partitions(wanted, operation_timeout=REACH_S).items():
             _made(settings, name, future)
-        _until_led(settings, names)
+        _until_led(settings, {name: due[name] for name in names})
     return tuple(names)
 
 
@@ -134,25 +134,27 @@ def _partitions(cluster: ClusterMetadata, topics: Sequence[Topic]) -> dict[str, 
     }
 
 
-def _until_led(settings: Settings, names: Sequence[str]) -> None:
-    """Wait until every partition of new topics has a leader: whoever comes right after can use them."""
-    deadline_s = time.monotonic() + REACH_S
-    while names:
+def _until_led(settings: Settings, partitions: Mapping[str, int]) -> None:
+    """Wait until these topics have so many partitions, each with a leader: whoever comes right after can use them."""
+    deadline_s, left = time.monotonic() + REACH_S, list(partitions)
+    while left:
         told = metadata(settings.kafka, REACH_S)[1].topics
-        names = [name for name in names if name not in told or not _led(told[name])]
-        if names and time.monotonic() > deadline_s:
+        left = [name for name in left if name not in told or not _led(told[name], partitions[name])]
+        if left and time.monotonic() > deadline_s:
             raise Unavailable(
-                f"the new topics {', '.join(names)} have no leaders",
+                f"the new partitions of {', '.join(left)} have no leaders",
                 where=settings.kafka.brokers,
                 remedy="see that enough brokers run",
             )
-        if names:
+        if left:
             time.sleep(PAUSE_S)
 
 
-def _led(topic: TopicMetadata) -> bool:
+def _led(topic: TopicMetadata, partitions: int) -> bool:
+    """Whether there are so many, all of them led: the brokers hear of new ones a moment after they are made."""
     parts = topic.partitions.values()
-    return topic.error is None and bool(parts) and all(part.error is None and part.leader >= 0 for part in parts)
+    led = all(part.error is None and part.leader >= 0 for part in parts)
+    return topic.error is None and len(parts) >= partitions and led
 
 
 def _config(settings: Settings, admin: AdminClient, topics: Sequence[Topic]) -> dict[str, dict[str, str]]:
