@@ -277,9 +277,12 @@ class Consumer(Client):
         }
 
     def _on_committed(self, _handle: int, code: int, partitions: Any, _opaque: int) -> None:
+        """An answer that comes when the topic is another log tells nothing of that one: its offsets are left out."""
         try:
             if self._on_commit is not None and partitions:
-                self._on_commit(self._answers(partitions, code))
+                answers, noted = self._answers(partitions, code), notes(partitions)
+                mine = {source: told for source, told in answers.items() if self._is_of_this_log(source, noted)}
+                self._on_commit(mine)
         except BaseException as error:  # nothing can be raised through C: the call that served this raises it
             self._raised = self._raised or error
 
