@@ -35,7 +35,7 @@ from weir.settings import Settings, load
 
 from tests.kafka.secured import ADMIN, KEY_PASSWORD, Authority, Secured, secured
 from tests.service_under_test import Service
-from tests.waiting import START_S, until
+from tests.waiting import START_S, WAIT_S, until
 
 USERS = ("weir-setup", "weir-scorer", "weir-recorder")
 RESULTS = {"weir.predictions", "weir.dead-letters", "weir.ledger", "weir.batches", "weir.bundles"}
@@ -99,6 +99,7 @@ def without(settings: Settings, acl: Acl) -> Iterator[None]:
         binding.permission_type,
     )
     assert admin.delete_acls([exactly])[exactly].result() == [binding]
+    until(lambda: not admin.describe_acls(exactly).result(), WAIT_S, "the broker to hear of it")
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,13 +13,14 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package
     AclBindingFilter,
     AclOperation,
     AclPermissionType,
+    AdminClient,
     ResourcePatternType,
     ResourceType,
 )
 
-from weir.core.errors import Refused
+from weir.core.errors import Refused, Unavailable
 from weir.edges.kafka.admin import REACH_S, metadata
-from weir.edges.kafka.errors import error_of, weir_error
+from weir.edges.kafka.errors import PAUSE_S, error_of, weir_error
 from weir.edges.kafka.topics import declared
 from weir.edges.schemas import folder as schema_folder
 from weir.edges.schemas.folder import SERVICE, Topic
@@ -117,11 +119,7 @@ def grant(settings: Settings, wanted: Sequence[Acl]) -> tuple[Acl, ...]:
     makes of an error when they do not list them.
     """
     admin, _ = metadata(settings.kafka, REACH_S)
-    try:
-        there = set(admin.describe_acls(_ALL, request_timeout=REACH_S).result())
-    except KafkaException as error:
-        raise weir_error(error_of(error), settings.kafka.brokers, "the list of ACLs") from error
-    missing = [acl for acl in wanted if acl.binding not in there]
+    missing = _missing(settings, admin, wanted)
     if not missing:
         return ()
     answers = admin.create_acls([acl.binding for acl in missing], request_timeout=REACH_S)
@@ -135,7 +133,30 @@ def grant(settings: Settings, wanted: Sequence[Acl]) -> tuple[Acl, ...]:
                 where=settings.kafka.brokers,
                 remedy="let this user alter the cluster's ACLs",
             ) from error
+    _until_there(settings, admin, missing)
     return tuple(missing)
+
+
+def _missing(settings: Settings, admin: AdminClient, wanted: Sequence[Acl]) -> list[Acl]:
+    """Those that the brokers do not tell of."""
+    try:
+        there = set(admin.describe_acls(_ALL, request_timeout=REACH_S).result())
+    except KafkaException as error:
+        raise weir_error(error_of(error), settings.kafka.brokers, "the list of ACLs") from error
+    return [acl for acl in wanted if acl.binding not in there]
+
+
+def _until_there(settings: Settings, admin: AdminClient, acls: Sequence[Acl]) -> None:
+    """Wait until the brokers tell of them: they hear of them a moment after they are set, and turn away until then."""
+    deadline_s = time.monotonic() + REACH_S
+    while left := _missing(settings, admin, acls):
+        if time.monotonic() > deadline_s:
+            raise Unavailable(
+                f"{len(left)} ACLs were set, and the brokers do not tell of them",
+                where=settings.kafka.brokers,
+                remedy="look for errors of the authorizer in the brokers' logs",
+            )
+        time.sleep(PAUSE_S)
 
 
 _ALL = AclBindingFilter(
