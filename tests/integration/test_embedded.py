@@ -14,7 +14,7 @@ import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
 from weir.core.errors import Unavailable
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.embedded import clickhouse as embedded_clickhouse
@@ -27,14 +27,14 @@ from weir.edges.embedded.service import claim_port, free_port
 from weir.edges.embedded.stack import Stack
 from weir.settings import Settings, load
 
+from tests import new_topics
 from tests.integration.test_leash import gone
 from tests.kafka_cluster import kafka_libs
 from tests.waiting import WAIT_S, ended, until
 
 
 def create_topic(settings: Settings, topic: str) -> None:
-    admin = AdminClient({"bootstrap.servers": settings.kafka.brokers})  # its answers die with it
-    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(WAIT_S)
+    new_topics.make(AdminClient({"bootstrap.servers": settings.kafka.brokers}), topic, partitions=1)
 
 
 def send(settings: Settings, topic: str, values: list[bytes]) -> None:

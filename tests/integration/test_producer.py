@@ -7,7 +7,7 @@ from uuid import uuid4
 import pyarrow as pa
 import pytest
 from confluent_kafka import Consumer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
 from weir.core.chunk import Partition
 from weir.core.errors import Refused, Unavailable
 from weir.edges.embedded.stack import Stack
@@ -16,6 +16,7 @@ from weir.edges.kafka.client import client_config
 from weir.edges.kafka.producer import REQUEST_BYTES, Producer
 from weir.settings import Settings
 
+from tests import new_topics
 from tests.ports import free_port
 from tests.waiting import WAIT_S
 
@@ -28,8 +29,7 @@ def settings(stack: Stack) -> Settings:
 @pytest.fixture(scope="module")
 def topic(settings: Settings) -> str:
     name = f"producer-{uuid4().hex[:8]}"
-    admin = AdminClient(client_config(settings.kafka, "tests"))
-    admin.create_topics([NewTopic(name, 2, 1)])[name].result(WAIT_S)
+    new_topics.make(AdminClient(client_config(settings.kafka, "tests")), name, partitions=2)
     return name
 
 

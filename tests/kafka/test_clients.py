@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
 from weir.edges.embedded import kafka, kafka_node, leash
 from weir.edges.embedded.service import free_port, wait_ready
 
+from tests import new_topics
 from tests.kafka import clients
 from tests.kafka_cluster import kafka_libs
 from tests.waiting import WAIT_S, until
@@ -158,8 +159,7 @@ def test_every_mode_arrives_once(broker, produce: Callable[[str, str], None]):
     client = produce.__name__
     admin = AdminClient({"bootstrap.servers": broker})
     topics = {mode: f"{client}-{mode}" for mode in MODES[client]}
-    for made in admin.create_topics([NewTopic(topic, 2, 1) for topic in topics.values()]).values():
-        made.result(WAIT_S)
+    new_topics.make(admin, *topics.values(), partitions=2)
     produce(broker, client)
     wrong = {}
     for mode, topic in topics.items():
@@ -181,7 +181,7 @@ def test_every_mode_arrives_once(broker, produce: Callable[[str, str], None]):
 
 def test_a_batch_of_a_megabyte_is_taken_and_a_larger_one_refused(broker):
     admin = AdminClient({"bootstrap.servers": broker})
-    admin.create_topics([NewTopic("large", 2, 1)])["large"].result(WAIT_S)
+    new_topics.make(admin, "large", partitions=2)
     told: list[object] = []
     producer = Producer({"bootstrap.servers": broker, "message.max.bytes": 8_000_000})
     for size in (1_000_000, 2_000_000):

@@ -17,7 +17,7 @@ from weir.core.rejects import Reason
 from weir.edges.kafka import admin
 
 from tests.ports import free_port
-from tests.waiting import WAIT_S
+from tests.waiting import START_S, WAIT_S
 
 COMMAND = [sys.executable, "-m", "weir"]
 
@@ -261,7 +261,7 @@ def test_a_reader_that_goes_away_is_met_in_silence():
 
 def test_ctrl_c_is_130_and_no_traceback():
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the connection and says nothing
-        silent.settimeout(60)
+        silent.settimeout(START_S)
         environment = os.environ | {"WEIR_CLICKHOUSE_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}
         child = subprocess.Popen(
             [*COMMAND, "ledger"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
