@@ -14,6 +14,7 @@ def test_every_fault_can_be_called_by_name():
     assert {fault.group for fault in FAULTS} == set(range(1, 9))
 
 
+@pytest.mark.timeout(1200)  # six groups, a minute where nothing else runs
 @pytest.mark.parametrize("fault", SHORT, ids=lambda fault: fault.name)
 def test_a_fault_leaves_no_trace(fault: Fault, tmp_path):
     if missing := fault.missing():

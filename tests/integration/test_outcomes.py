@@ -50,7 +50,7 @@ def test_outcomes_are_sent_by_request_and_reported(service: Service, weir, tmp_p
     try:
         with service.worker():
             lines = "".join(json.dumps(request) + "\n" for request in requests)
-            answered = weir("send", service.name, "-", "--patience", "60", "--json", stdin=lines)
+            answered = weir("send", service.name, "-", "--patience", "120", "--json", stdin=lines)
         answers = {answer["request_id"]: answer for answer in map(json.loads, answered.stdout.splitlines())}
         assert len(answers) == 20
         client = connect(service.settings.recording)

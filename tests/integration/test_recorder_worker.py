@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from weir.edges.kafka.producer import Producer
 
 ROWS = 4000  # predictions of each of four partitions
+NAMES = list(records.INPUTS), list(records.VIEWS)
 
 
 def test_the_worker_records_each_row_once_also_when_it_is_killed(tmp_path: Path, broker: dict[str, Any]) -> None:
@@ -77,11 +78,11 @@ def test_the_worker_records_each_row_once_also_when_it_is_killed(tmp_path: Path,
         assert spans(client) == [
             (partition, *span) for partition in range(4) for span in ((0, ROWS // 2 - 1), (ROWS // 2 - 500, ROWS - 1))
         ]
-        names = list(records.INPUTS), list(records.VIEWS)
-        assert named(client) == [(known, *names, 0), (late, [], [], len(PACKED))]
+        packed = [(known, *NAMES, 0), (late, [], [], len(PACKED))]
+        until(lambda: named(client) == packed, START_S, "names of the bundle that said what it is")
         write("weir.bundles", "bundles", 0, records.bundles(late))
         producer.flush()
-        until(lambda: named(client)[1] == (late, *names, 0), START_S, "names for what was recorded without")
+        until(lambda: named(client)[1] == (late, *NAMES, 0), START_S, "names for what was recorded without")
         check_outcomes(client)
 
 
@@ -92,7 +93,7 @@ def written(
 
 
 def check_outcomes(client: Client) -> None:
-    assert client.query("SELECT count() FROM outcomes_latest").first_row == (40,)
+    until(lambda: client.query("SELECT count() FROM outcomes_latest").first_row == (40,), WAIT_S, "the outcomes")
     reasons = client.query("SELECT DISTINCT source_topic, reason FROM dead_letters").result_rows
     assert sorted(reasons) == [("weir.outcomes", "bad_frame"), ("weir.predictions", "out_of_range")]
 

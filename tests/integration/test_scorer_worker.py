@@ -66,6 +66,7 @@ def test_bad_input_an_end_by_signal_a_crash_and_a_rebalance(service: Service) ->
     with service.worker() as child:
         until(service.all_answered, START_S, "every request answered and in the ledger")
         check_second_worker(service, child)
+    service.look()
     assert_scored_as_sent(service)
     assert len(service.dead_letters) == 8
     check_batches(service)

@@ -53,10 +53,10 @@ def recorded(broker: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -
             one.spawn()
             one.send(0, list(one.encoder.encode(requests(one.signature))))
         until(lambda: complete(stack, client, len(services)), 2 * START_S, "every request recorded")
-        assert ledger.read(client).complete
-        assert client.query("SELECT DISTINCT length(packed) FROM predictions").result_rows == [(0,)]
-        said = client.query("SELECT service, task, classes, decisions, cuts, threshold FROM bundles FINAL").result_rows
-        assert sorted(said, key=str) == sorted(map(described, SIGNATURES.items()), key=str)
+        until(lambda: ledger.read(client).complete, START_S, "a complete ledger")
+        until(lambda: unnamed(client) == 0, START_S, "names for what was recorded before its bundle was known")
+        wanted = sorted(map(described, SIGNATURES.items()), key=str)
+        until(lambda: bundles_of(client) == wanted, START_S, "what every bundle is")
         return {name: rows_of(client, name) for name in SIGNATURES}
 
 
@@ -92,6 +92,16 @@ def channels(rows: pa.RecordBatch) -> list[str | None]:
 def complete(stack: Stack, client: Client, services: int) -> bool:
     stack.check()
     return client.query("SELECT count() FROM predictions").first_row == (services * ROWS,)
+
+
+def unnamed(client: Client) -> int:
+    """Predictions whose features have no names yet."""
+    return int(client.query("SELECT countIf(notEmpty(packed)) FROM predictions").first_row[0])
+
+
+def bundles_of(client: Client) -> list[tuple[Any, ...]]:
+    asked = "SELECT service, task, classes, decisions, cuts, threshold FROM bundles FINAL"
+    return sorted(client.query(asked).result_rows, key=str)
 
 
 def described(service: tuple[str, Signature]) -> tuple[Any, ...]:
