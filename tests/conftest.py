@@ -28,7 +28,10 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # A broker of the tests lives for seconds: Java's second compiler would take a third of its start and give nothing back.
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
-hypothesis.settings.register_profile("weir", deadline=None)  # a busy machine is no finding
+# A busy machine is no finding, and a change is judged by the same examples each time; `make fuzz` looks for others.
+hypothesis.settings.register_profile(
+    "weir", deadline=None, derandomize=True, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
 hypothesis.settings.load_profile("weir")
 
 
