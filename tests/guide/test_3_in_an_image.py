@@ -13,7 +13,7 @@ from weir.operations import bundles, new_service, projects, services
 from weir.settings import ROOT, load
 
 from tests import image
-from tests.waiting import ended, until
+from tests.waiting import START_S, ended, until
 
 TRAINED = ROOT / "tests" / "toolchains" / "pytorch"
 VALUES = {"fraud": "if(label = 'phishing', attributes['saved'], -5)", "load-of-sites": "-abs(score - observed)"}
@@ -61,7 +61,7 @@ def weir_steps():
     return [(*step, ROOT) for name in ("base", "worker") for step in found[name]]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_the_image_of_a_project_serves_it(project, around, tmp_path, worker_image):
     steps = image.stages(project / "Dockerfile")["last"]
     assert steps[0] == ("FROM", "weir-worker:0.1.0")
@@ -102,14 +102,14 @@ def test_the_image_of_a_project_serves_it(project, around, tmp_path, worker_imag
             sql = asked.format(service.replace("-", "_"))
             return json.loads(made.run("query", sql, "--json", **around))
 
-        until(lambda: [row["n"] for row in worth("fraud")] == [3], 60, "values of fraud")
+        until(lambda: [row["n"] for row in worth("fraud")] == [3], START_S, "values of fraud")
         assert float(worth("fraud")[0]["worth"]) == 210
-        until(lambda: [row["n"] for row in worth("load-of-sites")] == [3], 60, "values of load-of-sites")
+        until(lambda: [row["n"] for row in worth("load-of-sites")] == [3], START_S, "values of load-of-sites")
         assert float(worth("load-of-sites")[0]["worth"]) < 0
     assert {path.name for path in (made.folder / ".weir").iterdir()} == {"bundles"}  # the rest is on the volume
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_the_image_of_the_flights_sets_up_what_its_workers_need(around, tmp_path, worker_image):
     steps = [(*step, ROOT) for step in image.stages(ROOT / "infra" / "Dockerfile")["flights"]]
     made = image.image([*weir_steps(), *steps], tmp_path / "root", worker_image)
