@@ -12,13 +12,14 @@ FROM
 (
     WITH
         (                              -- of each bundle that decides between two classes both words, the positive one second
-            SELECT groupArray((digest, classes))
+            SELECT groupArray((toString(digest), classes))
             FROM (SELECT digest, classes, role, written_at FROM bundles FINAL WHERE service = '<service>' AND task = 'binary'
                   ORDER BY role = 'scorer' DESC, written_at DESC LIMIT 1 BY digest)
         ) AS named,
-        mapFromArrays(named.1, named.2)[toString(digest)] AS own,
-        indexOf(arrayConcat(arrayFlatten(named.2), ['0', '1']), toString(ifNull(label, ''))) AS place
-    SELECT * REPLACE (CAST(if(place = 0 OR empty(own), label, own[2 - place % 2]), 'LowCardinality(Nullable(String))') AS label)
+        arrayConcat(arrayFlatten(named.2), ['0', '1']) AS words,
+        arrayMap(bundle -> arrayMap(word -> (concat(bundle.1, ' ', word), bundle.2[2 - indexOf(words, word) % 2]), words), named) AS meant,
+        arrayPushBack(arrayFlatten(meant), ('', '')) AS pairs     -- worked out once; transform looks up rows
+    SELECT * REPLACE (CAST(transform(concat(toString(digest), ' ', toString(ifNull(label, ''))), pairs.1, pairs.2, label), 'LowCardinality(Nullable(String))') AS label)
     FROM <table>
     WHERE service = '<service>'
 )
