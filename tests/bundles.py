@@ -246,3 +246,12 @@ def tiny_bundle(
         card="# tiny\n",
         into=tmp_path / "bundles",
     )
+
+
+def aside(signature: Signature, columns: Sequence[Sequence[float]]) -> tuple[np.ndarray, dict[int, np.ndarray]]:
+    """Numbers by column as a model takes them: a matrix, and beside it the tables of what float32 does not hold."""
+    matrix, tables = np.array(columns, np.float32).T.copy(), {}
+    for column in (*signature.doubles, *signature.longs):
+        matrix[:, column] = np.arange(len(matrix))
+        tables[column] = np.array(columns[column], np.float64 if column in signature.doubles else np.int64)
+    return matrix, tables

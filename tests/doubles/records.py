@@ -66,8 +66,12 @@ def predictions(
     log: str = LOG,
     outputs: int = 0,
     texts: int = 0,
+    exact: int = 0,
 ) -> pa.RecordBatch:
-    """One row an offset; score, features, ages, outputs and texts are functions of the offset."""
+    """One row an offset; score, features, ages, outputs and texts are functions of the offset.
+
+    exact: how many doubles, and how many longs, a row has.
+    """
     n = len(offsets)
     at = np.array(offsets, np.int64)
     features = (at[:, None] + np.arange(inputs)).astype("<f4")
@@ -102,6 +106,8 @@ def predictions(
             "feature_status": pa.array([row.tobytes() for row in status], pa.binary()),
             "outputs": pa.array([row.tobytes() for row in shares_of(at, outputs)], pa.binary()),
             "texts": pa.array([packed_texts(words_of(offset, texts)) for offset in offsets], pa.binary()),
+            "doubles": pa.array([row.tobytes() for row in doubles_of(at, exact)], pa.binary()),
+            "longs": pa.array([row.tobytes() for row in longs_of(at, exact)], pa.binary()),
             "defaulted": pa.array([b"\x05" if offset % 7 == 0 else b"" for offset in offsets], pa.binary()),
             "contract_id": pa.repeat(pa.scalar(7, pa.int32()), n),
             "batch_id": pa.array(1000 * partition + at // 10),
@@ -138,6 +144,16 @@ def shares_of(at: np.ndarray, outputs: int) -> np.ndarray:
     return ((at[:, None] + np.arange(outputs)) % 7 / 7).astype("<f4")
 
 
+def doubles_of(at: np.ndarray, exact: int) -> np.ndarray:
+    """Doubles of the predictions at these offsets: float64[n, exact]."""
+    return (at[:, None] + np.arange(exact) + 0.1234567890123).astype("<f8")
+
+
+def longs_of(at: np.ndarray, exact: int) -> np.ndarray:
+    """Longs of the predictions at these offsets: int64[n, exact]."""
+    return (2**60 + at[:, None] + np.arange(exact)).astype("<i8")
+
+
 def words_of(offset: int, texts: int) -> list[str | None]:
     """Texts of the prediction at an offset, some of them null, empty, or of several bytes a character."""
     return [(None, "", "Zürich ✈", f"word {offset}")[(offset + i) % 4] for i in range(texts)]
@@ -157,10 +173,13 @@ def bundles(
     outputs: Sequence[str] = (),
     texts: Sequence[str] = (),
     categories: Mapping[str, Sequence[str]] | None = None,
+    doubles: Sequence[str] = (),
+    longs: Sequence[str] = (),
 ) -> pa.RecordBatch:
     """What a scorer says of one bundle when it starts."""
     classes = outputs or ("negative", "positive")
     listed = {"inputs": inputs, "views": views, "outputs": outputs, "texts": texts}
+    listed |= {"doubles": doubles, "longs": longs}
     listed |= {"classes": classes, "decisions": classes, "cuts": () if outputs else (0.5,)}
     names = {name: json.dumps(list(values)) for name, values in listed.items()}
     names |= {"categories": json.dumps(categories or {}), "task": "multiclass" if outputs else "binary"}

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from clickhouse_connect.driver import Client
@@ -21,7 +24,9 @@ from weir.edges.clickhouse.client import connect
 from weir.edges.embedded.stack import Stack
 from weir.edges.kafka.topics import declared
 from weir.edges.schemas.registry import publish
+from weir.operations.trial import envelope
 
+from tests import tails
 from tests import tiny_requests as tiny
 from tests.bundles import graph
 from tests.ports import free_port
@@ -60,9 +65,9 @@ class Recorded:
         return "; ".join(one["differences"])
 
 
-@pytest.fixture
-def recorded(stack: Stack, tmp_path: Path) -> Iterator[Recorded]:
-    service = Service(stack, tmp_path)
+@contextmanager
+def recording(stack: Stack, service: Service, values: list[bytes | None]) -> Iterator[Recorded]:
+    """The answers to these requests, recorded."""
     publish(service.registry, stack.settings.paths.schemas_dir, declared(stack.settings))
     recording = stack.settings.having(clickhouse_database=f"again_{uuid4().hex[:6]}").recording
     migrations.apply(recording)
@@ -85,11 +90,41 @@ def recorded(stack: Stack, tmp_path: Path) -> Iterator[Recorded]:
 
     try:
         with service.worker():
-            service.send(1, list(service.encoder.encode(tiny.rows(ROWS))))
-            until(lambda: answers() == ROWS, START_S, "the answers")
+            service.send(1, values)
+            until(lambda: answers() == len(values), START_S, "the answers")
         yield Recorded(service, environment, client)
     finally:
         stack.forget(recorder)
+
+
+@pytest.fixture
+def recorded(stack: Stack, tmp_path: Path) -> Iterator[Recorded]:
+    service = Service(stack, tmp_path)
+    with recording(stack, service, list(service.encoder.encode(tiny.rows(ROWS)))) as found:
+        yield found
+
+
+def test_every_digit_is_recorded_and_comes_out_again(stack: Stack, tmp_path: Path) -> None:
+    opened, given = tails.bundle(tmp_path, name := f"tails-{uuid4().hex[:6]}"), tails.rows()
+    signature = opened.bundle.signature
+    service = Service(stack, tmp_path, name, lambda folder, name: opened.path, signature)
+    columns = envelope(signature, len(given)) | {name: given[name].combine_chunks() for name in given.column_names}
+    columns["count"] = columns["count"].cast(pa.int64())
+    values = list(service.encoder.encode(pa.RecordBatch.from_pydict(columns)))
+    with recording(stack, service, values) as recorded:
+        found = recorded.client.query(
+            f"SELECT longs['account'], longs['count'], doubles['ratio'], features['amount'], features['account'] "
+            f"FROM predictions WHERE service = '{name}' ORDER BY source_offset"
+        ).result_rows
+        near = np.array(tails.ACCOUNTS, np.float32).tolist()
+        wanted = (given[name].to_pylist() for name in ("account", "count", "ratio", "amount"))
+        assert found == list(zip(*wanted, near, strict=True))
+        for one in recorded.reproduce(*recorded.ids, status=0):
+            assert (one["same"], one["differences"], one["request"]) == (True, [], "gives the same inputs")
+        recorded.change(recorded.ids[0], longs="mapUpdate(longs, map('account', longs['account'] + 1))")
+        said = recorded.differences(recorded.ids[0])
+        assert "score " in said
+        assert f"input account = {2**60 + 8} was recorded, the record in the log gives {2**60 + 7}" in said
 
 
 def test_answers_come_out_the_same_and_what_was_changed_is_named(recorded: Recorded, tmp_path: Path) -> None:

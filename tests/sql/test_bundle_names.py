@@ -64,6 +64,21 @@ def test_outputs_and_texts_that_are_named_late_are_what_the_bytes_say(client):
     assert client.query("SELECT outputs FROM shadows ORDER BY source_offset").result_rows == [(row,) for row in shares]
 
 
+def test_every_digit_is_there_however_late_it_is_named(client):
+    record(client, records.predictions(0, list(range(40)), digest=LATE, exact=2))
+    put(
+        client,
+        "bundles",
+        tables.bundles(records.bundles(LATE, doubles=("a", "b"), longs=("c", "d")), LOG, np.arange(1)),
+    )
+    assert bundle_names.name(client, bundle_names.read(client)[LATE])
+    found = client.query("SELECT doubles, longs FROM predictions ORDER BY source_offset").result_rows
+    doubles, longs = (numbers(np.arange(40), 2).tolist() for numbers in (records.doubles_of, records.longs_of))
+    assert found == [
+        ({"a": one[0], "b": one[1]}, {"c": two[0], "d": two[1]}) for one, two in zip(doubles, longs, strict=True)
+    ]
+
+
 def test_defaults_are_told_by_the_names_of_their_inputs_however_late_these_come(client):
     """A row whose offset is a multiple of 7 has the first and the third."""
     record(client, records.predictions(0, list(range(20))))

@@ -17,6 +17,8 @@ from weir.edges.bundles import input_columns, words
 from weir.edges.bundles.adapt import Choice, adapted
 from weir.edges.bundles.onnx_model import Model
 
+from tests.bundles import aside
+
 K = 4
 WEIGHTS = np.array([[0.5], [-0.25], [0.75], [-1.0]], np.float32)
 ROWS = np.random.default_rng(3).normal(0, 1, (50, K)).astype(np.float32)
@@ -71,7 +73,8 @@ def scored(
     path.write_bytes(made.model.SerializeToString())
     opened = Model(path)
     assert (opened.input_tensor, opened.output_tensor) == (signature.input_tensor, signature.output_tensor)
-    return opened.run(rows)[:, 0] if signature.width == 1 else opened.run(rows)
+    found = opened.run(*aside(signature, rows.T))
+    return found[:, 0] if signature.width == 1 else found
 
 
 BOTH = model([*probabilities(), LABEL], [X], [value("label", [None], INT64), value("both", [None, 2])], **CONSTANTS)
@@ -546,12 +549,12 @@ def test_texts_reach_the_model_as_they_are(given: onnx.ModelProto, tmp_path: Pat
     onnx.checker.check_model(made.model)
     (tmp_path / "model.onnx").write_bytes(made.model.SerializeToString())
     opened = Model(tmp_path)
-    assert (opened.width, opened.strings) == (4, 1)
+    assert (opened.width, opened.beside) == (4, {"tensor(string)": 1})
     rows = np.array([[1, 0, 2, 1], [1, 1, 2, 0], [1, 2, 2, 1], [1, np.nan, 2, 0], [1, 7, 2, 0]], np.float32)
     found = opened.run(rows, {1: ["red", "green", "blue"]})[:, 0]
     raw = np.array([3 + 1 + 0.5, 3 - 1, 3 + 0.5, 3, 3])
     np.testing.assert_allclose(found, 1 / (1 + np.exp(-raw)), atol=1e-6)
-    with pytest.raises(ValueError, match="takes 1 texts a row, and 0 are given"):
+    with pytest.raises(ValueError, match=r"takes \{'tensor\(string\)': 1\} beside the matrix, and \{\} are given"):
         opened.run(rows)
 
 

@@ -224,7 +224,10 @@ def test_a_wrong_specification_is_refused(
     ("change", "says"),
     [
         ({"on_missing": "sue"}, "input amount: on_missing is 'sue', not one of 'use', 'default' or 'reject'"),
-        ({"dtype": "text"}, "dtype is 'text', not one of 'float', 'int', 'bool', 'category', 'string' or 'age'"),
+        (
+            {"dtype": "text"},
+            "dtype is 'text', not one of 'float', 'double', 'int', 'bool', 'category', 'string' or 'age'",
+        ),
         ({"source": "db"}, "input amount: source is 'db', not one of 'request' or 'feature'"),
         ({"source": None}, "input amount: source is None"),
         ({"on_mising": "use"}, "input amount: unknown key on_mising: is on_missing meant"),

@@ -38,7 +38,7 @@ def test_a_batch_of_any_size_gives_one_score_a_row(tmp_path: Path, n: int) -> No
 @pytest.mark.parametrize("n", [1, 4, 5, 16, 17, 40])
 def test_padded_batches_score_the_same_and_earlier_rows_do_not_leak(n: int) -> None:
     """The path of CUDA, run on CPU buffers; a batch larger than a block runs in parts."""
-    model = Blocks(session(), WIDTH, [1], device="cpu", rows=16)
+    model = Blocks(session(), [1], device="cpu", rows=16)
     first = model.run(rows(40))
     again = model.run(rows(n))
     assert again[:, 0] == pytest.approx(expected(rows(n)), abs=1e-6)

@@ -193,7 +193,7 @@ def _lines(checked: Checked) -> list[tuple[str, str, str]]:
         ("ok", "content", f"{', '.join(folder.FILES)}; nothing else"),
         ("ok", "digest", bundle.digest),
         ("ok" if checked.contract.exists else "warning", "contract", _contract_said(checked.contract, bundle)),
-        ("ok", "graph", f"float32[n, {opened.model.width}] -> {opened.model.output_tensor}, as the signature says"),
+        ("ok", "graph", f"{opened.model.takes} -> {opened.model.output_tensor}, as the signature says"),
         ("ok", "golden rows", f"{len(golden.outputs):,} within {within}, largest {golden.worst:.1e}"),
         _flips_line(golden.flips),
         ("warning" if rehearsal.company else "ok", "rows alone", alone),

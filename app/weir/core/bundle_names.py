@@ -12,7 +12,8 @@ class BundleNames:
 
     digest: first 12 hex characters of the bundle's. inputs: in the order of its features. views: in the order of its
     feature ages and statuses. outputs: in their order, where it has several. texts: inputs that are words, in the order
-    of its texts. categories: of each input that is a category its words, in the order of their codes.
+    of its texts. doubles, longs: inputs that are numbers beside the matrix, in the order of its doubles and longs.
+    categories: of each input that is a category its words, in the order of their codes.
     """
 
     digest: str
@@ -20,5 +21,7 @@ class BundleNames:
     views: tuple[str, ...]
     outputs: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    doubles: tuple[str, ...] = ()
+    longs: tuple[str, ...] = ()
     _: KW_ONLY
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -27,7 +27,9 @@ class Status(IntEnum):
 
 
 NUMBERS = ("float32", "float64", "int32", "int64", "bool")  # dtypes, as numpy names them
+WHOLE = ("int32", "int64", "bool")  # those without fractions
 WORD, TIME = "String", "UnixTimestamp"  # dtypes that a model reads as a code and as an age, as Feast names them
+LONG = frozenset(("float64", "int32", "int64", TIME))  # of more digits than float32 has
 REQUEST_KEYS = ("STRING", "INT64")  # types of a join key that a request can carry
 
 
@@ -55,8 +57,8 @@ class ViewPlan:
 
     @property
     def value_dtype(self) -> np.dtype[np.floating]:
-        """What its values are read as: float32, or float64 where a time is among them, which float32 has to minutes."""
-        return np.dtype(np.float64 if TIME in self.dtypes else np.float32)
+        """What its values are read as: float32, or float64 where one of them has more digits."""
+        return np.dtype(np.float64 if LONG.intersection(self.dtypes) else np.float32)
 
     def only(self, features: Iterable[str]) -> ViewPlan:
         """The same view with these of its features, in this order."""
@@ -135,7 +137,8 @@ class FeatureBlock:
     """Feature values for n requests over v views and k features.
 
     values: float[n, k], NaN where there is none; column order is `ServicePlan.columns`. Of a word its code, NaN for one
-    that has none; of a time seconds since 1970. float64 where a time is among them, else float32.
+    that has none; of a time seconds since 1970. float64 where one has more digits than float32, which
+    has whole numbers up to 2**53; else float32.
     event_us: int64[n, v], event time of the record, microseconds since the epoch UTC; 0 where there is none.
     found: bool[n, v].
     hits, lookups: cache hits and keys looked up, over all views. incomplete: records that were read and lack a feature

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 NEGATIVE_POSITIVE: Final = ("negative", "positive")  # the classes of a binary model that names none
+WHOLE_END: Final = 2**53  # from here on a float64 may be another whole number's nearest
 THRESHOLD: Final = 0.5  # of a binary model that says neither threshold nor bands
 
 
@@ -24,14 +25,27 @@ class Task(StrEnum):
 
 
 class Dtype(StrEnum):
-    """Type of an input as the caller writes it; the model itself gets float32, but for STRING."""
+    """Type of an input as the caller writes it; what the model gets of it is its `Held`, but for STRING."""
 
     FLOAT = "float"  # Avro float
-    INT = "int"  # Avro long; exact up to 2**24 once it is float32
+    DOUBLE = "double"  # Avro double
+    INT = "int"  # Avro long
     BOOL = "bool"  # Avro boolean
     CATEGORY = "category"  # Avro string, or a String feature; the model gets its position in `categories`
     STRING = "string"  # Avro string; the model gets it as it is
     AGE = "age"  # a UnixTimestamp feature; the model gets the time from then to the request, in `unit`
+
+
+class Held(StrEnum):
+    """As what an input's numbers go to the model: float32, or what its own tensor has where float32 would lose digits.
+
+    A model of float32 has float32 of every number, as in the library that trained it: 16,777,217 is 16,777,216 to it.
+    """
+
+    FLOAT32 = "float32"
+    FLOAT64 = "float64"
+    INT64 = "int64"
+    INT32 = "int32"
 
 
 UNITS_S: Final = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}  # of an AGE, in seconds
@@ -61,11 +75,12 @@ class Policy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """One column of the model's matrix.
+    """One of the model's columns.
 
     name: the model's own name of the column, where its file has one; else any.
     ref: name of the request field, or "view__feature" for a Feast feature.
     categories: for CATEGORY only; position = code. An unknown category follows `on_missing`.
+    held: found in the model's file when a bundle is built; nobody need write it.
     unit: for AGE only; one of UNITS_S.
     on_missing: of a STRING, USE gives the model an empty text.
     low, high: valid range, inclusive; None is open. A value outside it is rejected, whatever its source.
@@ -79,6 +94,7 @@ class Input:
     source: Source
     ref: str
     dtype: Dtype = Dtype.FLOAT
+    held: Held = Held.FLOAT32
     categories: tuple[str, ...] = ()
     unit: str = ""
     low: float | None = None
@@ -108,6 +124,8 @@ class Input:
             yield "policy 'default' needs a default"
         if self.default is not None and not low <= self.default <= high:
             yield f"default {self.default:g} is not in [{low:g}, {high:g}]"
+        if self.dtype is Dtype.INT and self.default is not None and abs(self.default) >= WHOLE_END:
+            yield f"default {self.default:.0f} may be rounded: a specification holds whole numbers below 2**53"
         if (self.dtype is Dtype.CATEGORY) != bool(self.categories):
             yield "categories belong to dtype 'category', and only there"
         if (self.dtype is Dtype.AGE) != bool(self.unit):
@@ -127,6 +145,8 @@ class Input:
         for name, said in (("low", self.low), ("high", self.high), ("default", self.default)):
             if said is not None:
                 yield f"{name} belongs to numbers, and dtype is string"
+        if self.held is not Held.FLOAT32:
+            yield f"held {self.held} belongs to numbers, and dtype is string"
         if self.source is Source.FEATURE:
             yield "a feature is a number: dtype 'string' belongs to request inputs"
 
@@ -179,7 +199,8 @@ class Band:
 class Signature:
     """Inputs in the order of the model's columns, join keys, and what the output means.
 
-    input_tensor float32[n, k] -> output_tensor float32[n, m], or float32[n] where m is 1.
+    input_tensor float32[n, k] -> output_tensor float32[n, m], or float32[n] where m is 1. What float32 does not hold
+    comes in tensors of its own, see `beside`.
     classes: multiclass: a name for each of the m columns of the output, in their order. binary: the words for negative
     and positive.
     threshold: binary: score >= threshold is the positive decision. It is short for two bands.
@@ -252,8 +273,23 @@ class Signature:
 
     @property
     def strings(self) -> tuple[int, ...]:
-        """Columns of the inputs that the model gets as texts: in the matrix there is a number in place of each text."""
+        """Columns of the inputs that the model gets as texts."""
         return tuple(column for column, item in enumerate(self.inputs) if item.dtype is Dtype.STRING)
+
+    @property
+    def doubles(self) -> tuple[int, ...]:
+        """Columns of the numbers that the model gets as float64."""
+        return tuple(column for column, item in enumerate(self.inputs) if item.held is Held.FLOAT64)
+
+    @property
+    def longs(self) -> tuple[int, ...]:
+        """Columns of the whole numbers that the model gets as int64 or int32."""
+        return tuple(column for column, item in enumerate(self.inputs) if item.held in (Held.INT64, Held.INT32))
+
+    @property
+    def beside(self) -> tuple[int, ...]:
+        """Columns of what float32 does not hold: in the matrix stands a position, beside it the values."""
+        return tuple(sorted((*self.strings, *self.doubles, *self.longs)))
 
     @property
     def outputs(self) -> tuple[str, ...]:

@@ -17,7 +17,12 @@ from weir.settings import Settings
 
 BLOCK: Final = 1000  # rows at a time
 KEYS: Final = 100  # values that a join key has
-UNKNOWN: Final = {Dtype.FLOAT: (0.0, 1.0), Dtype.INT: (0.0, 9.0)}  # the range of a number of which nothing is known
+LONGEST: Final = 2**63 - 1
+UNKNOWN: Final = {
+    Dtype.FLOAT: (0.0, 1.0),
+    Dtype.DOUBLE: (0.0, 1.0),
+    Dtype.INT: (0.0, 9.0),
+}  # the range of a number of which nothing is known
 
 
 def rows(settings: Settings, service: str, n: int, seed: int) -> Iterator[list[dict[str, Any]]]:
@@ -59,9 +64,12 @@ def _values(item: Input, span: tuple[float, float] | None, n: int, random: np.ra
         return list(map(bool, random.integers(0, 2, n).tolist()))
     low, high = span or UNKNOWN[item.dtype]
     if item.dtype is Dtype.INT:
-        return list(map(int, random.integers(int(np.ceil(low)), int(np.floor(high)), n, endpoint=True).tolist()))
-    drawn = random.uniform(low, high, n).astype(np.float32)
-    return list(map(float, np.clip(drawn, np.float32(low), np.float32(high)).tolist()))
+        return list(
+            map(int, random.integers(int(np.ceil(low)), min(int(np.floor(high)), LONGEST), n, endpoint=True).tolist())
+        )
+    kind = np.float64 if item.dtype is Dtype.DOUBLE else np.float32
+    drawn = random.uniform(low, high, n).astype(kind)
+    return list(map(float, np.clip(drawn, kind(low), kind(high)).tolist()))
 
 
 def _words(signature: Signature, baseline: Path) -> dict[str, Sequence[str]]:

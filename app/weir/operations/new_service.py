@@ -16,18 +16,20 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+from onnx import TensorProto
 
 from weir import project
 from weir.core.arrow import floats_of
+from weir.core.beside import Table, Tables, values_at
 from weir.core.errors import Refused
-from weir.core.signature import Dtype, Input, Policy, Signature, Source, Task
+from weir.core.signature import Dtype, Held, Input, Policy, Signature, Source, Task
 from weir.core.topics import SERVICE
 from weir.edges.bundles import text as yaml
 from weir.edges.bundles import trained
 from weir.edges.bundles.adapt import Given
 from weir.edges.bundles.checks import Floats
-from weir.edges.bundles.onnx_model import Texts
-from weir.edges.bundles.rows import LABEL, SCORE, score_columns
+from weir.edges.bundles.model_inputs import held
+from weir.edges.bundles.rows import LABEL, SCORE, exact, score_columns, table_of
 from weir.edges.bundles.trained import ONNX_RUNTIME, Trained
 from weir.edges.bundles.words import listed_names
 from weir.operations import sample as samples
@@ -84,14 +86,14 @@ class Added:
 class _Scored:
     """The rows of a sample that were scored.
 
-    signature: what was found. matrix, texts: float32[n, k] and what it names by position, as Model.run takes them.
+    signature: what was found. matrix, tables: float32[n, k] and what it has positions of, as Model.run takes them.
     outputs: float32[n, m], as the signature describes them. kept: of the sample's rows, which these are.
     """
 
     signature: Signature
     kept: npt.NDArray[np.bool_]
     matrix: Floats
-    texts: Texts
+    tables: Tables
     outputs: Floats
     meaning: Meaning
 
@@ -189,12 +191,12 @@ def _scored(
 ) -> _Scored:
     """The sample as the model scores it. Rows that it has no score for, since a value is missing, are left out."""
     inputs = tuple(_input(one, ref, use=True) for one, ref in zip(assigned, _refs(assigned), strict=True))
-    matrix, texts = _matrix(table, assigned)
+    matrix, tables = _matrix(table, assigned, inputs)
     given = source.given(Signature(inputs=inputs), wishes.output)
     whole = ~_rejected(matrix, inputs)  # a model of texts has no number for a category that is missing
     if not whole.any():
         raise Refused(NOTHING_SCORED, remedy=AS_ASKED)
-    raw = source.scores(_trial(inputs, given), wishes.output, matrix[whole], texts)
+    raw = source.scores(_trial(inputs, given), wishes.output, matrix[whole], tables)
     scored = np.isfinite(raw).all(axis=1)
     if not scored.all():
         inputs = tuple(_input(one, item.ref, use=False) for one, item in zip(assigned, inputs, strict=True))
@@ -206,7 +208,7 @@ def _scored(
     found = meaning(given, raw, values, label, wishes.task)
     signature = Signature(inputs=inputs, task=found.task, classes=found.classes)
     outputs = raw if found.task is Task.MULTICLASS else raw[:, -1:]
-    return _Scored(signature, whole, matrix[whole], texts, np.ascontiguousarray(outputs), found)
+    return _Scored(signature, whole, matrix[whole], tables, np.ascontiguousarray(outputs), found)
 
 
 def _trial(inputs: tuple[Input, ...], given: Given) -> Signature:
@@ -222,8 +224,8 @@ def _input(assigned: Assigned, ref: str, *, use: bool) -> Input:
     missing = Policy.USE if use and column.nulls and assigned.by.floats else Policy.REJECT
     whole = column.whole and not assigned.by.floats  # pandas makes floats of whole numbers of which one is missing
     dtype = _dtype(assigned, whole=whole)
-    most = _most(column) if dtype in (Dtype.FLOAT, Dtype.INT) else None
-    return Input(
+    most = _most(column) if dtype in (Dtype.FLOAT, Dtype.DOUBLE, Dtype.INT) else None
+    item = Input(
         name=column.name,
         source=Source.REQUEST,
         ref=ref,
@@ -233,6 +235,7 @@ def _input(assigned: Assigned, ref: str, *, use: bool) -> Input:
         high=most,
         on_missing=missing,
     )
+    return dataclasses.replace(item, held=held(assigned.by.kind, item))
 
 
 def _most(column: Column) -> float | None:
@@ -252,6 +255,8 @@ def _dtype(assigned: Assigned, *, whole: bool) -> Dtype:
         return Dtype.STRING
     if assigned.categories:
         return Dtype.CATEGORY
+    if assigned.by.kind == TensorProto.DOUBLE and assigned.column.kind is Kind.FLOAT:
+        return Dtype.DOUBLE
     return Dtype.INT if whole else _DTYPES[assigned.column.kind]
 
 
@@ -264,17 +269,31 @@ def _refs(assigned: Sequence[Assigned]) -> list[str]:
     return found
 
 
-def _matrix(table: pa.Table, assigned: Sequence[Assigned]) -> tuple[Floats, Texts]:
-    """float32[n, k], as the model is asked, NaN for null; and the texts that it names by position, by column."""
-    columns, texts = [], {}
-    for place, one in enumerate(assigned):
+def _matrix(table: pa.Table, assigned: Sequence[Assigned], inputs: Sequence[Input]) -> tuple[Floats, Tables]:
+    """float32[n, k], as the model is asked, NaN for null; and the tables that it has positions in, by column."""
+    columns: list[npt.NDArray[np.float64]] = []
+    tables: dict[int, Table] = {}
+    for place, (one, item) in enumerate(zip(assigned, inputs, strict=True)):
         values = table.column(one.column.name)
+        if item.held is not Held.FLOAT32:
+            encoded = _exact(table, one.column.name, item.held).dictionary_encode()
+            tables[place] = table_of(encoded.dictionary)
+            columns.append(floats_of(encoded.indices))
+            continue
         words = one.categories
         if one.text:
-            words = texts[place] = samples.distinct(values)
+            words = tables[place] = samples.distinct(values)
         coded = one.text or (one.categories and one.column.kind is Kind.TEXT)
         columns.append(samples.codes(values, words) if coded else floats_of(values))
-    return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32), texts
+    return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32), tables
+
+
+def _exact(table: pa.Table, name: str, held: Held) -> pa.Array:
+    """A column of numbers with all their digits. Raises Refused for numbers that the model cannot take."""
+    try:
+        return exact(table, name, pa.float64() if held is Held.FLOAT64 else pa.int64())
+    except ValueError as error:
+        raise Refused(str(error), remedy=f"give numbers that are {held}, as the model takes them") from error
 
 
 def _rejected(matrix: Floats, inputs: Sequence[Input]) -> npt.NDArray[np.bool_]:
@@ -302,18 +321,16 @@ def _rows(found: _Scored, scores: Sequence[npt.NDArray[Any]]) -> pa.Table:
     """The inputs as a person writes them, a category by its word and a text as it is, and scores beside them."""
     columns: dict[str, pa.Array] = {}
     for place, (item, values) in enumerate(zip(found.signature.inputs, found.matrix.T, strict=True)):
-        words = found.texts.get(place, item.categories)
-        columns[item.name] = _worded(values, words) if words else _floats(values)
+        table = found.tables.get(place, item.categories)
+        columns[item.name] = _valued(values, table) if len(table) else _floats(values)
     for name, values in zip(score_columns(found.signature), scores, strict=True):
         columns[name] = _floats(values)
     return pa.table(columns)
 
 
-def _worded(positions: Floats, words: Sequence[str]) -> pa.Array:
-    """string[n], the words at n positions; null for NaN."""
-    there = ~np.isnan(positions)
-    places = pa.array(np.where(there, positions, 0).astype(np.int64), mask=~there)
-    return pa.array(words, pa.string()).take(places)
+def _valued(positions: Floats, table: Table) -> pa.Array:
+    """The values at n positions; null for NaN."""
+    return pa.array(values_at(positions, table), mask=np.isnan(positions))
 
 
 def _floats(values: npt.NDArray[Any]) -> pa.Array:

@@ -8,24 +8,25 @@ features are looked up by the keys that the request has, and that the answers ca
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from weir.core.beside import Table, Tables, values_at
 from weir.core.bundle import Bundle
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
 from weir.core.rejects import Rejects
 from weir.core.signature import UNITS_S, Dtype, Input, Source
 from weir.edges.bundles import checks
-from weir.edges.bundles.onnx_model import Texts
 from weir.edges.bundles.opened import Opened
 from weir.operations import trial_record
 from weir.operations.trial import AT_MS, TYPES, GivenFeatures, ask, envelope
+from weir.scoring.batches import Part
 
 Floats = npt.NDArray[np.float32]
 
@@ -84,11 +85,13 @@ def rehearse(opened: Opened, plan: ServicePlan | None) -> Rehearsal:
     dependence = checks.check_independence(opened.path, bundle, opened.model, golden)
     if bundle.feature_service and plan is None:
         return Rehearsal(0, 0, {}, dependence, 0, 0)
-    inputs, outputs = golden.inputs[:ROWS], golden.outputs[:ROWS]
+    inputs = golden.inputs[:ROWS]
     read = plan.reading(bundle.signature.looked_up) if plan is not None and bundle.feature_service else None
     try:
         done = ask(
-            opened, _requests(bundle, inputs, golden.texts), _golden(read, bundle, inputs) if read is not None else None
+            opened,
+            _requests(bundle, inputs, golden.tables),
+            _golden(read, bundle, inputs, golden.tables) if read is not None else None,
         )
     except ValueError as error:
         raise Refused(f"no request can be scored: {error}", remedy=MEND) from error
@@ -96,25 +99,33 @@ def rehearse(opened: Opened, plan: ServicePlan | None) -> Rehearsal:
     if not done.scored:
         raise Refused(f"no golden row can be asked: {', '.join(rejected)}", remedy=MEND)
     for part in (part for part in done.parts if len(part.rows)):
-        _compare(bundle, inputs, outputs, part.rows.origin, part.rows.matrix, part.rows.outputs)
+        _compare(golden, bundle, part)
     asked_bytes = max(len(value) for chunk in done.batch.chunks for value in chunk.values.to_pylist())
     return Rehearsal(
         len(inputs), done.scored, rejected, dependence, asked_bytes, written_bytes=trial_record.keep(opened, done)
     )
 
 
-def _compare(
-    bundle: Bundle, inputs: Floats, golden: Floats, at: npt.NDArray[np.int32], matrix: Floats, outputs: Floats
-) -> None:
-    """Rows that reached the model as they were have their score. Raises Refused."""
-    whole = np.isin(np.arange(inputs.shape[1]), bundle.signature.strings, invert=True)  # a text has no other form
-    given, asked = matrix[:, whole], inputs[at][:, whole]
-    same = np.all((given == asked) | (np.isnan(given) & np.isnan(asked)), axis=1)
-    off = (np.abs(outputs.astype(np.float64) - golden[at]) > checks.allowed(bundle, golden[at])).any(axis=1)
+def _compare(golden: checks.Golden, bundle: Bundle, part: Part) -> None:
+    """Rows that reached the model as they were have their score; a text has no other form. Raises Refused."""
+    rows, signature = part.rows, bundle.signature
+    asked_tables, given_tables = golden.tables, dict(zip(signature.beside, rows.tables, strict=True))
+    same = np.ones(len(rows), np.bool_)
+    for column in np.flatnonzero(np.isin(np.arange(len(signature.inputs)), signature.strings, invert=True)).tolist():
+        given = _values(rows.matrix[:, column], given_tables.get(column))
+        asked = _values(golden.inputs[rows.origin, column], asked_tables.get(column))
+        same &= (given == asked) | (np.isnan(given) & np.isnan(asked))
+    wanted = golden.outputs[rows.origin]
+    off = (np.abs(rows.outputs.astype(np.float64) - wanted) > checks.allowed(bundle, wanted)).any(axis=1)
     if (same & off).any():
-        row = int(at[np.flatnonzero(same & off)[0]])
+        row = int(rows.origin[np.flatnonzero(same & off)[0]])
         what = f"golden row {row} is answered with another score when it comes as a request"
         raise Refused(what, remedy="export a model whose scores depend on their row alone")
+
+
+def _values(column: Floats, table: Table | None) -> npt.NDArray[Any]:
+    """A column as the model gets it."""
+    return column if table is None else values_at(column, table)
 
 
 def _reasons(rejects: Rejects) -> dict[str, int]:
@@ -123,49 +134,56 @@ def _reasons(rejects: Rejects) -> dict[str, int]:
     return dict(Counter(f"{reason} {detail.partition(' ')[0]}" for reason, detail in found).most_common())
 
 
-def _requests(bundle: Bundle, inputs: Floats, texts: Texts) -> pa.RecordBatch:
+def _requests(bundle: Bundle, inputs: Floats, tables: Tables) -> pa.RecordBatch:
     """The rows as a caller writes them. Raises Refused for a value that no request can say."""
     signature = bundle.signature
     columns = envelope(signature, len(inputs))
     for column, item in enumerate(signature.inputs):
         if item.source is Source.REQUEST:
-            columns[item.ref] = _said(item, inputs[:, column], texts.get(column, item.categories))
+            columns[item.ref] = _asked(item, inputs[:, column], tables.get(column))
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _said(item: Input, values: Floats, words: Sequence[str]) -> pa.Array:
-    """A column of the matrix as the request field from which it comes; NaN is null. words: what its codes mean."""
-    missing = np.isnan(values)
+def _asked(item: Input, values: Floats, table: Table | None) -> pa.Array:
+    """A column of the matrix as the request field from which it comes; NaN is null. table: what stands beside it."""
+    if item.dtype is Dtype.STRING and table is not None:
+        return pa.array(values_at(values, table), TYPES[item.dtype], mask=np.isnan(values))
+    return _said(item, _values(values, table), np.isnan(values))
+
+
+def _said(item: Input, values: npt.NDArray[Any], missing: npt.NDArray[np.bool_]) -> pa.Array:
+    """Numbers, or codes of categories, as the request field from which they come."""
     whole = np.where(missing, 0, values)
     fits = {
         Dtype.FLOAT: np.isfinite(whole),
-        Dtype.INT: (whole == np.round(whole)) & (np.abs(whole) < 2**53),
+        Dtype.DOUBLE: np.isfinite(whole),
+        Dtype.INT: (whole == np.round(whole)) & ((np.abs(whole) < 2**63) | (values.dtype == np.int64)),
         Dtype.BOOL: (whole == 0) | (whole == 1),
-        Dtype.CATEGORY: (whole == np.round(whole)) & (whole >= 0) & (whole < max(len(words), 1)),
-        Dtype.STRING: np.ones(len(whole), np.bool_),
+        Dtype.CATEGORY: (whole == np.round(whole)) & (whole >= 0) & (whole < max(len(item.categories), 1)),
     }[item.dtype]
     if not fits.all():
         row = int(np.flatnonzero(~fits)[0])
         is_not = {
             Dtype.FLOAT: "no finite number",
+            Dtype.DOUBLE: "no finite number",
             Dtype.INT: "no whole number",
             Dtype.BOOL: "neither 0 nor 1",
-            Dtype.CATEGORY: f"no code of its {len(words)} categories",
+            Dtype.CATEGORY: f"no code of its {len(item.categories)} categories",
         }[item.dtype]
         raise Refused(f"golden row {row} gives {item.name} = {values[row]:g}, which is {is_not}", remedy=MEND)
     kind = TYPES[item.dtype]
-    if item.dtype in (Dtype.CATEGORY, Dtype.STRING):
-        return pa.array(np.array([*words, ""], object)[whole.astype(np.int64)], kind, mask=missing)
+    if item.dtype is Dtype.CATEGORY:
+        return pa.array(np.array([*item.categories, ""], object)[whole.astype(np.int64)], kind, mask=missing)
     return pa.array(whole.astype(kind.to_pandas_dtype()), kind, mask=missing)
 
 
-def _golden(plan: ServicePlan, bundle: Bundle, inputs: Floats) -> GivenFeatures:
+def _golden(plan: ServicePlan, bundle: Bundle, inputs: Floats, tables: Tables) -> GivenFeatures:
     """The golden rows' own features."""
     values = np.full((len(inputs), len(plan.columns)), np.nan, plan.value_dtype)
     for column, item in enumerate(bundle.signature.inputs):
         if item.source is Source.FEATURE:
-            at = plan.columns.index(item.ref)
-            values[:, at] = inputs[:, column]
+            place = plan.columns.index(item.ref)
+            values[:, place] = _values(inputs[:, column], tables.get(column))
             if item.unit:
-                values[:, at] = AT_MS / 1000 - values[:, at] * UNITS_S[item.unit]
+                values[:, place] = AT_MS / 1000 - values[:, place] * UNITS_S[item.unit]
     return GivenFeatures(plan, values, np.ones((len(inputs), len(plan.views)), np.bool_))

@@ -15,11 +15,12 @@ import pyarrow as pa
 from clickhouse_connect.driver import Client
 
 from weir.core import runtime as runtimes
+from weir.core.beside import Table, Tables, values_at
 from weir.core.chunk import LogPartition
 from weir.core.contract import UNREGISTERED, Contract
 from weir.core.decide import decide, words
 from weir.core.errors import Refused
-from weir.core.signature import Dtype, Source
+from weir.core.signature import Dtype, Signature, Source
 from weir.edges.bundles import folder, runtime
 from weir.edges.bundles.opened import Opened, open_bundle
 from weir.edges.clickhouse import sql_files
@@ -69,11 +70,15 @@ class Reproduced:
 
 @dataclass(slots=True)
 class _Answer:
-    """A recorded row, and what is found out about it. inputs: float32[k] once they are in the bundle's order."""
+    """A recorded row, and what is found out about it.
+
+    inputs: float32[k] once they are in the bundle's order. exact: those that the model takes as float64 or int64.
+    """
 
     row: Mapping[str, Any]
     told: Reproduced
     inputs: Floats | None = None
+    exact: Mapping[str, float] = field(default_factory=dict)
 
 
 def named(client: Client, names: Sequence[str]) -> list[str]:
@@ -156,14 +161,14 @@ def _score(opened: Opened, group: Sequence[_Answer]) -> None:
     """Run the model on the recorded inputs, and compare what it gives."""
     signature, here = opened.bundle.signature, json.loads(runtime.of(opened.model).text)
     for answer in group:
-        _take_inputs(answer, signature.names)
+        _take_inputs(answer, signature)
         recorded = json.loads(answer.row["runtime"] or "null")
         answer.told.runtime = runtimes.differences(recorded, here) if recorded else ["not recorded"]
     able = [answer for answer in group if answer.inputs is not None]
     if not able:
         return
     matrix = np.ascontiguousarray([answer.inputs for answer in able], np.float32)
-    given = opened.model.run(matrix, _texts(able, matrix, opened))
+    given = opened.model.run(matrix, _tables(able, matrix, signature))
     decided = decide(signature, given)
     decisions = words(signature, decided.index).to_pylist()
     for answer, outputs, score, decision in zip(able, given, decided.score, decisions, strict=True):
@@ -177,15 +182,20 @@ def _score(opened: Opened, group: Sequence[_Answer]) -> None:
             told.differences.append(f"decision {told.decision!r} was recorded, here it is {decision!r}")
 
 
-def _texts(answers: Sequence[_Answer], matrix: Floats, opened: Opened) -> dict[int, list[str]]:
-    """The recorded texts of the model's strings, by column, where their positions are put."""
-    signature, texts = opened.bundle.signature, {}
-    for column in signature.strings:
-        name = signature.names[column]
-        said = [dict(zip(answer.row["worded"], answer.row["texts"], strict=True)).get(name) for answer in answers]
-        matrix[:, column] = [np.nan if word is None else at for at, word in enumerate(said)]
-        texts[column] = [word or "" for word in said]
-    return texts
+def _tables(answers: Sequence[_Answer], matrix: Floats, signature: Signature) -> Tables:
+    """What was recorded beside the matrix, by column, where the positions are put."""
+    tables: dict[int, Table] = {}
+    for column in signature.beside:
+        name, strings = signature.names[column], column in signature.strings
+        said: list[Any] = [_texts(answer).get(name) if strings else answer.exact.get(name) for answer in answers]
+        matrix[:, column] = [np.nan if value is None else place for place, value in enumerate(said)]
+        kind = np.float64 if column in signature.doubles else np.int64
+        tables[column] = [word or "" for word in said] if strings else np.array([value or 0 for value in said], kind)
+    return tables
+
+
+def _texts(answer: _Answer) -> dict[str, str]:
+    return dict(zip(answer.row["worded"], answer.row["texts"], strict=True))
 
 
 def _unlike(what: str, before: float, now: np.float32) -> list[str]:
@@ -196,18 +206,29 @@ def _unlike(what: str, before: float, now: np.float32) -> list[str]:
     return [f"{what} {recorded:.9g} was recorded, here it is {now:.9g} ({_ulps(recorded, now):,} float32 apart)"]
 
 
-def _take_inputs(answer: _Answer, names: Sequence[str]) -> None:
-    row = answer.row
+def _take_inputs(answer: _Answer, signature: Signature) -> None:
+    row, names = answer.row, signature.names
+    doubles, longs = ([names[column] for column in columns] for columns in (signature.doubles, signature.longs))
     if row["packed"]:  # nobody has said yet what the values are called: they are in the bundle's order
-        values = np.frombuffer(bytes.fromhex(row["packed"]), "<f4")
-        found = dict(zip(names, values, strict=True)) if len(values) == len(names) else {}
+        called = ((names, "<f4"), (doubles, "<f8"), (longs, "<i8"))
+        read = [_unpacked(text, *how) for text, how in zip(row["packed"], called, strict=True)]
+        found, exact = read[0], {**read[1], **read[2]}
+        exact = {name: value for name, value in exact.items() if not np.isnan(value)}
     else:
         found = dict(zip(row["inputs"], row["features"], strict=True))
-    if found.keys() != set(names):
+        exact = dict(row["doubles"]) | dict(row["longs"])
+    if found.keys() != set(names) or exact.keys() - {*doubles, *longs} or set(longs) - exact.keys():
         lacking = [name for name in names if name not in found] or sorted(found.keys() - set(names))
+        lacking = lacking or sorted(exact.keys() ^ {*doubles, *longs})
         answer.told.differences.append(f"inputs of another bundle were recorded: {', '.join(lacking[:5])}")
         return
-    answer.inputs = np.array([found[name] for name in names], np.float32)
+    answer.inputs, answer.exact = np.array([found[name] for name in names], np.float32), exact
+
+
+def _unpacked(text: str, names: Sequence[str], kind: str) -> dict[str, Any]:
+    """Numbers in hexadecimal by their names; none where they are not as many."""
+    values = np.frombuffer(bytes.fromhex(text), kind).tolist()
+    return dict(zip(names, values, strict=True)) if len(values) == len(names) else {}
 
 
 def _ulps(one: np.float32, other: np.float32) -> int:
@@ -254,23 +275,31 @@ def _request_differences(answer: _Answer, value: bytes | None, opened: Opened, r
     if (time_ms := int(event_ms(request)[0])) != round(row["event_time"].timestamp() * 1000):
         yield f"event_time {row['event_time'].isoformat()} was recorded, the record in the log has {time_ms} ms"
     if answer.inputs is not None:
-        yield from _input_differences(answer.inputs, request, opened)
-    recorded = dict(zip(row["worded"], row["texts"], strict=True))
+        yield from _input_differences(answer, answer.inputs, request, opened)
+    recorded = _texts(answer)
     for item in bundle.signature.texts if recorded else ():
         said = request[item.ref][0].as_py()
         if said != recorded.get(item.name):
             yield f"{item.name} {recorded.get(item.name)!r} was recorded, the record in the log has {said!r}"
 
 
-def _input_differences(recorded: Floats, request: pa.RecordBatch, opened: Opened) -> Iterable[str]:
+def _input_differences(answer: _Answer, recorded: Floats, request: pa.RecordBatch, opened: Opened) -> Iterable[str]:
     """Inputs of the model that the request itself carries, and that it would give otherwise."""
     signature = opened.bundle.signature
     asked = signature.of(Source.REQUEST)
     if not asked:
         return
-    built = Assembler(replace(signature, inputs=asked), None).build(request, None)
-    for item, found in zip(asked, built.matrix[0], strict=True):
+    carried = replace(signature, inputs=asked)
+    built = Assembler(carried, None).build(request, None)
+    tables = dict(zip(carried.beside, built.tables, strict=True))
+    for column, (item, found) in enumerate(zip(asked, built.matrix[0], strict=True)):
         if item.dtype is Dtype.STRING:  # compared as it was written
+            continue
+        if column in tables:
+            number = values_at(built.matrix[:, column], tables[column]).tolist()[0]
+            said = answer.exact.get(item.name, float("nan"))
+            if number != said and not np.isnan(number):
+                yield f"input {item.name} = {said} was recorded, the record in the log gives {number}"
             continue
         before = recorded[signature.names.index(item.name)]
         if before.tobytes() != found.tobytes() and not (np.isnan(before) and np.isnan(found)):

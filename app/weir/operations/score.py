@@ -124,7 +124,7 @@ def _feature(table: pa.Table, item: Input) -> npt.NDArray[np.float64]:
         times = _cast(table, item.ref, pa.timestamp("ms")).cast(pa.int64())
         column = pc.divide(times.cast(pa.float64()), 1000.0)
     else:
-        column = _cast(table, item.ref, pa.float32())
+        column = _cast(table, item.ref, pa.float64())
     return floats_of(column)
 
 

@@ -30,6 +30,7 @@ MAX_BYTES: Final = 1 << 20
 AT_MS: Final = 1_700_000_000_000  # of requests that have no time of their own
 TYPES: Final = {  # of request fields, as the encoder takes them
     Dtype.FLOAT: pa.float32(),
+    Dtype.DOUBLE: pa.float64(),
     Dtype.INT: pa.int64(),
     Dtype.BOOL: pa.bool_(),
     Dtype.CATEGORY: pa.string(),
@@ -83,7 +84,7 @@ def ask(opened: Opened, requests: pa.RecordBatch, lookup: Lookup | None) -> Scor
     contract = Contract("trial", 1, request_contract.build(bundle.service, bundle.signature), 1)
     service = Service(
         decode=partial(Decoder(contract, lambda schema_id: None).decode, max_bytes=MAX_BYTES),
-        variants=(Variant("champion", bundle, opened.model.run, opened.known_good, lookup, opened.known_texts),),
+        variants=(Variant("champion", bundle, opened.model.run, opened.known_good, lookup, opened.known_values),),
         route=Route(("champion",)),
         clock=EventClock(),
         max_failed=requests.num_rows,

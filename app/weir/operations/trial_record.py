@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from typing_extensions import override
@@ -67,9 +68,19 @@ def _through(record: str, columns: pa.RecordBatch, constants: dict[str, object])
 
 def _compare(done: ScoredBatch, shaped: pa.RecordBatch) -> None:
     """Every input is recorded with its bits. Raises Refused."""
-    answered = [part for part in done.parts if len(part.rows)]
-    parts = [records.recorded(part.rows.matrix, part.variant.bundle.signature) for part in answered]
-    matrix = np.concatenate(parts)
-    kept = shaped["features"].items.to_numpy(zero_copy_only=False).reshape(matrix.shape)
-    if not np.array_equal(kept, matrix, equal_nan=True):
-        raise Refused("inputs are recorded otherwise than the model saw them", remedy=REMEDY)
+    for name, expected in _expected(done).items():
+        kept = shaped[name].items.to_numpy(zero_copy_only=False).reshape(expected.shape)
+        if not np.array_equal(kept, expected, equal_nan=True):
+            raise Refused("inputs are recorded otherwise than the model saw them", remedy=REMEDY)
+
+
+def _expected(done: ScoredBatch) -> dict[str, npt.NDArray[np.generic]]:
+    """What the model saw, by the column in which it is recorded. A trial has one variant, and so one part."""
+    part = next(part for part in done.parts if len(part.rows))
+    signature, rows = part.variant.bundle.signature, part.rows
+    beside = dict(zip(signature.beside, rows.tables, strict=True))
+    found: dict[str, npt.NDArray[np.generic]] = {"features": records.recorded(rows.matrix, rows.tables, signature)}
+    for name, columns in (("doubles", signature.doubles), ("longs", signature.longs)):
+        if columns:
+            found[name] = records.exact(rows.matrix, beside, columns)
+    return found

@@ -13,7 +13,7 @@ import pyarrow as pa
 from weir.core.bundle_names import BundleNames
 from weir.core.rejects import Reason
 
-NAMES = ("inputs", "views", "outputs", "texts")  # as BundleNames has them
+NAMES = ("inputs", "views", "outputs", "texts", "doubles", "longs")  # as BundleNames has them
 LARGEST = 1e300  # of a cut
 LISTED = (*NAMES, "classes", "decisions")
 
@@ -35,15 +35,14 @@ def no_names(texts: pa.Array, what: str) -> tuple[npt.NDArray[np.bool_], Reason,
 
 def of(rows: pa.RecordBatch) -> list[BundleNames]:
     """The names of n rows that are readable."""
+    columns = (rows[name].to_pylist() for name in ("digest", *NAMES, "categories"))
     return [
         BundleNames(
             digest,
-            *(tuple(json.loads(text)) for text in (inputs, views, outputs, texts)),
+            *(tuple(json.loads(text)) for text in texts),
             categories={name: tuple(words) for name, words in json.loads(categories).items()},
         )
-        for digest, inputs, views, outputs, texts, categories in zip(
-            *(rows[name].to_pylist() for name in ("digest", *NAMES, "categories")), strict=True
-        )
+        for digest, *texts, categories in zip(*columns, strict=True)
     ]
 
 

@@ -19,8 +19,10 @@ NUMBERS: Mapping[str, np.dtype[np.generic]] = {  # packed columns of predictions
     "feature_age_s": np.dtype("<i4"),
     "feature_status": np.dtype("i1"),
     "outputs": np.dtype("<f4"),
+    "doubles": np.dtype("<f8"),
+    "longs": np.dtype("<i8"),
 }
-PACKED = (*NUMBERS, "texts")
+PACKED = ("features", "feature_age_s", "feature_status", "outputs", "texts", "doubles", "longs")
 
 
 class Names(Protocol):
@@ -93,6 +95,8 @@ def _called(names: BundleNames | None, column: str) -> Sequence[str]:
         "feature_status": names.views,
         "outputs": names.outputs,
         "texts": names.texts,
+        "doubles": names.doubles,
+        "longs": names.longs,
     }[column]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,18 +11,24 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from weir.core.beside import Table, values_at
 from weir.core.features import FeatureBlock, ServicePlan, Status
 from weir.core.rejects import Reason, Rejects, Stage
-from weir.core.signature import UNITS_S, Dtype, Input, Policy, Signature, Source
+from weir.core.signature import UNITS_S, WHOLE_END, Dtype, Held, Input, Policy, Signature, Source
 from weir.scoring.rows import Rows
+
+OPEN = (-np.inf, np.inf)
+FIRST = 0.0  # where the default stands in a table of numbers
+INT32 = (-(2**31), 2**31 - 1)
+WHOLE_FLOAT64 = (1 - WHOLE_END, WHOLE_END - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
     """The matrix for n requests, and which of them may be scored.
 
-    matrix: float32[n, k], C order, NaN where the model gets a missing value; of a text its position in `texts`.
-    texts: for each of the signature's strings the different texts of the n rows. usable: bool[n].
+    matrix: float32[n, k], C order, NaN where the model gets a missing value; of what float32 does not hold its
+    position in `tables`. tables: one for each column of the signature's `beside`. usable: bool[n].
     age_s: int32[n, v], event time of the request minus that of the feature record; -1 where there is none.
     status: uint8[n, v], core.features.Status. rejects: indices are rows, not records.
     defaulted: bool[n, k], where the signature's default took the place of a value; bool[n, 0] where it did nowhere.
@@ -33,7 +40,7 @@ class Assembled:
     status: npt.NDArray[np.uint8]
     rejects: Rejects
     defaulted: npt.NDArray[np.bool_]
-    texts: tuple[Sequence[str], ...]
+    tables: tuple[Table, ...]
 
 
 class Assembler:
@@ -47,13 +54,16 @@ class Assembler:
         self._signature, inputs = signature, signature.inputs
         self._requests = [(i, item) for i, item in enumerate(inputs) if item.source is Source.REQUEST]
         self._features = [(i, item) for i, item in enumerate(inputs) if item.source is Source.FEATURE]
-        self._low = np.array([-np.inf if item.low is None else item.low for item in inputs], np.float32)
-        self._high = np.array([np.inf if item.high is None else item.high for item in inputs], np.float32)
+        exact = {i: item for i, item in enumerate(inputs) if item.held is not Held.FLOAT32}
+        self._spans = {i: span for i, span in ((i, _span(item)) for i, item in exact.items()) if span != OPEN}
+        ranges = [OPEN if i in exact else _span(item) for i, item in enumerate(inputs)]
+        self._low, self._high = np.array(ranges, np.float32).T.copy()
         self._bounded = bool(np.isfinite(self._low).any() or np.isfinite(self._high).any())
         self._request_columns = np.array([i for i, _ in self._requests], np.intp)
         asked = [item.source is Source.REQUEST and item.on_missing is not Policy.REJECT for item in inputs]
         self._may_miss = np.array(asked, np.bool_)
-        fills = [item.default if item.on_missing is Policy.DEFAULT else np.nan for item in inputs]
+        stand_in = [FIRST if i in exact else item.default for i, item in enumerate(inputs)]
+        fills = [stand_in[i] if item.on_missing is Policy.DEFAULT else np.nan for i, item in enumerate(inputs)]
         self._fill = np.array(fills, np.float32)
         self._filled = np.array([item.on_missing is Policy.DEFAULT for item in inputs], np.bool_)
         self._feature_columns = np.array([i for i, _ in self._features], np.intp)
@@ -67,10 +77,11 @@ class Assembler:
         self._taken = np.array([names.index(item.ref) for _, item in self._features], np.intp)
         self._view = np.array([views.index(item.ref.partition("__")[0]) for _, item in self._features], np.intp)
         ttl = {view.name: view.ttl_s for view in plan.views} if plan else {}
+        self._exact = [(at, i, item) for at, (i, item) in enumerate(self._features) if i in exact]
         self._ages = [(at, UNITS_S[item.unit]) for at, (_, item) in enumerate(self._features) if item.unit]
         self._limit_s = np.array([_limit(item, ttl) for _, item in self._features])
         self._view_ttl_s = np.array([ttl[name] or np.inf for name in views])
-        defaults = [np.nan if item.default is None else item.default for _, item in self._features]
+        defaults = [np.nan if item.default is None else stand_in[i] for i, item in self._features]
         self._default = np.array(defaults, np.float32)
         self._on_missing = _Policies.of([item.on_missing for _, item in self._features])
         self._on_stale = _Policies.of([item.on_stale for _, item in self._features])
@@ -89,7 +100,7 @@ class Assembler:
             age_s=built.age_s,
             status=built.status,
             defaulted=built.defaulted,
-            texts=built.texts,
+            tables=built.tables,
         )
         return rows.keep(built.usable), rejects
 
@@ -99,23 +110,29 @@ class Assembler:
         matrix = np.empty((n, len(self._signature.inputs)), np.float32)
         verdict = _Verdict(n, self._signature.names, self._required)
         self._check_keys(rows, verdict)
-        texts = []
+        tables: dict[int, Table] = {}
         for column, item in self._requests:
             if item.dtype is Dtype.STRING:
-                texts.append(self._text(rows.column(item.ref), column, item, matrix, verdict))
+                tables[column] = self._text(rows.column(item.ref), column, item, matrix, verdict)
+            elif item.held is not Held.FLOAT32:
+                tables[column] = self._number(rows.column(item.ref), column, item, matrix, verdict)
             else:
                 self._request(rows, column, item, matrix, verdict)
         self._check_numbers(matrix, verdict)
         age_s = np.full((n, len(self._view_ttl_s)), -1, np.int32)
         status = np.zeros((n, len(self._view_ttl_s)), np.uint8)
         if block is not None and self._plan is not None:
-            self._put_features(rows, block, matrix, verdict, age_s, status)
+            tables |= self._put_features(rows, block, matrix, verdict, age_s, status)
         if self._bounded:
             outside = (matrix < self._low) | (matrix > self._high)
             if outside.any():
                 verdict.set_all(outside, Stage.VALIDATE, Reason.OUT_OF_RANGE)
-        rejects = verdict.rejects(matrix)
-        return Assembled(matrix, verdict.usable, age_s, status, rejects, verdict.defaulted, tuple(texts))
+        for column, (low, high) in self._spans.items():
+            values = values_at(matrix[:, column], tables[column])
+            verdict.set((values < low) | (values > high), Stage.VALIDATE, Reason.OUT_OF_RANGE, column)
+        rejects = verdict.rejects(matrix, tables)
+        beside = tuple(tables[column] for column in self._signature.beside)
+        return Assembled(matrix, verdict.usable, age_s, status, rejects, verdict.defaulted, beside)
 
     def _check_keys(self, rows: pa.RecordBatch, verdict: _Verdict) -> None:
         for number, name in enumerate(self._required):
@@ -164,8 +181,19 @@ class Assembler:
         words: list[str] = encoded.dictionary.to_pylist()
         return words
 
-    @staticmethod
+    def _number(
+        self, values: pa.Array, column: int, item: Input, matrix: npt.NDArray[np.float32], verdict: _Verdict
+    ) -> Table:
+        """Puts each number's position into the matrix, and NaN or infinity as they are; the numbers."""
+        numbers = values.fill_null(0).to_numpy(zero_copy_only=False)
+        matrix[:, column] = np.where(np.isfinite(numbers), np.arange(1, len(numbers) + 1), numbers)
+        if values.null_count:
+            null = pc.is_null(values).to_numpy(zero_copy_only=False)
+            self._missing(null, Reason.MISSING, column, item, matrix, verdict)
+        return _table(numbers, item)
+
     def _missing(
+        self,
         where: npt.NDArray[np.bool_],
         reason: Reason,
         column: int,
@@ -175,7 +203,7 @@ class Assembler:
     ) -> None:
         if item.on_missing is Policy.REJECT:
             verdict.set(where, Stage.VALIDATE, reason, column)
-        matrix[where, column] = np.nan if item.on_missing is not Policy.DEFAULT else item.default
+        matrix[where, column] = self._fill[column]
         if item.on_missing is Policy.DEFAULT:
             verdict.default(where, column)
         verdict.excuse(where, column)  # said to be missing: no NaN of the caller's
@@ -202,7 +230,8 @@ class Assembler:
         verdict: _Verdict,
         age_s: npt.NDArray[np.int32],
         status: npt.NDArray[np.uint8],
-    ) -> None:
+    ) -> dict[int, Table]:
+        """Puts the features into the matrix; of those that float32 does not hold the tables, by column."""
         event_us = event_ms(rows)[:, None] * 1000
         age = np.where(block.found, (event_us - block.event_us) // 1_000_000, -1)
         age_s[:] = np.clip(age, -(2**31), 2**31 - 1)
@@ -231,9 +260,15 @@ class Assembler:
             self._reject_features(rejected & unknown, Reason.FEATURE_UNAVAILABLE, verdict)
             self._reject_features(rejected & ~unknown, Reason.FEATURE_MISSING, verdict)
         if filled.any():
-            values = np.where(filled, self._default, values)
             verdict.default(filled, self._feature_columns)
+        tables: dict[int, Table] = {}
+        for at, column, item in self._exact:
+            tables[column] = _table(values[:, at], item)
+            values[:, at] = np.where(np.isnan(values[:, at]), np.nan, np.arange(1, len(values) + 1))
+        if filled.any():
+            values = np.where(filled, self._default, values)
         matrix[:, self._feature_columns] = values
+        return tables
 
     def _reject_features(self, where: npt.NDArray[np.bool_], reason: Reason, verdict: _Verdict) -> None:
         if where.any():
@@ -296,12 +331,14 @@ class _Verdict:
         at = slice(None) if columns is None else columns
         self.defaulted[:, at] |= where
 
-    def rejects(self, matrix: npt.NDArray[np.float32]) -> Rejects:
+    def rejects(self, matrix: npt.NDArray[np.float32], tables: Mapping[int, Table]) -> Rejects:
         rows = np.flatnonzero(self._rule >= 0).astype(np.int32)
         rules = [self._rules[rule] for rule in self._rule[rows]]
         details = tuple(
-            f"{self._names[column]} = {matrix[row, column]:g}" if reason is Reason.OUT_OF_RANGE else self._names[column]
-            for row, column, (_, reason) in zip(rows, self._column[rows], rules, strict=True)
+            f"{self._names[column]} = {_shown(matrix[row : row + 1, column], tables.get(column))}"
+            if reason is Reason.OUT_OF_RANGE
+            else self._names[column]
+            for row, column, (_, reason) in zip(rows, self._column[rows].tolist(), rules, strict=True)
         )
         return Rejects(rows, tuple(stage for stage, _ in rules), tuple(reason for _, reason in rules), details)
 
@@ -315,3 +352,29 @@ def event_ms(rows: pa.RecordBatch) -> npt.NDArray[np.int64]:
 
 def _limit(item: Input, ttl: dict[str, float]) -> float:
     return item.max_age_s or ttl[item.ref.partition("__")[0]] or float("inf")
+
+
+def _span(item: Input) -> tuple[float, float]:
+    """Lowest and highest value that may be: what the signature says, and what can be held without another digit."""
+    low, high = -np.inf if item.low is None else item.low, np.inf if item.high is None else item.high
+    held = INT32 if item.held is Held.INT32 else OPEN
+    if item.held is Held.INT64 and item.source is Source.FEATURE:  # features are read as float64
+        held = WHOLE_FLOAT64
+    low, high = max(low, held[0]), min(high, held[1])
+    if item.held in (Held.INT64, Held.INT32):  # compared as whole numbers: as float64 neighbours would be equal
+        return low if math.isinf(low) else math.ceil(low), high if math.isinf(high) else math.floor(high)
+    return low, high
+
+
+def _table(numbers: npt.NDArray[np.generic], item: Input) -> Table:
+    """The default, or 0, and the numbers behind it, float64 or int64."""
+    table = np.empty(len(numbers) + 1, np.float64 if item.held is Held.FLOAT64 else np.int64)
+    table[0] = item.default or 0
+    with np.errstate(invalid="ignore"):  # NaN, to which no position leads
+        table[1:] = numbers
+    return table
+
+
+def _shown(position: npt.NDArray[np.float32], table: Table | None) -> str:
+    """One value of a column, with all the digits that it has beside the matrix."""
+    return f"{position[0]:g}" if table is None else str(values_at(position, table)[0])

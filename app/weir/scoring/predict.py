@@ -126,7 +126,7 @@ class Scorer:
     def _run(self, part: Part) -> tuple[Part, Rejects]:
         """A part with its scores, and its rows for which the model gave no number."""
         variant, rows = part.variant, part.rows
-        run, known_good = variant.bound(rows.texts)
+        run, known_good = variant.bound(rows.tables)
         found = isolate.outputs_of(run, rows.matrix, known_good=known_good, max_failed=self.service.max_failed)
         rows, finite = replace(rows, outputs=found.outputs), np.isfinite(found.outputs)
         if finite.all():

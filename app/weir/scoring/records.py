@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from weir.core import texts
 from weir.core.batch import MicroBatch
+from weir.core.beside import Table, Tables, values_at
 from weir.core.chunk import LogPartition
 from weir.core.decide import chosen, decide, words
 from weir.core.ledger_entry import LedgerEntry
@@ -73,6 +74,8 @@ def _shared(part: Part) -> dict[str, object]:
     absent = {
         "outputs": not bundle.signature.outputs,
         "texts": not bundle.signature.texts,
+        "doubles": not bundle.signature.doubles,
+        "longs": not bundle.signature.longs,
         "defaulted": not part.rows.defaulted.any(),
     }
     return {name: b"" for name, is_absent in absent.items() if is_absent} | {
@@ -95,7 +98,7 @@ def _answers(batch: MicroBatch, part: Part) -> pa.RecordBatch:
         "decision": words(signature, decided.index),
         "source_offset": pa.array(where.offset),
         "contract_id": pa.array(rows.contract_id),
-        "features": packed(recorded(rows.matrix, signature)),
+        "features": packed(recorded(rows.matrix, rows.tables, signature)),
         "feature_age_s": packed(rows.age_s),
         "feature_status": packed(rows.status),
     }
@@ -103,6 +106,9 @@ def _answers(batch: MicroBatch, part: Part) -> pa.RecordBatch:
         column["outputs"] = packed(rows.outputs)
     if rows.defaulted.any():
         column["defaulted"] = _bitmaps(rows.defaulted)
+    for name, columns in (("doubles", signature.doubles), ("longs", signature.longs)):
+        if columns:
+            column[name] = packed(exact(rows.matrix, dict(zip(signature.beside, rows.tables, strict=True)), columns))
     if signature.texts:
         column["texts"] = texts.packed([rows.columns.column(item.ref) for item in signature.texts])
     if len(set(places)) > 1:
@@ -195,6 +201,8 @@ def bundle_names(variants: Sequence[Variant], runtime: Runtime, role: str, worke
             json.dumps({item.name: item.categories for item in signature.inputs if item.categories})
             for signature in signatures
         ],
+        "doubles": [json.dumps([signature.names[at] for at in signature.doubles]) for signature in signatures],
+        "longs": [json.dumps([signature.names[at] for at in signature.longs]) for signature in signatures],
         "decisions": [json.dumps([word for word in signature.decisions if word]) for signature in signatures],
         "cuts": [json.dumps(signature.cuts) for signature in signatures],
         "threshold": pa.array([_threshold(signature) for signature in signatures], pa.float64()),
@@ -226,10 +234,17 @@ def _bitmaps(marks: npt.NDArray[np.bool_]) -> pa.Array:
     return pa.BinaryArray.from_buffers(pa.binary(), len(marks), [None, pa.py_buffer(ends), pa.py_buffer(bits)])
 
 
-def recorded(matrix: npt.NDArray[np.float32], signature: Signature) -> npt.NDArray[np.float32]:
-    """The matrix as it is recorded: 0 in place of a text, which stands in `texts`; NaN where it was missing."""
-    if not signature.strings:
+def recorded(matrix: npt.NDArray[np.float32], tables: Sequence[Table], signature: Signature) -> npt.NDArray[np.float32]:
+    """The matrix as it is recorded: of a number beside it the nearest float32, of a text 0; NaN where nothing was."""
+    if not tables:
         return matrix
-    columns, kept = list(signature.strings), matrix.copy()
-    kept[:, columns] = np.where(np.isnan(matrix[:, columns]), np.nan, 0)
+    kept = matrix.copy()
+    for column, table in zip(signature.beside, tables, strict=True):
+        values = np.zeros(len(matrix)) if column in signature.strings else values_at(matrix[:, column], table)
+        kept[:, column] = np.where(np.isnan(matrix[:, column]), np.nan, values)
     return kept
+
+
+def exact(matrix: npt.NDArray[np.float32], tables: Tables, columns: Sequence[int]) -> npt.NDArray[np.generic]:
+    """The numbers of these columns as they stand beside the matrix: float64[n, c] or int64[n, c]."""
+    return np.stack([values_at(matrix[:, column], tables[column]) for column in columns], axis=1)

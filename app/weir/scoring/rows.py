@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from weir.core.beside import Table
 from weir.core.decoded import Decoded
 from weir.core.rejects import Reason, Rejects, Stage
 
@@ -26,7 +27,7 @@ class Rows:
     outputs: float32[n, m], what the model gave; no columns before it has run.
     defaulted: bool[n, k], where the signature's default is; no columns where it is nowhere.
     contract_id: int32[n], the registry's id of the contract that each was written with.
-    texts: for each of the signature's strings the texts that the matrix has the positions of.
+    tables: of each column of the signature's `beside` the values that the matrix has positions of.
     """
 
     columns: pa.RecordBatch
@@ -37,7 +38,7 @@ class Rows:
     outputs: npt.NDArray[np.float32]
     defaulted: npt.NDArray[np.bool_]
     contract_id: npt.NDArray[np.int32]
-    texts: tuple[Sequence[str], ...] = ()
+    tables: tuple[Table, ...] = ()
 
     @classmethod
     def of(cls, decoded: Decoded) -> Self:

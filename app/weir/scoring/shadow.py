@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ import pyarrow.compute as pc
 
 from weir.core.arrow import buffers_of
 from weir.core.batch import MicroBatch
+from weir.core.beside import Table
 from weir.core.bundle_names import BundleNames
 from weir.core.decide import decide, words
 from weir.core.decoded import Decoded
@@ -23,9 +25,7 @@ from weir.scoring import isolate
 from weir.scoring.records import Columns, packed
 from weir.scoring.variant import Variant
 
-Texts = tuple[Sequence[str], ...]  # see Rows.texts
-
-FEATURE = np.dtype("<f4")
+FEATURE, DOUBLE, LONG = np.dtype("<f4"), np.dtype("<f8"), np.dtype("<i8")
 SAME = ("prediction_id", "event_time", "source_log", "source_topic", "source_partition", "source_offset")
 
 
@@ -76,9 +76,9 @@ class Shadow:
         unscored = Counter({Unscored.UNDECODABLE: len(decoded.rejects)})
         mine = pc.equal(decoded.rows["service"], self.variant.bundle.service)
         rows, origin = decoded.rows.filter(mine), decoded.origin[mine.to_numpy(zero_copy_only=False)]
-        matrix, texts, usable, lacking = self._assemble(rows, unscored)
+        matrix, tables, usable, lacking = self._assemble(rows, unscored)
         rows, origin, matrix = rows.filter(pa.array(usable)), origin[usable], matrix[usable]
-        run, known_good = self.variant.bound(texts)
+        run, known_good = self.variant.bound(tables)
         outputs = isolate.outputs_of(run, matrix, known_good=known_good, max_failed=self.max_failed).outputs
         finite = np.all(np.isfinite(outputs), axis=1)
         unscored[Unscored.MODEL_FAILED] += len(outputs) - int(np.count_nonzero(finite))
@@ -90,8 +90,8 @@ class Shadow:
 
     def _assemble(
         self, rows: pa.RecordBatch, unscored: Counter[Unscored]
-    ) -> tuple[npt.NDArray[np.float32], Texts, npt.NDArray[np.bool_], set[str]]:
-        """float32[n, k] by the names of this bundle's inputs, its texts, and which rows have them.
+    ) -> tuple[npt.NDArray[np.float32], tuple[Table, ...], npt.NDArray[np.bool_], set[str]]:
+        """float32[n, k] by the names of this bundle's inputs, its tables, and which rows have them.
 
         The others are counted. A word, of the caller or of a feature, has the code that this bundle gives it, whatever
         code it has in the answer's.
@@ -101,6 +101,8 @@ class Shadow:
         coded = {item.name: item for item in signature.texts if item.dtype is Dtype.CATEGORY}
         featured = _featured(signature)
         words_of = {column: np.full(len(rows), None, object) for column in strings}
+        exact = {column: np.full(len(rows), np.nan) for column in signature.doubles}
+        exact |= {column: np.zeros(len(rows), np.int64) for column in signature.longs}
         matrix, usable = np.empty((len(rows), len(inputs)), np.float32), np.zeros(len(rows), np.bool_)
         digest = pc.dictionary_encode(rows["digest"])
         codes, words = digest.indices.to_numpy(zero_copy_only=False), digest.dictionary.to_pylist()
@@ -114,11 +116,14 @@ class Shadow:
             if names is None or not fits.any():
                 continue
             usable |= fits
-            values = _unpacked(rows["features"].filter(pa.array(fits)), len(names.inputs))
+            values = _unpacked(rows["features"].filter(pa.array(fits)), FEATURE, len(names.inputs))
             matrix[fits] = values[:, [names.inputs.index(name) for name in inputs]]
             for name, item in featured.items():
                 there = _said(values[:, names.inputs.index(name)], names.categories[name])
                 matrix[fits, inputs.index(name)] = _codes(there, item)
+            held = self._exact(rows, fits, names)
+            for column, numbers in exact.items():
+                numbers[fits] = held[inputs[column]]
             if read := self._read_texts(names):
                 texts = columns(rows["texts"].filter(pa.array(fits)), len(names.texts))
                 said = dict(zip(names.texts, texts, strict=True))
@@ -129,7 +134,22 @@ class Shadow:
         unknown = _unknown(matrix, signature) & usable
         unscored[Unscored.INPUTS_MISSING] += int(np.count_nonzero(unknown))
         usable &= ~unknown
-        return matrix, tuple(_coded(matrix, column, words) for column, words in words_of.items()), usable, lacking
+        for column, numbers in exact.items():
+            matrix[:, column] = np.where(np.isnan(numbers), np.nan, np.arange(len(rows)))
+        coded_words = {column: _coded(matrix, column, words) for column, words in words_of.items()}
+        tables = tuple((exact | coded_words)[column] for column in signature.beside)
+        return matrix, tables, usable, lacking
+
+    def _exact(
+        self, rows: pa.RecordBatch, fits: npt.NDArray[np.bool_], names: BundleNames
+    ) -> dict[str, npt.NDArray[np.generic]]:
+        """The numbers of another bundle's rows that stand beside its matrix, by the names of its inputs."""
+        found: dict[str, npt.NDArray[np.generic]] = {}
+        if self.variant.bundle.signature.doubles or self.variant.bundle.signature.longs:
+            for column, dtype, called in (("longs", LONG, names.longs), ("doubles", DOUBLE, names.doubles)):
+                values = _unpacked(rows[column].filter(pa.array(fits)), dtype, len(called))
+                found |= dict(zip(called, values.T, strict=True))
+        return found
 
     def _fitting(
         self, rows: pa.RecordBatch, mine: npt.NDArray[np.bool_], names: BundleNames | None
@@ -142,13 +162,18 @@ class Shadow:
         if names is None:
             return none, Unscored.NO_NAMES
         signature = self.variant.bundle.signature
-        needed = {signature.names[column] for column in signature.strings}
-        if not (set(signature.names) <= set(names.inputs) and needed <= set(names.texts)):
+        strings, doubles, longs = (
+            {signature.names[column] for column in columns}
+            for columns in (signature.strings, signature.doubles, signature.longs)
+        )
+        whole = strings <= set(names.texts) and doubles <= {*names.doubles, *names.longs} and longs <= set(names.longs)
+        if not (whole and set(signature.names) <= set(names.inputs)):
             return none, Unscored.INPUTS_MISSING
         if not _featured(signature).keys() <= names.categories.keys():
             return none, Unscored.INPUTS_MISSING
-        size = pc.binary_length(rows["features"]).to_numpy(zero_copy_only=False)
-        fits = mine & (size == len(names.inputs) * FEATURE.itemsize)
+        fits = mine & _has(rows["features"], FEATURE, len(names.inputs))
+        if doubles or longs:
+            fits &= _has(rows["doubles"], DOUBLE, len(names.doubles)) & _has(rows["longs"], LONG, len(names.longs))
         if self._read_texts(names):
             fits &= are_texts(rows["texts"], len(names.texts))
         return fits, Unscored.NO_NAMES
@@ -216,7 +241,13 @@ def _coded(matrix: npt.NDArray[np.float32], column: int, words: npt.NDArray[np.o
     return different
 
 
-def _unpacked(packed: pa.Array, width: int) -> npt.NDArray[np.float32]:
-    """n values of `width` float32 each as float32[n, width]."""
+def _has(packed: pa.Array, dtype: np.dtype[np.generic], width: int) -> npt.NDArray[np.bool_]:
+    """Which of n binary values are `width` numbers."""
+    sizes: npt.NDArray[np.bool_] = pc.binary_length(packed).to_numpy(zero_copy_only=False) == width * dtype.itemsize
+    return sizes
+
+
+def _unpacked(packed: pa.Array, dtype: np.dtype[np.generic], width: int) -> npt.NDArray[Any]:
+    """n values of `width` numbers each as an array [n, width]."""
     offsets, octets = buffers_of(packed)
-    return octets[offsets[0] : offsets[-1]].copy().view(FEATURE).reshape(len(packed), width)
+    return octets[offsets[0] : offsets[-1]].copy().view(dtype).reshape(len(packed), width)

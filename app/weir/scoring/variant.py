@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from weir.core.beside import Table, with_last
 from weir.core.bundle import Bundle
 from weir.core.features import Lookup
 
@@ -21,8 +22,8 @@ class Variant:
 
     name: the route's name for it ("champion", "challenger").
     run: float32[n, k] -> float32[n, m]; RuntimeError when the model fails.
-    Of a signature with strings `run` takes beside the matrix their columns and the texts at the positions there.
-    known_good: float32[1, k], a row that the model has scored. known_texts: its texts, one for each string.
+    Of a signature with something beside its matrix `run` takes their tables too, see core.beside.
+    known_good: float32[1, k], a row that the model has scored. known_values: what it has beside, in that order.
     lookup: reads its features; None for a bundle without features.
     """
 
@@ -31,13 +32,13 @@ class Variant:
     run: Callable[..., npt.NDArray[np.float32]]
     known_good: npt.NDArray[np.float32]
     lookup: Lookup | None = None
-    known_texts: tuple[str, ...] = ()
+    known_values: tuple[str | float, ...] = ()
 
-    def bound(self, texts: Sequence[Sequence[str]]) -> tuple[Run, npt.NDArray[np.float32]]:
-        """What scores rows whose matrix has the positions of these texts, and the known good row for it."""
-        if not texts:
+    def bound(self, tables: Sequence[Table]) -> tuple[Run, npt.NDArray[np.float32]]:
+        """What scores rows whose matrix has positions in these tables, and the known good row for it."""
+        if not tables:
             return self.run, self.known_good
-        strings, known = list(self.bundle.signature.strings), self.known_good.copy()
-        known[0, strings] = np.where(np.isnan(known[0, strings]), np.nan, [len(words) for words in texts])
-        with_known = [(*words, word) for words, word in zip(texts, self.known_texts, strict=True)]
-        return partial(self.run, texts=dict(zip(strings, with_known, strict=True))), known
+        beside, known = list(self.bundle.signature.beside), self.known_good.copy()
+        known[0, beside] = np.where(np.isnan(known[0, beside]), np.nan, [len(table) for table in tables])
+        with_known = [with_last(table, value) for table, value in zip(tables, self.known_values, strict=True)]
+        return partial(self.run, tables=dict(zip(beside, with_known, strict=True))), known

@@ -25,6 +25,7 @@ ENVELOPE: Final[tuple[dict[str, Any], ...]] = (
 
 _REQUEST_TYPE: Final = {
     Dtype.FLOAT: "float",
+    Dtype.DOUBLE: "double",
     Dtype.INT: "long",
     Dtype.BOOL: "boolean",
     Dtype.CATEGORY: "string",

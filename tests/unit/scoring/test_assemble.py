@@ -431,7 +431,7 @@ def test_columns_and_rows_agree(case):
     assert built.rejects.record.tolist() == [i for i, row in enumerate(expected) if row.broken is not None]
     usable = np.array([row.values for row in expected if row.broken is None], np.float32)
     matrix = built.matrix.copy()
-    for column, words in zip(signature.strings, built.texts, strict=True):
+    for column, words in zip(signature.strings, built.tables, strict=True):
         known = [VALUES[Dtype.STRING].index(word) for word in words]
         matrix[:, column] = [np.nan if np.isnan(code) else known[int(code)] for code in matrix[:, column]]
     assert np.array_equal(matrix[built.usable], usable.reshape(-1, len(signature.inputs)), equal_nan=True)

@@ -64,7 +64,7 @@ OUTPUT = Output(
 
 
 def variant_of(opened: Opened, name: str = "champion", **more: object) -> Variant:
-    known = {"known_good": opened.known_good, "known_texts": opened.known_texts}
+    known = {"known_good": opened.known_good, "known_values": opened.known_values}
     parts = {"bundle": opened.bundle, "run": opened.model.run, **known}
     return Variant(name, **{**parts, **more})
 

@@ -22,6 +22,7 @@ from weir.scoring.variant import Variant
 from weir.wire.decode import Decoder
 from weir.wire.encode import Encoder
 
+from tests import tails
 from tests.bundles import SIGNATURE, expected, opened_bundle, spoken_graph, tiny_bundle
 from tests.doubles import records
 
@@ -150,7 +151,7 @@ def test_a_shadow_reads_the_texts_of_the_answers(tmp_path: Path) -> None:
     def names(digests: Sequence[str]) -> dict[str, BundleNames]:
         return {digest: BundleNames(digest, inputs, (), (), texts[digest]) for digest in digests}
 
-    variant = Variant("spoken", opened.bundle, opened.model.run, opened.known_good, known_texts=opened.known_texts)
+    variant = Variant("spoken", opened.bundle, opened.model.run, opened.known_good, known_values=opened.known_values)
     shadow = replace(shadow_of(opened, {}), variant=variant, names=names)
     matrix = np.zeros((4, len(inputs)), np.float32)
     said = [("red", "web"), ("blue", "web"), (None, "web"), ("black", "app")]
@@ -213,8 +214,35 @@ def test_a_feature_that_is_a_word_has_the_code_of_this_bundle(tmp_path: Path) ->
     }
 
 
+def test_a_shadow_reads_every_digit_of_the_answers(tmp_path: Path) -> None:
+    """One bundle that answers has the numbers as they are; one took float32, which is not enough for this shadow."""
+    opened, given = tails.bundle(tmp_path, records.SERVICE), tails.rows()
+    inputs = opened.bundle.signature.names
+    exact = {records.DIGEST: ((), ("ratio",), ("count", "account")), "eeeeeeeeeeee": ((), (), ())}
+
+    def names(digests: Sequence[str]) -> dict[str, BundleNames]:
+        return {digest: BundleNames(digest, inputs, (), (), *exact[digest]) for digest in digests}
+
+    variant = Variant("exact", opened.bundle, opened.model.run, opened.known_good, known_values=opened.known_values)
+    shadow = replace(shadow_of(opened, {}), variant=variant, names=names)
+    matrix = np.column_stack([given[name].to_numpy().astype(np.float32) for name in inputs])
+    longs = np.column_stack([given[name].to_numpy().astype("<i8") for name in ("count", "account")])
+    values = answers(list(range(len(given))), matrix)
+    values = with_packed(values, "doubles", [value.tobytes() for value in given["ratio"].to_numpy()])
+    values = with_packed(values, "longs", [row.tobytes() for row in longs])
+    values += [*answers([8], matrix[:1], "eeeeeeeeeeee"), *answers([9], matrix[:1])]  # the last one lacks its bytes
+    scored = shadow.score(batch_of(values), wall_ms=NOW_MS)
+    (rows,) = written(scored.written)
+    np.testing.assert_allclose([row["score"] for row in rows], tails.answers(given), rtol=1e-6)
+    assert scored.unscored == {Unscored.INPUTS_MISSING: 1, Unscored.NO_NAMES: 1}
+
+
 def with_texts(values: list[bytes], texts: Sequence[Sequence[str | None]]) -> list[bytes]:
     """The same answers with these texts."""
+    return with_packed(values, "texts", [records.packed_texts(words) for words in texts])
+
+
+def with_packed(values: list[bytes], name: str, packed: Sequence[bytes]) -> list[bytes]:
+    """The same answers with other bytes in a column."""
     rows = Decoder(records.contract("predictions"), lambda _schema_id: None).decode(values, 1 << 20).rows
-    packed = pa.array([records.packed_texts(words) for words in texts], pa.binary())
-    return records.encode("predictions", replaced(rows, "texts", packed))
+    return records.encode("predictions", replaced(rows, name, pa.array(packed, pa.binary())))

@@ -1,5 +1,7 @@
 """A model as its converter gives it -> one input float32[n, k], one output float32[n, m], or float32[n] where m is 1.
 
+What float32 does not hold stands beside the one input, each type in an input of its own.
+
 Converters of classifiers give a label beside the probabilities, often as a list of mappings (ZipMap); those of data
 frames take one input for each column. What is stored has neither: the output is chosen, and its column where the task
 wants one, the rest of the graph goes, and the columns are split off within the graph. A mistaken choice does not
@@ -54,9 +56,9 @@ class Adapted:
 def adapted(model: onnx.ModelProto, signature: Signature, choice: Choice) -> Adapted:
     """The model as a bundle has it. Raises Refused naming what there is to choose from."""
     graph = Graph(model)
-    taken, dealt = one_input(graph, signature, choice.input)
+    signature, dealt = one_input(graph, signature, choice.input)
     given, classes, said, positive = _one_output(graph, signature, choice)
-    named = dataclasses.replace(signature, input_tensor=taken, output_tensor=given)
+    named = dataclasses.replace(signature, output_tensor=given)
     return Adapted(graph.model, named, [*dealt, *said], classes, positive)
 
 

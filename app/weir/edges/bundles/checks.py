@@ -18,14 +18,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from weir.core import features
+from weir.core.beside import Tables
 from weir.core.bundle import RELATIVE, Bundle
 from weir.core.decide import decide
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
-from weir.core.signature import Dtype, Signature, Source
+from weir.core.signature import Dtype, Held, Signature, Source
 from weir.edges.bundles import independence, rows, text, words
 from weir.edges.bundles.folder import GOLDEN, REBUILD
-from weir.edges.bundles.onnx_model import Model, Reading, Texts
+from weir.edges.bundles.onnx_model import DOUBLE, LONG, TEXT, Model, Reading
 from weir.wire import request_contract
 
 Floats = npt.NDArray[np.float32]
@@ -56,14 +57,14 @@ class Golden:
     """Golden rows that were scored.
 
     inputs: float32[n, k]. outputs: float32[n, m], the model's. worst: difference. flips: expected decision -> rows that
-    are decided otherwise, none where all are decided alike. texts: what the inputs name by position, see Model.run.
+    are decided otherwise, none where all are decided alike. tables: what the inputs have positions of, see Model.run.
     """
 
     inputs: Floats
     outputs: Floats
     worst: float
     flips: Mapping[str, int]
-    texts: Texts
+    tables: Tables
 
 
 def check_graph(path: Path, bundle: Bundle, model: Model) -> None:
@@ -77,12 +78,16 @@ def check_graph(path: Path, bundle: Bundle, model: Model) -> None:
             where=where,
             mend="give one input for each of the model's columns, and its tensors' names or none",
         )
-    if model.strings != len(signature.strings):
+    if (strings := model.beside.get(TEXT, 0)) != len(signature.strings):
         raise Unfit(
-            f"model.onnx takes {model.strings} texts a row, and {len(signature.strings)} inputs have dtype string",
+            f"model.onnx takes {strings} texts a row, and {len(signature.strings)} inputs have dtype string",
             where=where,
             mend="give dtype string to what the model takes as text, and category to what it takes as a code",
         )
+    for kind, name, columns in ((DOUBLE, "float64", signature.doubles), (LONG, "int64", signature.longs)):
+        if (taken := model.beside.get(kind, 0)) != len(columns):
+            what = f"model.onnx takes {taken} {name} a row beside its matrix, and {len(columns)} inputs are held so"
+            raise Unfit(what, where=where, mend="leave `held` out of every input: it is found in the model's file")
     if model.outputs != signature.width:
         raise Unfit(
             f"model.onnx gives {model.outputs} values a row, and task {signature.task} has {signature.width}",
@@ -118,9 +123,9 @@ def check_contract(bundle: Bundle, where: str = "") -> None:
 
 def check_golden(path: Path, bundle: Bundle, model: Model) -> Golden:
     """Score the golden rows. Raises Unfit naming the worst row."""
-    inputs, texts, expected = _golden(path, bundle.signature)
+    inputs, tables, expected = _golden(path, bundle.signature)
     try:
-        outputs = model.run(inputs, texts)
+        outputs = model.run(inputs, tables)
     except RuntimeError as error:
         what = f"model.onnx fails on the golden rows: {text.explain(error)}"
         raise Unfit(what, where=str(path), mend="give golden rows that the model can score") from error
@@ -130,7 +135,7 @@ def check_golden(path: Path, bundle: Bundle, model: Model) -> Golden:
     difference = np.abs(outputs.astype(np.float64) - expected)
     failing = ~(difference <= allowed(bundle, expected))  # NaN fails too
     if failing.any():
-        check_independence(path, bundle, model, Golden(inputs, outputs, 0.0, {}, texts))  # which would be why
+        check_independence(path, bundle, model, Golden(inputs, outputs, 0.0, {}, tables))  # which would be why
         row, column = np.unravel_index(
             np.argmax(np.where(np.isnan(difference), np.inf, difference) * failing), difference.shape
         )
@@ -147,7 +152,7 @@ def check_golden(path: Path, bundle: Bundle, model: Model) -> Golden:
             remedy=f"{REBUILD}; ONNX Runtime here may differ from the one it was built with",
         )
     changed = flips(bundle.signature, expected, outputs)
-    return Golden(inputs, outputs, float(difference.max(initial=0.0)), changed, texts)
+    return Golden(inputs, outputs, float(difference.max(initial=0.0)), changed, tables)
 
 
 def flips(signature: Signature, expected: Floats, found: Floats) -> dict[str, int]:
@@ -172,7 +177,7 @@ def check_independence(path: Path, bundle: Bundle, model: Model, golden: Golden)
     """
     inputs, outputs = golden.inputs[: independence.ROWS], golden.outputs[: independence.ROWS]
     try:
-        found = independence.differences(Reading(model, golden.texts), inputs, outputs)
+        found = independence.differences(Reading(model, golden.tables), inputs, outputs)
     except independence.NoBatch as error:
         what = f"model.onnx fails for batches of {text.explain(error)}"
         raise Mixing(what, where=str(path), mend="export it with the number of rows free") from error
@@ -216,7 +221,8 @@ def _feature_faults(bundle: Bundle, plan: ServicePlan) -> Iterator[tuple[str, st
         )
     dtypes = read.dtypes
     for item in bundle.signature.of(Source.FEATURE):
-        wanted = KINDS.get(item.dtype, features.NUMBERS)
+        whole = item.held in (Held.INT64, Held.INT32)
+        wanted = features.WHOLE if whole else KINDS.get(item.dtype, features.NUMBERS)
         if dtypes[item.ref] not in wanted:
             yield f"input {item.name} is of dtype {item.dtype}, and feature {item.ref} is {dtypes[item.ref]}", mend
     asked = {key: kind for view in read.views for key, kind in zip(view.join_keys, view.key_types, strict=True)}
@@ -259,8 +265,8 @@ def _keys(keys: dict[str, str]) -> str:
     return f"[{', '.join(f'{name} {kind}' for name, kind in sorted(keys.items()))}]"
 
 
-def _golden(path: Path, signature: Signature) -> tuple[Floats, Texts, Floats]:
-    """Inputs, float32[n, k], their texts, and scores, float32[n, m], of the golden rows. Raises Unfit."""
+def _golden(path: Path, signature: Signature) -> tuple[Floats, Tables, Floats]:
+    """Inputs, float32[n, k], their tables, and scores, float32[n, m], of the golden rows. Raises Unfit."""
     columns = rows.listed(rows.score_columns(signature))
     mend = f"give Parquet with a number in every input's column, and in {columns}"
     try:
@@ -270,7 +276,7 @@ def _golden(path: Path, signature: Signature) -> tuple[Floats, Texts, Floats]:
                 what = f"golden.parquet has {count} rows, not 1 to {GOLDEN_ROWS_MAX}"
                 raise Unfit(what, where=str(path), mend="give another number of golden rows")
             table = file.read()
-        return rows.matrix(table, signature), rows.texts(table, signature), rows.scores(table, signature)
+        return rows.matrix(table, signature), rows.tables(table, signature), rows.scores(table, signature)
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         what = f"golden.parquet cannot be read: {text.explain(error)}"
         raise Unfit(what, where=str(path), mend=mend) from error

@@ -54,8 +54,8 @@ signature:
     - name: amount            # the model's name of the column
       source: request         # request: a field of the request; feature: from the online store
       ref: amount             # the field's name, or view__feature
-      dtype: float            # float, int, bool, category or string: how the caller writes it; the model gets float32,
-                              # of a string the text itself
+      dtype: float            # float, double, int, bool, category or string: how the caller writes it. The model gets
+                              # what its own input takes: float32, double or int64 with every digit, a string's text
       low: 0                  # optional, as is high: a value outside goes to the dead letters
       high: 100000
       doc: money spent so far # optional: becomes the documentation of the request's field

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from weir.core.errors import Refused
 from weir.edges.bundles import locales, text
-from weir.edges.bundles.onnx_model import quick_session
+from weir.edges.bundles.onnx_model import KINDS, TEXT, quick_session
 
 PROBE_ROWS = 3  # no other dimension of a score is 3, but that of three classes, which is the second
 IR_OF_INITIALIZERS = 4  # before it, initializers had to be inputs
@@ -27,7 +27,7 @@ class Graph:
     """A copy of a model, being changed.
 
     model, body: the copy, and its graph. opset: of the default operators. fixed: the sizes of batches that the file was
-    exported for, in words; empty where it takes any. texts: its input of texts, empty where it has none.
+    exported for, in words; empty where it takes any. beside: its inputs that stand beside the matrix, by name.
     """
 
     def __init__(self, model: onnx.ModelProto) -> None:
@@ -49,7 +49,7 @@ class Graph:
         self._used |= {value.name for value in (*self.body.input, *self.body.output)}
         self._tried: dict[str, int] = {}  # name -> numbers behind it that were tried
         self.fixed = ""
-        self.texts = ""
+        self.beside: list[str] = []
 
     def probe(self, name: str) -> tuple[tuple[int, ...], type[np.generic]]:
         """Shape and type of a tensor for PROBE_ROWS rows of zeros, whatever the file says. Raises Refused."""
@@ -62,15 +62,16 @@ class Graph:
         try:
             session = quick_session(trial.SerializeToString())
             taken = {value.name: value for value in session.get_inputs()}
-            texts = taken.pop(self.texts, None)
+            beside = {name: taken.pop(name) for name in self.beside}
             given = next(iter(taken.values()), None)
             width = given.shape[1] if given is not None and len(given.shape) == 2 else None
             if given is None or len(taken) != 1 or not isinstance(width, int) or given.type != "tensor(float)":
                 what = f"the model takes {[(value.name, value.shape, value.type) for value in session.get_inputs()]}"
                 raise Refused(what, remedy="export it with one input float32[n, k], n free")
             asked: dict[str, np.ndarray] = {given.name: np.zeros((PROBE_ROWS, width), np.float32)}
-            if texts is not None:
-                asked[self.texts] = np.full((PROBE_ROWS, texts.shape[1]), "", object)
+            for other, one in beside.items():
+                nothing, kind = ("", np.dtype(object)) if one.type == TEXT else (0, KINDS[one.type])
+                asked[other] = np.full((PROBE_ROWS, one.shape[1]), nothing, kind)
             found = session.run([name], asked)[0]
         except Refused:
             raise

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from weir.edges.bundles.onnx_model import Floats, Runner
+from weir.edges.bundles.onnx_model import Floats, Reading
 
 ROWS: Final = 256  # of the golden rows
 BATCHES: Final = (1, 2, 3, 7, 8, 13, 64)  # rows: around the widths of vector registers, where bodies and tails round
@@ -19,7 +19,7 @@ class NoBatch(Exception):
     """A batch that the model cannot score, in words."""
 
 
-def differences(model: Runner, inputs: Floats, outputs: Floats) -> npt.NDArray[np.float64]:
+def differences(model: Reading, inputs: Floats, outputs: Floats) -> npt.NDArray[np.float64]:
     """How far each output was from what it is in one batch of all, at most: float64[n, m]; 0 for the same bits.
 
     Alone, in batches of several sizes, in other places, and before and behind rows that are fifty times as large.
@@ -34,7 +34,7 @@ def differences(model: Runner, inputs: Floats, outputs: Floats) -> npt.NDArray[n
     return worst
 
 
-def _tries(model: Runner, inputs: Floats) -> Iterator[Floats]:
+def _tries(model: Reading, inputs: Floats) -> Iterator[Floats]:
     """The same rows in other company, in the order of `inputs`."""
     n = len(inputs)
     for size in BATCHES:
@@ -54,7 +54,7 @@ def _tries(model: Runner, inputs: Floats) -> Iterator[Floats]:
             continue
 
 
-def _run(model: Runner, part: Floats) -> Floats:
+def _run(model: Reading, part: Floats) -> Floats:
     rows = "1 row" if len(part) == 1 else f"{len(part)} rows"
     try:
         found = model.run(part)

@@ -1,7 +1,11 @@
-"""A model's inputs as its converter gives them -> one input float32[n, k], split and cast within the graph."""
+"""A model's inputs as its converter gives them -> one input float32[n, k], split and cast within the graph.
+
+Beside it stands what float32 does not hold, each type in one input of its own: texts, float64 and int64.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -9,15 +13,35 @@ import onnx
 from onnx import TensorProto, helper
 
 from weir.core.errors import Refused
-from weir.core.signature import Dtype, Input, Policy, Signature
+from weir.core.signature import Dtype, Held, Input, Policy, Signature, Source
 from weir.edges.bundles import input_columns
 from weir.edges.bundles.graph import FLOATS, WHOLE, Graph
 
 SPLIT_TAKES_SIZES = 13  # as an input; before, as an attribute
+_HELD: dict[int, Held] = {
+    TensorProto.DOUBLE: Held.FLOAT64,
+    TensorProto.INT64: Held.INT64,
+    TensorProto.INT32: Held.INT32,
+}
+_KINDS = {  # of the inputs that numbers come in
+    Held.FLOAT32: TensorProto.FLOAT,
+    Held.FLOAT64: TensorProto.DOUBLE,
+    Held.INT64: TensorProto.INT64,
+    Held.INT32: TensorProto.INT64,
+}
 
 
-def one_input(graph: Graph, signature: Signature, named: str) -> tuple[str, list[str]]:
-    """Make a graph's inputs one; its name, and what was chosen, in words.
+def held(kind: int, item: Input) -> Held:
+    """As what an input's numbers go to a model whose own tensor is of this kind: no digit is lost before it.
+
+    Codes and truth values have few digits, and a request's float is one already.
+    """
+    long = {Dtype.INT, Dtype.DOUBLE} | ({Dtype.FLOAT, Dtype.AGE} if item.source is Source.FEATURE else set())
+    return _HELD.get(kind, Held.FLOAT32) if item.dtype in long else Held.FLOAT32
+
+
+def one_input(graph: Graph, signature: Signature, named: str) -> tuple[Signature, list[str]]:
+    """Make a graph's inputs one, beside those of other types; the signature as it is then, and what was chosen.
 
     named: the input as the specification calls it; empty where it does not. Raises Refused.
     """
@@ -33,9 +57,37 @@ def one_input(graph: Graph, signature: Signature, named: str) -> tuple[str, list
         and not input_columns.takes_text(inputs[0])
         and (len(input_columns.shape(inputs[0])) == 2 or k > 1)
     ):
-        return _whole_input(graph, inputs[0], signature), said
-    whole, dealt = _columns(graph, inputs, signature)
-    return whole, [*said, *dealt]
+        signature, short = _held(signature, [inputs[0]] * k)
+        if not signature.beside:
+            taken = _whole_input(graph, inputs[0], signature)
+            return dataclasses.replace(signature, input_tensor=taken), [*said, *short]
+    dealt = input_columns.dealt(inputs, signature)
+    takers = {column: value for value, given in zip(inputs, dealt, strict=True) for column in given}
+    signature, short = _held(signature, [takers[column] for column in range(k)])
+    whole = _columns(graph, inputs, dealt, signature)
+    told = [
+        f"input {value.name}: {', '.join(signature.names[i] for i in given)}"
+        for value, given in zip(inputs, dealt, strict=True)
+        if len(given) > 1 and len(inputs) > 1
+    ]
+    return dataclasses.replace(signature, input_tensor=whole), [*said, *told, *short]
+
+
+def _held(signature: Signature, takers: Sequence[onnx.ValueInfoProto]) -> tuple[Signature, list[str]]:
+    """The signature, with what each input goes as to the model's input that takes it; and what requests lack."""
+    inputs, short = [], []
+    for item, value in zip(signature.inputs, takers, strict=True):
+        _check_kind(value, item)
+        kind = value.type.tensor_type.elem_type
+        found = held(kind, item)
+        if item.held not in (Held.FLOAT32, found):
+            what = f"input {item.name}: held is {item.held}, and the model takes {found}"
+            raise Refused(what, remedy="leave `held` out: it is found in the model's file")
+        inputs.append(dataclasses.replace(item, held=found))
+        if kind == TensorProto.DOUBLE and item.dtype is Dtype.FLOAT and found is Held.FLOAT32:
+            short.append(item.name)
+    what = f"float32 in requests of {', '.join(short)}, which the model takes as float64: dtype double has every digit"
+    return dataclasses.replace(signature, inputs=tuple(inputs)), [what] if short else []
 
 
 def _any_batch(graph: Graph, inputs: Sequence[onnx.ValueInfoProto]) -> list[str]:
@@ -60,8 +112,6 @@ def _whole_input(graph: Graph, value: onnx.ValueInfoProto, signature: Signature)
     tensor = value.type.tensor_type
     if len(tensor.shape.dim) == 2 and not tensor.shape.dim[1].dim_value:
         tensor.shape.dim[1].dim_value = len(signature.inputs)
-    for item in signature.inputs:
-        _check_kind(value, item)
     if tensor.elem_type == TensorProto.FLOAT:
         return str(value.name)
     name, wanted, kind = graph.free("x"), value.name, tensor.elem_type
@@ -71,31 +121,34 @@ def _whole_input(graph: Graph, value: onnx.ValueInfoProto, signature: Signature)
     return name
 
 
-def _columns(graph: Graph, inputs: Sequence[onnx.ValueInfoProto], signature: Signature) -> tuple[str, list[str]]:
-    """Several inputs -> one input of all their columns, in the signature's order, split within the graph."""
-    dealt = input_columns.dealt(inputs, signature)
+def _columns(
+    graph: Graph, inputs: Sequence[onnx.ValueInfoProto], dealt: Sequence[Sequence[int]], signature: Signature
+) -> str:
+    """Any inputs -> one input of all their columns, in the signature's order, split within the graph; its name."""
     whole, nodes = graph.free("x"), []
     parts = [graph.free(f"column_{i}") for i in range(len(signature.inputs))]
     nodes.append(_split(graph, whole, parts))
-    if strings := signature.strings:
-        graph.texts, texts = graph.free("texts"), [graph.free(f"text_{i}") for i in strings]
-        nodes.append(_split(graph, graph.texts, texts))
-        for column, name in zip(strings, texts, strict=True):
-            parts[column] = name
+    taken = [helper.make_tensor_value_info(whole, TensorProto.FLOAT, [None, len(parts)])]
+    for name, kind, columns in (
+        ("text", TensorProto.STRING, signature.strings),
+        ("double", TensorProto.DOUBLE, signature.doubles),
+        ("long", TensorProto.INT64, signature.longs),
+    ):
+        if not columns:
+            continue
+        together, own = graph.free(f"{name}s"), [graph.free(f"{name}_{i}") for i in columns]
+        nodes.append(_split(graph, together, own))
+        for column, part in zip(columns, own, strict=True):
+            parts[column] = part
+        taken.append(helper.make_tensor_value_info(together, kind, [None, len(columns)]))
+        graph.beside.append(together)
     for value, given in zip(inputs, dealt, strict=True):
         nodes += _tensor(graph, value, [parts[i] for i in given], [signature.inputs[i] for i in given])
     nodes += graph.body.node
     del graph.body.node[:], graph.body.input[:]
     graph.body.node.extend(nodes)
-    graph.body.input.append(helper.make_tensor_value_info(whole, TensorProto.FLOAT, [None, len(parts)]))
-    if strings:
-        taken = helper.make_tensor_value_info(graph.texts, TensorProto.STRING, [None, len(strings)])
-        graph.body.input.append(taken)
-    return whole, [
-        f"input {value.name}: {', '.join(signature.names[i] for i in given)}"
-        for value, given in zip(inputs, dealt, strict=True)
-        if len(given) > 1
-    ]
+    graph.body.input.extend(taken)
+    return whole
 
 
 def _split(graph: Graph, whole: str, parts: list[str]) -> onnx.NodeProto:
@@ -109,19 +162,19 @@ def _split(graph: Graph, whole: str, parts: list[str]) -> onnx.NodeProto:
 def _tensor(
     graph: Graph, value: onnx.ValueInfoProto, parts: list[str], items: Sequence[Input]
 ) -> Iterator[onnx.NodeProto]:
-    """From float32[n, 1] for each column to what the model takes for them."""
-    kind = value.type.tensor_type.elem_type
-    for item in items:
-        _check_kind(value, item)
-    if kind == TensorProto.STRING:
-        for i, item in enumerate(items):
-            if item.dtype is Dtype.STRING:
-                continue
+    """From [n, 1] for each column, float32 or as it is held, to what the model takes for them."""
+    kind, kinds = value.type.tensor_type.elem_type, {_KINDS[item.held] for item in items}
+    for i, item in enumerate(items):
+        if kind == TensorProto.STRING and item.dtype is not Dtype.STRING:
             code, word = graph.free("code"), graph.free("word")
             levels = graph.constant(np.array(item.categories, object), "levels")
             yield helper.make_node("Cast", [parts[i]], [code], to=TensorProto.INT64)
             yield helper.make_node("Gather", [levels, code], [word], axis=0)
             parts[i] = word
+        elif len(kinds) > 1 and kind != _KINDS[item.held]:  # a tensor has one type
+            own = graph.free("own")
+            yield helper.make_node("Cast", [parts[i]], [own], to=kind)
+            parts[i] = own
     if len(parts) > 1:
         together = graph.free("columns")
         yield helper.make_node("Concat", parts, [together], axis=1)
@@ -130,7 +183,7 @@ def _tensor(
         flat, shape_of = graph.free("flat"), graph.constant(np.array([-1], np.int64), "shape")
         yield helper.make_node("Reshape", [parts[0], shape_of], [flat])
         parts = [flat]
-    if kind in (TensorProto.FLOAT, TensorProto.STRING):
+    if kind == TensorProto.STRING or kind in kinds or len(kinds) > 1:
         yield helper.make_node("Identity", parts, [value.name])
     else:
         yield helper.make_node("Cast", parts, [value.name], to=kind)
@@ -153,6 +206,6 @@ def _check_kind(value: onnx.ValueInfoProto, item: Input) -> None:
     if kind not in FLOATS and item.on_missing is Policy.USE:
         what = f"input {item.name}: a missing value is not a number, and the model takes none but numbers there"
         raise Refused(what, remedy="set `on_missing` to default or reject")
-    if kind in WHOLE and item.dtype in (Dtype.FLOAT, Dtype.AGE):
+    if kind in WHOLE and item.dtype in (Dtype.FLOAT, Dtype.DOUBLE, Dtype.AGE):
         what = f"input {item.name}: the model takes whole numbers, and dtype is {item.dtype}: fractions would be cut"
         raise Refused(what, remedy="set `dtype` to int or bool, or export the model with an input of float32")

@@ -12,24 +12,26 @@ from __future__ import annotations
 
 import ctypes
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+from weir.core.beside import NO_TABLES, Table, Tables, values_at
 from weir.core.errors import Refused
 from weir.edges.bundles import locales
 
 Floats = npt.NDArray[np.float32]
-Texts = Mapping[int, Sequence[str]]
 
-NO_TEXTS: Texts = MappingProxyType({})
-TEXT = "tensor(string)"
+TEXT, DOUBLE, LONG = "tensor(string)", "tensor(double)", "tensor(int64)"  # beside the matrix, in tensors of their own
+BESIDE = (TEXT, DOUBLE, LONG)
+FLOAT = "tensor(float)"
+KINDS = {DOUBLE: np.dtype(np.float64), LONG: np.dtype(np.int64)}  # of those that are numbers
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 CUDA_OPTIONS = {
     # TensorFloat-32 has a mantissa of 10 bits: with it, scores of small networks differ from the CPU's by 2e-4 (H100),
@@ -80,21 +82,21 @@ class Placement:
 class Runner(Protocol):
     """How batches reach a session."""
 
-    def run(self, matrix: Floats) -> Floats:
-        """matrix: C-contiguous float32[n, k], n >= 1 -> float32[n, m]."""
+    def run(self, matrix: Floats, tables: Tables = NO_TABLES) -> Floats:
+        """matrix: C-contiguous float32[n, k], n >= 1 -> float32[n, m]. tables: see Model.run."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A model, and the texts that its rows name by their positions, see Model.run."""
+    """A model, and the tables whose positions its rows have, see Model.run."""
 
     model: Model
-    texts: Texts
+    tables: Tables
 
     def run(self, matrix: Floats) -> Floats:
         """What the model gives, as Model.run."""
-        return self.model.run(matrix, self.texts)
+        return self.model.run(matrix, self.tables)
 
 
 class Model:
@@ -102,11 +104,12 @@ class Model:
 
     One intra-op thread by default: two gain nothing on trees of this size, and workers scale as processes.
     The model has one input float32[n, k] and one output float32[n, m], or float32[n], which is taken for float32[n, 1].
-    It may have an input string[n, t] beside it.
+    It may have inputs string[n, t], float64[n, d] and int64[n, l] beside it.
 
-    width: k. outputs: m. strings: t, 0 without. input_tensor, output_tensor: their names. metadata: the file's own.
-    producer: the program that exported it. warm_up_s: seconds spent on the first runs. threads: within an operator.
-    optimization: level of the graph's. block_rows: whole multiples of which ONNX Runtime is given, padded; 1: any.
+    width: k. outputs: m. beside: type of those -> t, d, l. input_tensor, output_tensor: their names.
+    metadata: the file's own. producer: the program that exported it. warm_up_s: seconds spent on the first runs.
+    threads: within an operator. optimization: level of the graph's. block_rows: whole multiples of which ONNX Runtime
+    is given, padded; 1: any.
     """
 
     optimization = "all"
@@ -119,9 +122,8 @@ class Model:
         self.metadata: dict[str, str] = _metadata(session, path)
         self.producer: str = session.get_modelmeta().producer_name
         inputs, outputs = session.get_inputs(), session.get_outputs()
-        texts = [value for value in inputs if value.type == TEXT]
-        inputs = [value for value in inputs if value not in texts]
-        self.strings = _strings(texts, path)
+        self.beside = _beside(inputs, path)
+        inputs = [value for value in inputs if value.type not in BESIDE] or inputs
         shape = inputs[0].shape if len(inputs) == 1 else []
         if len(outputs) != 1 or len(shape) != 2 or not isinstance(shape[1], int) or isinstance(shape[0], int):
             raise Refused(
@@ -129,7 +131,7 @@ class Model:
                 where=str(path),
                 remedy="export it with one input [n, k], n free, and one output",
             )
-        if (inputs[0].type, outputs[0].type) != ("tensor(float)", "tensor(float)"):
+        if (inputs[0].type, outputs[0].type) != (FLOAT, FLOAT):
             raise Refused(
                 f"{path.name} maps {inputs[0].type} to {outputs[0].type}",
                 where=str(path),
@@ -148,38 +150,46 @@ class Model:
         self.output_tensor: str = outputs[0].name
         self._runner: Runner
         if self.placement.provider == CUDA:
-            self._runner, self.block_rows = Blocks(session, self.width, given[1:], device="cuda"), BLOCK_ROWS
+            self._runner, self.block_rows = Blocks(session, given[1:], device="cuda"), BLOCK_ROWS
         else:
             apart = {node for nodes in self.placement.nodes.values() for node in nodes} <= ROW_BY_ROW
             self.block_rows = 1 if apart else GROUP_ROWS
-            self._direct = Direct(session, self.block_rows)
-            self._runner = self._direct
+            self._runner = Direct(session, self.block_rows)
         start = time.perf_counter()
         try:
-            for rows in WARM_UP_ROWS * 2 * (not self.strings):  # no text is one that every model knows
-                self.run(np.zeros((rows, self.width), np.float32))
+            for rows in WARM_UP_ROWS * 2 * (TEXT not in self.beside):  # no text is one that every model knows
+                self.run(np.zeros((rows, self.width), np.float32), self._zeros())
         except RuntimeError as error:
             what = f"{path.name} fails on zeros: {str(error).splitlines()[0]}"
             raise Refused(what, where=str(path), remedy="export it again") from error
         self.warm_up_s = time.perf_counter() - start
 
-    def run(self, matrix: Floats, texts: Texts = NO_TEXTS) -> Floats:
+    def run(self, matrix: Floats, tables: Tables = NO_TABLES) -> Floats:
         """What the model gives for n rows.
 
         matrix: float32[n, k], C-contiguous; NaN is the model's own missing value. Returns float32[n, m].
-        texts: for each of the model's strings, in their order, its column of the matrix, which has positions, and the
-        texts at these; for NaN, and a position past the end, the model gets an empty text.
+        tables: of each column that the model does not take as float32 the texts, float64 or int64 whose positions the
+        matrix has there, see core.beside.
         Raises ValueError for another shape or dtype, RuntimeError when ONNX Runtime fails on these rows.
         """
-        if len(texts) != self.strings:
-            raise ValueError(f"the model takes {self.strings} texts a row, and {len(texts)} are given")
+        if (tables or self.beside) and (given := _counted(tables)) != self.beside:
+            raise ValueError(f"the model takes {self.beside or 'nothing'} beside the matrix, and {given} are given")
         if matrix.ndim != 2 or matrix.shape[1] != self.width or matrix.dtype != np.float32:
             raise ValueError(f"matrix is {matrix.dtype}{list(matrix.shape)}, the model takes float32[n, {self.width}]")
         if not len(matrix):
             return np.empty((0, self.outputs), np.float32)
-        if texts:
-            return self._direct.run(np.ascontiguousarray(matrix), texts)
-        return self._runner.run(np.ascontiguousarray(matrix))
+        return self._runner.run(np.ascontiguousarray(matrix), tables)
+
+    @property
+    def takes(self) -> str:
+        """Its inputs, in words."""
+        others = [f"{kind.removeprefix('tensor(').removesuffix(')')}[n, {n}]" for kind, n in self.beside.items()]
+        return ", ".join([f"float32[n, {self.width}]", *others])
+
+    def _zeros(self) -> Tables:
+        """A table for each number that stands beside the matrix."""
+        kinds = [np.float64] * self.beside.get(DOUBLE, 0) + [np.int64] * self.beside.get(LONG, 0)
+        return {column: np.zeros(1, kind) for column, kind in enumerate(kinds)}
 
 
 class Direct:
@@ -192,20 +202,18 @@ class Direct:
     def __init__(self, session: ort.InferenceSession, group: int = 1) -> None:
         """group: rows, of which whole multiples are run."""
         self._session, self._group = session, group
-        named = {value.type == TEXT: value.name for value in session.get_inputs()}
-        self._input: str = named[False]
-        self._texts: str = named.get(True, "")
+        self._beside = {value.type: value.name for value in session.get_inputs() if value.type in BESIDE}
+        self._input: str = next(value.name for value in session.get_inputs() if value.type not in BESIDE)
         self._outputs: list[str] = [session.get_outputs()[0].name]
 
-    def run(self, matrix: Floats, texts: Texts = NO_TEXTS) -> Floats:
+    def run(self, matrix: Floats, tables: Tables = NO_TABLES) -> Floats:
         """One call; no copy of the input where it is whole groups. Raises RuntimeError when ONNX Runtime fails."""
         n = len(matrix)
         if short := -n % self._group:
             matrix = np.concatenate([matrix, np.zeros((short, matrix.shape[1]), np.float32)])
         asked: dict[str, npt.NDArray[Any]] = {self._input: matrix}
-        if texts:
-            columns = [_text_at(matrix[:, column], words) for column, words in texts.items()]
-            asked[self._texts] = np.stack(columns, axis=1)
+        if tables:
+            asked |= {self._beside[kind]: values for kind, values in _looked_up(matrix, tables).items()}
         try:
             given: Floats = self._session.run(self._outputs, asked)[0]
         except Exception as error:  # ONNX Runtime's errors share no base class of their own
@@ -223,29 +231,33 @@ class Blocks:
     """
 
     def __init__(
-        self, session: ort.InferenceSession, width: int, outputs: Sequence[int], device: str, rows: int = BLOCK_ROWS
+        self, session: ort.InferenceSession, outputs: Sequence[int], device: str, rows: int = BLOCK_ROWS
     ) -> None:
-        self._session = session
+        self._session, self._rows = session, rows
         self._columns = outputs[0] if outputs else 1
-        self._staging = np.zeros((rows, width), np.float32)
-        self._given = ort.OrtValue.ortvalue_from_numpy(self._staging, device, 0)
         self._taken = ort.OrtValue.ortvalue_from_shape_and_type([rows, *outputs], np.float32, device, 0)
         self._binding = session.io_binding()
-        self._binding.bind_ortvalue_input(session.get_inputs()[0].name, self._given)
         self._binding.bind_ortvalue_output(session.get_outputs()[0].name, self._taken)
+        self._staged: dict[str, tuple[npt.NDArray[Any], ort.OrtValue]] = {}
+        for value in session.get_inputs():
+            staging = np.zeros((rows, value.shape[1]), KINDS.get(value.type, np.dtype(np.float32)))
+            there = ort.OrtValue.ortvalue_from_numpy(staging, device, 0)
+            self._binding.bind_ortvalue_input(value.name, there)
+            self._staged[value.type] = staging, there
 
-    def run(self, matrix: Floats) -> Floats:
+    def run(self, matrix: Floats, tables: Tables = NO_TABLES) -> Floats:
         """One copy in and one copy out per block. Raises RuntimeError when ONNX Runtime fails."""
-        rows = len(self._staging)
         given = np.empty((len(matrix), self._columns), np.float32)
-        for start in range(0, len(matrix), rows):
-            part = matrix[start : start + rows]
-            given[start : start + rows] = self._block(part)[: len(part)]
+        for start in range(0, len(matrix), self._rows):
+            part = matrix[start : start + self._rows]
+            given[start : start + self._rows] = self._block({FLOAT: part, **_looked_up(part, tables)})[: len(part)]
         return given
 
-    def _block(self, part: Floats) -> Floats:
-        self._staging[: len(part)] = part
-        self._given.update_inplace(self._staging)
+    def _block(self, parts: Mapping[str, npt.NDArray[Any]]) -> Floats:
+        for kind, part in parts.items():
+            staging, there = self._staged[kind]
+            staging[: len(part)] = part
+            there.update_inplace(staging)
         try:
             self._session.run_with_iobinding(self._binding)
             self._binding.synchronize_outputs()
@@ -255,24 +267,34 @@ class Blocks:
         return given.reshape(-1, self._columns)
 
 
-def _text_at(positions: Floats, words: Sequence[str]) -> npt.NDArray[np.object_]:
-    """object[n], the texts at n positions; an empty one where there is none."""
-    table = np.array([*words, ""], object)
-    there = positions < len(words)  # NaN is not
-    return table[np.where(there, positions, len(words)).astype(np.int64)]
+def _kind(table: Table) -> str:
+    """The type of the tensor that takes a table's values."""
+    return next((kind for kind, dtype in KINDS.items() if isinstance(table, np.ndarray) and table.dtype == dtype), TEXT)
 
 
-def _strings(texts: Sequence[ort.NodeArg], path: Path) -> int:
-    """Columns of the input of texts, 0 where there is none. Raises Refused when there are several, or of any width."""
-    if not texts:
-        return 0
-    shape = texts[0].shape
-    if len(texts) > 1 or len(shape) != 2 or not isinstance(shape[1], int) or isinstance(shape[0], int):
-        what = f"{path.name} takes texts as {[(value.name, value.shape) for value in texts]}"
-        raise Refused(
-            what, where=str(path), remedy="build the bundle with `weir bundle build`, which makes them one [n, t]"
-        )
-    return int(shape[1])
+def _counted(tables: Tables) -> dict[str, int]:
+    """Type of tensor -> tables for it."""
+    return dict(Counter(map(_kind, tables.values())))
+
+
+def _looked_up(matrix: Floats, tables: Tables) -> dict[str, npt.NDArray[Any]]:
+    """Type of tensor -> what it is given for the rows of a matrix, [n, tables of that type]."""
+    found: dict[str, list[npt.NDArray[Any]]] = {}
+    for column, table in tables.items():
+        found.setdefault(_kind(table), []).append(values_at(matrix[:, column], table))
+    return {kind: np.stack(columns, axis=1) for kind, columns in found.items()}
+
+
+def _beside(inputs: Sequence[ort.NodeArg], path: Path) -> dict[str, int]:
+    """Type of the tensors beside the matrix -> columns. Raises Refused when two are of a type, or one of any width."""
+    found = [value for value in inputs if value.type in BESIDE]
+    shapes = [value.shape for value in found]
+    fit = all(len(shape) == 2 and isinstance(shape[1], int) and not isinstance(shape[0], int) for shape in shapes)
+    if len(found) < len(inputs) and (not fit or len({value.type for value in found}) < len(found)):
+        what = f"{path.name} takes beside its matrix {[(value.name, value.type, value.shape) for value in found]}"
+        remedy = "build the bundle with `weir bundle build`, which makes one [n, c] of all inputs of a type"
+        raise Refused(what, where=str(path), remedy=remedy)
+    return {value.type: int(value.shape[1]) for value in found} if len(found) < len(inputs) else {}
 
 
 def _session(path: Path, threads: int) -> tuple[ort.InferenceSession, Placement]:

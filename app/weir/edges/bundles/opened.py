@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from weir.core.beside import values_at
 from weir.core.bundle import Bundle
 from weir.core.features import ServicePlan
 from weir.edges.bundles import checks
@@ -27,9 +28,10 @@ class Opened:
         return self.golden.inputs[:1].copy()
 
     @property
-    def known_texts(self) -> tuple[str, ...]:
-        """The texts of that row, one for each of the signature's strings."""
-        return tuple(next(iter(words), "") for words in self.golden.texts.values())
+    def known_values(self) -> tuple[str | float, ...]:
+        """What that row has beside the matrix, one for each of the signature's `beside`."""
+        found = (values_at(self.golden.inputs[:1, column], table) for column, table in self.golden.tables.items())
+        return tuple(values.tolist()[0] for values in found)
 
 
 def open_bundle(described: Described, plan: ServicePlan | None = None, threads: int = 1) -> Opened:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from weir.core.arrow import floats_of, place_of
+from weir.core.beside import Table, Tables
 from weir.core.errors import Refused, shortened
 from weir.core.signature import Dtype, Signature, Task
 from weir.edges.bundles import text, words
-from weir.edges.bundles.onnx_model import Floats, Texts
+from weir.edges.bundles.onnx_model import Floats
 
 SCORE, LABEL = "score", "label"  # columns beside the inputs, see score_columns
 OTHER_FORMATS: Final = {
@@ -72,19 +73,38 @@ def read(path: Path, signature: Signature) -> pa.Table:
 def matrix(table: pa.Table, signature: Signature) -> Floats:
     """The model's columns of a table as float32[n, k], in the signature's order; null is NaN.
 
+    Of what stands in `tables` its position there.
     Raises ValueError naming a column that is not there or holds no numbers.
     """
-    strings = signature.strings
+    beside = _beside(table, signature)
     columns = [
-        _positions(table, name) if column in strings else numbers(table, name)
+        floats_of(beside[column].indices) if column in beside else numbers(table, name)
         for column, name in enumerate(signature.names)
     ]
     return np.ascontiguousarray(np.column_stack(columns), dtype=np.float32)
 
 
-def texts(table: pa.Table, signature: Signature) -> Texts:
-    """What the positions in `matrix` name, by column. Raises ValueError as `words_of` does."""
-    return {column: words_of(table, signature.names[column]).dictionary.to_pylist() for column in signature.strings}
+def tables(table: pa.Table, signature: Signature) -> Tables:
+    """What `matrix` has positions of, by column. Raises ValueError as `matrix` does."""
+    return {column: table_of(values.dictionary) for column, values in _beside(table, signature).items()}
+
+
+def _beside(table: pa.Table, signature: Signature) -> dict[int, pa.DictionaryArray]:
+    """The columns that float32 does not hold, each value once."""
+    kinds = dict.fromkeys(signature.doubles, pa.float64()) | dict.fromkeys(signature.longs, pa.int64())
+    return {
+        column: exact(table, name, kinds[column]).dictionary_encode() if column in kinds else words_of(table, name)
+        for column, name in ((column, signature.names[column]) for column in signature.beside)
+    }
+
+
+def table_of(values: pa.Array) -> Table:
+    """Different values, strings, float64 or int64, none of them null, as positions lead to them."""
+    if pa.types.is_string(values.type):
+        words: list[str] = values.to_pylist()
+        return words
+    numbers: npt.NDArray[Any] = values.to_numpy(zero_copy_only=False)
+    return numbers
 
 
 def words_of(table: pa.Table, name: str) -> pa.DictionaryArray:
@@ -140,6 +160,21 @@ def listed(columns: Sequence[str]) -> str:
 
 def numbers(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
     """A column as float64[n]; null is NaN. Raises ValueError naming a column that is not there or holds no numbers."""
+    return floats_of(_numbers(table, name))
+
+
+def exact(table: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
+    """A column of numbers as float64 or int64, null for NaN. Raises ValueError as `numbers` does, and for fractions."""
+    column = _numbers(table, name).combine_chunks()
+    if pa.types.is_floating(column.type):
+        column = pc.if_else(pc.is_nan(column), None, column)
+    try:
+        return column.cast(kind, safe=pa.types.is_integer(kind))
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"column {name} holds {column.type} that are no {kind}: {error}") from error
+
+
+def _numbers(table: pa.Table, name: str) -> pa.ChunkedArray:
     try:
         place = place_of(name, table)
     except KeyError as error:
@@ -150,7 +185,7 @@ def numbers(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
     kind = column.type
     if not any(is_kind(kind) for is_kind in NUMBERS):
         raise ValueError(f"column {name} holds {kind}, not numbers: a category is its code, 0 for the first")
-    return floats_of(column)
+    return column
 
 
 def _parquet(path: Path) -> pa.Table:
@@ -165,8 +200,3 @@ def _parquet(path: Path) -> pa.Table:
             ) from error
         what = f"not a Parquet file: {text.explain(error)}"
         raise Refused(what, where=str(path), remedy="write it as Parquet, such as by DataFrame.to_parquet") from error
-
-
-def _positions(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
-    """Of each text its position among the different ones, float64[n]; null is NaN. Raises ValueError as `words_of`."""
-    return floats_of(words_of(table, name).indices)

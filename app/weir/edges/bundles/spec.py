@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import pyarrow as pa
 from weir.core.bundle import Bundle
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
-from weir.core.signature import Signature
+from weir.core.signature import Dtype, Held, Signature
 from weir.edges.bundles import adapt, checks, folder, lightgbm_onnx, manifest, model_file, rows, text, words, writer
 from weir.edges.bundles.graph_words import encoded
 from weir.edges.bundles.opened import Opened
@@ -196,6 +196,9 @@ def _lightgbm(path: Path, spec: Spec) -> _Source:
             "a LightGBM text model has one output, and all of it is taken",
             remedy="leave `output`, `column` and `class` out",
         )
+    if doubles := [item.name for item in spec.signature.inputs if item.dtype is Dtype.DOUBLE]:
+        what = f"LightGBM's text is served in float32, and {', '.join(doubles)} would be rounded to it"
+        raise Refused(what, remedy="set `dtype` to float, which callers write as float32")
     booster = lgb.Booster(model_file=path)
     model = lightgbm_onnx.convert(booster, spec.signature.input_tensor, spec.signature.output_tensor)
     said = words.Words(tuple(booster.feature_name()), words.levels(booster.pandas_categorical))
@@ -257,11 +260,25 @@ def _warnings(golden: pa.Table, source: _Source) -> list[str]:
         )
     if golden.num_rows < GOLDEN_ROWS_FEW:
         found.append(f"only {golden.num_rows} golden rows: with {GOLDEN_ROWS_FEW} a swapped column or code would show")
+    found += _rounded(golden, signature)
     matrix = rows.matrix(golden, signature)
     still = [name for name, column in zip(signature.names, matrix.T, strict=True) if len(np.unique(column)) == 1]
     if still and golden.num_rows > 1:
         found.append(f"golden rows say nothing of inputs with one value only: {', '.join(still)}")
     return found
+
+
+def _rounded(golden: pa.Table, signature: Signature) -> Iterator[str]:
+    """Whole numbers of golden rows that float32 does not hold, where the model takes it."""
+    for item in signature.inputs:
+        if item.dtype is Dtype.INT and item.held is Held.FLOAT32:
+            numbers = rows.numbers(golden, item.name)
+            changed = numbers[numbers.astype(np.float32) != numbers]
+            if len(changed := changed[np.isfinite(changed)]):
+                yield (
+                    f"the model takes float32 for {item.name}: {changed[0]:.0f} is {np.float32(changed[0]):.0f} to it, "
+                    "and so are whole numbers above 16,777,216 that requests carry"
+                )
 
 
 def _text(path: Path) -> str:

@@ -12,15 +12,17 @@ from typing import Final
 import lightgbm as lgb
 import numpy as np
 import onnx
+from onnx import TensorProto
 from typing_extensions import override
 
+from weir.core.beside import Tables
 from weir.core.errors import Refused
 from weir.core.signature import Signature, Task
 from weir.edges.bundles import adapt, checks, graph_words, input_columns, lightgbm_onnx, model_file, text, words
 from weir.edges.bundles.adapt import Given
 from weir.edges.bundles.checks import Floats
 from weir.edges.bundles.graph import FLOATS
-from weir.edges.bundles.onnx_model import Direct, Texts, quick_session
+from weir.edges.bundles.onnx_model import Direct, quick_session
 
 MODELS: Final = "give an ONNX file (.onnx) or a LightGBM text model (.txt)"
 CUTTERS: Final = ("Tokenizer", "TfIdfVectorizer", "StringSplit")  # nodes that make words of a text
@@ -31,16 +33,26 @@ OBJECTIVES: Final = {"binary": Task.BINARY, "multiclass": Task.MULTICLASS, "mult
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """One of a model's inputs. columns: how many; None where the file does not say. text: they are texts.
+    """One of a model's inputs. columns: how many; None where the file does not say.
 
-    floats: they are numbers that may be NaN. cut: it is one text, which the model cuts into words itself.
+    kind: the type of its tensor, as onnx.TensorProto has it. cut: it is one text, which the model cuts into words
+    itself.
     """
 
     name: str
     columns: int | None
-    text: bool = False
-    floats: bool = True
+    kind: int = TensorProto.FLOAT
     cut: bool = False
+
+    @property
+    def text(self) -> bool:
+        """Whether its values are texts."""
+        return self.kind == TensorProto.STRING
+
+    @property
+    def floats(self) -> bool:
+        """Whether its values are numbers that may be NaN."""
+        return self.kind in FLOATS
 
 
 class Trained(ABC):
@@ -60,8 +72,8 @@ class Trained(ABC):
         """What it gives, asked by a signature's inputs. output: the one that is meant, or "". Raises Refused."""
 
     @abstractmethod
-    def scores(self, signature: Signature, output: str, rows: Floats, texts: Texts) -> Floats:
-        """float32[n, m] for float32[n, k] and texts as Model.run takes them. Raises Refused."""
+    def scores(self, signature: Signature, output: str, rows: Floats, tables: Tables) -> Floats:
+        """float32[n, m] for float32[n, k] and tables as Model.run takes them. Raises Refused."""
 
 
 def read(path: Path) -> Trained:
@@ -118,10 +130,10 @@ class OnnxFile(Trained):
             return adapt.look(self._model, signature, adapt.Choice(output=output))
 
     @override
-    def scores(self, signature: Signature, output: str, rows: Floats, texts: Texts) -> Floats:
+    def scores(self, signature: Signature, output: str, rows: Floats, tables: Tables) -> Floats:
         with reading(self._path):
             made = adapt.adapted(self._model, signature, adapt.Choice(output=output))
-            return Direct(quick_session(made.model.SerializeToString())).run(rows, texts)
+            return Direct(quick_session(made.model.SerializeToString())).run(rows, tables)
 
 
 class LightgbmFile(Trained):
@@ -146,15 +158,15 @@ class LightgbmFile(Trained):
         return Given("", self._booster.num_model_per_iteration(), task=OBJECTIVES.get(objective, Task.REGRESSION))
 
     @override
-    def scores(self, signature: Signature, output: str, rows: Floats, texts: Texts) -> Floats:
+    def scores(self, signature: Signature, output: str, rows: Floats, tables: Tables) -> Floats:
         with reading(self._path):
             return lightgbm_onnx.predicted(self._booster, rows).astype(np.float32)
 
 
 def _taken(value: onnx.ValueInfoProto, graph: onnx.GraphProto) -> Taken:
     width, text = input_columns.width(value), input_columns.takes_text(value)
-    floats = value.type.tensor_type.elem_type in FLOATS
-    return Taken(value.name, width, text, floats, cut=text and width == 1 and _is_cut(value.name, graph))
+    cut = text and width == 1 and _is_cut(value.name, graph)
+    return Taken(value.name, width, value.type.tensor_type.elem_type, cut=cut)
 
 
 def _is_cut(name: str, graph: onnx.GraphProto) -> bool:

@@ -84,11 +84,9 @@ def _check_table(table: pa.Table, signature: Signature, others: tuple[str, ...],
         remedy = f"give a column for each input of the signature, and {rows.listed(others)}"
         raise Refused(f"{what} rows lack {', '.join(missing)}", remedy=remedy)
     try:
-        words = {signature.names[column] for column in signature.strings}
-        for name in names:
-            if name in words:
-                rows.words_of(table, name)
-            elif name != rows.LABEL:
+        rows.matrix(table, signature)
+        for name in others:
+            if name != rows.LABEL:
                 rows.numbers(table, name)
         if rows.LABEL in others:
             rows.check_labels(table, signature)

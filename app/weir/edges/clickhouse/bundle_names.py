@@ -32,6 +32,8 @@ FITS: Final = {
             AND length(packed[4]) = 4 * length({{outputs:Array(String)}})
             AND NOT arrayExists(size -> size < -1, {_SIZES})
             AND length(packed[5]) = 4 * length({{texts:Array(String)}}) + arraySum(size -> greatest(size, 0), {_SIZES})
+            AND length(packed[6]) = 8 * length({{doubles:Array(String)}})
+            AND length(packed[7]) = 8 * length({{longs:Array(String)}})
     """,
     "shadows": """
         notEmpty(packed) AND digest = {digest:String} AND length(packed[1]) = 4 * length({outputs:Array(String)})
@@ -47,7 +49,9 @@ NAMED: Final = {
             arrayFilter((name, size) -> size >= 0, {{texts:Array(String)}}, {_SIZES}),
             arrayMap(text -> substring(packed[5], text.2 - text.1 + 1 + 4 * length({{texts:Array(String)}}), text.1),
                      arrayFilter(text -> text.1 >= 0,
-                                 arrayZip({_SIZES}, arrayCumSum(size -> greatest(size, 0), {_SIZES})))))
+                                 arrayZip({_SIZES}, arrayCumSum(size -> greatest(size, 0), {_SIZES}))))),
+        doubles = {_numbers(6, "Float64", 8, "doubles")},
+        longs = {_numbers(7, "Int64", 8, "longs")}
     """,
     "shadows": f"outputs = {_numbers(1, 'Float32', 4, 'outputs')}",
 }
@@ -55,7 +59,7 @@ NAMED: Final = {
 
 def read(client: Client) -> dict[str, BundleNames]:
     """Every bundle that was described, by digest. Raises Unavailable, Refused."""
-    lists = ("inputs", "views", "outputs", "texts")
+    lists = ("inputs", "views", "outputs", "texts", "doubles", "longs")
     found = sql_files.rows(client, "bundles/names")
     return {row["digest"]: BundleNames(row["digest"], *(tuple(row[name]) for name in lists)) for row in found}
 

@@ -11,7 +11,8 @@ WITH answers AS
            mapKeys(predictions.features) AS inputs, mapValues(predictions.features) AS features,
            mapKeys(predictions.outputs) AS classes, mapValues(predictions.outputs) AS outputs,
            mapKeys(predictions.texts) AS worded, mapValues(predictions.texts) AS texts,
-           if(notEmpty(predictions.packed), hex(predictions.packed[1]), '') AS packed
+           mapFilter((name, value) -> NOT isNaN(value), predictions.doubles) AS doubles, predictions.longs AS longs,
+           if(notEmpty(predictions.packed), arrayMap(at -> hex(predictions.packed[at]), [1, 6, 7]), []) AS packed
     FROM predictions
     WHERE predictions.prediction_id IN {ids:Array(UUID)}
 )

@@ -118,7 +118,7 @@ class Layouts:
 
 def _values(ask: Ask, layout: Layout, raw: Sequence[bytes], fixed: npt.NDArray[np.void]) -> npt.NDArray[np.floating]:
     """The features of an Ask in n records of one layout, as Answer has them. fixed: their fixed parts."""
-    values: npt.NDArray[np.floating] = layout.matrix(fixed, ask.view.features)
+    values: npt.NDArray[np.floating] = layout.matrix(fixed, ask.view.features, ask.view.value_dtype)
     others = [
         (at, name, dtype)
         for at, (name, dtype) in enumerate(zip(ask.view.features, ask.view.dtypes, strict=True))

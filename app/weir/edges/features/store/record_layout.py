@@ -120,10 +120,12 @@ class Layout:
         fixed = np.frombuffer(b"".join(fit), self.dtype)
         return fixed, fixed["id"] == self.id
 
-    def matrix(self, fixed: npt.NDArray[np.void], features: tuple[str, ...]) -> npt.NDArray[np.float32]:
-        """These features of n fixed parts as float32[n, k], NaN where null or not a number of this layout.
+    def matrix(
+        self, fixed: npt.NDArray[np.void], features: tuple[str, ...], dtype: npt.DTypeLike = np.float32
+    ) -> npt.NDArray[np.floating]:
+        """These features of n fixed parts as float[n, k], NaN where null or not a number of this layout.
 
-        Integers are exact up to 2**24.
+        dtype: float32, or float64, which has integers up to 2**53; floats alone are float32 in any case.
         """
         if self._floats_only:
             values: npt.NDArray[np.float32] = fixed.view(self._as_floats)["values"]
@@ -132,7 +134,7 @@ class Layout:
             if all(name in self.numbers for name in features):
                 return values[:, [self.numbers[name] for name in features]]
         nulls = self._nulls(fixed)
-        out = np.full((len(fixed), len(features)), np.nan, np.float32)
+        out = np.full((len(fixed), len(features)), np.nan, dtype)
         for at, name in enumerate(features):
             if (i := self.numbers.get(name)) is not None:
                 out[:, at] = fixed[f"f{i}"]
