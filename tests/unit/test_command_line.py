@@ -185,16 +185,18 @@ def test_a_service_that_is_away_is_75(weir, monkeypatch, arguments):
 
 
 def test_a_broker_whose_port_nobody_listens_at_is_given_up_soon(weir, monkeypatch):
+    def taken_s() -> float:
+        began_s = time.monotonic()
+        assert weir("send", "fraud", "--sample", "1")[0] == 75
+        return time.monotonic() - began_s
+
+    weir("send", "--help")  # what it imports is imported
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         monkeypatch.setenv("WEIR_BROKERS", f"127.0.0.1:{silent.getsockname()[1]}")
-        began_s = time.monotonic()
-        assert weir("send", "fraud", "--sample", "1")[0] == 75
-        assert time.monotonic() - began_s < admin.REACH_S - 2
+        refused_s = taken_s()
         silent.listen()  # a broker that takes the connection may be about to answer
-        began_s = time.monotonic()
-        assert weir("send", "fraud", "--sample", "1")[0] == 75
-        assert time.monotonic() - began_s >= admin.REACH_S
+        assert taken_s() >= max(admin.REACH_S, refused_s + 2)
 
 
 @pytest.mark.parametrize(
