@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from tests.waiting import COMMAND_S
+
 
 @dataclass(frozen=True)
 class Image:
@@ -33,7 +35,7 @@ class Image:
 
     def run(self, *arguments: str, **variables: str) -> str:
         done = subprocess.run(
-            self.command(*arguments), **self.process(**variables), capture_output=True, timeout=240, check=False
+            self.command(*arguments), **self.process(**variables), capture_output=True, timeout=COMMAND_S, check=False
         )
         assert done.returncode == 0, f"weir {arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done.stdout

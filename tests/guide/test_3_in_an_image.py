@@ -13,7 +13,7 @@ from weir.operations import bundles, new_service, projects, services
 from weir.settings import ROOT, load
 
 from tests import image
-from tests.waiting import START_S, ended, until
+from tests.waiting import COMMAND_S, START_S, ended, until
 
 TRAINED = ROOT / "tests" / "toolchains" / "pytorch"
 VALUES = {"fraud": "if(label = 'phishing', attributes['saved'], -5)", "load-of-sites": "-abs(score - observed)"}
@@ -81,9 +81,9 @@ def test_the_image_of_a_project_serves_it(project, around, tmp_path, worker_imag
             log = running.enter_context((tmp_path / f"{worker[-1]}.log").open("w"))
             running.enter_context(ended(subprocess.Popen(made.command(*worker), **process, stdout=log, stderr=log)))
         for service in MODELS:
-            answers = [
-                json.loads(line) for line in made.run("send", service, "--sample", "3", "--json", **around).splitlines()
-            ]
+            patient = ("--patience", f"{START_S:g}")  # the scorers start while it waits
+            said = made.run("send", service, "--sample", "3", "--json", *patient, **around)
+            answers = [json.loads(line) for line in said.splitlines()]
             assert len(answers) == 3
             lines = [
                 {
@@ -119,4 +119,4 @@ def test_the_image_of_the_flights_sets_up_what_its_workers_need(around, tmp_path
     views = json.loads(made.run("migrate", "--json", **around))["views"]
     assert {"flight-delay", "flight-delay-class", "flight-delay-minutes"} == {view["service"] for view in views}
     imports = "import weir.demo.features.agent, weir.agents.canary.agent"
-    subprocess.run([worker_image, "-P", "-c", imports], **made.process(), check=True, timeout=120)
+    subprocess.run([worker_image, "-P", "-c", imports], **made.process(), check=True, timeout=COMMAND_S)
