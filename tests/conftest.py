@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,8 @@ os.environ.setdefault("WEIR_KAFKA_LIBS_DIR", str(LIBS))  # every home that a tes
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # A broker of the tests lives for seconds: Java's second compiler would take a third of its start and give nothing back.
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and every program that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is no finding, and a change is judged by the same examples each time; `make fuzz` looks for others.
 hypothesis.settings.register_profile(
