@@ -277,6 +277,23 @@ def test_a_formula_sees_the_class_as_the_bundle_that_answered_calls_it(client):
     )
 
 
+def test_a_word_of_the_bundle_that_answered_is_that_class_whatever_others_mean_by_it(client):
+    """The next version has the two classes the other way round, and one calls them 1 and 0."""
+    bundles = {records.DIGEST: ("honest", "fraud"), "eeeeeeeeeeee": ("fraud", "honest"), "ffffffffffff": ("1", "0")}
+    results.make(client, {records.SERVICE: "1"})
+    for partition, (digest, classes) in enumerate(bundles.items()):
+        said = replaced(records.bundles(digest), classes=[json.dumps(classes)])
+        put(client, "bundles", tables.bundles(said, LogPartition("log", "weir.bundles", 0), np.array([partition])))
+        rows = replaced(records.predictions(partition, [0, 1]), digest=[digest] * 2)
+        put(client, "predictions", tables.predictions(rows, LOG, np.arange(2), records.names))
+        sent = records.outcomes([records.prediction_id(partition, at) for at in range(2)], [1.0] * 2)
+        sent = replaced(sent, label=list(classes))
+        put(client, "outcomes", tables.outcomes(sent, OUTCOMES, np.arange(2), 0))
+    view = f"results_{records.SERVICE.replace('-', '_')}"
+    seen = f"SELECT digest, groupArray(label) FROM (SELECT * FROM {view} ORDER BY source_offset) GROUP BY digest"
+    assert {digest: tuple(labels) for digest, labels in client.query(seen).result_rows} == bundles
+
+
 def test_cents_add_up_and_nothing_wraps(client):
     n = 3000
     scored(client, [0.5] * n, ["positive"] * n)

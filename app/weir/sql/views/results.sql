@@ -17,7 +17,8 @@ FROM
                   ORDER BY role = 'scorer' DESC, written_at DESC LIMIT 1 BY digest)
         ) AS named,
         arrayConcat(arrayFlatten(named.2), ['0', '1']) AS words,
-        arrayMap(bundle -> arrayMap(word -> (concat(bundle.1, ' ', word), bundle.2[2 - indexOf(words, word) % 2]), words), named) AS meant,
+        arrayMap(bundle -> arrayMap(word -> (concat(bundle.1, ' ', word),
+            if(has(bundle.2, word), word, bundle.2[2 - indexOf(words, word) % 2])), words), named) AS meant,
         arrayPushBack(arrayFlatten(meant), ('', '')) AS pairs     -- worked out once; transform looks up rows
     SELECT * REPLACE (CAST(transform(concat(toString(digest), ' ', toString(ifNull(label, ''))), pairs.1, pairs.2, label), 'LowCardinality(Nullable(String))') AS label)
     FROM <table>
