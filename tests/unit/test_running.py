@@ -90,6 +90,14 @@ def test_what_a_killed_one_left_behind_is_not_believed(home):
     os.close(lock)
 
 
+def test_what_one_of_the_same_number_left_behind_is_not_believed(home):
+    """In a container the first process has the same number each time."""
+    running.write(home, dict.fromkeys(running.FIELDS, "gone:1"))
+    lock = _lock(home, print)
+    assert addresses(load())[0] == "127.0.0.1:9092"
+    os.close(lock)
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"process": 1}', '{"process": "x", "settings": {}}'])
 def test_a_file_that_says_nothing_is_none(up, home, text):
     (home / running.FILE).write_text(text)

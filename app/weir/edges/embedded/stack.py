@@ -229,6 +229,7 @@ def _lock(home: Path, report: Callable[[str], None]) -> int:
                 ) from None
             time.sleep(0.05)  # between two tries
             continue
+        running.remove(home)  # of one that was killed, and may have had this process's number
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         return descriptor
