@@ -19,7 +19,7 @@ from weir.core.beside import Table
 from weir.core.bundle_names import BundleNames
 from weir.core.decide import decide, words
 from weir.core.decoded import Decoded
-from weir.core.signature import Dtype, Input, Policy, Signature, Source
+from weir.core.signature import Dtype, Held, Input, Policy, Signature, Source
 from weir.core.texts import are_texts, columns
 from weir.scoring import isolate
 from weir.scoring.records import Columns, packed
@@ -34,7 +34,7 @@ class Unscored(StrEnum):
 
     UNDECODABLE = "undecodable"  # the record is no prediction
     NO_NAMES = "no_names"  # nobody has said what the answer's features are called, or they do not fit what was said
-    INPUTS_MISSING = "inputs_missing"  # the answer was made without an input of this bundle, or of a word unknown to it
+    INPUTS_MISSING = "inputs_missing"  # made without an input of this bundle, or of what that one does not hold
     MODEL_FAILED = "model_failed"  # this bundle's model gives no number
 
 
@@ -131,7 +131,7 @@ class Shadow:
                     words_of[column][fits] = said[inputs[column]].to_numpy(zero_copy_only=False)
                 for name in read & coded.keys():
                     matrix[fits, inputs.index(name)] = _codes(said[name], coded[name])
-        unknown = _unknown(matrix, signature) & usable
+        unknown = (_unknown(matrix, signature) | _too_long(exact, signature)) & usable
         unscored[Unscored.INPUTS_MISSING] += int(np.count_nonzero(unknown))
         usable &= ~unknown
         for column, numbers in exact.items():
@@ -231,6 +231,13 @@ def _unknown(matrix: npt.NDArray[np.float32], signature: Signature) -> npt.NDArr
     ]
     unknown: npt.NDArray[np.bool_] = np.any(np.isnan(matrix[:, strict]), axis=1)
     return unknown
+
+
+def _too_long(exact: Mapping[int, npt.NDArray[np.generic]], signature: Signature) -> npt.NDArray[np.bool_]:
+    """bool[n], rows with a whole number that this bundle's int32 does not hold, in a column that stands beside."""
+    short = [exact[column] for column in signature.longs if signature.inputs[column].held is Held.INT32]
+    found: npt.NDArray[np.bool_] = np.any([numbers != numbers.astype(np.int32) for numbers in short], axis=0)
+    return found
 
 
 def _coded(matrix: npt.NDArray[np.float32], column: int, words: npt.NDArray[np.object_]) -> Sequence[str]:

@@ -231,10 +231,12 @@ def test_a_shadow_reads_every_digit_of_the_answers(tmp_path: Path) -> None:
     values = with_packed(values, "doubles", [value.tobytes() for value in given["ratio"].to_numpy()])
     values = with_packed(values, "longs", [row.tobytes() for row in longs])
     values += [*answers([8], matrix[:1], "eeeeeeeeeeee"), *answers([9], matrix[:1])]  # the last one lacks its bytes
+    long = with_packed(answers([10], matrix[:1]), "doubles", [bytes(8)])
+    values += with_packed(long, "longs", [np.array([2**31, 0], "<i8").tobytes()])  # and int32 has no such count
     scored = shadow.score(batch_of(values), wall_ms=NOW_MS)
     (rows,) = written(scored.written)
     np.testing.assert_allclose([row["score"] for row in rows], tails.answers(given), rtol=1e-6)
-    assert scored.unscored == {Unscored.INPUTS_MISSING: 1, Unscored.NO_NAMES: 1}
+    assert scored.unscored == {Unscored.INPUTS_MISSING: 2, Unscored.NO_NAMES: 1}
 
 
 def with_texts(values: list[bytes], texts: Sequence[Sequence[str | None]]) -> list[bytes]:
