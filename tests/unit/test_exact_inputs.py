@@ -134,13 +134,13 @@ def test_the_rules_of_a_signature_hold_for_long_numbers(said, values, given, rej
 @pytest.mark.parametrize(
     ("said", "given", "rejected"),
     [
-        ({"high": 0.1234567890}, [0.1234567890], ["x = 0.1234567891", "x", "x", "x"]),
-        ({"on_missing": Policy.DEFAULT, "default": 0.25}, [0.1234567890, 0.1234567891, 0.25, 0.25], ["x"]),
+        ({"high": 0.1234567890}, [0.1234567890], ["x = 0.1234567891", "x", "x", "x", "x"]),
+        ({"on_missing": Policy.DEFAULT, "default": 0.25}, [0.1234567890, 0.1234567891, 0.25, 0.25], ["x", "x"]),
     ],
 )
 def test_the_rules_of_a_signature_hold_for_doubles(said, given, rejected) -> None:
     item = Input(name="x", source=Source.REQUEST, ref="x", dtype=Dtype.DOUBLE, held=Held.FLOAT64, **said)
-    values = [0.1234567890, 0.1234567891, float("nan"), None, float("inf")]
+    values = [0.1234567890, 0.1234567891, float("nan"), None, float("inf"), float("-inf")]
     assert assembled(item, values, pa.float64()) == (given, rejected)
 
 

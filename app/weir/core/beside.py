@@ -18,14 +18,14 @@ NO_TABLES: Final[Tables] = MappingProxyType({})
 def values_at(positions: npt.NDArray[np.floating], table: Table) -> npt.NDArray[Any]:
     """The values at n positions: object[n], float64[n] or int64[n].
 
-    For NaN, and a position past the end, an empty text, NaN, or 0.
+    For what is no position, such as NaN, an infinity, or one past the end, an empty text, NaN, or 0.
 
     >>> values_at(np.array([1, np.nan], np.float32), ["a", "b"]).tolist()
     ['b', '']
-    >>> values_at(np.array([0, 9], np.float32), np.array([2**60])).tolist()
-    [1152921504606846976, 0]
+    >>> values_at(np.array([0, 9, np.inf, -np.inf], np.float32), np.array([2**60])).tolist()
+    [1152921504606846976, 0, 0, 0]
     """
-    there = positions < len(table)  # NaN is not
+    there = (positions >= 0) & (positions < len(table))  # NaN is not
     return _ended(table)[np.where(there, positions, len(table)).astype(np.int64)]
 
 
