@@ -92,6 +92,14 @@ def test_one_tensor_of_many_columns_is_as_exact(project: Path, kind: int, values
     np.testing.assert_allclose(done["score"].to_numpy(), of(values) + of(values[::-1]), rtol=1e-6)
 
 
+def test_wide_tensors_of_several_types_take_the_columns_in_turn(project: Path) -> None:
+    sample = pa.table({"r": RATIOS, "s": RATIOS[::-1], "a": ACCOUNTS, "b": ACCOUNTS[::-1]})
+    opened, done = served(project, model(("ratios", DOUBLE, 2), ("accounts", LONG, 2)), sample)
+    assert list(held_of(opened).values()) == [Held.FLOAT64, Held.FLOAT64, Held.INT64, Held.INT64]
+    wanted = tails(RATIOS) + tails(RATIOS[::-1]) + digit(ACCOUNTS) + digit(ACCOUNTS[::-1])
+    np.testing.assert_allclose(done["score"].to_numpy(), wanted, rtol=1e-6)
+
+
 def test_what_int32_does_not_hold_is_a_dead_letter(project: Path) -> None:
     opened, _ = served(project, model(("count", INT, 1)), pa.table({"count": pa.array([1, 2, 2**31 - 1], pa.int32())}))
     done = score(opened, None, pa.table({"count": [2**31 - 1, 2**31, -(2**31), -(2**31) - 1]}))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 from weir.core.errors import Refused
+from weir.edges.bundles import input_columns
 from weir.edges.bundles.trained import Taken, Trained
 from weir.edges.bundles.words import listed_names, plain
 from weir.operations.sample import Column, Kind
@@ -181,7 +183,7 @@ def _by_name(features: Sequence[str], known: Mapping[str, Column]) -> list[Colum
 
 
 def _by_input(inputs: Sequence[Taken], known: Mapping[str, Column], said: Said) -> list[tuple[Column, Taken]]:
-    """Inputs of one column take that of their name; the others what is left, texts and numbers apart."""
+    """Inputs of one column take that of their name; the others what is left in turn, texts and numbers apart."""
     by = {plain(name): column for name, column in known.items()} | dict(known)
     found = [
         (by.get(one.name, by[plain(one.name)]), one)
@@ -195,11 +197,21 @@ def _by_input(inputs: Sequence[Taken], known: Mapping[str, Column], said: Said) 
         raise Refused(what + listed_names(lacking), remedy="give a sample with these columns")
     used = {column.name for column, _ in found}
     texts, numbers = [one for one in wide if one.text], [one for one in wide if not one.text]
-    for column in known.values() if wide else ():
-        text = column.name in said.texts
-        if column.name in used or not (column.is_input or text or (texts and column.is_prose)):
-            continue
-        takers = texts if texts and (column.kind is Kind.TEXT or text or not numbers) else numbers
-        if takers:
-            found.append((column, takers[0]))
+    left = [
+        (column, bool(texts) and (column.kind is Kind.TEXT or column.name in said.texts or not numbers))
+        for column in (known.values() if wide else ())
+        if column.name not in used
+        and (column.is_input or column.name in said.texts or (bool(texts) and column.is_prose))
+    ]
+    worded = sum(text for _, text in left)
+    takers = {True: _in_turn(texts, worded), False: _in_turn(numbers, len(left) - worded)}
+    found += [(column, taken) for column, text in left if (taken := next(takers[text], None))]
     return found
+
+
+def _in_turn(takers: Sequence[Taken], columns: int) -> Iterator[Taken]:
+    """The input that takes the first of so many columns, the second, and so on; the last one takes what is too many."""
+    for one, size in zip(takers, input_columns.sizes([one.columns for one in takers], columns), strict=True):
+        yield from repeat(one, size)
+    if takers:
+        yield from repeat(takers[-1])

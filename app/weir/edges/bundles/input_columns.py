@@ -32,8 +32,8 @@ def dealt(inputs: Sequence[onnx.ValueInfoProto], signature: Signature) -> list[l
         "numbers": ([i for i in wide if i not in texts], [at for at in left if at not in words_left]),
     }
     for kind, (takers, taken) in groups.items():
-        sizes = _sizes([width(inputs[i]) for i in takers], len(taken))
-        if sum(sizes) != len(taken):
+        counts = sizes([width(inputs[i]) for i in takers], len(taken))
+        if sum(counts) != len(taken):
             wanted = ", ".join(_said(inputs[i]) for i in takers) or "none"
             left_for = "input is" if len(taken) == 1 else "inputs are"
             raise Refused(
@@ -41,7 +41,7 @@ def dealt(inputs: Sequence[onnx.ValueInfoProto], signature: Signature) -> list[l
                 remedy="give an input for each of the model's columns, of dtype category or string where it takes text",
             )
         waiting = iter(taken)
-        found |= {i: [next(waiting) for _ in range(size)] for i, size in zip(takers, sizes, strict=True)}
+        found |= {i: [next(waiting) for _ in range(size)] for i, size in zip(takers, counts, strict=True)}
     return [found[i] for i in range(len(inputs))]
 
 
@@ -80,12 +80,16 @@ def _by_name(inputs: Sequence[onnx.ValueInfoProto], signature: Signature) -> tup
     return found, [at for at in range(len(signature.inputs)) if at not in used]
 
 
-def _sizes(widths: Iterable[int | None], columns: int) -> list[int]:
-    """Widths, the last of those that are not said being what is left."""
-    sizes = list(widths)
-    known = sum(size or 0 for size in sizes)
-    unsaid = [i for i, size in enumerate(sizes) if size is None]
-    return [(columns - known if i == unsaid[-1] else 0) if size is None else size for i, size in enumerate(sizes)]
+def sizes(widths: Iterable[int | None], columns: int) -> list[int]:
+    """How many of so many columns inputs take: their widths, the last of those that are not said being what is left.
+
+    >>> sizes([2, None, 1], 5)
+    [2, 2, 1]
+    """
+    found = list(widths)
+    known = sum(size or 0 for size in found)
+    unsaid = [i for i, size in enumerate(found) if size is None]
+    return [(columns - known if i == unsaid[-1] else 0) if size is None else size for i, size in enumerate(found)]
 
 
 def _said(value: onnx.ValueInfoProto) -> str:
