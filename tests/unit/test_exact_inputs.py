@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -19,6 +20,7 @@ from weir.edges.bundles import folder
 from weir.edges.bundles.onnx_model import Blocks
 from weir.edges.bundles.opened import Opened
 from weir.operations import bundles, new_service, projects, services
+from weir.operations.reproduce import Reproduced, _Answer, _input_differences, _tables
 from weir.operations.score import score
 from weir.scoring.assemble import Assembler
 from weir.settings import load
@@ -192,6 +194,22 @@ def test_a_missing_double_is_nan_to_the_model() -> None:
     item = Input(name="x", source=Source.REQUEST, ref="x", dtype=Dtype.DOUBLE, held=Held.FLOAT64, on_missing=Policy.USE)
     given, rejected = assembled(item, [0.1, None, float("nan")], pa.float64())
     assert (given[0], np.isnan(given[1:]).all(), rejected) == (0.1, True, [])
+
+
+def test_a_recorded_number_is_made_again_as_it_was() -> None:
+    item = Input(name="x", source=Source.REQUEST, ref="x", dtype=Dtype.DOUBLE, held=Held.FLOAT64, on_missing=Policy.USE)
+    signature, recorded = Signature(inputs=(item,), task=Task.REGRESSION), [0.1, -0.0, None, 0.0]
+    answers = [_Answer({}, Reproduced(*[""] * 7, 0.0), exact={} if x is None else {"x": x}) for x in recorded]
+    matrix = np.zeros((len(answers), 1), np.float32)
+    tables = _tables(answers, matrix, signature)
+    found = values_at(matrix[:, 0], tables[0])
+    assert found.tobytes() == np.array([0.1, -0.0, np.nan, 0.0]).tobytes()
+    opened = SimpleNamespace(bundle=SimpleNamespace(signature=signature))
+    times = pa.array([1]).cast(pa.timestamp("ms"))
+    request = pa.RecordBatch.from_pydict({"x": pa.nulls(1, pa.float64()), "event_time": times})
+    said = [list(_input_differences(answer, matrix[0], request, opened)) for answer in answers]
+    assert [len(one) for one in said] == [1, 1, 0, 1]
+    assert said[0] == ["input x = 0.1 was recorded, the record in the log gives nan"]
 
 
 def test_what_a_specification_says_of_it_must_be_so(project: Path) -> None:

@@ -190,7 +190,8 @@ def _tables(answers: Sequence[_Answer], matrix: Floats, signature: Signature) ->
         said: list[Any] = [_texts(answer).get(name) if strings else answer.exact.get(name) for answer in answers]
         matrix[:, column] = [np.nan if value is None else place for place, value in enumerate(said)]
         kind = np.float64 if column in signature.doubles else np.int64
-        tables[column] = [word or "" for word in said] if strings else np.array([value or 0 for value in said], kind)
+        whole: list[Any] = [("" if strings else 0) if value is None else value for value in said]
+        tables[column] = whole if strings else np.array(whole, kind)
     return tables
 
 
@@ -298,7 +299,7 @@ def _input_differences(answer: _Answer, recorded: Floats, request: pa.RecordBatc
         if column in tables:
             number = values_at(built.matrix[:, column], tables[column]).tolist()[0]
             said = answer.exact.get(item.name, float("nan"))
-            if number != said and not np.isnan(number):
+            if number != said and not (np.isnan(number) and np.isnan(said)):
                 yield f"input {item.name} = {said} was recorded, the record in the log gives {number}"
             continue
         before = recorded[signature.names.index(item.name)]
