@@ -54,6 +54,14 @@ def test_a_csv_column_of_whole_numbers_is_one_whatever_a_frame_made_of_it():
     assert [one["request_id"] for one in read(kept.getvalue(), Form.PARQUET).outcomes.values()] == ["12.0", "13.0"]
 
 
+@pytest.mark.parametrize("cell", ["9007199254740992.0", "1.2345678901234568e+17", "-9007199254740992.0"])
+def test_a_whole_number_that_lost_digits_as_a_float_is_told_from_one_that_was_none(cell):
+    found = read(f"request_id,label\n{cell},1\n,0\n".encode(), Form.CSV)
+    assert f"request_id has lost digits as a number: {float(cell)!r}" in found.faults[2]
+    kept = read(b"request_id,label\n9007199254740993,1\n", Form.CSV)
+    assert kept.outcomes[2]["request_id"] == "9007199254740993"
+
+
 def test_three_forms_say_the_same():
     rows = [
         {"request_id": "t-1", "label": "1", "refund": 12.5, "occurred_at": "2026-11-24T10:00:00+01:00", "shop": "a"},

@@ -23,7 +23,7 @@ FIELDS: Final = (
     *("service", "prediction_id", "request_id", "label", "observed", "attributes"),
     *("revision", "withdrawn", "occurred_at"),
 )
-WHOLE: Final = re.compile(r"([+-]?\d+)(\.0+)?")
+WHOLE: Final = re.compile(r"([+-]?\d+)(\.0+)?|[+-]?\d(\.\d+)?e\+\d+")  # 1.5e+17 is how frames write long ones
 YES, NO = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
 EXACT: Final = 2.0**53  # from here on a float is not every whole number
 SECONDS_MS: Final = 10**11  # 1973: a smaller number of milliseconds was meant in seconds
@@ -184,12 +184,17 @@ def _whole_again(lines: list[Line]) -> list[Line]:
     columns = dict.fromkeys(name for line in lines for name in line.record)
     for name in columns:
         cells = {line.record[name] for line in lines if line.record.get(name)}
-        found = {cell: match[1] for cell in cells if (match := WHOLE.fullmatch(cell))}
+        found = {cell: _number(cell, match) for cell in cells if (match := WHOLE.fullmatch(cell))}
         if len(found) == len(cells):
             for line in lines:
                 if name in line.record:
                     line.record[name] = found.get(line.record[name], "")
     return lines
+
+
+def _number(cell: str, match: re.Match[str]) -> str | float:
+    """A whole number as it was before it became a float; that float where digits were lost by it."""
+    return match[1] if match[1] and (not match[2] or abs(float(cell)) < EXACT) else float(cell)
 
 
 def _json(content: bytes) -> Iterator[Line]:
