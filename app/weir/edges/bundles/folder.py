@@ -64,7 +64,7 @@ def _remedy(which: str, settings: Settings) -> str:
     if re.fullmatch(SERVICE, which) and (settings.paths.services_dir / which / "service.yaml").is_file():
         return f"run `weir bundle build {which}`"
     if named and not settings.paths.bundles_dir.is_dir():
-        return "there is no such folder: correct WEIR_BUNDLES_DIR, or build a bundle"
+        return "there is no such folder of bundles: correct WEIR_BUNDLES_DIR, or build a bundle"
     if (enter := project.enter()) and not named:
         return f"{enter}; or give the folder of a bundle"
     return "name one that `weir bundle list` shows; `weir bundle build NAME` builds that of a service"
