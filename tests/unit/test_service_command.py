@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from weir.__main__ import cli
 from weir.core.errors import Refused
 from weir.edges.bundles import folder
-from weir.operations import bundles, new_service, projects, services
+from weir.operations import bundles, new_service, projects, services, values
 from weir.operations.service_text import scalar
 from weir.settings import load
 
@@ -457,6 +457,28 @@ def test_a_service_is_replaced_where_that_is_said_and_its_old_specification_kept
     with pytest.raises(Refused, match="that is to be replaced is not understood"):
         new_service.add("fraud", model, sample, new_service.Wishes(replace=True), load())
     assert (written / "service.yaml").read_text() == "a: ["
+
+
+def test_a_service_that_is_replaced_keeps_its_value_and_says_what_else_was_edited(project, fraud):
+    model, sample, _ = fraud
+    add = ("service", "add", "fraud", str(model), "--sample", str(sample))
+    written = project / "services" / "fraud" / "service.yaml"
+    weir(*add)
+    assert "NOT carried over" not in weir(*add, "--replace").output
+    value = "if(decision = 'fraud', if(label = 'fraud', attributes['saved: a'], -5), 0)"
+    edited = yaml.safe_load(written.read_text())
+    edited |= {"value": value, "owner": "payments", "tolerance": 0.001, "training_from": "2026-01-31"}
+    edited["signature"]["threshold"] = 0.7
+    edited["signature"]["inputs"][0] |= {"high": 777, "doc": "money"}
+    written.write_text(yaml.safe_dump(edited, sort_keys=False))
+    said = weir(*add, "--replace").output
+    assert "carried over: owner, value" in said.splitlines()
+    assert "NOT carried over, other in the old file: tolerance," in said
+    assert ": tolerance, training_from, threshold, high and doc of amount; edit service.yaml where they matter" in said
+    made = yaml.safe_load(written.read_text())
+    assert (made["value"], made["owner"], made["version"]) == (value, "payments", "3")
+    assert values.formulas(load())["fraud"] == value
+    assert weir("bundle", "build", "fraud").exit_code == 0
 
 
 def test_outside_a_project_and_with_broken_files_nothing_is_written(project, fraud, tmp_path, monkeypatch):

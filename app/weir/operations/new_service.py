@@ -7,7 +7,7 @@ import getpass
 import math
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -32,8 +32,8 @@ from weir.edges.bundles.model_inputs import held
 from weir.edges.bundles.rows import LABEL, SCORE, exact, score_columns, table_of
 from weir.edges.bundles.trained import ONNX_RUNTIME, Trained
 from weir.edges.bundles.words import listed_names
+from weir.operations import replaced, services
 from weir.operations import sample as samples
-from weir.operations import services
 from weir.operations.assignment import Assigned, Said, assign, categories
 from weir.operations.meaning import Meaning, meaning
 from weir.operations.sample import Column, Kind
@@ -101,11 +101,13 @@ class _Scored:
 def add(name: str, model: Path, sample: Path, wishes: Wishes, settings: Settings) -> Added:
     """Write services/<name>/ with specification, model, golden rows and baseline.
 
-    A service that is replaced keeps its old specification beside the new one, and every file that this does not write.
+    A service that is replaced keeps its owner and the formula of its value, its old specification beside the new one,
+    and every file that this does not write.
     Raises Refused naming what could not be found out and how to say it; nothing is written then.
     """
     folder = _folder(name, settings, replace=wishes.replace)
-    version = _next_version(folder / services.SPEC) if wishes.replace else "1"
+    old = replaced.read(folder / services.SPEC) if wishes.replace else {}
+    owned = replaced.owned(old)
     source, table = trained.read(model), samples.pick(read_rows(sample), BASELINE_ROWS)
     if not table.num_rows:
         raise Refused("the sample has no rows", where=str(sample), remedy="give some hundred rows or more")
@@ -124,8 +126,8 @@ def add(name: str, model: Path, sample: Path, wishes: Wishes, settings: Settings
     used = beside | {one.column.name for one in assigned}
     draft = Draft(
         name=name,
-        version=version,
-        owner=_owner(),
+        version=replaced.next_version(old) if wishes.replace else "1",
+        owner=owned.get("owner") or _owner(),
         model=source.file[0],
         output=wishes.output,
         source=f"{model.name} and {sample.name}",
@@ -135,9 +137,11 @@ def add(name: str, model: Path, sample: Path, wishes: Wishes, settings: Settings
         assigned=assigned,
         left_out=[column for column in columns.values() if column.name not in used],
         why=found.meaning.why,
+        value=owned.get("value", ""),
     )
     kept = _write(folder, draft, source, golden, _with_label(found))
-    return Added(folder, (*_said(draft, whose, label), *kept))
+    lost = replaced.lost(old, yaml.parse(text(draft).encode()))
+    return Added(folder, (*_said(draft, whose, label), *kept, *_carried(owned, lost)))
 
 
 def _folder(name: str, settings: Settings, *, replace: bool) -> Path:
@@ -165,19 +169,6 @@ def _folder(name: str, settings: Settings, *, replace: bool) -> Path:
         what = f"service {alike[0]} has the same name but for - and _, which are one in SQL and Avro"
         raise Refused(what, where=str(folder.parent), remedy="take another name")
     return folder
-
-
-def _next_version(spec: Path) -> str:
-    """The version behind that of a specification: its last number and one. Raises Refused where it cannot be read."""
-    try:
-        version = str(yaml.parse(spec.read_bytes()).get("version", ""))
-    except ValueError as error:
-        what = f"the service that is to be replaced is not understood: {error}"
-        raise Refused(
-            what, where=str(spec), remedy="correct it, or move its folder away and leave --replace out"
-        ) from error
-    found = re.fullmatch(r"(.*?)(\d+)", version)
-    return f"{found[1]}{int(found[2]) + 1}" if found else f"{version}-2".lstrip("-")
 
 
 def _label(wanted: str, columns: Mapping[str, Column], sample: Path) -> Column | None:
@@ -364,7 +355,15 @@ def _replace(folder: Path, made: Path) -> list[str]:
     for file in sorted(made.iterdir(), key=lambda path: path.name == services.SPEC):  # the specification last
         if file.name != CARD or not (folder / CARD).exists():
             file.replace(folder / file.name)
-    return [f"kept the old {services.SPEC} as {old.name}: carry over what was edited there; the card was left alone"]
+    return [f"kept the old {services.SPEC} as {old.name}; the card was left alone"]
+
+
+def _carried(owned: Collection[str], lost: Sequence[str]) -> Iterator[str]:
+    """What became of the content of an old specification."""
+    if owned:
+        yield f"carried over: {', '.join(owned)}"
+    if lost:
+        yield f"NOT carried over, other in the old file: {listed_names(lost)}; edit {services.SPEC} where they matter"
 
 
 def _said(draft: Draft, whose: str, label: Column | None) -> Iterator[str]:

@@ -29,7 +29,10 @@ _BREAKS: Final = {ord(letter): f"\\u{ord(letter):04x}" for letter in "\x7f\x85\u
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What is known of a new service. golden, baseline: what these rows are, in words. why: of task and classes."""
+    """What is known of a new service. golden, baseline: what these rows are, in words. why: of task and classes.
+
+    value: the formula that the service has; "" for none.
+    """
 
     name: str
     version: str
@@ -43,6 +46,7 @@ class Draft:
     assigned: Sequence[Assigned]
     left_out: Sequence[Column]
     why: Sequence[str]
+    value: str = ""
 
 
 def text(draft: Draft) -> str:
@@ -85,6 +89,10 @@ def _head(draft: Draft) -> Iterator[str]:
     yield _line("# feature_service: example_v1", "needed for inputs with `source: feature`; see feature_repo/")
     yield "# What a prediction was worth, once its outcome is known: one expression of SQL over decision, score, label,"
     yield "# observed and attributes['...']; `weir migrate` takes it over."
+    if draft.value:
+        yield f"value: {scalar(draft.value)}"
+        yield ""
+        return
     positive = "'" + "".join(draft.signature.labels[1:]).replace("\\", "\\\\").replace("'", "\\'") + "'"
     yield f"# value: {scalar(_VALUES[draft.signature.task].format(positive=positive))}"
     yield ""
