@@ -199,7 +199,8 @@ def test_columns_are_named_and_amounts_chosen():
 @pytest.mark.parametrize(
     ("content", "form", "why"),
     [
-        (b"\xff\xfe", Form.CSV, "no csv"),
+        (b"\xff\xfe", Form.CSV, "the file is not UTF-8: line 1 .*save it as UTF-8"),
+        ("request_id,label\na,K\xf6ln\n".encode("latin-1"), Form.CSV, "line 2 has .*save it as UTF-8"),
         (b"a,a\n1,2\n", Form.CSV, "two columns have one name"),
         (b"PAR1", Form.PARQUET, "no parquet"),
     ],
@@ -209,6 +210,14 @@ def test_a_file_of_another_form_is_refused(content, form, why):
         read(content, form)
     with pytest.raises(Refused, match=r"rows.xlsx is no .csv"):
         outcome_files.form_of(Path("rows.xlsx"), content)
+
+
+def test_a_line_of_json_that_is_no_utf_8_is_told_with_what_to_do():
+    found = read(
+        b'{"request_id": "a", "label": "1"}\n' + '{"request_id": "b", "label": "K\xf6ln"}'.encode("latin-1"), Form.JSON
+    )
+    assert list(found.outcomes) == [1]
+    assert "save it as UTF-8" in found.faults[2]
 
 
 def test_without_clickhouse_the_bundles_of_the_project_say_the_classes(tmp_path):

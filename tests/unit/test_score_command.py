@@ -81,6 +81,22 @@ def test_rows_that_no_request_can_be_are_refused(bundle: Path, tmp_path: Path, t
     assert says in str(refused)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.csv", "amount,channel\n1,K\xf6ln\n"),
+        ("rows.csv", "amount,gr\xf6\xdfe\n1,2\n"),
+        ("rows.jsonl", '{"amount": 1, "channel": "K\xf6ln"}\n'),
+    ],
+)
+def test_a_file_that_is_no_utf_8_is_told_with_what_to_do(bundle: Path, tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_bytes(content.encode("latin-1"))
+    refused = weir(bundle, tmp_path / name).exception
+    assert isinstance(refused, Refused)
+    assert "is not UTF-8: line" in str(refused)
+    assert "save it as UTF-8" in str(refused)
+
+
 def test_another_kind_of_file_is_refused(bundle: Path, tmp_path: Path) -> None:
     (tmp_path / "rows.xlsx").write_bytes(b"PK")
     assert "is no .parquet, .csv or .jsonl" in str(weir(bundle, tmp_path / "rows.xlsx").exception)

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from weir.core.errors import Refused
+from weir.operations import utf8
 
 FIELDS: Final = (
     *("service", "prediction_id", "request_id", "label", "observed", "attributes"),
@@ -97,9 +98,10 @@ def read(content: bytes, form: Form) -> list[Line]:
                 rows = pq.read_table(pa.BufferReader(content), use_threads=False).to_pylist()
                 return [Line(number, row) for number, row in enumerate(rows, 1)]
             case Form.CSV:
+                utf8.check(content.split(b"\n"), "the file")
                 return _whole_again(list(_csv(content.decode("utf-8-sig"))))
         return list(_json(content))
-    except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
+    except (pa.ArrowException, csv.Error) as error:
         raise Refused(f"the file is no {form.value}: {error}", remedy="give CSV, JSON lines or Parquet") from error
 
 
@@ -203,6 +205,9 @@ def _json(content: bytes) -> Iterator[Line]:
             continue
         try:
             record = json.loads(line)
+        except UnicodeDecodeError:
+            yield Line(number, {}, f"not UTF-8: {utf8.SAVE}")
+            continue
         except (ValueError, RecursionError) as error:
             yield Line(number, {}, f"no JSON: {error}")
             continue

@@ -20,6 +20,7 @@ from weir.core.errors import Refused
 from weir.core.features import ServicePlan
 from weir.core.signature import Dtype, Input, Signature, Source
 from weir.edges.bundles.opened import Opened
+from weir.operations import utf8
 from weir.operations.trial import TYPES, GivenFeatures, ask, envelope
 from weir.wire.request_contract import field_name
 
@@ -28,18 +29,19 @@ ROWS: Final = 4096  # at a time
 
 def read(path: Path) -> pa.Table:
     """The rows of a Parquet, CSV or JSON Lines file, by its suffix. Raises Refused for another one, or a broken one."""
+    kind = path.suffix.lower()
+    if kind not in (".parquet", ".csv", ".jsonl", ".ndjson"):
+        raise Refused(f"{path} is no .parquet, .csv or .jsonl", remedy="give rows in one of these forms")
+    if kind != ".parquet":
+        with path.open("rb") as lines:
+            utf8.check(lines, str(path))
     try:
-        match path.suffix.lower():
-            case ".parquet":
-                with pq.ParquetFile(path) as file:  # read_table would load the dataset engine
-                    return file.read()
-            case ".csv":
-                return csv.read_csv(path)
-            case ".jsonl" | ".ndjson":
-                return json_lines.read_json(path)
+        if kind == ".parquet":
+            with pq.ParquetFile(path) as file:  # read_table would load the dataset engine
+                return file.read()
+        return csv.read_csv(path) if kind == ".csv" else json_lines.read_json(path)
     except pa.ArrowInvalid as error:
         raise Refused(f"{path} cannot be read: {error}", remedy="give Parquet, CSV or JSON Lines") from error
-    raise Refused(f"{path} is no .parquet, .csv or .jsonl", remedy="give rows in one of these forms")
 
 
 def score(opened: Opened, plan: ServicePlan | None, table: pa.Table) -> pa.Table:
