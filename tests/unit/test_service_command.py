@@ -494,7 +494,7 @@ def test_outside_a_project_and_with_broken_files_nothing_is_written(project, fra
     with pytest.raises(Refused, match="has no rows"):
         new_service.add("fraud", model, sample, new_service.Wishes(), load())
     (tmp_path / "rows.csv").write_bytes("amount,channel\n1,K\xf6ln\n".encode("latin-1"))
-    with pytest.raises(Refused, match="rows.csv is not UTF-8: line 2 has .*save it as UTF-8"):
+    with pytest.raises(Refused, match=r"rows.csv is not UTF-8: line 2 has .*save it as UTF-8"):
         new_service.add("fraud", model, tmp_path / "rows.csv", new_service.Wishes(), load())
     assert left_behind(project) == []
     monkeypatch.chdir(tmp_path)
