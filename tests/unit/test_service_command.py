@@ -307,6 +307,15 @@ def test_numbers_that_the_model_takes_as_text_are_words(project, tmp_path):
     assert bundles.build(services.spec_of("desk", load()), load())
 
 
+def test_words_of_which_the_model_knows_none_are_told_with_those_it_knows(project, tmp_path):
+    model, sample = onnx_file(tmp_path / "m.onnx", spoken()), tmp_path / "rows.csv"
+    rows = notes().assign(channel=[i % 4 for i in range(N)])
+    rows.assign(note=np.where(np.arange(N) % 2, "refund", "order")).to_csv(sample, index=False)
+    said = new_service.add("desk", model, sample, new_service.Wishes(), load()).said
+    warned = "WARNING channel: the model knows none of 0, 1, 2, 3; it knows app: give a sample with the words of the"
+    assert [line.startswith(warned) for line in said if "WARNING" in line] == [True]
+
+
 def test_rows_without_a_text_are_left_out_of_what_the_model_proves(project, tmp_path):
     model, sample = onnx_file(tmp_path / "m.onnx", spoken()), tmp_path / "rows.parquet"
     rows = notes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -18,7 +19,8 @@ class Assigned:
     """A column of the sample that is an input. categories: the words of a text in the order of their codes.
 
     by: the model's input that takes it. why: where the categories come from, or why it has none, in words; "" for a
-    number. text: its texts go to the model as they are, whatever they say.
+    number. text: its texts go to the model as they are, whatever they say. instead: words that encoders of the model
+    know and no column has, where they know none of these categories.
     """
 
     column: Column
@@ -26,6 +28,7 @@ class Assigned:
     categories: tuple[str, ...] = ()
     why: str = ""
     text: bool = False
+    instead: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,22 @@ def categories(
             found.append(Assigned(column, taken, (), why, text=True))
         else:
             found.append(Assigned(column, taken, *_words(column, taken, trained, said.codes, in_order, proved=proved)))
-    return found
+    return _with_instead(found, trained.known)
+
+
+def _with_instead(found: Sequence[Assigned], known: Collection[tuple[str, ...]]) -> list[Assigned]:
+    """With what the model knows beside each column of which it knows no word. known: lists of the model's words."""
+    texts = [one for one in found if one.by.text]
+    left = tuple(
+        words for words in dict.fromkeys(known) if not any(set(words) & set(one.column.words) for one in texts)
+    )
+    heard = {word for words in known for word in words}
+    return [
+        dataclasses.replace(one, instead=left)
+        if one.by.text and one.categories and not heard & set(one.categories)
+        else one
+        for one in found
+    ]
 
 
 def _check_said(assigned: Sequence[tuple[Column, Taken]], said: Said) -> None:

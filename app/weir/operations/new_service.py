@@ -378,6 +378,11 @@ def _said(draft: Draft, whose: str, label: Column | None) -> Iterator[str]:
             )
         elif one.why:
             yield f"categories of {one.column.name}: {one.why}"
+        if one.instead:
+            yield (
+                f"WARNING {one.column.name}: the model knows none of {listed_names(one.categories)}; it knows "
+                f"{', or '.join(map(listed_names, one.instead))}: give a sample with the words of the training"
+            )
     for column in draft.left_out:
         yield f"left out {column.name}: {column.why_not}"
     yield f"golden rows: {draft.golden}"
