@@ -201,6 +201,7 @@ def test_columns_are_named_and_amounts_chosen():
     [
         (b"\xff\xfe", Form.CSV, "the file is not UTF-8: line 1 .*save it as UTF-8"),
         ("request_id,label\na,K\xf6ln\n".encode("latin-1"), Form.CSV, "line 2 has .*save it as UTF-8"),
+        (b"request_id;label\na;1\n", Form.CSV, "the separator of the file is ;.*write a comma"),
         (b"a,a\n1,2\n", Form.CSV, "two columns have one name"),
         (b"PAR1", Form.PARQUET, "no parquet"),
     ],

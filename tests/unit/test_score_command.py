@@ -70,6 +70,8 @@ def test_csv_and_json_lines_give_the_same(bundle: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
+        ("amount;items;channel\n1,5;3;web\n", "rows.csv is ;"),
+        ("amount\titems\tchannel\n1.5\t3\tweb\n", "rows.csv is a tab"),
         ("colour\nred\n", "no column is an input of the bundle"),
         ("amount,items,channel\nmuch,3,web\n", "column amount is string, and requests have float"),
     ],

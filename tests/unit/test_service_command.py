@@ -307,6 +307,26 @@ def test_numbers_that_the_model_takes_as_text_are_words(project, tmp_path):
     assert bundles.build(services.spec_of("desk", load()), load())
 
 
+@pytest.mark.parametrize("scored", [False, True])
+@pytest.mark.parametrize(
+    ("cells", "says"),
+    [
+        ({3: "broken", 5: ""}, r"column amount: row 4 has 'broken', the other 298 are numbers"),
+        ({3: "broken", 8: "none"}, r"row 4 has 'broken' and 1 more rows have no number, the other 298 are numbers"),
+        ({i: f"{i},5" for i in range(N)}, r"row 1 has '0,5', which has a decimal comma.*write a decimal point.*0\.5"),
+    ],
+)
+def test_a_number_that_came_as_text_is_told_with_its_row(project, tmp_path, cells, says, scored):
+    model, sample = onnx_file(tmp_path / "m.onnx", graph([0.01, -0.5])), tmp_path / "rows.csv"
+    amounts = [cells.get(i, str(i + 0.25)) for i in range(N)]
+    rows = pd.DataFrame({"amount": amounts, "items": range(N)})
+    (rows.assign(score=0.5) if scored else rows).to_csv(sample, index=False)
+    with pytest.raises(Refused, match=says) as refused:
+        new_service.add("a", model, sample, new_service.Wishes(), load())
+    assert "--codes" not in str(refused.value)
+    assert left_behind(project) == []
+
+
 def test_words_of_which_the_model_knows_none_are_told_with_those_it_knows(project, tmp_path):
     model, sample = onnx_file(tmp_path / "m.onnx", spoken()), tmp_path / "rows.csv"
     rows = notes().assign(channel=[i % 4 for i in range(N)])

@@ -32,7 +32,7 @@ from weir.edges.bundles.model_inputs import held
 from weir.edges.bundles.rows import LABEL, SCORE, exact, score_columns, table_of
 from weir.edges.bundles.trained import ONNX_RUNTIME, Trained
 from weir.edges.bundles.words import listed_names
-from weir.operations import replaced, services
+from weir.operations import mistyped, replaced, services
 from weir.operations import sample as samples
 from weir.operations.assignment import Assigned, Said, assign, categories
 from weir.operations.meaning import Meaning, meaning
@@ -108,7 +108,8 @@ def add(name: str, model: Path, sample: Path, wishes: Wishes, settings: Settings
     folder = _folder(name, settings, replace=wishes.replace)
     old = replaced.read(folder / services.SPEC) if wishes.replace else {}
     owned = replaced.owned(old)
-    source, table = trained.read(model), samples.pick(read_rows(sample), BASELINE_ROWS)
+    source, whole = trained.read(model), read_rows(sample)
+    table = samples.pick(whole, BASELINE_ROWS)
     if not table.num_rows:
         raise Refused("the sample has no rows", where=str(sample), remedy="give some hundred rows or more")
     columns = samples.look(table)
@@ -120,6 +121,7 @@ def add(name: str, model: Path, sample: Path, wishes: Wishes, settings: Settings
         (samples.worded(column, table) if one.text and column.name not in wishes.codes else column, one)
         for column, one in assign(source, columns, beside, said)
     ]
+    mistyped.check(source, taken, whole, said, proved=SCORE in columns)
     assigned = categories(source, taken, said, proved=SCORE in columns)
     found = _scored(source, table, assigned, label, wishes)
     golden, whose = _golden(table, found, source)

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from weir.core.errors import Refused
-from weir.operations import utf8
+from weir.operations import text_file
 
 FIELDS: Final = (
     *("service", "prediction_id", "request_id", "label", "observed", "attributes"),
@@ -98,7 +98,7 @@ def read(content: bytes, form: Form) -> list[Line]:
                 rows = pq.read_table(pa.BufferReader(content), use_threads=False).to_pylist()
                 return [Line(number, row) for number, row in enumerate(rows, 1)]
             case Form.CSV:
-                utf8.check(content.split(b"\n"), "the file")
+                text_file.check(content.split(b"\n"), "the file")
                 return _whole_again(list(_csv(content.decode("utf-8-sig"))))
         return list(_json(content))
     except (pa.ArrowException, csv.Error) as error:
@@ -167,6 +167,7 @@ def _undecided(found: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
 
 
 def _csv(text: str) -> Iterator[Line]:
+    text_file.check_separator(text.partition("\n")[0], "the file")
     rows = csv.reader(io.StringIO(text, newline=""))
     heading = next(rows, [])
     if len(set(heading)) < len(heading):
@@ -206,7 +207,7 @@ def _json(content: bytes) -> Iterator[Line]:
         try:
             record = json.loads(line)
         except UnicodeDecodeError:
-            yield Line(number, {}, f"not UTF-8: {utf8.SAVE}")
+            yield Line(number, {}, f"not UTF-8: {text_file.SAVE}")
             continue
         except (ValueError, RecursionError) as error:
             yield Line(number, {}, f"no JSON: {error}")

@@ -21,6 +21,7 @@ ID_ROWS: Final = 20  # with fewer, distinct values say nothing
 FREE_WORDS: Final = 100  # distinct texts, and the share of the rows that has its own: more of both is no list of words
 FREE_SHARE: Final = 1 / 3
 _ID: Final = re.compile(r"(?:.*[_ .-])?(?:id|uuid|guid|key|index)$|.*[a-z]I[dD]$", re.I)
+_DECIMAL: Final = re.compile(r"\s*[-+]?\d*[.,]\d+([eE][-+]?\d+)?\s*")
 
 
 class Kind(StrEnum):
@@ -58,7 +59,15 @@ class Column:
     def is_id(self) -> bool:
         """Whether it names a row rather than describes it: all different, and text or called so."""
         many = self.unique and self.rows >= ID_ROWS
-        return many and (self.kind is Kind.TEXT or (self.kind is Kind.INT and bool(_ID.fullmatch(self.name))))
+        return many and (
+            (self.kind is Kind.TEXT and not self._is_decimals)
+            or (self.kind is Kind.INT and bool(_ID.fullmatch(self.name)))
+        )
+
+    @property
+    def _is_decimals(self) -> bool:
+        """Whether most of its texts are numbers with decimals: a cell that is none made texts of all of them."""
+        return sum(bool(_DECIMAL.fullmatch(text)) for text in self.words) > len(self.words) / 2
 
     @property
     def is_free(self) -> bool:

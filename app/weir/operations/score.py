@@ -20,7 +20,7 @@ from weir.core.errors import Refused
 from weir.core.features import ServicePlan
 from weir.core.signature import Dtype, Input, Signature, Source
 from weir.edges.bundles.opened import Opened
-from weir.operations import utf8
+from weir.operations import text_file
 from weir.operations.trial import TYPES, GivenFeatures, ask, envelope
 from weir.wire.request_contract import field_name
 
@@ -34,7 +34,10 @@ def read(path: Path) -> pa.Table:
         raise Refused(f"{path} is no .parquet, .csv or .jsonl", remedy="give rows in one of these forms")
     if kind != ".parquet":
         with path.open("rb") as lines:
-            utf8.check(lines, str(path))
+            text_file.check(lines, str(path))
+    if kind == ".csv":
+        with path.open(encoding="utf-8-sig") as lines:
+            text_file.check_separator(lines.readline(), str(path))
     try:
         if kind == ".parquet":
             with pq.ParquetFile(path) as file:  # read_table would load the dataset engine
