@@ -155,6 +155,23 @@ def test_what_is_withdrawn_is_in_no_figure_until_a_later_one_says_so(client):
     assert report(client)[0].outcomes == 2
 
 
+def test_an_attribute_that_is_not_said_is_zero_or_no_value_and_a_correction_is_the_whole_outcome(client):
+    guarded = "if(mapContains(attributes, 'saved'), attributes['saved'], NULL)"
+    scored(client, [0.9] * 3, ["positive"] * 3)
+    rows = records.outcomes([records.prediction_id(0, at) for at in range(3)], [1.0] * 3)
+    said = pa.array([[("saved", 8.0)], [("saved", 5.0)], []], records.AMOUNTS)
+    rows = rows.set_column(rows.schema.get_field_index("attributes"), "attributes", said)
+    put(client, "outcomes", tables.outcomes(rows, OUTCOMES, np.arange(3), 0))
+    came_true(client, [1], [1], revision=1)  # says other amounts, not that one
+    for formula, values in (("attributes['saved'] + 1", [9, 1, 1]), (guarded, [8, None, None])):
+        results.make(client, {records.SERVICE: formula})
+        view = results.view_of(records.SERVICE)
+        found = client.query(f"SELECT value FROM {view} ORDER BY source_offset").result_rows
+        assert [value for (value,) in found] == values
+        (told,) = report(client)
+        assert (told.outcomes, told.value, told.unvalued) == (3, sum(filter(None, values)), values.count(None))
+
+
 def test_an_outcome_by_request_is_that_of_every_prediction_of_the_service_that_answers_it(client):
     rows = replaced(records.predictions(0, [0, 1, 2]), request_id=["same", "same", "other"])
     foreign = replaced(records.predictions(1, [0]), request_id=["same"], service=["another"])

@@ -88,7 +88,8 @@ def _head(draft: Draft) -> Iterator[str]:
     yield _line("# training_snapshot: main@4711", "which state of the data it was trained on")
     yield _line("# feature_service: example_v1", "needed for inputs with `source: feature`; see feature_repo/")
     yield "# What a prediction was worth, once its outcome is known: one expression of SQL over decision, score, label,"
-    yield "# observed and attributes['...']; `weir migrate` takes it over."
+    yield "# observed and attributes['...']; `weir migrate` takes it over. An attribute that an outcome lacks is 0;"
+    yield "# for no value: if(mapContains(attributes, 'saved'), ..., NULL)"
     if draft.value:
         yield f"value: {scalar(draft.value)}"
         yield ""

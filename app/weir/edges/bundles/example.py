@@ -31,7 +31,8 @@ tolerance: 0.000001           # optional: a golden score may be missed by this, 
 metrics: {auc: 0.91}          # optional: numbers to remember
 
 # What a prediction was worth, once its outcome is known: one expression of ClickHouse's SQL over decision, score,
-# label, observed and attributes['...']. It belongs to the service and not to the bundle: `weir migrate` takes it over
+# label, observed and attributes['...']. It belongs to the service and not to the bundle: `weir migrate` takes it over.
+# An attribute that an outcome does not have is 0; for no value: if(mapContains(attributes, 'kept'), ..., NULL)
 # value: "if(decision = 'positive', if(label = 'positive', attributes['kept'], -5), 0)"
 
 # feature_service: churn_v1   # needed for inputs with `source: feature`: a Feast feature service that was applied here
