@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -19,6 +20,8 @@ from weir.edges.clickhouse.client import RETRIABLE, answering, said, url_of
 # A statement that writes is refused by the server; settings may be set, since the driver sets its own.
 READING: Final = {"readonly": 2}
 READONLY: Final = 164  # of a statement that writes; elsewhere of a server that takes none for a while
+SYNTAX: Final = 62
+FORMAT: Final = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)  # the driver puts its own behind it
 ANYTIME: Final[Mapping[str, Any]] = {"service": "", "from": BEGINNING, "to": END}
 
 
@@ -82,6 +85,9 @@ def _ask(client: Client, sql: str, parameters: Mapping[str, Any], limit: int) ->
         except DatabaseError as error:
             if error.code in RETRIABLE - {READONLY}:
                 raise
+            if error.code == SYNTAX and (named := FORMAT.search(sql)):
+                remedy = f"leave FORMAT {named[1]} out: `weir query` prints a table, CSV by --csv, JSON by --json"
+                raise Refused("the question says in which format it is answered", remedy=remedy) from error
             what = f"ClickHouse refuses the question: {said(error)}"
             raise Refused(what, where=url_of(client), remedy="mend the SQL") from error
     return Answer(found.column_names, tuple(kind.name for kind in found.column_types), found.result_rows)
