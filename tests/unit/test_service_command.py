@@ -90,6 +90,8 @@ def test_a_service_is_found_out_and_builds_as_it_is(project, fraud):
         "task binary: the model's objective",
         "classes: good, fraud: the second is the positive one, since the model scores it higher",
         "categories of channel: as the model file says",
+        "ranges of 2 inputs: 10 times what the sample has; a value outside is a dead letter: edit low "
+        "and high in service.yaml",
         "left out transaction: it looks like an id, different in each row",
         "left out made_at: its values are times",
         "left out customer: the model does not take it",

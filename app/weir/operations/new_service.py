@@ -385,6 +385,11 @@ def _said(draft: Draft, whose: str, label: Column | None) -> Iterator[str]:
                 f"WARNING {one.column.name}: the model knows none of {listed_names(one.categories)}; it knows "
                 f"{', or '.join(map(listed_names, one.instead))}: give a sample with the words of the training"
             )
+    if bounded := sum(item.high is not None for item in draft.signature.inputs):
+        yield (
+            f"ranges of {bounded} inputs: {MARGIN:.0f} times what the sample has; a value outside is a dead letter: "
+            f"edit low and high in {services.SPEC}"
+        )
     for column in draft.left_out:
         yield f"left out {column.name}: {column.why_not}"
     yield f"golden rows: {draft.golden}"
