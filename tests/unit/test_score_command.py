@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,7 @@ def test_a_file_that_is_no_utf_8_is_told_with_what_to_do(bundle: Path, tmp_path:
     refused = weir(bundle, tmp_path / name).exception
     assert isinstance(refused, Refused)
     assert "is not UTF-8: line" in str(refused)
+    assert re.search(r"[^\\]\\xf6", str(refused))
     assert "save it as UTF-8" in str(refused)
 
 

@@ -59,7 +59,8 @@ def add(
     replace: Annotated[
         bool,
         typer.Option(
-            "--replace", help="Write a service that is there anew; its service.yaml is kept beside the new one."
+            "--replace",
+            help="Write a service that is there anew: its owner and value stay, its old service.yaml is kept beside.",
         ),
     ] = False,
 ) -> None:

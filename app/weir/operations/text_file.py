@@ -18,8 +18,8 @@ def check(lines: Iterable[bytes], name: str) -> None:
         try:
             line.decode()
         except UnicodeDecodeError as error:
-            near = line[max(error.start - 10, 0) : error.end + 10].decode(errors="backslashreplace").strip()
-            raise Refused(f"{name} is not UTF-8: line {number} has {near!r}", remedy=SAVE) from error
+            near = line[max(error.start - 10, 0) : error.end + 10].strip()
+            raise Refused(f"{name} is not UTF-8: line {number} has {str(near)[1:]}", remedy=SAVE) from error
 
 
 def check_separator(heading: str, name: str) -> None:
