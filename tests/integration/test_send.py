@@ -129,7 +129,7 @@ def test_lines_that_are_no_requests_are_left_out_and_the_others_sent(service: Se
     done = weir("send", service.name, str(file), "--no-wait")
     told = done.stderr.splitlines()
     assert [line.partition(":")[0] for line in told[:-1]] == [f"line {number}" for number in range(2, 7)]
-    assert told[1] == "line 3: no JSON object"
+    assert told[1:3] == ["line 3: no JSON object", "line 4: not UTF-8: save the file as UTF-8"]
     assert "longer than" in told[4]
     assert told[-1] == "2 sent; 5 lines are no requests"
     assert done.exit_code == 1

@@ -9,6 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
+from weir.__main__ import cli
 from weir.core.errors import Refused
 from weir.core.signature import Task
 from weir.operations import outcome_files, outcome_labels
@@ -213,12 +215,20 @@ def test_a_file_of_another_form_is_refused(content, form, why):
         outcome_files.form_of(Path("rows.xlsx"), content)
 
 
+def test_a_file_that_cannot_be_read_is_told_whether_or_not_a_broker_answers(tmp_path, monkeypatch):
+    monkeypatch.setenv("WEIR_BROKERS", f"127.0.0.1:{free_port()}")
+    (tmp_path / "outcomes.csv").write_bytes("request_id,label\na,K\xf6ln\n".encode("latin-1"))
+    refused = CliRunner().invoke(cli, ["outcomes", "send", "fraud", str(tmp_path / "outcomes.csv")]).exception
+    assert isinstance(refused, Refused)
+    assert "save it as UTF-8" in str(refused)
+
+
 def test_a_line_of_json_that_is_no_utf_8_is_told_with_what_to_do():
     found = read(
         b'{"request_id": "a", "label": "1"}\n' + '{"request_id": "b", "label": "K\xf6ln"}'.encode("latin-1"), Form.JSON
     )
     assert list(found.outcomes) == [1]
-    assert "save it as UTF-8" in found.faults[2]
+    assert "save the file as UTF-8" in found.faults[2]
 
 
 def test_without_clickhouse_the_bundles_of_the_project_say_the_classes(tmp_path):

@@ -61,11 +61,10 @@ def send(
 
     named = dict(_pair(text) for text in column or ())
     content = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    form = outcome_files.form_of(file, content)
+    lines = outcome_files.read(content, outcome_files.form_of(file, content))
     settings = reached()
     with closing(OutcomeSender(settings, service)) as sender:
         columns = outcome_files.Columns(named, tuple(attribute) if attribute else None)
-        lines = outcome_files.read(content, form)
         found = outcome_files.outcomes(lines, service, columns, time.time_ns() // 1_000_000)
         labels = outcome_labels.known(settings, service)
         foreign = labels.faults(found.outcomes) if labels else {}

@@ -169,6 +169,8 @@ def _record(line: bytes) -> dict[str, Any] | str:
         return f"longer than {LINE_BYTES:,} bytes"
     try:
         record = json.loads(line)
+    except UnicodeDecodeError:
+        return "not UTF-8: save the file as UTF-8"
     except (ValueError, RecursionError) as error:
         return f"no JSON: {error}"
     return record if isinstance(record, dict) else "no JSON object"

@@ -207,7 +207,7 @@ def _json(content: bytes) -> Iterator[Line]:
         try:
             record = json.loads(line)
         except UnicodeDecodeError:
-            yield Line(number, {}, f"not UTF-8: {text_file.SAVE}")
+            yield Line(number, {}, "not UTF-8: save the file as UTF-8")
             continue
         except (ValueError, RecursionError) as error:
             yield Line(number, {}, f"no JSON: {error}")

@@ -8,7 +8,7 @@ from typing import Final
 
 from weir.core.errors import Refused
 
-SAVE: Final = "save it as UTF-8; a spreadsheet calls that `CSV UTF-8`"
+SAVE: Final = "save it as UTF-8, which a spreadsheet calls `CSV UTF-8`"
 OTHER_SEPARATORS: Final = {";": ";", "\t": "a tab"}  # and how people call them
 
 
