@@ -504,8 +504,8 @@ def test_a_service_that_is_replaced_keeps_its_value_and_says_what_else_was_edite
     written.write_text(yaml.safe_dump(edited, sort_keys=False))
     said = weir(*add, "--replace").output
     assert "carried over: owner, value" in said.splitlines()
-    assert "NOT carried over, other in the old file: tolerance," in said
-    assert ": tolerance, training_from, threshold, high and doc of amount; edit service.yaml where they matter" in said
+    assert "NOT carried over, though the old file differs: tolerance," in said
+    assert ": tolerance, training_from, threshold, high and doc of amount; edit service.yaml" in said
     made = yaml.safe_load(written.read_text())
     assert (made["value"], made["owner"], made["version"]) == (value, "payments", "3")
     assert values.formulas(load())["fraud"] == value

@@ -365,7 +365,7 @@ def _carried(owned: Collection[str], lost: Sequence[str]) -> Iterator[str]:
     if owned:
         yield f"carried over: {', '.join(owned)}"
     if lost:
-        yield f"NOT carried over, other in the old file: {listed_names(lost)}; edit {services.SPEC} where they matter"
+        yield f"NOT carried over, though the old file differs: {listed_names(lost)}; edit {services.SPEC}"
 
 
 def _said(draft: Draft, whose: str, label: Column | None) -> Iterator[str]:
