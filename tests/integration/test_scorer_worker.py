@@ -238,7 +238,10 @@ def test_whatever_is_missing_is_named_with_a_remedy(stack: Stack, service: Servi
         ),
         ({"service": "unknown"}, "subject weir.requests.unknown-value is not in the .*: run `weir topics create`"),
         ({"bundle": ""}, "no bundle is named: give --bundle PATH or set WEIR_BUNDLE"),
-        ({"bundle": "absent"}, "there is no bundle absent .*: name one that `weir bundle list` shows"),
+        (
+            {"bundle": "absent"},
+            "there is no bundle absent .*: there is no such folder of bundles",
+        ),
         ({"service": other.name}, f"bundle tiny-logistic 1 is for service {service.name}, not {other.name} .*: name"),
     ]
     given = service.settings.having(bundle=str(service.bundle))
