@@ -133,7 +133,7 @@ def test_features_of_every_type_come_back_as_from_feasts_own_store(ours, sqlite,
         found.append(by_name(feast.get_online_features(**asked)))
     assert found[0] == found[1]
     block = read(ours, "all__int32", [1, 2, 3, 4])
-    np.testing.assert_array_equal(block.values[:, 0], np.float32([-(2**31), 2**31 - 1, np.nan, np.nan]))
+    np.testing.assert_array_equal(block.values[:, 0], np.float64([-(2**31), 2**31 - 1, np.nan, np.nan]))
     assert block.found[:, 0].tolist() == [True, True, True, False]
 
 
