@@ -235,7 +235,7 @@ def test_a_bundle_that_nobody_has_described_holds_nothing_up():
     (chunk,) = records.cut(PREDICTIONS, records.encode("predictions", pa.concat_batches(rows)), [0, 2])
     recorder.take(chunk)
     assert recorder.flush().done == [chunk]
-    assert [len(packed) for packed in store.column("predictions", "packed")] == [0, 5]
+    assert [len(packed) for packed in store.column("predictions", "packed")] == [0, 7]
 
 
 def test_offsets_that_the_log_lost_are_told():
