@@ -18,7 +18,7 @@ CHAOS_FLAGS ?=
 BENCH_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo chaos bench fuzz test lint types generated jars kafka lock clean
+.PHONY: help venv demo images chaos bench fuzz test lint types generated jars kafka lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -42,6 +42,9 @@ demo: $(READY)  ## the whole system on real flights; DEMO_FLAGS="--json PATH --f
 
 test: $(READY) jars  ## every test that can run here; TEST_FLAGS="tests/unit -k name"
 	$(BIN)/pytest $(TEST_FLAGS)
+
+images: $(READY) jars  ## what the container images hold, run as processes: minutes
+	WEIR_IMAGES=1 $(BIN)/pytest tests/guide/test_3_in_an_image.py
 
 chaos: $(READY) jars  ## faults, again and again, and the proof that nothing was lost; CHAOS_FLAGS="--quick --only 1 --json PATH"
 	$(BIN)/python -m tests.chaos $(CHAOS_FLAGS)

@@ -1,6 +1,7 @@
 """Projects in images: what is copied is enough for their processes, with the libraries of worker.lock and no others."""
 
 import json
+import os
 import shutil
 import subprocess
 import uuid
@@ -18,6 +19,7 @@ from tests.waiting import COMMAND_S, START_S, ended, until
 TRAINED = ROOT / "tests" / "toolchains" / "pytorch"
 VALUES = {"fraud": "if(label = 'phishing', attributes['saved'], -5)", "load-of-sites": "-abs(score - observed)"}
 MODELS = {"fraud": "torch-binary-dynamo", "load-of-sites": "torch-regression-dynamo"}
+pytestmark = pytest.mark.skipif("WEIR_IMAGES" not in os.environ, reason="takes minutes: `make images` runs it")
 PREPARE = (["topics", "create"], ["migrate"], ["apply"])
 
 
