@@ -44,7 +44,7 @@ test: $(READY) jars  ## every test that can run here; TEST_FLAGS="tests/unit -k 
 	$(BIN)/pytest $(TEST_FLAGS)
 
 images: $(READY) jars  ## what the container images hold, run as processes: minutes
-	WEIR_IMAGES=1 $(BIN)/pytest tests/guide/test_3_in_an_image.py
+	WEIR_TEST_IMAGES=1 $(BIN)/pytest tests/guide/test_3_in_an_image.py
 
 chaos: $(READY) jars  ## faults, again and again, and the proof that nothing was lost; CHAOS_FLAGS="--quick --only 1 --json PATH"
 	$(BIN)/python -m tests.chaos $(CHAOS_FLAGS)

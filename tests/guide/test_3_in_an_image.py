@@ -19,7 +19,7 @@ from tests.waiting import COMMAND_S, START_S, ended, until
 TRAINED = ROOT / "tests" / "toolchains" / "pytorch"
 VALUES = {"fraud": "if(label = 'phishing', attributes['saved'], -5)", "load-of-sites": "-abs(score - observed)"}
 MODELS = {"fraud": "torch-binary-dynamo", "load-of-sites": "torch-regression-dynamo"}
-pytestmark = pytest.mark.skipif("WEIR_IMAGES" not in os.environ, reason="takes minutes: `make images` runs it")
+pytestmark = pytest.mark.skipif("WEIR_TEST_IMAGES" not in os.environ, reason="takes minutes: `make images` runs it")
 PREPARE = (["topics", "create"], ["migrate"], ["apply"])
 
 
