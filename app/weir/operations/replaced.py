@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from weir.core.errors import Refused
 from weir.edges.bundles import text as yaml
+from weir.edges.bundles.words import listed_names
+from weir.operations import services
 
 OWNED: Final = ("owner", "value")  # keys that belong to the service, whatever its model is
 
@@ -42,6 +44,14 @@ def owned(old: Mapping[str, Any]) -> dict[str, str]:
     """
     there = {key: old[key] for key in OWNED if isinstance(old.get(key), str | int | float)}
     return {key: str(value) for key, value in there.items() if value != "" and not isinstance(value, bool)}
+
+
+def carried(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    """What became of the content of an old specification, in words."""
+    if kept := owned(old):
+        yield f"carried over: {', '.join(kept)}"
+    if gone := lost(old, new):
+        yield f"NOT carried over, though the old file differs: {listed_names(gone)}; edit {services.SPEC}"
 
 
 def lost(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
