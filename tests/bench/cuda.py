@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
-from weir.edges.bundles.onnx_model import CUDA, Model
+from weir.edges.bundles.onnx_model import Model
+from weir.edges.bundles.onnx_session import CUDA
 
 from tests.bench.limit import BATCHES
 from tests.bundles import network

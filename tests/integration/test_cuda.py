@@ -9,7 +9,8 @@ import onnx
 import onnxruntime as ort
 import pytest
 from onnx import TensorProto, helper
-from weir.edges.bundles.onnx_model import BLOCK_ROWS, CPU, CUDA, Model, cuda_devices
+from weir.edges.bundles.onnx_model import BLOCK_ROWS, Model
+from weir.edges.bundles.onnx_session import CPU, CUDA, cuda_devices
 from weir.edges.embedded.stack import Stack
 
 from tests import tiny_requests as tiny

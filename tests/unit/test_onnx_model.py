@@ -11,7 +11,8 @@ import onnx
 import onnxruntime as ort
 import pytest
 from weir.core.errors import Refused
-from weir.edges.bundles.onnx_model import CPU, CUDA, Blocks, Model, cuda_devices
+from weir.edges.bundles.onnx_model import Blocks, Model
+from weir.edges.bundles.onnx_session import CPU, CUDA, cuda_devices
 
 from tests.bundles import SIGNATURE, expected, graph, network, tiny_bundle, weights_of
 

@@ -19,7 +19,7 @@ from weir.core.errors import Refused
 from weir.core.features import Lookup
 from weir.core.topics import Names, subject_of
 from weir.edges.bundles import folder, runtime
-from weir.edges.bundles.onnx_model import CPU
+from weir.edges.bundles.onnx_session import CPU
 from weir.edges.bundles.opened import Opened, open_bundle
 from weir.edges.features.reader import FeatureReader
 from weir.edges.kafka.admin import partitions_of

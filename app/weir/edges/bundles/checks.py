@@ -26,7 +26,8 @@ from weir.core.features import ServicePlan
 from weir.core.signature import Dtype, Held, Signature, Source
 from weir.edges.bundles import independence, rows, text, words
 from weir.edges.bundles.folder import GOLDEN, REBUILD
-from weir.edges.bundles.onnx_model import DOUBLE, LONG, TEXT, Model, Reading
+from weir.edges.bundles.onnx_model import Model, Reading
+from weir.edges.bundles.onnx_session import DOUBLE, LONG, TEXT
 from weir.wire import request_contract
 
 Floats = npt.NDArray[np.float32]

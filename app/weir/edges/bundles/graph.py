@@ -12,7 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from weir.core.errors import Refused
 from weir.edges.bundles import locales, text
-from weir.edges.bundles.onnx_model import KINDS, TEXT, quick_session
+from weir.edges.bundles.onnx_session import KINDS, TEXT, quick_session
 
 PROBE_ROWS = 3  # no other dimension of a score is 3, but that of three classes, which is the second
 IR_OF_INITIALIZERS = 4  # before it, initializers had to be inputs

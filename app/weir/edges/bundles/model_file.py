@@ -15,7 +15,7 @@ import onnxruntime as ort
 from onnx import TensorProto, helper
 
 from weir.core.errors import Refused, shortened
-from weir.edges.bundles.onnx_model import quick_session
+from weir.edges.bundles.onnx_session import quick_session
 
 MODEL_MAX: Final = (1 << 31) - 1  # bytes; protobuf's own bound, and a bundle's model is one file
 OLD_IR, OLD_OPSET = 8, 13  # that every ONNX Runtime reads

@@ -1,16 +1,12 @@
-"""A model in ONNX Runtime: CUDA where it helps, the CPU otherwise, the same call.
+"""A model in ONNX Runtime, on CUDA or on the CPU: the same call.
 
 On CUDA a batch runs in blocks of one size, padded, in device buffers that stay bound; on the CPU it has any size and is
 read where it lies, or copied into whole groups of rows. Either makes a row's score a function of the row alone, to the
 last bit, so that a record which is scored again after a crash, in another batch, says the same.
-
-ONNX Runtime has no CUDA kernels for tree ensembles (its table of operator kernels has none for domain ai.onnx.ml): a
-graph whose work stays on the CPU is run there altogether, rather than paying copies for its last Sigmoid.
 """
 
 from __future__ import annotations
 
-import ctypes
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,22 +20,11 @@ import onnxruntime as ort
 
 from weir.core.beside import NO_TABLES, Table, Tables, values_at
 from weir.core.errors import Refused
-from weir.edges.bundles import locales
+from weir.edges.bundles.onnx_session import CUDA, DOUBLE, FLOAT, KINDS, LONG, TEXT, open_session
 
 Floats = npt.NDArray[np.float32]
 
-TEXT, DOUBLE, LONG = "tensor(string)", "tensor(double)", "tensor(int64)"  # beside the matrix, in tensors of their own
-BESIDE = (TEXT, DOUBLE, LONG)
-FLOAT = "tensor(float)"
-KINDS = {DOUBLE: np.dtype(np.float64), LONG: np.dtype(np.int64)}  # of those that are numbers
-CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
-CUDA_OPTIONS = {
-    # TensorFloat-32 has a mantissa of 10 bits: with it, scores of small networks differ from the CPU's by 2e-4 (H100),
-    # without it by 3e-7, and golden rows are held to 1e-6.
-    "use_tf32": "0",
-    "cudnn_conv_algo_search": "HEURISTIC",  # the default search costs hundreds of milliseconds for each convolution
-    "arena_extend_strategy": "kSameAsRequested",  # one bound shape, known: no need to double the arena
-}
+BESIDE = (TEXT, DOUBLE, LONG)  # of what stands beside the matrix, each in one tensor
 BLOCK_ROWS = 1024  # one shape: by the shape cuBLAS chooses its kernel, and with it the order of its sums
 # On the CPU a kernel goes through the values of a batch some at a time, and what is left over in another way, which may
 # round otherwise: the last rows of a batch, or a row alone, would differ from others in the last bit. In whole groups
@@ -55,28 +40,6 @@ ROW_BY_ROW = frozenset(
 )
 WARM_UP_ROWS = (1, 64)  # batches; each runs twice, since the first run of a shape allocates and searches
 WIDEST = 1 << 16  # columns; a block of them is 256 MiB
-
-
-@dataclass(frozen=True, slots=True)
-class Placement:
-    """Where the work is done.
-
-    provider: the provider that the session was kept on. reason: why that one, for the log.
-    nodes: execution provider -> operator types that it was given, in graph order.
-    """
-
-    provider: str
-    reason: str
-    nodes: Mapping[str, tuple[str, ...]]
-
-    def __str__(self) -> str:
-        """One line.
-
-        >>> str(Placement(CPU, "no CUDA device", {CPU: ("TreeEnsembleRegressor", "Sigmoid")}))
-        'CPUExecutionProvider (no CUDA device): 2 nodes on CPUExecutionProvider'
-        """
-        parts = ", ".join(f"{len(nodes)} nodes on {provider}" for provider, nodes in self.nodes.items())
-        return f"{self.provider} ({self.reason}): {parts}"
 
 
 class Runner(Protocol):
@@ -117,7 +80,7 @@ class Model:
     def __init__(self, bundle: Path, threads: int = 1) -> None:
         """bundle: a bundle's folder, or an ONNX file. Raises Refused when it is not an ONNX model of that shape."""
         path = bundle / "model.onnx" if bundle.is_dir() else bundle
-        session, self.placement = _session(path, threads)
+        session, self.placement = open_session(path, threads)
         self.threads = threads
         self.metadata: dict[str, str] = _metadata(session, path)
         self.producer: str = session.get_modelmeta().producer_name
@@ -297,61 +260,6 @@ def _beside(inputs: Sequence[ort.NodeArg], path: Path) -> dict[str, int]:
     return {value.type: int(value.shape[1]) for value in found} if len(found) < len(inputs) else {}
 
 
-def _session(path: Path, threads: int) -> tuple[ort.InferenceSession, Placement]:
-    """The session on CUDA if it does the work there, else on the CPU. Raises Refused when the file is not ONNX."""
-    devices = cuda_devices() if CUDA in ort.get_available_providers() else 0
-    if devices:
-        ort.preload_dlls()
-        session = _open(path, threads, [(CUDA, CUDA_OPTIONS), CPU])
-        nodes = _nodes(session)
-        if CUDA not in nodes:
-            reason = "CUDA is there but took no node: its libraries did not load or it has no kernels for them"
-        elif slow := sorted({node for node in nodes.get(CPU, ()) if node.startswith("TreeEnsemble")}):
-            reason = f"CUDA has no kernel for {', '.join(slow)}"
-        elif any(value.type == TEXT for value in session.get_inputs()):
-            reason = "texts are read on the CPU"
-        else:
-            return session, Placement(CUDA, f"{devices} CUDA device(s)", nodes)
-    else:
-        reason = "no CUDA device"
-    session = _open(path, threads, [CPU])
-    return session, Placement(CPU, reason, _nodes(session))
-
-
-def _open(path: Path, threads: int, providers: list[str | tuple[str, dict[str, str]]]) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL  # said as Model.optimization
-    # Fatal only: a warning per fallback node belongs to Placement, and an error is raised, not told on stderr as well.
-    options.log_severity_level = 4
-    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads must not burn a core
-    try:
-        return ort.InferenceSession(path.read_bytes(), options, providers=providers)
-    except FileNotFoundError as error:
-        raise Refused("there is no model", where=str(path), remedy="name a folder that holds model.onnx") from error
-    except Exception as error:  # ONNX Runtime's errors share no base class of their own
-        if lacking := locales.absent(error):
-            raise Refused(lacking[0], where=str(path), remedy=lacking[1]) from error
-        first_line = str(error).splitlines()[0]
-        raise Refused(
-            f"{path.name} is not an ONNX model that can be run: {first_line}",
-            where=str(path),
-            remedy="export the model to ONNX and build the bundle again",
-        ) from error
-
-
-def quick_session(content: bytes) -> ort.InferenceSession:
-    """A session for a few rows of a model that is being made a bundle: on the CPU, one thread, silent.
-
-    Raises whatever ONNX Runtime does for what it cannot run.
-    """
-    options = ort.SessionOptions()
-    options.log_severity_level, options.intra_op_num_threads = 4, 1
-    return ort.InferenceSession(content, options, providers=[CPU])
-
-
 def _metadata(session: ort.InferenceSession, path: Path) -> dict[str, str]:
     """The file's own metadata. Raises Refused when a text in the file is not UTF-8, which shows when asked for."""
     try:
@@ -361,25 +269,3 @@ def _metadata(session: ort.InferenceSession, path: Path) -> dict[str, str]:
     except UnicodeDecodeError as error:
         what = f"{path.name} has a name or a note that is not UTF-8"
         raise Refused(what, where=str(path), remedy="export it again") from error
-
-
-def _nodes(session: ort.InferenceSession) -> dict[str, tuple[str, ...]]:
-    placed: dict[str, tuple[str, ...]] = {}
-    for part in session.get_provider_graph_assignment_info():
-        placed[part.ep_name] = placed.get(part.ep_name, ()) + tuple(node.op_type for node in part.get_nodes())
-    return placed
-
-
-def cuda_devices() -> int:
-    """Number of CUDA devices that the driver shows, 0 without a driver.
-
-    Asked of the driver, since ONNX Runtime prints an error for each session when it is given CUDA without a device.
-    """
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return 0
-    count = ctypes.c_int(0)
-    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
-        return 0
-    return count.value

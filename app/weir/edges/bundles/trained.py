@@ -22,7 +22,8 @@ from weir.edges.bundles import adapt, checks, graph_words, input_columns, lightg
 from weir.edges.bundles.adapt import Given
 from weir.edges.bundles.checks import Floats
 from weir.edges.bundles.graph import FLOATS
-from weir.edges.bundles.onnx_model import Direct, quick_session
+from weir.edges.bundles.onnx_model import Direct
+from weir.edges.bundles.onnx_session import quick_session
 
 MODELS: Final = "give an ONNX file (.onnx) or a LightGBM text model (.txt)"
 CUTTERS: Final = ("Tokenizer", "TfIdfVectorizer", "StringSplit")  # nodes that make words of a text
