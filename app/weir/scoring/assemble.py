@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from weir.core.features import FeatureBlock, ServicePlan, Status
 from weir.core.rejects import Reason, Rejects, Stage
 from weir.core.signature import UNITS_S, WHOLE_END, Dtype, Held, Input, Policy, Signature, Source
 from weir.scoring.rows import Rows
+from weir.scoring.verdict import Verdict
 
 OPEN = (-np.inf, np.inf)
 FIRST = 0.0  # where the default stands in a table of numbers
@@ -108,7 +109,7 @@ class Assembler:
         """The matrix of n request rows; block: their features, same rows, in the plan's order."""
         n = rows.num_rows
         matrix = np.empty((n, len(self._signature.inputs)), np.float32)
-        verdict = _Verdict(n, self._signature.names, self._required)
+        verdict = Verdict(n, self._signature.names, self._required)
         self._check_keys(rows, verdict)
         tables: dict[int, Table] = {}
         for column, item in self._requests:
@@ -134,7 +135,7 @@ class Assembler:
         beside = tuple(tables[column] for column in self._signature.beside)
         return Assembled(matrix, verdict.usable, age_s, status, rejects, verdict.defaulted, beside)
 
-    def _check_keys(self, rows: pa.RecordBatch, verdict: _Verdict) -> None:
+    def _check_keys(self, rows: pa.RecordBatch, verdict: Verdict) -> None:
         for number, name in enumerate(self._required):
             values = rows.column(name)
             if values.null_count:
@@ -142,7 +143,7 @@ class Assembler:
                 verdict.set(null, Stage.VALIDATE, Reason.MISSING, len(self._signature.inputs) + number)
 
     def _request(
-        self, rows: pa.RecordBatch, column: int, item: Input, matrix: npt.NDArray[np.float32], verdict: _Verdict
+        self, rows: pa.RecordBatch, column: int, item: Input, matrix: npt.NDArray[np.float32], verdict: Verdict
     ) -> None:
         values = rows.column(item.ref)
         if item.dtype is Dtype.CATEGORY:
@@ -156,7 +157,7 @@ class Assembler:
             self._missing(null, Reason.MISSING, column, item, matrix, verdict)
 
     def _category(
-        self, values: pa.Array, column: int, item: Input, matrix: npt.NDArray[np.float32], verdict: _Verdict
+        self, values: pa.Array, column: int, item: Input, matrix: npt.NDArray[np.float32], verdict: Verdict
     ) -> None:
         encoded = values.dictionary_encode()
         known = self._codes[item.name]
@@ -170,7 +171,7 @@ class Assembler:
             self._missing(matrix[:, column] == -2, Reason.MISSING, column, item, matrix, verdict)
 
     def _text(
-        self, values: pa.Array, column: int, item: Input, matrix: npt.NDArray[np.float32], verdict: _Verdict
+        self, values: pa.Array, column: int, item: Input, matrix: npt.NDArray[np.float32], verdict: Verdict
     ) -> Sequence[str]:
         """Puts each text's position among the different ones into the matrix; these."""
         encoded = values.dictionary_encode()
@@ -182,7 +183,7 @@ class Assembler:
         return words
 
     def _number(
-        self, values: pa.Array, column: int, item: Input, matrix: npt.NDArray[np.float32], verdict: _Verdict
+        self, values: pa.Array, column: int, item: Input, matrix: npt.NDArray[np.float32], verdict: Verdict
     ) -> Table:
         """Puts each number's position into the matrix, and NaN or infinity as they are; the numbers."""
         numbers = values.fill_null(0).to_numpy(zero_copy_only=False)
@@ -199,7 +200,7 @@ class Assembler:
         column: int,
         item: Input,
         matrix: npt.NDArray[np.float32],
-        verdict: _Verdict,
+        verdict: Verdict,
     ) -> None:
         if item.on_missing is Policy.REJECT:
             verdict.set(where, Stage.VALIDATE, reason, column)
@@ -208,7 +209,7 @@ class Assembler:
             verdict.default(where, column)
         verdict.excuse(where, column)  # said to be missing: no NaN of the caller's
 
-    def _check_numbers(self, matrix: npt.NDArray[np.float32], verdict: _Verdict) -> None:
+    def _check_numbers(self, matrix: npt.NDArray[np.float32], verdict: Verdict) -> None:
         """NaN is what pandas, NumPy and Spark write for a missing value: where one may be missing, it is."""
         with np.errstate(invalid="ignore", over="ignore"):  # both infinities in one batch; a sum past float32
             total = (matrix if len(self._requests) == matrix.shape[1] else matrix[:, self._request_columns]).sum()
@@ -227,7 +228,7 @@ class Assembler:
         rows: pa.RecordBatch,
         block: FeatureBlock,
         matrix: npt.NDArray[np.float32],
-        verdict: _Verdict,
+        verdict: Verdict,
         age_s: npt.NDArray[np.int32],
         status: npt.NDArray[np.uint8],
     ) -> dict[int, Table]:
@@ -270,7 +271,7 @@ class Assembler:
         matrix[:, self._feature_columns] = values
         return tables
 
-    def _reject_features(self, where: npt.NDArray[np.bool_], reason: Reason, verdict: _Verdict) -> None:
+    def _reject_features(self, where: npt.NDArray[np.bool_], reason: Reason, verdict: Verdict) -> None:
         if where.any():
             wide = np.zeros((len(where), len(self._signature.inputs)), np.bool_)
             wide[:, self._feature_columns] = where
@@ -290,57 +291,6 @@ class _Policies:
             np.array([policy is Policy.DEFAULT for policy in policies], np.bool_),
             np.array([policy is Policy.REJECT for policy in policies], np.bool_),
         )
-
-
-class _Verdict:
-    """The first rule that each row breaks."""
-
-    def __init__(self, n: int, names: tuple[str, ...], keys: Sequence[str]) -> None:
-        """names: of the matrix's columns. keys: of the columns behind them, which no matrix has."""
-        self._names = (*names, *keys)
-        self._column = np.full(n, -1, np.int32)
-        self._rule = np.full(n, -1, np.int32)  # as many rules as columns and reasons
-        self._rules: list[tuple[Stage, Reason]] = []
-        self.excused = np.zeros((n, len(names)), np.bool_)
-        self.defaulted = np.zeros((n, 0), np.bool_)
-
-    @property
-    def usable(self) -> npt.NDArray[np.bool_]:
-        return self._rule < 0
-
-    def set(self, where: npt.NDArray[np.bool_], stage: Stage, reason: Reason, column: int) -> None:
-        fresh = where & self.usable
-        self._rules.append((stage, reason))
-        self._rule[fresh], self._column[fresh] = len(self._rules) - 1, column
-
-    def set_all(self, where: npt.NDArray[np.bool_], stage: Stage, reason: Reason) -> None:
-        """where: bool[n, k]; the first column that is true names the cause."""
-        fresh = where.any(axis=1) & self.usable
-        self._rules.append((stage, reason))
-        self._rule[fresh], self._column[fresh] = len(self._rules) - 1, where.argmax(axis=1)[fresh]
-
-    def excuse(self, where: npt.NDArray[np.bool_], column: int) -> None:
-        self.excused[where, column] = True
-
-    def default(self, where: npt.NDArray[np.bool_], columns: int | npt.NDArray[np.intp] | None = None) -> None:
-        """Note that defaults were taken there. where: bool[n] or bool[n, c], of one column, of some, or of all."""
-        if not where.any():
-            return
-        if not self.defaulted.shape[1]:
-            self.defaulted = np.zeros(self.excused.shape, np.bool_)
-        at = slice(None) if columns is None else columns
-        self.defaulted[:, at] |= where
-
-    def rejects(self, matrix: npt.NDArray[np.float32], tables: Mapping[int, Table]) -> Rejects:
-        rows = np.flatnonzero(self._rule >= 0).astype(np.int32)
-        rules = [self._rules[rule] for rule in self._rule[rows]]
-        details = tuple(
-            f"{self._names[column]} = {_shown(matrix[row : row + 1, column], tables.get(column))}"
-            if reason is Reason.OUT_OF_RANGE
-            else self._names[column]
-            for row, column, (_, reason) in zip(rows, self._column[rows].tolist(), rules, strict=True)
-        )
-        return Rejects(rows, tuple(stage for stage, _ in rules), tuple(reason for _, reason in rules), details)
 
 
 def event_ms(rows: pa.RecordBatch) -> npt.NDArray[np.int64]:
@@ -373,8 +323,3 @@ def _table(numbers: npt.NDArray[np.generic], item: Input) -> Table:
     with np.errstate(invalid="ignore"):  # NaN, to which no position leads
         table[1:] = numbers
     return table
-
-
-def _shown(position: npt.NDArray[np.float32], table: Table | None) -> str:
-    """One value of a column, with all the digits that it has beside the matrix."""
-    return f"{position[0]:g}" if table is None else str(values_at(position, table)[0])
