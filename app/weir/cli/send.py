@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections import Counter
@@ -165,15 +164,9 @@ def _lines(file: Path) -> Iterator[list[bytes]]:
 
 
 def _record(line: bytes) -> dict[str, Any] | str:
-    if len(line) > LINE_BYTES:
-        return f"longer than {LINE_BYTES:,} bytes"
-    try:
-        record = json.loads(line)
-    except UnicodeDecodeError:
-        return "not UTF-8: save the file as UTF-8"
-    except (ValueError, RecursionError) as error:
-        return f"no JSON: {error}"
-    return record if isinstance(record, dict) else "no JSON object"
+    from weir.operations import text_file
+
+    return f"longer than {LINE_BYTES:,} bytes" if len(line) > LINE_BYTES else text_file.record(line)
 
 
 def _paced(blocks: Iterator[list[_Line]], rate: float | None) -> Iterator[list[_Line]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping
@@ -202,17 +201,9 @@ def _number(cell: str, match: re.Match[str]) -> str | float:
 
 def _json(content: bytes) -> Iterator[Line]:
     for number, line in enumerate(content.split(b"\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except UnicodeDecodeError:
-            yield Line(number, {}, "not UTF-8: save the file as UTF-8")
-            continue
-        except (ValueError, RecursionError) as error:
-            yield Line(number, {}, f"no JSON: {error}")
-            continue
-        yield Line(number, record) if isinstance(record, dict) else Line(number, {}, "no JSON object")
+        if line.strip():
+            found = text_file.record(line)
+            yield Line(number, found) if isinstance(found, dict) else Line(number, {}, found)
 
 
 def _outcome(

@@ -1,10 +1,11 @@
-"""Files of text that came from somewhere: whether they are UTF-8, and CSV has commas."""
+"""Files of text that came from somewhere: whether they are UTF-8, CSV has commas, and a line is JSON."""
 
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from weir.core.errors import Refused
 
@@ -28,6 +29,17 @@ def check_separator(heading: str, name: str) -> None:
         if _columns(heading, sign) > _columns(heading, ","):
             what = f"the separator of {name} is {called}"
             raise Refused(what, remedy="write a comma between the columns, and a point in decimal numbers")
+
+
+def record(line: bytes) -> dict[str, Any] | str:
+    """The object that a line of JSON says, or what is wrong with the line."""
+    try:
+        found = json.loads(line)
+    except UnicodeDecodeError:
+        return "not UTF-8: save the file as UTF-8"
+    except (ValueError, RecursionError) as error:
+        return f"no JSON: {error}"
+    return found if isinstance(found, dict) else "no JSON object"
 
 
 def _columns(line: str, sign: str) -> int:
