@@ -11,7 +11,7 @@ from weir.core.errors import Refused
 from weir.edges.clickhouse.dead_letters import Letter
 from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
-from weir.operations import reevaluate
+from weir.operations import reevaluate, text_file
 from weir.operations.redrive import Resend
 from weir.settings import Settings
 from weir.wire.decode import Decoder
@@ -83,15 +83,18 @@ def _assignment(text: str) -> tuple[str, Any]:
 def _repairs(path: Path | None) -> dict[str, dict[str, Any]]:
     """Letter id -> fields. Raises Refused naming the line that is wrong."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines() if path else []
-    except (OSError, UnicodeDecodeError) as error:
+        lines = path.read_bytes().split(b"\n") if path else []
+    except OSError as error:
         raise Refused(f"the repairs cannot be read: {error}", where=str(path), remedy=REPAIR) from error
     found: dict[str, dict[str, Any]] = {}
     for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                entry = json.loads(line)
-                found[str(entry["id"])] = dict(entry["fields"])
-            except (ValueError, KeyError, TypeError) as error:
-                raise Refused(f"line {number} is no repair", where=str(path), remedy=REPAIR) from error
+        if not line.strip():
+            continue
+        entry = text_file.record(line)
+        if isinstance(entry, str):
+            raise Refused(f"line {number} is no repair: {entry}", where=str(path), remedy=REPAIR)
+        try:
+            found[str(entry["id"])] = dict(entry["fields"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise Refused(f"line {number} is no repair", where=str(path), remedy=REPAIR) from error
     return found
