@@ -1,4 +1,4 @@
-"""Arrow's strings, byte strings and maps as the memory that they are, its numbers as floats, and columns by name."""
+"""Arrow's strings, byte strings and maps as the memory that they are, numbers as arrays, and columns by name."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Rows = TypeVar("Rows", pa.RecordBatch, pa.Table)
+Number = TypeVar("Number", bound=np.generic)
 
 
 def buffers_of(values: pa.Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
@@ -44,6 +45,30 @@ def entries_of(maps: pa.MapArray) -> tuple[npt.NDArray[np.int64], pa.Array, pa.A
     offsets = maps.offsets.to_numpy().astype(np.int64)
     bounds = offsets - offsets[0]
     return bounds, maps.keys.slice(offsets[0], bounds[-1]), maps.items.slice(offsets[0], bounds[-1])
+
+
+def unpack(packed: pa.Array, dtype: np.dtype[Number], width: int) -> npt.NDArray[Number]:
+    r"""n packed rows as an array [n, width]; a view of the buffer where that is aligned.
+
+    packed: n binary values of width * itemsize bytes each, little-endian, no nulls.
+    Raises ValueError when a value is null or has another length.
+
+    >>> unpack(pa.array([b"\x01\x02", b"\x03\x04"]), np.dtype("u1"), 2).tolist()
+    [[1, 2], [3, 4]]
+    """
+    n, size = len(packed), width * dtype.itemsize
+    if packed.null_count:
+        raise ValueError(f"{packed.null_count} of {n} packed values are null")
+    step = np.int64 if pa.types.is_large_binary(packed.type) else np.int32
+    _, starts, data = packed.buffers()
+    offsets = np.frombuffer(starts, step)[packed.offset : packed.offset + n + 1]
+    if not np.array_equal(np.diff(offsets), np.full(n, size)):
+        found = ", ".join(map(str, sorted(set(np.diff(offsets).tolist()))[:5]))
+        raise ValueError(f"packed values of {found} bytes where {size} = {width} x {dtype.name} are expected")
+    if not n or not size:
+        return np.empty((n, width), dtype)
+    raw = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
+    return np.require(raw.view(dtype).reshape(n, width), requirements="A")
 
 
 def floats_of(values: pa.Array | pa.ChunkedArray) -> npt.NDArray[np.float64]:

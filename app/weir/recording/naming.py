@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from weir.core.arrow import unpack
 from weir.core.bundle_names import BundleNames
 from weir.core.texts import are_texts
 from weir.recording import packed
@@ -70,7 +71,7 @@ def _map(values: pa.Array, name: str, groups: Sequence[tuple[npt.NDArray[np.intp
         return packed.texts(parts)
     return packed.maps(
         [
-            (rows, called, packed.unpack(mine, NUMBERS[name], len(called)) if called else _nothing(rows, NUMBERS[name]))
+            (rows, called, unpack(mine, NUMBERS[name], len(called)) if called else _nothing(rows, NUMBERS[name]))
             for rows, called, mine in parts
         ],
         len(values),

@@ -14,30 +14,6 @@ from weir.core.texts import parted
 RANGE = np.dtype([("first", "<i8"), ("last", "<i8")])
 
 
-def unpack(packed: pa.Array, dtype: np.dtype[np.generic], width: int) -> npt.NDArray[np.generic]:
-    r"""n packed rows as an array [n, width]; a view of the buffer where that is aligned.
-
-    packed: n binary values of width * itemsize bytes each, little-endian, no nulls.
-    Raises ValueError when a value is null or has another length.
-
-    >>> unpack(pa.array([b"\x01\x02", b"\x03\x04"]), np.dtype("u1"), 2).tolist()
-    [[1, 2], [3, 4]]
-    """
-    n, size = len(packed), width * dtype.itemsize
-    if packed.null_count:
-        raise ValueError(f"{packed.null_count} of {n} packed values are null")
-    step = np.int64 if pa.types.is_large_binary(packed.type) else np.int32
-    _, starts, data = packed.buffers()
-    offsets = np.frombuffer(starts, step)[packed.offset : packed.offset + n + 1]
-    if not np.array_equal(np.diff(offsets), np.full(n, size)):
-        found = ", ".join(map(str, sorted(set(np.diff(offsets).tolist()))[:5]))
-        raise ValueError(f"packed values of {found} bytes where {size} = {width} x {dtype.name} are expected")
-    if not n or not size:
-        return np.empty((n, width), dtype)
-    raw = np.frombuffer(data, np.uint8)[offsets[0] : offsets[-1]]
-    return np.require(raw.view(dtype).reshape(n, width), requirements="A")
-
-
 def structs(packed: pa.Array, dtype: np.dtype[np.void] = RANGE) -> pa.ListArray:
     """n lists of structs from n binary values of such items one after the other, no nulls. dtype: with names.
 

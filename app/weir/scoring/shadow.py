@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weir.core.arrow import buffers_of
+from weir.core.arrow import unpack
 from weir.core.batch import MicroBatch
 from weir.core.beside import Table
 from weir.core.bundle_names import BundleNames
@@ -116,7 +115,7 @@ class Shadow:
             if names is None or not fits.any():
                 continue
             usable |= fits
-            values = _unpacked(rows["features"].filter(pa.array(fits)), FEATURE, len(names.inputs))
+            values = unpack(rows["features"].filter(pa.array(fits)), FEATURE, len(names.inputs))
             matrix[fits] = values[:, [names.inputs.index(name) for name in inputs]]
             for name, item in featured.items():
                 there = _said(values[:, names.inputs.index(name)], names.categories[name])
@@ -147,7 +146,7 @@ class Shadow:
         found: dict[str, npt.NDArray[np.generic]] = {}
         if self.variant.bundle.signature.doubles or self.variant.bundle.signature.longs:
             for column, dtype, called in (("longs", LONG, names.longs), ("doubles", DOUBLE, names.doubles)):
-                values = _unpacked(rows[column].filter(pa.array(fits)), dtype, len(called))
+                values = unpack(rows[column].filter(pa.array(fits)), dtype, len(called))
                 found |= dict(zip(called, values.T, strict=True))
         return found
 
@@ -252,9 +251,3 @@ def _has(packed: pa.Array, dtype: np.dtype[np.generic], width: int) -> npt.NDArr
     """Which of n binary values are `width` numbers."""
     sizes: npt.NDArray[np.bool_] = pc.binary_length(packed).to_numpy(zero_copy_only=False) == width * dtype.itemsize
     return sizes
-
-
-def _unpacked(packed: pa.Array, dtype: np.dtype[np.generic], width: int) -> npt.NDArray[Any]:
-    """n values of `width` numbers each as an array [n, width]."""
-    offsets, octets = buffers_of(packed)
-    return octets[offsets[0] : offsets[-1]].copy().view(dtype).reshape(len(packed), width)

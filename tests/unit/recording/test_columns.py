@@ -7,13 +7,14 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from weir.core.arrow import unpack
 from weir.core.block import dump_marks, load_marks
 from weir.core.chunk import LogPartition
 from weir.core.rejects import Reason
 from weir.core.texts import are_texts, columns
 from weir.core.times import EVENT_MS
 from weir.recording import naming, packed, tables
-from weir.recording.packed import maps, unpack
+from weir.recording.packed import maps
 from weir.recording.rising import rising
 from weir.scoring import identity
 
