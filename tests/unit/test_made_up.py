@@ -52,7 +52,7 @@ def test_a_whole_number_is_in_its_range_whatever_the_baseline_holds(tmp_path, lo
         dataclasses.replace(SIGNATURE, inputs=inputs), baseline(tmp_path, amount=[1.0, 2.0], items=[0.3, 0.6])
     )
     _, span = ranges.values()
-    assert set(made_up._values(inputs[1], span, 50, np.random.default_rng(1))) == {made}
+    assert set(made_up._numbers(inputs[1], span, 50, np.random.default_rng(1))) == {made}
 
 
 def baseline(folder, **columns):

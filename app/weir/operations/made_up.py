@@ -18,11 +18,8 @@ from weir.settings import Settings
 BLOCK: Final = 1000  # rows at a time
 KEYS: Final = 100  # values that a join key has
 LONGEST: Final = 2**63 - 1
-UNKNOWN: Final = {
-    Dtype.FLOAT: (0.0, 1.0),
-    Dtype.DOUBLE: (0.0, 1.0),
-    Dtype.INT: (0.0, 9.0),
-}  # the range of a number of which nothing is known
+# The range of a number of which nothing is known.
+UNKNOWN: Final = {Dtype.FLOAT: (0.0, 1.0), Dtype.DOUBLE: (0.0, 1.0), Dtype.INT: (0.0, 9.0)}
 
 
 def rows(settings: Settings, service: str, n: int, seed: int) -> Iterator[list[dict[str, Any]]]:
@@ -49,24 +46,23 @@ def _columns(
 ) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for key in signature.join_keys:
-        numbers = random.integers(0, KEYS, n).tolist()
-        found[key.name] = numbers if key.dtype is KeyType.INT64 else [f"{key.name}-{number}" for number in numbers]
+        drawn = random.integers(0, KEYS, n).tolist()
+        found[key.name] = drawn if key.dtype is KeyType.INT64 else [f"{key.name}-{number}" for number in drawn]
     for item in signature.of(Source.REQUEST):
         if item.name in words:
             found[item.ref] = [words[item.name][at] for at in random.integers(0, len(words[item.name]), n).tolist()]
+        elif item.dtype is Dtype.BOOL:
+            found[item.ref] = list(map(bool, random.integers(0, 2, n).tolist()))
         else:
-            found[item.ref] = _values(item, ranges.get(item.name), n, random)
+            found[item.ref] = _numbers(item, ranges[item.name], n, random)
     return found
 
 
-def _values(item: Input, span: tuple[float, float] | None, n: int, random: np.random.Generator) -> list[Any]:
-    if item.dtype is Dtype.BOOL:
-        return list(map(bool, random.integers(0, 2, n).tolist()))
-    low, high = span or UNKNOWN[item.dtype]
+def _numbers(item: Input, span: tuple[float, float], n: int, random: np.random.Generator) -> list[Any]:
+    low, high = span
     if item.dtype is Dtype.INT:
-        return list(
-            map(int, random.integers(int(np.ceil(low)), min(int(np.floor(high)), LONGEST), n, endpoint=True).tolist())
-        )
+        least, most = int(np.ceil(low)), min(int(np.floor(high)), LONGEST)
+        return list(map(int, random.integers(least, most, n, endpoint=True).tolist()))
     kind = np.float64 if item.dtype is Dtype.DOUBLE else np.float32
     drawn = random.uniform(low, high, n).astype(kind)
     return list(map(float, np.clip(drawn, kind(low), kind(high)).tolist()))
