@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
+from typing import Final
+
+LISTS: Final = ("inputs", "views", "outputs", "texts", "doubles", "longs")  # of BundleNames, in their order
 
 
 @dataclass(frozen=True, slots=True)

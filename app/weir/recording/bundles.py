@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from weir.core.bundle_names import BundleNames
+from weir.core.bundle_names import LISTS, BundleNames
 from weir.core.rejects import Reason
 
-NAMES = ("inputs", "views", "outputs", "texts", "doubles", "longs")  # as BundleNames has them
 LARGEST = 1e300  # of a cut
-LISTED = (*NAMES, "classes", "decisions")
+LISTED = (*LISTS, "classes", "decisions")
 
 
 def unreadable(rows: pa.RecordBatch) -> tuple[npt.NDArray[np.bool_], Reason, str]:
@@ -35,7 +34,7 @@ def no_names(texts: pa.Array, what: str) -> tuple[npt.NDArray[np.bool_], Reason,
 
 def of(rows: pa.RecordBatch) -> list[BundleNames]:
     """The names of n rows that are readable."""
-    columns = (rows[name].to_pylist() for name in ("digest", *NAMES, "categories"))
+    columns = (rows[name].to_pylist() for name in ("digest", *LISTS, "categories"))
     return [
         BundleNames(
             digest,

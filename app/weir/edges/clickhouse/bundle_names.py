@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from clickhouse_connect.driver import Client
 
-from weir.core.bundle_names import BundleNames
+from weir.core.bundle_names import LISTS, BundleNames
 from weir.edges.clickhouse import sql_files
 from weir.edges.clickhouse.client import answering, url_of
 
@@ -58,10 +58,12 @@ NAMED: Final = {
 
 
 def read(client: Client) -> dict[str, BundleNames]:
-    """Every bundle that was described, by digest. Raises Unavailable, Refused."""
-    lists = ("inputs", "views", "outputs", "texts", "doubles", "longs")
+    """Every bundle that was described, by digest, without its categories: no column has them.
+
+    Raises Unavailable, Refused.
+    """
     found = sql_files.rows(client, "bundles/names")
-    return {row["digest"]: BundleNames(row["digest"], *(tuple(row[name]) for name in lists)) for row in found}
+    return {row["digest"]: BundleNames(row["digest"], *(tuple(row[name]) for name in LISTS)) for row in found}
 
 
 def unnamed(client: Client) -> dict[str, int]:
