@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections import Counter
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from weir.cli.arguments import Command, reached
+from weir.cli.line_faults import LineFaults
 from weir.cli.output import show_json
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from weir.operations.outcome_files import Found
     from weir.settings import Settings
 
-EXAMPLES = 3  # lines that are reported for the same reason
 NONE_JOINED = (
     "none of them has a prediction of {service}: are these ids of this service, and of requests that were scored? "
     "See `weir query \"SELECT request_id, prediction_id FROM predictions WHERE service = '{service}' LIMIT 5\"`"
@@ -72,7 +71,9 @@ def send(
         wrong = found.faults | foreign | checked.faults
         if labels is None and any(one["label"] is not None for one in found.outcomes.values()):
             typer.echo(f"labels were not checked: no bundle of {service} is recorded or is here", err=True)
-        _tell_faults(wrong)
+        line_faults = LineFaults()
+        line_faults.tell(wrong)
+        line_faults.tell_rest()
         _tell_columns(found)
         sender.send(checked.rows)
     counts = {"sent": len(checked.rows), "wrong": len(wrong), "joined": None, "waiting": None}
@@ -95,17 +96,6 @@ def _pair(text: str) -> tuple[str, str]:
     if not sign or not name or field not in FIELDS:
         raise typer.BadParameter(f"--column {text!r} is not FIELD=COLUMN; fields are {', '.join(FIELDS)}")
     return name, field
-
-
-def _tell_faults(wrong: dict[int, str]) -> None:
-    reasons: Counter[str] = Counter()
-    for number, why in sorted(wrong.items()):
-        reasons[why] += 1
-        if reasons[why] <= EXAMPLES:
-            typer.echo(f"line {number}: {why}", err=True)
-    for why, count in reasons.items():
-        if count > EXAMPLES:
-            typer.echo(f"{count - EXAMPLES:,} more lines: {why}", err=True)
 
 
 def _tell_columns(found: Found) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from weir.cli.arguments import reached
+from weir.cli.line_faults import LineFaults
 from weir.cli.output import show_line
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ BLOCK = 1000  # records that are sent together
 SLICES_PER_S = 10  # with --rate
 LINE_BYTES = 1 << 20  # of a record; more is no request
 READ_BYTES = 1 << 16
-EXAMPLES = 3  # lines that are reported for the same reason
 AWAITED = 20_000  # answers at most that are awaited while more is sent
 _Line = tuple[int, dict[str, Any] | str]  # its number, and the record or what is wrong with it
 
@@ -59,7 +59,7 @@ def send(
     settings = reached().having(service=service)
     given = _records(file) if file is not None else _made_up(settings, sample or 0, seed)
     done: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
+    line_faults = LineFaults()
     with closing(Sender(settings, waits=wait)) as sender:
 
         def show(answers: Iterable[Answer]) -> None:
@@ -72,18 +72,13 @@ def send(
             numbers, faults = list(good), sender.send(list(good.values()))
             wrong = {number: str(fault) for number, fault in block if number not in good}
             wrong |= {numbers[index]: why for index, why in faults.items()}
-            for number, why in sorted(wrong.items()):
-                reasons[why] += 1
-                if reasons[why] <= EXAMPLES:
-                    typer.echo(f"line {number}: {why}", err=True)
+            line_faults.tell(wrong)
             done["sent"] += len(block) - len(wrong)
             done["wrong"] += len(wrong)
             show(sender.arrived())
             show(sender.answers(patience, AWAITED))
         show(sender.answers(patience))
-    for why, count in reasons.items():
-        if count > EXAMPLES:
-            typer.echo(f"{count - EXAMPLES:,} more lines: {why}", err=True)
+    line_faults.tell_rest()
     outcome = f": {done['scored']:,} scored, {done['rejected']:,} rejected" if wait else ""
     lines = f"; {done['wrong']:,} lines are no requests" if done["wrong"] else ""
     typer.echo(f"{done['sent']:,} sent{outcome}{lines}", err=True)
