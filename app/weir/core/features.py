@@ -137,8 +137,8 @@ class FeatureBlock:
     """Feature values for n requests over v views and k features.
 
     values: float[n, k], NaN where there is none; column order is `ServicePlan.columns`. Of a word its code, NaN for one
-    that has none; of a time seconds since 1970. float64 where one has more digits than float32, which
-    has whole numbers up to 2**53; else float32.
+    that has none; of a time seconds since 1970. Where one has more digits than float32 all are float64, which has whole
+    numbers up to 2**53; else float32.
     event_us: int64[n, v], event time of the record, microseconds since the epoch UTC; 0 where there is none.
     found: bool[n, v].
     hits, lookups: cache hits and keys looked up, over all views. incomplete: records that were read and lack a feature
