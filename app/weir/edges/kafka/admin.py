@@ -76,7 +76,7 @@ def _is_anybody_there(settings: KafkaSettings) -> bool:
 
 
 def partitions_of(settings: KafkaSettings, topic: str, timeout_s: float = REACH_S) -> int:
-    """Number of partitions of a topic. It waits whole timeout_s for brokers that restart, as workers need it.
+    """Number of partitions of a topic. It waits all of timeout_s for brokers that restart, as workers need it.
 
     Raises:
         Refused: a Kafka setting cannot be used, the topic does not exist, or this user may not see it.
