@@ -131,8 +131,8 @@ def _try(client: Client, where: str, expression: str, literals: Sequence[str]) -
     One row on which it raises would take every report along. Raises Refused for one; Unavailable.
     """
     words = list(dict.fromkeys(word for text in literals for word in QUOTED.findall(text)))[:PLANTED]
-    said = dict.fromkeys(text.rpartition("_")[2] for text in literals)
-    numbers = [*ALWAYS, *(number for number in said if NUMERAL.fullmatch(number))][: len(ALWAYS) + PLANTED]
+    endings = dict.fromkeys(text.rpartition("_")[2] for text in literals)  # a number is written UInt64_5
+    numbers = [*ALWAYS, *(number for number in endings if NUMERAL.fullmatch(number))][: len(ALWAYS) + PLANTED]
     values = ", ".join(f"toFloat64({number})" for number in numbers)
     there = ["''", "'1'", "'another'", *words]
     keys = f"CAST([{', '.join(words)}], 'Array(String)')"
@@ -203,14 +203,14 @@ def _answer(client: Client, where: str, sql: str, **parameters: object) -> list[
 
 
 @contextmanager
-def _its_author(where: str, doing: str = "ClickHouse refuses it") -> Iterator[None]:
+def _its_author(where: str, why: str = "ClickHouse refuses it") -> Iterator[None]:
     """What ClickHouse says of a formula is for whoever wrote it. where: the formula; empty where none is looked at."""
     try:
         yield
     except DatabaseError as error:
         if not where or error.code is None or error.code in RETRIABLE:
             raise
-        _deny(where, f"{doing}: {said(error)}", error)
+        _deny(where, f"{why}: {said(error)}", error)
 
 
 def _deny(where: str, why: str, error: DatabaseError | None = None) -> NoReturn:
