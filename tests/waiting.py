@@ -13,6 +13,7 @@ T = TypeVar("T")
 WAIT_S = 60.0  # for what runs
 START_S = 120.0  # for what has to start first, several processes at once
 COMMAND_S = 300.0  # for a command that does all of its work, such as building a wheel
+PATIENT = ("--patience", f"{START_S:g}")  # of `weir send`: the scorer starts while it waits
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from weir.operations import bundles, new_service, projects, services
 from weir.settings import ROOT, load
 
 from tests import image
-from tests.waiting import COMMAND_S, START_S, ended, until
+from tests.waiting import COMMAND_S, PATIENT, START_S, ended, until
 
 TRAINED = ROOT / "tests" / "toolchains" / "pytorch"
 VALUES = {"fraud": "if(label = 'phishing', attributes['saved'], -5)", "load-of-sites": "-abs(score - observed)"}
@@ -83,8 +83,7 @@ def test_the_image_of_a_project_serves_it(project, around, tmp_path, worker_imag
             log = running.enter_context((tmp_path / f"{worker[-1]}.log").open("w"))
             running.enter_context(ended(subprocess.Popen(made.command(*worker), **process, stdout=log, stderr=log)))
         for service in MODELS:
-            patient = ("--patience", f"{START_S:g}")  # the scorers start while it waits
-            said = made.run("send", service, "--sample", "3", "--json", *patient, **around)
+            said = made.run("send", service, "--sample", "3", "--json", *PATIENT, **around)
             answers = [json.loads(line) for line in said.splitlines()]
             assert len(answers) == 3
             lines = [

@@ -15,7 +15,7 @@ from weir.edges.clickhouse.client import connect
 from weir.edges.embedded.stack import Stack
 
 from tests.service_under_test import Service
-from tests.waiting import START_S, until
+from tests.waiting import PATIENT, START_S, until
 
 ROW = {"customer": "customer-1", "items": 3, "channel": "web"}
 VALUE = "if(decision = 'positive', if(label = 'positive', attributes['kept'], -0.1), 0)"
@@ -50,7 +50,7 @@ def test_outcomes_are_sent_by_request_and_reported(service: Service, weir, tmp_p
     try:
         with service.worker():
             lines = "".join(json.dumps(request) + "\n" for request in requests)
-            answered = weir("send", service.name, "-", "--patience", "120", "--json", stdin=lines)
+            answered = weir("send", service.name, "-", *PATIENT, "--json", stdin=lines)
         answers = {answer["request_id"]: answer for answer in map(json.loads, answered.stdout.splitlines())}
         assert len(answers) == 20
         client = connect(service.settings.recording)

@@ -149,7 +149,7 @@ class Member:
 
     def _on_ready(self) -> None:
         self._ready.set()
-        self.going.wait(60)
+        self.going.wait(WAIT_S)
 
     def _work(self) -> None:
         while not self._stop.is_set():

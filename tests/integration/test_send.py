@@ -18,7 +18,7 @@ from weir.edges.embedded.stack import Stack
 
 from tests.bundles import SIGNATURE, tiny_bundle
 from tests.service_under_test import Service
-from tests.waiting import START_S, until
+from tests.waiting import PATIENT, START_S, until
 
 ROW = {"customer": "customer-1", "amount": 12.5, "items": 3, "channel": "web"}
 
@@ -63,8 +63,8 @@ def test_every_line_is_answered_or_told(service: Service, weir, tmp_path: Path) 
     ]
     file.write_text("\n" + lines(*records), encoding="utf-8")
     with service.worker():
-        done = weir("send", service.name, str(file), "--patience", "120", "--json")
-        again = weir("send", service.name, str(file), "--patience", "120")
+        done = weir("send", service.name, str(file), *PATIENT, "--json")
+        again = weir("send", service.name, str(file), *PATIENT)
     assert done.exit_code == 1
     told = done.stderr.splitlines()
     assert [line.partition(":")[0] for line in told[:2]] == ["line 4", "line 5"]
@@ -91,8 +91,8 @@ def test_an_answer_of_several_classes_names_each(stack: Stack, weir, tmp_path: P
 
     service = Service(stack, tmp_path, bundle_of=bundle, signature=signature)
     with service.worker():
-        as_json = weir("send", service.name, "-", "--patience", "120", "--json", stdin=lines(ROW))
-        as_text = weir("send", service.name, "-", "--patience", "120", stdin=lines(ROW | {"request_id": "one"}))
+        as_json = weir("send", service.name, "-", *PATIENT, "--json", stdin=lines(ROW))
+        as_text = weir("send", service.name, "-", *PATIENT, stdin=lines(ROW | {"request_id": "one"}))
     answer = json.loads(as_json.stdout)
     assert list(answer["outputs"]) == list(signature.classes)
     assert sum(answer["outputs"].values()) == pytest.approx(1, abs=1e-6)
@@ -152,7 +152,7 @@ def test_answers_are_the_service_s_own_and_as_many_as_requests(service: Service,
     row = lines(ROW | {"request_id": "same"})
     with service.worker(), other.worker():
         alone = weir("send", other.name, "-", "--no-wait", stdin=row)
-        done = weir("send", service.name, "-", "--patience", "120", "--json", stdin=row + row)
+        done = weir("send", service.name, "-", *PATIENT, "--json", stdin=row + row)
     assert alone.exit_code == done.exit_code == 0
     assert done.stderr == "2 sent: 2 scored, 0 rejected\n"
     assert [json.loads(line)["service"] for line in done.stdout.splitlines()] == [service.name] * 2
