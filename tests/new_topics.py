@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.waiting import WAIT_S, until
@@ -20,3 +21,19 @@ def make(admin: AdminClient, *topics: str, partitions: int) -> None:
         )
 
     until(led, WAIT_S, f"the broker to tell of {', '.join(topics)}")
+
+
+def make_anew(admin: AdminClient, topic: str, *, partitions: int) -> None:
+    """Delete a topic, and make another one of its name as soon as the broker lets us."""
+    admin.delete_topics([topic])[topic].result(WAIT_S)
+
+    def made() -> bool:
+        try:
+            admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result(WAIT_S)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+            return False
+        return True
+
+    until(made, WAIT_S, f"{topic} to be gone and made anew")

@@ -13,9 +13,9 @@ from uuid import uuid4
 
 import psutil
 import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka import Producer as RdProducer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
 from weir.core.chunk import Chunk, Partition
 from weir.core.errors import Refused, Unavailable
 from weir.edges.embedded.stack import Stack
@@ -81,18 +81,7 @@ class Log:
     def make_anew(self) -> None:
         """Delete it, and make it under the same name as soon as the broker lets us."""
         admin = AdminClient(client_config(self.settings.kafka, "tests"))
-        admin.delete_topics([self.topic])[self.topic].result(WAIT_S)
-
-        def made() -> bool:
-            try:
-                admin.create_topics([NewTopic(self.topic, PARTITIONS, 1)])[self.topic].result(WAIT_S)
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise
-                return False
-            return True
-
-        until(made, WAIT_S, "the topic to be gone and made anew")
+        new_topics.make_anew(admin, self.topic, partitions=PARTITIONS)
         self._producer = Producer(self.settings.kafka, "tests")
         self.ends = dict.fromkeys(range(PARTITIONS), 0)
 

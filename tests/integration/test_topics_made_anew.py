@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
 from weir.edges.clickhouse import ledger, migrations
 from weir.edges.clickhouse.client import connect
 from weir.edges.embedded.leash import Child
@@ -21,6 +21,7 @@ from weir.edges.kafka.topics import declared, ensure
 from weir.edges.schemas.registry import Registry, publish
 from weir.settings import Settings, load
 
+from tests import new_topics
 from tests import tiny_requests as tiny
 from tests.service_under_test import Tiny
 from tests.waiting import START_S, WAIT_S, until
@@ -61,20 +62,6 @@ class World:
         self.made += count
         assert producer.flush(WAIT_S) == 0
 
-    def make_anew(self, topic: str) -> None:
-        self.admin.delete_topics([topic])[topic].result(WAIT_S)
-
-        def made() -> bool:
-            try:
-                self.admin.create_topics([NewTopic(topic, 4)])[topic].result(WAIT_S)
-            except KafkaException as error:
-                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise
-                return False
-            return True
-
-        until(made, WAIT_S, f"{topic} to be gone and made anew")
-
     def is_whole(self, settings: Settings, logs: int) -> Callable[[], bool]:
         """Whether everything that was ever sent is recorded once, and each of so many logs has a complete ledger."""
 
@@ -107,16 +94,16 @@ def test_every_log_is_recorded_once_in_every_database(tmp_path: Path, broker: di
 
         world.send(100)
         all_recorded(1, "at first")
-        world.make_anew(world.service.topic)
+        new_topics.make_anew(world.admin, world.service.topic, partitions=4)
         world.send(150)
         all_recorded(2, "after the requests were made anew under running workers")
         world.end(scorer)
-        world.make_anew(world.service.topic)
+        new_topics.make_anew(world.admin, world.service.topic, partitions=4)
         world.send(60)
         scorer = world.service.spawn(HURRY)
         all_recorded(3, "after the requests were made anew while the scorer was away")
         world.end(scorer, recorder)
-        world.make_anew(world.settings.kafka.names.predictions)
+        new_topics.make_anew(world.admin, world.settings.kafka.names.predictions, partitions=4)
         world.service.spawn(HURRY)
         world.send(50)
         world.recorder(world.settings)
