@@ -17,7 +17,8 @@ from weir.core.chunk import Partition
 from weir.core.signature import Dtype, Input, Policy, Source, Task
 from weir.edges.bundles import folder
 from weir.edges.bundles.opened import Opened, open_bundle
-from weir.scoring.shadow import Shadow, Unscored
+from weir.scoring.shadow import Shadow
+from weir.scoring.unscored import Unscored
 from weir.scoring.variant import Variant
 from weir.wire.decode import Decoder
 from weir.wire.encode import Encoder
