@@ -127,6 +127,7 @@ def test_a_project_without_anything_has_what_every_project_has(tmp_path):
         "shadow",
         "recorder",
         "features",
+        "monitor",
     }
 
 

@@ -61,6 +61,30 @@ def streams() -> dict[str, Stream]:
             check=tables.check_batches,
             shape=lambda rows, log, offsets, _ms: tables.batches(rows, log, offsets),
         ),
+        "weir.measurements": Stream(
+            table="measurements",
+            decode=lambda values: _decode("measurements", values),
+            check=tables.check_measurements,
+            shape=lambda rows, log, offsets, _ms: tables.measurements(rows, log, offsets),
+        ),
+        "weir.alerts": Stream(
+            table="alerts",
+            decode=lambda values: _decode("alerts", values),
+            check=tables.check_alerts,
+            shape=lambda rows, log, offsets, _ms: tables.alerts(rows, log, offsets),
+        ),
+        "weir.alert-notes": Stream(
+            table="alert_notes",
+            decode=lambda values: _decode("alert_notes", values),
+            check=tables.check_alert_notes,
+            shape=lambda rows, log, offsets, _ms: tables.alert_notes(rows, log, offsets),
+        ),
+        "weir.actions": Stream(
+            table="actions",
+            decode=lambda values: _decode("actions", values),
+            check=tables.check_actions,
+            shape=lambda rows, log, offsets, _ms: tables.actions(rows, log, offsets),
+        ),
         "weir.ledger": Stream(
             table="ledger",
             decode=lambda values: _decode("ledger", values),

@@ -15,7 +15,10 @@ from weir.core.bundle_names import BundleNames
 from weir.core.chunk import Chunk, LogPartition, Partition
 from weir.core.contract import Contract
 from weir.edges.schemas.folder import GENERIC
+from weir.wire.decode import Decoder
 from weir.wire.encode import Encoder
+
+from tests import examples
 
 MS = pa.timestamp("ms", tz="UTC")
 AMOUNTS = pa.map_(pa.string(), pa.float64())
@@ -295,6 +298,17 @@ def dead_letters(partition: int, offsets: list[int], log: str = LOG) -> pa.Recor
             "rejected_at": pa.array([BASE_MS] * n, pa.int64()).cast(MS),
         }
     )
+
+
+def said(record: str, n: int = 3, **columns: Sequence[object]) -> pa.RecordBatch:
+    """n rows of a contract, each its first good example; columns: values of some, n each."""
+    example = examples.good(record)[0]
+    rows = Decoder(contract(record), lambda _: None).decode([b"\0\0\0\0\x07" + example.body] * n, 1 << 20).rows
+    for name, values in columns.items():
+        place = rows.schema.names.index(name)
+        plain = pa.int64() if pa.types.is_timestamp(rows.schema.field(name).type) else rows.schema.field(name).type
+        rows = rows.set_column(place, name, pa.array(values, plain).cast(rows.schema.field(name).type))
+    return rows
 
 
 def encode(record: str, rows: pa.RecordBatch, schema_id: int = 7) -> list[bytes]:

@@ -302,6 +302,10 @@ def test_other_topics_of_the_recorder():
     entries = records.encode("ledger", records.ledger(0, [(0, 9), (10, 19), (10, 19)]))
     batches = records.encode("batches", records.batches(0, [(0, 9), (10, 19), (10, 19)]))
     logs = {"weir.outcomes": outcomes, "weir.dead-letters": letters, "weir.ledger": entries, "weir.batches": batches}
+    logs |= {
+        f"weir.{record.replace('_', '-')}": records.encode(record, records.said(record))
+        for record in ("measurements", "alerts", "alert_notes", "actions")
+    }
     for topic, log in logs.items():
         recorder.take(records.cut(Partition(topic, 0), log, [0, len(log)])[0])
     flushed = recorder.flush()
@@ -310,6 +314,7 @@ def test_other_topics_of_the_recorder():
         "dead_letters": (3, 1, 0),
         "ledger": (3, 0, 0),
         "batches": (3, 0, 0),
+        **dict.fromkeys(("measurements", "alerts", "alert_notes", "actions"), (3, 0, 0)),
     }
     assert store.column("batches", "ranges")[1] == [{"partition": 0, "first": 10, "last": 19}]
     assert store.column("batches", "contract_ids")[1] == [7]

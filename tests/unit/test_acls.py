@@ -27,6 +27,7 @@ def test_the_declared_groups_are_those_that_workers_join():
         "shadow": names.shadow("{service}", "*"),
         "recorder": names.recorder("other"),
         "features": names.features,
+        "monitor": names.monitor,
     }
 
 
@@ -35,6 +36,7 @@ def test_the_declared_topics_are_those_that_workers_use():
     names = Names("staging")
     written = {names.predictions, names.shadows, names.dead_letters, names.ledger, names.batches}
     shared = written | {names.bundles, names.outcomes}
+    shared |= {names.measurements, names.alerts, names.alert_notes, names.actions}
     shared |= {"staging.events.flights"}
     flights = ("flight-delay", "flight-delay-minutes", "flight-delay-class")
     requests = {names.requests(service) for service in ("one", *flights)}
@@ -71,7 +73,10 @@ def test_a_recorder_reads_and_writes_nothing():
         ("User:weir-recorder", "Read", "group weir.recorder.weir"),
         *(
             ("User:weir-recorder", "Read", f"topic weir.{name}")
-            for name in ("predictions", "shadows", "bundles", "outcomes", "dead-letters", "ledger", "batches")
+            for name in (
+                *("predictions", "shadows", "bundles", "outcomes", "dead-letters", "ledger", "batches"),
+                *("measurements", "alerts", "alert-notes", "actions"),
+            )
         ),
     }
 
@@ -106,7 +111,8 @@ def test_no_two_services_variants_or_deployments_share_a_group_and_no_prefix_cov
 
 def names_of(names, words):
     own = [names.features, names.predictions, names.shadows, names.dead_letters, names.ledger]
-    own += [names.batches, names.bundles]
+    own += [names.batches, names.bundles, names.measurements, names.alerts, names.alert_notes, names.actions]
+    own += [names.monitor]
     for word in words:
         own += [names.scorers(word), names.requests(word), names.recorder(word)]
         own += [names.shadow(word, variant) for variant in words]

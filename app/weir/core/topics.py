@@ -58,6 +58,26 @@ class Names:
         """Topic of what came true."""
         return f"{self.deployment}.outcomes"
 
+    @property
+    def measurements(self) -> str:
+        """Topic of what monitors found."""
+        return f"{self.deployment}.measurements"
+
+    @property
+    def alerts(self) -> str:
+        """Topic of what became of alerts."""
+        return f"{self.deployment}.alerts"
+
+    @property
+    def alert_notes(self) -> str:
+        """Topic of what people say of alerts."""
+        return f"{self.deployment}.alert-notes"
+
+    @property
+    def actions(self) -> str:
+        """Topic of what Weir proposes to do."""
+        return f"{self.deployment}.actions"
+
     def requests(self, service: str) -> str:
         """Topic on which a scoring service is asked."""
         return f"{self.deployment}.requests.{service}"
@@ -73,6 +93,11 @@ class Names:
     def recorder(self, database: str) -> str:
         """Group of the recorders of one database: every database gets everything."""
         return f"{self.deployment}.recorder.{database}"
+
+    @property
+    def monitor(self) -> str:
+        """Group of the monitor workers: of several one works, and another when it is gone."""
+        return f"{self.deployment}.monitor"
 
     @property
     def features(self) -> str:

@@ -14,13 +14,17 @@ from weir.core.chunk import CHUNK_RANGE, LogPartition
 from weir.core.features import Status
 from weir.core.rejects import Reason, Rejects, Stage
 from weir.core.times import EVENT_MS, impossible
-from weir.recording import amounts, naming, packed
+from weir.recording import amounts, findings, naming, packed
 from weir.recording import bundles as bundle_columns
 from weir.recording.uuids import are_uuids, are_v7
 
 CONTRACT_ID = np.dtype("<i4")
 COUNTS = ("rows", "scored", "rejected", "bytes_in", "bytes_out", "feature_lookups", "feature_hits")
 UTC_MS = pa.timestamp("ms", tz="UTC")
+MEASURED = ("value", "low", "high", "expected", "p", "p_adjusted", "log_e", "maturity")
+MEASUREMENT_STATES = ("ok", "warn", "page", "few", "immature", "failed")
+ALERT_STATES = ("ok", "pending", "firing", "resolved")
+ALERT_MARKS = ("acknowledged", "silenced", "unsilenced")
 STATUS_CODES = np.array([status.value for status in Status], np.uint8)
 NO_PREDICTION = "00000000-0000-0000-0000-000000000000"
 
@@ -176,6 +180,93 @@ def check_batches(rows: pa.RecordBatch) -> Rejects:
             (_uneven(rows["ranges"], CHUNK_RANGE), Reason.OUT_OF_RANGE, "ranges are no int32, int64, int64"),
             bundle_columns.no_names(rows["digests"], "digests"),
             *_impossible_times(rows, "scored_at", "oldest_at"),
+        ]
+    )
+
+
+def measurements(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
+    """Rows of table measurements from n rows of contract measurements that passed `check_measurements`."""
+    columns = {name: rows[name] for name in rows.schema.names}
+    columns["covers"] = findings.covers_column(rows["covers"])
+    return _with_log(columns, log, offsets, times=("begin", "end", "computed_at"))
+
+
+def check_measurements(rows: pa.RecordBatch) -> Rejects:
+    """Rows of contract measurements that the table cannot hold; `record` is the row number."""
+    return _rejects(
+        [
+            (~are_uuids(rows["measurement_id"]), Reason.OUT_OF_RANGE, "measurement_id is no UUID"),
+            *findings.empty(rows, "monitor", "service"),
+            findings.none_of(rows, "state", MEASUREMENT_STATES),
+            *findings.not_finite(rows, *MEASURED),
+            *findings.outside(rows, 0.0, 1.0, "p", "p_adjusted", "maturity"),
+            *findings.outside(rows, 0, 2**31, "revision", "n"),
+            *findings.no_objects(rows, "details", "memory"),
+            findings.no_covers(rows["covers"]),
+            *_impossible_times(rows, "begin", "end", "computed_at"),
+            findings.ends_early(rows),
+        ]
+    )
+
+
+def alerts(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
+    """Rows of table alerts from n rows of contract alerts that passed `check_alerts`."""
+    columns = {name: rows[name] for name in rows.schema.names}
+    columns["covers"] = findings.covers_column(rows["covers"])
+    return _with_log(columns, log, offsets, times=("at", "begin", "end"))
+
+
+def check_alerts(rows: pa.RecordBatch) -> Rejects:
+    """Rows of contract alerts that the table cannot hold; `record` is the row number."""
+    return _rejects(
+        [
+            *findings.empty(rows, "key", "alert_id", "service", "monitor"),
+            findings.none_of(rows, "from_state", ALERT_STATES),
+            findings.none_of(rows, "to_state", ALERT_STATES + ALERT_MARKS),
+            *findings.outside(rows, 1, 2**31, "number"),
+            *findings.no_objects(rows, "evidence", "memory"),
+            findings.no_covers(rows["covers"]),
+            *_impossible_times(rows, "at", "begin", "end"),
+            findings.ends_early(rows),
+        ]
+    )
+
+
+def alert_notes(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
+    """Rows of table alert_notes from n rows of contract alert_notes that passed `check_alert_notes`."""
+    columns = {name: rows[name] for name in rows.schema.names}
+    return _with_log(columns, log, offsets, times=("at", "until"))
+
+
+def check_alert_notes(rows: pa.RecordBatch) -> Rejects:
+    """Rows of contract alert_notes that the table cannot hold; `record` is the row number."""
+    until = pc.coalesce(rows["until"], rows["at"])  # a note that is no silence has no end
+    times = pa.RecordBatch.from_arrays([rows["at"], until], names=["at", "until"])
+    return _rejects(
+        [
+            (~are_uuids(rows["note_id"]), Reason.OUT_OF_RANGE, "note_id is no UUID"),
+            findings.none_of(rows, "kind", ("ack", "silence", "unsilence")),
+            *findings.no_objects(rows, "matchers"),
+            *_impossible_times(times, "at", "until"),
+        ]
+    )
+
+
+def actions(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
+    """Rows of table actions from n rows of contract actions that passed `check_actions`."""
+    columns = {name: rows[name] for name in rows.schema.names}
+    return _with_log(columns, log, offsets, times=("begin", "end", "at"))
+
+
+def check_actions(rows: pa.RecordBatch) -> Rejects:
+    """Rows of contract actions that the table cannot hold; `record` is the row number."""
+    return _rejects(
+        [
+            (~are_uuids(rows["action_id"]), Reason.OUT_OF_RANGE, "action_id is no UUID"),
+            *findings.empty(rows, "kind", "proposed_by"),
+            *findings.no_objects(rows, "parameters", "evidence"),
+            *_impossible_times(rows, "begin", "end", "at"),
+            findings.ends_early(rows),
         ]
     )
 

@@ -166,6 +166,10 @@ def test_predictions_that_the_table_cannot_hold(column, value, detail):
         (tables.check_bundles, pa.concat_batches([records.bundles()] * 3), "written_at"),
         (tables.check_batches, records.batches(0, [(0, 1), (2, 3), (4, 5)]), "scored_at"),
         (tables.check_batches, records.batches(0, [(0, 1), (2, 3), (4, 5)]), "oldest_at"),
+        *((tables.check_measurements, records.said("measurements"), name) for name in ("begin", "end", "computed_at")),
+        *((tables.check_alerts, records.said("alerts"), name) for name in ("begin", "end", "at")),
+        *((tables.check_alert_notes, records.said("alert_notes"), name) for name in ("at", "until")),
+        *((tables.check_actions, records.said("actions"), name) for name in ("begin", "end", "at")),
     ],
 )
 def test_times_that_cannot_be_are_not_recorded(check, rows, column, time_ms):
@@ -325,3 +329,47 @@ def test_names_outside_the_first_plane_are_names():
     assert len(tables.check_bundles(said)) == 0
     made = tables.bundles(said, LogPartition("log", "weir.bundles", 0), np.arange(1))
     assert made["inputs"].to_pylist() == [["\U0001f6eb", "\u0000"]]
+
+
+@pytest.mark.parametrize(
+    ("record", "column", "value", "detail"),
+    [
+        ("measurements", "measurement_id", "1", "measurement_id is no UUID"),
+        ("measurements", "service", "", "service is empty"),
+        ("measurements", "state", "fine", "state is none of failed, few, immature, ok, page, warn"),
+        ("measurements", "value", float("nan"), "value is not a number"),
+        ("measurements", "log_e", float("inf"), "log_e is not a number"),
+        ("measurements", "p", 1.5, "p is not between 0 and 1"),
+        ("measurements", "maturity", -0.1, "maturity is not between 0 and 1"),
+        ("measurements", "n", -1, "n is not between"),
+        ("measurements", "revision", -1, "revision is not between"),
+        ("measurements", "memory", "[]", "memory is no JSON object"),
+        ("measurements", "details", '{"a": NaN}', "details is no JSON object"),
+        ("measurements", "details", '{"a": "\\ud800"}', "details is no JSON object"),
+        ("measurements", "memory", "{" * 100_000, "memory is no JSON object"),
+        ("measurements", "covers", "{}", "covers is no JSON array"),
+        ("measurements", "covers", '[["log", "topic", 0, 1]]', "covers is no JSON array"),
+        ("measurements", "covers", '[["log", "topic", 0, 1, 2.5]]', "covers is no JSON array"),
+        ("measurements", "covers", f'[["log", "topic", 0, 1, {2**63}]]', "covers is no JSON array"),
+        ("measurements", "end", 1372690799999, "end is before begin"),
+        ("alerts", "key", "", "key is empty"),
+        ("alerts", "number", 0, "number is not between"),
+        ("alerts", "from_state", "acknowledged", "from_state is none of firing, ok, pending, resolved"),
+        ("alerts", "to_state", "gone", "to_state is none of"),
+        ("alerts", "evidence", "", "evidence is no JSON object"),
+        ("alert_notes", "note_id", "", "note_id is no UUID"),
+        ("alert_notes", "kind", "shout", "kind is none of ack, silence, unsilence"),
+        ("alert_notes", "matchers", "null", "matchers is no JSON object"),
+        ("actions", "proposed_by", "", "proposed_by is empty"),
+        ("actions", "parameters", "7", "parameters is no JSON object"),
+    ],
+)
+def test_findings_that_the_tables_cannot_hold(record, column, value, detail):
+    check, shape = getattr(tables, f"check_{record}"), getattr(tables, record)
+    good = records.said(record)
+    assert len(check(good)) == 0
+    rows = changed(good, column, value)
+    rejects = check(rows)
+    assert rejects.record.tolist() == [1]
+    assert rejects.detail[0].startswith(detail)
+    assert len(shape(rows.take(pa.array([0, 2])), LogPartition("log", "weir.x", 0), np.arange(2))) == 2

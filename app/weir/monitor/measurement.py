@@ -1,0 +1,171 @@
+"""What one monitor found in one window of one subject."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+IDS: Final = uuid.UUID("5b1c3f0a-6f0e-5e0c-9b57-0f3a7b6d2c41")  # namespace of ids; changed, all are others
+
+
+class State(StrEnum):
+    """What a measurement says."""
+
+    OK = "ok"
+    WARN = "warn"
+    PAGE = "page"
+    FEW = "few"  # too few rows to say anything
+    IMMATURE = "immature"  # too few outcomes
+    FAILED = "failed"  # the query did not answer
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """Offsets first to last, inclusive, of a partition of a log."""
+
+    log: str
+    topic: str
+    partition: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """Which figure it is, whatever the window: monitor, service, subject, segment, and the windows' length in seconds.
+
+    subject: the values of the monitor's subject columns, joined by /. segment: as --where takes it.
+    """
+
+    monitor: str
+    service: str
+    subject: str = ""
+    segment: str = ""
+    step_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """One figure. Times are milliseconds since 1970, event time but for computed_ms; [begin_ms, end_ms).
+
+    value, low, high, expected: in `unit`; expected is value's mean if nothing had changed. n: rows behind it.
+    p: of a test of "nothing changed"; p_adjusted: over all subjects of the window. log_e: evidence over windows.
+    maturity: share of predictions whose outcome is known. details: what else belongs to the figure, for JSON.
+    revision: 0, and one more each time that late data made it anew. memory: of `judge` and of the alert, for JSON.
+    """
+
+    key: Key
+    monitor_sha: str
+    baseline: str = ""
+    begin_ms: int
+    end_ms: int
+    value: float | None
+    unit: str
+    n: int
+    low: float | None = None
+    high: float | None = None
+    expected: float | None = None
+    p: float | None = None
+    p_adjusted: float | None = None
+    log_e: float | None = None
+    state: State
+    maturity: float | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    covers: tuple[Covered, ...] = ()
+    revision: int = 0
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    computed_ms: int
+    worker: str
+
+    @property
+    def measurement_id(self) -> str:
+        """The same for whoever computes the same revision of the same window."""
+        key = self.key
+        named = [key.service, key.monitor, key.subject, key.segment, key.step_s, self.begin_ms, self.revision]
+        return str(uuid.uuid5(IDS, json.dumps(named)))
+
+    def row(self) -> dict[str, Any]:
+        """The fields of measurements/v1.avsc. What is not finite is null there."""
+        return {
+            "measurement_id": self.measurement_id,
+            **{name: getattr(self.key, name) for name in _KEY},
+            **{name: getattr(self, name) for name in _AS_THEY_ARE},
+            **{name: _finite(getattr(self, name)) for name in _NUMBERS},
+            "state": self.state.value,
+            "begin": self.begin_ms,
+            "end": self.end_ms,
+            "computed_at": self.computed_ms,
+            "details": text_of(self.details),
+            "memory": text_of(self.memory),
+            "covers": covers_text(self.covers),
+        }
+
+    @staticmethod
+    def of(row: Mapping[str, Any]) -> Measurement:
+        """From a row as `row` gives it, or as it is read from Kafka or ClickHouse: with times of Python."""
+        return Measurement(
+            key=Key(**{name: row[name] for name in _KEY}),
+            **{name: row[name] for name in (*_AS_THEY_ARE, *_NUMBERS)},
+            state=State(row["state"]),
+            begin_ms=ms_of(row["begin"]),
+            end_ms=ms_of(row["end"]),
+            computed_ms=ms_of(row["computed_at"]),
+            details=json.loads(row["details"]),
+            memory=json.loads(row["memory"]),
+            covers=covers_of(row["covers"]),
+        )
+
+
+_KEY: Final = tuple(item.name for item in fields(Key))
+_NUMBERS: Final = ("value", "low", "high", "expected", "p", "p_adjusted", "log_e", "maturity")
+_AS_THEY_ARE: Final = ("monitor_sha", "baseline", "unit", "n", "revision", "worker")
+
+
+def covers_text(covers: tuple[Covered, ...]) -> str:
+    """As the contracts have it: a JSON array of [log, topic, partition, first, last]."""
+    return json.dumps([[item.log, item.topic, item.partition, item.first, item.last] for item in covers])
+
+
+def covers_of(said: str | Iterable[Any]) -> tuple[Covered, ...]:
+    """From that text, or from what a table holds of it."""
+    items = json.loads(said) if isinstance(said, str) else said
+    return tuple(Covered(*(item.values() if isinstance(item, Mapping) else item)) for item in items)
+
+
+def ms_of(time: int | datetime) -> int:
+    """Milliseconds since 1970. A time without a zone is of UTC.
+
+    >>> ms_of(datetime(2013, 7, 1, 15)), ms_of(1372690800000)
+    (1372690800000, 1372690800000)
+    """
+    if isinstance(time, int):
+        return time
+    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def text_of(values: Mapping[str, Any]) -> str:
+    """A JSON object with sorted keys, so that the same values are the same text.
+
+    JSON has no word for what is not finite: null.
+
+    >>> text_of({"b": float("inf"), "a": [1, {"c": 2.5}]})
+    '{"a": [1, {"c": 2.5}], "b": null}'
+    """
+    return json.dumps(_plain(values), sort_keys=True, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return _finite(value) if isinstance(value, float) else value
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and abs(value) < float("inf") else None  # NaN compares false
