@@ -16,6 +16,7 @@ QUERIES = sorted(
 VALUES = {
     "service": "",
     "limit": 5,
+    "step": 3600,
     "settle_s": 30,
     "from": BEGINNING,
     "to": END,
