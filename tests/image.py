@@ -18,7 +18,10 @@ from tests.waiting import COMMAND_S
 
 @dataclass(frozen=True)
 class Image:
-    """root: stands for / of the image. python: of its environment. variables: WEIR_ ones that the Dockerfile sets."""
+    """root: stands for / of the image. python: of its environment. folder: its working directory, under root.
+
+    variables: WEIR_ ones that the Dockerfile sets.
+    """
 
     root: Path
     python: Path

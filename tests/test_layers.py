@@ -13,7 +13,7 @@ import pytest
 from weir.settings import ROOT
 
 APP = ROOT / "app" / "weir"
-STAGES = {"wire", "scoring", "recording", "rolling", "monitor", "learn", "respond"}
+STAGES = {"wire", "trees", "scoring", "recording", "rolling", "monitor", "learn", "respond"}
 GROUND = {"settings", "setting_groups", "project", "running", "metrics", "telemetry"}
 AGENTS = {"core", "edges"} | STAGES | GROUND
 
@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "metrics": set(),
     "telemetry": {"core", "metrics"},
     **{stage: {"core"} for stage in STAGES},
-    "edges": {"core", "wire"} | GROUND,
+    "edges": {"core", "wire", "trees"} | GROUND,
     "agents": AGENTS,
     "operations": AGENTS | {"agents"},
     "demo": AGENTS | {"agents", "operations"},
@@ -173,6 +173,10 @@ def test_a_worker_loads_no_training_library(module):
     if not (ROOT / "app" / f"{module.replace('.', '/')}.py").exists():
         pytest.skip(f"{module} is not part of this checkout")
     assert loaded_by(f"import {module}") & TRAINING == set()
+
+
+def test_a_worker_loads_no_compiler_before_it_has_a_model_of_trees():
+    assert "llvmlite" not in loaded_by("import weir.agents.scorer.agent, weir.agents.shadow.agent")
 
 
 def test_the_command_line_starts_without_what_its_commands_need():

@@ -225,6 +225,11 @@ class ScoringSettings(Group):
         "version: says so, or does not start",
         "golden rows are scored at every start, so no score is off by more than the tolerance; refuse where bits count",
     )
+    engine: Literal["auto", "onnxruntime"] = setting(
+        "auto",
+        "what scores tree ensembles: a kernel of Weir's own where it agrees with ONNX Runtime, or ONNX Runtime always",
+        "the kernel is several times as fast; both are within a bundle's tolerance of each other, not the same bits",
+    )
     clock: Literal["wall", "event"] = setting(
         "wall", 'what "now" is for the age of features', '"event" replays the past by the times of its events'
     )

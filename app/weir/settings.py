@@ -98,7 +98,7 @@ def load(**values: Any) -> Settings:
 
     Raises Refused naming every variable that is unknown or has a value that cannot be, all at once.
     """
-    _check_names(os.environ)
+    _check_names()
     said = {**_of_project(), **values}
     groups = _by_group(said)
     faults: list[str] = []
@@ -153,14 +153,14 @@ def _of_project() -> dict[str, Any]:
     where, known = str(project.root() / project.FILE), {variable_of(field): field for field in GROUP_OF}
     if faults := [fault for name, value in told.items() if (fault := _unfit_for_project(name, value, known))]:
         raise Refused("; ".join(faults), where=where, remedy=REMEDY)
-    elsewhere = {name.upper() for name in os.environ} | _secret_files().keys()
-    values = {known[name]: value for name, value in told.items() if name not in elsewhere}
+    said = _said_outside()
+    values = {known[name]: value for name, value in told.items() if name not in said}
     return {field: _from_root(value) if _is_path(field, value) else value for field, value in values.items()}
 
 
 def _of_running(home: Path, said: Mapping[str, Any]) -> dict[str, str]:
     """What a running `weir up` says, by field name; nothing where somebody else says an address."""
-    elsewhere = {name.upper() for name in os.environ} | _secret_files().keys() | set(map(variable_of, said))
+    elsewhere = _said_outside() | set(map(variable_of, said))
     if any(variable_of(field) in elsewhere for field in running.ADDRESSES):
         return {}
     return {field: value for field, value in running.read(home).items() if variable_of(field) not in elsewhere}
@@ -187,6 +187,11 @@ def _is_path(field: str, value: str) -> bool:
 
 def _from_root(value: str) -> str:
     return str(project.root() / Path(value).expanduser())
+
+
+def _said_outside() -> set[str]:
+    """The variables, in capitals, that the environment or a file of secrets says."""
+    return {name.upper() for name in os.environ} | _secret_files().keys()
 
 
 def _secret_files() -> dict[str, Path]:
@@ -247,14 +252,13 @@ def _disagreeing(settings: Settings) -> list[str]:
     return found
 
 
-def _check_names(environment: Mapping[str, str]) -> None:
+def _check_names() -> None:
     """Raises Refused naming every variable that begins with WEIR_ and is no setting: a slip would go unseen."""
     known = {variable_of(field): field for field in GROUP_OF}
-    names = sorted({name.upper() for name in environment} | _secret_files().keys())
     places = (SECRETS_DIR, project.VARIABLE)
     said = [
         _unknown(name, known)
-        for name in names
+        for name in sorted(_said_outside())
         if name.startswith(PREFIX) and name not in known and name not in places and not name.startswith(TESTS)
     ]
     if said:

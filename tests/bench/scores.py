@@ -18,7 +18,7 @@ from weir.edges.features.store.record_store import Ask, RecordStore
 from tests.bench.workload import Floats
 
 ROWS = 512  # of all partitions together
-TOLERANCE = 1e-6  # the same library on the same numbers, in batches of another size
+TOLERANCE = 1e-6  # the same numbers, in batches of another size or by the kernel for trees
 PARTITIONS = 64  # at most: offset * PARTITIONS + partition is one number for one request
 
 

@@ -39,6 +39,10 @@ def cases(*, quick: bool, broker: str) -> list[Case]:
         for hit, counts in hits.items()
         for n in counts
     ]
+    by_onnx = {"WEIR_ENGINE": "onnxruntime"}
+    for n in (2,) if quick else (1, 2):
+        case = f"{broker}/inside/{n}p/onnxruntime"
+        found.append(Case(name=case, workload=INSIDE, processes=n, share=share, environment=by_onnx))
     if not quick:
         beside = f"{broker}/inside/2p/generator-beside"
         found.append(Case(name=beside, workload=INSIDE, processes=2, share=share, beside=True))

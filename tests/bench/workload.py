@@ -86,7 +86,7 @@ def bundle(workload: Workload, into: Path, plan: ServicePlan | None = None) -> P
     note = into / f"{workload.service}-{workload.features}-{plan.fingerprint[:12] if plan else 'none'}.path"
     if note.is_file() and (path := into / note.read_text()).is_dir():
         return path
-    model, matrix, scores, labels = _trained(workload.features)
+    model, matrix, scores, labels = trained_on(workload.features)
     described = signature(workload, plan)
     table = pa.table({name: matrix[:, i] for i, name in enumerate(described.names)} | {"score": scores})
     path = bundle_writer.build(
@@ -113,7 +113,7 @@ def bundle(workload: Workload, into: Path, plan: ServicePlan | None = None) -> P
 
 
 @cache
-def _trained(features: int) -> tuple[Any, Floats, Floats, Floats]:
+def trained_on(features: int) -> tuple[Any, Floats, Floats, Floats]:
     import lightgbm as lgb
     from weir.edges.bundles.lightgbm_onnx import convert
 

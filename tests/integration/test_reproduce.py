@@ -158,6 +158,7 @@ def check_all_are_the_same(recorded: Recorded) -> None:
     assert len(found) == ROWS
     for one in found:
         assert (one["same"], one["differences"], one["runtime"]) == (True, [], [])
+        assert one["engine"] == "onnxruntime"
         assert one["request"] == "gives the same inputs"
         assert one["score"] == one["again"]
     (alone,) = recorded.reproduce(recorded.ids[0], "--no-requests", status=0, WEIR_BROKERS=f"127.0.0.1:{free_port()}")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from weir.core.bundle import RELATIVE
 from weir.core.errors import Refused
+from weir.edges.bundles.onnx_model import TREES
 from weir.operations.score import score
 from weir.settings import Settings, load
 
@@ -56,6 +57,8 @@ EXPORTED = [
     *(f"sklearn-{kind}" for kind in OTHER_INPUTS),
     *BOOSTED,
 ]
+# What the names of tree ensembles have in them. AdaBoost exports one operator for each of its trees.
+TREES_IN = ("-tree", "forest", "extra-trees", "boosting", "xgboost", "catboost", "lightgbm")
 # Exports that do not say what their library says: neighbours at the same distance are taken in another order, and
 # thresholds of LightGBM are rounded to the nearest float32, where its own text keeps them.
 APART = [
@@ -107,6 +110,8 @@ def held(case: Path, tmp_path: Path, settings: Settings) -> None:
     """Build, ask for every row, compare, and say what was seen (`pytest -rP` shows it)."""
     opened, table, wanted = build(case, tmp_path, settings)
     signature = opened.bundle.signature
+    of_trees = any(word in case.name for word in TREES_IN) and "texts" not in case.name
+    assert (opened.model.engine == TREES) == of_trees, opened.model.runs_on
     done = score(opened, None, table.select(signature.names))
     assert done["rejected"].null_count == table.num_rows
     names = [f"score_{name}" for name in signature.outputs] or ["score"]

@@ -212,11 +212,16 @@ def _lines(checked: Checked) -> list[tuple[str, str, str]]:
         lines.append((result, "requests", said))
         sizes = f"up to {rehearsal.asked_bytes:,} bytes a request and {rehearsal.written_bytes:,} a prediction"
         lines.append(("warning" if checked.too_large else "ok", "sizes", checked.too_large or sizes))
-    lines.append(("ok", "runs on", str(opened.model.placement)))
+    lines.append(("ok", "runs on", opened.model.runs_on))
+    lines += [("ok", f"us a row, {engine}", _costs_said(costs)) for engine, costs in checked.costs.items()]
     other = runtime.other_than_built(bundle)
     lines.append(("warning" if other else "ok", "built with", other or _built_with(bundle.built_with)))
     lines.append(("ok", "warm-up", f"{opened.model.warm_up_s * 1000:.1f} ms"))
     return lines
+
+
+def _costs_said(costs: Mapping[int, float]) -> str:
+    return ", ".join(f"{us:.2f} in batches of {batch:,}" for batch, us in costs.items())
 
 
 def _flips_line(flips: Mapping[str, int]) -> tuple[str, str, str]:

@@ -43,7 +43,7 @@ def score(
     described = folder.read(folder.find(bundle, settings))
     plan = bundles.plan_of(described.bundle, settings)
     table = scoring.read(rows)
-    scored = scoring.score(open_bundle(described, plan), plan, table)
+    scored = scoring.score(open_bundle(described, plan, wanted=settings.scoring.engine), plan, table)
     if out is not None:
         table = table.drop_columns([name for name in scored.column_names if name in table.column_names])
         for name in scored.column_names:

@@ -39,7 +39,7 @@ def scorer(
     telemetry = _begin(settings, "scorer")
     resources, opened = open_resources(settings, telemetry)
     folder.hold(opened.path)
-    digest, runs_on = opened.bundle.short_digest, str(opened.model.placement)
+    digest, runs_on = opened.bundle.short_digest, opened.model.runs_on
     answers = f"requests of {settings.scoring.service} as {settings.scoring.variant}, among all scorers of the service"
     said = {"runs_on": runs_on, "answers": answers}
     _serve(settings, telemetry, "scorer", lambda: new_scorer(settings, resources), digest, **said)
@@ -68,7 +68,7 @@ def shadow(
     folder.hold(opened.path)
     digest, name = opened.bundle.short_digest, resources.shadow.variant.name
     begins = "where its group has committed; without a commit, at the first offset of the predictions: it scores all"
-    said = {"runs_on": str(opened.model.placement), "answers": f"nobody; it is shadow {name}", "begins": begins}
+    said = {"runs_on": opened.model.runs_on, "answers": f"nobody; it is shadow {name}", "begins": begins}
     _serve(settings, telemetry, "shadow", lambda: new_shadow(settings, resources), digest, **said)
     resources.producer.close()
 

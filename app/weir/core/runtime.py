@@ -27,15 +27,17 @@ class Versions:
 class Runtime:
     """What a worker scores with. Two workers of one runtime give the same bits for the same rows.
 
-    provider: execution provider of ONNX Runtime. threads: within an operator. block_rows: of which the model gets whole
-    multiples, padded; 1: a batch as it is. optimization: level of graph optimisation. machine: of the processor, and
-    cpu: those of its features by which numeric libraries choose their kernels, sorted.
+    provider: execution provider of ONNX Runtime. engine: what scores, ONNX Runtime or the kernel for trees with the
+    number of its arithmetic. threads: within an operator. block_rows: of which the model gets whole multiples, padded;
+    1: a batch as it is. optimization: level of graph optimisation. machine: of the processor, and cpu: those of its
+    features by which numeric libraries choose their kernels, sorted.
     """
 
     python: str
     onnxruntime: str
     numpy: str
     provider: str
+    engine: str
     threads: int
     block_rows: int
     optimization: str

@@ -14,7 +14,7 @@ from weir.core.features import ServicePlan
 from weir.edges.bundles import folder
 from weir.edges.bundles.opened import Opened, open_bundle
 from weir.edges.features import plan as feature_plan
-from weir.operations import contract
+from weir.operations import contract, engine_speed
 from weir.operations.rehearsal import Rehearsal, rehearse
 from weir.settings import Settings
 
@@ -24,7 +24,7 @@ class Checked:
     """A bundle that passed.
 
     plan: what its features were held to; None where none are read or none were applied. contract: the version that its
-    requests have, or need. too_large: where requests are larger than a scorer takes, in words.
+    requests have, or need. too_large: where requests are larger than a scorer takes, in words. costs: see engine_speed.
     """
 
     opened: Opened
@@ -32,6 +32,7 @@ class Checked:
     rehearsal: Rehearsal
     contract: contract.Draft
     too_large: str
+    costs: engine_speed.Costs
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +86,11 @@ def check(which: str, settings: Settings) -> Checked:
     """Open a bundle as a scorer does, and ask it for its golden rows. Raises Refused."""
     described = folder.read(folder.find(which, settings))
     plan = plan_of(described.bundle, settings)
-    opened = open_bundle(described, plan)
+    opened = open_bundle(described, plan, wanted=settings.scoring.engine)
     rehearsal = rehearse(opened, plan)
     draft = contract.draft(settings, opened.bundle)
-    return Checked(opened, plan, rehearsal, draft, rehearsal.too_large(settings.scoring.max_record_bytes))
+    too_large = rehearsal.too_large(settings.scoring.max_record_bytes)
+    return Checked(opened, plan, rehearsal, draft, too_large, engine_speed.measure(opened))
 
 
 def plan_of(bundle: Bundle, settings: Settings) -> ServicePlan | None:

@@ -22,6 +22,8 @@ from weir.core.decide import decide, words
 from weir.core.errors import Refused
 from weir.core.signature import Dtype, Signature, Source
 from weir.edges.bundles import folder, runtime
+from weir.edges.bundles.engine import Wanted
+from weir.edges.bundles.onnx_model import ONNX_RUNTIME
 from weir.edges.bundles.opened import Opened, open_bundle
 from weir.edges.clickhouse import sql_files
 from weir.edges.kafka import records_at
@@ -46,7 +48,7 @@ class Reproduced:
 
     score: as recorded; again: as it is here, None where it could not be made. differences: all that is not the same;
     none: the same bits. runtime: what of the recorded runtime is not so here, which alone is no difference.
-    request: what the request in the log says of the recorded inputs.
+    engine: what scored it here, see Runtime. request: what the request in the log says of the recorded inputs.
     """
 
     prediction_id: str
@@ -58,6 +60,7 @@ class Reproduced:
     decision: str
     score: float
     again: float | None = None
+    engine: str = ""
     request: str = NOT_ASKED
     runtime: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
@@ -122,9 +125,9 @@ def reproduce(
         more = f", nor {len(missing) - 1} more" if len(missing) > 1 else ""
         raise Refused(f"there is no prediction {missing[0]}{more}", remedy=SEARCH)
     opened: dict[str, Opened] = {}
-    for digest, some in groupby(sorted(answers, key=_digest), key=_digest):
+    for (digest, by_onnx), some in groupby(sorted(answers, key=_scored_by), key=_scored_by):
         group = list(some)
-        found = _open(digest, group, settings)
+        found = _open(digest, group, settings, "onnxruntime" if by_onnx else settings.scoring.engine)
         if found is not None:
             opened[digest] = found
             _score(found, group)
@@ -137,8 +140,10 @@ def _cut(ids: Sequence[str]) -> Iterable[Sequence[str]]:
     return (ids[at : at + AT_ONCE] for at in range(0, len(ids), AT_ONCE))
 
 
-def _digest(answer: _Answer) -> str:
-    return answer.told.digest
+def _scored_by(answer: _Answer) -> tuple[str, bool]:
+    """The bundle, and whether ONNX Runtime is recorded as the engine: it can score every bundle again."""
+    recorded = json.loads(answer.row["runtime"] or "{}")
+    return answer.told.digest, recorded.get("engine") == ONNX_RUNTIME
 
 
 def _answer(row: Mapping[str, Any]) -> _Answer:
@@ -146,11 +151,11 @@ def _answer(row: Mapping[str, Any]) -> _Answer:
     return _Answer(row, Reproduced(**{name: row[name] for name in names}))
 
 
-def _open(digest: str, group: Sequence[_Answer], settings: Settings) -> Opened | None:
+def _open(digest: str, group: Sequence[_Answer], settings: Settings, wanted: Wanted) -> Opened | None:
     """The bundle that gave these answers; None, and why it cannot be asked is a difference of each, where it cannot."""
     whole = next((answer.row["sha256"] for answer in group if answer.row["sha256"]), digest)
     try:
-        return open_bundle(folder.read(folder.find(whole, settings)))
+        return open_bundle(folder.read(folder.find(whole, settings)), wanted=wanted)
     except Refused as refusal:
         for answer in group:
             answer.told.differences.append(str(refusal))
@@ -173,7 +178,7 @@ def _score(opened: Opened, group: Sequence[_Answer]) -> None:
     decisions = words(signature, decided.index).to_pylist()
     for answer, outputs, score, decision in zip(able, given, decided.score, decisions, strict=True):
         told = answer.told
-        told.again = float(score)
+        told.again, told.engine = float(score), opened.model.engine
         told.differences += _unlike("score", answer.row["score"], score)
         named = dict(zip(signature.outputs, outputs, strict=True)) if signature.outputs else {}
         for name, recorded in zip(answer.row["classes"], answer.row["outputs"], strict=True):

@@ -166,7 +166,8 @@ def _open_bundle(settings: Settings) -> tuple[Opened, Lookup | None]:
     columns = bundle.signature.looked_up
     words = bundle.signature.feature_words
     lookup = FeatureReader.of(settings, bundle.feature_service, columns, words) if columns else None
-    return open_bundle(described, lookup.plan if lookup else None), lookup
+    opened = open_bundle(described, lookup.plan if lookup else None, wanted=settings.scoring.engine)
+    return opened, lookup
 
 
 def _max_failed(settings: Settings) -> int:

@@ -60,7 +60,7 @@ def open_shadow(settings: Settings, telemetry: Telemetry, variant: str = "") -> 
         raise Refused("no bundle is named", remedy="give --bundle PATH or set WEIR_BUNDLE")
     described = folder.read(folder.find(settings.scoring.bundle, settings))
     runtime.hold(described.bundle, settings.scoring.runtime_policy)
-    opened = open_bundle(described)
+    opened = open_bundle(described, wanted=settings.scoring.engine)
     names, registry = settings.kafka.names, Registry(settings.registry)
     _check_partitions(settings)
 

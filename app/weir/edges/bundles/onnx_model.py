@@ -7,6 +7,7 @@ last bit, so that a record which is scored again after a crash, in another batch
 
 from __future__ import annotations
 
+import copy
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ from weir.edges.bundles.onnx_session import CUDA, DOUBLE, FLOAT, KINDS, LONG, TE
 Floats = npt.NDArray[np.float32]
 
 BESIDE = (TEXT, DOUBLE, LONG)  # of what stands beside the matrix, each in one tensor
+ONNX_RUNTIME, TREES = "onnxruntime", "trees 1"  # a kernel that may give other bits has another number
 BLOCK_ROWS = 1024  # one shape: by the shape cuBLAS chooses its kernel, and with it the order of its sums
 # On the CPU a kernel goes through the values of a batch some at a time, and what is left over in another way, which may
 # round otherwise: the last rows of a batch, or a row alone, would differ from others in the last bit. In whole groups
@@ -72,7 +74,8 @@ class Model:
     width: k. outputs: m. beside: type of those -> t, d, l. input_tensor, output_tensor: their names.
     metadata: the file's own. producer: the program that exported it. warm_up_s: seconds spent on the first runs.
     threads: within an operator. optimization: level of the graph's. block_rows: whole multiples of which ONNX Runtime
-    is given, padded; 1: any.
+    is given, padded; 1: any. engine: what scores. engine_reason: why it is ONNX Runtime, as a clause that follows
+    "since"; else empty.
     """
 
     optimization = "all"
@@ -82,6 +85,7 @@ class Model:
         path = bundle / "model.onnx" if bundle.is_dir() else bundle
         session, self.placement = open_session(path, threads)
         self.threads = threads
+        self.engine, self.engine_reason = ONNX_RUNTIME, "it was opened for it alone"
         self.metadata: dict[str, str] = _metadata(session, path)
         self.producer: str = session.get_modelmeta().producer_name
         inputs, outputs = session.get_inputs(), session.get_outputs()
@@ -142,6 +146,27 @@ class Model:
         if not len(matrix):
             return np.empty((0, self.outputs), np.float32)
         return self._runner.run(np.ascontiguousarray(matrix), tables)
+
+    @property
+    def runs_on(self) -> str:
+        """The engine, and where it works, in a line."""
+        if self.engine != ONNX_RUNTIME:
+            return f"the kernel for trees ({self.engine})"
+        why_not = f"; not on the kernel for trees: {self.engine_reason}" if self.engine_reason else ""
+        return f"{self.placement}{why_not}"
+
+    def by_trees(self, trees: Runner) -> Model:
+        """The same model scored by the kernel for trees; its session is let go of with this one."""
+        made = copy.copy(self)
+        made.engine, made.engine_reason = TREES, ""
+        made._runner, made.block_rows = trees, 1
+        return made
+
+    def because(self, reason: str) -> Model:
+        """The same model, still scored by ONNX Runtime, and why it is."""
+        made = copy.copy(self)
+        made.engine_reason = reason
+        return made
 
     @property
     def takes(self) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 from weir.core.beside import values_at
 from weir.core.bundle import Bundle
 from weir.core.features import ServicePlan
-from weir.edges.bundles import checks
+from weir.edges.bundles import checks, engine
 from weir.edges.bundles.folder import Described
-from weir.edges.bundles.onnx_model import Floats, Model
+from weir.edges.bundles.onnx_model import ONNX_RUNTIME, Floats, Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,9 @@ class Opened:
         return tuple(values.tolist()[0] for values in found)
 
 
-def open_bundle(described: Described, plan: ServicePlan | None = None, threads: int = 1) -> Opened:
+def open_bundle(
+    described: Described, plan: ServicePlan | None = None, threads: int = 1, wanted: engine.Wanted = "auto"
+) -> Opened:
     """Check a bundle and open its model.
 
     described: what `folder.read` gave, so that the folder holds the five files of a bundle and nothing else, and its
@@ -43,10 +45,10 @@ def open_bundle(described: Described, plan: ServicePlan | None = None, threads: 
     1. a request contract can be made from the signature
     2. model.onnx is ONNX
     3. the graph takes and gives what the signature says, and says nothing else of its columns
-    4. the golden rows give the golden scores
+    4. the golden rows give the golden scores, by ONNX Runtime and by the engine that is chosen, see `engine`
     5. the features are those that the model was trained on, and asked by the keys that the signature has
 
-    plan: the feature service as applied; without it check 5 is left out.
+    plan: the feature service as applied; without it check 5 is left out. wanted: the engine, see `engine.chosen`.
     Raises Refused, with a message of its own for each check.
     """
     path, bundle = described.path, described.bundle
@@ -54,6 +56,9 @@ def open_bundle(described: Described, plan: ServicePlan | None = None, threads: 
     model = Model(path, threads)
     checks.check_graph(path, bundle, model)
     golden = checks.check_golden(path, bundle, model)
+    model = engine.chosen(path, bundle, model, golden, wanted)
+    if model.engine != ONNX_RUNTIME:
+        golden = checks.check_golden(path, bundle, model)
     if plan is not None:
         checks.check_features(bundle, plan)
     return Opened(path, bundle, model, golden)

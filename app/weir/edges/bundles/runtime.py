@@ -46,6 +46,7 @@ def of(model: Model) -> Runtime:
         onnxruntime=str(ort.__version__),
         numpy=np.__version__,
         provider=model.placement.provider,
+        engine=model.engine,
         threads=model.threads,
         block_rows=model.block_rows,
         optimization=model.optimization,

@@ -16,7 +16,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # the package
 from weir.core.chunk import Partition
 from weir.core.errors import Refused, Unavailable
 from weir.edges.kafka import handshake
-from weir.edges.kafka.client import client_config
+from weir.edges.kafka.client import addresses, client_config
 from weir.edges.kafka.errors import NOT_AUTHORIZED, FatalError, error_of, retry, weir_error
 from weir.setting_groups import KafkaSettings
 
@@ -63,10 +63,9 @@ def metadata(
 
 def _is_anybody_there(settings: KafkaSettings) -> bool:
     """Whether an address of a broker takes a connection, or at least does not refuse it."""
-    for address in settings.brokers.split(","):
-        host, _, port = address.rpartition(":")
+    for address in addresses(settings):
         try:
-            socket.create_connection((host.strip("[]"), int(port)), LOOK_S).close()
+            socket.create_connection(address, LOOK_S).close()
         except (ConnectionRefusedError, socket.gaierror):
             continue
         except OSError:

@@ -7,6 +7,17 @@ from typing import Any
 from weir.setting_groups import KafkaSettings
 
 
+def addresses(settings: KafkaSettings) -> list[tuple[str, int]]:
+    """Host and port of each broker that is connected to first, as sockets take them.
+
+    >>> from weir.settings import load
+    >>> addresses(load(brokers="kafka-1:9092,[::1]:9093").kafka)
+    [('kafka-1', 9092), ('::1', 9093)]
+    """
+    parts = (address.rpartition(":") for address in settings.brokers.split(","))
+    return [(host.strip("[]"), int(port)) for host, _, port in parts]
+
+
 def client_config(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
     """librdkafka configuration shared by consumers, producers and admin clients."""
     config: dict[str, Any] = {

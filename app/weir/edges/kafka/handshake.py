@@ -14,6 +14,7 @@ import ssl
 
 from confluent_kafka import KafkaError
 
+from weir.edges.kafka.client import addresses
 from weir.edges.kafka.errors import weir_error
 from weir.setting_groups import KafkaSettings
 
@@ -35,9 +36,9 @@ def check(settings: KafkaSettings) -> None:
     except OSError:  # files that librdkafka has read, and that Python's OpenSSL does not understand
         return
     ends: list[str] = []
-    for address in settings.brokers.split(","):
+    for address in addresses(settings):
         with contextlib.suppress(OSError):  # it cannot be reached
-            ends += [_end(context, address.strip()) for _ in range(TRIES)]
+            ends += [_end(context, *address) for _ in range(TRIES)]
     if ends and all(ends):
         text = f"each connection ends right after the handshake, as where a certificate is refused: {ends[-1]}"
         raise weir_error(KafkaError(KafkaError._SSL, text), settings.brokers)
@@ -52,16 +53,14 @@ def _context(settings: KafkaSettings) -> ssl.SSLContext:
     return context
 
 
-def _end(context: ssl.SSLContext, address: str) -> str:
+def _end(context: ssl.SSLContext, host: str, port: int) -> str:
     """How a connection is broken off on which nothing is said after the handshake; "" for one that is not.
 
     Raises OSError where there is no connection, or no handshake.
     """
-    host, _, port = address.rpartition("://")[2].rpartition(":")
-    name = host.strip("[]")
     with (
-        socket.create_connection((name, int(port)), CONNECT_S) as wire,
-        context.wrap_socket(wire, server_hostname=name, suppress_ragged_eofs=False) as secured,
+        socket.create_connection((host, port), CONNECT_S) as wire,
+        context.wrap_socket(wire, server_hostname=host, suppress_ragged_eofs=False) as secured,
     ):
         secured.settimeout(HELD_S)
         try:

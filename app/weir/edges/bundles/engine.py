@@ -1,0 +1,98 @@
+"""Which engine scores a bundle: the kernel for trees where it agrees with ONNX Runtime, else ONNX Runtime.
+
+The two may differ in last bits, as two releases of ONNX Runtime may. They agree where on golden rows, and on rows made
+to find a node that sends one the other way, no score differs by more than the bundle's tolerance and no decision does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from weir.core.beside import NO_TABLES, Tables
+from weir.core.bundle import Bundle
+from weir.core.decide import decide
+from weir.edges.bundles import checks
+from weir.edges.bundles.onnx_model import Floats, Model
+from weir.edges.bundles.onnx_session import CPU
+from weir.trees import fuzz, opening
+from weir.trees.opening import NotTaken
+
+if TYPE_CHECKING:
+    from weir.trees.engine import Trees
+
+Wanted = Literal["auto", "onnxruntime"]
+
+FUZZED_ROWS: Final = 20_000
+AT_ONCE: Final = 1 << 22  # values of made rows that are held at a time, 16 MiB
+SEED: Final = 12
+
+
+def chosen(path: Path, bundle: Bundle, model: Model, golden: checks.Golden, wanted: Wanted = "auto") -> Model:
+    """The bundle's model on the engine that scores it; the reason for ONNX Runtime is in its `engine_reason`.
+
+    wanted: auto, or onnxruntime for this one alone. golden: the bundle's rows, as ONNX Runtime scored them.
+    """
+    found = _kernel(path, model, wanted)
+    if not isinstance(found, NotTaken):
+        found = _agreeing(found, bundle, model, golden.inputs)
+    if isinstance(found, NotTaken):
+        return model.because(found.reason)
+    return model.by_trees(Kernel(found))
+
+
+class Kernel:
+    """Trees as what a model is run by: nothing stands beside the matrix of those that are taken."""
+
+    def __init__(self, trees: Trees) -> None:
+        self._trees = trees
+
+    def run(self, matrix: Floats, tables: Tables = NO_TABLES) -> Floats:
+        """What the model gives, as Trees.run."""
+        return self._trees.run(matrix)
+
+
+def _kernel(path: Path, model: Model, wanted: Wanted) -> Trees | NotTaken:
+    if wanted == "onnxruntime":
+        return NotTaken("WEIR_ENGINE asks for it")
+    if model.placement.provider != CPU:
+        return NotTaken(f"it runs on {model.placement.provider}")
+    if model.beside:
+        return NotTaken(f"it takes {model.takes}")
+    return opening.opened((path / "model.onnx").read_bytes(), model.width)
+
+
+def _agreeing(trees: Trees, bundle: Bundle, model: Model, golden: Floats) -> Trees | NotTaken:
+    """The kernel, unless it disagrees with ONNX Runtime anywhere."""
+    if trees.outputs != model.outputs:
+        return NotTaken(f"the kernel gives {trees.outputs} values a row, ONNX Runtime {model.outputs}")
+    if why := _differing(trees, bundle, model, golden):
+        return NotTaken(f"the kernel disagrees with ONNX Runtime on golden rows: {why}")
+    rng, left = np.random.default_rng(SEED), FUZZED_ROWS
+    while left:
+        n = min(left, max(1, AT_ONCE // model.width))
+        if why := _differing(trees, bundle, model, fuzz.rows(trees.plan, golden, n, rng)):
+            return NotTaken(f"the kernel disagrees with ONNX Runtime on rows beside its thresholds: {why}")
+        left -= n
+    return trees
+
+
+def _differing(trees: Trees, bundle: Bundle, model: Model, rows: Floats) -> str:
+    """How the two differ on rows, in words; empty where they agree."""
+    rows = np.ascontiguousarray(rows)
+    try:
+        theirs = model.run(rows)
+    except RuntimeError as error:
+        return f"ONNX Runtime fails: {error}"
+    ours = trees.run(rows)
+    with np.errstate(invalid="ignore"):
+        close = np.abs(ours.astype(np.float64) - theirs) <= checks.allowed(bundle, theirs)
+    close |= (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
+    if not close.all():
+        row, column = np.argwhere(~close)[0]
+        count = int((~close).any(axis=1).sum())
+        return f"{count:,} of {len(rows):,}, such as {ours[row, column]:.9g} for {theirs[row, column]:.9g}"
+    flips = np.flatnonzero(decide(bundle.signature, ours).index != decide(bundle.signature, theirs).index)
+    return f"{len(flips):,} of {len(rows):,} are decided otherwise" if len(flips) else ""

@@ -1,0 +1,1 @@
+"""Tree ensembles as data, and the vector kernel that scores them."""

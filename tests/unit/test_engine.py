@@ -1,0 +1,316 @@
+"""Which engine scores a bundle, and why."""
+
+import dataclasses
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from weir.core.bundle import Bundle
+from weir.core.signature import Input, Signature, Source
+from weir.edges.bundles import checks, engine, runtime
+from weir.edges.bundles.onnx_model import ONNX_RUNTIME, TREES, Model
+from weir.trees import opening
+from weir.trees.engine import Trees
+from weir.trees.opening import NotTaken
+
+from tests import trees
+from tests.bundles import graph
+
+FEATURES = 4
+F32 = np.float32
+COMPARISONS = ("LEQ", "LT", "GTE", "GT")
+
+
+def bundle_of(threshold=0.5, tolerance=1e-6):
+    inputs = tuple(Input(name=f"x{i}", source=Source.REQUEST, ref=f"x{i}") for i in range(FEATURES))
+    signature = Signature(inputs=inputs, threshold=threshold)
+    return Bundle(service="s", name="n", version="1", owner="o", signature=signature, digest="", tolerance=tolerance)
+
+
+def forest(seed=1, count=20, modes=COMPARISONS, leaves=31):
+    """Categories are not negative: ONNX Runtime 1.31 takes -1.0000001 for a member where -1 is one."""
+    rng = np.random.default_rng(seed)
+    made = [
+        trees.tree(rng, leaves, FEATURES, modes, lambda _: {0: F32(rng.normal() / 4)}, special=0) for _ in range(count)
+    ]
+    for node in (node for one in made for node in trees.branches(one)):
+        node.members = tuple(abs(member) for member in node.members)
+    return made
+
+
+def chosen(model, tmp_path, bundle=None, wanted="auto", rows=None):
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    opened = Model(tmp_path)
+    if rows is None:
+        rows = np.random.default_rng(2).normal(size=(300, FEATURES)).astype(F32)
+    golden = checks.Golden(rows, opened.run(rows), 0.0, {}, {})
+    return engine.chosen(tmp_path, bundle or bundle_of(), opened, golden, wanted), golden
+
+
+@pytest.mark.parametrize("form", [trees.old, trees.new])
+@pytest.mark.parametrize("modes", [COMPARISONS, ("LEQ",), ("EQ", "NEQ"), ("LEQ", "MEMBER")])
+def test_trees_that_agree_with_onnx_runtime_go_by_the_kernel(form, modes, tmp_path):
+    model = form(forest(modes=modes), FEATURES, 1)
+    trees.then(model, "Sigmoid")
+    found, golden = chosen(model, tmp_path)
+    assert (found.engine, found.engine_reason) == (TREES, "")
+    assert found.runs_on == "the kernel for trees (trees 1)"
+    assert np.abs(found.run(golden.inputs) - golden.outputs).max() < 1e-6
+    assert json.loads(runtime.of(found).text)["engine"] == TREES
+
+
+def test_onnx_runtime_scores_where_it_is_asked_for(tmp_path):
+    found, golden = chosen(trees.old(forest(), FEATURES, 1), tmp_path, wanted="onnxruntime")
+    assert (found.engine, found.engine_reason) == (ONNX_RUNTIME, "WEIR_ENGINE asks for it")
+    assert found.run(golden.inputs).tobytes() == golden.outputs.tobytes()
+
+
+def test_what_is_no_tree_ensemble_is_left_to_onnx_runtime(tmp_path):
+    found, _ = chosen(graph(np.ones(FEATURES, F32)), tmp_path)
+    assert (found.engine, found.engine_reason) == (ONNX_RUNTIME, "it is no tree ensemble")
+    assert found.runs_on.endswith("not on the kernel for trees: it is no tree ensemble")
+
+
+def test_a_root_that_onnx_runtime_takes_for_a_leaf_is_found_by_made_rows(tmp_path):
+    """Its true side is node 1 and its false side leaf 1 (microsoft/onnxruntime #24679); golden rows never go false."""
+    deep = trees.Branch(1, "LEQ", F32(0), False, true=trees.Leaf({0: F32(1)}), false=trees.Leaf({0: F32(2)}))
+    model = trees.new([trees.Branch(0, "LEQ", F32(0), False, true=deep, false=trees.Leaf({0: F32(4)}))], FEATURES, 1)
+    attributes = {one.name: one for one in model.graph.node[0].attribute}
+    assert list(attributes["nodes_truenodeids"].ints) == [1, 0]
+    del attributes["nodes_falsenodeids"].ints[:]
+    attributes["nodes_falsenodeids"].ints.extend([1, 2])
+    attributes["leaf_weights"].t.CopyFrom(numpy_helper.from_array(np.array([1, 4, 2], F32)))
+    rows = -np.abs(np.random.default_rng(2).normal(size=(50, FEATURES))).astype(F32)
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    theirs = Model(tmp_path).run(rows)
+    if (theirs == 1).all() and (Model(tmp_path).run(-rows) == 4).all():
+        pytest.skip("this release of ONNX Runtime reads it right")
+    found, _ = chosen(model, tmp_path, rows=rows)
+    assert found.engine == ONNX_RUNTIME
+    assert found.engine_reason.startswith("the kernel disagrees with ONNX Runtime on ")
+
+
+def test_a_difference_beside_a_threshold_alone_is_found(tmp_path, monkeypatch):
+    """A kernel whose node sends a row on the threshold the other way agrees on golden rows, and is not taken."""
+    model = trees.old(
+        [trees.Branch(0, "LEQ", F32(0.5), False, true=trees.Leaf({0: F32(0)}), false=trees.Leaf({0: F32(1)}))],
+        FEATURES,
+        1,
+    )
+    strict = trees.old(
+        [trees.Branch(0, "LT", F32(0.5), False, true=trees.Leaf({0: F32(0)}), false=trees.Leaf({0: F32(1)}))],
+        FEATURES,
+        1,
+    )
+    taken = opening.opened
+    monkeypatch.setattr(opening, "opened", lambda content, width: taken(strict.SerializeToString(), width))
+    found, _ = chosen(model, tmp_path)
+    assert found.engine == ONNX_RUNTIME
+    assert found.engine_reason.startswith("the kernel disagrees with ONNX Runtime on rows beside its thresholds: ")
+
+
+def test_a_decision_that_flips_within_the_tolerance_is_found(tmp_path, monkeypatch):
+    """Every row scores the cut itself by ONNX Runtime, and one float32 less by the kernel."""
+    both = {0: F32(0.5)}, {0: np.nextafter(F32(0.5), F32(0))}
+    model, lower = (
+        trees.old([trees.Branch(0, "LEQ", F32(0), False, true=trees.Leaf(one), false=trees.Leaf(one))], FEATURES, 1)
+        for one in both
+    )
+    taken = opening.opened
+    monkeypatch.setattr(opening, "opened", lambda content, width: taken(lower.SerializeToString(), width))
+    found, _ = chosen(model, tmp_path)
+    assert found.engine_reason == (
+        "the kernel disagrees with ONNX Runtime on golden rows: 300 of 300 are decided otherwise"
+    )
+    assert chosen(model, tmp_path, bundle=bundle_of(threshold=0.7))[0].engine == TREES
+
+
+@pytest.mark.parametrize(
+    ("attributes", "reason"),
+    [
+        ({"aggregate_function": "MIN"}, "it aggregates by MIN"),
+        ({"post_transform": "PROBIT"}, "it has post_transform PROBIT"),
+    ],
+)
+def test_what_the_kernel_has_not_is_said(attributes, reason, tmp_path):
+    leaf = {True: trees.Leaf({0: F32(0.25)}), False: trees.Leaf({0: F32(0.75)})}
+    model = trees.old(
+        [trees.Branch(0, "LEQ", F32(0), False, true=leaf[True], false=leaf[False])], FEATURES, 1, **attributes
+    )
+    found, _ = chosen(model, tmp_path)
+    assert (found.engine, found.engine_reason) == (ONNX_RUNTIME, reason)
+
+
+def test_operators_around_trees_that_the_kernel_has_not_are_said(tmp_path):
+    model = trees.old(forest(), FEATURES, 1)
+    trees.then(model, "Exp")
+    assert chosen(model, tmp_path)[0].engine_reason == "Exp stands behind the trees"
+    before = trees.old(forest(), FEATURES, 1)
+    before.graph.node[0].input[0] = "risen"
+    before.graph.node.insert(0, helper.make_node("Exp", ["x"], ["risen"]))
+    assert chosen(before, tmp_path)[0].engine_reason == "Exp stands before the trees"
+
+
+def test_columns_are_followed_through_splits_and_gathers(tmp_path):
+    """Split, put together in another order, and taken from again: as a model of named columns comes."""
+    model = trees.old(forest(), FEATURES, 1)
+    parts = [f"part{i}" for i in range(FEATURES)]
+    order = numpy_helper.from_array(np.array([1, 0, 3, 2]), "order")
+    sizes = numpy_helper.from_array(np.ones(FEATURES, np.int64), "sizes")
+    model.graph.initializer.extend([order, sizes])
+    model.graph.node[0].input[0] = "asked"
+    for node in (
+        helper.make_node("Cast", ["taken"], ["asked"], to=TensorProto.FLOAT),
+        helper.make_node("Gather", ["together", "order"], ["taken"], axis=1),
+        helper.make_node("Concat", [parts[2], parts[0], parts[3], parts[1]], ["together"], axis=1),
+        helper.make_node("Split", ["x", "sizes"], parts, axis=1),
+    ):
+        model.graph.node.insert(0, node)
+    found, golden = chosen(model, tmp_path)
+    assert found.engine == TREES, found.engine_reason
+    np.testing.assert_allclose(found.run(golden.inputs), golden.outputs, atol=1e-6)
+
+
+def classifier(weights, classes, **attributes):
+    """Stumps of TreeEnsembleClassifier 3. weights: of each stump, for its two leaves, class -> weight."""
+    nodes, weighed = [], []
+    for at, (left, right) in enumerate(weights):
+        nodes += [(at, 0, at % FEATURES, "BRANCH_LEQ", 0.1 * at, 1, 2), (at, 1, 0, "LEAF", 0.0, 0, 0)]
+        nodes += [(at, 2, 0, "LEAF", 0.0, 0, 0)]
+        weighed += [(at, 1, of, float(w)) for of, w in left.items()] + [
+            (at, 2, of, float(w)) for of, w in right.items()
+        ]
+    names = ("treeids", "nodeids", "featureids", "modes", "values", "truenodeids", "falsenodeids")
+    columns = {f"nodes_{name}": list(c) for name, c in zip(names, zip(*nodes, strict=True), strict=True)}
+    names = ("treeids", "nodeids", "ids", "weights")
+    columns |= {f"class_{name}": list(c) for name, c in zip(names, zip(*weighed, strict=True), strict=True)}
+    node = helper.make_node(
+        "TreeEnsembleClassifier",
+        ["x"],
+        ["label", "y"],
+        domain="ai.onnx.ml",
+        classlabels_int64s=list(range(classes)),
+        **columns,
+        **attributes,
+    )
+    body = helper.make_graph(
+        [node],
+        "classes",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, FEATURES])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, classes])],
+    )
+    return helper.make_model(
+        body, opset_imports=[helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)], ir_version=10
+    )
+
+
+def many(classes, rng, low=-1.0):
+    return [tuple({c: rng.uniform(low, 1) for c in range(classes)} for _ in range(2)) for _ in range(9)]
+
+
+def one_class(rng, low):
+    return [({0: rng.uniform(low, 1) / 9}, {0: rng.uniform(low, 1) / 9}) for _ in range(9)]
+
+
+RNG = np.random.default_rng(3)
+CLASSIFIERS = {
+    "binary, one sum": classifier(one_class(RNG, -9), 2, post_transform="LOGISTIC"),
+    "binary, one sum, base": classifier(one_class(RNG, -9), 2, post_transform="LOGISTIC", base_values=[0.3]),
+    "binary, probabilities": classifier(one_class(RNG, 0), 2),
+    "binary, probabilities, base": classifier(one_class(RNG, 0), 2, base_values=[0.1]),
+    "binary, two sums": classifier(many(2, RNG), 2, post_transform="LOGISTIC"),
+    "binary, two sums, softmax": classifier(many(2, RNG), 2, post_transform="SOFTMAX"),
+    "classes": classifier(many(4, RNG), 4),
+    "classes, softmax": classifier(many(4, RNG), 4, post_transform="SOFTMAX"),
+    "classes, logistic": classifier(many(4, RNG), 4, post_transform="LOGISTIC"),
+    "classes, base": classifier(many(4, RNG), 4, post_transform="SOFTMAX", base_values=[0.1, 0.2, -0.3, 0.0]),
+}
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_classifiers_score_as_onnx_runtime_does(name, tmp_path):
+    model = onnx.ModelProto()
+    model.CopyFrom(CLASSIFIERS[name])
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    opened = Model(tmp_path)
+    found = opening.opened((tmp_path / "model.onnx").read_bytes(), FEATURES)
+    assert isinstance(found, Trees), found
+    rows = np.random.default_rng(4).normal(size=(500, FEATURES)).astype(F32)
+    np.testing.assert_allclose(found.run(rows), opened.run(rows), atol=3e-7, rtol=1e-6)
+
+
+@pytest.mark.parametrize("targets", [1, 3])
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {"aggregate_function": "AVERAGE"},
+        {"post_transform": "LOGISTIC"},
+        {"post_transform": "SOFTMAX"},
+        {"base_values": True},
+    ],
+)
+def test_regressors_score_as_onnx_runtime_does(targets, attributes, tmp_path):
+    rng = np.random.default_rng(5)
+    made = [
+        trees.tree(rng, 9, FEATURES, COMPARISONS, lambda _: {t: F32(rng.normal()) for t in range(targets)})
+        for _ in range(7)
+    ]
+    if "base_values" in attributes:
+        attributes = {"base_values": rng.normal(size=targets).tolist()}
+    model = trees.old(made, FEATURES, targets, **attributes)
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    found = opening.opened((tmp_path / "model.onnx").read_bytes(), FEATURES)
+    assert isinstance(found, Trees), found
+    rows = np.random.default_rng(4).normal(size=(500, FEATURES)).astype(F32)
+    np.testing.assert_allclose(found.run(rows), Model(tmp_path).run(rows), atol=3e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("nodes_truenodeids", 99, "a node is named that is not there"),
+        ("nodes_truenodeids", 0, "its trees share nodes too often, or run in circles"),
+        ("nodes_featureids", 9, "a node asks for feature 9 of 4"),
+        ("nodes_featureids", -1, "a node asks for a feature below 0"),
+        ("nodes_nodeids", 1, "two nodes of a tree have one number"),
+        ("target_ids", 1, "it names 1 of 1"),
+    ],
+)
+def test_an_ensemble_that_is_broken_is_not_taken(name, value, reason):
+    model = trees.old(forest(count=2, leaves=3), FEATURES, 1)
+    next(one for one in model.graph.node[0].attribute if one.name == name).ints[0] = value
+    assert opening.opened(model.SerializeToString(), FEATURES) == NotTaken(reason)
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"\x00" * 9])
+def test_what_is_no_onnx_is_not_taken(content):
+    assert isinstance(opening.opened(content, FEATURES), NotTaken)
+
+
+def test_rows_that_may_not_be_written_to_and_none_at_all_are_scored():
+    found = opening.opened(trees.old(forest(), FEATURES, 1).SerializeToString(), FEATURES)
+    rows = np.random.default_rng(4).normal(size=(40, FEATURES)).astype(F32)
+    wanted = found.run(rows)
+    rows.flags.writeable = False
+    assert found.run(rows).tobytes() == wanted.tobytes()
+    assert found.run(rows[:0]).shape == (0, 1)
+
+
+def test_threads_that_score_at_once_have_memory_of_their_own():
+    found = opening.opened(trees.old(forest(count=200), FEATURES, 1).SerializeToString(), FEATURES)
+    rows = np.random.default_rng(4).normal(size=(4000, FEATURES)).astype(F32)
+    parts = [rows[at : at + 250] for at in range(0, len(rows), 250)]
+    wanted = [found.run(part).tobytes() for part in parts]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(20):
+            assert [given.tobytes() for given in pool.map(found.run, parts)] == wanted
+
+
+def test_the_engine_is_part_of_the_runtime(tmp_path):
+    found, _ = chosen(trees.old(forest(), FEATURES, 1), tmp_path)
+    there = runtime.of(found)
+    assert dataclasses.replace(there, engine=ONNX_RUNTIME).id != there.id
