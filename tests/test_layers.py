@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "metrics": set(),
     "telemetry": {"core", "metrics"},
     **{stage: {"core"} for stage in STAGES},
-    "edges": {"core", "wire", "trees"} | GROUND,
+    "edges": {"core", "wire", "trees", "monitor"} | GROUND,
     "agents": AGENTS,
     "operations": AGENTS | {"agents"},
     "demo": AGENTS | {"agents", "operations"},

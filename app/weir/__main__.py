@@ -17,6 +17,7 @@ from weir.cli import (
     init,
     ledger,
     migrate,
+    monitors,
     outcomes,
     query,
     report,
@@ -72,6 +73,7 @@ cli.add_typer(service.cli, name="service")
 cli.add_typer(bundle.cli, name="bundle")
 cli.add_typer(outcomes.cli, name="outcomes")
 cli.add_typer(dead_letters.cli, name="dead-letters")
+cli.add_typer(monitors.cli, name="monitors")
 cli.add_typer(topics.cli, name="topics")
 cli.add_typer(worker.cli, name="worker")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from weir.edges.embedded.stack import Stack
 
 
-@pytest.fixture
-def database(stack: Stack) -> Iterator[Settings]:
+@contextmanager
+def migrated(stack: Stack) -> Iterator[Settings]:
     """Settings of a migrated database that is dropped afterwards."""
     from weir.edges.clickhouse import migrations
     from weir.edges.clickhouse.client import connect
@@ -25,6 +26,13 @@ def database(stack: Stack) -> Iterator[Settings]:
     migrations.apply(settings.recording)
     yield settings
     connect(settings.recording, database="").command("DROP DATABASE {name:Identifier}", parameters={"name": name})
+
+
+@pytest.fixture
+def database(stack: Stack) -> Iterator[Settings]:
+    """The same, for one test."""
+    with migrated(stack) as settings:
+        yield settings
 
 
 @pytest.fixture

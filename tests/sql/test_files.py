@@ -11,7 +11,7 @@ from weir.settings import ROOT
 QUERIES = sorted(
     str(path.relative_to(FOLDER).with_suffix(""))
     for path in FOLDER.rglob("*.sql")
-    if path.parent.name not in sql_files.NO_QUERIES
+    if path.relative_to(FOLDER).parts[0] not in {*sql_files.NO_QUERIES, "monitors"}
 )
 VALUES = {
     "service": "",

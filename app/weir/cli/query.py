@@ -29,7 +29,8 @@ def query(
     """Ask ClickHouse and print the answer. Without a question, list the queries of the project and of Weir.
 
     The statement may only read. A query takes --param service=, from= and to= where it asks for them; without them it
-    is about all services and all times. Queries of the project are the .sql files in its folder monitors/.
+    is about all services and all times. Queries of the project are the .sql files in its folder monitors/; a monitor
+    takes --param service=, from=, to= and step=, and is of the last day without them.
     """
     from weir.edges.clickhouse import questions
     from weir.edges.clickhouse.client import connect
@@ -38,14 +39,14 @@ def query(
     if as_json and as_csv:
         raise typer.BadParameter("give --json or --csv, not both")
     if not sql:
-        brought = questions.brought(load().paths.monitors_dir)
+        brought = questions.brought(load())
         show(brought, (Column("name", "name", name=True), Column("title", "title")), as_json=as_json)
         return
     given = dict(_pair(text) for text in parameter or ())
     settings = reached()
     client = connect(settings.recording)
     if WORD.fullmatch(sql):
-        found = questions.named(client, sql, given, limit + 1, settings.paths.monitors_dir)
+        found = questions.named(client, sql, given, limit + 1, settings)
     else:
         found = questions.free(client, sql, given, limit + 1)
     rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows[:limit]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -14,8 +15,10 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from weir.core.errors import Refused
 from weir.core.times import BEGINNING, END
-from weir.edges.clickhouse import sql_files
+from weir.edges.clickhouse import monitors, sql_files
 from weir.edges.clickhouse.client import RETRIABLE, answering, said, url_of
+from weir.monitor.spec import Asked, Monitor
+from weir.settings import Settings
 
 # A statement that writes is refused by the server; settings may be set, since the driver sets its own.
 READING: Final = {"readonly": 2}
@@ -34,23 +37,20 @@ class Answer:
     rows: Sequence[Sequence[Any]]
 
 
-def brought(monitors: Path) -> list[dict[str, str]]:
-    """Name, title and parameters of every query that a person can ask by name.
-
-    monitors: a folder with queries of the project; it may be missing.
-    """
+def brought(settings: Settings) -> list[dict[str, str]]:
+    """Name, title and parameters of every query that a person can ask by name."""
     return [
         {"name": one.name, "title": one.header.get("title", ""), "parameters": ", ".join(sorted(one.parameters))}
-        for one in _known_queries(monitors).values()
+        for one in _known_queries(settings).values()
     ]
 
 
-def named(client: Client, name: str, given: Mapping[str, str], limit: int, monitors: Path) -> Answer:
+def named(client: Client, name: str, given: Mapping[str, str], limit: int, settings: Settings) -> Answer:
     """The answer of a query of the project's or of Weir's, `limit` rows at most. Raises Unavailable, Refused.
 
-    given: its parameters; those that are not given are as in ANYTIME.
+    given: its parameters; those that are not given are as in ANYTIME, and of a monitor as it is asked of the last day.
     """
-    queries = _known_queries(monitors)
+    queries = _known_queries(settings)
     if name not in queries:
         names = list(queries)
         near = [one for one in names if name in one] or get_close_matches(name, names, 1)
@@ -59,9 +59,31 @@ def named(client: Client, name: str, given: Mapping[str, str], limit: int, monit
         raise Refused(f"there is no query {name}", remedy=remedy)
     query = queries[name]
     _known(query.parameters, given)
+    if name in (known := monitors.looked(settings)[0]):
+        return _ask(client, query.text, _of_monitor(client, known[name], given), limit, monitors.ASKING)
     if lacking := sorted(query.parameters - given.keys() - ANYTIME.keys()):
         raise Refused(f"query {name} needs {', '.join(lacking)}", remedy=f"give --param {lacking[0]}=VALUE")
     return _ask(client, query.text, {one: given.get(one, ANYTIME.get(one)) for one in query.parameters}, limit)
+
+
+def _of_monitor(client: Client, monitor: Monitor, given: Mapping[str, str]) -> dict[str, Any]:
+    """What is bound to a monitor's parameters. Raises Refused."""
+    if not given.get("service"):
+        raise Refused(f"query {monitor.name} is about one service", remedy="give --param service=NAME")
+    try:
+        end = datetime.fromisoformat(given["to"]) if "to" in given else datetime.now(UTC).replace(microsecond=0)
+        begin = datetime.fromisoformat(given["from"]) if "from" in given else end - timedelta(days=1)
+        step_s = int(given.get("step", monitor.window_s))
+    except ValueError as error:
+        remedy = "write times in ISO 8601, such as 2026-01-31T12:00, and step in seconds"
+        raise Refused(f"query {monitor.name} cannot be asked so: {error}", remedy=remedy) from error
+    asked = Asked(service=given["service"], begin=_utc(begin), end=_utc(end), step_s=step_s)
+    texts = {name: text for name, text in given.items() if name not in ("from", "to", "step")}
+    return monitors.parameters(client, monitor, asked) | texts
+
+
+def _utc(time: datetime) -> datetime:
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 def free(client: Client, sql: str, given: Mapping[str, str], limit: int) -> Answer:
@@ -77,8 +99,10 @@ def _known(asked: frozenset[str], given: Mapping[str, str]) -> None:
         raise Refused(f"the question takes no {', '.join(unknown)}", remedy=f"{takes}; write {{NAME:Type}} in the SQL")
 
 
-def _ask(client: Client, sql: str, parameters: Mapping[str, Any], limit: int) -> Answer:
-    bounded = READING | {"limit": limit}
+def _ask(
+    client: Client, sql: str, parameters: Mapping[str, Any], limit: int, settings: Mapping[str, Any] = READING
+) -> Answer:
+    bounded = {**settings, "limit": limit}
     with answering(url_of(client)):
         try:
             found = client.query(sql, parameters=dict(parameters), settings=bounded)
@@ -93,9 +117,20 @@ def _ask(client: Client, sql: str, parameters: Mapping[str, Any], limit: int) ->
     return Answer(found.column_names, tuple(kind.name for kind in found.column_types), found.result_rows)
 
 
-def _known_queries(monitors: Path) -> dict[str, sql_files.Query]:
-    """Queries by name, those of the project first; of Weir's those that ask for nothing beside ANYTIME."""
-    own = {path.stem: sql_files.read(path, path.stem) for path in sorted(monitors.glob("*.sql"))}
-    files = sorted(path for path in sql_files.FOLDER.glob("*/*.sql") if path.parent.name not in sql_files.NO_QUERIES)
-    names = [str(path.relative_to(sql_files.FOLDER).with_suffix("")) for path in files]
-    return own | {one.name: one for one in map(sql_files.load, names) if one.parameters <= ANYTIME.keys()}
+def _known_queries(settings: Settings) -> dict[str, sql_files.Query]:
+    """Queries by name, those of the project first, then Weir's monitors, and queries that ask for ANYTIME at most."""
+    watched = _in(monitors.FOLDER)
+    brought = [
+        one
+        for one in _in(sql_files.FOLDER)
+        if one.name.split("/")[0] not in {*sql_files.NO_QUERIES, monitors.FOLDER.name}
+        and one.parameters <= ANYTIME.keys()
+    ]
+    first = {one.name: one for one in _in(settings.paths.monitors_dir)}
+    return first | {one.name: one for one in (*watched, *brought) if one.name not in first}
+
+
+def _in(folder: Path) -> list[sql_files.Query]:
+    """Every query of a folder, which may be missing."""
+    paths = sorted(folder.rglob("*.sql"))
+    return [sql_files.read(path, path.relative_to(folder).with_suffix("").as_posix()) for path in paths]

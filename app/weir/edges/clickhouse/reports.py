@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from clickhouse_connect.driver import Client
 
-from weir.core.signature import NEGATIVE_POSITIVE, Task
+from weir.core.signature import NEGATIVE_POSITIVE, THRESHOLD, Task
 from weir.core.times import BEGINNING, END
 from weir.edges.clickhouse import sql_files
 from weir.edges.clickhouse.results import view_of
@@ -53,12 +53,14 @@ class Meaning:
 
     labels: the classes, of two the positive one second. flagging: decisions that are not the lowest. words: what an
     outcome's label may be -> its class among `labels`, over all bundles of the service; a regression has none.
+    threshold: the score from which on a decision is flagging.
     """
 
     task: Task = Task.BINARY
     labels: tuple[str, ...] = NEGATIVE_POSITIVE
     flagging: tuple[str, ...] = NEGATIVE_POSITIVE[1:]
     words: Mapping[str, str] = field(default_factory=lambda: words_of(Task.BINARY, [NEGATIVE_POSITIVE]))
+    threshold: float = THRESHOLD
 
     def parameters(self) -> dict[str, Any]:
         """What the SQL of reports over classes takes."""
@@ -94,7 +96,8 @@ def told(client: Client, service: str) -> Meaning | None:
     task, alike = Task(known[0]["task"]), [row for row in known if row["task"] == known[0]["task"]]
     flagging = dict.fromkeys(word for row in alike for word in row["decisions"][1:])
     words = words_of(task, [row["classes"] for row in alike])
-    return Meaning(task, tuple(known[0]["classes"]), tuple(flagging), words)
+    cut = float(known[0]["cuts"][0]) if known[0]["cuts"] else THRESHOLD
+    return Meaning(task, tuple(known[0]["classes"]), tuple(flagging), words, cut)
 
 
 def report(client: Client, asked: Asked, of: Meaning) -> list[dict[str, Any]]:

@@ -1,0 +1,241 @@
+"""`weir monitors`: the questions that are asked of the record again and again, and their answers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from weir.cli.arguments import Command, check_service, reached
+from weir.cli.output import AsJson, Column, say, show, show_csv, show_json
+from weir.core.errors import Refused
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver import Client
+
+    from weir.monitor.spec import Asked, Monitor
+    from weir.settings import Settings
+
+DAY = timedelta(days=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+Name = Annotated[str, typer.Argument(help="As `weir monitors list` names it.", metavar="NAME")]
+Service = Annotated[str, typer.Option(help="The scoring service; needed where there are several.")]
+Begin = Annotated[str, typer.Option("--from", help="From this time on, ISO 8601, UTC; by default a day before --to.")]
+End = Annotated[str, typer.Option("--to", help="Before this time; by default now.")]
+Step = Annotated[str, typer.Option(help="Length of a window, such as 5m; by default the monitor's own.")]
+Where = Annotated[
+    str, typer.Option(help="A segment: version=, variant=, tenant=, team= with a value each, commas between them.")
+]
+Baseline = Annotated[str, typer.Option(help="What to compare with: reference, or a baseline that was captured.")]
+
+cli = typer.Typer(no_args_is_help=True, help="Ask monitors: what happens to inputs, outcomes, costs and health.")
+
+
+@cli.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List the monitors of Weir and of the project."""
+    from weir.edges.clickhouse import monitors
+    from weir.monitor import durations
+    from weir.settings import load
+
+    found, refused = monitors.looked(load())
+    rows = [
+        {
+            "name": one.name,
+            "question": one.question,
+            "unit": one.unit.value,
+            "window": durations.written(one.window_s),
+            "tasks": [task.value for task in one.tasks],
+            "warn": str(one.warn or ""),
+            "page": str(one.page or ""),
+            "owner": one.owner,
+            "of": "project" if one.own else "weir",
+        }
+        for one in found.values()
+    ]
+    headings = ("name", "question", "unit", "window", "warn", "page", "owner", "of")
+    show(rows, [Column(heading, heading, name=heading == "name") for heading in headings], as_json=as_json)
+    if refused and not as_json:
+        say(f"{len(refused)} files are no monitors: `weir monitors check` says why")
+
+
+@cli.command(cls=Command)
+def run(
+    name: Name,
+    service: Service = "",
+    begin: Begin = "",
+    end: End = "",
+    step: Step = "",
+    where: Where = "",
+    baseline: Baseline = "",
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
+) -> None:
+    """Ask a monitor about a service, and print a row for each window and subject.
+
+    Windows begin at whole multiples of their length since 1970: the time asked about is widened to whole windows.
+    """
+    from weir.edges.clickhouse import monitors
+
+    if as_json and as_csv:
+        raise typer.BadParameter("give --json or --csv, not both")
+    monitor, client, asked = _asked(name, service, begin, end, step, where, baseline)
+    answer = monitors.table(client, monitor, asked)
+    rows = monitors.rows(monitor, answer)
+    if as_json:
+        show_json([asdict(row) for row in rows])
+        return
+    columns = answer.column_names
+    cells = answer.to_pylist()
+    if as_csv:
+        show_csv(cells, columns)
+        return
+    names = {monitor.time, *monitor.subject}
+    show(cells, [Column(one, one, _text, right=one not in names, name=one in names) for one in columns], as_json=False)
+    if not rows:
+        say(f"nothing of {asked.service} from {asked.begin:%Y-%m-%d %H:%M} to {asked.end:%Y-%m-%d %H:%M} UTC")
+
+
+@cli.command(cls=Command)
+def explain(
+    name: Name,
+    service: Service = "",
+    begin: Begin = "",
+    end: End = "",
+    step: Step = "",
+    where: Where = "",
+    baseline: Baseline = "",
+) -> None:
+    """Say what a monitor asks: its header, what is bound to its parameters, its SQL, and the rows that it reads."""
+    from weir.edges.clickhouse import monitors
+    from weir.monitor import header
+
+    monitor, client, asked = _asked(name, service, begin, end, step, where, baseline)
+    bound = monitors.parameters(client, monitor, asked)
+    rows = [{"what": one, "value": str(value)} for one, value in header.lines(monitor.sql).items()]
+    rows += [{"what": f"{{{one}}}", "value": str(value)} for one, value in bound.items()]
+    for table, count in monitors.estimate(client, monitor, asked).items():
+        rows.append({"what": f"reads {table}", "value": f"{count:,} rows at most"})
+    show(rows, (Column("", "what", name=True), Column("", "value")), as_json=False)
+    typer.echo(monitor.sql)
+
+
+@cli.command()
+def check(
+    names: Annotated[list[str] | None, typer.Argument(help="Monitors; by default all.", metavar="[NAME]...")] = None,
+    service: Annotated[str, typer.Option(help="Try their SQL on this service; by default on one that is there.")] = "",
+    headers: Annotated[bool, typer.Option("--headers", help="Look at the files alone; ask no ClickHouse.")] = False,
+) -> None:
+    """Look whether every monitor is sound: its header, its SQL, its columns, and that it reads no table as a whole.
+
+    A KPI, which is a monitor with a target, has an owner and an SLO, too. Exit status 1 where one is refused.
+    """
+    from weir.edges.clickhouse import monitors
+    from weir.edges.clickhouse.client import connect
+    from weir.monitor.parameters import VIEWS
+    from weir.settings import load
+
+    found, unread = monitors.looked(load())
+    chosen = {name: found[name] for name in names if name in found} if names else found
+    faults = [error for path, error in unread.items() if not names or any(path.match(f"{name}.sql") for name in names)]
+    if unknown := [name for name in names or () if name not in found and not faults]:
+        monitors.named(load(), unknown[0])
+    tried = 0
+    if not headers:
+        settings = reached()
+        client = connect(settings.recording)
+        tried_on = _service(service, settings, client, needed=False)
+        for monitor in chosen.values():
+            if not tried_on and monitor.parameters.keys() & VIEWS:
+                continue
+            tried += 1
+            try:
+                monitors.check(client, monitor, tried_on)
+            except Refused as error:
+                faults.append(error)
+    for fault in faults:
+        say(escape(str(fault)))
+    untried = "" if headers else f", the SQL of {tried} was tried"
+    say(f"{len(chosen)} monitors read{untried}, {len(faults)} refused")
+    if faults:
+        raise typer.Exit(1)
+
+
+def _asked(
+    name: str, service: str, begin: str, end: str, step: str, where: str, baseline: str
+) -> tuple[Monitor, Client, Asked]:
+    """The monitor, where to ask, and what."""
+    from weir.edges.clickhouse import monitors
+    from weir.edges.clickhouse.client import connect
+    from weir.monitor.segment import Segment
+    from weir.monitor.spec import Asked
+
+    settings = reached()
+    monitor = monitors.named(settings, name)
+    step_s = _span(step) if step else monitor.window_s
+    until = _time(end, "--to") if end else datetime.now(UTC)
+    since = _time(begin, "--from") if begin else until - max(DAY, timedelta(seconds=step_s))
+    segment = Segment.of(where)
+    client = connect(settings.recording)
+    chosen = _service(service, settings, client)
+    asked = Asked(
+        service=chosen,
+        begin=_whole(since, step_s),
+        end=_whole(until, step_s, up=True),
+        step_s=step_s,
+        segment=segment,
+        baseline=baseline,
+    )
+    return monitor, client, asked
+
+
+def _service(given: str, settings: Settings, client: Client, *, needed: bool = True) -> str:
+    """The service that is meant: the one that is given, that of the settings, or the only one that there is."""
+    from weir.edges.clickhouse import ledger
+
+    chosen = given or settings.scoring.service
+    check_service(chosen, settings, client)
+    if chosen:
+        return chosen
+    known = ledger.services(client)
+    if needed and len(known) != 1:
+        there = f"there are {', '.join(known)}" if known else "nothing is recorded of any"
+        raise typer.BadParameter(f"say which service: {there}", param_hint="--service")
+    return known[0] if known else ""
+
+
+def _whole(time: datetime, step_s: int, *, up: bool = False) -> datetime:
+    """The nearest multiple of a step since 1970 before a time, or after it."""
+    places = (time - EPOCH) / timedelta(seconds=step_s)
+    return EPOCH + timedelta(seconds=step_s) * (math.ceil(places) if up else math.floor(places))
+
+
+def _time(text: str, option: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        what = f"{text!r} is no time in ISO 8601, such as 2026-01-31 or 2026-01-31T12:00"
+        raise typer.BadParameter(what, param_hint=option) from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _span(text: str) -> int:
+    from weir.monitor import durations
+
+    try:
+        return durations.seconds(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--step") from None
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M")
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,275 @@
+"""Monitors: those that Weir brings and those of the project, each asked in one way for a service and a time."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import pyarrow as pa
+from clickhouse_connect.driver import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from weir.core.errors import Refused
+from weir.edges.clickhouse import reports, scans, sql_files
+from weir.edges.clickhouse.client import NO_ACCESS, RETRIABLE, WRONG_PASSWORD, answering, said, url_of
+from weir.edges.clickhouse.results import view_of
+from weir.monitor import header
+from weir.monitor.parameters import MEANING
+from weir.monitor.spec import Against, Asked, Monitor, Row, coarsest
+from weir.settings import Settings
+
+FOLDER: Final = sql_files.FOLDER / "monitors"
+ASKING: Final[Mapping[str, Any]] = {"readonly": 2, "session_timezone": "UTC"}  # it may only read; times are UTC
+READONLY: Final = 164  # of a statement that writes; elsewhere of a server that takes none for a while
+SEASONS: Final = ("", "hour", "weekday", "hour_of_week")
+BEFORE: Final = timedelta(days=28)  # what a window is compared with, where a season is and nobody says since when
+FLOATS: Final = ("Float", "Int", "UInt", "Decimal", "Bool")
+WHOLE: Final = ("Int", "UInt")
+TIMES: Final = ("DateTime(",)
+SECONDS: Final = pa.timestamp("s", "UTC")  # a DateTime comes as the number of them since 1970
+
+
+def files(settings: Settings) -> dict[str, Monitor]:
+    """All monitors by name, Weir's first. Raises Refused for the first file that is none."""
+    found, refused = looked(settings)
+    for error in refused.values():
+        raise error
+    return found
+
+
+def looked(settings: Settings) -> tuple[dict[str, Monitor], dict[Path, Refused]]:
+    """All monitors by name, and why files are none, by path."""
+    found: dict[str, Monitor] = {}
+    refused: dict[Path, Refused] = {}
+    for folder, own in ((FOLDER, False), (settings.paths.monitors_dir, True)):
+        for path in sorted(folder.rglob("*.sql")):
+            try:
+                one = _read(path, folder, own=own)
+            except Refused as error:
+                refused[path] = error
+                continue
+            if one.name in found:
+                remedy = "give the project's another name: Weir brings one of this name"
+                refused[path] = Refused(f"there are two monitors {one.name}", where=str(path), remedy=remedy)
+                continue
+            found[one.name] = one
+    return found, refused
+
+
+def named(settings: Settings, name: str) -> Monitor:
+    """One of them. Raises Refused where its file is none, or there is none of this name."""
+    found, refused = looked(settings)
+    if name in found:
+        return found[name]
+    for path, error in refused.items():
+        if path == settings.paths.monitors_dir / f"{name}.sql":
+            raise error
+    near = [one for one in found if name in one] or get_close_matches(name, found, 1)
+    meant = f"did you mean {near[0]}? " if near else ""
+    raise Refused(f"there is no monitor {name}", remedy=f"{meant}`weir monitors list` names those that there are")
+
+
+def _read(path: Path, folder: Path, *, own: bool) -> Monitor:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise Refused("this is no monitor: it is no text in UTF-8", where=str(path), remedy="write it anew") from error
+    return header.monitor(text, path.relative_to(folder).with_suffix("").as_posix(), str(path), own=own)
+
+
+def run(client: Client, monitor: Monitor, asked: Asked, of: Mapping[str, Any] | None = None) -> list[Row]:
+    """The figures of a service by window and subject, in this order; a window without rows has none.
+
+    of: what the service's bundle means (`meaning`), where the caller knows it; it is asked otherwise.
+    Raises Unavailable; Refused where the monitor cannot be asked so, as ClickHouse words it where its SQL is at fault.
+    """
+    return rows(monitor, table(client, monitor, asked, of))
+
+
+def table(client: Client, monitor: Monitor, asked: Asked, of: Mapping[str, Any] | None = None) -> pa.Table:
+    """The answer with the columns and the order of the SQL; the column of its header's time is UTC. Raises as `run`."""
+    bound = parameters(client, monitor, asked, of)
+    with answering(url_of(client)), _its_author(monitor):
+        found = client.query_arrow(monitor.sql, parameters=bound, settings=dict(ASKING), use_strings=True)
+    columns = dict(zip(found.column_names, found.columns, strict=True))
+    if lacking := sorted({*monitor.figures.values(), *monitor.subject} - columns.keys()):
+        _deny(monitor, f"its answer has no column {lacking[0]}", f"name one of {', '.join(columns)} in its header")
+    return pa.table(columns | {monitor.time: columns[monitor.time].cast(pa.int64()).cast(SECONDS)})
+
+
+def estimate(client: Client, monitor: Monitor, asked: Asked) -> dict[str, int]:
+    """Rows that it would read at most, by table. Nothing is run. Raises as `run` does."""
+    bound = parameters(client, monitor, asked)
+    with answering(url_of(client)), _its_author(monitor):
+        found = client.query(f"EXPLAIN ESTIMATE {monitor.sql}", parameters=bound, settings=dict(ASKING))
+    rows: Counter[str] = Counter()
+    for _, name, _, count, _ in found.result_rows:
+        rows[name] += count
+    return dict(rows)
+
+
+def rows(monitor: Monitor, answer: pa.Table) -> list[Row]:
+    """An answer's rows, by window and subject. Raises Refused where a subject is twice in a window."""
+    columns = {name: answer.column(name).to_pylist() for name in answer.column_names}
+    begins = columns[monitor.time]
+    subjects = [
+        "/".join(map(str, words)) for words in zip(*(columns[name] for name in monitor.subject), strict=True)
+    ] or [""] * len(begins)
+    figures = {
+        part: [_number(value) for value in columns[column]] if column else [None] * len(begins)
+        for part, column in {part: getattr(monitor, part) for part in ("value", "low", "high", "p")}.items()
+    }
+    counts = [int(value or 0) for value in columns[monitor.n]]
+    others = [name for name in columns if name not in {*monitor.figures.values(), *monitor.subject}]
+    found = [
+        Row(
+            begin=begins[place],
+            subject=subjects[place],
+            n=counts[place],
+            details={name: columns[name][place] for name in others},
+            **{part: values[place] for part, values in figures.items()},
+        )
+        for place in range(len(begins))
+    ]
+    found.sort(key=lambda row: (row.begin, row.subject))
+    twice, times = Counter((row.begin, row.subject) for row in found).most_common(1)[0] if found else (None, 0)
+    if twice and times > 1:
+        what = f"its answer has {times} rows for {twice[1] or 'the service'} at {twice[0]:%Y-%m-%d %H:%M}"
+        _deny(monitor, what, "GROUP BY window and subject, or name in `-- subject:` what tells its rows apart")
+    return found
+
+
+def parameters(client: Client, monitor: Monitor, asked: Asked, of: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What the server binds for each parameter of the SQL. Raises as `run` does."""
+    _check(monitor, asked)
+    against = asked.baseline or (monitor.baseline.value if monitor.baseline is Against.REFERENCE else "")
+    pair = monitor.baseline is Against.PAIR
+    begin = asked.base_begin or (asked.begin if pair else asked.begin - BEFORE)
+    end = asked.base_end or (asked.end if pair else asked.begin)
+    season = asked.season or ("hour_of_week" if monitor.baseline is Against.SEASON else "")
+    known = {
+        "service": asked.service,
+        "from": _written(asked.begin),
+        "to": _written(asked.end),
+        "step": asked.step_s,
+        **{name: getattr(asked.segment, name) for name in ("version", "variant", "tenant", "team")},
+        "subject": asked.subject,
+        "baseline": against,
+        "base_version": asked.base_version,
+        "base_variant": asked.base_variant,
+        "base_from": _written(begin),
+        "base_to": _written(end),
+        "season": season,
+        "results": view_of(asked.service),
+        "shadow_results": view_of(asked.service, shadows=True),
+    }
+    if monitor.parameters.keys() & MEANING:
+        known |= meaning(client, asked.service) if of is None else of
+    return {name: known[name] if name in known else coarsest(name, monitor.grain, asked) for name in monitor.parameters}
+
+
+def meaning(client: Client, service: str) -> dict[str, Any]:
+    """What a service's bundle means, as parameters of monitors. Raises Unavailable, Refused."""
+    of = reports.meaning(client, service)
+    positive = of.labels[1] if len(of.labels) == 2 else ""
+    return {
+        "positive": positive,
+        "threshold": of.threshold,
+        "labels": list(of.labels),
+        "flagging": list(of.flagging),
+        **of.parameters(),
+    }
+
+
+def _check(monitor: Monitor, asked: Asked) -> None:
+    """Raises Refused for what the monitor does not answer."""
+    if asked.begin >= asked.end:
+        remedy = "let it begin before it ends"
+        raise Refused(f"the time asked about ends before it begins: {asked.begin} to {asked.end}", remedy=remedy)
+    if asked.step_s < 1:
+        raise Refused(f"windows of {asked.step_s} seconds cannot be", remedy="give a step of a second at least")
+    for name in asked.segment.filters:
+        if name not in monitor.filters:
+            obeys = f"it is by {', '.join(monitor.filters)}" if monitor.filters else "it has no segments"
+            raise Refused(
+                f"monitor {monitor.name} does not tell one {name} from another", remedy=f"leave {name}= out: {obeys}"
+            )
+    for name, value in (("subject", asked.subject), ("baseline", asked.baseline), ("season", asked.season)):
+        if value and name not in monitor.parameters:
+            raise Refused(f"monitor {monitor.name} takes no {name}", remedy=f"leave the {name} out")
+    if asked.season not in SEASONS:
+        remedy = f"give one of {', '.join(SEASONS[1:])}"
+        raise Refused(f"there is no season {asked.season}", remedy=remedy)
+
+
+def check(client: Client, monitor: Monitor, service: str) -> None:
+    """Have ClickHouse look at a monitor's SQL without running it: its columns, and what it would read.
+
+    service: one whose views there are. Raises Unavailable; Refused where ClickHouse refuses it, a column of the header
+    is missing or of another kind, or a table would be read as a whole.
+    """
+    end = datetime(2026, 1, 2, tzinfo=UTC)
+    asked = Asked(service=service, begin=end - timedelta(days=1), end=end, step_s=monitor.window_s)
+    bound = parameters(client, monitor, asked)
+    with answering(url_of(client)), _its_author(monitor):
+        described = client.query(f"DESCRIBE TABLE (\n{monitor.sql}\n)", parameters=bound, settings=dict(ASKING))
+        kinds = {str(row[0]): _plain_type(str(row[1])) for row in described.result_rows}
+    _check_columns(monitor, kinds)
+    with answering(url_of(client)), _its_author(monitor):
+        whole = scans.unbounded(client, monitor.sql, bound, ASKING)
+    if whole:
+        name, lacking = next(iter(whole.items()))
+        what = f"its SQL reads all of {name}, whatever {' and '.join(lacking)} is asked about"
+        wanted = (
+            "service = {service:String}" if "service" in lacking else "the time >= {from:DateTime} and < {to:DateTime}"
+        )
+        _deny(monitor, what, f"let its WHERE say {wanted}, by columns of the table's sorting or partition key")
+
+
+def _check_columns(monitor: Monitor, kinds: Mapping[str, str]) -> None:
+    """Raises Refused. kinds: ClickHouse's types of the answer's columns, by name."""
+    for part, column in (*monitor.figures.items(), *(("subject", name) for name in monitor.subject)):
+        if column not in kinds:
+            _deny(monitor, f"its answer has no column {column}", f"name one of {', '.join(kinds)} as `-- {part}:`")
+        wanted = {"time": TIMES, "n": WHOLE, "subject": ()}.get(part, FLOATS)
+        if wanted and not f"{kinds[column]}(".startswith(wanted):
+            what = f"column {column}, its {part}, is a {kinds[column]}"
+            _deny(monitor, what, {"time": "give a DateTime", "n": "give a whole number"}.get(part, "give a number"))
+
+
+def _plain_type(kind: str) -> str:
+    for wrapping in ("LowCardinality(", "Nullable("):
+        if kind.startswith(wrapping):
+            kind = kind.removeprefix(wrapping)[:-1]
+    return kind
+
+
+def _written(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _number(value: Any) -> float | None:
+    number = None if value is None else float(value)
+    return None if number is None or math.isnan(number) else number
+
+
+@contextmanager
+def _its_author(monitor: Monitor) -> Iterator[None]:
+    """What ClickHouse says of the SQL is for whoever wrote it."""
+    try:
+        yield
+    except DatabaseError as error:
+        if error.code in RETRIABLE - {READONLY} or error.code in (None, WRONG_PASSWORD, NO_ACCESS):
+            raise
+        remedy = "mend the SQL; `weir migrate` makes tables, `weir apply` the views of services"
+        _deny(monitor, f"ClickHouse refuses its SQL: {said(error)}", remedy, error)
+
+
+def _deny(monitor: Monitor, what: str, remedy: str, error: DatabaseError | None = None) -> NoReturn:
+    raise Refused(f"monitor {monitor.name} cannot be used: {what}", remedy=remedy) from error

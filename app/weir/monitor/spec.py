@@ -1,0 +1,187 @@
+"""A monitor: a question to the record, as one SQL file with a header asks it, and what its answer is held to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from weir.core.signature import Task
+from weir.monitor.segment import EVERYTHING, Segment
+from weir.monitor.threshold import Threshold
+
+GRAINS_S: Final = {"_hour": 3600, "_day": 86_400}  # ending of a rolled-up table -> seconds of its windows
+FINEST_S: Final = 60  # of a rolled-up table without such an ending
+
+
+class Unit(StrEnum):
+    """Of a monitor's value."""
+
+    MS = "ms"
+    S = "s"
+    SHARE = "share"
+    USD = "usd"
+    AUC = "auc"
+    COUNT = "count"
+    RATE = "rate"  # a second
+    BYTES = "bytes"
+    NATS = "nats"
+    PSI = "psi"
+    KS = "ks"
+
+
+class Panel(StrEnum):
+    """How it is drawn."""
+
+    LINES = "lines"
+    FAN = "fan"
+    HEAT = "heat"
+    HISTOGRAMS = "histograms"
+    POINTS = "points"
+    STRIPS = "strips"
+    WATERFALL = "waterfall"
+    TILES = "tiles"
+    TABLE = "table"
+
+
+class Against(StrEnum):
+    """What a window is compared with."""
+
+    NONE = "none"
+    REFERENCE = "reference"  # the bundle's own
+    FROZEN = "frozen"  # a captured window of production
+    SEASON = "season"  # the same hours or weekdays before
+    PAIR = "pair"  # another version or variant in the same window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Monitor:
+    """One file: its header, checked, and its SQL.
+
+    time, value, n, low, high, p: columns of the answer; empty where it has none. subject: columns that tell rows of one
+    window apart. window_s: of one row where nobody asks for another. minimum: rows (n) below which nothing is said of
+    a window. maturity: share of labels that a window needs, 0 for none. cadence_s: how often it is asked; 0 where that
+    follows from label delay and traffic. filters: of a segment, those that it obeys. grain: tables that it may read.
+    target: of a KPI, what is good. slo: name of the objective that a KPI is linked with. own: the project's.
+    parameters: name -> type as the SQL has them. sha256: of the file, hex.
+    """
+
+    name: str
+    question: str
+    title: str
+    source: str
+    tasks: tuple[Task, ...]
+    time: str
+    subject: tuple[str, ...] = ()
+    value: str
+    unit: Unit
+    n: str
+    low: str = ""
+    high: str = ""
+    p: str = ""
+    warn: Threshold | None = None
+    page: Threshold | None = None
+    minimum: int = 1
+    window_s: int = 3600
+    baseline: Against = Against.NONE
+    maturity: float = 0.0
+    cadence_s: int = 0
+    panel: Panel = Panel.LINES
+    filters: tuple[str, ...] = ()
+    grain: tuple[str, ...] = ()
+    owner: str = ""
+    target: Threshold | None = None
+    slo: str = ""
+    runbook: str = ""
+    own: bool = False
+    parameters: Mapping[str, str]
+    sql: str
+    sha256: str
+
+    @property
+    def is_kpi(self) -> bool:
+        """Whether it is held to a target of the business."""
+        return self.target is not None
+
+    @property
+    def figures(self) -> dict[str, str]:
+        """Column of the answer that is each of time, value, n, low, high and p; those that it has."""
+        named = {part: getattr(self, part) for part in ("time", "value", "n", "low", "high", "p")}
+        return {part: column for part, column in named.items() if column}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a monitor is asked about: windows of step_s seconds from `begin` until before `end`, UTC.
+
+    Windows begin at whole multiples of step_s since 1970. baseline: id of what to compare with ("reference", or the
+    name of a captured one); empty for what the monitor's header says. base_*: the other side of a pair, or the window
+    to compare with where the baseline is one. season: '', hour, weekday or hour_of_week. subject: one of them alone.
+    """
+
+    service: str
+    begin: datetime
+    end: datetime
+    step_s: int
+    segment: Segment = EVERYTHING
+    subject: str = ""
+    baseline: str = ""
+    base_version: str = ""
+    base_variant: str = ""
+    base_begin: datetime | None = None
+    base_end: datetime | None = None
+    season: str = ""
+
+    @property
+    def times(self) -> tuple[datetime, ...]:
+        """Every bound of time in it."""
+        return tuple(time for time in (self.begin, self.end, self.base_begin, self.base_end) if time is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One window's figure of one subject.
+
+    begin: of the window, UTC. subject: its words, with / between them where there are several; empty for the service.
+    value: None where the window gives none. n: rows behind it. low, high: an interval; p: of no change. details: every
+    other column of the answer, by name.
+    """
+
+    begin: datetime
+    subject: str
+    value: float | None
+    n: int
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    details: Mapping[str, Any]
+
+
+def coarsest(table: str, grain: tuple[str, ...], asked: Asked) -> str:
+    """Of the tables of a family (`traffic`, `traffic_hour`), the coarsest whose windows divide all that is asked.
+
+    grain: a monitor's tables, which holds at least one of the family.
+
+    >>> from datetime import UTC
+    >>> noon, tables = datetime(2026, 1, 1, 12, tzinfo=UTC), ("traffic", "traffic_hour")
+    >>> coarsest("traffic", tables, Asked(service="a", begin=noon, end=noon.replace(hour=18), step_s=7200))
+    'traffic_hour'
+    >>> coarsest("traffic", tables, Asked(service="a", begin=noon, end=noon.replace(minute=30), step_s=1800))
+    'traffic'
+    """
+    family = sorted((one for one in grain if one == table or one.startswith(f"{table}_")), key=grain_s)
+    whole = math.gcd(asked.step_s, *(int(time.timestamp()) for time in asked.times))
+    fitting = [one for one in family if whole % grain_s(one) == 0]
+    return (fitting or family)[-1 if fitting else 0]
+
+
+def grain_s(table: str) -> int:
+    """Seconds of a rolled-up table's windows.
+
+    >>> grain_s("histograms_hour"), grain_s("histograms")
+    (3600, 60)
+    """
+    return next((size for ending, size in GRAINS_S.items() if table.endswith(ending)), FINEST_S)
