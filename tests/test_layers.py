@@ -50,6 +50,7 @@ ROLES: dict[str, set[str]] = {
     "worker": set(),
     "scorer": {"worker"},
     "recorder": {"worker"},
+    "monitor": {"worker"},
     "shadow": {"worker"},
     "canary": {"worker"},
 }

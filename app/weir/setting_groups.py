@@ -333,6 +333,48 @@ class RecordingSettings(Group):
     )
 
 
+class MonitoringSettings(Group):
+    """Monitoring."""
+
+    monitor_every_s: float = setting(
+        10.0,
+        "pause between two looks for windows that are due",
+        "how late a figure is, beside its window",
+        gt=0,
+        le=3600,
+    )
+    monitor_lateness_s: float = setting(
+        60.0,
+        "how far event times have to be beyond a window's end before it counts as complete",
+        "callers and their queues are seconds late; what comes later makes the window anew",
+        ge=0,
+        le=86_400,
+    )
+    monitor_late_days: float = setting(
+        31.0, "how far back windows are made anew when late records come", "outcomes take weeks", gt=0, le=3660
+    )
+    monitor_first_windows: int = setting(
+        1000,
+        "windows that a monitor begins with where it has found nothing yet",
+        "six weeks of hours",
+        ge=1,
+        le=100_000,
+    )
+    monitor_query_max_s: float = setting(
+        30.0, "how long the query of a monitor may take", "all of a service take 5 s", gt=0, le=3600
+    )
+    monitor_failures: int = setting(
+        3, "failures in a row after which an alert says that a monitor fails", "one may be a hiccup", ge=1, le=1000
+    )
+    monitor_retry_max_s: float = setting(
+        3600.0,
+        "longest pause before a monitor that fails is tried again",
+        "its files may have been mended",
+        gt=0,
+        le=86_400,
+    )
+
+
 class TelemetrySettings(Group):
     """Telemetry."""
 

@@ -24,6 +24,7 @@ from weir.setting_groups import (
     FeatureSettings,
     Group,
     KafkaSettings,
+    MonitoringSettings,
     PathSettings,
     RecordingSettings,
     RegistrySettings,
@@ -48,6 +49,7 @@ class Settings(BaseModel):
     scoring: ScoringSettings
     features: FeatureSettings
     recording: RecordingSettings
+    monitoring: MonitoringSettings
     telemetry: TelemetrySettings
     embedded: EmbeddedSettings
 

@@ -282,6 +282,62 @@ class LedgerChecked(Event):
             yield "weir_ledger_faults", (self.service, kind), count
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WindowsMeasured(Event):
+    """A monitor was computed over `windows` windows of a service, of which `again` were known before."""
+
+    service: str
+    monitor: str
+    windows: int
+    again: int
+
+    @override
+    def samples(self) -> Iterator[Sample]:
+        yield "weir_monitor_windows_total", (self.service, self.monitor), self.windows
+        yield "weir_monitor_windows_again_total", (self.service, self.monitor), self.again
+        yield "weir_monitor_failing", (self.service, self.monitor), 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorFailed(Event):
+    """A monitor of a service could not be computed, and is left alone for a while."""
+
+    service: str
+    monitor: str
+
+    @override
+    def samples(self) -> Iterator[Sample]:
+        yield "weir_monitor_failures_total", (self.service, self.monitor), 1
+        yield "weir_monitor_failing", (self.service, self.monitor), 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceMonitored(Event):
+    """All monitors of a service had their turn. waiting: windows that are not complete. behind_s: of event time."""
+
+    service: str
+    waiting: int
+    behind_s: float
+
+    @override
+    def samples(self) -> Iterator[Sample]:
+        yield "weir_monitor_waiting_windows", (self.service,), self.waiting
+        yield "weir_monitor_behind_seconds", (self.service,), self.behind_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundEnded(Event):
+    """The monitor worker looked at all services, or gave up. seconds: that it took."""
+
+    seconds: float
+    failed: bool
+
+    @override
+    def samples(self) -> Iterator[Sample]:
+        yield "weir_monitor_round_seconds", (), self.seconds
+        yield "weir_monitor_rounds_failed_total", (), int(self.failed)
+
+
 EVENTS = (
     WorkerStarted,
     ChunkFetched,
@@ -296,6 +352,10 @@ EVENTS = (
     FeaturesApplied,
     CanaryChecked,
     LedgerChecked,
+    WindowsMeasured,
+    MonitorFailed,
+    ServiceMonitored,
+    RoundEnded,
 )
 
 

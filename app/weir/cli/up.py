@@ -55,6 +55,7 @@ def up(
     features: Annotated[
         bool, typer.Option(help="Compute the features of the feature repository that are computed here.")
     ] = True,
+    monitor: Annotated[bool, typer.Option(help="Compute monitors over what is recorded, and raise alerts.")] = True,
     canary: Annotated[bool, typer.Option(help="Also compare features with Feast's own reading, now and then.")] = True,
 ) -> None:
     """Start broker, ClickHouse, schema registry and all workers here, show how to use them, and run until Ctrl-C.
@@ -97,7 +98,7 @@ def up(
             _apply_features(stack, served, say)
             workers = local.Workers(stack)
             scorers = _start_scorers(workers, choices)
-            wanted = {"recorder": recorder, "features": features, "canary": canary}
+            wanted = {"recorder": recorder, "features": features, "monitor": monitor, "canary": canary}
             for role in _roles(wanted, stack.settings, served):
                 workers.start(role)
             workers.wait_ready(say, needed=scorers if len(scorers) == 1 else ())
@@ -155,7 +156,7 @@ def _roles(wanted: Mapping[str, bool], settings: Settings, served: Sequence[Bund
     from weir.demo.features.updater import has_work
 
     reads = any(bundle.feature_service for bundle in served)
-    useful = {"recorder": True, "features": reads and has_work(settings), "canary": reads}
+    useful = {"recorder": True, "monitor": True, "features": reads and has_work(settings), "canary": reads}
     return [role for role, want in wanted.items() if want and useful[role]]
 
 

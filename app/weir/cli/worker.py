@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from weir.telemetry import Telemetry
 
 cli = typer.Typer(
-    no_args_is_help=True, help="Run one worker until SIGTERM: scorer, shadow, recorder, features, canary."
+    no_args_is_help=True, help="Run one worker until SIGTERM: scorer, shadow, recorder, features, monitor, canary."
 )
 
 
@@ -91,6 +91,19 @@ def features() -> None:
     settings = load()
     telemetry = _begin(settings, "features")
     _serve(settings, telemetry, "features", new_features(settings, telemetry))
+
+
+@cli.command()
+def monitor() -> None:
+    """Compute every monitor over the windows that are complete, and raise alerts.
+
+    Of several one is active; another takes over when it is gone, and goes on where it stopped.
+    """
+    from weir.agents.monitor.agent import new_monitor
+
+    settings = load()
+    telemetry = _begin(settings, "monitor")
+    _serve(settings, telemetry, "monitor", new_monitor(settings, telemetry))
 
 
 @cli.command()

@@ -31,10 +31,28 @@ class Recorded:
     faults: Mapping[LogPartition, Sequence[tuple[int, int]]]
 
 
-def recorded(client: Client, service: str, begin: datetime, end: datetime, step_s: int) -> Recorded:
+def services(client: Client) -> list[str]:
+    """Services of which a prediction is recorded, sorted. Raises Unavailable, Refused."""
+    return [str(row["service"]) for row in sql_files.rows(client, "gate/services")]
+
+
+def standings(client: Client, service: str) -> list[Standing]:
+    """How far each partition of a service's requests is recorded. Raises Unavailable, Refused."""
+    return [_standing(row) for row in sql_files.rows(client, "gate/partitions", service=service)]
+
+
+def recorded(
+    client: Client,
+    service: str,
+    begin: datetime,
+    end: datetime,
+    step_s: int,
+    standing: Sequence[Standing] | None = None,
+) -> Recorded:
     """All that is recorded of predictions with event times in [begin, end).
 
-    step_s: length of windows, whole minutes; they begin at multiples of it since 1970.
+    step_s: length of windows, whole minutes; they begin at multiples of it since 1970. standing: as `standings` gave it
+    a moment ago; asked here otherwise.
     Raises Unavailable, Refused; ValueError for other lengths.
     """
     if step_s <= 0 or step_s % 60:
@@ -42,14 +60,14 @@ def recorded(client: Client, service: str, begin: datetime, end: datetime, step_
     asked: dict[str, Any] = {"service": service, "from": _seconds(begin), "to": _seconds(end)}
     # Standing and faults are asked before the covers: what comes between the questions makes a window larger than what
     # was looked at, and so holds it back, and never lets it through.
-    standings = [_standing(row) for row in sql_files.rows(client, "gate/partitions", service=service)]
+    standing = standings(client, service) if standing is None else standing
     faults: dict[LogPartition, list[tuple[int, int]]] = defaultdict(list)
     for row in sql_files.rows(client, "gate/faults", **asked):
         faults[_source(row)].append((row["first"], row["last"]))
     covers: dict[datetime, list[Cover]] = defaultdict(list)
     for row in sql_files.rows(client, "gate/windows", step=step_s, **asked):
         covers[_utc(row["begin"])].append(Cover(_source(row), row["first"], row["last"]))
-    return Recorded(covers=covers, standings=standings, faults=faults)
+    return Recorded(covers=covers, standings=standing, faults=faults)
 
 
 def outcomes(client: Client, service: str, begin: datetime, end: datetime, step_s: int) -> dict[datetime, list[Cover]]:

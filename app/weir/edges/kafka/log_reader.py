@@ -18,11 +18,11 @@ LOOK_S = 0.05
 
 
 class LogReader:
-    """One partition, read by whoever needs all of it. One thread at a time."""
+    """One partition, read by whoever needs all of it, or all from `first` on. One thread at a time."""
 
-    def __init__(self, settings: KafkaSettings, source: Partition) -> None:
+    def __init__(self, settings: KafkaSettings, source: Partition, first: int | None = None) -> None:
         self._settings, self._source = settings, source
-        self._next: int | None = None  # None: the beginning
+        self._next = first  # None: the beginning
 
     def read(self, timeout_s: float) -> list[bytes]:
         """Values that were not read before, up to the end that the log has now; tombstones left out.

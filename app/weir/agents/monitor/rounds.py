@@ -1,0 +1,332 @@
+"""One look after the other at all services: every monitor over every window that is due, each result written once.
+
+A window is computed in four steps: ask ClickHouse, judge, write the measurements, write the changes of alerts that they
+carry. Whoever goes on after a crash finds the last window cut short, at most: he writes the changes that its
+measurements carry and nobody has written, and the measurements that it lacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import structlog
+from clickhouse_connect.driver import Client
+
+from weir.agents.monitor.books import Books
+from weir.core.errors import Refused, Unavailable
+from weir.core.standing import Cover
+from weir.edges.clickhouse import gate as facts
+from weir.edges.clickhouse import monitors, reports
+from weir.monitor import alert_course, assess, gate, telling
+from weir.monitor import due as dues
+from weir.monitor.alert import AlertState, Note, Transition
+from weir.monitor.assess import Computed, Found
+from weir.monitor.due import Covers, Due
+from weir.monitor.left import Left, Work, covered_of
+from weir.monitor.measurement import Key, Measurement
+from weir.monitor.spec import Asked, Monitor, Row
+from weir.settings import Settings
+from weir.telemetry import MonitorFailed, ServiceMonitored, Telemetry, WindowsMeasured
+
+BEGINNING: Final = datetime.fromtimestamp(0, UTC)
+RUN: Final = 200  # windows that one question is about, and one write: they are in memory together
+UNGATED: Final = ("ledger/", "health/")  # they tell what is missing, and cannot wait for it
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Trouble:
+    """A monitor of a service that fails. failures: in a row. again_s: monotonic time of the next try."""
+
+    failures: int = 0
+    again_s: float = 0.0
+
+
+class NotHeld(Exception):
+    """Another worker is the active one."""
+
+
+@dataclass(slots=True)
+class Rounds:
+    """Goes on from what the books hold. One thread at a time.
+
+    monitors: those that there are, by name. connect: a client of ClickHouse. bounds: first offset and end of each
+    partition of a service's requests. notes: what people have said of alerts since it was last asked. holds: whether
+    this worker is the active one; asked before each write. now: the wall's. monotonic_s: for pauses. worker: its name.
+    left: what it goes on from; None: the books are asked.
+    """
+
+    settings: Settings
+    telemetry: Telemetry
+    books: Books
+    monitors: Callable[[], Mapping[str, Monitor]]
+    connect: Callable[[], Client]
+    bounds: Callable[[str], gate.Bounds]
+    notes: Callable[[], Iterable[Note]]
+    holds: Callable[[], bool]
+    now: Callable[[], datetime]
+    monotonic_s: Callable[[], float]
+    worker: str
+    left: Left | None = None
+    _notes: list[Note] = field(default_factory=list)
+    _before: dict[Work, Mapping[datetime, Covers]] = field(default_factory=dict)
+    _trouble: dict[Work, Trouble] = field(default_factory=dict)
+    _looked: dict[Work, datetime] = field(default_factory=dict)
+    _newest: dict[Work, datetime] = field(default_factory=dict)
+
+    def look(self) -> int:
+        """One round; how many windows it computed.
+
+        Raises Unavailable when ClickHouse or Kafka does not answer: what was due is due in the next round. Raises
+        NotHeld when another worker has become the active one.
+        """
+        client = self.connect()
+        known = self.monitors()
+        left = self.left or self._go_on(client, known)
+        self._hear(left)
+        return sum(self._service(client, service, known, left) for service in facts.services(client))
+
+    # ---- going on
+
+    def _go_on(self, client: Client, known: Mapping[str, Monitor]) -> Left:
+        """Find out where the worker before this one stopped, and finish the window that it was at."""
+        run = RUN * timedelta(seconds=max((one.window_s for one in known.values()), default=0))
+        left, found = self.books.left(client, BEGINNING, run)
+        untold = left.untold(found)
+        self._write((), untold)
+        for change in untold:
+            left.changed(change)
+        if left.last is not None and left.last[0].monitor in known:
+            work, begin = left.last
+            mine = [one for one in found if one.begin_ms == _ms(begin)]
+            newest = max((one.revision for one in mine), default=0)
+            written = frozenset(one.key for one in mine if one.revision == newest)
+            self._finish(client, known[work.monitor], left, written)
+        self.left = left
+        return left
+
+    def _finish(self, client: Client, monitor: Monitor, left: Left, written: frozenset[Key]) -> None:
+        """Write what the last window lacks; one whose query failed is due anyway."""
+        assert left.last is not None
+        work, begin = left.last
+        what = left.windows[work][begin]
+        if not what.covers:
+            return
+        item = Due(gate.Window(begin, tuple(sorted(what.covers)), ""), what)
+        try:
+            rows = self._ask(client, work, monitor, [item], None)
+        except Refused as error:
+            log.warning("the last window could not be looked at again", reason=str(error), **work._asdict())
+            del left.windows[work][begin]
+            return
+        found = [one for one in self._judged(left, work, monitor, item, rows) if one.measurement.key not in written]
+        self._put(left, found)
+
+    def _hear(self, left: Left) -> None:
+        """What people say of alerts, as changes of these."""
+        new, at_ms = list(self.notes()), _ms(self.now())
+        self._notes += new
+        left.silences = tuple(telling.in_force(self._notes, at_ms))
+        for key, watched in left.watched.items():
+            memory = left.alert(key)
+            if memory.state not in (AlertState.PENDING, AlertState.FIRING):
+                continue
+            changes: list[Transition] = []
+            for note in new:
+                memory, said = alert_course.acknowledged(memory, watched, note)
+                changes += said
+            memory, said = alert_course.silenced(memory, watched, left.silences, at_ms)
+            changes += said
+            self._write((), changes)
+            for change in changes:
+                left.changed(change)
+
+    # ---- one service
+
+    def _service(self, client: Client, service: str, known: Mapping[str, Monitor], left: Left) -> int:
+        bounds = self.bounds(service)
+        meaning = reports.meaning(client, service)
+        mine = [one for one in known.values() if meaning.task in one.tasks]
+        of = monitors.meaning(client, service)
+        computed, waiting, behind = 0, 0, timedelta(0)
+        for step_s in sorted({one.window_s for one in mine}):
+            works = {Work(service, one.name, step_s): one for one in mine if one.window_s == step_s}
+            seen = self._windows(client, service, works, step_s, bounds, left)
+            if seen is None:
+                continue
+            waiting = max(waiting, sum(not window.complete for window in seen.windows))
+            behind = max(behind, seen.newest - _complete_to(seen, step_s))
+            for work, monitor in works.items():
+                computed += self._work(client, work, monitor, seen, of, left)
+        self.telemetry.emit(
+            ServiceMonitored(service=service, waiting=waiting, behind_s=max(0.0, behind.total_seconds()))
+        )
+        return computed
+
+    def _windows(
+        self, client: Client, service: str, works: Iterable[Work], step_s: int, bounds: gate.Bounds, left: Left
+    ) -> Seen | None:
+        """All windows of a service in which something may be due; None without a prediction."""
+        standings = facts.standings(client, service)
+        newest = max((one.newest for one in standings if one.newest is not None), default=None)
+        if newest is None:
+            return None
+        step, limits = timedelta(seconds=step_s), self.settings.monitoring
+        first = _floor(newest - limits.monitor_first_windows * step, step_s)
+        done = [left.windows.get(work) for work in works]
+        late = newest - timedelta(days=limits.monitor_late_days)
+        since = _floor(min([late, *(max(mine) if mine else first for mine in done)]), step_s)
+        found = facts.recorded(client, service, since, newest + step, step_s, standings)
+        windows = gate.windows(
+            found.covers,
+            found.standings,
+            found.faults,
+            bounds,
+            step=step,
+            now=self.now(),
+            lateness=timedelta(seconds=limits.monitor_lateness_s),
+        )
+        outcomes = facts.outcomes(client, service, since, newest + step, step_s)
+        unknown = outcomes.pop(facts.UNKNOWN, [])  # any window's
+        return Seen(windows, {one.begin: [*outcomes.get(one.begin, ()), *unknown] for one in windows}, newest, first)
+
+    def _work(self, client: Client, work: Work, monitor: Monitor, seen: Seen, of: Mapping[str, Any], left: Left) -> int:
+        """What is due of one monitor. A failure is its own: the others go on."""
+        now_s, trouble = self.monotonic_s(), self._trouble.get(work)
+        if (trouble and now_s < trouble.again_s) or not self._is_turn(work, monitor, seen):
+            return 0
+        done = left.windows.get(work, {})
+        floor = min(done) if done else seen.first
+        windows = [one for one in _open(monitor, seen, self.now()) if one.begin >= floor]
+        outcomes = seen.outcomes if monitor.maturity else None
+        step = timedelta(seconds=work.step_s)
+        items = dues.due(windows, done, outcomes, self._before.get(work, {}), step=step, newest=seen.newest)
+        if outcomes is not None:
+            self._before[work] = {begin: frozenset(covers) for begin, covers in outcomes.items()}
+        for place, run in enumerate(dues.runs(items, step, RUN)):
+            try:
+                rows = self._ask(client, work, monitor, run, of)
+            except (Refused, Unavailable) as error:
+                if isinstance(error, Unavailable) and not client.ping():
+                    raise  # it is ClickHouse that is away
+                self._failed(work, monitor, run[0], error, left)
+                return sum(map(len, dues.runs(items, step, RUN)[:place]))
+            found = [one for item in run for one in self._judged(left, work, monitor, item, rows)]
+            if self._trouble.pop(work, None) or place == 0:
+                again = assess.recovery(monitor, self._computed(work, run[0]), left)
+                found += [self._known(left, one) for one in again]
+            self._put(left, found)
+            self.telemetry.emit(
+                WindowsMeasured(
+                    service=work.service,
+                    monitor=work.monitor,
+                    windows=len(run),
+                    again=sum(item.what.revision > 0 for item in run),
+                )
+            )
+        self._looked[work] = seen.newest
+        return len(items)
+
+    def _is_turn(self, work: Work, monitor: Monitor, seen: Seen) -> bool:
+        """Whether its cadence has passed, in event time; where no events come, it is always its turn."""
+        cadence = timedelta(seconds=monitor.cadence_s or (work.step_s if monitor.maturity else 0))
+        looked, still = self._looked.get(work), self._newest.get(work) == seen.newest
+        self._newest[work] = seen.newest
+        return looked is None or still or seen.newest >= looked + cadence
+
+    def _ask(
+        self, client: Client, work: Work, monitor: Monitor, run: Sequence[Due], of: Mapping[str, Any] | None
+    ) -> list[Row]:
+        end = run[-1].window.begin + timedelta(seconds=work.step_s)
+        asked = Asked(service=work.service, begin=run[0].window.begin, end=end, step_s=work.step_s)
+        return monitors.run(client, monitor, asked, of)
+
+    def _failed(self, work: Work, monitor: Monitor, first: Due, error: Refused | Unavailable, left: Left) -> None:
+        """Leave a monitor alone for a while; after some failures in a row a measurement says so, and its alert."""
+        limits, trouble = self.settings.monitoring, self._trouble.setdefault(work, Trouble())
+        trouble.failures += 1
+        pause_s = min(limits.monitor_retry_max_s, limits.monitor_every_s * 2**trouble.failures)
+        trouble.again_s = self.monotonic_s() + pause_s
+        self.telemetry.emit(MonitorFailed(service=work.service, monitor=work.monitor))
+        log.error("a monitor failed", reason=str(error), failures=trouble.failures, again_s=pause_s, **work._asdict())
+        if trouble.failures == limits.monitor_failures:
+            self._put(left, [self._known(left, assess.failure(monitor, str(error), self._computed(work, first), left))])
+
+    # ---- judging and writing
+
+    def _computed(self, work: Work, item: Due) -> Computed:
+        what = item.what
+        return Computed(
+            work=work,
+            begin=item.window.begin,
+            covers=tuple(map(covered_of, sorted([*what.covers, *(what.outcomes or ())]))),
+            revision=what.revision,
+            age=what.age,
+            at=self.now(),
+            worker=self.worker,
+        )
+
+    def _judged(self, left: Left, work: Work, monitor: Monitor, item: Due, rows: Sequence[Row]) -> list[Found]:
+        """The figures of one window, judged; `left` knows them then."""
+        mine = [row for row in rows if row.begin == item.window.begin]
+        found = assess.of_rows(monitor, assess.rule_of(monitor), mine, self._computed(work, item), left)
+        return [self._known(left, one) for one in found]
+
+    def _known(self, left: Left, found: Found) -> Found:
+        left.measured(found.measurement)
+        return found
+
+    def _put(self, left: Left, found: Sequence[Found]) -> None:
+        """Write figures, then the changes of alerts that they carry."""
+        changes = [change for one in found for change in one.changes]
+        self._write([one.measurement for one in found], changes)
+        for change in changes:
+            left.changed(change)
+
+    def _write(self, found: Sequence[Measurement], changes: Sequence[Transition]) -> None:
+        """Measurements first: they carry the changes, so that whoever goes on can write these."""
+        if (found or changes) and not self.holds():
+            raise NotHeld
+        try:
+            self.books.measured(found)
+            self.books.changed(changes)
+        except Unavailable:
+            self.left = None  # what of it was written, the books will say
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Windows of a service, the outcomes of each, its newest event, and where a monitor begins that found nothing."""
+
+    windows: Sequence[gate.Window]
+    outcomes: Mapping[datetime, Sequence[Cover]]
+    newest: datetime
+    first: datetime
+
+
+def _open(monitor: Monitor, seen: Seen, now: datetime) -> list[gate.Window]:
+    """The windows that a monitor may speak of: those that are complete; for what tells of the gaps, all that ended."""
+    if monitor.slo or not monitor.name.startswith(UNGATED):
+        return list(seen.windows)
+    step = timedelta(seconds=monitor.window_s)
+    return [replace(one, why="") if one.begin + step <= min(now, seen.newest) else one for one in seen.windows]
+
+
+def _complete_to(seen: Seen, step_s: int) -> datetime:
+    """End of the newest complete window; the newest event where all of them are."""
+    held = [one.begin for one in seen.windows if not one.complete]
+    return min(held) if held else seen.newest
+
+
+def _floor(time: datetime, step_s: int) -> datetime:
+    at = int(time.timestamp())
+    return datetime.fromtimestamp(at - at % step_s, UTC)
+
+
+def _ms(time: datetime) -> int:
+    return round(time.timestamp() * 1000)

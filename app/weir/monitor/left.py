@@ -1,0 +1,127 @@
+"""What monitors have found so far, as far as going on needs it: folded out of measurements and alerts, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from weir.core.chunk import LogPartition
+from weir.core.standing import Cover
+from weir.monitor.alert import Note, Transition, Watched
+from weir.monitor.alert_course import Memory
+from weir.monitor.due import Done
+from weir.monitor.measurement import Covered, Key, Measurement, State
+
+NOTHING: Final = Memory()
+TRANSITIONS: Final = (
+    "transitions"  # of a measurement's memory: the changes of its alert that it caused, as they are written
+)
+
+
+class Work(NamedTuple):
+    """One monitor of one service, in windows of some seconds."""
+
+    service: str
+    monitor: str
+    step_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a figure's detector remembers. begin: of the newest window; before, after: of it."""
+
+    begin: datetime
+    revision: int
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Left:
+    """Everything that a worker goes on from.
+
+    outcomes: topic of outcomes, whose offsets stand among what a window covers. windows: by begin. numbers: of the
+    latest change of each alert that is written, by its key; states: what alerts remember; watched: what they are about.
+    silences: notes in force. last: window of the measurement that was written last, which may be cut short.
+    """
+
+    outcomes: str
+    memories: dict[Key, Remembered] = field(default_factory=dict)
+    windows: dict[Work, dict[datetime, Done]] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
+    states: dict[str, Memory] = field(default_factory=dict)
+    watched: dict[str, Watched] = field(default_factory=dict)
+    silences: tuple[Note, ...] = ()
+    last: tuple[Work, datetime] | None = None
+
+    def before(self, key: Key, begin: datetime) -> Mapping[str, Any]:
+        """What a figure's detector remembered when a window began. Of one that is long over: what it remembers."""
+        known = self.memories.get(key)
+        if known is None:
+            return {}
+        return known.before if begin == known.begin else known.after
+
+    def alert(self, key: str) -> Memory:
+        """What an alert remembers, by its key."""
+        return self.states.get(key, NOTHING)
+
+    def measured(self, found: Measurement) -> None:
+        """One more measurement, written after all before it."""
+        begin = utc(found.begin_ms)
+        work = Work(found.key.service, found.key.monitor, found.key.step_s)
+        self.remember(found.key, begin, found.revision, found.memory)
+        covers = () if found.state is State.FAILED else found.covers
+        self.computed(work, begin, covers, found.revision, float(found.details.get("age_s") or 0))
+        self.last = work, begin
+
+    def changed(self, change: Transition) -> None:
+        """One more change of an alert; one that repeats another changes nothing."""
+        key = change.watched.key
+        if change.number > self.numbers.get(key, 0):
+            self.numbers[key], self.watched[key] = change.number, change.watched
+            self.states[key] = Memory.latest([self.alert(key), Memory.of(change.memory)])
+
+    def remember(self, key: Key, begin: datetime, revision: int, memory: Mapping[str, Any]) -> None:
+        """What a figure and its alert remember; of a window that is not its newest, what the alert does."""
+        known = self.memories.get(key)
+        if known is None or (begin, revision) >= (known.begin, known.revision):
+            self.memories[key] = Remembered(begin, revision, memory.get("before", {}), memory.get("judge", {}))
+        if said := memory.get("alert"):
+            watched = Watched(service=key.service, monitor=key.monitor, subject=key.subject, segment=key.segment).key
+            self.states[watched] = Memory.latest([self.alert(watched), Memory.of(said)])
+
+    def computed(self, work: Work, begin: datetime, covers: Iterable[Covered], revision: int, age_s: float) -> None:
+        """That a window was computed; of several revisions the greatest counts."""
+        mine = self.windows.setdefault(work, {})
+        if begin in mine and mine[begin].revision > revision:
+            return
+        offsets = [(cover.topic == self.outcomes, cover_of(cover)) for cover in covers]
+        mine[begin] = Done(
+            covers=frozenset(cover for of_outcome, cover in offsets if not of_outcome),
+            outcomes=frozenset(cover for of_outcome, cover in offsets if of_outcome),
+            age=timedelta(seconds=age_s),
+            revision=revision,
+        )
+
+    def untold(self, found: Iterable[Measurement]) -> list[Transition]:
+        """Changes of alerts that these measurements caused, and that were never written. In order by alert."""
+        changes = [Transition.of(row) for one in found for row in one.memory.get(TRANSITIONS, ())]
+        lacking = [change for change in changes if change.number > self.numbers.get(change.watched.key, 0)]
+        return sorted(lacking, key=lambda change: (change.watched.key, change.number))
+
+
+def cover_of(covered: Covered) -> Cover:
+    """The same, as the gate has it."""
+    return Cover(LogPartition(covered.log, covered.topic, covered.partition), covered.first, covered.last)
+
+
+def covered_of(cover: Cover) -> Covered:
+    """The same, as measurements have it."""
+    return Covered(*cover.source, cover.first, cover.last)
+
+
+def utc(time_ms: int) -> datetime:
+    """A time of milliseconds since 1970."""
+    return datetime.fromtimestamp(time_ms / 1000, UTC)

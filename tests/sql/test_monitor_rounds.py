@@ -1,0 +1,171 @@
+"""The monitor worker's rounds over a real ClickHouse: complete windows, once each, wherever it is killed."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import timedelta
+
+import pytest
+from weir.agents.monitor.rounds import NotHeld
+from weir.core.errors import Refused, Unavailable
+from weir.edges.clickhouse.client import connect
+
+from tests.doubles import monitoring
+from tests.doubles.monitoring import MINUTE, NOON, Killed, MemoryBooks, monitor, predict, worker
+
+WRITTEN = ("measurement_id", "monitor", "subject", "begin", "state", "value", "n", "revision", "covers", "memory")
+TOLD = ("key", "number", "alert_id", "from_state", "to_state", "at", "sentence", "measurement_id", "memory")
+
+
+@pytest.fixture
+def settings(database, tmp_path):
+    return database.having(monitors_dir=tmp_path / "monitors", monitor_late_days=1.0)
+
+
+def rows_of(log, names):
+    return sorted(json.dumps({name: row[name] for name in names}, sort_keys=True, default=str) for row in log)
+
+
+def test_twenty_kills_lose_and_double_nothing(client, settings):
+    """Against a worker that nobody kills: the same figures, the same alerts, each once."""
+    chance = random.Random(3)
+    for name in ("one", "two"):
+        monitor(settings.paths.monitors_dir, name)
+    predict(client, 0, 3599, begin=NOON, score="if(intDiv(number, 900) % 2, 0.9, 0.1)")  # up and down twice
+    calm, killed = MemoryBooks(), MemoryBooks()
+    worker(settings, calm).look()
+    assert len(calm.measurements) == 2 * 2 * 12
+    assert len(calm.alerts) > 8
+    kills = 0
+    while True:
+        life = worker(settings, killed)
+        killed.budget = chance.randrange(6)
+        try:
+            life.look()
+        except Killed:
+            kills += 1
+            continue
+        if killed.budget > 0:
+            break
+    assert kills >= 20
+    assert rows_of(killed.measurements, WRITTEN) == rows_of(calm.measurements, WRITTEN)
+    assert rows_of(killed.alerts, TOLD) == rows_of(calm.alerts, TOLD)
+
+
+def test_incomplete_windows_wait_and_late_rows_make_theirs_anew(client, settings):
+    monitor(settings.paths.monitors_dir, "one")
+    books = MemoryBooks()
+    life = worker(settings, books, bounds=monitoring.bounds(2000))
+    predict(client, 0, 899, begin=NOON)
+    life.look()
+    begins = [row["begin"] for row in books.measurements]
+    assert len(begins) == 4, "two of three windows: offset 900 may be of the third"
+    predict(client, 900, 999, begin=NOON + 30 * MINUTE)
+    predict(client, 1100, 1999, begin=NOON + 40 * MINUTE)  # 1000 to 1099 are lost
+    life.look()
+    held = {1000 * int((NOON + minutes * MINUTE).timestamp()) for minutes in (30, 40)}
+    assert len(books.measurements) == 4 + 2 + 4, "the windows that adjoin the loss wait"
+    assert not held & {row["begin"] for row in books.measurements}
+    predict(client, 1000, 1099, begin=NOON + 6 * MINUTE, gap_s=0.1)  # found after all, and very late
+    life.look()
+    again = [row for row in books.measurements if row["revision"] == 1]
+    assert {row["begin"] for row in again} == {1000 * int((NOON + 5 * MINUTE).timestamp())}
+    assert {row["n"] for row in again} == {150 + 50}
+    assert json.loads(again[0]["covers"]) == [["log", f"weir.requests.{monitoring.SERVICE}", 0, 300, 1099]]
+    assert {row["begin"] for row in books.measurements} >= held
+    before = len(books.measurements)
+    life.look()
+    assert len(books.measurements) == before, "nothing is due"
+
+
+def test_a_monitor_that_fails_stops_alone_says_so_and_goes_on_when_it_is_mended(client, settings):
+    monitor(settings.paths.monitors_dir, "bad", monitoring.SHARE.replace("avg(score)", "throwIf(score > 0)"))
+    monitor(settings.paths.monitors_dir, "good")
+    predict(client, 0, 899, begin=NOON)
+    clock = [0.0]
+    books = MemoryBooks()
+    life = worker(settings, books, monotonic_s=lambda: clock[0])
+    for _ in range(6):
+        life.look()
+        clock[0] += 4000
+    good, bad = ([row for row in books.measurements if row["monitor"] == name] for name in ("good", "bad"))
+    assert len(good) == 6
+    assert [(row["state"], row["subject"], row["value"]) for row in bad] == [("failed", "its query", None)]
+    assert [(row["monitor"], row["to_state"], row["severity"]) for row in books.alerts] == [("bad", "firing", "page")]
+    assert "is left alone" in books.alerts[0]["sentence"]
+    assert life.telemetry.value("weir_monitor_failures_total", service=monitoring.SERVICE, monitor="bad") == 6
+    monitor(settings.paths.monitors_dir, "bad")
+    worker(settings, books).look()
+    mended = [row for row in books.measurements if row["monitor"] == "bad" and row["subject"] != "its query"]
+    assert len(mended) == 6, "no window was skipped"
+    assert [row["to_state"] for row in books.alerts if row["monitor"] == "bad"] == ["firing", "resolved"]
+
+
+def test_clickhouse_away_for_hours_skips_no_window(client, settings):
+    monitor(settings.paths.monitors_dir, "one")
+    books, away = MemoryBooks(), [False]
+
+    def connected():
+        if away[0]:
+            raise Unavailable("away", where="there", remedy="wait")
+        return connect(settings.recording)
+
+    life = worker(settings, books, connect=connected)
+    predict(client, 0, 599, begin=NOON)
+    life.look()
+    away[0] = True
+    for hour in range(1, 4):
+        predict(client, 600 * hour, 600 * hour + 599, begin=NOON + hour * timedelta(hours=1))
+        with pytest.raises(Unavailable):
+            life.look()
+    away[0] = False
+    life.look()
+    assert len({row["begin"] for row in books.measurements}) == 2 * 4
+
+
+def test_clocks_that_jump_neither_hurry_nor_lose_a_window(client, settings):
+    """The wall only says that a window has ended: too early it is made anew, too late it waits."""
+    monitor(settings.paths.monitors_dir, "one")
+    books, wall = MemoryBooks(), [NOON - timedelta(days=1)]
+    life = worker(settings, books, now=lambda: wall[0])
+    predict(client, 0, 599, begin=NOON)
+    life.look()
+    assert books.measurements == [], "by its clock nothing has ended"
+    wall[0] = NOON + timedelta(days=400)
+    life.look()
+    assert len(books.measurements) == 4
+    predict(client, 600, 700, begin=NOON + 9 * MINUTE)
+    wall[0] = NOON + timedelta(hours=1)
+    life.look()
+    assert sorted(row["revision"] for row in books.measurements) == [0, 0, 0, 0, 0, 0, 1, 1]
+
+
+def test_a_worker_that_is_no_longer_active_writes_nothing(client, settings):
+    monitor(settings.paths.monitors_dir, "one")
+    predict(client, 0, 599, begin=NOON)
+    books = MemoryBooks()
+    with pytest.raises(NotHeld):
+        worker(settings, books, holds=lambda: False).look()
+    assert books.measurements == []
+
+
+def test_windows_of_one_row_and_windows_without_an_answer(client, settings):
+    monitor(settings.paths.monitors_dir, "one")
+    monitor(settings.paths.monitors_dir, "none", monitoring.SHARE.replace("WHERE", "WHERE variant = 'nobody' AND"))
+    predict(client, 0, 0, begin=NOON)
+    books = MemoryBooks()
+    worker(settings, books).look()
+    said = [(row["monitor"], row["subject"], row["n"], row["state"]) for row in books.measurements]
+    assert sorted(said) == [("none", "", 0, "few"), ("one", "b", 1, "ok")]
+
+
+def test_books_that_are_refused_stop_the_worker(client, settings):
+    class Refusing(MemoryBooks):
+        def measured(self, found):
+            raise Refused("no right to it", where="there", remedy="give it")
+
+    monitor(settings.paths.monitors_dir, "one")
+    predict(client, 0, 599, begin=NOON)
+    with pytest.raises(Refused):
+        worker(settings, Refusing()).look()
