@@ -14,6 +14,7 @@ from weir.cli import (
     bundle,
     dead_letters,
     demo,
+    diagnose,
     init,
     ledger,
     migrate,
@@ -66,6 +67,7 @@ cli.command("send", cls=Command)(send.send)
 cli.command("tail")(send.tail)
 cli.command("query")(query.query)
 cli.command("report", cls=Command)(report.report)
+cli.command("diagnose", cls=Command)(diagnose.diagnose)
 cli.command("reproduce", cls=Command)(reproduce.reproduce)
 cli.command("settings")(settings.settings)
 bundle.cli.command("score", cls=Command)(score.score)

@@ -25,6 +25,7 @@ READING: Final = {"readonly": 2}
 READONLY: Final = 164  # of a statement that writes; elsewhere of a server that takes none for a while
 SYNTAX: Final = 62
 FORMAT: Final = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)  # the driver puts its own behind it
+EVIDENCE: Final = "diagnose/"  # queries that `weir diagnose` names, with all their parameters
 ANYTIME: Final[Mapping[str, Any]] = {"service": "", "from": BEGINNING, "to": END}
 
 
@@ -51,6 +52,8 @@ def named(client: Client, name: str, given: Mapping[str, str], limit: int, setti
     given: its parameters; those that are not given are as in ANYTIME, and of a monitor as it is asked of the last day.
     """
     queries = _known_queries(settings)
+    if name.startswith(EVIDENCE):
+        queries |= {one.name: one for one in _in(sql_files.FOLDER) if one.name == name}
     if name not in queries:
         names = list(queries)
         near = [one for one in names if name in one] or get_close_matches(name, names, 1)

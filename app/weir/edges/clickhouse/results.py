@@ -100,6 +100,11 @@ def make(client: Client, formulas: Mapping[str, str]) -> list[View]:
     return [View(service, view_of(service), formula) for service, formula in checked.items()]
 
 
+def has_view(client: Client, service: str) -> bool:
+    """Whether the view of a service is there. Raises Unavailable, Refused."""
+    return _holder(client, service) == service
+
+
 def check(client: Client, service: str, formula: str) -> str:
     """The formula as ClickHouse writes it: one expression over `COLUMNS`, by functions of a row, that gives a number.
 
