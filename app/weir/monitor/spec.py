@@ -26,6 +26,7 @@ class Unit(StrEnum):
     USD = "usd"
     AUC = "auc"
     COUNT = "count"
+    NUMBER = "number"  # without a unit, or in that of what the service predicts
     RATE = "rate"  # a second
     BYTES = "bytes"
     NATS = "nats"

@@ -11,7 +11,7 @@ from clickhouse_connect.driver import Client
 
 # They grow with bundles, monitors and repairs, not with requests; and outcomes are found by the ids of predictions.
 SMALL: Final = frozenset(
-    {"alert_notes", "alerts", "baselines", "bundles", "migrations", "outcomes", "recorder_blocks"}
+    {"alert_notes", "alerts", "baselines", "bundles", "migrations", "outcomes", "outcome_deliveries", "recorder_blocks"}
     | {"redriven", "redrives"}
 )
 KEYS: Final = (

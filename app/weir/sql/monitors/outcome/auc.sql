@@ -1,0 +1,85 @@
+-- name: outcome/auc
+-- question: Does it still put those that come true first?
+-- title: Area under the ROC curve
+-- source: ties count half (Fawcett 2006); variance of placements by rows (DeLong 1988) or by blocks (Obuchowski 1997), the larger; interval as of a share with that variance (Wilson 1927)
+-- tasks: binary
+-- time: time
+-- value: auc
+-- unit: auc
+-- n: n
+-- low: low
+-- high: high
+-- minimum: 100
+-- panel: lines
+-- window: 1d
+-- maturity: 0.9
+-- filters: version variant tenant team
+-- grain: predictions outcomes
+-- Intervals are at 95 %. They allow for rows of one block that go together, and not for what lasts longer than a block: where
+-- days go together, ask for windows of weeks. design_effect: what the blocks say of the variance over what rows would, 1 or more.
+-- maturity: share of predictions that have an outcome. unusable: scores that are no number, in no figure.
+-- Null where one of the classes never came true; no interval from one block, or from one row of a class.
+WITH
+    degrees -> 1.959964 + 2.372271 / degrees + 2.822499 / pow(degrees, 2) + 2.55585 / pow(degrees, 3) AS student,
+    (of_blocks, of_rows) -> if(of_rows > 0, greatest(1, of_blocks / of_rows), 1) AS effect,
+    x -> if(isFinite(x), x, NULL) AS said,
+    (share, m, t, side) -> (share + t * t / m / 2 + side * t * sqrt(share * (1 - share) / m + pow(t / m / 2, 2))) / (1 + t * t / m) AS wilson,
+    if({step:UInt32} >= 604800, 86400, greatest(intDiv({step:UInt32}, 24), 1)) AS block_s,
+    told AS
+    (
+        SELECT toStartOfInterval(event_time, toIntervalSecond({step:UInt32}), 'UTC') AS begin,
+               intDiv(toUnixTimestamp(event_time) - toUnixTimestamp(begin), block_s) AS block,
+               toFloat64(score) + 0 AS raw, isFinite(raw) AS usable, if(usable, raw, 0) AS p,          -- -0.0 and 0.0 are one
+               has_outcome, if(usable, nullIf({meant:Array(String)}[indexOf({words:Array(String)}, toString(ifNull(label, '')))], '') = {positive:String}, NULL) AS truth
+        FROM {results:Identifier}
+        WHERE service = {service:String} AND event_time >= {from:DateTime} AND event_time < {to:DateTime}
+          AND {version:String} IN ('', version) AND {variant:String} IN ('', variant)
+          AND {tenant:String} IN ('', tenant) AND {team:String} IN ('', team)
+    ),
+    cells AS
+    (
+        SELECT begin, block, p, count() AS rows, countIf(has_outcome) AS known, countIf(NOT usable) AS strange,
+               toInt64(countIf(truth = 1)) AS pos, toInt64(countIf(truth = 0)) AS neg
+        FROM told
+        GROUP BY begin, block, p
+    ),
+    ranked AS
+    (
+        SELECT begin, block, rows, known, strange, pos, neg, sum(pos) OVER everything AS all_pos, sum(neg) OVER everything AS all_neg,
+               2 * sum(neg) OVER up_to - sum(neg) OVER ties AS below,                          -- negatives below a row, ties half, twice
+               2 * (all_pos - sum(pos) OVER up_to) + sum(pos) OVER ties AS above               -- positives above a row, the same
+        FROM cells
+        WINDOW up_to AS (PARTITION BY begin ORDER BY p), ties AS (PARTITION BY begin, p), everything AS (PARTITION BY begin)
+    ),
+    blocks AS
+    (
+        SELECT r.begin AS begin, block, any(r.all_pos) AS all_pos, any(r.all_neg) AS all_neg, sum(r.rows) AS rows, sum(r.known) AS known, sum(r.strange) AS strange,
+               sum(r.pos) AS pos, sum(r.neg) AS neg, sum(r.pos * r.below) AS pairs,
+               sum(r.pos * (r.below / 2 / r.all_neg)) AS pos_sum, sum(r.pos * pow(r.below / 2 / r.all_neg, 2)) AS pos_squares,
+               sum(r.neg * (r.above / 2 / r.all_pos)) AS neg_sum, sum(r.neg * pow(r.above / 2 / r.all_pos, 2)) AS neg_squares
+        FROM ranked AS r
+        GROUP BY begin, block
+    ),
+    windows AS
+    (
+        SELECT b.begin AS begin, any(b.all_pos) AS positives, any(b.all_neg) AS negatives, sum(b.rows) AS predictions, sum(b.known) AS outcomes,
+               sum(b.strange) AS unusable, countIf(b.pos + b.neg > 0) AS blocks,
+               sum(b.pairs) / 2 / positives / negatives AS auc,
+               (sum(b.pos_squares) - positives * pow(auc, 2)) / positives / (positives - 1)
+                   + (sum(b.neg_squares) - negatives * pow(auc, 2)) / negatives / (negatives - 1) AS by_rows,
+               arraySum((v, m, w, k) -> pow((v - auc * m) / positives + (w - auc * k) / negatives, 2),
+                        groupArray(b.pos_sum), groupArray(b.pos), groupArray(b.neg_sum), groupArray(b.neg)) * (blocks / (blocks - 1)) AS by_blocks
+        FROM blocks AS b
+        GROUP BY begin
+    ),
+    bounded AS
+    (
+        SELECT *, effect(by_blocks, by_rows) AS design_effect, student(blocks - 1) AS t, positives > 1 AND negatives > 1 AND blocks > 1 AS enough,
+               if(by_rows > 0, auc * (1 - auc) / by_rows, least(positives, negatives)) / design_effect AS effective_n
+        FROM windows
+    )
+SELECT begin AS time, said(bounded.auc) AS auc, positives + negatives AS n,
+       if(enough, wilson(bounded.auc, effective_n, t, -1), NULL) AS low, if(enough, wilson(bounded.auc, effective_n, t, 1), NULL) AS high,
+       positives, negatives, predictions, outcomes / predictions AS maturity, unusable, blocks, if(enough, bounded.design_effect, NULL) AS design_effect
+FROM bounded
+ORDER BY time

@@ -1,0 +1,72 @@
+-- name: outcome/calibration
+-- question: Does what it says by half come true by half?
+-- title: Share that came true by the chance that was given
+-- source: reliability curve by tenths of the chance (Murphy and Winkler 1977); interval by Wilson 1927 of rows over the design effect, which comes of what came true minus its chance, over all tenths, by rows and by blocks (a 24th of the window, of a week or more a day) and Student's t (Cornish and Fisher 1938) over them
+-- tasks: binary multiclass
+-- time: time
+-- subject: class tenth
+-- value: came_true
+-- unit: share
+-- n: n
+-- low: low
+-- high: high
+-- minimum: 30
+-- panel: points
+-- window: 1d
+-- maturity: 0.9
+-- filters: version variant tenant team
+-- grain: predictions outcomes
+-- Intervals are at 95 %. They allow for rows of one block that go together, and not for what lasts longer than a block: where
+-- days go together, ask for windows of weeks. design_effect: what the blocks say of the variance over what rows would, 1 or more.
+-- tenth: the least chance of it. chance: mean of the chances that were given, gap: came_true minus that. calibration_error: mean size
+-- of the gaps of a class. maturity: share of predictions that have an outcome. Of two classes the positive one alone.
+WITH
+    degrees -> 1.959964 + 2.372271 / degrees + 2.822499 / pow(degrees, 2) + 2.55585 / pow(degrees, 3) AS student,
+    (of_blocks, of_rows) -> if(of_rows > 0, greatest(1, of_blocks / of_rows), 1) AS effect,
+    x -> if(isFinite(x), x, NULL) AS said,
+    (share, m, t, side) -> (share + t * t / m / 2 + side * t * sqrt(share * (1 - share) / m + pow(t / m / 2, 2))) / (1 + t * t / m) AS wilson,
+    if({step:UInt32} >= 604800, 86400, greatest(intDiv({step:UInt32}, 24), 1)) AS block_s,
+    told AS
+    (
+        SELECT toStartOfInterval(event_time, toIntervalSecond({step:UInt32}), 'UTC') AS begin,
+               intDiv(toUnixTimestamp(event_time) - toUnixTimestamp(begin), block_s) AS block,
+               has_outcome, nullIf({meant:Array(String)}[indexOf({words:Array(String)}, toString(ifNull(label, '')))], '') AS truth,
+               if(empty(outputs), [({positive:String}, score)], arrayZip(CAST(mapKeys(outputs), 'Array(String)'), mapValues(outputs))) AS pairs
+        FROM {results:Identifier}
+        WHERE service = {service:String} AND event_time >= {from:DateTime} AND event_time < {to:DateTime}
+          AND {version:String} IN ('', version) AND {variant:String} IN ('', variant)
+          AND {tenant:String} IN ('', tenant) AND {team:String} IN ('', team)
+    ),
+    given AS
+    (
+        SELECT begin, block, has_outcome, each.1 AS class, isNotNull(truth) AND isFinite(each.2) AS counts, ifNull(truth = class, 0) AS hit,
+               if(isFinite(each.2), toFloat64(each.2), 0) AS chance, toUInt8(least(greatest(floor(chance * 10 + 1e-6), 0), 9)) AS bin
+        FROM told
+        ARRAY JOIN pairs AS each
+    ),
+    cells AS
+    (
+        SELECT g.begin AS begin, g.block AS block, g.class AS class, g.bin AS bin, count() AS rows, countIf(g.has_outcome) AS known, countIf(g.counts) AS n,
+               sumIf(g.hit, g.counts) AS hits, sumIf(g.chance, g.counts) AS chances, sumIf(pow(g.hit - g.chance, 2), g.counts) AS squares
+        FROM given AS g
+        GROUP BY begin, block, class, bin
+    ),
+    windows AS
+    (
+        SELECT c.begin AS begin, c.class AS class, sum(c.rows) AS predictions, sum(c.known) AS outcomes, sum(c.n) AS all_n,
+               sumMap(map(c.bin, c.n)) AS ns, sumMap(map(c.bin, c.hits)) AS hits, sumMap(map(c.bin, c.chances)) AS chances,
+               sumMap(map(c.block, c.n)) AS block_ns, sumMap(map(c.block, c.hits - c.chances)) AS offs, length(block_ns) AS blocks,
+               (sum(c.hits) - sum(c.chances)) / all_n AS off, sum(c.squares) - all_n * pow(off, 2) AS by_rows,
+               arraySum(at -> pow(offs[at] - off * block_ns[at], 2), mapKeys(block_ns)) * (blocks / (blocks - 1)) AS by_blocks,
+               effect(by_blocks, by_rows) AS design_effect, student(blocks - 1) AS t,
+               arraySum(at -> abs(hits[at] - chances[at]), mapKeys(ns)) / all_n AS calibration_error
+        FROM cells AS c
+        GROUP BY begin, class
+    )
+SELECT begin AS time, class, toString(bin / 10) AS tenth, hits[bin] / ns[bin] AS came_true, ns[bin] AS n,
+       said(wilson(hits[bin] / ns[bin], ns[bin] / w.design_effect, t, -1)) AS low, said(wilson(hits[bin] / ns[bin], ns[bin] / w.design_effect, t, 1)) AS high,
+       chances[bin] / ns[bin] AS chance, came_true - chance AS gap, w.calibration_error AS calibration_error,
+       predictions, outcomes / predictions AS maturity, blocks, if(blocks > 1, w.design_effect, NULL) AS design_effect
+FROM windows AS w
+ARRAY JOIN mapKeys(ns) AS bin
+ORDER BY time, class, bin

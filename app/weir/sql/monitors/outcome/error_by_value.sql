@@ -1,0 +1,59 @@
+-- name: outcome/error_by_value
+-- question: Where is it off?
+-- title: Mean error by predicted value
+-- source: errors are score minus observed, by the score's leading 1, 2 or 5 and its power of ten; variance of means by rows or by blocks (a 24th of the window, of a week or more a day) and Student's t (Cornish and Fisher 1938) over them
+-- tasks: regression
+-- time: time
+-- subject: from_value
+-- value: bias
+-- unit: number
+-- n: n
+-- low: low
+-- high: high
+-- minimum: 30
+-- panel: points
+-- window: 1d
+-- maturity: 0.9
+-- filters: version variant tenant team
+-- grain: predictions outcomes
+-- Intervals are at 95 %. They allow for rows of one block that go together, and not for what lasts longer than a block: where
+-- days go together, ask for windows of weeks. design_effect: what the blocks say of the variance over what rows would, 1 or more.
+-- from_value: the end next to zero of a span of scores; it reaches to the next 1, 2 or 5 of a power of ten, from 0 to 0.001. mae: mean size of its errors.
+-- maturity: share of its predictions that have an outcome.
+WITH
+    degrees -> 1.959964 + 2.372271 / degrees + 2.822499 / pow(degrees, 2) + 2.55585 / pow(degrees, 3) AS student,
+    (of_blocks, of_rows) -> if(of_rows > 0, greatest(1, of_blocks / of_rows), 1) AS effect,
+    x -> if(isFinite(x), x, NULL) AS said,
+    if({step:UInt32} >= 604800, 86400, greatest(intDiv({step:UInt32}, 24), 1)) AS block_s,
+    told AS
+    (
+        SELECT toStartOfInterval(event_time, toIntervalSecond({step:UInt32}), 'UTC') AS begin,
+               intDiv(toUnixTimestamp(event_time) - toUnixTimestamp(begin), block_s) AS block,
+               has_outcome, toFloat64(score) - observed AS off, ifNull(isFinite(off), 0) AS counts, if(counts, assumeNotNull(off), 0) AS e,
+               abs(toFloat64(score)) AS size, if(size > 0 AND isFinite(size), floor(log10(size) + 1e-9), 0) AS power, size < 0.001 AS tiny, size / pow(10, power) AS lead,
+               toFloat32(multiIf(tiny, 0, NOT isFinite(size), size, lead > 4.999999, 5, lead > 1.999999, 2, 1) * if(size > 0 AND isFinite(size), pow(10, power), 1) * sign(score)) AS from_value
+        FROM {results:Identifier}
+        WHERE service = {service:String} AND event_time >= {from:DateTime} AND event_time < {to:DateTime}
+          AND {version:String} IN ('', version) AND {variant:String} IN ('', variant)
+          AND {tenant:String} IN ('', tenant) AND {team:String} IN ('', team)
+    ),
+    blocks AS
+    (
+        SELECT r.begin AS begin, r.from_value AS from_value, r.block AS block, count() AS rows, countIf(r.has_outcome) AS known, countIf(r.counts) AS n,
+               sum(e) AS top, sum(e * e) AS top2, sum(abs(e)) AS sizes
+        FROM told AS r
+        GROUP BY begin, from_value, block
+    ),
+    windows AS
+    (
+        SELECT b.begin AS begin, from_value, sum(b.rows) AS predictions, sum(b.known) AS outcomes, sum(b.n) AS n, sum(b.top) / n AS mean, sum(b.sizes) / n AS mae,
+               countIf(b.n > 0) AS blocks, student(blocks - 1) AS t, greatest(sum(b.top2) - n * pow(mean, 2), 0) AS by_rows,
+               arraySum((v, m) -> pow(v - mean * m, 2), groupArray(b.top), groupArray(b.n)) * (blocks / (blocks - 1)) AS by_blocks,
+               t * sqrt(greatest(by_rows, by_blocks)) / n AS half
+        FROM blocks AS b
+        GROUP BY begin, from_value
+    )
+SELECT begin AS time, toString(w.from_value) AS from_value, said(mean) AS bias, n, said(mean - half) AS low, said(mean + half) AS high, said(w.mae) AS mae,
+       predictions, outcomes / predictions AS maturity, blocks, if(blocks > 1, effect(by_blocks, by_rows), NULL) AS design_effect
+FROM windows AS w
+ORDER BY time, w.from_value
