@@ -27,6 +27,7 @@ from weir.cli import (
     send,
     service,
     settings,
+    slo,
     topics,
     up,
     worker,
@@ -76,6 +77,7 @@ cli.add_typer(bundle.cli, name="bundle")
 cli.add_typer(outcomes.cli, name="outcomes")
 cli.add_typer(dead_letters.cli, name="dead-letters")
 cli.add_typer(monitors.cli, name="monitors")
+cli.add_typer(slo.cli, name="slo")
 cli.add_typer(topics.cli, name="topics")
 cli.add_typer(worker.cli, name="worker")
 

@@ -115,6 +115,7 @@ class PathSettings(Group):
     monitors_dir: Path = _in_project(
         "monitors", "the project's questions about what is recorded, a .sql file each", "of the project"
     )
+    slos_dir: Path = _in_project("slos", "the project's objectives, a .yaml file each", "of the project")
     feature_repo_dir: Path = _in_project("feature_repo", "the project's Feast definitions", "of the project")
     bundles_dir: Path = _in_home("bundles", "model bundles, a folder named by its digest each", "follows WEIR_HOME")
     kafka_libs_dir: Path = _in_home(

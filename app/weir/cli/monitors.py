@@ -135,7 +135,7 @@ def check(
 
     A KPI, which is a monitor with a target, has an owner and an SLO, too. Exit status 1 where one is refused.
     """
-    from weir.edges.clickhouse import monitors
+    from weir.edges.clickhouse import monitors, slos
     from weir.edges.clickhouse.client import connect
     from weir.monitor.parameters import VIEWS
     from weir.settings import load
@@ -145,6 +145,7 @@ def check(
     faults = [error for path, error in unread.items() if not names or any(path.match(f"{name}.sql") for name in names)]
     if unknown := [name for name in names or () if name not in found and not faults]:
         monitors.named(load(), unknown[0])
+    faults += slos.unlinked(load(), chosen.values())
     tried = 0
     if not headers:
         settings = reached()
@@ -220,9 +221,9 @@ def _asked(
 
     settings = reached()
     monitor = monitors.named(settings, name)
-    step_s = _span(step) if step else monitor.window_s
-    until = _time(end, "--to") if end else datetime.now(UTC)
-    since = _time(begin, "--from") if begin else until - max(DAY, timedelta(seconds=step_s))
+    step_s = span_of(step, "--step") if step else monitor.window_s
+    until = time_of(end, "--to") if end else datetime.now(UTC)
+    since = time_of(begin, "--from") if begin else until - max(DAY, timedelta(seconds=step_s))
     segment = Segment.of(where)
     client = connect(settings.recording)
     chosen = _service(service, settings, client)
@@ -258,7 +259,8 @@ def _whole(time: datetime, step_s: int, *, up: bool = False) -> datetime:
     return EPOCH + timedelta(seconds=step_s) * (math.ceil(places) if up else math.floor(places))
 
 
-def _time(text: str, option: str) -> datetime:
+def time_of(text: str, option: str) -> datetime:
+    """A time as a person writes it, UTC where it says nothing. Raises typer.BadParameter."""
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
@@ -267,13 +269,14 @@ def _time(text: str, option: str) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def _span(text: str) -> int:
+def span_of(text: str, option: str) -> int:
+    """A span of time in seconds. Raises typer.BadParameter."""
     from weir.monitor import durations
 
     try:
         return durations.seconds(text)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--step") from None
+        raise typer.BadParameter(str(error), param_hint=option) from None
 
 
 def _text(value: Any) -> str:

@@ -116,8 +116,8 @@ def estimate(client: Client, monitor: Monitor, asked: Asked) -> dict[str, int]:
 
 def rows(monitor: Monitor, answer: pa.Table) -> list[Row]:
     """An answer's rows, by window and subject. Raises Refused where a subject is twice in a window."""
-    columns = {name: answer.column(name).to_pylist() for name in answer.column_names}
-    begins = columns[monitor.time]
+    columns = {name: _listed(answer.column(name)) for name in answer.column_names}
+    begins = [time.replace(tzinfo=UTC) for time in columns[monitor.time]]
     subjects = [
         "/".join(map(str, words)) for words in zip(*(columns[name] for name in monitor.subject), strict=True)
     ] or [""] * len(begins)
@@ -252,6 +252,12 @@ def _plain_type(kind: str) -> str:
 
 def _written(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _listed(column: pa.ChunkedArray) -> list[Any]:
+    """Values as JSON can have them: a map is a dict."""
+    values: list[Any] = column.to_pylist()
+    return [dict(value) for value in values] if pa.types.is_map(column.type) else values
 
 
 def _number(value: Any) -> float | None:

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from clickhouse_connect.driver import Client
 
-# They grow with bundles, monitors and repairs, not with requests; and outcomes are found by the ids of predictions.
+# They grow with bundles, alerts and repairs, or have a bit a request; and outcomes are found by ids of predictions.
 SMALL: Final = frozenset(
-    {"alert_notes", "alerts", "baselines", "bundles", "migrations", "outcomes", "outcome_deliveries", "recorder_blocks"}
-    | {"redriven", "redrives"}
+    {"actions", "alert_notes", "alerts", "baselines", "bundles", "gate_offsets", "migrations", "outcome_deliveries"}
+    | {"outcomes", "recorder_blocks", "redriven", "redrives"}
 )
 KEYS: Final = (
     "SELECT name, concat(sorting_key, ' ', partition_key) FROM system.tables WHERE database = currentDatabase()"

@@ -17,5 +17,6 @@ SELECT toStartOfInterval(toDateTime(rejected_at, 'UTC'), toIntervalSecond({step:
        count() AS letters, argMax(detail, rejected_at) AS example
 FROM dead_letters
 WHERE service = {service:String} AND rejected_at >= {from:DateTime} AND rejected_at < {to:DateTime}
+    AND position(ifNull(value, ''), 'weir-golden:') = 0
 GROUP BY begin, stage, reason
 ORDER BY begin, letters DESC

@@ -1,0 +1,38 @@
+"""Golden requests: known answers, asked for in production. Their names say so, and no statistic counts them.
+
+A name carries what was expected, so that whoever reads the answer can judge it:
+weir-golden:<digest of the bundle>:<row>:<expected score>:<tolerance>:<anything>.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+PREFIX: Final = "weir-golden:"  # no caller's request may begin so; sql/migrations/0008_golden.sql says the same
+TENANT: Final = "weir-golden"
+
+
+def name(digest: str, row: int, score: float, tolerance: float, nonce: str) -> str:
+    """Name of a request for a row of a bundle.
+
+    digest: the first 12 hex characters. score, tolerance: what is expected, and how far off it may be.
+
+    >>> name("0123456789ab", 7, 0.25, 1e-06, "x")
+    'weir-golden:0123456789ab:7:0.25:1e-06:x'
+    """
+    return f"{PREFIX}{digest}:{row}:{score!r}:{tolerance!r}:{nonce}"
+
+
+def are_golden(request_ids: pa.Array) -> npt.NDArray[np.bool_]:
+    """Which of n names are of golden requests.
+
+    >>> are_golden(pa.array(["weir-golden:a:1:0.5:0:x", "r-1"])).tolist()
+    [True, False]
+    """
+    found: npt.NDArray[np.bool_] = pc.starts_with(request_ids, PREFIX).to_numpy(zero_copy_only=False)
+    return found
