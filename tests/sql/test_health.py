@@ -58,7 +58,8 @@ def names(scores):
     found = [f"r-{offset}" for offset in range(N - GOLDEN)]
     for offset in range(N - GOLDEN, N):
         score = scores[offset] + (0.25 if offset >= N - WRONG else 0.0)
-        found.append(golden.name(records.DIGEST, offset, score, 1e-6, str(offset)))
+        decision = "positive" if (offset * 7919) % 997 >= 500 else "negative"
+        found.append(golden.name(records.DIGEST, offset, score, 1e-6, decision, str(offset)))
     return found
 
 

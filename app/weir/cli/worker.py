@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from weir.telemetry import Telemetry
 
 cli = typer.Typer(
-    no_args_is_help=True, help="Run one worker until SIGTERM: scorer, shadow, recorder, features, monitor, canary."
+    no_args_is_help=True,
+    help="Run one worker until SIGTERM: scorer, shadow, recorder, features, monitor, canary, golden.",
 )
 
 
@@ -116,6 +117,34 @@ def canary() -> None:
     telemetry = _begin(settings, "canary")
     with HealthServer(settings.telemetry, telemetry, running):
         watch(settings, telemetry)
+
+
+@cli.command()
+def golden(
+    bundle: Annotated[str, typer.Option(help="Bundle folder, its digest, or a service: its newest.")] = "",
+    every_s: Annotated[float, typer.Option("--every", help="Seconds between two rounds.", min=1)] = 60.0,
+    count: Annotated[int, typer.Option("--count", help="Requests of a round.", min=1, max=1000)] = 10,
+) -> None:
+    """Send requests with known answers, rows of the bundle, again and again; monitor health/golden compares them.
+
+    They are recorded like all others and are in no statistic. Features are looked up for an entity that nobody knows.
+    """
+    from weir.edges.bundles import folder
+    from weir.edges.bundles.opened import open_bundle
+    from weir.edges.observability.health_server import HealthServer, running
+    from weir.operations import golden as sender
+    from weir.operations.bundles import plan_of
+
+    settings = load()
+    if bundle:
+        settings = settings.having(bundle=bundle)
+    settings = settings.having(service=_service_of(settings))
+    telemetry = _begin(settings, "golden")
+    described = folder.read(folder.find(settings.scoring.bundle, settings))
+    plan = plan_of(described.bundle, settings)
+    opened = open_bundle(described, plan)
+    with HealthServer(settings.telemetry, telemetry, running):
+        sender.watch(settings, opened, plan, every_s=every_s, count=count, stop=sender.ended())
 
 
 def _service_of(settings: Settings) -> str:

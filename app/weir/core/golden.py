@@ -1,12 +1,13 @@
 """Golden requests: known answers, asked for in production. Their names say so, and no statistic counts them.
 
 A name carries what was expected, so that whoever reads the answer can judge it:
-weir-golden:<digest of the bundle>:<row>:<expected score>:<tolerance>:<anything>.
+weir-golden:<digest of the bundle>:<row>:<expected score>:<tolerance>:<expected decision>:<anything>.
 """
 
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -17,15 +18,16 @@ PREFIX: Final = "weir-golden:"  # no caller's request may begin so; sql/migratio
 TENANT: Final = "weir-golden"
 
 
-def name(digest: str, row: int, score: float, tolerance: float, nonce: str) -> str:
+def name(digest: str, row: int, score: float, tolerance: float, decision: str, nonce: str) -> str:
     """Name of a request for a row of a bundle.
 
-    digest: the first 12 hex characters. score, tolerance: what is expected, and how far off it may be.
+    digest: the first 12 hex characters. score, tolerance: what is expected, and how far off it may be. decision: as
+    predictions have it; written as in a URL.
 
-    >>> name("0123456789ab", 7, 0.25, 1e-06, "x")
-    'weir-golden:0123456789ab:7:0.25:1e-06:x'
+    >>> name("0123456789ab", 7, 0.25, 1e-06, "not yet", "x")
+    'weir-golden:0123456789ab:7:0.25:1e-06:not%20yet:x'
     """
-    return f"{PREFIX}{digest}:{row}:{score!r}:{tolerance!r}:{nonce}"
+    return f"{PREFIX}{digest}:{row}:{score!r}:{tolerance!r}:{quote(decision, safe='')}:{nonce}"
 
 
 def are_golden(request_ids: pa.Array) -> npt.NDArray[np.bool_]:

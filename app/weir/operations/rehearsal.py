@@ -90,7 +90,7 @@ def rehearse(opened: Opened, plan: ServicePlan | None) -> Rehearsal:
     try:
         done = ask(
             opened,
-            _requests(bundle, inputs, golden.tables),
+            requests(bundle, inputs, golden.tables),
             _golden(read, bundle, inputs, golden.tables) if read is not None else None,
         )
     except ValueError as error:
@@ -134,7 +134,7 @@ def _reasons(rejects: Rejects) -> dict[str, int]:
     return dict(Counter(f"{reason} {detail.partition(' ')[0]}" for reason, detail in found).most_common())
 
 
-def _requests(bundle: Bundle, inputs: Floats, tables: Tables) -> pa.RecordBatch:
+def requests(bundle: Bundle, inputs: Floats, tables: Tables) -> pa.RecordBatch:
     """The rows as a caller writes them. Raises Refused for a value that no request can say."""
     signature = bundle.signature
     columns = envelope(signature, len(inputs))

@@ -21,12 +21,12 @@ FROM
 (
     SELECT toStartOfInterval(toDateTime(event_time, 'UTC'), toIntervalSecond({step:UInt32})) AS begin, splitByChar(':', request_id) AS said,
            abs(score - toFloat64OrNull(said[4])) AS difference, request_id AS request,
-           multiIf(said[2] != digest, 'another', difference <= toFloat64OrNull(said[5]), 'right', 'wrong') AS kind
+           multiIf(said[2] != digest, 'another', difference <= toFloat64OrNull(said[5]) AND decodeURLComponent(said[6]) = decision, 'right', 'wrong') AS kind
     FROM predictions
     WHERE service = {service:String} AND event_time >= {from:DateTime} AND event_time < {to:DateTime} AND golden
     UNION ALL
     SELECT toStartOfInterval(toDateTime(rejected_at, 'UTC'), toIntervalSecond({step:UInt32})) AS begin, [] AS said,
-           NULL AS difference, extract(ifNull(value, ''), 'weir-golden:[\\w:.+-]+') AS request, 'rejected' AS kind
+           NULL AS difference, extract(ifNull(value, ''), 'weir-golden:[\\w:.%~+-]+') AS request, 'rejected' AS kind
     FROM dead_letters
     WHERE service = {service:String} AND rejected_at >= {from:DateTime} AND rejected_at < {to:DateTime} AND position(ifNull(value, ''), 'weir-golden:') > 0
 )
