@@ -1,0 +1,48 @@
+"""`weir diagnose` over recorded rows: a fault of each class, and the query that it names as evidence."""
+
+from __future__ import annotations
+
+import json
+import shlex
+
+from typer.testing import CliRunner
+
+from tests.bench import diagnose as bench
+from tests.doubles import monitoring
+from tests.doubles.monitoring import MemoryBooks, monitor, worker
+from tests.sql.test_measurements import recorded
+
+
+def test_a_fault_of_each_class_is_attributed_to_its_cause(client):
+    """One each; `python -m tests.bench.diagnose` injects ten."""
+    found = bench.measure(client, each=1)
+    assert {name: row["instead"] for name, row in found.items() if row["right"] < row["of"]} == {}
+
+
+def test_the_command_names_causes_of_an_alert_and_the_query_that_shows_them(client, database, tmp_path, monkeypatch):
+    from weir.__main__ import cli
+
+    monkeypatch.setenv("WEIR_CLICKHOUSE_URL", database.recording.clickhouse_url)
+    monkeypatch.setenv("WEIR_CLICKHOUSE_DATABASE", database.recording.clickhouse_database)
+    monkeypatch.setenv("COLUMNS", "200")
+    settings = database.having(monitors_dir=tmp_path / "monitors")
+    monitor(settings.paths.monitors_dir, "one")
+    monitoring.predict(client, 0, 7199, begin=monitoring.NOON, score="if(number < 6600, 0.1, 0.9)")
+    books = MemoryBooks()
+    worker(settings, books).look()
+    recorded(client, "measurements", books.measurements, "weir.measurements")
+    recorded(client, "alerts", books.alerts, "weir.alerts")
+    which = books.alerts[0]["alert_id"]
+    shown = CliRunner().invoke(cli, ["diagnose", which[:8]])
+    assert shown.exit_code == 0, shown.output
+    assert "what has moved has no cause that can be seen" in shown.output, "the score alone moved"
+    asked = ["--service", monitoring.SERVICE, "--from", "2026-01-01T13:50:00", "--to", "2026-01-01T14:00:00"]
+    told = CliRunner().invoke(cli, ["diagnose", *asked, "--json"])
+    assert json.loads(told.output)["change"] > 0.5
+    client.command("ALTER TABLE predictions UPDATE digest = 'new' WHERE score > 0.5", settings={"mutations_sync": 1})
+    causes = json.loads(CliRunner().invoke(cli, ["diagnose", which, "--json"]).output)["causes"]
+    assert [(cause["name"], cause["subject"]) for cause in causes] == [("new model version", "bundle new")]
+    evidence = CliRunner().invoke(cli, [*shlex.split(causes[0]["command"])[1:], "--json"])
+    assert evidence.exit_code == 0, evidence.output
+    assert json.loads(evidence.output), "the query that is named answers"
+    assert CliRunner().invoke(cli, ["diagnose", "nobody"]).exit_code != 0
