@@ -96,6 +96,8 @@ def worker(settings: Settings, books: MemoryBooks, **parts: Any) -> Rounds:
         "bounds": lambda _service: {},
         "notes": lambda: (),
         "holds": lambda: True,
+        "calibrated": lambda _client, _service: {},
+        "tell": lambda _changes: None,
         "now": lambda: NOON + timedelta(days=30),
         "monotonic_s": lambda: 0.0,
         "worker": "w",

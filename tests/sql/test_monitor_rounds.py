@@ -150,6 +150,59 @@ def test_a_worker_that_is_no_longer_active_writes_nothing(client, settings):
     assert books.measurements == []
 
 
+def test_changes_are_told_once_they_are_written_and_the_last_ones_again_by_whoever_goes_on(client, settings):
+    monitor(settings.paths.monitors_dir, "one")
+    predict(client, 0, 3599, begin=NOON, score="if(intDiv(number, 900) % 2, 0.9, 0.1)")
+    books, told = MemoryBooks(), []
+    worker(settings, books, tell=told.extend).look()
+    assert [(one.watched.key, one.number) for one in told] == [(row["key"], row["number"]) for row in books.alerts]
+    again = []
+    worker(settings, books, tell=again.extend).look()
+    last = max(row["begin"] for row in books.measurements)
+    assert {one.begin_ms for one in again} <= {last}
+
+
+def test_calibrated_bounds_count_instead_of_the_monitors_own(client, settings):
+    from weir.monitor.judge import Bounds
+    from weir.monitor.threshold import Threshold
+
+    monitor(settings.paths.monitors_dir, "one", page="> 0.95")
+    predict(client, 0, 1199, begin=NOON, score="0.9")
+    own, stricter = MemoryBooks(), MemoryBooks()
+    worker(settings, own).look()
+    bounds = {"one": {"a": Bounds(page=Threshold.of("> 0.5"))}}
+    worker(settings, stricter, calibrated=lambda _client, _service: bounds).look()
+    states = [{(row["subject"], row["state"]) for row in books.measurements} for books in (own, stricter)]
+    assert states == [{("a", "ok"), ("b", "ok")}, {("a", "page"), ("b", "ok")}]
+
+
+def test_people_who_acknowledge_and_silence_are_heard(client, settings):
+    from weir.monitor.alert import Note, NoteKind
+
+    monitor(settings.paths.monitors_dir, "one")
+    predict(client, 0, 1199, begin=NOON, score="0.9")
+    books, said = MemoryBooks(), []
+
+    def notes():
+        new, said[:] = list(said), []
+        return new
+
+    life = worker(settings, books, notes=notes)
+    life.look()
+    firing = [row for row in books.alerts if row["to_state"] == "firing"]
+    at_ms = int((NOON + timedelta(days=29)).timestamp() * 1000)
+    who = {"by": "ann", "reason": "known", "at_ms": at_ms}
+    said.append(Note(note_id="1", kind=NoteKind.ACK, key=firing[0]["key"], **who))
+    said.append(Note(note_id="2", kind=NoteKind.SILENCE, matchers={"monitor": "o*"}, until_ms=2**42, **who))
+    life.look()
+    marks = sorted((row["to_state"], row["by"]) for row in books.alerts[-3:])
+    assert marks == [("acknowledged", "ann"), ("silenced", "ann"), ("silenced", "ann")]
+    before = len(books.alerts)
+    worker(settings, books, notes=lambda: ()).look()
+    ends = [row["to_state"] for row in books.alerts[before:]]
+    assert ends == ["unsilenced", "unsilenced"], "a worker that goes on reads all notes anew; here there are none"
+
+
 def test_windows_of_one_row_and_windows_without_an_answer(client, settings):
     monitor(settings.paths.monitors_dir, "one")
     monitor(settings.paths.monitors_dir, "none", monitoring.SHARE.replace("WHERE", "WHERE variant = 'nobody' AND"))

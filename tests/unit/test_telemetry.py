@@ -44,6 +44,10 @@ EXAMPLES = (
     telemetry.FeaturesApplied(records={"origin_recent": 3}, write_s=0.001, watermark_us=1_357_000_000_000_000),
     telemetry.CanaryChecked(service="s", rows=100, mismatches=1, failures=1),
     telemetry.LedgerChecked(service="s", gaps=0, duplicates=0, missing=2, stray=0, unbalanced=0),
+    telemetry.WindowsMeasured(service="s", monitor="m", windows=3, again=1),
+    telemetry.MonitorFailed(service="s", monitor="m"),
+    telemetry.ServiceMonitored(service="s", waiting=1, behind_s=60.0),
+    telemetry.RoundEnded(seconds=0.5, failed=False),
 )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any, Final
 
 from weir.monitor.measurement import Covered, covers_of, covers_text, ms_of, text_of
@@ -37,6 +38,11 @@ class Severity(StrEnum):
     PAGE = "page"
 
 
+@lru_cache(maxsize=100_000)  # every figure of every window asks for it
+def _key(*names: str) -> str:
+    return hashlib.sha256(json.dumps(names).encode()).hexdigest()[:16]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
     """What an alert is about, and who is told.
@@ -55,8 +61,7 @@ class Watched:
     @property
     def key(self) -> str:
         """Names what is watched: 16 hex characters. Owner, cause and run-book may change under it."""
-        named = json.dumps([self.service, self.monitor, self.subject, self.segment])
-        return hashlib.sha256(named.encode()).hexdigest()[:16]
+        return _key(self.service, self.monitor, self.subject, self.segment)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, NamedTuple
 
 from weir.monitor.alert import AlertState, Mark, Note, NoteKind, Severity, Transition, Watched
@@ -107,6 +107,10 @@ class _Told:
     silence: str = ""
 
 
+_COURSE: Final = tuple(item.name for item in fields(_Course))
+_TOLD: Final = tuple(item.name for item in fields(_Told))
+
+
 @dataclass(frozen=True, slots=True)
 class Memory:
     """All that is remembered of an alert. base: where the windows that are not kept any more have led."""
@@ -134,10 +138,10 @@ class Memory:
     def said(self) -> dict[str, Any]:
         """For JSON."""
         return {
-            "base": asdict(self.base),
+            "base": {name: getattr(self.base, name) for name in _COURSE},
             "base_ms": self.base_ms,
             "seen": [list(each) for each in self.seen],
-            "told": asdict(self.told),
+            "told": {name: getattr(self.told, name) for name in _TOLD},
         }
 
     @staticmethod

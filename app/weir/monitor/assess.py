@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from weir.monitor import alert_course
 from weir.monitor.alert import AlertState, Severity, Transition, Watched
-from weir.monitor.alert_course import Holds, Reading
+from weir.monitor.alert_course import Holds, Memory, Reading
 from weir.monitor.judge import Bounds, Rule, Verdict, judge
-from weir.monitor.left import TRANSITIONS, Left, Work
+from weir.monitor.left import NOTHING, TRANSITIONS, Left, Work
 from weir.monitor.measurement import Covered, Key, Measurement, State
 from weir.monitor.spec import Monitor, Row
 
@@ -42,10 +42,11 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One figure, and the changes of its alert."""
+    """One figure, the changes of its alert, and what that remembers then; None where the figure says nothing of it."""
 
     measurement: Measurement
     changes: tuple[Transition, ...] = ()
+    alert: Memory | None = None
 
 
 def of_rows(monitor: Monitor, rule: Rule, rows: Sequence[Row], computed: Computed, left: Left) -> list[Found]:
@@ -60,7 +61,7 @@ def of_rows(monitor: Monitor, rule: Rule, rows: Sequence[Row], computed: Compute
     found = [
         _figure(monitor, row, verdicts[row.subject], computed, left, before[row.subject], maturity) for row in rows
     ]
-    return found or [Found(_said(monitor, "", State.FEW, computed, {}, left))]
+    return found or [_silent(monitor, _said(monitor, "", State.FEW, computed, {}, left), left)]
 
 
 def failure(monitor: Monitor, error: str, computed: Computed, left: Left) -> Found:
@@ -102,10 +103,16 @@ def _figure(
         memory={**said.memory, "judge": verdict.memory, "before": before},
     )
     if verdict.state in (State.FEW, State.IMMATURE):
-        return Found(said)
+        return _silent(monitor, said, left)
     sentence = f"{monitor.title}{f' of {row.subject}' if row.subject else ''} is {row.value:.4g} {monitor.unit}"
     sentence += f"; its limit is {verdict.crossed}" if verdict.crossed else "; it is within its limits"
     return _told(monitor, said, SEVERITIES.get(verdict.state), sentence, left)
+
+
+def _silent(monitor: Monitor, said: Measurement, left: Left) -> Found:
+    """A figure that says nothing of its alert, which remembers what it did."""
+    memory = left.alert(_watched(monitor, said.key).key)
+    return Found(replace(said, memory={**said.memory, "alert": memory.said()}) if memory is not NOTHING else said)
 
 
 def _told(monitor: Monitor, said: Measurement, severity: Severity | None, sentence: str, left: Left) -> Found:
@@ -128,7 +135,8 @@ def _told(monitor: Monitor, said: Measurement, severity: Severity | None, senten
     )
     memory, changes = alert_course.after(left.alert(watched.key), watched, reading, holds, left.silences)
     rows = [change.row() for change in changes]
-    return Found(replace(said, memory={**said.memory, "alert": memory.said(), TRANSITIONS: rows}), changes)
+    remembered = {**said.memory, "alert": memory.said()} | ({TRANSITIONS: rows} if rows else {})
+    return Found(replace(said, memory=remembered), changes, memory)
 
 
 def _said(
@@ -150,11 +158,7 @@ def _said(
         details={**details, "age_s": computed.age.total_seconds()},
         covers=computed.covers,
         revision=computed.revision,
-        memory={
-            "judge": left.before(key, computed.begin),
-            "before": left.before(key, computed.begin),
-            "alert": left.alert(_watched(monitor, key).key).said(),
-        },
+        memory=dict.fromkeys(("judge", "before"), left.before(key, computed.begin)),
         computed_ms=round(computed.at.timestamp() * 1000),
         worker=computed.worker,
     )

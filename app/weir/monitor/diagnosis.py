@@ -204,15 +204,16 @@ def distance(one: Part, other: Part) -> float:
     if one.rows == one.missing or other.rows == other.missing:
         return 0.0
     at = np.unique(np.concatenate([one.points, other.points]))
-    smooth = np.abs(np.interp(at, *_line(one.points)) - np.interp(at, *_line(other.points))).max()
+    smooth = np.abs(_line(one.points, at) - _line(other.points, at)).max()
     steps = np.abs(_steps(one.points, at) - _steps(other.points, at)).max()
     return float(min(smooth, steps))
 
 
-def _line(points: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """A distribution as a line: each point once, at the highest of its levels."""
+def _line(points: npt.NDArray[np.float64], at: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """A distribution as a line through its quantiles, each once and at the highest of its levels."""
     places = np.append(np.flatnonzero(np.diff(points)), len(points) - 1)
-    return points[places], LEVELS[places]
+    found: npt.NDArray[np.float64] = np.interp(at, points[places], LEVELS[places], left=0.0, right=1.0)
+    return found
 
 
 def _steps(points: npt.NDArray[np.float64], at: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

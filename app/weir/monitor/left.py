@@ -67,11 +67,15 @@ class Left:
         """What an alert remembers, by its key."""
         return self.states.get(key, NOTHING)
 
-    def measured(self, found: Measurement) -> None:
-        """One more measurement, written after all before it."""
+    def measured(self, found: Measurement, alert: Memory | None = None) -> None:
+        """One more measurement, written after all before it. alert: what its memory says of it, where it is known."""
         begin = utc(found.begin_ms)
         work = Work(found.key.service, found.key.monitor, found.key.step_s)
-        self.remember(found.key, begin, found.revision, found.memory)
+        if alert is None:
+            self.remember(found.key, begin, found.revision, found.memory)
+        else:
+            self._remember(found.key, begin, found.revision, found.memory)
+            self.states[_watched(found.key)] = alert
         covers = () if found.state is State.FAILED else found.covers
         self.computed(work, begin, covers, found.revision, float(found.details.get("age_s") or 0))
         self.last = work, begin
@@ -85,12 +89,15 @@ class Left:
 
     def remember(self, key: Key, begin: datetime, revision: int, memory: Mapping[str, Any]) -> None:
         """What a figure and its alert remember; of a window that is not its newest, what the alert does."""
+        self._remember(key, begin, revision, memory)
+        if said := memory.get("alert"):
+            watched = _watched(key)
+            self.states[watched] = Memory.latest([self.alert(watched), Memory.of(said)])
+
+    def _remember(self, key: Key, begin: datetime, revision: int, memory: Mapping[str, Any]) -> None:
         known = self.memories.get(key)
         if known is None or (begin, revision) >= (known.begin, known.revision):
             self.memories[key] = Remembered(begin, revision, memory.get("before", {}), memory.get("judge", {}))
-        if said := memory.get("alert"):
-            watched = Watched(service=key.service, monitor=key.monitor, subject=key.subject, segment=key.segment).key
-            self.states[watched] = Memory.latest([self.alert(watched), Memory.of(said)])
 
     def computed(self, work: Work, begin: datetime, covers: Iterable[Covered], revision: int, age_s: float) -> None:
         """That a window was computed; of several revisions the greatest counts."""
@@ -107,9 +114,18 @@ class Left:
 
     def untold(self, found: Iterable[Measurement]) -> list[Transition]:
         """Changes of alerts that these measurements caused, and that were never written. In order by alert."""
-        changes = [Transition.of(row) for one in found for row in one.memory.get(TRANSITIONS, ())]
-        lacking = [change for change in changes if change.number > self.numbers.get(change.watched.key, 0)]
+        lacking = [one for one in self.carried(found) if one.number > self.numbers.get(one.watched.key, 0)]
         return sorted(lacking, key=lambda change: (change.watched.key, change.number))
+
+    @staticmethod
+    def carried(found: Iterable[Measurement]) -> list[Transition]:
+        """Changes of alerts that these measurements caused."""
+        return [Transition.of(row) for one in found for row in one.memory.get(TRANSITIONS, ())]
+
+
+def _watched(key: Key) -> str:
+    """Key of the alert of a figure."""
+    return Watched(service=key.service, monitor=key.monitor, subject=key.subject, segment=key.segment).key
 
 
 def cover_of(covered: Covered) -> Cover:

@@ -156,7 +156,10 @@ def text_of(values: Mapping[str, Any]) -> str:
     >>> text_of({"b": float("inf"), "a": [1, {"c": 2.5}]})
     '{"a": [1, {"c": 2.5}], "b": null}'
     """
-    return json.dumps(_plain(values), sort_keys=True, allow_nan=False)
+    try:
+        return json.dumps(values, sort_keys=True, allow_nan=False)
+    except (TypeError, ValueError):  # something in it is not finite, or of another kind: that is rare
+        return json.dumps(_plain(values), sort_keys=True, allow_nan=False)
 
 
 def _plain(value: Any) -> Any:

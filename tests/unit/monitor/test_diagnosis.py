@@ -99,3 +99,4 @@ def test_distances_need_numbers_on_both_sides():
     constant = Part(ROWS, 0, np.full(len(LEVELS), 3.0))
     assert moved(Pair(constant, constant)) == 0
     assert moved(Pair(part(), constant)) > 0.3
+    assert moved(Pair(constant, Part(ROWS, 0, np.full(len(LEVELS), 4.0)))) > 0.9

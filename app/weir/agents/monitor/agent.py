@@ -73,6 +73,8 @@ def new_monitor(settings: Settings, telemetry: Telemetry) -> Callable[[], ChunkA
             bounds=partial(_bounds, settings),
             notes=notes.new,
             holds=lambda: holding in app.progress() and app.failure is None and not app.should_stop,
+            calibrated=lambda _client, _service: {},
+            tell=lambda _changes: None,
             now=lambda: datetime.now(UTC),
             monotonic_s=time.monotonic,
             worker=f"{socket.gethostname()}:{os.getpid()}",

@@ -25,6 +25,7 @@ from weir.monitor import due as dues
 from weir.monitor.alert import AlertState, Note, Transition
 from weir.monitor.assess import Computed, Found
 from weir.monitor.due import Covers, Due
+from weir.monitor.judge import Bounds
 from weir.monitor.left import Left, Work, covered_of
 from weir.monitor.measurement import Key, Measurement
 from weir.monitor.spec import Asked, Monitor, Row
@@ -56,7 +57,10 @@ class Rounds:
 
     monitors: those that there are, by name. connect: a client of ClickHouse. bounds: first offset and end of each
     partition of a service's requests. notes: what people have said of alerts since it was last asked. holds: whether
-    this worker is the active one; asked before each write. now: the wall's. monotonic_s: for pauses. worker: its name.
+    this worker is the active one; asked before each write. calibrated: bounds of a service by monitor and subject,
+    where there are others than its monitors' own. tell: hears of changes of alerts once they are written; of the last
+    ones again, where a worker goes on from another that may not have told them. now: the wall's. monotonic_s: for
+    pauses. worker: its name.
     left: what it goes on from; None: the books are asked.
     """
 
@@ -68,10 +72,13 @@ class Rounds:
     bounds: Callable[[str], gate.Bounds]
     notes: Callable[[], Iterable[Note]]
     holds: Callable[[], bool]
+    calibrated: Callable[[Client, str], Mapping[str, Mapping[str, Bounds]]]
+    tell: Callable[[Sequence[Transition]], None]
     now: Callable[[], datetime]
     monotonic_s: Callable[[], float]
     worker: str
     left: Left | None = None
+    _bounds: dict[str, Mapping[str, Mapping[str, Bounds]]] = field(default_factory=dict)
     _notes: list[Note] = field(default_factory=list)
     _before: dict[Work, Mapping[datetime, Covers]] = field(default_factory=dict)
     _trouble: dict[Work, Trouble] = field(default_factory=dict)
@@ -100,6 +107,7 @@ class Rounds:
         self._write((), untold)
         for change in untold:
             left.changed(change)
+        self.tell(left.carried(one for one in found if left.last and one.begin_ms == _ms(left.last[1])))
         if left.last is not None and left.last[0].monitor in known:
             work, begin = left.last
             mine = [one for one in found if one.begin_ms == _ms(begin)]
@@ -114,6 +122,7 @@ class Rounds:
         assert left.last is not None
         work, begin = left.last
         what = left.windows[work][begin]
+        self._bounds[work.service] = self.calibrated(client, work.service)
         if not what.covers:
             return
         item = Due(gate.Window(begin, tuple(sorted(what.covers)), ""), what)
@@ -152,6 +161,7 @@ class Rounds:
         meaning = reports.meaning(client, service)
         mine = [one for one in known.values() if meaning.task in one.tasks]
         of = monitors.meaning(client, service)
+        self._bounds[service] = self.calibrated(client, service)
         computed, waiting, behind = 0, 0, timedelta(0)
         for step_s in sorted({one.window_s for one in mine}):
             works = {Work(service, one.name, step_s): one for one in mine if one.window_s == step_s}
@@ -273,11 +283,12 @@ class Rounds:
     def _judged(self, left: Left, work: Work, monitor: Monitor, item: Due, rows: Sequence[Row]) -> list[Found]:
         """The figures of one window, judged; `left` knows them then."""
         mine = [row for row in rows if row.begin == item.window.begin]
-        found = assess.of_rows(monitor, assess.rule_of(monitor), mine, self._computed(work, item), left)
+        rule = assess.rule_of(monitor, self._bounds.get(work.service, {}).get(monitor.name))
+        found = assess.of_rows(monitor, rule, mine, self._computed(work, item), left)
         return [self._known(left, one) for one in found]
 
     def _known(self, left: Left, found: Found) -> Found:
-        left.measured(found.measurement)
+        left.measured(found.measurement, found.alert)
         return found
 
     def _put(self, left: Left, found: Sequence[Found]) -> None:
@@ -294,6 +305,7 @@ class Rounds:
         try:
             self.books.measured(found)
             self.books.changed(changes)
+            self.tell(changes)
         except Unavailable:
             self.left = None  # what of it was written, the books will say
             raise
