@@ -143,11 +143,11 @@ def test_up_keeps_what_there_is_and_a_worker_that_ends_takes_nobody_along(home, 
         end(running)
         assert gone(*(process.pid for process in family))
 
-    arguments = ("--no-features", "--no-canary")
+    arguments = ("--no-features", "--no-monitor", "--no-canary")
     with ended(weir(home, "up", *PORTS, *arguments, cwd=world, more=project)) as running:
         said = until_up(running)
         assert "kept from the last run: 2 predictions, 1 online records" in said
-        assert not re.search("^(features|canary) ready", said, re.MULTILINE)
+        assert not re.search("^(features|monitor|canary) ready", said, re.MULTILINE)
         commands = printed(said)
         scored(commands, world)
         assert first in shell(commands[1], world)
@@ -179,7 +179,7 @@ def test_up_serves_a_project_of_somebody_else(tmp_path):
     for run in range(2):
         with ended(weir(home, "up", *PORTS, "--bundle", str(bundle), cwd=project, more=memory)) as running:
             said = until_up(running)
-            assert not re.search("^(features|canary) ready", said, re.MULTILINE)
+            assert not re.search("^(features|monitor|canary) ready", said, re.MULTILINE)
             assert ("whose rows are kept apart" in said) == bool(run)
             scored(printed(said), project)
             end(running)

@@ -36,6 +36,8 @@ BEGINNING: Final = datetime.fromtimestamp(0, UTC)
 RUN: Final = 200  # windows that one question is about, and one write: they are in memory together
 UNGATED: Final = ("ledger/", "health/")  # they tell what is missing, and cannot wait for it
 
+OUTCOMES: Final = "outcome/"
+
 log = structlog.get_logger(__name__)
 
 
@@ -212,7 +214,7 @@ class Rounds:
         done = left.windows.get(work, {})
         floor = min(done) if done else seen.first
         windows = [one for one in _open(monitor, seen, self.now()) if one.begin >= floor]
-        outcomes = seen.outcomes if monitor.maturity else None
+        outcomes = seen.outcomes if _waits(monitor) else None
         step = timedelta(seconds=work.step_s)
         items = dues.due(windows, done, outcomes, self._before.get(work, {}), step=step, newest=seen.newest)
         if outcomes is not None:
@@ -243,7 +245,7 @@ class Rounds:
 
     def _is_turn(self, work: Work, monitor: Monitor, seen: Seen) -> bool:
         """Whether its cadence has passed, in event time; where no events come, it is always its turn."""
-        cadence = timedelta(seconds=monitor.cadence_s or (work.step_s if monitor.maturity else 0))
+        cadence = timedelta(seconds=monitor.cadence_s or (work.step_s if _waits(monitor) else 0))
         looked, still = self._looked.get(work), self._newest.get(work) == seen.newest
         self._newest[work] = seen.newest
         return looked is None or still or seen.newest >= looked + cadence
@@ -327,6 +329,11 @@ def _open(monitor: Monitor, seen: Seen, now: datetime) -> list[gate.Window]:
         return list(seen.windows)
     step = timedelta(seconds=monitor.window_s)
     return [replace(one, why="") if one.begin + step <= min(now, seen.newest) else one for one in seen.windows]
+
+
+def _waits(monitor: Monitor) -> bool:
+    """Whether its figures change as outcomes come."""
+    return monitor.maturity > 0 or monitor.name.startswith(OUTCOMES)
 
 
 def _complete_to(seen: Seen, step_s: int) -> datetime:
