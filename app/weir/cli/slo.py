@@ -97,6 +97,7 @@ def simulate(
 
     from weir.cli.monitors import span_of
     from weir.edges.clickhouse.slos import objective
+    from weir.monitor import durations
 
     settings, client, (one,) = _chosen([name])
     if window:
@@ -132,7 +133,8 @@ def simulate(
     show(rows, columns, as_json=as_json)
     if not as_json and rows:
         worst = _share(rows[0]["worst"]) or "unknown"
-        say(f"{rows[0]['windows']:,} windows of {span} that end in {length - span}; the worst had {worst}")
+        spans = [durations.written(int(each.total_seconds())) for each in (span, length - span)]
+        say(f"{rows[0]['windows']:,} windows of {spans[0]}, which end in the last {spans[1]}; the worst had {worst}")
 
 
 def _chosen(names: list[str] | None) -> tuple[Settings, Client, list[Slo]]:

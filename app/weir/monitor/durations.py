@@ -25,10 +25,12 @@ def seconds(text: str) -> int:
 
 
 def written(span_s: int) -> str:
-    """The shortest way to write whole seconds.
+    """The shortest way to write whole seconds; none at all is 0s.
 
     >>> written(300), written(86_400), written(90)
     ('5m', '1d', '90s')
     """
+    if not span_s:
+        return "0s"
     unit = next(unit for unit in reversed(UNITS_S) if span_s % UNITS_S[unit] == 0)
     return f"{span_s // UNITS_S[unit]}{unit}"

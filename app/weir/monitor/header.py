@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 from weir.core.errors import Refused
 from weir.core.signature import Task
 from weir.monitor import durations
-from weir.monitor.parameters import NEEDED, PARAMETERS
+from weir.monitor.parameters import NEEDED, PARAMETERS, VIEWS
 from weir.monitor.segment import FILTERS
 from weir.monitor.spec import Against, Monitor, Panel, Unit
 from weir.monitor.threshold import Threshold
@@ -99,7 +99,8 @@ def _parameters(sql: str, said: Mapping[str, Any], where: str) -> dict[str, str]
             _deny(where, f"its parameter {name} is a {kind}", f"write {{{name}:{kinds[0]}}}")
         if found.setdefault(name, kind) != kind:
             _deny(where, f"its parameter {name} is a {found[name]} and a {kind}", "write one type")
-    if lacking := [name for name in NEEDED if name not in found]:
+    of_one = NEEDED[1:] if found.keys() & VIEWS else NEEDED  # a view of a service says whose it is
+    if lacking := [name for name in of_one if name not in found]:
         remedy = f"write {', '.join(f'{{{name}:{PARAMETERS[name][0]}}}' for name in lacking)} in its SQL"
         _deny(where, f"its SQL does not ask for {', '.join(lacking)}", remedy)
     taken = {name for name in FILTERS if name in found}

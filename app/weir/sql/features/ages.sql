@@ -13,7 +13,7 @@ SELECT service, model, version, view, count() AS rows,
        maxIf(age_s, status NOT IN ('not_found', 'unavailable')) AS oldest_s
 FROM predictions
 ARRAY JOIN mapKeys(feature_status) AS view, mapValues(feature_status) AS status, mapValues(feature_age_s) AS age_s
-WHERE {service:String} IN ('', service)
+WHERE {service:String} IN ('', service) AND NOT golden
     AND event_time >= {from:DateTime64(3, 'UTC')} AND event_time < {to:DateTime64(3, 'UTC')}
 GROUP BY service, model, version, view
 ORDER BY service, model, version, view

@@ -1,0 +1,105 @@
+"""`weir monitors` and `weir slo` as a person runs them, on what the monitors of health are tested with."""
+
+import csv
+import io
+import json
+import re
+
+import pytest
+from typer.testing import CliRunner
+from weir.__main__ import cli
+
+from tests.doubles import records
+from tests.sql.test_health import GOLDEN, N, client
+from tests.unit.monitor.test_header import text
+
+__all__ = ["client"]
+HOURS = ("--service", records.SERVICE, "--from", "2013-07-01T12:00", "--to", "2013-07-01T15:00")
+SLO = (
+    "title: fast\nservice: flight-delay\nobjective: 90%\nwindow: 1h\n"
+    'monitor: health/within\nsubject: "50"\ngood: value\n'
+)
+
+
+@pytest.fixture
+def weir(client, stack, tmp_path, monkeypatch):
+    """Run a command in a project of its own; its status, output and errors."""
+    for folder in ("monitors", "slos"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "weir.yaml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WEIR_CLICKHOUSE_URL", stack.settings.recording.clickhouse_url)
+    monkeypatch.setenv("WEIR_CLICKHOUSE_DATABASE", client.database)
+
+    def run(*arguments):
+        done = CliRunner().invoke(cli, arguments, env={"COLUMNS": "300"})
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        return done.exit_code, done.stdout
+
+    return run
+
+
+def test_a_monitor_is_run_and_explained(weir):
+    status, out = weir("monitors", "run", "health/rate", *HOURS, "--step", "1h", "--json")
+    rows = json.loads(out)
+    assert status == 0
+    assert [row["begin"] for row in rows] == [f"2013-07-01T{hour}:00:00+00:00" for hour in (12, 13, 14)]
+    assert sum(row["n"] for row in rows) == N - GOLDEN
+    _, out = weir("monitors", "run", "health/rate", *HOURS, "--step", "1h", "--csv", "--where", "tenant=acme")
+    assert sum(int(row["n"]) for row in csv.DictReader(io.StringIO(out))) == (N - GOLDEN) // 2
+    status, out = weir("monitors", "explain", "health/rate", *HOURS, "--step", "1h")
+    assert status == 0
+    assert "traffic_hour" in out
+    assert "{traffic:Identifier}" in out
+
+
+def test_monitors_are_listed_and_checked(weir, tmp_path):
+    assert "health/golden" in {row["name"] for row in json.loads(weir("monitors", "list", "--json")[1])}
+    (tmp_path / "slos" / "fast.yaml").write_text(SLO)
+    kpi = {"owner": "team-a", "target": "> 1", "slo": "fast"}
+    (tmp_path / "monitors" / "rate.sql").write_text(text(**kpi))
+    status, out = weir("monitors", "check", "rate")
+    assert (status, out.splitlines()[-1]) == (0, "1 monitors read, the SQL of 1 was tried, 0 refused")
+    (tmp_path / "monitors" / "rate.sql").write_text(text(**kpi | {"slo": "slow"}))
+    status, out = weir("monitors", "check", "--headers")
+    assert status == 1
+    assert "KPI rate is linked with the objective slow, which there is not" in out
+    (tmp_path / "monitors" / "rate.sql").write_text(text("", **kpi))
+    status, out = weir("monitors", "check", "rate", "--headers")
+    assert status == 1
+    assert "it has a header and no SQL" in out
+
+
+def test_an_objective_has_a_status_and_is_simulated(weir, tmp_path):
+    (tmp_path / "slos" / "fast.yaml").write_text(SLO)
+    status, out = weir("slo", "status", "--at", "2013-07-01T13:00", "--json")
+    (row,) = json.loads(out)
+    assert status == 1  # half of the answers take longer: ten times what the budget allows
+    assert row["total"] == 3600
+    assert row["budget_spent"] == pytest.approx((1 - row["share"]) / 0.1)
+    assert row["severity"] == "warn" if row["burns"][0]["long"] < 14.4 else "page"
+    asked = ("--from", "2013-07-01T12:00", "--to", "2013-07-01T14:00", "--objective", "10%", "--objective", "99%")
+    status, out = weir("slo", "simulate", "fast", *asked, "--json")
+    low, high = json.loads(out)
+    assert status == 0
+    assert (low["windows"], low["met"], high["met"]) == (13, 13, 0)
+    assert high["pages"] == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (("90%", "100%"), "objective: 100%.*such as 0.999 or 99.9%"),
+        (("within", "traffic"), "gives ms, no share.*write a bound"),
+        (('subject: "50"\n', ""), "of one limit_ms.*subject"),
+        (("good: value", "good: some"), "good: some.*or value or 1 - value"),
+        (("window", "windows"), "key windows.*did you mean window"),
+        (("title: fast\n", ""), "does not say title"),
+        (("health/within", "health/withn"), "no monitor health/withn: did you mean health/within"),
+    ],
+)
+def test_what_is_no_objective_is_refused(weir, tmp_path, changed, said):
+    (tmp_path / "slos" / "fast.yaml").write_text(SLO.replace(*changed))
+    status, out = weir("monitors", "check", "health/rate", "--headers")
+    assert status == 1
+    assert re.search(said, out)
