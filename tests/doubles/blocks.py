@@ -45,6 +45,7 @@ class MemoryBlocks:
             marks=load_marks(dump_marks(block.marks)),
             marks_after=load_marks(dump_marks(block.marks_after)),
             received_ms=block.received_ms,
+            unnamed=block.unnamed,
         )
         self.blocks.setdefault(block.source, {}).setdefault(block.number, through_text)
         return self.latest(block.source)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from functools import cache
+from typing import Any
 
+import pyarrow as pa
 from weir.core.chunk import Chunk, Partition
 from weir.core.decoded import Decoded
 from weir.core.offset_tracker import OffsetTracker
-from weir.recording import tables
+from weir.recording import histograms, naming, tables
 from weir.recording.recorder import Recorder, Store, Stream
 from weir.wire.decode import Decoder
 
@@ -27,39 +30,47 @@ def _decode(record: str, values: Sequence[bytes | None]) -> Decoded:
     return _decoder(record).decode(values, MAX_BYTES)
 
 
-def streams() -> dict[str, Stream]:
+def streams(names: naming.Names = records.names) -> dict[str, Stream]:
     return {
         "weir.predictions": Stream(
             table="predictions",
             decode=lambda values: _decode("predictions", values),
             check=tables.check_predictions,
-            shape=lambda rows, log, offsets, _ms: tables.predictions(rows, log, offsets, records.names),
+            shape=lambda rows, block, offsets: tables.predictions(
+                rows, block.source, offsets, naming.AsAnnounced(names, block.unnamed)
+            ),
+            beside={
+                "histogram_blocks": lambda rows, block, offsets: histograms.of(
+                    rows, block.source, block.first, naming.AsAnnounced(names, block.unnamed)
+                )
+            },
+            unnamed=lambda rows: naming.unnamed(rows, names),
             sources=("source_log", "source_partition"),
         ),
         "weir.shadows": Stream(
             table="shadows",
             decode=lambda values: _decode("shadows", values),
-            shape=lambda rows, log, offsets, _ms: tables.shadows(rows, log, offsets, records.names),
+            shape=lambda rows, block, offsets: tables.shadows(rows, block.source, offsets, names),
             sources=("source_log", "source_partition", "variant"),
         ),
         "weir.outcomes": Stream(
             table="outcomes",
             decode=lambda values: _decode("outcomes", values),
             check=tables.check_outcomes,
-            shape=tables.outcomes,
+            shape=lambda rows, block, offsets: tables.outcomes(rows, block.source, offsets, block.received_ms),
         ),
         "weir.dead-letters": Stream(
             table="dead_letters",
             decode=lambda values: _decode("dead_letters", values),
             check=tables.check_dead_letters,
-            shape=lambda rows, log, offsets, _ms: tables.dead_letters(rows, log, offsets),
+            shape=lambda rows, block, offsets: tables.dead_letters(rows, block.source, offsets),
             sources=("source_log", "source_partition"),
         ),
         "weir.batches": Stream(
             table="batches",
             decode=lambda values: _decode("batches", values),
             check=tables.check_batches,
-            shape=lambda rows, log, offsets, _ms: tables.batches(rows, log, offsets),
+            shape=lambda rows, block, offsets: tables.batches(rows, block.source, offsets),
         ),
         "weir.measurements": Stream(
             table="measurements",
@@ -89,13 +100,27 @@ def streams() -> dict[str, Stream]:
             table="ledger",
             decode=lambda values: _decode("ledger", values),
             check=tables.check_ledger,
-            shape=lambda rows, log, offsets, _ms: tables.ledger(rows, log, offsets),
+            shape=lambda rows, block, offsets: tables.ledger(rows, block.source, offsets),
         ),
     }
 
 
-def recorder(store: Store, max_rows: int = 10_000) -> Recorder:
-    return Recorder(store, streams(), block_max_rows=max_rows)
+def recorder(store: Store, max_rows: int = 10_000, names: naming.Names = records.names) -> Recorder:
+    return Recorder(store, streams(names), block_max_rows=max_rows)
+
+
+def counted(batches: Iterable[pa.RecordBatch]) -> dict[tuple[Any, ...], Counter[Any]]:
+    """What rows of histogram_blocks say together.
+
+    (kind, name, version, tenant, window in seconds) -> "n", "missing" and the like, bins and "word ..." -> predictions.
+    """
+    found: dict[tuple[Any, ...], Counter[Any]] = {}
+    for line in (line for batch in batches for line in batch.to_pylist()):
+        key = (*(line[name] for name in ("kind", "name", "version", "tenant")), int(line["window"].timestamp()))
+        counts = {name: line[name] for name in ("n", "missing", "below", "above", "rest")}
+        kept = counts | dict(line["hist"]) | {f"word {word}": count for word, count in line["words"]}
+        found.setdefault(key, Counter()).update({what: count for what, count in kept.items() if count})
+    return found
 
 
 class Group:

@@ -7,13 +7,17 @@ import struct
 import uuid
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
+from weir.core import reference as references
 from weir.core.bundle_names import BundleNames
 from weir.core.chunk import Chunk, LogPartition, Partition
 from weir.core.contract import Contract
+from weir.core.grid import UNIT, Grid
+from weir.core.reference import Numbers, Reference, Words
 from weir.edges.schemas.folder import GENERIC
 from weir.wire.decode import Decoder
 from weir.wire.encode import Encoder
@@ -39,13 +43,18 @@ class Known:
         self.lacking: Counter[str] = Counter()
 
     def of(self, digests: Sequence[str]) -> Mapping[str, BundleNames]:
-        return {digest: BundleNames(digest, INPUTS, VIEWS) for digest in digests if digest == DIGEST}
+        return {digest: _said() for digest in digests if digest == DIGEST}
 
     def lack(self, rows: Mapping[str, int]) -> None:
         self.lacking += Counter(rows)
 
 
 names = Known()
+
+
+@cache
+def _said() -> BundleNames:
+    return BundleNames(DIGEST, INPUTS, VIEWS, reference=reference(INPUTS))
 
 
 def contract(record: str, schema_id: int = 7) -> Contract:
@@ -183,6 +192,8 @@ def bundles(
     classes = outputs or ("negative", "positive")
     listed = {"inputs": inputs, "views": views, "outputs": outputs, "texts": texts}
     listed |= {"doubles": doubles, "longs": longs}
+    spoken = {*texts, *(categories or {})}
+    normal = reference([name for name in (*inputs, *doubles, *longs) if name not in spoken], sorted(spoken), outputs)
     listed |= {"classes": classes, "decisions": classes, "cuts": () if outputs else (0.5,)}
     names = {name: json.dumps(list(values)) for name, values in listed.items()}
     names |= {"categories": json.dumps(categories or {}), "task": "multiclass" if outputs else "binary"}
@@ -192,12 +203,27 @@ def bundles(
             **{name: [text] for name, text in said.items()},
             "threshold": pa.array([None if outputs else 0.5], pa.float64()),
             "feature_fingerprint": [digest],
+            "ttl_s": [json.dumps([3600.0] * len(views))],
+            "reference": [normal],
             "runtime_id": ["0a1b2c3d4e5f"],
             "runtime": ['{"onnxruntime": "1.31.1"}'],
             "role": ["scorer"],
             "worker": ["w"],
             "written_at": pa.array([BASE_MS], pa.int64()).cast(MS),
         }
+    )
+
+
+def reference(inputs: Sequence[str], words: Sequence[str] = (), outputs: Sequence[str] = ()) -> str:
+    """What is normal for a bundle of these inputs, as JSON: nothing was seen, so that any word is new."""
+    return references.dump(
+        Reference(
+            n=0,
+            features={name: Numbers(Grid(center=8.0, scale=4.0, lo=0.0, hi=50.0)) for name in inputs},
+            categories={name: Words() for name in words},
+            score=Numbers(UNIT),
+            classes={name: Numbers(UNIT) for name in outputs},
+        )
     )
 
 

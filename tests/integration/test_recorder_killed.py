@@ -5,10 +5,13 @@ import random
 import signal
 import subprocess
 import sys
+from collections import Counter
 
+from weir.core.chunk import LogPartition
+from weir.recording import histograms
 from weir.settings import ROOT
 
-from tests.doubles import recorder_process, records
+from tests.doubles import recorder_process, recording, records
 from tests.sql.databases import client, database
 from tests.waiting import WAIT_S
 
@@ -26,6 +29,28 @@ def start(database, state, seed):
     assert process.stdout
     assert process.stdout.readline() == "begun\n"
     return process
+
+
+def truth():
+    """What counting every prediction once gives, over all minutes: kind, name, rows, bins, words."""
+    found = {}
+    for partition in range(recorder_process.PARTITIONS):
+        rows = records.predictions(partition, list(range(recorder_process.ROWS)))
+        made = histograms.of(rows, LogPartition("log", "weir.predictions", partition), 0, records.names)
+        for (kind, name, *_), counts in recording.counted([made]).items():
+            found.setdefault((kind, name), Counter()).update(counts)
+    return [
+        (kind, name, counts["n"], numbers(counts), {key[5:]: n for key, n in words(counts)})
+        for (kind, name), counts in sorted(found.items())
+    ]
+
+
+def numbers(counts):
+    return {key: n for key, n in sorted((key, n) for key, n in counts.items() if isinstance(key, int))}
+
+
+def words(counts):
+    return sorted((key, n) for key, n in counts.items() if isinstance(key, str) and key.startswith("word "))
 
 
 def test_every_table_equals_the_truth_after_kill_9(client, database, tmp_path):
@@ -49,6 +74,9 @@ def test_every_table_equals_the_truth_after_kill_9(client, database, tmp_path):
     counts = "SELECT count(), uniqExact(source_partition, source_offset), sum(source_offset) FROM "
     exact = (rows * partitions, rows * partitions, partitions * rows * (rows - 1) // 2)
     assert client.query(counts + "predictions").first_row == exact
+    for table in ("histogram_blocks", "histograms", "histograms_hour"):
+        sums = f"SELECT kind, name, sum(n), sumMap(hist), sumMap(words) FROM {table}"
+        assert client.query(f"{sums} GROUP BY kind, name ORDER BY kind, name").result_rows == truth(), table
     wrong = "SELECT count() FROM predictions WHERE score != toFloat32((source_offset * 7919 % 997) / 997)"
     assert client.query(wrong).first_row == (0,)
     assert client.query("SELECT count(), countIf(label = '1') FROM outcomes_latest").first_row == (

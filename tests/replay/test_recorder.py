@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from weir.core.chunk import Partition
-from weir.core.errors import Refused
+from weir.core.errors import Refused, Unavailable
+from weir.recording import histograms
 
 from tests.doubles import recording, records
 from tests.doubles.blocks import Killed, MemoryBlocks, Mortal
@@ -25,6 +27,7 @@ def log_of(offsets, partition=0):
 
 
 LOG = log_of(list(range(N)))
+WHOLE = tuple(LOG)
 
 
 def blocks_of(store):
@@ -45,6 +48,17 @@ def run(store, log, bounds, group, max_rows=10, name=""):
     return recorder
 
 
+@cache
+def truth(log):
+    """Histograms of a log as if it were one block."""
+    rows = recording.streams()["weir.predictions"].decode(pa.array(log, pa.large_binary())).rows
+    return recording.counted([histograms.of(rows, records.place(PREDICTIONS), 0, records.names)])
+
+
+def counted(store):
+    return recording.counted(store.tables["histogram_blocks"])
+
+
 def steps_of(log, bounds):
     counting = Mortal(MemoryBlocks())
     run(counting, log, bounds, Group())
@@ -61,6 +75,7 @@ def test_a_crash_at_every_step_loses_and_repeats_nothing(dies_at):
         run(Mortal(store, dies_at), LOG, BOUNDS, group)
     run(store, LOG, [0, 11, 30, 31], group)  # the log is cut otherwise the second time
     assert store.column("predictions", "source_offset") == list(range(N))
+    assert counted(store) == truth(WHOLE)
     assert group.committed == N
 
 
@@ -89,6 +104,7 @@ def test_replaying_scorers_and_crashing_recorders_together(crashes, replays):
             group.committed = committed  # acknowledged, but the process died before the commit
     run(store, log, [0], group)
     assert sorted(store.column("predictions", "source_offset")) == list(range(N))
+    assert counted(store) == truth(WHOLE)
 
 
 class Meddled(Mortal):
@@ -133,6 +149,7 @@ def test_two_recorders_of_one_partition_write_one_sequence_of_blocks(cuts, at, m
         if flushes:
             flush(who)
     assert store.column("predictions", "source_offset") == list(range(N))
+    assert counted(store) == truth(WHOLE)
     assert done == [N, N]
 
 
@@ -236,6 +253,49 @@ def test_a_bundle_that_nobody_has_described_holds_nothing_up():
     recorder.take(chunk)
     assert recorder.flush().done == [chunk]
     assert [len(packed) for packed in store.column("predictions", "packed")] == [0, 7]
+
+
+class Learning:
+    """Names that are known at some calls and not at others."""
+
+    def __init__(self, known):
+        self.known = known
+
+    def of(self, digests):
+        return records.names.of(digests) if self.known else {}
+
+    def lack(self, rows):
+        pass
+
+
+@pytest.mark.parametrize("dies_at", range(2, 11))
+def test_a_block_that_was_announced_without_names_is_repeated_without_them(dies_at):
+    """So that whoever names its rows later, and counts them, is the first to do so."""
+    store = MemoryBlocks()
+    for known, dies in ((False, dies_at), (True, None)):
+        recorder = recording.recorder(Mortal(store, dies), names=Learning(known))
+        with contextlib.suppress(Killed):
+            for chunk in records.cut(PREDICTIONS, LOG, [0, N]):
+                recorder.take(chunk)
+            recorder.flush()
+    packed = {bool(bytes_) for bytes_ in store.column("predictions", "packed")}
+    announced = dies_at > 4  # steps of each call: before it, and after it
+    assert packed == {announced}
+    assert (counted(store) if "histogram_blocks" in store.tables else {}) == ({} if announced else truth(WHOLE))
+
+
+def test_names_that_were_known_when_a_block_was_announced_are_waited_for():
+    store = MemoryBlocks()
+    (chunk,) = records.cut(PREDICTIONS, LOG, [0, N])
+    for known, dies, error in ((True, 6, Killed), (False, None, Unavailable)):
+        recorder = recording.recorder(Mortal(store, dies), names=Learning(known))
+        recorder.take(chunk)
+        with pytest.raises(error):
+            recorder.flush()
+    recorder = recording.recorder(store)
+    recorder.take(chunk)
+    recorder.flush()
+    assert counted(store) == truth(WHOLE)
 
 
 def test_offsets_that_the_log_lost_are_told():

@@ -18,6 +18,7 @@ from tests.sql.databases import put
 
 LOG = LogPartition("log", "weir.predictions", 0)
 LATE = "ba9876543210"
+ALL = {("log", 0): 1 << 40}  # counted
 COLUMNS = "toString(features), feature_age_s, feature_status"  # as text, a NaN equals another
 OF = "FROM predictions WHERE digest = {digest:String} ORDER BY source_offset"
 
@@ -33,8 +34,9 @@ def test_rows_that_are_named_late_have_what_they_would_have_had(client):
     assert bundle_names.unnamed(client) == {LATE: 41}
     put(client, "bundles", tables.bundles(records.bundles(LATE), LOG, np.arange(1)))
     names = bundle_names.read(client)
-    assert names == {LATE: BundleNames(LATE, records.INPUTS, records.VIEWS)}
-    bundle_names.name(client, names[LATE])
+    normal = records.reference(records.INPUTS)
+    assert names == {LATE: BundleNames(LATE, records.INPUTS, records.VIEWS, reference=normal)}
+    bundle_names.name(client, names[LATE], ALL)
     assert bundle_names.unnamed(client) == {LATE: 1}
     wanted = client.query(f"SELECT {COLUMNS} {OF}", parameters={"digest": records.DIGEST}).result_rows
     found = client.query(f"SELECT {COLUMNS} {OF}, source_partition", parameters={"digest": LATE}).result_rows
@@ -53,8 +55,8 @@ def test_outputs_and_texts_that_are_named_late_are_what_the_bytes_say(client):
     assert client.query("SELECT categories FROM bundles").first_row[0] == categories
     names = bundle_names.read(client)[LATE]
     assert (names.outputs, names.texts) == (classes, words)
-    assert bundle_names.name(client, names)
-    assert not bundle_names.name(client, names)
+    assert bundle_names.name(client, names, ALL)
+    assert not bundle_names.name(client, names, ALL)
     assert bundle_names.unnamed(client) == {}
     shares = [dict(zip(classes, row, strict=True)) for row in records.shares_of(np.arange(40), 3).tolist()]
     written = [dict(zip(words, records.words_of(offset, 2), strict=True)) for offset in range(40)]
@@ -71,7 +73,7 @@ def test_every_digit_is_there_however_late_it_is_named(client):
         "bundles",
         tables.bundles(records.bundles(LATE, doubles=("a", "b"), longs=("c", "d")), LOG, np.arange(1)),
     )
-    assert bundle_names.name(client, bundle_names.read(client)[LATE])
+    assert bundle_names.name(client, bundle_names.read(client)[LATE], ALL)
     found = client.query("SELECT doubles, longs FROM predictions ORDER BY source_offset").result_rows
     doubles, longs = (numbers(np.arange(40), 2).tolist() for numbers in (records.doubles_of, records.longs_of))
     assert found == [
@@ -92,7 +94,7 @@ def test_defaults_are_told_by_the_names_of_their_inputs_however_late_these_come(
     assert told(records.DIGEST) == taken
     assert told(LATE) == [[]] * 20
     put(client, "bundles", tables.bundles(records.bundles(LATE), LOG, np.arange(1)))
-    assert bundle_names.name(client, bundle_names.read(client)[LATE])
+    assert bundle_names.name(client, bundle_names.read(client)[LATE], ALL)
     assert told(LATE) == taken
 
 
@@ -103,7 +105,7 @@ def test_every_bit_of_the_defaults_finds_its_input(client):
     rows = rows.set_column(rows.schema.get_field_index("defaulted"), "defaulted", pa.array(bits, pa.binary()))
     record(client, rows)
     put(client, "bundles", tables.bundles(records.bundles(LATE, inputs=names), LOG, np.arange(1)))
-    assert bundle_names.name(client, bundle_names.read(client)[LATE])
+    assert bundle_names.name(client, bundle_names.read(client)[LATE], ALL)
     found = client.query("SELECT defaulted FROM predictions ORDER BY source_offset").result_rows
     assert found == [(sorted({name, names[18]}),) for name in names]
 
@@ -114,7 +116,7 @@ def test_texts_of_other_lengths_than_they_say_are_not_named(client):
     rows = rows.set_column(rows.schema.get_field_index("texts"), "texts", pa.array(texts, pa.binary()))
     record(client, rows)
     put(client, "bundles", tables.bundles(records.bundles(LATE, texts=["remark"]), LOG, np.arange(1)))
-    assert bundle_names.name(client, bundle_names.read(client)[LATE])
+    assert bundle_names.name(client, bundle_names.read(client)[LATE], ALL)
     assert bundle_names.unnamed(client) == {LATE: 3}
 
 
@@ -179,7 +181,7 @@ def test_names_of_any_text_name_rows(client):
     said = records.bundles(LATE, odd)
     assert not len(tables.check_bundles(said))
     put(client, "bundles", tables.bundles(said, LOG, np.arange(1)))
-    bundle_names.name(client, bundle_names.read(client)[LATE])
+    bundle_names.name(client, bundle_names.read(client)[LATE], ALL)
     assert client.query("SELECT DISTINCT mapKeys(features) FROM predictions").result_rows == [(list(odd),)]
 
 
@@ -188,7 +190,7 @@ def test_two_thousand_inputs_are_named_late(client):
     names = BundleNames(LATE, tuple(f"an_input_of_a_usual_name_{i}" for i in range(2000)), records.VIEWS)
     record(client, records.predictions(0, list(range(20)), digest=LATE, inputs=2000))
     assert bundle_names.unnamed(client) == {LATE: 20}
-    assert bundle_names.name(client, names)
+    assert bundle_names.name(client, names, ALL)
     assert bundle_names.unnamed(client) == {}
     found = client.query("SELECT DISTINCT mapKeys(features) FROM predictions").result_rows
     assert [tuple(row[0]) for row in found] == [names.inputs]

@@ -17,7 +17,8 @@ class Block:
     """An announcement: offsets [first, last] of `source` become block `number` (from 1).
 
     checksum: crc32 over the values of its records. marks, marks_after: before and after its rows; the filter against
-    repeats starts from `marks`. received_ms: broker time of its newest record, milliseconds since the epoch.
+    repeats starts from `marks`. received_ms: broker time of its newest record, milliseconds since the epoch. unnamed:
+    digests of bundles whose values had no names then: whoever repeats the block gives them none, either.
     """
 
     source: LogPartition
@@ -28,6 +29,7 @@ class Block:
     marks: Marks
     marks_after: Marks
     received_ms: int
+    unnamed: tuple[str, ...] = ()
 
     @property
     def token(self) -> str:

@@ -16,7 +16,8 @@ class BundleNames:
     digest: first 12 hex characters of the bundle's. inputs: in the order of its features. views: in the order of its
     feature ages and statuses. outputs: in their order, where it has several. texts: inputs that are words, in the order
     of its texts. doubles, longs: inputs that are numbers beside the matrix, in the order of its doubles and longs.
-    categories: of each input that is a category its words, in the order of their codes.
+    categories: of each input that is a category its words, in the order of their codes. reference: what is normal, see
+    core.reference, as JSON; empty where nobody has said it.
     """
 
     digest: str
@@ -28,3 +29,4 @@ class BundleNames:
     longs: tuple[str, ...] = ()
     _: KW_ONLY
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    reference: str = ""

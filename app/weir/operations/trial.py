@@ -84,7 +84,11 @@ def ask(opened: Opened, requests: pa.RecordBatch, lookup: Lookup | None) -> Scor
     contract = Contract("trial", 1, request_contract.build(bundle.service, bundle.signature), 1)
     service = Service(
         decode=partial(Decoder(contract, lambda schema_id: None).decode, max_bytes=MAX_BYTES),
-        variants=(Variant("champion", bundle, opened.model.run, opened.known_good, lookup, opened.known_values),),
+        variants=(
+            Variant(
+                "champion", bundle, opened.model.run, opened.known_good, lookup, opened.known_values, opened.reference
+            ),
+        ),
         route=Route(("champion",)),
         clock=EventClock(),
         max_failed=requests.num_rows,

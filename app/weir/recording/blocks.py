@@ -145,7 +145,7 @@ class PartitionBlocks:
                 break
         return chosen
 
-    def announce(self, pieces: Sequence[Piece], marks_after: Marks) -> Block:
+    def announce(self, pieces: Sequence[Piece], marks_after: Marks, unnamed: tuple[str, ...] = ()) -> Block:
         """The announcement of these pieces as the next block."""
         return Block(
             source=self.source,
@@ -156,6 +156,7 @@ class PartitionBlocks:
             marks=self.marks,
             marks_after=marks_after,
             received_ms=pieces[-1].chunk.newest_ms,
+            unnamed=unnamed,
         )
 
     def ready(self) -> list[Piece] | None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from weir.core import reference
 from weir.core.bundle_names import LISTS, BundleNames
 from weir.core.rejects import Reason
 
@@ -19,10 +20,15 @@ LISTED = (*LISTS, "classes", "decisions")
 
 def unreadable(rows: pa.RecordBatch) -> tuple[npt.NDArray[np.bool_], Reason, str]:
     """Which rows of contract bundles have lists that cannot be read, and how that is called."""
-    texts = zip(*(rows[name].to_pylist() for name in (*LISTED, "cuts", "categories")), strict=True)
-    read = [(*map(_names, names), _numbers(cuts), _by_name(words)) for *names, cuts, words in texts]
+    texts = zip(
+        *(rows[name].to_pylist() for name in (*LISTED, "cuts", "ttl_s", "categories", "reference")), strict=True
+    )
+    read = [
+        (*map(_names, names), _numbers(cuts), _numbers(limits), _by_name(words), _normal(said))
+        for *names, cuts, limits, words, said in texts
+    ]
     bad = np.array([None in found for found in read], np.bool_)
-    what = f"{', '.join(LISTED)}, cuts or categories are no JSON array of different names, of numbers, or such by name"
+    what = f"{', '.join(LISTED)}, cuts, ttl_s, categories or reference are not the JSON that they should be"
     return bad, Reason.OUT_OF_RANGE, what
 
 
@@ -34,14 +40,15 @@ def no_names(texts: pa.Array, what: str) -> tuple[npt.NDArray[np.bool_], Reason,
 
 def of(rows: pa.RecordBatch) -> list[BundleNames]:
     """The names of n rows that are readable."""
-    columns = (rows[name].to_pylist() for name in ("digest", *LISTS, "categories"))
+    columns = (rows[name].to_pylist() for name in ("digest", *LISTS, "categories", "reference"))
     return [
         BundleNames(
             digest,
             *(tuple(json.loads(text)) for text in texts),
             categories={name: tuple(words) for name, words in json.loads(categories).items()},
+            reference=said,
         )
-        for digest, *texts, categories in zip(*columns, strict=True)
+        for digest, *texts, categories, said in zip(*columns, strict=True)
     ]
 
 
@@ -59,6 +66,13 @@ def lists_by_name(texts: pa.Array) -> pa.MapArray:
 def _numbers(text: str) -> Sequence[float] | None:
     found = _json(text)
     return found if isinstance(found, list) and all(map(_is_number, found)) else None
+
+
+def _normal(text: str) -> reference.Reference | None:
+    try:
+        return reference.load(text)
+    except ValueError:
+        return None
 
 
 def _is_number(value: Any) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 
 from weir.core.arrow import unpack
 from weir.core.bundle_names import BundleNames
+from weir.core.errors import Unavailable
 from weir.core.texts import are_texts
 from weir.recording import packed
 
@@ -38,30 +40,78 @@ class Names(Protocol):
         ...
 
 
-def named(rows: pa.RecordBatch, of: Sequence[str], names: Names) -> dict[str, pa.Array]:
-    """Packed columns as maps by the names of each row's bundle; `packed` has the bytes of those rows that have none.
+@dataclass(frozen=True, slots=True)
+class AsAnnounced(Names):
+    """Implements Names: what was known when a block was announced, so that whoever repeats it makes the same rows."""
 
-    A row without any bytes needs no names. of: those of PACKED that the rows have.
+    names: Names
+    unnamed: Collection[str]
+
+    def of(self, digests: Sequence[str]) -> Mapping[str, BundleNames]:
+        """See Names. Raises Unavailable when one that was known is not to be had."""
+        wanted = [digest for digest in digests if digest not in self.unnamed]
+        known = self.names.of(wanted) if wanted else {}
+        if lost := [digest for digest in wanted if digest not in known]:
+            raise Unavailable(
+                f"what the values of bundle {lost[0]} are called was known when its block was announced and is not",
+                remedy="see whether the topic of bundles can be read; recording goes on from this block",
+            )
+        return known
+
+    def lack(self, rows: Mapping[str, int]) -> None:
+        """See Names."""
+        self.names.lack(rows)
+
+
+def unnamed(rows: pa.RecordBatch, names: Names) -> tuple[str, ...]:
+    """Digests of n rows that have no names, sorted."""
+    digests = pc.unique(rows["digest"]).to_pylist()
+    return tuple(sorted(set(digests) - names.of(digests).keys()))
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """n rows by what their values are called.
+
+    known: (rows, names) of each bundle. lacking: bool[n], rows that need names and have none. counts: such, by digest.
     """
+
+    known: Sequence[tuple[npt.NDArray[np.intp], BundleNames]]
+    lacking: npt.NDArray[np.bool_]
+    counts: Mapping[str, int]
+
+
+def groups(rows: pa.RecordBatch, of: Sequence[str], names: Names) -> Groups:
+    """The rows of each bundle whose bytes are as many as its names ask for. of: those of PACKED that the rows have."""
     digest = pc.dictionary_encode(rows["digest"])
     codes = digest.indices.to_numpy(zero_copy_only=False)
     words = digest.dictionary.to_pylist()
     left = np.any([pc.binary_length(rows[name]).to_numpy(zero_copy_only=False) for name in of], axis=0)
     known = names.of(words) if left.any() else {}
-    groups: list[tuple[npt.NDArray[np.intp], BundleNames | None]] = []
+    found: list[tuple[npt.NDArray[np.intp], BundleNames]] = []
     for code in (code for code, word in enumerate(words) if word in known):
         fitting = left & (codes == code) & _fits(rows, of, known[words[code]])
         left &= ~fitting
-        groups.append((np.flatnonzero(fitting), known[words[code]]))
-    if left.any():
-        counts = np.bincount(codes[left], minlength=len(words)).tolist()
-        names.lack({word: count for word, count in zip(words, counts, strict=True) if count})
-    if sum(len(members) for members, _ in groups) < len(rows) or not groups:
+        found.append((np.flatnonzero(fitting), known[words[code]]))
+    counts = np.bincount(codes[left], minlength=len(words)).tolist()
+    return Groups(found, left, {word: count for word, count in zip(words, counts, strict=True) if count})
+
+
+def named(rows: pa.RecordBatch, of: Sequence[str], names: Names) -> dict[str, pa.Array]:
+    """Packed columns as maps by the names of each row's bundle; `packed` has the bytes of those rows that have none.
+
+    A row without any bytes needs no names. of: those of PACKED that the rows have.
+    """
+    found = groups(rows, of, names)
+    if found.counts:
+        names.lack(found.counts)
+    parts: list[tuple[npt.NDArray[np.intp], BundleNames | None]] = [*found.known]
+    if sum(len(members) for members, _ in found.known) < len(rows) or not parts:
         named = np.zeros(len(rows), np.bool_)
-        named[np.concatenate([members for members, _ in groups] or [np.empty(0, np.intp)])] = True
-        groups.append((np.flatnonzero(~named), None))
-    made = {name: _map(rows[name], name, groups) for name in of}
-    return made | {"packed": packed.lists([rows[name] for name in of], left)}
+        named[np.concatenate([members for members, _ in found.known] or [np.empty(0, np.intp)])] = True
+        parts.append((np.flatnonzero(~named), None))
+    made = {name: _map(rows[name], name, parts) for name in of}
+    return made | {"packed": packed.lists([rows[name] for name in of], found.lacking)}
 
 
 def _map(values: pa.Array, name: str, groups: Sequence[tuple[npt.NDArray[np.intp], BundleNames | None]]) -> pa.MapArray:

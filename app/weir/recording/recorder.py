@@ -19,6 +19,7 @@ from weir.recording.blocks import PartitionBlocks, Piece
 from weir.recording.rising import rising
 
 NO_REJECTS = Rejects()
+Shape = Callable[[pa.RecordBatch, Block, npt.NDArray[np.int64]], pa.RecordBatch]
 
 
 class Store(Protocol):
@@ -47,16 +48,19 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """How the records of one topic become rows of one table.
+    """How the records of one topic become rows of one table, and of others beside it.
 
     decode: record values -> Decoded. check: decoded rows -> rejects by row number.
-    shape: (rows, log partition, offsets int64[n], broker time of the block in ms) -> rows of the table.
+    shape: (rows, block, offsets int64[n]) -> rows of the table. beside: the same by other tables.
+    unnamed: rows -> digests of bundles of which it is not known what their values are called.
     sources, source_offset: columns of the filter against repeats; empty: every record counts.
     """
 
     table: str
     decode: Callable[[pa.LargeBinaryArray], Decoded]
-    shape: Callable[[pa.RecordBatch, LogPartition, npt.NDArray[np.int64], int], pa.RecordBatch]
+    shape: Shape
+    beside: Mapping[str, Shape] = field(default_factory=dict)
+    unnamed: Callable[[pa.RecordBatch], tuple[str, ...]] = lambda _rows: ()
     check: Callable[[pa.RecordBatch], Rejects] = lambda _rows: NO_REJECTS
     sources: tuple[str, ...] = ()
     source_offset: str = "source_offset"
@@ -149,8 +153,9 @@ class Recorder:
         while blocks.waits:
             if not blocks.announced:
                 pieces = blocks.propose(self._max_rows)
-                _, marks_after = _new_rows(stream, _rows(pieces), blocks.marks)
-                mine = blocks.announce(pieces, marks_after)
+                rows = _rows(pieces)
+                _, marks_after = _new_rows(stream, rows, blocks.marks)
+                mine = blocks.announce(pieces, marks_after, stream.unnamed(rows))
                 blocks.learn(self._store.announce(mine), mine)
             ready = blocks.ready()
             if ready is not None:
@@ -169,15 +174,17 @@ class Recorder:
         rows = _rows(pieces)
         new, _ = _new_rows(stream, rows, block.marks)
         offsets = np.concatenate([piece.offsets for piece in pieces])
-        # As announced: a chunk's own time depends on where the fetch cut the log, and a repeat must make the same rows.
-        received_ms = block.received_ms
         insert_s = 0.0
         repeats = len(offsets) - int(np.count_nonzero(new))
         if repeats:
             rows, offsets = rows.filter(pa.array(new)), offsets[new]
         if len(offsets):
-            insert_s += write(stream.table, stream.shape(rows, block.source, offsets, received_ms), block, "rows")
-        turned_away = [_is_final(piece, received_ms) for piece in pieces if len(piece.rejects)]
+            insert_s += write(stream.table, stream.shape(rows, block, offsets), block, "rows")
+            for table, shape in stream.beside.items():
+                if len(made := shape(rows, block, offsets)):
+                    insert_s += write(table, made, block, table)
+        # As announced: a chunk's own time depends on where the fetch cut the log, and a repeat must make the same rows.
+        turned_away = [_is_final(piece, block.received_ms) for piece in pieces if len(piece.rejects)]
         if turned_away:
             insert_s += write("dead_letters", _joined(turned_away), block, "rejects")
         rejected = sum(len(piece.rejects) for piece in pieces)

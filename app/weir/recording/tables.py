@@ -134,7 +134,7 @@ def bundles(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int
     """Rows of table bundles from n rows of contract bundles that passed `check_bundles`."""
     columns = {name: rows[name] for name in rows.schema.names}
     columns |= {name: bundle_columns.lists_column(rows[name], pa.string()) for name in bundle_columns.LISTED}
-    columns["cuts"] = bundle_columns.lists_column(rows["cuts"], pa.float64())
+    columns |= {name: bundle_columns.lists_column(rows[name], pa.float64()) for name in ("cuts", "ttl_s")}
     columns["categories"] = bundle_columns.lists_by_name(rows["categories"])
     return _with_log(columns, log, offsets, times=("written_at",))
 

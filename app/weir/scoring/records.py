@@ -184,7 +184,7 @@ def bundle_names(variants: Sequence[Variant], runtime: Runtime, role: str, worke
     """What the packed columns of each variant's predictions mean and what scores them, under bundles/v1.avsc."""
     bundles = [variant.bundle for variant in variants]
     signatures = [bundle.signature for bundle in bundles]
-    views = [[view.name for view in variant.lookup.plan.views] if variant.lookup else [] for variant in variants]
+    plans = [variant.lookup.plan.views if variant.lookup else () for variant in variants]
     column = {
         "digest": [bundle.short_digest for bundle in bundles],
         "sha256": [bundle.digest for bundle in bundles],
@@ -192,7 +192,8 @@ def bundle_names(variants: Sequence[Variant], runtime: Runtime, role: str, worke
         "model": [bundle.name for bundle in bundles],
         "version": [bundle.version for bundle in bundles],
         "inputs": [json.dumps(signature.names) for signature in signatures],
-        "views": [json.dumps(names) for names in views],
+        "views": [json.dumps([view.name for view in views]) for views in plans],
+        "ttl_s": [json.dumps([view.ttl_s for view in views]) for views in plans],
         "task": [str(signature.task) for signature in signatures],
         "classes": [json.dumps(signature.labels) for signature in signatures],
         "outputs": [json.dumps(signature.outputs) for signature in signatures],
@@ -207,6 +208,7 @@ def bundle_names(variants: Sequence[Variant], runtime: Runtime, role: str, worke
         "cuts": [json.dumps(signature.cuts) for signature in signatures],
         "threshold": pa.array([_threshold(signature) for signature in signatures], pa.float64()),
         "feature_fingerprint": [bundle.feature_fingerprint for bundle in bundles],
+        "reference": [variant.reference for variant in variants],
     }
     same: dict[str, object] = {"runtime_id": runtime.id, "runtime": runtime.text, "role": role, "worker": worker}
     return pa.RecordBatch.from_pydict(column), same | {"written_at": written_at_ms}

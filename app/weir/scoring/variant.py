@@ -24,7 +24,7 @@ class Variant:
     run: float32[n, k] -> float32[n, m]; RuntimeError when the model fails.
     Of a signature with something beside its matrix `run` takes their tables too, see core.beside.
     known_good: float32[1, k], a row that the model has scored. known_values: what it has beside, in that order.
-    lookup: reads its features; None for a bundle without features.
+    lookup: reads its features; None for a bundle without features. reference: see core.reference, as JSON.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Variant:
     known_good: npt.NDArray[np.float32]
     lookup: Lookup | None = None
     known_values: tuple[str | float, ...] = ()
+    reference: str = ""
 
     def bound(self, tables: Sequence[Table]) -> tuple[Run, npt.NDArray[np.float32]]:
         """What scores rows whose matrix has positions in these tables, and the known good row for it."""

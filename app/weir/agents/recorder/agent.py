@@ -27,7 +27,7 @@ from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
 from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
-from weir.recording import naming, tables
+from weir.recording import baselines, histograms, naming, tables
 from weir.recording.recorder import Flushed, Recorder, Stream
 from weir.settings import Settings
 from weir.telemetry import BlockRecorded, LedgerChecked, Telemetry, WriteRetried
@@ -121,43 +121,55 @@ def open_streams(settings: Settings, names: naming.Names) -> dict[str, Stream]:
             table="predictions",
             decode=decoder(topics.predictions),
             check=tables.check_predictions,
-            shape=lambda rows, log, offsets, _ms: tables.predictions(rows, log, offsets, names),
+            shape=lambda rows, block, offsets: tables.predictions(
+                rows, block.source, offsets, naming.AsAnnounced(names, block.unnamed)
+            ),
+            beside={
+                "histogram_blocks": lambda rows, block, offsets: histograms.of(
+                    rows, block.source, block.first, naming.AsAnnounced(names, block.unnamed)
+                )
+            },
+            unnamed=lambda rows: naming.unnamed(rows, names),
             sources=("source_log", "source_partition"),
         ),
         topics.shadows: Stream(
             table="shadows",
             decode=decoder(topics.shadows),
             check=tables.check_shadows,
-            shape=lambda rows, log, offsets, _ms: tables.shadows(rows, log, offsets, names),
+            shape=lambda rows, block, offsets: tables.shadows(rows, block.source, offsets, names),
             sources=("source_log", "source_partition", "variant"),
         ),
         topics.bundles: Stream(
             table="bundles",
             decode=decoder(topics.bundles),
             check=tables.check_bundles,
-            shape=lambda rows, log, offsets, _ms: tables.bundles(rows, log, offsets),
+            shape=lambda rows, block, offsets: tables.bundles(rows, block.source, offsets),
+            beside={"baselines": lambda rows, block, offsets: baselines.of(rows, block.source, offsets)},
         ),
         topics.outcomes: Stream(
-            table="outcomes", decode=decoder(topics.outcomes), check=tables.check_outcomes, shape=tables.outcomes
+            table="outcomes",
+            decode=decoder(topics.outcomes),
+            check=tables.check_outcomes,
+            shape=lambda rows, block, offsets: tables.outcomes(rows, block.source, offsets, block.received_ms),
         ),
         topics.dead_letters: Stream(
             table="dead_letters",
             decode=decoder(topics.dead_letters),
             check=tables.check_dead_letters,
-            shape=lambda rows, log, offsets, _ms: tables.dead_letters(rows, log, offsets),
+            shape=lambda rows, block, offsets: tables.dead_letters(rows, block.source, offsets),
             sources=("source_log", "source_partition"),
         ),
         topics.ledger: Stream(
             table="ledger",
             decode=decoder(topics.ledger),
             check=tables.check_ledger,
-            shape=lambda rows, log, offsets, _ms: tables.ledger(rows, log, offsets),
+            shape=lambda rows, block, offsets: tables.ledger(rows, block.source, offsets),
         ),
         topics.batches: Stream(
             table="batches",
             decode=decoder(topics.batches),
             check=tables.check_batches,
-            shape=lambda rows, log, offsets, _ms: tables.batches(rows, log, offsets),
+            shape=lambda rows, block, offsets: tables.batches(rows, block.source, offsets),
         ),
         topics.measurements: Stream(
             table="measurements",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,12 +15,14 @@ import structlog
 from clickhouse_connect.driver import Client
 from typing_extensions import override
 
+from weir.agents.recorder import late_counts
 from weir.core.bundle_names import BundleNames
 from weir.core.chunk import Partition
 from weir.core.decoded import Decoded
 from weir.core.errors import Refused, Unavailable
 from weir.edges.clickhouse import bundle_names
 from weir.edges.clickhouse import client as clickhouse
+from weir.edges.clickhouse.blocks import ClickHouseBlocks
 from weir.edges.kafka.log_reader import LogReader
 from weir.recording import bundles, naming, tables
 from weir.settings import Settings
@@ -39,17 +43,19 @@ class KnownNames(naming.Names):
     def __init__(self, settings: Settings, decode: Callable[[Sequence[bytes]], Decoded], telemetry: Telemetry) -> None:
         self._settings, self._decode, self._telemetry = settings, decode, telemetry
         self._log = LogReader(settings.kafka, Partition(settings.kafka.names.bundles, 0))
+        self._store = ClickHouseBlocks(settings, f"{socket.gethostname()}:{os.getpid()}")
         self._lock = threading.Lock()
         self._known: dict[str, BundleNames] = {}
         self._lacking: dict[str, float] = {}  # digest -> monotonic time at which rows of it were last met
         self._looked = False  # has the table been asked what an earlier recorder left?
-        self._asked_s = float("-inf")
+        self._asked_s: dict[str, float] = {}  # digest -> monotonic time at which it was last asked about
 
     def of(self, digests: Sequence[str]) -> Mapping[str, BundleNames]:
         """See Names. Raises Unavailable when ClickHouse does not answer within the sink's budget."""
         with self._lock:
-            if not self._known.keys() >= set(digests) and time.monotonic() - self._asked_s > ASK_AGAIN_S:
-                self._ask()
+            due_s = time.monotonic() - ASK_AGAIN_S
+            if any(self._asked_s.get(digest, due_s) <= due_s for digest in digests if digest not in self._known):
+                self._ask(digests)
             return {digest: self._known[digest] for digest in digests if digest in self._known}
 
     @override
@@ -91,9 +97,9 @@ class KnownNames(naming.Names):
         unnamed = bundle_names.unnamed(client).keys()
         with self._lock:
             if not self._known.keys() >= unnamed:
-                self._ask()
+                self._ask(unnamed)
             known = {digest: self._known[digest] for digest in unnamed if digest in self._known}
-        done, refused = _name_each(client, known.values())
+        done, refused = self._name_each(client, known.values())
         unknown = unnamed - known.keys()
         waiting = unknown | set(done) | refused.keys()
         shaped_s = asked_s - 2 * self._settings.kafka.sink_budget_s  # an insert is tried for one such budget
@@ -108,9 +114,9 @@ class KnownNames(naming.Names):
             raise error
         return done
 
-    def _ask(self) -> None:
-        """Everything that has been said of bundles."""
-        self._asked_s = time.monotonic()
+    def _ask(self, digests: Iterable[str]) -> None:
+        """Everything that has been said of bundles. digests: because of which it is asked."""
+        self._asked_s |= dict.fromkeys(digests, time.monotonic())
         self._known |= clickhouse.retry(self._recorded, self._settings.kafka.sink_budget_s)
         try:
             values = self._log.read(READ_S)
@@ -127,15 +133,18 @@ class KnownNames(naming.Names):
     def _recorded(self) -> dict[str, BundleNames]:
         return bundle_names.read(clickhouse.connect(self._settings.recording))
 
+    def _name_each(self, client: Client, described: Iterable[BundleNames]) -> tuple[list[str], dict[str, Refused]]:
+        """Digests whose rows were counted and named, and those of which ClickHouse refused it.
 
-def _name_each(client: Client, described: Iterable[BundleNames]) -> tuple[list[str], dict[str, Refused]]:
-    """Digests whose rows were named, and those of which ClickHouse refused it: they must not hold up the others."""
-    done: list[str] = []
-    refused: dict[str, Refused] = {}
-    for names in described:
-        try:
-            if bundle_names.name(client, names):
-                done.append(names.digest)
-        except Refused as error:
-            refused[names.digest] = error
-    return done, refused
+        These must not hold up the others.
+        """
+        done: list[str] = []
+        refused: dict[str, Refused] = {}
+        for names in described:
+            try:
+                counted = late_counts.count(client, self._store, self._settings.kafka.names.predictions, names)
+                if bundle_names.name(client, names, counted):
+                    done.append(names.digest)
+            except Refused as error:
+                refused[names.digest] = error
+        return done, refused

@@ -89,7 +89,11 @@ def open_scorer(settings: Settings) -> tuple[Scorer, Opened]:
     name = settings.scoring.variant
     service = Service(
         decode=partial(decoder.decode, max_bytes=settings.scoring.max_record_bytes),
-        variants=(Variant(name, opened.bundle, opened.model.run, opened.known_good, lookup, opened.known_values),),
+        variants=(
+            Variant(
+                name, opened.bundle, opened.model.run, opened.known_good, lookup, opened.known_values, opened.reference
+            ),
+        ),
         route=Route((name,)),
         clock=_clock(settings),
         max_failed=_max_failed(readable(settings, features=lookup is not None)),

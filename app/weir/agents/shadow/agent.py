@@ -70,7 +70,14 @@ def open_shadow(settings: Settings, telemetry: Telemetry, variant: str = "") -> 
         )
 
     name = settings.having(variant=variant or opened.bundle.short_digest).scoring.variant
-    called = Variant(name, opened.bundle, opened.model.run, opened.known_good, known_values=opened.known_values)
+    called = Variant(
+        name,
+        opened.bundle,
+        opened.model.run,
+        opened.known_good,
+        known_values=opened.known_values,
+        reference=opened.reference,
+    )
     shadow = Shadow(
         variant=called,
         decode=decoder(names.predictions),

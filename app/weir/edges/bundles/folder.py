@@ -23,7 +23,8 @@ from weir.edges.bundles import manifest, text
 from weir.settings import BUNDLE_MARK, Settings
 
 MODEL, MANIFEST, BASELINE, GOLDEN, CARD = "model.onnx", BUNDLE_MARK, "baseline.parquet", "golden.parquet", "card.md"
-FILES = (BASELINE, MANIFEST, CARD, GOLDEN, MODEL)
+REFERENCE = "reference.json"
+FILES = (BASELINE, MANIFEST, CARD, GOLDEN, MODEL, REFERENCE)
 REBUILD = "build the bundle again with `weir bundle build`"
 FOREIGN_MAX: Final = 5  # foreign files that one message names
 DIGEST_CHARS: Final = 64

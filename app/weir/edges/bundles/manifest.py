@@ -20,7 +20,7 @@ from weir.edges.bundles import text
 
 T = TypeVar("T")
 
-FORMAT = 2  # of bundle.yaml
+FORMAT = 3  # of bundle.yaml
 SAID_MAX: Final = 20  # faults that one message names
 _PARTS: Final = {  # lists whose entries have a name
     "inputs": ("input", Input),

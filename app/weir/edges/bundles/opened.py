@@ -8,19 +8,23 @@ from pathlib import Path
 from weir.core.beside import values_at
 from weir.core.bundle import Bundle
 from weir.core.features import ServicePlan
-from weir.edges.bundles import checks, engine
+from weir.edges.bundles import checks, engine, reference
 from weir.edges.bundles.folder import Described
 from weir.edges.bundles.onnx_model import ONNX_RUNTIME, Floats, Model
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A bundle that passed every check, and its model. golden: its golden rows, as they were scored."""
+    """A bundle that passed every check, and its model.
+
+    golden: its golden rows, as they were scored. reference: see core.reference, as JSON.
+    """
 
     path: Path
     bundle: Bundle
     model: Model
     golden: checks.Golden
+    reference: str
 
     @property
     def known_good(self) -> Floats:
@@ -39,16 +43,17 @@ def open_bundle(
 ) -> Opened:
     """Check a bundle and open its model.
 
-    described: what `folder.read` gave, so that the folder holds the five files of a bundle and nothing else, and its
+    described: what `folder.read` gave, so that the folder holds the six files of a bundle and nothing else, and its
     content has the digest that names it. Then:
 
     1. a request contract can be made from the signature
     2. model.onnx is ONNX
     3. the graph takes and gives what the signature says, and says nothing else of its columns
     4. the golden rows give the golden scores, by ONNX Runtime and by the engine that is chosen, see `engine`
-    5. the features are those that the model was trained on, and asked by the keys that the signature has
+    5. the reference is one of its inputs and classes
+    6. the features are those that the model was trained on, and asked by the keys that the signature has
 
-    plan: the feature service as applied; without it check 5 is left out. wanted: the engine, see `engine.chosen`.
+    plan: the feature service as applied; without it check 6 is left out. wanted: the engine, see `engine.chosen`.
     Raises Refused, with a message of its own for each check.
     """
     path, bundle = described.path, described.bundle
@@ -59,6 +64,7 @@ def open_bundle(
     model = engine.chosen(path, bundle, model, golden, wanted)
     if model.engine != ONNX_RUNTIME:
         golden = checks.check_golden(path, bundle, model)
+    normal = reference.read(path, bundle.signature)
     if plan is not None:
         checks.check_features(bundle, plan)
-    return Opened(path, bundle, model, golden)
+    return Opened(path, bundle, model, golden, normal)

@@ -11,11 +11,12 @@ import onnx
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from weir.core import reference as references
 from weir.core.bundle import Bundle
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
 from weir.core.signature import Signature
-from weir.edges.bundles import checks, folder, manifest, rows, runtime, text
+from weir.edges.bundles import checks, folder, manifest, reference, rows, runtime, text
 from weir.edges.bundles.graph_words import words_of
 from weir.edges.bundles.mixing import over_rows
 from weir.edges.bundles.opened import Opened, open_bundle
@@ -62,6 +63,8 @@ def build(
         (draft / folder.CARD).write_text(card, encoding="utf-8")
         pq.write_table(golden, draft / folder.GOLDEN, compression="zstd")
         pq.write_table(baseline, draft / folder.BASELINE, compression="zstd")
+        normal = references.dump(reference.of(baseline, bundle.signature))
+        (draft / folder.REFERENCE).write_text(normal, encoding="utf-8")
         (draft / folder.MANIFEST).write_text(manifest.to_manifest(bundle, folder.file_hashes(draft)), encoding="utf-8")
         draft = draft.rename(Path(around) / folder.digest(folder.file_hashes(draft)))
         try:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 REMEMBERED_BLOCKS = 1000
 FRESH_S = 1.0  # after an announcement fewer blocks than that follow; a process that slept for longer has to look
 LATEST = """
-    SELECT number, first, last, checksum, marks, marks_after, received_ms FROM recorder_blocks
+    SELECT number, first, last, checksum, marks, marks_after, received_ms, unnamed FROM recorder_blocks
     WHERE log = {log:String} AND partition = {partition:Int32} ORDER BY number DESC LIMIT 1
 """
 INHERITED = """
@@ -71,7 +71,7 @@ class ClickHouseBlocks:
         rows = self._ask(LATEST, log=source.log, partition=source.partition)
         if not rows:
             return None
-        number, first, last, checksum, marks, marks_after, received_ms = rows[0]
+        number, first, last, checksum, marks, marks_after, received_ms, unnamed = rows[0]
         return Block(
             source=source,
             number=number,
@@ -81,6 +81,7 @@ class ClickHouseBlocks:
             marks=load_marks(marks),
             marks_after=load_marks(marks_after),
             received_ms=received_ms,
+            unnamed=tuple(unnamed),
         )
 
     def inherited(self, source: LogPartition) -> Marks:
@@ -102,6 +103,7 @@ class ClickHouseBlocks:
                 "marks": [dump_marks(block.marks)],
                 "marks_after": [dump_marks(block.marks_after)],
                 "received_ms": [block.received_ms],
+                "unnamed": pa.array([block.unnamed], pa.list_(pa.string())),
                 "worker": [self._worker],
             }
         )

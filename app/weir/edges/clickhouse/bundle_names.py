@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any, Final
 
+import pyarrow as pa
 from clickhouse_connect.driver import Client
 
+from weir.core.block import Marks
 from weir.core.bundle_names import LISTS, BundleNames
 from weir.edges.clickhouse import sql_files
 from weir.edges.clickhouse.client import answering, url_of
 
+COLUMNS: Final = ("features", "feature_age_s", "feature_status", "outputs", "texts", "doubles", "longs")  # in `packed`
 _SIZES: Final = """arrayMap(n -> reinterpretAsInt32(substring(packed[5], 4 * n - 3, 4)),
                           arrayEnumerate({texts:Array(String)}))"""
 _NUMBERS: Final = """mapFromArrays({{{names}:Array(String)}},
@@ -57,13 +59,25 @@ NAMED: Final = {
 }
 
 
-def read(client: Client) -> dict[str, BundleNames]:
-    """Every bundle that was described, by digest, without its categories: no column has them.
+WORDS: Final = ("service", "digest", "version", "variant", "tenant", "decision", "log_id")
+PACKED: Final = (
+    *(*WORDS, "log_partition", "log_offset", "event_time", "score"),
+    *(f"packed[{at}] AS {column}" for at, column in enumerate(COLUMNS, 1)),
+)
 
-    Raises Unavailable, Refused.
-    """
+
+def read(client: Client) -> dict[str, BundleNames]:
+    """Every bundle that was described, by digest. Raises Unavailable, Refused."""
     found = sql_files.rows(client, "bundles/names")
-    return {row["digest"]: BundleNames(row["digest"], *(tuple(row[name]) for name in LISTS)) for row in found}
+    return {
+        row["digest"]: BundleNames(
+            row["digest"],
+            *(tuple(row[name]) for name in LISTS),
+            categories={name: tuple(words) for name, words in row["categories"]},
+            reference=row["reference"],
+        )
+        for row in found
+    }
 
 
 def unnamed(client: Client) -> dict[str, int]:
@@ -71,21 +85,54 @@ def unnamed(client: Client) -> dict[str, int]:
     return {row["digest"]: row["rows"] for row in sql_files.rows(client, "bundles/unnamed")}
 
 
-def name(client: Client, names: BundleNames) -> bool:
+def packed(
+    client: Client, names: BundleNames, after: Marks, until: Marks | None = None, limit: int = 0
+) -> pa.RecordBatch:
+    """Predictions that can be named, under contract predictions and with where they were read.
+
+    after, until: (log, partition) -> offset: only those behind the one, and up to the other where it is given.
+    limit: how many, the first by log and offset; 0 for all. Raises Unavailable, Refused.
+    """
+    bounds = [_within("after", after, ">"), *([] if until is None else [_within("until", until, "<=")])]
+    where = " AND ".join([FITS["predictions"], *(text for text, _ in bounds)])
+    sql = f"""SELECT {", ".join(PACKED)} FROM predictions WHERE {where}
+              ORDER BY log_id, log_partition, log_offset {f"LIMIT {limit}" if limit else ""}"""
+    asked = {key: value for _, parameters in bounds for key, value in parameters.items()}
+    with answering(url_of(client)):
+        found = client.query_arrow(sql, parameters=_asked(where, _parameters(names) | asked), use_strings=False)
+    words = {name: found[name].cast(pa.string()) for name in WORDS}
+    columns = {name: words.get(name, found[name]).combine_chunks() for name in found.column_names}
+    return pa.RecordBatch.from_pydict(columns)
+
+
+def name(client: Client, names: BundleNames, counted: Marks) -> bool:
     """Name what was recorded of the bundle before its names were known; whether there was any that they fit.
 
-    Raises Unavailable, Refused.
+    counted: (log, partition) -> offset of predictions: only those up to there. Raises Unavailable, Refused.
     """
-    parameters = {field: list(value) if isinstance(value, tuple) else value for field, value in asdict(names).items()}
-    named = False
+    until, marks = _within("until", counted, "<=")
+    parameters, named = _parameters(names) | marks, False
     with answering(url_of(client)):
-        for table, fits in FITS.items():
+        for table, all_of in FITS.items():
+            fits = f"{all_of} AND {until}" if table == "predictions" else all_of
             asked = _asked(fits, parameters)
             if client.query(f"SELECT count() FROM {table} WHERE {fits}", parameters=asked).result_rows[0][0]:
                 update = f"ALTER TABLE {table} UPDATE {NAMED[table]}, packed = [] WHERE {fits}"
                 client.raw_query(update, _asked(update, parameters), {"mutations_sync": 1})  # its names may be many
                 named = True
     return named
+
+
+def _parameters(names: BundleNames) -> dict[str, Any]:
+    return {"digest": names.digest} | {field: list(getattr(names, field)) for field in LISTS}
+
+
+def _within(which: str, marks: Marks, how: str) -> tuple[str, dict[str, Any]]:
+    """A condition on where a row was read, and its parameters; a log that is not in the marks has the offset -1."""
+    where = "concat(log_id, '/', toString(log_partition))"
+    text = f"log_offset {how} transform({where}, {{{which}_logs:Array(String)}}, {{{which}:Array(Int64)}}, toInt64(-1))"
+    logs = [f"{log}/{partition}" for log, partition in marks]
+    return text, {f"{which}_logs": [*logs, ""], which: [*marks.values(), -1]}
 
 
 def _asked(text: str, parameters: dict[str, Any]) -> dict[str, Any]:
