@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from typing_extensions import override
 
 from weir.core.arrow import unpack
 from weir.core.bundle_names import BundleNames
@@ -47,8 +48,9 @@ class AsAnnounced(Names):
     names: Names
     unnamed: Collection[str]
 
+    @override
     def of(self, digests: Sequence[str]) -> Mapping[str, BundleNames]:
-        """See Names. Raises Unavailable when one that was known is not to be had."""
+        """Those that were known. Raises Unavailable when one of them is not to be had."""
         wanted = [digest for digest in digests if digest not in self.unnamed]
         known = self.names.of(wanted) if wanted else {}
         if lost := [digest for digest in wanted if digest not in known]:
@@ -58,8 +60,8 @@ class AsAnnounced(Names):
             )
         return known
 
+    @override
     def lack(self, rows: Mapping[str, int]) -> None:
-        """See Names."""
         self.names.lack(rows)
 
 

@@ -175,25 +175,25 @@ def open_streams(settings: Settings, names: naming.Names) -> dict[str, Stream]:
             table="measurements",
             decode=decoder(topics.measurements),
             check=tables.check_measurements,
-            shape=lambda rows, log, offsets, _ms: tables.measurements(rows, log, offsets),
+            shape=lambda rows, block, offsets: tables.measurements(rows, block.source, offsets),
         ),
         topics.alerts: Stream(
             table="alerts",
             decode=decoder(topics.alerts),
             check=tables.check_alerts,
-            shape=lambda rows, log, offsets, _ms: tables.alerts(rows, log, offsets),
+            shape=lambda rows, block, offsets: tables.alerts(rows, block.source, offsets),
         ),
         topics.alert_notes: Stream(
             table="alert_notes",
             decode=decoder(topics.alert_notes),
             check=tables.check_alert_notes,
-            shape=lambda rows, log, offsets, _ms: tables.alert_notes(rows, log, offsets),
+            shape=lambda rows, block, offsets: tables.alert_notes(rows, block.source, offsets),
         ),
         topics.actions: Stream(
             table="actions",
             decode=decoder(topics.actions),
             check=tables.check_actions,
-            shape=lambda rows, log, offsets, _ms: tables.actions(rows, log, offsets),
+            shape=lambda rows, block, offsets: tables.actions(rows, block.source, offsets),
         ),
     }
 
