@@ -60,9 +60,10 @@ AGES: Final = Grid(center=0.0, scale=60.0)  # of feature ages in seconds: 4 s ap
 def grid_of(values: npt.NDArray[np.float64]) -> Grid:
     """An asinh grid for values like these, float64[n]; NaN and infinities do not count.
 
-    Its scale is the power of two below half of their middle 68 %, or of what else says how far apart they are; its
-    center the multiple of the scale that is nearest to their median. So two samples of one population have the same
-    grid as a rule, and can be compared bin by bin.
+    Its scale is the power of two below the lesser of the two sides of their middle 68 % (skewed values lie close to
+    each other on one of them), or of what else says how far apart they are; its center the multiple of the scale that
+    is nearest to their median. So two samples of one population have the same grid as a rule, and can be compared bin
+    by bin.
 
     >>> grid_of(np.array([1.0, 2.0, 3.0, np.nan]))
     Grid(kind=<GridKind.ASINH: 'asinh'>, center=2.0, scale=1.0, lo=1.0, hi=3.0)
@@ -74,7 +75,8 @@ def grid_of(values: npt.NDArray[np.float64]) -> Grid:
     if not len(finite):
         return Grid()
     lo, low, median, high, hi = np.quantile(finite, [0, 0.16, 0.5, 0.84, 1], method="inverted_cdf").tolist()
-    spread = (high / 2 - low / 2) or (hi / 2 - lo / 2) / STEPS or abs(median) / STEPS or 1.0
+    spread = min(median - low, high - median) or (high / 2 - low / 2) or (hi / 2 - lo / 2) / STEPS
+    spread = spread or abs(median) / STEPS or 1.0
     scale = 2.0 ** math.floor(math.log2(min(spread, LARGEST_SCALE)))
     center = round(median / scale) * scale if abs(median / scale) < 2.0**53 else median
     return Grid(GridKind.ASINH, center, scale, lo, hi)

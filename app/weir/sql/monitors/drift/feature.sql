@@ -1,0 +1,33 @@
+-- name: drift/feature
+-- question: How is this input distributed, and how was it?
+-- title: One number over time, with its histogram
+-- source: as drift/features: view drift_numbers
+-- tasks: all
+-- time: time
+-- subject: name
+-- value: psi
+-- unit: psi
+-- n: n
+-- p: p
+-- warn: > 0.1
+-- page: > 0.25
+-- window: 1h
+-- baseline: reference
+-- minimum: 100
+-- filters: version variant tenant
+-- panel: histograms
+-- grain: histograms histograms_hour
+--
+-- Of the input that is asked about. values: middles of the bins; share, base_share: of all predictions there. q05 to q95: a bin's
+-- width exact.
+WITH arrayCumSum(share) AS upto, valid_n / n AS valid
+SELECT time, name, n, psi, psi_null, ks, ks_high, ks_p, p, js, w1,
+       missing_rate, base_missing_rate, below_rate, above_rate, base_outside_rate, mean, base_mean,
+       valid_n, base, base_n, grid_id, smoothing, log_base,
+       arrayMap(q -> value[arrayFirstIndex(x -> x >= q * valid, upto)], [0.05, 0.25, 0.5, 0.75, 0.95]) AS q,
+       q[1] AS q05, q[2] AS q25, q[3] AS q50, q[4] AS q75, q[5] AS q95, value AS values, share, base_share
+FROM drift_numbers
+    (kinds = ['feature'], service = {service:String}, subject = {subject:String}, step = {step:UInt32}, from = {from:DateTime}, to = {to:DateTime},
+     version = {version:String}, variant = {variant:String}, tenant = {tenant:String}, baseline = {baseline:String}, season = {season:String},
+     base_version = {base_version:String}, base_variant = {base_variant:String}, base_from = {base_from:DateTime}, base_to = {base_to:DateTime})
+ORDER BY time, name
