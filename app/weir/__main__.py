@@ -15,6 +15,7 @@ from weir.cli import (
     dead_letters,
     demo,
     diagnose,
+    estimate,
     init,
     ledger,
     migrate,
@@ -28,6 +29,7 @@ from weir.cli import (
     service,
     settings,
     slo,
+    threshold,
     topics,
     up,
     worker,
@@ -68,6 +70,7 @@ cli.command("send", cls=Command)(send.send)
 cli.command("tail")(send.tail)
 cli.command("query")(query.query)
 cli.command("report", cls=Command)(report.report)
+cli.command("estimate", cls=Command)(estimate.estimate)
 cli.command("diagnose", cls=Command)(diagnose.diagnose)
 cli.command("reproduce", cls=Command)(reproduce.reproduce)
 cli.command("settings")(settings.settings)
@@ -78,6 +81,7 @@ cli.add_typer(outcomes.cli, name="outcomes")
 cli.add_typer(dead_letters.cli, name="dead-letters")
 cli.add_typer(monitors.cli, name="monitors")
 cli.add_typer(slo.cli, name="slo")
+cli.add_typer(threshold.cli, name="threshold")
 cli.add_typer(topics.cli, name="topics")
 cli.add_typer(worker.cli, name="worker")
 
