@@ -11,6 +11,7 @@ from rich.console import Console
 
 from weir.cli import (
     apply,
+    baseline,
     bundle,
     dead_letters,
     demo,
@@ -79,6 +80,7 @@ cli.add_typer(service.cli, name="service")
 cli.add_typer(bundle.cli, name="bundle")
 cli.add_typer(outcomes.cli, name="outcomes")
 cli.add_typer(dead_letters.cli, name="dead-letters")
+cli.add_typer(baseline.cli, name="baseline")
 cli.add_typer(monitors.cli, name="monitors")
 cli.add_typer(slo.cli, name="slo")
 cli.add_typer(threshold.cli, name="threshold")

@@ -9,16 +9,18 @@ import pytest
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import norm
+from weir.core.errors import Refused
 from weir.core.grid import UNIT, Grid, grid_of
 from weir.edges.bundles.reference import of_numbers
-from weir.edges.clickhouse import monitors
+from weir.edges.clickhouse import baselines, monitors
 from weir.edges.clickhouse.client import connect
 from weir.monitor.segment import Segment
 from weir.monitor.spec import Asked
+from weir.recording import tables
 from weir.settings import load
 
-from tests.doubles import histograms
-from tests.sql.databases import migrated
+from tests.doubles import histograms, records
+from tests.sql.databases import migrated, put
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)  # a Monday
 HOUR, WEEK = timedelta(hours=1), timedelta(days=7)
@@ -331,3 +333,45 @@ def test_views_that_are_stale(client):
     assert (row.subject, row.n, row.value, found["not_found"], found["unavailable"]) == ("recent", 100, 0.3, 0.1, 0.05)
     assert found["age_p50"] == pytest.approx(30, abs=4)
     assert found["age_p95"] == pytest.approx(7200, rel=0.06)
+
+
+def test_a_captured_window_is_compared_with_and_never_changes(client):
+    histograms.describe(client, features={"x": of_numbers(GOLDEN[0] + 9, GRID)}, categories={"w": WORDS[0]}, n=2000)
+    rows = [histograms.numbers(NOON - HOUR, "x", GOLDEN[0], GRID), histograms.numbers(NOON, "x", GOLDEN[1], GRID)]
+    rows += [
+        histograms.words(NOON - HOUR, "w", {"a": 1000, "b": 600, "c": 300, "d": 100}),
+        histograms.words(NOON, "w", WORDS[1]),
+    ]
+    histograms.record(client, rows)
+    held = baselines.capture(client, "before", histograms.SERVICE, NOON - HOUR, NOON, "me")
+    assert (held["predictions"], held["names"], held["by"]) == (2000, 2, "me")
+    assert [one["id"] for one in baselines.listed(client)] == ["before"]
+    (row,) = asked(client, "drift/features", baseline="before")
+    assert row.details["ks"] == pytest.approx(0.1025, abs=1.1e-3)
+    assert row.details["base"] == "before"
+    (row,) = asked(client, "drift/categories", baseline="before")
+    assert (row.details["chi2"], row.details["new_words"]) == (pytest.approx(124.19871794871796), ["e"])
+    (row,) = asked(client, "drift/features", baseline="nobody took this")
+    assert (row.value, row.details["base"]) == (None, "")
+    for name, begin in (("before", NOON), ("season", NOON), ("a b", NOON), ("empty", NOON - WEEK)):
+        with pytest.raises(Refused):
+            baselines.capture(client, name, histograms.SERVICE, begin, begin + HOUR, "me")
+
+
+def test_the_exact_test_is_scipys(client):
+    offsets = list(range(600))
+    rows = records.predictions(0, offsets)
+    put(client, "predictions", tables.predictions(rows, histograms.LOG, np.arange(600), records.names))
+    begin = datetime.fromtimestamp(records.BASE_MS / 1000, UTC)
+    question = Asked(
+        service=records.SERVICE, begin=begin + timedelta(seconds=300), end=begin + timedelta(seconds=600), step_s=300
+    )
+    found = asked(client, "drift/exact", question, base_begin=begin, base_end=begin + timedelta(seconds=200))
+    values = {name: np.array(offsets, float) + at for at, name in enumerate(records.INPUTS)}
+    values[records.INPUTS[-1]][::5] = np.nan
+    assert {row.subject for row in found} == set(records.INPUTS)
+    for row in found:
+        live, base = values[row.subject][300:], values[row.subject][:200]
+        exact = stats.ks_2samp(live[~np.isnan(live)], base[~np.isnan(base)], method="asymp")
+        assert row.value == pytest.approx(exact.statistic, abs=2e-6)
+        assert row.p == pytest.approx(exact.pvalue, abs=2e-3)

@@ -149,7 +149,7 @@ def parameters(client: Client, monitor: Monitor, asked: Asked, of: Mapping[str, 
     """What the server binds for each parameter of the SQL. Raises as `run` does."""
     _check(monitor, asked)
     against = asked.baseline or (monitor.baseline.value if monitor.baseline is Against.REFERENCE else "")
-    pair = monitor.baseline is Against.PAIR
+    pair = asked.baseline == "pair" or (not asked.baseline and monitor.baseline is Against.PAIR)
     begin = asked.base_begin or (asked.begin if pair else asked.begin - BEFORE)
     end = asked.base_end or (asked.end if pair else asked.begin)
     season = asked.season or ("hour_of_week" if monitor.baseline is Against.SEASON else "")

@@ -1,0 +1,63 @@
+"""Windows of production that are kept to compare later ones with."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from typing import Any, Final
+
+from clickhouse_connect.driver import Client
+
+from weir.core.errors import Refused
+from weir.edges.clickhouse import sql_files
+from weir.edges.clickhouse.client import answering, once, url_of
+
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+TAKEN: Final = frozenset({"reference", "season", "pair"})  # what a monitor's `baseline` means beside names
+FOREVER_S: Final = 4_294_967_295  # all in one window
+HOUR_S: Final = 3600
+CAPTURE: Final = """
+    INSERT INTO baselines (id, service, digest, kind, name, grid, center, scale, n, missing, below, above, rest, whole,
+                           total, hist, words, about, written_at)
+    SELECT {id:String}, {service:String}, main, kind, name, grid.1, grid.2, grid.3, n, missing, below, above, rest,
+           whole, total, mapApply((k, v) -> (k, toUInt64(round(v))), hist), words, {about:String}, now64(3)
+    FROM drift_counts(kinds = ['feature', 'category', 'score', 'class', 'decision'], service = {service:String},
+                      subject = '', version = '', variant = '', tenant = '', baseline = '', step = {step:UInt32},
+                      from = {from:DateTime}, to = {to:DateTime}, begin = {from:DateTime}, end = {to:DateTime},
+                      of_version = '', of_variant = '', of_tenant = '', take = {take:String})
+"""
+
+
+def capture(client: Client, name: str, service: str, begin: datetime, end: datetime, by: str) -> dict[str, Any]:
+    """Keep a service's predictions from `begin` to before `end`, UTC, as baseline `name`; what it holds.
+
+    A baseline never changes, since figures were made with it. Raises Unavailable; Refused for a name that cannot be or
+    is taken, and where nothing was predicted then.
+    """
+    if not NAME.fullmatch(name) or name in TAKEN:
+        remedy = f"write letters, digits, -, _ and dots; {', '.join(sorted(TAKEN))} mean something else"
+        raise Refused(f"{name!r} cannot name a baseline", remedy=remedy)
+    if begin >= end:
+        raise Refused(f"the time asked about ends before it begins: {begin} to {end}", remedy="let it begin first")
+    if any(one["id"] == name for one in listed(client, service)):
+        remedy = "give another name: figures that were made with a baseline hold for it as it is"
+        raise Refused(f"service {service} has a baseline {name}", remedy=remedy)
+    whole = all(time.timestamp() % HOUR_S == 0 for time in (begin, end))
+    about = {"from": begin.isoformat(), "to": end.isoformat(), "by": by}
+    parameters: dict[str, Any] = {"id": name, "service": service, "about": json.dumps(about), "step": FOREVER_S}
+    parameters |= {"from": f"{begin:%Y-%m-%d %H:%M:%S}", "to": f"{end:%Y-%m-%d %H:%M:%S}"}
+    parameters["take"] = "hours" if whole else "minutes"
+    with answering(url_of(client)):
+        client.command(CAPTURE, parameters=parameters, settings=once(f"baseline/{service}/{name}"))
+    for one in listed(client, service):
+        if one["id"] == name:
+            return one
+    what = f"service {service} predicted nothing from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+    raise Refused(what, remedy="name a time of event times that are recorded, see `weir monitors run health/traffic`")
+
+
+def listed(client: Client, service: str = "") -> list[dict[str, Any]]:
+    """Captured baselines, of all services where none is named. Raises Unavailable, Refused."""
+    rows = sql_files.rows(client, "baselines/captured", service=service)
+    return [row | json.loads(row.pop("about") or "{}") for row in rows]
