@@ -26,7 +26,7 @@ def setting(default: Any, what: str, why: str = "", **bounds: Any) -> Any:
 
 
 def _in_project(name: str, what: str, why: str) -> Any:
-    """A field whose default is a folder of the project."""
+    """A field whose default is a folder or a file of the project."""
     return Field(default_factory=lambda: project.root() / name, description=what, json_schema_extra={"why": why})
 
 
@@ -116,6 +116,7 @@ class PathSettings(Group):
         "monitors", "the project's questions about what is recorded, a .sql file each", "of the project"
     )
     slos_dir: Path = _in_project("slos", "the project's objectives, a .yaml file each", "of the project")
+    prices_file: Path = _in_project("prices.yaml", "the project's price book and budgets", "of the project")
     feature_repo_dir: Path = _in_project("feature_repo", "the project's Feast definitions", "of the project")
     bundles_dir: Path = _in_home("bundles", "model bundles, a folder named by its digest each", "follows WEIR_HOME")
     kafka_libs_dir: Path = _in_home(

@@ -146,6 +146,7 @@ def batches(partition: int, spans: list[tuple[int, int]], log: str = LOG) -> pa.
             **{name: pa.array([0] * len(spans), kind) for name, kind in nothing.items()},
             "gpu_us": pa.nulls(len(spans), pa.int64()),
             "contract_ids": [np.array([7], "<i4").tobytes()] * len(spans),
+            "runs": [struct.pack("<iq", count, count) for count in rows],
             "ranges": [struct.pack("<iqq", partition, *span) for span in spans],
         }
     )

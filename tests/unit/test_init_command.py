@@ -19,7 +19,7 @@ def test_a_project_is_found_and_has_every_folder(tmp_path, monkeypatch):
     made = tmp_path / "a" / "card-fraud"
     assert {path.name for path in made.iterdir()} == {
         *(".gitignore", "README.md", "weir.yaml", "services", "feature_repo", "schemas", "monitors", "slos"),
-        *("Dockerfile", ".dockerignore"),
+        *("Dockerfile", ".dockerignore", "prices.yaml"),
     }
     assert done.output.splitlines()[-1] == f"next: cd {made} && weir service add NAME MODEL --sample ROWS"
     monkeypatch.chdir(made / "services")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from weir.cli.arguments import reached
-from weir.cli.output import AsJson, Column, show, show_json
+from weir.cli.output import AsJson, Column, say, show, show_json
 
 COLUMNS = (
     Column("number", "number", lambda number: f"{number:04d}", right=True),
@@ -22,10 +22,11 @@ def migrate(as_json: AsJson = False) -> None:
     """Create the ClickHouse database and tables, or bring them up to date. Running it again changes nothing.
 
     It also makes the view of each of the project's services, results_SERVICE: its predictions, what came true of them,
-    and their value by the formula in services/SERVICE/service.yaml. Run it again after that was changed.
+    and their value by the formula in services/SERVICE/service.yaml. And it lets ClickHouse reckon with the prices and
+    budgets of prices.yaml. Run it again after one of these was changed.
     """
     from weir.edges.clickhouse import migrations
-    from weir.operations import values
+    from weir.operations import price_book, values
 
     settings = reached()
     recording = settings.recording
@@ -42,10 +43,17 @@ def migrate(as_json: AsJson = False) -> None:
     views = [
         {"service": view.service, "name": view.name, "formula": view.formula or None} for view in values.make(settings)
     ]
+    book = price_book.make(settings)
     if as_json:
-        show_json({"migrations": rows, "views": views})
+        prices = (
+            {"currency": book.currency, "prices": len(book.tariffs), "budgets": len(book.budgets)} if book else None
+        )
+        show_json({"migrations": rows, "views": views, "price_book": prices})
         return
     title = f"migrations of {recording.clickhouse_database} at {recording.clickhouse_url}"
     show(rows, COLUMNS, title=title, as_json=False)
     if views:
         show(views, VIEWS, title="views of the services", as_json=False)
+    if book:
+        path = settings.paths.prices_file
+        say(f"price book: {len(book.tariffs)} prices in {book.currency}, {len(book.budgets)} budgets, of {path}")

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from weir.core.chunk import Chunk
+
+# What each bundle did in a batch, in a packed column.
+MODEL_RUN: Final = np.dtype([("rows", "<i4"), ("run_us", "<i8")])
 
 
 class ClosedBy(StrEnum):

@@ -24,6 +24,7 @@ class Unit(StrEnum):
     S = "s"
     SHARE = "share"
     USD = "usd"
+    MONEY = "money"  # of the price book's currency
     AUC = "auc"
     COUNT = "count"
     NUMBER = "number"  # without a unit, or in that of what the service predicts

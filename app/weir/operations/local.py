@@ -21,7 +21,7 @@ from weir.edges.features import plan as feature_plan
 from weir.edges.features.store.open import open_store
 from weir.edges.kafka.topics import declared, ensure, extend
 from weir.edges.schemas.registry import Registry, publish
-from weir.operations import values
+from weir.operations import price_book, values
 from weir.settings import Settings
 
 READY_S = 120.0  # a scorer imports, checks its bundle and joins its group in under 15 s on an idle machine
@@ -37,6 +37,7 @@ def prepare(stack: Stack) -> None:
     ensure(settings, topics)
     migrations.apply(settings.recording)
     values.make(settings)
+    price_book.make(settings)
 
 
 def kept(settings: Settings) -> str:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weir.core.arrow import buffers_of
+from weir.core.batch import MODEL_RUN
 from weir.core.chunk import CHUNK_RANGE, LogPartition
 from weir.core.features import Status
 from weir.core.rejects import Reason, Rejects, Stage
@@ -165,6 +166,7 @@ def batches(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int
     columns["digests"] = bundle_columns.lists_column(rows["digests"], pa.string())
     columns["contract_ids"] = packed.arrays(rows["contract_ids"], CONTRACT_ID)
     columns["ranges"] = packed.structs(rows["ranges"], CHUNK_RANGE)
+    columns["runs"] = packed.structs(rows["runs"], MODEL_RUN)
     return _with_log(columns, log, offsets, times=("scored_at", "oldest_at"))
 
 
@@ -178,6 +180,7 @@ def check_batches(rows: pa.RecordBatch) -> Rejects:
             (negative, Reason.OUT_OF_RANGE, "a count or a time is below 0"),
             (_uneven(rows["contract_ids"], CONTRACT_ID), Reason.OUT_OF_RANGE, "contract_ids are no int32"),
             (_uneven(rows["ranges"], CHUNK_RANGE), Reason.OUT_OF_RANGE, "ranges are no int32, int64, int64"),
+            (_uneven(rows["runs"], MODEL_RUN), Reason.OUT_OF_RANGE, "runs are no int32, int64"),
             bundle_columns.no_names(rows["digests"], "digests"),
             *_impossible_times(rows, "scored_at", "oldest_at"),
         ]

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from weir.core.arrow import buffers_of
-from weir.core.batch import MicroBatch
+from weir.core.batch import MODEL_RUN, MicroBatch
 from weir.core.chunk import CHUNK_RANGE
 from weir.scoring.batches import EncodedBatch
 
@@ -38,7 +38,8 @@ def values(encoded: EncodedBatch, of: Worker) -> dict[str, object]:
         "batch_id": spent.batch_id,
         "number": spent.number,
         "service": of.service,
-        "digests": json.dumps(encoded.digests),
+        "digests": json.dumps([run.digest for run in encoded.runs]),
+        "runs": np.array([(run.rows, _us(run.run_s)) for run in encoded.runs], MODEL_RUN).tobytes(),
         "provider": of.provider,
         "runtime_id": of.runtime_id,
         "worker": of.worker,

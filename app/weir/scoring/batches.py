@@ -50,13 +50,14 @@ class Part:
     """The rows of a batch that one variant answers.
 
     block: the features that were read for them; None for a variant without features.
-    model_retries: calls of the model beyond the first, see scoring.isolate.
+    model_retries: calls of the model beyond the first, see scoring.isolate. run_s: how long the model ran for them.
     """
 
     variant: Variant
     rows: Rows
     block: FeatureBlock | None
     model_retries: int = 0
+    run_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +122,20 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """What one bundle did in a batch. digest: short. rows: scored. run_s: how long its model ran for them."""
+
+    digest: str
+    rows: int
+    run_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class EncodedBatch:
     """A micro-batch, ready to be written.
 
     written: one for each chunk. entries: one or more. scored_at_ms: time of scoring, as recorded.
-    contract_ids: of the scored rows, ascending, each once. digests: of the bundles that answered, short.
+    contract_ids: of the scored rows, ascending, each once. runs: of the bundles that answered.
     """
 
     batch: MicroBatch
@@ -135,7 +145,7 @@ class EncodedBatch:
     spent: Spent
     scored_at_ms: int
     contract_ids: tuple[int, ...]
-    digests: tuple[str, ...]
+    runs: tuple[Run, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

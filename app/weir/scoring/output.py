@@ -13,7 +13,7 @@ from weir.core.features import Status
 from weir.core.ledger_entry import LedgerEntry
 from weir.scoring import batch_record, records
 from weir.scoring.batch_record import Worker
-from weir.scoring.batches import BatchStats, EncodedBatch, Part, ScoredBatch, Spent, Written
+from weir.scoring.batches import BatchStats, EncodedBatch, Part, Run, ScoredBatch, Spent, Written
 
 Encode = Callable[[pa.RecordBatch, dict[str, object]], pa.BinaryArray]
 
@@ -56,7 +56,7 @@ class Output:
             spent=spent,
             scored_at_ms=wall_ms,
             contract_ids=_contract_ids(scored.parts),
-            digests=tuple(part.variant.bundle.short_digest for part in scored.parts),
+            runs=tuple(Run(part.variant.bundle.short_digest, len(part.rows), part.run_s) for part in scored.parts),
         )
 
     def encode_batches(self, encoded: Iterable[EncodedBatch]) -> list[bytes]:

@@ -103,9 +103,13 @@ class Scorer:
     def run(self, prepared: PreparedBatch, *, tick: Tick) -> ScoredBatch:
         """The second half: scores, and the rows for which there are none."""
         began = tick()
-        ran = [self._run(part) for part in prepared.parts]
+        ran, run_s = [], 0.0
+        for part in prepared.parts:
+            scored, failed = self._run(part)
+            before_s, run_s = run_s, tick() - began
+            ran.append((replace(scored, run_s=run_s - before_s), failed))
         rejects = Rejects.concat([*prepared.rejects, *(failed for _, failed in ran)])
-        timing = replace(prepared.timing, run_s=tick() - began)
+        timing = replace(prepared.timing, run_s=run_s)
         return ScoredBatch(prepared.batch, tuple(part for part, _ in ran), rejects, timing, prepared.slack_s)
 
     def _routed(self, rows: Rows) -> list[tuple[int, Rows]]:

@@ -184,6 +184,7 @@ def test_times_that_cannot_be_are_not_recorded(check, rows, column, time_ms):
     [
         ("ranges", b"123", "ranges are no int32, int64, int64"),
         ("contract_ids", b"123", "contract_ids are no int32"),
+        ("runs", b"123", "runs are no int32, int64"),
         ("digests", "3fa94c01b2de", "digests is no JSON array of different names"),
         ("idle_us", -1, "a count or a time is below 0"),
         ("rejected", -1, "a count or a time is below 0"),

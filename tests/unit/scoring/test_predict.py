@@ -11,7 +11,7 @@ from itertools import count, pairwise
 import numpy as np
 import pyarrow as pa
 import pytest
-from weir.core.batch import ClosedBy, MicroBatch
+from weir.core.batch import MODEL_RUN, ClosedBy, MicroBatch
 from weir.core.chunk import CHUNK_RANGE, Chunk, LogPartition, Partition
 from weir.core.clock import EventClock, WallClock
 from weir.core.features import FeatureBlock, ServicePlan, Status, ViewPlan
@@ -124,6 +124,7 @@ def test_a_batch_has_a_record_of_what_it_held_and_took(scorer: Scorer, opened: O
     assert (record["batch_id"], record["number"], record["worker"]) == (2**62 - 1, 3, "tests:1")
     assert (record["provider"], record["runtime_id"]) == ("CPUExecutionProvider", "0a1b2c3d4e5f")
     assert record["digests"] == f'["{opened.bundle.short_digest}"]'
+    assert np.frombuffer(record["runs"], MODEL_RUN).tolist() == [(310, 1000)]
     assert (record["rows"], record["scored"], record["rejected"]) == (312, 310, 2)
     assert (record["closed_by"], record["source_log"], record["source_topic"]) == ("rows", LOG, "weir.requests.tiny")
     assert record["bytes_in"] == sum(map(len, [*good, *letters, *good[:10]]))

@@ -11,8 +11,8 @@ from clickhouse_connect.driver import Client
 
 # They grow with bundles, alerts and repairs, or have a bit a request; and outcomes are found by ids of predictions.
 SMALL: Final = frozenset(
-    {"actions", "alert_notes", "alerts", "baselines", "bundles", "gate_offsets", "migrations", "outcome_deliveries"}
-    | {"outcomes", "recorder_blocks", "redriven", "redrives"}
+    {"actions", "alert_notes", "alerts", "baselines", "budgets", "bundles", "gate_offsets", "migrations"}
+    | {"outcome_deliveries", "outcomes", "prices", "recorder_blocks", "redriven", "redrives"}
 )
 KEYS: Final = (
     "SELECT name, concat(sorting_key, ' ', partition_key) FROM system.tables WHERE database = currentDatabase()"

@@ -221,6 +221,7 @@ CREATE TABLE IF NOT EXISTS batches
     number          Int64 CODEC(Delta(8), ZSTD(1)) COMMENT 'which one of its worker''s batches, from 1',
     service         LowCardinality(String),
     digests         Array(LowCardinality(String)) COMMENT 'of the bundles that answered, first 12 hex characters',
+    runs            Array(Tuple(rows Int32, run_us Int64)) CODEC(ZSTD(1)) COMMENT 'of each of them: what it scored, and how long its model ran',
     provider        LowCardinality(String) COMMENT 'execution provider of ONNX Runtime',
     runtime_id      LowCardinality(String) COMMENT 'what it was scored with: table bundles',
     worker          LowCardinality(String) COMMENT 'host and process',
