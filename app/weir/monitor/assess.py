@@ -11,10 +11,11 @@ from weir.monitor import alert_course
 from weir.monitor.alert import AlertState, Severity, Transition, Watched
 from weir.monitor.alert_course import Holds, Memory, Reading
 from weir.monitor.judge import Bounds, Rule, Verdict, judge
-from weir.monitor.left import NOTHING, TRANSITIONS, Left, Work
+from weir.monitor.left import NOTHING, TRANSITIONS, Left, Work, utc
 from weir.monitor.measurement import Covered, Key, Measurement, State
 from weir.monitor.spec import Monitor, Row
 
+TIME: Final = "%Y-%m-%dT%H:%M:%S"
 QUERY: Final = "its query"  # subject of the alert that says that a monitor fails
 SEVERITIES: Final = {State.PAGE: Severity.PAGE, State.WARN: Severity.TICKET, State.FAILED: Severity.PAGE}
 HELD_BACK: Final = (
@@ -165,9 +166,10 @@ def _said(
 
 
 def _parameters(said: Measurement) -> dict[str, Any]:
-    """What the query is asked again with."""
-    key = said.key
-    return {"service": key.service, "from_ms": said.begin_ms, "to_ms": said.end_ms, "step": key.step_s}
+    """What the query is asked again with: as `weir query MONITOR --param` takes them."""
+    key, begin, end = said.key, utc(said.begin_ms), utc(said.end_ms)
+    times = {"from": begin.strftime(TIME), "to": end.strftime(TIME)}
+    return {"service": key.service, **times, "step": str(key.step_s)}
 
 
 def _key(work: Work, subject: str) -> Key:
