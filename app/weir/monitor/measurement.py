@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
@@ -151,10 +152,12 @@ def ms_of(time: int | datetime) -> int:
 def text_of(values: Mapping[str, Any]) -> str:
     """A JSON object with sorted keys, so that the same values are the same text.
 
-    JSON has no word for what is not finite: null.
+    JSON has no word for what is not finite: null. A decimal is a number in it, anything else unknown to it a text.
 
     >>> text_of({"b": float("inf"), "a": [1, {"c": 2.5}]})
     '{"a": [1, {"c": 2.5}], "b": null}'
+    >>> text_of({"sum": Decimal("1.5"), "day": datetime(2013, 7, 1)})
+    '{"day": "2013-07-01 00:00:00", "sum": 1.5}'
     """
     try:
         return json.dumps(values, sort_keys=True, allow_nan=False)
@@ -167,7 +170,9 @@ def _plain(value: Any) -> Any:
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return _finite(value) if isinstance(value, float) else value
+    if isinstance(value, float | Decimal):
+        return _finite(float(value))
+    return value if value is None or isinstance(value, str | int) else str(value)
 
 
 def _finite(value: float | None) -> float | None:

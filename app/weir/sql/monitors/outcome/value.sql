@@ -18,7 +18,7 @@
 -- grain: predictions outcomes
 -- Intervals are at 95 %. They allow for rows of one block that go together, and not for what lasts longer than a block: where
 -- days go together, ask for windows of weeks. design_effect: what the blocks say of the variance over what rows would, 1 or more.
--- total: the sum of all values, of which a_prediction is the share of each prediction, with an outcome or without.
+-- total: the nearest double of the exact sum of all values, of which a_prediction is the share of each prediction, with an outcome or without.
 -- maturity: share of predictions that have an outcome. unvalued: outcomes of which the formula gives no number.
 WITH
     degrees -> 1.959964 + 2.372271 / degrees + 2.822499 / pow(degrees, 2) + 2.55585 / pow(degrees, 3) AS student,
@@ -53,7 +53,7 @@ WITH
         GROUP BY begin, version, variant
     )
 SELECT begin AS time, version, variant, said(toFloat64(total) / n) AS mean_value, n, said(mean - half) AS low, said(mean + half) AS high,
-       w.total AS total, toFloat64(total) / predictions AS a_prediction, predictions, outcomes / predictions AS maturity, unvalued, blocks,
+       toFloat64(w.total) AS total, toFloat64(total) / predictions AS a_prediction, predictions, outcomes / predictions AS maturity, unvalued, blocks,
        if(blocks > 1, effect(by_blocks, by_rows), NULL) AS design_effect
 FROM windows AS w
 ORDER BY time, version, variant
