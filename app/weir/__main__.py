@@ -13,6 +13,7 @@ from weir.cli import (
     apply,
     baseline,
     bundle,
+    cost,
     dead_letters,
     demo,
     diagnose,
@@ -82,6 +83,7 @@ cli.add_typer(outcomes.cli, name="outcomes")
 cli.add_typer(dead_letters.cli, name="dead-letters")
 cli.add_typer(baseline.cli, name="baseline")
 cli.add_typer(monitors.cli, name="monitors")
+cli.add_typer(cost.cli, name="cost")
 cli.add_typer(slo.cli, name="slo")
 cli.add_typer(threshold.cli, name="threshold")
 cli.add_typer(topics.cli, name="topics")
