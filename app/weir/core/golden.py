@@ -38,3 +38,9 @@ def are_golden(request_ids: pa.Array) -> npt.NDArray[np.bool_]:
     """
     found: npt.NDArray[np.bool_] = pc.starts_with(request_ids, PREFIX).to_numpy(zero_copy_only=False)
     return found
+
+
+def without(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows whose request_id is no golden one; the same object where that is all."""
+    found = are_golden(rows["request_id"])
+    return rows.filter(pa.array(~found)) if found.any() else rows

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from weir.core import golden, texts
 from weir.core import reference as references
-from weir.core import texts
 from weir.core.arrow import unpack
 from weir.core.bundle_names import BundleNames
 from weir.core.chunk import LogPartition
@@ -41,8 +41,9 @@ def of(rows: pa.RecordBatch, log: LogPartition, first: int, names: naming.Names)
     """Rows of table histogram_blocks from n rows of contract predictions that passed `tables.check_predictions`.
 
     log, first: the block that they are of. names: see `tables.predictions`. What is recorded packed, for want of names,
-    is not counted here but when it is named.
+    is not counted here but when it is named. Golden requests are not counted.
     """
+    rows = golden.without(rows)
     made = [
         _counted(rows if len(members) == len(rows) else rows.take(pa.array(members)), known, reference)
         for members, known in naming.groups(rows, naming.PACKED, names).known

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from weir.core import golden
 from weir.core import reference as references
 from weir.core.bundle_names import BundleNames
 from weir.core.chunk import LogPartition
@@ -94,6 +95,7 @@ def batch(rows, digest=records.DIGEST):
         {
             **{name: [word] * n for name, word in same.items()},
             "tenant": [one["tenant"] for one in rows],
+            "request_id": [one.get("request_id", "r") for one in rows],
             "event_time": pa.array([60_000 * one["minute"] + 59_999 for one in rows], pa.int64()).cast(records.MS),
             "score": pa.array([one["score"] for one in rows], pa.float32()),
             "decision": [one["decision"] for one in rows],
@@ -161,6 +163,14 @@ def test_rows_that_have_no_names_are_not_counted():
     assert len(
         histograms.of(short.set_column(short.schema.names.index("longs"), "longs", short["doubles"]), LOG, 0, Known())
     )
+
+
+def test_golden_requests_are_not_counted():
+    rows = [row(seed, 0, "a", 0) for seed in range(5)]
+    asked = [one | {"request_id": golden.name(records.DIGEST, 0, 0.5, 0.0, "late", "x")} for one in rows[:2]]
+    made, fewer = histograms.of(batch(rows + asked), LOG, 7, Known()), histograms.of(batch(rows), LOG, 7, Known())
+    assert made.equals(fewer)
+    assert len(histograms.of(batch(asked), LOG, 7, Known())) == 0
 
 
 def test_new_words_are_counted_by_name_up_to_a_hundred_of_a_block():

@@ -8,7 +8,7 @@ WITH scored AS
     (
         SELECT batch_id, max(event_time >= {from:DateTime('UTC')} AND event_time < {to:DateTime('UTC')}) AS later
         FROM predictions
-        WHERE service = {service:String}
+        WHERE service = {service:String} AND NOT golden
             AND (event_time >= {from:DateTime('UTC')} AND event_time < {to:DateTime('UTC')} OR event_time >= {base_from:DateTime('UTC')} AND event_time < {base_to:DateTime('UTC')})
         GROUP BY batch_id
     )

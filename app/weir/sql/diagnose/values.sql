@@ -8,7 +8,7 @@ SELECT name, if(event_time >= {from:DateTime('UTC')} AND event_time < {to:DateTi
        quantilesIf(0.01, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)(value, NOT isNaN(value)) AS points
 FROM predictions
 ARRAY JOIN arrayConcat(mapKeys(features), ['']) AS name, arrayConcat(mapValues(features), [score]) AS value
-WHERE service = {service:String}
+WHERE service = {service:String} AND NOT golden
     AND (event_time >= {from:DateTime('UTC')} AND event_time < {to:DateTime('UTC')} OR event_time >= {base_from:DateTime('UTC')} AND event_time < {base_to:DateTime('UTC')})
     AND NOT multiIf({dimension:String} = '', false, {dimension:String} = 'bundle', digest = {value:String}, {dimension:String} = 'contract', toString(contract_id) = {value:String},
         {dimension:String} = 'tenant', tenant = {value:String}, {dimension:String} = 'team', team = {value:String}, texts[{dimension:String}] = {value:String})

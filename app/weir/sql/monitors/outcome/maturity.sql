@@ -26,7 +26,7 @@ WITH
     (of_blocks, of_rows) -> if(of_rows > 0, greatest(1, of_blocks / of_rows), 1) AS effect,
     x -> if(isFinite(x), x, NULL) AS said,
     (share, m, t, side) -> (share + t * t / m / 2 + side * t * sqrt(share * (1 - share) / m + pow(t / m / 2, 2))) / (1 + t * t / m) AS wilson,
-    (SELECT max(event_time) FROM predictions WHERE service = {service:String} AND event_time >= {from:DateTime}) AS newest,
+    (SELECT max(event_time) FROM predictions WHERE service = {service:String} AND event_time >= {from:DateTime} AND NOT golden) AS newest,
     if({step:UInt32} >= 604800, 86400, greatest(intDiv({step:UInt32}, 24), 1)) AS block_s,
     told AS
     (

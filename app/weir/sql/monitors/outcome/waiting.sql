@@ -17,7 +17,7 @@
 -- early: known before the prediction was scored; late: after the window that follows its own had ended; withdrawn: had one that was
 -- taken back; waiting: without one; overdue: those of them of which none is to be expected. n: predictions of the window.
 WITH
-    (SELECT max(event_time) FROM predictions WHERE service = {service:String} AND event_time >= {from:DateTime}) AS newest,
+    (SELECT max(event_time) FROM predictions WHERE service = {service:String} AND event_time >= {from:DateTime} AND NOT golden) AS newest,
     told AS
     (
         SELECT toStartOfInterval(event_time, toIntervalSecond({step:UInt32}), 'UTC') AS begin, has_outcome, isNotNull(revision) AND NOT has_outcome AND received_at > toDateTime(0, 'UTC') AS taken_back, event_time, scored_at, received_at,
