@@ -22,7 +22,7 @@ WITH samples AS
 (
     SELECT toStartOfInterval(toDateTime(event_time, 'UTC'), toIntervalSecond({step:UInt32}), 'UTC') AS time, name, toFloat64(v) AS v, version, variant, event_time
     FROM predictions ARRAY JOIN mapKeys(features) AS name, mapValues(features) AS v
-    WHERE service = {service:String} AND NOT isNaN(v) AND NOT mapContains(texts, name) AND {subject:String} IN ('', name) AND {tenant:String} IN ('', tenant)
+    WHERE service = {service:String} AND NOT golden AND NOT isNaN(v) AND NOT mapContains(texts, name) AND {subject:String} IN ('', name) AND {tenant:String} IN ('', tenant)
         AND event_time >= least({from:DateTime}, {base_from:DateTime}) AND event_time < greatest({to:DateTime}, {base_to:DateTime})
 ),
 base AS
