@@ -45,6 +45,7 @@ EDGES: dict[str, set[str]] = {
     "kafka": {"schemas"},
     "bundles": {"features"},
     "embedded": {"schemas"},
+    "notify": set(),
 }
 ROLES: dict[str, set[str]] = {
     "worker": set(),

@@ -21,6 +21,19 @@ if TYPE_CHECKING:
     from weir.settings import Settings
 
 DAY = timedelta(days=1)
+HALF_A_YEAR = timedelta(days=182)
+CALIBRATED = (
+    ("monitor", "monitor"),
+    ("severity", "severity"),
+    ("subjects", "subjects"),
+    ("own bound", "own"),
+    ("bounds", "bounds"),
+    ("false alarms a month", "a_month"),
+    ("90 % interval", "interval"),
+    ("with the own bound", "before_a_month"),
+    ("windows", "windows"),
+    ("lacks", "too_little"),
+)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Name = Annotated[str, typer.Argument(help="As `weir monitors list` names it.", metavar="NAME")]
@@ -208,6 +221,45 @@ def cadence(service: Service = "", as_json: AsJson = False) -> None:
 
 def _effect(effect: float | None, *, star: bool) -> str:
     return ("-" if effect is None else f"{effect:.2g}") + (" *" if star else "")
+
+
+@cli.command(cls=Command)
+def calibrate(
+    service: Annotated[str, typer.Argument(help="The scoring service.", metavar="SERVICE")],
+    monitor: Annotated[str, typer.Option(help="One monitor alone; by default all that have a bound.")] = "",
+    begin: Annotated[str, typer.Option("--from", help="History from this time on; by default half a year.")] = "",
+    end: End = "",
+    wanted: Annotated[
+        float, typer.Option("--false-alarms", min=0.01, help="False alarms a month, of one monitor and severity.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap's draws.")] = 1,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Store nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Calibrate the bounds of monitors by what they have measured of a service, and let them count from now on.
+
+    The history ought to be one without known faults: whatever happened in it is held to be usual. Bounds are chosen so
+    that all subjects of a monitor together would have alarmed as often as is wanted; what may be expected stands beside
+    them. Where the history is too short, that is said, and the monitor's own bounds go on counting.
+    """
+    from weir.edges.clickhouse.client import connect
+    from weir.operations import calibrate as calibrating
+
+    settings = reached()
+    client = connect(settings.recording)
+    check_service(service, settings, client)
+    until = time_of(end, "--to") if end else datetime.now(UTC)
+    since = time_of(begin, "--from") if begin else until - HALF_A_YEAR
+    rows = calibrating.calibrate(
+        settings, client, service, monitor, since, until, wanted_a_month=wanted, seed=seed, keep=not dry_run
+    )
+    show(rows, [Column(*one) for one in CALIBRATED], as_json=as_json)
+    if as_json:
+        return
+    if short := [row for row in rows if row["too_little"]]:
+        say(f"{len(short)} of {len(rows)} bounds have too little history and stay as they are")
+    if not rows:
+        say(f"no monitor with a bound has measured anything of {service} from {since:%Y-%m-%d} to {until:%Y-%m-%d}")
 
 
 def _asked(

@@ -1,0 +1,1 @@
+"""Whom alerts are told: the log, webhooks, Alertmanager, Slack, PagerDuty."""
