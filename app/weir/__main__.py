@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from weir.cli import (
+    alerts,
     apply,
     baseline,
     bundle,
@@ -86,6 +87,7 @@ cli.add_typer(monitors.cli, name="monitors")
 cli.add_typer(cost.cli, name="cost")
 cli.add_typer(slo.cli, name="slo")
 cli.add_typer(threshold.cli, name="threshold")
+cli.add_typer(alerts.cli, name="alerts")
 cli.add_typer(topics.cli, name="topics")
 cli.add_typer(worker.cli, name="worker")
 

@@ -1,0 +1,121 @@
+"""Alerts as they are recorded, and notes that people write of them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import uuid4
+
+from clickhouse_connect.driver import Client
+
+from weir.core.errors import Refused
+from weir.core.times import BEGINNING, END
+from weir.edges.clickhouse import sql_files
+from weir.edges.kafka.admin import partitions_of
+from weir.edges.kafka.producer import Producer
+from weir.edges.schemas.contracts import contract_of
+from weir.edges.schemas.registry import Registry
+from weir.monitor.alert import MATCHED, Note, NoteKind, Transition
+from weir.monitor.alert_course import ALERT_ID
+from weir.monitor.telling import in_force
+from weir.operations import diagnose
+from weir.operations.give_up import person
+from weir.settings import Settings
+from weir.wire.encode import Encoder
+
+LIVE: Final = ("pending", "firing")
+MOST: Final = 100_000
+
+
+def listed(
+    client: Client, service: str = "", states: Collection[str] = LIVE, limit: int = 1000
+) -> list[dict[str, Any]]:
+    """Alerts in these states, what fires and pages first; all of them where `states` is empty.
+
+    service: of one alone; empty for all. Raises Unavailable, Refused.
+    """
+    asked = {"service": service, "from": BEGINNING, "to": END, "limit": MOST}
+    rows = sql_files.rows(client, "alerts/list", **asked)
+    return [row for row in rows if not states or row["state"] in states][:limit]
+
+
+def transitions(client: Client, which: str) -> list[Transition]:
+    """What became of one alert, named by its id, its key or how one begins. Raises Unavailable, Refused."""
+    found = diagnose.alert(client, which)
+    return [Transition.of(row) for row in sql_files.rows(client, "alerts/transitions", alert=found.alert_id)]
+
+
+def silences(client: Client, at: datetime) -> list[Note]:
+    """Those in force, as far as they are recorded. Raises Unavailable, Refused."""
+    notes = [Note.of(row) for row in sql_files.rows(client, "alerts/notes")]
+    return in_force(notes, round(at.timestamp() * 1000))
+
+
+def ask_again(one: Transition) -> str:
+    """The command that shows an alert's figure again, over its window."""
+    about = one.watched
+    begin, end = (datetime.fromtimestamp(ms / 1000, UTC).isoformat() for ms in (one.begin_ms, one.end_ms))
+    words = ["weir", "monitors", "run", about.monitor, "--service", about.service, "--from", begin, "--to", end]
+    return shlex.join([*words, *(["--where", about.segment] if about.segment else [])])
+
+
+def acknowledge(settings: Settings, one: Transition, reason: str, now: datetime) -> Note:
+    """Say that this alert has been seen, and the next of the same key not. Raises Unavailable, Refused."""
+    return _written(settings, NoteKind.ACK, reason, now, key=one.watched.key, matchers={ALERT_ID: one.alert_id})
+
+
+def silence(
+    settings: Settings, matchers: Mapping[str, str], key: str, until: datetime, reason: str, now: datetime
+) -> Note:
+    """Let alerts that fit be silent for a while: the one with a key, or those that all matchers fit.
+
+    Raises Unavailable; Refused where a matcher names no field of an alert, or nothing says which are meant.
+    """
+    if unknown := [name for name in matchers if name not in MATCHED]:
+        raise Refused(f"alerts have no {unknown[0]}", where="--match", remedy=f"write one of {', '.join(MATCHED)}")
+    if not key and not matchers:
+        raise Refused("nothing says which alerts are to be silent", remedy="name an alert, or --match FIELD=VALUE")
+    if until <= now:
+        raise Refused(f"a silence until {until:%Y-%m-%d %H:%M} is over", remedy="name a later time, or --for 2h")
+    return _written(settings, NoteKind.SILENCE, reason, now, key=key, matchers=matchers, until=until)
+
+
+def unsilence(settings: Settings, note_id: str, reason: str, now: datetime) -> Note:
+    """Take a silence back. Raises Unavailable, Refused."""
+    return _written(settings, NoteKind.UNSILENCE, reason, now, silence=note_id)
+
+
+def _written(
+    settings: Settings,
+    kind: NoteKind,
+    reason: str,
+    now: datetime,
+    *,
+    key: str = "",
+    matchers: Mapping[str, str] | None = None,
+    silence: str = "",
+    until: datetime | None = None,
+) -> Note:
+    note = Note(
+        note_id=str(uuid4()),
+        kind=kind,
+        key=key,
+        matchers=matchers or {},
+        silence=silence,
+        by=person(),
+        reason=reason,
+        at_ms=round(now.timestamp() * 1000),
+        until_ms=round(until.timestamp() * 1000) if until else None,
+    )
+    topic = settings.kafka.names.alert_notes
+    encoder = Encoder(contract_of(settings, Registry(settings.registry), topic))
+    partitions_of(settings.kafka, topic)
+    producer = Producer(settings.kafka, "weir-alerts")
+    try:
+        producer.write(topic, 0, [encoder.record(note.row())])
+        producer.flush()
+    finally:
+        producer.close()
+    return note
