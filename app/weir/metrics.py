@@ -403,6 +403,14 @@ METRICS: tuple[Metric, ...] = (
         "above a window and WEIR_MONITOR_LATENESS_S: as for weir_monitor_waiting_windows",
     ),
     Metric(
+        "weir_alert_messages_total",
+        "counter",
+        "messages",
+        ("receiver", "outcome"),
+        "messages about alerts: sent, retried, refused by the receiver, or dropped",
+        "refused or dropped ones: somebody was not notified; the worker's log says why",
+    ),
+    Metric(
         "weir_monitor_round_seconds",
         "histogram",
         "seconds",

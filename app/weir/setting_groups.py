@@ -115,6 +115,9 @@ class PathSettings(Group):
     monitors_dir: Path = _in_project(
         "monitors", "the project's questions about what is recorded, a .sql file each", "of the project"
     )
+    notify_file: Path = _in_project(
+        "notify.yaml", "who is notified of alerts; without it the worker's log alone", "of the project"
+    )
     slos_dir: Path = _in_project("slos", "the project's objectives, a .yaml file each", "of the project")
     prices_file: Path = _in_project("prices.yaml", "the project's price book and budgets", "of the project")
     feature_repo_dir: Path = _in_project("feature_repo", "the project's Feast definitions", "of the project")

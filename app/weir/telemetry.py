@@ -338,6 +338,18 @@ class RoundEnded(Event):
         yield "weir_monitor_rounds_failed_total", (), int(self.failed)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertSent(Event):
+    """A message about alerts to a receiver. outcome: sent, retried, refused or dropped."""
+
+    receiver: str
+    outcome: str
+
+    @override
+    def samples(self) -> Iterator[Sample]:
+        yield "weir_alert_messages_total", (self.receiver, self.outcome), 1
+
+
 EVENTS = (
     WorkerStarted,
     ChunkFetched,
@@ -356,6 +368,7 @@ EVENTS = (
     MonitorFailed,
     ServiceMonitored,
     RoundEnded,
+    AlertSent,
 )
 
 

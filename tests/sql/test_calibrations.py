@@ -81,15 +81,17 @@ def test_bounds_from_a_history_count_from_then_on(database, client, monitor, mon
     dry = calibrate(database, monkeypatch, n, monitor, "--dry-run")
     assert calibrations.bounds(client, SERVICE) == {}
     assert calibrate(database, monkeypatch, n, monitor) == dry
-    for row in dry:
+    assert [row["severity"] for row in dry] == ["warn", "page"]
+    for row, wanted in zip(dry, (4.0, 1.0), strict=True):
         assert (row["too_little"], row["subjects"]) == ("", 2)
-        assert row["a_month"] <= 1.0
+        assert row["a_month"] <= wanted
     found = calibrations.bounds(client, SERVICE)[MONITOR]
     assert sorted(found) == ["a", "decode"]
-    for severity in (row["severity"] for row in dry):
-        bound = getattr(found["a"], severity)
-        assert bound.sign == getattr(monitor, severity).sign
-        assert bound.bound == pytest.approx(dry[0]["by_subject"]["a"])
+    for row in dry:
+        bound = getattr(found["a"], row["severity"])
+        assert bound.sign == getattr(monitor, row["severity"]).sign
+        assert bound.bound == pytest.approx(row["by_subject"]["a"])
+    assert found["a"].warn.bound < found["a"].page.bound
     stricter = calibrate(database, monkeypatch, n, monitor, "--false-alarms", "4")
     assert stricter[0]["by_subject"]["a"] < dry[0]["by_subject"]["a"]
     assert calibrations.bounds(client, SERVICE)[MONITOR]["a"] != found["a"], "the latest counts"

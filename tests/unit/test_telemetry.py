@@ -48,6 +48,7 @@ EXAMPLES = (
     telemetry.MonitorFailed(service="s", monitor="m"),
     telemetry.ServiceMonitored(service="s", waiting=1, behind_s=60.0),
     telemetry.RoundEnded(seconds=0.5, failed=False),
+    telemetry.AlertSent(receiver="channel", outcome="sent"),
 )
 
 

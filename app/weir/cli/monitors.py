@@ -230,7 +230,10 @@ def calibrate(
     begin: Annotated[str, typer.Option("--from", help="History from this time on; by default half a year.")] = "",
     end: End = "",
     wanted: Annotated[
-        float, typer.Option("--false-alarms", min=0.01, help="False alarms a month, of one monitor and severity.")
+        float,
+        typer.Option(
+            "--false-alarms", min=0.01, help="False pages a month of one monitor, and four times as many tickets."
+        ),
     ] = 1.0,
     seed: Annotated[int, typer.Option(help="Of the bootstrap's draws.")] = 1,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Store nothing.")] = False,

@@ -51,8 +51,9 @@ class Rule:
     run_length: int = RUN_LENGTH
 
     def of(self, subject: str) -> Bounds:
-        """The bounds of one subject."""
-        return self.calibrated.get(subject, self.bounds)
+        """The bounds of one subject: what is not calibrated is the monitor's own."""
+        own, found = self.bounds, self.calibrated.get(subject, Bounds())
+        return Bounds(found.warn or own.warn, found.page or own.page)
 
 
 @dataclass(frozen=True, slots=True)

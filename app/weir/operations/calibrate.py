@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from clickhouse_connect.driver import Client
@@ -15,6 +15,8 @@ from weir.monitor.calibration import Calibrated
 from weir.monitor.spec import Monitor
 from weir.operations.give_up import person
 from weir.settings import Settings
+
+TICKETS: Final = 4.0  # a ticket wakes nobody: so many times as often as pages they may be false
 
 
 def calibrate(
@@ -31,7 +33,8 @@ def calibrate(
 ) -> list[dict[str, Any]]:
     """A row for each bound of each monitor with a history; what is enough is stored, if it is to be kept.
 
-    name: one monitor, or empty for all. Raises Unavailable, Refused.
+    name: one monitor, or empty for all. wanted_a_month: false pages; of tickets TICKETS times as many.
+    Raises Unavailable, Refused.
     """
     chosen = [monitors.named(settings, name)] if name else monitors.files(settings).values()
     rows = []
@@ -41,7 +44,8 @@ def calibrate(
             bound = getattr(monitor, severity)
             if bound is None or not len(past.values):
                 continue
-            found = calibration.calibrate(past, bound.bound, wanted_a_month, np.random.default_rng(seed))
+            wanted = wanted_a_month * (TICKETS if severity == "warn" else 1.0)
+            found = calibration.calibrate(past, bound.bound, wanted, np.random.default_rng(seed))
             if keep and not found.too_little:
                 calibrations.store(
                     client,
@@ -49,7 +53,7 @@ def calibrate(
                     monitor,
                     severity,
                     found,
-                    wanted_a_month=wanted_a_month,
+                    wanted_a_month=wanted,
                     begin=begin,
                     end=end,
                     by=person(),

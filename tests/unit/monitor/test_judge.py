@@ -81,10 +81,12 @@ def test_an_interval_has_to_lie_beyond_the_bound():
 
 
 def test_a_calibrated_bound_is_that_of_its_subject():
-    rule = Rule(bounds=PSI.bounds, calibrated={"hour": Bounds(page=Threshold.of("> 2"))})
+    rule = Rule(bounds=PSI.bounds, calibrated={"hour": Bounds(Threshold.of("> 1.8"), Threshold.of("> 2"))})
     found = judge(rule, [row(1.5, 1e-300, "hour"), row(1.5, 1e-300, "amount")], {})
     assert [each.state for each in found] == [State.OK, State.PAGE]
     assert str(found[1].crossed) == "> 0.1"
+    own = Rule(bounds=PSI.bounds, calibrated={"hour": Bounds(page=Threshold.of("> 2"))})
+    assert judge(own, [row(1.5, 1e-300, "hour")], {})[0].state is State.WARN, "its warning is the monitor's own"
 
 
 def test_a_feature_that_appeared_yesterday_has_no_past():

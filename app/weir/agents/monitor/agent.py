@@ -24,20 +24,22 @@ from weir.agents.monitor.rounds import NotHeld, Rounds
 from weir.agents.worker.host import parked_on_failure
 from weir.core.chunk import LogPartition, Partition
 from weir.core.errors import Unavailable
+from weir.edges.clickhouse import calibrations, monitors
 from weir.edges.clickhouse import client as clickhouse
-from weir.edges.clickhouse import monitors
 from weir.edges.kafka.admin import bounds as bounds_by_name
 from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
 from weir.edges.kafka.log_reader import LogReader
 from weir.edges.kafka.logs import LogWatch
+from weir.edges.notify import receivers
+from weir.edges.notify.notifier import Notifier
 from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
 from weir.monitor.alert import Note
 from weir.monitor.gate import Bounds
 from weir.monitor.spec import Monitor
 from weir.settings import Settings
-from weir.telemetry import RoundEnded, Telemetry
+from weir.telemetry import AlertSent, RoundEnded, Telemetry
 from weir.wire.decode import Decoder
 
 STANDBY_S: Final = 0.5  # how late a worker notices that it has become the active one
@@ -50,12 +52,16 @@ def new_monitor(settings: Settings, telemetry: Telemetry) -> Callable[[], ChunkA
 
     Raises:
         Unavailable: registry or broker cannot be reached.
-        Refused: a topic is missing, or a contract is not what it should be.
+        Refused: a topic is missing, a contract is not what it should be, or receivers of alerts are not.
     """
     names = settings.kafka.names
     for topic in (names.measurements, names.alerts, names.alert_notes):
         partitions_of(settings.kafka, topic)
     books, notes = KafkaBooks(settings), NoteReader(settings)
+    notifier = Notifier(
+        receivers.read(settings.paths.notify_file),
+        lambda name, outcome: telemetry.emit(AlertSent(receiver=name, outcome=outcome.value)),
+    )
     holding = Partition(names.alert_notes, 0)
 
     def new() -> ChunkApp:
@@ -73,8 +79,8 @@ def new_monitor(settings: Settings, telemetry: Telemetry) -> Callable[[], ChunkA
             bounds=partial(_bounds, settings),
             notes=notes.new,
             holds=lambda: holding in app.progress() and app.failure is None and not app.should_stop,
-            calibrated=lambda _client, _service: {},
-            tell=lambda _changes: None,
+            calibrated=calibrations.bounds,
+            tell=notifier.tell,
             now=lambda: datetime.now(UTC),
             monotonic_s=time.monotonic,
             worker=f"{socket.gethostname()}:{os.getpid()}",
