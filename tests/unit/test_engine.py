@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -284,6 +285,33 @@ def test_an_ensemble_that_is_broken_is_not_taken(name, value, reason):
     model = trees.old(forest(count=2, leaves=3), FEATURES, 1)
     next(one for one in model.graph.node[0].attribute if one.name == name).ints[0] = value
     assert opening.opened(model.SerializeToString(), FEATURES) == NotTaken(reason)
+
+
+def test_a_platform_without_the_compiler_leaves_trees_to_onnx_runtime(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "weir.trees.engine")
+    monkeypatch.setitem(sys.modules, "llvmlite", None)  # as where it is not installed
+    for name in ("target", "kernel_code", "ir_code", "walk_code", "post_code"):
+        monkeypatch.delitem(sys.modules, f"weir.trees.{name}")
+    found, golden = chosen(trees.old(forest(), FEATURES, 1), tmp_path)
+    assert found.engine == ONNX_RUNTIME
+    assert found.engine_reason.startswith("LLVM, which compiles the kernel, cannot be used here: ")
+    assert found.run(golden.inputs).tobytes() == golden.outputs.tobytes()
+
+
+def test_trees_of_one_leaf_each_are_taken(tmp_path):
+    """Nothing is asked of a row; in TreeEnsemble 5 a leaf stands behind a node of which both sides lead to it."""
+    model = trees.old([trees.Leaf({0: F32(0.25)}), trees.Leaf({0: F32(0.125)})], FEATURES, 1)
+    found, golden = chosen(model, tmp_path)
+    assert found.engine == TREES, found.engine_reason
+    assert (found.run(golden.inputs) == 0.375).all()
+    leaf = trees.Leaf({0: F32(0.25)})
+    model = trees.new([trees.Branch(0, "LEQ", F32(0), False, true=leaf, false=leaf)] * 2, FEATURES, 1)
+    attributes = {one.name: one for one in model.graph.node[0].attribute}
+    for name, values in {"nodes_falsenodeids": [0, 2], "leaf_targetids": [0, 0, 0, 0]}.items():
+        del attributes[name].ints[:]
+        attributes[name].ints.extend(values)
+    found, golden = chosen(model, tmp_path)
+    assert (found.run(golden.inputs) == 0.5).all()
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", b"\x00" * 9])

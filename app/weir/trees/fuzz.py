@@ -22,7 +22,7 @@ def rows(plan: Plan, golden: Floats, n: int, rng: np.random.Generator) -> Floats
     values = np.concatenate([ensemble.threshold[~ensemble.is_set], ensemble.members])
     order = np.argsort(asked, kind="stable")
     features, starts = np.unique(asked[order], return_index=True)
-    for feature, known in zip(features.tolist(), np.split(values[order], starts[1:]), strict=True):
+    for feature, known in zip(features.tolist(), np.split(values[order], starts)[1:], strict=True):
         column = feature if plan.columns is None else int(plan.columns[feature])
         kind = rng.random(n)
         near = _beside(rng.choice(known, n), rng)

@@ -61,6 +61,8 @@ def _kernel(path: Path, model: Model, wanted: Wanted) -> Trees | NotTaken:
         return NotTaken(f"it runs on {model.placement.provider}")
     if model.beside:
         return NotTaken(f"it takes {model.takes}")
+    if not any(node.startswith("TreeEnsemble") for node in model.placement.nodes.get(CPU, ())):
+        return NotTaken("it is no tree ensemble")  # and may be of any size: its file is not read once more
     return opening.opened((path / "model.onnx").read_bytes(), model.width)
 
 
