@@ -13,7 +13,7 @@ from weir.core.bundle import Bundle
 from weir.core.signature import Input, Signature, Source
 from weir.edges.bundles import checks, engine, runtime
 from weir.edges.bundles.onnx_model import ONNX_RUNTIME, TREES, Model
-from weir.trees import opening
+from weir.trees import fuzz, opening
 from weir.trees.engine import Trees
 from weir.trees.opening import NotTaken
 
@@ -67,6 +67,21 @@ def test_onnx_runtime_scores_where_it_is_asked_for(tmp_path):
     found, golden = chosen(trees.old(forest(), FEATURES, 1), tmp_path, wanted="onnxruntime")
     assert (found.engine, found.engine_reason) == (ONNX_RUNTIME, "WEIR_ENGINE asks for it")
     assert found.run(golden.inputs).tobytes() == golden.outputs.tobytes()
+
+
+def test_a_file_of_more_nodes_than_are_laid_out_in_time_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "FILE_MAX", 1000)
+    found, _ = chosen(trees.old(forest(), FEATURES, 1), tmp_path)
+    assert (found.engine, found.engine_reason) == (ONNX_RUNTIME, "its file has 0 MiB")
+
+
+def test_made_rows_change_some_columns_of_a_model_that_asks_for_very_many(monkeypatch):
+    monkeypatch.setattr(fuzz, "AT_ONCE", 2)
+    found = opening.opened(trees.old(forest(), FEATURES, 1).SerializeToString(), FEATURES)
+    golden, rng = np.full((3, FEATURES), 9e9, F32), np.random.default_rng(1)
+    changed = [(fuzz.rows(found.plan, golden, 100, rng) != 9e9).any(axis=0) for _ in range(20)]
+    assert {int(one.sum()) for one in changed} == {2}
+    assert np.array(changed).any(axis=0).all()
 
 
 def test_what_is_no_tree_ensemble_is_left_to_onnx_runtime(tmp_path):
