@@ -20,7 +20,7 @@ from pathlib import Path
 import fastavro
 import numpy as np
 import pyarrow as pa
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from weir.core.contract import Contract
 from weir.core.signature import Signature
@@ -160,7 +160,10 @@ def _produce(brokers: str, topic: str, todo: Work) -> None:
 
 def _answered(consumer: Consumer, topic: str, partitions: int, process, log: Path) -> int:
     assert process.poll() is None, f"the peer ended with {process.returncode}:\n{log.read_text()[-2000:]}"
-    return sum(consumer.get_watermark_offsets(TopicPartition(topic, i))[1] for i in range(partitions))
+    try:
+        return sum(consumer.get_watermark_offsets(TopicPartition(topic, i))[1] for i in range(partitions))
+    except KafkaException:  # a broker may not know yet that it leads a topic that was just made
+        return 0
 
 
 def _compare(peer: run.Peer, consumer: Consumer, topic: str, todo: Work) -> Result:
