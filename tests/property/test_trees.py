@@ -10,7 +10,7 @@ from tests import trees
 
 FEATURES = 5
 COMPARISONS = ("LEQ", "LT", "GTE", "GT")
-SOME = settings(deadline=None, max_examples=15)
+SOME = settings(deadline=None, max_examples=8)
 MOST = 12  # trees; as many sums where each has one of its own, so that a kernel is compiled for a few forests, not each
 SHAPES = {
     "seed": st.integers(0, 2**32 - 1),
