@@ -5,8 +5,10 @@ import sys
 
 import numpy as np
 import pytest
+from llvmlite import binding as llvm
 from weir.edges.kafka.librdkafka import each
 from weir.edges.kafka.librdkafka.library import library
+from weir.trees import target
 
 
 def test_every_address_is_handed_over_once_and_in_order():
@@ -21,12 +23,17 @@ def test_every_address_is_handed_over_once_and_in_order():
 
 @pytest.mark.parametrize("compiler", [True, False])
 def test_what_librdkafka_made_is_taken_back(compiler, monkeypatch):
-    if compiler:
-        import llvmlite  # noqa: F401
-    else:
+    if not compiler:
         monkeypatch.delitem(sys.modules, "llvmlite", raising=False)
     destroy = each.each(library()._name, "rd_kafka_topic_partition_list_destroy")
     assert isinstance(destroy, each.Compiled) == compiler
     made = [library().rd_kafka_topic_partition_list_new(1) for _ in range(1000)]
     destroy(np.array([ctypes.cast(one, ctypes.c_void_p).value for one in made], np.uint64))
+    destroy(np.empty(0, np.uint64))
+
+
+def test_a_compiler_that_cannot_compile_is_done_without(monkeypatch):
+    monkeypatch.setattr(target, "machine_of", lambda: llvm.Target.from_triple("no-processor"))
+    destroy = each.each(library()._name, "rd_kafka_topic_partition_list_destroy")
+    assert not isinstance(destroy, each.Compiled)
     destroy(np.empty(0, np.uint64))

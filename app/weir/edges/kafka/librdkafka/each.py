@@ -6,6 +6,7 @@ import ctypes
 import sys
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from ctypes import c_int64, c_void_p
 from typing import Any, Final
 
@@ -39,7 +40,8 @@ def each(library: str, name: str) -> Callable[[Addresses], None]:
     take more than it gives.
     """
     if "llvmlite" in sys.modules:
-        return Compiled(ctypes.CDLL(library)[name])
+        with suppress(ImportError, OSError, RuntimeError):  # where it has compiled no kernel either
+            return Compiled(ctypes.CDLL(library)[name])
     function = ctypes.PyDLL(library)[name]  # keeps the interpreter's lock: letting go of it costs more than the call
     function.restype, function.argtypes = None, [c_void_p]
 
