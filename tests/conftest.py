@@ -17,6 +17,7 @@ from weir.settings import Settings, load
 from tests import workers
 from tests.kafka_cluster import LIBS, kafka_libs
 from tests.redis_server import redis_server
+from tests.sql.databases import databases  # noqa: F401 - a fixture
 from tests.toolchains import environment
 from tests.wheel import installed, wheel, worker_image  # noqa: F401 - fixtures
 

@@ -15,10 +15,10 @@ from weir.recording import tables
 from tests.doubles import records
 from tests.doubles.blocks import MemoryBlocks
 from tests.ports import free_port
-from tests.sql.databases import client, database, databases
+from tests.sql.databases import client, database
 from tests.waiting import WAIT_S
 
-__all__ = ["client", "database", "databases"]
+__all__ = ["client", "database"]
 
 SOURCE = LogPartition("log-a", "weir.predictions", 3)
 OTHER = LogPartition("log-a", "weir.predictions", 0)

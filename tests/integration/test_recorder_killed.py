@@ -9,10 +9,10 @@ import sys
 from weir.settings import ROOT
 
 from tests.doubles import recorder_process, records
-from tests.sql.databases import client, database, databases
+from tests.sql.databases import client, database
 from tests.waiting import WAIT_S
 
-__all__ = ["client", "database", "databases"]
+__all__ = ["client", "database"]
 KILLS = 6
 
 

@@ -1,3 +1,3 @@
-from tests.sql.databases import client, database, databases
+from tests.sql.databases import client, database
 
-__all__ = ["client", "database", "databases"]
+__all__ = ["client", "database"]
