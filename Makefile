@@ -12,8 +12,11 @@ LOCK  := requirements.lock
 HASHED := --require-hashes --no-deps
 COMPILE := $(BIN)/uv pip compile -q --universal -p 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
 
+# What tests start and wait for overlaps: three workers keep two cores busy (tests/workers.py). A few tests are quicker without.
+WORKERS := -n 3
+
 DEMO_FLAGS ?=
-TEST_FLAGS ?=
+TEST_FLAGS ?= $(WORKERS)
 CHAOS_FLAGS ?=
 BENCH_FLAGS ?=
 

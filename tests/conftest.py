@@ -14,8 +14,10 @@ import pytest
 from weir.edges.observability import process_metrics
 from weir.settings import Settings, load
 
+from tests import workers
 from tests.kafka_cluster import LIBS, kafka_libs
 from tests.redis_server import redis_server
+from tests.sql.databases import databases  # noqa: F401 - a fixture
 from tests.toolchains import environment
 from tests.wheel import installed, wheel, worker_image  # noqa: F401 - fixtures
 
@@ -54,9 +56,30 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """
     if metafunc.definition.path.is_relative_to(INTEGRATION):
         names = [metafunc.config.getoption("--broker")] if metafunc.config.getoption("--broker") else [*BROKERS]
-        for fixture in {"stack", "broker"} & set(metafunc.fixturenames):
+        for fixture in sorted({"stack", "broker"} & set(metafunc.fixturenames)):  # each worker names tests alike
             params = [BROKERS[name] for name in names]
             metafunc.parametrize(fixture, params, ids=names, indirect=True, scope="session")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> workers.Schedule | None:
+    """Unless `--dist` asks for another."""
+    return workers.Schedule(config, log) if config.getoption("dist") == "load" else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # one worker of several
+        items.sort(key=lambda item: workers.turn(item.nodeid))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests measured (`record_property`), for whoever reads the log: a busy machine is no fault."""
+    passed = [report for report in terminalreporter.stats.get("passed", []) if report.user_properties]
+    if passed:
+        terminalreporter.section("measured")
+    for report in passed:
+        for what, value in report.user_properties:
+            terminalreporter.write_line(f"{report.nodeid}: {what}: {value}")
 
 
 def broker_settings(request: pytest.FixtureRequest) -> dict[str, Any]:

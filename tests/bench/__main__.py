@@ -83,7 +83,8 @@ def _sections(stand: Stand, only: set[str], first: bool, judge: Judge, found: di
 
     def throughput_and_peers() -> None:
         wanted = "peers" in only and first
-        peers = [peer for peer in run.available() if peer.name in NAMED or not quick] if wanted else []
+        named = [peer for peer in run.available() if peer.name in NAMED or not quick] if wanted else []
+        peers = [one for peer in named for one in peer.each_engine]
         for name, reason in (run.unavailable() if peers else {}).items():
             say(f"peer {name} is not measured: {reason}")
         cases = throughput.cases(quick=quick, broker=stand.broker)
@@ -95,6 +96,11 @@ def _sections(stand: Stand, only: set[str], first: bool, judge: Judge, found: di
         services = (INSIDE,) if quick else (INSIDE, throughput.HITS[95])
         found["stages"] += [stages.measure(stand, workload, judge, say) for workload in services]
 
+    def each_latency() -> None:
+        engines = [{}, throughput.BY_ONNX_RUNTIME] if first and not quick else [{}]
+        for environment in engines:
+            found["latency"] += latency.measure(stand, judge, say, environment)
+
     steps: dict[str, tuple[bool, Callable[[], None]]] = {
         "limit": (first, lambda: found.update(limit=limit.measure(stand, judge, say))),
         "recorder": (first, lambda: found.update(recorder=recorder.measure(stand, judge, say))),
@@ -102,7 +108,7 @@ def _sections(stand: Stand, only: set[str], first: bool, judge: Judge, found: di
         "peers": (first and "throughput" not in only, throughput_and_peers),
         "stages": (first, each_stage),
         "scale": (first and not quick, lambda: found["configurations"].extend(scale.measure(stand, judge, say))),
-        "latency": (first or not quick, lambda: found["latency"].extend(latency.measure(stand, judge, say))),
+        "latency": (first or not quick, each_latency),
         "memory": (first, lambda: found.update(memory=memory.measure(stand, judge, say))),
     }
     for section, (here, step) in steps.items():

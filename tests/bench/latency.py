@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -40,20 +42,23 @@ LOOPS = {"kafka": (3, 6), "tansu": (1, 1)}
 LEAST_GOOD = 2  # where others keep the machine busy, so many that keep the rules are enough
 MEDIANS = ("p50_ms", "p99_ms", "p99.9_ms", "late", "answered_per_s", "foreign")
 SLOW_MS = 100.0  # an answer so slow is told with its time: something stood still
+NOTHING_SET: Final[Mapping[str, str]] = MappingProxyType({})
 APART_S = 0.1  # between two slow answers of one standstill
 
 
-def measure(stand: Stand, judge: Judge, say: Say) -> list[dict[str, Any]]:
+def measure(stand: Stand, judge: Judge, say: Say, environment: Mapping[str, str] = NOTHING_SET) -> list[dict[str, Any]]:
     """A loop per rate; with Apache Kafka one more, at a share of what can be answered.
 
     The embedded broker compiles nothing and is not warmed up; and it slows down with each batch that it holds, until it
     answers next to nothing (after some 40 s at 5,000 a second), so that more than these rates cannot be asked of it.
+
+    environment: of the scorer, such as its engine.
     """
     service = stand.service(INSIDE)
     found: list[dict[str, Any]] = []
-    maximum = 0.0
-    bound = _beside(stand, judge) if stand.broker == "kafka" else 0.0
-    with stand.workers(service, 1) as workers:
+    maximum, of = 0.0, " ".join([stand.broker, *environment.values(), "latency"])
+    bound = _beside(stand, judge, environment) if stand.broker == "kafka" else 0.0
+    with stand.workers(service, 1, environment) as workers:
         joined(stand, service, workers)
         if bound:
             maximum = _warmed_up(stand, service, judge, min(bound, OFFERED_PER_S))
@@ -62,9 +67,10 @@ def measure(stand: Stand, judge: Judge, say: Say) -> list[dict[str, Any]]:
             one = _loops(stand, service, workers, rate, judge)
             if rate in RATES:  # near the maximum a generator on the same cores may fail: its loop tells nothing
                 judge.whole("latency", one["broken"])
-            found.append(one | {"share_of_maximum": rate / maximum if maximum else None})
+            share = rate / maximum if maximum else None
+            found.append(one | {"share_of_maximum": share, "settings": dict(environment)})
             say(
-                f"{stand.broker} latency at {rate:,.0f}/s: p50 {one['p50_ms']:.1f}, p99 {one['p99_ms']:.1f}, "
+                f"{of} at {rate:,.0f}/s: p50 {one['p50_ms']:.1f}, p99 {one['p99_ms']:.1f}, "
                 f"p99.9 {one['p99.9_ms']:.1f} ms; {one['late']:.2%} sent late; batches of {one['batch_rows']:.1f}; "
                 f"p99 by loop {_by_loop(one['loops'])}"
             )
@@ -109,9 +115,10 @@ def _good(loops: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [one for one in loops if not one["broken"]]
 
 
-def _beside(stand: Stand, judge: Judge) -> float:
+def _beside(stand: Stand, judge: Judge, environment: Mapping[str, str]) -> float:
     """What one scorer answers a second with the drain's generator beside it: more than an open loop can be answered."""
-    found = drain(stand, Case(name="maximum", workload=INSIDE, beside=True), judge.protocol.drain_rows)
+    case = Case(name="maximum", workload=INSIDE, beside=True, environment=environment)
+    found = drain(stand, case, judge.protocol.drain_rows)
     judge.whole(f"{stand.broker}/maximum", found.faults)
     return found.events_per_s
 

@@ -49,7 +49,7 @@ def take(stand: Stand, service: Service, peer: run.Peer, turn: int, judge: Judge
 
 def _take(stand: Stand, service: Service, peer: run.Peer, turn: int, judge: Judge) -> Took:
     protocol, partitions = judge.protocol, service.workload.partitions
-    requests, predictions = f"bench.requests.{peer.name}.{turn}", f"bench.predictions.{peer.name}.{turn}"
+    requests, predictions = f"bench.requests.{peer.title}.{turn}", f"bench.predictions.{peer.title}.{turn}"
     stand.create([requests, predictions], partitions)
     parts = stand.requests(service, protocol.drain_rows)
     bystanders = Bystanders()
@@ -57,12 +57,12 @@ def _take(stand: Stand, service: Service, peer: run.Peer, turn: int, judge: Judg
 
     def answered() -> int:
         if process.poll() is not None:
-            raise RuntimeError(f"peer {peer.name} ended with status {process.returncode}; see its log in {HOME}")
+            raise RuntimeError(f"peer {peer.title} ended with status {process.returncode}; see its log in {HOME}")
         return sum(stand.ends(predictions).values())
 
     try:
         stand.produce(requests, _first(parts, WARM_ROWS))
-        until(lambda: answered() >= WARM_ROWS, START_S, f"the first answers of {peer.name}")
+        until(lambda: answered() >= WARM_ROWS, START_S, f"the first answers of {peer.title}")
         warm = stand.ends(predictions)
         bystanders.begin()
         stand.produce(requests, _first(parts, protocol.peer_rows))
@@ -95,7 +95,7 @@ def _start(stand: Stand, service: Service, peer: run.Peer, topics: tuple[str, st
             "GROUP": f"group.{topics[0]}",
             "MAX_BATCH": str(MAX_BATCH),
         },
-        (HOME / "logs" / f"{peer.name}.log").resolve(),
+        (HOME / "logs" / f"{peer.title}.log").resolve(),
     )
 
 
@@ -118,11 +118,11 @@ def entry(peer: run.Peer, took: list[Took], ours: list[float], judge: Judge) -> 
     """The rounds of one peer, as the JSON has them. ours: Weir's events per second in the same rounds, one process."""
     theirs = [one.events_per_s for one in took]
     for one in took:
-        judge.whole(peer.name, one.faults)
-        judge.foreign(peer.name, one.foreign)
+        judge.whole(peer.title, one.faults)
+        judge.foreign(peer.title, one.foreign)
     found = ratios(ours, theirs)
     return {
-        "name": peer.name,
+        "name": peer.title,
         "version": peer.version,
         "events_per_s": median(theirs),
         "weir_per_s": median(ours),

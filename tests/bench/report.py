@@ -55,11 +55,12 @@ def keep(report: Mapping[str, Any], host: str) -> Path | None:
 def _tables(report: Mapping[str, Any]) -> Iterable[tuple[str, Sequence[str], list[tuple[str, ...]]]]:
     limit = report.get("limit") or {}
     yield (
-        "ONNX Runtime alone, one thread",
-        ("batch", "rows/s", "us", "CPU us"),
+        "Each engine alone, one thread",
+        ("engine", "batch", "rows/s", "us", "CPU us"),
         [
-            (batch, f"{rate['per_s']:,.0f}", f"{1e6 / rate['per_s']:.2f}", f"{1e6 / rate['per_cpu_s']:.2f}")
-            for batch, rate in (limit.get("curve") or {}).items()
+            (engine, batch, f"{rate['per_s']:,.0f}", f"{1e6 / rate['per_s']:.2f}", f"{1e6 / rate['per_cpu_s']:.2f}")
+            for engine, curve in {"ONNX Runtime": limit, "kernel for trees": limit.get("kernel") or {}}.items()
+            for batch, rate in (curve.get("curve") or {}).items()
         ],
     )
     yield (
@@ -155,7 +156,7 @@ def _tables(report: Mapping[str, Any]) -> Iterable[tuple[str, Sequence[str], lis
         ),
         [
             (
-                one["broker"],
+                ", ".join([one["broker"], *one["settings"].values()]),
                 f"{one['rate']:,.0f}",
                 *(f"{one[name]:.1f}" for name in ("p50_ms", "p99_ms", "p99.9_ms", "max_ms")),
                 "{:.1f} - {:.1f}".format(*one["p99_spread_ms"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from statistics import fmean
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.bench.workload import INSIDE, PREFIX_ROWS, Workload
 HITS = {
     share: Workload(service=f"bench-feast-{share}", looked_up=True, hit_share=share / 100) for share in (100, 95, 50)
 }
+BY_ONNX_RUNTIME = {"WEIR_ENGINE": "onnxruntime"}
 FRESH = {"WEIR_CACHE_TTL_S": "3600"}  # so that a miss is a key that was never seen, and nothing else
 LEAST_WARM_UPS, WARM_UPS = 4, 8  # fewer drains than these may cost the same and still be cold
 WARM = 0.85  # a drain that costs the broker as much as the cheapest, to so much, is warm
@@ -39,14 +41,16 @@ def cases(*, quick: bool, broker: str) -> list[Case]:
         for hit, counts in hits.items()
         for n in counts
     ]
-    by_onnx = {"WEIR_ENGINE": "onnxruntime"}
-    for n in (2,) if quick else (1, 2):
-        case = f"{broker}/inside/{n}p/onnxruntime"
-        found.append(Case(name=case, workload=INSIDE, processes=n, share=share, environment=by_onnx))
+    found += [_by_onnx_runtime(case) for case in found]
     if not quick:
         beside = f"{broker}/inside/2p/generator-beside"
         found.append(Case(name=beside, workload=INSIDE, processes=2, share=share, beside=True))
     return found
+
+
+def _by_onnx_runtime(case: Case) -> Case:
+    """The same, not scored by the kernel for trees."""
+    return replace(case, name=f"{case.name}/onnxruntime", environment={**case.environment, **BY_ONNX_RUNTIME})
 
 
 def measure(
@@ -86,15 +90,15 @@ def measure(
                 f"ratio {found.events_per_s / alone.per_s:.2f}  CPU {found.scorer_us:.1f} + {found.broker_us:.1f} us"
             )
         for peer in peers if turn < min(rounds, protocol.peer_rounds) else ():
-            took[peer.name].append(peers_in_turn.take(stand, stand.service(INSIDE), peer, turn, judge))
-            say(f"round {turn + 1}  peer {peer.name:27} {took[peer.name][-1].events_per_s:>9,.0f}/s")
+            took[peer.title].append(peers_in_turn.take(stand, stand.service(INSIDE), peer, turn, judge))
+            say(f"round {turn + 1}  peer {peer.title:27} {took[peer.title][-1].events_per_s:>9,.0f}/s")
     entries = [
         entry(stand.broker, case, drained[case.name], rates[case.name], judge)
         for case in configurations
         if drained[case.name]
     ]
     ours = [beside.get(turn, math.nan) for turn in range(min(rounds, protocol.peer_rounds))]
-    return entries, [peers_in_turn.entry(peer, took[peer.name], ours, judge) for peer in peers]
+    return entries, [peers_in_turn.entry(peer, took[peer.title], ours, judge) for peer in peers]
 
 
 def _ratios(drained: Sequence[Drained], rates: Sequence[limit.Rate]) -> list[float]:

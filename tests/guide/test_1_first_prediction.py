@@ -35,7 +35,7 @@ def shell(request, tmp_path):
 
 
 @pytest.mark.timeout(1200)
-def test_from_init_to_a_recorded_prediction(shell, trained, capsys):
+def test_from_init_to_a_recorded_prediction(shell, trained, record_property):
     kafka_libs()
     began_s = time.monotonic()
     shell.weir("init fraud")
@@ -46,8 +46,7 @@ def test_from_init_to_a_recorded_prediction(shell, trained, capsys):
         answers = [json.loads(line) for line in shell.weir("send fraud --sample 20 --json").splitlines()]
         count = "query 'SELECT count() AS n FROM predictions' --json"
         until(lambda: json.loads(shell.weir(count))[0]["n"] == 20, START_S, "predictions in ClickHouse")
-        with capsys.disabled():  # for whoever reads the log; a busy machine is no fault
-            print(f"\ninit to the first recorded prediction: {time.monotonic() - began_s:.1f} s")
+        record_property("seconds from init to the first recorded prediction", round(time.monotonic() - began_s, 1))
         assert len(dict.fromkeys(shell.commands)) == 6
         assert "serving fraud: fraud 1" in said
         assert len(answers) == 20

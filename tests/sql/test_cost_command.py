@@ -19,9 +19,9 @@ TIME = ("--service", "fraud", "--from", "2026-01-01", "--to", "2026-01-11")
 
 
 @pytest.fixture(scope="module")
-def variables(stack):
+def variables(databases):
     """The environment of a command that asks a database with ten days of costs."""
-    with migrated(stack) as settings:
+    with migrated(databases) as settings:
         client = connect(settings.recording)
         costs.make(client, "EUR", BOOK, ())
         spent.record(client, BATCHES, ANSWERS)

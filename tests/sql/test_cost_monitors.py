@@ -40,8 +40,8 @@ BUDGETS = [
 
 
 @pytest.fixture(scope="module")
-def recorded(stack):
-    with migrated(stack) as settings:
+def recorded(databases):
+    with migrated(databases) as settings:
         client = connect(settings.recording)
         results.make(client, {"fraud": "if(label = '1', 10, 0)"})
         costs.make(client, "EUR", BOOK, BUDGETS)

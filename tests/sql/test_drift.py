@@ -34,15 +34,15 @@ GRID = grid_of(GOLDEN[0])
 
 
 @pytest.fixture
-def client(stack):
-    with migrated(stack) as settings:
+def client(databases):
+    with migrated(databases) as settings:
         yield connect(settings.recording)
 
 
 @pytest.fixture(scope="module")
-def golden(stack):
+def golden(databases):
     """A database with the reference and one hour of the worked examples."""
-    with migrated(stack) as settings:
+    with migrated(databases) as settings:
         client = connect(settings.recording)
         features = {"x": of_numbers(GOLDEN[0], GRID)}
         scores = of_numbers(norm.cdf(GOLDEN[0]).astype(np.float32), UNIT)

@@ -28,9 +28,9 @@ SPANS = [(first, first + 99) for first in range(0, N, 100)]
 
 
 @pytest.fixture(scope="module")
-def client(stack):
+def client(databases):
     """Of a database with N predictions of two tenants and two versions, their batches, letters and ledger."""
-    with migrated(stack) as settings:
+    with migrated(databases) as settings:
         client = connect(settings.recording)
         rows = records.predictions(0, list(range(N)))
         at = np.arange(N)

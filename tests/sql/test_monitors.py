@@ -24,9 +24,9 @@ HOUR = Asked(service=records.SERVICE, begin=BEGIN, end=BEGIN + timedelta(hours=1
 
 
 @pytest.fixture(scope="module")
-def recorded(stack):
+def recorded(databases):
     """A client of a database with 3,000 predictions, one a second from BEGIN on."""
-    with migrated(stack) as settings:
+    with migrated(databases) as settings:
         client = connect(settings.recording)
         fill(client)
         yield client

@@ -40,9 +40,9 @@ FILES = monitors.files(load())
 
 
 @pytest.fixture(scope="module")
-def client(stack):
+def client(databases):
     """A client of a database that the tests of this module share; each begins with empty tables."""
-    with migrated(stack) as of:
+    with migrated(databases) as of:
         yield connect(of.recording)
 
 

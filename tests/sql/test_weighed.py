@@ -26,9 +26,9 @@ BOUNDS = {"begin": BEGIN, "end": END}
 
 
 @pytest.fixture(scope="module")
-def settings(stack):
+def settings(databases):
     """Settings of a database with twenty days of predictions; their chances are right."""
-    with migrated(stack) as of:
+    with migrated(databases) as of:
         fill(connect(of.recording))
         yield of
 

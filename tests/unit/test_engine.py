@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,7 +13,7 @@ from weir.core.bundle import Bundle
 from weir.core.signature import Input, Signature, Source
 from weir.edges.bundles import checks, engine, runtime
 from weir.edges.bundles.onnx_model import ONNX_RUNTIME, TREES, Model
-from weir.trees import opening
+from weir.trees import fuzz, opening
 from weir.trees.engine import Trees
 from weir.trees.opening import NotTaken
 
@@ -66,6 +67,21 @@ def test_onnx_runtime_scores_where_it_is_asked_for(tmp_path):
     found, golden = chosen(trees.old(forest(), FEATURES, 1), tmp_path, wanted="onnxruntime")
     assert (found.engine, found.engine_reason) == (ONNX_RUNTIME, "WEIR_ENGINE asks for it")
     assert found.run(golden.inputs).tobytes() == golden.outputs.tobytes()
+
+
+def test_a_file_of_more_nodes_than_are_laid_out_in_time_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "FILE_MAX", 1000)
+    found, _ = chosen(trees.old(forest(), FEATURES, 1), tmp_path)
+    assert (found.engine, found.engine_reason) == (ONNX_RUNTIME, "its file has 0 MiB")
+
+
+def test_made_rows_change_some_columns_of_a_model_that_asks_for_very_many(monkeypatch):
+    monkeypatch.setattr(fuzz, "AT_ONCE", 2)
+    found = opening.opened(trees.old(forest(), FEATURES, 1).SerializeToString(), FEATURES)
+    golden, rng = np.full((3, FEATURES), 9e9, F32), np.random.default_rng(1)
+    changed = [(fuzz.rows(found.plan, golden, 100, rng) != 9e9).any(axis=0) for _ in range(20)]
+    assert {int(one.sum()) for one in changed} == {2}
+    assert np.array(changed).any(axis=0).all()
 
 
 def test_what_is_no_tree_ensemble_is_left_to_onnx_runtime(tmp_path):
@@ -284,6 +300,33 @@ def test_an_ensemble_that_is_broken_is_not_taken(name, value, reason):
     model = trees.old(forest(count=2, leaves=3), FEATURES, 1)
     next(one for one in model.graph.node[0].attribute if one.name == name).ints[0] = value
     assert opening.opened(model.SerializeToString(), FEATURES) == NotTaken(reason)
+
+
+def test_a_platform_without_the_compiler_leaves_trees_to_onnx_runtime(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "weir.trees.engine")
+    monkeypatch.setitem(sys.modules, "llvmlite", None)  # as where it is not installed
+    for name in ("target", "kernel_code", "ir_code", "walk_code", "post_code"):
+        monkeypatch.delitem(sys.modules, f"weir.trees.{name}")
+    found, golden = chosen(trees.old(forest(), FEATURES, 1), tmp_path)
+    assert found.engine == ONNX_RUNTIME
+    assert found.engine_reason.startswith("LLVM, which compiles the kernel, cannot be used here: ")
+    assert found.run(golden.inputs).tobytes() == golden.outputs.tobytes()
+
+
+def test_trees_of_one_leaf_each_are_taken(tmp_path):
+    """Nothing is asked of a row; in TreeEnsemble 5 a leaf stands behind a node of which both sides lead to it."""
+    model = trees.old([trees.Leaf({0: F32(0.25)}), trees.Leaf({0: F32(0.125)})], FEATURES, 1)
+    found, golden = chosen(model, tmp_path)
+    assert found.engine == TREES, found.engine_reason
+    assert (found.run(golden.inputs) == 0.375).all()
+    leaf = trees.Leaf({0: F32(0.25)})
+    model = trees.new([trees.Branch(0, "LEQ", F32(0), False, true=leaf, false=leaf)] * 2, FEATURES, 1)
+    attributes = {one.name: one for one in model.graph.node[0].attribute}
+    for name, values in {"nodes_falsenodeids": [0, 2], "leaf_targetids": [0, 0, 0, 0]}.items():
+        del attributes[name].ints[:]
+        attributes[name].ints.extend(values)
+    found, golden = chosen(model, tmp_path)
+    assert (found.run(golden.inputs) == 0.5).all()
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", b"\x00" * 9])

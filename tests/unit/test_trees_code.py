@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from llvmlite import binding as llvm
 from weir.trees import post, resident
-from weir.trees.kernel_code import Shape
+from weir.trees.kernel_code import Shape, module_of
 from weir.trees.target import LIBRARY, kernel_of, optimised
 
 EVERYTHING = Shape(
@@ -38,7 +38,7 @@ def test_a_kernel_has_whole_registers_and_no_fused_multiplication(triple, proces
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     machine = llvm.Target.from_triple(triple).create_target_machine(cpu=processor, opt=3)
-    code = machine.emit_assembly(optimised(EVERYTHING, machine))
+    code = machine.emit_assembly(optimised(str(module_of(EVERYTHING)), machine))
     operations = set(re.findall(r"^\t([a-z][\w.]*)", code, re.MULTILINE))
     assert register in code
     assert not {name for name in operations if re.match(r"vfn?m(add|sub)|fn?m(add|sub|la|ls)", name)}

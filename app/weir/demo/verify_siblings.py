@@ -52,7 +52,7 @@ class Beside:
     """What was found of one service.
 
     max_output_diff: largest |recorded output - ONNX Runtime's on the recorded features|, of 1 or of the output where it
-    is larger. other_decisions: rows whose decision is not the one of ONNX Runtime's output.
+    is larger. other_decisions: rows whose decision is not the one of their recorded output.
     """
 
     bundle: Bundle
@@ -72,9 +72,9 @@ def verify(client: Client, bundles: Mapping[str, Path], flights: Flights) -> dic
 def _found(client: Client, sibling: Sibling, path: Path, flights: Flights) -> Beside:
     table, asked = _recorded(client, sibling), reports.Asked(service=sibling.service)
     given = Model(path).run(matrix(table["vals"], len(sibling.signature.names)))
-    decided = decide(sibling.signature, given)
-    outputs = matrix(table["outs"], sibling.signature.width) if sibling.signature.outputs else given
     score, decision = table["score"].to_numpy(), np.array(table["decision"].to_pylist())
+    outputs = matrix(table["outs"], sibling.signature.width) if sibling.signature.outputs else score[:, None]
+    words = np.array(sibling.signature.decisions)[decide(sibling.signature, outputs).index]
     late_min = actual(flights, table["request_id"])
     regression = sibling.signature.task is Task.REGRESSION
     (row,) = reports.report(client, asked, reports.meaning(client, sibling.service))
@@ -82,8 +82,8 @@ def _found(client: Client, sibling: Sibling, path: Path, flights: Flights) -> Be
         bundle=folder.read(path).bundle,
         answered=len(table),
         outcomes=int(row["outcomes"]),
-        max_output_diff=max(apart(outputs, given), apart(score, decided.score)),
-        other_decisions=int(np.count_nonzero(decision != np.array(sibling.signature.decisions)[decided.index])),
+        max_output_diff=max(apart(outputs, given), apart(score, decide(sibling.signature, given).score)),
+        other_decisions=int(np.count_nonzero(decision != words)),
         figures=_of_numbers(row, score, late_min) if regression else _of_classes(row, decision, late_min),
     )
 

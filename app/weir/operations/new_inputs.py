@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from itertools import chain
 from typing import Final
 
 from onnx import TensorProto
@@ -68,8 +69,9 @@ def _dtype(assigned: Assigned, *, whole: bool) -> Dtype:
 
 def _refs(assigned: Sequence[Assigned]) -> list[str]:
     """A request field for each column: its name as Avro takes it, each once, none that every request has."""
-    found: list[str] = []
+    found: dict[str, None] = {}  # keeps their order
     for one in assigned:
         ref = field_name(one.column.name)
-        found.append(next(name for name in (ref, *(f"{ref}_{i}" for i in range(2, 10**4))) if name not in found))
-    return found
+        numbered = (f"{ref}_{i}" for i in range(2, 10**4))
+        found[next(name for name in chain([ref], numbered) if name not in found)] = None
+    return [*found]

@@ -23,6 +23,7 @@ from weir.trees.walk_code import SLOTS, walk
 
 LANES: Final = 32  # rows at a time by masks: two registers of AVX-512, four of AVX2
 BLOCK: Final = 128  # rows; more leave the cache
+WALK_BLOCK: Final = 512  # rows, where most trees are walked: the trees leave the cache sooner than the rows
 WIDE, WIDE_BLOCK = 512, LANES  # columns from which on a block is smaller: 64 KiB
 WALKED_ROWS: Final = 6  # rows of a block's rest that are walked; from more on LANES of them by masks are cheaper
 POST_LANES: Final = 16
@@ -77,14 +78,15 @@ class Shape:
 def shape_of(program: Program, steps: tuple[post.Step, ...]) -> Shape:
     """The shape of a program."""
     trees, walks = len(program.roots), int((np.diff(program.words) == 0).sum())
+    mostly_walks = 2 * walks >= trees
     return Shape(
         kinds=program.kinds,
         some_walk=walks > 0,
-        walked_rows=WALKED_ROWS if 2 * walks < trees else LANES - 1,  # what would be walked is not walked for nobody
+        walked_rows=LANES - 1 if mostly_walks else WALKED_ROWS,  # what would be walked is not walked for nobody
         single=program.targets == 1 and len(program.pair_target) == trees and bool((program.pair_target == 0).all()),
         targets=program.targets,
         steps=steps,
-        block=BLOCK if len(program.columns) <= WIDE else WIDE_BLOCK,
+        block=WIDE_BLOCK if len(program.columns) > WIDE else WALK_BLOCK if mostly_walks else BLOCK,
     )
 
 
@@ -139,8 +141,11 @@ class _Kernel:
             first = code.at(self.x, builder.mul(blocks.i, self.of[Field.STRIDE]))
             self._clear()
             self._transpose(first, by_mask)
-            with code.loop(I64(0), by_mask, LANES) as group:
-                self._group(group.i)
+            if self.shape.some_walk:
+                self._by_tree(by_mask)
+            else:
+                with code.loop(I64(0), by_mask, LANES) as group:
+                    self._group(group.i)
             with code.loop(by_mask, rows) as row:
                 self._row(first, row.i)
             self._finish(blocks.i, rows)
@@ -174,6 +179,14 @@ class _Kernel:
                 self._add_vectors(tree.i, leaves, rows)
         if self.shape.single:
             code.store_vector(tree.carried[0], self.sums, rows)
+
+    def _by_tree(self, rows: Any) -> None:
+        """Tree by tree all rows of the block: large trees, of which a cache holds few at a time, come by but once."""
+        with (
+            self.code.loop(I64(0), self.of[Field.TREES]) as tree,
+            self.code.loop(I64(0), rows, LANES) as group,
+        ):
+            self._add_vectors(tree.i, self._leaves(tree.i, group.i), group.i)
 
     def _add_vectors(self, tree: Any, leaves: Any, rows: Any) -> None:
         code = self.code

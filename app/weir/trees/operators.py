@@ -20,7 +20,7 @@ from weir.trees.post import Add, Complement, Divide, Logistic, Opposite, Softmax
 OPERATORS: Final = ("TreeEnsembleClassifier", "TreeEnsembleRegressor", "TreeEnsemble")
 AGGREGATES: Final = ("AVERAGE", "SUM", "MIN", "MAX")  # numbered so in TreeEnsemble 5
 POSTS: Final = ("NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT")
-NODES_MAX: Final = 1_000_000  # some seconds of reading; a model of more has minutes to load in ONNX Runtime as well
+NODES_MAX: Final = 500_000  # three seconds of laying out; ONNX Runtime takes as long to open such a model
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,21 +41,31 @@ def kernel_of(shape: Shape, processor: str = HOST) -> Kernel:
 
     processor: HOST, or a name that LLVM knows, of which this processor must have everything.
     """
+    machine = machine_of(processor)
+    engine = engine_of(str(module_of(shape)), machine)
+    return Kernel(SIGNATURE(engine.get_function_address("score")), engine)
+
+
+def machine_of(processor: str = HOST) -> Any:
+    """What LLVM compiles for."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     name = processor or llvm.get_host_cpu_name()
     features = "" if processor else llvm.get_host_cpu_features().flatten()
-    triple = llvm.Target.from_default_triple()
-    machine = triple.create_target_machine(cpu=name, features=features, opt=OPTIMISATION)
-    engine = llvm.create_mcjit_compiler(optimised(shape, machine), machine)
+    return llvm.Target.from_default_triple().create_target_machine(cpu=name, features=features, opt=OPTIMISATION)
+
+
+def engine_of(text: str, machine: Any) -> Any:
+    """The machine code of a module, in memory as long as this lives. LLVM's own code leaves memory."""
+    engine = llvm.create_mcjit_compiler(optimised(text, machine), machine)
     engine.finalize_object()
     give_back(LIBRARY)
-    return Kernel(SIGNATURE(engine.get_function_address("score")), engine)
+    return engine
 
 
-def optimised(shape: Shape, machine: Any) -> Any:
-    """The kernel of a shape as LLVM's optimiser leaves it for a target machine."""
-    compiled = llvm.parse_assembly(str(module_of(shape)))
+def optimised(text: str, machine: Any) -> Any:
+    """A module as LLVM's optimiser leaves it for a target machine."""
+    compiled = llvm.parse_assembly(text)
     compiled.triple = machine.triple
     compiled.verify()
     options = llvm.create_pipeline_tuning_options(speed_level=OPTIMISATION)

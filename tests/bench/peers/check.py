@@ -20,7 +20,7 @@ from pathlib import Path
 import fastavro
 import numpy as np
 import pyarrow as pa
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from weir.core.contract import Contract
 from weir.core.signature import Signature
@@ -110,13 +110,13 @@ def broker(home: Path) -> Iterator[str]:
 def check(peer: run.Peer, brokers: str, todo: Work, batch: int, home: Path) -> Result:
     """One run of one peer over all requests. Raises AssertionError when it ends or does not come to the end."""
     n = len(todo.expected)
-    requests, predictions = f"requests-{peer.name}", f"predictions-{peer.name}"
+    requests, predictions = f"requests-{peer.title}", f"predictions-{peer.title}"
     _create(brokers, requests, len(todo.framed))
     _create(brokers, predictions, len(todo.framed))
     _produce(brokers, requests, todo)
     schema = home / "request.avsc"
     schema.write_text(todo.schema, encoding="utf-8")
-    log = home / f"{peer.name}.log"
+    log = home / f"{peer.title}.log"
     process = peer.start(
         {
             "BROKERS": brokers,
@@ -124,7 +124,7 @@ def check(peer: run.Peer, brokers: str, todo: Work, batch: int, home: Path) -> R
             "PREDICTIONS_TOPIC": predictions,
             "MODEL": str(todo.model),
             "SCHEMA": str(schema),
-            "GROUP": f"peer-{peer.name}",
+            "GROUP": f"peer-{peer.title}",
             "MAX_BATCH": str(batch),
         },
         log,
@@ -134,7 +134,7 @@ def check(peer: run.Peer, brokers: str, todo: Work, batch: int, home: Path) -> R
         until(
             lambda: _answered(consumer, predictions, len(todo.framed), process, log) >= n,
             WITHIN_S,
-            f"{n} predictions of {peer.name}, see {log}",
+            f"{n} predictions of {peer.title}, see {log}",
         )
         run.stop(process)
         return _compare(peer, consumer, predictions, todo)
@@ -160,7 +160,10 @@ def _produce(brokers: str, topic: str, todo: Work) -> None:
 
 def _answered(consumer: Consumer, topic: str, partitions: int, process, log: Path) -> int:
     assert process.poll() is None, f"the peer ended with {process.returncode}:\n{log.read_text()[-2000:]}"
-    return sum(consumer.get_watermark_offsets(TopicPartition(topic, i))[1] for i in range(partitions))
+    try:
+        return sum(consumer.get_watermark_offsets(TopicPartition(topic, i))[1] for i in range(partitions))
+    except KafkaException:  # a broker may not know yet that it leads a topic that was just made
+        return 0
 
 
 def _compare(peer: run.Peer, consumer: Consumer, topic: str, todo: Work) -> Result:
@@ -176,7 +179,7 @@ def _compare(peer: run.Peer, consumer: Consumer, topic: str, todo: Work) -> Resu
             at_ms.append(message.timestamp()[1])
     differences = [abs(score - todo.expected[name]) for name, given in scores.items() for score in given]
     return Result(
-        f"{peer.name} {peer.version}",
+        f"{peer.title} {peer.version}",
         len(todo.expected),
         len(todo.expected.keys() - scores.keys()),
         len(at_ms) - len(scores),
@@ -200,7 +203,8 @@ def main() -> int:
         home = Path(name)
         todo = work(asked.requests, asked.partitions, home / "bundles")
         with broker(home / "kafka") as brokers:
-            for peer in [run.peer(each) for each in asked.peer] if asked.peer else run.available():
+            named = [run.peer(each) for each in asked.peer] if asked.peer else run.available()
+            for peer in (one for known in named for one in known.each_engine):
                 results.append(check(peer, brokers, todo, asked.batch, home))
                 print(results[-1], flush=True)
     return 0 if all(result.equal for result in results) else 1

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -42,11 +42,22 @@ class Uninstallable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A peer that can run here. version: of its package. python: of its environment."""
+    """A peer that can run here. version: of its package. python: of its environment. by_kernel: see common/job.py."""
 
     name: str
     version: str
     python: Path
+    by_kernel: bool = False
+
+    @property
+    def title(self) -> str:
+        """Its name, and its engine where that is not ONNX Runtime."""
+        return f"{self.name}-kernel" if self.by_kernel else self.name
+
+    @property
+    def each_engine(self) -> tuple[Peer, Peer]:
+        """The peer with ONNX Runtime, as its documentation has it, and with Weir's kernel for trees."""
+        return replace(self, by_kernel=False), replace(self, by_kernel=True)
 
     def start(self, env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
         """The running program; it consumes from the earliest request until SIGTERM. End it with `stop`.
@@ -61,6 +72,7 @@ class Peer:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_"))}
         paths = {"PYTHONPATH": str(HERE / "common"), "PATH": f"{self.python.parent}{os.pathsep}{os.environ['PATH']}"}
         paths |= {"TMPDIR": str(temporary), "JAVA_TOOL_OPTIONS": f"-Djava.io.tmpdir={temporary} -XX:-UsePerfData"}
+        paths |= {"KERNEL_FROM": str(ROOT / "app")} if self.by_kernel else {}
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             return subprocess.Popen(

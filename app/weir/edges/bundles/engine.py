@@ -28,6 +28,7 @@ Wanted = Literal["auto", "onnxruntime"]
 FUZZED_ROWS: Final = 20_000
 AT_ONCE: Final = 1 << 22  # values of made rows that are held at a time, 16 MiB
 SEED: Final = 12
+FILE_MAX: Final = 64 << 20  # bytes; trees of as many nodes as the kernel takes have half of it
 
 
 def chosen(path: Path, bundle: Bundle, model: Model, golden: checks.Golden, wanted: Wanted = "auto") -> Model:
@@ -61,6 +62,11 @@ def _kernel(path: Path, model: Model, wanted: Wanted) -> Trees | NotTaken:
         return NotTaken(f"it runs on {model.placement.provider}")
     if model.beside:
         return NotTaken(f"it takes {model.takes}")
+    if not any(node.startswith("TreeEnsemble") for node in model.placement.nodes.get(CPU, ())):
+        return NotTaken("it is no tree ensemble")  # and may be of any size: its file is not read once more
+    size = (path / "model.onnx").stat().st_size
+    if size > FILE_MAX:
+        return NotTaken(f"its file has {size >> 20:,} MiB")
     return opening.opened((path / "model.onnx").read_bytes(), model.width)
 
 

@@ -1,6 +1,7 @@
 """The job that every peer does, as a user of fastavro and ONNX Runtime writes it; the same code in all of them.
 
-Runs in the peers' own environments, so it imports nothing of Weir's.
+Runs in the peers' own environments, so it imports nothing of Weir's; only where KERNEL_FROM names the folder of its
+package, its kernel for trees takes ONNX Runtime's place, to tell what is the engine and what is the path.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from operator import itemgetter
 from pathlib import Path
@@ -41,12 +43,8 @@ class Job:
         self._reader = parse_schema(schema)
         self._writer = parse_schema(json.loads(Path(os.environ["OUT_SCHEMA"]).read_text(encoding="utf-8")))
         self._features = itemgetter(*(field["name"] for field in schema["fields"] if "float" in field["type"]))
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = ort.InferenceSession(os.environ["MODEL"], options, providers=["CPUExecutionProvider"])
-        self._input = self._session.get_inputs()[0].name
-        self._outputs = [self._session.get_outputs()[0].name]
+        features = sum("float" in field["type"] for field in schema["fields"])
+        self._run = _kernel(features) if "KERNEL_FROM" in os.environ else _onnx_runtime()
 
     def decode(self, value: bytes) -> dict[str, Any]:
         """A framed request as a dictionary."""
@@ -55,9 +53,9 @@ class Job:
         return schemaless_reader(body, self._reader, None)
 
     def score(self, rows: Sequence[dict[str, Any]]) -> list[float]:
-        """One call of ONNX Runtime for n requests; null is NaN."""
+        """One call of the engine for n requests; null is NaN."""
         matrix = np.array([self._features(row) for row in rows], np.float32)
-        return self._session.run(self._outputs, {self._input: matrix})[0].reshape(-1).tolist()
+        return self._run(matrix).reshape(-1).tolist()
 
     def encode(self, row: dict[str, Any], score: float) -> bytes:
         """A framed prediction."""
@@ -78,3 +76,19 @@ class Job:
         """Framed requests -> framed predictions, in their order."""
         rows = [self.decode(value) for value in values]
         return [self.encode(row, score) for row, score in zip(rows, self.score(rows), strict=True)]
+
+
+def _onnx_runtime() -> Callable[[np.ndarray], np.ndarray]:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = ort.InferenceSession(os.environ["MODEL"], options, providers=["CPUExecutionProvider"])
+    name, outputs = session.get_inputs()[0].name, [session.get_outputs()[0].name]
+    return lambda matrix: session.run(outputs, {name: matrix})[0]
+
+
+def _kernel(features: int) -> Callable[[np.ndarray], np.ndarray]:
+    sys.path.append(os.environ["KERNEL_FROM"])
+    from weir.trees.opening import opened
+
+    return opened(Path(os.environ["MODEL"]).read_bytes(), features).run

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from ctypes import c_int64, c_void_p
+from ctypes import c_int64
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
@@ -19,6 +18,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from weir.core.chunk import Partition
 from weir.edges.kafka.librdkafka.client import CONSUMER, Client
+from weir.edges.kafka.librdkafka.each import each
 from weir.edges.kafka.librdkafka.followed import TELLING, Followed
 from weir.edges.kafka.librdkafka.library import MESSAGE, ON_COMMIT, ON_REBALANCE, library
 from weir.edges.kafka.librdkafka.memory import Addresses, gather
@@ -134,7 +134,7 @@ class Consumer(Client):
             self._reraise()
             return self._polled(came_s, *self._records(pointers))
         finally:
-            deque(map(_destroy(), pointers.tolist()), maxlen=0)
+            _destroy()(pointers)
 
     def _polled(self, came_s: float, records: list[Records], errors: list[KafkaError]) -> Polled:
         self._followed.update()  # after the records
@@ -301,11 +301,8 @@ class Consumer(Client):
 
 
 @cache
-def _destroy() -> Callable[[int], None]:
-    """rd_kafka_message_destroy, keeping the interpreter's lock: letting go of it costs more than the call."""
-    function = ctypes.PyDLL(library()._name).rd_kafka_message_destroy
-    function.restype, function.argtypes = None, [c_void_p]
-    return function
+def _destroy() -> Callable[[Addresses], None]:
+    return each(library()._name, "rd_kafka_message_destroy")
 
 
 def _heads(messages: npt.NDArray[Any]) -> npt.NDArray[np.intp]:

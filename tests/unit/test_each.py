@@ -1,0 +1,39 @@
+"""A function of C, called for many addresses: from Python, and by a loop that is compiled."""
+
+import ctypes
+import sys
+
+import numpy as np
+import pytest
+from llvmlite import binding as llvm
+from weir.edges.kafka.librdkafka import each
+from weir.edges.kafka.librdkafka.library import library
+from weir.trees import target
+
+
+def test_every_address_is_handed_over_once_and_in_order():
+    seen = []
+    loop = each.Compiled(ctypes.CFUNCTYPE(None, ctypes.c_uint64)(seen.append))
+    for count in (1, 2, 1000, 0):
+        addresses = np.arange(2**63, 2**63 + count, dtype=np.uint64)
+        loop(addresses)
+        assert seen == addresses.tolist()
+        seen.clear()
+
+
+@pytest.mark.parametrize("compiler", [True, False])
+def test_what_librdkafka_made_is_taken_back(compiler, monkeypatch):
+    if not compiler:
+        monkeypatch.delitem(sys.modules, "llvmlite", raising=False)
+    destroy = each.each(library()._name, "rd_kafka_topic_partition_list_destroy")
+    assert isinstance(destroy, each.Compiled) == compiler
+    made = [library().rd_kafka_topic_partition_list_new(1) for _ in range(1000)]
+    destroy(np.array([ctypes.cast(one, ctypes.c_void_p).value for one in made], np.uint64))
+    destroy(np.empty(0, np.uint64))
+
+
+def test_a_compiler_that_cannot_compile_is_done_without(monkeypatch):
+    monkeypatch.setattr(target, "machine_of", lambda: llvm.Target.from_triple("no-processor"))
+    destroy = each.each(library()._name, "rd_kafka_topic_partition_list_destroy")
+    assert not isinstance(destroy, each.Compiled)
+    destroy(np.empty(0, np.uint64))
