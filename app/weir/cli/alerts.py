@@ -142,7 +142,7 @@ def silence(
 
 @cli.command(cls=Command)
 def unsilence(
-    note: Annotated[str, typer.Argument(help="Id of the silence, as `weir alerts silences` has it.")],
+    note: Annotated[str, typer.Argument(help="Id of the silence, as `weir alerts silences` has it.", metavar="NOTE")],
     reason: Reason = "",
 ) -> None:
     """Take a silence back; of what still fires people are notified."""
