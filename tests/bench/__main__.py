@@ -13,14 +13,14 @@ from typing import Any
 from rich.console import Console
 from weir.core.errors import Unavailable
 
-from tests.bench import latency, limit, machine, memory, recorder, report, scale, stages, throughput
+from tests.bench import latency, limit, machine, memory, monitors, recorder, report, scale, stages, throughput
 from tests.bench.peers import run
 from tests.bench.protocol import BROKERS, FULL, QUICK, Judge, Say
 from tests.bench.stand import HOME, Stand
 from tests.bench.workload import INSIDE
 from tests.kafka_cluster import LIBS, find_kafka
 
-SECTIONS = ("limit", "recorder", "throughput", "peers", "stages", "scale", "latency", "memory")
+SECTIONS = ("limit", "recorder", "throughput", "peers", "stages", "scale", "latency", "memory", "monitors")
 NAMED = ("bytewax", "faust", "quix")  # peers of the short form; the others take long to start
 APART = {"tansu": {"latency"}}  # on an empty log: it is in memory there, and slower with each batch it holds
 WIDTH = 130  # of the tables where there is no terminal
@@ -48,6 +48,7 @@ def main(arguments: list[str]) -> int:
         "latency": [],
         "recorder": {},
         "memory": {},
+        "monitors": {},
     }
     wanted = set(asked.only or SECTIONS)
     for broker in available(asked.brokers, say):
@@ -109,6 +110,7 @@ def _sections(stand: Stand, only: set[str], first: bool, judge: Judge, found: di
         "stages": (first, each_stage),
         "scale": (first and not quick, lambda: found["configurations"].extend(scale.measure(stand, judge, say))),
         "latency": (first or not quick, each_latency),
+        "monitors": (first, lambda: found.update(monitors=monitors.measure(stand, judge, say))),
         "memory": (first, lambda: found.update(memory=memory.measure(stand, judge, say))),
     }
     for section, (here, step) in steps.items():

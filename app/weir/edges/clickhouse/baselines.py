@@ -15,17 +15,13 @@ from weir.edges.clickhouse.client import answering, once, url_of
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 TAKEN: Final = frozenset({"reference", "season", "pair"})  # what a monitor's `baseline` means beside names
-FOREVER_S: Final = 4_294_967_295  # all in one window
-HOUR_S: Final = 3600
+FOREVER_S: Final = 4_294_965_600  # all in one window; whole hours
 CAPTURE: Final = """
     INSERT INTO baselines (id, service, digest, kind, name, grid, center, scale, n, missing, below, above, rest, whole,
                            total, hist, words, about, written_at)
-    SELECT {id:String}, {service:String}, main, kind, name, grid.1, grid.2, grid.3, n, missing, below, above, rest,
-           whole, total, mapApply((k, v) -> (k, toUInt64(round(v))), hist), words, {about:String}, now64(3)
-    FROM drift_counts(kinds = ['feature', 'category', 'score', 'class', 'decision'], service = {service:String},
-                      subject = '', version = '', variant = '', tenant = '', baseline = '', step = {step:UInt32},
-                      from = {from:DateTime}, to = {to:DateTime}, begin = {from:DateTime}, end = {to:DateTime},
-                      of_version = '', of_variant = '', of_tenant = '', take = {take:String})
+    SELECT {id:String}, {service:String}, digest, kind, name, grid.1, grid.2, grid.3, n, missing, below, above, rest,
+           rest = 0, total, mapApply((k, v) -> (k, toUInt64(round(v))), hist), words, {about:String}, now64(3)
+    FROM <drift_sides: 'feature', 'category', 'score', 'class', 'decision'>
 """
 
 
@@ -43,13 +39,14 @@ def capture(client: Client, name: str, service: str, begin: datetime, end: datet
     if any(one["id"] == name for one in listed(client, service)):
         remedy = "give another name: figures that were made with a baseline hold for it as it is"
         raise Refused(f"service {service} has a baseline {name}", remedy=remedy)
-    whole = all(time.timestamp() % HOUR_S == 0 for time in (begin, end))
     about = {"from": begin.isoformat(), "to": end.isoformat(), "by": by}
-    parameters: dict[str, Any] = {"id": name, "service": service, "about": json.dumps(about), "step": FOREVER_S}
-    parameters |= {"from": f"{begin:%Y-%m-%d %H:%M:%S}", "to": f"{end:%Y-%m-%d %H:%M:%S}"}
-    parameters["take"] = "hours" if whole else "minutes"
+    times = {"from": f"{begin:%Y-%m-%d %H:%M:%S}", "to": f"{end:%Y-%m-%d %H:%M:%S}"}
+    every = dict.fromkeys(("subject", "version", "variant", "tenant", "base_version", "base_variant", "season"), "")
+    alone = {"baseline": "", "base_from": times["from"], "base_to": times["from"]}  # beside nothing
+    parameters = {"id": name, "service": service, "about": json.dumps(about), "step": FOREVER_S} | times | every | alone
+    settings = once(f"baseline/{service}/{name}") | {"session_timezone": "UTC"}
     with answering(url_of(client)):
-        client.command(CAPTURE, parameters=parameters, settings=once(f"baseline/{service}/{name}"))
+        client.command(sql_files.whole(CAPTURE), parameters=parameters, settings=settings)
     for one in listed(client, service):
         if one["id"] == name:
             return one

@@ -77,7 +77,7 @@ def named(settings: Settings, name: str) -> Monitor:
 
 def _read(path: Path, folder: Path, *, own: bool) -> Monitor:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = sql_files.whole(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise Refused("this is no monitor: it is no text in UTF-8", where=str(path), remedy="write it anew") from error
     return header.monitor(text, path.relative_to(folder).with_suffix("").as_posix(), str(path), own=own)

@@ -112,6 +112,8 @@ def _tables(
             tuple(one for one in conditions if one.source in around | {node.number}),
         )
         return
+    if any(_is_false(child) for child in node.children if child.kind in CONDITIONS):
+        return  # nothing is read where the condition is known to be false
     here = around | {node.number}
     own = [one for child in node.children if child.kind in CONDITIONS for one in _conditions(child)]
     for child in node.children:
@@ -119,6 +121,10 @@ def _tables(
             yield from _tables(child, (), frozenset())
         else:
             yield from _tables(child, (*conditions, *own), here)
+
+
+def _is_false(condition: _Node) -> bool:
+    return [(child.kind, child.said.get("constant_value")) for child in condition.children] == [("CONSTANT", "UInt64_0")]
 
 
 def _conditions(node: _Node) -> Iterator[_Condition]:

@@ -1,6 +1,6 @@
 -- How inputs, scores and decisions are distributed, by minute and by hour: what drift is worked out from. The recorder counts
 -- them in each of its blocks; see core/grid.py for the bins. Counts of one digest, and of several whose grids are the same,
--- can be added; ask the view drift_sides, which knows about grids.
+-- can be added; sql/parts/drift_sides.sql brings others onto one.
 --
 -- What one block counted: the record, by which a block that is repeated finds what is in. log_offset is the block's first
 -- offset. After 30 days no block is repeated any more.
@@ -72,41 +72,6 @@ CREATE MATERIALIZED VIEW IF NOT EXISTS histograms_hour_of_blocks TO histograms_h
 SELECT service, digest, version, variant, tenant, kind, name, toStartOfHour(window) AS window,
        n, missing, below, above, rest, total, hist, words
 FROM histogram_blocks
-;
--- What is compared with: of each bundle its reference, under the id reference:<digest>, as its scorers said it; and what
--- `weir baseline capture` took from production, under the name that it was given.
-CREATE TABLE IF NOT EXISTS baselines
-(
-    id            LowCardinality(String),
-    service       LowCardinality(String),
-    digest        LowCardinality(String) COMMENT 'of the bundle whose grids these are',
-    kind          LowCardinality(String),
-    name          LowCardinality(String),
-    grid          LowCardinality(String) COMMENT 'asinh or unit; empty for words',
-    center        Float64,
-    scale         Float64,
-    lo            Nullable(Float64) COMMENT 'least value of the reference',
-    hi            Nullable(Float64) COMMENT 'largest value of the reference',
-    n             UInt64,
-    missing       UInt64,
-    below         UInt64,
-    above         UInt64,
-    rest          UInt64,
-    whole         Bool COMMENT 'words: they are all that there were, so that another is new',
-    total         Float64,
-    hist          Map(Int16, UInt64),
-    words         Map(String, UInt64),
-    about         String COMMENT 'JSON: what a captured one was taken from, and by whom',
-    written_at    DateTime64(3, 'UTC'),
-    log_id        LowCardinality(String),
-    log_topic     LowCardinality(String),
-    log_partition Int32,
-    log_offset    Int64,
-    recorded_at   DateTime('UTC') DEFAULT now()
-)
-ENGINE = ReplacingMergeTree(written_at)
-ORDER BY (service, id, kind, name, digest)
-SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
 ;
 ALTER TABLE bundles
     ADD COLUMN IF NOT EXISTS ttl_s Array(Float64) COMMENT 'of each of its feature views how old a value may be, seconds; 0: without limit' AFTER views,

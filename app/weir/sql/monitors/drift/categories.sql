@@ -1,7 +1,7 @@
 -- name: drift/categories
 -- question: Which words that the model reads have moved?
 -- title: Drift of categories and texts
--- source: Pearson 1900 (chi-square), Siddiqi 2006 (PSI): view drift_words
+-- source: Pearson 1900 (chi-square), Siddiqi 2006 (PSI): sql/parts/drift_words.sql
 -- tasks: all
 -- time: time
 -- subject: name
@@ -22,8 +22,5 @@
 -- (ten of them); null where the baseline has words that are not counted by name, as of free text.
 SELECT time, name, n, psi, psi_null, chi2, df, p, js, new_rate, arraySlice(new_words, 1, 10) AS new_words,
        missing_rate, base_missing_rate, rest_rate, base, base_n, cells, smoothing, log_base
-FROM drift_words
-    (kinds = ['category'], service = {service:String}, subject = '', step = {step:UInt32}, from = {from:DateTime}, to = {to:DateTime},
-     version = {version:String}, variant = {variant:String}, tenant = {tenant:String}, baseline = {baseline:String}, season = {season:String},
-     base_version = {base_version:String}, base_variant = {base_variant:String}, base_from = {base_from:DateTime}, base_to = {base_to:DateTime})
+FROM <drift_words: 'category'>
 ORDER BY time, name

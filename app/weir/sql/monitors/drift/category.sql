@@ -1,7 +1,7 @@
 -- name: drift/category
 -- question: How often is each word, and how often was it?
 -- title: One category over time, word by word
--- source: as drift/categories: view drift_words
+-- source: as drift/categories: sql/parts/drift_words.sql
 -- tasks: all
 -- time: time
 -- subject: name
@@ -21,8 +21,5 @@
 -- Of the input that is asked about. cell: "word ..." each; rest, those that are not counted by name; missing.
 SELECT time, name, n, psi, psi_null, chi2, df, p, js, new_rate, arraySlice(new_words, 1, 10) AS new_words,
        missing_rate, base_missing_rate, rest_rate, base, base_n, cells, smoothing, log_base, cell, share, base_share
-FROM drift_words
-    (kinds = ['category'], service = {service:String}, subject = {subject:String}, step = {step:UInt32}, from = {from:DateTime}, to = {to:DateTime},
-     version = {version:String}, variant = {variant:String}, tenant = {tenant:String}, baseline = {baseline:String}, season = {season:String},
-     base_version = {base_version:String}, base_variant = {base_variant:String}, base_from = {base_from:DateTime}, base_to = {base_to:DateTime})
+FROM <drift_words: 'category'>
 ORDER BY time, name

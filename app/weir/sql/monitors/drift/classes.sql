@@ -1,7 +1,7 @@
 -- name: drift/classes
 -- question: Has the probability of a class moved?
 -- title: Drift of the probability of each class
--- source: as drift/features: view drift_numbers
+-- source: as drift/features: sql/parts/drift_numbers.sql
 -- tasks: multiclass
 -- time: time
 -- subject: name
@@ -22,8 +22,5 @@
 SELECT time, name, n, psi, psi_null, ks, ks_high, ks_p, p, js, w1,
        missing_rate, base_missing_rate, below_rate, above_rate, base_outside_rate, mean, base_mean,
        valid_n, base, base_n, grid_id, smoothing, log_base
-FROM drift_numbers
-    (kinds = ['class'], service = {service:String}, subject = '', step = {step:UInt32}, from = {from:DateTime}, to = {to:DateTime},
-     version = {version:String}, variant = {variant:String}, tenant = {tenant:String}, baseline = {baseline:String}, season = {season:String},
-     base_version = {base_version:String}, base_variant = {base_variant:String}, base_from = {base_from:DateTime}, base_to = {base_to:DateTime})
+FROM <drift_numbers: 'class'>
 ORDER BY time, name

@@ -1,7 +1,7 @@
 -- name: drift/feature
 -- question: How is this input distributed, and how was it?
 -- title: One number over time, with its histogram
--- source: as drift/features: view drift_numbers
+-- source: as drift/features: sql/parts/drift_numbers.sql
 -- tasks: all
 -- time: time
 -- subject: name
@@ -26,8 +26,5 @@ SELECT time, name, n, psi, psi_null, ks, ks_high, ks_p, p, js, w1,
        valid_n, base, base_n, grid_id, smoothing, log_base,
        arrayMap(q -> value[arrayFirstIndex(x -> x >= q * valid, upto)], [0.05, 0.25, 0.5, 0.75, 0.95]) AS q,
        q[1] AS q05, q[2] AS q25, q[3] AS q50, q[4] AS q75, q[5] AS q95, value AS values, share, base_share
-FROM drift_numbers
-    (kinds = ['feature'], service = {service:String}, subject = {subject:String}, step = {step:UInt32}, from = {from:DateTime}, to = {to:DateTime},
-     version = {version:String}, variant = {variant:String}, tenant = {tenant:String}, baseline = {baseline:String}, season = {season:String},
-     base_version = {base_version:String}, base_variant = {base_variant:String}, base_from = {base_from:DateTime}, base_to = {base_to:DateTime})
+FROM <drift_numbers: 'feature'>
 ORDER BY time, name

@@ -1,7 +1,7 @@
 -- name: drift/features
 -- question: Which numbers that the model reads have moved?
 -- title: Drift of numeric inputs
--- source: Siddiqi 2006 (PSI), Stephens 1970 (KS), Endres and Schindelin 2003 (JS), Vallender 1974 (Wasserstein-1): view drift_numbers
+-- source: Siddiqi 2006 (PSI), Stephens 1970 (KS), Endres and Schindelin 2003 (JS), Vallender 1974 (Wasserstein-1): sql/parts/drift_numbers.sql
 -- tasks: all
 -- time: time
 -- subject: name
@@ -24,8 +24,5 @@
 SELECT time, name, n, psi, psi_null, ks, ks_high, ks_p, p, js, w1,
        missing_rate, base_missing_rate, below_rate, above_rate, base_outside_rate, mean, base_mean,
        valid_n, base, base_n, grid_id, smoothing, log_base
-FROM drift_numbers
-    (kinds = ['feature'], service = {service:String}, subject = '', step = {step:UInt32}, from = {from:DateTime}, to = {to:DateTime},
-     version = {version:String}, variant = {variant:String}, tenant = {tenant:String}, baseline = {baseline:String}, season = {season:String},
-     base_version = {base_version:String}, base_variant = {base_variant:String}, base_from = {base_from:DateTime}, base_to = {base_to:DateTime})
+FROM <drift_numbers: 'feature'>
 ORDER BY time, name

@@ -1,7 +1,7 @@
 -- name: drift/score
 -- question: Has what the model says moved?
 -- title: Drift of the score
--- source: as drift/features: view drift_numbers
+-- source: as drift/features: sql/parts/drift_numbers.sql
 -- tasks: all
 -- time: time
 -- value: psi
@@ -21,8 +21,5 @@
 SELECT time, n, psi, psi_null, ks, ks_high, ks_p, p, js, w1,
        missing_rate, base_missing_rate, below_rate, above_rate, base_outside_rate, mean, base_mean,
        valid_n, base, base_n, grid_id, smoothing, log_base
-FROM drift_numbers
-    (kinds = ['score'], service = {service:String}, subject = '', step = {step:UInt32}, from = {from:DateTime}, to = {to:DateTime},
-     version = {version:String}, variant = {variant:String}, tenant = {tenant:String}, baseline = {baseline:String}, season = {season:String},
-     base_version = {base_version:String}, base_variant = {base_variant:String}, base_from = {base_from:DateTime}, base_to = {base_to:DateTime})
+FROM <drift_numbers: 'score'>
 ORDER BY time
