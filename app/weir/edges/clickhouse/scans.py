@@ -124,7 +124,9 @@ def _tables(
 
 
 def _is_false(condition: _Node) -> bool:
-    return [(child.kind, child.said.get("constant_value")) for child in condition.children] == [("CONSTANT", "UInt64_0")]
+    return [(child.kind, child.said.get("constant_value")) for child in condition.children] == [
+        ("CONSTANT", "UInt64_0")
+    ]
 
 
 def _conditions(node: _Node) -> Iterator[_Condition]:
