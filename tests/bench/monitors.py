@@ -18,7 +18,7 @@ from tests.bench.protocol import Judge, Say, median
 from tests.bench.stand import Stand
 
 SERVICE: Final = "monitored"
-BEGIN: Final = datetime(2026, 1, 5, 6, tzinfo=UTC)  # where windows of ten hours since 1970 begin
+BEGIN: Final = datetime(2026, 1, 4, 22, tzinfo=UTC)  # where windows of ten hours since 1970 begin
 MINUTES, FEATURES, A_MINUTE = 600, 30, 16_667  # ten hours, ten million predictions
 ROUNDS: Final = 5
 END: Final = BEGIN + timedelta(minutes=MINUTES)

@@ -72,7 +72,7 @@ FULL = Protocol(
     latency_warm_s=120.0,
     memory_s=600.0,
     memory_backlog_rows=2_000_000,
-    recorder_rows=400_000,
+    recorder_rows=1_000_000,
 )
 QUICK = Protocol(
     quick=True,
@@ -88,7 +88,7 @@ QUICK = Protocol(
     latency_warm_s=60.0,
     memory_s=12.0,
     memory_backlog_rows=200_000,
-    recorder_rows=300_000,
+    recorder_rows=800_000,
 )
 LATE_MS = 1.0  # a send this much behind its schedule is late
 AGREEING = 3  # rounds that must agree, or all where there are fewer
