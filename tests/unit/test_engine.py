@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import sys
+import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -15,6 +17,7 @@ from weir.edges.bundles import checks, engine, runtime
 from weir.edges.bundles.onnx_model import ONNX_RUNTIME, TREES, Model
 from weir.trees import fuzz, opening
 from weir.trees.engine import Trees
+from weir.trees.graph import Plan
 from weir.trees.opening import NotTaken
 
 from tests import trees
@@ -78,10 +81,42 @@ def test_a_file_of_more_nodes_than_are_laid_out_in_time_is_not_read(tmp_path, mo
 def test_made_rows_change_some_columns_of_a_model_that_asks_for_very_many(monkeypatch):
     monkeypatch.setattr(fuzz, "AT_ONCE", 2)
     found = opening.opened(trees.old(forest(), FEATURES, 1).SerializeToString(), FEATURES)
-    golden, rng = np.full((3, FEATURES), 9e9, F32), np.random.default_rng(1)
-    changed = [(fuzz.rows(found.plan, golden, 100, rng) != 9e9).any(axis=0) for _ in range(20)]
+    golden, rng, asked = np.full((3, FEATURES), 9e9, F32), np.random.default_rng(1), fuzz.Asked(found.plan)
+    changed = [(asked.rows(golden, 100, rng) != 9e9).any(axis=0) for _ in range(20)]
     assert {int(one.sum()) for one in changed} == {2}
     assert np.array(changed).any(axis=0).all()
+
+
+def test_rows_are_made_in_time_for_a_model_of_many_columns_and_nodes():
+    """A few at a time, each as wide as it is: what the nodes ask for is not sorted for each few anew."""
+    rng, nodes, width = np.random.default_rng(1), 400_000, 1 << 16
+    ensemble = opening.opened(trees.old(forest(), FEATURES, 1).SerializeToString(), FEATURES).plan.ensemble
+    wide = dataclasses.replace(
+        ensemble,
+        feature=rng.integers(0, width, nodes).astype(np.int32),
+        threshold=rng.normal(size=nodes).astype(F32),
+        is_set=np.zeros(nodes, bool),
+        member_start=np.zeros(nodes + 1, np.int32),
+    )
+    began, golden = time.process_time(), np.zeros((1, width), F32)
+    asked = fuzz.Asked(Plan(wide, None, ()))
+    for _ in range(100):
+        assert asked.rows(golden, 1, rng).any()
+    assert time.process_time() - began < 2
+
+
+def test_made_rows_of_many_columns_take_little_memory(tmp_path):
+    width, rng = 200, np.random.default_rng(1)
+    wide = [trees.tree(rng, 31, width, ("LEQ",), lambda _: {0: F32(rng.normal() / 4)}) for _ in range(100)]
+    rows = rng.normal(size=(300, width)).astype(F32)
+    tracemalloc.start()
+    try:
+        found, _ = chosen(trees.old(wide, width, 1), tmp_path, rows=rows)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.engine == TREES, found.engine_reason
+    assert peak < 64 << 20
 
 
 def test_what_is_no_tree_ensemble_is_left_to_onnx_runtime(tmp_path):
@@ -170,6 +205,18 @@ def test_operators_around_trees_that_the_kernel_has_not_are_said(tmp_path):
     assert chosen(before, tmp_path)[0].engine_reason == "Exp stands before the trees"
 
 
+def test_transforms_that_would_take_minutes_to_compile_are_left_to_onnx_runtime():
+    def behind(targets, *operators):
+        leaf = trees.Leaf(dict.fromkeys(range(targets), F32(1)))
+        model = trees.old([trees.Branch(0, "LEQ", F32(0), False, true=leaf, false=leaf)], FEATURES, targets)
+        for one in operators:
+            trees.then(model, one)
+        return opening.opened(model.SerializeToString(), FEATURES)
+
+    assert behind(40, "Sigmoid", "Softmax") == NotTaken("more than 64 values of a row are transformed")
+    assert isinstance(behind(3, "Sigmoid", "Softmax"), Trees)
+
+
 def test_columns_are_followed_through_splits_and_gathers(tmp_path):
     """Split, put together in another order, and taken from again: as a model of named columns comes."""
     model = trees.old(forest(), FEATURES, 1)
@@ -188,6 +235,22 @@ def test_columns_are_followed_through_splits_and_gathers(tmp_path):
     found, golden = chosen(model, tmp_path)
     assert found.engine == TREES, found.engine_reason
     np.testing.assert_allclose(found.run(golden.inputs), golden.outputs, atol=1e-6)
+
+
+def test_a_matrix_that_is_split_into_thousands_of_columns_is_followed_in_time():
+    """As a model of so many named columns comes; followed from each of them anew it takes minutes."""
+    width = 20_000
+    model = trees.old(forest(), FEATURES, 1)
+    parts = [f"part{i}" for i in range(width)]
+    model.graph.initializer.append(numpy_helper.from_array(np.ones(width, np.int64), "sizes"))
+    model.graph.node[0].input[0] = "asked"
+    model.graph.node.insert(0, helper.make_node("Concat", parts[::-1], ["asked"], axis=1))
+    model.graph.node.insert(0, helper.make_node("Split", ["x", "sizes"], parts, axis=1))
+    content = model.SerializeToString()
+    began = time.process_time()
+    found = opening.opened(content, width)
+    assert time.process_time() - began < 30
+    assert found.plan.columns.tolist() == list(range(width))[::-1]
 
 
 def classifier(weights, classes, **attributes):
