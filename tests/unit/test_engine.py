@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx
+import pyarrow as pa
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from weir.core.bundle import Bundle
 from weir.core.signature import Input, Signature, Source
-from weir.edges.bundles import checks, engine, runtime
+from weir.edges.bundles import checks, engine, runtime, writer
 from weir.edges.bundles.onnx_model import ONNX_RUNTIME, TREES, Model
 from weir.trees import fuzz, opening
 from weir.trees.engine import Trees
@@ -21,7 +22,7 @@ from weir.trees.graph import Plan
 from weir.trees.opening import NotTaken
 
 from tests import trees
-from tests.bundles import graph
+from tests.bundles import graph, opened_bundle
 
 FEATURES = 4
 F32 = np.float32
@@ -177,6 +178,41 @@ def test_a_decision_that_flips_within_the_tolerance_is_found(tmp_path, monkeypat
         "the kernel disagrees with ONNX Runtime on golden rows: 300 of 300 are decided otherwise"
     )
     assert chosen(model, tmp_path, bundle=bundle_of(threshold=0.7))[0].engine == TREES
+
+
+def test_a_number_is_not_near_to_infinity(tmp_path, monkeypatch):
+    """One part in a hundred thousand of a score is allowed, and of infinity that is every number."""
+    model, finite = (
+        trees.old([trees.Branch(0, "LEQ", F32(0), False, true=trees.Leaf({0: F32(1)}), false=leaf)], FEATURES, 1)
+        for leaf in (trees.Leaf({0: F32(np.inf)}), trees.Leaf({0: F32(2)}))
+    )
+    assert chosen(model, tmp_path)[0].engine == TREES
+    taken = opening.opened
+    monkeypatch.setattr(opening, "opened", lambda content, width: taken(finite.SerializeToString(), width))
+    found, _ = chosen(model, tmp_path)
+    assert found.engine_reason.startswith("the kernel disagrees with ONNX Runtime on golden rows: ")
+    assert found.engine_reason.endswith(", such as 2 for inf")
+
+
+def test_a_bundle_opens_where_only_the_kernel_is_outside_a_golden_score(tmp_path):
+    """Both are within the tolerance of each other, and ONNX Runtime is just within that of the golden score."""
+    model, rows = trees.old(forest(), FEATURES, 1), np.random.default_rng(2).normal(size=(300, FEATURES)).astype(F32)
+    trees.then(model, "Sigmoid")
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    theirs = Model(tmp_path).run(rows)[:, 0]
+    ours = opening.opened(model.SerializeToString(), FEATURES).run(rows)[:, 0]
+    signature = dataclasses.replace(bundle_of().signature, output_tensor="y")
+    bundle, golden = dataclasses.replace(bundle_of(), signature=signature), theirs.copy()
+    row = int(np.flatnonzero(ours != theirs)[0])
+    away = F32(np.copysign(np.inf, theirs[row] - ours[row]))
+    while abs(float(theirs[row]) - (moved := np.nextafter(golden[row], away))) <= checks.allowed(bundle, moved):
+        golden[row] = moved
+    table = pa.table({f"x{i}": rows[:, i] for i in range(FEATURES)} | {"score": golden})
+    baseline = table.append_column("label", pa.array((golden > 0.5).astype(F32)))
+    opened = opened_bundle(writer.build(bundle, model, golden=table, baseline=baseline, card="# n", into=tmp_path))
+    assert opened.model.engine == ONNX_RUNTIME
+    assert opened.model.engine_reason.startswith(f"by the kernel 1 of 300 golden rows fail: row {row} scores ")
+    assert opened.golden.outputs.tobytes() == theirs.tobytes()
 
 
 @pytest.mark.parametrize(
