@@ -26,9 +26,9 @@ from weir.edges.kafka.topics import declared
 from weir.edges.schemas.registry import publish
 from weir.operations.trial import envelope
 
-from tests import tails
+from tests import tails, trees
 from tests import tiny_requests as tiny
-from tests.bundles import graph
+from tests.bundles import graph, tiny_bundle
 from tests.ports import free_port
 from tests.service_under_test import Service
 from tests.waiting import START_S, until
@@ -125,6 +125,34 @@ def test_every_digit_is_recorded_and_comes_out_again(stack: Stack, tmp_path: Pat
         said = recorded.differences(recorded.ids[0])
         assert "score " in said
         assert f"input account = {2**60 + 8} was recorded, the record in the log gives {2**60 + 7}" in said
+
+
+def forest_bundle(into: Path, name: str) -> Path:
+    """A bundle of trees over the tiny service's inputs."""
+    path, rng = tiny_bundle(into, service=name), np.random.default_rng(1)
+    tables = {name: pq.read_table(path / f"{name}.parquet") for name in ("golden", "baseline")}
+    leaf = {"weigh": lambda _: {0: np.float32(rng.normal())}}
+    forest = [trees.tree(rng, 31, 4, ("LEQ",), **leaf) for _ in range(20)]
+    model = trees.old(forest, 4, 1)
+    trees.then(model, "Sigmoid")
+    model.graph.node[-1].output[0] = model.graph.output[0].name = "score"
+    bundle = replace(folder.read(path).bundle, version="2", tolerance=1.0)
+    return writer.build(bundle, model, card="# trees\n", into=path.parent, **tables)
+
+
+def test_rows_are_made_again_by_the_engine_that_scored_them_whichever_is_asked_for(
+    stack: Stack, tmp_path: Path
+) -> None:
+    service = Service(stack, tmp_path, bundle_of=forest_bundle)
+    values = list(service.encoder.encode(tiny.rows(ROWS)))
+    with recording(stack, service, values) as recorded:
+        for asked in ("auto", "onnxruntime"):
+            for one in recorded.reproduce(*recorded.ids, "--no-requests", status=0, WEIR_ENGINE=asked):
+                assert (one["engine"], one["same"], one["differences"], one["runtime"]) == ("trees 1", True, [], [])
+        other = "replaceOne(runtime, 'trees 1', 'onnxruntime')"
+        recorded.client.command(f"ALTER TABLE bundles UPDATE runtime = {other} WHERE 1", settings={"mutations_sync": 1})
+        found = recorded.reproduce(*recorded.ids, "--no-requests", status=1)
+        assert {one["engine"] for one in found} == {"onnxruntime"}
 
 
 def test_answers_come_out_the_same_and_what_was_changed_is_named(recorded: Recorded, tmp_path: Path) -> None:

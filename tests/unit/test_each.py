@@ -21,6 +21,13 @@ def test_every_address_is_handed_over_once_and_in_order():
         seen.clear()
 
 
+def test_addresses_that_do_not_lie_one_behind_the_other_are_handed_over_alike():
+    seen = []
+    loop = each.Compiled(ctypes.CFUNCTYPE(None, ctypes.c_uint64)(seen.append))
+    loop(np.arange(10, dtype=np.uint64)[::-3])
+    assert seen == [9, 6, 3, 0]
+
+
 @pytest.mark.parametrize("compiler", [True, False])
 def test_what_librdkafka_made_is_taken_back(compiler, monkeypatch):
     if not compiler:

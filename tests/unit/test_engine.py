@@ -3,22 +3,25 @@
 import dataclasses
 import json
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx
+import pyarrow as pa
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from weir.core.bundle import Bundle
 from weir.core.signature import Input, Signature, Source
-from weir.edges.bundles import checks, engine, runtime
+from weir.edges.bundles import checks, engine, runtime, writer
 from weir.edges.bundles.onnx_model import ONNX_RUNTIME, TREES, Model
 from weir.trees import fuzz, opening
 from weir.trees.engine import Trees
+from weir.trees.graph import Plan
 from weir.trees.opening import NotTaken
 
 from tests import trees
-from tests.bundles import graph
+from tests.bundles import graph, opened_bundle
 
 FEATURES = 4
 F32 = np.float32
@@ -78,10 +81,41 @@ def test_a_file_of_more_nodes_than_are_laid_out_in_time_is_not_read(tmp_path, mo
 def test_made_rows_change_some_columns_of_a_model_that_asks_for_very_many(monkeypatch):
     monkeypatch.setattr(fuzz, "AT_ONCE", 2)
     found = opening.opened(trees.old(forest(), FEATURES, 1).SerializeToString(), FEATURES)
-    golden, rng = np.full((3, FEATURES), 9e9, F32), np.random.default_rng(1)
-    changed = [(fuzz.rows(found.plan, golden, 100, rng) != 9e9).any(axis=0) for _ in range(20)]
+    golden, rng, asked = np.full((3, FEATURES), 9e9, F32), np.random.default_rng(1), fuzz.Asked(found.plan)
+    changed = [(asked.rows(golden, 100, rng) != 9e9).any(axis=0) for _ in range(20)]
     assert {int(one.sum()) for one in changed} == {2}
     assert np.array(changed).any(axis=0).all()
+
+
+def test_rows_are_made_for_a_model_of_many_columns_and_nodes():
+    """A few at a time, each as wide as it is: sorted for each few anew, what the nodes ask for would take a minute."""
+    rng, nodes, width = np.random.default_rng(1), 400_000, 1 << 16
+    ensemble = opening.opened(trees.old(forest(), FEATURES, 1).SerializeToString(), FEATURES).plan.ensemble
+    wide = dataclasses.replace(
+        ensemble,
+        feature=rng.integers(0, width, nodes).astype(np.int32),
+        threshold=rng.normal(size=nodes).astype(F32),
+        is_set=np.zeros(nodes, bool),
+        member_start=np.zeros(nodes + 1, np.int32),
+    )
+    golden = np.zeros((1, width), F32)
+    asked = fuzz.Asked(Plan(wide, None, ()))
+    for _ in range(100):
+        assert asked.rows(golden, 1, rng).any()
+
+
+def test_made_rows_of_many_columns_take_little_memory(tmp_path):
+    width, rng = 200, np.random.default_rng(1)
+    wide = [trees.tree(rng, 31, width, ("LEQ",), lambda _: {0: F32(rng.normal() / 4)}) for _ in range(100)]
+    rows = rng.normal(size=(300, width)).astype(F32)
+    tracemalloc.start()
+    try:
+        found, _ = chosen(trees.old(wide, width, 1), tmp_path, rows=rows)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.engine == TREES, found.engine_reason
+    assert peak < 64 << 20
 
 
 def test_what_is_no_tree_ensemble_is_left_to_onnx_runtime(tmp_path):
@@ -144,6 +178,41 @@ def test_a_decision_that_flips_within_the_tolerance_is_found(tmp_path, monkeypat
     assert chosen(model, tmp_path, bundle=bundle_of(threshold=0.7))[0].engine == TREES
 
 
+def test_a_number_is_not_near_to_infinity(tmp_path, monkeypatch):
+    """One part in a hundred thousand of a score is allowed, and of infinity that is every number."""
+    model, finite = (
+        trees.old([trees.Branch(0, "LEQ", F32(0), False, true=trees.Leaf({0: F32(1)}), false=leaf)], FEATURES, 1)
+        for leaf in (trees.Leaf({0: F32(np.inf)}), trees.Leaf({0: F32(2)}))
+    )
+    assert chosen(model, tmp_path)[0].engine == TREES
+    taken = opening.opened
+    monkeypatch.setattr(opening, "opened", lambda content, width: taken(finite.SerializeToString(), width))
+    found, _ = chosen(model, tmp_path)
+    assert found.engine_reason.startswith("the kernel disagrees with ONNX Runtime on golden rows: ")
+    assert found.engine_reason.endswith(", such as 2 for inf")
+
+
+def test_a_bundle_opens_where_only_the_kernel_is_outside_a_golden_score(tmp_path):
+    """Both are within the tolerance of each other, and ONNX Runtime is just within that of the golden score."""
+    model, rows = trees.old(forest(), FEATURES, 1), np.random.default_rng(2).normal(size=(300, FEATURES)).astype(F32)
+    trees.then(model, "Sigmoid")
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    theirs = Model(tmp_path).run(rows)[:, 0]
+    ours = opening.opened(model.SerializeToString(), FEATURES).run(rows)[:, 0]
+    signature = dataclasses.replace(bundle_of().signature, output_tensor="y")
+    bundle, golden = dataclasses.replace(bundle_of(), signature=signature), theirs.copy()
+    row = int(np.flatnonzero(ours != theirs)[0])
+    away = F32(np.copysign(np.inf, theirs[row] - ours[row]))
+    while abs(float(theirs[row]) - (moved := np.nextafter(golden[row], away))) <= checks.allowed(bundle, moved):
+        golden[row] = moved
+    table = pa.table({f"x{i}": rows[:, i] for i in range(FEATURES)} | {"score": golden})
+    baseline = table.append_column("label", pa.array((golden > 0.5).astype(F32)))
+    opened = opened_bundle(writer.build(bundle, model, golden=table, baseline=baseline, card="# n", into=tmp_path))
+    assert opened.model.engine == ONNX_RUNTIME
+    assert opened.model.engine_reason.startswith(f"by the kernel 1 of 300 golden rows fail: row {row} scores ")
+    assert opened.golden.outputs.tobytes() == theirs.tobytes()
+
+
 @pytest.mark.parametrize(
     ("attributes", "reason"),
     [
@@ -170,6 +239,18 @@ def test_operators_around_trees_that_the_kernel_has_not_are_said(tmp_path):
     assert chosen(before, tmp_path)[0].engine_reason == "Exp stands before the trees"
 
 
+def test_transforms_that_would_take_minutes_to_compile_are_left_to_onnx_runtime():
+    def behind(targets, *operators):
+        leaf = trees.Leaf(dict.fromkeys(range(targets), F32(1)))
+        model = trees.old([trees.Branch(0, "LEQ", F32(0), False, true=leaf, false=leaf)], FEATURES, targets)
+        for one in operators:
+            trees.then(model, one)
+        return opening.opened(model.SerializeToString(), FEATURES)
+
+    assert behind(40, "Sigmoid", "Softmax") == NotTaken("more than 64 values of a row are transformed")
+    assert isinstance(behind(3, "Sigmoid", "Softmax"), Trees)
+
+
 def test_columns_are_followed_through_splits_and_gathers(tmp_path):
     """Split, put together in another order, and taken from again: as a model of named columns comes."""
     model = trees.old(forest(), FEATURES, 1)
@@ -188,6 +269,19 @@ def test_columns_are_followed_through_splits_and_gathers(tmp_path):
     found, golden = chosen(model, tmp_path)
     assert found.engine == TREES, found.engine_reason
     np.testing.assert_allclose(found.run(golden.inputs), golden.outputs, atol=1e-6)
+
+
+def test_a_matrix_that_is_split_into_thousands_of_columns_is_followed():
+    """As a model of so many named columns comes; followed from each of them anew it takes longer than a test may."""
+    width = 20_000
+    model = trees.old(forest(), FEATURES, 1)
+    parts = [f"part{i}" for i in range(width)]
+    model.graph.initializer.append(numpy_helper.from_array(np.ones(width, np.int64), "sizes"))
+    model.graph.node[0].input[0] = "asked"
+    model.graph.node.insert(0, helper.make_node("Concat", parts[::-1], ["asked"], axis=1))
+    model.graph.node.insert(0, helper.make_node("Split", ["x", "sizes"], parts, axis=1))
+    found = opening.opened(model.SerializeToString(), width)
+    assert found.plan.columns.tolist() == list(range(width))[::-1]
 
 
 def classifier(weights, classes, **attributes):

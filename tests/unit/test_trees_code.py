@@ -1,11 +1,13 @@
 """What the kernel for trees is compiled to, also for processors that are not here."""
 
 import re
+import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
 from llvmlite import binding as llvm
+from weir.settings import ROOT
 from weir.trees import post, resident
 from weir.trees.kernel_code import Shape, module_of
 from weir.trees.target import LIBRARY, kernel_of, optimised
@@ -52,6 +54,33 @@ def test_the_compiler_leaves_memory_once_it_has_compiled_and_compiles_again():
     for block in (64, 96):  # of no other test's: a shape is compiled once
         kernel_of(replace(EVERYTHING, block=block))
         assert 0 < _resident_kib(LIBRARY) < 8192  # of 130 MiB; 74,000 KiB while it compiles
+
+
+WITHOUT = """
+import ctypes, numpy as np
+from tests import trees
+from weir.edges.kafka.librdkafka import each
+from weir.trees import opening
+leaf = trees.Leaf({0: np.float32(1)})
+model = trees.old([trees.Branch(0, "LEQ", np.float32(0), False, true=leaf, false=leaf)], 4, 1).SerializeToString()
+if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0):  # PR_SET_MDWE: nothing that was written to is run from here on
+    print("no such kernel")
+else:
+    print(opening.opened(model, 4).reason)
+    print(type(each.each(None, "free")).__name__)
+"""
+
+
+def test_where_compiled_code_may_not_run_nothing_is_compiled():
+    if not sys.platform.startswith("linux"):
+        pytest.skip("prctl is Linux's")
+    said = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    if "no such kernel" in said:
+        pytest.skip("the kernel is older than Linux 6.3")
+    refused, loop = said.splitlines()
+    assert refused.startswith("LLVM, which compiles the kernel, cannot be used here: ")
+    assert refused.endswith("memory that was written to may not be run")
+    assert loop == "function"
 
 
 def _resident_kib(library):

@@ -125,9 +125,9 @@ def reproduce(
         more = f", nor {len(missing) - 1} more" if len(missing) > 1 else ""
         raise Refused(f"there is no prediction {missing[0]}{more}", remedy=SEARCH)
     opened: dict[str, Opened] = {}
-    for (digest, by_onnx), some in groupby(sorted(answers, key=_scored_by), key=_scored_by):
+    for (digest, engine), some in groupby(sorted(answers, key=_scored_by), key=_scored_by):
         group = list(some)
-        found = _open(digest, group, settings, "onnxruntime" if by_onnx else settings.scoring.engine)
+        found = _open(digest, group, settings, _wanted(engine, settings))
         if found is not None:
             opened[digest] = found
             _score(found, group)
@@ -140,10 +140,17 @@ def _cut(ids: Sequence[str]) -> Iterable[Sequence[str]]:
     return (ids[at : at + AT_ONCE] for at in range(0, len(ids), AT_ONCE))
 
 
-def _scored_by(answer: _Answer) -> tuple[str, bool]:
-    """The bundle, and whether ONNX Runtime is recorded as the engine: it can score every bundle again."""
+def _scored_by(answer: _Answer) -> tuple[str, str]:
+    """The bundle, and the engine that is recorded; empty where none is."""
     recorded = json.loads(answer.row["runtime"] or "{}")
-    return answer.told.digest, recorded.get("engine") == ONNX_RUNTIME
+    return answer.told.digest, str(recorded.get("engine", ""))
+
+
+def _wanted(engine: str, settings: Settings) -> Wanted:
+    """What makes a bundle be scored by the engine that is recorded, whichever one workers have been told since."""
+    if not engine:
+        return settings.scoring.engine
+    return "onnxruntime" if engine == ONNX_RUNTIME else "auto"
 
 
 def _answer(row: Mapping[str, Any]) -> _Answer:

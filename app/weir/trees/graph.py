@@ -12,7 +12,9 @@ from weir.trees import operators, post
 from weir.trees.ensemble import Ensemble, Unsupported
 from weir.trees.onnx_file import FLOAT, Graph, Node
 
-OUTPUTS_MAX: Final = 64  # values of a row: their transforms are written out one by one
+# Values of a row, and how many of them are transformed: each is written out, 64 in two seconds, and four times as many
+# in more than a minute.
+OUTPUTS_MAX: Final = 64
 Columns = npt.NDArray[np.int64]
 
 
@@ -45,6 +47,8 @@ def plan(graph: Graph, width: int) -> Plan:
     steps = (*read.steps, *walk.steps(graph.outputs[0], read.output, post.width(read.ensemble.targets, read.steps)))
     if post.widest(read.ensemble.targets, steps) > OUTPUTS_MAX:
         raise Unsupported(f"it has more than {OUTPUTS_MAX} outputs")
+    if post.transformed(read.ensemble.targets, steps) > OUTPUTS_MAX:
+        raise Unsupported(f"more than {OUTPUTS_MAX} values of a row are transformed")
     same = np.array_equal(columns, np.arange(width))
     return Plan(read.ensemble, None if same else columns, steps)
 
@@ -56,12 +60,18 @@ class _Walk:
         self._graph, self._width = graph, width
         self._maker = {output: node for node in graph.nodes for output in node.outputs}
         self._constants = dict(graph.constants)
+        self._known: dict[str, Columns] = {}  # of tensors; an exporter may split a matrix into thousands
         for node in graph.nodes:
             if node.operator == "Constant" and isinstance(node.attributes.get("value"), np.ndarray):
                 self._constants[node.outputs[0]] = node.attributes["value"]
 
     def columns(self, name: str) -> Columns:
         """Which columns of the model's input a tensor has, int64."""
+        if name not in self._known:
+            self._known[name] = self._found(name)
+        return self._known[name]
+
+    def _found(self, name: str) -> Columns:
         if name in self._graph.inputs:
             return np.arange(self._width)
         node = self._made(name)
@@ -74,7 +84,8 @@ class _Walk:
         if is_same or (node.operator == "Reshape" and self._wholes(node, 1).tolist() in _kept(len(below))):
             return below
         if node.operator == "Split" and node.attributes.get("axis", 0) in (1, -1):
-            return self._split(node, below)[node.outputs.index(name)]
+            self._known |= zip(node.outputs, self._split(node, below), strict=True)
+            return self._known[name]
         if self._takes(node):
             return below[self._wholes(node, 1)]
         raise Unsupported(f"{node.operator} stands before the trees")

@@ -29,7 +29,8 @@ def opened(content: bytes, width: int, processor: str = "") -> Trees | NotTaken:
         return Trees(planned, width, processor)
     except Unsupported as unsupported:
         return NotTaken(str(unsupported))
-    except (ValueError, KeyError, IndexError, OverflowError) as error:  # a file that breaks ONNX's own rules
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError) as error:
+        # a file that breaks ONNX's own rules, or is nested very deep
         return NotTaken(f"it cannot be read as a tree ensemble: {error!r}")
     except (ImportError, OSError, RuntimeError) as error:  # no wheel for this platform, or none of its processors
         return NotTaken(f"LLVM, which compiles the kernel, cannot be used here: {error}")

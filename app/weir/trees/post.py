@@ -76,3 +76,12 @@ def width(columns: int, steps: tuple[Step, ...]) -> int:
 def widest(columns: int, steps: tuple[Step, ...]) -> int:
     """How many columns there are at most on the way."""
     return max(width(columns, steps[:i]) for i in range(len(steps) + 1))
+
+
+def transformed(columns: int, steps: tuple[Step, ...]) -> int:
+    """How many columns the steps take an exponential of, a column counted as often as that is done.
+
+    >>> transformed(3, (Softmax(), Take((1,)), Logistic()))
+    4
+    """
+    return sum(width(columns, steps[:i]) for i, step in enumerate(steps) if isinstance(step, Logistic | Softmax))

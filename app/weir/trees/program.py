@@ -155,9 +155,10 @@ class _Layout:
 
     def _question(self, node: int) -> tuple[list[float], int, bool]:
         """Members, right child and the side of NaN; of a chain of equalities that share their left child, of all."""
-        members, right, nan_right = self._member_lists[node], self._right[node], self._nan_right[node]
+        members, right, nan_right = [*self._member_lists[node]], self._right[node], self._nan_right[node]
         while self._is_set[node] and right >= 0 and self._is_set[right] and self._chained(node, right):
-            members, nan_right = members + self._member_lists[right], nan_right and self._nan_right[right]
+            members += self._member_lists[right]
+            nan_right = nan_right and self._nan_right[right]
             right = self._right[right]
             if len(members) > self._limit:
                 raise Unsupported("its trees run in circles")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -56,11 +58,29 @@ def machine_of(processor: str = HOST) -> Any:
 
 
 def engine_of(text: str, machine: Any) -> Any:
-    """The machine code of a module, in memory as long as this lives. LLVM's own code leaves memory."""
+    """The machine code of a module, in memory as long as this lives. LLVM's own code leaves memory. Raises OSError."""
+    _check_may_run()
     engine = llvm.create_mcjit_compiler(optimised(text, machine), machine)
     engine.finalize_object()
     give_back(LIBRARY)
     return engine
+
+
+def _check_may_run() -> None:
+    """Raises OSError where memory that was written to may not be run, as by systemd's MemoryDenyWriteExecute.
+
+    LLVM takes no notice, and the first call would end the process.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    protect = ctypes.CDLL(None, use_errno=True).mprotect
+    protect.argtypes = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int
+    with mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as page:  # as LLVM's own
+        at = ctypes.c_char.from_buffer(page)
+        refused = protect(ctypes.addressof(at), mmap.PAGESIZE, mmap.PROT_READ | mmap.PROT_EXEC)
+        del at  # or the page could not be given back
+    if refused:
+        raise OSError(ctypes.get_errno(), "memory that was written to may not be run")
 
 
 def optimised(text: str, machine: Any) -> Any:

@@ -40,7 +40,7 @@ from tests.waiting import until
 
 SCHEMA_ID = 7
 WITHIN_S = 300.0
-TOLERANCE = 1e-6  # of a score: the same model in the same ONNX Runtime, on the same rows
+TOLERANCE = 1e-6  # of a score: the same model on the same rows, by ONNX Runtime or by the kernel for trees
 
 
 @dataclass(frozen=True, slots=True)
