@@ -8,8 +8,8 @@ import sys
 
 from weir.settings import ROOT
 
+from tests.databases import client, database
 from tests.doubles import recorder_process, records
-from tests.sql.databases import client, database
 from tests.waiting import WAIT_S
 
 __all__ = ["client", "database"]
