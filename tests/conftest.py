@@ -15,9 +15,9 @@ from weir.edges.observability import process_metrics
 from weir.settings import Settings, load
 
 from tests import workers
+from tests.databases import databases  # noqa: F401 - a fixture
 from tests.kafka_cluster import LIBS, kafka_libs
 from tests.redis_server import redis_server
-from tests.sql.databases import databases  # noqa: F401 - a fixture
 from tests.toolchains import environment
 from tests.wheel import installed, wheel, worker_image  # noqa: F401 - fixtures
 

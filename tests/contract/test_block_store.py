@@ -12,10 +12,10 @@ from weir.core.chunk import LogPartition
 from weir.core.errors import Refused, Unavailable
 from weir.recording import tables
 
+from tests.databases import client, database
 from tests.doubles import records
 from tests.doubles.blocks import MemoryBlocks
 from tests.ports import free_port
-from tests.sql.databases import client, database
 from tests.waiting import WAIT_S
 
 __all__ = ["client", "database"]

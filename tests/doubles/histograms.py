@@ -15,7 +15,7 @@ from weir.core.reference import Numbers, Reference
 from weir.edges.bundles.reference import of_numbers, of_words
 from weir.recording import baselines
 
-from tests.sql.databases import put
+from tests.databases import put
 
 LOG = LogPartition("log", "weir.predictions", 0)
 SERVICE = "drifting"

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 from clickhouse_connect.driver import Client
 
+from tests.databases import put
 from tests.doubles.records import LOG, REQUESTS
-from tests.sql.databases import put
 
 UTC_MS = pa.timestamp("ms", tz="UTC")
 DAY_MS = 86_400_000

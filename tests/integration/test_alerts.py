@@ -21,8 +21,8 @@ from weir.monitor.telling import in_force
 from weir.recording import tables
 from weir.wire.decode import Decoder
 
+from tests.databases import client, database, put  # noqa: F401 - fixtures
 from tests.doubles import records
-from tests.sql.databases import client, database, put  # noqa: F401 - fixtures
 
 if TYPE_CHECKING:
     from weir.edges.embedded.stack import Stack

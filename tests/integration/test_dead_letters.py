@@ -25,8 +25,8 @@ from weir.edges.schemas.registry import Registry, publish
 from weir.settings import ROOT, load
 
 from tests import tiny_requests as tiny
+from tests.databases import aged
 from tests.service_under_test import Service
-from tests.sql.databases import aged
 from tests.waiting import START_S, WAIT_S, until
 
 GOOD = 40

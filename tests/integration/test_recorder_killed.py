@@ -11,8 +11,8 @@ from weir.core.chunk import LogPartition
 from weir.recording import histograms
 from weir.settings import ROOT
 
+from tests.databases import client, database
 from tests.doubles import recorder_process, recording, records
-from tests.sql.databases import client, database
 from tests.waiting import WAIT_S
 
 __all__ = ["client", "database"]

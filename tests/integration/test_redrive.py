@@ -27,8 +27,8 @@ from weir.operations.redrive import Resend
 from weir.recording import tables
 from weir.settings import Settings
 
+from tests.databases import aged, put
 from tests.doubles import records
-from tests.sql.databases import aged, put
 
 LETTERS = 12
 OFFSETS = range(1000, 1000 + LETTERS // 2)  # of each of two partitions; far from where new records come to stand

@@ -1,3 +1,3 @@
-from tests.sql.databases import client, database
+from tests.databases import client, database
 
 __all__ = ["client", "database"]

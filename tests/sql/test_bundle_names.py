@@ -13,8 +13,8 @@ from weir.edges.schemas.registry import Registry, publish
 from weir.recording import tables
 from weir.telemetry import Telemetry
 
+from tests.databases import put
 from tests.doubles import records
-from tests.sql.databases import put
 
 LOG = LogPartition("log", "weir.predictions", 0)
 LATE = "ba9876543210"

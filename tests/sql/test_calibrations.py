@@ -11,8 +11,8 @@ from weir.core.chunk import LogPartition
 from weir.edges.clickhouse import calibrations, monitors
 from weir.recording import tables
 
+from tests.databases import put
 from tests.doubles import records
-from tests.sql.databases import put
 
 HOUR_MS = 3_600_000
 MONITOR = "ours/late"

@@ -11,8 +11,8 @@ from weir.__main__ import cli
 from weir.edges.clickhouse import costs
 from weir.edges.clickhouse.client import connect
 
+from tests.databases import migrated
 from tests.doubles import spent
-from tests.sql.databases import migrated
 from tests.sql.test_cost_monitors import ANSWERS, BATCHES, BOOK
 
 TIME = ("--service", "fraud", "--from", "2026-01-01", "--to", "2026-01-11")

@@ -11,9 +11,9 @@ from weir.edges.clickhouse.client import connect
 from weir.monitor.spec import Asked
 from weir.settings import load
 
+from tests.databases import migrated
 from tests.doubles import spent
 from tests.doubles.spent import DAY_MS, FIRST_MS, Answer, Batch
-from tests.sql.databases import migrated
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = Asked(service="fraud", begin=BEGIN, end=BEGIN + timedelta(days=1), step_s=86_400)

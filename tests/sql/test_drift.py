@@ -19,8 +19,8 @@ from weir.monitor.spec import Asked
 from weir.recording import tables
 from weir.settings import load
 
+from tests.databases import migrated, put
 from tests.doubles import histograms, records
-from tests.sql.databases import migrated, put
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)  # a Monday
 HOUR, WEEK = timedelta(hours=1), timedelta(days=7)

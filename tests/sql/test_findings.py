@@ -9,8 +9,8 @@ from weir.monitor.alert import Note, Transition
 from weir.monitor.measurement import Measurement
 from weir.recording import tables
 
+from tests.databases import put
 from tests.doubles import records
-from tests.sql.databases import put
 
 
 def record(client, name, rows, first=0):

@@ -12,8 +12,8 @@ from weir.edges.clickhouse import gate as facts
 from weir.monitor import gate
 from weir.recording import tables
 
+from tests.databases import put
 from tests.doubles import records
-from tests.sql.databases import put
 
 LOG = LogPartition("log", "weir.predictions", 0)
 START = datetime.fromtimestamp(records.BASE_MS / 1000, UTC)

@@ -15,8 +15,8 @@ from weir.monitor.spec import Asked
 from weir.recording import tables
 from weir.settings import load
 
+from tests.databases import migrated, put
 from tests.doubles import records
-from tests.sql.databases import migrated, put
 
 BEGIN = datetime(2013, 7, 1, 12, tzinfo=UTC)  # of records.BASE_MS
 LOG = LogPartition("log", "weir.predictions", 0)

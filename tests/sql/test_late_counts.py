@@ -11,9 +11,9 @@ from weir.edges.clickhouse import bundle_names
 from weir.edges.clickhouse.blocks import ClickHouseBlocks
 from weir.recording import histograms, tables
 
+from tests.databases import put
 from tests.doubles import records
 from tests.doubles.blocks import Killed, Mortal
-from tests.sql.databases import put
 
 LATE = "ba9876543210"
 TOPIC = "weir.predictions"

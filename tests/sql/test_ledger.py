@@ -10,8 +10,8 @@ from weir.core.chunk import LogPartition
 from weir.edges.clickhouse import ledger
 from weir.recording import tables
 
+from tests.databases import put
 from tests.doubles import records
-from tests.sql.databases import put
 
 LOG = LogPartition("log", "weir.predictions", 0)
 

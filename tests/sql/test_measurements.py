@@ -11,9 +11,9 @@ from weir.edges.clickhouse import measurements
 from weir.monitor.measurement import Measurement
 from weir.recording import tables
 
+from tests.databases import put
 from tests.doubles import monitoring
 from tests.doubles.monitoring import NOON, MemoryBooks, monitor, predict, worker
-from tests.sql.databases import put
 
 LOG = LogPartition("log", "weir.measurements", 0)
 TIMES = {"begin", "end", "computed_at", "at"}

@@ -16,8 +16,8 @@ from weir.monitor.spec import Asked
 from weir.recording import tables
 from weir.settings import load
 
+from tests.databases import migrated, put
 from tests.doubles import records
-from tests.sql.databases import migrated, put
 from tests.sql.test_outcomes import nano, replaced
 from tests.sql.test_reports import (
     CONTENTS,

@@ -16,8 +16,8 @@ from weir.core.times import BEGINNING, END
 from weir.edges.clickhouse import reports, results, sql_files
 from weir.recording import tables
 
+from tests.databases import put
 from tests.doubles import records
-from tests.sql.databases import put
 
 LOG = LogPartition("log", "weir.predictions", 0)
 OUTCOMES = LogPartition("log", "weir.outcomes", 0)

@@ -15,8 +15,8 @@ from weir.edges.clickhouse import dead_letters, sql_files
 from weir.edges.clickhouse.dead_letters import Selection
 from weir.recording import tables
 
+from tests.databases import put
 from tests.doubles import records
-from tests.sql.databases import put
 
 LOG = LogPartition("log", "weir.dead-letters", 0)
 LETTERS = list(range(6))

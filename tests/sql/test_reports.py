@@ -14,8 +14,8 @@ from weir.core.signature import Task
 from weir.edges.clickhouse import reports, results
 from weir.recording import tables
 
+from tests.databases import put
 from tests.doubles import records
-from tests.sql.databases import put
 from tests.sql.test_outcomes import nano, replaced
 
 LOG = LogPartition("log", "weir.predictions", 0)

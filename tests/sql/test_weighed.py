@@ -15,8 +15,8 @@ from weir.edges.clickhouse.client import connect
 from weir.operations import estimate, threshold
 from weir.recording import tables
 
+from tests.databases import migrated, put
 from tests.doubles import records
-from tests.sql.databases import migrated, put
 from tests.sql.test_outcomes import replaced
 
 DAYS, A_DAY, WAITING = 20, 300, 2  # of the last days no outcome is in

@@ -8,7 +8,7 @@ import pytest
 from llvmlite import binding as llvm
 from weir.edges.kafka.librdkafka import each
 from weir.edges.kafka.librdkafka.library import library
-from weir.trees import target
+from weir.native import compiler as llvm_compiler
 
 
 def test_every_address_is_handed_over_once_and_in_order():
@@ -40,7 +40,7 @@ def test_what_librdkafka_made_is_taken_back(compiler, monkeypatch):
 
 
 def test_a_compiler_that_cannot_compile_is_done_without(monkeypatch):
-    monkeypatch.setattr(target, "machine_of", lambda: llvm.Target.from_triple("no-processor"))
+    monkeypatch.setattr(llvm_compiler, "machine_of", lambda _: llvm.Target.from_triple("no-processor"))
     destroy = each.each(library()._name, "rd_kafka_topic_partition_list_destroy")
     assert not isinstance(destroy, each.Compiled)
     destroy(np.empty(0, np.uint64))

@@ -1,16 +1,16 @@
 """What the kernel for trees is compiled to, also for processors that are not here."""
 
 import re
-import subprocess
 import sys
 from dataclasses import replace
 
 import pytest
 from llvmlite import binding as llvm
-from weir.settings import ROOT
-from weir.trees import post, resident
+from weir.native.compiler import LIBRARY, optimised
+from weir.native.resident import SMAPS
+from weir.trees import post
 from weir.trees.kernel_code import Shape, module_of
-from weir.trees.target import LIBRARY, kernel_of, optimised
+from weir.trees.target import kernel_of
 
 EVERYTHING = Shape(
     kinds=(0, 1, 2, 3),
@@ -56,58 +56,12 @@ def test_the_compiler_leaves_memory_once_it_has_compiled_and_compiles_again():
         assert 0 < _resident_kib(LIBRARY) < 8192  # of 130 MiB; 74,000 KiB while it compiles
 
 
-WITHOUT = """
-import ctypes, numpy as np
-from tests import trees
-from weir.edges.kafka.librdkafka import each
-from weir.trees import opening
-leaf = trees.Leaf({0: np.float32(1)})
-model = trees.old([trees.Branch(0, "LEQ", np.float32(0), False, true=leaf, false=leaf)], 4, 1).SerializeToString()
-if ctypes.CDLL(None).prctl(65, 1, 0, 0, 0):  # PR_SET_MDWE: nothing that was written to is run from here on
-    print("no such kernel")
-else:
-    print(opening.opened(model, 4).reason)
-    print(type(each.each(None, "free")).__name__)
-"""
-
-
-def test_where_compiled_code_may_not_run_nothing_is_compiled():
-    if not sys.platform.startswith("linux"):
-        pytest.skip("prctl is Linux's")
-    said = subprocess.run([sys.executable, "-c", WITHOUT], capture_output=True, text=True, cwd=ROOT, check=True).stdout
-    if "no such kernel" in said:
-        pytest.skip("the kernel is older than Linux 6.3")
-    refused, loop = said.splitlines()
-    assert refused.startswith("LLVM, which compiles the kernel, cannot be used here: ")
-    assert refused.endswith("memory that was written to may not be run")
-    assert loop == "function"
-
-
 def _resident_kib(library):
     """KiB of a library in this process."""
     total, inside = 0, False
-    for line in resident.SMAPS.read_text().splitlines():
+    for line in SMAPS.read_text().splitlines():
         if "-" in line.split()[0]:
             inside = library in line
         elif inside and line.startswith("Rss:"):
             total += int(line.split()[1])
     return total
-
-
-def test_areas_that_somebody_may_have_written_to_stay():
-    lines = """\
-7f0000000000-7f0000003000 r--p 00000000 fe:00 1111 /site packages/libllvmlite.so
-Rss: 12 kB
-Anonymous: 0 kB
-7f0000003000-7f0000005000 r-xp 00003000 fe:00 1111 /site packages/libllvmlite.so
-Anonymous: 0 kB
-7f0000005000-7f0000006000 r--p 00005000 fe:00 1111 /site packages/libllvmlite.so
-Anonymous: 4 kB
-7f0000006000-7f0000007000 rw-p 00006000 fe:00 1111 /site packages/libllvmlite.so
-Anonymous: 0 kB
-7f0000007000-7f0000008000 r-xp 00000000 fe:00 2222 /libllvmlite/libother.so
-Anonymous: 0 kB
-7f0000008000-7f0000009000 rw-p 00000000 00:00 0
-Anonymous: 4 kB""".splitlines()
-    areas = [(0x7F0000000000, 0x7F0000003000), (0x7F0000003000, 0x7F0000005000)]
-    assert list(resident.unchanged(lines, "libllvmlite")) == areas

@@ -1,6 +1,7 @@
 """What becomes of a tree ensemble's sums: base values, transforms, and what the graph does behind the operator.
 
-Each is a value that says what is done to the columns of a row, m of them; `emit` writes it as instructions.
+Each is a value that says what is done to the columns of a row, m of them; `post_code` writes it as
+instructions.
 """
 
 from __future__ import annotations

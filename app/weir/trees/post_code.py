@@ -15,9 +15,8 @@ from weir.trees.ir_code import F64, I64, Code, same, vector
 
 # Their sum is ln 2; the first ends in so many zeros that its product with a small whole number is exact.
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
-TO_INTEGER: Final = (
-    1.5 * 2.0**52
-)  # added and taken away again, it rounds to a whole number, which stands in the low bits
+# Added and taken away again, it rounds to a whole number, which stands in the low bits.
+TO_INTEGER: Final = 1.5 * 2.0**52
 TERMS: Final = 13  # of the series of exp: below 0.35 the rest is under 2e-17
 EXP_MOST: Final = 708.0  # exp of more overflows float64, far past what float32 tells from 0 or 1
 BIAS, MANTISSA = 1023, 52

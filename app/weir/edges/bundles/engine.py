@@ -38,13 +38,13 @@ def chosen(path: Path, bundle: Bundle, model: Model, golden: checks.Golden, want
     """
     found = _kernel(path, model, wanted)
     if not isinstance(found, NotTaken):
-        found = _agreeing(found, bundle, model, golden.inputs)
+        found = _agreeing(found, bundle, model, golden)
     if isinstance(found, NotTaken):
         return model.because(found.reason)
-    return model.by_trees(Kernel(found))
+    return model.by_trees(_ByTrees(found))
 
 
-class Kernel:
+class _ByTrees:
     """Trees as what a model is run by: nothing stands beside the matrix of those that are taken."""
 
     def __init__(self, trees: Trees) -> None:
@@ -70,29 +70,29 @@ def _kernel(path: Path, model: Model, wanted: Wanted) -> Trees | NotTaken:
     return opening.opened((path / "model.onnx").read_bytes(), model.width)
 
 
-def _agreeing(trees: Trees, bundle: Bundle, model: Model, golden: Floats) -> Trees | NotTaken:
+def _agreeing(trees: Trees, bundle: Bundle, model: Model, golden: checks.Golden) -> Trees | NotTaken:
     """The kernel, unless it disagrees with ONNX Runtime anywhere."""
     if trees.outputs != model.outputs:
         return NotTaken(f"the kernel gives {trees.outputs} values a row, ONNX Runtime {model.outputs}")
-    if why := _differing(trees, bundle, model, golden):
+    known = np.ascontiguousarray(golden.inputs)
+    if why := _differing(bundle, trees.run(known), golden.outputs):
         return NotTaken(f"the kernel disagrees with ONNX Runtime on golden rows: {why}")
     asked, rng, left = fuzz.Asked(trees.plan), np.random.default_rng(SEED), FUZZED_ROWS
     while left:
         n = min(left, max(1, AT_ONCE // model.width))
-        if why := _differing(trees, bundle, model, asked.rows(golden, n, rng)):
+        rows = asked.rows(known, n, rng)
+        try:
+            theirs = model.run(rows)
+        except RuntimeError as error:
+            return NotTaken(f"ONNX Runtime fails on rows beside its thresholds: {error}")
+        if why := _differing(bundle, trees.run(rows), theirs):
             return NotTaken(f"the kernel disagrees with ONNX Runtime on rows beside its thresholds: {why}")
         left -= n
     return trees
 
 
-def _differing(trees: Trees, bundle: Bundle, model: Model, rows: Floats) -> str:
-    """How the two differ on rows, in words; empty where they agree."""
-    rows = np.ascontiguousarray(rows)
-    try:
-        theirs = model.run(rows)
-    except RuntimeError as error:
-        return f"ONNX Runtime fails: {error}"
-    ours = trees.run(rows)
+def _differing(bundle: Bundle, ours: Floats, theirs: Floats) -> str:
+    """How two engines' outputs of n rows differ, in words; empty where they agree."""
     with np.errstate(invalid="ignore"):
         close = np.abs(ours.astype(np.float64) - theirs) <= checks.allowed(bundle, theirs)
     close &= np.isfinite(theirs)  # to infinity every number is as near as is allowed
@@ -100,6 +100,6 @@ def _differing(trees: Trees, bundle: Bundle, model: Model, rows: Floats) -> str:
     if not close.all():
         row, column = np.argwhere(~close)[0]
         count = int((~close).any(axis=1).sum())
-        return f"{count:,} of {len(rows):,}, such as {ours[row, column]:.9g} for {theirs[row, column]:.9g}"
+        return f"{count:,} of {len(theirs):,}, such as {ours[row, column]:.9g} for {theirs[row, column]:.9g}"
     flips = np.flatnonzero(decide(bundle.signature, ours).index != decide(bundle.signature, theirs).index)
-    return f"{len(flips):,} of {len(rows):,} are decided otherwise" if len(flips) else ""
+    return f"{len(flips):,} of {len(theirs):,} are decided otherwise" if len(flips) else ""

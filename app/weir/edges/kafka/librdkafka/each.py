@@ -57,9 +57,9 @@ class Compiled:
     """The loop around a function of C of one argument, a pointer."""
 
     def __init__(self, function: Any) -> None:
-        from weir.trees.target import engine_of, machine_of  # noqa: PLC0415 - LLVM
+        from weir.native.compiler import engine_of  # noqa: PLC0415 - LLVM
 
-        self._engine = engine_of(LOOP, machine_of())  # keeps the machine code
+        self._engine = engine_of(LOOP)  # keeps the machine code
         self._loop = ctypes.CFUNCTYPE(None, c_void_p, c_void_p, c_int64)(self._engine.get_function_address("each"))
         self._function = function
         self._where = ctypes.cast(function, c_void_p)
