@@ -20,6 +20,7 @@ func check(err error, what string) {
 func config(mode, topic string) *sarama.Config {
 	config := sarama.NewConfig()
 	config.Producer.Return.Successes = true
+	config.Net.MaxOpenRequests = 1 // with more of them a request that is repeated comes behind those after it
 	if mode == "default" {
 		return config
 	}
@@ -37,7 +38,6 @@ func config(mode, topic string) *sarama.Config {
 		config.Version = sarama.V0_11_0_0
 	case "idempotent", "tx", "txabort":
 		config.Producer.Idempotent = true
-		config.Net.MaxOpenRequests = 1
 		if mode != "idempotent" {
 			config.Producer.Transaction.ID = topic
 		}
