@@ -27,8 +27,9 @@ from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
 from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
-from weir.recording import baselines, histograms, naming, tables
+from weir.recording import naming
 from weir.recording.recorder import Flushed, Recorder, Stream
+from weir.recording.streams import streams
 from weir.settings import Settings
 from weir.telemetry import BlockRecorded, LedgerChecked, Telemetry, WriteRetried
 from weir.wire.decode import Decoder
@@ -50,14 +51,14 @@ def new_recorder(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
     )
     store.check()
     names = open_names(settings, telemetry)
-    streams = open_streams(settings, names)
-    for topic in streams:
+    opened = open_streams(settings, names)
+    for topic in opened:
         partitions_of(settings.kafka, topic)
     # Blocks of all partitions fill at the same time, and one more set may be on its way into ClickHouse.
     limits = settings.having(
         inflight_max_records=max(settings.kafka.inflight_max_records, 4 * settings.recording.block_max_rows)
     )
-    recorder = Recorder(store, streams, block_max_rows=settings.recording.block_max_rows)
+    recorder = Recorder(store, opened, block_max_rows=settings.recording.block_max_rows)
 
     def new() -> ChunkApp:
         app = new_app(limits, settings.kafka.names.recorder(settings.recording.clickhouse_database))
@@ -68,7 +69,7 @@ def new_recorder(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
             )
             await parked_on_failure(app, record(app, batcher, recorder, telemetry))
 
-        app.agent(chunk_topic(app, *streams), name="records")(records)
+        app.agent(chunk_topic(app, *opened), name="records")(records)
         app.task(partial(watch_ledger, settings, telemetry))
         app.task(names.name_late)
         return app
@@ -114,88 +115,7 @@ def _decode(
 
 def open_streams(settings: Settings, names: naming.Names) -> dict[str, Stream]:
     """What is recorded, by topic. Raises Unavailable, Refused."""
-    registry, topics = Registry(settings.registry), settings.kafka.names
-    decoder = partial(_decode, settings, registry)
-    return {
-        topics.predictions: Stream(
-            table="predictions",
-            decode=decoder(topics.predictions),
-            check=tables.check_predictions,
-            shape=lambda rows, block, offsets: tables.predictions(
-                rows, block.source, offsets, naming.AsAnnounced(names, block.unnamed)
-            ),
-            beside={
-                "histogram_blocks": lambda rows, block, offsets: histograms.of(
-                    rows, block.source, block.first, naming.AsAnnounced(names, block.unnamed)
-                )
-            },
-            unnamed=lambda rows: naming.unnamed(rows, names),
-            sources=("source_log", "source_partition"),
-        ),
-        topics.shadows: Stream(
-            table="shadows",
-            decode=decoder(topics.shadows),
-            check=tables.check_shadows,
-            shape=lambda rows, block, offsets: tables.shadows(rows, block.source, offsets, names),
-            sources=("source_log", "source_partition", "variant"),
-        ),
-        topics.bundles: Stream(
-            table="bundles",
-            decode=decoder(topics.bundles),
-            check=tables.check_bundles,
-            shape=lambda rows, block, offsets: tables.bundles(rows, block.source, offsets),
-            beside={"baselines": lambda rows, block, offsets: baselines.of(rows, block.source, offsets)},
-        ),
-        topics.outcomes: Stream(
-            table="outcomes",
-            decode=decoder(topics.outcomes),
-            check=tables.check_outcomes,
-            shape=lambda rows, block, offsets: tables.outcomes(rows, block.source, offsets, block.received_ms),
-        ),
-        topics.dead_letters: Stream(
-            table="dead_letters",
-            decode=decoder(topics.dead_letters),
-            check=tables.check_dead_letters,
-            shape=lambda rows, block, offsets: tables.dead_letters(rows, block.source, offsets),
-            sources=("source_log", "source_partition"),
-        ),
-        topics.ledger: Stream(
-            table="ledger",
-            decode=decoder(topics.ledger),
-            check=tables.check_ledger,
-            shape=lambda rows, block, offsets: tables.ledger(rows, block.source, offsets),
-        ),
-        topics.batches: Stream(
-            table="batches",
-            decode=decoder(topics.batches),
-            check=tables.check_batches,
-            shape=lambda rows, block, offsets: tables.batches(rows, block.source, offsets),
-        ),
-        topics.measurements: Stream(
-            table="measurements",
-            decode=decoder(topics.measurements),
-            check=tables.check_measurements,
-            shape=lambda rows, block, offsets: tables.measurements(rows, block.source, offsets),
-        ),
-        topics.alerts: Stream(
-            table="alerts",
-            decode=decoder(topics.alerts),
-            check=tables.check_alerts,
-            shape=lambda rows, block, offsets: tables.alerts(rows, block.source, offsets),
-        ),
-        topics.alert_notes: Stream(
-            table="alert_notes",
-            decode=decoder(topics.alert_notes),
-            check=tables.check_alert_notes,
-            shape=lambda rows, block, offsets: tables.alert_notes(rows, block.source, offsets),
-        ),
-        topics.actions: Stream(
-            table="actions",
-            decode=decoder(topics.actions),
-            check=tables.check_actions,
-            shape=lambda rows, block, offsets: tables.actions(rows, block.source, offsets),
-        ),
-    }
+    return streams(settings.kafka.names, partial(_decode, settings, Registry(settings.registry)), names)
 
 
 async def record(app: ChunkApp, batcher: Batcher, recorder: Recorder, telemetry: Telemetry) -> None:
