@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import getpass
 import socket
-from datetime import UTC
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from weir.cli.arguments import Command, check_service, reached
 from weir.cli.output import AsJson, Column, say, show, show_json
-
-if TYPE_CHECKING:
-    from datetime import datetime
+from weir.cli.times import time_of
 
 cli = typer.Typer(no_args_is_help=True, help="Keep windows of production, to compare later ones with.")
 
@@ -34,7 +31,7 @@ def capture(
     client = connect(settings.recording)
     check_service(service, settings, client)
     by = f"{getpass.getuser()}@{socket.gethostname()}"
-    found = baselines.capture(client, name, service, _time(begin, "--from"), _time(end, "--to"), by)
+    found = baselines.capture(client, name, service, time_of(begin, "--from"), time_of(end, "--to"), by)
     if as_json:
         show_json(found)
         return
@@ -52,9 +49,3 @@ def list_(
     found = baselines.listed(connect(reached().recording), service)
     headings = ("service", "id", "predictions", "names", "from", "to", "by")
     show(found, [Column(one, one, name=one in ("service", "id")) for one in headings], as_json=as_json)
-
-
-def _time(text: str, option: str) -> datetime:
-    from weir.cli.monitors import time_of
-
-    return time_of(text, option).astimezone(UTC)

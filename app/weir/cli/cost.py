@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +11,7 @@ import typer
 
 from weir.cli.arguments import check_service, reached
 from weir.cli.output import AsJson, Column, say, show, show_csv
+from weir.cli.times import time_of, time_or_now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,8 +107,8 @@ def _charges(service: str, begin: str, end: str, names: Sequence[str], digits: i
     from weir.edges.clickhouse.client import connect
     from weir.monitor.chargeback import charges
 
-    until = _time(end) if end else datetime.now(UTC)
-    since = _time(begin) if begin else until - MONTH
+    until = time_or_now(end, "--to")
+    since = time_of(begin, "--from") if begin else until - MONTH
     if since >= until:
         raise typer.BadParameter(f"the time ends before it begins: {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}")
     settings = reached()
@@ -134,11 +135,3 @@ def _names(by: str) -> tuple[str, ...]:
     if strange := [name for name in names if name not in BY]:
         raise typer.BadParameter(f"--by {strange[0]} is none of {', '.join(BY)}")
     return names
-
-
-def _time(text: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no time in ISO 8601, such as 2026-01-31 or 2026-01-31T12:00") from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

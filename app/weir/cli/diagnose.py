@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
 
 from weir.cli.arguments import reached
 from weir.cli.output import AsJson, Column, say, show, show_json
+from weir.cli.times import time_of
 
 COLUMNS = (
     Column("explains", "share", "{:.0%}".format, right=True),
@@ -23,12 +23,10 @@ COLUMNS = (
 def diagnose(
     alert: Annotated[str, typer.Argument(metavar="ALERT", help="Id or key of an alert, or how it begins.")] = "",
     service: Annotated[str, typer.Option(help="Without an alert: the service.")] = "",
-    begin: Annotated[
-        datetime | None, typer.Option("--from", help="Without an alert: where the window begins, UTC.")
-    ] = None,
-    end: Annotated[datetime | None, typer.Option("--to", help="Where it ends, exclusive.")] = None,
-    base_begin: Annotated[datetime | None, typer.Option("--base-from", help="Where the time before it begins.")] = None,
-    base_end: Annotated[datetime | None, typer.Option("--base-to", help="Where that ends, exclusive.")] = None,
+    begin: Annotated[str, typer.Option("--from", help="Without an alert: where the window begins, UTC.")] = "",
+    end: Annotated[str, typer.Option("--to", help="Where it ends, exclusive.")] = "",
+    base_begin: Annotated[str, typer.Option("--base-from", help="Where the time before it begins.")] = "",
+    base_end: Annotated[str, typer.Option("--base-to", help="Where that ends, exclusive.")] = "",
     as_json: AsJson = False,
 ) -> None:
     """Rank what may have caused a change: infrastructure, data, model, or whoever asks; with the query that shows it.
@@ -49,13 +47,13 @@ def diagnose(
         if not as_json:
             say(f"{found.alert_id} {found.service} {found.monitor} {found.subject}: {found.sentence}")
     elif service and begin and end:
-        change = operation.Change.of(service, _utc(begin), _utc(end))
+        change = operation.Change.of(service, time_of(begin, "--from"), time_of(end, "--to"))
     else:
         raise typer.BadParameter("name an alert, or --service, --from and --to")
     change = replace(
         change,
-        base_begin=_utc(base_begin) if base_begin else change.base_begin,
-        base_end=_utc(base_end) if base_end else change.base_end,
+        base_begin=time_of(base_begin, "--base-from") if base_begin else change.base_begin,
+        base_end=time_of(base_end, "--base-to") if base_end else change.base_end,
     )
     result = operation.explain(client, change)
     causes = [{**_row(cause), "command": _command(cause, change.parameters())} for cause in result.causes]
@@ -81,9 +79,3 @@ def _command(cause: Any, change: dict[str, Any]) -> str:
     given = {**change, **cause.parameters}
     words = [word for name, value in given.items() for word in ("--param", f"{name}={value}")]
     return shlex.join(["weir", "query", cause.query, *words])
-
-
-def _utc(time: datetime) -> datetime:
-    from datetime import UTC
-
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
 
 from weir.cli.arguments import check_service, reached
 from weir.cli.output import AsJson, Column, say, show, show_json
+from weir.cli.times import span_of, time_of, time_or_now
 
 QUARTER = timedelta(days=91)
 
@@ -54,15 +55,11 @@ def estimate(
     believed: its doubts are said. It takes it that what a score means does not change.
     """
     from weir.edges.clickhouse.client import connect
-    from weir.monitor import durations
     from weir.operations import estimate as operation
 
-    try:
-        step_s = durations.seconds(step)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--step") from None
-    end = _time(until) if until else datetime.now(UTC)
-    begin = _time(since) if since else end - QUARTER
+    step_s = span_of(step, "--step")
+    end = time_or_now(until, "--to")
+    begin = time_of(since, "--from") if since else end - QUARTER
     settings = reached()
     client = connect(settings.recording)
     check_service(service, settings, client)
@@ -83,11 +80,3 @@ def _row(window: Any) -> dict[str, Any]:
         for name, value in asdict(window.estimate).items()
     }
     return {"begin": window.begin, "figure": window.figure, "maturity": window.maturity} | figures
-
-
-def _time(text: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no time in ISO 8601, such as 2026-01-31 or 2026-01-31T12:00") from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from weir.cli.arguments import Command, check_service, reached
 from weir.cli.output import AsJson, Column, say, show, show_csv, show_json
+from weir.cli.times import span_of, time_of, time_or_now
 from weir.core.errors import Refused
 
 if TYPE_CHECKING:
@@ -251,7 +252,7 @@ def calibrate(
     settings = reached()
     client = connect(settings.recording)
     check_service(service, settings, client)
-    until = time_of(end, "--to") if end else datetime.now(UTC)
+    until = time_or_now(end, "--to")
     since = time_of(begin, "--from") if begin else until - HALF_A_YEAR
     rows = calibrating.calibrate(
         settings, client, service, monitor, since, until, wanted_a_month=wanted, seed=seed, keep=not dry_run
@@ -277,7 +278,7 @@ def _asked(
     settings = reached()
     monitor = monitors.named(settings, name)
     step_s = span_of(step, "--step") if step else monitor.window_s
-    until = time_of(end, "--to") if end else datetime.now(UTC)
+    until = time_or_now(end, "--to")
     since = time_of(begin, "--from") if begin else until - max(DAY, timedelta(seconds=step_s))
     segment = Segment.of(where)
     client = connect(settings.recording)
@@ -312,26 +313,6 @@ def _whole(time: datetime, step_s: int, *, up: bool = False) -> datetime:
     """The nearest multiple of a step since 1970 before a time, or after it."""
     places = (time - EPOCH) / timedelta(seconds=step_s)
     return EPOCH + timedelta(seconds=step_s) * (math.ceil(places) if up else math.floor(places))
-
-
-def time_of(text: str, option: str) -> datetime:
-    """A time as a person writes it, UTC where it says nothing. Raises typer.BadParameter."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        what = f"{text!r} is no time in ISO 8601, such as 2026-01-31 or 2026-01-31T12:00"
-        raise typer.BadParameter(what, param_hint=option) from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-def span_of(text: str, option: str) -> int:
-    """A span of time in seconds. Raises typer.BadParameter."""
-    from weir.monitor import durations
-
-    try:
-        return durations.seconds(text)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint=option) from None
 
 
 def _text(value: Any) -> str:

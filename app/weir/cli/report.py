@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +9,7 @@ import typer
 
 from weir.cli.arguments import reached
 from weir.cli.output import AsJson, Column, say, show, show_csv, show_json
+from weir.cli.times import time_of
 from weir.core.signature import Task
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ def report(
     settings = reached()
     client = connect(settings.recording)
     check_service(service, settings, client)
-    window = {name: _time(text) for name, text in (("begin", since), ("end", until)) if text}
+    window = {"begin": time_of(since, "--since")} if since else {}
+    window |= {"end": time_of(until, "--until")} if until else {}
     asked = reports.Asked(service=service, by=reports.By(by), shadows=shadows, **window)
     of = reports.meaning(client, service)
     if classes and of.task is Task.REGRESSION:
@@ -143,11 +144,3 @@ def _plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         {name: float(value) if isinstance(value, Decimal) else value for name, value in row.items()} for row in rows
     ]
-
-
-def _time(text: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no time in ISO 8601, such as 2026-01-31 or 2026-01-31T12:00") from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

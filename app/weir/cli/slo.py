@@ -10,6 +10,7 @@ import typer
 
 from weir.cli.arguments import Command, reached
 from weir.cli.output import AsJson, Column, say, show
+from weir.cli.times import span_of, time_of, time_or_now
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver import Client
@@ -38,7 +39,7 @@ def status(
     settings, client, chosen = _chosen(names)
     rows: list[dict[str, Any]] = []
     for one in chosen:
-        found = _history(settings, client, one, _ending(at), timedelta(seconds=one.window_s)).status()
+        found = _history(settings, client, one, time_or_now(at, "--at"), timedelta(seconds=one.window_s)).status()
         rows.append(
             {
                 "name": one.name,
@@ -95,7 +96,6 @@ def simulate(
     """Replay a history against targets: which would have been met, and how often they would have called somebody."""
     from dataclasses import replace
 
-    from weir.cli.monitors import span_of
     from weir.edges.clickhouse.slos import objective
     from weir.monitor import durations
 
@@ -106,9 +106,9 @@ def simulate(
         targets = [objective(text) for text in objectives or dict.fromkeys((*TARGETS, str(float(one.objective))))]
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--objective") from None
-    end = _ending(until)
+    end = time_or_now(until, "--to")
     span = timedelta(seconds=one.window_s)
-    length = end - _ending(since) if since else 3 * span
+    length = end - time_of(since, "--from") if since else 3 * span
     if length < span:
         raise typer.BadParameter(f"the time is shorter than a window of {span}", param_hint="--from")
     history = _history(settings, client, one, end, length)
@@ -159,12 +159,6 @@ def _history(settings: Settings, client: Client, one: Slo, end: datetime, span: 
     last = end - (end - datetime(1970, 1, 1, tzinfo=UTC)) % step
     begin = last - (span // step) * step
     return slos.history(client, one, monitors.named(settings, one.monitor), begin, last)
-
-
-def _ending(text: str) -> datetime:
-    from weir.cli.monitors import time_of
-
-    return time_of(text, "--at, --from or --to") if text else datetime.now(UTC)
 
 
 def _rate_column(place: int, heading: str) -> Column:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
 
 from weir.cli.arguments import Command, check_service, reached
 from weir.cli.output import AsJson, say, show_json
+from weir.cli.times import time_of, time_or_now
 
 HALF_A_YEAR = timedelta(days=182)
 
@@ -47,11 +48,11 @@ def suggest(
     settings = reached()
     client = connect(settings.recording)
     check_service(service, settings, client)
-    end = _day(until) if until else datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    end = _day(time_or_now(until, "--until"))
     found = threshold.suggest(
         client,
         service,
-        begin=_day(since) if since else end - HALF_A_YEAR,
+        begin=_day(time_of(since, "--since")) if since else end - HALF_A_YEAR,
         end=end,
         miss=miss_cost,
         false_alarm=false_alarm_cost,
@@ -86,10 +87,6 @@ def _bar(threshold: float) -> str:
     return "above all: flag nothing" if math.isinf(threshold) else f"{threshold:.3f}"
 
 
-def _day(text: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is no day in ISO 8601, such as 2026-01-31") from None
-    time = time if time.tzinfo else time.replace(tzinfo=UTC)
+def _day(time: datetime) -> datetime:
+    """The beginning of a day, UTC."""
     return time.replace(hour=0, minute=0, second=0, microsecond=0)
