@@ -23,18 +23,13 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
+from weir.monitor.moves import GRAIN, Moved, Pair, Seen, distance, moved
 
-LEVELS: Final = np.array([0.01, *np.arange(1, 20) * 0.05, 0.99])  # of the quantiles that a Part has
-CHANCE: Final = 1.63  # Kolmogorov: a distance of CHANCE * sqrt(1/n + 1/m) is chance in 1 of 100 cases. Smirnov 1948
-GRAIN: Final = 0.03  # what quantiles at steps of 0.05 leave open
 NEW_BELOW: Final = 0.005  # share of the rows before that a new group may have had
 GROWN: Final = 0.15  # a group whose share has grown by so much may be a cause, too
 LEAST_GROUP: Final = 0.02  # share of the window
 TIMES: Final = 4.0  # doublings of a time that count as a whole change
 LEAST_US: Final = 1000.0  # what a time may change by and nobody has to ask why
-LEAST_BIN: Final = 10  # rows with an outcome, below which a bin says nothing
 SAME: Final = 0.03  # shares that differ by less are the same
 SEEN: Final = 0.05  # a share below it is not worth a line
 
@@ -49,23 +44,6 @@ class Kind(IntEnum):
     TRUTH = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A number in a window, or before it. points: its quantiles at LEVELS; missing: rows without it."""
-
-    rows: int
-    missing: int
-    points: npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """The same in the time before and in the window."""
-
-    before: Part
-    window: Part
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stages:
     """Mean microseconds: in lookups, in the model, in all else of a batch, and from a request's record to its score."""
@@ -74,17 +52,6 @@ class Stages:
     run_us: float
     other_us: float
     lag_us: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
-    """What can be seen of a change, all rows or those without a group.
-
-    values: features by name, the score under "". truths: (rows, mean, spread) of what came true, by bin of the score.
-    """
-
-    values: Mapping[str, Pair]
-    truths: Mapping[int, tuple[tuple[int, float, float], tuple[int, float, float]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +117,7 @@ class Diagnosis:
 
 def diagnose(seen: Seen, groups: Sequence[Group], circumstances: Circumstances) -> Diagnosis:
     """Causes of what is seen, ranked."""
-    moved = _Moved.of(seen)
+    moved = Moved.of(seen)
     lookup, lag, run = _slower(circumstances.stages)
     store = max([0.0, *circumstances.unavailable.values()])
     letters = sum(circumstances.letters.values())
@@ -165,79 +132,6 @@ def diagnose(seen: Seen, groups: Sequence[Group], circumstances: Circumstances) 
     ]
     shares = [_share(cause, change) for cause in found if cause.share / change >= SEEN]
     return Diagnosis(change, tuple(_ranked(shares)))
-
-
-@dataclass(frozen=True, slots=True)
-class _Moved:
-    """How far everything has moved beyond chance."""
-
-    features: Mapping[str, float]
-    score: float
-    truth: float
-
-    @staticmethod
-    def of(seen: Seen) -> _Moved:
-        distances = {name: moved(pair) for name, pair in seen.values.items()}
-        score = distances.pop("", 0.0)
-        return _Moved(distances, score, _truth_moved(seen.truths))
-
-    @property
-    def total(self) -> float:
-        return sum(self.features.values()) + self.score + self.truth
-
-
-def moved(pair: Pair) -> float:
-    """How far a number has moved beyond chance, 0 to 1: the distance of its distributions, or of what is missing."""
-    n, m = pair.before.rows, pair.window.rows
-    if not n or not m:
-        return 0.0
-    floor = CHANCE * math.sqrt(1 / n + 1 / m)
-    missing = abs(pair.before.missing / n - pair.window.missing / m)
-    return max(0.0, missing - floor, distance(pair.before, pair.window) - floor - GRAIN)
-
-
-def distance(one: Part, other: Part) -> float:
-    """Kolmogorov's distance of two distributions, from their quantiles; 0 where one has no number.
-
-    Between two quantiles lie values, or a jump: of both readings the one that sees less.
-    """
-    if one.rows == one.missing or other.rows == other.missing:
-        return 0.0
-    at = np.unique(np.concatenate([one.points, other.points]))
-    smooth = np.abs(_line(one.points, at) - _line(other.points, at)).max()
-    steps = np.abs(_steps(one.points, at) - _steps(other.points, at)).max()
-    return float(min(smooth, steps))
-
-
-def _line(points: npt.NDArray[np.float64], at: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """A distribution as a line through its quantiles, each once and at the highest of its levels."""
-    places = np.append(np.flatnonzero(np.diff(points)), len(points) - 1)
-    found: npt.NDArray[np.float64] = np.interp(at, points[places], LEVELS[places], left=0.0, right=1.0)
-    return found
-
-
-def _steps(points: npt.NDArray[np.float64], at: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    levels = np.concatenate([[0.0], LEVELS])
-    found: npt.NDArray[np.float64] = levels[np.searchsorted(points, at, side="right")]
-    return found
-
-
-def _truth_moved(truths: Mapping[int, tuple[tuple[int, float, float], tuple[int, float, float]]]) -> float:
-    """How far what comes true of equal scores has moved beyond chance: mean over bins, by the window's rows.
-
-    A difference is in units of twice its spread, so that of a probability at most 1 is possible. By chance a bin's is
-    0.8 standard errors on average, with a spread of 0.6: the mean of a half-normal distribution.
-    """
-    total, chance, rows = 0.0, 0.0, 0
-    for (n, before, spread), (m, window, other) in truths.values():
-        if n < LEAST_BIN or m < LEAST_BIN:
-            continue
-        scale = 2 * max(spread, other, 1e-12)
-        error = math.sqrt(spread**2 / n + other**2 / m) / scale
-        total += m * (min(1.0, abs(window - before) / scale) - 0.8 * error)
-        chance += (m * 0.6 * error) ** 2
-        rows += m
-    return max(0.0, total - 3 * math.sqrt(chance)) / rows if rows else 0.0
 
 
 def _slower(stages: tuple[Stages, Stages] | None) -> tuple[float, float, float]:
@@ -263,7 +157,7 @@ def _longer(before_us: float, window_us: float) -> float:
     return min(1.0, max(0.0, math.log2(window_us / before_us) - 0.5) / TIMES)
 
 
-def _groups(groups: Sequence[Group], moved: _Moved, run: float, letters: float) -> list[Cause]:
+def _groups(groups: Sequence[Group], moved: Moved, run: float, letters: float) -> list[Cause]:
     """What is gone when the rows of a group are left out; of one that is all of the window, what it can do."""
     found = []
     for group in groups:
@@ -274,7 +168,7 @@ def _groups(groups: Sequence[Group], moved: _Moved, run: float, letters: float) 
             untouched = 0.0 if not model else sum(moved.features.values())
             explained = moved.total - untouched + (run if model else letters)
         else:
-            left = _Moved.of(group.without)
+            left = Moved.of(group.without)
             explained = max(0.0, moved.total - left.total) + (run if model else letters) * bool(group.window)
         what = "model version" if model else {"contract": "producer version"}.get(group.dimension, "segment")
         found.append(
@@ -292,9 +186,7 @@ def _groups(groups: Sequence[Group], moved: _Moved, run: float, letters: float) 
     return found
 
 
-def _infrastructure(
-    circumstances: Circumstances, moved: _Moved, lookup: float, lag: float, store: float
-) -> list[Cause]:
+def _infrastructure(circumstances: Circumstances, moved: Moved, lookup: float, lag: float, store: float) -> list[Cause]:
     found = []
     views = {view for view, share in circumstances.unavailable.items() if share > 0}
     if lookup or store:
@@ -333,7 +225,7 @@ def _infrastructure(
     return found
 
 
-def _features(seen: Seen, moved: _Moved, circumstances: Circumstances, letters: float) -> list[Cause]:
+def _features(seen: Seen, moved: Moved, circumstances: Circumstances, letters: float) -> list[Cause]:
     """Features that have moved, with what follows from them; two that have changed places are one cause."""
     total = sum(moved.features.values())
     names = sorted((name for name, far in moved.features.items() if far > 0), key=lambda name: -moved.features[name])
@@ -380,13 +272,13 @@ def _swapped(name: str, others: Sequence[str], seen: Seen) -> str | None:
     return None
 
 
-def _following(moved: _Moved, explained: float) -> float:
+def _following(moved: Moved, explained: float) -> float:
     """Of what score and truth did, the part of the features that are explained."""
     total = sum(moved.features.values())
     return (moved.score + moved.truth) * explained / total if total else 0.0
 
 
-def _truth(moved: _Moved) -> list[Cause]:
+def _truth(moved: Moved) -> list[Cause]:
     """The truth of equal scores, as far as neither features nor scores can have moved it."""
     features = sum(moved.features.values())
     alone = moved.truth * (1 - min(1.0, (features + moved.score) / max(moved.truth, 1e-12)))

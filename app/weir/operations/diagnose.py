@@ -14,12 +14,13 @@ from weir.core.errors import Refused
 from weir.edges.clickhouse import reports, sql_files
 from weir.edges.clickhouse.results import has_view, view_of
 from weir.monitor import diagnosis
-from weir.monitor.diagnosis import Circumstances, Diagnosis, Group, Pair, Part, Seen, Stages
+from weir.monitor.diagnosis import Circumstances, Diagnosis, Group, Stages
+from weir.monitor.moves import LEVELS, Pair, Part, Seen
 
 BEFORE: Final = 24  # windows before the change that it is compared with: a day of hours
 MOST_GROUPS: Final = 8  # that are looked at without their rows: each costs two questions
 SIDES: Final = ("before", "window")
-NOTHING: Final = Part(0, 0, np.zeros(len(diagnosis.LEVELS)))
+NOTHING: Final = Part(0, 0, np.zeros(len(LEVELS)))
 _Truths = dict[int, tuple[tuple[int, float, float], tuple[int, float, float]]]
 
 

@@ -2,19 +2,8 @@
 
 import numpy as np
 import pytest
-from weir.monitor.diagnosis import (
-    LEVELS,
-    Circumstances,
-    Group,
-    Kind,
-    Pair,
-    Part,
-    Seen,
-    Stages,
-    diagnose,
-    distance,
-    moved,
-)
+from weir.monitor.diagnosis import Circumstances, Group, Kind, Stages, diagnose
+from weir.monitor.moves import LEVELS, Pair, Part, Seen, distance, moved
 
 ROWS = 2000
 
