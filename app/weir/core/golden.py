@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-PREFIX: Final = "weir-golden:"  # no caller's request may begin so; sql/migrations/0009_golden.sql says the same
+PREFIX: Final = "weir-golden:"  # no caller's request may begin so; migration 0001 says the same of column golden
 TENANT: Final = "weir-golden"
 
 

@@ -46,8 +46,10 @@ CREATE TABLE IF NOT EXISTS predictions
     log_partition    Int32 CODEC(ZSTD(1)),
     log_offset       Int64 CODEC(Delta(8), ZSTD(1)),
     recorded_at      DateTime('UTC') DEFAULT now() CODEC(Delta(4), ZSTD(1)),
+    golden           Bool MATERIALIZED startsWith(request_id, 'weir-golden:') COMMENT 'a request with a known answer, which Weir itself sends: recorded like all others, and in no statistic',
     INDEX ix_prediction prediction_id TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX ix_request    request_id    TYPE bloom_filter(0.01) GRANULARITY 1
+    INDEX ix_request    request_id    TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX ix_golden     golden        TYPE minmax GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(scored_at)        -- one part an insert, however far apart the event times of callers are

@@ -1,6 +1,6 @@
--- Every prediction with what came true of it. An outcome comes by the id of the prediction or by that of its request; the
--- higher rank wins, and one that was withdrawn is none. FINAL decides among those of one id. The last setting lets a
--- condition on an id, which all versions of a row share, be tried before versions are merged.
+-- Every prediction that counts, and what came true of it. An outcome comes by the id of the prediction or by that of its
+-- request; the higher rank wins, and one that was withdrawn is none. FINAL decides among those of one id. The last setting
+-- lets a condition on an id, which all versions of a row share, be tried before versions are merged.
 -- Most services are told by one of the two ids alone. Whether any outcome came by an id is asked first: the answer is a
 -- constant to the statement, so that the join by an id that nobody used, and the ranks where there is nothing to choose,
 -- are left out of it: that is half of the work.
@@ -25,6 +25,7 @@ LEFT JOIN
     SELECT service AS whose_service, request_id AS whose, label, observed, attributes, revision, withdrawn, occurred_at, received_at, rank, true AS there
     FROM outcomes FINAL WHERE prediction_id = none
 ) AS r ON if(by_request, p.service, '') = r.whose_service AND if(by_request, p.request_id, '') = r.whose
+WHERE NOT p.golden
 SETTINGS optimize_move_to_prewhere_if_final = 1
 ;
 -- The last truth of each prediction that has one, one row each.
@@ -43,3 +44,4 @@ LEFT JOIN
     SELECT prediction_id AS whose, has_outcome, label, observed, attributes, revision, occurred_at, received_at
     FROM results WHERE has_outcome
 ) AS o ON s.prediction_id = o.whose
+WHERE s.prediction_id NOT IN (SELECT prediction_id FROM predictions WHERE golden)
