@@ -7,12 +7,16 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 from clickhouse_connect.driver import Client
+from weir.core.chunk import LogPartition
+from weir.recording import answers as counted
 
 from tests.databases import put
 from tests.doubles.records import LOG, REQUESTS
 
+READ = LogPartition("log", "weir.predictions", 0)
 UTC_MS = pa.timestamp("ms", tz="UTC")
 DAY_MS = 86_400_000
 FIRST_MS = 1_767_225_600_000  # 2026-01-01
@@ -61,8 +65,10 @@ def record(client: Client, batches: Sequence[Batch], answers: Iterable[Answer]) 
     """Insert them as the recorder does, an insert each."""
     if batches:
         put(client, "batches", _batches(batches))
-    if rows := list(answers):
-        put(client, "predictions", _answers(rows))
+    if told := list(answers):
+        rows = _answers(told)
+        put(client, "predictions", rows)
+        put(client, "batch_answers", counted.of(rows, READ, np.arange(len(rows))))
 
 
 def _batches(batches: Sequence[Batch]) -> pa.RecordBatch:

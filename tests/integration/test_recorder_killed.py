@@ -17,6 +17,7 @@ from tests.waiting import WAIT_S
 
 __all__ = ["client", "database"]
 KILLS = 6
+ANSWERS = (("sum(answers)", "batch_answers"), ("count()", "predictions"))
 
 
 def start(database, state, seed):
@@ -77,6 +78,9 @@ def test_every_table_equals_the_truth_after_kill_9(client, database, tmp_path):
     for table in ("histogram_blocks", "histograms", "histograms_hour"):
         sums = f"SELECT kind, name, sum(n), sumMap(hist), sumMap(words) FROM {table}"
         assert client.query(f"{sums} GROUP BY kind, name ORDER BY kind, name").result_rows == truth(), table
+    batches = "SELECT batch_id, {} FROM {} GROUP BY batch_id ORDER BY batch_id"
+    answered = [client.query(batches.format(*of)).result_rows for of in ANSWERS]
+    assert answered[0] == answered[1]
     wrong = "SELECT count() FROM predictions WHERE score != toFloat32((source_offset * 7919 % 997) / 997)"
     assert client.query(wrong).first_row == (0,)
     assert client.query("SELECT count(), countIf(label = '1') FROM outcomes_latest").first_row == (

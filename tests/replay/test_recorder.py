@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -28,6 +29,7 @@ def log_of(offsets, partition=0):
 
 LOG = log_of(list(range(N)))
 WHOLE = tuple(LOG)
+ANSWERS = Counter(offset // 10 for offset in range(N))  # of each batch
 
 
 def blocks_of(store):
@@ -59,6 +61,12 @@ def counted(store):
     return recording.counted(store.tables["histogram_blocks"])
 
 
+def answered(store):
+    """Answers by batch, as they were counted."""
+    rows = zip(store.column("batch_answers", "batch_id"), store.column("batch_answers", "answers"), strict=True)
+    return sum((Counter({batch: answers}) for batch, answers in rows), Counter())
+
+
 def steps_of(log, bounds):
     counting = Mortal(MemoryBlocks())
     run(counting, log, bounds, Group())
@@ -76,6 +84,7 @@ def test_a_crash_at_every_step_loses_and_repeats_nothing(dies_at):
     run(store, LOG, [0, 11, 30, 31], group)  # the log is cut otherwise the second time
     assert store.column("predictions", "source_offset") == list(range(N))
     assert counted(store) == truth(WHOLE)
+    assert answered(store) == ANSWERS
     assert group.committed == N
 
 
@@ -105,6 +114,7 @@ def test_replaying_scorers_and_crashing_recorders_together(crashes, replays):
     run(store, log, [0], group)
     assert sorted(store.column("predictions", "source_offset")) == list(range(N))
     assert counted(store) == truth(WHOLE)
+    assert answered(store) == ANSWERS
 
 
 class Meddled(Mortal):
@@ -268,7 +278,7 @@ class Learning:
         pass
 
 
-@pytest.mark.parametrize("dies_at", range(2, 11))
+@pytest.mark.parametrize("dies_at", range(2, 13))
 def test_a_block_that_was_announced_without_names_is_repeated_without_them(dies_at):
     """So that whoever names its rows later, and counts them, is the first to do so."""
     store = MemoryBlocks()

@@ -12,7 +12,7 @@ from weir.core.block import Block
 from weir.core.chunk import LogPartition
 from weir.core.decoded import Decoded
 from weir.core.topics import Names
-from weir.recording import baselines, histograms, naming, tables
+from weir.recording import answers, baselines, histograms, naming, tables
 from weir.recording.recorder import Shape, Stream
 
 Decode = Callable[[pa.LargeBinaryArray], Decoded]
@@ -80,7 +80,7 @@ def _predictions(decode: Decode, names: naming.Names) -> Stream:
         decode=decode,
         check=tables.check_predictions,
         shape=shape,
-        beside={"histogram_blocks": counted},
+        beside={"batch_answers": _of_offsets(answers.of), "histogram_blocks": counted},
         unnamed=lambda rows: naming.unnamed(rows, names),
         sources=OF_A_REQUEST,
     )

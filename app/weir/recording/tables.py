@@ -42,7 +42,7 @@ def predictions(
     columns |= naming.named(rows, naming.PACKED, names)
     columns["defaulted_bits"] = columns.pop("defaulted")
     columns["traceparent"] = pc.fill_null(rows["traceparent"], "")
-    return _with_log(columns, log, offsets, times=("event_time", "scored_at"))
+    return with_log(columns, log, offsets, times=("event_time", "scored_at"))
 
 
 def check_predictions(rows: pa.RecordBatch) -> Rejects:
@@ -73,7 +73,7 @@ def outcomes(
     if withdrawn.any():
         columns |= {name: pc.if_else(rows["withdrawn"], None, rows[name]) for name in ("label", "observed")}
     columns["received_at"] = pa.repeat(pa.scalar(received_ms, pa.int64()), len(rows)).cast(UTC_MS)
-    return _with_log(columns, log, offsets, times=("occurred_at",))
+    return with_log(columns, log, offsets, times=("occurred_at",))
 
 
 def check_outcomes(rows: pa.RecordBatch) -> Rejects:
@@ -111,7 +111,7 @@ def shadows(
     """Rows of table shadows from n rows of contract shadows that passed `check_shadows`. See `predictions`."""
     columns = {name: rows[name] for name in rows.schema.names if name not in naming.PACKED}
     columns |= naming.named(rows, ("outputs",), names)
-    return _with_log(columns, log, offsets, times=("event_time", "scored_at"))
+    return with_log(columns, log, offsets, times=("event_time", "scored_at"))
 
 
 def check_shadows(rows: pa.RecordBatch) -> Rejects:
@@ -123,7 +123,7 @@ def check_shadows(rows: pa.RecordBatch) -> Rejects:
 def dead_letters(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
     """Rows of table dead_letters from n rows of contract dead_letters."""
     columns = {name: rows[name] for name in rows.schema.names}
-    return _with_log(columns, log, offsets, times=("rejected_at",))
+    return with_log(columns, log, offsets, times=("rejected_at",))
 
 
 def check_dead_letters(rows: pa.RecordBatch) -> Rejects:
@@ -137,7 +137,7 @@ def bundles(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int
     columns |= {name: bundle_columns.lists_column(rows[name], pa.string()) for name in bundle_columns.LISTED}
     columns |= {name: bundle_columns.lists_column(rows[name], pa.float64()) for name in ("cuts", "ttl_s")}
     columns["categories"] = bundle_columns.lists_by_name(rows["categories"])
-    return _with_log(columns, log, offsets, times=("written_at",))
+    return with_log(columns, log, offsets, times=("written_at",))
 
 
 def check_bundles(rows: pa.RecordBatch) -> Rejects:
@@ -151,7 +151,7 @@ def ledger(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int6
     columns = {name: rows[name] for name in rows.schema.names if name != "recorded_at"}
     columns["written_at"] = rows["recorded_at"]
     columns["holes"] = packed.structs(rows["holes"])
-    return _with_log(columns, log, offsets, times=("written_at",))
+    return with_log(columns, log, offsets, times=("written_at",))
 
 
 def check_ledger(rows: pa.RecordBatch) -> Rejects:
@@ -167,7 +167,7 @@ def batches(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int
     columns["contract_ids"] = packed.arrays(rows["contract_ids"], CONTRACT_ID)
     columns["ranges"] = packed.structs(rows["ranges"], CHUNK_RANGE)
     columns["runs"] = packed.structs(rows["runs"], MODEL_RUN)
-    return _with_log(columns, log, offsets, times=("scored_at", "oldest_at"))
+    return with_log(columns, log, offsets, times=("scored_at", "oldest_at"))
 
 
 def check_batches(rows: pa.RecordBatch) -> Rejects:
@@ -191,7 +191,7 @@ def measurements(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[n
     """Rows of table measurements from n rows of contract measurements that passed `check_measurements`."""
     columns = {name: rows[name] for name in rows.schema.names}
     columns["covers"] = findings.covers_column(rows["covers"])
-    return _with_log(columns, log, offsets, times=("begin", "end", "computed_at"))
+    return with_log(columns, log, offsets, times=("begin", "end", "computed_at"))
 
 
 def check_measurements(rows: pa.RecordBatch) -> Rejects:
@@ -216,7 +216,7 @@ def alerts(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int6
     """Rows of table alerts from n rows of contract alerts that passed `check_alerts`."""
     columns = {name: rows[name] for name in rows.schema.names}
     columns["covers"] = findings.covers_column(rows["covers"])
-    return _with_log(columns, log, offsets, times=("at", "begin", "end"))
+    return with_log(columns, log, offsets, times=("at", "begin", "end"))
 
 
 def check_alerts(rows: pa.RecordBatch) -> Rejects:
@@ -238,7 +238,7 @@ def check_alerts(rows: pa.RecordBatch) -> Rejects:
 def alert_notes(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
     """Rows of table alert_notes from n rows of contract alert_notes that passed `check_alert_notes`."""
     columns = {name: rows[name] for name in rows.schema.names}
-    return _with_log(columns, log, offsets, times=("at", "until"))
+    return with_log(columns, log, offsets, times=("at", "until"))
 
 
 def check_alert_notes(rows: pa.RecordBatch) -> Rejects:
@@ -258,7 +258,7 @@ def check_alert_notes(rows: pa.RecordBatch) -> Rejects:
 def actions(rows: pa.RecordBatch, log: LogPartition, offsets: npt.NDArray[np.int64]) -> pa.RecordBatch:
     """Rows of table actions from n rows of contract actions that passed `check_actions`."""
     columns = {name: rows[name] for name in rows.schema.names}
-    return _with_log(columns, log, offsets, times=("begin", "end", "at"))
+    return with_log(columns, log, offsets, times=("begin", "end", "at"))
 
 
 def check_actions(rows: pa.RecordBatch) -> Rejects:
@@ -300,12 +300,13 @@ def turned_away(
         "value": values.cast(pa.binary()),
         "rejected_at": pa.array(np.full(n, rejected_ms, np.int64)).cast(UTC_MS),
     }
-    return _with_log(columns, log, offsets, times=())
+    return with_log(columns, log, offsets, times=())
 
 
-def _with_log(
+def with_log(
     columns: dict[str, pa.Array], log: LogPartition, offsets: npt.NDArray[np.int64], times: tuple[str, ...]
 ) -> pa.RecordBatch:
+    """n rows of a table with where they were read. offsets: int64[n]. times: columns that are timestamps."""
     for name in times:  # Avro's timestamps arrive with or without a zone; ClickHouse gets UTC
         columns[name] = columns[name].cast(pa.int64()).cast(UTC_MS)
     columns["log_id"] = _constant(log.log, len(offsets))

@@ -18,29 +18,30 @@
 --
 -- Time is scored_at, by which money was spent, not the request's own.
 
--- How many answers each batch gave, of each kind.
+-- How many answers each batch gave, of each kind: the recorder counts them in each of its blocks, so that a batch which lies in
+-- several blocks has rows of each. log_offset is that of the first of the answers: no other row has it.
 CREATE TABLE IF NOT EXISTS batch_answers
 (
-    service   LowCardinality(String),
-    scored_at DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'of the batch',
-    batch_id  Int64 CODEC(Delta(8), ZSTD(1)),
-    variant   LowCardinality(String),
-    model     LowCardinality(String),
-    version   LowCardinality(String),
-    digest    LowCardinality(String),
-    tenant    LowCardinality(String),
-    team      LowCardinality(String),
-    answers   SimpleAggregateFunction(sum, UInt64) CODEC(T64, ZSTD(1))
+    service       LowCardinality(String),
+    scored_at     DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)) COMMENT 'of the batch',
+    batch_id      Int64 CODEC(Delta(8), ZSTD(1)),
+    variant       LowCardinality(String),
+    model         LowCardinality(String),
+    version       LowCardinality(String),
+    digest        LowCardinality(String),
+    tenant        LowCardinality(String),
+    team          LowCardinality(String),
+    answers       UInt64 CODEC(T64, ZSTD(1)),
+    log_id        LowCardinality(String),
+    log_topic     LowCardinality(String),
+    log_partition Int32 CODEC(ZSTD(1)),
+    log_offset    Int64 CODEC(Delta(8), ZSTD(1)),
+    recorded_at   DateTime('UTC') DEFAULT now() CODEC(Delta(4), ZSTD(1))
 )
-ENGINE = AggregatingMergeTree
+ENGINE = MergeTree
 PARTITION BY toYYYYMM(scored_at)
-ORDER BY (service, scored_at, batch_id, variant, model, version, digest, tenant, team)
+ORDER BY (service, scored_at, batch_id)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1
-;
-CREATE MATERIALIZED VIEW IF NOT EXISTS batch_answers_view TO batch_answers AS
-SELECT service, scored_at, batch_id, variant, model, version, digest, tenant, team, count() AS answers
-FROM predictions
-GROUP BY service, scored_at, batch_id, variant, model, version, digest, tenant, team
 ;
 -- The price book: what one unit of a component costs from a day to another, which is not included. The project's takes the
 -- place of this empty one.
