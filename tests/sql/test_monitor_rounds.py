@@ -222,3 +222,15 @@ def test_books_that_are_refused_stop_the_worker(client, settings):
     predict(client, 0, 599, begin=NOON)
     with pytest.raises(Refused):
         worker(settings, Refusing()).look()
+
+
+def test_each_window_is_compared_with_the_season_before_itself(client, settings):
+    """However many are computed at once."""
+    sql = monitoring.SHARE.replace("avg(score)", "dateDiff('second', {base_to:DateTime}, begin)")
+    monitor(settings.paths.monitors_dir, "one", sql)
+    path = settings.paths.monitors_dir / "one.sql"
+    path.write_text(path.read_text().replace("-- panel", "-- baseline: season\n-- panel"))
+    predict(client, 0, 899, begin=NOON)
+    books = MemoryBooks()
+    worker(settings, books).look()
+    assert [row["value"] for row in books.measurements] == [0.0] * 6

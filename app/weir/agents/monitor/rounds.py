@@ -28,7 +28,7 @@ from weir.monitor.due import Covers, Due
 from weir.monitor.judge import Bounds
 from weir.monitor.left import Left, Work, covered_of
 from weir.monitor.measurement import Key, Measurement
-from weir.monitor.spec import Asked, Monitor, Row
+from weir.monitor.spec import Against, Asked, Monitor, Row
 from weir.settings import Settings
 from weir.telemetry import MonitorFailed, ServiceMonitored, Telemetry, WindowsMeasured
 
@@ -219,14 +219,16 @@ class Rounds:
         items = dues.due(windows, done, outcomes, self._before.get(work, {}), step=step, newest=seen.newest)
         if outcomes is not None:
             self._before[work] = {begin: frozenset(covers) for begin, covers in outcomes.items()}
-        for place, run in enumerate(dues.runs(items, step, RUN)):
+        at_once = 1 if monitor.baseline is Against.SEASON else RUN  # each window has a season of its own before it
+        runs = dues.runs(items, step, at_once)
+        for place, run in enumerate(runs):
             try:
                 rows = self._ask(client, work, monitor, run, of)
             except (Refused, Unavailable) as error:
                 if isinstance(error, Unavailable) and not client.ping():
                     raise  # it is ClickHouse that is away
                 self._failed(work, monitor, run[0], error, left)
-                return sum(map(len, dues.runs(items, step, RUN)[:place]))
+                return sum(map(len, runs[:place]))
             found = [one for item in run for one in self._judged(left, work, monitor, item, rows)]
             if self._trouble.pop(work, None) or place == 0:
                 again = assess.recovery(monitor, self._computed(work, run[0]), left)
