@@ -10,7 +10,9 @@ import pytest
 from weir.core.bundle import Bundle
 from weir.demo import report, run
 from weir.demo.flights import HOUR_MS, Flights
+from weir.demo.months import Cost
 from weir.demo.replay import Tally
+from weir.demo.season import Watched
 from weir.demo.siblings import CLASS, MINUTES, SIBLINGS, class_of
 from weir.demo.signature import SERVICE, SIGNATURE
 from weir.demo.verify import Findings
@@ -122,7 +124,18 @@ def done(**changes):
     tallies = {SERVICE: Tally(produced=50, read=50, scored=50, outcomes=45)}
     tallies |= {sibling.service: Tally(produced=20, read=20, scored=20, outcomes=19) for sibling in SIBLINGS}
     seconds = dict.fromkeys(("replay", "burst"), 1.0)
-    return run.Run(tallies, findings, 50, 30, 10, 0.5, 0.5, seconds)
+    watched = Watched(windows=0, alarms=())
+    cost = Cost(
+        currency="USD",
+        predictions=50,
+        metered=1.0,
+        allocated=1.0,
+        rejected=0.0,
+        idle=0.0,
+        unexplained=0.0,
+        components={"cpu": 1.0},
+    )
+    return run.Run(tallies, findings, 50, 30, 10, 0.5, 0.5, watched, [], cost, seconds)
 
 
 def test_a_run_in_which_all_is_well_has_no_faults_and_tells_of_every_service():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from weir.core.errors import Refused
 from weir.demo.signature import SERVICE
 from weir.settings import ROOT, Settings
@@ -17,6 +19,7 @@ def settled(settings: Settings) -> Settings:
 
     Raises Refused where Weir was installed without its source tree.
     """
+    prices = Path(__file__).with_name("prices.yaml")
     schemas, features = ROOT / "schemas", ROOT / "feature_repo"
     if not (schemas / f"requests.{SERVICE}").is_dir() or not features.is_dir():
         raise Refused(
@@ -24,4 +27,4 @@ def settled(settings: Settings) -> Settings:
             where=str(ROOT),
             remedy="run it in a clone of Weir's repository, after `make venv`",
         )
-    return settings.having(service=SERVICE, schemas_dir=schemas, feature_repo_dir=features)
+    return settings.having(service=SERVICE, schemas_dir=schemas, feature_repo_dir=features, prices_file=prices)

@@ -6,9 +6,10 @@ from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
-from rich.table import Table
 
+from weir.demo import report_monitors
 from weir.demo.replay import Tally
+from weir.demo.report_monitors import grid
 from weir.demo.run import Run
 
 SCORE_TOLERANCE, FIGURE_TOLERANCE, LEAST_AUC = 1e-6, 1e-9, 0.765
@@ -58,6 +59,7 @@ def to_json(run: Run) -> dict[str, Any]:
             "joined": found.outcomes_joined,
             "business_value": found.business_value_usd,
         },
+        "monitors": report_monitors.to_json(run.watched, run.months, run.cost),
         "siblings": {service: _sibling(run, service) for service in found.beside},
         "seconds": {name: round(run.seconds[name], 3) for name in run.seconds},
     }
@@ -98,6 +100,7 @@ def faults(run: Run) -> list[str]:
     }
     for service in found.beside:
         claims |= _claims_beside(run, service)
+    claims |= report_monitors.claims(report_monitors.to_json(run.watched, run.months, run.cost))
     if run.flights > 100_000:  # a short replay sees one season of delays only
         claims[f"AUC is at least {LEAST_AUC}"] = found.auc_sql >= LEAST_AUC
     return [claim for claim, holds in claims.items() if not holds]
@@ -127,6 +130,7 @@ def show(run: Run, console: Console) -> None:
                 _model(report),
                 _siblings(run),
                 _features(report),
+                *report_monitors.show(report["monitors"]),
                 _throughput(report),
                 _seconds(report),
             ),
@@ -138,20 +142,10 @@ def show(run: Run, console: Console) -> None:
         console.print(f"[bold red]not shown:[/] {claim}")
 
 
-def _grid(title: str, *rows: tuple[str, str, str]) -> RenderableType:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False)
-    table.add_column(style="cyan", width=25, no_wrap=True)
-    table.add_column(justify="right", width=12, no_wrap=True)
-    table.add_column(style="dim", overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
 def _requests(report: dict[str, Any]) -> RenderableType:
     asked, ledger = report["requests"], report["ledger"]
     whole = "[green]complete[/]" if ledger["complete"] else "[red]NOT COMPLETE[/]"
-    return _grid(
+    return grid(
         "Every request accounted for",
         ("produced", f"{asked['produced']:,}", "requests to Kafka"),
         ("read", f"{asked['read']:,}", "in chunks that tile the offsets"),
@@ -163,7 +157,7 @@ def _requests(report: dict[str, Any]) -> RenderableType:
 
 def _model(report: dict[str, Any]) -> RenderableType:
     model, outcomes = report["model"], report["outcomes"]
-    return _grid(
+    return grid(
         "\nModel and outcomes",
         (f"{model['service']} {model['version']}", model["digest"][:12], "bundle digest"),
         ("AUC by SQL", f"{model['auc_sql']:.6f}", f"scikit-learn says {model['auc_reference']:.6f}"),
@@ -181,12 +175,12 @@ def _siblings(run: Run) -> RenderableType:
         for figure in found.figures:
             said = f"{figure.library} says {figure.reference:.6f}"
             rows.append((f"{figure.name} by SQL", f"{figure.by_sql:.6f}", said))
-    return _grid("\nOther tasks, side by side", *rows)
+    return grid("\nOther tasks, side by side", *rows)
 
 
 def _features(report: dict[str, Any]) -> RenderableType:
     features = report["features"]
-    return _grid(
+    return grid(
         "\nFeatures as of each request",
         ("cache hits", f"{features['cache_hit_rate']:.1%}", f"at full speed {features['cache_hit_rate_burst']:.1%}"),
         ("rows with a stale feature", f"{features['stale_rows']:,}", "past its ttl: the policy took over"),
@@ -201,7 +195,7 @@ def _features(report: dict[str, Any]) -> RenderableType:
 
 def _throughput(report: dict[str, Any]) -> RenderableType:
     rate = report["throughput"]
-    return _grid(
+    return grid(
         "\nThroughput",
         ("replay in lockstep", f"{rate['replay_flights_per_s']:,.0f} /s", "flights, one hour after another"),
         ("burst", f"{rate['events_per_s']:,.0f} /s", "Kafka to Kafka, one scorer"),
@@ -212,4 +206,4 @@ def _throughput(report: dict[str, Any]) -> RenderableType:
 
 def _seconds(report: dict[str, Any]) -> RenderableType:
     rows = [(name.replace("_", " "), f"{seconds:,.1f} s", "") for name, seconds in report["seconds"].items()]
-    return _grid("\nTime", *rows)
+    return grid("\nTime", *rows)

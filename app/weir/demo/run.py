@@ -14,9 +14,11 @@ from typing import Any
 import numpy as np
 
 from weir.core.errors import Refused, Unavailable
-from weir.demo import apart, data
+from weir.demo import apart, data, months, season
 from weir.demo.flights import HOUR_MS, Flights, Progress
+from weir.demo.months import Cost, Month
 from weir.demo.replay import Replay, Tally
+from weir.demo.season import Watched
 from weir.demo.siblings import SIBLINGS
 from weir.demo.signature import SERVICE
 from weir.demo.verify import Findings, verify
@@ -49,7 +51,7 @@ class Run:
     """What a demo run did and found.
 
     tallies: by service, the first one first. flights: of the replay. alone: those of them that the first service alone
-    was asked about.
+    was asked about. watched, months: of these. cost: of all that the first service was asked.
     """
 
     tallies: dict[str, Tally]
@@ -59,6 +61,9 @@ class Run:
     burst_rows: int
     cache_hit_rate: float
     cache_hit_rate_burst: float
+    watched: Watched
+    months: list[Month]
+    cost: Cost
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -169,6 +174,8 @@ class _Play:
         with self.watch.phase("replay"):
             self.replay.run(self.flights, first, alone, self.progress)
         replay_cache = _cache(self.workers)
+        with self.watch.phase("monitors"):  # before the burst, which is nobody's season
+            watched, by_month = self._monitors(first, alone)
         with self.watch.phase("burst"):
             chosen = first + np.resize(np.arange(alone), BURST_ROWS)
             last_ms = (self._hour(first + alone - 1) + 1) * HOUR_MS
@@ -182,6 +189,8 @@ class _Play:
         with self.watch.phase("verify"):
             asked = {name: self.bundles[name] for name, tally in self.replay.tallies.items() if tally.produced}
             findings = verify(self.stack.settings, asked, self.flights, first, rows, self.progress)
+        with self.watch.phase("monitors"):
+            cost = months.cost(self.stack.settings, clickhouse.connect(self.stack.settings.recording), SERVICE)
         burst_cache = (all_cache[0] - replay_cache[0], all_cache[1] - replay_cache[1])
         return Run(
             self.replay.tallies,
@@ -191,11 +200,26 @@ class _Play:
             BURST_ROWS,
             _share(all_cache),
             _share(burst_cache),
+            watched,
+            by_month,
+            cost,
             {**self.watch.seconds, "total": self.watch.total},
         )
 
     def _hour(self, row: int) -> int:
         return int(self.flights.requests["clock_hour"][row].as_py())
+
+    def _monitors(self, first: int, rows: int) -> tuple[Watched, list[Month]]:
+        """What the monitor worker finds in the requests [first, first + rows), and their months."""
+        _await_recorded(self.stack, self.workers, self.replay.tallies.values(), self.progress)
+        settings, client = self.stack.settings, clickhouse.connect(self.stack.settings.recording)
+        self.progress(0, 2, "monitors")
+        found = season.watch(settings, client)
+        self.progress(1, 2, "monitors")
+        begin, end = (self.flights.requests["event_time"][row].as_py() for row in (first, first + rows - 1))
+        by_month = months.by_month(settings, client, SERVICE, begin, end)
+        self.progress(2, 2, "monitors")
+        return found, by_month
 
     def _side_by_side(self, first: int, rows: int) -> None:
         """Ask every service about the same flights, each hour of them at once."""

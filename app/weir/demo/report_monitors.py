@@ -1,0 +1,171 @@
+"""The part of the demo's report that monitors fill: drift and outcomes by month, cost, alerts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Final
+
+from rich.console import RenderableType
+from rich.table import Table
+
+from weir.demo.months import CONSERVED, Cost, Month
+from weir.demo.season import WEEK_S, Watched
+from weir.monitor.alert import Severity
+
+NAMED: Final = 3  # drifted inputs of a month that the table names
+PAGES_A_MONTH: Final = 1
+
+
+def grid(title: str, *rows: tuple[str, str, str]) -> RenderableType:
+    """A table of what, how much, and what that means."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, show_header=False, pad_edge=False)
+    table.add_column(style="cyan", width=25, no_wrap=True)
+    table.add_column(justify="right", width=12, no_wrap=True)
+    table.add_column(style="dim", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def to_json(watched: Watched, months: list[Month], cost: Cost) -> dict[str, Any]:
+    """Plain values, under the key `monitors` of the demo's report."""
+    return {
+        "drift": {
+            "baseline": "reference",
+            "months": [
+                {
+                    "month": _name(month),
+                    "predictions": month.predictions,
+                    "inputs": month.inputs,
+                    "drifted": len(month.drifted),
+                    "features": [{"name": one.name, "psi": one.psi, "state": one.state.value} for one in month.drifted],
+                }
+                for month in months
+            ],
+        },
+        "outcomes": {
+            "months": [
+                {
+                    "month": _name(month),
+                    "predictions": month.predictions,
+                    "outcomes": month.outcomes,
+                    "maturity": month.maturity,
+                    **{
+                        name: {"value": value, "low": low, "high": high}
+                        for name, (value, low, high) in month.figures.items()
+                    },
+                }
+                for month in months
+            ]
+        },
+        "cost": {
+            "currency": cost.currency,
+            "predictions": cost.predictions,
+            "metered": cost.metered,
+            "allocated": cost.allocated,
+            "rejected": cost.rejected,
+            "idle": cost.idle,
+            "components": dict(cost.components),
+            "per_thousand": cost.per_thousand(cost.allocated),
+            "per_thousand_with_idle": cost.per_thousand(cost.metered),
+            "unexplained": cost.unexplained,
+            "conserved": cost.unexplained <= CONSERVED,
+        },
+        "alerts": {
+            "windows": watched.windows,
+            "window_s": WEEK_S,
+            "baseline": "season",
+            "pages": sum(_by_month(watched, months, Severity.PAGE).values()),
+            "tickets": sum(_by_month(watched, months, Severity.TICKET).values()),
+            "pages_by_month": _by_month(watched, months, Severity.PAGE),
+            "tickets_by_month": _by_month(watched, months, Severity.TICKET),
+            "raised": [
+                {
+                    "at": one.at.isoformat(),
+                    "severity": one.severity.value,
+                    "monitor": one.monitor,
+                    "subjects": list(one.subjects),
+                    "sentence": one.sentence,
+                }
+                for one in watched.alarms
+            ],
+        },
+    }
+
+
+def claims(report: dict[str, Any]) -> dict[str, bool]:
+    """What the demo claims of these figures, and whether it holds. report: as `to_json` gives it."""
+    pages = report["alerts"]["pages_by_month"]
+    return {
+        f"allocated and idle cost are what was metered, to {CONSERVED:.0%}": report["cost"]["conserved"],
+        f"the season pages at most {PAGES_A_MONTH} time a month": max(pages.values(), default=0) <= PAGES_A_MONTH,
+    }
+
+
+def show(report: dict[str, Any]) -> list[RenderableType]:
+    """The tables of `to_json`."""
+    return [_months(report), _cost(report["cost"]), _alerts(report["alerts"])]
+
+
+def _months(report: dict[str, Any]) -> RenderableType:
+    table = Table(
+        title="\nMonth by month, by monitors", title_justify="left", title_style="bold", box=None, pad_edge=False
+    )
+    for name in ("month", "predictions", "known", "AUC", "95 %", "precision", "recall", "drifted"):
+        table.add_column(name, justify="left" if name == "month" else "right", style="cyan" if name == "month" else "")
+    table.add_column("the most, by PSI", style="dim", overflow="fold")
+    for drift, outcome in zip(report["drift"]["months"], report["outcomes"]["months"], strict=True):
+        auc = outcome["auc"]
+        table.add_row(
+            drift["month"],
+            f"{drift['predictions']:,}",
+            f"{outcome['maturity']:.1%}",
+            _number(auc["value"]),
+            f"{_number(auc['low'])}-{_number(auc['high'])}",
+            *(_number(outcome.get(name, {}).get("value")) for name in ("precision", "recall")),
+            f"{drift['drifted']}/{drift['inputs']}",
+            ", ".join(f"{one['name'].split('__')[-1]} {one['psi']:.1f}" for one in drift["features"][:NAMED]),
+        )
+    return table
+
+
+def _cost(cost: dict[str, Any]) -> RenderableType:
+    whole = "[green]conserved[/]" if cost["conserved"] else "[red]NOT CONSERVED[/]"
+    return grid(
+        f"\nCost at the prices of an example, {cost['currency']}",
+        ("per 1,000 predictions", _money(cost["per_thousand"]), "that they bear"),
+        ("with idle time", _money(cost["per_thousand_with_idle"]), "all that was metered"),
+        ("allocated + idle = metered", whole, f"unexplained: {cost['unexplained']:.2%} of a component at most"),
+    )
+
+
+def _alerts(alerts: dict[str, Any]) -> RenderableType:
+    by_month = ", ".join(str(count) for count in alerts["pages_by_month"].values())
+    rows = [
+        ("windows computed", f"{alerts['windows']:,}", "weeks, each against the four before it"),
+        ("pages", f"{alerts['pages']:,}", f"by month: {by_month}"),
+        ("tickets", f"{alerts['tickets']:,}", "for the morning"),
+    ]
+    rows += [
+        (f"page of {one['at'][:10]}", str(len(one["subjects"])), f"{one['monitor']}: {one['sentence']}")
+        for one in alerts["raised"]
+        if one["severity"] == Severity.PAGE
+    ]
+    return grid("\nAlerts", *rows)
+
+
+def _by_month(watched: Watched, months: list[Month], severity: Severity) -> dict[str, int]:
+    counted = Counter(f"{one.at:%Y-%m}" for one in watched.alarms if one.severity is severity)
+    return {name: counted.pop(name, 0) for name in map(_name, months)} | dict(counted)
+
+
+def _name(month: Month) -> str:
+    return f"{month.begin:%Y-%m}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _money(amount: float | None) -> str:
+    return "no price" if amount is None else f"{amount:.5f}"
