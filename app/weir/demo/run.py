@@ -6,7 +6,7 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from weir.core.errors import Refused, Unavailable
-from weir.demo import apart, data, months, season
+from weir.demo import apart, data, months, plant, season
 from weir.demo.flights import HOUR_MS, Flights, Progress
 from weir.demo.months import Cost, Month
+from weir.demo.plant import Plant
 from weir.demo.replay import Replay, Tally
 from weir.demo.season import Watched
 from weir.demo.siblings import SIBLINGS
@@ -51,7 +52,7 @@ class Run:
     """What a demo run did and found.
 
     tallies: by service, the first one first. flights: of the replay. alone: those of them that the first service alone
-    was asked about. watched, months: of these. cost: of all that the first service was asked.
+    was asked about. watched, months: of these. cost: of all that the first service was asked. plants: faults in it.
     """
 
     tallies: dict[str, Tally]
@@ -65,6 +66,7 @@ class Run:
     months: list[Month]
     cost: Cost
     seconds: dict[str, float] = field(default_factory=dict)
+    plants: tuple[Plant, ...] = ()
 
 
 class Stopwatch:
@@ -87,12 +89,21 @@ class Stopwatch:
         return time.monotonic() - self._began
 
 
-def run(settings: Settings, flights_wanted: int, progress: Progress, say: Callable[[str], None]) -> Run:
-    """Run the demo. flights_wanted: requests of the lockstep replay, from 1 July on. Raises Unavailable, Refused."""
+def run(
+    settings: Settings,
+    flights_wanted: int,
+    progress: Progress,
+    say: Callable[[str], None],
+    plants: tuple[Plant, ...] = (),
+) -> Run:
+    """Run the demo. flights_wanted: requests of the lockstep replay, from 1 July on. plants: faults to put into it.
+
+    Raises Unavailable, Refused.
+    """
     settings = settings.having(clock="event", **_broker(settings, say))  # the past is replayed: time is of the events
     watch = Stopwatch()
     with watch.phase("setup"):
-        flights = data.load(settings, progress)
+        flights = plant.into(data.load(settings, progress), plants)
     with watch.phase("train"):
         bundles = apart.build(settings, progress)
     own = _apart(settings)
@@ -104,7 +115,7 @@ def run(settings: Settings, flights_wanted: int, progress: Progress, say: Callab
         finally:
             replay.close()
     shutil.rmtree(own.paths.home)  # a run that failed leaves its logs
-    return done
+    return replace(done, plants=plants)
 
 
 def _broker(settings: Settings, say: Callable[[str], None]) -> dict[str, str]:
