@@ -7,7 +7,7 @@ import random
 from datetime import timedelta
 
 import pytest
-from weir.agents.monitor.rounds import NotHeld
+from weir.agents.monitor.books import NotHeld
 from weir.core.errors import Refused, Unavailable
 from weir.edges.clickhouse.client import connect
 

@@ -19,8 +19,8 @@ from typing import Any, Final
 import structlog
 from clickhouse_connect.driver import Client
 
-from weir.agents.monitor.books import MAX_RECORD_BYTES, READ_S, KafkaBooks
-from weir.agents.monitor.rounds import NotHeld, Rounds
+from weir.agents.monitor.books import MAX_RECORD_BYTES, READ_S, KafkaBooks, NotHeld
+from weir.agents.monitor.rounds import Rounds
 from weir.agents.worker.host import parked_on_failure
 from weir.core.chunk import LogPartition, Partition
 from weir.core.errors import Unavailable

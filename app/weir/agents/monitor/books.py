@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -27,10 +28,18 @@ from weir.wire.encode import Encoder
 
 MAX_RECORD_BYTES: Final = 1_048_576  # max_message_bytes of these topics
 READ_S: Final = 60.0  # what a recorder that was away for a day has not recorded is read within
+SURE_S: Final = 1.0  # less than any session timeout: nobody takes over from a worker that wrote so lately
+
+
+class NotHeld(Exception):
+    """Another worker is the active one."""
 
 
 class Books(Protocol):
-    """Where figures and changes of alerts are written, each call durably and in order."""
+    """Where figures and changes of alerts are written, each call durably and in order.
+
+    Writing raises NotHeld where another worker has written since: what is to be gone on from must be asked again.
+    """
 
     def left(self, client: Client, since: datetime, run: timedelta) -> tuple[Left, list[Measurement]]:
         """What is to be gone on from, and the measurements of the last window written and of `run` before it."""
@@ -46,9 +55,13 @@ class Books(Protocol):
 
 
 class KafkaBooks(Books):
-    """On Kafka. One thread at a time. Raises Unavailable when Kafka does not answer within its budget."""
+    """On Kafka. One thread at a time. Raises Unavailable when Kafka does not answer within its budget.
 
-    def __init__(self, settings: Settings) -> None:
+    A worker that was asleep, with its machine or alone, believes to be active until it hears of its group again. So
+    after a while without a write the logs are asked first whether another has written. monotonic_s: the clock of that.
+    """
+
+    def __init__(self, settings: Settings, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._kafka, names, registry = settings.kafka, settings.kafka.names, Registry(settings.registry)
         self._names = names
         self._encoders = {
@@ -62,6 +75,8 @@ class KafkaBooks(Books):
             for topic in (names.measurements, names.alerts)
         }
         self._producer = Producer(settings.kafka, names.monitor)
+        self._monotonic_s, self._sure_s = monotonic_s, -SURE_S
+        self._readers: dict[str, LogReader] = {}
 
     def close(self) -> None:
         """Let go of the producer; what was written is delivered."""
@@ -87,6 +102,7 @@ class KafkaBooks(Books):
         """Records of a log behind those that are recorded; and of which window the last recorded one is, if any."""
         place = places.get((topic, log_of(self._kafka, topic)))
         reader = LogReader(self._kafka, Partition(topic, 0), None if place is None else place[0] + 1)
+        self._readers[topic] = reader
         rows: list[dict[str, Any]] = self._decoders[topic](reader.read(READ_S)).rows.to_pylist()
         return rows, None if place is None else place[1:]
 
@@ -99,9 +115,14 @@ class KafkaBooks(Books):
         self._write(self._names.alerts, [one.row() for one in changes])
 
     def _write(self, topic: str, rows: Sequence[dict[str, Any]]) -> None:
-        if rows:
-            self._producer.write(topic, 0, [self._encoders[topic].record(row) for row in rows])
-            self._producer.flush()
+        if not rows:
+            return
+        if self._monotonic_s() - self._sure_s > SURE_S and any(one.read(READ_S) for one in self._readers.values()):
+            raise NotHeld
+        self._producer.write(topic, 0, [self._encoders[topic].record(row) for row in rows])
+        self._producer.flush()
+        self._readers[topic].skip(len(rows))
+        self._sure_s = self._monotonic_s()
 
 
 def _of(client: Client, work: Work, begin: datetime, run: timedelta, tail: Sequence[Measurement]) -> list[Measurement]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 from clickhouse_connect.driver import Client
 
-from weir.agents.monitor.books import Books
+from weir.agents.monitor.books import Books, NotHeld
 from weir.core.errors import Refused, Unavailable
 from weir.core.standing import Cover
 from weir.edges.clickhouse import gate as facts
@@ -47,10 +47,6 @@ class Trouble:
 
     failures: int = 0
     again_s: float = 0.0
-
-
-class NotHeld(Exception):
-    """Another worker is the active one."""
 
 
 @dataclass(slots=True)

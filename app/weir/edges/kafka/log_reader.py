@@ -39,6 +39,10 @@ class LogReader:
         finally:
             consumer.close()
 
+    def skip(self, records: int) -> None:
+        """Pass over so many behind what was read: whoever reads wrote them."""
+        self._next = (self._next or 0) + records
+
     def _to_the_end(self, consumer: Consumer, refusal: FatalError, deadline_s: float) -> list[bytes]:
         consumer.assign([TopicPartition(*self._source, OFFSET_BEGINNING if self._next is None else self._next)])
         values: list[bytes] = []
