@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from contextlib import suppress
 
 from weir.core.chunk import LogPartition
 from weir.recording import histograms
@@ -13,7 +14,7 @@ from weir.settings import ROOT
 
 from tests.databases import client, database
 from tests.doubles import recorder_process, recording, records
-from tests.waiting import WAIT_S
+from tests.waiting import COMMAND_S, ended
 
 __all__ = ["client", "database"]
 KILLS = 6
@@ -59,16 +60,12 @@ def test_every_table_equals_the_truth_after_kill_9(client, database, tmp_path):
     state = tmp_path / "committed"
     killed = 0
     for seed in range(KILLS):
-        process = start(database, state, seed)
-        try:
+        with ended(start(database, state, seed)) as process, suppress(subprocess.TimeoutExpired):
             process.wait(chance.uniform(0.05, 0.6))  # where in its work it dies is left to chance
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGKILL)
-            killed += 1
-        process.communicate(timeout=WAIT_S)
+        killed += process.returncode == -signal.SIGKILL
     assert killed >= KILLS // 2, "it was done before it could be killed"
-    last = start(database, state, 99)
-    assert last.communicate(timeout=WAIT_S)[0] == "done\n"
+    with ended(start(database, state, 99)) as last:
+        assert last.communicate(timeout=COMMAND_S)[0] == "done\n"
     assert last.returncode == 0
 
     rows, partitions = recorder_process.ROWS, recorder_process.PARTITIONS

@@ -189,12 +189,16 @@ def test_a_question_cannot_write(service: Service, weir) -> None:
     assert "mend the SQL" in str(weir("query", "SELECT nothing FROM nowhere").exception)
 
 
-def test_weir_s_own_questions_are_asked_by_name(weir) -> None:
-    listed = json.loads(weir("query", "--json").stdout)
-    names = {one["name"] for one in listed}
-    assert {"outcomes/received", "features/ages"} <= names
-    for name in sorted(names):
+def test_weir_s_own_questions_are_asked_by_name(service: Service, weir) -> None:
+    names, monitors = (
+        {one["name"] for one in json.loads(weir(*command, "--json").stdout)}
+        for command in (["query"], ["monitors", "list"])
+    )
+    assert {"outcomes/received", "features/ages"} <= names - monitors
+    for name in sorted(names - monitors):
         assert weir("query", name, "--json").exit_code == 0, name
+    assert {"health/rate"} <= names & monitors
+    assert weir("query", "health/rate", "--param", f"service={service.name}", "--json").exit_code == 0
     refused = weir("query", "features/ages", "--param", "since=1").exception
     assert isinstance(refused, Refused)
     assert "takes no since" in str(refused)
