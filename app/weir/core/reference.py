@@ -61,9 +61,11 @@ class Reference:
 def dump(reference: Reference) -> str:
     """As JSON: the same text for equal references.
 
-    >>> dump(Reference(n=1, score=Numbers(Grid(GridKind.UNIT), {500: 1}, 0.5)))  # doctest: +NORMALIZE_WHITESPACE
-    '{"n":1,"features":{},"categories":{},"score":{"grid":{"kind":"unit","center":0.0,"scale":1.0,"lo":null,"hi":null},
-    "bins":[500],"counts":[1],"total":0.5},"classes":{},"decisions":{"words":{},"rest":0,"missing":0,"whole":true}}'
+    >>> names = {"a": Words({"x": 1, "b": 2}), "B": Words()}, {"B": Words(), "a": Words({"b": 2, "x": 1})}
+    >>> score = Numbers(Grid(GridKind.UNIT), {500: 1}, 0.5)
+    >>> one, other = (dump(Reference(n=1, score=score, categories=found)) for found in names)
+    >>> one == other, load(one) == load(other)
+    (True, True)
     """
     content = {
         "n": reference.n,
@@ -73,7 +75,7 @@ def dump(reference: Reference) -> str:
         "classes": {name: _plain_numbers(found) for name, found in reference.classes.items()},
         "decisions": _plain_words(reference.decisions),
     }
-    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
 
 
 def load(text: str) -> Reference:
