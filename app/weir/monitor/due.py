@@ -72,13 +72,19 @@ def _newer(came: Covers | None, last: Done, before: Covers | None, age: timedelt
     return came is not None and came != last.outcomes and (before == came or age > OLDER * last.age)
 
 
-def runs(items: Sequence[Due], step: timedelta, most: int) -> list[list[Due]]:
-    """Due windows in runs that one question answers: neighbours, `most` of them at most."""
+def runs(items: Sequence[Due], step: timedelta, most: int, rows: int) -> list[list[Due]]:
+    """Due windows in runs that one question answers: neighbours, `most` of them at most.
+
+    rows: predictions of a run at most, by their offsets; a window that has more is alone.
+    """
     found: list[list[Due]] = []
+    held = 0
     for item in items:
-        run = found[-1] if found else []
-        if run and len(run) < most and run[-1].window.begin + step == item.window.begin:
+        run, mine = found[-1] if found else [], sum(cover.last - cover.first + 1 for cover in item.window.covers)
+        if run and len(run) < most and held + mine <= rows and run[-1].window.begin + step == item.window.begin:
             run.append(item)
+            held += mine
         else:
             found.append([item])
+            held = mine
     return found

@@ -47,4 +47,7 @@ def test_outcomes_make_a_window_anew_when_it_is_a_good_deal_older_or_no_more_com
 
 def test_one_question_is_about_neighbours():
     found = asked([window(hour) for hour in (0, 1, 2, 5, 6)], {})
-    assert [[item.window.begin.hour for item in run] for run in runs(found, HOUR, 2)] == [[12, 13], [14], [17, 18]]
+    hours = lambda most, rows: [[item.window.begin.hour for item in run] for run in runs(found, HOUR, most, rows)]  # noqa: E731
+    assert hours(2, 1000) == [[12, 13], [14], [17, 18]]
+    assert hours(200, 29) == [[12, 13], [14], [17, 18]], "a window has ten rows"
+    assert hours(200, 5) == [[12], [13], [14], [17], [18]], "one that has more is alone"

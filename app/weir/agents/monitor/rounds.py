@@ -7,6 +7,7 @@ measurements carry and nobody has written, and the measurements that it lacks.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from weir.core.errors import Refused, Unavailable
 from weir.core.standing import Cover
 from weir.edges.clickhouse import gate as facts
 from weir.edges.clickhouse import monitors, reports
+from weir.edges.clickhouse.joined import Joined, joining
 from weir.monitor import alert_course, assess, gate, telling
 from weir.monitor import due as dues
 from weir.monitor.alert import AlertState, Note, Transition
@@ -34,6 +36,7 @@ from weir.telemetry import MonitorFailed, ServiceMonitored, Telemetry, WindowsMe
 
 BEGINNING: Final = datetime.fromtimestamp(0, UTC)
 RUN: Final = 200  # windows that one question is about, and one write: they are in memory together
+RUN_ROWS: Final = 5_000_000  # predictions, where one window has no more: ClickHouse holds them joined, some 400 MB
 UNGATED: Final = ("ledger/", "health/")  # they tell what is missing, and cannot wait for it
 
 OUTCOMES: Final = "outcome/"
@@ -82,6 +85,7 @@ class Rounds:
     _trouble: dict[Work, Trouble] = field(default_factory=dict)
     _looked: dict[Work, datetime] = field(default_factory=dict)
     _newest: dict[Work, datetime] = field(default_factory=dict)
+    _session: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def look(self) -> int:
         """One round; how many windows it computed.
@@ -168,8 +172,8 @@ class Rounds:
                 continue
             waiting = max(waiting, sum(not window.complete for window in seen.windows))
             behind = max(behind, seen.newest - _complete_to(seen, step_s))
-            for work, monitor in works.items():
-                computed += self._work(client, work, monitor, seen, of, left)
+            with joining(client, self._session, service, works.values()) as joined:
+                computed += self._works(client, works, seen, of, left, joined)
         self.telemetry.emit(
             ServiceMonitored(service=service, waiting=waiting, behind_s=max(0.0, behind.total_seconds()))
         )
@@ -202,11 +206,37 @@ class Rounds:
         unknown = outcomes.pop(facts.UNKNOWN, [])  # any window's
         return Seen(windows, {one.begin: [*outcomes.get(one.begin, ()), *unknown] for one in windows}, newest, first)
 
-    def _work(self, client: Client, work: Work, monitor: Monitor, seen: Seen, of: Mapping[str, Any], left: Left) -> int:
-        """What is due of one monitor. A failure is its own: the others go on."""
-        now_s, trouble = self.monotonic_s(), self._trouble.get(work)
-        if (trouble and now_s < trouble.again_s) or not self._is_turn(work, monitor, seen):
-            return 0
+    def _works(
+        self,
+        client: Client,
+        works: Mapping[Work, Monitor],
+        seen: Seen,
+        of: Mapping[str, Any],
+        left: Left,
+        joined: Joined,
+    ) -> int:
+        """What is due of monitors that have windows of one length. A failure is one's own: the others go on.
+
+        Run by run, so that those that ask about the same time share what is joined for it.
+        """
+        now_s = self.monotonic_s()
+        due: dict[Work, list[list[Due]]] = {}
+        for work, monitor in works.items():
+            trouble = self._trouble.get(work)
+            if (trouble is None or now_s >= trouble.again_s) and self._is_turn(work, monitor, seen):
+                due[work] = self._due(work, monitor, seen, left)
+        computed = 0
+        for place in range(max(map(len, due.values()), default=0)):
+            for work in [work for work, runs in due.items() if place < len(runs)]:
+                if not self._run(client, work, works[work], due[work][place], of, left, joined, first=place == 0):
+                    del due[work]
+                    continue
+                computed += len(due[work][place])
+        self._looked.update(dict.fromkeys(due, seen.newest))
+        return computed
+
+    def _due(self, work: Work, monitor: Monitor, seen: Seen, left: Left) -> list[list[Due]]:
+        """Its windows that are due, in runs."""
         done = left.windows.get(work, {})
         floor = min(done) if done else seen.first
         windows = [one for one in _open(monitor, seen, self.now()) if one.begin >= floor]
@@ -216,30 +246,45 @@ class Rounds:
         if outcomes is not None:
             self._before[work] = {begin: frozenset(covers) for begin, covers in outcomes.items()}
         at_once = 1 if monitor.baseline is Against.SEASON else RUN  # each window has a season of its own before it
-        runs = dues.runs(items, step, at_once)
-        for place, run in enumerate(runs):
-            try:
-                rows = self._ask(client, work, monitor, run, of)
-            except (Refused, Unavailable) as error:
-                if isinstance(error, Unavailable) and not client.ping():
-                    raise  # it is ClickHouse that is away
-                self._failed(work, monitor, run[0], error, left)
-                return sum(map(len, runs[:place]))
-            found = [one for item in run for one in self._judged(left, work, monitor, item, rows)]
-            if self._trouble.pop(work, None) or place == 0:
-                again = assess.recovery(monitor, self._computed(work, run[0]), left)
-                found += [self._known(left, one) for one in again]
-            self._put(left, found)
-            self.telemetry.emit(
-                WindowsMeasured(
-                    service=work.service,
-                    monitor=work.monitor,
-                    windows=len(run),
-                    again=sum(item.what.revision > 0 for item in run),
-                )
+        return dues.runs(items, step, at_once, RUN_ROWS)
+
+    def _run(
+        self,
+        client: Client,
+        work: Work,
+        monitor: Monitor,
+        run: Sequence[Due],
+        of: Mapping[str, Any],
+        left: Left,
+        joined: Joined,
+        *,
+        first: bool,
+    ) -> bool:
+        """Ask about neighbouring windows, judge and write; whether there is an answer.
+
+        first: whether it is the monitor's first run of this round.
+        """
+        try:
+            rows = self._ask(client, work, monitor, run, of, joined)
+        except (Refused, Unavailable) as error:
+            if isinstance(error, Unavailable) and not client.ping():
+                raise  # it is ClickHouse that is away
+            self._failed(work, monitor, run[0], error, left)
+            return False
+        found = [one for item in run for one in self._judged(left, work, monitor, item, rows)]
+        if self._trouble.pop(work, None) or first:
+            again = assess.recovery(monitor, self._computed(work, run[0]), left)
+            found += [self._known(left, one) for one in again]
+        self._put(left, found)
+        self.telemetry.emit(
+            WindowsMeasured(
+                service=work.service,
+                monitor=work.monitor,
+                windows=len(run),
+                again=sum(item.what.revision > 0 for item in run),
             )
-        self._looked[work] = seen.newest
-        return len(items)
+        )
+        return True
 
     def _is_turn(self, work: Work, monitor: Monitor, seen: Seen) -> bool:
         """Whether its cadence has passed, in event time; where no events come, it is always its turn."""
@@ -249,11 +294,17 @@ class Rounds:
         return looked is None or still or seen.newest >= looked + cadence
 
     def _ask(
-        self, client: Client, work: Work, monitor: Monitor, run: Sequence[Due], of: Mapping[str, Any] | None
+        self,
+        client: Client,
+        work: Work,
+        monitor: Monitor,
+        run: Sequence[Due],
+        of: Mapping[str, Any] | None,
+        joined: Joined | None = None,
     ) -> list[Row]:
         end = run[-1].window.begin + timedelta(seconds=work.step_s)
         asked = Asked(service=work.service, begin=run[0].window.begin, end=end, step_s=work.step_s)
-        return monitors.run(client, monitor, asked, of)
+        return monitors.run(client, monitor, asked, of, joined.table(monitor, asked) if joined else None)
 
     def _failed(self, work: Work, monitor: Monitor, first: Due, error: Refused | Unavailable, left: Left) -> None:
         """Leave a monitor alone for a while; after some failures in a row a measurement says so, and its alert."""

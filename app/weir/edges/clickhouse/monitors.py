@@ -18,6 +18,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from weir.core.errors import Refused
 from weir.edges.clickhouse import reports, scans, sql_files
 from weir.edges.clickhouse.client import NO_ACCESS, RETRIABLE, WRONG_PASSWORD, answering, said, url_of
+from weir.edges.clickhouse.joined import Table
 from weir.edges.clickhouse.results import view_of
 from weir.monitor import header
 from weir.monitor.parameters import MEANING
@@ -83,20 +84,27 @@ def _read(path: Path, folder: Path, *, own: bool) -> Monitor:
     return header.monitor(text, path.relative_to(folder).with_suffix("").as_posix(), str(path), own=own)
 
 
-def run(client: Client, monitor: Monitor, asked: Asked, of: Mapping[str, Any] | None = None) -> list[Row]:
+def run(
+    client: Client, monitor: Monitor, asked: Asked, of: Mapping[str, Any] | None = None, joined: Table | None = None
+) -> list[Row]:
     """The figures of a service by window and subject, in this order; a window without rows has none.
 
-    of: what the service's bundle means (`meaning`), where the caller knows it; it is asked otherwise.
+    of: what the service's bundle means (`meaning`), where the caller knows it; it is asked otherwise. joined: what is
+    read instead of the service's view; it holds the time asked about.
     Raises Unavailable; Refused where the monitor cannot be asked so, as ClickHouse words it where its SQL is at fault.
     """
-    return rows(monitor, table(client, monitor, asked, of))
+    return rows(monitor, table(client, monitor, asked, of, joined))
 
 
-def table(client: Client, monitor: Monitor, asked: Asked, of: Mapping[str, Any] | None = None) -> pa.Table:
+def table(
+    client: Client, monitor: Monitor, asked: Asked, of: Mapping[str, Any] | None = None, joined: Table | None = None
+) -> pa.Table:
     """The answer with the columns and the order of the SQL; the column of its header's time is UTC. Raises as `run`."""
-    bound = parameters(client, monitor, asked, of)
+    bound, settings = parameters(client, monitor, asked, of), dict(ASKING)
+    if joined is not None:
+        bound, settings = bound | {"results": joined.name}, {**settings, **joined.settings}
     with answering(url_of(client)), _its_author(monitor):
-        found = client.query_arrow(monitor.sql, parameters=bound, settings=dict(ASKING), use_strings=True)
+        found = client.query_arrow(monitor.sql, parameters=bound, settings=settings, use_strings=True)
     columns = dict(zip(found.column_names, found.columns, strict=True))
     if lacking := sorted({*monitor.figures.values(), *monitor.subject} - columns.keys()):
         _deny(monitor, f"its answer has no column {lacking[0]}", f"name one of {', '.join(columns)} in its header")
