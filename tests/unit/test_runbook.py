@@ -2,11 +2,15 @@
 
 import re
 import shlex
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import typer
 from weir.__main__ import cli
 from weir.edges.clickhouse import monitors
+from weir.monitor import assess
+from weir.monitor.assess import Computed
+from weir.monitor.left import Left, Work
 from weir.settings import ROOT, load
 
 FOLDER = ROOT / "infra" / "runbook"
@@ -58,10 +62,30 @@ def test_a_step_that_cannot_be_given_is_noticed():
             parsed(words)
 
 
-def test_every_entry_that_a_monitor_names_is_there():
+def test_every_monitor_that_can_alert_names_an_entry_that_is_there():
     there = {path.stem for path in ENTRIES}
-    named = {monitor.runbook for monitor in monitors.files(load()).values() if monitor.runbook}
-    assert named <= there
+    known = monitors.files(load()).values()
+    alerting = [monitor for monitor in known if monitor.warn or monitor.page]
+    assert len(alerting) > 15
+    assert {monitor.name: monitor.runbook for monitor in alerting if monitor.runbook not in there} == {}
+    assert {monitor.runbook for monitor in known if monitor.runbook} <= there
+    assert assess.FAILURES in there, "any monitor's query may fail"
+
+
+def test_the_alert_of_a_query_that_fails_names_the_entry_for_it():
+    monitor = monitors.files(load())["drift/features"]
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    computed = Computed(
+        work=Work("a", monitor.name, 3600),
+        begin=begin,
+        covers=(),
+        revision=0,
+        age=timedelta(0),
+        at=begin,
+        worker="w",
+    )
+    (firing,) = assess.failure(monitor, "no such column", computed, Left("weir.outcomes")).changes
+    assert firing.watched.runbook == assess.FAILURES
 
 
 def test_the_list_of_entries_is_whole():

@@ -17,6 +17,7 @@ from weir.monitor.spec import Monitor, Row
 
 TIME: Final = "%Y-%m-%dT%H:%M:%S"
 QUERY: Final = "its query"  # subject of the alert that says that a monitor fails
+FAILURES: Final = "monitor-failed"  # entry of the run-book for it
 SEVERITIES: Final = {State.PAGE: Severity.PAGE, State.WARN: Severity.TICKET, State.FAILED: Severity.PAGE}
 HELD_BACK: Final = (
     2  # windows that a figure is beyond its bound before an alert, where nothing says that it is no chance
@@ -184,7 +185,7 @@ def _watched(monitor: Monitor, key: Key) -> Watched:
         segment=key.segment,
         owner=monitor.owner,
         cause=f"{key.service} {monitor.name.partition('/')[0]}",
-        runbook=monitor.runbook,
+        runbook=FAILURES if key.subject == QUERY else monitor.runbook,
     )
 
 

@@ -15,6 +15,7 @@
 -- window: 1h
 -- panel: table
 -- grain: batches batch_answers predictions
+-- runbook: cost
 --
 -- reach: forecast as a share of the amount; low and high are of its interval, where there are three whole days at least, and
 -- days are that many. Before, the pace of the period so far is the forecast. A budget of a team or tenant has what is allocated

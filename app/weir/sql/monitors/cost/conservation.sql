@@ -13,6 +13,7 @@
 -- window: 1h
 -- panel: waterfall
 -- grain: batches batch_answers predictions
+-- runbook: cost
 --
 -- metered = allocated (to answers) + rejected (dead letters) + unrecorded (answers that the record lacks) + idle. unexplained:
 -- what nobody known bears, or bears twice, as a share of what was metered, in units of the component: it needs no prices. The

@@ -14,6 +14,7 @@
 -- window: 1h
 -- panel: lines
 -- grain: batches batch_answers predictions
+-- runbook: cost
 --
 -- untagged: share of the cost; of the CPU time where something has no price. Callers name both in each request.
 SELECT begin, part.1 AS tag, predictions,

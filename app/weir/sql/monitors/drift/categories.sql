@@ -17,6 +17,7 @@
 -- filters: version variant tenant
 -- panel: heat
 -- grain: histograms histograms_hour
+-- runbook: drift
 --
 -- p: of chi-square, exact for its degrees of freedom. new_rate: predictions with a word that the baseline has not, and which
 -- (ten of them); null where the baseline has words that are not counted by name, as of free text.

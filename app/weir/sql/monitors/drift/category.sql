@@ -17,6 +17,7 @@
 -- filters: version variant tenant
 -- panel: histograms
 -- grain: histograms histograms_hour
+-- runbook: drift
 --
 -- Of the input that is asked about. cell: "word ..." each; rest, those that are not counted by name; missing.
 SELECT time, name, n, psi, psi_null, chi2, df, p, js, new_rate, arraySlice(new_words, 1, 10) AS new_words,

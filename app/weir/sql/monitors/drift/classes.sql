@@ -17,6 +17,7 @@
 -- filters: version variant tenant
 -- panel: heat
 -- grain: histograms histograms_hour
+-- runbook: drift
 --
 -- mean: the share that the model expects of the class.
 SELECT time, name, n, psi, psi_null, ks, ks_high, ks_p, p, js, w1,

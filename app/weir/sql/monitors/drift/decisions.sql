@@ -16,6 +16,7 @@
 -- filters: version variant tenant
 -- panel: lines
 -- grain: histograms histograms_hour
+-- runbook: drift
 --
 -- decision, share, base_share: what was decided, and how often. Of a model without bands that is its class.
 SELECT time, n, psi, psi_null, chi2, df, p, js, new_rate, arraySlice(new_words, 1, 10) AS new_words,

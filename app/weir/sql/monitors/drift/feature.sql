@@ -17,6 +17,7 @@
 -- filters: version variant tenant
 -- panel: histograms
 -- grain: histograms histograms_hour
+-- runbook: drift
 --
 -- Of the input that is asked about. values: middles of the bins; share, base_share: of all predictions there. q05 to q95: a bin's
 -- width exact.

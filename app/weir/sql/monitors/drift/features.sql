@@ -17,6 +17,7 @@
 -- filters: version variant tenant
 -- panel: heat
 -- grain: histograms histograms_hour
+-- runbook: drift
 --
 -- psi: over the tenths of the baseline, and what is missing; psi_null is its mean if nothing moved. ks is at most ks_high. p: of
 -- neither values nor missing rate having moved. base: empty where there is nothing to compare with. grid_id, smoothing (of a

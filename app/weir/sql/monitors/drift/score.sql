@@ -16,6 +16,7 @@
 -- filters: version variant tenant
 -- panel: lines
 -- grain: histograms histograms_hour
+-- runbook: drift
 --
 -- Of two classes the probability of the positive one, of more that of the decided one, of a regression the value.
 SELECT time, n, psi, psi_null, ks, ks_high, ks_p, p, js, w1,

@@ -15,6 +15,7 @@
 -- panel: heat
 -- filters: version variant tenant
 -- grain: histograms histograms_hour
+-- runbook: drift
 --
 -- stale: predictions for which a view's values were older than its limit (limit_s; 0 has none), or could not be read in time.
 -- age_p50 to age_p99: seconds, exact to 4 s below a minute and to 6 % above; from_the_future: values recorded after the request.

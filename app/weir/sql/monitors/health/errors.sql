@@ -13,6 +13,7 @@
 -- minimum: 100
 -- panel: lines
 -- grain: batches
+-- runbook: health
 SELECT toStartOfInterval(toDateTime(scored_at, 'UTC'), toIntervalSecond({step:UInt32})) AS begin, sum(rows) AS n,
        sum(batches.rejected) AS rejected, rejected / n AS share, sum(batches.scored) AS scored
 FROM batches

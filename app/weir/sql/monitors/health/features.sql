@@ -15,6 +15,7 @@
 -- panel: lines
 -- filters: version variant tenant team
 -- grain: predictions
+-- runbook: health
 --
 -- Ages are of records that were found, seconds from the record's time to the event. from_the_future: recorded after the event.
 SELECT toStartOfInterval(toDateTime(event_time, 'UTC'), toIntervalSecond({step:UInt32})) AS begin, view, count() AS n,

@@ -12,6 +12,7 @@
 -- window: 5m
 -- panel: lines
 -- grain: batches
+-- runbook: health
 SELECT toStartOfInterval(toDateTime(scored_at, 'UTC'), toIntervalSecond({step:UInt32})) AS begin, sum(rows) AS n,
        greatest(max(dateDiff('millisecond', oldest_at, scored_at)), 0) / 1000 AS lag_s,
        quantileExactWeighted(0.5)(greatest(dateDiff('millisecond', oldest_at, scored_at), 0), rows) / 1000 AS median_lag_s,

@@ -12,6 +12,7 @@
 -- window: 1h
 -- panel: strips
 -- grain: gate_minutes gate_offsets
+-- runbook: ledger
 --
 -- covered, answered: offsets of the window's stretch. What is still on its way counts as missing until it is recorded.
 WITH

@@ -12,6 +12,7 @@
 -- window: 1h
 -- panel: strips
 -- grain: ledger
+-- runbook: ledger
 --
 -- first, last: offsets that the window's entries cover.
 SELECT toStartOfInterval(toDateTime(written_at, 'UTC'), toIntervalSecond({step:UInt32})) AS begin, source_topic AS topic, source_partition AS partition,

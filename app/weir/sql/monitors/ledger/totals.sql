@@ -11,6 +11,7 @@
 -- window: 1h
 -- panel: tiles
 -- grain: ledger
+-- runbook: ledger
 --
 -- unbalanced: records read that an entry counts neither as scored nor as rejected.
 SELECT toStartOfInterval(toDateTime(written_at, 'UTC'), toIntervalSecond({step:UInt32})) AS begin, toUInt64(sum(read)) AS n, sum(ledger.scored) AS scored,
