@@ -8,6 +8,11 @@ import re
 import pytest
 from typer.testing import CliRunner
 from weir.__main__ import cli
+from weir.core.errors import Refused
+from weir.edges.clickhouse import monitors
+from weir.monitor.parameters import MEANING, PARAMETERS, VIEWS
+from weir.monitor.segment import FILTERS
+from weir.settings import load
 
 from tests.doubles import records
 from tests.sql.test_health import GOLDEN, N, client
@@ -33,6 +38,8 @@ def weir(client, stack, tmp_path, monkeypatch):
 
     def run(*arguments):
         done = CliRunner().invoke(cli, arguments, env={"COLUMNS": "300"})
+        if isinstance(done.exception, Refused):
+            raise done.exception
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
         return done.exit_code, done.stdout
 
@@ -51,6 +58,46 @@ def test_a_monitor_is_run_and_explained(weir):
     assert status == 0
     assert "traffic_hour" in out
     assert "{traffic:Identifier}" in out
+
+
+GIVEN = {  # parameter of a file -> the option that gives it, a value, and what is bound
+    "subject": ("--subject", "humidity", "humidity"),
+    "baseline": ("--baseline", "pair", "pair"),
+    "base_version": ("--base-version", "7", "7"),
+    "base_variant": ("--base-variant", "challenger", "challenger"),
+    "base_from": ("--base-from", "2013-06-24T12:00", "2013-06-24 12:00:00"),
+    "base_to": ("--base-to", "2013-06-24T15:00", "2013-06-24 15:00:00"),
+    "season": ("--season", "weekday", "weekday"),
+}
+ELSEWHERE = {
+    "service",
+    "from",
+    "to",
+    "step",
+    *FILTERS,
+    *MEANING,
+    *VIEWS,
+}  # beside them: options of their own, --where, the bundle
+
+
+def test_every_parameter_of_a_file_can_be_given(weir):
+    assert GIVEN.keys() | ELSEWHERE == PARAMETERS.keys()
+    bound = {}
+    for name in ("drift/feature", "drift/exact"):
+        known = monitors.files(load())[name].parameters
+        options = [word for one, given in GIVEN.items() if one in known for word in given[:2]]
+        status, out = weir("monitors", "explain", name, *HOURS, *options)
+        assert status == 0, out
+        bound |= dict(re.findall(r"\{(\w+)\}[\s│]+(.*?)[\s│]*$", out, re.M))
+    assert {name: bound.get(name) for name in GIVEN} == {name: value for name, (_, _, value) in GIVEN.items()}
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--base-version", "7"), ("--season", "weekday"), ("--base-from", "2013-06-24"), ("--subject", "x")]
+)
+def test_what_a_monitor_does_not_take_is_refused(weir, wrong):
+    with pytest.raises(Refused, match="health/rate takes no"):
+        weir("monitors", "run", "health/rate", *HOURS, *wrong)
 
 
 def test_monitors_are_listed_and_checked(weir, tmp_path):

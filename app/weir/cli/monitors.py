@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.markup import escape
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from weir.settings import Settings
 
 DAY = timedelta(days=1)
+MINUTE_S = 60  # the finest windows that are recorded
 HALF_A_YEAR = timedelta(days=182)
 CALIBRATED = (
     ("monitor", "monitor"),
@@ -45,7 +46,23 @@ Step = Annotated[str, typer.Option(help="Length of a window, such as 5m; by defa
 Where = Annotated[
     str, typer.Option(help="A segment: version=, variant=, tenant=, team= with a value each, commas between them.")
 ]
-Baseline = Annotated[str, typer.Option(help="What to compare with: reference, or a baseline that was captured.")]
+Subject = Annotated[str, typer.Option(help="One subject alone, such as an input.")]
+Baseline = Annotated[str, typer.Option(help="What to compare with: reference, pair, or a baseline that was captured.")]
+BaseVersion = Annotated[str, typer.Option(help="Of a pair: the version to compare with.")]
+BaseVariant = Annotated[str, typer.Option(help="Of a pair: the variant to compare with.")]
+BaseBegin = Annotated[
+    str,
+    typer.Option(
+        "--base-from", help="Compare with windows from this time on; of a pair by default --from, else 28 days before."
+    ),
+]
+BaseEnd = Annotated[
+    str,
+    typer.Option("--base-to", help="Compare with windows before this time; of a pair by default --to, else --from."),
+]
+Season = Annotated[
+    str, typer.Option(help="Compare with the same hour, weekday or hour_of_week before, as one of these words says.")
+]
 
 cli = typer.Typer(no_args_is_help=True, help="Ask monitors: what happens to inputs, outcomes, costs and health.")
 
@@ -86,7 +103,13 @@ def run(
     end: End = "",
     step: Step = "",
     where: Where = "",
+    subject: Subject = "",
     baseline: Baseline = "",
+    base_version: BaseVersion = "",
+    base_variant: BaseVariant = "",
+    base_begin: BaseBegin = "",
+    base_end: BaseEnd = "",
+    season: Season = "",
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
 ) -> None:
@@ -98,7 +121,8 @@ def run(
 
     if as_json and as_csv:
         raise typer.BadParameter("give --json or --csv, not both")
-    monitor, client, asked = _asked(name, service, begin, end, step, where, baseline)
+    base = _Base(baseline, base_version, base_variant, base_begin, base_end, season)
+    monitor, client, asked = _asked(name, service, begin, end, step, where, base, subject)
     answer = monitors.table(client, monitor, asked)
     rows = monitors.rows(monitor, answer)
     if as_json:
@@ -123,13 +147,20 @@ def explain(
     end: End = "",
     step: Step = "",
     where: Where = "",
+    subject: Subject = "",
     baseline: Baseline = "",
+    base_version: BaseVersion = "",
+    base_variant: BaseVariant = "",
+    base_begin: BaseBegin = "",
+    base_end: BaseEnd = "",
+    season: Season = "",
 ) -> None:
     """Say what a monitor asks: its header, what is bound to its parameters, its SQL, and the rows that it reads."""
     from weir.edges.clickhouse import monitors
     from weir.monitor import header
 
-    monitor, client, asked = _asked(name, service, begin, end, step, where, baseline)
+    base = _Base(baseline, base_version, base_variant, base_begin, base_end, season)
+    monitor, client, asked = _asked(name, service, begin, end, step, where, base, subject)
     bound = monitors.parameters(client, monitor, asked)
     rows = [{"what": one, "value": str(value)} for one, value in header.lines(monitor.sql).items()]
     rows += [{"what": f"{{{one}}}", "value": str(value)} for one, value in bound.items()]
@@ -266,8 +297,19 @@ def calibrate(
         say(f"no monitor with a bound has measured anything of {service} from {since:%Y-%m-%d} to {until:%Y-%m-%d}")
 
 
+class _Base(NamedTuple):
+    """The other side of a comparison, as it is written."""
+
+    baseline: str
+    version: str
+    variant: str
+    begin: str
+    end: str
+    season: str
+
+
 def _asked(
-    name: str, service: str, begin: str, end: str, step: str, where: str, baseline: str
+    name: str, service: str, begin: str, end: str, step: str, where: str, base: _Base, subject: str
 ) -> tuple[Monitor, Client, Asked]:
     """The monitor, where to ask, and what."""
     from weir.edges.clickhouse import monitors
@@ -289,7 +331,13 @@ def _asked(
         end=_whole(until, step_s, up=True),
         step_s=step_s,
         segment=segment,
-        baseline=baseline,
+        subject=subject,
+        baseline=base.baseline,
+        base_version=base.version,
+        base_variant=base.variant,
+        base_begin=_whole(time_of(base.begin, "--base-from"), MINUTE_S) if base.begin else None,
+        base_end=_whole(time_of(base.end, "--base-to"), MINUTE_S, up=True) if base.end else None,
+        season=base.season,
     )
     return monitor, client, asked
 

@@ -200,6 +200,9 @@ def _check(monitor: Monitor, asked: Asked) -> None:
     if asked.begin >= asked.end:
         remedy = "let it begin before it ends"
         raise Refused(f"the time asked about ends before it begins: {asked.begin} to {asked.end}", remedy=remedy)
+    if asked.base_begin and asked.base_end and asked.base_begin >= asked.base_end:
+        what = f"the time to compare with ends before it begins: {asked.base_begin} to {asked.base_end}"
+        raise Refused(what, remedy="let it begin before it ends")
     if asked.step_s < 1:
         raise Refused(f"windows of {asked.step_s} seconds cannot be", remedy="give a step of a second at least")
     for name in asked.segment.filters:
@@ -208,7 +211,8 @@ def _check(monitor: Monitor, asked: Asked) -> None:
             raise Refused(
                 f"monitor {monitor.name} does not tell one {name} from another", remedy=f"leave {name}= out: {obeys}"
             )
-    for name, value in (("subject", asked.subject), ("baseline", asked.baseline), ("season", asked.season)):
+    given = {name: getattr(asked, name) for name in ("subject", "baseline", "base_version", "base_variant", "season")}
+    for name, value in (given | {"base_from": asked.base_begin, "base_to": asked.base_end}).items():
         if value and name not in monitor.parameters:
             raise Refused(f"monitor {monitor.name} takes no {name}", remedy=f"leave the {name} out")
     if asked.season not in SEASONS:
