@@ -109,6 +109,13 @@ class _Told:
 
 _COURSE: Final = tuple(item.name for item in fields(_Course))
 _TOLD: Final = tuple(item.name for item in fields(_Told))
+_NO_COURSE: Final = _Course()
+_NOTHING_TOLD: Final = _Told()
+
+
+def _differing(one: _Course | _Told, usual: _Course | _Told, names: Sequence[str]) -> dict[str, Any]:
+    """What is not as it is of an alert of which nothing is known: most alerts say nothing."""
+    return {} if one == usual else {name: getattr(one, name) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +145,10 @@ class Memory:
     def said(self) -> dict[str, Any]:
         """For JSON."""
         return {
-            "base": {name: getattr(self.base, name) for name in _COURSE},
+            "base": _differing(self.base, _NO_COURSE, _COURSE),
             "base_ms": self.base_ms,
-            "seen": [list(each) for each in self.seen],
-            "told": {name: getattr(self.told, name) for name in _TOLD},
+            "seen": list(self.seen),
+            "told": _differing(self.told, _NOTHING_TOLD, _TOLD),
         }
 
     @staticmethod
@@ -149,8 +156,7 @@ class Memory:
         """From what `said` gave, through JSON; {} is an alert of which nothing is known."""
         if not said:
             return Memory()
-        base, told = dict(said["base"]), dict(said["told"])
-        base["state"], told["state"] = AlertState(base["state"]), AlertState(told["state"])
+        base, told = ({**each, "state": AlertState(each.get("state", "ok"))} for each in (said["base"], said["told"]))
         return Memory(_Course(**base), said["base_ms"], tuple(_Seen(*each) for each in said["seen"]), _Told(**told))
 
     @staticmethod
@@ -172,9 +178,7 @@ def after(
     what it should have told, and did not because a worker was killed between two transitions, is told.
     """
     made = _with(memory, reading, holds)
-    course = made.base
-    for seen in made.seen:
-        course = course.after(seen, holds)
+    course = _through(made.base, made.seen, holds)
     found: list[Transition] = []
     for state, rank in _way(made.told, course):
         before = made.told
@@ -235,14 +239,23 @@ def _with(memory: Memory, reading: Reading, holds: Holds) -> Memory:
     """With the reading among the windows that are kept, unless it is known or too old."""
     rank = 0 if reading.severity is None else _RANKS[reading.severity]
     new = _Seen(reading.begin_ms, reading.end_ms, reading.revision, rank)
-    same = [old for old in memory.seen if old.begin_ms == new.begin_ms]
-    if new.begin_ms <= memory.base_ms or any(old.revision >= new.revision for old in same):
-        return memory
-    seen = sorted([*(old for old in memory.seen if old not in same), new])
-    base, base_ms = memory.base, memory.base_ms
-    for old in seen[:-KEPT]:
-        base, base_ms = base.after(old, holds), old.begin_ms
-    return replace(memory, base=base, base_ms=base_ms, seen=tuple(seen[-KEPT:]))
+    seen = (*memory.seen, new)
+    if new.begin_ms <= max(memory.base_ms, memory.seen[-1].begin_ms if memory.seen else NEVER):  # late, or once more
+        same = [old for old in memory.seen if old.begin_ms == new.begin_ms]
+        if new.begin_ms <= memory.base_ms or any(old.revision >= new.revision for old in same):
+            return memory
+        seen = tuple(sorted([*(old for old in memory.seen if old not in same), new]))
+    gone, base_ms = seen[:-KEPT], memory.base_ms
+    return Memory(_through(memory.base, gone, holds), gone[-1].begin_ms if gone else base_ms, seen[-KEPT:], memory.told)
+
+
+def _through(course: _Course, seen: Sequence[_Seen], holds: Holds) -> _Course:
+    """Where windows lead. Calm ones lead nowhere while nothing is live, and that is what most alerts have."""
+    if course.state not in _LIVE and not any([each.rank for each in seen]):
+        return course
+    for each in seen:
+        course = course.after(each, holds)
+    return course
 
 
 def _way(told: _Told, course: _Course) -> list[tuple[AlertState, int]]:

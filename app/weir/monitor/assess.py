@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from weir.monitor.alert import AlertState, Severity, Transition, Watched
 from weir.monitor.alert_course import Holds, Memory, Reading
 from weir.monitor.judge import Bounds, Rule, Verdict, judge
 from weir.monitor.left import NOTHING, TRANSITIONS, Left, Work, utc
-from weir.monitor.measurement import Covered, Key, Measurement, State
+from weir.monitor.measurement import Covered, Key, Measurement, State, id_of
 from weir.monitor.spec import Monitor, Row
 
 TIME: Final = "%Y-%m-%dT%H:%M:%S"
@@ -51,142 +51,163 @@ class Found:
     alert: Memory | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Window:
+    """What all figures of a window have in common, worked out once. shared: those parts of a measurement."""
+
+    monitor: Monitor
+    work: Work
+    begin: datetime
+    age_s: float
+    shared: Mapping[str, Any]
+    parameters: Mapping[str, Any]
+    cause: str
+
+    @staticmethod
+    def of(monitor: Monitor, computed: Computed) -> _Window:
+        work, begin_ms = computed.work, round(computed.begin.timestamp() * 1000)
+        end_ms = begin_ms + 1000 * work.step_s
+        return _Window(
+            monitor=monitor,
+            work=work,
+            begin=computed.begin,
+            age_s=computed.age.total_seconds(),
+            shared={
+                "monitor_sha": monitor.sha256[:12],
+                "baseline": monitor.baseline.value if monitor.baseline != "none" else "",
+                "begin_ms": begin_ms,
+                "end_ms": end_ms,
+                "unit": monitor.unit.value,
+                "covers": computed.covers,
+                "revision": computed.revision,
+                "computed_ms": round(computed.at.timestamp() * 1000),
+                "worker": computed.worker,
+            },
+            parameters=_parameters(work, begin_ms, end_ms),
+            cause=f"{work.service} {monitor.name.partition('/')[0]}",
+        )
+
+    def key(self, subject: str) -> Key:
+        """Of a figure."""
+        return Key(monitor=self.work.monitor, service=self.work.service, subject=subject, step_s=self.work.step_s)
+
+    def watched(self, subject: str) -> Watched:
+        """What an alert about a figure is about."""
+        return Watched(
+            service=self.work.service,
+            monitor=self.work.monitor,
+            subject=subject,
+            owner=self.monitor.owner,
+            cause=self.cause,
+            runbook=FAILURES if subject == QUERY else self.monitor.runbook,
+        )
+
+    def empty(self, subject: str, state: State, details: Mapping[str, Any], left: Left) -> dict[str, Any]:
+        """A figure without a value. It remembers what is known of it."""
+        key = self.key(subject)
+        memory = dict.fromkeys(("judge", "before"), left.before(key, self.begin))
+        details = {**details, "age_s": self.age_s}
+        return {**self.shared, "key": key, "value": None, "n": 0, "state": state, "details": details, "memory": memory}
+
+
 def of_rows(monitor: Monitor, rule: Rule, rows: Sequence[Row], computed: Computed, left: Left) -> list[Found]:
     """The figures of a window. A window of which the monitor says nothing has one without a value.
 
     rows: one a subject. left: what the figures and their alerts remember; it is not changed.
     """
-    keys = {row.subject: _key(computed.work, row.subject) for row in rows}
-    before = {subject: left.before(key, computed.begin) for subject, key in keys.items()}
+    window = _Window.of(monitor, computed)
+    keys = [window.key(row.subject) for row in rows]
+    before = [left.before(key, computed.begin) for key in keys]
     maturity = min((share for row in rows if (share := _share(row, "maturity")) is not None), default=None)
-    verdicts = {one.subject: one for one in judge(rule, rows, before, maturity)}
-    found = [
-        _figure(monitor, row, verdicts[row.subject], computed, left, before[row.subject], maturity) for row in rows
-    ]
-    return found or [_silent(monitor, _said(monitor, "", State.FEW, computed, {}, left), left)]
+    known = {row.subject: memory for row, memory in zip(rows, before, strict=True)}
+    verdicts = judge(rule, rows, known, maturity)
+    found = [_figure(window, *each, left, maturity) for each in zip(rows, keys, verdicts, before, strict=True)]
+    return found or [_silent(window, window.empty("", State.FEW, {}, left), left)]
 
 
 def failure(monitor: Monitor, error: str, computed: Computed, left: Left) -> Found:
     """That a monitor's query has failed again and again: a figure without a value, and an alert."""
-    said = _said(monitor, QUERY, State.FAILED, computed, {"error": error}, left)
-    return _told(monitor, said, Severity.PAGE, f"{monitor.name} cannot be computed, and is left alone: {error}", left)
+    window = _Window.of(monitor, computed)
+    said = window.empty(QUERY, State.FAILED, {"error": error}, left)
+    return _told(window, said, Severity.PAGE, f"{monitor.name} cannot be computed, and is left alone: {error}", left)
 
 
 def recovery(monitor: Monitor, computed: Computed, left: Left) -> list[Found]:
     """That a query which had failed answers again: nothing where no alert says that it fails."""
-    known = left.alert(_watched(monitor, _key(computed.work, QUERY)).key)
-    if known.state not in (AlertState.PENDING, AlertState.FIRING):
+    window = _Window.of(monitor, computed)
+    if left.alert(window.watched(QUERY).key).state not in (AlertState.PENDING, AlertState.FIRING):
         return []
-    said = _said(monitor, QUERY, State.OK, computed, {}, left)
-    return [_told(monitor, said, None, f"{monitor.name} is computed again", left)]
+    said = window.empty(QUERY, State.OK, {}, left)
+    return [_told(window, said, None, f"{monitor.name} is computed again", left)]
 
 
 def _figure(
-    monitor: Monitor,
+    window: _Window,
     row: Row,
+    key: Key,
     verdict: Verdict,
-    computed: Computed,
-    left: Left,
     before: Mapping[str, Any],
+    left: Left,
     maturity: float | None,
 ) -> Found:
-    said = _said(monitor, row.subject, verdict.state, computed, dict(row.details), left)
-    said = replace(
-        said,
-        value=row.value,
-        n=row.n,
-        low=row.low,
-        high=row.high,
-        expected=_share(row, "expected"),
-        p=row.p,
-        p_adjusted=verdict.p_adjusted,
-        log_e=verdict.log_e,
-        maturity=maturity,
-        memory={**said.memory, "judge": verdict.memory, "before": before},
-    )
+    said = {
+        **window.shared,
+        "key": key,
+        "value": row.value,
+        "n": row.n,
+        "low": row.low,
+        "high": row.high,
+        "expected": _share(row, "expected"),
+        "p": row.p,
+        "p_adjusted": verdict.p_adjusted,
+        "log_e": verdict.log_e,
+        "state": verdict.state,
+        "maturity": maturity,
+        "details": {**row.details, "age_s": window.age_s},
+        "memory": {"judge": verdict.memory, "before": before},
+    }
     if verdict.state in (State.FEW, State.IMMATURE):
-        return _silent(monitor, said, left)
+        return _silent(window, said, left)
+    monitor = window.monitor
     sentence = f"{monitor.title}{f' of {row.subject}' if row.subject else ''} is {row.value:.4g} {monitor.unit}"
     sentence += f"; its limit is {verdict.crossed}" if verdict.crossed else "; it is within its limits"
-    return _told(monitor, said, SEVERITIES.get(verdict.state), sentence, left)
+    return _told(window, said, SEVERITIES.get(verdict.state), sentence, left)
 
 
-def _silent(monitor: Monitor, said: Measurement, left: Left) -> Found:
+def _silent(window: _Window, said: dict[str, Any], left: Left) -> Found:
     """A figure that says nothing of its alert, which remembers what it did."""
-    memory = left.alert(_watched(monitor, said.key).key)
-    return Found(replace(said, memory={**said.memory, "alert": memory.said()}) if memory is not NOTHING else said)
+    memory = left.alert(window.watched(said["key"].subject).key)
+    if memory is not NOTHING:
+        said["memory"] = {**said["memory"], "alert": memory.said()}
+    return Found(Measurement(**said))
 
 
-def _told(monitor: Monitor, said: Measurement, severity: Severity | None, sentence: str, left: Left) -> Found:
+def _told(window: _Window, said: dict[str, Any], severity: Severity | None, sentence: str, left: Left) -> Found:
     """The figure with what becomes of its alert."""
-    watched = _watched(monitor, said.key)
-    tested = said.p is not None or said.low is not None or said.state is State.FAILED
-    window_s = said.key.step_s
-    holds = Holds(
-        fire_s=0 if tested else HELD_BACK * window_s, clear_s=0 if said.key.subject == QUERY else CALM * window_s
-    )
+    key, step_s = said["key"], window.work.step_s
+    watched = window.watched(key.subject)
+    tested = said.get("p") is not None or said.get("low") is not None or said["state"] is State.FAILED
+    holds = Holds(fire_s=0 if tested else HELD_BACK * step_s, clear_s=0 if key.subject == QUERY else CALM * step_s)
     reading = Reading(
-        begin_ms=said.begin_ms,
-        end_ms=said.end_ms,
+        begin_ms=said["begin_ms"],
+        end_ms=said["end_ms"],
         severity=severity,
-        revision=said.revision,
+        revision=said["revision"],
         sentence=sentence,
-        evidence={"monitor": monitor.name, "parameters": _parameters(said), "value": said.value},
-        measurement_id=said.measurement_id,
-        covers=said.covers,
+        evidence={"monitor": window.monitor.name, "parameters": window.parameters, "value": said["value"]},
+        measurement_id=id_of(key, said["begin_ms"], said["revision"]),
+        covers=said["covers"],
     )
     memory, changes = alert_course.after(left.alert(watched.key), watched, reading, holds, left.silences)
     rows = [change.row() for change in changes]
-    remembered = {**said.memory, "alert": memory.said()} | ({TRANSITIONS: rows} if rows else {})
-    return Found(replace(said, memory=remembered), changes, memory)
+    said["memory"] = {**said["memory"], "alert": memory.said()} | ({TRANSITIONS: rows} if rows else {})
+    return Found(Measurement(**said), changes, memory)
 
 
-def _said(
-    monitor: Monitor, subject: str, state: State, computed: Computed, details: Mapping[str, Any], left: Left
-) -> Measurement:
-    """A figure without a value. It remembers what is known of it."""
-    key, step_s = _key(computed.work, subject), computed.work.step_s
-    begin_ms = round(computed.begin.timestamp() * 1000)
-    return Measurement(
-        key=key,
-        monitor_sha=monitor.sha256[:12],
-        baseline=monitor.baseline.value if monitor.baseline != "none" else "",
-        begin_ms=begin_ms,
-        end_ms=begin_ms + 1000 * step_s,
-        value=None,
-        unit=monitor.unit.value,
-        n=0,
-        state=state,
-        details={**details, "age_s": computed.age.total_seconds()},
-        covers=computed.covers,
-        revision=computed.revision,
-        memory=dict.fromkeys(("judge", "before"), left.before(key, computed.begin)),
-        computed_ms=round(computed.at.timestamp() * 1000),
-        worker=computed.worker,
-    )
-
-
-def _parameters(said: Measurement) -> dict[str, Any]:
+def _parameters(work: Work, begin_ms: int, end_ms: int) -> dict[str, Any]:
     """What the query is asked again with: as `weir query MONITOR --param` takes them."""
-    key, begin, end = said.key, utc(said.begin_ms), utc(said.end_ms)
-    times = {"from": begin.strftime(TIME), "to": end.strftime(TIME)}
-    return {"service": key.service, **times, "step": str(key.step_s)}
-
-
-def _key(work: Work, subject: str) -> Key:
-    return Key(monitor=work.monitor, service=work.service, subject=subject, step_s=work.step_s)
-
-
-def _watched(monitor: Monitor, key: Key) -> Watched:
-    return Watched(
-        service=key.service,
-        monitor=key.monitor,
-        subject=key.subject,
-        segment=key.segment,
-        owner=monitor.owner,
-        cause=f"{key.service} {monitor.name.partition('/')[0]}",
-        runbook=FAILURES if key.subject == QUERY else monitor.runbook,
-    )
+    times = {"from": utc(begin_ms).strftime(TIME), "to": utc(end_ms).strftime(TIME)}
+    return {"service": work.service, **times, "step": str(work.step_s)}
 
 
 def _share(row: Row, name: str) -> float | None:

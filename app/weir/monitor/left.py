@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from weir.core.chunk import LogPartition
@@ -104,13 +105,7 @@ class Left:
         mine = self.windows.setdefault(work, {})
         if begin in mine and mine[begin].revision > revision:
             return
-        offsets = [(cover.topic == self.outcomes, cover_of(cover)) for cover in covers]
-        mine[begin] = Done(
-            covers=frozenset(cover for of_outcome, cover in offsets if not of_outcome),
-            outcomes=frozenset(cover for of_outcome, cover in offsets if of_outcome),
-            age=timedelta(seconds=age_s),
-            revision=revision,
-        )
+        mine[begin] = _done(tuple(covers), self.outcomes, revision, age_s)
 
     def untold(self, found: Iterable[Measurement]) -> list[Transition]:
         """Changes of alerts that these measurements caused, and that were never written. In order by alert."""
@@ -121,6 +116,17 @@ class Left:
     def carried(found: Iterable[Measurement]) -> list[Transition]:
         """Changes of alerts that these measurements caused."""
         return [Transition.of(row) for one in found for row in one.memory.get(TRANSITIONS, ())]
+
+
+@lru_cache(256)  # all figures of a window say the same
+def _done(covers: tuple[Covered, ...], outcomes: str, revision: int, age_s: float) -> Done:
+    offsets = [(cover.topic == outcomes, cover_of(cover)) for cover in covers]
+    return Done(
+        covers=frozenset(cover for of_outcome, cover in offsets if not of_outcome),
+        outcomes=frozenset(cover for of_outcome, cover in offsets if of_outcome),
+        age=timedelta(seconds=age_s),
+        revision=revision,
+    )
 
 
 def _watched(key: Key) -> str:

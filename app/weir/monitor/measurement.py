@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 IDS: Final = uuid.UUID("5b1c3f0a-6f0e-5e0c-9b57-0f3a7b6d2c41")  # namespace of ids; changed, all are others
@@ -86,9 +87,7 @@ class Measurement:
     @property
     def measurement_id(self) -> str:
         """The same for whoever computes the same revision of the same window."""
-        key = self.key
-        named = [key.service, key.monitor, key.subject, key.segment, key.step_s, self.begin_ms, self.revision]
-        return str(uuid.uuid5(IDS, json.dumps(named)))
+        return id_of(self.key, self.begin_ms, self.revision)
 
     def row(self) -> dict[str, Any]:
         """The fields of measurements/v1.avsc. What is not finite is null there."""
@@ -127,6 +126,14 @@ _NUMBERS: Final = ("value", "low", "high", "expected", "p", "p_adjusted", "log_e
 _AS_THEY_ARE: Final = ("monitor_sha", "baseline", "unit", "n", "revision", "worker")
 
 
+@lru_cache(16_384)  # it is asked for when a figure's alert is judged, and when all figures of a run are written
+def id_of(key: Key, begin_ms: int, revision: int) -> str:
+    """The id of the measurement of one revision of a window."""
+    named = [key.service, key.monitor, key.subject, key.segment, key.step_s, begin_ms, revision]
+    return str(uuid.uuid5(IDS, json.dumps(named)))
+
+
+@lru_cache(256)  # all figures of a window have the same
 def covers_text(covers: tuple[Covered, ...]) -> str:
     """As the contracts have it: a JSON array of [log, topic, partition, first, last]."""
     return json.dumps([[item.log, item.topic, item.partition, item.first, item.last] for item in covers])

@@ -8,6 +8,7 @@ measurements carry and nobody has written, and the measurements that it lacks.
 from __future__ import annotations
 
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -134,7 +135,8 @@ class Rounds:
             log.warning("the last window could not be looked at again", reason=str(error), **work._asdict())
             del left.windows[work][begin]
             return
-        found = [one for one in self._judged(left, work, monitor, item, rows) if one.measurement.key not in written]
+        mine = [row for row in rows if row.begin == begin]
+        found = [one for one in self._judged(left, work, monitor, item, mine) if one.measurement.key not in written]
         self._put(left, found)
 
     def _hear(self, left: Left) -> None:
@@ -271,7 +273,10 @@ class Rounds:
                 raise  # it is ClickHouse that is away
             self._failed(work, monitor, run[0], error, left)
             return False
-        found = [one for item in run for one in self._judged(left, work, monitor, item, rows)]
+        by_window = defaultdict(list)
+        for row in rows:
+            by_window[row.begin].append(row)
+        found = [one for item in run for one in self._judged(left, work, monitor, item, by_window[item.window.begin])]
         if self._trouble.pop(work, None) or first:
             again = assess.recovery(monitor, self._computed(work, run[0]), left)
             found += [self._known(left, one) for one in again]
@@ -332,10 +337,9 @@ class Rounds:
         )
 
     def _judged(self, left: Left, work: Work, monitor: Monitor, item: Due, rows: Sequence[Row]) -> list[Found]:
-        """The figures of one window, judged; `left` knows them then."""
-        mine = [row for row in rows if row.begin == item.window.begin]
+        """The figures of one window, judged; `left` knows them then. rows: of this window."""
         rule = assess.rule_of(monitor, self._bounds.get(work.service, {}).get(monitor.name))
-        found = assess.of_rows(monitor, rule, mine, self._computed(work, item), left)
+        found = assess.of_rows(monitor, rule, rows, self._computed(work, item), left)
         return [self._known(left, one) for one in found]
 
     def _known(self, left: Left, found: Found) -> Found:
