@@ -82,7 +82,7 @@ def list_(as_json: AsJson = False) -> None:
             "unit": one.unit.value,
             "window": durations.written(one.window_s),
             "tasks": [task.value for task in one.tasks],
-            "warn": str(one.warn or ""),
+            "warn": str(one.warn or "") or ", ".join(f"{subject} {way}".strip() for subject, way in one.usual.items()),
             "page": str(one.page or ""),
             "owner": one.owner,
             "of": "project" if one.own else "weir",

@@ -74,7 +74,7 @@ class _Window:
             age_s=computed.age.total_seconds(),
             shared={
                 "monitor_sha": monitor.sha256[:12],
-                "baseline": monitor.baseline.value if monitor.baseline != "none" else "",
+                "baseline": _baseline(monitor),
                 "begin_ms": begin_ms,
                 "end_ms": end_ms,
                 "unit": monitor.unit.value,
@@ -157,8 +157,8 @@ def _figure(
         "n": row.n,
         "low": row.low,
         "high": row.high,
-        "expected": _share(row, "expected"),
-        "p": row.p,
+        "expected": _share(row, "expected") if verdict.expected is None else verdict.expected,
+        "p": row.p if verdict.p is None else verdict.p,
         "p_adjusted": verdict.p_adjusted,
         "log_e": verdict.log_e,
         "state": verdict.state,
@@ -222,4 +222,11 @@ def rule_of(monitor: Monitor, calibrated: Mapping[str, Bounds] | None = None) ->
         calibrated=calibrated or {},
         minimum=monitor.minimum,
         maturity=monitor.maturity,
+        usual=monitor.usual,
     )
+
+
+def _baseline(monitor: Monitor) -> str:
+    if monitor.usual:
+        return "history"
+    return monitor.baseline.value if monitor.baseline != "none" else ""

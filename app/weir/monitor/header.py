@@ -16,6 +16,7 @@ from weir.monitor.parameters import NEEDED, PARAMETERS, VIEWS
 from weir.monitor.segment import FILTERS
 from weir.monitor.spec import Against, Monitor, Panel, Unit
 from weir.monitor.threshold import Threshold
+from weir.monitor.usual import Way
 
 LINE: Final = re.compile(r"--\s*(\w+):\s*(.*?)\s*")
 PARAMETER: Final = re.compile(r"\{(\w+)\s*:\s*([^{}]+?)\s*\}")
@@ -51,6 +52,8 @@ def monitor(text: str, name: str, where: str, *, own: bool = False) -> Monitor:
         _deny(where, "it has a header and no SQL", "write the SELECT that gives a row for each window below the header")
     said = {FIELDS.get(key, key): _read(key, value, where) for key, value in header.items() if value}
     parameters = _parameters(text, said, where)
+    if "usual" in said and {"warn", "page"} & said.keys():
+        _deny(where, "its header says both what is usual and a bound", "say usual, or warn and page")
     digest = hashlib.sha256(text.encode()).hexdigest()
     return Monitor(**said, own=own, parameters=parameters, sql=text, sha256=digest)
 
@@ -146,6 +149,17 @@ def _tasks(text: str) -> tuple[Task, ...]:
         raise ValueError(f"write all, or some of {', '.join(Task)}") from None
 
 
+def _usual(text: str) -> dict[str, Way]:
+    """`falls`, or `mae rises, bias moves`: by subject, of all subjects under ''."""
+    found: dict[str, Way] = {}
+    for part in text.split(","):
+        subject, _, way = part.strip().rpartition(" ")
+        if way not in tuple(Way):
+            raise ValueError(f"write one of {', '.join(Way)}, or some of them with a subject before each: mae rises")
+        found[subject.strip()] = Way(way)
+    return found
+
+
 def _filters(text: str) -> tuple[str, ...]:
     words = text.replace(",", " ").split()
     if not set(words) <= set(FILTERS):
@@ -186,6 +200,7 @@ READ: Final[dict[str, Callable[[str], Any]]] = {
     "p": _column,
     "warn": Threshold.of,
     "page": Threshold.of,
+    "usual": _usual,
     "minimum": _count,
     "window": durations.seconds,
     "baseline": _one_of(Against),

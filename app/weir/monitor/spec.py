@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -12,6 +12,7 @@ from typing import Any, Final
 from weir.core.signature import Task
 from weir.monitor.segment import EVERYTHING, Segment
 from weir.monitor.threshold import Threshold
+from weir.monitor.usual import Way
 
 GRAINS_S: Final = {"_hour": 3600, "_day": 86_400}  # ending of a rolled-up table -> seconds of its windows
 FINEST_S: Final = 60  # of a rolled-up table without such an ending
@@ -67,7 +68,9 @@ class Monitor:
     window apart. window_s: of one row where nobody asks for another. minimum: rows (n) below which nothing is said of
     a window. maturity: share of labels that a window needs, 0 for none. cadence_s: how often it is asked; 0 where that
     follows from label delay and traffic. filters: of a segment, those that it obeys. grain: tables that it may read.
-    target: of a KPI, what is good. slo: name of the objective that a KPI is linked with. own: the project's.
+    usual: where a figure goes when it gets worse than its own last windows, by subject, of all others under ''; a
+    monitor with bounds has none. target: of a KPI, what is good. slo: name of the objective that a KPI is linked with.
+    own: the project's.
     parameters: name -> type as the SQL has them. sha256: of the file, hex.
     """
 
@@ -86,6 +89,7 @@ class Monitor:
     p: str = ""
     warn: Threshold | None = None
     page: Threshold | None = None
+    usual: Mapping[str, Way] = field(default_factory=dict)
     minimum: int = 1
     window_s: int = 3600
     baseline: Against = Against.NONE

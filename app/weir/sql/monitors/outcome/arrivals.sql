@@ -11,6 +11,8 @@
 -- panel: lines
 -- window: 1d
 -- grain: outcome_deliveries predictions
+-- No bound: counts follow the traffic, and what is odd about an outcome is for its sender to mend. outcome/maturity is held to how
+-- soon outcomes usually come.
 -- By the time at which an outcome was first received. repeated: came again as it was; corrected: came again with another revision or
 -- time; conflicting: said two things at one revision and time, of which one was taken; withdrawn: taken back at some time;
 -- unmatched: of no prediction that was scored from 35 days before the window on. n: outcomes of the window, deliveries: how often they came.

@@ -15,6 +15,10 @@
 -- maturity: 0.9
 -- filters: version variant tenant team
 -- grain: predictions outcomes
+-- usual: falls
+-- runbook: outcome
+-- Held to its own last 28 windows, since no bound of another service fits: it warns where it is worse than their prediction
+-- interval makes likely (Student's t, see monitor/usual.py), and pages nobody.
 -- Intervals are at 95 %. They allow for rows of one block that go together, and not for what lasts longer than a block: where
 -- days go together, ask for windows of weeks. design_effect: what the blocks say of the variance over what rows would, 1 or more.
 -- maturity: share of predictions that have an outcome. unusable: scores that are no number, in no figure.

@@ -16,6 +16,8 @@
 -- maturity: 0.9
 -- filters: version variant tenant team
 -- grain: predictions outcomes
+-- No bound: each tenth of each class would be a chance of its own to be wrong. outcome/calibration_slope and outcome/log_loss are
+-- held to their history.
 -- Intervals are at 95 %. They allow for rows of one block that go together, and not for what lasts longer than a block: where
 -- days go together, ask for windows of weeks. design_effect: what the blocks say of the variance over what rows would, 1 or more.
 -- tenth: the least chance of it. chance: mean of the chances that were given, gap: came_true minus that. calibration_error: mean size

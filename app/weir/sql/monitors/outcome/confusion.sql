@@ -16,6 +16,7 @@
 -- maturity: 0.9
 -- filters: version variant tenant team
 -- grain: predictions outcomes
+-- No bound: its cells are the parts of what outcome/accuracy is held to.
 -- Intervals are at 95 %. They allow for rows of one block that go together, and not for what lasts longer than a block: where
 -- days go together, ask for windows of weeks. design_effect: what the blocks say of the variance over what rows would, 1 or more.
 -- share: of the rows of n whose class came true, those that were decided so; times: how many. A pair that never was has no row.

@@ -16,6 +16,7 @@
 -- maturity: 0.9
 -- filters: version variant tenant team
 -- grain: predictions outcomes
+-- No bound: its spans are the parts of what outcome/error is held to.
 -- Intervals are at 95 %. They allow for rows of one block that go together, and not for what lasts longer than a block: where
 -- days go together, ask for windows of weeks. design_effect: what the blocks say of the variance over what rows would, 1 or more.
 -- from_value: the end next to zero of a span of scores; it reaches to the next 1, 2 or 5 of a power of ten, from 0 to 0.001. mae: mean size of its errors.

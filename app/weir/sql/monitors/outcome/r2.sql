@@ -15,6 +15,10 @@
 -- maturity: 0.9
 -- filters: version variant tenant team
 -- grain: predictions outcomes
+-- usual: falls
+-- runbook: outcome
+-- Held to its own last 28 windows, since no bound of another service fits: it warns where it is worse than their prediction
+-- interval makes likely (Student's t, see monitor/usual.py), and pages nobody.
 -- The interval is at 95 %; it allows for rows of one block that go together, and not for what lasts longer than a block.
 -- maturity: share of predictions that have an outcome. Null where what was observed does not vary.
 WITH

@@ -12,6 +12,7 @@
 -- window: 1d
 -- filters: version variant tenant team
 -- grain: predictions outcomes
+-- No bound: counts follow the traffic. outcome/maturity is held to how soon outcomes usually come.
 -- An outcome is known when it was received; of requests that were scored a day after their own time or later, so of a past that is
 -- replayed, when it came true.
 -- early: known before the prediction was scored; late: after the window that follows its own had ended; withdrawn: had one that was
