@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from weir.agents.monitor.books import NotHeld
 from weir.core.errors import Refused, Unavailable
+from weir.edges.clickhouse import estimates, results
 from weir.edges.clickhouse.client import connect
 
 from tests.doubles import monitoring
@@ -234,3 +235,20 @@ def test_each_window_is_compared_with_the_season_before_itself(client, settings)
     books = MemoryBooks()
     worker(settings, books).look()
     assert [row["value"] for row in books.measurements] == [0.0] * 6
+
+
+def test_estimates_are_stored_and_say_what_makes_them_doubtful(client, settings):
+    results.make(client, {monitoring.SERVICE: ""})
+    predict(client, 0, 1599, begin=NOON, gap_s=432)  # eight days of 200
+    books = MemoryBooks()
+    worker(settings, books, monitors=lambda: {estimates.MONITOR.name: estimates.MONITOR}).look()
+    assert {row["subject"] for row in books.measurements} == {"accuracy", "f1", "auc"}
+    assert {(row["state"], row["value"], row["monitor"]) for row in books.measurements} == {
+        ("few", None, "outcome/estimated")
+    }
+    for row in books.measurements:
+        assert "fewer than 2 mature windows" in row["details"]
+        assert row["n"] in (100, 200)
+    before = len(books.measurements)
+    worker(settings, books, monitors=lambda: {estimates.MONITOR.name: estimates.MONITOR}).look()
+    assert len(books.measurements) == before, "nothing is due"

@@ -10,9 +10,10 @@ from weir.__main__ import cli
 from weir.core.chunk import LogPartition
 from weir.core.errors import Refused
 from weir.core.signature import Task
-from weir.edges.clickhouse import cells, reports, results
+from weir.edges.clickhouse import cells, estimates, reports, results
 from weir.edges.clickhouse.client import connect
-from weir.operations import estimate, threshold
+from weir.monitor.spec import Asked
+from weir.operations import threshold
 from weir.recording import tables
 
 from tests.databases import migrated, put
@@ -92,7 +93,7 @@ def test_a_service_that_predicts_numbers_has_no_threshold(client, monkeypatch):
 def test_estimates_are_held_to_what_came_true(client, monkeypatch, task):
     if task is Task.REGRESSION:
         monkeypatch.setattr(reports, "meaning", lambda *_: reports.Meaning(task=Task.REGRESSION))
-    found = estimate.windows(client, records.SERVICE, **BOUNDS, step_s=86_400, maturity=0.9)
+    found = estimates.windows(client, records.SERVICE, **BOUNDS, step_s=86_400, maturity=0.9)
     names = {"mae", "rmse"} if task is Task.REGRESSION else {"accuracy", "f1", "auc"}
     assert {window.figure for window in found} == names
     assert len(found) == DAYS * len(names)
@@ -103,6 +104,24 @@ def test_estimates_are_held_to_what_came_true(client, monkeypatch, task):
         past = [one.estimate.realised for one in found if one.figure == window.figure and one.maturity == 1]
         assert window.estimate.value == pytest.approx(np.mean(past), rel=0.1)
         assert window.estimate.low < window.estimate.value < window.estimate.high
+
+
+def test_estimates_are_figures_that_say_what_came_true_and_when_they_cannot_be_trusted(client):
+    asked = Asked(service=records.SERVICE, begin=END - timedelta(days=4), end=END, step_s=86_400)
+    rows = {(row.begin, row.subject): row for row in estimates.rows(client, asked)}
+    assert len(rows) == 4 * 3
+    known, waiting = rows[asked.begin, "accuracy"], rows[END - timedelta(days=1), "accuracy"]
+    assert (known.n, known.details["maturity"], waiting.details["maturity"]) == (A_DAY, 1.0, 0.0)
+    assert known.details["off"] == pytest.approx(known.details["estimate"] - known.details["realised"])
+    assert (waiting.details["realised"], waiting.details["off"]) == (None, None)
+    for row in rows.values():
+        trusted = not row.details["doubts"]
+        assert (row.value, row.low is not None) == (row.details["estimate"] if trusted else None, trusted)
+    assert waiting.value is not None
+    early = Asked(service=records.SERVICE, begin=BEGIN, end=BEGIN + timedelta(days=2), step_s=86_400)
+    for row in estimates.rows(client, early):
+        assert row.value is None
+        assert row.details["doubts"][0].startswith("fewer than 2 mature windows")
 
 
 def test_both_are_commands(settings, monkeypatch):

@@ -54,8 +54,8 @@ def estimate(
     Each window is estimated from those before it, and how far such estimates were off says how far this one can be
     believed: its doubts are said. It takes it that what a score means does not change.
     """
+    from weir.edges.clickhouse import estimates
     from weir.edges.clickhouse.client import connect
-    from weir.operations import estimate as operation
 
     step_s = span_of(step, "--step")
     end = time_or_now(until, "--to")
@@ -63,7 +63,7 @@ def estimate(
     settings = reached()
     client = connect(settings.recording)
     check_service(service, settings, client)
-    found = operation.windows(client, service, begin=begin, end=end, step_s=step_s, maturity=maturity)
+    found = estimates.windows(client, service, begin=begin, end=end, step_s=step_s, maturity=maturity)
     shown = sorted({window.begin for window in found})[-last:]
     rows = [_row(window) for window in found if window.begin in shown]
     if as_json:

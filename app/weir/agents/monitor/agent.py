@@ -24,7 +24,7 @@ from weir.agents.monitor.rounds import Rounds
 from weir.agents.worker.host import parked_on_failure
 from weir.core.chunk import LogPartition, Partition
 from weir.core.errors import Unavailable
-from weir.edges.clickhouse import calibrations, monitors
+from weir.edges.clickhouse import calibrations, estimates, monitors
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.kafka.admin import bounds as bounds_by_name
 from weir.edges.kafka.admin import partitions_of
@@ -139,13 +139,13 @@ class Files:
         self._told: set[str] = set()
 
     def read(self) -> dict[str, Monitor]:
-        """Those that are monitors; of others the log says why not, once."""
+        """Those that are monitors, and what is estimated; of other files the log says why not, once."""
         found, refused = monitors.looked(self._settings)
         for path, error in refused.items():
             if str(error) not in self._told:
                 self._told.add(str(error))
                 log.error("a file is no monitor", file=str(path), reason=str(error))
-        return found
+        return {**found, estimates.MONITOR.name: estimates.MONITOR}
 
 
 class NoteReader:

@@ -20,8 +20,8 @@ from clickhouse_connect.driver import Client
 from weir.agents.monitor.books import Books, NotHeld
 from weir.core.errors import Refused, Unavailable
 from weir.core.standing import Cover
+from weir.edges.clickhouse import estimates, monitors, reports
 from weir.edges.clickhouse import gate as facts
-from weir.edges.clickhouse import monitors, reports
 from weir.edges.clickhouse.joined import Joined, joining
 from weir.monitor import alert_course, assess, gate, telling
 from weir.monitor import due as dues
@@ -309,6 +309,8 @@ class Rounds:
     ) -> list[Row]:
         end = run[-1].window.begin + timedelta(seconds=work.step_s)
         asked = Asked(service=work.service, begin=run[0].window.begin, end=end, step_s=work.step_s)
+        if monitor.name == estimates.MONITOR.name:
+            return estimates.rows(client, asked)
         return monitors.run(client, monitor, asked, of, joined.table(monitor, asked) if joined else None)
 
     def _failed(self, work: Work, monitor: Monitor, first: Due, error: Refused | Unavailable, left: Left) -> None:
