@@ -12,8 +12,8 @@ ONE = "source_offset = (SELECT max(source_offset) FROM predictions WHERE source_
 CHANGED = "SETTINGS mutations_sync = 1"
 OTHER = "if(variant = 'champion', 'challenger', 'champion')"
 TAMPERED = [  # each beside those before it; the first touches what the others change, too
-    ("INSERT INTO chaos_decisions SELECT * FROM chaos_decisions LIMIT 1", ["rollup chaos_decisions_view"]),
-    ("INSERT INTO chaos_reasons SELECT 'x', 'y', 1, uniqExactState(1::Int32, 1::Int64)", ["rollup chaos_reasons_view"]),
+    ("INSERT INTO chaos_decisions SELECT * FROM chaos_decisions LIMIT 1", ["rollup chaos_decisions"]),
+    ("INSERT INTO chaos_reasons SELECT 'x', 'y', 1, uniqExactState(1::Int32, 1::Int64)", ["rollup chaos_reasons"]),
     ("INSERT INTO shadows SELECT * FROM shadows LIMIT 1", ["1 rows of the shadow beyond one"]),
     ("DELETE FROM shadows WHERE source_offset = 1 AND source_partition = 0", ["answers have no row of the shadow"]),
     (  # the other variant answers, too

@@ -123,8 +123,8 @@ def judge(verdict: Verdict, service: Tiny, client: Client, truth: Truth, shadow:
         strange = client.query(ELSEWHERE, parameters={"table": table, **_of(service)}).first_row[0]
         _blame(verdict, strange, f"rows of {table} belong to no service of this scene")
     _blame(verdict, client.query(UNTILED).first_row[0], "announced blocks do not tile their log")
-    for view, rows in rollups.differing(client).items():
-        _blame(verdict, rows, f"rows of rollup {view} differ from the table it adds up")
+    for target, rows in rollups.differing(client).items():
+        _blame(verdict, rows, f"rows of rollup {target} differ from the tables that it adds up")
     answers_written = len(log.read(service.settings, "weir.predictions")) + len(
         log.read(service.settings, "weir.dead-letters")
     )
