@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -37,6 +38,7 @@ LINGER_MS = {"slow": 0.5, "fast": 5.0}
 FAST_PER_S = 1_000
 WARM_PER_S = (5_000, 500)  # Java compiles what runs often: before that a broker alone answers in tens of milliseconds
 SLACK_S = 120.0
+START_S = 30.0  # until a loop's process has its requests in memory
 # Loops of a rate that keep the rules, and at most; the embedded broker is slower at each next one.
 LOOPS = {"kafka": (3, 6), "tansu": (1, 1)}
 LEAST_GOOD = 2  # where others keep the machine busy, so many that keep the rules are enough
@@ -132,12 +134,19 @@ def _warmed_up(stand: Stand, service: Service, judge: Judge, offered: float) -> 
     return answered
 
 
-def loop(stand: Stand, service: Service, rate: float, protocol: Protocol) -> dict[str, Any]:
-    """One open loop, in a process of its own."""
+def loop(
+    stand: Stand, service: Service, rate: float, protocol: Protocol, begin_s: float | None = None
+) -> dict[str, Any]:
+    """One open loop, in a process of its own.
+
+    begin_s: time of the wall clock at which its first request is due; each has the time at which it is due as its event
+    time then. Without it the loop begins at once, with requests that are made once.
+    """
     n = min(MAX_REQUESTS, int(rate * (protocol.latency_s + WARM_S)))
     partitions = service.workload.partitions
-    of = max(protocol.drain_rows, n)  # requests, of which the loop takes the first n
-    values = _interleaved(stand.requests(service, of), n)
+    of = n if begin_s else max(protocol.drain_rows, n)  # requests, of which the loop takes the first n
+    made = stand.stamped(service, n, begin_s, rate) if begin_s else stand.requests(service, of)
+    values = _interleaved(made, n)
     folder = HOME.resolve() / "latency"
     folder.mkdir(parents=True, exist_ok=True)
     base = stand.ends(service.topic)
@@ -152,11 +161,14 @@ def loop(stand: Stand, service: Service, rate: float, protocol: Protocol) -> dic
         "out": str(folder / "out.arrow"),
         "values": str(folder / "values.arrow"),
         "linger_ms": LINGER_MS["fast" if rate > FAST_PER_S else "slow"],
+        "begin_s": begin_s,
     }
     table = pa.table({"value": pa.array(values, pa.binary())})
     with pa.OSFile(plan["values"], "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
     (folder / "plan.json").write_text(json.dumps(plan))
+    if begin_s:
+        time.sleep(max(0.0, begin_s - START_S - time.time()))  # nothing is watched before
     bystanders = Bystanders()
     bystanders.begin()
     command = [sys.executable, "-m", "tests.bench.open_loop", str(folder / "plan.json")]

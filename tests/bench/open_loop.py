@@ -87,6 +87,16 @@ def send(plan: dict[str, Any], values: list[bytes], start_s: float) -> npt.NDArr
     return called
 
 
+def _head_start_s(begin_s: float | None) -> float:
+    """Until the first request is due. Raises RuntimeError when the time at which it was to be is over."""
+    if begin_s is None:
+        return HEAD_START_S
+    left_s = begin_s - time.time()
+    if left_s < HEAD_START_S:
+        raise RuntimeError(f"the loop was to begin {HEAD_START_S - left_s:.1f} s ago")
+    return left_s
+
+
 def main(path: str) -> None:
     """Run a plan; what was received goes to plan["out"], as Arrow, and the times of sending beside it."""
     plan = json.loads(Path(path).read_text())
@@ -97,7 +107,7 @@ def main(path: str) -> None:
     receiver = Receiver(plan)
     receiver.start()
     gc.disable()
-    start_s = time.monotonic() + HEAD_START_S
+    start_s = time.monotonic() + _head_start_s(plan["begin_s"])
     called = send(plan, values, start_s)
     deadline_s = time.monotonic() + PATIENCE_S
     while receiver.count < len(values) and time.monotonic() < deadline_s:

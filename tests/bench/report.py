@@ -13,6 +13,7 @@ from rich.table import Table
 from tests.bench.protocol import BROKERS, finite
 
 STAGES = ("fetch", "decode", "lookup", "assemble", "run", "encode", "produce")
+BESIDE = ("recorder", "monitor", "clickhouse")
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -181,6 +182,33 @@ def _tables(report: Mapping[str, Any]) -> Iterable[tuple[str, Sequence[str], lis
             )
             for one in [report.get("recorder")]
             if one
+        ],
+    )
+    yield (
+        "Answers beside recorder and monitor worker",
+        (
+            "rate/s",
+            "p99 ms alone",
+            "beside",
+            "ratio",
+            "recorder behind s",
+            "monitor behind s",
+            "monitors",
+            *(f"cores {name}" for name in BESIDE),
+        ),
+        [
+            (
+                f"{beside['rate']:,.0f}",
+                f"{one['alone']['p99_ms']:.1f}",
+                f"{one['beside']['p99_ms']:.1f}",
+                f"{one['ratio']:.2f}",
+                *(f"{one['beside']['behind_s'][name]:.1f}" for name in BESIDE[:2]),
+                str(one["beside"]["monitors"]),
+                *(f"{one['beside']['cores'][name]:.2f}" for name in BESIDE),
+            )
+            for beside in [(report.get("monitors") or {}).get("beside")]
+            if beside
+            for one in beside["rounds"]
         ],
     )
     yield (

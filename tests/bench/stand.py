@@ -225,6 +225,16 @@ class Stand:
             self._requests[service.topic, n] = encoded
         return self._requests[service.topic, n]
 
+    def stamped(self, service: Service, n: int, begin_s: float, rate: float) -> list[Part]:
+        """The same, each with the time at which it is due as its event time: the first at `begin_s`."""
+        found = []
+        for number, rows in work.requests(service.workload, n, service.signature):
+            place = np.arange(len(rows)) * service.workload.partitions + number
+            due = pa.array((1000 * (begin_s + place / rate)).astype(np.int64)).cast(work.MS)
+            at = rows.schema.get_field_index("event_time")
+            found.append((number, as_bytes(service.encoder.encode(rows.set_column(at, "event_time", due)))))
+        return found
+
     def sample(self, service: Service, n: int) -> Sample:
         """Some of `requests(service, n)` with ONNX Runtime's own scores."""
         self.requests(service, n)
