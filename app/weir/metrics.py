@@ -33,8 +33,8 @@ METRICS: tuple[Metric, ...] = (
         "weir_worker_info",
         "gauge",
         "1",
-        ("role", "service", "version", "digest"),
-        "1 while the worker runs; digest: the bundle's first 12 characters, empty without one",
+        ("role", "service", "version", "digest", "engine"),
+        "1 while the worker runs; digest: the bundle's first 12 characters, engine: what scores it; empty without one",
         "more than one digest for a service at a time: a roll-out is under way or stuck",
     ),
     Metric(

@@ -171,13 +171,17 @@ class KafkaSettings(Group):
         le=30_000,
     )
     fetch_queue_kbytes: int = setting(
-        32_768, "fetched and waiting in librdkafka, per worker, KiB", "bounds memory in a backlog", ge=1, le=2_097_151
+        8_192,
+        "fetched and waiting in librdkafka, per worker, KiB",
+        "bounds memory in a backlog; what waits longer has left the processor's cache when it is read",
+        ge=1,
+        le=2_097_151,
     )
     chunk_max_records: int = setting(
         32_768, "records that one poll hands over", "no more than fit into a batch", ge=1, le=10_000_000
     )
     inflight_max_records: int = setting(
-        131_072, "records fetched and not yet acknowledged, above which polling pauses", "bounds memory", ge=1, le=10**9
+        65_536, "records fetched and not yet acknowledged, above which polling pauses", "bounds memory", ge=1, le=10**9
     )
     inflight_max_kbytes: int = setting(
         65_536, "the same in KiB of values", "bounds memory where records are large", ge=1, le=2**30

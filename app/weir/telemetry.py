@@ -40,10 +40,11 @@ class WorkerStarted(Event):
     ready_s: float
     service: str = ""
     digest: str = ""
+    engine: str = ""
 
     @override
     def samples(self) -> Iterator[Sample]:
-        yield "weir_worker_info", (self.role, self.service, self.version, self.digest), 1
+        yield "weir_worker_info", (self.role, self.service, self.version, self.digest, self.engine), 1
         yield "weir_worker_ready_seconds", (self.role,), self.ready_s
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -511,3 +512,21 @@ def test_what_a_bundle_reads_may_not_change(tmp_path, change, message):
     feature_repository.apply(settings)
     with pytest.raises(Refused, match="has changed since it was trained"):
         opened_bundle(bundle, feature_repository.export(settings)[0])
+
+
+def test_a_file_changed_within_the_same_second_is_read_anew_and_leaves_no_bytecode(tmp_path, monkeypatch):
+    from weir.edges.features import repository as feature_repository
+
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+
+    text = SMALL.replace("/nowhere", str(tmp_path)) + ACCOUNTS
+    settings = repository(tmp_path, text)
+    file = settings.paths.feature_repo_dir / "definitions.py"
+    written = file.stat()
+    feature_repository.apply(settings)
+    before = feature_repository.export(settings)
+    file.write_text(text.replace('"spend", dtype=Float32', '"spend", dtype=Float64'))
+    os.utime(file, ns=(written.st_atime_ns, written.st_mtime_ns))
+    feature_repository.apply(settings)
+    assert feature_repository.export(settings) != before
+    assert not list(settings.paths.feature_repo_dir.rglob("*.pyc"))

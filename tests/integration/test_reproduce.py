@@ -148,8 +148,13 @@ def test_rows_are_made_again_by_the_engine_that_scored_them_whichever_is_asked_f
     with recording(stack, service, values) as recorded:
         for asked in ("auto", "onnxruntime"):
             for one in recorded.reproduce(*recorded.ids, "--no-requests", status=0, WEIR_ENGINE=asked):
-                assert (one["engine"], one["same"], one["differences"], one["runtime"]) == ("trees 1", True, [], [])
-        other = "replaceOne(runtime, 'trees 1', 'onnxruntime')"
+                assert (one["engine"], one["same"], one["differences"], one["runtime"]) == (
+                    "weir-trees-1",
+                    True,
+                    [],
+                    [],
+                )
+        other = "replaceOne(runtime, 'weir-trees-1', 'onnxruntime')"
         recorded.client.command(f"ALTER TABLE bundles UPDATE runtime = {other} WHERE 1", settings={"mutations_sync": 1})
         found = recorded.reproduce(*recorded.ids, "--no-requests", status=1)
         assert {one["engine"] for one in found} == {"onnxruntime"}

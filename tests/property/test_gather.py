@@ -6,9 +6,21 @@ import ctypes
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from weir.edges.kafka.librdkafka import memory
 from weir.edges.kafka.librdkafka.memory import gather
+from weir.native.copies import Copies
+
+LOOPS = Copies()
+
+
+@pytest.fixture(params=[LOOPS, None], ids=["compiled", "by Arrow"], autouse=True, scope="module")
+def loops(request):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "copies", lambda: request.param)
+        yield
 
 
 @given(st.lists(st.none() | st.binary(max_size=40), max_size=150), st.randoms(use_true_random=False))

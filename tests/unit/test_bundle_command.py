@@ -131,8 +131,8 @@ def test_a_lightgbm_model_becomes_a_bundle_that_checks(runner: CliRunner, spec: 
     assert said["golden rows"]["said"].startswith("150 within 1e-06 or 1e-05 of the score, largest")
     assert said["requests"] == {"result": "ok", "said": "150 golden rows asked, answered and shaped for the record"}
     assert said["rows alone"]["said"] == "same bits in any batch"
-    assert said["runs on"]["said"] == "the kernel for trees (trees 1)"
-    for engine in ("trees 1", "onnxruntime"):
+    assert said["runs on"]["said"] == "the kernel for trees (engine weir-trees-1): it agrees with ONNX Runtime"
+    for engine in ("weir-trees-1", "onnxruntime"):
         assert re.fullmatch(
             r"\d+\.\d\d in batches of 1, \d+\.\d\d in batches of 64, \d+\.\d\d in batches of 1,024",
             said[f"us a row, {engine}"]["said"],

@@ -61,14 +61,14 @@ def test_trees_that_agree_with_onnx_runtime_go_by_the_kernel(form, modes, tmp_pa
     trees.then(model, "Sigmoid")
     found, golden = chosen(model, tmp_path)
     assert (found.engine, found.engine_reason) == (TREES, "")
-    assert found.runs_on == "the kernel for trees (trees 1)"
+    assert found.runs_on == "the kernel for trees (engine weir-trees-1): it agrees with ONNX Runtime"
     assert np.abs(found.run(golden.inputs) - golden.outputs).max() < 1e-6
     assert json.loads(runtime.of(found).text)["engine"] == TREES
 
 
 def test_onnx_runtime_scores_where_it_is_asked_for(tmp_path):
     found, golden = chosen(trees.old(forest(), FEATURES, 1), tmp_path, wanted="onnxruntime")
-    assert (found.engine, found.engine_reason) == (ONNX_RUNTIME, "WEIR_ENGINE asks for it")
+    assert (found.engine, found.engine_reason) == (ONNX_RUNTIME, "WEIR_ENGINE is onnxruntime")
     assert found.run(golden.inputs).tobytes() == golden.outputs.tobytes()
 
 

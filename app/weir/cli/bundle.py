@@ -63,7 +63,11 @@ def build(
 
 @cli.command(cls=Command)
 def check(which: Which, as_json: AsJson = False) -> None:
-    """Open a bundle as a scorer would, and ask it for its golden rows."""
+    """Open a bundle as a scorer would, and ask it for its golden rows.
+
+    Also which engine scores it and why (`WEIR_ENGINE`), and what a row costs by each: time of the clock, one thread,
+    the best of three tries. Other work on this machine makes it more.
+    """
     from weir.operations import bundles
 
     checked = bundles.check(which, load())

@@ -43,7 +43,7 @@ def scorer(
     digest, runs_on = opened.bundle.short_digest, opened.model.runs_on
     answers = f"requests of {settings.scoring.service} as {settings.scoring.variant}, among all scorers of the service"
     said = {"runs_on": runs_on, "answers": answers}
-    _serve(settings, telemetry, "scorer", lambda: new_scorer(settings, resources), digest, **said)
+    _serve(settings, telemetry, "scorer", lambda: new_scorer(settings, resources), digest, opened.model.engine, **said)
     resources.close()
 
 
@@ -70,7 +70,7 @@ def shadow(
     digest, name = opened.bundle.short_digest, resources.shadow.variant.name
     begins = "where its group has committed; without a commit, at the first offset of the predictions: it scores all"
     said = {"runs_on": opened.model.runs_on, "answers": f"nobody; it is shadow {name}", "begins": begins}
-    _serve(settings, telemetry, "shadow", lambda: new_shadow(settings, resources), digest, **said)
+    _serve(settings, telemetry, "shadow", lambda: new_shadow(settings, resources), digest, opened.model.engine, **said)
     resources.producer.close()
 
 
@@ -163,7 +163,13 @@ def _begin(settings: Settings, role: str) -> Telemetry:
 
 
 def _serve(
-    settings: Settings, telemetry: Telemetry, role: str, new: Callable[[], ChunkApp], digest: str = "", **said: str
+    settings: Settings,
+    telemetry: Telemetry,
+    role: str,
+    new: Callable[[], ChunkApp],
+    digest: str = "",
+    engine: str = "",
+    **said: str,
 ) -> None:
     """Run a role's app beside its metrics and health pages. said: what the log says of its start beside that."""
     import structlog
@@ -186,7 +192,12 @@ def _serve(
         took_s = time.time() - _process_began_s()
         telemetry.emit(
             WorkerStarted(
-                role=role, service=settings.scoring.service, version=version("weir"), digest=digest, ready_s=took_s
+                role=role,
+                service=settings.scoring.service,
+                version=version("weir"),
+                digest=digest,
+                engine=engine,
+                ready_s=took_s,
             )
         )
         log = structlog.get_logger(__name__)

@@ -16,6 +16,7 @@ import pyruhvro
 
 from weir.core.arrow import buffers_of
 from weir.core.rejects import Reason
+from weir.native.copies import copies
 from weir.wire import avro_types, resolve, shape
 from weir.wire.avro_scalar import zigzag
 from weir.wire.avro_strip import Step, strip
@@ -53,6 +54,7 @@ _ARRAY: Final = '{"type": "record", "name": "Call", "fields": [{"name": "of", "t
 
 # Arrow's string columns end at 2 GiB, where the codec panics; one call never gets near.
 _CALL_BYTES: Final = 1 << 30
+_NARROW_BYTES: Final = 2**31 - 1  # where an end of 32 bits ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def halve(
     """
     if writer.steps:
         return _halve_stripped(writer, values)
-    ends, octets = buffers_of(_with_tails(values))
+    ends, octets = _with_tails(values)
     good: list[tuple[pa.RecordBatch, npt.NDArray[np.int32]]] = []
     failed: Faults = {}
     pending = list(reversed(_calls(ends)))
@@ -172,16 +174,24 @@ def clean(writer: Writer, schema_id: int, values: pa.LargeBinaryArray) -> pa.Rec
     """
     if writer.steps:
         return None
-    ends, octets = buffers_of(_with_tails(values))
+    ends, octets = _with_tails(values)
     if ends[-1] > _CALL_BYTES:
         return None
     read = _read(writer, octets[: ends[-1]], len(values), schema_id)
     return None if isinstance(read, str) or read[2] else read[0]
 
 
-def _with_tails(values: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
-    tail, nothing = (pa.scalar(octets, values.type) for octets in (_TAIL, b""))
-    return pc.binary_join_element_wise(values, tail, nothing)
+def _with_tails(values: pa.LargeBinaryArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    """Where each record ends with its tail, int64[n + 1] from 0, and the memory."""
+    loops, n = copies(), len(values)
+    ends, octets = buffers_of(values)
+    if loops is None or ends[-1] > _NARROW_BYTES:
+        tail, nothing = (pa.scalar(octets, values.type) for octets in (_TAIL, b""))
+        return buffers_of(pc.binary_join_element_wise(values, tail, nothing))
+    with_tails = ends - ends[0] + len(_TAIL) * np.arange(n + 1)
+    memory = np.empty(with_tails[-1], np.uint8)
+    loops.join([(ends.astype(np.int32), octets), _TAIL], n, memory)
+    return with_tails, memory
 
 
 def _calls(ends: npt.NDArray[np.int64]) -> list[tuple[int, int]]:

@@ -8,12 +8,12 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from weir.core.contract import Contract
 from weir.wire import frame, shape
 from weir.wire.avro_encode import Piece, pieces
 from weir.wire.avro_scalar import literal, writer
+from weir.wire.join import joined
 from weir.wire.shape import FieldShape
 
 # Arrow's binary arrays end at 2 GiB; one join stays well below.
@@ -50,11 +50,8 @@ class Encoder:
         parts: list[Piece] = []
         for shared, run in groupby(self._pieces(rows, constants), lambda piece: isinstance(piece, bytes)):
             found = list(run)
-            parts += [pa.scalar(b"".join(found), pa.binary())] if shared else found
-        if not any(isinstance(part, pa.Array) for part in parts):
-            return pa.repeat(parts[0], rows.num_rows)
-        nothing = pa.scalar(b"", pa.binary())
-        return pc.binary_join_element_wise(*parts, nothing, null_handling="replace", null_replacement="")
+            parts += [b"".join(found)] if shared else found
+        return joined(parts, rows.num_rows)
 
     def _pieces(self, rows: pa.RecordBatch, constants: Constants) -> Iterator[Piece]:
         """What every record is made of, in order."""

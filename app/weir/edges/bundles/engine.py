@@ -57,7 +57,7 @@ class _ByTrees:
 
 def _kernel(path: Path, model: Model, wanted: Wanted) -> Trees | NotTaken:
     if wanted == "onnxruntime":
-        return NotTaken("WEIR_ENGINE asks for it")
+        return NotTaken("WEIR_ENGINE is onnxruntime")
     if model.placement.provider != CPU:
         return NotTaken(f"it runs on {model.placement.provider}")
     if model.beside:

@@ -26,7 +26,7 @@ from weir.edges.bundles.onnx_session import CUDA, DOUBLE, FLOAT, KINDS, LONG, TE
 Floats = npt.NDArray[np.float32]
 
 BESIDE = (TEXT, DOUBLE, LONG)  # of what stands beside the matrix, each in one tensor
-ONNX_RUNTIME, TREES = "onnxruntime", "trees 1"  # a kernel that may give other bits has another number
+ONNX_RUNTIME, TREES = "onnxruntime", "weir-trees-1"  # a kernel that may give other bits has another number
 BLOCK_ROWS = 1024  # one shape: by the shape cuBLAS chooses its kernel, and with it the order of its sums
 # On the CPU a kernel goes through the values of a batch some at a time, and what is left over in another way, which may
 # round otherwise: the last rows of a batch, or a row alone, would differ from others in the last bit. In whole groups
@@ -151,9 +151,9 @@ class Model:
     def runs_on(self) -> str:
         """The engine, and where it works, in a line."""
         if self.engine != ONNX_RUNTIME:
-            return f"the kernel for trees ({self.engine})"
+            return f"the kernel for trees (engine {self.engine}): it agrees with ONNX Runtime"
         why_not = f"; not on the kernel for trees: {self.engine_reason}" if self.engine_reason else ""
-        return f"{self.placement}{why_not}"
+        return f"ONNX Runtime: {self.placement}{why_not}"
 
     def by_trees(self, trees: Runner) -> Model:
         """The same model scored by the kernel for trees; its session is let go of with this one."""

@@ -223,8 +223,13 @@ def _environment(settings: Settings) -> Iterator[None]:
 
 
 def _definitions(directory: Path) -> list[Any]:
-    """Feast objects of every .py file, sources included, each name once."""
+    """Feast objects of every .py file, sources included, each name once.
+
+    No bytecode is kept: the directory is the user's, and Python would take it for that of a file which was changed
+    within the same second, if the new text is as long as the old.
+    """
     found: dict[tuple[type, str], Any] = {}
+    keeps_none, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     sys.path.insert(0, str(directory))
     try:
         for file in sorted(directory.glob("*.py")):
@@ -245,6 +250,7 @@ def _definitions(directory: Path) -> list[Any]:
                     found[_kind(item), item.name] = item
     finally:
         sys.path.remove(str(directory))
+        sys.dont_write_bytecode = keeps_none
     for item in [item for item in found.values() if isinstance(item, FeatureView)]:
         for source in (item.batch_source, item.stream_source):
             if source is not None:

@@ -6,19 +6,43 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from weir.native.copies import Copies, copies
+
 Addresses = npt.NDArray[np.uint64]
 
 
 def gather(addresses: Addresses, sizes: npt.NDArray[np.uint64]) -> pa.LargeBinaryArray:
     """n pieces of this process's memory, copied into one array; null where the address is 0.
 
-    addresses, sizes: uint64[n], pieces that do not overlap. One copy in C: memory from the lowest to the highest piece
-    is described as 2n strings, a piece and the gap after it in turns, of which the pieces are taken.
+    addresses, sizes: uint64[n], pieces that do not overlap.
     """
-    n = len(addresses)
     null = addresses == 0
     if null.all():
-        return pa.nulls(n, pa.large_binary())
+        return pa.nulls(len(addresses), pa.large_binary())
+    loops = copies()
+    return _taken(addresses, sizes, null) if loops is None else _copied(loops, addresses, sizes, null)
+
+
+def _copied(
+    loops: Copies, addresses: Addresses, sizes: npt.NDArray[np.uint64], null: npt.NDArray[np.bool_]
+) -> pa.LargeBinaryArray:
+    """By a compiled loop."""
+    n = len(addresses)
+    ends = np.zeros(n + 1, np.int64)
+    np.cumsum(np.where(null, 0, sizes), out=ends[1:])
+    memory = pa.allocate_buffer(int(ends[-1]))
+    loops.gather(addresses, ends, np.frombuffer(memory, np.uint8))
+    valid = pa.array(~null).buffers()[1] if null.any() else None
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), n, [valid, pa.py_buffer(ends), memory])
+
+
+def _taken(addresses: Addresses, sizes: npt.NDArray[np.uint64], null: npt.NDArray[np.bool_]) -> pa.LargeBinaryArray:
+    """By one copy of Arrow's.
+
+    Memory from the lowest to the highest piece is described as 2n strings, a piece and the gap after it in turns, of
+    which the pieces are taken.
+    """
+    n = len(addresses)
     base = int(addresses[~null].min())
     at = np.where(null, np.uint64(base), addresses)
     order = None if (at[1:] >= at[:-1]).all() else np.lexsort((sizes, at))

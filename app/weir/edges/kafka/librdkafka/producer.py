@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -145,6 +146,8 @@ class BatchProducer(Client):
 
 def _fitting(values: pa.BinaryArray, space: int) -> int:
     """How many of these values, from the first on, a request of this many bytes holds."""
-    offsets, _ = buffers_of(values)
-    sizes = offsets[1:] - offsets[0] + _FRAMING_BYTES * np.arange(1, len(offsets))
-    return int(np.searchsorted(sizes, space, side="right"))
+    offsets = np.frombuffer(values.buffers()[1], np.int32)[values.offset :]  # looked at where it is halved only
+    first = int(offsets[0])
+    return bisect_right(
+        range(1, len(values) + 1), space, key=lambda count: int(offsets[count]) - first + _FRAMING_BYTES * count
+    )
