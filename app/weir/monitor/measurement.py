@@ -14,6 +14,9 @@ from typing import Any, Final
 
 IDS: Final = uuid.UUID("5b1c3f0a-6f0e-5e0c-9b57-0f3a7b6d2c41")  # namespace of ids; changed, all are others
 
+MOST_DETAILS: Final = 262_144  # bytes of a measurement's details: with all else it fits into a record of its topic
+SHORT: Final = 1024  # bytes of a detail that is kept where all are too many
+
 
 class State(StrEnum):
     """What a measurement says."""
@@ -100,7 +103,7 @@ class Measurement:
             "begin": self.begin_ms,
             "end": self.end_ms,
             "computed_at": self.computed_ms,
-            "details": text_of(self.details),
+            "details": _details(self.details),
             "memory": text_of(self.memory),
             "covers": covers_text(self.covers),
         }
@@ -170,6 +173,15 @@ def text_of(values: Mapping[str, Any]) -> str:
         return json.dumps(values, sort_keys=True, allow_nan=False)
     except (TypeError, ValueError):  # something in it is not finite, or of another kind: that is rare
         return json.dumps(_plain(values), sort_keys=True, allow_nan=False)
+
+
+def _details(values: Mapping[str, Any]) -> str:
+    """Their text; of those that would fill a record only what is short, and how much is left out."""
+    text = text_of(values)
+    if len(text) <= MOST_DETAILS:
+        return text
+    short = {name: value for name, value in values.items() if len(text_of({name: value})) <= SHORT}
+    return text_of(short | {"left_out_bytes": len(text) - len(text_of(short))})
 
 
 def _plain(value: Any) -> Any:

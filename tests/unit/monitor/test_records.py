@@ -1,6 +1,7 @@
 """Measurements, transitions and notes through their contracts: what is written is what is read."""
 
 import dataclasses
+import json
 import math
 
 import pytest
@@ -86,6 +87,15 @@ def test_what_is_not_finite_is_null_in_the_contract():
     odd = dataclasses.replace(MEASURED, value=math.nan, high=math.inf, details={"ratio": -math.inf, "n": [math.nan]})
     row = odd.row()
     assert (row["value"], row["high"], row["details"]) == (None, None, '{"n": [null], "ratio": null}')
+
+
+def test_details_that_would_fill_a_record_are_left_out_and_the_rest_is_kept():
+    words = {f"word {number}" * 20: number for number in range(10_000)}
+    row = dataclasses.replace(MEASURED, details={"age_s": 5.0, "n_words": 10_000, "words": words}).row()
+    left = json.loads(row["details"])
+    assert left.pop("left_out_bytes") > 1_000_000
+    assert left == {"age_s": 5.0, "n_words": 10_000}
+    assert len(Encoder(records.contract("measurements")).record(row)) < 10_000
 
 
 def test_an_id_is_of_key_window_and_revision_and_of_nothing_else():

@@ -8,6 +8,8 @@
 -- value: per_million
 -- unit: money
 -- n: predictions
+-- low: low
+-- high: high
 -- minimum: 100
 -- window: 1d
 -- panel: table
@@ -16,22 +18,32 @@
 --
 -- cost: allocated, in the price book's currency; null where something has no price. overhead: idle time, dead letters and
 -- answers that the record lacks, shared out by predictions; full_per_million has it in. A regression decides nothing that
--- is correct or not. per_correct and per_value count outcomes that are known so far: see how many.
+-- is correct or not. per_correct and per_value count outcomes that are known so far: see how many. low, high: at 95 %, by the
+-- window's 24 parts (ratio estimator, Student's t); none where its seconds are no multiple of 24, or one part alone has answers.
 WITH
+    degrees -> 1.959964 + 2.372271 / degrees + 2.822499 / pow(degrees, 2) + 2.55585 / pow(degrees, 3) AS student,
     lines AS
     (
-        SELECT * FROM cost_lines(service = {service:String}, since = {from:DateTime64(3, 'UTC')}, until = {to:DateTime64(3, 'UTC')}, step = {step:UInt32})
+        SELECT l.* EXCEPT begin, l.begin AS block, toStartOfInterval(block, toIntervalSecond({step:UInt32})) AS begin
+        FROM cost_lines(service = {service:String}, since = {from:DateTime64(3, 'UTC')}, until = {to:DateTime64(3, 'UTC')},
+                        step = if({step:UInt32} % 24 = 0, intDiv({step:UInt32}, 24), {step:UInt32})) AS l
     ),
     spent AS
     (
-        SELECT begin, model, version, variant, team, tenant, sumIf(n, component = 'cpu') AS predictions,
-               if(max(unpriced), NULL, toFloat64(sum(amount))) AS cost
-        FROM lines WHERE kind = 'answers'
+        SELECT begin, model, version, variant, team, tenant, sum(b.n) AS predictions, if(max(b.unpriced), NULL, toFloat64(sum(b.exact))) AS cost,
+               length(blocks) AS parts, groupArray((b.n, ifNull(toFloat64(b.exact), 0))) AS blocks, ifNull(cost, 0) / predictions AS each,
+               student(parts - 1) * sqrt(parts / (parts - 1) * arraySum(one -> pow(one.2 - each * one.1, 2), blocks)) / predictions AS half
+        FROM
+        (
+            SELECT begin, block, model, version, variant, team, tenant, sumIf(l.n, component = 'cpu') AS n, max(l.unpriced) AS unpriced, sum(l.amount) AS exact
+            FROM lines AS l WHERE kind = 'answers'
+            GROUP BY begin, block, model, version, variant, team, tenant
+        ) AS b
         GROUP BY begin, model, version, variant, team, tenant
     ),
     overheads AS
     (
-        SELECT begin, if(max(unpriced), NULL, toFloat64(sumIf(amount, kind != 'answers')) / sumIf(n, kind = 'answers' AND component = 'cpu')) AS each
+        SELECT begin, if(max(unpriced), NULL, toFloat64(sumIf(amount, kind != 'answers')) / sumIf(n, kind = 'answers' AND component = 'cpu')) AS an_overhead
         FROM lines GROUP BY begin
     ),
     earned AS
@@ -49,7 +61,8 @@ WITH
         GROUP BY begin, model, version, variant, team, tenant
     )
 SELECT begin, model, version, variant, team, tenant, predictions, cost, 1e6 * cost / predictions AS per_million,
-       cost / predictions AS per_prediction, each * predictions AS overhead, 1e6 * (cost + overhead) / predictions AS full_per_million,
+       if(parts > 1, 1e6 * (cost / predictions - half), NULL) AS low, if(parts > 1, 1e6 * (cost / predictions + half), NULL) AS high,
+       cost / predictions AS per_prediction, an_overhead * predictions AS overhead, 1e6 * (cost + overhead) / predictions AS full_per_million,
        outcomes, judged, correct, cost / nullIf(correct, 0) AS per_correct, value, if(value > 0, cost / value, NULL) AS per_value,
        (SELECT any(currency) FROM prices) AS currency
 FROM spent
