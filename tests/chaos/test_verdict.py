@@ -9,13 +9,14 @@ from tests.chaos.verdict import Verdict, judge
 
 NOTHING = Fault(0, "nothing", lambda _scene, _rounds: [])
 ONE = "source_offset = (SELECT max(source_offset) FROM predictions WHERE source_partition = 2) AND source_partition = 2"
+LAST = "source_offset = (SELECT max(source_offset) FROM shadows WHERE source_partition = 0) AND source_partition = 0"
 CHANGED = "SETTINGS mutations_sync = 1"
 OTHER = "if(variant = 'champion', 'challenger', 'champion')"
 TAMPERED = [  # each beside those before it; the first touches what the others change, too
     ("INSERT INTO chaos_decisions SELECT * FROM chaos_decisions LIMIT 1", ["rollup chaos_decisions"]),
     ("INSERT INTO chaos_reasons SELECT 'x', 'y', 1, uniqExactState(1::Int32, 1::Int64)", ["rollup chaos_reasons"]),
     ("INSERT INTO shadows SELECT * FROM shadows LIMIT 1", ["1 rows of the shadow beyond one"]),
-    ("DELETE FROM shadows WHERE source_offset = 1 AND source_partition = 0", ["answers have no row of the shadow"]),
+    (f"DELETE FROM shadows WHERE {LAST}", ["answers have no row of the shadow"]),
     (  # the other variant answers, too
         f"INSERT INTO predictions SELECT * REPLACE ({OTHER} AS variant) FROM predictions WHERE {ONE}",
         ["1 answers beyond one", "the ledger is not complete: 1 duplicates"],

@@ -208,7 +208,9 @@ def test_seven_hundred_bad_records_are_dead_letters_once_and_a_restart_goes_on_a
 def run_and_fail(bundle: str, environment: dict[str, str], status: int) -> str:
     """The one line that a scorer that cannot start writes to stderr."""
     command = [sys.executable, "-m", "weir", "worker", "scorer", "--bundle", bundle]
-    ended = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, timeout=WAIT_S, check=False)
+    ended = subprocess.run(
+        command, env={**os.environ, **environment}, capture_output=True, timeout=START_S, check=False
+    )
     assert (ended.returncode, ended.stdout) == (status, b""), ended.stderr
     assert ended.stderr.count(b"\n") == 1, ended.stderr
     return ended.stderr.decode()
