@@ -41,6 +41,10 @@ RUN_ROWS: Final = 5_000_000  # predictions, where one window has no more: ClickH
 UNGATED: Final = ("ledger/", "health/")  # they tell what is missing, and cannot wait for it
 
 OUTCOMES: Final = "outcome/"
+FORESEEN: Final = (
+    Refused,
+    Unavailable,
+)  # they say what, where and what to do; of others the log has the place in the code
 
 log = structlog.get_logger(__name__)
 
@@ -129,15 +133,11 @@ class Rounds:
         if not what.covers:
             return
         item = Due(gate.Window(begin, tuple(sorted(what.covers)), ""), what)
-        try:
-            rows = self._ask(client, work, monitor, [item], None)
-        except Refused as error:
-            log.warning("the last window could not be looked at again", reason=str(error), **work._asdict())
+        windows, error = self._figures(client, work, monitor, [item], None, left)
+        if error is not None:
+            log.warning("the last window could not be looked at again", reason=_said(error), **work._asdict())
             del left.windows[work][begin]
-            return
-        mine = [row for row in rows if row.begin == begin]
-        found = [one for one in self._judged(left, work, monitor, item, mine) if one.measurement.key not in written]
-        self._put(left, found)
+        self._put(left, [one for found in windows for one in found if one.measurement.key not in written])
 
     def _hear(self, left: Left) -> None:
         """What people say of alerts, as changes of these."""
@@ -266,21 +266,15 @@ class Rounds:
 
         first: whether it is the monitor's first run of this round.
         """
-        try:
-            rows = self._ask(client, work, monitor, run, of, joined)
-        except (Refused, Unavailable) as error:
-            if isinstance(error, Unavailable) and not client.ping():
-                raise  # it is ClickHouse that is away
-            self._failed(work, monitor, run[0], error, left)
-            return False
-        by_window = defaultdict(list)
-        for row in rows:
-            by_window[row.begin].append(row)
-        found = [one for item in run for one in self._judged(left, work, monitor, item, by_window[item.window.begin])]
-        if self._trouble.pop(work, None) or first:
+        figures, error = self._figures(client, work, monitor, run, of, left, joined)
+        found = [one for window in figures for one in window]
+        if error is None and (self._trouble.pop(work, None) is not None or first):
             again = assess.recovery(monitor, self._computed(work, run[0]), left)
             found += [self._known(left, one) for one in again]
         self._put(left, found)
+        if error is not None:
+            self._failed(work, monitor, run[len(figures)], error, left)
+            return False
         self.telemetry.emit(
             WindowsMeasured(
                 service=work.service,
@@ -298,6 +292,33 @@ class Rounds:
         self._newest[work] = seen.newest
         return looked is None or still or seen.newest >= looked + cadence
 
+    def _figures(
+        self,
+        client: Client,
+        work: Work,
+        monitor: Monitor,
+        run: Sequence[Due],
+        of: Mapping[str, Any] | None,
+        left: Left,
+        joined: Joined | None = None,
+    ) -> tuple[list[list[Found]], Exception | None]:
+        """Figures of each window of a run, up to the first that has none because of an error, and that error.
+
+        Raises Unavailable when it is ClickHouse that does not answer.
+        """
+        windows: list[list[Found]] = []
+        try:
+            by_window = defaultdict(list)
+            for row in self._ask(client, work, monitor, run, of, joined):
+                by_window[row.begin].append(row)
+            for item in run:
+                windows.append(self._judged(left, work, monitor, item, by_window[item.window.begin]))
+        except Exception as error:  # whatever it is, it is this monitor's: the others go on
+            if isinstance(error, Unavailable) and not client.ping():
+                raise
+            return windows, error
+        return windows, None
+
     def _ask(
         self,
         client: Client,
@@ -313,16 +334,24 @@ class Rounds:
             return estimates.rows(client, asked)
         return monitors.run(client, monitor, asked, of, joined.table(monitor, asked) if joined else None)
 
-    def _failed(self, work: Work, monitor: Monitor, first: Due, error: Refused | Unavailable, left: Left) -> None:
+    def _failed(self, work: Work, monitor: Monitor, first: Due, error: Exception, left: Left) -> None:
         """Leave a monitor alone for a while; after some failures in a row a measurement says so, and its alert."""
         limits, trouble = self.settings.monitoring, self._trouble.setdefault(work, Trouble())
         trouble.failures += 1
         pause_s = min(limits.monitor_retry_max_s, limits.monitor_every_s * 2**trouble.failures)
         trouble.again_s = self.monotonic_s() + pause_s
         self.telemetry.emit(MonitorFailed(service=work.service, monitor=work.monitor))
-        log.error("a monitor failed", reason=str(error), failures=trouble.failures, again_s=pause_s, **work._asdict())
+        log.error(
+            "a monitor failed",
+            reason=_said(error),
+            failures=trouble.failures,
+            again_s=pause_s,
+            exc_info=None if isinstance(error, FORESEEN) else error,
+            **work._asdict(),
+        )
         if trouble.failures == limits.monitor_failures:
-            self._put(left, [self._known(left, assess.failure(monitor, str(error), self._computed(work, first), left))])
+            said = assess.failure(monitor, _said(error), self._computed(work, first), left)
+            self._put(left, [self._known(left, said)])
 
     # ---- judging and writing
 
@@ -395,6 +424,10 @@ def _complete_to(seen: Seen, step_s: int) -> datetime:
     """End of the newest complete window; the newest event where all of them are."""
     held = [one.begin for one in seen.windows if not one.complete]
     return min(held) if held else seen.newest
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, FORESEEN) else f"{type(error).__name__}: {error}"
 
 
 def _floor(time: datetime, step_s: int) -> datetime:
