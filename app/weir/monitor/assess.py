@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from weir.monitor import alert_course
+from weir.monitor.action import Action
 from weir.monitor.alert import AlertState, Severity, Transition, Watched
 from weir.monitor.alert_course import Holds, Memory, Reading
 from weir.monitor.judge import Bounds, Rule, Verdict, judge
-from weir.monitor.left import NOTHING, TRANSITIONS, Left, Work, utc
+from weir.monitor.left import ACTIONS, NOTHING, TRANSITIONS, Left, Work, utc
 from weir.monitor.measurement import Covered, Key, Measurement, State, id_of
+from weir.monitor.proposal import proposed
 from weir.monitor.spec import Monitor, Row
 
 TIME: Final = "%Y-%m-%dT%H:%M:%S"
@@ -44,11 +46,15 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One figure, the changes of its alert, and what that remembers then; None where the figure says nothing of it."""
+    """One figure, the changes of its alert, and what that remembers then; None where the figure says nothing of it.
+
+    actions: that it calls for, and that are not proposed yet.
+    """
 
     measurement: Measurement
     changes: tuple[Transition, ...] = ()
     alert: Memory | None = None
+    actions: tuple[Action, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +207,13 @@ def _told(window: _Window, said: dict[str, Any], severity: Severity | None, sent
     memory, changes = alert_course.after(left.alert(watched.key), watched, reading, holds, left.silences)
     rows = [change.row() for change in changes]
     said["memory"] = {**said["memory"], "alert": memory.said()} | ({TRANSITIONS: rows} if rows else {})
-    return Found(Measurement(**said), changes, memory)
+    found = Measurement(**said)
+    pages = found.state is State.PAGE and memory.state is AlertState.FIRING
+    action = proposed(found, reading.evidence) if pages else None
+    if action is None or action.action_id in left.proposed:
+        return Found(found, changes, memory)
+    carrying = replace(found, memory={**found.memory, ACTIONS: [action.row()]})
+    return Found(carrying, changes, memory, (action,))
 
 
 def _parameters(work: Work, begin_ms: int, end_ms: int) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def open_monitor(settings: Settings, telemetry: Telemetry) -> Resources:
         Refused: a topic is missing, a contract is not what it should be, or receivers of alerts are not.
     """
     names = settings.kafka.names
-    for topic in (names.measurements, names.alerts, names.alert_notes):
+    for topic in (names.measurements, names.alerts, names.alert_notes, names.actions):
         partitions_of(settings.kafka, topic)
     told = receivers.read(settings.paths.notify_file)
     return Resources(

@@ -1,7 +1,7 @@
 """One look after the other at all services: every monitor over every window that is due, each result written once.
 
-A window is computed in four steps: ask ClickHouse, judge, write the measurements, write the changes of alerts that they
-carry. Whoever goes on after a crash finds the last window cut short, at most: he writes the changes that its
+A window is computed in four steps: ask ClickHouse, judge, write the measurements, write the changes of alerts and the
+actions that they carry. Whoever goes on after a crash finds the last window cut short, at most: he writes what its
 measurements carry and nobody has written, and the measurements that it lacks.
 """
 
@@ -25,6 +25,7 @@ from weir.edges.clickhouse import gate as facts
 from weir.edges.clickhouse.joined import Joined, joining
 from weir.monitor import alert_course, assess, gate, telling
 from weir.monitor import due as dues
+from weir.monitor.action import Action
 from weir.monitor.alert import AlertState, Note, Transition
 from weir.monitor.assess import Computed, Found
 from weir.monitor.due import Covers, Due
@@ -41,10 +42,9 @@ RUN_ROWS: Final = 5_000_000  # predictions, where one window has no more: ClickH
 UNGATED: Final = ("ledger/", "health/")  # they tell what is missing, and cannot wait for it
 
 OUTCOMES: Final = "outcome/"
-FORESEEN: Final = (
-    Refused,
-    Unavailable,
-)  # they say what, where and what to do; of others the log has the place in the code
+DOUBLINGS: Final = 20  # of the pause after a failure; what comes behind is longer than the longest pause
+# Errors that say what, where and what to do; of others the log has the place in the code.
+FORESEEN: Final = (Refused, Unavailable)
 
 log = structlog.get_logger(__name__)
 
@@ -111,9 +111,11 @@ class Rounds:
         run = RUN * timedelta(seconds=max((one.window_s for one in known.values()), default=0))
         left, found = self.books.left(client, BEGINNING, run)
         untold = left.untold(found)
-        self._write((), untold)
+        unproposed = left.unproposed(found)
+        self._write((), untold, unproposed)
         for change in untold:
             left.changed(change)
+        left.proposed.update(one.action_id for one in unproposed)
         self.tell(left.carried(one for one in found if left.last and one.begin_ms == _ms(left.last[1])))
         if left.last is not None and left.last[0].monitor in known:
             work, begin = left.last
@@ -338,7 +340,7 @@ class Rounds:
         """Leave a monitor alone for a while; after some failures in a row a measurement says so, and its alert."""
         limits, trouble = self.settings.monitoring, self._trouble.setdefault(work, Trouble())
         trouble.failures += 1
-        pause_s = min(limits.monitor_retry_max_s, limits.monitor_every_s * 2**trouble.failures)
+        pause_s = min(limits.monitor_retry_max_s, limits.monitor_every_s * 2 ** min(trouble.failures, DOUBLINGS))
         trouble.again_s = self.monotonic_s() + pause_s
         self.telemetry.emit(MonitorFailed(service=work.service, monitor=work.monitor))
         log.error(
@@ -375,22 +377,26 @@ class Rounds:
 
     def _known(self, left: Left, found: Found) -> Found:
         left.measured(found.measurement, found.alert)
+        left.proposed.update(one.action_id for one in found.actions)
         return found
 
     def _put(self, left: Left, found: Sequence[Found]) -> None:
-        """Write figures, then the changes of alerts that they carry."""
+        """Write figures, then the changes of alerts and the actions that they carry."""
         changes = [change for one in found for change in one.changes]
-        self._write([one.measurement for one in found], changes)
+        self._write([one.measurement for one in found], changes, [action for one in found for action in one.actions])
         for change in changes:
             left.changed(change)
 
-    def _write(self, found: Sequence[Measurement], changes: Sequence[Transition]) -> None:
-        """Measurements first: they carry the changes, so that whoever goes on can write these."""
-        if (found or changes) and not self.holds():
+    def _write(
+        self, found: Sequence[Measurement], changes: Sequence[Transition], actions: Sequence[Action] = ()
+    ) -> None:
+        """Measurements first: they carry the rest, so that whoever goes on can write it."""
+        if (found or changes or actions) and not self.holds():
             raise NotHeld
         try:
             self.books.measured(found)
             self.books.changed(changes)
+            self.books.proposed(actions)
             self.tell(changes)
         except Unavailable:
             self.left = None  # what of it was written, the books will say
