@@ -25,7 +25,7 @@ from weir.agents.monitor.rounds import Rounds
 from weir.agents.worker.host import parked_on_failure
 from weir.core.chunk import LogPartition, Partition
 from weir.core.errors import Unavailable
-from weir.edges.clickhouse import calibrations, estimates, monitors
+from weir.edges.clickhouse import calibrations, estimates, monitors, slos
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.kafka.admin import bounds as bounds_by_name
 from weir.edges.kafka.admin import partitions_of
@@ -148,7 +148,7 @@ def _round(rounds: Rounds) -> int:
 
 
 class Files:
-    """The files of monitors, read at each look: a new one counts at once."""
+    """The files of monitors and of objectives, read at each look: a new one counts at once."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -157,11 +157,12 @@ class Files:
     def read(self) -> dict[str, Monitor]:
         """Those that are monitors, and what is estimated; of other files the log says why not, once."""
         found, refused = monitors.looked(self._settings)
-        for path, error in refused.items():
+        objectives, unfit = slos.looked(self._settings, found)
+        for path, error in (refused | unfit).items():
             if str(error) not in self._told:
                 self._told.add(str(error))
-                log.error("a file is no monitor", file=str(path), reason=str(error))
-        return {**found, estimates.MONITOR.name: estimates.MONITOR}
+                log.error("a file is no monitor and no objective", file=str(path), reason=str(error))
+        return {**found, **objectives, estimates.MONITOR.name: estimates.MONITOR}
 
 
 class NoteReader:

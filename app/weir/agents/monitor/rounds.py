@@ -20,7 +20,7 @@ from clickhouse_connect.driver import Client
 from weir.agents.monitor.books import Books, NotHeld
 from weir.core.errors import Refused, Unavailable
 from weir.core.standing import Cover
-from weir.edges.clickhouse import estimates, monitors, reports
+from weir.edges.clickhouse import estimates, monitors, reports, slos
 from weir.edges.clickhouse import gate as facts
 from weir.edges.clickhouse.joined import Joined, joining
 from weir.monitor import alert_course, assess, gate, telling
@@ -28,6 +28,7 @@ from weir.monitor import due as dues
 from weir.monitor.action import Action
 from weir.monitor.alert import AlertState, Note, Transition
 from weir.monitor.assess import Computed, Found
+from weir.monitor.burn import BurnMonitor
 from weir.monitor.due import Covers, Due
 from weir.monitor.judge import Bounds
 from weir.monitor.left import Left, Work, covered_of
@@ -165,13 +166,14 @@ class Rounds:
     def _service(self, client: Client, service: str, known: Mapping[str, Monitor], left: Left) -> int:
         bounds = self.bounds(service)
         meaning = reports.meaning(client, service)
-        mine = [one for one in known.values() if meaning.task in one.tasks]
+        mine = [one for one in known.values() if meaning.task in one.tasks and one.is_of(service)]
         of = monitors.meaning(client, service)
         self._bounds[service] = self.calibrated(client, service)
         computed, waiting, behind = 0, 0, timedelta(0)
         for step_s in sorted({one.window_s for one in mine}):
             works = {Work(service, one.name, step_s): one for one in mine if one.window_s == step_s}
-            seen = self._windows(client, service, works, step_s, bounds, left)
+            back = max(one.looks_back for one in works.values()) - 1
+            seen = self._windows(client, service, works, step_s, back, bounds, left)
             if seen is None:
                 continue
             waiting = max(waiting, sum(not window.complete for window in seen.windows))
@@ -184,9 +186,16 @@ class Rounds:
         return computed
 
     def _windows(
-        self, client: Client, service: str, works: Iterable[Work], step_s: int, bounds: gate.Bounds, left: Left
+        self,
+        client: Client,
+        service: str,
+        works: Iterable[Work],
+        step_s: int,
+        back: int,
+        bounds: gate.Bounds,
+        left: Left,
     ) -> Seen | None:
-        """All windows of a service in which something may be due; None without a prediction."""
+        """Windows of a service in which something may be due, and `back` before them; None without a prediction."""
         standings = facts.standings(client, service)
         newest = max((one.newest for one in standings if one.newest is not None), default=None)
         if newest is None:
@@ -196,7 +205,8 @@ class Rounds:
         done = [left.windows.get(work) for work in works]
         late = newest - timedelta(days=limits.monitor_late_days)
         since = _floor(min([late, *(max(mine) if mine else first for mine in done)]), step_s)
-        found = facts.recorded(client, service, since, newest + step, step_s, standings)
+        begin = since - back * step
+        found = facts.recorded(client, service, begin, newest + step, step_s, standings)
         windows = gate.windows(
             found.covers,
             found.standings,
@@ -206,9 +216,10 @@ class Rounds:
             now=self.now(),
             lateness=timedelta(seconds=limits.monitor_lateness_s),
         )
-        outcomes = facts.outcomes(client, service, since, newest + step, step_s)
+        outcomes = facts.outcomes(client, service, begin, newest + step, step_s)
         unknown = outcomes.pop(facts.UNKNOWN, [])  # any window's
-        return Seen(windows, {one.begin: [*outcomes.get(one.begin, ()), *unknown] for one in windows}, newest, first)
+        of_windows = {one.begin: [*outcomes.get(one.begin, ()), *unknown] for one in windows}
+        return Seen(windows, of_windows, newest, first, since)
 
     def _works(
         self,
@@ -242,10 +253,10 @@ class Rounds:
     def _due(self, work: Work, monitor: Monitor, seen: Seen, left: Left) -> list[list[Due]]:
         """Its windows that are due, in runs."""
         done = left.windows.get(work, {})
-        floor = min(done) if done else seen.first
+        floor = max(min(done) if done else seen.first, seen.since)
         windows = [one for one in _open(monitor, seen, self.now()) if one.begin >= floor]
-        outcomes = seen.outcomes if _waits(monitor) else None
         step = timedelta(seconds=work.step_s)
+        outcomes = _spanned(seen.outcomes, monitor.looks_back, step) if _waits(monitor) else None
         items = dues.due(windows, done, outcomes, self._before.get(work, {}), step=step, newest=seen.newest)
         if outcomes is not None:
             self._before[work] = {begin: frozenset(covers) for begin, covers in outcomes.items()}
@@ -332,6 +343,8 @@ class Rounds:
     ) -> list[Row]:
         end = run[-1].window.begin + timedelta(seconds=work.step_s)
         asked = Asked(service=work.service, begin=run[0].window.begin, end=end, step_s=work.step_s)
+        if isinstance(monitor, BurnMonitor):
+            return slos.burns(client, monitor, asked, of)
         if monitor.name == estimates.MONITOR.name:
             return estimates.rows(client, asked)
         return monitors.run(client, monitor, asked, of, joined.table(monitor, asked) if joined else None)
@@ -405,25 +418,40 @@ class Rounds:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Windows of a service, the outcomes of each, its newest event, and where a monitor begins that found nothing."""
+    """Windows of a service, the outcomes of each, its newest event, and where a monitor begins that found nothing.
+
+    since: begin of the first window that may be due; those before are there for figures that look back.
+    """
 
     windows: Sequence[gate.Window]
     outcomes: Mapping[datetime, Sequence[Cover]]
     newest: datetime
     first: datetime
+    since: datetime
 
 
 def _open(monitor: Monitor, seen: Seen, now: datetime) -> list[gate.Window]:
     """The windows that a monitor may speak of: those that are complete; for what tells of the gaps, all that ended."""
-    if monitor.slo or not monitor.name.startswith(UNGATED):
-        return list(seen.windows)
     step = timedelta(seconds=monitor.window_s)
+    if monitor.slo or not monitor.name.startswith(UNGATED):
+        return gate.spans(seen.windows, monitor.looks_back, step)
     return [replace(one, why="") if one.begin + step <= min(now, seen.newest) else one for one in seen.windows]
 
 
 def _waits(monitor: Monitor) -> bool:
     """Whether its figures change as outcomes come."""
-    return monitor.maturity > 0 or monitor.name.startswith(OUTCOMES)
+    asks = monitor.asks if isinstance(monitor, BurnMonitor) else monitor
+    return asks.maturity > 0 or asks.name.startswith(OUTCOMES)
+
+
+def _spanned(
+    outcomes: Mapping[datetime, Sequence[Cover]], count: int, step: timedelta
+) -> Mapping[datetime, Sequence[Cover]]:
+    """Outcomes of each window and of those before it in a span of `count` windows."""
+    if count == 1:
+        return outcomes
+    spans = {begin: [begin - back * step for back in range(count)] for begin in outcomes}
+    return {begin: [one for each in span for one in outcomes.get(each, ())] for begin, span in spans.items()}
 
 
 def _complete_to(seen: Seen, step_s: int) -> datetime:
