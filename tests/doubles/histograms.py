@@ -80,6 +80,7 @@ def describe(
     client: Any,
     digest: str = "d1",
     *,
+    service: str = SERVICE,
     features: Mapping[str, Numbers] | None = None,
     categories: Mapping[str, Sequence[str]] | None = None,
     score: Numbers | None = None,
@@ -94,7 +95,7 @@ def describe(
         score=score or Numbers(UNIT),
         decisions=of_words(decisions, 0),
     )
-    columns = {"digest": [digest], "service": [SERVICE], "reference": [references.dump(said)]}
+    columns = {"digest": [digest], "service": [service], "reference": [references.dump(said)]}
     times = pa.array([0], pa.int64()).cast(pa.timestamp("ms", tz="UTC"))
     rows = pa.RecordBatch.from_pydict(columns | {"written_at": times})
     put(client, "baselines", baselines.of(rows, LOG, np.arange(1)))

@@ -12,6 +12,7 @@ from weir.agents.monitor.rounds import Rounds
 from weir.core.chunk import LogPartition
 from weir.edges.clickhouse import monitors
 from weir.edges.clickhouse.client import connect
+from weir.monitor.action import Action
 from weir.monitor.alert import Transition
 from weir.monitor.left import Left, Work
 from weir.monitor.measurement import Measurement
@@ -54,6 +55,7 @@ class MemoryBooks:
     def __init__(self) -> None:
         self.measurements: list[dict[str, Any]] = []
         self.alerts: list[dict[str, Any]] = []
+        self.actions: list[dict[str, Any]] = []
         self.budget = float("inf")
 
     def left(self, client: Client, since: datetime, run: timedelta) -> tuple[Left, list[Measurement]]:
@@ -62,6 +64,7 @@ class MemoryBooks:
             found.measured(one)
         for row in self.alerts:
             found.changed(Transition.of(row))
+        found.proposed.update(row["action_id"] for row in self.actions)
         if found.last is None:
             return found, []
         work, begin = found.last
@@ -78,6 +81,9 @@ class MemoryBooks:
 
     def changed(self, changes: Sequence[Transition]) -> None:
         self._write(self.alerts, [one.row() for one in changes])
+
+    def proposed(self, actions: Sequence[Action]) -> None:
+        self._write(self.actions, [one.row() for one in actions])
 
     def _write(self, log: list[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> None:
         for row in rows:

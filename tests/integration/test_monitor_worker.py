@@ -14,6 +14,8 @@ from weir.monitor.measurement import Key, Measurement, State
 
 from tests.chaos.monitor import killed, prepared
 from tests.doubles.monitoring import MINUTE, NOON, SERVICE, monitor
+from tests.unit.monitor.test_records import FIRED
+from tests.unit.notify.server import Server
 
 if TYPE_CHECKING:
     from weir.edges.embedded.stack import Stack
@@ -70,3 +72,17 @@ def figure(number: int) -> Measurement:
         computed_ms=begin_ms,
         worker="w",
     )
+
+
+def test_what_waits_to_be_told_is_told_when_a_worker_ends(stack: Stack, tmp_path: Path) -> None:
+    from weir.agents.monitor.agent import open_monitor
+    from weir.telemetry import Telemetry
+
+    (tmp_path / "monitors").mkdir()
+    with Server().running() as server:
+        (tmp_path / "notify.yaml").write_text(f"receivers: [{{name: hook, kind: webhook, url: '{server.url}'}}]")
+        settings = prepared(stack, f"m{uuid4().hex[:8]}", tmp_path / "monitors")
+        resources = open_monitor(settings.having(notify_file=tmp_path / "notify.yaml"), Telemetry())
+        resources.notifier.tell([FIRED])
+        resources.close()
+        assert len(server.got) == 1

@@ -115,5 +115,10 @@ def test_a_budget_is_forecast_by_the_days_before(recorded):
         pytest.approx((forecast - margin) / 40, rel=1e-3),
         pytest.approx((forecast + margin) / 40, rel=1e-3),
     )
-    assert (month.n, month.details["period"], month.details["currency"]) == (9, "month", "EUR")
+    assert (month.n, month.details["days"], month.details["period"], month.details["currency"]) == (
+        10,
+        9,
+        "month",
+        "EUR",
+    )
     assert tenants.details["spent"] == pytest.approx(0.6 * sum(1 + n % 2 for n in range(4, 10)), rel=1e-3)

@@ -80,8 +80,15 @@ def test_incomplete_windows_wait_and_late_rows_make_theirs_anew(client, settings
     assert len(books.measurements) == before, "nothing is due"
 
 
-def test_a_monitor_that_fails_stops_alone_says_so_and_goes_on_when_it_is_mended(client, settings):
-    monitor(settings.paths.monitors_dir, "bad", monitoring.SHARE.replace("avg(score)", "throwIf(score > 0)"))
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("avg(score)", "throwIf(score > 0)", "ClickHouse refuses its SQL"),
+        ("avg(score)", "[avg(score)]", "TypeError: float"),  # what nobody has foreseen
+    ],
+)
+def test_a_monitor_that_fails_stops_alone_says_so_and_goes_on_when_it_is_mended(client, settings, right, wrong, said):
+    monitor(settings.paths.monitors_dir, "bad", monitoring.SHARE.replace(right, wrong))
     monitor(settings.paths.monitors_dir, "good")
     predict(client, 0, 899, begin=NOON)
     clock = [0.0]
@@ -95,6 +102,8 @@ def test_a_monitor_that_fails_stops_alone_says_so_and_goes_on_when_it_is_mended(
     assert [(row["state"], row["subject"], row["value"]) for row in bad] == [("failed", "its query", None)]
     assert [(row["monitor"], row["to_state"], row["severity"]) for row in books.alerts] == [("bad", "firing", "page")]
     assert "is left alone" in books.alerts[0]["sentence"]
+    assert said in books.alerts[0]["sentence"]
+    assert books.alerts[0]["runbook"] == "monitor-failed"
     assert life.telemetry.value("weir_monitor_failures_total", service=monitoring.SERVICE, monitor="bad") == 6
     monitor(settings.paths.monitors_dir, "bad")
     worker(settings, books).look()

@@ -10,6 +10,7 @@ from weir.__main__ import cli
 from weir.edges.clickhouse import monitors
 from weir.monitor import assess
 from weir.monitor.assess import Computed
+from weir.monitor.burn import RUNBOOK
 from weir.monitor.left import Left, Work
 from weir.settings import ROOT, load
 
@@ -70,6 +71,7 @@ def test_every_monitor_that_can_alert_names_an_entry_that_is_there():
     assert {monitor.name: monitor.runbook for monitor in alerting if monitor.runbook not in there} == {}
     assert {monitor.runbook for monitor in known if monitor.runbook} <= there
     assert assess.FAILURES in there, "any monitor's query may fail"
+    assert RUNBOOK in there, "any objective's budget may burn"
 
 
 def test_the_alert_of_a_query_that_fails_names_the_entry_for_it():

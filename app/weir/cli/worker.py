@@ -100,11 +100,15 @@ def monitor() -> None:
 
     Of several one is active; another takes over when it is gone, and goes on where it stopped.
     """
-    from weir.agents.monitor.agent import new_monitor
+    from weir.agents.monitor.agent import new_monitor, open_monitor
 
     settings = load()
     telemetry = _begin(settings, "monitor")
-    _serve(settings, telemetry, "monitor", new_monitor(settings, telemetry))
+    resources = open_monitor(settings, telemetry)
+    try:
+        _serve(settings, telemetry, "monitor", lambda: new_monitor(settings, telemetry, resources))
+    finally:
+        resources.close()
 
 
 @cli.command()

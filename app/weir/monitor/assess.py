@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from weir.monitor import alert_course
+from weir.monitor.action import Action
 from weir.monitor.alert import AlertState, Severity, Transition, Watched
 from weir.monitor.alert_course import Holds, Memory, Reading
+from weir.monitor.burn import BurnMonitor
 from weir.monitor.judge import Bounds, Rule, Verdict, judge
-from weir.monitor.left import NOTHING, TRANSITIONS, Left, Work, utc
+from weir.monitor.left import ACTIONS, NOTHING, TRANSITIONS, Left, Work, utc
 from weir.monitor.measurement import Covered, Key, Measurement, State, id_of
-from weir.monitor.spec import Monitor, Row
+from weir.monitor.proposal import proposed
+from weir.monitor.spec import Monitor, Row, Unit
 
 TIME: Final = "%Y-%m-%dT%H:%M:%S"
 QUERY: Final = "its query"  # subject of the alert that says that a monitor fails
@@ -44,11 +47,15 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One figure, the changes of its alert, and what that remembers then; None where the figure says nothing of it."""
+    """One figure, the changes of its alert, and what that remembers then; None where the figure says nothing of it.
+
+    actions: that it calls for, and that are not proposed yet.
+    """
 
     measurement: Measurement
     changes: tuple[Transition, ...] = ()
     alert: Memory | None = None
+    actions: tuple[Action, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +67,7 @@ class _Window:
     begin: datetime
     age_s: float
     shared: Mapping[str, Any]
-    parameters: Mapping[str, Any]
+    question: Mapping[str, Any]
     cause: str
 
     @staticmethod
@@ -83,7 +90,7 @@ class _Window:
                 "computed_ms": round(computed.at.timestamp() * 1000),
                 "worker": computed.worker,
             },
-            parameters=_parameters(work, begin_ms, end_ms),
+            question=_question(monitor, work, begin_ms, end_ms),
             cause=f"{work.service} {monitor.name.partition('/')[0]}",
         )
 
@@ -169,7 +176,8 @@ def _figure(
     if verdict.state in (State.FEW, State.IMMATURE):
         return _silent(window, said, left)
     monitor = window.monitor
-    sentence = f"{monitor.title}{f' of {row.subject}' if row.subject else ''} is {row.value:.4g} {monitor.unit}"
+    sentence = f"{monitor.title}{f' of {row.subject}' if row.subject else ''} is {row.value:.4g}"
+    sentence += "" if monitor.unit is Unit.NUMBER else f" {monitor.unit}"
     sentence += f"; its limit is {verdict.crossed}" if verdict.crossed else "; it is within its limits"
     return _told(window, said, SEVERITIES.get(verdict.state), sentence, left)
 
@@ -187,6 +195,7 @@ def _told(window: _Window, said: dict[str, Any], severity: Severity | None, sent
     key, step_s = said["key"], window.work.step_s
     watched = window.watched(key.subject)
     tested = said.get("p") is not None or said.get("low") is not None or said["state"] is State.FAILED
+    tested = tested or window.monitor.looks_back > 1  # a figure of several windows is no chance of one
     holds = Holds(fire_s=0 if tested else HELD_BACK * step_s, clear_s=0 if key.subject == QUERY else CALM * step_s)
     reading = Reading(
         begin_ms=said["begin_ms"],
@@ -194,20 +203,32 @@ def _told(window: _Window, said: dict[str, Any], severity: Severity | None, sent
         severity=severity,
         revision=said["revision"],
         sentence=sentence,
-        evidence={"monitor": window.monitor.name, "parameters": window.parameters, "value": said["value"]},
+        evidence={**window.question, "value": said["value"]},
         measurement_id=id_of(key, said["begin_ms"], said["revision"]),
         covers=said["covers"],
     )
     memory, changes = alert_course.after(left.alert(watched.key), watched, reading, holds, left.silences)
     rows = [change.row() for change in changes]
     said["memory"] = {**said["memory"], "alert": memory.said()} | ({TRANSITIONS: rows} if rows else {})
-    return Found(Measurement(**said), changes, memory)
+    found = Measurement(**said)
+    pages = found.state is State.PAGE and memory.state is AlertState.FIRING
+    action = proposed(found, reading.evidence) if pages else None
+    if action is None or action.action_id in left.proposed:
+        return Found(found, changes, memory)
+    carrying = replace(found, memory={**found.memory, ACTIONS: [action.row()]})
+    return Found(carrying, changes, memory, (action,))
 
 
-def _parameters(work: Work, begin_ms: int, end_ms: int) -> dict[str, Any]:
-    """What the query is asked again with: as `weir query MONITOR --param` takes them."""
-    times = {"from": utc(begin_ms).strftime(TIME), "to": utc(end_ms).strftime(TIME)}
-    return {"service": work.service, **times, "step": str(work.step_s)}
+def _question(monitor: Monitor, work: Work, begin_ms: int, end_ms: int) -> dict[str, Any]:
+    """The monitor whose query is asked again, and with what: as `weir query MONITOR --param` takes it."""
+    begin, end, step_s = utc(begin_ms), utc(end_ms), work.step_s
+    asked, named = monitor, {}
+    if isinstance(monitor, BurnMonitor):
+        begin, step_s = end - timedelta(seconds=monitor.rule.long_s), monitor.objective.step_s
+        asked, named = monitor.asks, {"objective": monitor.objective.name}
+    times = {"from": begin.strftime(TIME), "to": end.strftime(TIME)}
+    parameters = {"service": work.service, **times, "step": str(step_s)}
+    return {"monitor": asked.name, "parameters": parameters, **named}
 
 
 def _share(row: Row, name: str) -> float | None:

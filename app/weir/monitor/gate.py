@@ -11,7 +11,7 @@ A window of event time is complete when
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -65,6 +65,29 @@ def windows(
             why = f"offsets {first} to {last} of partition {source.partition} are not accounted for"
         found.append(Window(begin, tuple(sorted(covers[begin])), why))
     return found
+
+
+def spans(windows: Sequence[Window], count: int, step: timedelta) -> list[Window]:
+    """The same windows, each with all that comes before it in a span of `count` windows which it ends.
+
+    It covers what they cover, and is held back by whatever holds one of them back.
+    """
+    found = []
+    for place, window in enumerate(windows):
+        since = window.begin - (count - 1) * step
+        span = [one for one in windows[max(0, place - count + 1) : place + 1] if one.begin >= since]
+        why = next((one.why for one in reversed(span) if one.why), "")
+        found.append(Window(window.begin, _merged(cover for one in span for cover in one.covers), why))
+    return found
+
+
+def _merged(covers: Iterable[Cover]) -> tuple[Cover, ...]:
+    """From the first to the last offset of each partition."""
+    found: dict[LogPartition, Cover] = {}
+    for one in covers:
+        known = found.get(one.source, one)
+        found[one.source] = Cover(one.source, min(known.first, one.first), max(known.last, one.last))
+    return tuple(sorted(found.values()))
 
 
 def _unpassed(due: datetime, standing: Mapping[LogPartition, Standing], bounds: Bounds) -> str:

@@ -25,6 +25,7 @@ NAME: Final = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)*")
 COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 NEEDED_KEYS: Final = ("name", "question", "title", "source", "tasks", "time", "value", "unit", "n", "window", "panel")
 KPI: Final = ("owner", "target", "slo")
+OBJECTIVES: Final = "slo/"  # see monitor.burn
 KPI_FOLDER: Final = "kpi/"  # of the project: what lies in it is a KPI, whatever its header says
 
 
@@ -48,6 +49,8 @@ def monitor(text: str, name: str, where: str, *, own: bool = False) -> Monitor:
     if header["name"] != name or not NAME.fullmatch(name):
         remedy = f"write `-- name: {name}`; a name is small letters, digits, _ and /"
         _deny(where, f"its header calls it {header['name']}", remedy)
+    if name.startswith(OBJECTIVES):
+        _deny(where, f"names that begin with {OBJECTIVES} are those of objectives", "put it into another folder")
     if not COMMENT.sub("", text).strip():
         _deny(where, "it has a header and no SQL", "write the SELECT that gives a row for each window below the header")
     said = {FIELDS.get(key, key): _read(key, value, where) for key, value in header.items() if value}

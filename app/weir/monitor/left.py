@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from weir.core.chunk import LogPartition
 from weir.core.standing import Cover
+from weir.monitor.action import Action
 from weir.monitor.alert import Note, Transition, Watched
 from weir.monitor.alert_course import Memory
 from weir.monitor.due import Done
@@ -19,6 +20,7 @@ NOTHING: Final = Memory()
 TRANSITIONS: Final = (
     "transitions"  # of a measurement's memory: the changes of its alert that it caused, as they are written
 )
+ACTIONS: Final = "actions"  # the same of the actions that it called for
 
 
 class Work(NamedTuple):
@@ -45,7 +47,8 @@ class Left:
 
     outcomes: topic of outcomes, whose offsets stand among what a window covers. windows: by begin. numbers: of the
     latest change of each alert that is written, by its key; states: what alerts remember; watched: what they are about.
-    silences: notes in force. last: window of the measurement that was written last, which may be cut short.
+    proposed: ids of actions that are written. silences: notes in force. last: window of the measurement that was
+    written last, which may be cut short.
     """
 
     outcomes: str
@@ -54,6 +57,7 @@ class Left:
     numbers: dict[str, int] = field(default_factory=dict)
     states: dict[str, Memory] = field(default_factory=dict)
     watched: dict[str, Watched] = field(default_factory=dict)
+    proposed: set[str] = field(default_factory=set)
     silences: tuple[Note, ...] = ()
     last: tuple[Work, datetime] | None = None
 
@@ -111,6 +115,11 @@ class Left:
         """Changes of alerts that these measurements caused, and that were never written. In order by alert."""
         lacking = [one for one in self.carried(found) if one.number > self.numbers.get(one.watched.key, 0)]
         return sorted(lacking, key=lambda change: (change.watched.key, change.number))
+
+    def unproposed(self, found: Iterable[Measurement]) -> list[Action]:
+        """Actions that these measurements called for, and that were never written."""
+        carried = [Action.of(row) for one in found for row in one.memory.get(ACTIONS, ())]
+        return [one for one in carried if one.action_id not in self.proposed]
 
     @staticmethod
     def carried(found: Iterable[Measurement]) -> list[Transition]:

@@ -145,6 +145,26 @@ class History:
         spent = Fraction(total - good, total) / self._slo.allowed if total else None
         return Status(self._begin + last * self._step, good, total, spent, burns)
 
+    def burn(self, rule: Rule, begin: datetime) -> Row:
+        """How fast the budget burns at the end of a window as long as the rule's short span: by the slower of both."""
+        end = begin + timedelta(seconds=rule.short_s)
+        last = (end - self._begin) // self._step
+        long, short = self._rate(last, rule.long_s), self._rate(last, rule.short_s)
+        good, total = self._within(last, rule.long_s)
+        return Row(
+            begin=begin,
+            subject="",
+            value=None if long is None or short is None else float(min(long, short)),
+            n=total,
+            details={
+                "long": None if long is None else float(long),
+                "short": None if short is None else float(short),
+                "since": (end - timedelta(seconds=rule.long_s)).isoformat(),
+                "good": good,
+                "objective": float(self._slo.objective),
+            },
+        )
+
     def met(self, objectives: Sequence[Fraction]) -> list[Met]:
         """What each objective would have been, over all windows that lie in the history."""
         size = self._slo.window_s // self._slo.step_s

@@ -113,6 +113,15 @@ class Monitor:
         return self.target is not None
 
     @property
+    def looks_back(self) -> int:
+        """Of how many windows a figure is, the last of which is its own."""
+        return 1
+
+    def is_of(self, service: str) -> bool:
+        """Whether it is asked of a service."""
+        return bool(service)
+
+    @property
     def figures(self) -> dict[str, str]:
         """Column of the answer that is each of time, value, n, low, high and p; those that it has."""
         named = {part: getattr(self, part) for part in ("time", "value", "n", "low", "high", "p")}

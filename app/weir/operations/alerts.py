@@ -17,6 +17,7 @@ from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.producer import Producer
 from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
+from weir.monitor import burn
 from weir.monitor.alert import MATCHED, Note, NoteKind, Transition
 from weir.monitor.alert_course import ALERT_ID
 from weir.monitor.telling import in_force
@@ -57,6 +58,8 @@ def ask_again(one: Transition) -> str:
     """The command that shows an alert's figure again, over its window."""
     about = one.watched
     begin, end = (datetime.fromtimestamp(ms / 1000, UTC).isoformat() for ms in (one.begin_ms, one.end_ms))
+    if about.monitor.startswith(burn.FOLDER):
+        return shlex.join(["weir", "slo", "status", about.monitor.split("/")[1], "--at", end])
     words = ["weir", "monitors", "run", about.monitor, "--service", about.service, "--from", begin, "--to", end]
     return shlex.join([*words, *(["--where", about.segment] if about.segment else [])])
 

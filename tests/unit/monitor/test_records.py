@@ -1,4 +1,4 @@
-"""Measurements, transitions and notes through their contracts: what is written is what is read."""
+"""Measurements, transitions, actions and notes through their contracts: what is written is what is read."""
 
 import dataclasses
 import json
@@ -6,6 +6,7 @@ import math
 
 import pytest
 from weir.core.chunk import LogPartition
+from weir.monitor.action import Action
 from weir.monitor.alert import AlertState, Mark, Note, NoteKind, Severity, Transition, Watched
 from weir.monitor.measurement import Covered, Key, Measurement, State
 from weir.recording import tables
@@ -50,6 +51,19 @@ FIRED = Transition(
     covers=COVERS,
     memory={"number": 2},
 )
+PROPOSED = Action(
+    kind="variant",
+    service="card",
+    subject="team=risk",
+    proposed_by="budgets/month",
+    sentence="let variant small answer",
+    parameters={"variant": "small"},
+    evidence={"monitor": "cost/budgets"},
+    measurement_id=MEASURED.measurement_id,
+    begin_ms=records.BASE_MS,
+    end_ms=records.BASE_MS + HOUR_MS,
+    at_ms=records.BASE_MS,
+)
 SILENCE = Note(
     note_id="2f0a0c1e-8f0b-4d83-8d5c-0d7b3c9a2f10",
     kind=NoteKind.SILENCE,
@@ -68,6 +82,7 @@ SILENCE = Note(
         ("measurements", dataclasses.replace(MEASURED, value=None, p=None, log_e=None, covers=(), memory={})),
         ("alerts", FIRED),
         ("alerts", dataclasses.replace(FIRED, from_state=AlertState.FIRING, to_state=Mark.ACKNOWLEDGED, by="mona")),
+        ("actions", PROPOSED),
         ("alert_notes", SILENCE),
         ("alert_notes", dataclasses.replace(SILENCE, kind=NoteKind.ACK, key="k", matchers={}, until_ms=None)),
     ],

@@ -7,9 +7,12 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from weir.monitor import burn, header
 from weir.monitor.slo import REST, RULES, SHARE, History, Slo
 from weir.monitor.spec import Row
 from weir.monitor.threshold import Threshold
+
+from tests.unit.monitor.test_header import text
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 STEP = timedelta(minutes=5)
@@ -78,6 +81,26 @@ def test_a_slow_burn_warns():
     status = history(slo(), [(15, 10_000)] * (3 * DAY)).status()
     assert [burn.fires for burn in status.burns] == [False, False, True]
     assert status.severity == "warn"
+
+
+def test_a_rule_is_a_monitor_whose_figure_crosses_its_bound_when_both_spans_do():
+    one = slo(owner="ops")
+    asks = header.monitor(text(), "rate", "monitors/rate.sql")
+    page, slower, slowest = burn.monitors(one, asks)
+    assert [each.name for each in (page, slower, slowest)] == ["slo/s/1h", "slo/s/6h", "slo/s/3d"]
+    assert [str(each.page or each.warn) for each in (page, slower, slowest)] == [">= 14.4", ">= 6", ">= 1"]
+    assert (page.owner, page.runbook, page.window_s, page.looks_back) == ("ops", "slo", 300, 12)
+    assert page.is_of("a")
+    assert not page.is_of("b")
+    assert burn.monitors(slo(objective=Fraction("0.99")), asks)[0].sha256 != page.sha256
+    last = BEGIN + (DAY + 11) * STEP
+    for bad, crosses in ((143, False), (144, True)):
+        row = history(one, [(0, 10_000)] * DAY + [(bad, 10_000)] * 12).burn(page.rule, last)
+        assert (row.value, row.n) == (bad / 10, 120_000)
+        assert page.page.crossed(row.value) is crosses
+    over = history(one, [(0, 10_000)] * DAY + [(1000, 10_000)] * 11 + [(0, 10_000)]).burn(page.rule, last)
+    assert (over.value, over.details["short"]) == (0, 0)
+    assert history(one, [None] * 12).burn(page.rule, BEGIN + 11 * STEP).value is None
 
 
 def test_windows_are_counted_where_the_good_is_a_bound():

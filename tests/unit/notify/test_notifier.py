@@ -2,6 +2,7 @@
 
 import dataclasses
 import threading
+import time
 from collections import Counter
 
 import pytest
@@ -93,6 +94,36 @@ def test_nobody_waits_for_a_receiver_that_does_not_answer_and_what_is_too_much_i
         slow.held.set()
         notifier.close(WAIT_S)
         assert told.counts["webhook", Outcome.SENT] == 4
+
+
+def test_what_waits_is_sent_when_a_worker_ends_and_all_receivers_share_the_time():
+    with Server().running() as one, Server().running() as two, Server().running() as fast:
+        one.held.clear()
+        two.held.clear()
+        told = Told()
+        slow = [dataclasses.replace(of(Kind.WEBHOOK, server), name=server.url) for server in (one, two)]
+        notifier = Notifier([*slow, of(Kind.SLACK, fast)], told, dataclasses.replace(QUICKLY, timeout_s=1.0))
+        notifier.tell([FIRED])
+        notifier.tell([FIRED])
+        until(lambda: told.counts["slack", Outcome.SENT] == 2, WAIT_S, "the fast one to have all")
+        began_s = time.monotonic()
+        notifier.close(0.5)
+        assert time.monotonic() - began_s < WAIT_S
+        for receiver in slow:
+            counted = receiver.name, Outcome.DROPPED
+            until(lambda counted=counted: told.counts[counted] == 2, WAIT_S, "what waits for a slow one to be dropped")
+        one.held.set()
+        two.held.set()
+
+
+def test_a_message_that_cannot_be_sent_holds_back_none_behind_it():
+    nowhere = Receiver(name="nowhere", kind=Kind.SLACK, url="http://a\x00b/")
+    told = Told()
+    notifier = Notifier([nowhere], told, QUICKLY)
+    notifier.tell([FIRED])
+    notifier.tell([FIRED])
+    notifier.close(WAIT_S)
+    assert told.counts["nowhere", Outcome.DROPPED] == 2
 
 
 def test_who_hears_of_what():

@@ -10,8 +10,9 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -24,7 +25,7 @@ from weir.agents.monitor.rounds import Rounds
 from weir.agents.worker.host import parked_on_failure
 from weir.core.chunk import LogPartition, Partition
 from weir.core.errors import Unavailable
-from weir.edges.clickhouse import calibrations, estimates, monitors
+from weir.edges.clickhouse import calibrations, estimates, monitors, slos
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.kafka.admin import bounds as bounds_by_name
 from weir.edges.kafka.admin import partitions_of
@@ -47,49 +48,64 @@ STANDBY_S: Final = 0.5  # how late a worker notices that it has become the activ
 log = structlog.get_logger(__name__)
 
 
-def new_monitor(settings: Settings, telemetry: Telemetry) -> Callable[[], ChunkApp]:
-    """Opens what a monitor worker needs; the app itself is made inside the event loop. ClickHouse may be away.
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a monitor worker holds open."""
+
+    books: KafkaBooks
+    notes: NoteReader
+    notifier: Notifier
+
+    def close(self) -> None:
+        """Tell what waits to be told, for a few seconds, and let go of the rest."""
+        self.books.close()
+        self.notifier.close()
+
+
+def open_monitor(settings: Settings, telemetry: Telemetry) -> Resources:
+    """Opens what a monitor worker needs. ClickHouse may be away.
 
     Raises:
         Unavailable: registry or broker cannot be reached.
         Refused: a topic is missing, a contract is not what it should be, or receivers of alerts are not.
     """
     names = settings.kafka.names
-    for topic in (names.measurements, names.alerts, names.alert_notes):
+    for topic in (names.measurements, names.alerts, names.alert_notes, names.actions):
         partitions_of(settings.kafka, topic)
-    books, notes = KafkaBooks(settings), NoteReader(settings)
-    notifier = Notifier(
-        receivers.read(settings.paths.notify_file),
-        lambda name, outcome: telemetry.emit(AlertSent(receiver=name, outcome=outcome.value)),
+    told = receivers.read(settings.paths.notify_file)
+    return Resources(
+        books=KafkaBooks(settings),
+        notes=NoteReader(settings),
+        notifier=Notifier(told, lambda name, outcome: telemetry.emit(AlertSent(receiver=name, outcome=outcome.value))),
     )
-    holding = Partition(names.alert_notes, 0)
 
-    def new() -> ChunkApp:
-        app = new_app(settings, names.monitor)
 
-        async def heard(stream: Any) -> None:
-            await parked_on_failure(app, _pass(app, stream))
+def new_monitor(settings: Settings, telemetry: Telemetry, resources: Resources) -> ChunkApp:
+    """The app of a monitor worker. Called inside the event loop."""
+    names = settings.kafka.names
+    app, holding = new_app(settings, names.monitor), Partition(names.alert_notes, 0)
 
-        rounds = Rounds(
-            settings=settings,
-            telemetry=telemetry,
-            books=books,
-            monitors=Files(settings).read,
-            connect=partial(_connect, settings),
-            bounds=partial(_bounds, settings),
-            notes=notes.new,
-            holds=lambda: holding in app.progress() and app.failure is None and not app.should_stop,
-            calibrated=calibrations.bounds,
-            tell=notifier.tell,
-            now=lambda: datetime.now(UTC),
-            monotonic_s=time.monotonic,
-            worker=f"{socket.gethostname()}:{os.getpid()}",
-        )
-        app.agent(chunk_topic(app, names.alert_notes), name="notes")(heard)
-        app.task(partial(parked_on_failure, app, _work(rounds, notes, settings.monitoring.monitor_every_s)))
-        return app
+    async def heard(stream: Any) -> None:
+        await parked_on_failure(app, _pass(app, stream))
 
-    return new
+    rounds = Rounds(
+        settings=settings,
+        telemetry=telemetry,
+        books=resources.books,
+        monitors=Files(settings).read,
+        connect=partial(_connect, settings),
+        bounds=partial(_bounds, settings),
+        notes=resources.notes.new,
+        holds=lambda: holding in app.progress() and app.failure is None and not app.should_stop,
+        calibrated=calibrations.bounds,
+        tell=resources.notifier.tell,
+        now=lambda: datetime.now(UTC),
+        monotonic_s=time.monotonic,
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+    )
+    app.agent(chunk_topic(app, names.alert_notes), name="notes")(heard)
+    app.task(partial(parked_on_failure, app, _work(rounds, resources.notes, settings.monitoring.monitor_every_s)))
+    return app
 
 
 async def _pass(app: ChunkApp, stream: Any) -> None:
@@ -132,7 +148,7 @@ def _round(rounds: Rounds) -> int:
 
 
 class Files:
-    """The files of monitors, read at each look: a new one counts at once."""
+    """The files of monitors and of objectives, read at each look: a new one counts at once."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -141,11 +157,12 @@ class Files:
     def read(self) -> dict[str, Monitor]:
         """Those that are monitors, and what is estimated; of other files the log says why not, once."""
         found, refused = monitors.looked(self._settings)
-        for path, error in refused.items():
+        objectives, unfit = slos.looked(self._settings, found)
+        for path, error in (refused | unfit).items():
             if str(error) not in self._told:
                 self._told.add(str(error))
-                log.error("a file is no monitor", file=str(path), reason=str(error))
-        return {**found, estimates.MONITOR.name: estimates.MONITOR}
+                log.error("a file is no monitor and no objective", file=str(path), reason=str(error))
+        return {**found, **objectives, estimates.MONITOR.name: estimates.MONITOR}
 
 
 class NoteReader:

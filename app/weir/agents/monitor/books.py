@@ -1,4 +1,4 @@
-"""Measurements and changes of alerts: written to Kafka, and read again by a worker that goes on from another's."""
+"""What a monitor worker writes to Kafka, and reads again to go on from another: figures, alerts, actions."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from weir.edges.kafka.logs import log_of
 from weir.edges.kafka.producer import Producer
 from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
+from weir.monitor.action import Action
 from weir.monitor.alert import Transition
 from weir.monitor.left import Left, Work
 from weir.monitor.measurement import Measurement
@@ -53,6 +54,10 @@ class Books(Protocol):
         """Write changes of alerts."""
         ...
 
+    def proposed(self, actions: Sequence[Action]) -> None:
+        """Write actions."""
+        ...
+
 
 class KafkaBooks(Books):
     """On Kafka. One thread at a time. Raises Unavailable when Kafka does not answer within its budget.
@@ -64,15 +69,14 @@ class KafkaBooks(Books):
     def __init__(self, settings: Settings, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         self._kafka, names, registry = settings.kafka, settings.kafka.names, Registry(settings.registry)
         self._names = names
-        self._encoders = {
-            topic: Encoder(contract_of(settings, registry, topic)) for topic in (names.measurements, names.alerts)
-        }
+        topics = (names.measurements, names.alerts, names.actions)
+        self._encoders = {topic: Encoder(contract_of(settings, registry, topic)) for topic in topics}
         self._decoders: dict[str, Callable[[Any], Decoded]] = {
             topic: partial(
                 Decoder(contract_of(settings, registry, topic), registry.schema_text).decode,
                 max_bytes=MAX_RECORD_BYTES,
             )
-            for topic in (names.measurements, names.alerts)
+            for topic in topics
         }
         self._producer = Producer(settings.kafka, names.monitor)
         self._monotonic_s, self._sure_s = monotonic_s, -SURE_S
@@ -94,6 +98,7 @@ class KafkaBooks(Books):
             found.measured(one)
         for row in self._behind(self._names.alerts, places)[0]:
             found.changed(Transition.of(row))
+        found.proposed.update(row["action_id"] for row in self._behind(self._names.actions, places)[0])
         return found, [] if found.last is None else _of(client, *found.last, run, tail)
 
     def _behind(
@@ -113,6 +118,10 @@ class KafkaBooks(Books):
     @override
     def changed(self, changes: Sequence[Transition]) -> None:
         self._write(self._names.alerts, [one.row() for one in changes])
+
+    @override
+    def proposed(self, actions: Sequence[Action]) -> None:
+        self._write(self._names.actions, [one.row() for one in actions])
 
     def _write(self, topic: str, rows: Sequence[dict[str, Any]]) -> None:
         if not rows:

@@ -1,7 +1,7 @@
 """One look after the other at all services: every monitor over every window that is due, each result written once.
 
-A window is computed in four steps: ask ClickHouse, judge, write the measurements, write the changes of alerts that they
-carry. Whoever goes on after a crash finds the last window cut short, at most: he writes the changes that its
+A window is computed in four steps: ask ClickHouse, judge, write the measurements, write the changes of alerts and the
+actions that they carry. Whoever goes on after a crash finds the last window cut short, at most: he writes what its
 measurements carry and nobody has written, and the measurements that it lacks.
 """
 
@@ -20,13 +20,15 @@ from clickhouse_connect.driver import Client
 from weir.agents.monitor.books import Books, NotHeld
 from weir.core.errors import Refused, Unavailable
 from weir.core.standing import Cover
-from weir.edges.clickhouse import estimates, monitors, reports
+from weir.edges.clickhouse import estimates, monitors, reports, slos
 from weir.edges.clickhouse import gate as facts
 from weir.edges.clickhouse.joined import Joined, joining
 from weir.monitor import alert_course, assess, gate, telling
 from weir.monitor import due as dues
+from weir.monitor.action import Action
 from weir.monitor.alert import AlertState, Note, Transition
 from weir.monitor.assess import Computed, Found
+from weir.monitor.burn import BurnMonitor
 from weir.monitor.due import Covers, Due
 from weir.monitor.judge import Bounds
 from weir.monitor.left import Left, Work, covered_of
@@ -41,6 +43,9 @@ RUN_ROWS: Final = 5_000_000  # predictions, where one window has no more: ClickH
 UNGATED: Final = ("ledger/", "health/")  # they tell what is missing, and cannot wait for it
 
 OUTCOMES: Final = "outcome/"
+DOUBLINGS: Final = 20  # of the pause after a failure; what comes behind is longer than the longest pause
+# Errors that say what, where and what to do; of others the log has the place in the code.
+FORESEEN: Final = (Refused, Unavailable)
 
 log = structlog.get_logger(__name__)
 
@@ -107,9 +112,11 @@ class Rounds:
         run = RUN * timedelta(seconds=max((one.window_s for one in known.values()), default=0))
         left, found = self.books.left(client, BEGINNING, run)
         untold = left.untold(found)
-        self._write((), untold)
+        unproposed = left.unproposed(found)
+        self._write((), untold, unproposed)
         for change in untold:
             left.changed(change)
+        left.proposed.update(one.action_id for one in unproposed)
         self.tell(left.carried(one for one in found if left.last and one.begin_ms == _ms(left.last[1])))
         if left.last is not None and left.last[0].monitor in known:
             work, begin = left.last
@@ -129,15 +136,11 @@ class Rounds:
         if not what.covers:
             return
         item = Due(gate.Window(begin, tuple(sorted(what.covers)), ""), what)
-        try:
-            rows = self._ask(client, work, monitor, [item], None)
-        except Refused as error:
-            log.warning("the last window could not be looked at again", reason=str(error), **work._asdict())
+        windows, error = self._figures(client, work, monitor, [item], None, left)
+        if error is not None:
+            log.warning("the last window could not be looked at again", reason=_said(error), **work._asdict())
             del left.windows[work][begin]
-            return
-        mine = [row for row in rows if row.begin == begin]
-        found = [one for one in self._judged(left, work, monitor, item, mine) if one.measurement.key not in written]
-        self._put(left, found)
+        self._put(left, [one for found in windows for one in found if one.measurement.key not in written])
 
     def _hear(self, left: Left) -> None:
         """What people say of alerts, as changes of these."""
@@ -163,13 +166,14 @@ class Rounds:
     def _service(self, client: Client, service: str, known: Mapping[str, Monitor], left: Left) -> int:
         bounds = self.bounds(service)
         meaning = reports.meaning(client, service)
-        mine = [one for one in known.values() if meaning.task in one.tasks]
+        mine = [one for one in known.values() if meaning.task in one.tasks and one.is_of(service)]
         of = monitors.meaning(client, service)
         self._bounds[service] = self.calibrated(client, service)
         computed, waiting, behind = 0, 0, timedelta(0)
         for step_s in sorted({one.window_s for one in mine}):
             works = {Work(service, one.name, step_s): one for one in mine if one.window_s == step_s}
-            seen = self._windows(client, service, works, step_s, bounds, left)
+            back = max(one.looks_back for one in works.values()) - 1
+            seen = self._windows(client, service, works, step_s, back, bounds, left)
             if seen is None:
                 continue
             waiting = max(waiting, sum(not window.complete for window in seen.windows))
@@ -182,9 +186,16 @@ class Rounds:
         return computed
 
     def _windows(
-        self, client: Client, service: str, works: Iterable[Work], step_s: int, bounds: gate.Bounds, left: Left
+        self,
+        client: Client,
+        service: str,
+        works: Iterable[Work],
+        step_s: int,
+        back: int,
+        bounds: gate.Bounds,
+        left: Left,
     ) -> Seen | None:
-        """All windows of a service in which something may be due; None without a prediction."""
+        """Windows of a service in which something may be due, and `back` before them; None without a prediction."""
         standings = facts.standings(client, service)
         newest = max((one.newest for one in standings if one.newest is not None), default=None)
         if newest is None:
@@ -194,7 +205,8 @@ class Rounds:
         done = [left.windows.get(work) for work in works]
         late = newest - timedelta(days=limits.monitor_late_days)
         since = _floor(min([late, *(max(mine) if mine else first for mine in done)]), step_s)
-        found = facts.recorded(client, service, since, newest + step, step_s, standings)
+        begin = since - back * step
+        found = facts.recorded(client, service, begin, newest + step, step_s, standings)
         windows = gate.windows(
             found.covers,
             found.standings,
@@ -204,9 +216,10 @@ class Rounds:
             now=self.now(),
             lateness=timedelta(seconds=limits.monitor_lateness_s),
         )
-        outcomes = facts.outcomes(client, service, since, newest + step, step_s)
+        outcomes = facts.outcomes(client, service, begin, newest + step, step_s)
         unknown = outcomes.pop(facts.UNKNOWN, [])  # any window's
-        return Seen(windows, {one.begin: [*outcomes.get(one.begin, ()), *unknown] for one in windows}, newest, first)
+        of_windows = {one.begin: [*outcomes.get(one.begin, ()), *unknown] for one in windows}
+        return Seen(windows, of_windows, newest, first, since)
 
     def _works(
         self,
@@ -240,10 +253,10 @@ class Rounds:
     def _due(self, work: Work, monitor: Monitor, seen: Seen, left: Left) -> list[list[Due]]:
         """Its windows that are due, in runs."""
         done = left.windows.get(work, {})
-        floor = min(done) if done else seen.first
+        floor = max(min(done) if done else seen.first, seen.since)
         windows = [one for one in _open(monitor, seen, self.now()) if one.begin >= floor]
-        outcomes = seen.outcomes if _waits(monitor) else None
         step = timedelta(seconds=work.step_s)
+        outcomes = _spanned(seen.outcomes, monitor.looks_back, step) if _waits(monitor) else None
         items = dues.due(windows, done, outcomes, self._before.get(work, {}), step=step, newest=seen.newest)
         if outcomes is not None:
             self._before[work] = {begin: frozenset(covers) for begin, covers in outcomes.items()}
@@ -266,21 +279,15 @@ class Rounds:
 
         first: whether it is the monitor's first run of this round.
         """
-        try:
-            rows = self._ask(client, work, monitor, run, of, joined)
-        except (Refused, Unavailable) as error:
-            if isinstance(error, Unavailable) and not client.ping():
-                raise  # it is ClickHouse that is away
-            self._failed(work, monitor, run[0], error, left)
-            return False
-        by_window = defaultdict(list)
-        for row in rows:
-            by_window[row.begin].append(row)
-        found = [one for item in run for one in self._judged(left, work, monitor, item, by_window[item.window.begin])]
-        if self._trouble.pop(work, None) or first:
+        figures, error = self._figures(client, work, monitor, run, of, left, joined)
+        found = [one for window in figures for one in window]
+        if error is None and (self._trouble.pop(work, None) is not None or first):
             again = assess.recovery(monitor, self._computed(work, run[0]), left)
             found += [self._known(left, one) for one in again]
         self._put(left, found)
+        if error is not None:
+            self._failed(work, monitor, run[len(figures)], error, left)
+            return False
         self.telemetry.emit(
             WindowsMeasured(
                 service=work.service,
@@ -298,6 +305,33 @@ class Rounds:
         self._newest[work] = seen.newest
         return looked is None or still or seen.newest >= looked + cadence
 
+    def _figures(
+        self,
+        client: Client,
+        work: Work,
+        monitor: Monitor,
+        run: Sequence[Due],
+        of: Mapping[str, Any] | None,
+        left: Left,
+        joined: Joined | None = None,
+    ) -> tuple[list[list[Found]], Exception | None]:
+        """Figures of each window of a run, up to the first that has none because of an error, and that error.
+
+        Raises Unavailable when it is ClickHouse that does not answer.
+        """
+        windows: list[list[Found]] = []
+        try:
+            by_window = defaultdict(list)
+            for row in self._ask(client, work, monitor, run, of, joined):
+                by_window[row.begin].append(row)
+            for item in run:
+                windows.append(self._judged(left, work, monitor, item, by_window[item.window.begin]))
+        except Exception as error:  # whatever it is, it is this monitor's: the others go on
+            if isinstance(error, Unavailable) and not client.ping():
+                raise
+            return windows, error
+        return windows, None
+
     def _ask(
         self,
         client: Client,
@@ -309,20 +343,30 @@ class Rounds:
     ) -> list[Row]:
         end = run[-1].window.begin + timedelta(seconds=work.step_s)
         asked = Asked(service=work.service, begin=run[0].window.begin, end=end, step_s=work.step_s)
+        if isinstance(monitor, BurnMonitor):
+            return slos.burns(client, monitor, asked, of)
         if monitor.name == estimates.MONITOR.name:
             return estimates.rows(client, asked)
         return monitors.run(client, monitor, asked, of, joined.table(monitor, asked) if joined else None)
 
-    def _failed(self, work: Work, monitor: Monitor, first: Due, error: Refused | Unavailable, left: Left) -> None:
+    def _failed(self, work: Work, monitor: Monitor, first: Due, error: Exception, left: Left) -> None:
         """Leave a monitor alone for a while; after some failures in a row a measurement says so, and its alert."""
         limits, trouble = self.settings.monitoring, self._trouble.setdefault(work, Trouble())
         trouble.failures += 1
-        pause_s = min(limits.monitor_retry_max_s, limits.monitor_every_s * 2**trouble.failures)
+        pause_s = min(limits.monitor_retry_max_s, limits.monitor_every_s * 2 ** min(trouble.failures, DOUBLINGS))
         trouble.again_s = self.monotonic_s() + pause_s
         self.telemetry.emit(MonitorFailed(service=work.service, monitor=work.monitor))
-        log.error("a monitor failed", reason=str(error), failures=trouble.failures, again_s=pause_s, **work._asdict())
+        log.error(
+            "a monitor failed",
+            reason=_said(error),
+            failures=trouble.failures,
+            again_s=pause_s,
+            exc_info=None if isinstance(error, FORESEEN) else error,
+            **work._asdict(),
+        )
         if trouble.failures == limits.monitor_failures:
-            self._put(left, [self._known(left, assess.failure(monitor, str(error), self._computed(work, first), left))])
+            said = assess.failure(monitor, _said(error), self._computed(work, first), left)
+            self._put(left, [self._known(left, said)])
 
     # ---- judging and writing
 
@@ -346,22 +390,26 @@ class Rounds:
 
     def _known(self, left: Left, found: Found) -> Found:
         left.measured(found.measurement, found.alert)
+        left.proposed.update(one.action_id for one in found.actions)
         return found
 
     def _put(self, left: Left, found: Sequence[Found]) -> None:
-        """Write figures, then the changes of alerts that they carry."""
+        """Write figures, then the changes of alerts and the actions that they carry."""
         changes = [change for one in found for change in one.changes]
-        self._write([one.measurement for one in found], changes)
+        self._write([one.measurement for one in found], changes, [action for one in found for action in one.actions])
         for change in changes:
             left.changed(change)
 
-    def _write(self, found: Sequence[Measurement], changes: Sequence[Transition]) -> None:
-        """Measurements first: they carry the changes, so that whoever goes on can write these."""
-        if (found or changes) and not self.holds():
+    def _write(
+        self, found: Sequence[Measurement], changes: Sequence[Transition], actions: Sequence[Action] = ()
+    ) -> None:
+        """Measurements first: they carry the rest, so that whoever goes on can write it."""
+        if (found or changes or actions) and not self.holds():
             raise NotHeld
         try:
             self.books.measured(found)
             self.books.changed(changes)
+            self.books.proposed(actions)
             self.tell(changes)
         except Unavailable:
             self.left = None  # what of it was written, the books will say
@@ -370,31 +418,50 @@ class Rounds:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Windows of a service, the outcomes of each, its newest event, and where a monitor begins that found nothing."""
+    """Windows of a service, the outcomes of each, its newest event, and where a monitor begins that found nothing.
+
+    since: begin of the first window that may be due; those before are there for figures that look back.
+    """
 
     windows: Sequence[gate.Window]
     outcomes: Mapping[datetime, Sequence[Cover]]
     newest: datetime
     first: datetime
+    since: datetime
 
 
 def _open(monitor: Monitor, seen: Seen, now: datetime) -> list[gate.Window]:
     """The windows that a monitor may speak of: those that are complete; for what tells of the gaps, all that ended."""
-    if monitor.slo or not monitor.name.startswith(UNGATED):
-        return list(seen.windows)
     step = timedelta(seconds=monitor.window_s)
+    if monitor.slo or not monitor.name.startswith(UNGATED):
+        return gate.spans(seen.windows, monitor.looks_back, step)
     return [replace(one, why="") if one.begin + step <= min(now, seen.newest) else one for one in seen.windows]
 
 
 def _waits(monitor: Monitor) -> bool:
     """Whether its figures change as outcomes come."""
-    return monitor.maturity > 0 or monitor.name.startswith(OUTCOMES)
+    asks = monitor.asks if isinstance(monitor, BurnMonitor) else monitor
+    return asks.maturity > 0 or asks.name.startswith(OUTCOMES)
+
+
+def _spanned(
+    outcomes: Mapping[datetime, Sequence[Cover]], count: int, step: timedelta
+) -> Mapping[datetime, Sequence[Cover]]:
+    """Outcomes of each window and of those before it in a span of `count` windows."""
+    if count == 1:
+        return outcomes
+    spans = {begin: [begin - back * step for back in range(count)] for begin in outcomes}
+    return {begin: [one for each in span for one in outcomes.get(each, ())] for begin, span in spans.items()}
 
 
 def _complete_to(seen: Seen, step_s: int) -> datetime:
     """End of the newest complete window; the newest event where all of them are."""
     held = [one.begin for one in seen.windows if not one.complete]
     return min(held) if held else seen.newest
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, FORESEEN) else f"{type(error).__name__}: {error}"
 
 
 def _floor(time: datetime, step_s: int) -> datetime:

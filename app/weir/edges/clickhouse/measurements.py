@@ -17,7 +17,7 @@ from weir.monitor.measurement import Key, Measurement, covers_of
 
 
 def recorded(client: Client) -> dict[tuple[str, str], tuple[int, Work, datetime]]:
-    """Offset of the last measurement, and of the last alert, by topic and log; and which window that measurement is of.
+    """Offset of the last measurement, alert and action, by topic and log; and which window that measurement is of.
 
     Raises Unavailable, Refused.
     """
@@ -44,6 +44,7 @@ def left(client: Client, since: datetime, outcomes: str) -> Left:
     for row in sql_files.rows(client, "measurements/windows", **asked):
         work = Work(row["service"], row["monitor"], row["step_s"])
         found.computed(work, _utc(row["begin"]), covers_of(row["covers"]), row["revision"], row["age_s"])
+    found.proposed = {row["action_id"] for row in sql_files.rows(client, "measurements/actions")}
     for row in sql_files.rows(client, "measurements/alerts"):
         key, told = row["key"], Memory.of(json.loads(row["memory"]))
         found.watched[key] = Watched(**{one.name: row[one.name] for one in fields(Watched)})

@@ -81,6 +81,9 @@ def _read(path: Path, folder: Path, *, own: bool) -> Monitor:
         text = sql_files.whole(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise Refused("this is no monitor: it is no text in UTF-8", where=str(path), remedy="write it anew") from error
+    except OSError as error:
+        what = f"this monitor cannot be read: {error.strerror}"
+        raise Refused(what, where=str(path), remedy="make it a file that can be read") from error
     return header.monitor(text, path.relative_to(folder).with_suffix("").as_posix(), str(path), own=own)
 
 
@@ -125,6 +128,8 @@ def estimate(client: Client, monitor: Monitor, asked: Asked) -> dict[str, int]:
 def rows(monitor: Monitor, answer: pa.Table) -> list[Row]:
     """An answer's rows, by window and subject. Raises Refused where a subject is twice in a window."""
     columns = {name: _listed(answer.column(name)) for name in answer.column_names}
+    if None in columns[monitor.time]:
+        _deny(monitor, f"{monitor.time}, the begin of its windows, is null in a row", "leave such rows out")
     begins = [time.replace(tzinfo=UTC) for time in columns[monitor.time]]
     subjects = [
         "/".join(map(str, words)) for words in zip(*(columns[name] for name in monitor.subject), strict=True)
@@ -133,7 +138,7 @@ def rows(monitor: Monitor, answer: pa.Table) -> list[Row]:
         part: [_number(value) for value in columns[column]] if column else [None] * len(begins)
         for part, column in {part: getattr(monitor, part) for part in ("value", "low", "high", "p")}.items()
     }
-    counts = [int(value or 0) for value in columns[monitor.n]]
+    counts = [_count(monitor, value) for value in columns[monitor.n]]
     others = [name for name in columns if name not in {*monitor.figures.values(), *monitor.subject}]
     found = [
         Row(
@@ -270,6 +275,17 @@ def _listed(column: pa.ChunkedArray) -> list[Any]:
     """Values as JSON can have them: a map is a dict."""
     values: list[Any] = column.to_pylist()
     return [dict(value) for value in values] if pa.types.is_map(column.type) else values
+
+
+def _count(monitor: Monitor, value: Any) -> int:
+    """Raises Refused for what is no number of rows."""
+    try:
+        found = int(value or 0)
+    except (OverflowError, TypeError, ValueError):
+        found = -1
+    if not 0 <= found < 2**63:
+        _deny(monitor, f"{monitor.n}, its number of rows, is {value}", "give a whole number, not below 0")
+    return found
 
 
 def _number(value: Any) -> float | None:

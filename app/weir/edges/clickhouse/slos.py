@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from difflib import get_close_matches
 from fractions import Fraction
 from pathlib import Path
@@ -14,10 +15,11 @@ from clickhouse_connect.driver import Client
 
 from weir.core.errors import Refused
 from weir.edges.clickhouse import monitors
-from weir.monitor import durations
+from weir.monitor import burn, durations
+from weir.monitor.burn import BurnMonitor
 from weir.monitor.segment import Segment
-from weir.monitor.slo import REST, SHARE, History, Slo
-from weir.monitor.spec import Asked, Monitor, Unit
+from weir.monitor.slo import REST, SHARE, History, Rule, Slo
+from weir.monitor.spec import Asked, Monitor, Row, Unit
 from weir.monitor.threshold import Threshold
 from weir.settings import Settings
 
@@ -32,6 +34,22 @@ def files(settings: Settings) -> dict[str, Slo]:
     for one in found:
         _check(one, monitors.named(settings, one.monitor), str(settings.paths.slos_dir / f"{one.name}.yaml"))
     return {one.name: one for one in found}
+
+
+def looked(settings: Settings, known: Mapping[str, Monitor]) -> tuple[dict[str, BurnMonitor], dict[Path, Refused]]:
+    """The monitors of all objectives by name, and why files are none, by path. known: all other monitors."""
+    found: dict[str, BurnMonitor] = {}
+    refused: dict[Path, Refused] = {}
+    for path in sorted(settings.paths.slos_dir.glob("*.yaml")):
+        try:
+            one = _read(path)
+            asks = known.get(one.monitor) or monitors.named(settings, one.monitor)
+            _check(one, asks, str(path))
+        except Refused as error:
+            refused[path] = error
+            continue
+        found |= {each.name: each for each in burn.monitors(one, asks)}
+    return found, refused
 
 
 def unlinked(settings: Settings, known: Iterable[Monitor]) -> list[Refused]:
@@ -54,11 +72,42 @@ def unlinked(settings: Settings, known: Iterable[Monitor]) -> list[Refused]:
 
 def history(client: Client, slo: Slo, monitor: Monitor, begin: datetime, end: datetime) -> History:
     """What its monitor says of the time from `begin` until before `end`. Raises Unavailable, Refused."""
+    return History(slo, _rows(client, slo, monitor, begin, end), begin, end)
+
+
+def burns(client: Client, monitor: BurnMonitor, asked: Asked, of: Mapping[str, Any] | None = None) -> list[Row]:
+    """How fast a budget burnt by one rule, at the end of each window that is asked about.
+
+    of: as `monitors.run` takes it. Raises Unavailable, Refused.
+    """
+    slo, rule, step = monitor.objective, monitor.rule, timedelta(seconds=monitor.window_s)
+    begin = asked.begin - timedelta(seconds=rule.long_s - rule.short_s)
+    rows = _rows(client, slo, monitor.asks, begin, asked.end, of)
+    told = History(slo, rows, begin, asked.end)
+    found = [told.burn(rule, asked.begin + place * step) for place in range((asked.end - asked.begin) // step)]
+    return [_ripe(one, rows, rule) for one in found] if monitor.maturity else found
+
+
+def _rows(
+    client: Client, slo: Slo, monitor: Monitor, begin: datetime, end: datetime, of: Mapping[str, Any] | None = None
+) -> list[Row]:
     asked = Asked(
-        service=slo.service, begin=begin, end=end, step_s=slo.step_s, segment=slo.segment, subject=slo.subject
+        service=slo.service,
+        begin=begin,
+        end=end,
+        step_s=slo.step_s,
+        segment=slo.segment,
+        subject=slo.subject if "subject" in monitor.parameters else "",
     )
-    rows = [row for row in monitors.run(client, monitor, asked) if row.subject == slo.subject]
-    return History(slo, rows, begin, end)
+    return [row for row in monitors.run(client, monitor, asked, of) if row.subject == slo.subject]
+
+
+def _ripe(found: Row, rows: Iterable[Row], rule: Rule) -> Row:
+    """With the least share of outcomes that any of its rows has."""
+    end = found.begin + timedelta(seconds=rule.short_s)
+    of = [row.details for row in rows if end - timedelta(seconds=rule.long_s) <= row.begin < end]
+    known = [float(each["maturity"]) for each in of if each.get("maturity") is not None]
+    return replace(found, details={**found.details, "maturity": min(known)}) if known else found
 
 
 def objective(text: str) -> Fraction:
@@ -82,6 +131,9 @@ def objective(text: str) -> Fraction:
 def _read(path: Path) -> Slo:
     try:
         said = yaml.load(path.read_text(encoding="utf-8"), yaml.BaseLoader)  # every scalar is the text that it is
+    except OSError as error:
+        what = f"this objective cannot be read: {error.strerror}"
+        raise Refused(what, where=str(path), remedy="make it a file that can be read") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         _deny(str(path), f"it is no YAML: {' '.join(str(error).split())}", "write `key: value` lines")
     if not isinstance(said, dict) or not all(isinstance(value, str) for value in said.values()):
@@ -122,7 +174,7 @@ def _check(slo: Slo, monitor: Monitor, where: str) -> None:
         needs = f"of one {' and '.join(monitor.subject)}" if monitor.subject else "of no subject"
         remedy = "write `subject: ...`" if monitor.subject else "leave `subject` out"
         _deny(where, f"a figure of monitor {monitor.name} is {needs}", remedy)
-    if slo.step_s > LONGEST_STEP_S or LONGEST_STEP_S % slo.step_s or slo.window_s % slo.step_s:
+    if slo.step_s > LONGEST_STEP_S or LONGEST_STEP_S % slo.step_s or slo.step_s % 60 or slo.window_s % slo.step_s:
         remedy = "leave `step` out, or write 1m or 5m"
         _deny(where, f"steps of {durations.written(slo.step_s)} make no spans of five minutes", remedy)
 

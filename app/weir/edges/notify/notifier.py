@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import random
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -73,9 +74,16 @@ class Notifier:
                     post.put(message)
 
     def close(self, within_s: float = TIMEOUT_S) -> None:
-        """Send what waits, for so long; then drop it, and say so."""
+        """Send what waits, for so long in all; then drop it, and say so."""
+        end_s = time.monotonic() + within_s
         for post in self._posts:
-            post.close(within_s)
+            post.waiting.put(_END)
+        for post in self._posts:
+            post.thread.join(max(0.0, end_s - time.monotonic()))
+        for post in self._posts:
+            post.ended.set()
+        for post in self._posts:
+            post.thread.join(post.patience.timeout_s)
 
 
 @dataclass(slots=True)
@@ -85,34 +93,28 @@ class _Post:
     receiver: Receiver
     told: Callable[[str, Outcome], None]
     patience: Patience
-    waiting: queue.Queue[Any] = field(init=False)
+    waiting: queue.SimpleQueue[Any] = field(init=False)
     ended: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
-        self.waiting = queue.Queue(self.patience.waiting)
+        self.waiting = queue.SimpleQueue()
         self.thread = threading.Thread(target=self._run, name=f"notify-{self.receiver.name}", daemon=True)
         self.thread.start()
 
     def put(self, message: Any) -> None:
-        try:
-            self.waiting.put_nowait(message)
-        except queue.Full:
+        if self.waiting.qsize() >= self.patience.waiting:
             self._say(Outcome.DROPPED, f"{self.patience.waiting} messages wait for it")
-
-    def close(self, within_s: float) -> None:
-        try:
-            self.waiting.put(_END, timeout=within_s)
-            self.thread.join(within_s)
-        except queue.Full:
-            pass
-        self.ended.set()
-        self.thread.join(self.patience.timeout_s)
+        else:
+            self.waiting.put(message)
 
     def _run(self) -> None:
         with _client(self.receiver, self.patience.timeout_s) as client:
             while (message := self.waiting.get()) is not _END:
-                self._deliver(client, message)
+                try:
+                    self._deliver(client, message)
+                except Exception as error:  # whatever it is: what waits behind it is to be sent
+                    self._say(Outcome.DROPPED, f"{type(error).__name__}: {shortened(str(error))}")
 
     def _deliver(self, client: httpx2.Client, message: Any) -> None:
         """Send a message, and again while there is hope and patience."""

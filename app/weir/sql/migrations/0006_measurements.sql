@@ -123,5 +123,5 @@ CREATE TABLE IF NOT EXISTS actions
     recorded_at    DateTime('UTC') DEFAULT now()
 )
 ENGINE = ReplacingMergeTree
-ORDER BY (service, at, action_id)
+ORDER BY (service, action_id)
 SETTINGS non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1

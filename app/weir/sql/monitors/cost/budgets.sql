@@ -7,19 +7,20 @@
 -- subject: budget
 -- value: reach
 -- unit: share
--- n: days
+-- n: hours
 -- low: low
 -- high: high
 -- warn: > 0.9
 -- page: > 1
+-- minimum: 6
 -- window: 1h
 -- panel: table
 -- grain: batches batch_answers predictions
 -- runbook: cost
 --
--- reach: forecast as a share of the amount; low and high are of its interval, where there are three whole days at least, and
--- days are that many. Before, the pace of the period so far is the forecast. A budget of a team or tenant has what is allocated
--- to it; one of the whole service its idle time and dead letters, too. Only windows in which something was spent have rows.
+-- reach: forecast as a share of the amount, once something was spent in six hours. low and high are of its interval, where
+-- there are three whole days at least, and days are that many. Before, the pace of the period so far is the forecast. A budget of a team or tenant has what is allocated
+-- to it; one of the whole service its idle time and dead letters, too. action: JSON, what is proposed where the alert pages. Only windows in which something was spent have rows.
 WITH
     hours AS
     (
@@ -44,15 +45,16 @@ WITH
         SELECT DISTINCT budget, toStartOfInterval(hour, toIntervalSecond({step:UInt32})) AS begin
         FROM hours WHERE hour >= {from:DateTime64(3, 'UTC')} AND hour < {to:DateTime64(3, 'UTC')}
     )
-SELECT begin, budget, toInt64(length(whole)) AS days, forecast / limit AS reach, so_far / limit AS spent_share,
+SELECT begin, budget, hours, toInt64(length(whole)) AS days, forecast / limit AS reach, so_far / limit AS spent_share,
        if(days >= 3, (so_far + greatest(ahead - margin, 0)) / limit, NULL) AS low, if(days >= 3, (so_far + ahead + margin) / limit, NULL) AS high,
-       limit AS amount, so_far AS spent, forecast, period_begin, period_end, b.period AS period, b.action AS action, b.currency AS currency
+       limit AS amount, so_far AS spent, forecast, period_begin, period_end, b.period AS period, b.team AS team, b.tenant AS tenant, b.action AS action, b.currency AS currency
 FROM
 (
     SELECT w.begin AS begin, w.budget AS budget, b.*, toFloat64(b.amount) AS limit, least(begin + toIntervalSecond({step:UInt32}), toDateTime({to:DateTime64(3, 'UTC')}, 'UTC')) AS upto,
            toDateTime(multiIf(b.period = 'day', toDate(begin), b.period = 'week', toMonday(begin), toStartOfMonth(begin)), 'UTC') AS period_begin,
            toDateTime(multiIf(b.period = 'day', toDate(begin) + 1, b.period = 'week', toMonday(begin) + 7, addMonths(toStartOfMonth(begin), 1)), 'UTC') AS period_end,
            if(h.unpriced, NULL, arraySum(one -> if(one.1 >= period_begin AND one.1 < upto, ifNull(one.2, 0), 0), h.spent)) AS so_far,
+           toInt64(arrayCount(one -> one.1 < upto AND one.1 >= toDate(upto) - 28, h.spent)) AS hours,
            arrayFilter(one -> one.1 < toDate(upto) AND one.1 >= toDate(upto) - 28, d.days) AS seen,
            arrayMap(one -> ifNull(one.2, 0), seen) AS known, if(empty(seen), toDate(upto), arrayMin(seen.1)) AS first_day,
            arrayResize(known, toDate(upto) - first_day, 0) AS whole,

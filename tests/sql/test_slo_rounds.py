@@ -1,0 +1,96 @@
+"""Objectives in the monitor worker: rates wait for the ledger, and what burns is told with its owner and what to do."""
+
+import json
+
+import pytest
+from weir.core.chunk import LogPartition
+
+from tests.doubles import monitoring
+from tests.doubles.monitoring import MINUTE, NOON, MemoryBooks, monitor, predict, worker
+
+OBJECTIVE = """title: good answers
+service: made-up
+objective: 99%
+window: 28d
+monitor: one
+subject: a
+good: value
+owner: ops
+"""
+HOUR, HOURS, DAYS = "slo/answers/1h", "slo/answers/6h", "slo/answers/3d"
+
+
+@pytest.fixture
+def settings(database, tmp_path):
+    from weir.agents.monitor.agent import Files
+
+    monitor(tmp_path / "monitors", "one", page="> 2")
+    (tmp_path / "slos").mkdir()
+    (tmp_path / "slos" / "answers.yaml").write_text(OBJECTIVE)
+    (tmp_path / "slos" / "none.yaml").write_text(OBJECTIVE.replace("monitor: one", "monitor: two"))
+    settings = database.having(monitors_dir=tmp_path / "monitors", slos_dir=tmp_path / "slos", monitor_late_days=1.0)
+    assert {HOUR, HOURS, DAYS, "one", "drift/score"} < Files(settings).read().keys(), "a wrong file stops no other"
+    return settings
+
+
+def life(settings, books, **parts):
+    from weir.agents.monitor.agent import Files
+
+    files = Files(settings)
+    mine = lambda: {name: one for name, one in files.read().items() if one.own}  # noqa: E731
+    return worker(settings, books, monitors=mine, **parts)
+
+
+def minutes(books, name, revision=0):
+    """Begins of the windows of a monitor, in minutes after noon."""
+    noon_ms = 1000 * int(NOON.timestamp())
+    rows = [row for row in books.measurements if (row["monitor"], row["revision"]) == (name, revision)]
+    return sorted((row["begin"] - noon_ms) // 60_000 for row in rows)
+
+
+def test_a_budget_that_burns_fires_at_once_and_says_whose_it_is_and_how_it_is_asked_again(client, settings):
+    predict(client, 0, 4499, begin=NOON, score="number < 3600")  # good for an hour, bad for a quarter
+    books = MemoryBooks()
+    life(settings, books).look()
+    rates = [round(row["value"], 4) for row in books.measurements if row["monitor"] == HOUR]
+    assert rates == [0.0] * 12 + [8.3333, 16.6667, 25.0]
+    fired = {row["monitor"]: row for row in books.alerts}
+    assert {(name, row["to_state"], row["severity"]) for name, row in fired.items()} == {
+        (HOUR, "firing", "page"),
+        (HOURS, "firing", "page"),
+        (DAYS, "firing", "ticket"),
+    }
+    first = fired[HOUR]
+    assert (first["owner"], first["runbook"], first["cause"]) == ("ops", "slo", "made-up slo")
+    assert first["sentence"] == "Burn rate of good answers over 1h and 5m is 16.67; its limit is >= 14.4"
+    evidence = json.loads(first["evidence"])
+    assert (evidence["monitor"], evidence["objective"]) == ("one", "answers")
+    assert (evidence["parameters"]["from"], evidence["parameters"]["to"]) == (
+        "2026-01-01T12:10:00",
+        "2026-01-01T13:10:00",
+    )
+
+
+def test_rates_wait_for_every_window_that_they_are_of_and_are_made_anew_with_it(client, settings):
+    books, end = MemoryBooks(), [7200]
+    one = life(settings, books, bounds=lambda _service: {LogPartition("log", monitoring.TOPIC, 0): (0, end[0])})
+    predict(client, 0, 999, begin=NOON, score="1")
+    predict(client, 1100, 7199, begin=NOON + 1100 * MINUTE / 60, score="1")  # 1000 to 1099 are lost, of minute 15
+    one.look()
+    others = [0, 5, 10, *range(75, 120, 5)]
+    assert minutes(books, HOUR) == others, "for an hour each rate has the incomplete window in it"
+    assert minutes(books, HOURS) == minutes(books, DAYS) == []
+    assert len(minutes(books, "one")) == 2 * 23, "figures of one window wait for that one alone"
+    predict(client, 1000, 1099, begin=NOON + 1000 * MINUTE / 60, score="1")
+    one.look()
+    assert minutes(books, HOUR) == list(range(0, 120, 5))
+    assert minutes(books, HOURS) == [0, 30, 60, 90]
+    predict(client, 7200, 7200, begin=NOON + 3 * MINUTE, score="1")  # late
+    end[0] = 7201
+    one.look()
+    assert minutes(books, HOUR, revision=1) == list(range(0, 60, 5))
+    covers = {(json.loads(row["covers"])[0][-2:]) == [0, 7200] for row in books.measurements if row["revision"]}
+    assert covers == {True}
+    before = len(books.measurements)
+    one.look()
+    assert len(books.measurements) == before
