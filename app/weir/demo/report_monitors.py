@@ -108,28 +108,43 @@ def claims(report: dict[str, Any]) -> dict[str, bool]:
 
 def show(report: dict[str, Any]) -> list[RenderableType]:
     """The tables of `to_json`."""
-    return [_months(report), _cost(report["cost"]), _alerts(report["alerts"])]
+    return [
+        _outcomes(report["outcomes"]["months"]),
+        _drift(report["drift"]["months"]),
+        _cost(report["cost"]),
+        _alerts(report["alerts"]),
+    ]
 
 
-def _months(report: dict[str, Any]) -> RenderableType:
-    table = Table(
-        title="\nMonth by month, by monitors", title_justify="left", title_style="bold", box=None, pad_edge=False
-    )
-    for name in ("month", "predictions", "known", "AUC", "95 %", "precision", "recall", "drifted"):
-        table.add_column(name, justify="left" if name == "month" else "right", style="cyan" if name == "month" else "")
-    table.add_column("the most, by PSI", style="dim", overflow="fold")
-    for drift, outcome in zip(report["drift"]["months"], report["outcomes"]["months"], strict=True):
-        auc = outcome["auc"]
+def _outcomes(months: list[dict[str, Any]]) -> RenderableType:
+    table = _by_months("\nMonth by month: outcomes", "predictions", "known", "AUC", "95 %", "precision", "recall")
+    for month in months:
+        auc = month["auc"]
         table.add_row(
-            drift["month"],
-            f"{drift['predictions']:,}",
-            f"{outcome['maturity']:.1%}",
+            month["month"],
+            f"{month['predictions']:,}",
+            f"{month['maturity']:.1%}",
             _number(auc["value"]),
             f"{_number(auc['low'])}-{_number(auc['high'])}",
-            *(_number(outcome.get(name, {}).get("value")) for name in ("precision", "recall")),
-            f"{drift['drifted']}/{drift['inputs']}",
-            ", ".join(f"{one['name'].split('__')[-1]} {one['psi']:.1f}" for one in drift["features"][:NAMED]),
+            *(_number(month.get(name, {}).get("value")) for name in ("precision", "recall")),
         )
+    return table
+
+
+def _drift(months: list[dict[str, Any]]) -> RenderableType:
+    table = _by_months("\nMonth by month: drifted inputs", "drifted")
+    table.add_column("the most, by PSI", style="dim", overflow="fold")
+    for month in months:
+        named = (f"{one['name'].split('__')[-1]} {one['psi']:.1f}" for one in month["features"][:NAMED])
+        table.add_row(month["month"], f"{month['drifted']} of {month['inputs']}", ", ".join(named))
+    return table
+
+
+def _by_months(title: str, *columns: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.add_column("month", style="cyan")
+    for column in columns:
+        table.add_column(column, justify="right")
     return table
 
 
