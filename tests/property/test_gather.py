@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from weir.edges.kafka.librdkafka import memory
 from weir.edges.kafka.librdkafka.memory import gather
-from weir.native.copies import Copies
+from weir.native.loops import Loops
 
-LOOPS = Copies()
+COMPILED = Loops()
 
 
-@pytest.fixture(params=[LOOPS, None], ids=["compiled", "by Arrow"], autouse=True, scope="module")
+@pytest.fixture(params=[COMPILED, None], ids=["compiled", "by Arrow"], autouse=True, scope="module")
 def loops(request):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(memory, "copies", lambda: request.param)
+        patch.setattr(memory, "loops", lambda: request.param)
         yield
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from weir.native.copies import Copies, copies
+from weir.native.loops import Loops, loops
 from weir.wire import join
 
 VALUES = st.none() | st.binary(max_size=20)
@@ -33,9 +33,9 @@ def pieces(draw):
 @given(pieces())
 def test_each_row_is_its_pieces_in_their_order(case):
     found, wanted = case
-    for loops in (copies(), None):
+    for compiled in (loops(), None):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(join, "copies", lambda loops=loops: loops)
+            patch.setattr(join, "loops", lambda compiled=compiled: compiled)
             rows = join.joined(found, len(wanted))
         rows.validate(full=True)
         assert rows.type == pa.binary()
@@ -51,7 +51,7 @@ def test_the_bytes_that_a_null_may_have_are_not_written():
 
 def test_more_than_one_array_holds_is_left_to_arrow(monkeypatch):
     monkeypatch.setattr(join, "_MOST_BYTES", 5)
-    monkeypatch.setattr(Copies, "join", None)
+    monkeypatch.setattr(Loops, "join", None)
     assert join.joined([b"ab", pa.array([b"c", b"d"], pa.binary())], 2).to_pylist() == [b"abc", b"abd"]
 
 
@@ -62,16 +62,16 @@ def test_more_than_one_array_holds_is_left_to_arrow(monkeypatch):
 )
 def test_ends_outside_their_memory_are_refused(ends, size):
     with pytest.raises(ValueError, match="do not"):
-        copies().join([(np.array(ends, np.int32), np.zeros(4, np.uint8))], 2, np.empty(size, np.uint8))
+        loops().join([(np.array(ends, np.int32), np.zeros(4, np.uint8))], 2, np.empty(size, np.uint8))
 
 
 @pytest.mark.parametrize("ends", [[0, 3], [0, 2, 1], [1, 2, 3], [0, 2, 9]], ids=["too few", "back", "late", "behind"])
 def test_pieces_that_do_not_fit_are_refused(ends):
     with pytest.raises(ValueError, match="do not fit"):
-        copies().gather(np.zeros(2, np.uint64), np.array(ends, np.int64), np.empty(4, np.uint8))
+        loops().gather(np.zeros(2, np.uint64), np.array(ends, np.int64), np.empty(4, np.uint8))
 
 
 def test_nothing_is_copied_where_there_is_nothing():
-    copies().gather(np.empty(0, np.uint64), np.zeros(1, np.int64), np.empty(0, np.uint8))
-    copies().join([], 3, np.empty(0, np.uint8))
-    copies().join([b"ab"], 0, np.empty(0, np.uint8))
+    loops().gather(np.empty(0, np.uint64), np.zeros(1, np.int64), np.empty(0, np.uint8))
+    loops().join([], 3, np.empty(0, np.uint8))
+    loops().join([b"ab"], 0, np.empty(0, np.uint8))

@@ -16,7 +16,7 @@ import pyruhvro
 
 from weir.core.arrow import buffers_of
 from weir.core.rejects import Reason
-from weir.native.copies import copies
+from weir.native.loops import loops
 from weir.wire import avro_types, resolve, shape
 from weir.wire.avro_scalar import zigzag
 from weir.wire.avro_strip import Step, strip
@@ -183,14 +183,14 @@ def clean(writer: Writer, schema_id: int, values: pa.LargeBinaryArray) -> pa.Rec
 
 def _with_tails(values: pa.LargeBinaryArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
     """Where each record ends with its tail, int64[n + 1] from 0, and the memory."""
-    loops, n = copies(), len(values)
+    compiled, n = loops(), len(values)
     ends, octets = buffers_of(values)
-    if loops is None or ends[-1] > _NARROW_BYTES:
+    if compiled is None or ends[-1] > _NARROW_BYTES:
         tail, nothing = (pa.scalar(octets, values.type) for octets in (_TAIL, b""))
         return buffers_of(pc.binary_join_element_wise(values, tail, nothing))
     with_tails = ends - ends[0] + len(_TAIL) * np.arange(n + 1)
     memory = np.empty(with_tails[-1], np.uint8)
-    loops.join([(ends.astype(np.int32), octets), _TAIL], n, memory)
+    compiled.join([(ends.astype(np.int32), octets), _TAIL], n, memory)
     return with_tails, memory
 
 

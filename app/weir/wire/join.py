@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weir.native.copies import Copies, Octets, copies
+from weir.native.loops import Loops, Octets, loops
 from weir.wire.avro_encode import Piece
 
 _MOST_BYTES: Final = 2**31 - 1  # of an Arrow array of byte strings
@@ -23,9 +23,9 @@ def joined(pieces: Sequence[Piece], rows: int) -> pa.BinaryArray:
     """
     if not any(isinstance(piece, pa.Array) for piece in pieces):
         return pa.repeat(pa.scalar(b"".join(pieces), pa.binary()), rows)
-    loops = copies()
-    if loops is not None:
-        found = _by_loop(loops, pieces, rows)
+    compiled = loops()
+    if compiled is not None:
+        found = _by_loop(compiled, pieces, rows)
         if found is not None:
             return found
     scalars = [pa.scalar(piece, pa.binary()) if isinstance(piece, bytes) else piece for piece in pieces]
@@ -33,7 +33,7 @@ def joined(pieces: Sequence[Piece], rows: int) -> pa.BinaryArray:
     return pc.binary_join_element_wise(*scalars, nothing, null_handling="replace", null_replacement="")
 
 
-def _by_loop(loops: Copies, pieces: Sequence[Piece], rows: int) -> pa.BinaryArray | None:
+def _by_loop(compiled: Loops, pieces: Sequence[Piece], rows: int) -> pa.BinaryArray | None:
     """The same by a compiled loop; None for more bytes than one array holds."""
     cut = [piece if isinstance(piece, bytes) else _cut(piece) for piece in pieces]
     own = [ends for ends, _ in (piece for piece in cut if not isinstance(piece, bytes))]
@@ -46,7 +46,7 @@ def _by_loop(loops: Copies, pieces: Sequence[Piece], rows: int) -> pa.BinaryArra
         ends += more
         ends -= more[0]
     memory = pa.allocate_buffer(size)
-    loops.join(cut, rows, np.frombuffer(memory, np.uint8))
+    compiled.join(cut, rows, np.frombuffer(memory, np.uint8))
     return pa.BinaryArray.from_buffers(pa.binary(), rows, [None, pa.py_buffer(ends), memory])
 
 

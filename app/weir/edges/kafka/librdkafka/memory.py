@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from weir.native.copies import Copies, copies
+from weir.native.loops import Loops, loops
 
 Addresses = npt.NDArray[np.uint64]
 
@@ -19,19 +19,19 @@ def gather(addresses: Addresses, sizes: npt.NDArray[np.uint64]) -> pa.LargeBinar
     null = addresses == 0
     if null.all():
         return pa.nulls(len(addresses), pa.large_binary())
-    loops = copies()
-    return _taken(addresses, sizes, null) if loops is None else _copied(loops, addresses, sizes, null)
+    compiled = loops()
+    return _taken(addresses, sizes, null) if compiled is None else _copied(compiled, addresses, sizes, null)
 
 
 def _copied(
-    loops: Copies, addresses: Addresses, sizes: npt.NDArray[np.uint64], null: npt.NDArray[np.bool_]
+    compiled: Loops, addresses: Addresses, sizes: npt.NDArray[np.uint64], null: npt.NDArray[np.bool_]
 ) -> pa.LargeBinaryArray:
     """By a compiled loop."""
     n = len(addresses)
     ends = np.zeros(n + 1, np.int64)
     np.cumsum(np.where(null, 0, sizes), out=ends[1:])
     memory = pa.allocate_buffer(int(ends[-1]))
-    loops.gather(addresses, ends, np.frombuffer(memory, np.uint8))
+    compiled.gather(addresses, ends, np.frombuffer(memory, np.uint8))
     valid = pa.array(~null).buffers()[1] if null.any() else None
     return pa.LargeBinaryArray.from_buffers(pa.large_binary(), n, [valid, pa.py_buffer(ends), memory])
 

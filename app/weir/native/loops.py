@@ -1,4 +1,4 @@
-"""Copies of many pieces of memory, each by one compiled loop: a piece takes some nanoseconds instead of tens."""
+"""Loops over many pieces of memory, compiled: a piece takes some nanoseconds, and other threads run meanwhile."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 Octets: TypeAlias = npt.NDArray[np.uint8]
 Piece: TypeAlias = "bytes | tuple[npt.NDArray[np.int32], Octets]"
 
-LOOPS: Final = """
+CODE: Final = """
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
 
 define void @gather(ptr %addresses, ptr %ends, i64 %count, ptr %into) {
@@ -90,11 +90,27 @@ row.end:
 done:
   ret void
 }
+
+define void @each(ptr %function, ptr %addresses, i64 %count) {
+begin:
+  %some = icmp sgt i64 %count, 0
+  br i1 %some, label %again, label %done
+again:
+  %i = phi i64 [ 0, %begin ], [ %next, %again ]
+  %address.at = getelementptr i64, ptr %addresses, i64 %i
+  %address = load i64, ptr %address.at
+  call void %function(i64 %address)
+  %next = add i64 %i, 1
+  %more = icmp slt i64 %next, %count
+  br i1 %more, label %again, label %done
+done:
+  ret void
+}
 """
 _PIECE: Final = np.dtype([("memory", np.uint64), ("ends", np.uint64), ("width", np.int64)])
 
 
-def copies() -> Copies | None:
+def loops() -> Loops | None:
     """The loops, where LLVM is in memory, as in a scorer of trees: for them alone it would take more than they give.
 
     None where it is not, or where it cannot compile: every caller has a way of its own then.
@@ -103,15 +119,15 @@ def copies() -> Copies | None:
 
 
 @cache
-def _compiled() -> Copies | None:
+def _compiled() -> Loops | None:
     try:
-        return Copies()
+        return Loops()
     except (ImportError, OSError, RuntimeError):  # where it has compiled no kernel either
         return None
 
 
-class Copies:
-    """The loops; other threads run meanwhile.
+class Loops:
+    """The loops.
 
     Raises ImportError, OSError or RuntimeError where LLVM does not compile.
     """
@@ -119,9 +135,10 @@ class Copies:
     def __init__(self) -> None:
         from weir.native.compiler import engine_of  # noqa: PLC0415 - LLVM
 
-        self._engine: Any = engine_of(LOOPS)  # keeps the machine code
+        self._engine: Any = engine_of(CODE)  # keeps the machine code
         self._gather = ctypes.CFUNCTYPE(None, c_void_p, c_void_p, c_int64, c_void_p)(self._address("gather"))
         self._join = ctypes.CFUNCTYPE(None, c_void_p, c_int64, c_int64, c_void_p)(self._address("join"))
+        self._each = ctypes.CFUNCTYPE(None, c_void_p, c_void_p, c_int64)(self._address("each"))
 
     def _address(self, name: str) -> int:
         return int(self._engine.get_function_address(name))
@@ -161,6 +178,14 @@ class Copies:
         if size != len(into):
             raise ValueError(f"pieces of {size} bytes do not fill {len(into)}")
         self._join(table.ctypes.data, len(table), rows, into.ctypes.data)
+
+    def each(self, function: Any, addresses: npt.NDArray[np.uint64]) -> None:
+        """Call a function of C of one argument, a pointer, for uint64[n] addresses, in their order.
+
+        function: of ctypes; it is not called by way of Python.
+        """
+        addresses = np.ascontiguousarray(addresses, np.uint64)  # the loop reads one behind the other
+        self._each(ctypes.cast(function, c_void_p), addresses.ctypes.data, len(addresses))
 
 
 def _check(ends: npt.NDArray[np.int32], memory: Octets, rows: int) -> None:
