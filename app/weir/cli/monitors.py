@@ -234,7 +234,7 @@ def cadence(service: Service = "", as_json: AsJson = False) -> None:
         return
     rows = []
     for monitor in monitors.looked(settings)[0].values():
-        if task not in monitor.tasks:
+        if task not in monitor.tasks or monitor.on_demand:
             continue
         options = cadences.choices(monitor, seen)
         best = cadences.chosen(options)

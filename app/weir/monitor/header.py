@@ -14,7 +14,7 @@ from weir.core.signature import Task
 from weir.monitor import durations
 from weir.monitor.parameters import NEEDED, PARAMETERS, VIEWS
 from weir.monitor.segment import FILTERS
-from weir.monitor.spec import Against, Monitor, Panel, Unit
+from weir.monitor.spec import ON_DEMAND, Against, Monitor, Panel, Unit
 from weir.monitor.threshold import Threshold
 from weir.monitor.usual import Way
 
@@ -180,6 +180,10 @@ def _share(text: str) -> float:
     return share
 
 
+def _cadence(text: str) -> int:
+    return ON_DEMAND if " ".join(text.split()) == "on demand" else durations.seconds(text)
+
+
 def _count(text: str) -> int:
     if not text.isdecimal():
         raise ValueError("write a whole number of rows")
@@ -208,7 +212,7 @@ READ: Final[dict[str, Callable[[str], Any]]] = {
     "window": durations.seconds,
     "baseline": _one_of(Against),
     "maturity": _share,
-    "cadence": durations.seconds,
+    "cadence": _cadence,
     "panel": _one_of(Panel),
     "filters": _filters,
     "grain": _columns,

@@ -15,6 +15,7 @@ from weir.monitor.threshold import Threshold
 from weir.monitor.usual import Way
 
 GRAINS_S: Final = {"_hour": 3600, "_day": 86_400}  # ending of a rolled-up table -> seconds of its windows
+ON_DEMAND: Final = -1  # cadence of a monitor that is asked when somebody asks
 FINEST_S: Final = 60  # of a rolled-up table without such an ending
 
 
@@ -64,13 +65,13 @@ class Against(StrEnum):
 class Monitor:
     """One file: its header, checked, and its SQL.
 
-    time, value, n, low, high, p: columns of the answer; empty where it has none. subject: columns that tell rows of one
-    window apart. window_s: of one row where nobody asks for another. minimum: rows (n) below which nothing is said of
-    a window. maturity: share of labels that a window needs, 0 for none. cadence_s: how often it is asked; 0 where that
-    follows from label delay and traffic. filters: of a segment, those that it obeys. grain: tables that it may read.
-    usual: where a figure goes when it gets worse than its own last windows, by subject, of all others under ''; a
-    monitor with bounds has none. target: of a KPI, what is good. slo: name of the objective that a KPI is linked with.
-    own: the project's.
+    time, value, n, low, high, p: columns of the answer; empty where it has none. subject: columns that tell rows of
+    one window apart. window_s: of one row where nobody asks for another. minimum: rows (n) below which nothing is
+    said of a window. maturity: share of labels that a window needs, 0 for none. cadence_s: how often it is asked; 0
+    where that follows from label delay and traffic, ON_DEMAND where no worker asks it. filters: of a segment, those
+    that it obeys. grain: tables that it may read. usual: where a figure goes when it gets worse than its own last
+    windows, by subject, of all others under ''; a monitor with bounds has none. target: of a KPI, what is good.
+    slo: name of the objective that a KPI is linked with. own: the project's.
     parameters: name -> type as the SQL has them. sha256: of the file, hex.
     """
 
@@ -111,6 +112,11 @@ class Monitor:
     def is_kpi(self) -> bool:
         """Whether it is held to a target of the business."""
         return self.target is not None
+
+    @property
+    def on_demand(self) -> bool:
+        """Whether it is asked only when a person asks: nothing of it is stored, and it raises no alert."""
+        return self.cadence_s == ON_DEMAND
 
     @property
     def looks_back(self) -> int:

@@ -56,6 +56,11 @@ def test_a_header_is_read():
     assert one.unit is Unit.RATE
     assert one.parameters == {"step": "UInt32", "service": "String", "from": "DateTime", "to": "DateTime"}
     assert not one.is_kpi
+    assert not one.on_demand
+
+
+def test_a_monitor_may_be_asked_only_by_people():
+    assert read(cadence="on  demand").on_demand
 
 
 @pytest.mark.parametrize(
@@ -66,6 +71,7 @@ def test_a_header_is_read():
         ({"page": "> nan"}, "page: > nan"),
         ({"window": "an hour"}, "window: an hour.*such as 5m"),
         ({"window": "0s"}, "window: 0s"),
+        ({"cadence": "on request"}, "cadence: on request.*such as 5m"),
         ({"maturity": "90"}, "maturity: 90.*from 0 to 1"),
         ({"minimum": "-3"}, "minimum: -3.*whole number"),
         ({"tasks": "ranking"}, "tasks: ranking.*binary, multiclass, regression"),

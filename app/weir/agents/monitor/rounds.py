@@ -166,7 +166,7 @@ class Rounds:
     def _service(self, client: Client, service: str, known: Mapping[str, Monitor], left: Left) -> int:
         bounds = self.bounds(service)
         meaning = reports.meaning(client, service)
-        mine = [one for one in known.values() if meaning.task in one.tasks and one.is_of(service)]
+        mine = [one for one in known.values() if meaning.task in one.tasks and one.is_of(service) and not one.on_demand]
         of = monitors.meaning(client, service)
         self._bounds[service] = self.calibrated(client, service)
         computed, waiting, behind = 0, 0, timedelta(0)

@@ -11,6 +11,7 @@
 -- p: p
 -- minimum: 100
 -- window: 1h
+-- cadence: on demand
 -- baseline: pair
 -- panel: table
 -- filters: version variant tenant

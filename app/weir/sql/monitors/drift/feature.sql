@@ -12,6 +12,7 @@
 -- warn: > 0.1
 -- page: > 0.25
 -- window: 1h
+-- cadence: on demand
 -- baseline: reference
 -- minimum: 100
 -- filters: version variant tenant
