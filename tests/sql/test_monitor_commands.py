@@ -133,6 +133,18 @@ def test_an_objective_has_a_status_and_is_simulated(weir, tmp_path):
     assert high["pages"] == 1
 
 
+def test_what_the_ledger_does_not_account_for_is_not_part_of_an_objective(weir, tmp_path):
+    (tmp_path / "slos" / "fast.yaml").write_text(SLO)  # offsets of 13:23:20 to 13:25 are in no entry
+    (row,) = json.loads(weir("slo", "status", "--at", "2013-07-01T14:00", "--json")[1])
+    assert (row["total"], row["held_back"]) == (3600 - 600, 2)
+    assert "fast: 2 steps with requests are left out" in " ".join(
+        weir("slo", "status", "--at", "2013-07-01T14:00")[1].split()
+    )
+    (tmp_path / "slos" / "fast.yaml").write_text(SLO + "step: 1m\n")
+    (row,) = json.loads(weir("slo", "status", "--at", "2013-07-01T14:00", "--json")[1])
+    assert (row["total"], row["held_back"]) == (3600 - 3 * 60, 3)
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

@@ -33,13 +33,15 @@ def status(
 ) -> None:
     """Show how much of each error budget is left, and how fast it burns over an hour, six hours and three days.
 
-    A rate of 1 uses the budget up just at the end of the window. Exit status 1 where one burns so fast that it pages,
+    A rate of 1 uses the budget up just at the end of the window. Steps that the ledger does not account for, or that
+    have not ended, are left out. Exit status 1 where one burns so fast that it pages,
     or is used up.
     """
     settings, client, chosen = _chosen(names)
     rows: list[dict[str, Any]] = []
     for one in chosen:
-        found = _history(settings, client, one, time_or_now(at, "--at"), timedelta(seconds=one.window_s)).status()
+        told, held = _history(settings, client, one, time_or_now(at, "--at"), timedelta(seconds=one.window_s))
+        found = told.status()
         rows.append(
             {
                 "name": one.name,
@@ -50,6 +52,7 @@ def status(
                 "total": found.total,
                 "share": _float(found.share),
                 "budget_spent": _float(found.spent),
+                "held_back": held,
                 "burns": [
                     {
                         "factor": float(burn.rule.factor),
@@ -76,6 +79,8 @@ def status(
         Column("", "severity"),
     )
     show(rows, columns, as_json=as_json)
+    if not as_json:
+        _say_held(rows)
     if any(row["severity"] == "page" or (row["budget_spent"] or 0) > 1 for row in rows):
         raise typer.Exit(1)
 
@@ -93,7 +98,10 @@ def simulate(
     until: Annotated[str, typer.Option("--to", help="Before this time; by default now.")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Replay a history against targets: which would have been met, and how often they would have called somebody."""
+    """Replay a history against targets: which would have been met, and how often they would have called somebody.
+
+    Steps that the ledger does not account for are left out.
+    """
     from dataclasses import replace
 
     from weir.edges.clickhouse.slos import objective
@@ -111,7 +119,7 @@ def simulate(
     length = end - time_of(since, "--from") if since else 3 * span
     if length < span:
         raise typer.BadParameter(f"the time is shorter than a window of {span}", param_hint="--from")
-    history = _history(settings, client, one, end, length)
+    history, held = _history(settings, client, one, end, length)
     rows = [
         {
             "objective": float(met.objective),
@@ -135,6 +143,7 @@ def simulate(
         worst = _share(rows[0]["worst"]) or "unknown"
         spans = [durations.written(int(each.total_seconds())) for each in (span, length - span)]
         say(f"{rows[0]['windows']:,} windows of {spans[0]}, which end in the last {spans[1]}; the worst had {worst}")
+        _say_held([{"name": one.name, "held_back": held}])
 
 
 def _chosen(names: list[str] | None) -> tuple[Settings, Client, list[Slo]]:
@@ -152,13 +161,20 @@ def _chosen(names: list[str] | None) -> tuple[Settings, Client, list[Slo]]:
     return settings, connect(settings.recording), [found[name] for name in names or found]
 
 
-def _history(settings: Settings, client: Client, one: Slo, end: datetime, span: timedelta) -> History:
+def _history(settings: Settings, client: Client, one: Slo, end: datetime, span: timedelta) -> tuple[History, int]:
     from weir.edges.clickhouse import monitors, slos
 
     step = timedelta(seconds=one.step_s)
     last = end - (end - datetime(1970, 1, 1, tzinfo=UTC)) % step
     begin = last - (span // step) * step
-    return slos.history(client, one, monitors.named(settings, one.monitor), begin, last)
+    return slos.history(client, one, monitors.named(settings, one.monitor), begin, last, datetime.now(UTC))
+
+
+def _say_held(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        if row["held_back"]:
+            what = f"{row['held_back']} steps with requests are left out: the ledger does not account for them yet"
+            say(f"{row['name']}: {what}; `weir ledger` says which offsets")
 
 
 def _rate_column(place: int, heading: str) -> Column:

@@ -15,7 +15,8 @@ from clickhouse_connect.driver import Client
 
 from weir.core.errors import Refused
 from weir.edges.clickhouse import monitors
-from weir.monitor import burn, durations
+from weir.edges.clickhouse.gate import recorded
+from weir.monitor import burn, durations, gate
 from weir.monitor.burn import BurnMonitor
 from weir.monitor.segment import Segment
 from weir.monitor.slo import REST, SHARE, History, Rule, Slo
@@ -70,9 +71,25 @@ def unlinked(settings: Settings, known: Iterable[Monitor]) -> list[Refused]:
     ]
 
 
-def history(client: Client, slo: Slo, monitor: Monitor, begin: datetime, end: datetime) -> History:
-    """What its monitor says of the time from `begin` until before `end`. Raises Unavailable, Refused."""
-    return History(slo, _rows(client, slo, monitor, begin, end), begin, end)
+def history(
+    client: Client, slo: Slo, monitor: Monitor, begin: datetime, end: datetime, now: datetime
+) -> tuple[History, int]:
+    """What its monitor says of the time from `begin` until before `end`, and how many steps are not in it.
+
+    Steps that have not ended, and those whose requests the ledger does not account for, count as without events.
+    Raises Unavailable, Refused.
+    """
+    held = _held_back(client, slo, begin, end, now)
+    rows = _rows(client, slo, monitor, begin, end)
+    return History(slo, (row for row in rows if row.begin not in held), begin, end), len(held)
+
+
+def _held_back(client: Client, slo: Slo, begin: datetime, end: datetime, now: datetime) -> set[datetime]:
+    """Begins of the steps with predictions that are not complete."""
+    found = recorded(client, slo.service, begin, end, slo.step_s)
+    step, none = timedelta(seconds=slo.step_s), timedelta(0)
+    windows = gate.windows(found.covers, found.standings, found.faults, {}, step=step, now=now, lateness=none)
+    return {window.begin for window in windows if not window.complete}
 
 
 def burns(client: Client, monitor: BurnMonitor, asked: Asked, of: Mapping[str, Any] | None = None) -> list[Row]:
