@@ -15,7 +15,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from weir.core.errors import Refused
 from weir.core.times import BEGINNING, END
-from weir.edges.clickhouse import monitors, sql_files
+from weir.edges.clickhouse import ledger, monitors, sql_files
 from weir.edges.clickhouse.client import RETRIABLE, answering, said, url_of
 from weir.monitor.spec import Asked, Monitor
 from weir.settings import Settings
@@ -26,6 +26,7 @@ READONLY: Final = 164  # of a statement that writes; elsewhere of a server that 
 SYNTAX: Final = 62
 FORMAT: Final = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)  # the driver puts its own behind it
 EVIDENCE: Final = "diagnose/"  # queries that `weir diagnose` names, with all their parameters
+OF_MONITORS: Final = frozenset({"service", "from", "to", "step"})  # what every monitor is asked by
 ANYTIME: Final[Mapping[str, Any]] = {"service": "", "from": BEGINNING, "to": END}
 
 
@@ -60,9 +61,9 @@ def named(client: Client, name: str, given: Mapping[str, str], limit: int, setti
         meant = f"did you mean {near[0]}? " if near else ""
         remedy = f"{meant}`weir query` lists those that there are; for a table write SELECT * FROM {name} LIMIT 10"
         raise Refused(f"there is no query {name}", remedy=remedy)
-    query = queries[name]
-    _known(query.parameters, given)
-    if name in (known := monitors.looked(settings)[0]):
+    query, known = queries[name], monitors.looked(settings)[0]
+    _known(query.parameters | OF_MONITORS if name in known else query.parameters, given)
+    if name in known:
         return _ask(client, query.text, _of_monitor(client, known[name], given), limit, monitors.ASKING)
     if lacking := sorted(query.parameters - given.keys() - ANYTIME.keys()):
         raise Refused(f"query {name} needs {', '.join(lacking)}", remedy=f"give --param {lacking[0]}=VALUE")
@@ -70,9 +71,8 @@ def named(client: Client, name: str, given: Mapping[str, str], limit: int, setti
 
 
 def _of_monitor(client: Client, monitor: Monitor, given: Mapping[str, str]) -> dict[str, Any]:
-    """What is bound to a monitor's parameters. Raises Refused."""
-    if not given.get("service"):
-        raise Refused(f"query {monitor.name} is about one service", remedy="give --param service=NAME")
+    """What is bound to a monitor's parameters. Raises Unavailable, Refused."""
+    service = given.get("service") or _only(client, monitor)
     try:
         end = datetime.fromisoformat(given["to"]) if "to" in given else datetime.now(UTC).replace(microsecond=0)
         begin = datetime.fromisoformat(given["from"]) if "from" in given else end - timedelta(days=1)
@@ -80,9 +80,18 @@ def _of_monitor(client: Client, monitor: Monitor, given: Mapping[str, str]) -> d
     except ValueError as error:
         remedy = "write times in ISO 8601, such as 2026-01-31T12:00, and step in seconds"
         raise Refused(f"query {monitor.name} cannot be asked so: {error}", remedy=remedy) from error
-    asked = Asked(service=given["service"], begin=_utc(begin), end=_utc(end), step_s=step_s)
-    texts = {name: text for name, text in given.items() if name not in ("from", "to", "step")}
+    asked = Asked(service=service, begin=_utc(begin), end=_utc(end), step_s=step_s)
+    texts = {name: text for name, text in given.items() if name not in OF_MONITORS}
     return monitors.parameters(client, monitor, asked) | texts
+
+
+def _only(client: Client, monitor: Monitor) -> str:
+    """The service of which something is recorded. Raises Unavailable; Refused where there are others, or none."""
+    found = ledger.services(client)
+    if len(found) != 1:
+        there = f"there are {', '.join(found)}" if found else "nothing is recorded of any"
+        raise Refused(f"query {monitor.name} is about one service", remedy=f"give --param service=NAME: {there}")
+    return found[0]
 
 
 def _utc(time: datetime) -> datetime:
