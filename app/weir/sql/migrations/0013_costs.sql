@@ -129,39 +129,60 @@ LEFT JOIN ranged USING (batch_id)
 -- What was used, by batch and who bears it. kind: answers; rejected, the batch's dead letters; unrecorded, answers that it
 -- gave and that are not in predictions; idle. used: millionths, by component. Record r of the n of a part bears
 -- floor(quantity * (before + each * r) / among) less the same of r - 1, in millionths.
+--
+-- One step a subquery: what a step names is to the next a column. Named in one step, each use would be the whole expression
+-- again, and the statement would take longer to plan than to run.
 CREATE VIEW IF NOT EXISTS cost_shares AS
-SELECT service, batch_id, scored_at, worker, odd, part.1 AS kind, part.2.1 AS variant, part.2.2 AS model, part.2.3 AS version,
-       part.2.4 AS digest, part.2.5 AS tenant, part.2.6 AS team, part.2.7 AS n, quantities,
-       arrayMap(weighed -> weighed[place], weights) AS mine, arrayMap(end -> end[place], ends) AS upto,
-       arrayMap(end -> end[-1], ends) AS among, arrayMap((upto, mine) -> upto - mine, upto, mine) AS before,
+SELECT service, batch_id, scored_at, worker, odd, kind, variant, model, version, digest, tenant, team, n, quantities, mine, upto, among, before,
        arrayMap((quantity, upto, before, among) -> intDiv(1000000 * quantity * upto, among) - intDiv(1000000 * quantity * before, among),
                 quantities, upto, before, among) AS used
 FROM
 (
-    WITH
-        arraySum(groups.7) AS answered, greatest(scored - answered, 0) AS unrecorded,
-        greatest(rows - answered - unrecorded, 0) AS rejected,
-        -- Nanoseconds a record, 1 at least: other work, the model of an answer by its bundle, and the model on average.
-        intDiv(1000 * other_us, greatest(rows, 1)) + 1 AS other_ns,
-        arrayMap(run -> intDiv(1000 * greatest(run.run_us, 0), greatest(run.rows, 1)) + 1, runs) AS runs_ns,
-        intDiv(1000 * arraySum(run -> greatest(run.run_us, 0), runs), greatest(scored, 1)) + 1 AS mean_ns,
-        arrayMap(part -> multiIf(NOT part.1 IN ('answers', 'unrecorded'), 0, indexOf(digests, part.2.4) = 0, mean_ns,
-                                 runs_ns[indexOf(digests, part.2.4)]), parts) AS model_ns,
-        arrayMap(part -> toInt128(part.2.7), parts) AS counts,
-        arrayMap(part -> toInt128(part.1 = 'idle'), parts) AS nobody,
-        arrayMap((count, ns) -> count * (ns + other_ns), counts, model_ns) AS by_work,
-        arrayMap((count, ns) -> count * ns, counts, model_ns) AS by_model
-    SELECT service, batch_id, scored_at, worker, odd, quantities,
-           arrayFilter(part -> part.1 = 'idle' OR part.2.7 > 0, arrayConcat(
-               arrayMap(group -> ('answers', group), groups),
-               [('rejected', ('', '', '', '', '', '', rejected)), ('unrecorded', ('', '', '', '', '', '', unrecorded)),
-                ('idle', ('', '', '', '', '', '', 0))])) AS parts,
-           arrayMap(weighed -> if(arraySum(weighed) = 0, nobody, weighed),
-                    [by_work, if(arraySum(by_model) = 0, counts, by_model), counts, counts, counts, counts, nobody]) AS weights,
-           arrayMap(weighed -> arrayCumSum(weighed), weights) AS ends
-    FROM cost_batches(service = {service:String}, since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')})
+    SELECT *, part.1 AS kind, part.2.1 AS variant, part.2.2 AS model, part.2.3 AS version, part.2.4 AS digest, part.2.5 AS tenant,
+           part.2.6 AS team, part.2.7 AS n, arrayMap((end, weighed) -> end[place] - weighed[place], ends, weights) AS before,
+           arrayMap(weighed -> weighed[place], weights) AS mine, arrayMap(end -> end[place], ends) AS upto,
+           arrayMap(end -> end[-1], ends) AS among
+    FROM
+    (
+        SELECT *, arrayMap(weighed -> arrayCumSum(weighed), weights) AS ends
+        FROM
+        (
+            SELECT *, arrayMap(weighed -> if(arraySum(weighed) = 0, nobody, weighed),
+                               [by_work, if(arraySum(by_model) = 0, counts, by_model), counts, counts, counts, counts, nobody]) AS weights
+            FROM
+            (
+                SELECT *, arrayMap((count, ns) -> count * (ns + other_ns), counts, model_ns) AS by_work,
+                       arrayMap((count, ns) -> count * ns, counts, model_ns) AS by_model
+                FROM
+                (
+                    SELECT *, arrayMap(part -> toInt128(part.2.7), parts) AS counts, arrayMap(part -> toInt128(part.1 = 'idle'), parts) AS nobody,
+                           arrayMap(part -> multiIf(NOT part.1 IN ('answers', 'unrecorded'), 0, indexOf(digests, part.2.4) = 0, mean_ns,
+                                                    runs_ns[indexOf(digests, part.2.4)]), parts) AS model_ns
+                    FROM
+                    (
+                        SELECT *, arrayFilter(part -> part.1 = 'idle' OR part.2.7 > 0, arrayConcat(
+                                      arrayMap(group -> ('answers', group), groups),
+                                      [('rejected', ('', '', '', '', '', '', greatest(rows - answered - unrecorded, 0))),
+                                       ('unrecorded', ('', '', '', '', '', '', unrecorded)), ('idle', ('', '', '', '', '', '', 0))])) AS parts
+                        FROM
+                        (
+                            -- Nanoseconds a record, 1 at least: other work, the model of an answer by its bundle, and the model on average.
+                            SELECT *, greatest(scored - answered, 0) AS unrecorded, intDiv(1000 * other_us, greatest(rows, 1)) + 1 AS other_ns,
+                                   arrayMap(run -> intDiv(1000 * greatest(run.run_us, 0), greatest(run.rows, 1)) + 1, runs) AS runs_ns,
+                                   intDiv(1000 * arraySum(run -> greatest(run.run_us, 0), runs), greatest(scored, 1)) + 1 AS mean_ns
+                            FROM
+                            (
+                                SELECT *, arraySum(groups.7) AS answered
+                                FROM cost_batches(service = {service:String}, since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')})
+                            )
+                        )
+                    )
+                )
+            )
+        )
+    )
+    ARRAY JOIN parts AS part, arrayEnumerate(parts) AS place
 )
-ARRAY JOIN parts AS part, arrayEnumerate(parts) AS place
 ;
 -- The same by window of step seconds, day and component, with its price. unit: what `used` counts, in millionths of it. amount:
 -- null where something was used that has no price; a Decimal with 24 digits, so that it is exact.
