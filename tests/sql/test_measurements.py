@@ -35,13 +35,18 @@ def test_what_is_recorded_says_the_same_as_the_log(client, database, tmp_path):
     settings = database.having(monitors_dir=tmp_path / "monitors")
     monitor(settings.paths.monitors_dir, "one")
     monitor(settings.paths.monitors_dir, "none", monitoring.SHARE.replace("WHERE", "WHERE variant = 'nobody' AND"))
+    monitor(settings.paths.monitors_dir, "many")
+    many = settings.paths.monitors_dir / "many.sql"
+    many.write_text(many.read_text().replace("-- panel", "-- minimum: 100\n-- panel"))
     predict(client, 0, 3599, begin=NOON, score="if(intDiv(number, 900) % 2, 0.9, 0.1)")
     books = MemoryBooks()
     life = worker(settings, books)
     life.look()
     predict(client, 3600, 3610, begin=NOON)  # late: a second revision of the first window
+    predict(client, 3611, 3640, begin=NOON + timedelta(hours=1))  # so few that the newest window says nothing of some
     life.look()
     assert {row["revision"] for row in books.measurements} == {0, 1}
+    assert {row["state"] for row in books.measurements if row["monitor"] == "many"} > {"few"}
     recorded(client, "measurements", books.measurements, "weir.measurements")
     recorded(client, "alerts", books.alerts, "weir.alerts")
     expected, latest = books.left(client, BEGINNING, timedelta(days=1))

@@ -14,7 +14,7 @@ from weir.monitor.alert_course import Holds, Memory, Reading
 from weir.monitor.burn import BurnMonitor
 from weir.monitor.judge import Bounds, Rule, Verdict, judge
 from weir.monitor.left import ACTIONS, NOTHING, TRANSITIONS, Left, Work, utc
-from weir.monitor.measurement import Covered, Key, Measurement, State, id_of
+from weir.monitor.measurement import SILENT, Covered, Key, Measurement, State, id_of
 from weir.monitor.proposal import proposed
 from weir.monitor.spec import Monitor, Row, Unit
 
@@ -173,7 +173,7 @@ def _figure(
         "details": {**row.details, "age_s": window.age_s},
         "memory": {"judge": verdict.memory, "before": before},
     }
-    if verdict.state in (State.FEW, State.IMMATURE):
+    if verdict.state in SILENT:
         return _silent(window, said, left)
     monitor = window.monitor
     sentence = f"{monitor.title}{f' of {row.subject}' if row.subject else ''} is {row.value:.4g}"

@@ -14,7 +14,7 @@ from weir.monitor.action import Action
 from weir.monitor.alert import Note, Transition, Watched
 from weir.monitor.alert_course import Memory
 from weir.monitor.due import Done
-from weir.monitor.measurement import Covered, Key, Measurement, State
+from weir.monitor.measurement import SILENT, Covered, Key, Measurement, State
 
 NOTHING: Final = Memory()
 TRANSITIONS: Final = (
@@ -33,7 +33,7 @@ class Work(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What a figure's detector remembers. begin: of the newest window; before, after: of it."""
+    """What a figure's detector remembers. begin: of the newest window that said something; before, after: of it."""
 
     begin: datetime
     revision: int
@@ -76,10 +76,10 @@ class Left:
         """One more measurement, written after all before it. alert: what its memory says of it, where it is known."""
         begin = utc(found.begin_ms)
         work = Work(found.key.service, found.key.monitor, found.key.step_s)
+        self.remember(found.key, begin, found.revision, found.memory, silent=found.state in SILENT)
         if alert is None:
-            self.remember(found.key, begin, found.revision, found.memory)
+            self.remember_alert(found.key, found.memory)
         else:
-            self._remember(found.key, begin, found.revision, found.memory)
             self.states[_watched(found.key)] = alert
         covers = () if found.state is State.FAILED else found.covers
         self.computed(work, begin, covers, found.revision, float(found.details.get("age_s") or 0))
@@ -92,17 +92,24 @@ class Left:
             self.numbers[key], self.watched[key] = change.number, change.watched
             self.states[key] = Memory.latest([self.alert(key), Memory.of(change.memory)])
 
-    def remember(self, key: Key, begin: datetime, revision: int, memory: Mapping[str, Any]) -> None:
-        """What a figure and its alert remember; of a window that is not its newest, what the alert does."""
-        self._remember(key, begin, revision, memory)
+    def remember(
+        self, key: Key, begin: datetime, revision: int, memory: Mapping[str, Any], *, silent: bool = False
+    ) -> None:
+        """What a figure's detector remembers after a window, if that is its newest.
+
+        silent: the window says nothing, so it is none to go on from: those before it speak once their outcomes come.
+        """
+        known = self.memories.get(key)
+        if known is None or (begin, revision) >= (known.begin, known.revision):
+            if silent and (known is None or begin != known.begin):
+                return
+            self.memories[key] = Remembered(begin, revision, memory.get("before", {}), memory.get("judge", {}))
+
+    def remember_alert(self, key: Key, memory: Mapping[str, Any]) -> None:
+        """What the alert of a figure remembers after a window, whichever."""
         if said := memory.get("alert"):
             watched = _watched(key)
             self.states[watched] = Memory.latest([self.alert(watched), Memory.of(said)])
-
-    def _remember(self, key: Key, begin: datetime, revision: int, memory: Mapping[str, Any]) -> None:
-        known = self.memories.get(key)
-        if known is None or (begin, revision) >= (known.begin, known.revision):
-            self.memories[key] = Remembered(begin, revision, memory.get("before", {}), memory.get("judge", {}))
 
     def computed(self, work: Work, begin: datetime, covers: Iterable[Covered], revision: int, age_s: float) -> None:
         """That a window was computed; of several revisions the greatest counts."""

@@ -29,6 +29,9 @@ class State(StrEnum):
     FAILED = "failed"  # the query did not answer
 
 
+SILENT: Final = frozenset({State.FEW, State.IMMATURE})  # the window says nothing of the figure
+
+
 @dataclass(frozen=True, slots=True)
 class Covered:
     """Offsets first to last, inclusive, of a partition of a log."""

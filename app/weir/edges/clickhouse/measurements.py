@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 from clickhouse_connect.driver import Client
 
-from weir.core.times import BEGINNING
 from weir.edges.clickhouse import sql_files
 from weir.monitor.alert import Watched
 from weir.monitor.alert_course import Memory
@@ -39,8 +38,10 @@ def left(client: Client, since: datetime, outcomes: str) -> Left:
     found, asked = Left(outcomes), {"from": since}
     for row in sql_files.rows(client, "measurements/latest", **asked):
         key = Key(**{name: row[name] for name in ("monitor", "service", "subject", "segment", "step_s")})
-        found.remember(key, _utc(row["begin"]), row["revision"], json.loads(row["memory"]))
-        found.remember(key, BEGINNING, 0, json.loads(row["written"]))  # of the alert, that which was written last
+        for memory in filter(None, (row["memory"], row["written"])):
+            found.remember_alert(key, json.loads(memory))
+        if row["memory"]:
+            found.remember(key, _utc(row["begin"]), row["revision"], json.loads(row["memory"]))
     for row in sql_files.rows(client, "measurements/windows", **asked):
         work = Work(row["service"], row["monitor"], row["step_s"])
         found.computed(work, _utc(row["begin"]), covers_of(row["covers"]), row["revision"], row["age_s"])

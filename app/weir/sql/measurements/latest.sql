@@ -1,13 +1,12 @@
 -- name: measurements/latest
 -- title: Of each figure, what its detector and its alert remember
 -- grain: service, monitor, subject, segment, step_s
--- source: table measurements
--- value: begin (of its newest window), revision, memory (after it), written (memory of the figure that was written last)
+-- source: table measurements: the greatest revision of each
+-- value: begin (of its newest window that said something), revision, memory (after it; empty where none did), written (memory of the figure that was written last)
 -- panel: none
-SELECT service, monitor, subject, segment, step_s, max(measurements.begin) AS begin,
-       argMax(measurements.revision, (measurements.begin, measurements.revision)) AS revision,
-       argMax(measurements.memory, (measurements.begin, measurements.revision)) AS memory,
-       argMax(measurements.memory, (recorded_at, log_offset)) AS written
-FROM measurements
-WHERE measurements.begin >= {from:DateTime64(3)}
+SELECT service, monitor, subject, segment, step_s, maxIf(m.begin, spoke) AS begin,
+       argMaxIf(m.revision, m.begin, spoke) AS revision, argMaxIf(m.memory, m.begin, spoke) AS memory,
+       argMax(m.memory, (recorded_at, log_offset)) AS written
+FROM (SELECT *, state NOT IN ('few', 'immature') AS spoke FROM measurements FINAL WHERE begin >= {from:DateTime64(3)}) AS m
 GROUP BY service, monitor, subject, segment, step_s
+SETTINGS do_not_merge_across_partitions_select_final = 1
