@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from weir.agents.monitor.books import NotHeld
@@ -16,6 +16,7 @@ from tests.doubles import monitoring
 from tests.doubles.monitoring import MINUTE, NOON, Killed, MemoryBooks, monitor, predict, worker
 
 WRITTEN = ("measurement_id", "monitor", "subject", "begin", "state", "value", "n", "revision", "covers", "memory")
+AT_FIRST = datetime(1970, 1, 2, tzinfo=UTC)
 TOLD = ("key", "number", "alert_id", "from_state", "to_state", "at", "sentence", "measurement_id", "memory")
 
 
@@ -149,6 +150,20 @@ def test_clocks_that_jump_neither_hurry_nor_lose_a_window(client, settings):
     wall[0] = NOON + timedelta(hours=1)
     life.look()
     assert sorted(row["revision"] for row in books.measurements) == [0, 0, 0, 0, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize(("window", "begin", "figures"), [("1d", NOON, 3), ("365d", NOON, 0), ("5m", AT_FIRST, 5)])
+def test_long_windows_and_events_of_long_ago_ask_for_no_time_before_1970(client, settings, window, begin, figures):
+    """Callers that take seconds for milliseconds have events of January 1970."""
+    monitor(settings.paths.monitors_dir, "one")
+    path = settings.paths.monitors_dir / "one.sql"
+    path.write_text(path.read_text().replace("window: 5m", f"window: {window}"))
+    predict(client, 0, 599, begin=begin)
+    predict(client, 600, 600, begin=begin + timedelta(days=1))
+    books = MemoryBooks()
+    worker(settings, books).look()
+    worker(settings, books).look()
+    assert len(books.measurements) == figures
 
 
 def test_a_worker_that_is_no_longer_active_writes_nothing(client, settings):

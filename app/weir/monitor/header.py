@@ -14,7 +14,7 @@ from weir.core.signature import Task
 from weir.monitor import durations
 from weir.monitor.parameters import NEEDED, PARAMETERS, VIEWS
 from weir.monitor.segment import FILTERS
-from weir.monitor.spec import ON_DEMAND, Against, Monitor, Panel, Unit
+from weir.monitor.spec import FINEST_S, ON_DEMAND, Against, Monitor, Panel, Unit
 from weir.monitor.threshold import Threshold
 from weir.monitor.usual import Way
 
@@ -26,6 +26,7 @@ COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 NEEDED_KEYS: Final = ("name", "question", "title", "source", "tasks", "time", "value", "unit", "n", "window", "panel")
 KPI: Final = ("owner", "target", "slo")
 OBJECTIVES: Final = "slo/"  # see monitor.burn
+LONGEST_WINDOW_S: Final = 366 * 86_400
 KPI_FOLDER: Final = "kpi/"  # of the project: what lies in it is a KPI, whatever its header says
 
 
@@ -180,6 +181,13 @@ def _share(text: str) -> float:
     return share
 
 
+def _window(text: str) -> int:
+    span_s = durations.seconds(text)
+    if span_s % FINEST_S or span_s > LONGEST_WINDOW_S:
+        raise ValueError("write whole minutes, a year at most: 5m, 1h, 1d")
+    return span_s
+
+
 def _cadence(text: str) -> int:
     return ON_DEMAND if " ".join(text.split()) == "on demand" else durations.seconds(text)
 
@@ -209,7 +217,7 @@ READ: Final[dict[str, Callable[[str], Any]]] = {
     "page": Threshold.of,
     "usual": _usual,
     "minimum": _count,
-    "window": durations.seconds,
+    "window": _window,
     "baseline": _one_of(Against),
     "maturity": _share,
     "cadence": _cadence,

@@ -12,6 +12,7 @@ from clickhouse_connect.driver import Client
 
 from weir.core.errors import Refused
 from weir.edges.clickhouse import reports, sql_files
+from weir.edges.clickhouse.client import written
 from weir.edges.clickhouse.results import has_view, view_of
 from weir.monitor import diagnosis
 from weir.monitor.diagnosis import Circumstances, Diagnosis, Group, Stages
@@ -42,7 +43,7 @@ class Change:
     def parameters(self) -> dict[str, Any]:
         """Of the questions about it."""
         times = {"from": self.begin, "to": self.end, "base_from": self.base_begin, "base_to": self.base_end}
-        return {"service": self.service, **{name: int(time.timestamp()) for name, time in times.items()}}
+        return {"service": self.service, **{name: written(time) for name, time in times.items()}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -71,6 +71,8 @@ def test_a_monitor_may_be_asked_only_by_people():
         ({"page": "> nan"}, "page: > nan"),
         ({"window": "an hour"}, "window: an hour.*such as 5m"),
         ({"window": "0s"}, "window: 0s"),
+        ({"window": "90s"}, "window: 90s.*write whole minutes"),
+        ({"window": "400d"}, "window: 400d.*a year at most"),
         ({"cadence": "on request"}, "cadence: on request.*such as 5m"),
         ({"maturity": "90"}, "maturity: 90.*from 0 to 1"),
         ({"minimum": "-3"}, "minimum: -3.*whole number"),

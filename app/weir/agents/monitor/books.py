@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from weir.core.chunk import Partition
 from weir.core.decoded import Decoded
+from weir.core.times import BEGINNING
 from weir.edges.clickhouse import measurements as recorded
 from weir.edges.kafka.log_reader import LogReader
 from weir.edges.kafka.logs import log_of
@@ -136,7 +137,7 @@ class KafkaBooks(Books):
 
 def _of(client: Client, work: Work, begin: datetime, run: timedelta, tail: Sequence[Measurement]) -> list[Measurement]:
     """Figures of one monitor's windows from `run` before `begin` on: each window's and subject's latest."""
-    since = begin - run
+    since = max(begin - run, BEGINNING)
     found = {(one.begin_ms, one.key): one for one in recorded.of_work(client, work, since)}
     for one in tail:
         if Work(one.key.service, one.key.monitor, one.key.step_s) == work and one.begin_ms >= since.timestamp() * 1000:

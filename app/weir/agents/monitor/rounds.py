@@ -201,11 +201,11 @@ class Rounds:
         if newest is None:
             return None
         step, limits = timedelta(seconds=step_s), self.settings.monitoring
-        first = _floor(newest - limits.monitor_first_windows * step, step_s)
+        first = _before(newest, limits.monitor_first_windows * step_s, step_s)
         done = [left.windows.get(work) for work in works]
-        late = newest - timedelta(days=limits.monitor_late_days)
-        since = _floor(min([late, *(max(mine) if mine else first for mine in done)]), step_s)
-        begin = since - back * step
+        late = _before(newest, round(86_400 * limits.monitor_late_days), step_s)
+        since = min([late, *(max(mine) if mine else first for mine in done)])
+        begin = _before(since, back * step_s, step_s)
         found = facts.recorded(client, service, begin, newest + step, step_s, standings)
         windows = gate.windows(
             found.covers,
@@ -464,8 +464,9 @@ def _said(error: Exception) -> str:
     return str(error) if isinstance(error, FORESEEN) else f"{type(error).__name__}: {error}"
 
 
-def _floor(time: datetime, step_s: int) -> datetime:
-    at = int(time.timestamp())
+def _before(time: datetime, span_s: int, step_s: int) -> datetime:
+    """Begin of the window that a time so much earlier lies in; 1970, before which ClickHouse has no times."""
+    at = max(int(time.timestamp()) - span_s, 0)
     return datetime.fromtimestamp(at - at % step_s, UTC)
 
 

@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeVar
 
@@ -29,6 +30,7 @@ RETRIABLE = frozenset(
 )
 UNKNOWN_TABLE, UNKNOWN_DATABASE, WRONG_PASSWORD, NO_ACCESS = 60, 81, 516, 497
 NOT_ENOUGH_SPACE = 243
+LAST_S = 2**32 - 1  # of the type DateTime, since 1970
 CONNECT_TIMEOUT_S = 3  # a server on the network answers in milliseconds; longer only hides that it is away
 HTTP_STATUS = re.compile(r"HTTP status (\d{3})")
 ANOTHERS = frozenset({*range(300, 408), *range(409, 425), 426, 431, 451, 501, 505})  # statuses that do not pass
@@ -153,6 +155,16 @@ def once(token: str) -> dict[str, Any]:
         "async_insert": 0,  # a queue would answer before the rows are durable
         "max_partitions_per_insert_block": 0,  # outcomes of 100 predictions may lie in 100 months
     }
+
+
+def written(time: datetime) -> str:
+    """A time as a parameter of the type DateTime takes it, which knows none before 1970 and none after 2106.
+
+    >>> written(datetime(2026, 1, 1, 12, tzinfo=UTC)), written(datetime(1969, 12, 31, tzinfo=UTC))
+    ('2026-01-01 12:00:00', '1970-01-01 00:00:00')
+    """
+    at = min(max(int(time.timestamp()), 0), LAST_S)
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _is_another(text: str) -> bool:

@@ -14,6 +14,7 @@ from clickhouse_connect.driver import Client
 
 from weir.core.signature import Task
 from weir.edges.clickhouse import cells, reports, sql_files
+from weir.edges.clickhouse.client import written
 from weir.monitor import estimate
 from weir.monitor.spec import Asked, Monitor, Row, Unit
 
@@ -100,7 +101,7 @@ def rows(client: Client, asked: Asked) -> list[Row]:
 
 def _since(client: Client, asked: Asked, step: timedelta) -> datetime:
     """Begin of the windows before those asked about: of `BEFORE`, the newest that have `BEFORE_ROWS` together."""
-    time = {"from": int((asked.begin - BEFORE * step).timestamp()), "to": int(asked.begin.timestamp())}
+    time = {"from": written(asked.begin - BEFORE * step), "to": written(asked.begin)}
     counted: Counter[int] = Counter()
     for row in sql_files.rows(client, "gate/windows", service=asked.service, step=asked.step_s, **time):
         begin = row["begin"]

@@ -13,6 +13,7 @@ from clickhouse_connect.driver import Client
 from weir.core.chunk import LogPartition
 from weir.core.standing import Cover, Standing
 from weir.edges.clickhouse import sql_files
+from weir.edges.clickhouse.client import written
 
 UNKNOWN: Final = datetime.fromtimestamp(0, UTC)  # the window of outcomes whose prediction's time nobody knows
 
@@ -57,7 +58,7 @@ def recorded(
     """
     if step_s <= 0 or step_s % 60:
         raise ValueError(f"windows are whole minutes, not {step_s} s")
-    asked: dict[str, Any] = {"service": service, "from": _seconds(begin), "to": _seconds(end)}
+    asked: dict[str, Any] = {"service": service, "from": written(begin), "to": written(end)}
     # Standing and faults are asked before the covers: what comes between the questions makes a window larger than what
     # was looked at, and so holds it back, and never lets it through.
     standing = standings(client, service) if standing is None else standing
@@ -75,7 +76,7 @@ def outcomes(client: Client, service: str, begin: datetime, end: datetime, step_
 
     Raises Unavailable, Refused.
     """
-    asked = {"service": service, "from": _seconds(begin), "to": _seconds(end), "step": step_s}
+    asked = {"service": service, "from": written(begin), "to": written(end), "step": step_s}
     found: dict[datetime, list[Cover]] = defaultdict(list)
     for row in sql_files.rows(client, "gate/outcomes", **asked):
         source = LogPartition(row["log_id"], row["log_topic"], row["log_partition"])
@@ -101,7 +102,3 @@ def _source(row: Mapping[str, Any]) -> LogPartition:
 def _utc(time: datetime | int) -> datetime:
     """Arrow gives ClickHouse's DateTime as seconds, and its DateTime64 as a time."""
     return datetime.fromtimestamp(time, UTC) if isinstance(time, int) else time.astimezone(UTC)
-
-
-def _seconds(time: datetime) -> int:
-    return int(time.timestamp())

@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from clickhouse_connect.driver import Client
 
 from weir.core.errors import Refused, Unavailable
-from weir.edges.clickhouse.client import answering, url_of
+from weir.edges.clickhouse.client import answering, url_of, written
 from weir.edges.clickhouse.results import view_of
 from weir.monitor.header import COMMENT
 from weir.monitor.spec import Asked, Monitor
@@ -73,7 +73,7 @@ class Joined:
 
     def _make(self, asked: Asked) -> None:
         self._columns = self._columns or self._asked_for()
-        time = {"from": _seconds(asked.begin), "to": _seconds(asked.end)}
+        time = {"from": written(asked.begin), "to": written(asked.end)}
         self._command(DROP)
         self._command(MAKE % ", ".join(self._columns), view=self._view, **time)
         self._time = (asked.begin, asked.end)
@@ -110,7 +110,3 @@ def shares(monitor: Monitor) -> bool:
     text = COMMENT.sub("", monitor.sql)
     times = len(re.findall(r"\{(?:from|to):", text))
     return times == 2 * len(THE_TIME.findall(text)) == 2 and not ALL_COLUMNS.search(text)
-
-
-def _seconds(time: datetime) -> int:
-    return int(time.astimezone(UTC).timestamp())

@@ -17,7 +17,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from weir.core.errors import Refused
 from weir.edges.clickhouse import reports, scans, sql_files
-from weir.edges.clickhouse.client import NO_ACCESS, RETRIABLE, WRONG_PASSWORD, answering, said, url_of
+from weir.edges.clickhouse.client import NO_ACCESS, RETRIABLE, WRONG_PASSWORD, answering, said, url_of, written
 from weir.edges.clickhouse.joined import Table
 from weir.edges.clickhouse.results import view_of
 from weir.monitor import header
@@ -168,16 +168,16 @@ def parameters(client: Client, monitor: Monitor, asked: Asked, of: Mapping[str, 
     season = asked.season or ("hour_of_week" if monitor.baseline is Against.SEASON else "")
     known = {
         "service": asked.service,
-        "from": _written(asked.begin),
-        "to": _written(asked.end),
+        "from": written(asked.begin),
+        "to": written(asked.end),
         "step": asked.step_s,
         **{name: getattr(asked.segment, name) for name in ("version", "variant", "tenant", "team")},
         "subject": asked.subject,
         "baseline": against,
         "base_version": asked.base_version,
         "base_variant": asked.base_variant,
-        "base_from": _written(begin),
-        "base_to": _written(end),
+        "base_from": written(begin),
+        "base_to": written(end),
         "season": season,
         "results": view_of(asked.service),
         "shadow_results": view_of(asked.service, shadows=True),
@@ -265,10 +265,6 @@ def _plain_type(kind: str) -> str:
         if kind.startswith(wrapping):
             kind = kind.removeprefix(wrapping)[:-1]
     return kind
-
-
-def _written(time: datetime) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _listed(column: pa.ChunkedArray) -> list[Any]:
