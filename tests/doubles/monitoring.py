@@ -117,11 +117,33 @@ def monitor(folder: Path, name: str, sql: str = SHARE, subject: str = "variant",
     (folder / f"{name}.sql").write_text(HEADER.format(name=name, subject=subject, page=page) + sql)
 
 
-def predict(client: Client, first: int, last: int, *, begin: datetime, gap_s: float = 1.0, score: str = "0.5") -> None:
+def predict(
+    client: Client,
+    first: int,
+    last: int,
+    *,
+    begin: datetime,
+    gap_s: float = 1.0,
+    score: str = "0.5",
+    predictions: bool = True,
+    ledger: bool = True,
+) -> None:
     """Predictions of offsets first to last of partition 0 that are answered and in the ledger, `gap_s` apart.
 
-    score: SQL over `number`, the offset.
+    score: SQL over `number`, the offset. predictions, ledger: which of both is recorded.
     """
+    if predictions:
+        _predict(client, first, last, begin, gap_s, score)
+    if ledger:
+        rows = last - first + 1
+        client.command(
+            "INSERT INTO ledger (role, service, source_log, source_topic, source_partition, first, last, read, scored) "
+            f"SETTINGS insert_deduplication_token = 'l{first}-{last}' "
+            f"VALUES ('scorer', '{SERVICE}', 'log', '{TOPIC}', 0, {first}, {last}, {rows}, {rows})"
+        )
+
+
+def _predict(client: Client, first: int, last: int, begin: datetime, gap_s: float, score: str) -> None:
     at = f"fromUnixTimestamp64Milli(toInt64({begin.timestamp() * 1000:.0f} + {1000 * gap_s} * (number - {first})))"
     client.command(
         "INSERT INTO predictions (service, variant, source_log, source_topic, source_partition, source_offset, "
@@ -129,9 +151,30 @@ def predict(client: Client, first: int, last: int, *, begin: datetime, gap_s: fl
         f"SELECT '{SERVICE}', if(number % 2, 'a', 'b'), 'log', '{TOPIC}', 0, number, {at} AS at, at, {score} "
         f"FROM numbers({first}, {last - first + 1})"
     )
-    rows = last - first + 1
+
+
+def batch(client: Client, first: int, last: int, *, at: datetime, rejected: int = 0) -> None:
+    """The batch of offsets first to last of partition 0, scored then, of which some were rejected."""
+    rows, when = last - first + 1, f"fromUnixTimestamp64Milli({at.timestamp() * 1000:.0f})"
     client.command(
-        "INSERT INTO ledger (role, service, source_log, source_topic, source_partition, first, last, read, scored) "
+        "INSERT INTO batches (batch_id, service, scored_at, oldest_at, rows, scored, rejected, source_log, "
+        f"source_topic, ranges) SETTINGS insert_deduplication_token = 'b{first}-{last}' VALUES "
+        f"({first}, '{SERVICE}', {when}, {when}, {rows}, {rows - rejected}, {rejected}, 'log', '{TOPIC}', "
+        f"[(0, {first}, {last})])"
+    )
+
+
+def reject(client: Client, first: int, last: int, *, at: datetime) -> None:
+    """Records of these offsets, all of which became dead letters then; with their batch and their ledger."""
+    rows, when = last - first + 1, f"fromUnixTimestamp64Milli({at.timestamp() * 1000:.0f})"
+    batch(client, first, last, at=at, rejected=rows)
+    client.command(
+        "INSERT INTO dead_letters (service, source_log, source_topic, source_partition, source_offset, stage, reason, "
+        f"rejected_at) SETTINGS insert_deduplication_token = 'd{first}-{last}' SELECT '{SERVICE}', 'log', "
+        f"'{TOPIC}', 0, number, 'decode', 'malformed', {when} FROM numbers({first}, {rows})"
+    )
+    client.command(
+        "INSERT INTO ledger (role, service, source_log, source_topic, source_partition, first, last, read, rejected) "
         f"SETTINGS insert_deduplication_token = 'l{first}-{last}' "
         f"VALUES ('scorer', '{SERVICE}', 'log', '{TOPIC}', 0, {first}, {last}, {rows}, {rows})"
     )

@@ -12,7 +12,7 @@ from weir.recording import tables
 
 from tests.databases import put
 from tests.doubles import histograms, records
-from tests.doubles.monitoring import NOON, SERVICE, MemoryBooks, predict, worker
+from tests.doubles.monitoring import NOON, SERVICE, MemoryBooks, batch, predict, worker
 
 HOUR = timedelta(hours=1)
 OUTCOMES = LogPartition("log", "weir.outcomes", 0)
@@ -27,6 +27,7 @@ def settings(database, client):
     predict(client, 0, 0, begin=NOON)
     predict(client, 1, 600, begin=NOON + HOUR, gap_s=5, score=SCORE)
     predict(client, 601, 1200, begin=NOON + 3 * HOUR, gap_s=5)
+    batch(client, 0, 0, at=NOON)
     early = records.outcomes([f"later-{n}" for n in range(50)], [1.0] * 50, by="request_id", service=SERVICE)
     put(client, "outcomes", tables.outcomes(early, OUTCOMES, np.arange(50), 1000 * int(NOON.timestamp())))
     usual = np.linspace(0, 1, 2000)

@@ -33,7 +33,7 @@ class Computed:
     """What all figures of one computation of a window share.
 
     covers: offsets of its predictions and, where they play a part, of their outcomes. age: of its end, by the newest
-    event. at: when it was computed.
+    event. at: when it was computed. early: the window is not complete.
     """
 
     work: Work
@@ -43,6 +43,7 @@ class Computed:
     age: timedelta
     at: datetime
     worker: str
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class _Window:
     monitor: Monitor
     work: Work
     begin: datetime
-    age_s: float
+    details: Mapping[str, Any]
     shared: Mapping[str, Any]
     question: Mapping[str, Any]
     cause: str
@@ -78,7 +79,7 @@ class _Window:
             monitor=monitor,
             work=work,
             begin=computed.begin,
-            age_s=computed.age.total_seconds(),
+            details={"age_s": computed.age.total_seconds()} | ({"early": True} if computed.early else {}),
             shared={
                 "monitor_sha": monitor.sha256[:12],
                 "baseline": _baseline(monitor),
@@ -113,7 +114,7 @@ class _Window:
         """A figure without a value. It remembers what is known of it."""
         key = self.key(subject)
         memory = dict.fromkeys(("judge", "before"), left.before(key, self.begin))
-        details = {**details, "age_s": self.age_s}
+        details = {**details, **self.details}
         return {**self.shared, "key": key, "value": None, "n": 0, "state": state, "details": details, "memory": memory}
 
 
@@ -170,7 +171,7 @@ def _figure(
         "log_e": verdict.log_e,
         "state": verdict.state,
         "maturity": maturity,
-        "details": {**row.details, "age_s": window.age_s},
+        "details": {**row.details, **window.details},
         "memory": {"judge": verdict.memory, "before": before},
     }
     if verdict.state in SILENT:

@@ -19,13 +19,15 @@ class Done:
     """What was last computed of a window.
 
     covers: offsets of its predictions; none where the computation failed. outcomes: offsets of their outcomes; None
-    where they play no part. age: of the window's end then, by the newest event. revision: of its figures.
+    where they play no part. age: of the window's end then, by the newest event. revision: of its figures. early: it
+    was not complete.
     """
 
     covers: Covers
     outcomes: Covers | None = None
     age: timedelta = timedelta(0)
     revision: int = 0
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,16 @@ def due(
             outcomes=came,
             age=max(newest - begin - step, timedelta(0)),
             revision=last.revision + 1 if last else 0,
+            early=window.early,
         )
-        if last is None or last.covers != what.covers or _newer(came, last, before.get(begin), what.age):
+        if last is None or _differs(what, last) or _newer(came, last, before.get(begin), what.age):
             found.append(Due(window, what))
     return found
+
+
+def _differs(what: Done, last: Done) -> bool:
+    """Whether predictions have come, or all that the ledger lacked."""
+    return last.covers != what.covers or (last.early and not what.early)
 
 
 def _newer(came: Covers | None, last: Done, before: Covers | None, age: timedelta) -> bool:

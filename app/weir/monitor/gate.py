@@ -24,11 +24,15 @@ Bounds = Mapping[LogPartition, tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A window with predictions. covers: of them, by partition. why: what holds it back; empty when it is complete."""
+    """A window with predictions. covers: of them, by partition. why: what holds it back; empty when it is complete.
+
+    early: it is spoken of all the same, and again once it is complete.
+    """
 
     begin: datetime
     covers: tuple[Cover, ...]
     why: str
+    early: bool = False
 
     @property
     def complete(self) -> bool:
@@ -67,6 +71,15 @@ def windows(
     return found
 
 
+def scored(covers: Mapping[datetime, Sequence[Cover]], standings: Sequence[Standing]) -> list[Window]:
+    """Windows of the time of the scoring, in order. They are held back until the ledger covers what was scored.
+
+    covers: by the windows' begin, what was scored or rejected in each.
+    """
+    standing = {one.source: one for one in standings}
+    return [Window(at, merged(covers[at]), _uncovered(covers[at], standing)) for at in sorted(covers)]
+
+
 def spans(windows: Sequence[Window], count: int, step: timedelta) -> list[Window]:
     """The same windows, each with all that comes before it in a span of `count` windows which it ends.
 
@@ -77,11 +90,11 @@ def spans(windows: Sequence[Window], count: int, step: timedelta) -> list[Window
         since = window.begin - (count - 1) * step
         span = [one for one in windows[max(0, place - count + 1) : place + 1] if one.begin >= since]
         why = next((one.why for one in reversed(span) if one.why), "")
-        found.append(Window(window.begin, _merged(cover for one in span for cover in one.covers), why))
+        found.append(Window(window.begin, merged(cover for one in span for cover in one.covers), why))
     return found
 
 
-def _merged(covers: Iterable[Cover]) -> tuple[Cover, ...]:
+def merged(covers: Iterable[Cover]) -> tuple[Cover, ...]:
     """From the first to the last offset of each partition."""
     found: dict[LogPartition, Cover] = {}
     for one in covers:

@@ -82,7 +82,8 @@ class Left:
         else:
             self.states[_watched(found.key)] = alert
         covers = () if found.state is State.FAILED else found.covers
-        self.computed(work, begin, covers, found.revision, float(found.details.get("age_s") or 0))
+        age_s, early = float(found.details.get("age_s") or 0), bool(found.details.get("early"))
+        self.computed(work, begin, covers, found.revision, age_s, early=early)
         self.last = work, begin
 
     def changed(self, change: Transition) -> None:
@@ -111,12 +112,21 @@ class Left:
             watched = _watched(key)
             self.states[watched] = Memory.latest([self.alert(watched), Memory.of(said)])
 
-    def computed(self, work: Work, begin: datetime, covers: Iterable[Covered], revision: int, age_s: float) -> None:
+    def computed(
+        self,
+        work: Work,
+        begin: datetime,
+        covers: Iterable[Covered],
+        revision: int,
+        age_s: float,
+        *,
+        early: bool,
+    ) -> None:
         """That a window was computed; of several revisions the greatest counts."""
         mine = self.windows.setdefault(work, {})
         if begin in mine and mine[begin].revision > revision:
             return
-        mine[begin] = _done(tuple(covers), self.outcomes, revision, age_s)
+        mine[begin] = _done(tuple(covers), self.outcomes, revision, age_s, early)
 
     def untold(self, found: Iterable[Measurement]) -> list[Transition]:
         """Changes of alerts that these measurements caused, and that were never written. In order by alert."""
@@ -135,13 +145,14 @@ class Left:
 
 
 @lru_cache(256)  # all figures of a window say the same
-def _done(covers: tuple[Covered, ...], outcomes: str, revision: int, age_s: float) -> Done:
+def _done(covers: tuple[Covered, ...], outcomes: str, revision: int, age_s: float, early: bool) -> Done:
     offsets = [(cover.topic == outcomes, cover_of(cover)) for cover in covers]
     return Done(
         covers=frozenset(cover for of_outcome, cover in offsets if not of_outcome),
         outcomes=frozenset(cover for of_outcome, cover in offsets if of_outcome),
         age=timedelta(seconds=age_s),
         revision=revision,
+        early=early,
     )
 
 

@@ -40,7 +40,9 @@ from weir.telemetry import MonitorFailed, ServiceMonitored, Telemetry, WindowsMe
 BEGINNING: Final = datetime.fromtimestamp(0, UTC)
 RUN: Final = 200  # windows that one question is about, and one write: they are in memory together
 RUN_ROWS: Final = 5_000_000  # predictions, where one window has no more: ClickHouse holds them joined, some 400 MB
-UNGATED: Final = ("ledger/", "health/")  # they tell what is missing, and cannot wait for it
+LEDGER: Final = "ledger/"
+UNGATED: Final = (LEDGER, "health/")  # they tell what is missing, and cannot wait for it
+OF_SCORING: Final = frozenset({"batches", "dead_letters"})  # tables whose time is that of the scoring
 
 OUTCOMES: Final = "outcome/"
 DOUBLINGS: Final = 20  # of the pause after a failure; what comes behind is longer than the longest pause
@@ -139,7 +141,7 @@ class Rounds:
         windows, error = self._figures(client, work, monitor, [item], None, left)
         if error is not None:
             log.warning("the last window could not be looked at again", reason=_said(error), **work._asdict())
-            del left.windows[work][begin]
+            left.windows[work][begin] = replace(what, covers=frozenset())  # so that it is due
         self._put(left, [one for found in windows for one in found if one.measurement.key not in written])
 
     def _hear(self, left: Left) -> None:
@@ -174,8 +176,6 @@ class Rounds:
             works = {Work(service, one.name, step_s): one for one in mine if one.window_s == step_s}
             back = max(one.looks_back for one in works.values()) - 1
             seen = self._windows(client, service, works, step_s, back, bounds, left)
-            if seen is None:
-                continue
             waiting = max(waiting, sum(not window.complete for window in seen.windows))
             behind = max(behind, seen.newest - _complete_to(seen, step_s))
             with joining(client, self._session, service, works.values()) as joined:
@@ -194,32 +194,27 @@ class Rounds:
         back: int,
         bounds: gate.Bounds,
         left: Left,
-    ) -> Seen | None:
-        """Windows of a service in which something may be due, and `back` before them; None without a prediction."""
-        standings = facts.standings(client, service)
-        newest = max((one.newest for one in standings if one.newest is not None), default=None)
-        if newest is None:
-            return None
+    ) -> Seen:
+        """Windows of a service in which something may be due, and `back` before them."""
+        standings, now = facts.standings(client, service), self.now()
+        newest = max((one.newest for one in standings if one.newest is not None), default=now)
         step, limits = timedelta(seconds=step_s), self.settings.monitoring
         first = _before(newest, limits.monitor_first_windows * step_s, step_s)
         done = [left.windows.get(work) for work in works]
         late = _before(newest, round(86_400 * limits.monitor_late_days), step_s)
         since = min([late, *(max(mine) if mine else first for mine in done)])
         begin = _before(since, back * step_s, step_s)
+        scored = facts.scored(client, service, begin, now, step_s)
         found = facts.recorded(client, service, begin, newest + step, step_s, standings)
+        lateness = timedelta(seconds=limits.monitor_lateness_s)
         windows = gate.windows(
-            found.covers,
-            found.standings,
-            found.faults,
-            bounds,
-            step=step,
-            now=self.now(),
-            lateness=timedelta(seconds=limits.monitor_lateness_s),
+            found.covers, found.standings, found.faults, bounds, step=step, now=now, lateness=lateness
         )
         outcomes = facts.outcomes(client, service, begin, newest + step, step_s)
         unknown = outcomes.pop(facts.UNKNOWN, [])  # any window's
         of_windows = {one.begin: [*outcomes.get(one.begin, ()), *unknown] for one in windows}
-        return Seen(windows, of_windows, newest, first, since)
+        over = gate.scored({at: each for at, each in scored.items() if at + step + lateness <= now}, standings)
+        return Seen(windows, of_windows, over, min(now, newest) - lateness, newest, first, since)
 
     def _works(
         self,
@@ -254,7 +249,7 @@ class Rounds:
         """Its windows that are due, in runs."""
         done = left.windows.get(work, {})
         floor = max(min(done) if done else seen.first, seen.since)
-        windows = [one for one in _open(monitor, seen, self.now()) if one.begin >= floor]
+        windows = [one for one in _open(monitor, seen) if one.begin >= floor]
         step = timedelta(seconds=work.step_s)
         outcomes = _spanned(seen.outcomes, monitor.looks_back, step) if _waits(monitor) else None
         items = dues.due(windows, done, outcomes, self._before.get(work, {}), step=step, newest=seen.newest)
@@ -378,6 +373,7 @@ class Rounds:
             covers=tuple(map(covered_of, sorted([*what.covers, *(what.outcomes or ())]))),
             revision=what.revision,
             age=what.age,
+            early=what.early,
             at=self.now(),
             worker=self.worker,
         )
@@ -420,22 +416,41 @@ class Rounds:
 class Seen:
     """Windows of a service, the outcomes of each, its newest event, and where a monitor begins that found nothing.
 
+    scored: windows of the scoring's time that are over. passed: whatever ended until then is over.
     since: begin of the first window that may be due; those before are there for figures that look back.
     """
 
     windows: Sequence[gate.Window]
     outcomes: Mapping[datetime, Sequence[Cover]]
+    scored: Sequence[gate.Window]
+    passed: datetime
     newest: datetime
     first: datetime
     since: datetime
 
 
-def _open(monitor: Monitor, seen: Seen, now: datetime) -> list[gate.Window]:
-    """The windows that a monitor may speak of: those that are complete; for what tells of the gaps, all that ended."""
-    step = timedelta(seconds=monitor.window_s)
+def _open(monitor: Monitor, seen: Seen) -> list[gate.Window]:
+    """The windows that a monitor may speak of: those that are complete; for what tells of the gaps, all that are over.
+
+    What tells of the scoring has windows also while nothing but dead letters comes.
+    """
+    step, asks = timedelta(seconds=monitor.window_s), monitor.asks if isinstance(monitor, BurnMonitor) else monitor
+    of_scoring = not OF_SCORING.isdisjoint(asks.grain)
+    if of_scoring and asks.name.startswith(UNGATED):
+        gated = monitor.slo or monitor is not asks
+        windows = seen.scored if gated else [replace(one, why="") for one in seen.scored]
+        return gate.spans(windows, monitor.looks_back, step)
     if monitor.slo or not monitor.name.startswith(UNGATED):
-        return gate.spans(seen.windows, monitor.looks_back, step)
-    return [replace(one, why="") if one.begin + step <= min(now, seen.newest) else one for one in seen.windows]
+        return gate.spans(_with_scored(seen) if of_scoring else seen.windows, monitor.looks_back, step)
+    over = [one for one in seen.windows if one.begin + step <= seen.passed]
+    waits = monitor.name.startswith(LEDGER)  # others are of predictions alone, and what comes of these covers more
+    return [replace(one, why="", early=waits and not one.complete) for one in over]
+
+
+def _with_scored(seen: Seen) -> list[gate.Window]:
+    """Windows that cover their batches, too: those that are recorded late make them anew."""
+    batches = {one.begin: one.covers for one in seen.scored}
+    return [replace(one, covers=gate.merged([*one.covers, *batches.get(one.begin, ())])) for one in seen.windows]
 
 
 def _waits(monitor: Monitor) -> bool:

@@ -33,7 +33,7 @@ class Recorded:
 
 
 def services(client: Client) -> list[str]:
-    """Services of which a prediction is recorded, sorted. Raises Unavailable, Refused."""
+    """Services of which a request is recorded as scored or rejected, sorted. Raises Unavailable, Refused."""
     return [str(row["service"]) for row in sql_files.rows(client, "gate/services")]
 
 
@@ -69,6 +69,15 @@ def recorded(
     for row in sql_files.rows(client, "gate/windows", step=step_s, **asked):
         covers[_utc(row["begin"])].append(Cover(_source(row), row["first"], row["last"]))
     return Recorded(covers=covers, standings=standing, faults=faults)
+
+
+def scored(client: Client, service: str, begin: datetime, end: datetime, step_s: int) -> dict[datetime, list[Cover]]:
+    """Which requests were scored, or rejected, in each window of the scoring's time. Raises Unavailable, Refused."""
+    asked = {"service": service, "from": written(begin), "to": written(end), "step": step_s}
+    found: dict[datetime, list[Cover]] = defaultdict(list)
+    for row in sql_files.rows(client, "gate/batches", **asked):
+        found[_utc(row["begin"])].append(Cover(_source(row), row["first"], row["last"]))
+    return found
 
 
 def outcomes(client: Client, service: str, begin: datetime, end: datetime, step_s: int) -> dict[datetime, list[Cover]]:

@@ -44,7 +44,8 @@ def left(client: Client, since: datetime, outcomes: str) -> Left:
             found.remember(key, _utc(row["begin"]), row["revision"], json.loads(row["memory"]))
     for row in sql_files.rows(client, "measurements/windows", **asked):
         work = Work(row["service"], row["monitor"], row["step_s"])
-        found.computed(work, _utc(row["begin"]), covers_of(row["covers"]), row["revision"], row["age_s"])
+        covers, early = covers_of(row["covers"]), bool(row["early"])
+        found.computed(work, _utc(row["begin"]), covers, row["revision"], row["age_s"], early=early)
     found.proposed = {row["action_id"] for row in sql_files.rows(client, "measurements/actions")}
     for row in sql_files.rows(client, "measurements/alerts"):
         key, told = row["key"], Memory.of(json.loads(row["memory"]))

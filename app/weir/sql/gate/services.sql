@@ -1,7 +1,15 @@
 -- name: gate/services
--- title: Services of which a prediction is recorded
+-- title: Services of which a request was scored or rejected
 -- grain: service
--- source: table gate_minutes
+-- source: tables gate_minutes and gate_batches
 -- value: minutes of event time with predictions
 -- panel: none
-SELECT service, uniqExact(minute) AS minutes FROM gate_minutes GROUP BY service ORDER BY service
+SELECT service, uniqExactIf(minute, has_predictions) AS minutes
+FROM
+(
+    SELECT service, minute, true AS has_predictions FROM gate_minutes
+    UNION ALL
+    SELECT service, minute, false FROM gate_batches
+)
+GROUP BY service
+ORDER BY service

@@ -64,6 +64,29 @@ SELECT service, source_log, source_topic, source_partition, toStartOfMinute(even
 FROM predictions
 GROUP BY service, source_log, source_topic, source_partition, minute
 ;
+-- The same of the batches that requests were scored in, by the minute of the scoring: of requests that were all rejected, too,
+-- which have no minute of event time.
+CREATE TABLE IF NOT EXISTS gate_batches
+(
+    service          LowCardinality(String),
+    source_log       LowCardinality(String),
+    source_topic     LowCardinality(String),
+    source_partition Int32,
+    minute           DateTime('UTC') COMMENT 'of the scoring',
+    first            SimpleAggregateFunction(min, Int64),
+    last             SimpleAggregateFunction(max, Int64)
+)
+ENGINE = AggregatingMergeTree
+ORDER BY (service, minute, source_topic, source_log, source_partition)
+SETTINGS non_replicated_deduplication_window = 10000
+;
+CREATE MATERIALIZED VIEW IF NOT EXISTS gate_batches_scored TO gate_batches AS
+SELECT service, source_log, source_topic, range.partition AS source_partition, toStartOfMinute(toDateTime(scored_at, 'UTC')) AS minute,
+       min(range.first) AS first, max(range.last) AS last
+FROM batches
+ARRAY JOIN ranges AS range
+GROUP BY service, source_log, source_topic, source_partition, minute
+;
 -- The same of outcomes, by the minute of the prediction: 1970 where the request's id was given, since nobody knows it there.
 CREATE TABLE IF NOT EXISTS gate_outcomes
 (
