@@ -120,8 +120,11 @@ def truth(parts, now):
     faults = [part.faults() for part in parts]
 
     def touched(begin, number):
-        offsets = inside[begin][number]
-        return not faults[number].isdisjoint(range(min(offsets) - 1, max(offsets) + 2))
+        first, last = min(inside[begin][number]), max(inside[begin][number])
+        ends = {end for one in inside.values() if number in one for end in (min(one[number]), max(one[number]))}
+        low = max((end + 1 for end in ends if end < first), default=first - 1)
+        high = min((end - 1 for end in ends if end > last), default=last + 1)
+        return not faults[number].isdisjoint(range(low, high + 1))
 
     def settled(part, due):
         if part.times and START + timedelta(seconds=max(part.times.values())) >= due:
@@ -229,6 +232,20 @@ def test_events_of_the_future_let_no_window_through(client):
     log.record(client)
     found = asked(client, "ahead", parts, FAR)
     assert [complete for _, complete in found.values()] == [False, False], "offset 2 may still be of the first window"
+
+
+def test_a_loss_among_dead_letters_holds_back_both_windows_that_it_may_be_of(client):
+    """Offset 3 is lost, 2 and 4 were rejected: it may be of the window before or of the one behind."""
+    part, log = (
+        Part(spans=[(0, 2), (4, 7)], times={0: 10, 1: 20, 5: 310, 6: 700, 7: 1000}, rejected={2, 4}, end=8),
+        Log(),
+    )
+    log.predictions("among", 0, part, part.times)
+    log.rest("among", 0, part)
+    log.record(client)
+    found = asked(client, "among", [part], FAR)
+    assert [complete for _, complete in found.values()] == [False, False, True, True]
+    assert found == truth([part], FAR)
 
 
 @pytest.mark.parametrize("step_s", [0, 30, 90])

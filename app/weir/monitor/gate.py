@@ -2,15 +2,15 @@
 
 A window of event time is complete when
 (a) for every partition with predictions in it, the offsets from the least of them to the greatest are covered by the
-    ledger without a gap and each that held a record has its answer; a fault that adjoins them, or that lies between the
-    windows around one without predictions, may be of the window, too, and holds it back;
+    ledger without a gap and each that held a record has its answer; a fault between them and the next predictions of
+    other windows, or between the windows around one without predictions, may be of the window, too, and holds it back;
 (b) every partition's newest recorded event time has passed the window's end, or the partition is idle: all that its log
     holds is read, answered and recorded.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -128,17 +128,20 @@ def _suspect(
 ) -> dict[datetime, tuple[LogPartition, tuple[int, int]]]:
     """Windows that a fault may be of, with the first such fault."""
     found: dict[datetime, tuple[LogPartition, tuple[int, int]]] = {}
+    mine = _by_source(begins, covers)
     for source, runs in faults.items():
-        lasts = [last for _, last in runs]
+        lasts, own = [last for _, last in runs], mine.get(source, {})
+        ends = sorted({end for cover in own.values() for end in (cover.first, cover.last)})
         before: tuple[int, int] | None = None  # fault of the latest window with predictions of this partition
         empty: list[datetime] = []  # windows without, since then
         for begin in begins:
-            cover = next((one for one in covers[begin] if one.source == source), None)
+            cover = own.get(begin)
             if cover is None:
                 empty.append(begin)
                 continue
-            at = bisect_left(lasts, cover.first - 1)
-            fault = runs[at] if at < len(runs) and runs[at][0] <= cover.last + 1 else None
+            first, last = _reach(cover, ends)
+            at = bisect_left(lasts, first)
+            fault = runs[at] if at < len(runs) and runs[at][0] <= last else None
             if fault is not None:
                 found.setdefault(begin, (source, fault))
                 if before is not None:
@@ -146,3 +149,24 @@ def _suspect(
                         found.setdefault(other, (source, before))
             before, empty = fault, []
     return found
+
+
+def _by_source(
+    begins: Sequence[datetime], covers: Mapping[datetime, Sequence[Cover]]
+) -> dict[LogPartition, dict[datetime, Cover]]:
+    found: dict[LogPartition, dict[datetime, Cover]] = {}
+    for begin in begins:
+        for cover in covers[begin]:
+            found.setdefault(cover.source, {})[begin] = cover
+    return found
+
+
+def _reach(cover: Cover, ends: Sequence[int]) -> tuple[int, int]:
+    """First and last offset that may be of a window: up to where other windows' predictions are known to be.
+
+    ends: first and last offsets of all windows' predictions, ascending. What lies between was rejected or is a fault;
+    where there is no other window, only what adjoins is its own.
+    """
+    before, behind = bisect_left(ends, cover.first), bisect_right(ends, cover.last)
+    first = ends[before - 1] + 1 if before else cover.first - 1
+    return first, (ends[behind] - 1 if behind < len(ends) else cover.last + 1)
