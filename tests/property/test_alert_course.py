@@ -105,6 +105,21 @@ def test_revisions_lead_where_the_last_ones_lead(levels, revised, holds):
     assert in_one_chain(told) is memory.state
 
 
+def test_who_has_seen_a_ticket_has_not_seen_the_page_that_became_of_it():
+    """However often the note is read: a worker that takes over reads all of them again."""
+    holds, one = Holds(), {"kind": NoteKind.ACK, "key": WATCHED.key, "by": "mona", "reason": "seen", "at_ms": 1}
+    memory, (fired,) = after(Memory(), WATCHED, reading(0, Severity.TICKET), holds)
+    seen = {"alert_id": fired.alert_id, "number": str(fired.number)}
+    notes = [Note(note_id=name, matchers=seen, **one) for name in ("first", "second")]
+    memory, (mark,) = acknowledged(memory, WATCHED, notes[0])
+    assert mark.to_state is Mark.ACKNOWLEDGED
+    memory, (severer,) = after(memory, WATCHED, reading(1, Severity.PAGE), holds)
+    for note in notes:
+        assert acknowledged(memory, WATCHED, note) == (memory, ())
+    again = Note(note_id="third", matchers={**seen, "number": str(severer.number)}, **one)
+    assert [each.by for each in acknowledged(memory, WATCHED, again)[1]] == ["mona"]
+
+
 class Worker(RuleBasedStateMachine):
     """A worker that writes transitions one by one, then its memory, and may be killed between any two writes.
 

@@ -183,8 +183,77 @@ def test_changes_are_told_once_they_are_written_and_the_last_ones_again_by_whoev
     assert [(one.watched.key, one.number) for one in told] == [(row["key"], row["number"]) for row in books.alerts]
     again = []
     worker(settings, books, tell=again.extend).look()
-    last = max(row["begin"] for row in books.measurements)
-    assert {one.begin_ms for one in again} <= {last}
+    latest = {row["key"]: row["number"] for row in books.alerts}
+    assert {one.watched.key: one.number for one in again} == latest, "all was written at once: each alert once more"
+    assert len(again) == len(latest)
+
+
+def test_a_change_that_was_never_told_is_told_once_by_whoever_goes_on(client, settings):
+    monitor(settings.paths.monitors_dir, "one")
+    predict(client, 0, 3599, begin=NOON, score="if(intDiv(number, 900) % 2, 0.9, 0.1)")
+    books, told = MemoryBooks(), []
+    books.budget = 2 * 12 + 1  # all figures, and of the changes one
+    with pytest.raises(Killed):
+        worker(settings, books).look()
+    books.budget = float("inf")
+    worker(settings, books, tell=told.extend).look()
+    numbers = [(one.watched.key, one.number) for one in told]
+    assert len(numbers) == len(set(numbers)) >= len(books.alerts) - 1
+
+
+def test_what_people_said_while_nothing_could_be_written_is_heard_later(client, settings):
+    from weir.monitor.alert import Note, NoteKind
+
+    class Away(MemoryBooks):
+        away = False
+
+        def changed(self, changes):
+            if self.away and changes:
+                raise Unavailable("away", where="there", remedy="wait")
+            super().changed(changes)
+
+    monitor(settings.paths.monitors_dir, "one")
+    predict(client, 0, 1199, begin=NOON, score="0.9")
+    books, said = Away(), []
+
+    def notes():
+        new, said[:] = list(said), []
+        return new
+
+    life = worker(settings, books, notes=notes)
+    life.look()
+    key = next(row["key"] for row in books.alerts if row["to_state"] == "firing")
+    said.append(Note(note_id="1", kind=NoteKind.ACK, key=key, by="ann", reason="known", at_ms=0))
+    books.away = True
+    with pytest.raises(Unavailable):
+        life.look()
+    books.away = False
+    life.look()
+    assert [row["by"] for row in books.alerts if row["to_state"] == "acknowledged"] == ["ann"]
+
+
+def test_an_alert_of_what_is_gone_ends(client, settings):
+    """A version that was rolled back has no windows any more, and nobody is to wait for them."""
+    by = monitoring.SHARE.replace(", variant,", ", if(score > 0.6, 'hot', 'cold') AS variant,")
+    monitor(settings.paths.monitors_dir, "one", by)
+    predict(client, 0, 1199, begin=NOON, score="0.9")
+    predict(client, 1200, 1499, begin=NOON + 20 * MINUTE, score="0.1")
+    predict(client, 1500, 1799, begin=NOON + 130 * MINUTE, score="0.1")
+    books = MemoryBooks()
+    worker(settings, books).look()
+    assert [row["to_state"] for row in books.alerts][-1] == "firing", "it may come back"
+    predict(client, 1800, 2399, begin=NOON + 140 * MINUTE, score="0.1")
+    worker(settings, books).look()
+    last = books.alerts[-1]
+    assert (last["subject"], last["to_state"], last["at"]) == ("hot", "resolved", 1000 * int(at(145).timestamp()))
+    assert "nothing is seen of hot any more" in last["sentence"]
+    before = len(books.alerts)
+    worker(settings, books).look()
+    assert len(books.alerts) == before
+
+
+def at(minutes):
+    return NOON + minutes * MINUTE
 
 
 def test_calibrated_bounds_count_instead_of_the_monitors_own(client, settings):

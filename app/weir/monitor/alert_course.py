@@ -19,6 +19,7 @@ from weir.monitor.measurement import Covered
 KEPT: Final = 16  # windows that may come late or be revised; what is older is history
 NEVER: Final = -1
 ALERT_ID: Final = "alert_id"  # matcher of a note that means one alert
+NUMBER: Final = "number"  # matcher of an acknowledgement: of the transition that has been seen
 
 _RANKS: Final = {Severity.TICKET: 1, Severity.PAGE: 2}
 _SEVERITIES: Final = {rank: severity for severity, rank in _RANKS.items()}
@@ -96,7 +97,10 @@ class _Course:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What transitions have said so far. by: who acknowledged it. silence: the note that keeps it from being told."""
+    """What transitions have said so far. by: who acknowledged it. silence: the note that keeps it from being told.
+
+    fired: number of the latest transition that fired, or that made it severer: whoever saw less has not seen that.
+    """
 
     state: AlertState = AlertState.OK
     rank: int = 0
@@ -105,6 +109,7 @@ class _Told:
     fired_ms: int = NEVER
     by: str = ""
     silence: str = ""
+    fired: int = 0
 
 
 _COURSE: Final = tuple(item.name for item in fields(_Course))
@@ -141,6 +146,11 @@ class Memory:
     def number(self) -> int:
         """Of the latest transition."""
         return self.told.number
+
+    @property
+    def ends_ms(self) -> int:
+        """End of the latest window that is kept."""
+        return max((each.end_ms for each in self.seen), default=NEVER)
 
     def said(self) -> dict[str, Any]:
         """For JSON."""
@@ -208,11 +218,13 @@ def after(
 def acknowledged(memory: Memory, watched: Watched, note: Note) -> tuple[Memory, tuple[Transition, ...]]:
     """The same after somebody says that he has seen it. Said again, or of an alert that is over, it changes nothing.
 
-    note: its key is that of what is watched; its matcher `alert_id`, where it has one, says which alert.
+    note: its key is that of what is watched; its matcher `alert_id`, where it has one, says which alert, and `number`
+    up to which transition it was seen. What has become severer since is not seen, however often the note is read.
     """
     told = memory.told
     meant = note.kind is NoteKind.ACK and note.fits(watched, _SEVERITIES[max(told.rank, 1)])
     meant = meant and note.matchers.get(ALERT_ID, told.alert_id) == told.alert_id
+    meant = meant and int(note.matchers.get(NUMBER, told.number)) >= told.fired
     if not meant or told.by or told.state not in _LIVE:
         return memory, ()
     made = replace(memory, told=replace(told, number=told.number + 1, by=note.by))
@@ -289,6 +301,7 @@ def _step(
         fired_ms=told.fired_ms if state in _LIVE - {AlertState.FIRING} else max(told.fired_ms, course.fired_ms),
         by="" if begins or state is AlertState.FIRING else told.by,
         silence=fitting.note_id if fitting else told.silence if state is AlertState.RESOLVED else "",
+        fired=number if state is AlertState.FIRING else told.fired,
     )
 
 

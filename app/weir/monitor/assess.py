@@ -26,6 +26,7 @@ HELD_BACK: Final = (
     2  # windows that a figure is beyond its bound before an alert, where nothing says that it is no chance
 )
 CALM: Final = 2  # windows that it is calm before the alert is resolved
+GONE: Final = 24  # windows without a row, after which an alert's subject is gone: a version that was rolled back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +131,8 @@ def of_rows(monitor: Monitor, rule: Rule, rows: Sequence[Row], computed: Compute
     known = {row.subject: memory for row, memory in zip(rows, before, strict=True)}
     verdicts = judge(rule, rows, known, maturity)
     found = [_figure(window, *each, left, maturity) for each in zip(rows, keys, verdicts, before, strict=True)]
+    gone = left.live(computed.work, GONE, computed.begin) - {*known, QUERY}
+    found += [_gone(window, subject, left) for subject in sorted(gone)]
     return found or [_silent(window, window.empty("", State.FEW, {}, left), left)]
 
 
@@ -183,6 +186,12 @@ def _figure(
     return _told(window, said, SEVERITIES.get(verdict.state), sentence, left)
 
 
+def _gone(window: _Window, subject: str, left: Left) -> Found:
+    """The end of an alert whose subject is seen no more."""
+    said = window.empty(subject, State.FEW, {}, left)
+    return _told(window, said, None, f"{window.monitor.title}: nothing is seen of {subject} any more", left)
+
+
 def _silent(window: _Window, said: dict[str, Any], left: Left) -> Found:
     """A figure that says nothing of its alert, which remembers what it did."""
     memory = left.alert(window.watched(said["key"].subject).key)
@@ -197,7 +206,8 @@ def _told(window: _Window, said: dict[str, Any], severity: Severity | None, sent
     watched = window.watched(key.subject)
     tested = said.get("p") is not None or said.get("low") is not None or said["state"] is State.FAILED
     tested = tested or window.monitor.looks_back > 1  # a figure of several windows is no chance of one
-    holds = Holds(fire_s=0 if tested else HELD_BACK * step_s, clear_s=0 if key.subject == QUERY else CALM * step_s)
+    over = key.subject == QUERY or said["state"] in SILENT
+    holds = Holds(fire_s=0 if tested else HELD_BACK * step_s, clear_s=0 if over else CALM * step_s)
     reading = Reading(
         begin_ms=said["begin_ms"],
         end_ms=said["end_ms"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from weir.core.chunk import LogPartition
 from weir.core.standing import Cover
 from weir.monitor.action import Action
-from weir.monitor.alert import Note, Transition, Watched
+from weir.monitor.alert import AlertState, Note, Transition, Watched
 from weir.monitor.alert_course import Memory
 from weir.monitor.due import Done
 from weir.monitor.measurement import SILENT, Covered, Key, Measurement, State
@@ -71,6 +71,18 @@ class Left:
     def alert(self, key: str) -> Memory:
         """What an alert remembers, by its key."""
         return self.states.get(key, NOTHING)
+
+    def live(self, work: Work, windows: int, begin: datetime) -> set[str]:
+        """Subjects of alerts that go on, of which nothing was said for so many windows before this one."""
+        before_ms = 1000 * (begin.timestamp() - windows * work.step_s)
+        return {
+            watched.subject
+            for key, watched in self.watched.items()
+            if (watched.service, watched.monitor) == (work.service, work.monitor)
+            and watched.subject
+            and (memory := self.alert(key)).state in (AlertState.PENDING, AlertState.FIRING)
+            and memory.ends_ms <= before_ms
+        }
 
     def measured(self, found: Measurement, alert: Memory | None = None) -> None:
         """One more measurement, written after all before it. alert: what its memory says of it, where it is known."""
@@ -137,6 +149,19 @@ class Left:
         """Actions that these measurements called for, and that were never written."""
         carried = [Action.of(row) for one in found for row in one.memory.get(ACTIONS, ())]
         return [one for one in carried if one.action_id not in self.proposed]
+
+    def lately(self, found: Sequence[Measurement], told: Iterable[Transition]) -> list[Transition]:
+        """Of each alert the last change that may not have been told: of measurements that were written at once.
+
+        found: measurements of which the last written are some. told: what has been told of them meanwhile.
+        """
+        if self.last is None:
+            return []
+        last = [one.computed_ms for one in found if utc(one.begin_ms) == self.last[1]]
+        lately = self.carried(one for one in found if one.computed_ms == max(last, default=None))
+        latest = {change.watched.key: change for change in sorted(lately, key=lambda change: change.number)}
+        known = {(change.watched.key, change.number) for change in told}
+        return [change for key, change in latest.items() if (key, change.number) not in known]
 
     @staticmethod
     def carried(found: Iterable[Measurement]) -> list[Transition]:

@@ -19,7 +19,7 @@ from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
 from weir.monitor import burn
 from weir.monitor.alert import MATCHED, Note, NoteKind, Transition
-from weir.monitor.alert_course import ALERT_ID
+from weir.monitor.alert_course import ALERT_ID, NUMBER
 from weir.monitor.telling import in_force
 from weir.operations import diagnose
 from weir.operations.give_up import person
@@ -65,8 +65,9 @@ def ask_again(one: Transition) -> str:
 
 
 def acknowledge(settings: Settings, one: Transition, reason: str, now: datetime) -> Note:
-    """Say that this alert has been seen, and the next of the same key not. Raises Unavailable, Refused."""
-    return _written(settings, NoteKind.ACK, reason, now, key=one.watched.key, matchers={ALERT_ID: one.alert_id})
+    """Say that this alert has been seen as it is, and the next of the same key not. Raises Unavailable, Refused."""
+    seen = {ALERT_ID: one.alert_id, NUMBER: str(one.number)}
+    return _written(settings, NoteKind.ACK, reason, now, key=one.watched.key, matchers=seen)
 
 
 def silence(

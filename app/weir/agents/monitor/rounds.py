@@ -89,6 +89,7 @@ class Rounds:
     left: Left | None = None
     _bounds: dict[str, Mapping[str, Mapping[str, Bounds]]] = field(default_factory=dict)
     _notes: list[Note] = field(default_factory=list)
+    _unheard: list[Note] = field(default_factory=list)
     _before: dict[Work, Mapping[datetime, Covers]] = field(default_factory=dict)
     _trouble: dict[Work, Trouble] = field(default_factory=dict)
     _looked: dict[Work, datetime] = field(default_factory=dict)
@@ -119,7 +120,7 @@ class Rounds:
         for change in untold:
             left.changed(change)
         left.proposed.update(one.action_id for one in unproposed)
-        self.tell(left.carried(one for one in found if left.last and one.begin_ms == _ms(left.last[1])))
+        self.tell(left.lately(found, untold))
         if left.last is not None and left.last[0].monitor in known:
             work, begin = left.last
             mine = [one for one in found if one.begin_ms == _ms(begin)]
@@ -148,13 +149,14 @@ class Rounds:
         """What people say of alerts, as changes of these."""
         new, at_ms = list(self.notes()), _ms(self.now())
         self._notes += new
+        self._unheard += new
         left.silences = tuple(telling.in_force(self._notes, at_ms))
         for key, watched in left.watched.items():
             memory = left.alert(key)
             if memory.state not in (AlertState.PENDING, AlertState.FIRING):
                 continue
             changes: list[Transition] = []
-            for note in new:
+            for note in self._unheard:
                 memory, said = alert_course.acknowledged(memory, watched, note)
                 changes += said
             memory, said = alert_course.silenced(memory, watched, left.silences, at_ms)
@@ -162,6 +164,7 @@ class Rounds:
             self._write((), changes)
             for change in changes:
                 left.changed(change)
+        self._unheard.clear()  # only now: whoever could not write hears them again
 
     # ---- one service
 
@@ -315,12 +318,15 @@ class Rounds:
         Raises Unavailable when it is ClickHouse that does not answer.
         """
         windows: list[list[Found]] = []
+        at, rule = self.now(), assess.rule_of(monitor, self._bounds.get(work.service, {}).get(monitor.name))
         try:
             by_window = defaultdict(list)
             for row in self._ask(client, work, monitor, run, of, joined):
                 by_window[row.begin].append(row)
             for item in run:
-                windows.append(self._judged(left, work, monitor, item, by_window[item.window.begin]))
+                what = replace(self._computed(work, item), at=at)  # the same of all that is written at once
+                found = assess.of_rows(monitor, rule, by_window[item.window.begin], what, left)
+                windows.append([self._known(left, one) for one in found])
         except Exception as error:  # whatever it is, it is this monitor's: the others go on
             if isinstance(error, Unavailable) and not client.ping():
                 raise
@@ -377,12 +383,6 @@ class Rounds:
             at=self.now(),
             worker=self.worker,
         )
-
-    def _judged(self, left: Left, work: Work, monitor: Monitor, item: Due, rows: Sequence[Row]) -> list[Found]:
-        """The figures of one window, judged; `left` knows them then. rows: of this window."""
-        rule = assess.rule_of(monitor, self._bounds.get(work.service, {}).get(monitor.name))
-        found = assess.of_rows(monitor, rule, rows, self._computed(work, item), left)
-        return [self._known(left, one) for one in found]
 
     def _known(self, left: Left, found: Found) -> Found:
         left.measured(found.measurement, found.alert)
