@@ -21,6 +21,7 @@ from tests.unit.monitor.test_header import SQL, read, text
 BEGIN = datetime(2013, 7, 1, 12, tzinfo=UTC)  # of records.BASE_MS
 LOG = LogPartition("log", "weir.predictions", 0)
 HOUR = Asked(service=records.SERVICE, begin=BEGIN, end=BEGIN + timedelta(hours=1), step_s=600)
+EARLIER = Asked(service=records.SERVICE, begin=BEGIN - timedelta(hours=1), end=BEGIN, step_s=600)
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +142,11 @@ SCANS = {
     "another time": (SQL.replace("event_time >=", "recorded_at >="), {"predictions": ("time",)}),
     "beside": (SQL.replace("count()", "count() + (SELECT count() FROM batches)"), {"batches": ("service", "time")}),
     "joined": (SQL.replace("WHERE", JOINED), {"shadows": ("service", "time")}),
+    "another time than asked": (
+        SQL.replace("event_time >= {from:DateTime}", "event_time >= '2000-01-01' AND {from:DateTime} > 0"),
+        {"predictions": ("time",)},
+    ),
+    "outcomes": (SQL.replace("count()", "count() + (SELECT count() FROM outcomes)"), {"outcomes": ("service",)}),
     "results": (
         SQL.replace("FROM predictions", "FROM results").replace("service = {", "'' != {"),
         {"results": ("service",)},
@@ -152,7 +158,8 @@ SCANS = {
 def test_a_query_that_would_read_a_table_as_a_whole_is_refused(recorded, how):
     sql, lacking = SCANS[how]
     one = read(sql)
-    assert scans.unbounded(recorded, sql, monitors.parameters(recorded, one, HOUR), monitors.ASKING) == lacking
+    bound, others = (monitors.parameters(recorded, one, asked) for asked in (HOUR, EARLIER))
+    assert scans.unbounded(recorded, sql, bound, monitors.ASKING, others) == lacking
     with pytest.raises(Refused, match=f"reads all of {next(iter(lacking))}, whatever "):
         monitors.check(recorded, one, records.SERVICE)
 
@@ -168,6 +175,33 @@ BOUNDED = {
     "the service's view": SQL.replace("FROM predictions", "FROM {results:Identifier}"),
     "a small table beside": SQL.replace("count()", "count() + (SELECT 0 * count() FROM bundles)"),
 }
+
+
+@pytest.mark.parametrize(
+    ("read_from", "said"),
+    [
+        ("numbers(1000000000000)", "numbers"),
+        ("system.numbers", "system.numbers"),
+        ("merge(currentDatabase(), 'predictions')", "merge"),
+        ("generateRandom('number UInt64')", "generateRandom"),
+    ],
+)
+def test_what_is_no_table_of_the_record_is_not_read(recorded, read_from, said):
+    beside = SQL.replace("WHERE", f"CROSS JOIN (SELECT 1 AS x FROM {read_from} LIMIT 1) AS s\nWHERE")
+    with pytest.raises(Refused, match=f"reads {said}.*no table and no view of this database"):
+        monitors.check(recorded, read(beside), records.SERVICE)
+
+
+def test_what_takes_long_only_to_look_at_is_refused(recorded, monkeypatch):
+    monkeypatch.setattr(monitors, "LOOK_S", 1)
+    beside = SQL.replace("count()", "count() + (SELECT max(number) FROM numbers(1000000000000))")
+    with pytest.raises(Refused, match="a query in the place of a value takes longer than 1 s"):
+        monitors.check(recorded, read(beside), records.SERVICE)
+
+
+def test_values_that_the_statement_itself_says_are_let_through(recorded):
+    beside = SQL.replace("count()", "count() + (SELECT count() FROM values('x UInt8', 1, 2))")
+    monitors.check(recorded, read(beside), records.SERVICE)
 
 
 @pytest.mark.parametrize("how", BOUNDED)

@@ -23,6 +23,8 @@ PARAMETER: Final = re.compile(r"\{(\w+)\s*:\s*([^{}]+?)\s*\}")
 COLUMN: Final = re.compile(r"[A-Za-z_]\w*")
 NAME: Final = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)*")
 COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
+SETTINGS: Final = re.compile(r"\bSETTINGS\s+\w+\s*=", re.IGNORECASE)
 NEEDED_KEYS: Final = ("name", "question", "title", "source", "tasks", "time", "value", "unit", "n", "window", "panel")
 KPI: Final = ("owner", "target", "slo")
 OBJECTIVES: Final = "slo/"  # see monitor.burn
@@ -52,8 +54,11 @@ def monitor(text: str, name: str, where: str, *, own: bool = False) -> Monitor:
         _deny(where, f"its header calls it {header['name']}", remedy)
     if name.startswith(OBJECTIVES):
         _deny(where, f"names that begin with {OBJECTIVES} are those of objectives", "put it into another folder")
-    if not COMMENT.sub("", text).strip():
+    sql = QUOTED.sub("''", COMMENT.sub("", text))
+    if not sql.strip():
         _deny(where, "it has a header and no SQL", "write the SELECT that gives a row for each window below the header")
+    if SETTINGS.search(sql):
+        _deny(where, "its SQL says SETTINGS", "leave them out: how long it may run and what it may read is not its own")
     said = {FIELDS.get(key, key): _read(key, value, where) for key, value in header.items() if value}
     parameters = _parameters(text, said, where)
     if "usual" in said and {"warn", "page"} & said.keys():

@@ -99,6 +99,7 @@ def test_what_a_header_cannot_say_is_refused_by_its_key(changed, said):
         ("-- later", "a header and no SQL"),
         (SQL.replace("{from:DateTime}", "now() - 100"), "does not ask for from"),
         (SQL.replace("{from:DateTime}", "{from:String}"), "from is a String.*{from:DateTime}"),
+        (SQL + "\nSETTINGS max_execution_time = 0", "its SQL says SETTINGS"),
         (SQL + " HAVING n > {least:UInt32}", "nobody knows its parameter least"),
         (SQL.replace("FROM predictions", "FROM {traffic:Identifier}"), "nobody knows its parameter traffic"),
         (SQL + " HAVING {tenants:String} = ''", "tenants.*did you mean tenant"),

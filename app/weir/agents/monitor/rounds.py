@@ -89,6 +89,7 @@ class Rounds:
     left: Left | None = None
     _bounds: dict[str, Mapping[str, Mapping[str, Bounds]]] = field(default_factory=dict)
     _notes: list[Note] = field(default_factory=list)
+    _looked_at: set[tuple[str, str]] = field(default_factory=set)
     _unheard: list[Note] = field(default_factory=list)
     _before: dict[Work, Mapping[datetime, Covers]] = field(default_factory=dict)
     _trouble: dict[Work, Trouble] = field(default_factory=dict)
@@ -348,6 +349,9 @@ class Rounds:
             return slos.burns(client, monitor, asked, of)
         if monitor.name == estimates.MONITOR.name:
             return estimates.rows(client, asked)
+        if monitor.own and (looked := (work.service, monitor.sha256)) not in self._looked_at:
+            monitors.check(client, monitor, work.service)  # it is not Weir's, and may not have been checked
+            self._looked_at.add(looked)
         return monitors.run(client, monitor, asked, of, joined.table(monitor, asked) if joined else None)
 
     def _failed(self, work: Work, monitor: Monitor, first: Due, error: Exception, left: Left) -> None:

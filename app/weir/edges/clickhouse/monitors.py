@@ -33,6 +33,10 @@ BEFORE: Final = timedelta(days=28)  # what a window is compared with, where a se
 FLOATS: Final = ("Float", "Int", "UInt", "Decimal", "Bool")
 WHOLE: Final = ("Int", "UInt")
 TIMES: Final = ("DateTime(",)
+LOOK_S: Final = 30  # for which its SQL is looked at
+TOO_LONG: Final = 159  # of a statement that was stopped
+DAY: Final = timedelta(days=1)
+LOOKED_AT: Final = (datetime(2026, 1, 1, tzinfo=UTC), datetime(2023, 4, 5, tzinfo=UTC))  # any two times
 SECONDS: Final = pa.timestamp("s", "UTC")  # a DateTime comes as the number of them since 1970
 
 
@@ -226,20 +230,26 @@ def _check(monitor: Monitor, asked: Asked) -> None:
 
 
 def check(client: Client, monitor: Monitor, service: str) -> None:
-    """Have ClickHouse look at a monitor's SQL without running it: its columns, and what it would read.
+    """Have ClickHouse look at a monitor's SQL: its columns, and what it would read.
 
-    service: one whose views there are. Raises Unavailable; Refused where ClickHouse refuses it, a column of the header
-    is missing or of another kind, or a table would be read as a whole.
+    Nothing is run but queries that stand in the place of a value, for a while. service: one whose views there are.
+    Raises Unavailable; Refused where ClickHouse refuses it, a column of the header is missing or of another kind, a
+    table would be read as a whole, or something is read that is no table of Weir's.
     """
-    end = datetime(2026, 1, 2, tzinfo=UTC)
-    asked = Asked(service=service, begin=end - timedelta(days=1), end=end, step_s=monitor.window_s)
-    bound = parameters(client, monitor, asked)
-    with answering(url_of(client)), _its_author(monitor):
-        described = client.query(f"DESCRIBE TABLE (\n{monitor.sql}\n)", parameters=bound, settings=dict(ASKING))
+    bound, others = (
+        parameters(client, monitor, Asked(service=service, begin=at, end=at + DAY, step_s=monitor.window_s))
+        for at in LOOKED_AT
+    )
+    settings = {**ASKING, "max_execution_time": LOOK_S}
+    with answering(url_of(client)), _its_author(monitor), _in_time(monitor):
+        strange = scans.strange(client, monitor.sql, bound, settings)
+        whole = scans.unbounded(client, monitor.sql, bound, settings, others)
+        described = client.query(f"DESCRIBE TABLE (\n{monitor.sql}\n)", parameters=bound, settings=settings)
         kinds = {str(row[0]): _plain_type(str(row[1])) for row in described.result_rows}
     _check_columns(monitor, kinds)
-    with answering(url_of(client)), _its_author(monitor):
-        whole = scans.unbounded(client, monitor.sql, bound, ASKING)
+    if strange:
+        what = f"its SQL reads {strange[0]}, which is no table and no view of this database"
+        _deny(monitor, what, "read the tables of the record and the views of services")
     if whole:
         name, lacking = next(iter(whole.items()))
         what = f"its SQL reads all of {name}, whatever {' and '.join(lacking)} is asked about"
@@ -247,6 +257,18 @@ def check(client: Client, monitor: Monitor, service: str) -> None:
             "service = {service:String}" if "service" in lacking else "the time >= {from:DateTime} and < {to:DateTime}"
         )
         _deny(monitor, what, f"let its WHERE say {wanted}, by columns of the table's sorting or partition key")
+
+
+@contextmanager
+def _in_time(monitor: Monitor) -> Iterator[None]:
+    """What takes so long only to look at would read everything whenever it is asked."""
+    try:
+        yield
+    except DatabaseError as error:
+        if error.code != TOO_LONG:
+            raise
+        what = f"a query in the place of a value takes longer than {LOOK_S} s"
+        _deny(monitor, what, "restrict what it reads to the service and the time", error)
 
 
 def _check_columns(monitor: Monitor, kinds: Mapping[str, str]) -> None:

@@ -9,11 +9,14 @@ from typing import Any, Final
 
 from clickhouse_connect.driver import Client
 
-# They grow with bundles, alerts and repairs, or have a bit a request; and outcomes are found by ids of predictions.
+# They grow with bundles, alerts and repairs, or have a bit a request.
 SMALL: Final = frozenset(
     {"actions", "alert_notes", "alerts", "baselines", "budgets", "bundles", "gate_offsets", "migrations"}
-    | {"outcome_deliveries", "outcomes", "prices", "recorder_blocks", "redriven", "redrives"}
+    | {"prices", "recorder_blocks", "redriven", "redrives"}
 )
+TIMELESS: Final = frozenset({"outcome_deliveries", "outcomes"})  # their keys have no time: a service restricts them
+ANYWHERE: Final = frozenset({"system.one"})  # what a SELECT without FROM reads
+ROWS: Final = frozenset({"values"})  # functions in the place of a table that give what the statement itself says
 KEYS: Final = (
     "SELECT name, concat(sorting_key, ' ', partition_key) FROM system.tables WHERE database = currentDatabase()"
 )
@@ -51,32 +54,68 @@ class _Condition:
     column: str
     source: str
     kind: str
+    constant: str
 
 
 def unbounded(
-    client: Client, sql: str, parameters: Mapping[str, Any], settings: Mapping[str, Any]
+    client: Client,
+    sql: str,
+    parameters: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    others: Mapping[str, Any] | None = None,
 ) -> dict[str, tuple[str, ...]]:
     """Tables that the statement would read as a whole, and what does not restrict it: "service", "time".
 
-    Nothing is run. A restriction is a condition with a constant on a column of the table's sorting or partition key;
-    from a query around it counts what ClickHouse can move into it. Raises the driver's errors.
+    Nothing is run but queries in the place of a value. A restriction is a condition with a constant on a column of the table's sorting or partition key;
+    from a query around it counts what ClickHouse can move into it. others: parameters of another time, with which the
+    constants of times have to be others, too. Raises the driver's errors.
     """
-    tree = client.query(f"EXPLAIN QUERY TREE {sql}", parameters=dict(parameters), settings=dict(settings))
     keys = {str(name): str(key) for name, key in client.query(KEYS, settings=dict(settings)).result_rows}
-    root = _tree(str(row[0]) for row in tree.result_rows)
     found: dict[str, tuple[str, ...]] = {}
-    for name, number, conditions in _tables(root, (), frozenset()):
+    elsewhere = [] if others is None else list(_tables(_explained(client, sql, others, settings), (), frozenset()))
+    for place, (name, number, conditions) in enumerate(
+        _tables(_explained(client, sql, parameters, settings), (), frozenset())
+    ):
         table = name.rpartition(".")[2]
         view = next((begin for begin in VIEWS if table.startswith(begin)), "")
         key = keys.get(VIEWS.get(view, table), "")
         if table in SMALL or not key:
             continue
+        fixed = set(elsewhere[place][2]) if place < len(elsewhere) else set()
         usable = [one for one in conditions if one.source != number or re.search(rf"\b{one.column}\b", key)]
         by_service = table.startswith(f"{view}_") or any(one.column == "service" for one in usable)
-        by_time = any("Date" in one.kind for one in usable)
+        by_time = table in TIMELESS or any("Date" in one.kind and one not in fixed for one in usable)
         if lacking := (*(() if by_service else ("service",)), *(() if by_time else ("time",))):
             found[table] = lacking
     return found
+
+
+def strange(client: Client, sql: str, parameters: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:
+    """What the statement reads that is no table and no view of this database, such as `numbers(...)`.
+
+    Raises the driver's errors.
+    """
+    answer = client.query(KEYS.replace("SELECT ", "SELECT currentDatabase(), ", 1), settings=dict(settings)).result_rows
+    own = {f"{database}.{name}" for database, name, _ in answer}
+    views = {str(name) for _, name, _ in answer}
+    found: list[str] = []
+    for node in _every(_explained(client, sql, parameters, settings)):
+        if node.kind == "TABLE" and node.said["table_name"] not in own | ANYWHERE:
+            found.append(node.said["table_name"])
+        if node.kind == "TABLE_FUNCTION" and node.said["table_function_name"] not in views | ROWS:
+            found.append(f"{node.said['table_function_name']}(...)")
+    return found
+
+
+def _explained(client: Client, sql: str, parameters: Mapping[str, Any], settings: Mapping[str, Any]) -> _Node:
+    tree = client.query(f"EXPLAIN QUERY TREE {sql}", parameters=dict(parameters), settings=dict(settings))
+    return _tree(str(row[0]) for row in tree.result_rows)
+
+
+def _every(node: _Node) -> Iterator[_Node]:
+    yield node
+    for child in node.children:
+        yield from _every(child)
 
 
 def _tree(lines: Iterator[str]) -> _Node:
@@ -140,8 +179,12 @@ def _conditions(node: _Node) -> Iterator[_Condition]:
             column = _column(right if left.kind == "CONSTANT" else left)
             bounds = (FROM_ABOVE if left.kind == "CONSTANT" else FROM_BELOW) | ONE_OF
             if column and name in bounds and "CONSTANT" in (left.kind, right.kind):
+                constant = left if left.kind == "CONSTANT" else right
                 yield _Condition(
-                    column.said["column_name"], column.said.get("source_id", ""), column.said.get("result_type", "")
+                    column.said["column_name"],
+                    column.said.get("source_id", ""),
+                    column.said.get("result_type", ""),
+                    constant.said.get("constant_value", ""),
                 )
 
 
