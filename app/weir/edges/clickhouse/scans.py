@@ -66,9 +66,9 @@ def unbounded(
 ) -> dict[str, tuple[str, ...]]:
     """Tables that the statement would read as a whole, and what does not restrict it: "service", "time".
 
-    Nothing is run but queries in the place of a value. A restriction is a condition with a constant on a column of the table's sorting or partition key;
-    from a query around it counts what ClickHouse can move into it. others: parameters of another time, with which the
-    constants of times have to be others, too. Raises the driver's errors.
+    Nothing is run but queries in the place of a value. A restriction is a condition with a constant on a column of the
+    table's sorting or partition key; from a query around it counts what ClickHouse can move into it. others: parameters
+    of another time, with which the constants of times have to be others, too. Raises the driver's errors.
     """
     keys = {str(name): str(key) for name, key in client.query(KEYS, settings=dict(settings)).result_rows}
     found: dict[str, tuple[str, ...]] = {}
