@@ -122,8 +122,8 @@ def truth(parts, now):
     def touched(begin, number):
         first, last = min(inside[begin][number]), max(inside[begin][number])
         ends = {end for one in inside.values() if number in one for end in (min(one[number]), max(one[number]))}
-        low = max((end + 1 for end in ends if end < first), default=first - 1)
-        high = min((end - 1 for end in ends if end > last), default=last + 1)
+        low = min(first - 1, max((end + 1 for end in ends if end < first), default=first))
+        high = max(last + 1, min((end - 1 for end in ends if end > last), default=last))
         return not faults[number].isdisjoint(range(low, high + 1))
 
     def settled(part, due):

@@ -162,11 +162,11 @@ def _by_source(
 
 
 def _reach(cover: Cover, ends: Sequence[int]) -> tuple[int, int]:
-    """First and last offset that may be of a window: up to where other windows' predictions are known to be.
+    """First and last offset that may be of a window: what adjoins, and all up to other windows' predictions.
 
-    ends: first and last offsets of all windows' predictions, ascending. What lies between was rejected or is a fault;
-    where there is no other window, only what adjoins is its own.
+    ends: first and last offsets of all windows' predictions, ascending. What lies between was rejected or is a fault.
     """
     before, behind = bisect_left(ends, cover.first), bisect_right(ends, cover.last)
-    first = ends[before - 1] + 1 if before else cover.first - 1
-    return first, (ends[behind] - 1 if behind < len(ends) else cover.last + 1)
+    first = ends[before - 1] + 1 if before else cover.first
+    last = ends[behind] - 1 if behind < len(ends) else cover.last
+    return min(first, cover.first - 1), max(last, cover.last + 1)
