@@ -33,7 +33,8 @@ def files(settings: Settings) -> dict[str, Slo]:
     """All objectives of the project by name. Raises Refused for the first file that is none, or names no monitor."""
     found = [_read(path) for path in sorted(settings.paths.slos_dir.glob("*.yaml"))]
     for one in found:
-        _check(one, monitors.named(settings, one.monitor), str(settings.paths.slos_dir / f"{one.name}.yaml"))
+        where = str(settings.paths.slos_dir / f"{one.name}.yaml")
+        _check(one, _monitor(settings, one, where), where)
     return {one.name: one for one in found}
 
 
@@ -44,7 +45,7 @@ def looked(settings: Settings, known: Mapping[str, Monitor]) -> tuple[dict[str, 
     for path in sorted(settings.paths.slos_dir.glob("*.yaml")):
         try:
             one = _read(path)
-            asks = known.get(one.monitor) or monitors.named(settings, one.monitor)
+            asks = known.get(one.monitor) or _monitor(settings, one, str(path))
             _check(one, asks, str(path))
         except Refused as error:
             refused[path] = error
@@ -180,6 +181,14 @@ def _values(said: Mapping[str, str], where: str) -> dict[str, Any]:
                 more = f", or {SHARE} or {REST} of a share" if key == "good" else ""
                 _deny(where, f"it says {key}: {said[key]}", f"{error}{more}")
     return found | ({"segment": Segment.of(said["where"])} if "where" in said else {})
+
+
+def _monitor(settings: Settings, slo: Slo, where: str) -> Monitor:
+    """What the objective is about. Raises Refused, which names the objective's file, too."""
+    try:
+        return monitors.named(settings, slo.monitor)
+    except Refused as error:
+        _deny(where, f"it says monitor: {slo.monitor}", str(error))
 
 
 def _check(slo: Slo, monitor: Monitor, where: str) -> None:
