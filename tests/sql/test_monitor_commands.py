@@ -14,7 +14,7 @@ from weir.monitor.parameters import MEANING, PARAMETERS, VIEWS
 from weir.monitor.segment import FILTERS
 from weir.settings import load
 
-from tests.doubles import records
+from tests.doubles import histograms, records
 from tests.sql.test_health import GOLDEN, N, client
 from tests.unit.monitor.test_header import text
 
@@ -100,6 +100,19 @@ def test_what_a_monitor_does_not_take_is_refused(weir, wrong):
         weir("monitors", "run", "health/rate", *HOURS, *wrong)
 
 
+def test_a_baseline_that_nobody_has_captured_is_refused(weir):
+    for command in ("run", "explain"):
+        with pytest.raises(Refused, match=r"has no baseline lastweek: none was captured.*weir baseline capture"):
+            weir("monitors", command, "drift/features", *HOURS, "--baseline", "lastweek")
+
+
+def test_a_monitor_of_another_task_says_so(weir, client):
+    histograms.describe(client, service=records.SERVICE)
+    status, out = weir("monitors", "run", "outcome/error", *HOURS)
+    assert status == 0
+    assert f"outcome/error is for regression, and {records.SERVICE} is binary" in out
+
+
 def test_monitors_are_listed_and_checked(weir, tmp_path):
     assert "health/golden" in {row["name"] for row in json.loads(weir("monitors", "list", "--json")[1])}
     (tmp_path / "slos" / "fast.yaml").write_text(SLO)
@@ -154,7 +167,7 @@ def test_what_the_ledger_does_not_account_for_is_not_part_of_an_objective(weir, 
         (("good: value", "good: some"), "good: some.*or value or 1 - value"),
         (("window", "windows"), "key windows.*did you mean window"),
         (("title: fast\n", ""), "does not say title"),
-        (("health/within", "health/withn"), "no monitor health/withn: did you mean health/within"),
+        (("health/within", "health/withn"), r"fast\.yaml.*no monitor health/withn: did you mean health/within"),
     ],
 )
 def test_what_is_no_objective_is_refused(weir, tmp_path, changed, said):

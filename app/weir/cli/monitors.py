@@ -117,7 +117,7 @@ def run(
 
     Windows begin at whole multiples of their length since 1970: the time asked about is widened to whole windows.
     """
-    from weir.edges.clickhouse import monitors
+    from weir.edges.clickhouse import monitors, reports
 
     if as_json and as_csv:
         raise typer.BadParameter("give --json or --csv, not both")
@@ -135,7 +135,10 @@ def run(
         return
     names = {monitor.time, *monitor.subject}
     show(cells, [Column(one, one, _text, right=one not in names, name=one in names) for one in columns], as_json=False)
-    if not rows:
+    of = reports.told(client, asked.service)
+    if of and of.task not in monitor.tasks:
+        say(f"{name} is for {', '.join(monitor.tasks)}, and {asked.service} is {of.task}: it says nothing here")
+    elif not rows:
         say(f"nothing of {asked.service} from {asked.begin:%Y-%m-%d %H:%M} to {asked.end:%Y-%m-%d %H:%M} UTC")
 
 
@@ -312,7 +315,7 @@ def _asked(
     name: str, service: str, begin: str, end: str, step: str, where: str, base: _Base, subject: str
 ) -> tuple[Monitor, Client, Asked]:
     """The monitor, where to ask, and what."""
-    from weir.edges.clickhouse import monitors
+    from weir.edges.clickhouse import baselines, monitors
     from weir.edges.clickhouse.client import connect
     from weir.monitor.segment import Segment
     from weir.monitor.spec import Asked
@@ -325,6 +328,8 @@ def _asked(
     segment = Segment.of(where)
     client = connect(settings.recording)
     chosen = _service(service, settings, client)
+    if base.baseline and "baseline" in monitor.parameters:
+        baselines.check(client, base.baseline, chosen)
     asked = Asked(
         service=chosen,
         begin=_whole(since, step_s),

@@ -54,6 +54,17 @@ def capture(client: Client, name: str, service: str, begin: datetime, end: datet
     raise Refused(what, remedy="name a time of event times that are recorded, see `weir monitors run health/traffic`")
 
 
+def check(client: Client, name: str, service: str) -> None:
+    """Raises Refused where a service can be compared with no baseline of that name; Unavailable."""
+    if name in TAKEN or name.startswith("reference:"):
+        return
+    captured = [one["id"] for one in listed(client, service)]
+    if name not in captured:
+        there = f"there are {', '.join(captured)}" if captured else "none was captured"
+        remedy = f"{there}; reference is the bundle's own; `weir baseline capture` keeps another"
+        raise Refused(f"service {service} has no baseline {name}", remedy=remedy)
+
+
 def listed(client: Client, service: str = "") -> list[dict[str, Any]]:
     """Captured baselines, of all services where none is named. Raises Unavailable, Refused."""
     rows = sql_files.rows(client, "baselines/captured", service=service)
