@@ -129,7 +129,9 @@ def test_notes_reach_the_log_and_do_what_they_say(stack, client, ask):  # noqa: 
     assert (mark.to_state.value, mark.silence) == ("silenced", quiet.note_id)
     put(client, "alert_notes", tables.alert_notes(rows, LogPartition("log", topic, 0), np.arange(2)))
     assert [one["note_id"] for one in json.loads(ask("silences", "--json"))] == [quiet.note_id]
-    ask("unsilence", quiet.note_id)
+    with pytest.raises(Refused, match=f"no silence in force is 'nonsense'.*there are {quiet.note_id}"):
+        ask("unsilence", "nonsense")
+    ask("unsilence", quiet.note_id[:8])
     later = decode(reader.read(60.0)).rows
     back = Note.of(later.to_pylist()[0])
     memory, (mark,) = silenced(memory, WATCHED, in_force([quiet, back], now_ms + 60_000), now_ms)

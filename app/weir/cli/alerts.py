@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from weir.cli.arguments import Command, check_service, reached
 from weir.cli.output import AsJson, Column, say, show, show_json
@@ -142,14 +141,18 @@ def silence(
 
 @cli.command(cls=Command)
 def unsilence(
-    note: Annotated[str, typer.Argument(help="Id of the silence, as `weir alerts silences` has it.", metavar="NOTE")],
+    note: Annotated[
+        str, typer.Argument(help="Id of a silence in `weir alerts silences`, or how it begins.", metavar="NOTE")
+    ],
     reason: Reason = "",
 ) -> None:
     """Take a silence back; of what still fires people are notified."""
+    from weir.edges.clickhouse.client import connect
     from weir.operations import alerts
 
-    alerts.unsilence(reached(), note, reason, datetime.now(UTC))
-    say(f"silence {escape(note)} is taken back as soon as the monitor worker reads it")
+    settings = reached()
+    taken = alerts.unsilence(settings, connect(settings.recording), note, reason, datetime.now(UTC))
+    say(f"silence {taken.silence} is taken back as soon as the monitor worker reads it")
 
 
 @cli.command()

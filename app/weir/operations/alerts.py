@@ -86,9 +86,18 @@ def silence(
     return _written(settings, NoteKind.SILENCE, reason, now, key=key, matchers=matchers, until=until)
 
 
-def unsilence(settings: Settings, note_id: str, reason: str, now: datetime) -> Note:
-    """Take a silence back. Raises Unavailable, Refused."""
-    return _written(settings, NoteKind.UNSILENCE, reason, now, silence=note_id)
+def unsilence(settings: Settings, client: Client, which: str, reason: str, now: datetime) -> Note:
+    """Take a silence back, which its id or how that begins names.
+
+    Raises Unavailable; Refused where none in force is named so, or several are.
+    """
+    there = [one.note_id for one in silences(client, now)]
+    named = [one for one in there if one.startswith(which)] if which else []
+    if len(named) != 1:
+        what = f"{len(named)} silences in force begin with {which}" if named else f"no silence in force is {which!r}"
+        remedy = "give more of the id" if named else f"there are {', '.join(there)}" if there else "there is none"
+        raise Refused(what, where="weir alerts silences", remedy=remedy)
+    return _written(settings, NoteKind.UNSILENCE, reason, now, silence=named[0])
 
 
 def _written(
