@@ -22,6 +22,7 @@ from tests.bench import (
     monitors,
     recorder,
     report,
+    rounds,
     scale,
     stages,
     throughput,
@@ -32,11 +33,11 @@ from tests.bench.stand import HOME, Stand
 from tests.bench.workload import INSIDE
 from tests.kafka_cluster import LIBS, find_kafka
 
-SECTIONS = ("limit", "recorder", "throughput", "peers", "stages", "scale", "latency", "memory", "monitors")
+SECTIONS = ("limit", "recorder", "throughput", "peers", "stages", "scale", "latency", "memory", "monitors", "rounds")
 NAMED = ("bytewax", "faust", "quix")  # peers of the short form; the others take long to start
 # On an empty log: the embedded broker has it in memory, and is slower with each batch that it holds; and a recorder
 # would have to record all of it first.
-APART = {"tansu": {"latency", "monitors"}, "kafka": {"monitors"}}
+APART = {"tansu": {"latency", "monitors", "rounds"}, "kafka": {"monitors", "rounds"}}
 WIDTH = 130  # of the tables where there is no terminal
 REFUSED = 3  # exit status of a run that broke the protocol
 
@@ -63,6 +64,7 @@ def main(arguments: list[str]) -> int:
         "recorder": {},
         "memory": {},
         "monitors": {},
+        "rounds": {},
     }
     wanted = set(asked.only or SECTIONS)
     for broker in available(asked.brokers, say):
@@ -129,6 +131,7 @@ def _sections(stand: Stand, only: set[str], first: bool, judge: Judge, found: di
         "scale": (first and not quick, lambda: found["configurations"].extend(scale.measure(stand, judge, say))),
         "latency": (first or not quick, each_latency),
         "monitors": (first, each_of_monitors),
+        "rounds": (first and not quick, lambda: found.update(rounds=rounds.measure(stand, judge, say))),
         "memory": (first, lambda: found.update(memory=memory.measure(stand, judge, say))),
     }
     for section, (here, step) in steps.items():
