@@ -203,11 +203,11 @@ class Rounds:
         standings, now = facts.standings(client, service), self.now()
         newest = max((one.newest for one in standings if one.newest is not None), default=now)
         step, limits = timedelta(seconds=step_s), self.settings.monitoring
-        first = _before(newest, limits.monitor_first_windows * step_s, step_s)
+        first = _begin_before(newest, limits.monitor_first_windows * step_s, step_s)
         done = [left.windows.get(work) for work in works]
-        late = _before(newest, round(86_400 * limits.monitor_late_days), step_s)
+        late = _begin_before(newest, round(86_400 * limits.monitor_late_days), step_s)
         since = min([late, *(max(mine) if mine else first for mine in done)])
-        begin = _before(since, back * step_s, step_s)
+        begin = _begin_before(since, back * step_s, step_s)
         scored = facts.scored(client, service, begin, now, step_s)
         found = facts.recorded(client, service, begin, newest + step, step_s, standings)
         lateness = timedelta(seconds=limits.monitor_lateness_s)
@@ -483,7 +483,7 @@ def _said(error: Exception) -> str:
     return str(error) if isinstance(error, FORESEEN) else f"{type(error).__name__}: {error}"
 
 
-def _before(time: datetime, span_s: int, step_s: int) -> datetime:
+def _begin_before(time: datetime, span_s: int, step_s: int) -> datetime:
     """Begin of the window that a time so much earlier lies in; 1970, before which ClickHouse has no times."""
     at = max(int(time.timestamp()) - span_s, 0)
     return datetime.fromtimestamp(at - at % step_s, UTC)
