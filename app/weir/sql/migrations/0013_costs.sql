@@ -131,7 +131,7 @@ LEFT JOIN ranged USING (batch_id)
 -- floor(quantity * (before + each * r) / among) less the same of r - 1, in millionths.
 --
 -- One step a subquery: what a step names is to the next a column. Named in one step, each use would be the whole expression
--- again, and the statement would take longer to plan than to run.
+-- again, and the statement take longer to plan.
 CREATE VIEW IF NOT EXISTS cost_shares AS
 SELECT service, batch_id, scored_at, worker, odd, kind, variant, model, version, digest, tenant, team, n, quantities, mine, upto, among, before,
        arrayMap((quantity, upto, before, among) -> intDiv(1000000 * quantity * upto, among) - intDiv(1000000 * quantity * before, among),
