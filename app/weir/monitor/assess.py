@@ -235,7 +235,7 @@ def _question(monitor: Monitor, work: Work, begin_ms: int, end_ms: int) -> dict[
     begin, end, step_s = utc(begin_ms), utc(end_ms), work.step_s
     asked, named = monitor, {}
     if isinstance(monitor, BurnMonitor):
-        begin, step_s = end - timedelta(seconds=monitor.rule.long_s), monitor.objective.step_s
+        begin, step_s = end - timedelta(seconds=monitor.burns_by.long_s), monitor.objective.step_s
         asked, named = monitor.asks, {"objective": monitor.objective.name}
     times = {"from": begin.strftime(TIME), "to": end.strftime(TIME)}
     parameters = {"service": work.service, **times, "step": str(step_s)}

@@ -24,19 +24,19 @@ SOURCE: Final = "Beyer and others 2018, The Site Reliability Workbook, chapter 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BurnMonitor(Monitor):
-    """One rule of an objective. asks: the monitor that tells what is good.
+    """One rule of an objective, by which it burns. asks: the monitor that tells what is good.
 
     Its value is the lesser of the rates over both spans: it crosses its bound when both do.
     """
 
     objective: Slo
-    rule: Rule
+    burns_by: Rule
     asks: Monitor
 
     @property
     @override
     def looks_back(self) -> int:
-        return self.rule.long_s // self.rule.short_s
+        return self.burns_by.long_s // self.burns_by.short_s
 
     @override
     def is_of(self, service: str) -> bool:
@@ -71,6 +71,6 @@ def _of(slo: Slo, asks: Monitor, rule: Rule) -> BurnMonitor:
         sql=asks.sql,
         sha256=hashlib.sha256(f"{asks.sha256} {slo} {rule}".encode()).hexdigest(),
         objective=slo,
-        rule=rule,
+        burns_by=rule,
         asks=asks,
     )

@@ -14,9 +14,10 @@ from weir.core.signature import Task
 from weir.monitor import durations
 from weir.monitor.parameters import NEEDED, PARAMETERS, VIEWS
 from weir.monitor.segment import FILTERS
-from weir.monitor.spec import FINEST_S, ON_DEMAND, Against, Monitor, Panel, Unit
+from weir.monitor.spec import FINEST_S, ON_DEMAND, Against, Level, Monitor, Panel, Series, Stroke, Unit
 from weir.monitor.threshold import Threshold
 from weir.monitor.usual import Way
+from weir.monitor.verdicts import VERDICTS
 
 LINE: Final = re.compile(r"--\s*(\w+):\s*(.*?)\s*")
 PARAMETER: Final = re.compile(r"\{(\w+)\s*:\s*([^{}]+?)\s*\}")
@@ -25,6 +26,9 @@ NAME: Final = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)*")
 COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
 SETTINGS: Final = re.compile(r"\bSETTINGS\s+\w+\s*=", re.IGNORECASE)
+SERIES: Final = re.compile(r"([A-Za-z_]\w*)(?:\s+as\s+(\S[^,]*?))?(?:\s+(dashed|base))?")
+RULE: Final = re.compile(r'(-?\d+(?:\.\d+)?)\s+"([^"]+)"')
+MOST_SERIES: Final = 5  # of more lines nobody tells one from another
 NEEDED_KEYS: Final = ("name", "question", "title", "source", "tasks", "time", "value", "unit", "n", "window", "panel")
 KPI: Final = ("owner", "target", "slo")
 OBJECTIVES: Final = "slo/"  # see monitor.burn
@@ -169,6 +173,30 @@ def _usual(text: str) -> dict[str, Way]:
     return found
 
 
+def _verdict(text: str) -> str:
+    if text not in VERDICTS:
+        raise ValueError(f"write one of {', '.join(VERDICTS)}")
+    return text
+
+
+def _series(text: str) -> tuple[Series, ...]:
+    """`p99_ms as p99, p95_ms as p95 dashed, p50_ms as p50 base`."""
+    found = tuple(SERIES.fullmatch(part.strip()) for part in text.split(","))
+    if not all(found) or len(found) > MOST_SERIES:
+        raise ValueError(
+            f"write at most {MOST_SERIES} columns of its answer, each with its label and, if it is no plain line, how"
+            " it is drawn: p99_ms as p99, p95_ms as p95 dashed, p50_ms as median base"
+        )
+    return tuple(Series(one[1], one[2] or one[1], Stroke(one[3] or "")) for one in found if one)
+
+
+def _rule(text: str) -> Level:
+    found = RULE.fullmatch(text)
+    if not found:
+        raise ValueError('write a number and its name in quotes: 250 "promise"')
+    return Level(float(found[1]), found[2])
+
+
 def _filters(text: str) -> tuple[str, ...]:
     words = text.replace(",", " ").split()
     if not set(words) <= set(FILTERS):
@@ -233,5 +261,8 @@ READ: Final[dict[str, Callable[[str], Any]]] = {
     "target": Threshold.of,
     "slo": str,
     "runbook": str,
+    "verdict": _verdict,
+    "series": _series,
+    "rule": _rule,
 }
 FIELDS: Final = {"window": "window_s", "cadence": "cadence_s"}  # key -> field, where its unit is in the name

@@ -61,6 +61,31 @@ class Against(StrEnum):
     PAIR = "pair"  # another version or variant in the same window
 
 
+class Stroke(StrEnum):
+    """How a line is drawn."""
+
+    PLAIN = ""
+    DASHED = "dashed"
+    BASE = "base"  # in the grey of what others are compared with
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A column that is drawn as a line. label: as the legend has it."""
+
+    column: str
+    label: str
+    stroke: Stroke = Stroke.PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A level that is drawn across, in the unit of the value, and its name on the line."""
+
+    at: float
+    label: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Monitor:
     """One file: its header, checked, and its SQL.
@@ -72,6 +97,8 @@ class Monitor:
     that it obeys. grain: tables that it may read. usual: where a figure goes when it gets worse than its own last
     windows, by subject, of all others under ''; a monitor with bounds has none. target: of a KPI, what is good.
     slo: name of the objective that a KPI is linked with. own: the project's.
+    verdict: who says in a sentence what its rows say (`weir.monitor.verdicts`); '' is plain. series: the columns that
+    are drawn, `value` alone where it names none. rule: a level that is drawn across, beside warn and page.
     parameters: name -> type as the SQL has them. sha256: of the file, hex.
     """
 
@@ -103,6 +130,9 @@ class Monitor:
     target: Threshold | None = None
     slo: str = ""
     runbook: str = ""
+    verdict: str = ""
+    series: tuple[Series, ...] = ()
+    rule: Level | None = None
     own: bool = False
     parameters: Mapping[str, str]
     sql: str

@@ -95,12 +95,12 @@ def test_a_rule_is_a_monitor_whose_figure_crosses_its_bound_when_both_spans_do()
     assert burn.monitors(slo(objective=Fraction("0.99")), asks)[0].sha256 != page.sha256
     last = BEGIN + (DAY + 11) * STEP
     for bad, crosses in ((143, False), (144, True)):
-        row = history(one, [(0, 10_000)] * DAY + [(bad, 10_000)] * 12).burn(page.rule, last)
+        row = history(one, [(0, 10_000)] * DAY + [(bad, 10_000)] * 12).burn(page.burns_by, last)
         assert (row.value, row.n) == (bad / 10, 120_000)
         assert page.page.crossed(row.value) is crosses
-    over = history(one, [(0, 10_000)] * DAY + [(1000, 10_000)] * 11 + [(0, 10_000)]).burn(page.rule, last)
+    over = history(one, [(0, 10_000)] * DAY + [(1000, 10_000)] * 11 + [(0, 10_000)]).burn(page.burns_by, last)
     assert (over.value, over.details["short"]) == (0, 0)
-    assert history(one, [None] * 12).burn(page.rule, BEGIN + 11 * STEP).value is None
+    assert history(one, [None] * 12).burn(page.burns_by, BEGIN + 11 * STEP).value is None
 
 
 def test_windows_are_counted_where_the_good_is_a_bound():

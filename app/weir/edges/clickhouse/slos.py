@@ -98,7 +98,7 @@ def burns(client: Client, monitor: BurnMonitor, asked: Asked, of: Mapping[str, A
 
     of: as `monitors.run` takes it. Raises Unavailable, Refused.
     """
-    slo, rule, step = monitor.objective, monitor.rule, timedelta(seconds=monitor.window_s)
+    slo, rule, step = monitor.objective, monitor.burns_by, timedelta(seconds=monitor.window_s)
     begin = asked.begin - timedelta(seconds=rule.long_s - rule.short_s)
     rows = _rows(client, slo, monitor.asks, begin, asked.end, of)
     told = History(slo, rows, begin, asked.end)

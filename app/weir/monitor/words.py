@@ -1,0 +1,97 @@
+"""Words that sentences of several families share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from weir.core import numbers
+from weir.monitor.spec import Monitor, Row
+from weir.monitor.threshold import Threshold
+from weir.monitor.verdict import Scene
+
+
+def nothing(scene: Scene) -> str:
+    """Of a monitor without a row."""
+    return f"Nothing is recorded from {numbers.time(scene.begin)} to {numbers.time(scene.end)}."
+
+
+def early(rows: Sequence[Row], scene: Scene) -> str:
+    """Why no row of some says anything yet: which of the three it lacks."""
+    lacking = [row for row in rows if row.value is not None]
+    if not lacking:
+        return f"There is no figure of {scene.monitor.title[:1].lower()}{scene.monitor.title[1:]} in this time."
+    complete = [row for row in lacking if scene.is_complete(row)]
+    if not complete:
+        return f"Too early to say: the record is complete to {numbers.time(scene.complete_to)}, before a window ends."
+    if not any(scene.is_mature(row) for row in complete):
+        known = max(float(row.details["maturity"]) for row in complete)
+        need = numbers.share(scene.monitor.maturity).replace(".0", "")
+        return f"Too early to say: no window has {need} of its outcomes yet, the furthest has {numbers.share(known)}."
+    most = max(row.n for row in complete)
+    return f"Too few to say: a window needs {numbers.whole(scene.monitor.minimum)} rows, and has {numbers.whole(most)}."
+
+
+def figure(value: float | None, scene: Scene) -> str:
+    """A figure of the scene's monitor, in its unit."""
+    return numbers.figure(value, scene.monitor.unit.value, scene.currency)
+
+
+def bound(threshold: Threshold, monitor: Monitor, currency: str = "USD") -> str:
+    """A bound as it is set, in the monitor's unit: 0.1 of a share is 10 %, and 5 of seconds 5 s."""
+    text = numbers.figure(threshold.bound, monitor.unit.value, currency)
+    return text.replace(".0", "") if text.endswith((f".0{numbers.THIN}%",)) else text
+
+
+def beyond(threshold: Threshold) -> str:
+    """The side on which figures cross it."""
+    return "above" if threshold.rises else "below"
+
+
+def many(n: int, one: str, several: str = "") -> str:
+    """A number of things.
+
+    >>> many(1, "window"), many(3, "window"), many(2, "entry", "entries")
+    ('1 window', '3 windows', '2 entries')
+    """
+    return f"{numbers.whole(n)} {one if n == 1 else several or f'{one}s'}"
+
+
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Names in a sentence.
+
+    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c", "d"], 2)
+    ('a', 'a and b', 'a, b and 2 more')
+    """
+    shown, left = list(names[:most]), len(names) - most
+    if left > 0:
+        return f"{', '.join(shown)} and {left} more"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+
+
+def since(begins: Iterable[datetime], windows: Sequence[datetime]) -> datetime | None:
+    """Since when something is true: begin of the run of windows, none left out, that ends with the newest.
+
+    begins: of windows of which it is true; windows: all, ascending. None where it is not true of the newest.
+    """
+    true, found = set(begins), None
+    for at in reversed(windows):
+        if at not in true:
+            break
+        found = at
+    return found
+
+
+def at(time: datetime | None) -> str:
+    """A moment in a sentence."""
+    return numbers.time(time)
+
+
+def name(row: Row) -> str:
+    """A row's subject; of the whole service a word for it."""
+    return row.subject or "the service"
+
+
+def ended(row: Row, scene: Scene) -> str:
+    """When a row's window ended."""
+    return numbers.time(min(row.begin + timedelta(seconds=scene.step_s), scene.end))
