@@ -21,7 +21,7 @@ CHAOS_FLAGS ?=
 BENCH_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo images chaos bench fuzz test lint types generated jars kafka lock clean
+.PHONY: help venv demo images chaos bench fuzz test lint types vendor generated jars kafka lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -65,6 +65,9 @@ lint: $(READY)  ## ruff: rules and layout
 
 types: $(READY)  ## mypy --strict
 	$(BIN)/mypy
+
+vendor: $(READY)  ## fetch what the console's pages carry, as vendor.lock names it (npm)
+	$(BIN)/python infra/vendor.py
 
 generated: $(READY)  ## write what is generated: metrics page, settings table, dashboard (tests say when stale)
 	$(BIN)/python infra/generate.py

@@ -34,8 +34,8 @@ ALLOWED: dict[str, set[str]] = {
     "agents": AGENTS,
     "operations": AGENTS | {"agents"},
     "demo": AGENTS | {"agents", "operations"},
-    "cli": AGENTS | {"agents", "operations", "demo"},
     "web": AGENTS | {"operations"},
+    "cli": AGENTS | {"agents", "operations", "demo", "web"},
     "__main__": {"cli", "core", "settings", "edges"},
 }
 

@@ -14,6 +14,7 @@ from weir.cli import (
     apply,
     baseline,
     bundle,
+    console,
     cost,
     dead_letters,
     demo,
@@ -66,6 +67,7 @@ cli = typer.Typer(
 cli.command("init", cls=Command)(init.init)
 cli.command("up")(up.up)
 cli.command("demo")(demo.demo)
+cli.command("console")(console.console)
 cli.command("apply")(apply.apply)
 cli.command("migrate")(migrate.migrate)
 cli.command("ledger")(ledger.ledger)

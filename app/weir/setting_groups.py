@@ -311,8 +311,11 @@ class RecordingSettings(Group):
     )
     clickhouse_user: str = setting("default", "user of workers and of `weir migrate`, which creates and alters tables")
     clickhouse_password: SecretStr = setting(SecretStr(""), "password of WEIR_CLICKHOUSE_USER")
+    clickhouse_reader: str = setting(
+        "reader", "read-only user of the console and of dashboards", "the embedded ClickHouse has it"
+    )
     clickhouse_reader_password: SecretStr = setting(
-        SecretStr(""), "password of the read-only user `reader` of the embedded ClickHouse", "empty: none is asked for"
+        SecretStr(""), "password of WEIR_CLICKHOUSE_READER", "empty: that of WEIR_CLICKHOUSE_USER"
     )
     clickhouse_database: str = setting(
         "weir", "database of Weir's tables", "made by `weir migrate`", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"
@@ -410,4 +413,14 @@ class EmbeddedSettings(Group):
     )
     kafka_jars_url: Url = setting(
         "https://repo1.maven.org/maven2", "Maven repository that Apache Kafka's jars are fetched from", "Maven Central"
+    )
+
+
+class ConsoleSettings(Group):
+    """The console."""
+
+    console_token: SecretStr = setting(
+        SecretStr(""),
+        "what a person signs in with, at least 16 characters",
+        "empty: none is asked for; a console that is served beyond this machine needs one",
     )

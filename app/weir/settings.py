@@ -20,6 +20,7 @@ from weir import project, running
 from weir.core.errors import Refused
 from weir.setting_groups import (
     PREFIX,
+    ConsoleSettings,
     EmbeddedSettings,
     FeatureSettings,
     Group,
@@ -52,6 +53,7 @@ class Settings(BaseModel):
     monitoring: MonitoringSettings
     telemetry: TelemetrySettings
     embedded: EmbeddedSettings
+    console: ConsoleSettings
 
     def having(self, **values: Any) -> Self:
         """These settings with other values, given by field name whatever their group. Raises Refused as `load` does."""

@@ -1,0 +1,1 @@
+"""Pages for people, served over HTTP on this machine."""

@@ -1,0 +1,75 @@
+"""The console as a web application: every address, behind one door."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from weir.web.console import words
+from weir.web.console.pages import overview, palette, panels, service
+from weir.web.console.security import Door
+from weir.web.console.site import Site, missing
+
+log = logging.getLogger(__name__)
+
+ROUTES: Final = (overview.routes, service.routes, panels.routes, palette.routes)
+
+
+def make(site: Site) -> Starlette:
+    """The application of one console."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        yield
+        site.asker.close()
+
+    addresses: list[BaseRoute] = [route for of in ROUTES for route in of()]
+    addresses.append(Mount("/static", Assets(directory=words.FOLDER / "static"), name="static"))
+    app = Starlette(
+        routes=addresses,
+        middleware=[
+            Middleware(Door, doorman=site.doorman),
+            Middleware(GZipMiddleware, minimum_size=1500, compresslevel=5),
+        ],
+        exception_handlers={404: _not_found, HTTPException: _declined, Exception: _fault},
+        lifespan=lifespan,
+    )
+    app.state.site = site
+    return app
+
+
+class Assets(StaticFiles):
+    """Styles and scripts, asked for again each time by their tags: a new Weir is seen at once."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """One file."""
+        found = await super().get_response(path, scope)
+        found.headers["Cache-Control"] = "no-cache"
+        return found
+
+
+def _not_found(request: Request, _error: Exception) -> Response:
+    return missing(request, f"page {request.url.path}")
+
+
+def _declined(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return PlainTextResponse(f"{error.detail}\n", error.status_code)
+
+
+def _fault(request: Request, error: Exception) -> Response:
+    """A defect: its traceback is in the log, and the page says no more than that."""
+    log.error("%s %s", request.method, request.url.path, exc_info=error)
+    return HTMLResponse("This is a fault of Weir itself; the console's log says more.", 500)

@@ -1,0 +1,1 @@
+"""Pages: a module for each kind, with a function `routes` that says its addresses."""

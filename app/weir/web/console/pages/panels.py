@@ -1,0 +1,86 @@
+"""Answers: panels as fragments of pages, and the rows behind them as CSV and as a page with their SQL."""
+
+from __future__ import annotations
+
+import csv
+import io
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from weir.core.errors import Refused, WeirError
+from weir.web.console.panels import PANELS
+from weir.web.console.panels.own import build as build_own
+from weir.web.console.site import FRESH, faulty, fragment, missing, page, site_of, view_of
+
+MOST_ROWS: Final = 5000  # on a page; all of them are in the CSV
+
+
+def routes() -> list[Route]:
+    """Their addresses."""
+    return [
+        Route("/panel/own/{monitor:path}", own),
+        Route("/panel/{name}", panel),
+        Route("/data/{monitor:path}.csv", data),
+        Route("/rows/{monitor:path}", rows),
+    ]
+
+
+def panel(request: Request) -> Response:
+    """One panel."""
+    name = request.path_params["name"]
+    if name not in PANELS:
+        return HTMLResponse(f"there is no panel of this name; there are {', '.join(PANELS)}", 404, headers=FRESH)
+    view = view_of(request)
+    try:
+        made = PANELS[name].build(site_of(request).asker, view)
+    except WeirError as error:
+        return faulty(request, error)
+    return fragment(request, made, view)
+
+
+def own(request: Request) -> Response:
+    """One monitor of the project, drawn as its header says."""
+    view = view_of(request)
+    try:
+        made = build_own(site_of(request).asker, view, request.path_params["monitor"])
+    except WeirError as error:
+        return faulty(request, error)
+    return fragment(request, made, view)
+
+
+def data(request: Request) -> Response:
+    """The rows of a monitor for a view, as `weir monitors run --csv` prints them."""
+    name, view = request.path_params["monitor"], view_of(request)
+    try:
+        answer = site_of(request).asker.table(name, view)
+    except Refused as error:
+        return PlainTextResponse(f"{error}\n", 404 if "there is no monitor" in error.what else 400, headers=FRESH)
+    except WeirError as error:
+        return PlainTextResponse(f"{error}\n", 503, headers=FRESH)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, answer.column_names)
+    writer.writeheader()
+    writer.writerows(answer.to_pylist())
+    filed = f'attachment; filename="{name.replace("/", "-")}.csv"'
+    return Response(text.getvalue(), media_type="text/csv", headers={**FRESH, "Content-Disposition": filed})
+
+
+def rows(request: Request) -> Response:
+    """A monitor's SQL, what its parameters are for the view, and its answer as a table."""
+    site, view, name = site_of(request), view_of(request), request.path_params["monitor"]
+    if name not in site.asker.monitors():
+        return missing(request, f"monitor {name}", names=sorted(site.asker.monitors()), kind="monitors")
+    monitor, error, answer, bound = site.asker.monitor(name), None, None, {}
+    try:
+        bound = site.asker.bound(name, view)
+        answer = site.asker.table(name, view)
+    except WeirError as found:
+        error = found
+    listed = [] if answer is None else answer.slice(0, MOST_ROWS).to_pylist()
+    more: dict[str, Any] = {"monitor": monitor, "bound": bound, "rows": listed, "error": error}
+    columns = [] if answer is None else answer.column_names
+    total = 0 if answer is None else answer.num_rows
+    return page(request, "rows.html", name, view=view, columns=columns, total=total, **more)
