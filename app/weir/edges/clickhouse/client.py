@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -78,6 +78,12 @@ def connect(settings: RecordingSettings, *, database: str | None = None, timeout
 def _direct(ca_file: str | None) -> PoolManager:
     """Connections past any proxy that the environment names."""
     return default_pool_manager() if ca_file is None else get_pool_manager(ca_cert=ca_file)
+
+
+def settable(client: Client, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Of a statement's settings those that this user may give: a read-only one may give none, and reads anyway."""
+    known = client.server_settings
+    return {name: value for name, value in settings.items() if name not in known or not known[name].readonly}
 
 
 def url_of(client: Client) -> str:

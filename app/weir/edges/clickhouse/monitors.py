@@ -17,7 +17,16 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from weir.core.errors import Refused
 from weir.edges.clickhouse import reports, scans, sql_files
-from weir.edges.clickhouse.client import NO_ACCESS, RETRIABLE, WRONG_PASSWORD, answering, said, url_of, written
+from weir.edges.clickhouse.client import (
+    NO_ACCESS,
+    RETRIABLE,
+    WRONG_PASSWORD,
+    answering,
+    said,
+    settable,
+    url_of,
+    written,
+)
 from weir.edges.clickhouse.joined import Table
 from weir.edges.clickhouse.results import view_of
 from weir.monitor import header
@@ -107,7 +116,7 @@ def table(
     client: Client, monitor: Monitor, asked: Asked, of: Mapping[str, Any] | None = None, joined: Table | None = None
 ) -> pa.Table:
     """The answer with the columns and the order of the SQL; the column of its header's time is UTC. Raises as `run`."""
-    bound, settings = parameters(client, monitor, asked, of), dict(ASKING)
+    bound, settings = parameters(client, monitor, asked, of), settable(client, ASKING)
     if joined is not None:
         bound, settings = bound | {"results": joined.name}, {**settings, **joined.settings}
     with answering(url_of(client)), _its_author(monitor):
@@ -122,7 +131,7 @@ def estimate(client: Client, monitor: Monitor, asked: Asked) -> dict[str, int]:
     """Rows that it would read at most, by table. Nothing is run. Raises as `run` does."""
     bound = parameters(client, monitor, asked)
     with answering(url_of(client)), _its_author(monitor):
-        found = client.query(f"EXPLAIN ESTIMATE {monitor.sql}", parameters=bound, settings=dict(ASKING))
+        found = client.query(f"EXPLAIN ESTIMATE {monitor.sql}", parameters=bound, settings=settable(client, ASKING))
     rows: Counter[str] = Counter()
     for _, name, _, count, _ in found.result_rows:
         rows[name] += count
@@ -240,7 +249,7 @@ def check(client: Client, monitor: Monitor, service: str) -> None:
         parameters(client, monitor, Asked(service=service, begin=at, end=at + DAY, step_s=monitor.window_s))
         for at in LOOKED_AT
     )
-    settings = {**ASKING, "max_execution_time": LOOK_S}
+    settings = settable(client, {**ASKING, "max_execution_time": LOOK_S})
     with answering(url_of(client)), _its_author(monitor), _in_time(monitor):
         strange = scans.strange(client, monitor.sql, bound, settings)
         whole = scans.unbounded(client, monitor.sql, bound, settings, others)

@@ -16,7 +16,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from weir.core.errors import Refused
 from weir.core.times import BEGINNING, END
 from weir.edges.clickhouse import ledger, monitors, sql_files
-from weir.edges.clickhouse.client import RETRIABLE, answering, said, url_of
+from weir.edges.clickhouse.client import RETRIABLE, answering, said, settable, url_of
 from weir.monitor.spec import Asked, Monitor
 from weir.settings import Settings
 
@@ -114,7 +114,7 @@ def _known(asked: frozenset[str], given: Mapping[str, str]) -> None:
 def _ask(
     client: Client, sql: str, parameters: Mapping[str, Any], limit: int, settings: Mapping[str, Any] = READING
 ) -> Answer:
-    bounded = {**settings, "limit": limit}
+    bounded = settable(client, {**settings, "limit": limit})
     with answering(url_of(client)):
         try:
             found = client.query(sql, parameters=dict(parameters), settings=bounded)

@@ -11,10 +11,10 @@ from typing import Any, Final, TypeVar, cast
 import pyarrow as pa
 from clickhouse_connect.driver import Client
 
-from weir.core.errors import Unavailable
+from weir.core.errors import Refused, Unavailable
 from weir.core.signature import Task
 from weir.edges.clickhouse import monitors, reports, sql_files
-from weir.edges.clickhouse.client import connect, url_of
+from weir.edges.clickhouse.client import connect, settable, url_of
 from weir.monitor.parameters import MEANING
 from weir.monitor.segment import FILTERS, Segment
 from weir.monitor.spec import Asked, Monitor, Row
@@ -29,6 +29,8 @@ SAME_S: Final = 1.0  # for which an answer is given again
 MEANING_S: Final = 15.0  # for which what a service's bundle means is not asked again
 FILES_S: Final = 2.0  # for which files of monitors are not read again
 PROBE_S: Final = 2.0  # after so long without an answer ClickHouse is knocked at first, and has so long to open
+ZONE: Final = "session_timezone"
+UTC_NAMES: Final = ("UTC", "Etc/UTC", "GMT", "Etc/GMT", "UCT", "Zulu")
 AWAY: Final = "start it (`weir up`, `docker compose up clickhouse`); scoring goes on, and the recorder catches up"
 
 
@@ -181,7 +183,7 @@ class Asker:
                 raise self._away[1]
             try:
                 if self._client is None:
-                    self._client = connect(reader(self.settings).recording, timeout_s=ANSWER_S)
+                    self._client = _connected(reader(self.settings))
                 elif self._now() - self._answered_at >= PROBE_S:
                     _knock(self._client)
             except Unavailable as error:
@@ -200,6 +202,17 @@ def reader(settings: Settings) -> Settings:
     if not password.get_secret_value():
         password = settings.recording.clickhouse_password
     return settings.having(clickhouse_user=settings.recording.clickhouse_reader, clickhouse_password=password)
+
+
+def _connected(settings: Settings) -> Client:
+    """Raises Unavailable; Refused where times would be read in another zone than UTC."""
+    client = connect(settings.recording, timeout_s=ANSWER_S)
+    if not settable(client, {ZONE: "UTC"}) and (zone := str(client.server_tz)) not in UTC_NAMES:
+        client.close()
+        what = f"times would be read in {zone}: {settings.recording.clickhouse_reader} may not say that they are UTC"
+        remedy = "let the user's profile have readonly = 2, or the server's time zone be UTC"
+        raise Refused(what, where=settings.recording.clickhouse_url, remedy=remedy)
+    return client
 
 
 def _knock(client: Client) -> None:

@@ -1,0 +1,41 @@
+"""The console on a machine of its own, for a person to look at: `python -m tests.console.stand PORT`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import uvicorn
+from weir.edges.clickhouse import migrations
+from weir.edges.clickhouse.client import connect
+from weir.edges.embedded.stack import Stack
+from weir.settings import Settings, load
+from weir.web.console.app import make
+from weir.web.console.asking import Asker
+from weir.web.console.security import doorman
+from weir.web.console.site import Site
+
+from tests.console.filled import NOW, fill
+
+
+def site(settings: Settings, *, act: bool = True) -> Site:
+    """A console for which it is NOW."""
+    return Site(
+        settings=settings, asker=Asker(settings), doorman=doorman("127.0.0.1", (), "", act=act), now=lambda: NOW
+    )
+
+
+def main() -> None:
+    with TemporaryDirectory() as home, Stack(load(home=Path(home), embedded_broker="tansu"), report=print) as stack:
+        settings = stack.settings
+        migrations.apply(settings.recording)
+        fill(connect(settings.recording))
+        print(
+            f"ClickHouse is process {stack.child('clickhouse').pid}, on {settings.recording.clickhouse_url}", flush=True
+        )
+        uvicorn.run(make(site(settings)), port=int(sys.argv[1]), log_level="warning")
+
+
+if __name__ == "__main__":
+    main()
