@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from weir.core import numbers
-from weir.monitor.spec import Monitor, Row
+from weir.monitor.spec import Row, Unit
 from weir.monitor.threshold import Threshold
 from weir.monitor.verdict import Scene
+
+QUANTITIES: Final = {Unit.PSI: "PSI", Unit.KS: "KS", Unit.AUC: "AUC"}
+WHOLE_SHARE: Final = re.compile(r"\.0+(\s%)$")
 
 
 def nothing(scene: Scene) -> str:
@@ -26,7 +31,7 @@ def early(rows: Sequence[Row], scene: Scene) -> str:
         return f"Too early to say: the record is complete to {numbers.time(scene.complete_to)}, before a window ends."
     if not any(scene.is_mature(row) for row in complete):
         known = max(float(row.details["maturity"]) for row in complete)
-        need = numbers.share(scene.monitor.maturity).replace(".0", "")
+        need = plain_share(numbers.share(scene.monitor.maturity))
         return f"Too early to say: no window has {need} of its outcomes yet, the furthest has {numbers.share(known)}."
     most = max(row.n for row in complete)
     return f"Too few to say: a window needs {numbers.whole(scene.monitor.minimum)} rows, and has {numbers.whole(most)}."
@@ -37,10 +42,23 @@ def figure(value: float | None, scene: Scene) -> str:
     return numbers.figure(value, scene.monitor.unit.value, scene.currency)
 
 
-def bound(threshold: Threshold, monitor: Monitor, currency: str = "USD") -> str:
+def quantity(scene: Scene) -> str:
+    """What a figure of the scene's monitor is called beside its number; '' where its unit says it."""
+    return QUANTITIES.get(scene.monitor.unit, "")
+
+
+def bound(threshold: Threshold, scene: Scene) -> str:
     """A bound as it is set, in the monitor's unit: 0.1 of a share is 10 %, and 5 of seconds 5 s."""
-    text = numbers.figure(threshold.bound, monitor.unit.value, currency)
-    return text.replace(".0", "") if text.endswith((f".0{numbers.THIN}%",)) else text
+    return plain_share(numbers.figure(threshold.bound, scene.monitor.unit.value, scene.currency))
+
+
+def plain_share(text: str) -> str:
+    """A share that somebody has set: without a decimal that says nothing.
+
+    >>> plain_share("10.0 %")
+    '10 %'
+    """
+    return WHOLE_SHARE.sub(r"\1", text)
 
 
 def beyond(threshold: Threshold) -> str:
@@ -55,6 +73,43 @@ def many(n: int, one: str, several: str = "") -> str:
     ('1 window', '3 windows', '2 entries')
     """
     return f"{numbers.whole(n)} {one if n == 1 else several or f'{one}s'}"
+
+
+def all_of(n: int, one: str, several: str = "") -> str:
+    """All of some things, at the begin of a sentence.
+
+    >>> all_of(1, "view"), all_of(3, "view")
+    ('The view', 'All 3 views')
+    """
+    return f"The {one}" if n == 1 else f"All {many(n, one, several)}"
+
+
+def every(n: int, one: str) -> str:
+    """All of some things, within a sentence.
+
+    >>> every(1, "window"), every(24, "window")
+    ('the window', 'all 24 windows')
+    """
+    return f"the {one}" if n == 1 else f"all {many(n, one)}"
+
+
+def the_before(n: int) -> str:
+    """The windows before one.
+
+    >>> the_before(1), the_before(6)
+    ('the window before it', 'the 6 windows before it')
+    """
+    return f"the {'window' if n == 1 else many(n, 'window')} before it"
+
+
+def be(n: int) -> str:
+    """Is, or are."""
+    return "is" if n == 1 else "are"
+
+
+def were(n: int) -> str:
+    """Was, or were."""
+    return "was" if n == 1 else "were"
 
 
 def listed(names: Sequence[str], most: int = 3) -> str:

@@ -7,7 +7,7 @@ from weir.core.errors import Refused
 from weir.core.signature import Task
 from weir.monitor import header
 from weir.monitor.segment import Segment
-from weir.monitor.spec import Asked, Unit, coarsest
+from weir.monitor.spec import Asked, Level, Series, Stroke, Unit, coarsest
 from weir.monitor.threshold import Threshold
 
 HEADER = {
@@ -59,6 +59,18 @@ def test_a_header_is_read():
     assert not one.on_demand
 
 
+def test_a_header_says_what_is_drawn_and_what_is_said():
+    one = read(series="p99_ms as p99, p95 as the 95th dashed, mean base, n", rule='250 "promise"', verdict="latency")
+    assert one.series == (
+        Series("p99_ms", "p99"),
+        Series("p95", "the 95th", Stroke.DASHED),
+        Series("mean", "mean", Stroke.BASE),
+        Series("n", "n"),
+    )
+    assert (one.rule, one.verdict) == (Level(250, "promise"), "latency")
+    assert (read().series, read().rule, read().verdict) == ((), None, "")
+
+
 def test_a_monitor_may_be_asked_only_by_people():
     assert read(cadence="on  demand").on_demand
 
@@ -85,6 +97,10 @@ def test_a_monitor_may_be_asked_only_by_people():
         ({"question": ""}, "does not say question"),
         ({"name": "Rate"}, "its header calls it Rate .*-- name: rate"),
         ({"pages": "> 1"}, "key pages.*did you mean page"),
+        ({"verdict": "guess"}, "verdict: guess.*write one of plain, drift"),
+        ({"series": "a as A, b +"}, "series: a as A, b \\+.*p99_ms as p99, p95_ms as p95 dashed"),
+        ({"series": "a, b, c, d, e, f"}, "at most 5 columns"),
+        ({"rule": "promise"}, 'rule: promise.*250 "promise"'),
     ],
 )
 def test_what_a_header_cannot_say_is_refused_by_its_key(changed, said):

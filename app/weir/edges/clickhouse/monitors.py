@@ -282,7 +282,8 @@ def _in_time(monitor: Monitor) -> Iterator[None]:
 
 def _check_columns(monitor: Monitor, kinds: Mapping[str, str]) -> None:
     """Raises Refused. kinds: ClickHouse's types of the answer's columns, by name."""
-    for part, column in (*monitor.figures.items(), *(("subject", name) for name in monitor.subject)):
+    drawn = (("series", one.column) for one in monitor.series)
+    for part, column in (*monitor.figures.items(), *(("subject", name) for name in monitor.subject), *drawn):
         if column not in kinds:
             _deny(monitor, f"its answer has no column {column}", f"name one of {', '.join(kinds)} as `-- {part}:`")
         wanted = {"time": TIMES, "n": WHOLE, "subject": ()}.get(part, FLOATS)

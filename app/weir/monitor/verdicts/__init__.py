@@ -8,10 +8,54 @@ from typing import Final
 from weir.monitor import words
 from weir.monitor.spec import Row
 from weir.monitor.verdict import Saying, Scene, State, Verdict
-from weir.monitor.verdicts import plain
+from weir.monitor.verdicts import (
+    accounts,
+    arrival,
+    calibration,
+    costs,
+    drift,
+    drift_one,
+    letters,
+    mistakes,
+    performance,
+    plain,
+    speed,
+    views,
+)
 
 # name in a header -> who says it
-VERDICTS: Final[Mapping[str, Saying]] = {"plain": plain.say}
+VERDICTS: Final[Mapping[str, Saying]] = {
+    "plain": plain.say,
+    "drift": drift.inputs,
+    "drift_classes": drift.classes,
+    "drift_one": drift_one.say,
+    "views": views.say,
+    "performance": performance.say,
+    "calibration": calibration.tenths,
+    "calibration_slope": calibration.slope,
+    "confusion": mistakes.confusion,
+    "error_by_value": mistakes.by_value,
+    "maturity": arrival.maturity,
+    "waiting": arrival.waiting,
+    "arrivals": arrival.odd,
+    "conservation": costs.conservation,
+    "cost_services": costs.services,
+    "cost_tenants": costs.tenants,
+    "cost_components": costs.components,
+    "cost_regression": costs.regression,
+    "cost_untagged": costs.untagged,
+    "budgets": costs.budgets,
+    "latency": speed.latency,
+    "stages": speed.stages,
+    "within": speed.within,
+    "rate": speed.rate,
+    "ledger": accounts.complete,
+    "ledger_gaps": accounts.gaps,
+    "ledger_totals": accounts.totals,
+    "letters": letters.reasons,
+    "rejected_share": letters.share,
+    "golden": letters.golden,
+}
 
 
 def of(name: str) -> Saying:

@@ -23,7 +23,7 @@ def say(rows: Sequence[Row], scene: Scene) -> Verdict:
     first = over[0]
     assert first.bound
     assert first.since
-    bound = words.bound(first.bound, scene.monitor, scene.currency)
+    bound = words.bound(first.bound, scene)
     beyond, value = words.beyond(first.bound), words.figure(first.newest.value, scene)
     begun = min(one.since for one in over if one.since)
     if len(held) == 1:
@@ -40,7 +40,7 @@ def say(rows: Sequence[Row], scene: Scene) -> Verdict:
 def _within(held: Sequence[Held], scene: Scene) -> str:
     first = held[0]
     assert first.bound
-    bound = words.bound(first.bound, scene.monitor, scene.currency)
+    bound = words.bound(first.bound, scene)
     value = words.figure(first.newest.value, scene)
     broke = max(one.broke for one in held)
     before = f" {words.many(broke, 'window')} before it {'was' if broke == 1 else 'were'} not." if broke else ""

@@ -15,6 +15,7 @@
 -- minimum: 6
 -- window: 1h
 -- panel: table
+-- verdict: budgets
 -- grain: batches batch_answers predictions
 -- runbook: cost
 --

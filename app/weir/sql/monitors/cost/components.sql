@@ -10,6 +10,8 @@
 -- n: records
 -- window: 1h
 -- panel: lines
+-- verdict: cost_components
+-- series: cost as cost
 -- grain: batches
 --
 -- cost: in the price book's currency; null where something has no price. used: seconds, keys or bytes.

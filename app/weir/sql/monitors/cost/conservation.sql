@@ -12,6 +12,7 @@
 -- page: > 0.01
 -- window: 1h
 -- panel: waterfall
+-- verdict: conservation
 -- grain: batches batch_answers predictions
 -- runbook: cost
 --

@@ -16,6 +16,8 @@
 -- minimum: 100
 -- window: 1d
 -- panel: lines
+-- verdict: cost_regression
+-- series: rise as rise
 -- filters: version variant
 -- grain: batches batch_answers predictions
 -- runbook: cost

@@ -13,6 +13,7 @@
 -- minimum: 100
 -- window: 1d
 -- panel: table
+-- verdict: cost_services
 -- filters: version variant tenant team
 -- grain: batches batch_answers predictions
 --

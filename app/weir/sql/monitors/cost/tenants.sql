@@ -10,6 +10,7 @@
 -- n: predictions
 -- window: 1d
 -- panel: table
+-- verdict: cost_tenants
 -- filters: version variant tenant team
 -- grain: batches batch_answers predictions
 --

@@ -13,6 +13,8 @@
 -- minimum: 100
 -- window: 1h
 -- panel: lines
+-- verdict: cost_untagged
+-- series: untagged as untagged
 -- grain: batches batch_answers predictions
 -- runbook: cost
 --

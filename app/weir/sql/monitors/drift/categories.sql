@@ -16,6 +16,7 @@
 -- minimum: 100
 -- filters: version variant tenant
 -- panel: heat
+-- verdict: drift
 -- grain: histograms histograms_hour
 -- runbook: drift
 --

@@ -14,6 +14,7 @@
 -- cadence: on demand
 -- baseline: pair
 -- panel: table
+-- verdict: drift_one
 -- filters: version variant tenant
 -- grain: predictions
 --

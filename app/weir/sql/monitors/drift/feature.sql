@@ -17,6 +17,7 @@
 -- minimum: 100
 -- filters: version variant tenant
 -- panel: histograms
+-- verdict: drift_one
 -- grain: histograms histograms_hour
 -- runbook: drift
 --

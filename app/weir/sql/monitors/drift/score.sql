@@ -15,6 +15,8 @@
 -- minimum: 100
 -- filters: version variant tenant
 -- panel: lines
+-- verdict: drift_one
+-- series: psi as PSI, psi_null as of no change base
 -- grain: histograms histograms_hour
 -- runbook: drift
 --

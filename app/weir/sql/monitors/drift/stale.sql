@@ -13,6 +13,7 @@
 -- minimum: 100
 -- window: 1h
 -- panel: heat
+-- verdict: views
 -- filters: version variant tenant
 -- grain: histograms histograms_hour
 -- runbook: drift

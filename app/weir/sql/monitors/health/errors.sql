@@ -12,6 +12,8 @@
 -- window: 5m
 -- minimum: 100
 -- panel: lines
+-- verdict: rejected_share
+-- series: share as rejected
 -- grain: batches
 -- runbook: health
 SELECT toStartOfInterval(toDateTime(scored_at, 'UTC'), toIntervalSecond({step:UInt32})) AS begin, sum(rows) AS n,

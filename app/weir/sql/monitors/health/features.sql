@@ -13,6 +13,8 @@
 -- window: 15m
 -- minimum: 100
 -- panel: lines
+-- verdict: views
+-- series: share as missing or too old
 -- filters: version variant tenant team
 -- grain: predictions
 -- runbook: health

@@ -10,6 +10,8 @@
 -- page: > 0
 -- window: 5m
 -- panel: lines
+-- verdict: golden
+-- series: wrong as wrong
 -- grain: predictions dead_letters
 -- runbook: golden
 --

@@ -11,6 +11,8 @@
 -- page: > 60
 -- window: 5m
 -- panel: lines
+-- verdict: plain
+-- series: lag_s as oldest record, median_lag_s as median record dashed, recorded_s as until recorded base
 -- grain: batches
 -- runbook: health
 SELECT toStartOfInterval(toDateTime(scored_at, 'UTC'), toIntervalSecond({step:UInt32})) AS begin, sum(rows) AS n,

@@ -9,6 +9,8 @@
 -- n: n
 -- window: 5m
 -- panel: lines
+-- verdict: rate
+-- series: per_second as predictions
 -- filters: version variant tenant team
 -- grain: traffic traffic_hour
 --

@@ -10,6 +10,8 @@
 -- n: letters
 -- window: 5m
 -- panel: lines
+-- verdict: letters
+-- series: letters as dead letters
 -- grain: dead_letters
 --
 -- A window is of the time of the rejection. example: what the newest of them says.

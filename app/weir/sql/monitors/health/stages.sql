@@ -10,6 +10,8 @@
 -- n: n
 -- window: 5m
 -- panel: lines
+-- verdict: stages
+-- series: p99_ms as p99
 -- grain: batches
 SELECT begin, stage, sum(rows) AS n, (quantilesExactWeighted(0.5, 0.95, 0.99)(us, rows) AS quantiles)[1] / 1000 AS p50_ms,
        quantiles[2] / 1000 AS p95_ms, quantiles[3] / 1000 AS p99_ms,

@@ -10,6 +10,8 @@
 -- window: 5m
 -- minimum: 100
 -- panel: lines
+-- verdict: latency
+-- series: p99_ms as p99, p95_ms as p95 dashed, p50_ms as p50 base
 -- filters: version variant tenant team
 -- grain: traffic traffic_hour
 SELECT begin, n, n / {step:UInt32} AS per_second, quantiles[1] AS p50_ms, quantiles[2] AS p95_ms, quantiles[3] AS p99_ms, mean_ms

@@ -10,6 +10,8 @@
 -- n: n
 -- window: 5m
 -- panel: lines
+-- verdict: within
+-- series: share as within
 -- filters: version variant tenant team
 -- grain: traffic traffic_hour
 WITH [10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000] AS limits

@@ -11,6 +11,7 @@
 -- page: > 0
 -- window: 1h
 -- panel: strips
+-- verdict: ledger
 -- grain: gate_minutes gate_offsets
 -- runbook: ledger
 --

@@ -11,6 +11,7 @@
 -- page: > 0
 -- window: 1h
 -- panel: strips
+-- verdict: ledger_gaps
 -- grain: ledger
 -- runbook: ledger
 --

@@ -10,6 +10,7 @@
 -- page: > 0
 -- window: 1h
 -- panel: tiles
+-- verdict: ledger_totals
 -- grain: ledger
 -- runbook: ledger
 --

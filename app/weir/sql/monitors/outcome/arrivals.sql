@@ -9,6 +9,8 @@
 -- unit: count
 -- n: n
 -- panel: lines
+-- verdict: arrivals
+-- series: outcomes as outcomes
 -- window: 1d
 -- grain: outcome_deliveries predictions
 -- No bound: counts follow the traffic, and what is odd about an outcome is for its sender to mend. outcome/maturity is held to how

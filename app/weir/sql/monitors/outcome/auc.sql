@@ -11,6 +11,8 @@
 -- high: high
 -- minimum: 100
 -- panel: lines
+-- verdict: performance
+-- series: auc as AUC
 -- window: 1d
 -- maturity: 0.9
 -- filters: version variant tenant team

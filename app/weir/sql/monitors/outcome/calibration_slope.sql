@@ -12,6 +12,8 @@
 -- high: high
 -- minimum: 100
 -- panel: lines
+-- verdict: calibration_slope
+-- series: coefficient as coefficient
 -- window: 1d
 -- maturity: 0.9
 -- filters: version variant tenant team

@@ -12,6 +12,7 @@
 -- high: high
 -- minimum: 30
 -- panel: heat
+-- verdict: confusion
 -- window: 1d
 -- maturity: 0.9
 -- filters: version variant tenant team

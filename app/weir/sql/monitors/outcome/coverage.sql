@@ -12,6 +12,8 @@
 -- high: high
 -- minimum: 100
 -- panel: lines
+-- verdict: performance
+-- series: covered as covered, asked as asked base
 -- window: 1d
 -- maturity: 0.9
 -- filters: version variant tenant team

@@ -12,6 +12,7 @@
 -- high: high
 -- minimum: 30
 -- panel: points
+-- verdict: error_by_value
 -- window: 1d
 -- maturity: 0.9
 -- filters: version variant tenant team

@@ -11,6 +11,8 @@
 -- high: high
 -- minimum: 100
 -- panel: lines
+-- verdict: performance
+-- series: log_loss as log loss, prior_log_loss as of the shares alone base
 -- window: 1d
 -- maturity: 0.9
 -- filters: version variant tenant team

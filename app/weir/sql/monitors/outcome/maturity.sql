@@ -12,6 +12,8 @@
 -- high: high
 -- minimum: 30
 -- panel: lines
+-- verdict: maturity
+-- series: known as known
 -- window: 1d
 -- filters: version variant tenant team
 -- grain: predictions outcomes

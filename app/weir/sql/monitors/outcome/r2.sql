@@ -11,6 +11,8 @@
 -- high: high
 -- minimum: 30
 -- panel: lines
+-- verdict: performance
+-- series: r2 as R²
 -- window: 1d
 -- maturity: 0.9
 -- filters: version variant tenant team

@@ -12,6 +12,8 @@
 -- high: high
 -- minimum: 30
 -- panel: lines
+-- verdict: performance
+-- series: mean_value as a prediction
 -- window: 1d
 -- maturity: 0.9
 -- filters: version variant tenant team

@@ -9,6 +9,8 @@
 -- unit: count
 -- n: n
 -- panel: lines
+-- verdict: waiting
+-- series: predictions as predictions
 -- window: 1d
 -- filters: version variant tenant team
 -- grain: predictions outcomes

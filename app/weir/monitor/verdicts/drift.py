@@ -1,0 +1,70 @@
+"""Inputs, and the probabilities of classes: how many of them are away from their baseline, and which most."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from weir.core import numbers
+from weir.monitor import words
+from weir.monitor.held import Held, stands
+from weir.monitor.spec import Row
+from weir.monitor.verdict import Scene, State, Verdict
+
+AWAY = (State.ALARM, State.LOOK)
+
+
+def inputs(rows: Sequence[Row], scene: Scene) -> Verdict:
+    """Of the inputs of a model."""
+    return _say(rows, scene, "input")
+
+
+def classes(rows: Sequence[Row], scene: Scene) -> Verdict:
+    """Of the classes of a model, whose probability moves."""
+    return _say(rows, scene, "class", "classes")
+
+
+def compared(rows: Sequence[Row], scene: Scene) -> str:
+    """Why no row can be held to a baseline; '' where one can."""
+    if any(row.value is not None for row in rows):
+        return ""
+    if scene.monitor.baseline == "reference":
+        return "There is no baseline to compare with: the bundle brings no reference of what is normal."
+    return "There is no baseline to compare with in this time."
+
+
+def _say(rows: Sequence[Row], scene: Scene, one: str, several: str = "") -> Verdict:
+    if lacking := compared(rows, scene):
+        return Verdict(State.UNKNOWN, lacking)
+    held = stands(rows, scene)
+    if not held:
+        return Verdict(State.UNKNOWN, words.early(rows, scene))
+    away = [each for each in held if each.state in AWAY]
+    if not away:
+        return Verdict(State.OK, _quiet(held, scene, one, several))
+    first, begun = away[0], min(each.away for each in away if each.away)
+    of, what = words.many(len(held), one, several), f"{first.newest.subject}, {_figure(first.newest, scene)}"
+    head = f"{len(away)} of {of} {words.be(len(away))} away from the baseline since {words.at(begun)}"
+    return Verdict(first.state, f"{head}{_weight(away, held, scene)}. Largest: {what}.")
+
+
+def _quiet(held: Sequence[Held], scene: Scene, one: str, several: str) -> str:
+    broke = sum(bool(each.broke) for each in held)
+    tolerance = f" ({words.quantity(scene)} {words.bound(held[0].bound, scene)})" if held[0].bound else ""
+    if len(held) == 1:
+        earlier = " It was away earlier." if broke else ""
+        return f"Nothing moved: {held[0].newest.subject} is within tolerance{tolerance}.{earlier}"
+    earlier = f" {broke} of them {words.were(broke)} away earlier." if broke else ""
+    return f"Nothing moved: all {words.many(len(held), one, several)} are within tolerance{tolerance}.{earlier}"
+
+
+def _weight(away: Sequence[Held], held: Sequence[Held], scene: Scene) -> str:
+    """How much of what the model goes by has moved, where that is known."""
+    total = sum(scene.weights.get(each.newest.subject, 0.0) for each in held)
+    if not total:
+        return ""
+    moved = sum(scene.weights.get(each.newest.subject, 0.0) for each in away)
+    return f", {numbers.share(moved / total)} of the model's importance"
+
+
+def _figure(row: Row, scene: Scene) -> str:
+    return f"{words.quantity(scene)} {words.figure(row.value, scene)}".strip()
