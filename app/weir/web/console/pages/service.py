@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from weir.core.errors import WeirError
-from weir.web.console.panels import own
+from weir.web.console.panels import of_project
 from weir.web.console.site import missing, panels_page, site_of, view_of
 
 
@@ -22,7 +22,7 @@ def service(request: Request) -> Response:
     try:
         if view.service not in site.asker.services():
             return missing(request, f"service {request.path_params['service']}")
-        more = tuple(own(site.asker, view))
+        more = tuple(of_project(site.asker, view))
     except WeirError:  # the page stands, and its panels say who does not answer
         more = ()
     return panels_page(request, "service", view.service, more=more, view=view)

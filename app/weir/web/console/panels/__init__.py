@@ -21,7 +21,7 @@ def slots(page: str) -> list[Slot]:
     ]
 
 
-def own(asker: Asker, view: View) -> list[Slot]:
+def of_project(asker: Asker, view: View) -> list[Slot]:
     """Places for the monitors of the project, which appear by themselves. Raises Unavailable, Refused."""
     task = asker.task(view.service) if view.service else None
     return [

@@ -1,0 +1,88 @@
+// Panels ask again by themselves: those that are seen, while the tab is, and only of a window that ends now. A tick changes a
+// panel in place, and what the server has not changed it does not send. While ClickHouse is away one banner says so, and
+// panels keep what they have, greyed and dated.
+import { clock, rewrite } from "./times.js";
+
+const $ = (selector, within = document) => within.querySelector(selector);
+const root = document.documentElement;
+const TAGS = new WeakMap();  // panel -> what its content is called
+const panels = () => [...document.querySelectorAll("[hx-get]")];
+const panelOf = event => event.detail?.ctx?.sourceElement?.closest?.("[hx-get]") || event.target.closest?.("[hx-get]");
+let ticking = false;
+let timer;
+let awaySince = 0;
+
+export const isLive = () => ticking;
+
+export function ask() {
+  for (const panel of panels()) panel.dispatchEvent(new Event("tick"));
+}
+
+function askSeen() {
+  if (document.hidden) return;
+  for (const panel of panels()) {
+    const box = panel.getBoundingClientRect();
+    if (box.bottom > 0 && box.top < innerHeight) panel.dispatchEvent(new Event("tick"));
+  }
+}
+
+export function setLive(on) {
+  ticking = on && root.dataset.relative === "1";
+  clearInterval(timer);
+  const button = $("#live");
+  if (button) {
+    button.classList.toggle("off", !ticking);
+    button.setAttribute("aria-pressed", ticking);
+  }
+  if (ticking) timer = setInterval(askSeen, 1000 * (+root.dataset.every || 15));
+}
+
+document.addEventListener("htmx:config:request", event => {
+  const panel = panelOf(event);
+  if (panel && TAGS.has(panel)) event.detail.ctx.request.headers["If-None-Match"] = TAGS.get(panel);
+});
+
+function answered(panel) {
+  panel.classList.remove("stale");
+  panel.dataset.at = Date.now() / 1000;
+  awaySince = 0;
+  $("#away").hidden = true;
+  $("#live")?.classList.remove("away");
+}
+
+document.addEventListener("htmx:after:swap", event => {
+  const panel = panelOf(event), response = event.detail?.ctx?.response;
+  rewrite();
+  if (!panel || response?.status >= 400) return;
+  const tag = response?.headers?.get?.("ETag");
+  if (tag) TAGS.set(panel, tag);
+  answered(panel);
+  panel.dispatchEvent(new CustomEvent("weir:shown", { bubbles: true }));
+});
+
+document.addEventListener("htmx:after:request", event => {
+  if (event.detail?.ctx?.response?.status === 304) answered(panelOf(event));
+});
+
+function missed(event) {
+  const panel = panelOf(event), context = event.detail?.ctx || {}, status = context.response?.status;
+  if (status === 304) return;
+  const said = status === 503 && context.text ? context.text : "The console does not answer.";
+  awaySince ||= Date.now() / 1000;
+  $("#away-text").textContent = `${said} Since ${clock(awaySince, "second")}. Scoring goes on; what you see may be old.`;
+  $("#away").hidden = false;
+  $("#live")?.classList.add("away");
+  if (!panel) return;
+  if ($(".skeleton", panel)) waiting(panel);
+  else if (!$(".waiting", panel)) {
+    panel.classList.add("stale");
+    panel.dataset.stale = `as of ${clock(+panel.dataset.at || awaySince, "second")}`;
+  }
+}
+
+function waiting(panel) {
+  const text = Object.assign(document.createElement("p"), { className: "empty waiting", textContent: "Waiting for ClickHouse." });
+  [...panel.querySelectorAll(".skeleton")].forEach((bone, place) => place ? bone.remove() : bone.replaceWith(text));
+}
+
+for (const name of ["htmx:error", "htmx:response:error"]) document.addEventListener(name, missed);
