@@ -7,6 +7,7 @@ offsets of partition 1 are missing, partition 3 is forty minutes behind, and som
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -274,7 +275,9 @@ def _ms(at: datetime) -> int:
 def _transition(
     watched: Watched, number: int, to: AlertState | Mark, at: datetime, sentence: str, **more: Any
 ) -> Transition:
-    given: dict[str, Any] = {"severity": Severity.PAGE, "from_state": AlertState.PENDING, **more}
+    figure = float(re.search(r"is ([\d.]+)", sentence)[1])
+    given: dict[str, Any] = {"severity": Severity.PAGE, "from_state": AlertState.PENDING, "evidence": {"value": figure}}
+    given |= more
     return Transition(
         watched=watched,
         number=number,
@@ -304,10 +307,9 @@ SLOW: Final = Watched(service=PARCELS.service, monitor="health/traffic", owner="
 REJECTED: Final = Watched(
     service=ARRIVALS.service, monitor="health/rejected", subject="undecodable", owner="routing", runbook="health"
 )
-SAYS: Final = "delay_3h has moved: PSI 0.36 where 0.25 is allowed, in 2 of 2 windows"
-PSI: Final = {"value": 0.36, "limit": "> 0.25", "step_s": 3600}
+SAYS: Final = "Drift of numeric inputs of delay_3h is 0.36 psi; its limit is > 0.25"
 TRANSITIONS: Final = (
-    _transition(DRIFTED, 1, AlertState.PENDING, NOW - timedelta(hours=5), SAYS, evidence=PSI, from_state=AlertState.OK),
+    _transition(DRIFTED, 1, AlertState.PENDING, NOW - timedelta(hours=5), SAYS, from_state=AlertState.OK),
     _transition(DRIFTED, 2, AlertState.FIRING, NOW - timedelta(hours=4), SAYS, evidence=PSI),
     _transition(
         DRIFTED,
@@ -315,20 +317,24 @@ TRANSITIONS: Final = (
         Mark.ACKNOWLEDGED,
         NOW - timedelta(hours=3),
         SAYS,
-        evidence=PSI,
         from_state=AlertState.FIRING,
         by="ada@desk",
         reason="the feed changed its unit",
     ),
     _transition(
-        WORSE, 1, AlertState.FIRING, NOW - timedelta(hours=3), "AUC 0.637 is below 0.68", from_state=AlertState.OK
+        WORSE,
+        1,
+        AlertState.FIRING,
+        NOW - timedelta(hours=3),
+        "Area under the ROC curve is 0.637 auc; its limit is < 0.68",
+        from_state=AlertState.OK,
     ),
     _transition(
         SLOW,
         1,
         AlertState.PENDING,
         NOW - timedelta(hours=1),
-        "p99 8.1 ms is close to its limit of 10 ms",
+        "Latency of answers is 8.1 ms; its limit is > 8",
         from_state=AlertState.OK,
         severity=Severity.TICKET,
     ),
@@ -337,7 +343,7 @@ TRANSITIONS: Final = (
         1,
         AlertState.FIRING,
         NOW - timedelta(hours=12),
-        "11 % are turned away, 5 % are allowed",
+        "Share of requests that were rejected of undecodable is 0.11 share; its limit is > 0.05",
         from_state=AlertState.OK,
     ),
     _transition(
@@ -345,7 +351,7 @@ TRANSITIONS: Final = (
         2,
         AlertState.RESOLVED,
         NOW - timedelta(hours=11),
-        "0.1 % are turned away, 5 % are allowed",
+        "Share of requests that were rejected of undecodable is 0.001 share; it is within its limits",
         from_state=AlertState.FIRING,
     ),
 )

@@ -9,6 +9,8 @@ SELECT alert_id, any(key) AS alert_key, any(service) AS of_service, any(monitor)
        argMax(severity, number) AS severe, argMax(owner, number) AS of_owner, argMax(cause, number) AS of_cause,
        argMax(runbook, number) AS entry, min(begin) AS since, max(at) AS latest, max(number) AS transitions,
        argMaxIf(sentence, number, to_state IN ('ok', 'pending', 'firing', 'resolved')) AS said,
+       argMaxIf(evidence, number, to_state IN ('ok', 'pending', 'firing', 'resolved')) AS proof,
+       argMaxIf(tuple(begin, end), number, to_state IN ('ok', 'pending', 'firing', 'resolved')) AS measured,
        argMaxIf(by, number, to_state = 'acknowledged') AS acknowledged_by, argMax(silence, number) AS silenced_by
 FROM alerts FINAL
 WHERE {service:String} IN ('', service) AND at >= {from:DateTime64(3, 'UTC')} AND at < {to:DateTime64(3, 'UTC')}

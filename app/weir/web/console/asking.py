@@ -16,7 +16,7 @@ from weir.core.signature import Task
 from weir.edges.clickhouse import monitors, reports, sql_files
 from weir.edges.clickhouse.client import connect, settable, url_of
 from weir.monitor.parameters import MEANING
-from weir.monitor.segment import FILTERS, Segment
+from weir.monitor.segment import EVERYTHING, FILTERS, Segment
 from weir.monitor.spec import Asked, Monitor, Row
 from weir.settings import Settings
 from weir.web.console.view import View
@@ -88,9 +88,13 @@ class Asker:
 
     def rows(self, name: str, view: View, **more: Any) -> list[Row]:
         """A monitor's rows. more: fields of Asked, such as subject or step_s. Raises Unavailable, Refused."""
-        monitor, asked = self.monitor(name), self.asked(name, view, **more)
-        key = ("rows", name, monitor.sha256, asked)
-        return list(self.once(key, SAME_S, lambda: self._rows(monitor, asked)))
+        return self._rows(self.monitor(name), self.asked(name, view, **more))
+
+    def of(self, monitor: Monitor, **asked: Any) -> list[Row]:
+        """The same of what no view says. asked: fields of Asked; filters that it does not obey are left out."""
+        segment: Segment = asked.pop("segment", EVERYTHING)
+        obeyed = Segment(**{name: value for name, value in segment.filters.items() if name in monitor.filters})
+        return self._rows(monitor, Asked(segment=obeyed, **asked))
 
     def table(self, name: str, view: View, **more: Any) -> pa.Table:
         """The same as its columns. Raises Unavailable, Refused."""
@@ -114,8 +118,11 @@ class Asker:
         return Task(told.task) if told is not None else None
 
     def _rows(self, monitor: Monitor, asked: Asked) -> list[Row]:
-        of = self._meaning(monitor, asked.service)
-        return self.ask(lambda client: monitors.run(client, monitor, asked, of))
+        def run() -> list[Row]:
+            of = self._meaning(monitor, asked.service)
+            return self.ask(lambda client: monitors.run(client, monitor, asked, of))
+
+        return list(self.once(("rows", monitor.sha256, asked), SAME_S, run))
 
     def _meaning(self, monitor: Monitor, service: str) -> Mapping[str, Any] | None:
         return self.meaning(service) if monitor.parameters.keys() & MEANING else None

@@ -4,24 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
+from weir.monitor.verdict import Verdict
 from weir.web.console.asking import Asker
 from weir.web.console.view import View
-
-
-class Answer(Protocol):
-    """What a panel says first: how it stands, and a sentence."""
-
-    @property
-    def state(self) -> str:
-        """ok, look, alarm or unknown."""
-        ...
-
-    @property
-    def sentence(self) -> str:
-        """One, in plain words."""
-        ...
 
 
 class Act(NamedTuple):
@@ -41,7 +28,7 @@ class Panel:
 
     name: str
     question: str
-    verdict: Answer | None = None
+    verdict: Verdict | None = None
     template: str
     context: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""

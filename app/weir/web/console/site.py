@@ -78,9 +78,17 @@ def page(request: Request, template: str, title: str, *, status: int = 200, **co
     return HTMLResponse(words.render(template, **{**common, **context}), status, headers=FRESH)
 
 
-def panels_page(request: Request, name: str, title: str, *, more: tuple[Slot, ...] = (), **context: Any) -> Response:
-    """A page of the panels that say they are of it."""
-    return page(request, "panels.html", title, slots=[*slots(name), *more], **context)
+def panels_page(
+    request: Request,
+    name: str,
+    title: str,
+    *,
+    template: str = "panels.html",
+    more: tuple[Slot, ...] = (),
+    **context: Any,
+) -> Response:
+    """A page of the panels that say they are of it. more: further panels, behind them."""
+    return page(request, template, title, slots=[*slots(name), *more], **context)
 
 
 def fragment(request: Request, made: Panel, view: View) -> Response:

@@ -14,6 +14,8 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup, escape
 
+from weir.core.numbers import figure, money, share, short, span, whole
+
 FOLDER: Final = Path(__file__).parent
 FORMS: Final = {"full": "%-d %b %H:%M", "day": "%-d %b", "clock": "%H:%M", "second": "%-d %b %H:%M:%S"}
 GLYPHS: Final = {
@@ -35,7 +37,8 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    made.globals |= {"utc": utc, "spark": spark, "state": state, "glyph": glyph, "chart": chart}
+    made.globals |= {each.__name__: each for each in (utc, spark, state, glyph, chart)}
+    made.globals |= {each.__name__: each for each in (short, whole, share, money, span, figure)}
     return made
 
 

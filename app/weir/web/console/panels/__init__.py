@@ -6,10 +6,16 @@ from typing import Final
 
 from weir.web.console.asking import Asker
 from weir.web.console.panel import Registered, Slot
+from weir.web.console.panels import alert, alerts, causes, timeline
 from weir.web.console.view import View
 
 # name -> build, question, class of its height, pages
-PANELS: Final[dict[str, Registered]] = {}
+PANELS: Final[dict[str, Registered]] = {
+    "alerts": Registered(alerts.build, alerts.QUESTION, "tall", ("alerts",)),
+    "alert": Registered(alert.build, alert.QUESTION, "medium", ("alert",)),
+    "causes": Registered(causes.build, causes.QUESTION, "small", ("alert",)),
+    "timeline": Registered(timeline.build, timeline.QUESTION, "small", ("alert",)),
+}
 
 
 def slots(page: str) -> list[Slot]:
