@@ -310,7 +310,7 @@ REJECTED: Final = Watched(
 SAYS: Final = "Drift of numeric inputs of delay_3h is 0.36 psi; its limit is > 0.25"
 TRANSITIONS: Final = (
     _transition(DRIFTED, 1, AlertState.PENDING, NOW - timedelta(hours=5), SAYS, from_state=AlertState.OK),
-    _transition(DRIFTED, 2, AlertState.FIRING, NOW - timedelta(hours=4), SAYS, evidence=PSI),
+    _transition(DRIFTED, 2, AlertState.FIRING, NOW - timedelta(hours=4), SAYS),
     _transition(
         DRIFTED,
         3,
