@@ -12,7 +12,7 @@ from weir.monitor.verdict import State, Verdict
 from weir.operations import diagnose
 from weir.web.console.asking import Asker
 from weir.web.console.panel import Panel
-from weir.web.console.panels import alert
+from weir.web.console.panels.alert import of
 from weir.web.console.view import View
 
 QUESTION: Final = "Where does it come from?"
@@ -21,7 +21,7 @@ KEPT_S: Final = 60.0  # it is several questions, and its window does not change 
 
 def build(asker: Asker, view: View) -> Panel:
     """Its panel. Raises Unavailable, Refused."""
-    one = alert.of(asker, view)
+    one = of(asker, view)
     found: Diagnosis | None = None
     refused = ""
     change = diagnose.change_of(

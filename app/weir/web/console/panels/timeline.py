@@ -12,7 +12,7 @@ from weir.web.console import releases
 from weir.web.console.about import About
 from weir.web.console.asking import Asker
 from weir.web.console.panel import Panel
-from weir.web.console.panels import alert
+from weir.web.console.panels.alert import of, transitions
 from weir.web.console.view import View
 
 QUESTION: Final = "What became of it?"
@@ -34,8 +34,8 @@ class Event:
 
 def build(asker: Asker, view: View) -> Panel:
     """Its panel. Raises Unavailable, Refused."""
-    one = alert.of(asker, view)
-    course = alert.transitions(asker, one.id)
+    one = of(asker, view)
+    course = transitions(asker, one.id)
     events = [*_changes(course), *_notes(asker, one, course), *_releases(asker, one, view)]
     events.sort(key=lambda event: event.at)
     return Panel(
