@@ -38,6 +38,14 @@ VALUES = {
     "words": ["negative", "positive"],
     "meant": ["negative", "positive"],
     "positive": "positive",
+    "traffic": "traffic_hour",
+    "settled": END,
+    "since": BEGINNING,
+    "monitors": ["outcome/auc"],
+    "log": "log",
+    "topic": "weir.requests.nobody",
+    "partition": 0,
+    "offset": 0,
 }
 
 

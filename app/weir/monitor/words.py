@@ -150,3 +150,8 @@ def name(row: Row) -> str:
 def ended(row: Row, scene: Scene) -> str:
     """When a row's window ended."""
     return numbers.time(min(row.begin + timedelta(seconds=scene.step_s), scene.end))
+
+
+def begun(text: str) -> str:
+    """A sentence begins with a capital."""
+    return text[:1].upper() + text[1:]

@@ -62,13 +62,8 @@ def say(rows: Sequence[Row], scene: Scene) -> Verdict:
 
 def name(subject: str, scene: Scene) -> str:
     """What a figure is called in a sentence."""
-    known = NAMES.get(subject or scene.monitor.value, "") or (subject or scene.monitor.value).replace("_", " ")
-    return known if not scene.monitor.subject or subject in NAMES else f"{known}"
-
-
-def begun(text: str) -> str:
-    """A sentence begins with a capital."""
-    return text[:1].upper() + text[1:]
+    column = subject or scene.monitor.value
+    return NAMES.get(column) or column.replace("_", " ")
 
 
 def _course(run: Sequence[Row], scene: Scene) -> Course:
@@ -95,13 +90,13 @@ def _broken(one: Held, scene: Scene) -> str:
     assert one.bound
     value, bound = words.figure(one.newest.value, scene), words.bound(one.bound, scene)
     side, since = words.beyond(one.bound), words.at(one.since)
-    return f"{begun(name(one.newest.subject, scene))} is {value}, {side} its bound of {bound} since {since}."
+    return f"{words.begun(name(one.newest.subject, scene))} is {value}, {side} its bound of {bound} since {since}."
 
 
 def _worse(worse: Sequence[Course], scene: Scene) -> str:
     first = worse[0]
     old = statistics.fmean(row.value for row in first.before if row.value is not None)
-    called = begun(name(first.newest.subject, scene))
+    called = words.begun(name(first.newest.subject, scene))
     sentence = f"{called} went from {words.figure(old, scene)} to {words.figure(first.newest.value, scene)}"
     others = [name(one.newest.subject, scene) for one in worse[1:]]
     more = f" So did {words.listed(others)}." if others else ""
@@ -113,7 +108,7 @@ def _steady(courses: Sequence[Course], scene: Scene) -> str:
     first = courses[0]
     if len(courses) > 4:
         said.append(f"{len(courses) - 4} more")
-    figures = begun(", ".join(said))
+    figures = words.begun(", ".join(said))
     if first.before:
         return f"{figures}: as in {words.the_before(len(first.before))}."
     of = f", of {words.many(first.newest.n, 'outcome')}" if scene.monitor.maturity else ""

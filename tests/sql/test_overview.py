@@ -1,0 +1,160 @@
+"""The whole at a glance, over a day of three services of three tasks: what is missing, behind, moved, and fires."""
+
+from datetime import timedelta
+
+import pytest
+from weir.core import numbers
+from weir.core.signature import Task
+from weir.edges.clickhouse.client import connect
+from weir.monitor.measurement import State as Found
+from weir.monitor.verdict import State
+from weir.operations import overview
+
+from tests.console.filled import ARRIVALS, DAY, FLIGHTS, NOW, PARCELS, fill
+from tests.databases import migrated
+from tests.doubles.measured import figure, record
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture(scope="module")
+def recorded(databases):
+    """A client of a database with that day, and what monitors found of it."""
+    with migrated(databases) as settings:
+        client = connect(settings.recording)
+        fill(client)
+        record(client, figures())
+        yield client
+
+
+def figures():
+    flights, inputs = FLIGHTS.service, ("delay_3h", "late_24h", "wind")
+    for at in (NOW - 2 * HOUR, NOW - HOUR):
+        for name in inputs:
+            state = Found.PAGE if name == "delay_3h" else Found.OK
+            yield figure(flights, "drift/features", 0.3, at, name, state=state)
+    yield figure(flights, "drift/features", 0.9, NOW - 20 * HOUR, "gone", state=Found.PAGE)
+    yield figure(flights, "outcome/auc", 0.7, NOW - 2 * DAY, step_s=86_400)
+    yield figure(flights, "outcome/auc", 0.643, NOW - DAY, step_s=86_400, low=0.63, high=0.66)
+    yield figure(flights, "outcome/auc", 0.1, NOW - DAY, step_s=86_400, state=Found.IMMATURE, revision=1)
+    for subject, value, n in (("m/8/champion/a/", 3.0, 3000), ("m/7/champion/a/", 5.0, 1000)):
+        yield figure(flights, "cost/services", value, NOW, subject, n=n, step_s=86_400, details={"currency": "EUR"})
+    yield figure(flights, "outcome/value", 2.0, NOW, "8/champion", step_s=86_400, details={"total": 4515.0})
+    yield figure(flights, "outcome/value", 2.0, NOW - 9 * DAY, "8/champion", step_s=86_400, details={"total": 1.0})
+    yield figure(PARCELS.service, "outcome/accuracy", 0.75, NOW - DAY, "accuracy", step_s=86_400)
+    yield figure(PARCELS.service, "outcome/accuracy", 0.7, NOW - DAY, "macro_f1", step_s=86_400)
+    yield figure(PARCELS.service, "drift/features", 0.01, NOW, "wind")
+    yield figure(ARRIVALS.service, "outcome/error", 4.1, NOW - DAY, "mae", step_s=86_400)
+
+
+@pytest.fixture(scope="module")
+def seen(recorded):
+    return overview.look(recorded, *overview.steps(86_400, NOW))
+
+
+@pytest.fixture(scope="module")
+def by_name(seen):
+    return {one.name: one for one in seen.services}
+
+
+def plain(text):
+    return text.replace(numbers.THIN, " ")
+
+
+def test_what_is_missing_and_who_is_behind_is_said_with_since_when_and_how_much(seen):
+    balance = seen.balance
+    assert balance.read == balance.scored + balance.rejected
+    assert [(one.service, one.partition, one.missing, one.first) for one in balance.lost] == [
+        (FLIGHTS.service, 1, 50, 1200)
+    ]
+    assert [(one.service, one.partition, round(one.late_s / 60)) for one in balance.behind] == [
+        (FLIGHTS.service, 3, 40)
+    ]
+    assert (balance.verdict.state, plain(balance.verdict.sentence)) == (
+        State.ALARM,
+        "Almost. 50 offsets of flight-delay, partition 1 are missing since 28 Nov 03:59 and partition 3 of flight-delay"
+        " is 40 min behind. All else adds up, to the offset.",
+    )
+    assert not seen.in_order
+
+
+def test_each_task_has_its_own_figures(by_name):
+    flights, parcels, arrivals = (by_name[of.service] for of in (FLIGHTS, PARCELS, ARRIVALS))
+    assert [one.task for one in (flights, parcels, arrivals)] == [Task.BINARY, Task.MULTICLASS, Task.REGRESSION]
+    assert [one.says.name for one in (flights, parcels, arrivals)] == ["positive", "letter", "mean"]
+    assert [(one.quality.name, one.quality.value) for one in (flights, parcels, arrivals)] == [
+        ("AUC", 0.7),  # the day after it is immature since its last revision
+        ("accuracy", 0.75),
+        ("mean error", 4.1),
+    ]
+    assert 0.45 < flights.says.value < 0.5
+    assert 34 < arrivals.says.value < 36
+
+
+def test_traffic_has_a_count_for_every_step(seen, by_name):
+    for one in seen.services:
+        assert len(one.counts) == 48
+        assert sum(one.counts) == one.predictions
+        assert one.rate == one.predictions / 86_400
+        assert 3 < one.p99_ms < 15
+    assert by_name[FLIGHTS.service].version == "8"
+
+
+def test_what_moved_is_of_the_newest_window_alone(by_name):
+    flights, parcels, arrivals = (by_name[of.service] for of in (FLIGHTS, PARCELS, ARRIVALS))
+    assert (flights.inputs_moved, flights.inputs, flights.inputs_state) == (1, 3, State.ALARM)
+    assert (parcels.inputs_moved, parcels.inputs, parcels.inputs_state) == (0, 1, State.OK)
+    assert (arrivals.inputs_moved, arrivals.inputs, arrivals.inputs_state) == (0, 0, State.UNKNOWN)
+
+
+def test_cost_is_weighed_by_predictions_and_value_is_of_the_time_that_is_asked_about(by_name):
+    flights, arrivals = by_name[FLIGHTS.service], by_name[ARRIVALS.service]
+    assert (flights.cost, flights.currency, flights.value) == (3.5, "EUR", 4515.0)
+    assert (arrivals.cost, arrivals.currency, arrivals.value) == (None, "", None)
+
+
+def test_complete_to_is_where_the_slowest_partition_is(by_name):
+    assert by_name[FLIGHTS.service].behind
+    assert numbers.clock(by_name[FLIGHTS.service].complete_to) == "19:19"
+    assert numbers.clock(by_name[PARCELS.service].complete_to) == "19:59"
+
+
+def test_alerts_come_by_cause_and_the_worst_first(seen, by_name):
+    assert [(one.service, one.monitor, one.state) for one in seen.alerts] == [
+        (FLIGHTS.service, "outcome/auc", "firing"),
+        (FLIGHTS.service, "drift/features", "firing"),
+        (PARCELS.service, "health/traffic", "pending"),
+    ]
+    assert [len(one.alerts) for one in seen.causes] == [2, 1]
+    assert (seen.needs.state, seen.needs.sentence) == (State.ALARM, "2 alerts fire, from 1 cause. 1 more is pending.")
+    assert [by_name[of.service].state for of in (FLIGHTS, PARCELS, ARRIVALS)] == [State.ALARM, State.LOOK, State.OK]
+    assert seen.state is State.ALARM
+
+
+def test_one_service_alone_is_judged_by_itself(recorded):
+    alone = overview.look(recorded, *overview.steps(86_400, NOW), service=ARRIVALS.service)
+    assert [one.name for one in alone.services] == [ARRIVALS.service]
+    assert (alone.balance.verdict.state, alone.balance.verdict.sentence) == (
+        State.OK,
+        "Every request is accounted for, to the offset.",
+    )
+    assert (alone.in_order, alone.state, alone.needs.state) == (True, State.OK, State.OK)
+
+
+def test_a_time_before_the_gap_has_none_and_one_without_anything_says_so(recorded):
+    before = overview.look(recorded, NOW - DAY, NOW - 18 * HOUR, 900)
+    assert (before.balance.missing, before.balance.behind) == (0, ())
+    later = overview.look(recorded, NOW + DAY, NOW + 2 * DAY, 1800)
+    assert (later.balance.verdict.state, later.balance.verdict.sentence) == (
+        State.UNKNOWN,
+        "Nothing was read in this time.",
+    )
+    assert later.newest == max(one.newest for one in later.services)
+    assert {one.rate for one in later.services} == {None}
+
+
+def test_what_is_on_its_way_at_the_end_is_not_missing(recorded):
+    """The ledger of the gap's minute has come, its predictions have not: two minutes are given to them."""
+    at = NOW - timedelta(hours=15, minutes=59, seconds=30)
+    assert overview.look(recorded, at - HOUR, at, 300).balance.missing == 0
+    assert overview.look(recorded, at - HOUR, at + timedelta(minutes=30), 300).balance.missing == 50
