@@ -23,7 +23,8 @@ class Panel:
     """One answer, ready to be written.
 
     template: of templates/panels/, which gets `context`, the view and the panel. monitor: whose SQL and rows it offers;
-    empty for none. note: below the picture. unsplit: filters of the page that it does not obey; it says so.
+    empty for none. asked: what the address of those rows says beside the view, such as another step. note: below the
+    picture. unsplit: filters of the page that it does not obey; it says so.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Panel:
     context: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
     monitor: str = ""
+    asked: Mapping[str, str] = field(default_factory=dict)
     unsplit: tuple[str, ...] = ()
     acts: tuple[Act, ...] = ()
 

@@ -19,7 +19,7 @@ EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2105, 1, 1, tzinfo
 LONGEST_VALUE: Final = 300  # characters of one; what is longer is nobody's name
 EVERY_S: Final = ((300, 5), (3600, 15))  # windows below so many seconds -> how often a live page asks; else SLOWEST_S
 SLOWEST_S: Final = 60
-PLAIN: Final = ("service", *FILTERS, "metric", "feature", "state", "monitor", "reason", "letter", "alert")
+PLAIN: Final = ("service", *FILTERS, "metric", "feature", "subject", "state", "monitor", "reason", "letter", "alert")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,8 @@ class View:
 
     begin <= time < end, UTC, both whole multiples of step_s since 1970, so that a window is the same in every view and
     for `weir monitors run`. range: of RANGES, for a window that ends now and moves on; empty for one that stands still.
-    at: begin of the one window that is chosen. query: what the address says, without what nobody knows.
+    at: begin of the one window that is chosen. subject: of a monitor's, the one whose rows are shown. query: what the
+    address says, without what nobody knows.
     """
 
     begin: datetime
@@ -39,6 +40,7 @@ class View:
     segment: Segment = EVERYTHING
     metric: str = ""
     feature: str = ""
+    subject: str = ""
     at: datetime | None = None
     state: str = ""
     monitor: str = ""
@@ -61,7 +63,7 @@ class View:
         """
         kept = {name: value for name, value in {**query, **path}.items() if _is_fit(name, value)}
         begin, end, name = _window(kept, now)
-        step_s = step_of((end - begin).total_seconds())
+        step_s = _step(kept.get("step", ""), (end - begin).total_seconds())
         segment = Segment(**{part: kept[part] for part in FILTERS if part in kept})
         at = _moment(kept.get("at", ""))
         return View(
@@ -134,6 +136,13 @@ def step_of(span_s: float) -> int:
     return next((step for step in STEPS_S if span_s / step <= MOST_WINDOWS - 1), STEPS_S[-1])
 
 
+def _step(text: str, span_s: float) -> int:
+    """The step that is asked for, in whole minutes and of not more windows than MOST_WINDOWS; else that of the span."""
+    step_s = int(text) if text.isdecimal() and len(text) < 10 else 0
+    fits = step_s > 0 and step_s % STEPS_S[0] == 0 and span_s / step_s <= MOST_WINDOWS
+    return step_s if fits else step_of(span_s)
+
+
 def _window(kept: Mapping[str, str], now: datetime) -> tuple[datetime, datetime, str]:
     """Begin, end and the name of a range; "" for one that stands still."""
     begin, end = _moment(kept.get("from", "")), _moment(kept.get("to", ""))
@@ -176,5 +185,5 @@ def _written(value: Any) -> str:
 
 def _is_fit(name: str, value: str) -> bool:
     """Whether a value of an address is looked at: of a known name, printable, no longer than any name."""
-    known = name in PLAIN or name in ("range", "from", "to", "at")
+    known = name in PLAIN or name in ("range", "from", "to", "at", "step")
     return known and 0 < len(value) <= LONGEST_VALUE and value.isprintable()

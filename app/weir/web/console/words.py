@@ -15,6 +15,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from weir.core.numbers import figure, money, share, short, span, whole
+from weir.web.console.drawing.chart import Chart
 
 FOLDER: Final = Path(__file__).parent
 FORMS: Final = {"full": "%-d %b %H:%M", "day": "%-d %b", "clock": "%H:%M", "second": "%-d %b %H:%M:%S"}
@@ -37,7 +38,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    made.globals |= {each.__name__: each for each in (utc, spark, state, glyph, chart)}
+    made.globals |= {each.__name__: each for each in (utc, spark, state, glyph, chart, drawn)}
     made.globals |= {each.__name__: each for each in (short, whole, share, money, span, figure)}
     return made
 
@@ -75,6 +76,11 @@ def chart(data: Mapping[str, Any], kind: str, label: str, cls: str = "") -> Mark
         '<weir-chart kind="{}" class="{}" tabindex="0" role="slider" aria-label="{}" aria-valuemin="0" '
         'aria-valuemax="1" aria-valuenow="1"><script type="application/json">{}</script></weir-chart>'
     ).format(kind, cls, label, Markup(body))
+
+
+def drawn(made: Chart) -> Markup:
+    """The element of a picture; its class keeps its height free before it is drawn."""
+    return chart(made.data, made.kind, made.name, f"h{made.height}")
 
 
 def spark(

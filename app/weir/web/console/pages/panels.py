@@ -14,6 +14,7 @@ from weir.core.errors import Refused, WeirError
 from weir.web.console.panels import PANELS
 from weir.web.console.panels.own import build as build_own
 from weir.web.console.site import FRESH, faulty, fragment, missing, page, site_of, view_of
+from weir.web.console.view import View
 
 MOST_ROWS: Final = 5000  # on a page; all of them are in the CSV
 
@@ -55,7 +56,7 @@ def data(request: Request) -> Response:
     """The rows of a monitor for a view, as `weir monitors run --csv` prints them."""
     name, view = request.path_params["monitor"], view_of(request)
     try:
-        answer = site_of(request).asker.table(name, view)
+        answer = site_of(request).asker.table(name, view, **_chosen(view))
     except Refused as error:
         return PlainTextResponse(f"{error}\n", 404 if "there is no monitor" in error.what else 400, headers=FRESH)
     except WeirError as error:
@@ -75,8 +76,8 @@ def rows(request: Request) -> Response:
         return missing(request, f"monitor {name}", names=sorted(site.asker.monitors()), kind="monitors")
     monitor, error, answer, bound = site.asker.monitor(name), None, None, {}
     try:
-        bound = site.asker.bound(name, view)
-        answer = site.asker.table(name, view)
+        bound = site.asker.bound(name, view, **_chosen(view))
+        answer = site.asker.table(name, view, **_chosen(view))
     except WeirError as found:
         error = found
     listed = [] if answer is None else answer.slice(0, MOST_ROWS).to_pylist()
@@ -84,3 +85,8 @@ def rows(request: Request) -> Response:
     columns = [] if answer is None else answer.column_names
     total = 0 if answer is None else answer.num_rows
     return page(request, "rows.html", name, view=view, columns=columns, total=total, **more)
+
+
+def _chosen(view: View) -> dict[str, str]:
+    """The one subject whose rows are asked for; a monitor that takes none says so."""
+    return {"subject": view.subject} if view.subject else {}

@@ -6,7 +6,20 @@ from typing import Final
 
 from weir.web.console.asking import Asker
 from weir.web.console.panel import Registered, Slot
-from weir.web.console.panels import alert, alerts, causes, timeline
+from weir.web.console.panels import (
+    alert,
+    alerts,
+    calibration,
+    causes,
+    cost,
+    drift,
+    latency,
+    maturity,
+    mistakes,
+    outcomes,
+    score,
+    timeline,
+)
 from weir.web.console.view import View
 
 # name -> build, question, class of its height, pages
@@ -15,6 +28,16 @@ PANELS: Final[dict[str, Registered]] = {
     "alert": Registered(alert.build, alert.QUESTION, "medium", ("alert",)),
     "causes": Registered(causes.build, causes.QUESTION, "small", ("alert",)),
     "timeline": Registered(timeline.build, timeline.QUESTION, "small", ("alert",)),
+    "drift": Registered(drift.build, "Has the input moved?", "drift", ("service",), "Inputs"),
+    "score": Registered(score.build, "What does the model say?", "score", ("service",), "Scores"),
+    "outcomes": Registered(outcomes.build, "Was the model right?", "outcomes", ("service",), "Outcomes"),
+    "calibration": Registered(
+        calibration.build, "Can the scores be read as probabilities?", "picture", ("service",), "Calibration", "half"
+    ),
+    "mistakes": Registered(mistakes.build, "What does it take for what?", "picture", ("service",), "Mistakes", "half"),
+    "maturity": Registered(maturity.build, "How fast does the truth arrive?", "picture", ("service",), "Arrival"),
+    "cost": Registered(cost.build, "What did it cost, and where did it go?", "cost", ("service",), "Cost"),
+    "latency": Registered(latency.build, "Is it fast enough?", "latency", ("service",), "Speed"),
 }
 
 

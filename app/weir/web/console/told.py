@@ -1,0 +1,83 @@
+"""What a panel has of a monitor: its rows for a view, the scene that they are of, and the sentence that they say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Final
+
+from weir.monitor import verdicts
+from weir.monitor.spec import Asked, Row
+from weir.monitor.verdict import Scene, Verdict
+from weir.web.console.asking import Asker
+from weir.web.console.view import View
+
+DAY_S: Final = 86_400
+FEW: Final = 31  # windows of what needs many rows each
+SLOW_STEPS_S: Final = (60, 300, 900, 3600, 10_800, 21_600, DAY_S, 7 * DAY_S, 28 * DAY_S)
+WHOLE_S: Final = (3600, 21_600, DAY_S, 7 * DAY_S, 28 * DAY_S)
+
+
+@dataclass(frozen=True)
+class Told:
+    """rows: of `scene`, as `weir monitors run` gives them for `asked`."""
+
+    rows: Sequence[Row]
+    scene: Scene
+    asked: Asked
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """What they say."""
+        return verdicts.say(self.rows, self.scene)
+
+    @property
+    def query(self) -> Mapping[str, str]:
+        """What an address says, beside the view, to ask the same."""
+        found = {"from": _written(self.asked.begin), "to": _written(self.asked.end), "step": str(self.asked.step_s)}
+        return found | ({"subject": self.asked.subject} if self.asked.subject else {})
+
+
+def told(asker: Asker, view: View, name: str, **more: Any) -> Told:
+    """What a monitor says of a view. more: fields of Asked instead of the view's. Raises Unavailable, Refused."""
+    asked = asker.asked(name, view, **more)
+    rows = asker.rows(name, view, **more)
+    currency = next((str(row.details["currency"]) for row in rows if row.details.get("currency")), "USD")
+    scene = Scene(
+        monitor=asker.monitor(name),
+        service=view.service,
+        task=asker.task(view.service),
+        begin=asked.begin,
+        end=asked.end,
+        step_s=asked.step_s,
+        complete_to=asker.complete_to(view.service),
+        currency=currency,
+    )
+    return Told(rows, scene, asked)
+
+
+def slowly(view: View) -> dict[str, Any]:
+    """The view in at most FEW windows, for figures that need many rows each: fields of Asked."""
+    span_s = (view.end - view.begin).total_seconds()
+    return _in_steps(view, next((step for step in SLOW_STEPS_S if span_s / step <= FEW), SLOW_STEPS_S[-1]))
+
+
+def whole(view: View) -> dict[str, Any]:
+    """The view as one window or two, for pictures of one window: fields of Asked.
+
+    Windows begin at whole multiples of their length, so that the newest of a view that ends now is not over.
+    """
+    span_s = (view.end - view.begin).total_seconds()
+    return _in_steps(view, next((step for step in WHOLE_S if span_s <= step * 1.1), WHOLE_S[-1]))
+
+
+def _in_steps(view: View, step_s: int) -> dict[str, Any]:
+    begin, end = int(view.begin.timestamp()), int(view.end.timestamp())
+    first, last = begin // step_s * step_s, -(-end // step_s) * step_s
+    return {"begin": datetime.fromtimestamp(first, UTC), "end": datetime.fromtimestamp(last, UTC), "step_s": step_s}
+
+
+def _written(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
