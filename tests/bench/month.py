@@ -37,15 +37,21 @@ OF_K: Final = """
                   '-8000-', leftPad(hex(number), 12, '0'))) AS id,
     toFloat32(pow((cityHash64(number) % 1000003) / 1000003, 2)) AS chance
 """
+# The batch of prediction k is called after its first; it is scored when its last is there.
+BATCH_OF_K: Final = """
+    {first:Int64} + intDiv(toInt64(number) - {first:Int64}, {entry:Int64}) * {entry:Int64} AS low,
+    least(low + {entry:Int64}, {first:Int64} + {count:Int64}) AS end,
+    fromUnixTimestamp64Milli(toInt64({begin_ms:Int64} + intDiv(end * {gap_us:Int64}, 1000) + 4), 'UTC') AS scored
+"""
 PREDICTIONS: Final = f"""
     INSERT INTO predictions (prediction_id, request_id, service, model, version, digest, variant, tenant, score,
                              decision, event_time, scored_at, source_log, source_topic, source_partition, source_offset,
                              batch_id, features)
-    WITH {OF_K}, range({{features:UInt32}}) AS inputs
+    WITH {OF_K}, {BATCH_OF_K}, range({{features:UInt32}}) AS inputs
     SELECT id, toString(number), {{service:String}}, 'm', '1', 'd', 'champion', concat('t', toString(number % 5)),
            chance, if(chance >= 0.5, 'yes', 'no'), fromUnixTimestamp64Milli(ms, 'UTC'),
-           fromUnixTimestamp64Milli(ms + 4 + number % 7, 'UTC'), 'log', {{topic:String}}, 0, number,
-           intDiv(number, {{entry:Int64}}), mapFromArrays(arrayMap(i -> concat('f', toString(i)), inputs),
+           scored, 'log', {{topic:String}}, 0, number, low,
+           mapFromArrays(arrayMap(i -> concat('f', toString(i)), inputs),
                arrayMap(i -> toFloat32((cityHash64(number, i) % 1009) / 1009), inputs))
     FROM numbers({{first:UInt64}}, {{count:UInt64}})
 """
@@ -62,7 +68,7 @@ OUTCOMES: Final = f"""
 SPAN: Final = """
     {first:Int64} + number * {entry:Int64} AS low,
     least(low + {entry:Int64}, {first:Int64} + {count:Int64}) AS end, end - low AS n,
-    fromUnixTimestamp64Milli(toInt64({begin_ms:Int64} + intDiv(low * {gap_us:Int64}, 1000) + 4), 'UTC') AS at
+    fromUnixTimestamp64Milli(toInt64({begin_ms:Int64} + intDiv(end * {gap_us:Int64}, 1000) + 4), 'UTC') AS at
 """
 LEDGER: Final = f"""
     INSERT INTO ledger (role, service, source_log, source_topic, source_partition, first, last, read, scored, digest,
@@ -76,14 +82,14 @@ BATCHES: Final = f"""
                          rows, scored, bytes_in, bytes_out, wait_us, decode_us, assemble_us, run_us, encode_us, cpu_us,
                          produce_us, idle_us, source_log, source_topic, ranges)
     WITH {SPAN}
-    SELECT intDiv(low, {{entry:Int64}}) AS batch, batch, {{service:String}}, ['d'], [(n, 900)], 'CPUExecutionProvider',
+    SELECT low, low, {{service:String}}, ['d'], [(n, 900)], 'CPUExecutionProvider',
            'w', at, at, 'rows', n, n, 200 * n, 300 * n, 2000, 800, 300, 900, 700, 3500, 100, 1000, 'log',
            {{topic:String}}, [(0, low, end - 1)]
     FROM numbers(toUInt64(ceil({{count:Int64}} / {{entry:Int64}})))
 """
 ANSWERS: Final = """
     INSERT INTO batch_answers (service, scored_at, batch_id, variant, model, version, digest, tenant, team, answers)
-    SELECT service, min(p.scored_at), batch_id, variant, model, version, digest, tenant, team, count()
+    SELECT service, any(p.scored_at), batch_id, variant, model, version, digest, tenant, team, count()
     FROM predictions AS p
     WHERE service = {service:String} AND source_offset >= {first:Int64}
         AND source_offset < {first:Int64} + {count:Int64}

@@ -6,8 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-import pytest
-from clickhouse_connect.driver.exceptions import DatabaseError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from weir.core.prices import UNITS, Component, Price, tariffs
@@ -196,8 +194,7 @@ def test_predictions_are_not_read_where_each_batch_has_its_answers(client):
     answers = [Answer(100 * one.number + i, one.number, one.at_ms) for one in batches for i in range(100)]
     spent.record(client, batches, answers)
     asked = f"SELECT sum(n) FROM cost_shares({CALL})"
-    bounded = {"max_rows_to_read": 1000, "read_overflow_mode": "throw"}
-    assert client.query(asked, parameters=PARAMETERS, settings=bounded).result_rows == [(2000,)]
+    found = client.query(asked, parameters=PARAMETERS)
+    assert (found.result_rows, int(found.summary["read_rows"]) < 1000) == ([(2000,)], True)
     spent.record(client, [], [Answer(5000, 3, FIRST_MS + 3)])
-    with pytest.raises(DatabaseError, match=r"max_rows_to_read|TOO_MANY_ROWS"):
-        client.query(asked, parameters=PARAMETERS, settings=bounded)
+    assert int(client.query(asked, parameters=PARAMETERS).summary["read_rows"]) > 2000

@@ -21,7 +21,7 @@ CAPTURE: Final = """
                            total, hist, words, about, written_at)
     SELECT {id:String}, {service:String}, digest, kind, name, grid.1, grid.2, grid.3, n, missing, below, above, rest,
            rest = 0, total, mapApply((k, v) -> (k, toUInt64(round(v))), hist), words, {about:String}, now64(3)
-    FROM <drift_sides: 'feature', 'category', 'score', 'class', 'decision'>
+    FROM <drift_sides: kinds = 'feature', 'category', 'score', 'class', 'decision'>
 """
 
 

@@ -11,7 +11,7 @@ from clickhouse_connect.driver import Client
 
 from weir.core.errors import Refused
 from weir.edges.clickhouse.client import answering, connect
-from weir.edges.clickhouse.sql_files import FOLDER
+from weir.edges.clickhouse.sql_files import FOLDER, whole
 from weir.setting_groups import RecordingSettings
 
 NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
@@ -28,7 +28,7 @@ APPLIED = "SELECT number, toString(sha256) FROM migrations ORDER BY number, appl
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One file. sha256: of its bytes, hex. statements: split at lines that hold only a semicolon."""
+    """One file. sha256: of its text with its parts put in, hex. statements: split at lines of a semicolon."""
 
     number: int
     name: str
@@ -51,7 +51,7 @@ def read(folder: Path = FOLDER / "migrations") -> list[Migration]:
         match = NAME.match(path.name)
         if not match:
             raise Refused(f"{path.name} is no migration", where=str(folder), remedy="name it 0001_what_it_does.sql")
-        text = path.read_text(encoding="utf-8")
+        text = whole(path.read_text(encoding="utf-8"))
         parts = [part.strip() for part in STATEMENT_END.split(text)]
         digest = hashlib.sha256(text.encode()).hexdigest()
         found.append(Migration(int(match[1]), match[2], digest, tuple(part for part in parts if part)))

@@ -16,7 +16,7 @@ from weir.edges.clickhouse.client import answering, url_of
 
 FOLDER = Path(__file__).resolve().parents[2] / "sql"
 HEADER = re.compile(r"^-- (\w+): (.*)$")
-PART = re.compile(r"^(?P<indent> *)(?P<before>.*)<(?P<name>\w+): (?P<kinds>[^<>]+|<kinds>)>", re.MULTILINE)
+PART = re.compile(r"^(?P<indent> *)(?P<before>.*)<(?P<name>\w+): (?P<given>[^<>]+)>", re.MULTILINE)
 PARAMETER = re.compile(r"\{(\w+):")
 NO_QUERIES = frozenset({"migrations", "parts", "views"})  # folders of statements that are not asked
 
@@ -46,19 +46,21 @@ def read(path: Path, name: str) -> Query:
         if not found:
             break
         header[found[1]] = found[2]
+    text = whole(text)
     return Query(name, header, text, frozenset(PARAMETER.findall(text)))
 
 
 def whole(text: str) -> str:
-    """A statement with its parts put in: FROM <name: kinds> reads sql/parts/<name>.sql, where <kinds> stands for kinds.
+    """A statement with its parts put in: FROM <name: one = a; other = b> reads sql/parts/<name>.sql, where <one> is a.
 
     What several statements share is written once so, and costs less than a view: ClickHouse looks through the text of a
     view with parameters again at each level. Raises FileNotFoundError.
     """
     while found := PART.search(text):
-        part = (
-            (FOLDER / "parts" / f"{found['name']}.sql").read_text(encoding="utf-8").replace("<kinds>", found["kinds"])
-        )
+        part = (FOLDER / "parts" / f"{found['name']}.sql").read_text(encoding="utf-8")
+        for given in found["given"].split("; "):
+            name, _, value = given.partition(" = ")
+            part = part.replace(f"<{name}>", value)
         inner = "\n".join(f"{found['indent']}    {line}".rstrip() for line in part.splitlines())
         put = f"{found['indent']}{found['before']}\n{found['indent']}(\n{inner}\n{found['indent']})"
         text = text[: found.start()] + put + text[found.end() :]

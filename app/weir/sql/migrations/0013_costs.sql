@@ -56,151 +56,35 @@ SELECT '' AS name, '' AS service, '' AS team, '' AS tenant, '' AS period, toDeci
        '' AS action       -- JSON: what is proposed
 WHERE false
 ;
--- Batches of a time that scored another number of records than there are answers that name them.
-CREATE VIEW IF NOT EXISTS odd_batches AS
-SELECT batch_id, source_log, ranges
-FROM batches AS b
-LEFT JOIN
-(
-    SELECT batch_id, sum(answers) AS answered FROM batch_answers
-    WHERE service = {service:String} AND scored_at >= {since:DateTime64(3, 'UTC')} AND scored_at < {until:DateTime64(3, 'UTC')}
-    GROUP BY batch_id
-) AS named USING (batch_id)
-WHERE service = {service:String} AND scored_at >= {since:DateTime64(3, 'UTC')} AND scored_at < {until:DateTime64(3, 'UTC')}
-    AND answered != scored
-;
--- The answers to the requests of such batches, whichever batch they name: of the week before, longer than which a log keeps
--- few requests, and a day after, which no two clocks differ by.
-CREATE VIEW IF NOT EXISTS odd_answers AS
-WITH odd AS (SELECT * FROM odd_batches(service = {service:String}, since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')}))
-SELECT o.batch_id AS batch_id, prediction_id, variant, model, version, digest, tenant, team, source_partition, source_offset
-FROM predictions AS p
-INNER JOIN
-(   -- by stretches of 1,024 offsets, so that a join by equality finds the ranges that may hold one
-    SELECT batch_id, source_log, range.partition AS partition, range.first AS first, range.last AS last,
-           arrayJoin(range(intDiv(first, 1024), intDiv(last, 1024) + 1)) AS stretch
-    FROM odd ARRAY JOIN ranges AS range
-) AS o ON p.source_log = o.source_log AND p.source_partition = o.partition AND intDiv(p.source_offset, 1024) = o.stretch
-WHERE (SELECT count() > 0 FROM odd)      -- a constant: mostly there is none, and predictions are not read
-    AND p.service = {service:String} AND p.source_offset BETWEEN o.first AND o.last
-    AND p.scored_at >= {since:DateTime64(3, 'UTC')} - INTERVAL 7 DAY AND p.scored_at < {until:DateTime64(3, 'UTC')} + INTERVAL 1 DAY
-;
--- Batches of a time, with what they used and the answers that bear it: (variant, model, version, digest, tenant, team, n).
-CREATE VIEW IF NOT EXISTS cost_batches AS
-WITH
-    work AS
-    (
-        SELECT service, batch_id, scored_at, worker, toInt64(rows) AS rows, toInt64(scored) AS scored, digests, runs,
-               toInt64(decode_us + lookup_us + assemble_us + encode_us) AS other_us,
-               arrayMap(quantity -> toInt128(quantity), [cpu_us, ifNull(gpu_us, 0), greatest(feature_lookups, feature_hits) - feature_hits,
-                                                        bytes_in, bytes_out, bytes_out, idle_us]) AS quantities
-        FROM batches
-        WHERE service = {service:String} AND scored_at >= {since:DateTime64(3, 'UTC')} AND scored_at < {until:DateTime64(3, 'UTC')}
-    ),
-    named AS
-    (
-        SELECT batch_id, sum(n) AS answered, groupArray((variant, model, version, digest, tenant, team, n)) AS groups
-        FROM
-        (
-            SELECT batch_id, variant, model, version, digest, tenant, team, toInt64(sum(answers)) AS n
-            FROM batch_answers
-            WHERE service = {service:String} AND scored_at >= {since:DateTime64(3, 'UTC')} AND scored_at < {until:DateTime64(3, 'UTC')}
-            GROUP BY batch_id, variant, model, version, digest, tenant, team
-        )
-        GROUP BY batch_id
-    ),
-    ranged AS
-    (
-        SELECT batch_id, groupArray((variant, model, version, digest, tenant, team, n)) AS groups
-        FROM
-        (
-            SELECT batch_id, variant, model, version, digest, tenant, team, toInt64(count()) AS n
-            FROM odd_answers(service = {service:String}, since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')})
-            GROUP BY batch_id, variant, model, version, digest, tenant, team
-        )
-        GROUP BY batch_id
-    )
-SELECT service, batch_id, scored_at, worker, rows, scored, quantities, digests, runs, other_us,
-       answered != scored AS odd, arraySort(if(odd, ranged.groups, named.groups)) AS groups
-FROM work
-LEFT JOIN named USING (batch_id)
-LEFT JOIN ranged USING (batch_id)
-;
--- What was used, by batch and who bears it. kind: answers; rejected, the batch's dead letters; unrecorded, answers that it
--- gave and that are not in predictions; idle. used: millionths, by component. Record r of the n of a part bears
--- floor(quantity * (before + each * r) / among) less the same of r - 1, in millionths.
---
--- One step a subquery: what a step names is to the next a column. Named in one step, each use would be the whole expression
--- again, and the statement take longer to plan.
+-- What was used, by batch and who bears it: for a look at some batches.
 CREATE VIEW IF NOT EXISTS cost_shares AS
-SELECT service, batch_id, scored_at, worker, odd, kind, variant, model, version, digest, tenant, team, n, quantities, mine, upto, among, before,
-       arrayMap((quantity, upto, before, among) -> intDiv(1000000 * quantity * upto, among) - intDiv(1000000 * quantity * before, among),
-                quantities, upto, before, among) AS used
+SELECT {service:String} AS service, batch_id, scored_at, odd, kind, who.variant AS variant, who.model AS model, who.version AS version,
+       who.digest AS digest, who.tenant AS tenant, who.team AS team, n, used
+FROM <cost_shares: since = {since:DateTime64(3, 'UTC')}; until = {until:DateTime64(3, 'UTC')}>
+;
+-- What was used, by window of step seconds, day, kind, who bears it and component, with its price. used: in millionths of what
+-- `component` counts. amount: null where something was used that has no price; a Decimal with 24 digits, so that it is exact.
+CREATE VIEW IF NOT EXISTS cost_lines AS
+SELECT {service:String} AS service, begin, day, kind, who.variant AS variant, who.model AS model, who.version AS version,
+       who.digest AS digest, who.tenant AS tenant, who.team AS team, component, n, used, unpriced,
+       if(unpriced, NULL, reinterpret(used * prices[1], 'Decimal(38, 24)')) AS amount
 FROM
 (
-    SELECT *, part.1 AS kind, part.2.1 AS variant, part.2.2 AS model, part.2.3 AS version, part.2.4 AS digest, part.2.5 AS tenant,
-           part.2.6 AS team, part.2.7 AS n, arrayMap((end, weighed) -> end[place] - weighed[place], ends, weights) AS before,
-           arrayMap(weighed -> weighed[place], weights) AS mine, arrayMap(end -> end[place], ends) AS upto,
-           arrayMap(end -> end[-1], ends) AS among
+    SELECT begin, day, kind, who, component, n, used, prices, used != 0 AND empty(prices) AS unpriced
     FROM
     (
-        SELECT *, arrayMap(weighed -> arrayCumSum(weighed), weights) AS ends
+        SELECT begin, day, kind, who, component, n, used,
+               arrayFilter(entry -> entry.1 = component AND day >= entry.2 AND day < entry.3, (SELECT groupArray((component, begins, ends, attos)) FROM prices)).4 AS prices
         FROM
         (
-            SELECT *, arrayMap(weighed -> if(arraySum(weighed) = 0, nobody, weighed),
-                               [by_work, if(arraySum(by_model) = 0, counts, by_model), counts, counts, counts, counts, nobody]) AS weights
-            FROM
-            (
-                SELECT *, arrayMap((count, ns) -> count * (ns + other_ns), counts, model_ns) AS by_work,
-                       arrayMap((count, ns) -> count * ns, counts, model_ns) AS by_model
-                FROM
-                (
-                    SELECT *, arrayMap(part -> toInt128(part.2.7), parts) AS counts, arrayMap(part -> toInt128(part.1 = 'idle'), parts) AS nobody,
-                           arrayMap(part -> multiIf(NOT part.1 IN ('answers', 'unrecorded'), 0, indexOf(digests, part.2.4) = 0, mean_ns,
-                                                    runs_ns[indexOf(digests, part.2.4)]), parts) AS model_ns
-                    FROM
-                    (
-                        SELECT *, arrayFilter(part -> part.1 = 'idle' OR part.2.7 > 0, arrayConcat(
-                                      arrayMap(group -> ('answers', group), groups),
-                                      [('rejected', ('', '', '', '', '', '', greatest(rows - answered - unrecorded, 0))),
-                                       ('unrecorded', ('', '', '', '', '', '', unrecorded)), ('idle', ('', '', '', '', '', '', 0))])) AS parts
-                        FROM
-                        (
-                            -- Nanoseconds a record, 1 at least: other work, the model of an answer by its bundle, and the model on average.
-                            SELECT *, greatest(scored - answered, 0) AS unrecorded, intDiv(1000 * other_us, greatest(rows, 1)) + 1 AS other_ns,
-                                   arrayMap(run -> intDiv(1000 * greatest(run.run_us, 0), greatest(run.rows, 1)) + 1, runs) AS runs_ns,
-                                   intDiv(1000 * arraySum(run -> greatest(run.run_us, 0), runs), greatest(scored, 1)) + 1 AS mean_ns
-                            FROM
-                            (
-                                SELECT *, arraySum(groups.7) AS answered
-                                FROM cost_batches(service = {service:String}, since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')})
-                            )
-                        )
-                    )
-                )
-            )
+            SELECT toStartOfInterval(toDateTime(scored_at, 'UTC'), toIntervalSecond({step:UInt32})) AS begin, toDate32(scored_at) AS day,
+                   kind, who, sum(n) AS n, sumForEach(used) AS quantities
+            FROM <cost_shares: since = {since:DateTime64(3, 'UTC')}; until = {until:DateTime64(3, 'UTC')}>
+            GROUP BY begin, day, kind, who
         )
+        ARRAY JOIN ['cpu', 'gpu', 'features', 'kafka_in', 'kafka_out', 'clickhouse', 'idle'] AS component, quantities AS used
     )
-    ARRAY JOIN parts AS part, arrayEnumerate(parts) AS place
 )
-;
--- The same by window of step seconds, day and component, with its price. unit: what `used` counts, in millionths of it. amount:
--- null where something was used that has no price; a Decimal with 24 digits, so that it is exact.
-CREATE VIEW IF NOT EXISTS cost_lines AS
-WITH
-    (SELECT groupArray((component, begins, ends, attos)) FROM prices) AS book,
-    ['cpu', 'gpu', 'features', 'kafka_in', 'kafka_out', 'clickhouse', 'idle'] AS components,
-    arrayMap(entry -> entry.4, arrayFilter(entry -> entry.1 = component AND day >= entry.2 AND day < entry.3, book)) AS price
-SELECT service, begin, day, kind, variant, model, version, digest, tenant, team, component, n, used,
-       used != 0 AND empty(price) AS unpriced, if(unpriced, NULL, reinterpret(used * price[1], 'Decimal(38, 24)')) AS amount
-FROM
-(
-    SELECT service, toStartOfInterval(toDateTime(scored_at, 'UTC'), toIntervalSecond({step:UInt32})) AS begin, toDate32(scored_at) AS day,
-           kind, variant, model, version, digest, tenant, team, sum(n) AS n, sumForEach(used) AS quantities
-    FROM cost_shares(service = {service:String}, since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')})
-    GROUP BY service, begin, day, kind, variant, model, version, digest, tenant, team
-)
-ARRAY JOIN components AS component, quantities AS used
 ;
 -- What was metered, by window, day and component: all that the batches say, whoever bears it.
 CREATE VIEW IF NOT EXISTS cost_metered AS
@@ -229,22 +113,29 @@ CREATE VIEW IF NOT EXISTS prediction_costs AS
 WITH
     (SELECT groupArray((component, begins, ends, attos)) FROM prices) AS book,
     ['cpu', 'gpu', 'features', 'kafka_in', 'kafka_out', 'clickhouse', 'idle'] AS components,
-    shares AS (SELECT * FROM cost_shares(service = {service:String}, since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')}) WHERE kind = 'answers'),
+    shares AS
+    (
+        SELECT batch_id, scored_at, odd, who, n, quantities, mine, before, among
+        FROM <cost_shares: since = {since:DateTime64(3, 'UTC')}; until = {until:DateTime64(3, 'UTC')}>
+        WHERE kind = 'answers'
+    ),
     borne AS
     (
-        SELECT batch_id, prediction_id, variant, model, version, digest, tenant, team, source_partition, source_offset
+        SELECT batch_id, prediction_id, CAST((variant, model, version, digest, tenant, team), 'Tuple(variant String, model String, version String, digest String, tenant String, team String)') AS who, source_partition, source_offset
         FROM predictions
-        WHERE service = {service:String} AND scored_at >= {since:DateTime64(3, 'UTC')} AND scored_at < {until:DateTime64(3, 'UTC')} AND batch_id IN (SELECT batch_id FROM shares WHERE NOT odd)
+        WHERE service = {service:String} AND scored_at >= {since:DateTime64(3, 'UTC')} AND scored_at < {until:DateTime64(3, 'UTC')}
+            AND batch_id IN (SELECT batch_id FROM shares WHERE NOT odd)
         UNION ALL
-        SELECT * FROM odd_answers(service = {service:String}, since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')})
+        SELECT batch_id, prediction_id, who, source_partition, source_offset
+        FROM <cost_odd: since = {since:DateTime64(3, 'UTC')}; until = {until:DateTime64(3, 'UTC')}>
     ),
     ranked AS
     (
-        SELECT *, row_number() OVER (PARTITION BY batch_id, variant, model, version, digest, tenant, team
-                                     ORDER BY source_partition, source_offset) AS r
+        SELECT batch_id, prediction_id, who, row_number() OVER (PARTITION BY batch_id, who ORDER BY source_partition, source_offset) AS r
         FROM borne
     )
-SELECT s.service AS service, prediction_id, batch_id, s.scored_at AS scored_at, variant, model, version, digest, tenant, team,
+SELECT {service:String} AS service, prediction_id, s.batch_id AS batch_id, s.scored_at AS scored_at, s.who.variant AS variant, s.who.model AS model, s.who.version AS version,
+       s.who.digest AS digest, s.who.tenant AS tenant, s.who.team AS team,
        arrayMap((quantity, before, mine, among) -> intDiv(1000000 * quantity * (before + intDiv(mine, n) * r), among)
                 - intDiv(1000000 * quantity * (before + intDiv(mine, n) * (r - 1)), among),
                 s.quantities, s.before, s.mine, s.among) AS quantities,
@@ -255,4 +146,4 @@ SELECT s.service AS service, prediction_id, batch_id, s.scored_at AS scored_at, 
        if(arrayExists((price, used) -> empty(price) AND used != 0, priced, quantities), NULL,
           arraySum(price -> price[1], priced)) AS amount
 FROM ranked
-INNER JOIN shares AS s USING (batch_id, variant, model, version, digest, tenant, team)
+INNER JOIN shares AS s ON ranked.batch_id = s.batch_id AND ranked.who = s.who

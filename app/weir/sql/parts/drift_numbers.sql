@@ -61,7 +61,7 @@ FROM
                                        missing > 0 OR base_missing > 0 AS gaps, (missing + base_missing) / (n + base_n) AS pooled,
                                        hist[32766] + hist[-32766] AS infinite, base_hist[32766] + base_hist[-32766] AS base_infinite,
                                        mapFilter((k, v) -> k != 32767, hist) AS here, mapFilter((k, v) -> k != 32767, base_hist) AS there
-                                    FROM <drift_sides: <kinds>>
+                                    FROM <drift_sides: kinds = <kinds>>
                             )
                         )
                     )

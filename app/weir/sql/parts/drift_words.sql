@@ -24,4 +24,4 @@ SELECT kind, name, time, n, base, base_n, digest, cells, 0.5 AS smoothing, 2 AS 
        arrayMap(k -> substring(k, 6), arrayFilter((k, a, b) -> b = 0 AND startsWith(k, 'word '), cell, live_rows, base_rows)) AS new_words,
        missing / n AS missing_rate, if(both, base_missing / base_n, NULL) AS base_missing_rate, rest / n AS rest_rate,
        cell, p_cell AS share, arrayMap(x -> x / greatest(base_n, 1), base_rows) AS base_share
-FROM <drift_sides: <kinds>>
+FROM <drift_sides: kinds = <kinds>>

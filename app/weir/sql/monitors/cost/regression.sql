@@ -30,33 +30,7 @@ WITH
     degrees -> 1.959964 + 2.372271 / degrees + 2.822499 / pow(degrees, 2) + 2.55585 / pow(degrees, 3) AS student,
     (t, degrees) -> erfc(sign(t) * (8 * degrees + 1) / (8 * degrees + 3) * sqrt(degrees * log1p(t * t / degrees) / 2)) / 2 AS tail,
     (SELECT groupArray((component, begins, ends, attos)) FROM prices) AS book,
-    greatest(intDiv({step:UInt32}, 24), 1) AS block_s,
-    parts AS
-    (
-        SELECT toDate32(scored_at) AS day, toStartOfInterval(toDateTime(scored_at, 'UTC'), toIntervalSecond({step:UInt32})) AS begin,
-               intDiv(toUnixTimestamp(toDateTime(scored_at, 'UTC')) - toUnixTimestamp(begin), block_s) AS block,
-               version, variant, toInt64(sum(s.n)) AS n, sumForEach(s.used) AS used
-        FROM cost_shares(service = {service:String}, since = toDateTime64({from:DateTime64(3, 'UTC')}, 3, 'UTC') - INTERVAL 28 DAY, until = {to:DateTime64(3, 'UTC')}) AS s
-        WHERE kind = 'answers'
-        GROUP BY day, begin, block, version, variant
-    ),
-    days AS
-    (
-        SELECT groupArray((day, n, used)) AS spent
-        FROM (SELECT day, sum(p.n) AS n, arrayMap(x -> toFloat64(x), sumForEach(p.used)) AS used FROM parts AS p GROUP BY day)
-    ),
-    windows AS
-    (
-        SELECT begin, version, variant, sum(n) AS predictions, groupArray((n, used)) AS blocks, sumForEach(used) AS whole
-        FROM
-        (
-            SELECT begin, version, variant, sum(p.n) AS n, arrayMap(x -> toFloat64(x), sumForEach(p.used)) AS used
-            FROM parts AS p
-            WHERE begin >= {from:DateTime64(3, 'UTC')}
-            GROUP BY begin, block, version, variant
-        )
-        GROUP BY begin, version, variant
-    )
+    greatest(intDiv({step:UInt32}, 24), 1) AS block_s
 SELECT begin, version, variant, predictions, if(said, exp(difference) - 1, NULL) AS rise,
        if(said, exp(difference - student(degrees) * error) - 1, NULL) AS low, if(said, exp(difference + student(degrees) * error) - 1, NULL) AS high,
        if(said, tail(difference / error, degrees), NULL) AS p, if(priced, per_million, NULL) AS per_million, if(said, exp(middle), NULL) AS base_per_million,
@@ -78,12 +52,39 @@ FROM
                    arrayFilter(x -> isFinite(x), arrayMap(one -> log(arraySum((x, price) -> x * price, one.3, price) / one.2), base)) AS logs, length(logs) AS base_days
             FROM
             (
-                SELECT w.*, arrayFilter(one -> one.1 >= toDate32(begin) - 28 AND one.1 < toDate32(begin), spent) AS base,
+                SELECT begin, version, variant, predictions, blocks, arrayReduce('sumForEach', blocks.2) AS whole,
+                       arrayFilter(one -> one.1 >= toDate32(begin) - 28 AND one.1 < toDate32(begin), spent) AS base,
                        arrayMap(place -> arrayAvg(arrayMap(one -> one.3[place] / one.2, base)), range(1, 8)) AS base_used,
                        arrayMap(component -> arrayFilter(entry -> entry.1 = component AND toDate32(begin) >= entry.2 AND toDate32(begin) < entry.3, book), components) AS entries,
                        arrayMap(entry -> if(empty(entry), 0, toFloat64(entry[1].4) / 1e18), entries) AS price      -- of a million predictions, from millionths
-                FROM windows AS w
-                CROSS JOIN days
+                FROM
+                (
+                    -- One row: the days before, and the windows with their parts. Both are of the same lines, which are read once.
+                    SELECT groupArrayIf((day, predictions, blocks[1].2), of_day) AS spent,
+                           groupArrayIf((begin, version, variant, predictions, blocks), NOT of_day) AS windows
+                    FROM
+                    (
+                        SELECT of_day, day, begin, version, variant, sum(b.n) AS predictions, groupArray((b.n, b.used)) AS blocks
+                        FROM
+                        (
+                            SELECT grain.1 AS of_day, grain.2 AS day, grain.3 AS begin, grain.4 AS block, grain.5 AS version, grain.6 AS variant,
+                                   toInt64(sum(s.n)) AS n, arrayMap(x -> toFloat64(x), sumForEach(s.used)) AS used
+                            FROM
+                            (
+                                SELECT n, used, toDateTime(scored_at, 'UTC') AS at, toStartOfInterval(at, toIntervalSecond({step:UInt32})) AS window,
+                                       arrayFilter(one -> one.1 OR window >= {from:DateTime64(3, 'UTC')}, [
+                                           (true, toDate32(at), toDateTime(0, 'UTC'), toInt64(0), '', ''),
+                                           (false, toDate32('1970-01-01'), window, toInt64(intDiv(toUnixTimestamp(at) - toUnixTimestamp(window), block_s)), toString(version), toString(variant))]) AS grains
+                                FROM cost_shares(service = {service:String}, since = toDateTime64({from:DateTime64(3, 'UTC')}, 3, 'UTC') - INTERVAL 28 DAY, until = {to:DateTime64(3, 'UTC')})
+                                WHERE kind = 'answers'
+                            ) AS s
+                            ARRAY JOIN grains AS grain
+                            GROUP BY of_day, day, begin, block, version, variant
+                        ) AS b
+                        GROUP BY of_day, day, begin, version, variant
+                    )
+                )
+                ARRAY JOIN windows.1 AS begin, windows.2 AS version, windows.3 AS variant, windows.4 AS predictions, windows.5 AS blocks
                 WHERE {version:String} IN ('', version) AND {variant:String} IN ('', variant)
             )
         )

@@ -24,5 +24,5 @@
 -- Of the input that is asked about. cell: "word ..." each; rest, those that are not counted by name; missing.
 SELECT time, name, n, psi, psi_null, chi2, df, p, js, new_rate, arraySlice(new_words, 1, 10) AS new_words,
        missing_rate, base_missing_rate, rest_rate, base, base_n, cells, smoothing, log_base, cell, share, base_share
-FROM <drift_words: 'category'>
+FROM <drift_words: kinds = 'category'>
 ORDER BY time, name

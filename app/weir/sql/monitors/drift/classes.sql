@@ -24,5 +24,5 @@
 SELECT time, name, n, psi, psi_null, ks, ks_high, ks_p, p, js, w1,
        missing_rate, base_missing_rate, below_rate, above_rate, base_outside_rate, mean, base_mean,
        valid_n, base, base_n, grid_id, smoothing, log_base
-FROM <drift_numbers: 'class'>
+FROM <drift_numbers: kinds = 'class'>
 ORDER BY time, name

@@ -24,5 +24,5 @@
 SELECT time, n, psi, psi_null, chi2, df, p, js, new_rate, arraySlice(new_words, 1, 10) AS new_words,
        missing_rate, base_missing_rate, rest_rate, base, base_n, cells, smoothing, log_base,
        arrayMap(k -> substring(k, 6), cell) AS decision, share, base_share
-FROM <drift_words: 'decision'>
+FROM <drift_words: kinds = 'decision'>
 ORDER BY time
