@@ -28,5 +28,5 @@ SELECT time, n, psi, psi_null, ks, ks_high, ks_p, p, js, w1,
        valid_n, base, base_n, grid_id, smoothing, log_base,
        arrayMap(q -> value[arrayFirstIndex(x -> x >= q * valid, upto)], [0.05, 0.25, 0.5, 0.75, 0.95]) AS q,
        q[1] AS q05, q[2] AS q25, q[3] AS q50, q[4] AS q75, q[5] AS q95, value AS values, share, base_share
-FROM <drift_numbers: 'score'>
+FROM <drift_numbers: kinds = 'score'>
 ORDER BY time
