@@ -9,21 +9,31 @@ from weir.web.console.panel import Registered, Slot
 from weir.web.console.panels import (
     alert,
     alerts,
+    balance,
     calibration,
     causes,
     cost,
     drift,
     latency,
+    ledger,
     maturity,
     mistakes,
+    needs,
     outcomes,
     score,
+    services,
     timeline,
+    traffic,
 )
 from weir.web.console.view import View
 
 # name -> build, question, class of its height, pages
 PANELS: Final[dict[str, Registered]] = {
+    "balance": Registered(balance.build, balance.QUESTION, "short", ("overview", "ledger")),
+    "needs": Registered(needs.build, needs.QUESTION, "list", ("overview",)),
+    "services": Registered(services.build, services.QUESTION, "list", ("overview",)),
+    "traffic": Registered(traffic.build, traffic.QUESTION, "medium", ("overview",)),
+    "ledger": Registered(ledger.build, ledger.QUESTION, "tall", ("ledger",)),
     "alerts": Registered(alerts.build, alerts.QUESTION, "tall", ("alerts",)),
     "alert": Registered(alert.build, alert.QUESTION, "medium", ("alert",)),
     "causes": Registered(causes.build, causes.QUESTION, "small", ("alert",)),

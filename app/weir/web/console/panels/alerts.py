@@ -24,7 +24,7 @@ WINDOWS: Final = 48  # of a line without axes
 def build(asker: Asker, view: View) -> Panel:
     """Its panel. Raises Unavailable, Refused."""
     found = [one for one in alerts(asker, view.service) if view.state in ("", one.state)]
-    groups = [(name, _together([one for one in found if one.state == state])) for state, name in GROUPS]
+    groups = [(name, together([one for one in found if one.state == state])) for state, name in GROUPS]
     shown = [one for _, group in groups for one in group[:MOST]]
     return Panel(
         name="alerts",
@@ -76,7 +76,7 @@ def line(one: About, found: Evidence | None) -> str:
     )
 
 
-def _together(found: Sequence[About]) -> list[About]:
+def together(found: Sequence[About]) -> list[About]:
     """Those of one cause beside each other, at the place of the first of them."""
     causes = {cause: place for place, cause in reversed(list(enumerate(one.cause or one.id for one in found)))}
     return sorted(found, key=lambda one: causes[one.cause or one.id])
