@@ -20,7 +20,9 @@ from weir.core.prices import UNITS, Price, tariffs
 from weir.core.topics import Names
 from weir.edges.clickhouse import costs, results
 from weir.monitor.alert import AlertState, Mark, Note, NoteKind, Severity, Transition, Watched
-from weir.monitor.measurement import Covered
+from weir.monitor.measurement import Covered, Measurement, State
+
+from tests.doubles.measured import figure, record
 
 NOW: Final = datetime(2026, 11, 28, 20, tzinfo=UTC)
 DAY: Final = timedelta(days=1)
@@ -199,6 +201,7 @@ def fill(client: Client, good: bytes = b"\x00\x00\x00\x00\x07", services: tuple[
     costs.make(client, "USD", [one for unit in UNITS for one in tariffs(unit, [Price(SINCE, Decimal("0.00001"))])], [])
     for salt, of in enumerate(services, 1):
         _fill(client, of, salt, good)
+    record(client, _measured())
     _alerts(client)
 
 
@@ -235,6 +238,28 @@ def _fill(client: Client, of: Of, salt: int, good: bytes) -> None:
         new = {**asked, "digest": "d8", "version": "8", "at": _written(RELEASED_AT)}
         _run(client, BUNDLE, new)
         _run(client, REFERENCES, new)
+
+
+def _measured() -> list[Measurement]:
+    """What the monitor worker would have found last."""
+    end = NOW - timedelta(hours=1)
+    inputs = [(one, name) for one in SERVICES for name in (INPUTS if one is FLIGHTS else INPUTS[3:])]
+    drifts = [
+        figure(of.service, "drift/features", 0.91 if bad else 0.01, end, name, state=State.PAGE if bad else State.OK)
+        for of, name in inputs
+        for bad in [of is FLIGHTS and name == INPUTS[0]]
+    ]
+    good = (
+        (FLIGHTS, "outcome/auc", 0.637, ""),
+        (PARCELS, "outcome/accuracy", 0.75, "accuracy"),
+        (ARRIVALS, "outcome/error", 2.6, "mae"),
+    )
+    qualities = [figure(of.service, name, value, end, subject) for of, name, value, subject in good]
+    costs = [
+        figure(of.service, "cost/services", 1.9, end, "champion", details={"currency": "USD", "total": 0.03})
+        for of in SERVICES
+    ]
+    return [*drifts, *qualities, *costs]
 
 
 def _alerts(client: Client) -> None:
@@ -275,8 +300,8 @@ def _ms(at: datetime) -> int:
 def _transition(
     watched: Watched, number: int, to: AlertState | Mark, at: datetime, sentence: str, **more: Any
 ) -> Transition:
-    figure = float(re.search(r"is ([\d.]+)", sentence)[1])
-    given: dict[str, Any] = {"severity": Severity.PAGE, "from_state": AlertState.PENDING, "evidence": {"value": figure}}
+    value = float(re.search(r"is ([\d.]+)", sentence)[1])
+    given: dict[str, Any] = {"severity": Severity.PAGE, "from_state": AlertState.PENDING, "evidence": {"value": value}}
     given |= more
     return Transition(
         watched=watched,

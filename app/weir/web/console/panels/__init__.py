@@ -32,7 +32,7 @@ PANELS: Final[dict[str, Registered]] = {
     "balance": Registered(balance.build, balance.QUESTION, "short", ("overview", "ledger")),
     "needs": Registered(needs.build, needs.QUESTION, "list", ("overview",)),
     "services": Registered(services.build, services.QUESTION, "list", ("overview",)),
-    "traffic": Registered(traffic.build, traffic.QUESTION, "medium", ("overview",)),
+    "traffic": Registered(traffic.build, traffic.QUESTION, "pair", ("overview",)),
     "ledger": Registered(ledger.build, ledger.QUESTION, "tall", ("ledger",)),
     "alerts": Registered(alerts.build, alerts.QUESTION, "tall", ("alerts",)),
     "alert": Registered(alert.build, alert.QUESTION, "medium", ("alert",)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -98,28 +98,29 @@ def _strips(rows: Sequence[Row], service: str, found: Overview, view: View) -> l
     ]
 
 
-def _state(lost: Lost | None, late: Behind | None, rows: object) -> tuple[State, str]:
+def _state(lost: Lost | None, late: Behind | None, rows: Iterable[Row]) -> tuple[State, str]:
     if lost:
         return State.ALARM, f"{whole(lost.missing)} missing"
-    gaps = sum(int(row.value or 0) for row in rows)  # type: ignore[attr-defined]
-    if gaps:
+    if gaps := round(sum(row.value or 0 for row in rows)):
         return State.ALARM, f"{whole(gaps)} missing"
     return (State.LOOK, f"{span(late.late_s)} behind") if late else (State.OK, "complete")
 
 
 def _runs(windows: dict[datetime, Row], late: Behind | None, view: View) -> list[tuple[float, float, str]]:
-    """Windows of one kind beside each other, as one."""
-    last = max(windows)
+    """Windows of one kind beside each other, as one. Between two of a partition in which nothing came it was idle."""
+    rows = {int(begin.timestamp()): row for begin, row in windows.items()}
+    first, last = min(rows), max(rows)
     kinds = []
     for at in view.times:
-        row = next((each for begin, each in windows.items() if int(begin.timestamp()) == at), None)
-        if row is not None:
-            kinds.append(GAP if row.value else COMPLETE)
+        if at in rows:
+            kinds.append(GAP if rows[at].value else COMPLETE)
+        elif first < at < last:
+            kinds.append(COMPLETE)
         else:
-            kinds.append(LATE if late and at > last.timestamp() else NOTHING)
-    runs, at = [], 0
+            kinds.append(LATE if late and at > last else NOTHING)
+    runs, place = [], 0
     for kind, group in groupby(kinds):
         length = len(list(group))
-        runs.append((float(at), max(length, LEAST * len(kinds)) if kind == GAP else float(length), kind))
-        at += length
+        runs.append((float(place), max(length, LEAST * len(kinds)) if kind == GAP else float(length), kind))
+        place += length
     return runs

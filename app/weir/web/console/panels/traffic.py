@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from itertools import cycle
 from typing import Any, Final
 
 from weir.core.numbers import figure
@@ -49,8 +48,8 @@ def _by_time(view: View, rows: Sequence[Row], *, rate: bool) -> list[float | Non
 
 def _chart(view: View, lines: Sequence[tuple[str, list[float | None]]], unit: str, label: str) -> Any:
     series = [
-        {"label": name, "values": values, "tone": tone, "dash": list(dash)}
-        for (name, values), tone, dash in zip(lines, cycle(TONES), cycle(DASHES))  # noqa: B905 - they go round
+        {"label": name, "values": values, "tone": tone, **({"dash": list(dash)} if dash else {})}
+        for (name, values), tone, dash in zip(lines, TONES, DASHES, strict=False)
     ]
     told = [
         ", ".join(f"{name} {figure(values[place], unit)}" for name, values in lines) for place in range(len(view.times))
