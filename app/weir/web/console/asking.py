@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar, cast
 
 import pyarrow as pa
@@ -14,7 +13,7 @@ from clickhouse_connect.driver import Client
 
 from weir.core.errors import Refused, Unavailable
 from weir.core.signature import Task
-from weir.edges.clickhouse import gate, monitors, reports, sql_files
+from weir.edges.clickhouse import monitors, reports, sql_files
 from weir.edges.clickhouse.client import connect, settable, url_of
 from weir.monitor.parameters import MEANING
 from weir.monitor.segment import EVERYTHING, FILTERS, Segment
@@ -28,8 +27,6 @@ CLIENTS: Final = 8  # questions at a time: more of them only wait for each other
 ANSWER_S: Final = 12.0  # for one answer; shorter than a page waits, so that it can say who is late
 SAME_S: Final = 1.0  # for which an answer is given again
 MEANING_S: Final = 15.0  # for which what a service's bundle means is not asked again
-STANDING_S: Final = 5.0  # for which it is not asked again how far a service is recorded
-IDLE: Final = timedelta(hours=6)
 FILES_S: Final = 2.0  # for which files of monitors are not read again
 PROBE_S: Final = 2.0  # after so long without an answer ClickHouse is knocked at first, and has so long to open
 ZONE: Final = "session_timezone"
@@ -119,15 +116,6 @@ class Asker:
         """What a service's model predicts; None of one that nothing is known of. Raises Unavailable, Refused."""
         told = self.once(("told", service), MEANING_S, lambda: self.ask(lambda c: reports.told(c, service)))
         return Task(told.task) if told is not None else None
-
-    def complete_to(self, service: str) -> datetime | None:
-        """Up to when all that a service was asked is recorded; None of one that has no record. Raises as `rows` does.
-
-        It is the newest event time of the partition that is furthest behind; one that was quiet for IDLE has ended.
-        """
-        found = self.once(("standing", service), STANDING_S, lambda: self.ask(lambda c: gate.standings(c, service)))
-        newest = [one.newest for one in found if one.newest is not None]
-        return min((time for time in newest if max(newest) - time < IDLE), default=None)
 
     def _rows(self, monitor: Monitor, asked: Asked) -> list[Row]:
         def run() -> list[Row]:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
+
+from clickhouse_connect.driver import Client
 
 from weir.monitor import verdicts
 from weir.monitor.spec import Asked, Row
 from weir.monitor.verdict import Scene, Verdict
+from weir.operations import balance
 from weir.web.console.asking import Asker
 from weir.web.console.view import View
 
 DAY_S: Final = 86_400
 FEW: Final = 31  # windows of what needs many rows each
 SLOW_STEPS_S: Final = (60, 300, 900, 3600, 10_800, 21_600, DAY_S, 7 * DAY_S, 28 * DAY_S)
+STANDING_S: Final = 5.0  # for which it is not asked again how far a service is recorded
+ON_ITS_WAY: Final = timedelta(minutes=5)  # after which what came is recorded, where nothing is behind
 WHOLE_S: Final = (3600, 21_600, DAY_S, 7 * DAY_S, 28 * DAY_S)
 
 
@@ -52,16 +57,33 @@ def told(asker: Asker, view: View, name: str, **more: Any) -> Told:
         begin=asked.begin,
         end=asked.end,
         step_s=asked.step_s,
-        complete_to=asker.complete_to(view.service),
+        complete_to=complete_to(asker, view),
         currency=currency,
     )
     return Told(rows, scene, asked)
 
 
+def complete_to(asker: Asker, view: View) -> datetime | None:
+    """Up to when all that came of the view's service is recorded; None where that is after the view's end.
+
+    Raises Unavailable, Refused.
+    """
+    key = ("complete", view.service, view.begin, view.end)
+    return asker.once(key, STANDING_S, lambda: asker.ask(lambda client: _complete_to(client, view)))
+
+
+def _complete_to(client: Client, view: View) -> datetime | None:
+    partitions = balance.partitions(client, view.begin, view.end, view.service)
+    late = balance.behind(partitions, view.begin, view.end)
+    if not late and view.end + ON_ITS_WAY <= view.now:
+        return None
+    return balance.complete_to(partitions, late).get(view.service)
+
+
 def slowly(view: View) -> dict[str, Any]:
     """The view in at most FEW windows, for figures that need many rows each: fields of Asked."""
     span_s = (view.end - view.begin).total_seconds()
-    return _in_steps(view, next((step for step in SLOW_STEPS_S if span_s / step <= FEW), SLOW_STEPS_S[-1]))
+    return in_steps(view, next((step for step in SLOW_STEPS_S if span_s / step <= FEW), SLOW_STEPS_S[-1]))
 
 
 def whole(view: View) -> dict[str, Any]:
@@ -70,10 +92,11 @@ def whole(view: View) -> dict[str, Any]:
     Windows begin at whole multiples of their length, so that the newest of a view that ends now is not over.
     """
     span_s = (view.end - view.begin).total_seconds()
-    return _in_steps(view, next((step for step in WHOLE_S if span_s <= step * 1.1), WHOLE_S[-1]))
+    return in_steps(view, next((step for step in WHOLE_S if span_s <= step * 1.1), WHOLE_S[-1]))
 
 
-def _in_steps(view: View, step_s: int) -> dict[str, Any]:
+def in_steps(view: View, step_s: int) -> dict[str, Any]:
+    """The view in windows of step_s seconds, widened to whole ones as `weir monitors run` does: fields of Asked."""
     begin, end = int(view.begin.timestamp()), int(view.end.timestamp())
     first, last = begin // step_s * step_s, -(-end // step_s) * step_s
     return {"begin": datetime.fromtimestamp(first, UTC), "end": datetime.fromtimestamp(last, UTC), "step_s": step_s}

@@ -70,7 +70,9 @@ class HeatMap:
     @property
     def steps(self) -> list[str]:
         """Where the levels 1 to 5 begin, as the legend says it."""
-        return [numbers.figure(step, self.measure.unit).replace(".0", "") for step in self.measure.steps]
+        if self.measure.unit == "share":
+            return [f"{100 * step:g}{numbers.THIN}%" for step in self.measure.steps]
+        return [f"{step:g}" for step in self.measure.steps]
 
     @property
     def moved(self) -> tuple[Line, ...]:

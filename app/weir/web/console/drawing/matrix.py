@@ -14,12 +14,12 @@ from weir.web.console.drawing.heat import level
 from weir.web.console.drawing.windows import newest
 
 MOST: Final = 10  # classes on a side; the others are told of
-STEPS: Final = (0.02, 0.05, 0.1, 0.2, 0.5)
+STEPS: Final = (0.05, 0.2)
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """share: of the rows whose class came true. level: 0 to 5 of the ramp; right: decided for what came true."""
+    """share: of the rows whose class came true. level: 0 to 2 of the ramp. right: decided for what came true."""
 
     share: float | None
     times: int

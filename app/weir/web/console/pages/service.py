@@ -2,27 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from weir.core.errors import WeirError
-from weir.web.console.panels import of_project
-from weir.web.console.site import missing, panels_page, site_of, view_of
+from weir.edges.clickhouse.client import written
+from weir.web.console import words
+from weir.web.console.asking import Asker
+from weir.web.console.panel import Slot
+from weir.web.console.panels import of_project, slots
+from weir.web.console.panels.drift import build_drill
+from weir.web.console.site import FRESH, faulty, missing, page, site_of, view_of
+from weir.web.console.view import View
+
+PARTS: Final = {"version": "versions", "variant": "variants", "tenant": "tenants", "team": "teams"}
+MOST_CHOICES: Final = 200  # of one list; what is not in it can be written into the address
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What a view can be narrowed to: values by filter, of those with more than one. newest: event time, UTC."""
+
+    parts: Mapping[str, Sequence[str]]
+    predictions: int
+    newest: datetime | None
 
 
 def routes() -> list[Route]:
-    """Its address."""
-    return [Route("/s/{service}", service)]
+    """Its addresses; a panel of one input comes before all others, since their names are its pattern."""
+    return [Route("/s/{service}", service), Route("/panel/drill", drill)]
 
 
 def service(request: Request) -> Response:
     """The page; of a service that nothing is recorded of, those that there are."""
     site, view = site_of(request), view_of(request)
+    choices: Choices | None = None
+    more: tuple[Slot, ...] = ()
     try:
         if view.service not in site.asker.services():
             return missing(request, f"service {request.path_params['service']}")
-        more = tuple(of_project(site.asker, view))
+        choices, more = choices_of(site.asker, view), tuple(of_project(site.asker, view))
     except WeirError:  # the page stands, and its panels say who does not answer
-        more = ()
-    return panels_page(request, "service", view.service, more=more, view=view)
+        pass
+    places = [*slots("service"), *more]
+    return page(request, "service.html", view.service, view=view, slots=places, choices=choices, shown=_shown(choices))
+
+
+def drill(request: Request) -> Response:
+    """One input in one window, alone."""
+    view = view_of(request)
+    try:
+        context = build_drill(site_of(request).asker, view)
+    except WeirError as error:
+        return faulty(request, error)
+    return HTMLResponse(words.render("panels/drill.html", drill=context, view=view), headers=FRESH)
+
+
+def choices_of(asker: Asker, view: View) -> Choices | None:
+    """Of the view's service; None where no prediction is recorded. Raises Unavailable, Refused."""
+    asked = {"service": view.service, "from": written(view.begin), "to": written(view.end)}
+    rows = asker.sql("overview/choices", **asked)
+    if not rows:
+        return None
+    (row,) = rows
+    chosen = view.segment.filters
+    parts = {
+        part: [value for value in row[column][:MOST_CHOICES] if value]
+        for part, column in PARTS.items()
+        if len(row[column]) > 1 or part in chosen
+    }
+    newest = row["newest"]
+    at = datetime.fromtimestamp(newest, UTC) if isinstance(newest, int) else newest
+    return Choices(parts, int(row["predictions"]), at)
+
+
+def _shown(choices: Choices | None) -> tuple[datetime, datetime] | None:
+    """The day of the last predictions, for whoever looks where there are none."""
+    if choices is None or choices.newest is None:
+        return None
+    end = choices.newest + timedelta(hours=1)
+    return end - timedelta(days=1), end

@@ -22,6 +22,7 @@ from weir.web.console.panels import (
     outcomes,
     score,
     services,
+    tiles,
     timeline,
     traffic,
 )
@@ -38,14 +39,17 @@ PANELS: Final[dict[str, Registered]] = {
     "alert": Registered(alert.build, alert.QUESTION, "medium", ("alert",)),
     "causes": Registered(causes.build, causes.QUESTION, "small", ("alert",)),
     "timeline": Registered(timeline.build, timeline.QUESTION, "small", ("alert",)),
+    "tiles": Registered(tiles.build, "In short", "in-short", ("service",), "In short", "in-short tiles-panel"),
     "drift": Registered(drift.build, "Has the input moved?", "drift", ("service",), "Inputs"),
     "score": Registered(score.build, "What does the model say?", "score", ("service",), "Scores"),
     "outcomes": Registered(outcomes.build, "Was the model right?", "outcomes", ("service",), "Outcomes"),
     "calibration": Registered(
-        calibration.build, "Can the scores be read as probabilities?", "picture", ("service",), "Calibration", "half"
+        calibration.build, "Can the scores be read as probabilities?", "picture", ("service",), "Calibration", "third"
     ),
-    "mistakes": Registered(mistakes.build, "What does it take for what?", "picture", ("service",), "Mistakes", "half"),
-    "maturity": Registered(maturity.build, "How fast does the truth arrive?", "picture", ("service",), "Arrival"),
+    "mistakes": Registered(mistakes.build, "What does it take for what?", "picture", ("service",), "Mistakes", "third"),
+    "maturity": Registered(
+        maturity.build, "How fast does the truth arrive?", "picture", ("service",), "Arrival", "third"
+    ),
     "cost": Registered(cost.build, "What did it cost, and where did it go?", "cost", ("service",), "Cost"),
     "latency": Registered(latency.build, "Is it fast enough?", "latency", ("service",), "Speed"),
 }

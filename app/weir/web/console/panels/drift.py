@@ -10,7 +10,7 @@ from weir.monitor.spec import Row
 from weir.monitor.verdict import Scene
 from weir.web.console.asking import Asker
 from weir.web.console.drawing import heat, lines
-from weir.web.console.drawing.chart import Line
+from weir.web.console.drawing.chart import Line, Rule
 from weir.web.console.drawing.histogram import histogram, median, words
 from weir.web.console.drawing.windows import number, seconds
 from weir.web.console.panel import Act, Panel
@@ -105,7 +105,7 @@ def _over(one: Told) -> Any:
                 unit="share",
             ),
         ],
-        rules=lines.bounds(one.scene),
+        rules=[Rule(at=bound.bound, label="tolerance") for bound in (one.scene.monitor.warn,) if bound is not None],
         unit="psi",
         zero=True,
         height=96,
@@ -157,3 +157,9 @@ def _note(found: heat.HeatMap, rows: list[Row], view: View) -> str:
     return (
         f"Baseline: {', '.join(dict.fromkeys(named)) or 'none'}. {len(found.lines)} inputs, {len(found.times)} windows."
     )
+
+
+def build_drill(asker: Asker, view: View) -> dict[str, Any]:
+    """The input and window that the view has chosen, alone."""
+    name = WORDS if view.monitor == WORDS else NUMBERS
+    return drill(asker, view, name, view.feature, view.at)
