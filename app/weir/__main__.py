@@ -33,6 +33,7 @@ from weir.cli import (
     service,
     settings,
     slo,
+    status,
     threshold,
     topics,
     up,
@@ -70,6 +71,8 @@ cli.command("demo")(demo.demo)
 cli.command("console")(console.console)
 cli.command("apply")(apply.apply)
 cli.command("migrate")(migrate.migrate)
+cli.command("status")(status.status)
+cli.command("watch")(status.watch)
 cli.command("ledger")(ledger.ledger)
 cli.command("send", cls=Command)(send.send)
 cli.command("tail")(send.tail)

@@ -300,7 +300,9 @@ def _ms(at: datetime) -> int:
 def _transition(
     watched: Watched, number: int, to: AlertState | Mark, at: datetime, sentence: str, **more: Any
 ) -> Transition:
-    value = float(re.search(r"is ([\d.]+)", sentence)[1])
+    said = re.search(r": [A-Z ]*([\d.]+)(\s%)?", sentence)
+    assert said
+    value = float(said[1]) / (100 if said[2] else 1)
     given: dict[str, Any] = {"severity": Severity.PAGE, "from_state": AlertState.PENDING, "evidence": {"value": value}}
     given |= more
     return Transition(
@@ -332,7 +334,7 @@ SLOW: Final = Watched(service=PARCELS.service, monitor="health/traffic", owner="
 REJECTED: Final = Watched(
     service=ARRIVALS.service, monitor="health/rejected", subject="undecodable", owner="routing", runbook="health"
 )
-SAYS: Final = "Drift of numeric inputs of delay_3h is 0.36 psi; its limit is > 0.25"
+SAYS: Final = "Drift of numeric inputs of delay_3h: PSI 0.36, above its limit of 0.25"
 TRANSITIONS: Final = (
     _transition(DRIFTED, 1, AlertState.PENDING, NOW - timedelta(hours=5), SAYS, from_state=AlertState.OK),
     _transition(DRIFTED, 2, AlertState.FIRING, NOW - timedelta(hours=4), SAYS),
@@ -351,7 +353,7 @@ TRANSITIONS: Final = (
         1,
         AlertState.FIRING,
         NOW - timedelta(hours=3),
-        "Area under the ROC curve is 0.637 auc; its limit is < 0.68",
+        "Area under the ROC curve: AUC 0.637, below its limit of 0.680",
         from_state=AlertState.OK,
     ),
     _transition(
@@ -359,7 +361,7 @@ TRANSITIONS: Final = (
         1,
         AlertState.PENDING,
         NOW - timedelta(hours=1),
-        "Latency of answers is 8.1 ms; its limit is > 8",
+        "Time from the event to its score: 8.1\u2009ms, above its limit of 8\u2009ms",
         from_state=AlertState.OK,
         severity=Severity.TICKET,
     ),
@@ -368,7 +370,7 @@ TRANSITIONS: Final = (
         1,
         AlertState.FIRING,
         NOW - timedelta(hours=12),
-        "Share of requests that were rejected of undecodable is 0.11 share; its limit is > 0.05",
+        "Share of requests that were rejected of undecodable: 11.0\u2009%, above its limit of 5\u2009%",
         from_state=AlertState.OK,
     ),
     _transition(
@@ -376,7 +378,7 @@ TRANSITIONS: Final = (
         2,
         AlertState.RESOLVED,
         NOW - timedelta(hours=11),
-        "Share of requests that were rejected of undecodable is 0.001 share; it is within its limits",
+        "Share of requests that were rejected of undecodable: 0.1\u2009%, within its limits",
         from_state=AlertState.FIRING,
     ),
 )

@@ -1,3 +1,4 @@
 from tests.databases import client, database
+from tests.sql.days import day
 
-__all__ = ["client", "database"]
+__all__ = ["client", "database", "day"]

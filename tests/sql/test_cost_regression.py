@@ -80,7 +80,7 @@ def test_a_dearer_version_is_found_and_named_and_a_new_price_or_none_is_no_rise(
     worker(settings, books, monitors=lambda: {monitor.name: monitor}).look()
     told = [(row["subject"], row["to_state"], row["severity"], row["runbook"]) for row in books.alerts]
     assert told == [("2/champion", "firing", "ticket", "cost")]
-    assert books.alerts[0]["sentence"].startswith("Rise of the cost per prediction of 2/champion is 0.4")
+    assert books.alerts[0]["sentence"].startswith("Rise of the cost per prediction of 2/champion: 4")
     unpriced = [row["state"] for row in books.measurements if row["value"] is None]
     assert unpriced == ["few"] * PRICED_FROM
 

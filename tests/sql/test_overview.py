@@ -6,50 +6,22 @@ import pytest
 from weir.core import numbers
 from weir.core.signature import Task
 from weir.edges.clickhouse.client import connect
-from weir.monitor.measurement import State as Found
 from weir.monitor.verdict import State
 from weir.operations import overview
 
-from tests.console.filled import ARRIVALS, DAY, FLIGHTS, NOW, PARCELS, fill
-from tests.databases import migrated
-from tests.doubles.measured import figure, record
+from tests.console.filled import ARRIVALS, DAY, FLIGHTS, NOW, PARCELS
 
 HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(scope="module")
-def recorded(databases):
-    """A client of a database with that day, and what monitors found of it."""
-    with migrated(databases) as settings:
-        client = connect(settings.recording)
-        fill(client)
-        record(client, figures())
-        yield client
-
-
-def figures():
-    flights, inputs = FLIGHTS.service, ("delay_3h", "late_24h", "wind")
-    for at in (NOW - 2 * HOUR, NOW - HOUR):
-        for name in inputs:
-            state = Found.PAGE if name == "delay_3h" else Found.OK
-            yield figure(flights, "drift/features", 0.3, at, name, state=state)
-    yield figure(flights, "drift/features", 0.9, NOW - 20 * HOUR, "gone", state=Found.PAGE)
-    yield figure(flights, "outcome/auc", 0.7, NOW - 2 * DAY, step_s=86_400)
-    yield figure(flights, "outcome/auc", 0.643, NOW - DAY, step_s=86_400, low=0.63, high=0.66)
-    yield figure(flights, "outcome/auc", 0.1, NOW - DAY, step_s=86_400, state=Found.IMMATURE, revision=1)
-    for subject, value, n in (("m/8/champion/a/", 3.0, 3000), ("m/7/champion/a/", 5.0, 1000)):
-        yield figure(flights, "cost/services", value, NOW, subject, n=n, step_s=86_400, details={"currency": "EUR"})
-    yield figure(flights, "outcome/value", 2.0, NOW, "8/champion", step_s=86_400, details={"total": 4515.0})
-    yield figure(flights, "outcome/value", 2.0, NOW - 9 * DAY, "8/champion", step_s=86_400, details={"total": 1.0})
-    yield figure(PARCELS.service, "outcome/accuracy", 0.75, NOW - DAY, "accuracy", step_s=86_400)
-    yield figure(PARCELS.service, "outcome/accuracy", 0.7, NOW - DAY, "macro_f1", step_s=86_400)
-    yield figure(PARCELS.service, "drift/features", 0.01, NOW, "wind")
-    yield figure(ARRIVALS.service, "outcome/error", 4.1, NOW - DAY, "mae", step_s=86_400)
+def client(day):
+    return connect(day.recording)
 
 
 @pytest.fixture(scope="module")
-def seen(recorded):
-    return overview.look(recorded, *overview.steps(86_400, NOW))
+def seen(client):
+    return overview.look(client, *overview.steps(86_400, NOW))
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +103,8 @@ def test_alerts_come_by_cause_and_the_worst_first(seen, by_name):
     assert seen.state is State.ALARM
 
 
-def test_one_service_alone_is_judged_by_itself(recorded):
-    alone = overview.look(recorded, *overview.steps(86_400, NOW), service=ARRIVALS.service)
+def test_one_service_alone_is_judged_by_itself(client):
+    alone = overview.look(client, *overview.steps(86_400, NOW), service=ARRIVALS.service)
     assert [one.name for one in alone.services] == [ARRIVALS.service]
     assert (alone.balance.verdict.state, alone.balance.verdict.sentence) == (
         State.OK,
@@ -141,10 +113,10 @@ def test_one_service_alone_is_judged_by_itself(recorded):
     assert (alone.in_order, alone.state, alone.needs.state) == (True, State.OK, State.OK)
 
 
-def test_a_time_before_the_gap_has_none_and_one_without_anything_says_so(recorded):
-    before = overview.look(recorded, NOW - DAY, NOW - 18 * HOUR, 900)
+def test_a_time_before_the_gap_has_none_and_one_without_anything_says_so(client):
+    before = overview.look(client, NOW - DAY, NOW - 18 * HOUR, 900)
     assert (before.balance.missing, before.balance.behind) == (0, ())
-    later = overview.look(recorded, NOW + DAY, NOW + 2 * DAY, 1800)
+    later = overview.look(client, NOW + DAY, NOW + 2 * DAY, 1800)
     assert (later.balance.verdict.state, later.balance.verdict.sentence) == (
         State.UNKNOWN,
         "Nothing was read in this time.",
@@ -153,8 +125,8 @@ def test_a_time_before_the_gap_has_none_and_one_without_anything_says_so(recorde
     assert {one.rate for one in later.services} == {None}
 
 
-def test_what_is_on_its_way_at_the_end_is_not_missing(recorded):
+def test_what_is_on_its_way_at_the_end_is_not_missing(client):
     """The ledger of the gap's minute has come, its predictions have not: two minutes are given to them."""
     at = NOW - timedelta(hours=15, minutes=59, seconds=30)
-    assert overview.look(recorded, at - HOUR, at, 300).balance.missing == 0
-    assert overview.look(recorded, at - HOUR, at + timedelta(minutes=30), 300).balance.missing == 50
+    assert overview.look(client, at - HOUR, at, 300).balance.missing == 0
+    assert overview.look(client, at - HOUR, at + timedelta(minutes=30), 300).balance.missing == 50

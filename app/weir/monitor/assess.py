@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from weir.monitor import alert_course
+from weir.monitor import alert_course, words
 from weir.monitor.action import Action
 from weir.monitor.alert import AlertState, Severity, Transition, Watched
 from weir.monitor.alert_course import Holds, Memory, Reading
@@ -16,7 +16,7 @@ from weir.monitor.judge import Bounds, Rule, Verdict, judge
 from weir.monitor.left import ACTIONS, NOTHING, TRANSITIONS, Left, Work, utc
 from weir.monitor.measurement import SILENT, Covered, Key, Measurement, State, id_of
 from weir.monitor.proposal import proposed
-from weir.monitor.spec import Monitor, Row, Unit
+from weir.monitor.spec import Monitor, Row
 
 TIME: Final = "%Y-%m-%dT%H:%M:%S"
 QUERY: Final = "its query"  # subject of the alert that says that a monitor fails
@@ -179,10 +179,7 @@ def _figure(
     }
     if verdict.state in SILENT:
         return _silent(window, said, left)
-    monitor = window.monitor
-    sentence = f"{monitor.title}{f' of {row.subject}' if row.subject else ''} is {row.value:.4g}"
-    sentence += "" if monitor.unit is Unit.NUMBER else f" {monitor.unit}"
-    sentence += f"; its limit is {verdict.crossed}" if verdict.crossed else "; it is within its limits"
+    sentence = words.alarm(window.monitor, row, verdict.crossed, usual=verdict.expected is not None)
     return _told(window, said, SEVERITIES.get(verdict.state), sentence, left)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from weir.core import numbers
-from weir.monitor.spec import Row, Unit
+from weir.monitor.spec import Monitor, Row, Unit
 from weir.monitor.threshold import Threshold
 from weir.monitor.verdict import Scene
 
@@ -40,6 +40,20 @@ def early(rows: Sequence[Row], scene: Scene) -> str:
 def figure(value: float | None, scene: Scene) -> str:
     """A figure of the scene's monitor, in its unit."""
     return numbers.figure(value, scene.monitor.unit.value, scene.currency)
+
+
+def alarm(monitor: Monitor, row: Row, crossed: Threshold | None, *, usual: bool = False) -> str:
+    """What an alert says of a figure. usual: the bound is the mean of its own history.
+
+    The alert, its receivers, the console and the terminal have this sentence, each as it is.
+    """
+    unit, currency = monitor.unit.value, str(row.details.get("currency") or "USD")
+    named = " ".join(filter(None, (QUANTITIES.get(monitor.unit), numbers.figure(row.value, unit, currency))))
+    what = f"{monitor.title}{f' of {row.subject}' if row.subject else ''}: {named}"
+    if crossed is None:
+        return f"{what}, within its limits"
+    limit = plain_share(numbers.figure(crossed.bound, unit, currency))
+    return f"{what}, {beyond(crossed)} {f'what is usual, {limit}' if usual else f'its limit of {limit}'}"
 
 
 def quantity(scene: Scene) -> str:

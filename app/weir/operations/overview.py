@@ -6,9 +6,9 @@ services, and one more for each partition that lacks offsets.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from clickhouse_connect.driver import Client
 
@@ -83,6 +83,14 @@ def look(client: Client, begin: datetime, end: datetime, step_s: int, service: s
         needs=needs_you.verdict(alerts),
         services=services,
     )
+
+
+def plain(seen: Overview) -> dict[str, Any]:
+    """For JSON: everything, and what follows from it."""
+    found = asdict(seen)
+    found["balance"]["unbalanced"] = seen.balance.unbalanced
+    del found["causes"]  # its alerts are there already, each with its cause
+    return found | {"state": seen.state, "in_order": seen.in_order}
 
 
 def steps(span_s: int, end: datetime) -> tuple[datetime, datetime, int]:
