@@ -194,14 +194,17 @@ LETTERS: Final = f"""
 """
 
 
-def fill(client: Client, good: bytes = b"\x00\x00\x00\x00\x07", services: tuple[Of, ...] = SERVICES) -> None:
-    """The day before NOW. good: value of a letter that decodes."""
+def fill(
+    client: Client, good: bytes = b"\x00\x00\x00\x00\x07", services: tuple[Of, ...] = SERVICES, *, measured: bool = True
+) -> None:
+    """The day before NOW. good: value of a letter that decodes. measured: whether monitors have looked at it."""
     worth = {"binary": "if(label = 'late' AND decision = 'late', 10, -1)", "multiclass": "if(label = decision, 1, -1)"}
     results.make(client, {of.service: worth.get(of.task, "0 - abs(observed - score)") for of in services})
     costs.make(client, "USD", [one for unit in UNITS for one in tariffs(unit, [Price(SINCE, Decimal("0.00001"))])], [])
     for salt, of in enumerate(services, 1):
         _fill(client, of, salt, good)
-    record(client, _measured())
+    if measured:
+        record(client, _measured())
     _alerts(client)
 
 

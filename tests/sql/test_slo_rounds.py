@@ -62,7 +62,7 @@ def test_a_budget_that_burns_fires_at_once_and_says_whose_it_is_and_how_it_is_as
     }
     first = fired[HOUR]
     assert (first["owner"], first["runbook"], first["cause"]) == ("ops", "slo", "made-up slo")
-    assert first["sentence"] == "Burn rate of good answers over 1h and 5m : 16.7, above its limit of 14.4"
+    assert first["sentence"] == "Burn rate of good answers over 1h and 5m: 16.7, above its limit of 14.4"
     evidence = json.loads(first["evidence"])
     assert (evidence["monitor"], evidence["objective"]) == ("one", "answers")
     assert (evidence["parameters"]["from"], evidence["parameters"]["to"]) == (
