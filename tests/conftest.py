@@ -49,13 +49,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Integration tests run on each broker; other tests that need one have the embedded one.
+    """Integration tests run on each broker; other tests that need one have the embedded one, and so do integration tests
+    that are marked `one_broker`: what they are about is the same whichever carries the records.
 
     Where Apache Kafka cannot be had, its tests are skipped and say so. pytest sorts by the parameter, so that each
     broker starts once.
     """
     if metafunc.definition.path.is_relative_to(INTEGRATION):
-        names = [metafunc.config.getoption("--broker")] if metafunc.config.getoption("--broker") else [*BROKERS]
+        asked = metafunc.config.getoption("--broker")
+        names = (
+            [asked] if asked else [*BROKERS][:1] if [*metafunc.definition.iter_markers("one_broker")] else [*BROKERS]
+        )
         for fixture in sorted({"stack", "broker"} & set(metafunc.fixturenames)):  # each worker names tests alike
             params = [BROKERS[name] for name in names]
             metafunc.parametrize(fixture, params, ids=names, indirect=True, scope="session")

@@ -13,6 +13,8 @@ from weir.edges.clickhouse.client import connect
 from weir.edges.schemas.registry import Registry
 from weir.settings import load
 
+pytestmark = pytest.mark.one_broker
+
 
 @contextmanager
 def answering(status: int, body: bytes, kind: str = "text/html") -> Iterator[str]:

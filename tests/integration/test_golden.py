@@ -20,6 +20,8 @@ from tests.bundles import opened_bundle
 from tests.service_under_test import Service
 from tests.waiting import START_S, until
 
+pytestmark = pytest.mark.one_broker
+
 ROWS = 20
 YEARS_S = 100 * 365 * 86_400
 

@@ -19,6 +19,8 @@ from tests import tiny_requests as tiny
 from tests.service_under_test import MAX_BYTES, Service
 from tests.waiting import START_S, WAIT_S, until
 
+pytestmark = pytest.mark.one_broker
+
 if TYPE_CHECKING:
     from weir.edges.embedded.stack import Stack
 

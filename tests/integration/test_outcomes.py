@@ -17,6 +17,8 @@ from weir.edges.embedded.stack import Stack
 from tests.service_under_test import Service
 from tests.waiting import PATIENT, START_S, until
 
+pytestmark = pytest.mark.one_broker
+
 ROW = {"customer": "customer-1", "items": 3, "channel": "web"}
 VALUE = "if(decision = 'positive', if(label = 'positive', attributes['kept'], -0.1), 0)"
 

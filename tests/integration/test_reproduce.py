@@ -33,6 +33,8 @@ from tests.ports import free_port
 from tests.service_under_test import Service
 from tests.waiting import START_S, until
 
+pytestmark = pytest.mark.one_broker
+
 ROWS = 40
 
 

@@ -17,6 +17,8 @@ from tests import tiny_requests as tiny
 from tests.bundles import SIGNATURE, expected, spoken_graph, tiny_bundle
 from tests.waiting import START_S, until
 
+pytestmark = pytest.mark.one_broker
+
 if TYPE_CHECKING:
     from clickhouse_connect.driver import Client
     from weir.edges.embedded.stack import Stack
