@@ -49,8 +49,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Integration tests run on each broker; other tests that need one have the embedded one, and so do integration tests
-    that are marked `one_broker`: what they are about is the same whichever carries the records.
+    """Integration tests run on each broker; other tests that need one have the embedded one.
+
+    So do those that are marked `one_broker`: what they are about is the same whichever carries the records.
 
     Where Apache Kafka cannot be had, its tests are skipped and say so. pytest sorts by the parameter, so that each
     broker starts once.
