@@ -17,11 +17,18 @@ from typing import Any, Final
 
 from clickhouse_connect.driver import Client
 from weir.core.prices import UNITS, Price, tariffs
-from weir.core.topics import Names
+from weir.core.topics import Names, subject_of
 from weir.edges.clickhouse import costs, results
+from weir.edges.kafka.topics import declared, ensure
+from weir.edges.schemas.registry import Registry
 from weir.monitor.alert import AlertState, Mark, Note, NoteKind, Severity, Transition, Watched
 from weir.monitor.measurement import Covered, Measurement, State
+from weir.settings import Settings
+from weir.wire import request_contract
+from weir.wire.encode import Encoder
 
+from tests import tiny_requests as tiny
+from tests.bundles import SIGNATURE
 from tests.doubles.measured import figure, record
 
 NOW: Final = datetime(2026, 11, 28, 20, tzinfo=UTC)
@@ -206,6 +213,15 @@ def fill(
     if measured:
         record(client, _measured())
     _alerts(client)
+
+
+def served(settings: Settings) -> bytes:
+    """Give FLIGHTS a contract and topics; a record of it that decodes and is out of range."""
+    registry = Registry(settings.registry)
+    registry.register(subject_of(FLIGHTS.topic), request_contract.build(FLIGHTS.service, SIGNATURE))
+    ensure(settings, declared(settings.having(service=FLIGHTS.service)))
+    encoder = Encoder(registry.contract(subject_of(FLIGHTS.topic)))
+    return encoder.encode(tiny.changed(tiny.rows(1), amount=-14.0))[0]
 
 
 def _fill(client: Client, of: Of, salt: int, good: bytes) -> None:

@@ -7,16 +7,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import uvicorn
-from weir.edges.clickhouse import migrations
 from weir.edges.clickhouse.client import connect
 from weir.edges.embedded.stack import Stack
+from weir.operations import local
 from weir.settings import Settings, load
 from weir.web.console.app import make
 from weir.web.console.asking import Asker
 from weir.web.console.security import doorman
 from weir.web.console.site import Site
 
-from tests.console.filled import NOW, fill
+from tests.console.filled import NOW, fill, served
 
 
 def site(settings: Settings, *, act: bool = True) -> Site:
@@ -29,8 +29,8 @@ def site(settings: Settings, *, act: bool = True) -> Site:
 def main() -> None:
     with TemporaryDirectory() as home, Stack(load(home=Path(home), embedded_broker="tansu"), report=print) as stack:
         settings = stack.settings
-        migrations.apply(settings.recording)
-        fill(connect(settings.recording))
+        local.prepare(stack)
+        fill(connect(settings.recording), served(settings))
         print(
             f"ClickHouse is process {stack.child('clickhouse').pid}, on {settings.recording.clickhouse_url}", flush=True
         )

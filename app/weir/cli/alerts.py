@@ -110,11 +110,11 @@ def show_(which: Which, as_json: AsJson = False) -> None:
 def ack(which: Which, reason: Reason) -> None:
     """Say that somebody looks after an alert. It goes on firing; receivers that can are notified."""
     from weir.edges.clickhouse.client import connect
-    from weir.operations import alerts
+    from weir.operations import alerts, notes
 
     settings = reached()
     latest = alerts.transitions(connect(settings.recording), which)[-1]
-    alerts.acknowledge(settings, latest, reason, datetime.now(UTC))
+    notes.acknowledge(settings, latest, reason, datetime.now(UTC))
     say(f"{latest.alert_id} is acknowledged as soon as the monitor worker reads it")
 
 
@@ -130,12 +130,12 @@ def silence(
 ) -> None:
     """Let alerts be silent for a while: they go on, and nobody is notified. When it ends, what still fires is."""
     from weir.edges.clickhouse.client import connect
-    from weir.operations import alerts
+    from weir.operations import alerts, notes
 
     settings, now = reached(), datetime.now(UTC)
     key = alerts.transitions(connect(settings.recording), which)[-1].watched.key if which else ""
     matchers = dict(_matcher(text) for text in match or ())
-    note = alerts.silence(settings, matchers, key, now + _span(lasting), reason, now)
+    note = notes.silence(settings, matchers, key, now + _span(lasting), reason, now)
     say(f"silence {note.note_id} until {_time(note.until_ms or 0)} UTC; `weir alerts unsilence` takes it back")
 
 
@@ -148,10 +148,10 @@ def unsilence(
 ) -> None:
     """Take a silence back; of what still fires people are notified."""
     from weir.edges.clickhouse.client import connect
-    from weir.operations import alerts
+    from weir.operations import notes
 
     settings = reached()
-    taken = alerts.unsilence(settings, connect(settings.recording), note, reason, datetime.now(UTC))
+    taken = notes.unsilence(settings, connect(settings.recording), note, reason, datetime.now(UTC))
     say(f"silence {taken.silence} is taken back as soon as the monitor worker reads it")
 
 

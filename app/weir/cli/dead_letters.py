@@ -300,6 +300,8 @@ def _named(client: Client, name: str) -> Letter:
 
 def _described(settings: Settings, letter: Letter) -> dict[str, Any]:
     """Everything that is known of a letter, its fields if it decodes under its service's contract, else its bytes."""
+    from weir.operations import letter_fields
+
     shown: dict[str, Any] = {
         "id": letter.id,
         "service": letter.service or "(recorder)",
@@ -313,31 +315,12 @@ def _described(settings: Settings, letter: Letter) -> dict[str, Any]:
         "payload_bytes": None if letter.value is None else len(letter.value),
         "payload_sha256": letter.payload_sha256,
     }
-    fields, why = _fields(settings, letter)
+    fields, why = letter_fields.fields(settings, letter)
     if fields is not None:
         return shown | {"fields": fields}
     hexadecimal = (letter.value or b"")[:HEX_BYTES].hex(" ", 4)
     more = " ..." if len(letter.value or b"") > HEX_BYTES else ""
     return shown | {"fields": f"none: {why}", "payload": hexadecimal + more}
-
-
-def _fields(settings: Settings, letter: Letter) -> tuple[dict[str, Any] | None, str]:
-    from weir.core.errors import WeirError
-    from weir.edges.schemas.contracts import contract_of
-    from weir.edges.schemas.registry import Registry
-    from weir.wire.decode import Decoder
-    from weir.wire.repair import fields_of
-
-    topic = letter.source.topic
-    if letter.service and topic != settings.kafka.names.requests(letter.service):
-        return None, f"{topic} is not the requests topic of {letter.service}"
-    try:
-        registry = Registry(settings.registry)
-        decoder = Decoder(contract_of(settings, registry, topic), registry.schema_text)
-        fields = fields_of(decoder, letter.value)
-    except WeirError as error:  # the letter is shown all the same, and says what is lacking
-        return None, str(error)
-    return fields, "it does not decode"
 
 
 def _selection(

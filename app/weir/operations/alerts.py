@@ -1,30 +1,20 @@
-"""Alerts as they are recorded, and notes that people write of them."""
+"""Alerts as they are recorded, and the silences in force."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any, Final
-from uuid import uuid4
 
 from clickhouse_connect.driver import Client
 
-from weir.core.errors import Refused
 from weir.core.times import BEGINNING, END
 from weir.edges.clickhouse import sql_files
-from weir.edges.kafka.admin import partitions_of
-from weir.edges.kafka.producer import Producer
-from weir.edges.schemas.contracts import contract_of
-from weir.edges.schemas.registry import Registry
 from weir.monitor import burn
-from weir.monitor.alert import MATCHED, Note, NoteKind, Transition
-from weir.monitor.alert_course import ALERT_ID, NUMBER
+from weir.monitor.alert import Note, Transition
 from weir.monitor.telling import in_force
 from weir.operations import diagnose
-from weir.operations.give_up import person
-from weir.settings import Settings
-from weir.wire.encode import Encoder
 
 LIVE: Final = ("pending", "firing")
 MOST: Final = 100_000
@@ -62,73 +52,3 @@ def ask_again(one: Transition) -> str:
         return shlex.join(["weir", "slo", "status", about.monitor.split("/")[1], "--at", end])
     words = ["weir", "monitors", "run", about.monitor, "--service", about.service, "--from", begin, "--to", end]
     return shlex.join([*words, *(["--where", about.segment] if about.segment else [])])
-
-
-def acknowledge(settings: Settings, one: Transition, reason: str, now: datetime) -> Note:
-    """Say that this alert has been seen as it is, and the next of the same key not. Raises Unavailable, Refused."""
-    seen = {ALERT_ID: one.alert_id, NUMBER: str(one.number)}
-    return _written(settings, NoteKind.ACK, reason, now, key=one.watched.key, matchers=seen)
-
-
-def silence(
-    settings: Settings, matchers: Mapping[str, str], key: str, until: datetime, reason: str, now: datetime
-) -> Note:
-    """Let alerts that fit be silent for a while: the one with a key, or those that all matchers fit.
-
-    Raises Unavailable; Refused where a matcher names no field of an alert, or nothing says which are meant.
-    """
-    if unknown := [name for name in matchers if name not in MATCHED]:
-        raise Refused(f"alerts have no {unknown[0]}", where="--match", remedy=f"write one of {', '.join(MATCHED)}")
-    if not key and not matchers:
-        raise Refused("nothing says which alerts are to be silent", remedy="name an alert, or --match FIELD=VALUE")
-    if until <= now:
-        raise Refused(f"a silence until {until:%Y-%m-%d %H:%M} is over", remedy="name a later time, or --for 2h")
-    return _written(settings, NoteKind.SILENCE, reason, now, key=key, matchers=matchers, until=until)
-
-
-def unsilence(settings: Settings, client: Client, which: str, reason: str, now: datetime) -> Note:
-    """Take a silence back, which its id or how that begins names.
-
-    Raises Unavailable; Refused where none in force is named so, or several are.
-    """
-    there = [one.note_id for one in silences(client, now)]
-    named = [one for one in there if one.startswith(which)] if which else []
-    if len(named) != 1:
-        what = f"{len(named)} silences in force begin with {which}" if named else f"no silence in force is {which!r}"
-        remedy = "give more of the id" if named else f"there are {', '.join(there)}" if there else "there is none"
-        raise Refused(what, where="weir alerts silences", remedy=remedy)
-    return _written(settings, NoteKind.UNSILENCE, reason, now, silence=named[0])
-
-
-def _written(
-    settings: Settings,
-    kind: NoteKind,
-    reason: str,
-    now: datetime,
-    *,
-    key: str = "",
-    matchers: Mapping[str, str] | None = None,
-    silence: str = "",
-    until: datetime | None = None,
-) -> Note:
-    note = Note(
-        note_id=str(uuid4()),
-        kind=kind,
-        key=key,
-        matchers=matchers or {},
-        silence=silence,
-        by=person(),
-        reason=reason,
-        at_ms=round(now.timestamp() * 1000),
-        until_ms=round(until.timestamp() * 1000) if until else None,
-    )
-    topic = settings.kafka.names.alert_notes
-    encoder = Encoder(contract_of(settings, Registry(settings.registry), topic))
-    partitions_of(settings.kafka, topic)
-    producer = Producer(settings.kafka, "weir-alerts")
-    try:
-        producer.write(topic, 0, [encoder.record(note.row())])
-        producer.flush()
-    finally:
-        producer.close()
-    return note

@@ -18,13 +18,21 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from weir.web.console import words
-from weir.web.console.pages import alerts, ledger, overview, palette, panels, service
+from weir.web.console.pages import alerts, ledger, letters, overview, palette, panels, service
 from weir.web.console.security import Door
 from weir.web.console.site import Site, missing
 
 log = logging.getLogger(__name__)
 
-ROUTES: Final = (overview.routes, service.routes, alerts.routes, ledger.routes, panels.routes, palette.routes)
+ROUTES: Final = (
+    overview.routes,
+    service.routes,
+    alerts.routes,
+    ledger.routes,
+    letters.routes,
+    panels.routes,
+    palette.routes,
+)
 
 
 def make(site: Site) -> Starlette:

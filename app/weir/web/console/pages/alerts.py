@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from weir.core.errors import WeirError
-from weir.web.console import runbook
+from weir.core.errors import Refused, WeirError
+from weir.web.console import acting, runbook
 from weir.web.console.about import About, alerts, named
 from weir.web.console.panels import slots
+from weir.web.console.panels.alert import transitions
+from weir.web.console.posted import posted
 from weir.web.console.site import missing, page, panels_page, site_of, view_of
 from weir.web.console.view import View
 
@@ -22,7 +25,12 @@ STATES = (("", "All"), ("firing", "Firing"), ("pending", "Pending"), ("resolved"
 
 def routes() -> list[Route]:
     """Their addresses."""
-    return [Route("/alerts", listed), Route("/alerts/{alert}", one)]
+    return [
+        Route("/alerts", listed),
+        Route("/alerts/{alert}", one),
+        Route("/alerts/{alert}/ack", posted(said), methods=["POST"]),
+        Route("/alerts/{alert}/silence", posted(said), methods=["POST"]),
+    ]
 
 
 def listed(request: Request) -> Response:
@@ -54,6 +62,29 @@ def one(request: Request) -> Response:
                 request, f"alert {which}", kind="alerts", names=[each.id for each in alerts(site.asker)][:20]
             )
     return shown(request, found, view)
+
+
+def said(request: Request, form: dict[str, str]) -> Response:
+    """Write what a person says of an alert to the log of notes."""
+    site, which = site_of(request), request.path_params["alert"]
+    view = View.of({}, site.now(), alert=which)
+    silent = request.url.path.endswith("/silence")
+    found: About | None = None
+    try:
+        found = named(site.asker, which)
+        if found is None:
+            return missing(request, f"alert {which}")
+        site.doorman.check(request, form.get("token", ""))
+        course = transitions(site.asker, found.id)
+        write = acting.silence if silent else acting.acknowledge
+        note = write(site.settings, course[-1], form, datetime.now(UTC))
+    except WeirError as error:
+        problem = f"{error.what}: {error.remedy}."
+        return shown(request, found, view, problem=problem, status=403 if isinstance(error, Refused) else 503)
+    until = f" until {datetime.fromtimestamp((note.until_ms or 0) / 1000, UTC):%d %b %H:%M} UTC" if silent else ""
+    what = "Silenced" if silent else "Acknowledged"
+    told = f"{what}{until} by {note.by}, as soon as the monitor worker reads it."
+    return shown(request, found, view, said=told)
 
 
 def shown(request: Request, found: About | None, view: View, **more: Any) -> Response:
