@@ -375,7 +375,7 @@ METRICS: tuple[Metric, ...] = (
         "counter",
         "queries",
         ("service", "monitor"),
-        "queries of a monitor that failed",
+        "queries of a monitor that failed; without a monitor, of all of a service",
         "the worker's log has the reason; `weir monitors check` finds what is wrong with a file",
     ),
     Metric(

@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from weir.monitor.alert import AlertState, Mark, Note, NoteKind, Severity, Watched
 from weir.monitor.alert_course import KEPT, Holds, Memory, Reading, acknowledged, after, silenced
 from weir.monitor.measurement import text_of
+from weir.monitor.telling import is_told
 
 STEP_S = 60
 WATCHED = Watched(service="card", monitor="drift/psi", subject="amount")
@@ -194,3 +195,18 @@ class Worker(RuleBasedStateMachine):
 
 TestWorker = Worker.TestCase
 TestWorker.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+
+
+def test_who_was_told_that_it_fires_is_told_that_it_is_over():
+    """Also when it is silenced in between; of what fired under a silence nobody hears."""
+    page, fine = reading(0, Severity.PAGE), reading(1, None)
+    memory, _ = after(Memory(), WATCHED, page, Holds())
+    memory, (mark,) = silenced(Memory.of(json.loads(text_of(memory.said()))), WATCHED, [SILENCE], 1)
+    _, (over,) = after(Memory.of(json.loads(text_of(memory.said()))), WATCHED, fine, Holds(), [SILENCE])
+    assert (mark.to_state, over.to_state, is_told(over)) == (Mark.SILENCED, AlertState.RESOLVED, True)
+    memory, _ = after(Memory(), WATCHED, page, Holds(), [SILENCE])
+    _, (over,) = after(memory, WATCHED, fine, Holds(), [SILENCE])
+    assert (over.to_state, is_told(over)) == (AlertState.RESOLVED, False)
+    memory, _ = silenced(memory, WATCHED, [], 2)
+    _, (over,) = after(memory, WATCHED, fine, Holds(), [SILENCE])
+    assert is_told(over)

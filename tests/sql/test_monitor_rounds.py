@@ -7,6 +7,7 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 from weir.agents.monitor.books import NotHeld
 from weir.core.errors import Refused, Unavailable
 from weir.edges.clickhouse import estimates, results
@@ -79,6 +80,26 @@ def test_incomplete_windows_wait_and_late_rows_make_theirs_anew(client, settings
     before = len(books.measurements)
     life.look()
     assert len(books.measurements) == before, "nothing is due"
+
+
+def test_a_service_that_nothing_can_be_asked_of_does_not_hold_up_the_others(client, settings, monkeypatch):
+    monitor(settings.paths.monitors_dir, "one")
+    predict(client, 0, 899, begin=NOON)
+    monkeypatch.setattr("weir.edges.clickhouse.gate.services", lambda _client: ["broken", monitoring.SERVICE])
+
+    def bounds(service):
+        if service == "broken":
+            raise Refused("its topic is no topic", remedy="make it one")
+        return {}
+
+    books = MemoryBooks()
+    life = worker(settings, books, bounds=bounds)
+    with capture_logs() as logs:
+        life.look()
+        life.look()
+    said = [one for one in logs if one["event"] == "a service is not monitored"]
+    assert [(one["service"], "its topic is no topic" in one["reason"]) for one in said] == [("broken", True)]
+    assert books.measurements
 
 
 @pytest.mark.parametrize(

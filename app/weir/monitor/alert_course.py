@@ -100,6 +100,7 @@ class _Told:
     """What transitions have said so far. by: who acknowledged it. silence: the note that keeps it from being told.
 
     fired: number of the latest transition that fired, or that made it severer: whoever saw less has not seen that.
+    heard: whether people were told that it fires: they are told when it is over, whatever is silenced by then.
     """
 
     state: AlertState = AlertState.OK
@@ -110,6 +111,7 @@ class _Told:
     by: str = ""
     silence: str = ""
     fired: int = 0
+    heard: bool = False
 
 
 _COURSE: Final = tuple(item.name for item in fields(_Course))
@@ -242,7 +244,8 @@ def silenced(
     if (fitting is None) == (not told.silence):
         return memory, ()
     note_id = fitting.note_id if fitting else ""
-    made = replace(memory, told=replace(told, number=told.number + 1, silence=note_id))
+    heard = told.heard or fitting is None
+    made = replace(memory, told=replace(told, number=told.number + 1, silence=note_id, heard=heard))
     mark = Mark.SILENCED if fitting else Mark.UNSILENCED
     return made, (_mark(made, watched, mark, at_ms, fitting),)
 
@@ -293,6 +296,8 @@ def _step(
     number = told.number + 1
     begins = told.state not in _LIVE
     fitting = _fitting(watched, rank, silences)
+    heard = told.heard and not begins
+    held = "" if heard else told.silence  # an end of which people wait to hear is not held back
     return _Told(
         state=state,
         rank=rank,
@@ -300,8 +305,9 @@ def _step(
         alert_id=hashlib.sha256(f"{watched.key}/{number}".encode()).hexdigest()[:12] if begins else told.alert_id,
         fired_ms=told.fired_ms if state in _LIVE - {AlertState.FIRING} else max(told.fired_ms, course.fired_ms),
         by="" if begins or state is AlertState.FIRING else told.by,
-        silence=fitting.note_id if fitting else told.silence if state is AlertState.RESOLVED else "",
+        silence=held if state is AlertState.RESOLVED else fitting.note_id if fitting else "",
         fired=number if state is AlertState.FIRING else told.fired,
+        heard=heard or (state is AlertState.FIRING and fitting is None),
     )
 
 

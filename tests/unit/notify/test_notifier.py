@@ -177,3 +177,9 @@ def test_a_faulty_file_of_receivers_is_refused(tmp_path, text, says):
     (tmp_path / "notify.yaml").write_text(text)
     with pytest.raises(Refused, match=says):
         receivers.read(tmp_path / "notify.yaml", {})
+
+
+def test_a_receiver_that_no_request_can_be_made_for_is_refused_and_its_key_not_told():
+    with pytest.raises(Refused, match="receiver webhook cannot be told") as refused:
+        Notifier([Receiver(name="webhook", kind=Kind.WEBHOOK, url="http://127.0.0.1:1/post", key="clé")])
+    assert "clé" not in str(refused.value)

@@ -18,8 +18,8 @@ import structlog
 from clickhouse_connect.driver import Client
 
 from weir.agents.monitor.books import Books, NotHeld
+from weir.agents.monitor.seen import Seen, waits, windows_of
 from weir.core.errors import Refused, Unavailable
-from weir.core.standing import Cover
 from weir.edges.clickhouse import estimates, monitors, reports, slos
 from weir.edges.clickhouse import gate as facts
 from weir.edges.clickhouse.joined import Joined, joining
@@ -37,14 +37,10 @@ from weir.monitor.spec import Against, Asked, Monitor, Row
 from weir.settings import Settings
 from weir.telemetry import MonitorFailed, ServiceMonitored, Telemetry, WindowsMeasured
 
-BEGINNING: Final = datetime.fromtimestamp(0, UTC)
+FIRST: Final = datetime.fromtimestamp(0, UTC)  # of the times that ClickHouse has
 RUN: Final = 200  # windows that one question is about, and one write: they are in memory together
 RUN_ROWS: Final = 5_000_000  # predictions, where one window has no more: ClickHouse holds them joined, some 400 MB
-LEDGER: Final = "ledger/"
-UNGATED: Final = (LEDGER, "health/")  # they tell what is missing, and cannot wait for it
-OF_SCORING: Final = frozenset({"batches", "dead_letters"})  # tables whose time is that of the scoring
 
-OUTCOMES: Final = "outcome/"
 DOUBLINGS: Final = 20  # of the pause after a failure; what comes behind is longer than the longest pause
 # Errors that say what, where and what to do; of others the log has the place in the code.
 FORESEEN: Final = (Refused, Unavailable)
@@ -95,10 +91,11 @@ class Rounds:
     _trouble: dict[Work, Trouble] = field(default_factory=dict)
     _looked: dict[Work, datetime] = field(default_factory=dict)
     _newest: dict[Work, datetime] = field(default_factory=dict)
+    _refused: dict[str, str] = field(default_factory=dict)
     _session: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def look(self) -> int:
-        """One round; how many windows it computed.
+        """One round; how many windows it computed. A service that nothing can be asked of does not hold up the others.
 
         Raises Unavailable when ClickHouse or Kafka does not answer: what was due is due in the next round. Raises
         NotHeld when another worker has become the active one.
@@ -107,14 +104,24 @@ class Rounds:
         known = self.monitors()
         left = self.left or self._go_on(client, known)
         self._hear(left)
-        return sum(self._service(client, service, known, left) for service in facts.services(client))
+        computed = 0
+        for service in facts.services(client):
+            try:
+                computed += self._service(client, service, known, left)
+                self._refused.pop(service, None)
+            except Refused as error:
+                self.telemetry.emit(MonitorFailed(service=service, monitor=""))
+                if self._refused.get(service) != str(error):
+                    self._refused[service] = str(error)
+                    log.error("a service is not monitored", service=service, reason=str(error))
+        return computed
 
     # ---- going on
 
     def _go_on(self, client: Client, known: Mapping[str, Monitor]) -> Left:
         """Find out where the worker before this one stopped, and finish the window that it was at."""
         run = RUN * timedelta(seconds=max((one.window_s for one in known.values()), default=0))
-        left, found = self.books.left(client, BEGINNING, run)
+        left, found = self.books.left(client, FIRST, run)
         untold = left.untold(found)
         unproposed = left.unproposed(found)
         self._write((), untold, unproposed)
@@ -179,46 +186,15 @@ class Rounds:
         for step_s in sorted({one.window_s for one in mine}):
             works = {Work(service, one.name, step_s): one for one in mine if one.window_s == step_s}
             back = max(one.looks_back for one in works.values()) - 1
-            seen = self._windows(client, service, works, step_s, back, bounds, left)
+            seen = windows_of(client, service, works, step_s, back, bounds, left, self.settings.monitoring, self.now())
             waiting = max(waiting, sum(not window.complete for window in seen.windows))
-            behind = max(behind, seen.newest - _complete_to(seen, step_s))
+            behind = max(behind, seen.newest - seen.complete_to)
             with joining(client, self._session, service, works.values()) as joined:
                 computed += self._works(client, works, seen, of, left, joined)
         self.telemetry.emit(
             ServiceMonitored(service=service, waiting=waiting, behind_s=max(0.0, behind.total_seconds()))
         )
         return computed
-
-    def _windows(
-        self,
-        client: Client,
-        service: str,
-        works: Iterable[Work],
-        step_s: int,
-        back: int,
-        bounds: gate.Bounds,
-        left: Left,
-    ) -> Seen:
-        """Windows of a service in which something may be due, and `back` before them."""
-        standings, now = facts.standings(client, service), self.now()
-        newest = max((one.newest for one in standings if one.newest is not None), default=now)
-        step, limits = timedelta(seconds=step_s), self.settings.monitoring
-        first = _begin_before(newest, limits.monitor_first_windows * step_s, step_s)
-        done = [left.windows.get(work) for work in works]
-        late = _begin_before(newest, round(86_400 * limits.monitor_late_days), step_s)
-        since = min([late, *(max(mine) if mine else first for mine in done)])
-        begin = _begin_before(since, back * step_s, step_s)
-        scored = facts.scored(client, service, begin, now, step_s)
-        found = facts.recorded(client, service, begin, newest + step, step_s, standings)
-        lateness = timedelta(seconds=limits.monitor_lateness_s)
-        windows = gate.windows(
-            found.covers, found.standings, found.faults, bounds, step=step, now=now, lateness=lateness
-        )
-        outcomes = facts.outcomes(client, service, begin, newest + step, step_s)
-        unknown = outcomes.pop(facts.UNKNOWN, [])  # any window's
-        of_windows = {one.begin: [*outcomes.get(one.begin, ()), *unknown] for one in windows}
-        over = gate.scored({at: each for at, each in scored.items() if at + step + lateness <= now}, standings)
-        return Seen(windows, of_windows, over, min(now, newest) - lateness, newest, first, since)
 
     def _works(
         self,
@@ -253,9 +229,9 @@ class Rounds:
         """Its windows that are due, in runs."""
         done = left.windows.get(work, {})
         floor = max(min(done) if done else seen.first, seen.since)
-        windows = [one for one in _open(monitor, seen) if one.begin >= floor]
+        windows = [one for one in seen.open_to(monitor) if one.begin >= floor]
         step = timedelta(seconds=work.step_s)
-        outcomes = _spanned(seen.outcomes, monitor.looks_back, step) if _waits(monitor) else None
+        outcomes = seen.outcomes_of(monitor) if waits(monitor) else None
         items = dues.due(windows, done, outcomes, self._before.get(work, {}), step=step, newest=seen.newest)
         if outcomes is not None:
             self._before[work] = {begin: frozenset(covers) for begin, covers in outcomes.items()}
@@ -299,7 +275,7 @@ class Rounds:
 
     def _is_turn(self, work: Work, monitor: Monitor, seen: Seen) -> bool:
         """Whether its cadence has passed, in event time; where no events come, it is always its turn."""
-        cadence = timedelta(seconds=monitor.cadence_s or (work.step_s if _waits(monitor) else 0))
+        cadence = timedelta(seconds=monitor.cadence_s or (work.step_s if waits(monitor) else 0))
         looked, still = self._looked.get(work), self._newest.get(work) == seen.newest
         self._newest[work] = seen.newest
         return looked is None or still or seen.newest >= looked + cadence
@@ -416,77 +392,8 @@ class Rounds:
             raise
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """Windows of a service, the outcomes of each, its newest event, and where a monitor begins that found nothing.
-
-    scored: windows of the scoring's time that are over. passed: whatever ended until then is over.
-    since: begin of the first window that may be due; those before are there for figures that look back.
-    """
-
-    windows: Sequence[gate.Window]
-    outcomes: Mapping[datetime, Sequence[Cover]]
-    scored: Sequence[gate.Window]
-    passed: datetime
-    newest: datetime
-    first: datetime
-    since: datetime
-
-
-def _open(monitor: Monitor, seen: Seen) -> list[gate.Window]:
-    """The windows that a monitor may speak of: those that are complete; for what tells of the gaps, all that are over.
-
-    What tells of the scoring has windows also while nothing but dead letters comes.
-    """
-    step, asks = timedelta(seconds=monitor.window_s), monitor.asks if isinstance(monitor, BurnMonitor) else monitor
-    of_scoring = not OF_SCORING.isdisjoint(asks.grain)
-    if of_scoring and asks.name.startswith(UNGATED):
-        gated = monitor.slo or monitor is not asks
-        windows = seen.scored if gated else [replace(one, why="") for one in seen.scored]
-        return gate.spans(windows, monitor.looks_back, step)
-    if monitor.slo or not monitor.name.startswith(UNGATED):
-        return gate.spans(_with_scored(seen) if of_scoring else seen.windows, monitor.looks_back, step)
-    over = [one for one in seen.windows if one.begin + step <= seen.passed]
-    waits = monitor.name.startswith(LEDGER)  # others are of predictions alone, and what comes of these covers more
-    return [replace(one, why="", early=waits and not one.complete) for one in over]
-
-
-def _with_scored(seen: Seen) -> list[gate.Window]:
-    """Windows that cover their batches, too: those that are recorded late make them anew."""
-    batches = {one.begin: one.covers for one in seen.scored}
-    return [replace(one, covers=gate.merged([*one.covers, *batches.get(one.begin, ())])) for one in seen.windows]
-
-
-def _waits(monitor: Monitor) -> bool:
-    """Whether its figures change as outcomes come."""
-    asks = monitor.asks if isinstance(monitor, BurnMonitor) else monitor
-    return asks.maturity > 0 or asks.name.startswith(OUTCOMES)
-
-
-def _spanned(
-    outcomes: Mapping[datetime, Sequence[Cover]], count: int, step: timedelta
-) -> Mapping[datetime, Sequence[Cover]]:
-    """Outcomes of each window and of those before it in a span of `count` windows."""
-    if count == 1:
-        return outcomes
-    spans = {begin: [begin - back * step for back in range(count)] for begin in outcomes}
-    return {begin: [one for each in span for one in outcomes.get(each, ())] for begin, span in spans.items()}
-
-
-def _complete_to(seen: Seen, step_s: int) -> datetime:
-    """End of the newest complete window; the newest event where all of them are."""
-    held = [one.begin for one in seen.windows if not one.complete]
-    return min(held) if held else seen.newest
-
-
 def _said(error: Exception) -> str:
     return str(error) if isinstance(error, FORESEEN) else f"{type(error).__name__}: {error}"
-
-
-def _begin_before(time: datetime, span_s: int, step_s: int) -> datetime:
-    """Begin of the window that a time so much earlier lies in; 1970, before which ClickHouse has no times."""
-    at = max(int(time.timestamp()) - span_s, 0)
-    return datetime.fromtimestamp(at - at % step_s, UTC)
 
 
 def _ms(time: datetime) -> int:

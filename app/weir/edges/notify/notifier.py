@@ -16,7 +16,7 @@ import httpx2
 import structlog
 
 from weir.core.addresses import is_this_machine
-from weir.core.errors import shortened
+from weir.core.errors import Refused, shortened
 from weir.edges.notify import payloads
 from weir.edges.notify.receivers import Kind, Receiver
 from weir.monitor.alert import Transition
@@ -54,6 +54,8 @@ class Notifier:
 
     told: hears of every outcome, with the receiver's name; from several threads. What waits when a process is killed is
     not sent: whoever starts the next one may tell the latest transitions again, which receivers know by the alert's id.
+
+    Raises Refused for a receiver that no request could be made for.
     """
 
     def __init__(
@@ -94,11 +96,19 @@ class _Post:
     told: Callable[[str, Outcome], None]
     patience: Patience
     waiting: queue.SimpleQueue[Any] = field(init=False)
+    client: httpx2.Client = field(init=False)
     ended: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread = field(init=False)
 
     def __post_init__(self) -> None:
         self.waiting = queue.SimpleQueue()
+        try:
+            self.client = _client(self.receiver, self.patience.timeout_s)
+        except (httpx2.InvalidURL, ValueError) as error:  # its words are not told: they may hold the key
+            what = (
+                f"receiver {self.receiver.name} cannot be told: its address or its key is none ({type(error).__name__})"
+            )
+            raise Refused(what, remedy="mend it; a key is letters, digits and signs without accents") from None
         self.thread = threading.Thread(target=self._run, name=f"notify-{self.receiver.name}", daemon=True)
         self.thread.start()
 
@@ -109,7 +119,7 @@ class _Post:
             self.waiting.put(message)
 
     def _run(self) -> None:
-        with _client(self.receiver, self.patience.timeout_s) as client:
+        with self.client as client:
             while (message := self.waiting.get()) is not _END:
                 try:
                     self._deliver(client, message)
