@@ -115,6 +115,11 @@ class PathSettings(Group):
     monitors_dir: Path = _in_project(
         "monitors", "the project's questions about what is recorded, a .sql file each", "of the project"
     )
+    queries_dir: Path = _in_project(
+        "queries",
+        "the project's saved queries, a .sql file each: `weir query` and the console ask them",
+        "of the project",
+    )
     notify_file: Path = _in_project(
         "notify.yaml", "who is notified of alerts; without it the worker's log alone", "of the project"
     )

@@ -29,8 +29,8 @@ def query(
     """Ask ClickHouse and print the answer. Without a question, list the queries of the project and of Weir.
 
     The statement may only read. A query takes --param service=, from= and to= where it asks for them; without them it
-    is about all services and all times. Queries of the project are the .sql files in its folder monitors/; a monitor
-    takes --param service=, from=, to= and step=, and is of the last day and the only service without them.
+    is about all services and all times. Queries of the project are the .sql files in its folders queries, monitors; a
+    monitor takes --param service=, from=, to= and step=, and is of the last day and the only service without them.
     """
     from weir.edges.clickhouse import questions
     from weir.edges.clickhouse.client import connect

@@ -86,6 +86,12 @@ def settable(client: Client, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name not in known or not known[name].readonly}
 
 
+def reads_only(client: Client) -> bool:
+    """Whether the user may give no setting at all, as one with the profile readonly = 1."""
+    known = client.server_settings.get("readonly")
+    return known is not None and str(known.value) == "1"
+
+
 def url_of(client: Client) -> str:
     """Where a client asks, for messages."""
     return str(getattr(client, "url", "ClickHouse"))

@@ -16,7 +16,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from weir.core.errors import Refused
 from weir.core.times import BEGINNING, END
 from weir.edges.clickhouse import ledger, monitors, sql_files
-from weir.edges.clickhouse.client import RETRIABLE, answering, said, settable, url_of
+from weir.edges.clickhouse.client import RETRIABLE, answering, reads_only, said, settable, url_of
 from weir.monitor.spec import Asked, Monitor
 from weir.settings import Settings
 
@@ -114,10 +114,16 @@ def _known(asked: frozenset[str], given: Mapping[str, str]) -> None:
 def _ask(
     client: Client, sql: str, parameters: Mapping[str, Any], limit: int, settings: Mapping[str, Any] = READING
 ) -> Answer:
-    bounded = settable(client, {**settings, "limit": limit})
+    bounded = settable(client, {**settings, **({} if reads_only(client) else {"limit": limit})})
+    rows: list[Sequence[Any]] = []
     with answering(url_of(client)):
         try:
-            found = client.query(sql, parameters=dict(parameters), settings=bounded)
+            with client.query_row_block_stream(sql, parameters=dict(parameters), settings=bounded) as blocks:
+                found = blocks.source
+                for block in blocks:  # a user who may not say `limit` is sent more, and what is too much is left unread
+                    rows += block
+                    if len(rows) >= limit:
+                        break
         except DatabaseError as error:
             if error.code in RETRIABLE - {READONLY}:
                 raise
@@ -126,7 +132,7 @@ def _ask(
                 raise Refused("the question says in which format it is answered", remedy=remedy) from error
             what = f"ClickHouse refuses the question: {said(error)}"
             raise Refused(what, where=url_of(client), remedy="mend the SQL") from error
-    return Answer(found.column_names, tuple(kind.name for kind in found.column_types), found.result_rows)
+    return Answer(found.column_names, tuple(kind.name for kind in found.column_types), rows[:limit])
 
 
 def _known_queries(settings: Settings) -> dict[str, sql_files.Query]:
@@ -138,7 +144,8 @@ def _known_queries(settings: Settings) -> dict[str, sql_files.Query]:
         if one.name.split("/")[0] not in {*sql_files.NO_QUERIES, monitors.FOLDER.name}
         and one.parameters <= ANYTIME.keys()
     ]
-    first = {one.name: one for one in _in(settings.paths.monitors_dir)}
+    own = (*_in(settings.paths.queries_dir), *_in(settings.paths.monitors_dir))
+    first = {one.name: one for one in own}
     return first | {one.name: one for one in (*watched, *brought) if one.name not in first}
 
 

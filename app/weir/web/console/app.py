@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from weir.web.console import words
-from weir.web.console.pages import alerts, ledger, letters, overview, palette, panels, service
+from weir.web.console.pages import alerts, ledger, letters, overview, palette, panels, query, service
 from weir.web.console.security import Door
 from weir.web.console.site import Site, missing
 
@@ -30,6 +30,7 @@ ROUTES: Final = (
     alerts.routes,
     ledger.routes,
     letters.routes,
+    query.routes,
     panels.routes,
     palette.routes,
 )
@@ -42,6 +43,7 @@ def make(site: Site) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         yield
         site.asker.close()
+        site.desk.close()
 
     addresses: list[BaseRoute] = [route for of in ROUTES for route in of()]
     addresses.append(Mount("/static", Assets(directory=words.FOLDER / "static"), name="static"))

@@ -17,6 +17,7 @@ from weir.core.errors import Refused, WeirError
 from weir.settings import Settings
 from weir.web.console import words
 from weir.web.console.asking import Asker
+from weir.web.console.desk import Desk
 from weir.web.console.frame import Frames
 from weir.web.console.panel import Panel, Slot
 from weir.web.console.panels import slots
@@ -41,6 +42,11 @@ class Site:
     asker: Asker
     doorman: Doorman
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @cached_property
+    def desk(self) -> Desk:
+        """Where a person's own statements are asked."""
+        return Desk(self.settings)
 
     @cached_property
     def frames(self) -> Frames:
