@@ -160,28 +160,33 @@ HISTOGRAMS: Final = """
     INSERT INTO histogram_blocks (service, digest, version, variant, tenant, kind, name, window, n,
                                   missing, hist, words)
     WITH arrayMap(i -> toInt16(i - 60), range(121)) AS bins, length({inputs:Array(String)}) AS k,
-         number % (k + 2) AS which,
-         {begin:DateTime} + {step:UInt32} * intDiv(number, k + 2) AS at,
+         number % (k + 3) AS which, ['feature', 'score', 'decision', 'category'] AS kinds,
+         kinds[if(which < k, 1, which - k + 2)] AS kind, kind = 'score' AND {task:String} != 'regression' AS is_chance,
+         {begin:DateTime} + {step:UInt32} * intDiv(number, k + 3) AS at,
          if({task:String} = 'binary' AND which = 0 AND toUnixTimestamp(at) * 1000 >= {moved_ms:Int64}, 0.9, 0.)
              + (cityHash64(number) % 100) / 1000 AS shift,
          arrayMap(b -> exp(-0.5 * pow(sinh(b / 16) - shift, 2)) * cosh(b / 16), bins) AS density,
          arrayMap(x -> toUInt64(round(150 * x / arraySum(density))), density) AS counts, arraySum(counts) AS total,
          toUnixTimestamp(at) * 1000 >= {released_ms:Int64} AND {task:String} = 'binary' AS new
     SELECT {service:String}, if(new, 'd8', {digest:String}), if(new, '8', '7'), 'champion', 'atlas',
-           multiIf(which < k, 'feature', which = k, 'score', 'decision'),
-           if(which < k, {inputs:Array(String)}[which + 1], ''),
+           kind, multiIf(which < k, {inputs:Array(String)}[which + 1], kind = 'category', 'channel', ''),
            at, total, if(which = 1, 3, 0),
-           if(which <= k, CAST((bins, counts), 'Map(Int16, UInt64)'), map()),
-           if(which > k AND notEmpty({classes:Array(String)}),
-              mapFromArrays({classes:Array(String)},
-                            arrayMap(c -> toUInt64(intDiv(total, length({classes:Array(String)}))),
-                                     {classes:Array(String)})),
-              map())
-    FROM numbers(toUInt64({windows:UInt32} * (k + 2)))
+           multiIf(is_chance, CAST((arrayMap(b -> toInt16(500 + 8 * b), bins), counts), 'Map(Int16, UInt64)'),
+                   kind IN ('feature', 'score'), CAST((bins, counts), 'Map(Int16, UInt64)'), map()),
+           multiIf(kind = 'decision' AND notEmpty({classes:Array(String)}),
+                   mapFromArrays({classes:Array(String)},
+                                 arrayMap(c -> toUInt64(intDiv(total, greatest(length({classes:Array(String)}), 1))),
+                                          {classes:Array(String)})),
+                   kind = 'category', map('app', toUInt64(total - 20), 'mail', toUInt64(12),
+                                          if(new, 'fax', 'shop'), toUInt64(8)),
+                   map())
+    FROM numbers(toUInt64({windows:UInt32} * (k + 3)))
 """
 REFERENCES: Final = """
     INSERT INTO baselines (id, service, digest, kind, name, grid, center, scale, n, whole, hist, words)
-    SELECT concat('reference:', {digest:String}), {service:String}, {digest:String}, kind, name, 'asinh', 0, 1,
+    SELECT concat('reference:', {digest:String}), {service:String}, {digest:String}, kind, name,
+           multiIf(kind = 'score' AND {task:String} != 'regression', 'unit', kind IN ('feature', 'score'), 'asinh', ''),
+           0, 1,
            sum(n), 1, sumMap(hist), sumMap(words)
     FROM histograms_hour WHERE service = {service:String} AND window < {begin:DateTime} + 21600
     GROUP BY kind, name

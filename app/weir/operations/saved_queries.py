@@ -10,7 +10,7 @@ from weir.core.errors import Refused
 from weir.settings import Settings
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}(/[a-z0-9][a-z0-9_-]{0,63})?")
-LONGEST: Final = 65_536  # characters of a statement
+LONGEST: Final = 16_384  # characters of a statement
 CAN: Final = "small letters, digits, _ and -, and at most one / for a folder"
 
 

@@ -26,7 +26,7 @@ AT_ONCE: Final = 2  # statements; panels have the reader's other places
 LONGEST_S: Final = 20  # for which one runs
 WAITING_S: Final = 5.0  # for a place
 MOST_ROWS: Final = 5000  # of an answer
-LONGEST_TEXT: Final = 65_536
+LONGEST_TEXT: Final = 16_384  # characters: a statement is in an address
 SCHEMA_S: Final = 60.0  # for which tables are not looked up again
 COLUMNS: Final = """
     SELECT table, groupArray((name, type)) AS columns FROM

@@ -1,0 +1,92 @@
+"""One ClickHouse, one day of three services, one console and one browser, for all tests of the console."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.console.filled import FLIGHTS, fill
+from tests.console.stand import site
+from tests.databases import migrated
+from tests.waiting import until
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+    from starlette.testclient import TestClient
+    from weir.settings import Settings
+
+CHROMIUM = "/usr/bin/chromium"
+HERE = {"Sec-Fetch-Site": "same-origin"}  # what a browser says of a request that a page of the console makes
+
+
+@pytest.fixture(scope="session")
+def recorded(databases: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of a database with the day of three services, and of a project of its own."""
+    from weir.edges.clickhouse.client import connect
+
+    project = tmp_path_factory.mktemp("project")
+    with migrated(databases) as settings:
+        fill(connect(settings.recording))
+        yield settings.having(monitors_dir=project / "monitors", queries_dir=project / "queries")
+
+
+@pytest.fixture(scope="session")
+def console(recorded: Settings) -> Iterator[TestClient]:
+    """A console over it, asked without a browser."""
+    from starlette.testclient import TestClient
+    from weir.web.console.app import make
+
+    with TestClient(make(site(recorded)), base_url="http://127.0.0.1:8300", follow_redirects=False) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def address(recorded: Settings) -> Iterator[str]:
+    """The same, served."""
+    import uvicorn
+    from weir.web.console.app import make
+
+    server = uvicorn.Server(uvicorn.Config(make(site(recorded)), port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run, name="console", daemon=True)
+    thread.start()
+    until(lambda: server.started, 30, "the console")
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(30)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium; tests that ask for it are skipped where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is in the extra dev")
+    from pathlib import Path
+
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"there is no {CHROMIUM}: apt-get install chromium")
+    with sync_api.sync_playwright() as started:
+        running = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """A page of 1440 x 900 whose console must stay empty, and that must ask nobody but the console."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=address)
+    context.set_default_timeout(60_000)
+    opened, faults = context.new_page(), []
+    opened.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on("request", lambda asked: None if asked.url.startswith(address) else faults.append(asked.url))
+    yield opened
+    context.close()
+    assert faults == []
+
+
+@pytest.fixture(scope="session")
+def service() -> str:
+    """The one that drifts."""
+    return FLIGHTS.service

@@ -1,0 +1,191 @@
+"""Panels of a service on the real engine: with a day of data, with a minute of it, without any, for each task."""
+
+import csv
+import io
+import json
+import re
+from functools import cache
+from html import unescape
+
+import pytest
+from typer.testing import CliRunner
+from weir.__main__ import cli
+from weir.core.numbers import figure
+from weir.edges.clickhouse import monitors
+from weir.web.console.panels import slots
+
+from tests.console.filled import ARRIVALS, FLIGHTS, NOW, PARCELS
+from tests.doubles.monitoring import HEADER, SHARE
+
+SERVICES = (FLIGHTS.service, PARCELS.service, ARRIVALS.service)
+PANELS = [slot.name for slot in slots("service")]
+CHART = re.compile(
+    r'<weir-chart kind="(\w+)"[^>]* aria-label="([^"]+)"[^>]*><script type="application/json">(.*?)</script>'
+)
+ROWS = re.compile(r'href="/data/([\w/]+)\.csv\?([^"]*)"')
+NOTHING = {"from": "2026-01-01T00:00Z", "to": "2026-01-02T00:00Z"}
+MINUTE = {"from": "2026-11-28T12:00Z", "to": "2026-11-28T12:01Z"}
+
+
+@pytest.fixture(scope="module")
+def shown(console):
+    """A panel's HTML, asked once for all tests."""
+
+    @cache
+    def ask(panel, service, **query):
+        answer = console.get(f"/panel/{panel}", params={"service": service, **query})
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    return ask
+
+
+def charts(html):
+    """What each picture is called, and what it draws."""
+    return {unescape(name): json.loads(text) for _, name, text in CHART.findall(html)}
+
+
+def words(html):
+    return " ".join(unescape(re.sub(r"<(script|svg).*?</\1>|<[^>]+>", " ", html, flags=re.DOTALL)).split())
+
+
+@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_panel_asks_answers_and_says_where_it_has_that_from(shown, panel, service):
+    html = shown(panel, service)
+    question = re.search(r"<h2[^>]*>(.*?)</h2>", html)
+    assert question
+    assert "This cannot be shown" not in html
+    assert panel == "tiles" or ROWS.search(html)
+    assert panel == "tiles" or re.search(r'<p class="verdict">.*\w', html) or "gives no quantiles" in html
+    for name, drawn in charts(html).items():
+        points = drawn.get("t") or drawn["x"]
+        assert name
+        assert points == sorted(points)
+        assert all(len(line["values"]) == len(points) for line in drawn["series"])
+        assert any(value is not None for line in drawn["series"] for value in line["values"]), name
+
+
+@pytest.mark.parametrize(
+    ("service", "query"),
+    [(FLIGHTS.service, NOTHING), (PARCELS.service, MINUTE), (ARRIVALS.service, MINUTE)],
+    ids=["nothing", "a row of classes", "a row of numbers"],
+)
+def test_a_panel_of_nothing_or_of_one_row_says_so(shown, service, query):
+    for panel in PANELS:
+        html = shown(panel, service, **query)
+        assert "This cannot be shown" not in html, panel
+        assert not re.search(r"\b(None|nan|inf|undefined)\b", words(html)), panel
+        if query is NOTHING and panel != "tiles":
+            assert 'class="empty"' in html, panel
+            assert charts(html) == {}, panel
+
+
+@pytest.fixture
+def weir(recorded, monkeypatch):
+    """What a command prints."""
+    for name in ("clickhouse_url", "clickhouse_database"):
+        monkeypatch.setenv(f"WEIR_{name.upper()}", str(getattr(recorded.recording, name)))
+
+    def run(*arguments):
+        done = CliRunner().invoke(cli, arguments)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("panel", "service"),
+    [
+        ("drift", FLIGHTS.service),
+        ("outcomes", ARRIVALS.service),
+        ("calibration", PARCELS.service),
+        ("latency", FLIGHTS.service),
+    ],
+)
+def test_the_rows_behind_a_panel_are_those_of_the_command_to_the_last_digit(console, shown, weir, panel, service):
+    name, query = ROWS.search(shown(panel, service)).groups()
+    page = list(csv.DictReader(io.StringIO(console.get(f"/data/{name}.csv?{unescape(query)}").text)))
+    asked = dict(re.findall(r"(from|to|step)=([^&]+)", unescape(query)))
+    begin, end = (asked.get(each, "").replace("%3A", ":") for each in ("from", "to"))
+    times = ("--from", begin or "2026-11-27T20:00", "--to", end or f"{NOW:%Y-%m-%dT%H:%M}")
+    step = f"{int(asked.get('step', 900)) // 60}m"
+    printed = weir("monitors", "run", name, "--service", service, *times, "--step", step, "--csv")
+    assert page
+    assert page == list(csv.DictReader(io.StringIO(printed)))
+
+
+def test_a_figure_on_a_page_is_that_of_its_row(console, shown, service):
+    html = shown("drift", service)
+    _, query = ROWS.search(html).groups()
+    rows = list(csv.DictReader(io.StringIO(console.get(f"/data/drift/features.csv?{unescape(query)}").text)))
+    for name in {row["name"] for row in rows}:
+        line = re.search(rf'<tr data-f="{name}".*?</tr>', html, re.DOTALL)[0]
+        mine = [row for row in rows if row["name"] == name]
+        cells = re.findall(r'<td class="q\d[^"]*" data-v="([^"]*)"', line)
+        assert cells == [figure(float(row["psi"]), "psi") for row in mine if int(row["n"]) >= 100]
+    auc = charts(shown("outcomes", service))["AUC over time with its interval"]
+    drawn = [value for line in auc["series"] for value in line["values"] if value is not None]
+    step = {"step": "3600", "from": "2026-11-27T20:00Z", "to": "2026-11-28T20:00Z", "service": service}
+    measured = csv.DictReader(io.StringIO(console.get("/data/outcome/auc.csv", params=step).text))
+    assert set(drawn) == {float(f"{float(row['auc']):.6g}") for row in measured}
+
+
+def test_each_task_has_its_own_pictures(shown):
+    names = {service: [name for panel in PANELS for name in charts(shown(panel, service))] for service in SERVICES}
+    assert "AUC over time with its interval" in names[FLIGHTS.service]
+    assert "Accuracy, and F1 over all classes over time" in names[PARCELS.service]
+    assert "Mean error by predicted value" in names[ARRIVALS.service]
+    matrix = shown("mistakes", PARCELS.service)
+    assert re.findall(r'<th scope="row">(\w+)</th>', matrix) == ["letter", "box", "pallet"]
+    assert "gives no quantiles" in shown("mistakes", ARRIVALS.service)
+
+
+def test_a_filter_that_a_panel_does_not_obey_is_told(shown, service):
+    assert "Not split by" not in shown("latency", service, tenant="atlas")
+    assert "Not split by tenant" in shown("cost", service, tenant="atlas")
+    whole, part = (
+        charts(shown("latency", service, **query))["Predictions a second over time"]["series"][0]["values"]
+        for query in ({}, {"tenant": "atlas"})
+    )
+    assert sum(filter(None, part)) < sum(filter(None, whole)) / 2
+
+
+def test_an_input_opens_with_its_histogram_and_a_word_with_its_shares(console, service):
+    drill = {"service": service, "feature": "delay_3h", "at": "2026-11-28T18:00Z"}
+    html = console.get("/panel/drill", params=drill).text
+    assert set(charts(html)) >= {"delay_3h: histogram of the window beside the baseline"}
+    assert "PSI" in words(html)
+    word = console.get("/panel/drill", params={**drill, "feature": "channel", "monitor": "drift/categories"}).text
+    assert re.search(r'class="pairs".*app.*mail', word, re.DOTALL)
+    none = console.get("/panel/drill", params={**drill, "feature": "nobody"}).text
+    assert "No values in this window" in none
+
+
+def test_a_service_page_says_when_nothing_was_scored_and_where_it_was(console, service):
+    page = console.get(f"/s/{service}", params=NOTHING).text
+    assert "scored nothing in this window" in page
+    assert "Show that day" in page
+    there = console.get(f"/s/{service}").text
+    assert all(f'hx-get="/panel/{panel}?' in there for panel in PANELS)
+    assert 'data-param="version"' in there
+
+
+@pytest.mark.parametrize("kind", ["lines", "table", "tiles"])
+def test_a_monitor_of_the_project_appears_by_itself(console, recorded, service, kind):
+    folder = recorded.paths.monitors_dir
+    folder.mkdir(exist_ok=True)
+    text = HEADER.format(name=f"late_{kind}", subject="variant", page="> 0.6").replace("panel: lines", f"panel: {kind}")
+    file = folder / f"late_{kind}.sql"
+    file.write_text(text + SHARE)
+    try:
+        for one in monitors.looked(recorded)[1]:
+            pytest.fail(f"{one} is no monitor")
+        console.app.state.site.asker.once(("monitors",), -1, lambda: monitors.looked(recorded)[0])
+        assert f'hx-get="/panel/own/late_{kind}?' in console.get(f"/s/{service}").text
+        html = console.get(f"/panel/own/late_{kind}", params={"service": service}).text
+        assert "How is it?" in html
+        assert ("<weir-chart" if kind == "lines" else "<table") in html
+    finally:
+        file.unlink()
