@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -22,6 +21,7 @@ from weir.operations import saved_queries
 from weir.settings import Settings
 from weir.web.console.desk import LONGEST_S, LONGEST_TEXT, MOST_ROWS, Told, bound_to, schema
 from weir.web.console.drawing import answer
+from weir.web.console.posted import posted
 from weir.web.console.security import from_here
 from weir.web.console.site import FRESH, page, site_of, view_of
 
@@ -47,7 +47,7 @@ def routes() -> list[Route]:
     return [
         Route("/query", query),
         Route("/query.csv", as_csv),
-        Route("/query/save", save, methods=["POST"]),
+        Route("/query/save", posted(save), methods=["POST"]),
     ]
 
 
@@ -79,16 +79,15 @@ def as_csv(request: Request) -> Response:
     return Response(text.getvalue(), media_type="text/csv", headers={**FRESH, **filed})
 
 
-async def save(request: Request) -> Response:
+def save(request: Request, sent: dict[str, str]) -> Response:
     """Keep a statement as a file of the project: of a form that a page of this console sent."""
-    sent = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
     sql, name = sent.get("sql", ""), sent.get("name", "").strip()
     site = site_of(request)
     try:
         site.doorman.check(request, sent.get("form_token", ""))
         saved_queries.save(site.settings, name, sql)
     except Refused as error:
-        return await run_in_threadpool(_shown, request, sql, Found(), problem=str(error), status=400)
+        return _shown(request, sql, Found(), problem=str(error), status=400)
     return RedirectResponse(f"/query?{urlencode({'saved': name})}", 303, headers=FRESH)
 
 
