@@ -20,8 +20,10 @@ def pages():
         "infra/commands.md",
         "infra/settings.md",
         "infra/metrics.md",
+        "infra/grafana/dashboards/overview.json",
+        "infra/grafana/dashboards/service.json",
+        "infra/grafana/dashboards/ledger.json",
         "infra/grafana/dashboards/metrics.json",
-        "infra/grafana/dashboards/records.json",
     ],
 )
 def test_generated_pages_are_fresh(pages, page):

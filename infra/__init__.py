@@ -1,0 +1,1 @@
+"""What is generated, and what runs Weir: images, dashboards, rules."""

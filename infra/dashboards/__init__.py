@@ -1,0 +1,1 @@
+"""Dashboards of Grafana, made of the same files as monitors and the console."""
