@@ -6,35 +6,14 @@ import pytest
 from typer.testing import CliRunner
 from weir.__main__ import cli
 from weir.core.errors import Unavailable
+from weir.settings import ROOT
 
 from tests.console.filled import ARRIVALS, FLIGHTS, NOW, SERVICES
 from tests.ports import free_port
 
 AT = ("--at", f"{NOW:%Y-%m-%dT%H:%M:%S}")
-AT_80 = """\
-Weir, the last 24h to 28 Nov 20:00 UTC
-
-◆ Almost. 50 offsets of flight-delay, partition 1 are missing since 28 Nov 03:59
-and partition 3 of flight-delay is 40 min behind. All else adds up, to the
-offset.
-  43 040 read = 42 996 scored + 44 rejected
-
-service         state        traffic        p99  inputs          complete to
-eta-promise 7   ✓ in order   ██████████  8.1 ms                  19:59
-flight-delay 8  ◆ 2 firing   █████████▇  8.1 ms  ◆ 1 of 3 moved  ▲ 19:19
-parcel-kind 7   ▲ 1 pending  ██████████  8.1 ms  quiet           19:59
-
-◆ 2 alerts fire, from 1 cause. 1 more is pending.
-
-◆ Area under the ROC curve: AUC 0.637, below its limit of 0.680
-  flight-delay, outcome/auc, firing since 28 Nov 16:00 (4 h), ops-planning, with
-  drift/features delay_3h
-  weir diagnose 1b652688ed26a13a-1
-
-▲ Time from the event to its score: 8.1 ms, above its limit of 8 ms
-  parcel-kind, health/traffic, pending since 28 Nov 18:00 (2 h), logistics
-  weir diagnose eff44cbbdc573c3d-1
-"""
+README = (ROOT / "README.md").read_text()
+AT_80 = README[README.index("Weir, the last 24h") :].split("```")[0]
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +35,7 @@ def shown(variables, *words, **more):
     return "\n".join(line.rstrip() for line in asked(variables, *words, **more).stdout.splitlines())
 
 
-def test_eighty_columns_to_the_letter(variables):
+def test_eighty_columns_are_as_the_readme_shows_them_to_the_letter(variables):
     assert shown(variables, *AT, columns=80).strip() == AT_80.strip()
 
 
