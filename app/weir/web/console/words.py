@@ -18,6 +18,7 @@ from weir.core.numbers import figure, money, share, short, span, whole
 from weir.web.console.drawing.chart import Chart
 
 FOLDER: Final = Path(__file__).parent
+ANSWER_CHARS: Final = 48
 FORMS: Final = {"full": "%-d %b %H:%M", "day": "%-d %b", "clock": "%H:%M", "second": "%-d %b %H:%M:%S"}
 GLYPHS: Final = {
     "ok": '<path d="M2 6.5 5 9.5 10 3" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" '
@@ -38,7 +39,7 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    made.globals |= {each.__name__: each for each in (utc, spark, state, glyph, chart, drawn)}
+    made.globals |= {each.__name__: each for each in (utc, spark, state, glyph, chart, drawn, sentence)}
     made.globals |= {each.__name__: each for each in (short, whole, share, money, span, figure)}
     return made
 
@@ -67,6 +68,18 @@ def state(kind: str, word: str = "", *, plain: bool = False) -> Markup:
     """A state as shape and word, never as a colour alone."""
     cls = f"state {kind}{' plain' if plain else ''}"
     return Markup('<span class="{}">{}{}</span>').format(cls, glyph(kind), word)
+
+
+def sentence(text: str) -> Markup:
+    """A verdict, its first words in bold where they are an answer by themselves.
+
+    >>> str(sentence("Almost. 50 offsets are missing."))
+    '<b>Almost.</b> 50 offsets are missing.'
+    """
+    first, stop, rest = text.partition(". ")
+    if stop and len(first) <= ANSWER_CHARS:
+        return Markup("<b>{}.</b> {}").format(first, rest)
+    return Markup("{}").format(text)
 
 
 def chart(data: Mapping[str, Any], kind: str, label: str, cls: str = "") -> Markup:
