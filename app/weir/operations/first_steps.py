@@ -19,7 +19,16 @@ from weir.settings import Settings, default_of, variable_of
 from weir.wire import request_contract
 
 ADDRESSES = ("brokers", "registry_url", "clickhouse_url", "service")
-FOLDERS = ("home", "schemas_dir", "services_dir", "monitors_dir", "slos_dir", "feature_repo_dir", "bundles_dir")
+FOLDERS = (
+    "home",
+    "schemas_dir",
+    "services_dir",
+    "monitors_dir",
+    "queries_dir",
+    "slos_dir",
+    "feature_repo_dir",
+    "bundles_dir",
+)
 NAMES = ("deployment", "clickhouse_database")  # none of all these holds a password
 OPTIONAL = {field["name"] for field in request_contract.ENVELOPE if "default" in field}  # whatever the service
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")  # read by curl and by Python's clients, also for this machine

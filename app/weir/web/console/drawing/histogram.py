@@ -122,17 +122,6 @@ def _ticks(grid: Grid, low: int, high: int, count: int = 5) -> list[tuple[float,
     return sorted(found.items())
 
 
-def median(row: Row, side: str) -> float | None:
-    """The middle of a side's values, a bin's width exact. side: share, or base_share."""
-    pairs = [pair for pair in zip(row.details["values"], row.details[side], strict=True) if math.isfinite(pair[0])]
-    half, upto = sum(share for _, share in pairs) / 2, 0.0
-    for value, share in pairs:
-        upto += share
-        if half and upto >= half:
-            return float(value)
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Word:
     """How often a word is, and was; wide, base_wide: the same on a scale to 100."""

@@ -11,7 +11,7 @@ from weir.monitor.verdict import Scene
 from weir.web.console.asking import Asker
 from weir.web.console.drawing import heat, lines
 from weir.web.console.drawing.chart import Line, Rule
-from weir.web.console.drawing.histogram import histogram, median, words
+from weir.web.console.drawing.histogram import histogram, words
 from weir.web.console.drawing.windows import number, seconds
 from weir.web.console.panel import Act, Panel
 from weir.web.console.told import Told, told
@@ -83,7 +83,6 @@ def drill(asker: Asker, view: View, name: str, subject: str, at: datetime | None
     }
     if opened == "drift/feature":
         context["histogram"] = histogram(row, f"{subject}: histogram of the window beside the baseline")
-        context["medians"] = (median(row, "share"), median(row, "base_share"))
     else:
         names = [cell.removeprefix("word ") for cell in row.details["cell"]]
         context["words"], context["left_out"] = words(row.details, names)
