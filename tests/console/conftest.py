@@ -75,7 +75,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
     """A page of 1440 x 900 whose console must stay empty, and that must ask nobody but the console."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=address)
+    context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=address, reduced_motion="reduce")
     context.set_default_timeout(60_000)
     opened, faults = context.new_page(), []
     opened.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
