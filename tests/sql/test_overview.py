@@ -7,7 +7,7 @@ from weir.core import numbers
 from weir.core.signature import Task
 from weir.edges.clickhouse.client import connect
 from weir.monitor.verdict import State
-from weir.operations import overview
+from weir.operations import budgets, overview
 
 from tests.console.filled import ARRIVALS, DAY, FLIGHTS, NOW, PARCELS
 
@@ -130,3 +130,28 @@ def test_what_is_on_its_way_at_the_end_is_not_missing(client):
     at = NOW - timedelta(hours=15, minutes=59, seconds=30)
     assert overview.look(client, at - HOUR, at, 300).balance.missing == 0
     assert overview.look(client, at - HOUR, at + timedelta(minutes=30), 300).balance.missing == 50
+
+
+def test_what_is_left_of_budgets_is_of_the_scarcest_objective(client, day, tmp_path):
+    (tmp_path / "slos").mkdir()
+    settings = day.having(slos_dir=tmp_path / "slos")
+    for name, limit in (("fast", "99.9%"), ("loose", "50%")):
+        said = f"title: t\nservice: {PARCELS.service}\nobjective: {limit}\nwindow: 1d\nmonitor: health/errors\n"
+        (tmp_path / f"slos/{name}.yaml").write_text(f"{said}good: 1 - value\n")
+    (tmp_path / "slos/broken.yaml").write_text("title: t\n")
+    found = budgets.look(client, settings, NOW)
+    (broken,) = found.refused
+    assert "broken.yaml" in str(broken)
+    rejected = 15 / 14_400  # of what is read, every 997th is
+    assert found.left == {PARCELS.service: pytest.approx(1 - rejected / 0.001, abs=0.05)}
+    assert budgets.look(client, settings, NOW, FLIGHTS.service).left == {}
+    seen = overview.look(client, *overview.steps(86_400, NOW), budgets=found.left)
+    assert [one.budget for one in seen.services] == [None, None, found.left[PARCELS.service]]
+
+
+def test_budgets_are_asked_once_a_minute():
+    asked = []
+    remembered = budgets.Remembered(lambda now: asked.append(now) or budgets.Budgets({}))
+    for seconds in (0, 2, 59, 60, 61):
+        remembered.at(NOW + timedelta(seconds=seconds))
+    assert asked == [NOW, NOW + timedelta(minutes=1)]

@@ -163,10 +163,9 @@ def _chosen(names: list[str] | None) -> tuple[Settings, Client, list[Slo]]:
 
 def _history(settings: Settings, client: Client, one: Slo, end: datetime, span: timedelta) -> tuple[History, int]:
     from weir.edges.clickhouse import monitors, slos
+    from weir.monitor.slo import last_span
 
-    step = timedelta(seconds=one.step_s)
-    last = end - (end - datetime(1970, 1, 1, tzinfo=UTC)) % step
-    begin = last - (span // step) * step
+    begin, last = last_span(one, end, span)
     return slos.history(client, one, monitors.named(settings, one.monitor), begin, last, datetime.now(UTC))
 
 

@@ -14,6 +14,7 @@ from weir.cli.output import UNBOUNDED, AsJson, show_json
 from weir.cli.times import span_of, time_or_now
 
 if TYPE_CHECKING:
+    from weir.operations.budgets import Budgets
     from weir.operations.overview import Overview
 
 Lasting = Annotated[str, typer.Option("--range", help="The last so much time, such as 1h or 7d.")]
@@ -32,18 +33,21 @@ def status(
     """
     from weir.cli import status_page
     from weir.edges.clickhouse.client import connect
-    from weir.operations import overview
+    from weir.operations import budgets, overview
 
     span_s, end = span_of(lasting, "--range"), time_or_now(at, "--at")
     settings = reached()
     client = connect(settings.recording)
     check_service(service, settings, client)
-    seen = overview.look(client, *overview.steps(span_s, end), service)
+    left = budgets.look(client, settings, end, service)
+    seen = overview.look(client, *overview.steps(span_s, end), service, left.left)
     if as_json:
         show_json(overview.plain(seen))
     else:
         console = page_console()
         console.print(status_page.page(seen, lasting, console.width))
+    for refused in left.refused:
+        typer.echo(f"weir: {refused}", err=True)
     if not seen.in_order:
         raise typer.Exit(1)
 
@@ -60,14 +64,20 @@ def watch(
     from weir.cli.keys import Keys
     from weir.cli.watch import Watch
     from weir.edges.clickhouse.client import connect
-    from weir.operations import overview
+    from weir.operations import budgets, overview
 
     span_s, settings = span_of(lasting, "--range"), reached()
     check_service(service, settings, connect(settings.recording))
 
+    def left(now: datetime) -> Budgets:
+        return budgets.look(connect(settings.recording), settings, now, service)
+
+    remembered = budgets.Remembered(left)
+
     def look() -> Overview:
         now = datetime.now(UTC)
-        return overview.look(connect(settings.recording), *overview.steps(span_s, now), service)
+        client = connect(settings.recording)
+        return overview.look(client, *overview.steps(span_s, now), service, remembered.at(now).left)
 
     with Keys(sys.stdin) as keys:
         Watch(look, lasting).run(Console(highlight=False), keys, every)

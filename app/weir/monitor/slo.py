@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Final
 
@@ -22,6 +22,7 @@ from weir.monitor.threshold import Threshold
 Counts = npt.NDArray[np.int64]
 
 HOUR_S: Final = 3600
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 SHARE, REST = "value", "1 - value"  # the monitor's value is the share of what is good, or of what is bad
 
 
@@ -198,6 +199,13 @@ class History:
                 both &= (total > 0) & _exceeds(total - good, total, rule.factor * (1 - objective), strictly=False)
             fires |= both
         return int(np.count_nonzero(fires[1:] & ~fires[:-1]))
+
+
+def last_span(slo: Slo, end: datetime, span: timedelta) -> tuple[datetime, datetime]:
+    """Begin and end of the last whole steps before a time, as long as `span`. Steps begin at multiples since 1970."""
+    step = timedelta(seconds=slo.step_s)
+    last = end - (end - EPOCH) % step
+    return last - (span // step) * step, last
 
 
 def _counted(good: str | Threshold, row: Row) -> tuple[int, int]:

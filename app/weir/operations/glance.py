@@ -90,6 +90,7 @@ def services(
     complete: Mapping[str, datetime],
     behind: Collection[str],
     newest: Mapping[str, datetime],
+    budgets: Mapping[str, float],
 ) -> tuple[Service, ...]:
     """Each of the named ones, by name. Raises Unavailable, Refused."""
     traffic = _traffic(client, begin, end, step_s)
@@ -120,6 +121,7 @@ def services(
                 complete_to=complete.get(name),
                 behind=name in behind,
                 newest=newest.get(name),
+                budget=budgets.get(name),
             )
         )
     return tuple(found)

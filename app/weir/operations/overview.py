@@ -6,6 +6,7 @@ services, and one more for each partition that lacks offsets.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -52,8 +53,18 @@ class Overview:
         return max((one.newest for one in self.services if one.newest is not None), default=None)
 
 
-def look(client: Client, begin: datetime, end: datetime, step_s: int, service: str = "") -> Overview:
-    """The overview of a time. service: of one alone; of all by default. Raises Unavailable, Refused."""
+def look(
+    client: Client,
+    begin: datetime,
+    end: datetime,
+    step_s: int,
+    service: str = "",
+    budgets: Mapping[str, float] | None = None,
+) -> Overview:
+    """The overview of a time. service: of one alone; of all by default. budgets: what is left of them, by service.
+
+    Raises Unavailable, Refused.
+    """
     partitions = balances.partitions(client, begin, end, service)
     names = {one.service for one in partitions}
     balance = balances.balance(client, partitions, begin, end, names)
@@ -72,6 +83,7 @@ def look(client: Client, begin: datetime, end: datetime, step_s: int, service: s
         balances.complete_to(partitions, balance.behind),
         {one.service for one in balance.behind},
         newest,
+        budgets or {},
     )
     return Overview(
         begin=begin,

@@ -118,14 +118,14 @@ CASES = {
         "drift/score",
         [psi(0, 0.3, mean=0.39, base_mean=0.29)],
         "alarm",
-        "It is away from the baseline since 24 Nov 00:00: PSI 0.30, tolerance 0.10. Its mean is 0.39, 0.29 in the"
-        " baseline.",
+        "What the model says is away from the baseline since 24 Nov 00:00: PSI 0.30, tolerance 0.10. Its mean is 0.39,"
+        " 0.29 in the baseline.",
     ),
     "score quiet": (
         "drift/score",
         [psi(0, 0.3), psi(1, 0.02)],
         "ok",
-        "It is as in the baseline: PSI 0.020, tolerance 0.10. It was away earlier.",
+        "What the model says is as in the baseline: PSI 0.020, tolerance 0.10. It was away earlier.",
     ),
     "out of range": (
         "drift/feature",
@@ -152,8 +152,8 @@ CASES = {
         "drift/decisions",
         [psi(0, 0.2, decision=["no", "yes"], share=[0.5, 0.5], base_share=[0.7, 0.3])],
         "look",
-        "It is away from the baseline since 24 Nov 00:00: PSI 0.20, tolerance 0.10. yes: 50.0_%, 30.0_% in the"
-        " baseline.",
+        "What is decided is away from the baseline since 24 Nov 00:00: PSI 0.20, tolerance 0.10. yes: 50.0_%, 30.0_% in"
+        " the baseline.",
     ),
     "exact": (
         "drift/exact",
@@ -227,7 +227,19 @@ CASES = {
         "outcome/error",
         [*over([4.1, 4.9], "mae"), *over([5.1, 6.2], "rmse"), *over([0.1, 0.1], "bias")],
         "look",
-        "The root mean square error went from 5.10 to 6.20, more than chance explains. So did the mean absolute error.",
+        "Root mean square error went from 5.10 to 6.20, more than chance explains. So did mean absolute error.",
+    ),
+    "value by version": (
+        "outcome/value",
+        [*over([2.0, 1.5], "8/champion"), *over([2.0, 2.0], "9/canary")],
+        "look",
+        "Value of a prediction of 8/champion went from $2.00 to $1.50, more than chance explains.",
+    ),
+    "coverage": (
+        "outcome/coverage",
+        [*over([0.9, 0.9], "0.9"), *over([0.1, 0.1], "0.1")],
+        "ok",
+        "Coverage of 0.9 90.0_%, coverage of 0.1 10.0_%: as in the window before it.",
     ),
     "a service's own floor": (
         read(page="< 0.68", value="auc", unit="auc", verdict="performance", maturity="0.9", window="1d"),

@@ -12,6 +12,7 @@ from weir.monitor.spec import Row
 from weir.monitor.verdict import Scene, State, Verdict
 from weir.monitor.verdicts.drift import compared
 
+WHOLE: Final = {"drift/score": "What the model says", "drift/decisions": "What is decided"}
 LARGE: Final = 0.05  # difference of a share of predictions that is worth a sentence
 
 
@@ -28,7 +29,7 @@ def say(rows: Sequence[Row], scene: Scene) -> Verdict:
     if first.bound is None:
         return Verdict(State.UNKNOWN, f"{figure} against its baseline{_chance(first.newest)}.{what}")
     bound = words.bound(scene.monitor.warn or first.bound, scene)
-    subject = first.newest.subject or "It"
+    subject = first.newest.subject or WHOLE.get(scene.monitor.name, "It")
     if first.away is None:
         earlier = " It was away earlier." if first.broke else ""
         return Verdict(State.OK, f"{subject} is as in the baseline: {figure}, tolerance {bound}.{earlier}")

@@ -25,13 +25,14 @@ NAMES: Final[Mapping[str, str]] = {
     "f1": "F1",
     "macro_f1": "macro F1",
     "weighted_f1": "weighted F1",
-    "mae": "the mean absolute error",
-    "rmse": "the root mean square error",
-    "bias": "the bias",
+    "mae": "mean absolute error",
+    "rmse": "root mean square error",
+    "bias": "bias",
     "r2": "R²",
-    "slope": "the slope",
-    "intercept": "the intercept",
-    "mean_value": "the value of a prediction",
+    "slope": "slope",
+    "intercept": "intercept",
+    "mean_value": "value of a prediction",
+    "covered": "coverage",
 }
 
 
@@ -62,8 +63,9 @@ def say(rows: Sequence[Row], scene: Scene) -> Verdict:
 
 def name(subject: str, scene: Scene) -> str:
     """What a figure is called in a sentence."""
-    column = subject or scene.monitor.value
-    return NAMES.get(column) or column.replace("_", " ")
+    column = subject if scene.monitor.subject == ("figure",) else scene.monitor.value
+    named = NAMES.get(column) or column.replace("_", " ")
+    return f"{named} of {subject}" if subject and column != subject else named
 
 
 def _course(run: Sequence[Row], scene: Scene) -> Course:
