@@ -106,6 +106,9 @@ def test_a_map_has_the_moved_first_and_says_what_it_cannot(scene):
     assert made.lines[3].cells[-1].few
     assert made.lines[4].cells == (None,) * 6
     assert made.lines[2].cells[-1] is None
+    young = replace(of, complete_to=NOON + 5 * HOUR)
+    held = heat.heat([([row(hour, 0.3, "x", ks=0.0) for hour in range(6)], young)], heat.MEASURES["psi"]).lines[0]
+    assert (held.moved, held.cells[-1].alarm, held.cells[-1].level) == (True, False, 4)
     by_ks = heat.heat([(rows, of)], heat.MEASURES["ks"])
     assert by_ks.lines[0].cells[0].text == "0.200"
     weighed = heat.heat([(rows, of)], heat.MEASURES["psi"], {"quiet": 1.0})

@@ -38,18 +38,22 @@ MEASURES: Final[Mapping[str, Measure]] = {
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One window of one subject. level: 0 to 5 of the ramp; few: of too few rows to say anything."""
+    """One window of one subject. level: 0 to 5 of the ramp; few: of too few rows; counts: it says something."""
 
     value: float
     text: str
     level: int
     alarm: bool
     few: bool
+    counts: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One subject. cells: one a window, None where nothing is known. last: its newest; moved: whether that alarms."""
+    """One subject. cells: one a window, None where nothing is known; last: its newest.
+
+    moved: whether the newest that counts is an alarm.
+    """
 
     name: str
     monitor: str
@@ -111,7 +115,8 @@ def _line(name: str, rows: Sequence[Row], scene: Scene, measure: Measure, begins
     cells = {seconds(row.begin): _cell(row, scene, measure) for row in rows}
     told = [cells.get(at) for at in begins]
     last = next((cell for cell in reversed(told) if cell is not None and not cell.few), None)
-    return Line(name, scene.monitor.name, tuple(told), last, bool(last and last.alarm))
+    moved = next((cell.alarm for cell in reversed(told) if cell is not None and cell.counts), False)
+    return Line(name, scene.monitor.name, tuple(told), last, moved)
 
 
 def _cell(row: Row, scene: Scene, measure: Measure) -> Cell | None:
@@ -120,7 +125,7 @@ def _cell(row: Row, scene: Scene, measure: Measure) -> Cell | None:
         return None
     few = row.n < scene.monitor.minimum
     text = numbers.figure(value, measure.unit)
-    return Cell(value, text, 0 if few else level(value, measure.steps), is_away(row, scene), few)
+    return Cell(value, text, 0 if few else level(value, measure.steps), is_away(row, scene), few, scene.counts(row))
 
 
 def level(value: float, steps: Sequence[float]) -> int:

@@ -74,8 +74,9 @@ def drill(asker: Asker, view: View, name: str, subject: str, at: datetime | None
     }
     if row is None:
         return context
+    upto = [each for each in one.rows if each.begin <= row.begin] if one.scene.counts(row) else [row]
     context |= {
-        "verdict": verdicts.say([row], one.scene),
+        "verdict": verdicts.say(upto, one.scene),
         "facts": _facts(row, one.scene),
         "histogram": None,
         "words": [],

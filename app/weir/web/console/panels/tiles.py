@@ -74,7 +74,7 @@ def tiles(of: Service, traffic: Told, view: View) -> list[Tile]:
         Tile(
             "Predictions",
             numbers.short(of.predictions),
-            f"{numbers.figure(of.rate, 'rate')} on average",
+            numbers.figure(of.rate, "rate"),
             "#latency",
             line=per_second,
         ),
