@@ -17,12 +17,16 @@ from weir.web.console.security import doorman
 from weir.web.console.site import Site
 
 from tests.console.filled import NOW, fill, served
+from tests.waiting import START_S
 
 
-def site(settings: Settings, *, act: bool = True) -> Site:
-    """A console for which it is NOW."""
+def site(settings: Settings, *, act: bool = True, answer_s: float = START_S) -> Site:
+    """A console for which it is NOW, and that waits for a busy machine."""
     return Site(
-        settings=settings, asker=Asker(settings), doorman=doorman("127.0.0.1", (), "", act=act), now=lambda: NOW
+        settings=settings,
+        asker=Asker(settings, answer_s),
+        doorman=doorman("127.0.0.1", (), "", act=act),
+        now=lambda: NOW,
     )
 
 

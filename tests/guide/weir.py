@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.waiting import COMMAND_S, WAIT_S, ended
 
-PORTS = ("--broker-port", "0", "--clickhouse-port", "0", "--registry-port", "0")
+PORTS = ("--broker-port", "0", "--clickhouse-port", "0", "--registry-port", "0", "--no-console")
 KEPT = ("WEIR_KAFKA_LIBS_DIR",)  # jars that are fetched once for all tests
 
 

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+from urllib.request import urlopen
 
 import lmdb
 import psutil
@@ -20,7 +21,7 @@ from tests.integration.test_leash import gone
 from tests.kafka_cluster import kafka_libs
 from tests.waiting import COMMAND_S, START_S, WAIT_S, ended, until
 
-PORTS = ("--broker-port", "0", "--clickhouse-port", "0", "--registry-port", "0")
+PORTS = ("--broker-port", "0", "--clickhouse-port", "0", "--registry-port", "0", "--no-console")
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
@@ -122,13 +123,15 @@ def test_up_keeps_what_there_is_and_a_worker_that_ends_takes_nobody_along(home, 
     store.close()
     project = {"WEIR_SCHEMAS_DIR": str(ROOT / "schemas"), "WEIR_FEATURE_REPO_DIR": str(ROOT / "feature_repo")}
 
-    with ended(weir(home, "up", *PORTS, cwd=world, more=project)) as running:
+    with ended(weir(home, "up", *PORTS, "--console", "--console-port", "0", cwd=world, more=project)) as running:
         said = until_up(running)
         assert "kept from the last run: 1 online records" in said
         commands = printed(said)
         family = psutil.Process(running.pid).children(recursive=True)
-        assert len(family) >= 2 * 7  # a guard and a process each
+        assert len(family) >= 2 * 8  # a guard and a process each
         first = scored(commands, world)
+        page = urlopen(re.search(r"console +\u2502 (http://127\.0\.0\.1:\d+/)", said)[1], timeout=COMMAND_S).read()
+        assert b"<h1>Overview</h1>" in page
         assert shell(commands[3], world)  # the ledger
         assert "ScoringRequest" in shell(commands[4], world)
 

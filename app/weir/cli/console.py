@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-PORT = 8300  # beside those of the other local services
+from weir.edges.embedded.service import CONSOLE_PORT
 
 
 def console(
     host: Annotated[
         str, typer.Option(help="Address to listen on. Beyond this machine WEIR_CONSOLE_TOKEN is needed.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = PORT,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = CONSOLE_PORT,
     name: Annotated[
         list[str] | None, typer.Option(help="A name that people reach it by, beside --host; repeat it for more.")
     ] = None,

@@ -57,6 +57,11 @@ def up(
     ] = True,
     monitor: Annotated[bool, typer.Option(help="Compute monitors over what is recorded, and raise alerts.")] = True,
     canary: Annotated[bool, typer.Option(help="Also compare features with Feast's own reading, now and then.")] = True,
+    console: Annotated[bool, typer.Option(help="Serve the console, where people see all of it and may act.")] = True,
+    console_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="0 takes a free one; by default 8300, or a free one where that is taken."),
+    ] = None,
 ) -> None:
     """Start broker, ClickHouse, schema registry and all workers here, show how to use them, and run until Ctrl-C.
 
@@ -76,10 +81,10 @@ def up(
 
     if bundle and newest:
         raise typer.BadParameter("--bundle names one already", param_hint="--newest")
-    console = Console()
+    terminal = Console()
 
     def say(line: str) -> None:
-        console.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
+        terminal.print(line, style="dim", markup=False, highlight=False, soft_wrap=True)
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends it as Ctrl-C does
     try:
@@ -96,17 +101,20 @@ def up(
                 say(f"kept from the last run: {left}")
             served = [choice.bundle for choice in choices.served.values()]
             _apply_features(stack, served, say)
+            pages = local.Console(stack, console_port) if console else None
             workers = local.Workers(stack)
             scorers = _start_scorers(workers, choices)
             wanted = {"recorder": recorder, "features": features, "monitor": monitor, "canary": canary}
             for role in _roles(wanted, stack.settings, served):
                 workers.start(role)
             workers.wait_ready(say, needed=scorers if len(scorers) == 1 else ())
+            if pages is not None:
+                pages.wait_ready()
             serving.remember_all(given, choices, newest=newest)
             home = stack.settings.paths.home
             running.write(home, stack.settings.values())
             try:
-                _show(console, stack, workers, served)
+                _show(terminal, stack, workers, served, pages.address if pages else "")
                 _watch(workers, say)
             finally:
                 running.remove(home)
@@ -172,7 +180,7 @@ def _watch(workers: Workers, say: Say) -> None:
         pause.wait(LOOK_EVERY_S)
 
 
-def _show(console: Console, stack: Stack, workers: Workers, served: Sequence[Bundle]) -> None:
+def _show(console: Console, stack: Stack, workers: Workers, served: Sequence[Bundle], address: str) -> None:
     """Where everything is, and commands to copy: those without borders, so that a terminal gives them back whole."""
     from weir.operations import first_steps
     from weir.settings import default_of
@@ -189,6 +197,8 @@ def _show(console: Console, stack: Stack, workers: Workers, served: Sequence[Bun
     table.add_row(
         "ClickHouse", f"{settings.recording.clickhouse_url}, database {settings.recording.clickhouse_database}"
     )
+    if address:
+        table.add_row("console", address)
     for bundle in served:
         what = f"{bundle.service}: {bundle.name} {bundle.version}, {bundle.short_digest}"
         table.add_row("service", escape(what))

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 
@@ -44,6 +46,7 @@ COUNTS = (
     "SELECT sum(read) FROM ledger",
 )
 LOCKSTEP = "about twice as fast"
+SHOWN = timedelta(days=30)
 RECORDED_S = 180.0  # the recorder follows at tens of thousands of rows a second
 
 
@@ -95,9 +98,11 @@ def run(
     progress: Progress,
     say: Callable[[str], None],
     plants: tuple[Plant, ...] = (),
+    keep: Callable[[Run, Stack], None] | None = None,
 ) -> Run:
     """Run the demo. flights_wanted: requests of the lockstep replay, from 1 July on. plants: faults to put into it.
 
+    keep: called at the end, while everything still runs; what was found, and the stack.
     Raises Unavailable, Refused.
     """
     settings = settings.having(clock="event", **_broker(settings, say))  # the past is replayed: time is of the events
@@ -114,8 +119,18 @@ def run(
             done = _Play(stack, workers, replay, flights, bundles, watch, progress, say).run(flights_wanted)
         finally:
             replay.close()
+        done = replace(done, plants=plants)
+        if keep is not None:
+            keep(done, stack)
     shutil.rmtree(own.paths.home)  # a run that failed leaves its logs
-    return replace(done, plants=plants)
+    return done
+
+
+def window(stack: Stack) -> str:
+    """The query of a console's address that shows the last SHOWN of the replay: it is long past."""
+    client = clickhouse.connect(stack.settings.recording)
+    newest = client.query("SELECT max(newest) FROM gate_minutes").result_rows[0][0]
+    return "?" + urlencode({"from": f"{newest - SHOWN:%Y-%m-%dT%H:%MZ}", "to": f"{newest:%Y-%m-%dT%H:%MZ}"})
 
 
 def _broker(settings: Settings, say: Callable[[str], None]) -> dict[str, str]:

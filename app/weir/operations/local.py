@@ -15,7 +15,7 @@ from weir.core.errors import Unavailable
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.clickhouse import migrations
 from weir.edges.embedded.leash import Child
-from weir.edges.embedded.service import claim_port
+from weir.edges.embedded.service import CONSOLE_PORT, HOST, claim_port, free_port, is_free
 from weir.edges.embedded.stack import Stack
 from weir.edges.features import plan as feature_plan
 from weir.edges.features.store.open import open_store
@@ -86,6 +86,32 @@ def _content_of(repository: Path) -> str:
         if path.suffix in (".py", ".yaml") and path.is_file():
             found.update(f"\0{path.relative_to(repository)}\0".encode() + path.read_bytes())
     return found.hexdigest()
+
+
+class Console:
+    """The console as a child of a stack, beside its workers. port: None takes the usual one, or a free one; so does 0.
+
+    Raises Unavailable where a port that was asked for is taken.
+    """
+
+    def __init__(self, stack: Stack, port: int | None = None) -> None:
+        if port is None:
+            port = CONSOLE_PORT if is_free(CONSOLE_PORT) else free_port()
+        port = claim_port("console", port, "--console-port")
+        self.address = f"http://{HOST}:{port}/"
+        self._child = stack.spawn(["console", "--port", str(port), "--act"], "console")
+
+    def wait_ready(self) -> None:
+        """Block until it answers. Raises Unavailable, with its last words, where it has ended or takes too long."""
+        deadline = time.monotonic() + READY_S
+        while not _answers(f"{self.address}static/icon.svg"):
+            self._child.check()
+            if time.monotonic() > deadline:
+                remedy = f"read {self._child.log}; its last lines:\n{self._child.log_tail()}"
+                raise Unavailable(
+                    f"the console does not answer after {READY_S:.0f} s", where=self.address, remedy=remedy
+                )
+            time.sleep(0.05)
 
 
 class Workers:

@@ -12,6 +12,7 @@ from weir.core.errors import Unavailable
 from weir.edges.embedded.leash import Child
 
 HOST = "127.0.0.1"
+CONSOLE_PORT = 8300  # beside those of the other services
 READY_WITHIN_S = 120.0  # starting on a loaded machine; what takes longer counts as failed
 
 
@@ -78,6 +79,17 @@ def claim_port(name: str, port: int, option: str) -> int:
                 remedy=f"stop what listens there, or choose another with {option} (0 takes any)",
             ) from error
     return port
+
+
+def is_free(port: int) -> bool:
+    """Whether a service could listen there."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 def listens(port: int) -> bool:

@@ -28,7 +28,8 @@ ANSWER_S: Final = 12.0  # for one answer; shorter than a page waits, so that it 
 SAME_S: Final = 1.0  # for which an answer is given again
 MEANING_S: Final = 15.0  # for which what a service's bundle means is not asked again
 FILES_S: Final = 2.0  # for which files of monitors are not read again
-PROBE_S: Final = 2.0  # after so long without an answer ClickHouse is knocked at first, and has so long to open
+PROBE_S: Final = 2.0  # after so long without an answer ClickHouse is knocked at first
+OPENS_S: Final = 5.0  # within which it opens, also while it is at work
 ZONE: Final = "session_timezone"
 UTC_NAMES: Final = ("UTC", "Etc/UTC", "GMT", "Etc/GMT", "UCT", "Zulu")
 AWAY: Final = "start it (`weir up`, `docker compose up clickhouse`); scoring goes on, and the recorder catches up"
@@ -37,8 +38,11 @@ AWAY: Final = "start it (`weir up`, `docker compose up clickhouse`); scoring goe
 class Asker:
     """Questions of pages. May be used by many threads."""
 
-    def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, settings: Settings, answer_s: float = ANSWER_S, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self.settings = settings
+        self._answer_s = answer_s
         self._now = now
         self._pool = ThreadPoolExecutor(CLIENTS, "asking")
         self._turns = threading.BoundedSemaphore(CLIENTS)
@@ -148,12 +152,11 @@ class Asker:
     def ask(self, question: Callable[[Client], T]) -> T:
         """An answer, one of CLIENTS at a time. Raises Unavailable, at once while ClickHouse is known to be away."""
         with self._turns:
-            client = self._reached()
+            client, began = self._reached(), self._now()
             try:
                 answer = question(client)
             except Unavailable as error:
-                self._missed(error)
-                raise
+                raise self._why(error, client, self._now() - began) from error
             self._answered_at, self._away = self._now(), None
             return answer
 
@@ -190,7 +193,7 @@ class Asker:
                 raise self._away[1]
             try:
                 if self._client is None:
-                    self._client = _connected(reader(self.settings))
+                    self._client = _connected(reader(self.settings), self._answer_s)
                 elif self._now() - self._answered_at >= PROBE_S:
                     _knock(self._client)
             except Unavailable as error:
@@ -198,6 +201,22 @@ class Asker:
                 raise
             self._answered_at, self._away = self._now(), None
             return self._client
+
+    def _why(self, error: Unavailable, client: Client, took_s: float) -> Refused | Unavailable:
+        """Whether ClickHouse is away, or only takes too long over one question, and goes on answering others."""
+        if took_s >= self._answer_s:
+            try:
+                _knock(client)
+            except Unavailable as closed:
+                self._missed(closed)
+                return closed
+            return Refused(
+                f"ClickHouse takes longer than {self._answer_s:g} s over it",
+                remedy="choose a shorter range, or ask again",
+            )
+        away = Unavailable(error.what.partition(": Error HTTP")[0], where=error.where, remedy=error.remedy)
+        self._missed(away)
+        return away
 
     def _missed(self, error: Unavailable) -> None:
         self._answered_at, self._away = -PROBE_S, (self._now(), error)
@@ -211,9 +230,9 @@ def reader(settings: Settings) -> Settings:
     return settings.having(clickhouse_user=settings.recording.clickhouse_reader, clickhouse_password=password)
 
 
-def _connected(settings: Settings) -> Client:
+def _connected(settings: Settings, answer_s: float) -> Client:
     """Raises Unavailable; Refused where times would be read in another zone than UTC."""
-    client = connect(settings.recording, timeout_s=ANSWER_S)
+    client = connect(settings.recording, timeout_s=answer_s)
     if not settable(client, {ZONE: "UTC"}) and (zone := str(client.server_tz)) not in UTC_NAMES:
         client.close()
         what = f"times would be read in {zone}: {settings.recording.clickhouse_reader} may not say that they are UTC"
@@ -224,7 +243,7 @@ def _connected(settings: Settings) -> Client:
 
 def _knock(client: Client) -> None:
     """Raises Unavailable where nobody opens in time. The driver knocks four times."""
-    if not client.ping(timeout=PROBE_S / 4):
+    if not client.ping(timeout=OPENS_S / 4):
         raise Unavailable("ClickHouse does not answer", where=url_of(client), remedy=AWAY)
 
 

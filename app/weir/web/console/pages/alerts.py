@@ -71,10 +71,10 @@ def said(request: Request, form: dict[str, str]) -> Response:
     silent = request.url.path.endswith("/silence")
     found: About | None = None
     try:
+        site.doorman.check(request, form.get("token", ""))
         found = named(site.asker, which)
         if found is None:
             return missing(request, f"alert {which}")
-        site.doorman.check(request, form.get("token", ""))
         course = transitions(site.asker, found.id)
         write = acting.silence if silent else acting.acknowledge
         note = write(site.settings, course[-1], form, datetime.now(UTC))

@@ -84,8 +84,8 @@ def _redrive(request: Request, view: View, *, send: bool = False, problem: str =
     resends: list[Any] = []
     verdicts: list[str] = []
     try:
-        chosen = _chosen(view)
-        resends, verdicts = acting.tried(site.settings, chosen)
+        if not problem:
+            resends, verdicts = acting.tried(site.settings, _chosen(view))
         if send:
             done = acting.redrive(site.settings, resends, verdicts)
     except WeirError as error:

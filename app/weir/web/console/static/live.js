@@ -8,6 +8,7 @@ const root = document.documentElement;
 const TAGS = new WeakMap();  // panel -> what its content is called
 const panels = () => [...document.querySelectorAll("[hx-get]")];
 const panelOf = event => event.detail?.ctx?.sourceElement?.closest?.("[hx-get]") || event.target.closest?.("[hx-get]");
+const busy = new WeakSet();  // panels that wait for their answer
 let ticking = false;
 let timer;
 let awaySince = 0;
@@ -22,7 +23,14 @@ function askSeen() {
   if (document.hidden) return;
   for (const panel of panels()) {
     const box = panel.getBoundingClientRect();
-    if (box.bottom > 0 && box.top < innerHeight) panel.dispatchEvent(new Event("tick"));
+    if (!busy.has(panel) && box.bottom > 0 && box.top < innerHeight) panel.dispatchEvent(new Event("tick"));
+  }
+}
+
+// Whoever has missed an answer while ClickHouse was away.
+function askLeft() {
+  for (const panel of panels()) {
+    if (!busy.has(panel) && (panel.matches(".stale") || $(".waiting", panel))) panel.dispatchEvent(new Event("tick"));
   }
 }
 
@@ -37,6 +45,8 @@ export function setLive(on) {
   if (ticking) timer = setInterval(askSeen, 1000 * (+root.dataset.every || 15));
 }
 
+document.addEventListener("htmx:before:request", event => busy.add(panelOf(event)));
+document.addEventListener("htmx:finally:request", event => busy.delete(panelOf(event)));
 document.addEventListener("htmx:config:request", event => {
   const panel = panelOf(event);
   if (panel && TAGS.has(panel)) event.detail.ctx.request.headers["If-None-Match"] = TAGS.get(panel);
@@ -45,6 +55,7 @@ document.addEventListener("htmx:config:request", event => {
 function answered(panel) {
   panel.classList.remove("stale");
   panel.dataset.at = Date.now() / 1000;
+  if (awaySince) setTimeout(askLeft);
   awaySince = 0;
   $("#away").hidden = true;
   $("#live")?.classList.remove("away");
