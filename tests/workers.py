@@ -14,7 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 if TYPE_CHECKING:
     import pytest
 
-IN_TURN = ("tests/chaos/", "tests/guide/", "tests/kafka/")
+IN_TURN = ("tests/chaos/", "tests/guide/", "tests/kafka/", "tests/console/")
 # A worker starts each broker once when it comes to its tests, and ends it when it comes to those of the other.
 ORDER = (*IN_TURN, "tests/toolchains/", "kafka:tests/integration/", "tests/integration/", "tests/sql/")
 
