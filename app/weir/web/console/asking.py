@@ -150,13 +150,21 @@ class Asker:
         return [future.result() for future in [self._pool.submit(each) for each in questions]]
 
     def ask(self, question: Callable[[Client], T]) -> T:
-        """An answer, one of CLIENTS at a time. Raises Unavailable, at once while ClickHouse is known to be away."""
+        """An answer, one of CLIENTS at a time.
+
+        Raises Unavailable, at once while ClickHouse is known to be away; Refused, also where it takes too long.
+        """
         with self._turns:
             client, began = self._reached(), self._now()
             try:
                 answer = question(client)
             except Unavailable as error:
-                raise self._why(error, client, self._now() - began) from error
+                if self._is_only_slow(client, self._now() - began):
+                    what = f"ClickHouse takes longer than {self._answer_s:g} s over it"
+                    raise Refused(what, remedy="choose a shorter range, or ask again") from error
+                away = Unavailable(error.what.partition(": Error HTTP")[0], where=error.where, remedy=error.remedy)
+                self._missed(away)
+                raise away from error
             self._answered_at, self._away = self._now(), None
             return answer
 
@@ -202,21 +210,15 @@ class Asker:
             self._answered_at, self._away = self._now(), None
             return self._client
 
-    def _why(self, error: Unavailable, client: Client, took_s: float) -> Refused | Unavailable:
-        """Whether ClickHouse is away, or only takes too long over one question, and goes on answering others."""
-        if took_s >= self._answer_s:
-            try:
-                _knock(client)
-            except Unavailable as closed:
-                self._missed(closed)
-                return closed
-            return Refused(
-                f"ClickHouse takes longer than {self._answer_s:g} s over it",
-                remedy="choose a shorter range, or ask again",
-            )
-        away = Unavailable(error.what.partition(": Error HTTP")[0], where=error.where, remedy=error.remedy)
-        self._missed(away)
-        return away
+    def _is_only_slow(self, client: Client, took_s: float) -> bool:
+        """Whether ClickHouse goes on answering others, and took too long over this question alone."""
+        if took_s < self._answer_s:
+            return False
+        try:
+            _knock(client)
+        except Unavailable:
+            return False
+        return True
 
     def _missed(self, error: Unavailable) -> None:
         self._answered_at, self._away = -PROBE_S, (self._now(), error)
