@@ -58,7 +58,6 @@ def settings(database, client):
 
 def test_a_dearer_version_is_found_and_named_and_a_new_price_or_none_is_no_rise(settings, client):
     monitor = monitors.files(settings)["cost/regression"]
-    monitors.check(client, monitor, "fraud")
     asked = Asked(service="fraud", begin=BEGIN, end=BEGIN + timedelta(days=DAYS), step_s=86_400)
     rows = {(row.begin.day - 1, row.subject): row for row in monitors.run(client, monitor, asked)}
     dear, same = rows[LAST, "2/champion"], rows[LAST, "1/champion"]
