@@ -1,4 +1,4 @@
-"""Signing in where a console asks for a token: who reaches it from another machine shows that he may."""
+"""Signing in where a console asks for a token: who reaches it from another machine shows that they may."""
 
 from __future__ import annotations
 
