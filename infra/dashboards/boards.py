@@ -43,7 +43,7 @@ def overview() -> build.Dashboard:
     """All services: whether every request is accounted for, what fires, how much and how fast."""
     board = _board("weir-overview", "Weir: overview").variables([*_asking("traffic"), _console()])
     monitors = f"[{', '.join(repr(name) for name in ASKED)}]"
-    asked = {"settled": f"{END} - 120", "since": BEGIN, "service": "''"}
+    asked = {"settled": f"{END} - 120", "since": BEGIN, "recent": BEGIN, "service": "''"}
     sums = "sum(read) AS read, sum(scored) AS scored, sum(rejected) AS rejected"
     return (
         board.with_panel(

@@ -41,6 +41,7 @@ VALUES = {
     "traffic": "traffic_hour",
     "settled": END,
     "since": BEGINNING,
+    "recent": BEGINNING,
     "monitors": ["outcome/auc"],
     "log": "log",
     "topic": "weir.requests.nobody",

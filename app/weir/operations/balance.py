@@ -18,6 +18,7 @@ from weir.monitor.verdict import State, Verdict
 SETTLED: Final = timedelta(minutes=2)  # after which what was read is in all tables: recorders write every few seconds
 LATE: Final = timedelta(minutes=5)  # behind the newest of a service, from which a partition may be behind
 MOST_FAULTS: Final = 2  # in a sentence
+MOST_SINCE: Final = 4  # of which it is asked since when; a statement each
 GAPS: Final = 10  # of arrivals by chance, one gap in 22,000 is ten times as long as the mean: exp(-10)
 
 
@@ -75,7 +76,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """One of sql/overview/partitions.sql. newest: event time; None where nothing of it was scored."""
+    """One of sql/overview/partitions.sql. newest: event time; None where nothing of this time was scored."""
 
     service: str
     log: str
@@ -116,7 +117,8 @@ def balance(
     of = set(services)
     entries = [row for row in sql_files.rows(client, "overview/entries", **asked) if row["service"] in of]
     read, scored, rejected = (sum(row[name] for row in entries) for name in ("read", "scored", "rejected"))
-    lost = tuple(_lost(client, one, asked) for one in found if one.missing)
+    most = sorted((one for one in found if one.missing), key=lambda one: -one.missing)
+    lost = tuple(_lost(client, one, asked if place < MOST_SINCE else None) for place, one in enumerate(most))
     late = tuple(sorted(behind(found, begin, end), key=lambda one: -one.late_s))
     missing = sum(one.missing for one in lost)
     said = _verdict(read, read - scored - rejected, lost, late)
@@ -154,6 +156,21 @@ def behind(found: Sequence[Partition], begin: datetime, end: datetime) -> list[B
     return late
 
 
+def newest(client: Client, found: Sequence[Partition], end: datetime) -> dict[str, datetime]:
+    """Event time of the newest prediction of each service, also of those that scored nothing in this time.
+
+    Raises Unavailable, Refused.
+    """
+    known: dict[str, datetime] = {}
+    for one in found:
+        if one.newest is not None:
+            known[one.service] = max(known.get(one.service, one.newest), one.newest)
+    if {one.service for one in found} - known.keys():
+        for row in sql_files.rows(client, "overview/newest", to=written(end)):
+            known.setdefault(row["service"], datetime.fromtimestamp(row["newest_ms"] / 1000, UTC))
+    return known
+
+
 def complete_to(found: Sequence[Partition], late: Sequence[Behind]) -> Mapping[str, datetime]:
     """Event time to which the record of each service is complete, as far as ClickHouse can tell: of what is behind."""
     known: dict[str, datetime] = {}
@@ -165,13 +182,16 @@ def complete_to(found: Sequence[Partition], late: Sequence[Behind]) -> Mapping[s
     return known
 
 
-def _lost(client: Client, one: Partition, asked: Mapping[str, Any]) -> Lost:
+def _lost(client: Client, one: Partition, asked: Mapping[str, Any] | None) -> Lost:
+    """asked: the time in which to look for its begin; None where nobody reads so far."""
     place: dict[str, Any] = {
         "service": one.service,
         "log": one.log,
         "topic": one.topic,
         "partition": one.number,
     }
+    if asked is None:
+        return Lost(**place, missing=one.missing, first=one.first_missing, since=None)
     (row,) = sql_files.rows(client, "overview/since", **place, offset=one.first_missing, **asked)
     since = datetime.fromtimestamp(row["since"], UTC) if row["since"] else None
     return Lost(**place, missing=one.missing, first=one.first_missing, since=since)
@@ -180,7 +200,7 @@ def _lost(client: Client, one: Partition, asked: Mapping[str, Any]) -> Lost:
 def _verdict(read: int, unbalanced: int, lost: Sequence[Lost], late: Sequence[Behind]) -> Verdict:
     if not read and not lost and not late:
         return Verdict(State.UNKNOWN, "Nothing was read in this time.")
-    faults = [_missing(one) for one in sorted(lost, key=lambda one: -one.missing)]
+    faults = [_missing(one) for one in lost]
     faults += [f"partition {one.partition} of {one.service} is {numbers.span(one.late_s)} behind" for one in late]
     if unbalanced:
         faults.append(f"{words.many(unbalanced, 'record')} {words.be(unbalanced)} neither scored nor rejected")

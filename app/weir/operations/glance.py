@@ -29,6 +29,7 @@ COST: Final = "cost/services"
 VALUE: Final = "outcome/value"
 ASKED: Final = (*INPUTS, *(one[0] for one in QUALITY.values()), COST, VALUE)
 BACK: Final = timedelta(days=35)  # outcomes of a day are mature weeks later
+RECENT: Final = timedelta(days=3)  # what drifted before is no news
 MILLION: Final = 1_000_000
 CHAMPION: Final = "champion"
 
@@ -135,7 +136,13 @@ def _traffic(client: Client, begin: datetime, end: datetime, step_s: int) -> dic
 
 def _figures(client: Client, begin: datetime, end: datetime) -> dict[str, dict[str, list[dict[str, Any]]]]:
     """Newest figures by service and monitor."""
-    asked = {"from": min(begin, end - BACK), "since": begin, "to": end, "monitors": list(ASKED)}
+    asked = {
+        "from": min(begin, end - BACK),
+        "recent": end - RECENT,
+        "since": begin,
+        "to": end,
+        "monitors": list(ASKED),
+    }
     found: dict[str, dict[str, list[dict[str, Any]]]] = defaultdict(lambda: defaultdict(list))
     for row in sql_files.rows(client, "overview/figures", **asked):
         found[row["service"]][row["monitor"]].append(row)

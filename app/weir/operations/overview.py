@@ -1,7 +1,7 @@
 """The whole at a glance: is every request accounted for, what needs somebody, and how each service does.
 
 It asks what is kept by views and what monitors have stored, and no monitor anew: six statements, whatever the number of
-services, and one more for each partition that lacks offsets.
+services, and one more for each of the four partitions that lack most offsets.
 """
 
 from __future__ import annotations
@@ -69,10 +69,7 @@ def look(
     names = {one.service for one in partitions}
     balance = balances.balance(client, partitions, begin, end, names)
     alerts = needs_you.live(client, service)
-    newest: dict[str, datetime] = {}
-    for one in partitions:
-        if one.newest is not None:
-            newest[one.service] = max(newest.get(one.service, one.newest), one.newest)
+    newest = balances.newest(client, partitions, end)
     services = glance.services(
         client,
         names | {one.service for one in alerts},
@@ -80,7 +77,7 @@ def look(
         end,
         step_s,
         alerts,
-        balances.complete_to(partitions, balance.behind),
+        {**newest, **balances.complete_to(partitions, balance.behind)},
         {one.service for one in balance.behind},
         newest,
         budgets or {},
