@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from urllib.request import urlopen
+from urllib.request import ProxyHandler, build_opener
 
 import lmdb
 import psutil
@@ -130,7 +130,8 @@ def test_up_keeps_what_there_is_and_a_worker_that_ends_takes_nobody_along(home, 
         family = psutil.Process(running.pid).children(recursive=True)
         assert len(family) >= 2 * 8  # a guard and a process each
         first = scored(commands, world)
-        page = urlopen(re.search(r"console +\u2502 (http://127\.0\.0\.1:\d+/)", said)[1], timeout=COMMAND_S).read()
+        address = re.search(r"console +\u2502 (http://127\.0\.0\.1:\d+/)", said)[1]
+        page = build_opener(ProxyHandler({})).open(address, timeout=COMMAND_S).read()
         assert b"<h1>Overview</h1>" in page
         assert shell(commands[3], world)  # the ledger
         assert "ScoringRequest" in shell(commands[4], world)
