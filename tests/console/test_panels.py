@@ -12,9 +12,13 @@ from typer.testing import CliRunner
 from weir.__main__ import cli
 from weir.core.numbers import figure
 from weir.edges.clickhouse import monitors
-from weir.web.console.panels import slots
+from weir.edges.clickhouse.client import connect
+from weir.operations import budgets
+from weir.web.console.panels import services, slots
+from weir.web.console.view import View
 
 from tests.console.filled import ARRIVALS, FLIGHTS, NOW, PARCELS
+from tests.console.stand import site
 from tests.doubles.monitoring import HEADER, SHARE
 
 SERVICES = (FLIGHTS.service, PARCELS.service, ARRIVALS.service)
@@ -189,3 +193,19 @@ def test_a_monitor_of_the_project_appears_by_itself(console, recorded, service, 
         assert ("<weir-chart" if kind == "lines" else "<table") in html
     finally:
         file.unlink()
+
+
+def test_a_service_is_as_fast_on_its_own_page_as_on_the_overview(shown, service):
+    """Also where the last window is not over: what is still to come is no time without predictions."""
+    rate = re.search(r'data-k="Rate">([^<]+)<', shown("services", service, range="30d"))[1]
+    assert f'<span class="s">{rate}<' in shown("tiles", service, range="30d")
+
+
+def test_error_budgets_are_those_of_the_status(recorded, tmp_path, service):
+    (tmp_path / "slos").mkdir()
+    said = f"title: t\nservice: {service}\nobjective: 50%\nwindow: 1d\nmonitor: health/errors\ngood: 1 - value\n"
+    (tmp_path / "slos" / "loose.yaml").write_text(said)
+    settings = recorded.having(slos_dir=tmp_path / "slos")
+    left = budgets.look(connect(settings.recording), settings, NOW).left[service]
+    shown = services.build(site(settings).asker, View.of({}, NOW)).context["services"]
+    assert {one.name: one.budget for one in shown} == {**dict.fromkeys(SERVICES), service: left}

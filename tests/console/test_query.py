@@ -36,7 +36,8 @@ def test_a_statement_that_does_more_than_read_is_refused(console, sql, service):
 
 
 def test_a_link_from_elsewhere_shows_a_statement_and_does_not_run_it(console):
-    for headers in ({}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "none"}, {"Sec-Fetch-Site": "same-site"}):
+    link = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    for headers in ({}, *({"Sec-Fetch-Site": site, **link} for site in ("cross-site", "none", "same-site"))):
         page = console.get("/query", params={"sql": "SELECT 40 + 2 AS answer"}, headers=headers).text
         assert "has not been run" in page
         assert "SELECT 40 + 2 AS answer" in page
@@ -113,10 +114,18 @@ def test_nobody_else_keeps_a_query(console):
     token = re.search(r'name="form_token" value="(\w+)"', console.get("/query").text)[1]
     form = {"name": "stolen", "sql": "SELECT 1"}
     for sent, headers in (
-        ({"form_token": token}, {"Sec-Fetch-Site": "cross-site"}),
+        ({"form_token": token}, {"Sec-Fetch-Site": "none"}),
         ({"form_token": "x"}, HERE),
         ({}, HERE),
     ):
         answer = console.post("/query/save", data={**form, **sent}, headers=headers)
         assert answer.status_code == 400, headers
         assert "another session" in answer.text
+
+
+def test_a_statement_that_is_too_much_says_so_itself(console):
+    page = run(console, "SELECT groupArray(number) FROM numbers(40000000)")
+    assert "The question takes more than it may" in page
+    assert "does not answer" not in page
+    parts = "SELECT 1 FROM " + "\n<cost_shares: since = 1; until = 2>" * 400
+    assert "more than 8 parts" in run(console, parts)

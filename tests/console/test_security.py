@@ -8,6 +8,8 @@ from weir.core.errors import Refused
 from weir.settings import load
 from weir.web.console.app import make
 from weir.web.console.asking import Asker
+from weir.web.console.frame import Frame
+from weir.web.console.pages import sign_in
 from weir.web.console.security import HEADERS, POLICY, doorman
 from weir.web.console.site import Site
 
@@ -15,6 +17,7 @@ from tests.console.filled import NOW
 
 TOKEN = "correct horse battery"
 HERE = {"Sec-Fetch-Site": "same-origin"}
+LINK = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}  # that a person follows
 AWAY = load(clickhouse_url="http://127.0.0.1:9")  # nobody listens on discard
 PATHS = ("/", "/alerts", "/ledger", "/nothing", "/panel/balance", "/panel/none", "/static/console.js", "/palette.json")
 ACTS = ("/alerts/0123/ack", "/alerts/0123/silence", "/dead-letters/redrive")
@@ -103,7 +106,7 @@ def test_a_session_is_of_this_browser_and_no_script_reads_it():
     with client() as console:
         cookie = console.get("/").headers["set-cookie"]
     assert cookie.startswith("weir-8300=")
-    assert {"HttpOnly", "SameSite=Strict", "Path=/"} <= set(cookie.split("; "))
+    assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
 
 
 def test_a_form_is_short_and_of_one_kind():
@@ -156,3 +159,43 @@ def test_a_cookie_that_somebody_has_made_is_none():
         for made in ("a.b", "a", ".", "x" * 5000, "ä.ö"):
             answer = console.get("/", headers={"Cookie": f"weir-8300={made}".encode()})
             assert answer.status_code == 303, made
+
+
+def signed_in(console):
+    console.post("/sign-in", data={"token": TOKEN}, headers=HERE)
+    return "; ".join(f"{name}={value}" for name, value in console.cookies.items())
+
+
+def test_a_link_from_elsewhere_or_a_neighbour_s_cookie_signs_nobody_out():
+    with client(token=TOKEN) as console:
+        mine = signed_in(console)
+        console.cookies.clear()
+        for cookie in (mine, f'other={{"a": [1, "b"]}}; {mine}', f"{mine}; =; a b; c"):
+            answer = console.get("/ledger", headers={"Cookie": cookie, "Sec-Fetch-Site": "cross-site", **LINK})
+            assert answer.status_code == 200
+            assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/sign-in-x", "/static/none.js", "/static/../ledger", "/nothing"])
+def test_who_has_not_signed_in_is_told_of_nothing(path):
+    with client(token=TOKEN) as console:
+        console.app.state.site.frames._latest = Frame(services=("hush-hush",))
+        assert "hush-hush" not in console.get(path).text
+        signed_in(console)
+        assert "hush-hush" in console.get("/nothing").text
+
+
+@pytest.mark.parametrize(
+    ("fetched", "status"),
+    [(LINK, 200), ({"Sec-Fetch-Mode": "no-cors"}, 403), ({**LINK, "Sec-Fetch-Dest": "iframe"}, 403), ({}, 403)],
+)
+def test_a_page_elsewhere_makes_the_console_ask_nothing(fetched, status):
+    with client() as console:
+        for site in ("cross-site", "same-site"):
+            assert console.get("/ledger", headers={"Sec-Fetch-Site": site, **fetched}).status_code == status
+
+
+def test_one_wrong_token_at_a_time_is_looked_at():
+    with client(token=TOKEN) as console, sign_in._guessing:
+        assert console.post("/sign-in", data={"token": "wrong"}, headers=HERE).status_code == 429
+        assert console.post("/sign-in", data={"token": TOKEN}, headers=HERE).status_code == 303

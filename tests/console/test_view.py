@@ -61,3 +61,8 @@ def test_a_range_takes_the_place_of_times_and_times_of_a_range():
 def test_another_page_keeps_the_time_and_nothing_that_was_chosen():
     view = View.of({"range": "7d", "feature": "wind", "tenant": "acme", "at": "1764360000"}, NOW)
     assert view.kept() == "?range=7d"
+
+
+def test_another_range_has_windows_of_its_own():
+    rows = View.of({"from": "2026-11-01", "to": "2026-11-28", "step": "604800", "version": "8"}, NOW)
+    assert rows.words(range="1h") == {"range": "1h", "version": "8"}

@@ -24,6 +24,7 @@ from weir.settings import Settings
 READING: Final = {"readonly": 2}
 READONLY: Final = 164  # of a statement that writes; elsewhere of a server that takes none for a while
 SYNTAX: Final = 62
+TOO_MUCH: Final = frozenset({159, 241})  # time, memory: of this statement, which ends by itself no sooner next time
 FORMAT: Final = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)  # the driver puts its own behind it
 EVIDENCE: Final = "diagnose/"  # queries that `weir diagnose` names, with all their parameters
 OF_MONITORS: Final = frozenset({"service", "from", "to", "step"})  # what every monitor is asked by
@@ -125,6 +126,9 @@ def _ask(
                     if len(rows) >= limit:
                         break
         except DatabaseError as error:
+            if error.code in TOO_MUCH:
+                what = f"the question takes more than it may: {said(error)}"
+                raise Refused(what, where=url_of(client), remedy="ask of less: a shorter time, fewer rows") from error
             if error.code in RETRIABLE - {READONLY}:
                 raise
             if error.code == SYNTAX and (named := FORMAT.search(sql)):

@@ -72,6 +72,8 @@ class Assets(StaticFiles):
 
 
 def _not_found(request: Request, _error: Exception) -> Response:
+    if not request.app.state.site.doorman.lets_in(request.state.session):
+        return PlainTextResponse("There is nothing here.\n", 404)
     return missing(request, f"page {request.url.path}")
 
 

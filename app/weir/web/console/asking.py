@@ -47,7 +47,7 @@ class Asker:
         self._pool = ThreadPoolExecutor(CLIENTS, "asking")
         self._turns = threading.BoundedSemaphore(CLIENTS)
         self._lock, self._door = threading.Lock(), threading.Lock()
-        self._kept: dict[Any, tuple[float, Future[Any]]] = {}
+        self._kept: dict[Any, tuple[float, Future[Any]]] = {}  # until when, of what is answered
         self._client: Client | None = None
         self._answered_at = -PROBE_S
         self._away: tuple[float, Unavailable] | None = None
@@ -172,14 +172,12 @@ class Asker:
         """What `make` gives, made once in for_s seconds, however many ask meanwhile. Raises what it raises."""
         now = self._now()
         with self._lock:
-            at, future = self._kept.get(key, (0.0, None))
-            mine = future is None or (future.done() and now - at > for_s)
+            until, future = self._kept.get(key, (0.0, None))
+            mine = future is None or (future.done() and now > until)
             if mine:
-                self._kept = {
-                    each: kept for each, kept in self._kept.items() if not kept[1].done() or now - kept[0] < MEANING_S
-                }
+                self._kept = {each: kept for each, kept in self._kept.items() if not kept[1].done() or now <= kept[0]}
                 future = Future()
-                self._kept[key] = (now, future)
+                self._kept[key] = (now + for_s, future)
         assert future is not None
         if mine:
             try:

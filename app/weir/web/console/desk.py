@@ -26,6 +26,7 @@ AT_ONCE: Final = 2  # statements; panels have the reader's other places
 LONGEST_S: Final = 20  # for which one runs
 WAITING_S: Final = 5.0  # for a place
 MOST_ROWS: Final = 5000  # of an answer
+MOST_PARTS: Final = 8  # of Weir's in a statement: each is a page of SQL
 LONGEST_TEXT: Final = 16_384  # characters: a statement is in an address
 SCHEMA_S: Final = 60.0  # for which tables are not looked up again
 COLUMNS: Final = """
@@ -102,6 +103,8 @@ def _limited(client: Client) -> Client:
 
 def _whole(sql: str) -> str:
     """A statement with Weir's parts put in, as monitors name them. Raises Refused for a part that is not there."""
+    if len(sql_files.PART.findall(sql)) > MOST_PARTS:
+        raise Refused(f"the statement names more than {MOST_PARTS} parts", remedy="ask them one by one")
     try:
         return sql_files.whole(sql)
     except FileNotFoundError as error:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Final
 
-from weir.operations import overview
+from weir.operations import budgets, overview
+from weir.operations.budgets import FRESH, Budgets
 from weir.operations.overview import Overview
 from weir.web.console.asking import Asker
 from weir.web.console.view import View
 
+FRESH_S: Final = int(FRESH.total_seconds())
 SAME_S: Final = 2.0  # for which the panels of one page, and of other tabs, share it
 
 
@@ -17,6 +20,13 @@ def glimpse(asker: Asker, view: View) -> Overview:
     begin, end = view.begin, min(view.end, view.now) if view.live else view.end
 
     def look() -> Overview:
-        return asker.ask(lambda client: overview.look(client, begin, end, view.step_s, view.service))
+        left = _budgets(asker, end).left
+        return asker.ask(lambda client: overview.look(client, begin, end, view.step_s, view.service, left))
 
     return asker.once(("overview", view.begin, view.end, view.step_s, view.service), SAME_S, look)
+
+
+def _budgets(asker: Asker, end: datetime) -> Budgets:
+    """What is left of every error budget in that minute: a question over weeks, asked once. Raises as `glimpse`."""
+    at = datetime.fromtimestamp(int(end.timestamp()) // FRESH_S * FRESH_S, UTC)
+    return asker.once(("budgets", at), FRESH_S, lambda: asker.ask(lambda c: budgets.look(c, asker.settings, at)))

@@ -7,12 +7,11 @@ import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.requests import Request, cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,7 +20,8 @@ from weir.core.errors import Refused
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 SHORTEST_TOKEN: Final = 16
 SIGN_IN: Final = "/sign-in"
-OPEN: Final = (SIGN_IN, "/static/")  # seen by whoever has not signed in
+STATIC: Final = "/static/"
+FRAGMENTS: Final = ("/panel/", "/data/", "/palette.json")  # asked for by pages, not by people
 POLICY: Final = "; ".join(
     (
         "default-src 'none'",
@@ -81,6 +81,10 @@ class Doorman:
     def knows(self, token: str) -> bool:
         """Whether somebody has the console's token."""
         return bool(self.token) and hmac.compare_digest(token.encode(), self.token.encode())
+
+    def lets_in(self, session: Session) -> bool:
+        """Whether somebody may see anything: where a token is asked for, only after signing in."""
+        return session.signed_in or not self.token
 
     def form_token(self, session: Session) -> str:
         """What every form of this session carries: a page elsewhere cannot know it."""
@@ -152,9 +156,9 @@ class Door:
                 for name, value in HEADERS.items():
                     given[name] = value
                 new = scope["state"].get("cookie", cookie)
-                if new and not scope["path"].startswith("/static/"):
+                if new and not scope["path"].startswith(STATIC):
                     secure = "; Secure" if scope.get("scheme") == "https" else ""
-                    given.append("Set-Cookie", f"{cookie_name}={new}; Path=/; HttpOnly; SameSite=Strict{secure}")
+                    given.append("Set-Cookie", f"{cookie_name}={new}; Path=/; HttpOnly; SameSite=Lax{secure}")
             await send(message)
 
         app = self._refusal(scope, host[0], session) or self._app
@@ -166,8 +170,10 @@ class Door:
             return PlainTextResponse(text, 421)
         if scope["method"] not in ("GET", "HEAD", "POST"):
             return PlainTextResponse("GET, HEAD and POST are served.\n", 405)
-        if self._doorman.token and not session.signed_in and not scope["path"].startswith(OPEN):
-            if scope["method"] == "POST" or scope["path"].startswith(("/panel/", "/data/", "/palette.json")):
+        if _is_drawn_in(Headers(scope=scope)):
+            return PlainTextResponse("Another site's page asks for this: open it by itself.\n", 403)
+        if not self._doorman.lets_in(session) and scope["path"] != SIGN_IN and not scope["path"].startswith(STATIC):
+            if scope["method"] == "POST" or scope["path"].startswith(FRAGMENTS):
                 return PlainTextResponse("Sign in first.\n", 401)
             asked = scope["path"] + (f"?{scope['query_string'].decode('latin-1')}" if scope["query_string"] else "")
             return RedirectResponse(f"{SIGN_IN}?to={quote(asked, safe='')}", 303)
@@ -183,9 +189,16 @@ def _host(header: str) -> tuple[str, int]:
         return "", 80
 
 
+def _is_drawn_in(headers: Headers) -> bool:
+    """Whether a page of another site asks, as an image, a frame or by a script; not where a person follows its link.
+
+    It could read nothing, but each question costs ClickHouse its time.
+    """
+    if headers.get("sec-fetch-site") not in ("cross-site", "same-site"):
+        return False
+    return headers.get("sec-fetch-mode") != "navigate" or headers.get("sec-fetch-dest") != "document"
+
+
 def _cookie(headers: Headers, name: str) -> str:
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(name)
-    except CookieError:
-        return ""
-    return found.value if found else ""
+    """Of this console; cookies of others on this machine come along, and may hold anything."""
+    return cookie_parser(headers.get("cookie", "")).get(name, "")

@@ -73,8 +73,9 @@ def complete_to(asker: Asker, view: View) -> datetime | None:
 
 
 def _complete_to(client: Client, view: View) -> datetime | None:
-    partitions = balance.partitions(client, view.begin, view.end, view.service)
-    late = balance.behind(partitions, view.begin, view.end)
+    end = min(view.end, view.now)  # what is still to come is not late
+    partitions = balance.partitions(client, view.begin, end, view.service)
+    late = balance.behind(partitions, view.begin, end)
     if not late and view.end + ON_ITS_WAY <= view.now:
         return None
     return balance.complete_to(partitions, late).get(view.service)

@@ -113,7 +113,7 @@ class View:
         changed = {name: _written(value) for name, value in change.items()}
         kept = {**self.query, **changed}
         if "range" in change:
-            kept = {name: value for name, value in kept.items() if name not in ("from", "to")}
+            kept = {name: value for name, value in kept.items() if name not in ("from", "to", "step")}
         elif "from" in changed or "to" in changed:
             kept.pop("range", None)
         return {name: value for name, value in kept.items() if value}

@@ -15,7 +15,7 @@ from weir.web.console.posted import posted
 from weir.web.console.security import SIGN_IN, from_here
 from weir.web.console.site import FRESH, site_of
 
-WRONG_S: Final = 0.5  # that a wrong token takes, one at a time: nobody guesses faster
+WRONG_S: Final = 0.5  # that a wrong token takes, one at a time: nobody guesses faster, nor keeps threads from others
 _guessing: Final = threading.Lock()
 
 
@@ -34,8 +34,12 @@ def said(request: Request, form: dict[str, str]) -> Response:
     doorman = site_of(request).doorman
     to = form.get("to", "/")
     if not (from_here(request) and doorman.knows(form.get("token", ""))):
-        with _guessing:
+        if not _guessing.acquire(blocking=False):
+            return _form(to, "Somebody else is trying tokens. Try again.", 429)
+        try:
             time.sleep(WRONG_S)
+        finally:
+            _guessing.release()
         return _form(to, "That is not the token of this console.", 403)
     _, request.scope["state"]["cookie"] = doorman.opened(signed_in=True)
     return RedirectResponse(to if _is_here(to) else "/", 303)

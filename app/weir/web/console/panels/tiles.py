@@ -8,9 +8,9 @@ from typing import Final
 
 from weir.core import numbers
 from weir.monitor.verdict import State
-from weir.operations import overview
 from weir.operations.glance import Service
 from weir.web.console.asking import Asker
+from weir.web.console.glimpse import glimpse
 from weir.web.console.panel import Panel
 from weir.web.console.told import Told, told
 from weir.web.console.view import View
@@ -36,7 +36,7 @@ class Tile:
 def build(asker: Asker, view: View) -> Panel:
     """The tiles; figures of quality, value and cost are those that monitors stored last."""
     seen, traffic = asker.all(
-        lambda: asker.ask(lambda c: overview.look(c, view.begin, view.end, view.step_s, view.service)),
+        lambda: glimpse(asker, view),
         lambda: told(asker, view, TRAFFIC),
     )
     mine = next((one for one in seen.services if one.name == view.service), None)
