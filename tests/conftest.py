@@ -51,16 +51,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Integration tests run on each broker; other tests that need one have the embedded one.
 
-    So do those that are marked `one_broker`: what they are about is the same whichever carries the records.
+    Those that are marked `one_broker` run on that one alone: what they are about is the same on the other.
 
     Where Apache Kafka cannot be had, its tests are skipped and say so. pytest sorts by the parameter, so that each
     broker starts once.
     """
     if metafunc.definition.path.is_relative_to(INTEGRATION):
-        asked = metafunc.config.getoption("--broker")
-        names = (
-            [asked] if asked else [*BROKERS][:1] if [*metafunc.definition.iter_markers("one_broker")] else [*BROKERS]
-        )
+        asked, only = metafunc.config.getoption("--broker"), metafunc.definition.get_closest_marker("one_broker")
+        names = [asked] if asked else [*only.args] if only else [*BROKERS]
         for fixture in sorted({"stack", "broker"} & set(metafunc.fixturenames)):  # each worker names tests alike
             params = [BROKERS[name] for name in names]
             metafunc.parametrize(fixture, params, ids=names, indirect=True, scope="session")

@@ -1,8 +1,11 @@
-"""The groups in brief, for `make test`: as many as can share one scene do, for starting workers is what takes time."""
+"""Groups of faults in brief, for `make test`: as many as can share one scene do, since starting workers takes longest.
+
+The group of feature stores is not among them: tests/integration/test_feature_outage.py has it.
+"""
 
 from __future__ import annotations
 
-from tests.chaos import brokers, stores
+from tests.chaos import brokers
 from tests.chaos.ending import committed_all_it_wrote
 from tests.chaos.pairs import sleeps
 from tests.chaos.poison import LIMIT, garbage, stops_at_the_limit
@@ -85,5 +88,4 @@ def _of(name: str, faults: list[Fault]) -> Fault:
 SHORT = [
     Fault(0, "groups 1, 2, 4, 6, 7 and 8 in brief", in_brief),
     _of("broker killed -9", brokers.FAULTS),
-    _of("Redis silent", stores.FAULTS),
 ]

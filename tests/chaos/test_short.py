@@ -1,4 +1,4 @@
-"""Every group of faults once, in brief, with everything compared: `make chaos` does the same at length."""
+"""Groups of faults once, in brief, with everything compared: `make chaos` does the same at length, with all of them."""
 
 from __future__ import annotations
 

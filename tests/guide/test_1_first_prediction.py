@@ -1,9 +1,7 @@
-"""From `weir init` to a recorded prediction: six commands, from a clone and from an installed wheel."""
+"""From `weir init` to a recorded prediction: six commands of an installed wheel; other guides use a clone."""
 
 import json
-import os
 import shutil
-import sys
 import time
 
 import pyarrow.parquet as pq
@@ -27,11 +25,9 @@ def trained(tmp_path):
     return folder
 
 
-@pytest.fixture(params=["clone", "wheel"])
-def shell(request, tmp_path):
-    if request.param == "clone":
-        return Shell([sys.executable], tmp_path, pythonpath=os.pathsep.join(path for path in sys.path if path))
-    return Shell([str(request.getfixturevalue("installed"))], tmp_path)
+@pytest.fixture
+def shell(installed, tmp_path):
+    return Shell([str(installed)], tmp_path)
 
 
 @pytest.mark.timeout(1200)

@@ -13,7 +13,7 @@ from weir.edges.clickhouse.client import connect
 from weir.edges.schemas.registry import Registry
 from weir.settings import load
 
-pytestmark = pytest.mark.one_broker
+pytestmark = pytest.mark.one_broker("tansu")
 
 
 @contextmanager

@@ -24,6 +24,8 @@ from weir.wire.decode import Decoder
 from tests.databases import client, database, put  # noqa: F401 - fixtures
 from tests.doubles import records
 
+pytestmark = pytest.mark.one_broker("kafka")
+
 if TYPE_CHECKING:
     from weir.edges.embedded.stack import Stack
     from weir.settings import Settings

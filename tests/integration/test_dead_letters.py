@@ -29,6 +29,8 @@ from tests.databases import aged
 from tests.service_under_test import Service
 from tests.waiting import START_S, WAIT_S, until
 
+pytestmark = pytest.mark.one_broker("kafka")
+
 GOOD = 40
 WHOLE = {
     "request_id": "written-anew",

@@ -31,6 +31,8 @@ from tests.redis_server import RedisServer
 from tests.service_under_test import Service
 from tests.waiting import START_S, WAIT_S, until
 
+pytestmark = pytest.mark.one_broker("kafka")
+
 AGE_S = 30
 VIEW = ViewPlan("customer_recent", ("customer",), ("spend", "visits"), ("float32", "float32"), 3600.0)
 SHOP = ViewPlan("shop_recent", ("shop",), ("returns",), ("float32",), 3600.0, ("INT64",))

@@ -20,7 +20,7 @@ from tests.bundles import opened_bundle
 from tests.service_under_test import Service
 from tests.waiting import START_S, until
 
-pytestmark = pytest.mark.one_broker
+pytestmark = pytest.mark.one_broker("tansu")
 
 ROWS = 20
 YEARS_S = 100 * 365 * 86_400

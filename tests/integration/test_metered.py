@@ -19,7 +19,7 @@ from tests import tiny_requests as tiny
 from tests.service_under_test import MAX_BYTES, Service
 from tests.waiting import START_S, WAIT_S, until
 
-pytestmark = pytest.mark.one_broker
+pytestmark = pytest.mark.one_broker("tansu")
 
 if TYPE_CHECKING:
     from weir.edges.embedded.stack import Stack

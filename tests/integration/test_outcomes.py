@@ -17,7 +17,7 @@ from weir.edges.embedded.stack import Stack
 from tests.service_under_test import Service
 from tests.waiting import PATIENT, START_S, until
 
-pytestmark = pytest.mark.one_broker
+pytestmark = pytest.mark.one_broker("tansu")
 
 ROW = {"customer": "customer-1", "items": 3, "channel": "web"}
 VALUE = "if(decision = 'positive', if(label = 'positive', attributes['kept'], -0.1), 0)"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from weir.core.rejects import Reason, Stage
 from weir.edges.bundles.onnx_model import Model
 from weir.edges.embedded.stack import Stack
@@ -15,6 +16,8 @@ from tests import tiny_requests as tiny
 from tests.bundles import SIGNATURE, fragile_graph, tiny_bundle, weights_of
 from tests.service_under_test import Service
 from tests.waiting import START_S, until
+
+pytestmark = pytest.mark.one_broker("kafka")
 
 ITEMS = 1  # the column on which the fragile model depends
 POISON = 100  # within the signature's range, and beyond the model's table

@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from contextlib import suppress
 
+import pytest
 from weir.core.chunk import LogPartition
 from weir.recording import histograms
 from weir.settings import ROOT
@@ -15,6 +16,8 @@ from weir.settings import ROOT
 from tests.databases import client, database
 from tests.doubles import recorder_process, recording, records
 from tests.waiting import COMMAND_S, ended
+
+pytestmark = pytest.mark.one_broker("kafka")
 
 __all__ = ["client", "database"]
 KILLS = 6

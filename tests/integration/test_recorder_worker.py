@@ -16,6 +16,8 @@ from weir.settings import load
 from tests.doubles import records
 from tests.waiting import START_S, WAIT_S, until
 
+pytestmark = pytest.mark.one_broker("kafka")
+
 if TYPE_CHECKING:
     from clickhouse_connect.driver import Client
     from weir.edges.kafka.producer import Producer

@@ -30,6 +30,8 @@ from weir.settings import Settings
 from tests.databases import aged, put
 from tests.doubles import records
 
+pytestmark = pytest.mark.one_broker("kafka")
+
 LETTERS = 12
 OFFSETS = range(1000, 1000 + LETTERS // 2)  # of each of two partitions; far from where new records come to stand
 

@@ -33,7 +33,7 @@ from tests.ports import free_port
 from tests.service_under_test import Service
 from tests.waiting import START_S, until
 
-pytestmark = pytest.mark.one_broker
+pytestmark = pytest.mark.one_broker("tansu")
 
 ROWS = 40
 

@@ -20,6 +20,8 @@ from tests.bundles import SIGNATURE, tiny_bundle
 from tests.service_under_test import Service
 from tests.waiting import PATIENT, START_S, until
 
+pytestmark = pytest.mark.one_broker("kafka")
+
 ROW = {"customer": "customer-1", "amount": 12.5, "items": 3, "channel": "web"}
 
 

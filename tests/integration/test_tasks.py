@@ -17,7 +17,7 @@ from tests import tiny_requests as tiny
 from tests.bundles import SIGNATURE, expected, spoken_graph, tiny_bundle
 from tests.waiting import START_S, until
 
-pytestmark = pytest.mark.one_broker
+pytestmark = pytest.mark.one_broker("tansu")
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver import Client

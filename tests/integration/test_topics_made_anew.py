@@ -26,6 +26,8 @@ from tests import tiny_requests as tiny
 from tests.service_under_test import Tiny
 from tests.waiting import START_S, WAIT_S, until
 
+pytestmark = pytest.mark.one_broker("kafka")
+
 HURRY = {"WEIR_SESSION_TIMEOUT_S": "3", "WEIR_BLOCK_MAX_WAIT_S": "0.2", "WEIR_COMMIT_INTERVAL_S": "0.5"}
 
 

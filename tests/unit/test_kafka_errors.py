@@ -20,6 +20,7 @@ MOVING = KafkaError(KafkaError.NOT_LEADER_FOR_PARTITION)
         KafkaError.FENCED_LEADER_EPOCH,
         KafkaError._TRANSPORT,
         KafkaError._TIMED_OUT,
+        KafkaError._DESTROY_BROKER,
     ],
 )
 def test_a_move_of_leaders_and_coordinators_passes(code):

@@ -45,7 +45,11 @@ export function setLive(on) {
   if (ticking) timer = setInterval(askSeen, 1000 * (+root.dataset.every || 15));
 }
 
-document.addEventListener("htmx:before:request", event => busy.add(panelOf(event)));
+// What asks for itself may be gone from the page when its answer comes.
+document.addEventListener("htmx:before:request", event => {
+  const panel = panelOf(event);
+  if (panel) busy.add(panel);
+});
 document.addEventListener("htmx:finally:request", event => busy.delete(panelOf(event)));
 document.addEventListener("htmx:config:request", event => {
   const panel = panelOf(event);
@@ -72,7 +76,8 @@ document.addEventListener("htmx:after:swap", event => {
 });
 
 document.addEventListener("htmx:after:request", event => {
-  if (event.detail?.ctx?.response?.status === 304) answered(panelOf(event));
+  const panel = panelOf(event);
+  if (panel && event.detail?.ctx?.response?.status === 304) answered(panel);
 });
 
 function missed(event) {
