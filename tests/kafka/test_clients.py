@@ -95,7 +95,8 @@ def kcat(address: str, topic: str) -> None:
     for mode in MODES["kcat"]:
         keyed = [] if mode == "nullkey" else ["-K", ":"]
         lines = "".join(f"v{i}\n" if mode == "nullkey" else f"{i}:v{i}\n" for i in range(N))
-        more = options.get(mode, [])
+        # Without idempotence a batch that is tried again may come behind the next.
+        more = [*([] if mode == "idempotent" else ["-X", "max.in.flight=1"]), *options.get(mode, [])]
         run("kcat", "-b", address, "-P", "-t", f"{topic}-{mode}", "-H", "h=\1\2", *keyed, *more, given=lines)
 
 
