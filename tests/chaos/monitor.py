@@ -7,6 +7,7 @@ are compared with those of one worker that nobody killed, on the same rows.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import signal
@@ -71,8 +72,15 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def active(workers: list[Child]) -> Child | None:
-    """The worker that says that it works, if one does."""
-    return next((one for one in workers if one.log.exists() and ACTIVE in one.log.read_text()), None)
+    """The worker that works, if one does: of several that have said so, the last, to which it went over."""
+    said = [(max(lines), one) for one in workers if (lines := _said_so(one))]
+    return max(said, key=lambda each: each[0])[1] if said else None
+
+
+def _said_so(child: Child) -> list[str]:
+    """When a worker became the active one, ISO 8601."""
+    lines = child.log.read_text().splitlines() if child.log.exists() else []
+    return [json.loads(line)["timestamp"] for line in lines if ACTIVE in line]
 
 
 def killed(stack: Stack, settings: Settings, client: Client, kills: int, chance: random.Random) -> str:

@@ -20,6 +20,7 @@ from weir.web.console.view import View
 from tests.console.filled import ARRIVALS, FLIGHTS, NOW, PARCELS
 from tests.console.stand import site
 from tests.doubles.monitoring import HEADER, SHARE
+from tests.waiting import WAIT_S, until
 
 SERVICES = (FLIGHTS.service, PARCELS.service, ARRIVALS.service)
 PANELS = [slot.name for slot in slots("service")]
@@ -186,8 +187,11 @@ def test_a_monitor_of_the_project_appears_by_itself(console, recorded, service, 
     try:
         for one in monitors.looked(recorded)[1]:
             pytest.fail(f"{one} is no monitor")
-        console.app.state.site.asker.once(("monitors",), -1, lambda: monitors.looked(recorded)[0])
-        assert f'hx-get="/panel/own/late_{kind}?' in console.get(f"/s/{service}").text
+        until(
+            lambda: f'hx-get="/panel/own/late_{kind}?' in console.get(f"/s/{service}").text,
+            WAIT_S,
+            "the panel to appear",
+        )
         html = console.get(f"/panel/own/late_{kind}", params={"service": service}).text
         assert "How is it?" in html
         assert ("<weir-chart" if kind == "lines" else "<table") in html
