@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
+
+import pytest
 
 from tests.chaos.scene import SHADOW, VARIANTS, Fault, scene
 from tests.chaos.verdict import Verdict, judge
+
+# It tries the harness, not the product.
+pytestmark = pytest.mark.skipif("WEIR_TEST_CHAOS" not in os.environ, reason="takes minutes: `make chaos` runs it")
 
 NOTHING = Fault(0, "nothing", lambda _scene, _rounds: [])
 ONE = "source_offset = (SELECT max(source_offset) FROM predictions WHERE source_partition = 2) AND source_partition = 2"
