@@ -58,6 +58,7 @@ _STATUS = {
     501: {NOT_IMPLEMENTED},
     503: {TOO_MANY_SIMULTANEOUS_QUERIES, SESSION_IS_LOCKED},
 }
+WORDLESS = "Code: 36. DB::Exception: it is refused, and the reason quotes bytes that are no UTF-8 (BAD_ARGUMENTS)"
 _CODE = re.compile(r"Code: (\d+)\.")
 
 
@@ -86,9 +87,16 @@ class Denied(Fault):
 
 @contextmanager
 def engine_errors() -> Iterator[None]:
-    """What the engine says is RuntimeError within, also where its text quotes bytes that are no UTF-8."""
+    """What the engine says is RuntimeError within, also where its text quotes bytes that are no UTF-8.
+
+    Some versions of Python lose such a text, Debian's 3.11.2 among them. What quotes them is of the request that has them.
+    """
     try:
         yield
+    except RuntimeError as error:
+        if str(error):
+            raise
+        raise RuntimeError(WORDLESS) from None
     except UnicodeDecodeError as error:  # chDB's own, with the whole text
         raise RuntimeError(error.object.decode(errors="replace")) from None
 
