@@ -89,7 +89,7 @@ class Denied(Fault):
 def engine_errors() -> Iterator[None]:
     """What the engine says is RuntimeError within, also where its text quotes bytes that are no UTF-8.
 
-    Some versions of Python lose such a text, Debian's 3.11.2 among them. What quotes them is of the request that has them.
+    Some versions of Python lose such a text, Debian's 3.11.2 among them: then it is the request's, which has the bytes.
     """
     try:
         yield
