@@ -30,6 +30,8 @@ from tests.ports import free_port
 from tests.service_under_test import MAX_BYTES, Service
 from tests.waiting import START_S, WAIT_S, until
 
+pytestmark = pytest.mark.one_broker("kafka")  # others have scorers on the embedded one
+
 SMALL = {"chunk_max_records": 64, "batch_max_rows": 64}  # so that work lasts longer than a signal takes
 
 
