@@ -70,7 +70,7 @@ class BatchProducer(Client):
         while self._failures == failures and (self._sent or self._send()):
             self._lib.rd_kafka_flush(self._handle, max(0, int((deadline_s - time.monotonic()) * 1e3)))
             self._hear_reports()
-            if not self._lib.rd_kafka_outq_len(self._handle):
+            if not self._undelivered():
                 self._sent.clear()
             elif time.monotonic() > deadline_s:
                 break
@@ -124,7 +124,18 @@ class BatchProducer(Client):
 
     def _left(self) -> int:
         waiting = sum(len(array) for arrays in self._waiting.values() for array in arrays)
-        return waiting + int(self._lib.rd_kafka_outq_len(self._handle))
+        return waiting + self._undelivered()
+
+    def _undelivered(self) -> int:
+        """How many records librdkafka has. It counts the events that wait to be heard, too: these are taken off.
+
+        Others put events into the queue, and only this thread takes them out: where it is as long as before the count,
+        it was so meanwhile.
+        """
+        events, counted = -1, 0
+        while (waiting := int(self._lib.rd_kafka_queue_length(self._reports))) != events:
+            events, counted = waiting, int(self._lib.rd_kafka_outq_len(self._handle))
+        return counted - events
 
     def _hear_reports(self) -> None:
         """What a queue that is polled for events gives: failures, and the errors that others hear by a callback."""
