@@ -180,6 +180,25 @@ def test_a_worker_loads_no_training_library(module):
     assert loaded_by(f"import {module}") & TRAINING == set()
 
 
+def test_a_worker_has_no_pandas_though_pyarrow_would_load_it_for_a_list():
+    lists = "import pyarrow; assert pyarrow.array([1, None, 'x'][:2]).to_pylist() == [1, None]"
+    assert "pandas" in loaded_by(lists)
+    before = "from weir.edges.observability.small_process import do_without_pandas as f; f(); f()"
+    assert "pandas" not in loaded_by(f"{before}; {lists}; import weir.agents.recorder.agent")
+
+
+def test_a_role_begins_without_pandas():
+    program = """
+from weir.__main__ import cli
+cli(["worker", "recorder", "--help"], standalone_mode=False)
+try:
+    import pandas
+except ModuleNotFoundError:
+    import wave
+"""
+    assert "wave" in loaded_by(program)
+
+
 def test_a_worker_loads_no_compiler_before_it_has_a_model_of_trees():
     assert "llvmlite" not in loaded_by("import weir.agents.scorer.agent, weir.agents.shadow.agent")
 

@@ -1,58 +1,19 @@
-"""The wheel alone: an empty environment, a folder that is somebody else's, and a request scored there."""
+"""The wheel alone: an empty environment, and a folder that is somebody else's. tests/guide/test_1 serves by it."""
 
-import json
 import os
 import re
 import subprocess
 import zipfile
-from pathlib import Path
 
 import pytest
 from weir.settings import ROOT
 from weir.wire import request_contract
 
-from tests.bundles import SIGNATURE, tiny_bundle
+from tests.bundles import SIGNATURE
 from tests.waiting import COMMAND_S
 from tests.wheel import UV
 
 SERVICE = "tiny"
-# Runs in the wheel's environment. The workers are real ones, started as `weir up` starts them.
-PROGRAM = """
-import json, sys, time
-from pathlib import Path
-import pyarrow as pa
-from confluent_kafka import Consumer, Producer, TopicPartition
-import weir
-from weir.edges.embedded.stack import Stack
-from weir.edges.schemas.registry import Registry
-from weir.settings import load
-from weir.wire.decode import Decoder
-from weir.wire.encode import Encoder
-
-row = json.loads(sys.argv[2])
-with Stack(load()) as stack:
-    for command in (["topics", "create"], ["migrate"]):
-        child = stack.spawn(command, command[0])
-        assert child.wait(60) == 0, child.log_tail()
-        stack.forget(child)
-    stack.spawn(["worker", "scorer", "--bundle", sys.argv[1]], "scorer", {"WEIR_SESSION_TIMEOUT_S": "3"})
-    registry, brokers = Registry(stack.settings.registry), stack.settings.kafka.brokers
-    contract = registry.contract("weir.requests.tiny-value")
-    batch = pa.RecordBatch.from_pylist([row | {"event_time": int(time.time() * 1000)}], Encoder(contract).schema)
-    producer = Producer({"bootstrap.servers": brokers})
-    producer.produce("weir.requests.tiny", Encoder(contract).encode(batch)[0], partition=0)
-    assert producer.flush(30) == 0
-    reader = Consumer({"bootstrap.servers": brokers, "group.id": "reader"})
-    reader.assign([TopicPartition("weir.predictions", 0, 0)])
-    deadline_s = time.monotonic() + 120
-    while not (message := reader.poll(0.5)):
-        stack.check()
-        assert time.monotonic() < deadline_s, stack._spawned[-1].log_tail()
-    decoder = Decoder(registry.contract("weir.predictions-value"), registry.schema_text)
-    prediction = decoder.decode([message.value()], 10**6).rows.to_pylist()[0]
-    reader.close()
-print(json.dumps({"weir": weir.__file__, "request_id": prediction["request_id"], "score": prediction["score"]}))
-"""
 
 
 @pytest.fixture
@@ -108,25 +69,6 @@ def test_what_the_wheel_declares_is_all_that_it_needs(installed, tmp_path):
     assert {"pytest", "hypothesis", "scikit-learn", "httpx", "uv"}.isdisjoint(held)
     done = run(installed, tmp_path, "-P", "-c", IMPORTS, *OF_THE_DEMO)
     assert done.returncode == 0, done.stderr
-
-
-def test_a_request_is_scored_by_the_wheel_in_a_folder_of_somebody_else(installed, project):
-    bundle = tiny_bundle(project / "model", service=SERVICE)
-    row = {
-        "request_id": "from-the-wheel",
-        "tenant": "t",
-        "team": "x",
-        "customer": "c",
-        "amount": 12.5,
-        "items": 3,
-        "channel": "web",
-    }
-    done = run(installed, project, "-P", "-c", PROGRAM, str(bundle), json.dumps(row))
-    assert done.returncode == 0, done.stdout + done.stderr
-    said = json.loads(done.stdout.splitlines()[-1])
-    assert Path(said["weir"]).is_relative_to(installed.parent.parent)
-    assert said["request_id"] == "from-the-wheel"
-    assert 0 < said["score"] < 1
 
 
 @pytest.mark.parametrize("how", ["module", "command"])

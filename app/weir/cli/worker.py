@@ -23,6 +23,14 @@ cli = typer.Typer(
 )
 
 
+@cli.callback()
+def small() -> None:
+    """Load nothing that no role needs."""
+    from weir.edges.observability.small_process import do_without_pandas
+
+    do_without_pandas()
+
+
 @cli.command()
 def scorer(
     bundle: Annotated[str, typer.Option(help="Bundle folder, its digest, or a service: its newest.")] = "",

@@ -148,7 +148,8 @@ CREATE TABLE IF NOT EXISTS outcomes
     log_topic     LowCardinality(String),
     log_partition Int32 CODEC(ZSTD(1)),
     log_offset    Int64 CODEC(Delta(8), ZSTD(1)),
-    recorded_at   DateTime('UTC') DEFAULT now() CODEC(Delta(4), ZSTD(1))
+    recorded_at   DateTime('UTC') DEFAULT now() CODEC(Delta(4), ZSTD(1)),
+    INDEX ix_time UUIDv7ToDateTime(prediction_id, 'UTC') TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(rank)
 PARTITION BY toYYYYMM(UUIDv7ToDateTime(prediction_id))      -- the prediction's time, 1970 where it is not known: all versions of a row meet in one partition

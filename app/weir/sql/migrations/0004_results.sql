@@ -6,7 +6,7 @@
 -- are left out of it: that is half of the work.
 CREATE VIEW IF NOT EXISTS results AS
 WITH
-    toUUID('00000000-0000-0000-0000-000000000000') AS none,
+    toUUID('00000000-0000-0000-0000-000000000000') AS none, toDateTime64(0, 3, 'UTC') AS epoch,
     (SELECT (max(prediction_id) != none, count() > 0 AND min(prediction_id) = none) FROM outcomes) AS came,
     came.1 AS by_prediction, came.2 AS by_request,
     by_request AND (NOT by_prediction OR r.rank > o.rank) AS later
@@ -17,9 +17,9 @@ SELECT p.*, if(later, r.there AND NOT r.withdrawn, o.there AND NOT o.withdrawn) 
 FROM predictions AS p
 LEFT JOIN
 (
-    SELECT prediction_id AS whose, label, observed, attributes, revision, withdrawn, occurred_at, received_at, rank, true AS there
+    SELECT prediction_id AS whose, UUIDv7ToDateTime(prediction_id, 'UTC') AS whose_time, label, observed, attributes, revision, withdrawn, occurred_at, received_at, rank, true AS there
     FROM outcomes FINAL WHERE prediction_id != none
-) AS o ON if(by_prediction, p.prediction_id, none) = o.whose
+) AS o ON if(by_prediction, p.prediction_id, none) = o.whose AND if(by_prediction, p.event_time, epoch) = o.whose_time
 LEFT JOIN
 (
     SELECT service AS whose_service, request_id AS whose, label, observed, attributes, revision, withdrawn, occurred_at, received_at, rank, true AS there
