@@ -73,6 +73,7 @@ class Scene:
     notes: list[str] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)  # of every worker, beside settings
     cluster: Cluster | None = None
+    back_s: float = BACK_S
     _client: Client | None = None
     _scorers: int = 0
 
@@ -126,20 +127,20 @@ class Scene:
             os.kill(child.pid, signal.SIGKILL)
         self.stack.forget(child)
 
-    def end(self, name: str, seconds: float = BACK_S) -> tuple[int, float]:
+    def end(self, name: str) -> tuple[int, float]:
         """SIGTERM; exit status, and how many seconds it took."""
         child = self.children.pop(name)
         began = time.monotonic()
         os.kill(child.pid, signal.SIGTERM)
-        status = child.wait(seconds)
+        status = child.wait(self.back_s)
         took_s = time.monotonic() - began
         self.stack.forget(child)
         return status, took_s
 
-    def ended(self, name: str, seconds: float = BACK_S) -> int:
+    def ended(self, name: str, seconds: float | None = None) -> int:
         """Wait for a worker that ends by itself; its exit status."""
         child = self.children.pop(name)
-        status = child.wait(seconds)
+        status = child.wait(self.back_s if seconds is None else seconds)
         self.stack.forget(child)
         return status
 
@@ -163,7 +164,7 @@ class Scene:
             return sum(int(s.value) for f in families for s in f.samples if s.name == "weir_assigned_partitions")
 
     def until_ready(self, *names: str) -> None:
-        until(lambda: self.alive() and all(map(self.ready, names)), BACK_S, f"{', '.join(names)} to be ready")
+        until(lambda: self.alive() and all(map(self.ready, names)), self.back_s, f"{', '.join(names)} to be ready")
 
     def alive(self) -> bool:
         """True; AssertionError when a worker has ended by itself."""
@@ -192,12 +193,14 @@ class Scene:
 
     def until_answered(self, ends: dict[int, int]) -> None:
         """Looks seldom: each look is a query, and the machine has better things to do."""
-        until(lambda: self.alive() and self.answered(ends), BACK_S, f"answers to every request below {ends}", LOOK_S)
+        until(
+            lambda: self.alive() and self.answered(ends), self.back_s, f"answers to every request below {ends}", LOOK_S
+        )
 
     def under_way(self, more: int = 200) -> None:
         """Wait until this many further requests were answered: the workers are at work."""
         ends = {partition: end + more // 4 for partition, end in self.load.ends.items()}
-        until(lambda: all(self.load.ends[p] >= end for p, end in ends.items()), BACK_S, "the load to go on")
+        until(lambda: all(self.load.ends[p] >= end for p, end in ends.items()), self.back_s, "the load to go on")
         self.until_answered(ends)
 
     def under_load(self, rate: float, more: int = 200) -> None:
@@ -235,7 +238,7 @@ class Scene:
         shadows = names.shadow(self.service.name, SHADOW), (names.predictions,)
         beside = [shadows] if SHADOW in self.children else []
         for group, topics in (scorers, *beside, self.recorded):
-            until(partial(self._whole, group, topics), BACK_S, f"{group} to read everything")
+            until(partial(self._whole, group, topics), self.back_s, f"{group} to read everything")
 
     def _whole(self, group: str, topics: tuple[str, ...]) -> bool:
         return self.lag(group, topics) == 0
@@ -274,7 +277,7 @@ def scene(home: Path, seed: int, fault: Fault) -> Iterator[Scene]:
         service = Tiny(stack, home, bundle_of=fault.bundle, signature=fault.signature)
         sender = Load(service, truth, chance, **fault.load)
         held.callback(sender.close)
-        yield Scene(stack, service, truth, sender, chance, cluster=cluster)
+        yield Scene(stack, service, truth, sender, chance, cluster=cluster, back_s=fault.back_s)
 
 
 @dataclass(frozen=True)
@@ -282,7 +285,7 @@ class Fault:
     """One fault. act: on a scene; rounds -> recovery time of each round, seconds.
 
     quick, full: rounds. settings: of the stack. load: see Load. missing: why it cannot run here, or "".
-    cluster: makes one that takes the place of the stack's broker. bundle, signature: see Tiny.
+    cluster: makes one that takes the place of the stack's broker. bundle, signature: see Tiny. back_s: longest wait.
     """
 
     group: int
@@ -296,6 +299,7 @@ class Fault:
     cluster: Callable[[Path], Cluster] | None = None
     bundle: Callable[[Path, str], Path] = plain
     signature: Signature = SIGNATURE
+    back_s: float = BACK_S
 
 
 def run(fault: Fault, rounds: int, home: Path, seed: int) -> Verdict:
