@@ -4,11 +4,13 @@ import csv
 import io
 import json
 import re
+from datetime import UTC, datetime
 
 import pytest
 from typer.testing import CliRunner
 from weir.__main__ import cli
 from weir.core.errors import Refused
+from weir.core.grid import UNIT
 from weir.edges.clickhouse import monitors
 from weir.monitor.parameters import MEANING, PARAMETERS, VIEWS
 from weir.monitor.segment import FILTERS
@@ -111,6 +113,14 @@ def test_a_monitor_of_another_task_says_so(weir, client):
     status, out = weir("monitors", "run", "outcome/error", *HOURS)
     assert status == 0
     assert f"outcome/error is for regression, and {records.SERVICE} is binary" in out
+
+
+def test_of_a_subject_that_is_not_there_it_is_said_which_are(weir, client):
+    noon = datetime(2013, 7, 1, 12, tzinfo=UTC)
+    for name in ("temp", "wind"):
+        histograms.record(client, [histograms.numbers(noon, name, [1.0, 2.0], UNIT, service=records.SERVICE)])
+    _, out = weir("monitors", "run", "drift/features", *HOURS, "--subject", "tempp", "--step", "1h")
+    assert "drift/features has nothing of tempp here, but of temp, wind" in out
 
 
 def test_monitors_are_listed_and_checked(weir, tmp_path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -63,6 +63,7 @@ BaseEnd = Annotated[
 Season = Annotated[
     str, typer.Option(help="Compare with the same hour, weekday or hour_of_week before, as one of these words says.")
 ]
+NAMED = 20  # subjects that there are, where one asks for another
 
 cli = typer.Typer(no_args_is_help=True, help="Ask monitors: what happens to inputs, outcomes, costs and health.")
 
@@ -138,8 +139,18 @@ def run(
     of = reports.told(client, asked.service)
     if of and of.task not in monitor.tasks:
         say(f"{name} is for {', '.join(monitor.tasks)}, and {asked.service} is {of.task}: it says nothing here")
+    elif not rows and subject and (others := _subjects(client, monitor, asked)):
+        more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
+        say(f"{name} has nothing of {subject} here, but of {', '.join(others[:NAMED])}{more}")
     elif not rows:
         say(f"nothing of {asked.service} from {asked.begin:%Y-%m-%d %H:%M} to {asked.end:%Y-%m-%d %H:%M} UTC")
+
+
+def _subjects(client: Client, monitor: Monitor, asked: Asked) -> list[str]:
+    """What there is, where nothing is of the subject asked about."""
+    from weir.edges.clickhouse import monitors
+
+    return sorted({row.subject for row in monitors.run(client, monitor, replace(asked, subject=""))})
 
 
 @cli.command(cls=Command)
