@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     **{stage: {"core"} for stage in STAGES},
     "native": set(),
     "trees": {"core", "native"},
+    "learn": {"core", "native"},
     "wire": {"core", "native"},
     "edges": {"core", "monitor", "native", "trees", "wire"} | GROUND,
     "agents": AGENTS,

@@ -21,6 +21,7 @@ from weir.cli import (
     diagnose,
     estimate,
     init,
+    learners,
     ledger,
     migrate,
     monitors,
@@ -44,7 +45,11 @@ from weir.core.errors import Refused, WeirError
 from weir.edges.observability import process_metrics
 
 SOFTWARE, FILES = 70, 74  # as in sysexits.h; an error of the world brings its own
-EXTRAS = {"onnx": "build", "lightgbm": "build"}  # modules that a worker does without, and the extra that brings them
+EXTRAS = {  # modules that a worker does without, and the extra that brings them
+    "onnx": "build",
+    "lightgbm": "build",
+    "river": "learn",
+}
 STATUSES = "\n".join(
     (
         "Exit status:",
@@ -92,6 +97,7 @@ cli.add_typer(monitors.cli, name="monitors")
 cli.add_typer(cost.cli, name="cost")
 cli.add_typer(slo.cli, name="slo")
 cli.add_typer(threshold.cli, name="threshold")
+cli.add_typer(learners.cli, name="learners")
 cli.add_typer(alerts.cli, name="alerts")
 cli.add_typer(topics.cli, name="topics")
 cli.add_typer(worker.cli, name="worker")

@@ -47,6 +47,8 @@ VALUES = {
     "topic": "weir.requests.nobody",
     "partition": 0,
     "offset": 0,
+    "inputs": ["amount"],
+    "known": "received",
 }
 
 

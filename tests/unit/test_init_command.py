@@ -18,7 +18,17 @@ def test_a_project_is_found_and_has_every_folder(tmp_path, monkeypatch):
     assert done.exit_code == 0
     made = tmp_path / "a" / "card-fraud"
     assert {path.name for path in made.iterdir()} == {
-        *(".gitignore", "README.md", "weir.yaml", "services", "feature_repo", "schemas", "monitors", "slos"),
+        *(
+            ".gitignore",
+            "README.md",
+            "weir.yaml",
+            "services",
+            "feature_repo",
+            "schemas",
+            "monitors",
+            "slos",
+            "learners",
+        ),
         *("Dockerfile", ".dockerignore", "prices.yaml"),
     }
     assert done.output.splitlines()[-1] == f"next: cd {made} && weir service add NAME MODEL --sample ROWS"

@@ -26,6 +26,7 @@ FOLDERS = (
     "monitors_dir",
     "queries_dir",
     "slos_dir",
+    "learners_dir",
     "feature_repo_dir",
     "bundles_dir",
 )

@@ -1,0 +1,181 @@
+"""`weir learners`: models that learn from outcomes, as the project declares them, and what they would have said."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from weir.cli.arguments import Command, reached
+from weir.cli.output import AsJson, Column, say, show, show_json
+from weir.cli.times import time_of, time_or_now
+
+if TYPE_CHECKING:
+    from weir.operations.learner_replay import Replayed
+
+FIGURES = {"log_loss": "log loss", "brier": "Brier", "auc": "AUC", "accuracy": "accuracy", "macro_f1": "macro F1"}
+FIGURES |= {"mae": "MAE", "rmse": "RMSE"}
+
+cli = typer.Typer(
+    no_args_is_help=True, help="Learn from outcomes (learners/*.yaml): look at learners, and replay them."
+)
+
+
+class Known(StrEnum):
+    """From which time on an outcome is known."""
+
+    RECEIVED = "received"
+    OCCURRED = "occurred"
+
+
+@cli.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List the learners of the project. Exit status 1 where a file is none."""
+    from weir.operations import learners
+    from weir.settings import load
+
+    found, refused = learners.looked(load())
+    rows = [
+        {
+            "name": one.name,
+            "service": one.service,
+            "model": str(one),
+            "features": list(one.features),
+            "champion": one.champion,
+            "guards": asdict(one.guards),
+        }
+        for one in found.values()
+    ]
+    columns = (
+        Column("name", "name", name=True),
+        Column("service", "service"),
+        Column("model", "model"),
+        Column("features", "features", lambda names: ", ".join(names) or "all numbers"),
+        Column("and the champion's score", "champion", lambda given: "yes" if given else ""),
+    )
+    show(rows, columns, as_json=as_json)
+    for error in refused.values():
+        typer.echo(str(error), err=True)
+    if refused:
+        raise typer.Exit(1)
+
+
+@cli.command()
+def check(
+    names: Annotated[list[str] | None, typer.Argument(help="Learners; by default all.", metavar="[NAME]...")] = None,
+) -> None:
+    """Look whether every learner is sound: its file, its model of River, and that it fits its service's newest bundle.
+
+    A line for each fault. Exit status 1 where there is one.
+    """
+    from weir.operations import learners
+    from weir.settings import load
+
+    settings = load()
+    found, refused = learners.looked(settings)
+    for name in names or ():
+        if name not in found and not any(path.stem == name for path in refused):
+            learners.named(settings, name)
+    faults = [error for path, error in refused.items() if not names or path.stem in names]
+    chosen = [one for one in found.values() if not names or one.name in names]
+    for one in chosen:
+        faults += learners.check(settings, one)
+    for fault in faults:
+        say(escape(str(fault)))
+    say(f"{len(chosen)} learners read, {len(faults)} faults")
+    if faults:
+        raise typer.Exit(1)
+
+
+@cli.command(cls=Command)
+def replay(
+    name: Annotated[str, typer.Argument(help="The learner.", metavar="NAME")],
+    begin: Annotated[str, typer.Option("--from", help="Requests from this time on; by default all.")] = "",
+    end: Annotated[
+        str, typer.Option("--to", help="Before this time, requests and what became known; by default now.")
+    ] = "",
+    known: Annotated[
+        Known,
+        typer.Option(help="An outcome is known when Weir received it, or, for those loaded later, when it occurred."),
+    ] = Known.RECEIVED,
+    snapshot: Annotated[
+        Path | None, typer.Option(help="Write its state after the last whole window of outcomes to this file.")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="Go on from the snapshot in this file.", exists=True, dir_okay=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay what is recorded: what the learner would have said of each request with the outcomes known until then.
+
+    Beside it, on the same requests: the champion's recorded score; "no change", the shares of the classes so far or the
+    mean; and the last class or value that became known. By the month of the request. A corrected outcome counts as it
+    stands in the record. The same record gives the same bits. Exit status 1 where a guard stopped the learner: from
+    then on it answers with its last good state.
+    """
+    from weir.core.times import BEGINNING
+    from weir.edges.clickhouse.client import connect
+    from weir.operations import learner_replay, learners
+
+    settings = reached()
+    learner = learners.named(settings, name)
+    done = learner_replay.replay(
+        connect(settings.recording),
+        learner,
+        begin=time_of(begin, "--from") if begin else BEGINNING,
+        end=time_or_now(end, "--to"),
+        known=known.value,
+        resumed=resume.read_bytes() if resume else None,
+        keep=snapshot is not None,
+    )
+    if snapshot:
+        snapshot.write_bytes(done.snapshot(learner))
+    _show(name, done, as_json=as_json)
+    if done.stop:
+        raise typer.Exit(1)
+
+
+def _show(name: str, done: Replayed, *, as_json: bool) -> None:
+    if as_json:
+        show_json(
+            {
+                "learner": name,
+                "outcomes": done.outcomes,
+                "left_out": done.left_out,
+                "unscored": done.unscored,
+                "compiled": done.compiled,
+                "stopped": asdict(done.stop) if done.stop else None,
+                "rows": [{key: _finite(value) for key, value in row.items()} for row in done.rows],
+            }
+        )
+        return
+    figures = [key for key in FIGURES if any(key in row for row in done.rows)]
+    columns = (
+        Column("month", "month", name=True),
+        Column("who", "who"),
+        Column("requests", "requests", lambda count: f"{count:,}", right=True),
+        *(Column(FIGURES[key], key, lambda value: f"{value:.4f}", right=True) for key in figures),
+    )
+    show(done.rows, columns, as_json=False)
+    by = "compiled" if done.compiled else "River's own, row by row"
+    say(f"{name} has learned {done.outcomes:,} outcomes in whole windows ({by})")
+    if done.left_out:
+        say(f"{done.left_out:,} outcomes are left out: they mean no class of the service, or say nothing")
+    if done.unscored:
+        say(f"{done.unscored:,} requests are in no figure: their recorded score is no number")
+    if stop := done.stop:
+        at = datetime.fromtimestamp(stop.at.at_ms / 1000, UTC)
+        say(f"[bold red]stopped[/] by guard {stop.guard} at {at:%Y-%m-%d %H:%M:%S} UTC: {escape(stop.what)}")
+        said = ", ".join(f"{key} {value}" for key, value in stop.evidence.items())
+        say(escape(f"    prediction {stop.at.prediction_id}; {said}"))
+        say(f"    since then it answers with what it knew after {stop.outcomes:,} outcomes")
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value

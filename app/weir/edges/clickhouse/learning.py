@@ -1,0 +1,115 @@
+"""What a learner would have lived through: requests and outcomes of a service, one behind the other, page by page.
+
+They are put into a temporary table in their order, by one statement, so that the view joins once and no memory has to
+hold them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import pyarrow as pa
+from clickhouse_connect.driver import Client
+
+from weir.core.errors import Refused, Unavailable
+from weir.edges.clickhouse import sql_files
+from weir.edges.clickhouse.client import answering, url_of
+from weir.edges.clickhouse.results import view_of
+
+NAME: Final = "learner_events"
+IDLE_S: Final = "3600"  # ClickHouse's most: the table goes with its session, however the command ends
+VALUES: Final = 1 << 22  # numbers of a page, 32 MiB
+MOST: Final = 1 << 16  # rows of a page
+MAKE: Final = """
+    CREATE TEMPORARY TABLE {name:Identifier}
+    ENGINE = MergeTree ORDER BY (at, learned, prediction_id, scored_at, digest) AS
+"""
+DROP: Final = "DROP TEMPORARY TABLE IF EXISTS {name:Identifier}"
+UNUSABLE: Final = "SELECT countIf(learned AND isNaN(y)) FROM {name:Identifier}"
+# A request that was answered twice under one id counts once, by the answer that came first.
+PAGE: Final = """
+    SELECT at, learned, toString(prediction_id) AS id, x, y, score, outputs
+    FROM {name:Identifier}
+    WHERE at >= {at:Int64} AND NOT isNaN(y)
+      AND (at, learned, prediction_id) > ({at:Int64}, {learned:UInt8}, toUUID({id:String}))
+    ORDER BY at, learned, prediction_id, scored_at, digest
+    LIMIT 1 BY at, learned, prediction_id
+    LIMIT {rows:UInt32}
+"""
+NOBODY: Final = "00000000-0000-0000-0000-000000000000"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Which events.
+
+    begin, end: of event time, and the end of what became known, too. inputs: of the model, by name. words: what an
+    outcome may be called; none of a number. labels: the classes whose chances were answered. known: received, the time
+    at which Weir got an outcome, or occurred, that at which it came true.
+    """
+
+    service: str
+    begin: datetime
+    end: datetime
+    inputs: Sequence[str]
+    words: Sequence[str]
+    labels: Sequence[str]
+    known: str
+
+    def parameters(self) -> dict[str, Any]:
+        """What the SQL takes."""
+        return {
+            "results": view_of(self.service),
+            "from": self.begin,
+            "to": self.end,
+            "inputs": list(self.inputs),
+            "words": list(self.words),
+            "labels": list(self.labels),
+            "known": self.known,
+        }
+
+
+class Recorded:
+    """Events in their order. unusable: outcomes whose word means no class, or that say none."""
+
+    def __init__(self, client: Client, settings: Mapping[str, str], columns: int) -> None:
+        self._client, self._settings = client, dict(settings)
+        self._rows = max(min(MOST, VALUES // max(columns, 1)), 1)
+        with answering(url_of(client)):
+            found = client.query(UNUSABLE, parameters={"name": NAME}, settings=self._settings)
+        self.unusable = int(found.result_rows[0][0])
+
+    def pages(self, at_ms: int = -1, learned: bool = False, prediction_id: str = "") -> Iterator[pa.Table]:
+        """Those behind a place: at, learned, id, x, y, score, outputs, in their order. Raises Unavailable, Refused."""
+        place: dict[str, Any] = {"at": at_ms, "learned": int(learned), "id": prediction_id or NOBODY}
+        while True:
+            asked = {"name": NAME, "rows": self._rows, **place}
+            with answering(url_of(self._client)):
+                page = self._client.query_arrow(PAGE, parameters=asked, settings=self._settings, use_strings=True)
+            if not page.num_rows:
+                return
+            yield page
+            if page.num_rows < self._rows:
+                return
+            place = {name: page.column(name)[-1].as_py() for name in ("at", "learned", "id")}
+
+
+@contextmanager
+def recorded(client: Client, session: str, asked: Asked) -> Iterator[Recorded]:
+    """The events that are asked for; gone afterwards. session: a name that nobody else uses at the same time.
+
+    Raises Unavailable, Refused.
+    """
+    settings = {"session_id": session, "session_timeout": IDLE_S}
+    text = MAKE + sql_files.load("learners/events").text
+    with answering(url_of(client)):
+        client.command(text, parameters={"name": NAME, **asked.parameters()}, settings=settings)
+    try:
+        yield Recorded(client, settings, len(asked.inputs) + len(asked.labels))
+    finally:
+        with suppress(Unavailable, Refused), answering(url_of(client)):
+            client.command(DROP, parameters={"name": NAME}, settings=settings)

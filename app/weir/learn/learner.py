@@ -1,0 +1,134 @@
+"""A learner as a project declares it: which model learns from the outcomes of which service."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Final, TypeAlias
+
+from weir.core.signature import Task
+
+CHAMPION: Final = "champion"  # the column of what the champion said
+RIVER: Final = "river."
+
+
+class Faulty(ValueError):
+    """A learner cannot be what its file says. faults: each, as a clause."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(self.faults))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A class of River by its import path, and what it is made with."""
+
+    path: str
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        """Its name, without parameters."""
+        return self.path.rpartition(".")[2]
+
+
+Value: TypeAlias = "bool | int | float | str | Part | list[Value] | None"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """When a learner stops; see guards.
+
+    window: outcomes that are judged together. outlier_sd: standard deviations that a value may be from its mean.
+    missing: largest share of a feature's values that a window may lack, where it had them before. one_class: least
+    share of what was usual that the classes beside one must keep. weight: largest weight, of scaled features.
+    outcomes_per_hour: how fast outcomes may come over a window; 0 is any.
+    """
+
+    window: int = 1000
+    outlier_sd: float = 1000.0
+    missing: float = 0.9
+    one_class: float = 0.05
+    weight: float = 100.0
+    outcomes_per_hour: float = 0.0
+
+    def __post_init__(self) -> None:
+        if faults := list(self._faults()):
+            raise ValueError(", and ".join(faults))
+
+    def _faults(self) -> Iterator[str]:
+        bounds = {
+            "window": (20, 1_000_000),
+            "outlier_sd": (1, math.inf),
+            "missing": (0, 1),
+            "one_class": (0, 1),
+            "weight": (0, math.inf),
+            "outcomes_per_hour": (0, math.inf),
+        }
+        for each in fields(self):
+            low, high = bounds[each.name]
+            if not low <= getattr(self, each.name) <= high:
+                yield f"{each.name} is {getattr(self, each.name):g}, not from {low:g} to {high:g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learner:
+    """One file of learners/.
+
+    model: the steps of a pipeline, the last one learns the outcome. features: inputs of the service by name; empty:
+    all that are numbers. champion: what the champion said is a feature, too. learning_rate: of SGD; None: the model's
+    own optimizer.
+    """
+
+    name: str
+    service: str
+    model: tuple[Part, ...]
+    features: tuple[str, ...] = ()
+    champion: bool = False
+    learning_rate: float | None = None
+    guards: Limits = field(default_factory=Limits)
+
+    def __str__(self) -> str:
+        """Its model, as a pipeline is written."""
+        return " | ".join(str(part) for part in self.model)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is learned: the task, its classes, of two the positive one second, and the columns that are known of a row.
+
+    A service's inputs that are numbers, and last CHAMPION, where it is asked for.
+    """
+
+    task: Task
+    classes: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        """Numbers of an answer: a chance for each of several classes, else one."""
+        return len(self.classes) if self.task is Task.MULTICLASS else 1
+
+
+def subject_of(
+    learner: Learner, task: Task, classes: Sequence[str], numbers: Sequence[str], others: Sequence[str]
+) -> Subject:
+    """What a learner learns of a service.
+
+    numbers, others: the service's inputs that are numbers, and that are not. Raises Faulty.
+    """
+    faults = [f"feature {name} is no number: learners take numbers" for name in learner.features if name in others]
+    there = ", ".join(numbers) or "none"
+    unknown = [name for name in learner.features if name not in numbers and name not in others]
+    faults += [f"{learner.service} has no input {name}; its numbers are {there}" for name in unknown]
+    if learner.champion and task is Task.MULTICLASS:
+        faults.append("champion: true is for two classes and for numbers, and the service has several classes")
+    chosen = learner.features or tuple(numbers)
+    if not chosen and not learner.champion:
+        faults.append(f"{learner.service} has no input that is a number")
+    if learner.champion and CHAMPION in chosen:
+        faults.append(f"champion: true names a column {CHAMPION}, and the service has an input of that name")
+    if faults:
+        raise Faulty(faults)
+    return Subject(task, tuple(classes), (*chosen, *((CHAMPION,) if learner.champion else ())))

@@ -1,0 +1,180 @@
+"""How good answers were that were given before their outcomes were known, by month and in all.
+
+Sums run row by row, so that where rows are cut changes no bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Final, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from typing_extensions import override
+
+from weir.core.signature import Task
+from weir.learn.learner import Subject
+from weir.learn.model import Floats
+
+ALL: Final = "all"
+CLIP: Final = 1e-6  # a chance of 0 or 1 that is wrong would cost without end
+SHIFT: Final = 14  # bits of a float32 that bins leave out: they are a 512th of a chance wide
+HALF: Final = int(np.float32(0.5).view(np.int32)) >> SHIFT
+BINS: Final = 2 * HALF + 1
+Whole = npt.NDArray[np.int64]
+
+
+class Figures(Protocol):
+    """Sums over rows of one who answers. n: rows."""
+
+    n: int
+
+    def add(self, said: Floats, y: Floats) -> None:
+        """Rows more: said float64[n, m], y float64[n]."""
+
+    def told(self) -> dict[str, float]:
+        """The figures by name."""
+
+
+def _sum(total: float, values: Floats) -> float:
+    return float(np.cumsum(np.concatenate([[total], values]))[-1])
+
+
+def chance_bins(chances: Floats) -> Whole:
+    """The bin of each chance, ascending; as fine near 1 as near 0.
+
+    >>> chance_bins(np.array([0.0, 1e-9, 0.5, 1 - 1e-9, 1.0])).tolist() == sorted({0, 54776, 64512, 74248, 129024})
+    True
+    """
+    low = np.where(chances <= 0.5, chances, 1 - chances).astype(np.float32)
+    found = low.view(np.int32).astype(np.int64) >> SHIFT
+    return np.where(chances <= 0.5, found, 2 * HALF - found)
+
+
+class Chances(Figures):
+    """Of two classes: log loss, Brier score, and the area under the ROC curve by bins. No opinion is one half."""
+
+    def __init__(self) -> None:
+        self.n, self.loss, self.brier = 0, 0.0, 0.0
+        self.bins = np.zeros((2, BINS), np.int64)
+
+    @override
+    def add(self, said: Floats, y: Floats) -> None:
+        chances = np.where(np.isnan(said[:, 0]), 0.5, said[:, 0])
+        clipped = np.clip(chances, CLIP, 1 - CLIP)
+        self.n += len(y)
+        self.loss = _sum(self.loss, -np.log(np.where(y > 0, clipped, 1 - clipped)))
+        self.brier = _sum(self.brier, (chances - y) ** 2)
+        for label in (0, 1):
+            self.bins[label] += np.bincount(chance_bins(chances[y == label]), minlength=BINS)
+
+    @override
+    def told(self) -> dict[str, float]:
+        return {"log_loss": self.loss / self.n, "brier": self.brier / self.n, "auc": auc(*self.bins)}
+
+
+def auc(negatives: Whole, positives: Whole) -> float:
+    """Area under the ROC curve of counts by score, ascending; ties count half. NaN where one of the classes lacks.
+
+    >>> auc(np.array([2, 1, 0]), np.array([0, 1, 2]))
+    0.9444444444444444
+    """
+    pairs = int(negatives.sum()) * int(positives.sum())
+    below = np.cumsum(negatives) - negatives
+    twice = int((positives * (2 * below + negatives)).sum())
+    return twice / (2 * pairs) if pairs else float("nan")
+
+
+class Classes(Figures):
+    """Of several classes: log loss, Brier score, accuracy, and F1 as the mean over the classes that came true.
+
+    No opinion is the same chance for each.
+    """
+
+    def __init__(self, classes: int) -> None:
+        self.n, self.loss, self.brier = 0, 0.0, 0.0
+        self.counts = np.zeros((classes, classes), np.int64)  # true class, class of the highest chance
+
+    @override
+    def add(self, said: Floats, y: Floats) -> None:
+        k = len(self.counts)
+        chances, true = np.where(np.isnan(said), 1 / k, said), y.astype(np.int64)
+        self.n += len(y)
+        own = np.take_along_axis(chances, true[:, None], 1)[:, 0]
+        self.loss = _sum(self.loss, -np.log(np.clip(own, CLIP, 1)))
+        self.brier = _sum(self.brier, ((chances - (np.arange(k) == true[:, None])) ** 2).sum(1))
+        self.counts += np.bincount(true * k + chances.argmax(1), minlength=k * k).reshape(k, k)
+
+    @override
+    def told(self) -> dict[str, float]:
+        right, there = np.diag(self.counts), self.counts.sum(1)
+        f1 = 2 * right / np.maximum(there + self.counts.sum(0), 1)
+        return {
+            "log_loss": self.loss / self.n,
+            "brier": self.brier / self.n,
+            "accuracy": int(right.sum()) / self.n,
+            "macro_f1": float(f1[there > 0].mean()),
+        }
+
+
+class Numbers(Figures):
+    """Of numbers: mean absolute error, and the root of the mean squared error. No opinion is 0."""
+
+    def __init__(self) -> None:
+        self.n, self.absolute, self.squared = 0, 0.0, 0.0
+
+    @override
+    def add(self, said: Floats, y: Floats) -> None:
+        off = np.where(np.isnan(said[:, 0]), 0, said[:, 0]) - y
+        self.n += len(y)
+        self.absolute = _sum(self.absolute, np.abs(off))
+        self.squared = _sum(self.squared, off * off)
+
+    @override
+    def told(self) -> dict[str, float]:
+        return {"mae": self.absolute / self.n, "rmse": float(np.sqrt(self.squared / self.n))}
+
+
+class Prequential:
+    """Figures of several who answered the same requests.
+
+    Requests come in the order of their event times: a month is done when the next one begins.
+    """
+
+    def __init__(self, subject: Subject, who: Sequence[str]) -> None:
+        self._subject, self._who = subject, tuple(who)
+        self._all = self._new()
+        self._month, self._of_month = "", self._new()
+        self._rows: list[dict[str, Any]] = []
+
+    def _new(self) -> dict[str, Figures]:
+        task, classes = self._subject.task, len(self._subject.classes)
+        return {
+            who: Chances() if task is Task.BINARY else Classes(classes) if task is Task.MULTICLASS else Numbers()
+            for who in self._who
+        }
+
+    def take(self, times_ms: Whole, said: Mapping[str, Floats], y: Floats) -> None:
+        """Answers more: times_ms int64[n], ascending; of each who answers float64[n, m]; what came true, float64[n]."""
+        months = times_ms.astype("datetime64[ms]").astype("datetime64[M]")
+        starts = [0, *(np.flatnonzero(months[1:] != months[:-1]) + 1).tolist(), len(months)]
+        for begin, end in pairwise(starts):
+            if begin == end:
+                continue
+            month = str(months[begin])
+            if month != self._month:
+                self._rows += self._told(self._month, self._of_month)
+                self._month, self._of_month = month, self._new()
+            for who in self._who:
+                for figures in (self._all, self._of_month):
+                    figures[who].add(said[who][begin:end], y[begin:end])
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row for each month and who answers, and those of all months; none where there was no request."""
+        return [*self._rows, *self._told(self._month, self._of_month), *self._told(ALL, self._all)]
+
+    def _told(self, month: str, figures: Mapping[str, Figures]) -> Iterator[dict[str, Any]]:
+        for who, of in figures.items():
+            if of.n:
+                yield {"month": month, "who": who, "requests": of.n, **of.told()}

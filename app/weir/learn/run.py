@@ -1,0 +1,177 @@
+"""A learner as a state machine: events in, answers out, and a stop where a guard says so.
+
+Outcomes are judged in windows of so many, counted from the first one. Whole windows without a fault are good: after
+each the state is kept, and a fault goes back to the last one that was. Cutting the events otherwise changes no bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from weir.learn import baselines, guards
+from weir.learn.baselines import Seen
+from weir.learn.guards import Fault, Usual
+from weir.learn.learner import Limits, Subject
+from weir.learn.model import Broke, Flags, Floats, Model
+
+Whole = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """What happened, in its order: a request was served, or its outcome became known.
+
+    at_ms: int64[n], ascending; at one time requests come before outcomes. learns: bool[n], an outcome. ids: text[n], of
+    the predictions. x: float64[n, k], the features as they were served, NaN: missing. y: float64[n], what came true,
+    whichever of the two it is. champion: float64[n, m], what was answered.
+    """
+
+    at_ms: Whole
+    learns: Flags
+    ids: pa.Array
+    x: Floats
+    y: Floats
+    champion: Floats
+
+    def cut(self, begin: int, end: int) -> Events:
+        """Those from begin until before end."""
+        some = slice(begin, end)
+        ids = self.ids.slice(begin, end - begin)
+        return Events(self.at_ms[some], self.learns[some], ids, self.x[some], self.y[some], self.champion[some])
+
+    def position(self, row: int) -> Position:
+        """The place of an event."""
+        return Position(int(self.at_ms[row]), bool(self.learns[row]), self.ids[row].as_py())
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The place of an event among all of a service; before the first one where at_ms is -1."""
+
+    at_ms: int = -1
+    learned: bool = False
+    prediction_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a learner learns no more. at: the event at which it was seen. outcomes: learned and kept."""
+
+    guard: str
+    what: str
+    evidence: Mapping[str, float | str]
+    at: Position
+    outcomes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """A state after a whole window. kept: the model's, see Model. outcomes: learned. position: of the last event."""
+
+    kept: Any
+    usual: Usual
+    seen: Seen
+    outcomes: int = 0
+    position: Position = Position()
+    stop: Stop | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What was said of the requests among some events, float64[n, m] each; NaN at outcomes, and without an opinion."""
+
+    learner: Floats
+    no_change: Floats
+    last: Floats
+
+
+class Run:
+    """A learner at work. good: its last good state, which a snapshot is of."""
+
+    def __init__(self, model: Model, subject: Subject, limits: Limits, good: Good | None = None) -> None:
+        """good: a state to go on from; the events after its position are to come."""
+        self._model, self._subject, self._limits = model, subject, limits
+        if good is None:
+            good = Good(model.keep(), Usual.nothing(subject), Seen.nothing(subject))
+        else:
+            model.restore(good.kept)
+        self.good = good
+        self._seen = good.seen
+        self.stop = good.stop
+        self._window: list[tuple[Floats, Floats, Whole, Floats]] = []
+        self._room = limits.window
+
+    def take(self, events: Events) -> Answers:
+        """Go over events that come next. Raises Broke where a model that has stopped cannot answer any more."""
+        n, m = len(events.at_ms), self._subject.width
+        parts = [np.full((n, m), np.nan) for _ in range(3)]
+        begin = 0
+        while begin < n:
+            end = n if self.stop else self._end(events.learns, begin)
+            some = events.cut(begin, end)
+            done = self._stopped(some, parts[0][begin:end]) if self.stop else self._learn(some, parts[0][begin:end])
+            some = some.cut(0, done)
+            told = baselines.told(self._seen, some.y, some.learns, self._subject)
+            parts[1][begin : begin + done], parts[2][begin : begin + done], self._seen = told
+            if not self.stop and not self._room:
+                self._judge(some)
+            begin += done
+        return Answers(*parts)
+
+    def _end(self, learns: Flags, begin: int) -> int:
+        """Behind the outcome that fills the window; else behind the last event."""
+        places = np.flatnonzero(learns[begin:])
+        return begin + int(places[self._room - 1]) + 1 if len(places) >= self._room else len(learns)
+
+    def _learn(self, events: Events, out: Floats) -> int:
+        """Learn and answer; how many events are done, which is fewer than all where a row is at fault."""
+        places = np.flatnonzero(events.learns)
+        x, y = events.x[places], events.y[places]
+        fault = guards.row_fault(x, y, self.good.usual, self._limits, self._subject.columns)
+        done = len(events.at_ms) if fault is None or fault.row is None else int(places[fault.row])
+        try:
+            self._model.run(events.x[:done], events.y[:done], events.learns[:done], out[:done])
+        except Broke as error:
+            done = error.row
+            fault = Fault("model", f"the model raises {error}", {"error": str(error)})
+        if fault is not None:
+            self._stop(fault, events.position(done))
+            return done
+        self._window.append((x, y, events.at_ms[places], out))
+        self._room -= len(places)
+        return done
+
+    def _judge(self, events: Events) -> None:
+        """Look at a window that is full: it is good, or the learner stops. events: its last ones."""
+        x, y, times_ms, answers = (np.concatenate(each) for each in zip(*self._window, strict=True))
+        good, limits, subject = self.good, self._limits, self._subject
+        fault = guards.window_fault(x, y, times_ms, good.usual, limits, subject)
+        fault = fault or guards.state_fault(self._model.weights(), answers, limits)
+        here = events.position(len(events.at_ms) - 1)
+        self._window, self._room = [], limits.window
+        if fault is not None:
+            self._stop(fault, here)
+            return
+        self.good = Good(self._model.keep(), good.usual.after(x, y), self._seen, good.outcomes + len(y), here)
+
+    def _stop(self, fault: Fault, at: Position) -> None:
+        self._window = []
+        self._model.restore(self.good.kept)
+        self.stop = Stop(fault.guard, fault.what, fault.evidence, at, self.good.outcomes)
+        good = self.good
+        self.good = Good(good.kept, good.usual, good.seen, good.outcomes, good.position, self.stop)
+
+    def _stopped(self, events: Events, out: Floats) -> int:
+        """Answer with what was good."""
+        places = np.flatnonzero(~events.learns)
+        answers = np.full((len(places), out.shape[1]), np.nan)
+        none = np.zeros(len(places), bool)
+        self._model.run(events.x[places], events.y[places], none, answers)
+        out[places] = answers
+        return len(events.at_ms)

@@ -1,0 +1,213 @@
+"""What a learner would have said of past requests, with the outcomes alone that were known when each was served."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from clickhouse_connect.driver import Client
+
+from weir.core.errors import Refused
+from weir.core.signature import Task
+from weir.edges.clickhouse import learning, reports, sql_files
+from weir.learn import linear_river, river_parts, snapshot
+from weir.learn.learner import CHAMPION, Learner, Subject, subject_of
+from weir.learn.linear import Linear
+from weir.learn.model import Broke, Floats, Model
+from weir.learn.prequential import Prequential
+from weir.learn.river_model import RiverModel
+from weir.learn.run import Events, Good, Run, Stop
+from weir.operations.learners import WRITE, model_text
+
+LEARNER, NO_CHANGE, LAST = "learner", "no change", "last"
+CLIP: Final = 1e-6  # of a chance, before it becomes a logit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """What came of a replay.
+
+    rows: a dict for each month and who answers, see prequential. outcomes: that the learner has learned and kept, those
+    before a snapshot included. left_out: outcomes that mean no class of the service, or say nothing; unscored: requests
+    whose recorded score is no number, and that are in no figure. compiled: by Weir's own code. stop: why it stopped.
+    """
+
+    rows: list[dict[str, Any]]
+    outcomes: int
+    left_out: int
+    unscored: int
+    compiled: bool
+    subject: Subject
+    good: Good
+    stop: Stop | None
+
+    def snapshot(self, learner: Learner) -> bytes:
+        """Its last good state as a file; of a learner whose replay was asked for one."""
+        versions = {"weir": version("weir"), "river": version("river")}
+        return snapshot.dump(self.good, self.subject, _belongs(learner), versions)
+
+
+def replay(
+    client: Client,
+    learner: Learner,
+    *,
+    begin: datetime,
+    end: datetime,
+    known: str,
+    resumed: bytes | None = None,
+    keep: bool = False,
+) -> Replayed:
+    """Replay what is recorded of the learner's service, requests from begin until before end, in the order of time.
+
+    known: see learning.Asked. resumed: a snapshot, after whose last event it goes on. keep: a snapshot is to be made.
+    Raises Unavailable; Refused for a service that nothing is recorded of, a learner that does not fit it, one that has
+    no snapshots where there is to be one, and a snapshot of another one.
+    """
+    subject, words = _subject(client, learner)
+    model = _model(learner, subject)
+    if (keep or resumed is not None) and not isinstance(model, Linear):
+        remedy = (
+            "use river.preprocessing.StandardScaler and river.linear_model.LogisticRegression or LinearRegression with "
+            "SGD, without penalties; or replay from the beginning"
+        )
+        what = f"{learner.name} has no snapshots: {learner} can be kept as a pickle only, which Weir does not write"
+        raise Refused(what, remedy=remedy)
+    good = None if resumed is None else _resumed(resumed, learner, subject)
+    run = Run(model, subject, learner.guards, good)
+    champion = subject.columns[-1] == CHAMPION and learner.champion
+    asked = learning.Asked(
+        service=learner.service,
+        begin=begin,
+        end=end,
+        inputs=subject.columns[: len(subject.columns) - champion],
+        words=list(words) if subject.task is not Task.REGRESSION else [],
+        labels=subject.classes if subject.task is Task.MULTICLASS else [],
+        known=known,
+    )
+    meant = np.array([subject.classes.index(word) for word in words.values()], np.float64)
+    figures = Prequential(subject, (LEARNER, "champion", NO_CHANGE, last_of(subject.task)))
+    unscored = 0
+    with learning.recorded(client, uuid.uuid4().hex, asked) as found:
+        at = run.good.position
+        for page in found.pages(at.at_ms, at.learned, at.prediction_id):
+            unscored += _take(run, _events(page, subject, meant, champion=champion), figures, subject)
+    return Replayed(
+        rows=figures.rows(),
+        outcomes=run.good.outcomes,
+        left_out=found.unusable,
+        unscored=unscored,
+        compiled=isinstance(model, Linear),
+        subject=subject,
+        good=run.good,
+        stop=run.stop,
+    )
+
+
+def last_of(task: Task) -> str:
+    """What the baseline is called that repeats what came true last."""
+    return "last value" if task is Task.REGRESSION else "last class"
+
+
+def _subject(client: Client, learner: Learner) -> tuple[Subject, dict[str, str]]:
+    """What it learns, and what outcomes are called: word -> class. Raises Refused, Unavailable."""
+    of = reports.told(client, learner.service)
+    if of is None:
+        what = f"no bundle of {learner.service} has scored yet: nothing is recorded that {learner.name} could learn"
+        raise Refused(what, remedy="name a service that `weir status` shows")
+    known = [row for row in sql_files.rows(client, "bundles/names") if row["service"] == learner.service]
+    newest = max(known, key=lambda row: (row["role"] == "scorer", row["written_at"]))
+    others = {*dict(newest["categories"]), *newest["texts"]}
+    numbers = [name for name in newest["inputs"] if name not in others]
+    try:
+        subject = subject_of(learner, of.task, of.labels, numbers, sorted(others))
+    except ValueError as error:
+        raise Refused(f"learner {learner.name} does not fit {learner.service}: {error}", remedy=WRITE) from error
+    words = {word: meant for word, meant in of.words.items() if meant in of.labels}
+    return subject, words
+
+
+def _model(learner: Learner, subject: Subject) -> Model:
+    """The model before its first outcome: arrays where that is the same as River's, else River's own."""
+    try:
+        of = river_parts.made(learner, subject.task)
+    except ValueError as error:
+        raise Refused(f"learner {learner.name} cannot be made: {error}", remedy=WRITE) from error
+    try:
+        return linear_river.arrays_of(of, subject.columns) or RiverModel(of, subject)
+    except (ImportError, OSError, RuntimeError) as error:
+        remedy = "run it where compiled code may run, without MemoryDenyWriteExecute"
+        raise Refused(f"the code of a linear learner cannot be compiled here: {error}", remedy=remedy) from error
+
+
+def _resumed(content: bytes, learner: Learner, subject: Subject) -> Good:
+    try:
+        return snapshot.load(content, subject, _belongs(learner))
+    except ValueError as error:
+        remedy = "name a snapshot that this learner wrote, or replay from the beginning"
+        raise Refused(f"the snapshot cannot be used: {error}", remedy=remedy) from error
+
+
+def _belongs(learner: Learner) -> dict[str, Any]:
+    """What of a learner makes its state its own: with another of these, the rest would not be the same."""
+    return {
+        "name": learner.name,
+        "service": learner.service,
+        "model": model_text(learner),
+        "window": learner.guards.window,
+    }
+
+
+def _events(page: pa.Table, subject: Subject, meant: Floats, *, champion: bool) -> Events:
+    """A page of the record in the learner's terms. meant: the class of each word by its place, float64[w]."""
+    score = page.column("score").to_numpy().astype(np.float64)
+    y = page.column("y").to_numpy().astype(np.float64)
+    x = _matrix(page, "x", page.num_rows)
+    if subject.task is not Task.REGRESSION:
+        y = meant[y.astype(np.int64)]
+    if champion:
+        x = np.column_stack([x, score if subject.task is Task.REGRESSION else _logit(score)])
+    return Events(
+        at_ms=page.column("at").to_numpy().astype(np.int64),
+        learns=page.column("learned").to_numpy() == 1,
+        ids=page.column("id").combine_chunks(),
+        x=x,
+        y=y,
+        champion=_matrix(page, "outputs", page.num_rows) if subject.task is Task.MULTICLASS else score[:, None],
+    )
+
+
+def _matrix(page: pa.Table, name: str, rows: int) -> Floats:
+    values = pa.chunked_array([chunk.flatten() for chunk in page.column(name).chunks], pa.float64())
+    return np.asarray(values.to_numpy(), np.float64).reshape(rows, -1)
+
+
+def _logit(score: Floats) -> Floats:
+    clipped = np.clip(score, CLIP, 1 - CLIP)
+    return np.log(clipped) - np.log1p(-clipped)
+
+
+def _take(run: Run, events: Events, figures: Prequential, subject: Subject) -> int:
+    """Let the learner live through events, and add what was said of the requests; how many are in no figure.
+
+    Raises Refused.
+    """
+    try:
+        said = run.take(events)
+    except Broke as error:
+        what = f"the model has stopped learning, and cannot answer any more: {error}"
+        raise Refused(what, remedy="choose another model, or see what River says of this one") from error
+    served = ~events.learns
+    counted = served & np.isfinite(events.champion).all(1)
+    parts = {
+        LEARNER: said.learner,
+        "champion": events.champion,
+        NO_CHANGE: said.no_change,
+        last_of(subject.task): said.last,
+    }
+    figures.take(events.at_ms[counted], {who: each[counted] for who, each in parts.items()}, events.y[counted])
+    return int(served.sum() - counted.sum())
