@@ -43,11 +43,18 @@ Anonymous: 0 kB
 Anonymous: 0 kB
 7f0000005000-7f0000006000 r--p 00005000 fe:00 1111 /site packages/libllvmlite.so
 Anonymous: 4 kB
+Swap: 0 kB
+7f0000009000-7f000000a000 r--p 00009000 fe:00 1111 /site packages/libllvmlite.so
+Anonymous: 0 kB
+Swap: 4 kB
+7f000000a000-7f000000b000 r--p 0000a000 fe:00 1111 /site packages/libllvmlite.so
+Anonymous: 0 kB
+Swap: 0 kB
 7f0000006000-7f0000007000 rw-p 00006000 fe:00 1111 /site packages/libllvmlite.so
 Anonymous: 0 kB
 7f0000007000-7f0000008000 r-xp 00000000 fe:00 2222 /libllvmlite/libother.so
 Anonymous: 0 kB
 7f0000008000-7f0000009000 rw-p 00000000 00:00 0
 Anonymous: 4 kB""".splitlines()
-    areas = [(0x7F0000000000, 0x7F0000003000), (0x7F0000003000, 0x7F0000005000)]
+    areas = [(0x7F0000000000, 0x7F0000003000), (0x7F0000003000, 0x7F0000005000), (0x7F000000A000, 0x7F000000B000)]
     assert list(resident.unchanged(lines, "libllvmlite")) == areas

@@ -12,6 +12,7 @@ from typing import Final
 SMAPS: Final = Path("/proc/self/smaps")
 DONTNEED: Final = 4  # MADV_DONTNEED
 _AREA: Final = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \S+ +(.*)")
+_END: Final = "0-0 ---p 0 0:0 0 "  # an area behind the last
 
 
 def give_back(library: str) -> None:
@@ -36,15 +37,18 @@ def give_back(library: str) -> None:
 def unchanged(lines: Iterable[str], library: str) -> Iterator[tuple[int, int]]:
     """Areas of a library that nobody can write to, and nobody has: without a page that the file has not as it is.
 
+    Pages into which the loader has put addresses are in memory, or swapped out.
     lines: of /proc/PID/smaps, see proc(5).
     """
     area: tuple[int, int] | None = None
-    for line in lines:
+    kib: dict[str, str] = {}  # of an area, what its lines say
+    for line in (*lines, _END):
         if found := _AREA.fullmatch(line):
+            if area and kib.get("Anonymous") == "0" and kib.get("Swap", "0") == "0":
+                yield area
             start, end, allowed, path = found.groups()
             mine = path.rpartition("/")[2].startswith(library) and "w" not in allowed
-            area = (int(start, 16), int(end, 16)) if mine else None
-        elif area and line.startswith("Anonymous:"):
-            if line.split()[1] == "0":
-                yield area
-            area = None
+            area, kib = (int(start, 16), int(end, 16)) if mine else None, {}
+        elif area:
+            name, _, said = line.partition(":")
+            kib[name] = said.removesuffix("kB").strip()
