@@ -57,12 +57,23 @@ def test_more_than_one_array_holds_is_left_to_arrow(monkeypatch):
 
 @pytest.mark.parametrize(
     ("ends", "size"),
-    [([0, 3], 3), ([0, 2, 1], 1), ([-1, 0, 2], 3), ([0, 2, 9], 9), ([0, 1, 2], 3)],
-    ids=["too few", "back", "before", "behind", "not filled"],
+    [([0, 3], 3), ([0, 2, 1], 1), ([-1, 0, 2], 3), ([0, 2, 9], 9), ([0, 1, 2], 3), ([2**32, 2**32 + 1, 2**32 + 4], 4)],
+    ids=["too few", "back", "before", "behind", "not filled", "past 32 bits"],
 )
 def test_ends_outside_their_memory_are_refused(ends, size):
     with pytest.raises(ValueError, match="do not"):
-        loops().join([(np.array(ends, np.int32), np.zeros(4, np.uint8))], 2, np.empty(size, np.uint8))
+        loops().join([(np.array(ends), np.zeros(4, np.uint8))], 2, np.empty(size, np.uint8))
+
+
+def test_memory_that_the_loops_would_not_go_through_as_it_lies_is_refused():
+    ends, octets, into = np.array([0, 2, 4], np.int32), np.zeros(8, np.uint8), np.empty(8, np.uint8)
+    kept = np.frombuffer(bytes(4), np.uint8)
+    for memory, there in ((octets[::2], into[:4]), (octets, into[::2]), (octets, kept)):
+        with pytest.raises(ValueError, match="one behind the other"):
+            loops().join([(ends, memory)], 2, there)
+    for there in (into[::2], kept):
+        with pytest.raises(ValueError, match="one behind the other"):
+            loops().gather(np.zeros(2, np.uint64), np.zeros(3, np.int64), there)
 
 
 @pytest.mark.parametrize("ends", [[0, 3], [0, 2, 1], [1, 2, 3], [0, 2, 9]], ids=["too few", "back", "late", "behind"])

@@ -122,14 +122,14 @@ def loops() -> Loops | None:
 def _compiled() -> Loops | None:
     try:
         return Loops()
-    except (ImportError, OSError, RuntimeError):  # where it has compiled no kernel either
+    except (ImportError, AttributeError, OSError, RuntimeError):  # where it has compiled no kernel either
         return None
 
 
 class Loops:
     """The loops.
 
-    Raises ImportError, OSError or RuntimeError where LLVM does not compile.
+    Raises ImportError, AttributeError, OSError or RuntimeError where LLVM does not compile.
     """
 
     def __init__(self) -> None:
@@ -147,9 +147,11 @@ class Loops:
         """Copy what lies at n addresses of this process to into[ends[i] : ends[i + 1]].
 
         addresses: uint64[n]; one may be 0 where nothing is to be copied. ends: int64[n + 1], ascending from 0.
+        into: C-contiguous, and may be written to.
         Raises ValueError where they do not fit each other: whatever then lies beside would be written over.
         """
         n = len(addresses)
+        _check_whole(into, into.flags.writeable)
         if len(ends) != n + 1 or int(ends[0]) or (ends[1:] < ends[:-1]).any() or int(ends[-1]) > len(into):
             raise ValueError(f"{n} pieces of memory do not fit into {len(into)} bytes")
         addresses, ends = np.ascontiguousarray(addresses, np.uint64), np.ascontiguousarray(ends, np.int64)
@@ -159,8 +161,10 @@ class Loops:
         """Write the pieces of each row one after the other, the rows too.
 
         pieces: bytes that every row has, or int32[rows + 1] and memory, of which row i has memory[ends[i] : ends[i+1]].
+        Memory is C-contiguous, and `into` may be written to.
         Raises ValueError where they do not fill `into`, or an end lies outside its memory.
         """
+        _check_whole(into, into.flags.writeable)
         table, size = np.zeros(len(pieces), _PIECE), 0
         kept: list[Any] = []
         for k, piece in enumerate(pieces):
@@ -169,8 +173,9 @@ class Loops:
                 table[k] = memory.ctypes.data, 0, len(piece)
                 size += rows * len(piece)
             else:
-                ends, memory = np.ascontiguousarray(piece[0], np.int32), piece[1]
+                ends, memory = piece
                 _check(ends, memory, rows)
+                ends = np.ascontiguousarray(ends, np.int32)  # what lies within memory
                 table[k] = memory.ctypes.data, ends.ctypes.data, 0
                 size += int(ends[-1]) - int(ends[0])
                 kept.append(ends)
@@ -189,5 +194,14 @@ class Loops:
 
 
 def _check(ends: npt.NDArray[np.int32], memory: Octets, rows: int) -> None:
+    _check_whole(memory)
     if len(ends) != rows + 1 or ends[0] < 0 or (ends[1:] < ends[:-1]).any() or ends[-1] > len(memory):
         raise ValueError(f"{len(ends)} ends do not cut {len(memory)} bytes into {rows} values")
+
+
+def _check_whole(memory: Octets, is_fit: bool = True) -> None:
+    """Raises ValueError where bytes do not lie one behind the other, as the loops go through them."""
+    if memory.dtype != np.uint8 or not memory.flags.c_contiguous or not is_fit:
+        raise ValueError(
+            f"{memory.dtype}{list(memory.shape)} are not bytes one behind the other that may be written to"
+        )

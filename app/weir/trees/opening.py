@@ -32,5 +32,6 @@ def opened(content: bytes, width: int, processor: str = "") -> Trees | NotTaken:
     except (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError) as error:
         # a file that breaks ONNX's own rules, or is nested very deep
         return NotTaken(f"it cannot be read as a tree ensemble: {error!r}")
-    except (ImportError, OSError, RuntimeError) as error:  # no wheel for this platform, or none of its processors
+    except (ImportError, AttributeError, OSError, RuntimeError) as error:
+        # no wheel for this platform, a release without what is called, or none of its processors
         return NotTaken(f"LLVM, which compiles the kernel, cannot be used here: {error}")
