@@ -10,12 +10,13 @@ import numpy as np
 import onnx
 import pyarrow as pa
 import pytest
+from llvmlite import binding as llvm
 from onnx import TensorProto, helper, numpy_helper
 from weir.core.bundle import Bundle
 from weir.core.signature import Input, Signature, Source
 from weir.edges.bundles import checks, engine, runtime, writer
 from weir.edges.bundles.onnx_model import ONNX_RUNTIME, TREES, Model
-from weir.trees import fuzz, opening
+from weir.trees import fuzz, opening, operators, program
 from weir.trees.engine import Trees
 from weir.trees.graph import Plan
 from weir.trees.opening import NotTaken
@@ -405,6 +406,56 @@ def test_a_platform_without_the_compiler_leaves_trees_to_onnx_runtime(tmp_path, 
     assert found.engine == ONNX_RUNTIME
     assert found.engine_reason.startswith("LLVM, which compiles the kernel, cannot be used here: ")
     assert found.run(golden.inputs).tobytes() == golden.outputs.tobytes()
+
+
+def test_another_release_of_the_compiler_leaves_trees_to_onnx_runtime(monkeypatch):
+    monkeypatch.delattr(llvm, "create_mcjit_compiler")
+    model = trees.old(forest(), FEATURES, 1, base_values=[0.0625])  # a shape of no other test's
+    reason = opening.opened(model.SerializeToString(), FEATURES).reason
+    assert reason.startswith("LLVM, which compiles the kernel, cannot be used here: ")
+
+
+def test_a_chain_that_runs_in_circles_without_members_is_not_taken():
+    """Three nodes that ask for the same of the same, and the last leads back to the second."""
+    leaf = trees.Leaf({0: F32(1)})
+    node = leaf
+    for _ in range(3):
+        node = trees.Branch(0, "LEQ", F32(np.nan), False, true=leaf, false=node)
+    model = trees.old([node], FEATURES, 1)
+    attributes = {one.name: one for one in model.graph.node[0].attribute}
+    number, true, false = (attributes[f"nodes_{name}nodeids"].ints for name in ("", "true", "false"))
+    first, second, third = (i for i, mode in enumerate(attributes["nodes_modes"].strings) if mode != b"LEAF")
+    true[second] = true[third] = true[first]
+    false[third] = number[second]
+    assert opening.opened(model.SerializeToString(), FEATURES) == NotTaken("its trees run in circles")
+
+
+def test_a_set_of_very_many_members_is_searched():
+    """One by one they would take several times as long as ONNX Runtime does."""
+    rng, wide = np.random.default_rng(1), program.ASKED_MAX
+    node = trees.Branch(1, "MEMBER", F32(0), False, tuple(rng.permutation(2 * wide)[:wide].astype(F32).tolist()))
+    node.true, node.false = trees.Leaf({0: F32(1)}), trees.Leaf({0: F32(2)})
+    found = opening.opened(trees.new([node], FEATURES, 1).SerializeToString(), FEATURES)
+    assert found.program.words.tolist() == [0, 0]
+    rows = np.zeros((2 * wide + 1, FEATURES), F32)
+    rows[:, 1] = [*range(2 * wide), np.nan]
+    for given in (found.run(rows), np.concatenate([found.run(row[None]) for row in rows])):
+        assert ((given[:, 0] == 1) == np.isin(rows[:, 1], node.members)).all()
+
+
+def test_members_count_as_nodes_do(monkeypatch):
+    model = trees.new(forest(count=1, modes=("MEMBER",)), FEATURES, 1)
+    members = next(one.t for one in model.graph.node[0].attribute if one.name == "membership_values").dims[0]
+    monkeypatch.setattr(operators, "NODES_MAX", 29 + members)
+    found = opening.opened(model.SerializeToString(), FEATURES)
+    assert found == NotTaken(f"it has {30 + members} nodes and members, not 1 to {29 + members}")
+
+
+@pytest.mark.parametrize("mode", ["LEQ", "EQ"])
+@pytest.mark.parametrize("most", [F32(3.4028235e38), F32(-3.4028235e38)])
+def test_what_stands_beside_infinity_is_asked_for_without_a_warning(most, mode, tmp_path):
+    one = trees.Branch(0, mode, most, False, true=trees.Leaf({0: F32(1)}), false=trees.Leaf({0: F32(2)}))
+    assert chosen(trees.old([one], FEATURES, 1), tmp_path)[0].engine == TREES
 
 
 def test_trees_of_one_leaf_each_are_taken(tmp_path):

@@ -48,6 +48,7 @@ def _beside(values: Floats, rng: np.random.Generator) -> Floats:
     """Values moved by one float32 down, none, one or two up: what was compared by < stands one lower in a plan."""
     steps = rng.integers(-1, 3, values.shape)
     high, low = np.float32(np.inf), np.float32(-np.inf)
-    up = np.nextafter(values, high)
-    moved: Floats = np.choose(steps + 1, [np.nextafter(values, low), values, up, np.nextafter(up, high)])
+    with np.errstate(over="ignore"):  # beside the largest number is infinity
+        up = np.nextafter(values, high)
+        moved: Floats = np.choose(steps + 1, [np.nextafter(values, low), values, up, np.nextafter(up, high)])
     return moved

@@ -20,9 +20,8 @@ DTYPES: Final = {1: "<f4", 2: "u1", 3: "i1", 6: "<i4", 7: "<i8", 11: "<f8"}
 _NAMES: Final = {"float": 2, "double": 1, "int32": 5, "int64": 3, "string": 9, "bytes": 12}
 # message -> field -> number, kind; a kind in capitals is a message; with * it is repeated
 _MESSAGES: Final[Mapping[str, Mapping[str, tuple[int, str]]]] = {
-    "Model": {"graph": (7, "Graph"), "opset_import": (8, "*Opset"), "functions": (25, "*Empty")},
+    "Model": {"graph": (7, "Graph"), "functions": (25, "*Empty")},
     "Empty": {},
-    "Opset": {"domain": (1, "string"), "version": (2, "int64")},
     "Graph": {
         "node": (1, "*Node"),
         "initializer": (5, "*Tensor"),
@@ -77,16 +76,12 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A model's graph. constants: name -> array. opsets: domain -> version; the plain one is "".
-
-    inputs: tensors that a caller gives. outputs: that it gets.
-    """
+    """A model's graph. constants: name -> array. inputs: tensors that a caller gives. outputs: that it gets."""
 
     nodes: tuple[Node, ...]
     constants: Mapping[str, npt.NDArray[Any]]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    opsets: Mapping[str, int]
 
 
 def read(content: bytes) -> Graph:
@@ -105,7 +100,6 @@ def read(content: bytes) -> Graph:
         constants,
         tuple(value.name for value in model.graph.input if value.name not in constants),
         tuple(value.name for value in model.graph.output),
-        {"" if opset.domain == "ai.onnx" else opset.domain: opset.version for opset in model.opset_import},
     )
 
 

@@ -20,7 +20,9 @@ from weir.trees.post import Add, Complement, Divide, Logistic, Opposite, Softmax
 OPERATORS: Final = ("TreeEnsembleClassifier", "TreeEnsembleRegressor", "TreeEnsemble")
 AGGREGATES: Final = ("AVERAGE", "SUM", "MIN", "MAX")  # numbered so in TreeEnsemble 5
 POSTS: Final = ("NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT")
-NODES_MAX: Final = 500_000  # three seconds of laying out; ONNX Runtime takes as long to open such a model
+NODES_MAX: Final = (
+    500_000  # with members of sets: three seconds of laying out; ONNX Runtime takes as long to open such a model
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +93,10 @@ def _tree_ensemble(node: Node) -> Read:
     values, weights = found["nodes_splits"], found["leaf_weights"]
     if values.dtype != np.float32 or weights.dtype != np.float32:
         raise Unsupported(f"it compares in {values.dtype}")
-    n, leaves = len(values), len(weights)
-    _limit(n)
+    n, leaves, listed = len(values), len(weights), found.get("membership_values", np.zeros(0, np.float32))
+    _limit(n + len(listed))  # a member takes as long as a node
     mode = np.array(MODES)[found["nodes_modes"].astype(np.int64)]
-    start, members = _members(mode, found.get("membership_values", np.zeros(0, np.float32)))
+    start, members = _members(mode, listed)
     missing = found.get("nodes_missing_value_tracks_true", np.zeros(0, np.int64))
 
     def child(side: str) -> npt.NDArray[np.int64]:
@@ -235,7 +237,7 @@ def _named(names: tuple[str, ...], number: int) -> str:
 
 def _limit(nodes: int) -> None:
     if not 0 < nodes <= NODES_MAX:
-        raise Unsupported(f"it has {nodes:,} nodes, not 1 to {NODES_MAX:,}")
+        raise Unsupported(f"it has {nodes:,} nodes and members, not 1 to {NODES_MAX:,}")
 
 
 def _within(numbers: npt.NDArray[np.int64], count: int) -> None:
