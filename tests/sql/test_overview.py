@@ -85,6 +85,11 @@ def test_cost_is_weighed_by_predictions_and_value_is_of_the_time_that_is_asked_a
     assert (arrivals.cost, arrivals.currency, arrivals.value) == (None, "", None)
 
 
+def test_a_time_in_which_no_day_of_outcomes_begins_has_earned_nobody_knows_what(client):
+    seen = overview.look(client, NOW - HOUR, NOW, 60, FLIGHTS.service)
+    assert [(one.value, one.currency) for one in seen.services] == [(None, "EUR")]
+
+
 def test_complete_to_is_where_the_slowest_partition_is(by_name):
     assert by_name[FLIGHTS.service].behind
     assert numbers.clock(by_name[FLIGHTS.service].complete_to) == "19:19"

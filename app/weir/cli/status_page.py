@@ -182,8 +182,6 @@ def _cause(cause: Cause, now: datetime) -> Iterator[RenderableType]:
         facts.append(f"seen by {first.acknowledged_by}")
     if first.silenced_by:
         facts.append("silenced")
-    if len(cause.alerts) > 1:
-        others = [" ".join(filter(None, (one.monitor, one.subject))) for one in cause.alerts[1:3]]
-        facts.append(f"with {', '.join(others)}{f' and {left} more' if (left := len(cause.alerts) - 3) > 0 else ''}")
+    facts.append(cause.beside)
     yield Padding(Text(plain(", ".join(filter(None, facts)))), (0, 0, 0, 2), expand=False)
     yield Text(f"  weir diagnose {first.alert_id}", "dim", no_wrap=True, overflow="ignore")

@@ -65,13 +65,13 @@ def share(x: Number) -> str:
 def money(x: float | Decimal | None, currency: str = "USD") -> str:
     r"""An amount: cents up to 99.99, whole above, k and M from 10,000 on; two significant digits below a cent.
 
-    >>> money(3.754), money(4515.2, "EUR"), money(0.00226), money(-5.76, "CHF"), money(None)
-    ('$3.75', '€4\u2009515', '$0.0023', '−5.76\u2009CHF', '–')
+    >>> money(3.754), money(4515.2, "EUR"), money(0.0054), money(-5.76, "CHF"), money(None)
+    ('$3.75', '€4\u2009515', '$0.0054', '−5.76\u2009CHF', '–')
     """
     if x is None or math.isnan(x):
         return UNKNOWN
     size = abs(float(x))
-    if size and size < 0.005:
+    if size and size < 0.00995:
         text = f"{size:.{1 - math.floor(math.log10(size))}f}"
     elif size < 99.995:
         text = f"{size:.2f}"

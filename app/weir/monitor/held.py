@@ -32,6 +32,11 @@ class Held:
     broke: int
     of: int
 
+    @property
+    def chance(self) -> bool:
+        """Whether the newest figure is beyond its bound, and no further than chance explains."""
+        return self.state is State.OK and self.bound is not None and self.bound.crossed(self.newest.value)
+
 
 def runs(rows: Sequence[Row], scene: Scene) -> Mapping[str, list[Row]]:
     """The rows that count of each subject, ascending by window."""

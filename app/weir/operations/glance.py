@@ -52,8 +52,9 @@ class Service:
 
     counts: predictions by step, of the whole time. rate: a second. says: share of its decisions that are not the
     lowest, of a regression the mean of its scores. inputs, inputs_moved: that drift monitors have looked at in their
-    newest window. cost: of a million predictions, of the newest day, in `currency`. value: earned in this time.
-    complete_to, newest: event times, UTC. budget: the share of its error budgets that is left, of the scarcest.
+    newest window. cost: of a million predictions, of the newest day, in `currency`. value: earned in those windows of
+    this time whose outcomes are known, in `currency`. complete_to, newest: event times, UTC. budget: the share of its
+    error budgets that is left, of the scarcest.
     """
 
     name: str
@@ -103,7 +104,6 @@ def services(
         task = Task(bundles[name]["task"]) if name in bundles else None
         said = figures.get(name, {})
         moved, inputs, drifts = _inputs(said)
-        cost, currency = _cost(said)
         found.append(
             Service(
                 name=name,
@@ -116,8 +116,8 @@ def services(
                 inputs_moved=moved,
                 inputs_state=drifts,
                 quality=_quality(said, task),
-                cost=cost,
-                currency=currency,
+                cost=_cost(said),
+                currency=_currency(said),
                 value=_total(said),
                 complete_to=complete.get(name),
                 behind=name in behind,
@@ -211,16 +211,22 @@ def _quality(said: Mapping[str, list[dict[str, Any]]], task: Task | None) -> Fig
     return None
 
 
-def _cost(said: Mapping[str, list[dict[str, Any]]]) -> tuple[float | None, str]:
-    """Of a million predictions, over all that they are told apart by; and its currency."""
+def _cost(said: Mapping[str, list[dict[str, Any]]]) -> float | None:
+    """Of a million predictions, over all that they are told apart by."""
     rows = [row for row in _newest(said.get(COST, [])) if row["value"] is not None]
     n = sum(row["n"] for row in rows)
-    return (sum(row["value"] * row["n"] for row in rows) / n, rows[0]["currency"]) if n else (None, "")
+    return sum(row["value"] * row["n"] for row in rows) / n if n else None
+
+
+def _currency(said: Mapping[str, list[dict[str, Any]]]) -> str:
+    """The price book's, as it was when the newest figure was made; empty where there is no price book."""
+    rows = [row for monitor in (COST, VALUE) for row in said.get(monitor, []) if row["currency"]]
+    return str(max(rows, key=lambda row: row["newest_ms"])["currency"]) if rows else ""
 
 
 def _total(said: Mapping[str, list[dict[str, Any]]]) -> float | None:
-    rows = said.get(VALUE, [])
-    return sum(row["total"] for row in rows) if rows else None
+    totals = [row["total"] for row in said.get(VALUE, []) if row["total"] is not None]
+    return sum(totals) if totals else None
 
 
 def _newest(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -59,6 +59,11 @@ class Cause:
         """The one to begin with."""
         return self.alerts[0]
 
+    @property
+    def beside(self) -> str:
+        """What else it has brought."""
+        return beside([" ".join(filter(None, (one.monitor, one.subject))) for one in self.alerts[1:]])
+
 
 def live(client: Client, service: str = "") -> tuple[Alert, ...]:
     """What is pending or fires: what pages first, then the latest. Raises Unavailable, Refused."""
@@ -71,6 +76,12 @@ def causes(found: Sequence[Alert]) -> tuple[Cause, ...]:
     for one in found:
         groups.setdefault((one.service, one.cause or one.alert_id), []).append(one)
     return tuple(Cause(tuple(group)) for group in groups.values())
+
+
+def beside(others: Sequence[str]) -> str:
+    """What else has the same cause, by name; the first two, and how many more."""
+    more = f" and {len(others) - 2} more" if len(others) > 2 else ""
+    return f"with {', '.join(others[:2])}{more}" if others else ""
 
 
 def verdict(found: Sequence[Alert]) -> Verdict:

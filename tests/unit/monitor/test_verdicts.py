@@ -94,7 +94,7 @@ CASES = {
         "drift/features",
         [psi(0, 0.3, "a", p=0.2), psi(0, 0.02, "b")],
         "ok",
-        "Nothing moved: all 2 inputs are within tolerance (PSI 0.10).",
+        "Nothing moved: all 2 inputs are within tolerance (PSI 0.10), or no further than chance explains.",
     ),
     "moved earlier": (
         "drift/features",
@@ -127,12 +127,19 @@ CASES = {
         "ok",
         "What the model says is as in the baseline: PSI 0.020, tolerance 0.10. It was away earlier.",
     ),
+    "score by chance": (
+        "drift/score",
+        [psi(0, 0.13, p=0.2)],
+        "ok",
+        "What the model says is as in the baseline: PSI 0.13 of 1_000 rows, no more than chance explains, tolerance"
+        " 0.10.",
+    ),
     "out of range": (
         "drift/feature",
         [psi(0, 4.0, "wind", below_rate=0.0, above_rate=1.0, base_outside_rate=0.0, mean=9.0, base_mean=1.0)],
         "alarm",
         "wind is away from the baseline since 24 Nov 00:00: PSI 4.00, tolerance 0.10. 100.0_% of the values lie outside"
-        " the range that is valid: another unit or column?",
+        " the range of the baseline: another unit or column?",
     ),
     "missing": (
         "drift/feature",

@@ -50,6 +50,7 @@ def _say(rows: Sequence[Row], scene: Scene, one: str, several: str = "") -> Verd
 def _quiet(held: Sequence[Held], scene: Scene, one: str, several: str) -> str:
     broke = sum(bool(each.broke) for each in held)
     tolerance = f" ({words.quantity(scene)} {words.bound(held[0].bound, scene)})" if held[0].bound else ""
+    tolerance += ", or no further than chance explains" if any(each.chance for each in held) else ""
     if len(held) == 1:
         earlier = " It was away earlier." if broke else ""
         return f"Nothing moved: {held[0].newest.subject} is within tolerance{tolerance}.{earlier}"

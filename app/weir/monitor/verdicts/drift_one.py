@@ -32,7 +32,8 @@ def say(rows: Sequence[Row], scene: Scene) -> Verdict:
     subject = first.newest.subject or WHOLE.get(scene.monitor.name, "It")
     if first.away is None:
         earlier = " It was away earlier." if first.broke else ""
-        return Verdict(State.OK, f"{subject} is as in the baseline: {figure}, tolerance {bound}.{earlier}")
+        chance = f" of {numbers.short(first.newest.n)} rows, no more than chance explains" if first.chance else ""
+        return Verdict(State.OK, f"{subject} is as in the baseline: {figure}{chance}, tolerance {bound}.{earlier}")
     since = words.at(first.away)
     return Verdict(
         first.state, f"{subject} is away from the baseline since {since}: {figure}, tolerance {bound}.{what}"
@@ -49,7 +50,7 @@ def _different(of: Mapping[str, Any]) -> str:
     """What is different, the gravest first: values outside of the baseline's range, what is missing, words, means."""
     outside, before = (of.get("below_rate") or 0) + (of.get("above_rate") or 0), of.get("base_outside_rate") or 0
     if outside - before > LARGE:
-        return f" {numbers.share(outside)} of the values lie outside the range that is valid: another unit or column?"
+        return f" {numbers.share(outside)} of the values lie outside the range of the baseline: another unit or column?"
     missing, base = of.get("missing_rate") or 0, of.get("base_missing_rate") or 0
     if abs(missing - base) > LARGE:
         return f" {numbers.share(missing)} are missing, {numbers.share(base)} in the baseline."

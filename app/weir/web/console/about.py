@@ -81,6 +81,11 @@ class About:
         return STATES.get(self.state, "unknown")
 
     @property
+    def name(self) -> str:
+        """Its monitor and subject."""
+        return " ".join(filter(None, (self.monitor, self.subject)))
+
+    @property
     def title(self) -> str:
         """What happened, without its limit."""
         return self.said.partition(";")[0] or self.monitor

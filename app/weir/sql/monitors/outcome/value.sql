@@ -6,7 +6,7 @@
 -- time: time
 -- subject: version variant
 -- value: mean_value
--- unit: usd
+-- unit: money
 -- n: n
 -- low: low
 -- high: high
@@ -26,6 +26,7 @@
 -- days go together, ask for windows of weeks. design_effect: what the blocks say of the variance over what rows would, 1 or more.
 -- total: the nearest double of the exact sum of all values, of which a_prediction is the share of each prediction, with an outcome or without.
 -- maturity: share of predictions that have an outcome. unvalued: outcomes of which the formula gives no number.
+-- currency: of the price book.
 WITH
     degrees -> 1.959964 + 2.372271 / degrees + 2.822499 / pow(degrees, 2) + 2.55585 / pow(degrees, 3) AS student,
     (of_blocks, of_rows) -> if(of_rows > 0, greatest(1, of_blocks / of_rows), 1) AS effect,
@@ -60,6 +61,6 @@ WITH
     )
 SELECT begin AS time, version, variant, said(toFloat64(total) / n) AS mean_value, n, said(mean - half) AS low, said(mean + half) AS high,
        toFloat64(w.total) AS total, toFloat64(total) / predictions AS a_prediction, predictions, outcomes / predictions AS maturity, unvalued, blocks,
-       if(blocks > 1, effect(by_blocks, by_rows), NULL) AS design_effect
+       if(blocks > 1, effect(by_blocks, by_rows), NULL) AS design_effect, (SELECT any(currency) FROM prices) AS currency
 FROM windows AS w
 ORDER BY time, version, variant

@@ -51,9 +51,9 @@ def verdict(found: Sequence[About]) -> Verdict:
     if not firing:
         waits = f" {pending} {'is' if pending == 1 else 'are'} pending." if pending else ""
         return Verdict(State.LOOK if pending else State.OK, f"Nothing fires.{waits}")
-    causes = len({one.cause or one.id for one in firing})
+    of = len(causes(firing))
     few = f"{len(firing)} {'alert fires' if len(firing) == 1 else 'alerts fire'}"
-    return Verdict(State.ALARM, f"{few}, of {causes} {'cause' if causes == 1 else 'causes'}.")
+    return Verdict(State.ALARM, f"{few}, of {of} {'cause' if of == 1 else 'causes'}.")
 
 
 def lines(asker: Asker, found: Sequence[About], now: datetime) -> dict[str, str]:
@@ -76,7 +76,14 @@ def line(one: About, found: Evidence | None) -> str:
     )
 
 
+def causes(found: Sequence[About]) -> list[list[About]]:
+    """Those of one service and cause, at the place of the first of them; one without a cause is alone."""
+    groups: dict[tuple[str, str], list[About]] = {}
+    for one in found:
+        groups.setdefault((one.service, one.cause or one.id), []).append(one)
+    return list(groups.values())
+
+
 def together(found: Sequence[About]) -> list[About]:
-    """Those of one cause beside each other, at the place of the first of them."""
-    causes = {cause: place for place, cause in reversed(list(enumerate(one.cause or one.id for one in found)))}
-    return sorted(found, key=lambda one: causes[one.cause or one.id])
+    """Those of one cause beside each other."""
+    return [one for group in causes(found) for one in group]

@@ -60,7 +60,7 @@ def tiles(of: Service, traffic: Told, view: View) -> list[Tile]:
         Tile(
             "Value, net",
             numbers.money(of.value, of.currency or "USD"),
-            _known(of.value, "earned in this time"),
+            "of days whose outcomes are known" if of.value is not None else "no mature day in this time",
             "#outcomes",
         ),
         Tile(
