@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from weir.core.signature import Task
 from weir.learn.learner import Subject
@@ -28,27 +29,47 @@ class Seen:
         return cls(0, np.zeros(max(len(subject.classes), 1)), np.nan)
 
 
-def told(seen: Seen, y: Floats, learns: Flags, subject: Subject) -> tuple[Floats, Floats, Seen]:
-    """No change and last class for rows in their order, float64[n, m] each, and what is known after them.
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is said of n events, and what is known after each.
 
-    y: float64[n], read where `learns`. No change: the shares of the classes so far, or the mean. Before the first
-    outcome both say NaN. Sums run row by row, so that where rows are cut changes no bit.
+    no_change, last: float64[n, m], NaN before the first outcome. counts: int64[n]. sums: float64[n, c]. lasts:
+    float64[n].
     """
-    if not len(y):
-        return np.empty((0, subject.width)), np.empty((0, subject.width)), seen
+
+    no_change: Floats
+    last: Floats
+    counts: npt.NDArray[np.int64]
+    sums: Floats
+    lasts: Floats
+
+    def after(self, row: int) -> Seen:
+        """What is known after an event."""
+        return Seen(int(self.counts[row]), self.sums[row].copy(), float(self.lasts[row]))
+
+
+def told(seen: Seen, y: Floats, learns: Flags, subject: Subject) -> Told:
+    """What is said of events in their order: y float64[n], read where `learns`.
+
+    No change: the shares of the classes so far, or the mean. Sums run row by row, so that where events are cut changes
+    no bit.
+    """
     known = np.where(learns, y, 0)
     if subject.task is Task.REGRESSION:
-        added = known[:, None]
+        added = [known]
     else:
-        added = (np.arange(len(subject.classes)) == known[:, None]) & learns[:, None]
-    sums = np.cumsum(np.concatenate([seen.sums[None], added]), axis=0)[1:]
-    counts = seen.count + np.cumsum(learns)
+        added = [((known == label) & learns).astype(np.float64) for label in range(len(subject.classes))]
+    sums = np.column_stack([_running(before, each) for before, each in zip(seen.sums, added, strict=True)])
+    counts = seen.count + np.cumsum(learns, dtype=np.int64)
     place = np.maximum.accumulate(np.where(learns, np.arange(len(y)), -1))
-    last = np.where(place >= 0, y[place], seen.last)
-    after = Seen(int(counts[-1]), sums[-1].copy(), float(last[-1]))
+    lasts = np.where(place >= 0, known[place], seen.last)
     with np.errstate(invalid="ignore"):
         shares = np.where(counts[:, None] > 0, sums / counts[:, None], np.nan)
-    return _answers(shares, subject), _answers(_one_hot(last, subject), subject), after
+    return Told(_answers(shares, subject), _answers(_one_hot(lasts, subject), subject), counts, sums, lasts)
+
+
+def _running(before: float, added: Floats) -> Floats:
+    return np.cumsum(np.concatenate([[before], added]))[1:]
 
 
 def _one_hot(last: Floats, subject: Subject) -> Floats:

@@ -58,10 +58,11 @@ class Usual:
         Source: Chan, Golub and LeVeque 1983, Algorithms for computing the sample variance.
         """
         values = _with_label(x, y, self)
-        there = ~np.isnan(values)
-        n = there.sum(0).astype(np.float64)
-        means = np.divide(np.where(there, values, 0).sum(0), n, out=np.zeros_like(n), where=n > 0)
-        squares = (np.where(there, values - means, 0) ** 2).sum(0)
+        missing = np.isnan(values)
+        n = len(values) - np.count_nonzero(missing, axis=0).astype(np.float64)
+        means = np.divide(np.where(missing, 0, values).sum(0), n, out=np.zeros_like(n), where=n > 0)
+        apart = np.where(missing, 0, values - means)
+        squares = np.einsum("ij,ij->j", apart, apart)
         counts, off = self.counts + n, means - self.means
         share = np.divide(n, counts, out=np.zeros_like(n), where=counts > 0)
         classes = self.classes
@@ -82,20 +83,21 @@ def row_fault(x: Floats, y: Floats, usual: Usual, limits: Limits, columns: Seque
     Before the first whole window nothing is far off.
     """
     values = _with_label(x, y, usual)
-    names = (*columns, LABEL)
-    wrong = np.isinf(values)
-    wrong[:, len(columns) :] |= np.isnan(values[:, len(columns) :])
-    if usual.rows:
-        spread = np.sqrt(
-            np.divide(usual.squares, usual.counts, out=np.zeros_like(usual.counts), where=usual.counts > 0)
-        )
-        spread = np.where(spread > 0, spread, np.maximum(np.abs(usual.means), 1))
-        far = np.abs(values - usual.means) > limits.outlier_sd * spread
-        wrong |= far & (usual.counts > 0)
-    rows = np.flatnonzero(wrong.any(1))
-    if not len(rows):
+    if not len(values):
         return None
-    row = int(rows[0])
+    names, known = (*columns, LABEL), usual.counts > 0
+    spread = np.sqrt(np.divide(usual.squares, usual.counts, out=np.zeros_like(usual.counts), where=known))
+    spread = np.where(spread > 0, spread, np.maximum(np.abs(usual.means), 1))
+    widest = np.where(known, limits.outlier_sd * spread, np.inf)
+    low, high = usual.means - widest, usual.means + widest
+    labels = values[:, len(columns) :]
+    least, most = np.fmin.reduce(values), np.fmax.reduce(values)  # NaN of a column without a value, which is not far
+    far = (least < low) | (most > high) | np.isinf(least) | np.isinf(most)
+    if not far.any() and not np.isnan(labels).any():
+        return None
+    wrong = (values < low) | (values > high) | np.isinf(values)
+    wrong[:, len(columns) :] |= np.isnan(labels)
+    row = int(np.flatnonzero(wrong.any(1))[0])
     column = int(np.flatnonzero(wrong[row])[0])
     value, name = float(values[row, column]), names[column]
     if not np.isfinite(value):
@@ -150,7 +152,7 @@ def _flood(times_ms: Whole, limits: Limits) -> Fault | None:
 def _missing(x: Floats, usual: Usual, limits: Limits, subject: Subject) -> Fault | None:
     if not usual.rows:
         return None
-    missing = np.isnan(x).mean(0)
+    missing = np.count_nonzero(np.isnan(x), axis=0) / len(x)
     before = 1 - usual.counts[: x.shape[1]] / usual.rows
     if not ((missing > limits.missing) & (before <= limits.missing)).any():
         return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,9 @@ class Figures(Protocol):
 
     def add(self, said: Floats, y: Floats) -> None:
         """Rows more: said float64[n, m], y float64[n]."""
+
+    def merge(self, other: Self) -> None:
+        """All that another one has."""
 
     def told(self) -> dict[str, float]:
         """The figures by name."""
@@ -68,6 +71,11 @@ class Chances(Figures):
         self.brier = _sum(self.brier, (chances - y) ** 2)
         for label in (0, 1):
             self.bins[label] += np.bincount(chance_bins(chances[y == label]), minlength=BINS)
+
+    @override
+    def merge(self, other: Self) -> None:
+        self.n, self.loss, self.brier = self.n + other.n, self.loss + other.loss, self.brier + other.brier
+        self.bins += other.bins
 
     @override
     def told(self) -> dict[str, float]:
@@ -107,6 +115,11 @@ class Classes(Figures):
         self.counts += np.bincount(true * k + chances.argmax(1), minlength=k * k).reshape(k, k)
 
     @override
+    def merge(self, other: Self) -> None:
+        self.n, self.loss, self.brier = self.n + other.n, self.loss + other.loss, self.brier + other.brier
+        self.counts += other.counts
+
+    @override
     def told(self) -> dict[str, float]:
         right, there = np.diag(self.counts), self.counts.sum(1)
         f1 = 2 * right / np.maximum(there + self.counts.sum(0), 1)
@@ -130,6 +143,11 @@ class Numbers(Figures):
         self.n += len(y)
         self.absolute = _sum(self.absolute, np.abs(off))
         self.squared = _sum(self.squared, off * off)
+
+    @override
+    def merge(self, other: Self) -> None:
+        self.n += other.n
+        self.absolute, self.squared = self.absolute + other.absolute, self.squared + other.squared
 
     @override
     def told(self) -> dict[str, float]:
@@ -164,15 +182,24 @@ class Prequential:
                 continue
             month = str(months[begin])
             if month != self._month:
-                self._rows += self._told(self._month, self._of_month)
+                self._end_month()
                 self._month, self._of_month = month, self._new()
             for who in self._who:
-                for figures in (self._all, self._of_month):
-                    figures[who].add(said[who][begin:end], y[begin:end])
+                self._of_month[who].add(said[who][begin:end], y[begin:end])
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row for each month and who answers, and those of all months; none where there was no request."""
-        return [*self._rows, *self._told(self._month, self._of_month), *self._told(ALL, self._all)]
+        """A row for each month and who answers, and those of all months; none where there was no request.
+
+        It ends the month, to which nothing can be added then.
+        """
+        self._end_month()
+        self._of_month = self._new()
+        return [*self._rows, *self._told(ALL, self._all)]
+
+    def _end_month(self) -> None:
+        self._rows += self._told(self._month, self._of_month)
+        for who in self._who:
+            self._all[who].merge(self._of_month[who])
 
     def _told(self, month: str, figures: Mapping[str, Figures]) -> Iterator[dict[str, Any]]:
         for who, of in figures.items():

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import math
+import pickle
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -64,12 +64,14 @@ class RiverModel(Model):
             out[:] = [said.get(label, 0.0) / total for label in self._labels]
 
     @override
-    def keep(self) -> Any:
-        return copy.deepcopy(self.of)
+    def keep(self) -> bytes:
+        # A pickle that never leaves this process: a tree is copied so in a tenth of the time of copy.deepcopy, whose
+        # many objects the garbage collector then goes through again and again.
+        return pickle.dumps(self.of, pickle.HIGHEST_PROTOCOL)
 
     @override
-    def restore(self, kept: Any) -> None:
-        self.of = copy.deepcopy(kept)
+    def restore(self, kept: bytes) -> None:
+        self.of = pickle.loads(kept)
 
     @override
     def weights(self) -> Floats:

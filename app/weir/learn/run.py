@@ -84,7 +84,10 @@ class Good:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What was said of the requests among some events, float64[n, m] each; NaN at outcomes, and without an opinion."""
+    """What was said of the requests among some events, float64[n, m] each; NaN without an opinion.
+
+    learner: NaN at outcomes, too.
+    """
 
     learner: Floats
     no_change: Floats
@@ -110,24 +113,24 @@ class Run:
     def take(self, events: Events) -> Answers:
         """Go over events that come next. Raises Broke where a model that has stopped cannot answer any more."""
         n, m = len(events.at_ms), self._subject.width
-        parts = [np.full((n, m), np.nan) for _ in range(3)]
-        begin = 0
+        out, begin = np.full((n, m), np.nan), 0
+        told = baselines.told(self._seen, events.y, events.learns, self._subject)
+        outcomes = np.flatnonzero(events.learns)
         while begin < n:
-            end = n if self.stop else self._end(events.learns, begin)
+            end = n if self.stop else self._end(outcomes, begin, n)
             some = events.cut(begin, end)
-            done = self._stopped(some, parts[0][begin:end]) if self.stop else self._learn(some, parts[0][begin:end])
-            some = some.cut(0, done)
-            told = baselines.told(self._seen, some.y, some.learns, self._subject)
-            parts[1][begin : begin + done], parts[2][begin : begin + done], self._seen = told
-            if not self.stop and not self._room:
-                self._judge(some)
+            done = self._stopped(some, out[begin:end]) if self.stop else self._learn(some, out[begin:end])
             begin += done
-        return Answers(*parts)
+            if not self.stop and not self._room:
+                self._judge(events.position(begin - 1), told.after(begin - 1))
+        if n:
+            self._seen = told.after(n - 1)
+        return Answers(out, told.no_change, told.last)
 
-    def _end(self, learns: Flags, begin: int) -> int:
-        """Behind the outcome that fills the window; else behind the last event."""
-        places = np.flatnonzero(learns[begin:])
-        return begin + int(places[self._room - 1]) + 1 if len(places) >= self._room else len(learns)
+    def _end(self, outcomes: npt.NDArray[np.intp], begin: int, n: int) -> int:
+        """Behind the outcome that fills the window; else behind the last event. outcomes: the rows that are some."""
+        last = int(np.searchsorted(outcomes, begin)) + self._room - 1
+        return int(outcomes[last]) + 1 if last < len(outcomes) else n
 
     def _learn(self, events: Events, out: Floats) -> int:
         """Learn and answer; how many events are done, which is fewer than all where a row is at fault."""
@@ -147,18 +150,17 @@ class Run:
         self._room -= len(places)
         return done
 
-    def _judge(self, events: Events) -> None:
-        """Look at a window that is full: it is good, or the learner stops. events: its last ones."""
+    def _judge(self, here: Position, seen: Seen) -> None:
+        """Look at a window that is full: it is good, or the learner stops. here: its last event, seen: after it."""
         x, y, times_ms, answers = (np.concatenate(each) for each in zip(*self._window, strict=True))
         good, limits, subject = self.good, self._limits, self._subject
         fault = guards.window_fault(x, y, times_ms, good.usual, limits, subject)
         fault = fault or guards.state_fault(self._model.weights(), answers, limits)
-        here = events.position(len(events.at_ms) - 1)
         self._window, self._room = [], limits.window
         if fault is not None:
             self._stop(fault, here)
             return
-        self.good = Good(self._model.keep(), good.usual.after(x, y), self._seen, good.outcomes + len(y), here)
+        self.good = Good(self._model.keep(), good.usual.after(x, y), seen, good.outcomes + len(y), here)
 
     def _stop(self, fault: Fault, at: Position) -> None:
         self._window = []
