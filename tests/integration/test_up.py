@@ -185,7 +185,8 @@ def test_up_serves_a_project_of_somebody_else(tmp_path):
             said = until_up(running)
             assert set(re.findall("^(features|monitor|canary) ready", said, re.MULTILINE)) == {"monitor"}
             assert ("whose rows are kept apart" in said) == bool(run)
-            scored(printed(said), project)
+            if not run:
+                scored(printed(said), project)
             end(running)
     assert (home / "clickhouse" / "kept-1").is_dir()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import pytest
 from weir.edges.kafka.admin import bounds
 from weir.edges.kafka.producer import Producer
 from weir.edges.kafka.topics import declared, ensure
@@ -14,6 +16,7 @@ from tests.kafka_cluster import Cluster
 from tests.waiting import WAIT_S, until
 
 TOPIC = "weir.predictions"
+pytestmark = pytest.mark.skipif("WEIR_TEST_CHAOS" not in os.environ, reason="takes minutes: `make chaos` runs it")
 
 
 def write(settings: Settings, records: int) -> None:
