@@ -188,16 +188,17 @@ def test_a_worker_has_no_pandas_though_pyarrow_would_load_it_for_a_list():
     assert "pandas" not in loaded_by(f"{before}; {lists}; import weir.agents.recorder.agent")
 
 
-def test_a_role_begins_without_pandas():
-    program = """
+@pytest.mark.parametrize(("role", "there"), [("recorder", False), ("canary", True)])
+def test_a_role_that_never_asks_feast_begins_without_pandas(role, there):
+    program = f"""
 from weir.__main__ import cli
-cli(["worker", "recorder", "--help"], standalone_mode=False)
+cli(["worker", "{role}", "--help"], standalone_mode=False)
 try:
     import pandas
 except ModuleNotFoundError:
     import wave
 """
-    assert "wave" in loaded_by(program)
+    assert ("wave" in loaded_by(program)) != there
 
 
 def test_a_worker_loads_no_compiler_before_it_has_a_model_of_trees():

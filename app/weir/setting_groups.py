@@ -327,7 +327,11 @@ class RecordingSettings(Group):
         "weir", "database of Weir's tables", "made by `weir migrate`", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$"
     )
     block_max_rows: int = setting(
-        50_000, "rows in one insert", "an insert has a fixed cost of about 10 ms", ge=1, le=10_000_000
+        50_000,
+        "rows in one insert; four times as many gather",
+        "an insert has a fixed cost, and what gathers is held in memory",
+        ge=1,
+        le=10_000_000,
     )
     block_max_wait_s: float = setting(
         1.0, "how long a row waits for its insert at most", "how late a prediction is at low rates", ge=0, le=3600

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from weir.edges.observability.health_server import HealthServer
     from weir.telemetry import Telemetry
 
+WITHOUT_PANDAS = ("scorer", "shadow", "recorder", "monitor")  # the others may ask Feast, which needs it
+
 cli = typer.Typer(
     no_args_is_help=True,
     help="Run one worker until SIGTERM: scorer, shadow, recorder, features, monitor, canary, golden.",
@@ -24,11 +26,12 @@ cli = typer.Typer(
 
 
 @cli.callback()
-def small() -> None:
-    """Load nothing that no role needs."""
+def begin(context: typer.Context) -> None:
+    """Begin a role: most need no pandas."""
     from weir.edges.observability.small_process import do_without_pandas
 
-    do_without_pandas()
+    if context.invoked_subcommand in WITHOUT_PANDAS:
+        do_without_pandas()
 
 
 @cli.command()

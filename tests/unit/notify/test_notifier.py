@@ -183,3 +183,11 @@ def test_a_receiver_that_no_request_can_be_made_for_is_refused_and_its_key_not_t
     with pytest.raises(Refused, match="receiver webhook cannot be told") as refused:
         Notifier([Receiver(name="webhook", kind=Kind.WEBHOOK, url="http://127.0.0.1:1/post", key="clé")])
     assert "clé" not in str(refused.value)
+
+
+def test_the_log_needs_no_proxy_and_a_proxy_that_cannot_be_used_is_named(monkeypatch):
+    monkeypatch.setenv("all_proxy", "socks5://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    Notifier([Receiver(name="log", kind=Kind.LOG)]).close(WAIT_S)
+    with pytest.raises(Refused, match=r"receiver away cannot be reached through the proxy.*unset it"):
+        Notifier([Receiver(name="away", kind=Kind.WEBHOOK, url="https://example.org/hook")])

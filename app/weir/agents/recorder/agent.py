@@ -35,6 +35,9 @@ from weir.telemetry import BlockRecorded, LedgerChecked, Telemetry, WriteRetried
 from weir.wire.decode import Decoder
 
 MAX_RECORD_BYTES = 8_388_608  # max_message_bytes of the largest of these topics: what the broker took is read
+# Times the rows of a block: a batch is a block for each of its partitions, and a block has a fixed cost, in ClickHouse
+# that of its tables and views, here that of its histograms. With 16 partitions a row of so large a batch costs half.
+GATHERED = 4
 AT_ONCE = 4  # partitions written together: a block costs about 30 ms of waiting, whatever its size
 
 
@@ -54,19 +57,16 @@ def new_recorder(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
     opened = open_streams(settings, names)
     for topic in opened:
         partitions_of(settings.kafka, topic)
-    # Blocks of all partitions fill at the same time, and one more set may be on its way into ClickHouse.
-    limits = settings.having(
-        inflight_max_records=max(settings.kafka.inflight_max_records, 4 * settings.recording.block_max_rows)
-    )
+    gathered = GATHERED * settings.recording.block_max_rows
+    # Blocks of all partitions fill at the same time, and half of the next ones while these are on their way.
+    limits = settings.having(inflight_max_records=max(settings.kafka.inflight_max_records, gathered * 3 // 2))
     recorder = Recorder(store, opened, block_max_rows=settings.recording.block_max_rows)
 
     def new() -> ChunkApp:
         app = new_app(limits, settings.kafka.names.recorder(settings.recording.clickhouse_database))
 
         async def records(stream: Any) -> None:
-            batcher = Batcher(
-                app, stream, FixedBatching(limits.recording.block_max_rows, limits.recording.block_max_wait_s)
-            )
+            batcher = Batcher(app, stream, FixedBatching(gathered, limits.recording.block_max_wait_s))
             await parked_on_failure(app, record(app, batcher, recorder, telemetry))
 
         app.agent(chunk_topic(app, *opened), name="records")(records)

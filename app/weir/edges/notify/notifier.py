@@ -109,6 +109,9 @@ class _Post:
                 f"receiver {self.receiver.name} cannot be told: its address or its key is none ({type(error).__name__})"
             )
             raise Refused(what, remedy="mend it; a key is letters, digits and signs without accents") from None
+        except ImportError as error:  # of what a proxy of the environment needs
+            what = f"receiver {self.receiver.name} cannot be reached through the proxy that the environment names"
+            raise Refused(what, remedy=f"unset it, or name one that speaks HTTP: {error}") from error
         self.thread = threading.Thread(target=self._run, name=f"notify-{self.receiver.name}", daemon=True)
         self.thread.start()
 
@@ -174,9 +177,8 @@ def _messages(receiver: Receiver, group: Sequence[Transition]) -> list[Any]:
 def _client(receiver: Receiver, timeout_s: float) -> httpx2.Client:
     """One that follows nobody elsewhere, and needs no proxy to reach this machine."""
     bearer = {"Authorization": f"Bearer {receiver.key}"} if receiver.key and receiver.kind is Kind.WEBHOOK else {}
-    return httpx2.Client(
-        timeout=timeout_s, follow_redirects=False, headers=bearer, trust_env=not is_this_machine(receiver.url)
-    )
+    by_proxy = bool(receiver.url) and not is_this_machine(receiver.url)
+    return httpx2.Client(timeout=timeout_s, follow_redirects=False, headers=bearer, trust_env=by_proxy)
 
 
 def _sent(client: httpx2.Client, receiver: Receiver, message: Any) -> tuple[Outcome, str]:
