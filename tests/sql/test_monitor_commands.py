@@ -142,6 +142,7 @@ def test_monitors_are_listed_and_checked(weir, tmp_path):
 
 def test_an_objective_has_a_status_and_is_simulated(weir, tmp_path):
     (tmp_path / "slos" / "fast.yaml").write_text(SLO)
+    (tmp_path / "slos" / "broken.yaml").write_text("title: t\n")  # hides no other
     status, out = weir("slo", "status", "--at", "2013-07-01T13:00", "--json")
     (row,) = json.loads(out)
     assert status == 1  # half of the answers take longer: ten times what the budget allows

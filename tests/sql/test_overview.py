@@ -7,7 +7,7 @@ from weir.core import numbers
 from weir.core.signature import Task
 from weir.edges.clickhouse.client import connect
 from weir.monitor.verdict import State
-from weir.operations import budgets, overview
+from weir.operations import budgets, glance, overview
 
 from tests.console.filled import ARRIVALS, DAY, FLIGHTS, NOW, PARCELS
 
@@ -135,6 +135,11 @@ def test_what_is_on_its_way_at_the_end_is_not_missing(client):
     at = NOW - timedelta(hours=15, minutes=59, seconds=30)
     assert overview.look(client, at - HOUR, at, 300).balance.missing == 0
     assert overview.look(client, at - HOUR, at + timedelta(minutes=30), 300).balance.missing == 50
+
+
+def test_what_scorers_have_announced_is_known_before_anything_is_asked_of_them(client):
+    assert glance.announced(client) == {FLIGHTS.service, PARCELS.service, ARRIVALS.service}
+    assert glance.announced(client, "nobody") == set()
 
 
 def test_what_is_left_of_budgets_is_of_the_scarcest_objective(client, day, tmp_path):

@@ -71,6 +71,40 @@ def test_a_budget_that_burns_fires_at_once_and_says_whose_it_is_and_how_it_is_as
     )
 
 
+class Pages:
+    """Asks as the console does, without its threads."""
+
+    def __init__(self, client, settings):
+        from weir.edges.clickhouse import monitors, sql_files
+
+        self.settings, found = settings, monitors.looked(settings)[0]
+        self.monitors, self.once = lambda: found, lambda _key, _for_s, make: make()
+        self.sql = lambda name, **asked: sql_files.rows(client, name, **asked)
+
+
+def test_pages_show_what_was_found_of_an_objective_its_limit_and_what_is_promised(client, settings):
+    from weir.web.console import about, objectives
+
+    client.command(
+        "INSERT INTO measurements (service, monitor, begin, value, revision) SELECT 'made-up', 'slo/answers/1h',"
+        " toDateTime('2026-01-01 12:00:00', 'UTC') + 300 * number, number + revision, revision"
+        " FROM numbers(24) ARRAY JOIN [0, 1] AS revision"
+    )
+    plain = dict.fromkeys(("subject", "segment", "owner", "cause", "runbook", "said", "seen_by", "silenced"), "")
+    one = about.About(
+        id="a", key="k", service="made-up", monitor=HOUR, state="firing", severity="page", value=24.0, until=None,
+        since=NOON + 75 * MINUTE, begin=NOON + 75 * MINUTE, end=NOON + 80 * MINUTE, **plain,
+    )  # fmt: skip
+    asker = Pages(client, settings)
+    found = about.evidence(asker, one, NOON + 120 * MINUTE, windows=200)
+    assert (found.bound.bound, found.step_s) == (14.4, 300)
+    assert [value for value in found.values if value is not None] == [float(n) for n in range(1, 25)]
+    assert about.measured(asker, one) == "24.0"
+    said = OBJECTIVE.replace("monitor: one", "monitor: health/within").replace("subject: a", 'subject: "200"')
+    (settings.paths.slos_dir / "fast.yaml").write_text(said)
+    assert [(rule.at, rule.label) for rule in objectives.promises(asker, "made-up")] == [(200.0, "promise 200\u2009ms")]
+
+
 def test_rates_wait_for_every_window_that_they_are_of_and_are_made_anew_with_it(client, settings):
     books, end = MemoryBooks(), [7200]
     one = life(settings, books, bounds=lambda _service: {LogPartition("log", monitoring.TOPIC, 0): (0, end[0])})

@@ -148,11 +148,17 @@ def simulate(
 
 def _chosen(names: list[str] | None) -> tuple[Settings, Client, list[Slo]]:
     from weir.core.errors import Refused
-    from weir.edges.clickhouse import slos
+    from weir.edges.clickhouse import monitors, slos
     from weir.edges.clickhouse.client import connect
 
     settings = reached()
-    found = slos.files(settings)
+    rules, refused = slos.looked(settings, monitors.looked(settings)[0])
+    found = {one.objective.name: one.objective for one in rules.values()}
+    for path, error in refused.items():
+        if path.stem in (names or ()) or not found:
+            raise error
+        if not names:
+            typer.echo(f"weir: {error}", err=True)
     for name in names or ():
         if name not in found:
             there = f"there are {', '.join(found)}" if found else "there is none"

@@ -128,6 +128,15 @@ def services(
     return tuple(found)
 
 
+def announced(client: Client, service: str = "") -> set[str]:
+    """Services that a scorer has announced, whether or not anything was asked of them. service: that one alone.
+
+    Raises Unavailable, Refused.
+    """
+    found = {str(row["service"]) for row in sql_files.rows(client, "overview/bundles")}
+    return found & {service} if service else found
+
+
 def _traffic(client: Client, begin: datetime, end: datetime, step_s: int) -> dict[str, dict[str, Any]]:
     table = coarsest("traffic", TRAFFIC, Asked(service="", begin=begin, end=end, step_s=step_s))
     asked = {"traffic": table, "from": written(begin), "to": written(end), "step": step_s}

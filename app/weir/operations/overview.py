@@ -1,7 +1,7 @@
 """The whole at a glance: is every request accounted for, what needs somebody, and how each service does.
 
 It asks what is kept by views and what monitors have stored, and no monitor anew: six statements, whatever the number of
-services, and one more for each of the four partitions that lack most offsets.
+services, one more for each of the four partitions that lack most offsets, and one where there is nothing yet.
 """
 
 from __future__ import annotations
@@ -70,9 +70,10 @@ def look(
     balance = balances.balance(client, partitions, begin, end, names)
     alerts = needs_you.live(client, service)
     newest = balances.newest(client, partitions, end)
+    shown = names | {one.service for one in alerts} or glance.announced(client, service)
     services = glance.services(
         client,
-        names | {one.service for one in alerts},
+        shown,
         begin,
         end,
         step_s,

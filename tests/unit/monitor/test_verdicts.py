@@ -427,14 +427,15 @@ CASES = {
         "health/traffic",
         [row(0, 12.0, p50_ms=5.2), row(1, 6.3, p50_ms=5.1)],
         "unknown",
-        "Half of the answers take 5.1_ms, 99 of 100 at most 6.3_ms. The slowest window was 24 Nov 00:00, with 12_ms.",
+        "In the newest window half of the answers took 5.1_ms, 99 of 100 at most 6.3_ms. The slowest window was 24 Nov"
+        " 00:00, with 12_ms.",
     ),
     "latency with a promise": (
         read(page="> 10", verdict="latency", unit="ms"),
         [row(0, 12.0, p50_ms=5.2), row(1, 6.3, p50_ms=5.1)],
         "look",
-        "p99 was above its bound of 10_ms in 1 of 2 windows. Half of the answers take 5.1_ms, 99 of 100 at most"
-        " 6.3_ms.",
+        "p99 was above its bound of 10_ms in 1 of 2 windows. In the newest window half of the answers took 5.1_ms, 99"
+        " of 100 at most 6.3_ms.",
     ),
     "stages": (
         "health/stages",

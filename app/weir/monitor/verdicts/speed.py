@@ -18,7 +18,8 @@ def latency(rows: Sequence[Row], scene: Scene) -> Verdict:
     if not counted:
         return Verdict(State.UNKNOWN, words.early(rows, scene))
     last, slowest = counted[-1], max(counted, key=lambda row: row.value or 0)
-    usually = f"Half of the answers take {_ms(last.details['p50_ms'])}, 99 of 100 at most {_ms(last.value)}."
+    half, most = _ms(last.details["p50_ms"]), _ms(last.value)
+    usually = f"In the newest window half of the answers took {half}, 99 of 100 at most {most}."
     worst = f" The slowest window was {words.at(slowest.begin)}, with {_ms(slowest.value)}." if len(counted) > 1 else ""
     level = scene.monitor.page or scene.monitor.warn
     if level is None:

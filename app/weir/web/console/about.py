@@ -10,9 +10,11 @@ from typing import Any, Final
 
 from weir.core.errors import Refused
 from weir.core.numbers import figure
+from weir.monitor.burn import BurnMonitor
 from weir.monitor.segment import EVERYTHING, Segment
-from weir.monitor.spec import Monitor, Row
+from weir.monitor.spec import Monitor
 from weir.monitor.threshold import Threshold
+from weir.web.console import objectives
 from weir.web.console.asking import Asker
 from weir.web.console.frame import listed
 from weir.web.console.view import STEPS_S
@@ -142,25 +144,36 @@ def named(asker: Asker, which: str) -> About | None:
 
 
 def evidence(asker: Asker, one: About, now: datetime, windows: int = WINDOWS) -> Evidence | None:
-    """Its figure before, while and after it was; None of what no monitor's file says.
+    """Its figure before, while and after it was; None of what no file says. Of an objective what the worker has found.
 
     Raises Unavailable; Refused where the monitor cannot be asked so any more.
     """
-    monitor = asker.monitors().get(one.monitor)
+    monitor = held_by(asker, one)
     if monitor is None:
         return None
     room = max(ROOM, timedelta(seconds=one.lasts_s(now)))
     begin, end = one.since - room, min(now, (one.until or now) + room / 3)
     step_s = _step(max((one.end - one.begin).total_seconds(), 60), (end - begin).total_seconds(), windows)
     begin, end = _down(begin, step_s), _down(end + timedelta(seconds=step_s - 1), step_s)
+    if isinstance(monitor, BurnMonitor):
+        values = _found(asker, one, begin, end, step_s)
+        return Evidence(
+            monitor=monitor, begin=begin, end=end, step_s=step_s, values=values, bound=monitor.page or monitor.warn
+        )
     asked: dict[str, Any] = {"service": one.service, "begin": begin, "end": end, "step_s": step_s}
     if one.subject and "subject" in monitor.parameters and "/" not in one.subject:
         asked["subject"] = one.subject
     rows = asker.of(monitor, **asked, segment=one.segments)
-    values = _by_window([row for row in rows if row.subject == one.subject], begin, end, step_s)
+    of = {row.begin: row.value for row in rows if row.subject == one.subject}
+    values = _by_window(of, begin, end, step_s)
     return Evidence(
         monitor=monitor, begin=begin, end=end, step_s=step_s, values=values, bound=monitor.page or monitor.warn
     )
+
+
+def held_by(asker: Asker, one: About) -> Monitor | None:
+    """The monitor that an alert is of: a file's, or an objective's; None where there is none any more."""
+    return asker.monitors().get(one.monitor) or objectives.burns(asker).get(one.monitor)
 
 
 def tried(asker: Asker, one: About, now: datetime, windows: int = WINDOWS) -> Evidence | None:
@@ -173,14 +186,20 @@ def tried(asker: Asker, one: About, now: datetime, windows: int = WINDOWS) -> Ev
 
 def measured(asker: Asker, one: About) -> str:
     """Its latest figure, with its unit: "PSI 0.36", "8.1 ms"."""
-    monitor = asker.monitors().get(one.monitor)
+    monitor = held_by(asker, one)
     unit = monitor.unit.value if monitor else "number"
     said = figure(one.value, unit)
     return f"{unit.upper()} {said}" if unit in NAMED and one.value is not None else said
 
 
-def _by_window(rows: Sequence[Row], begin: datetime, end: datetime, step_s: int) -> list[float | None]:
-    by = {row.begin: row.value for row in rows}
+def _found(asker: Asker, one: About, begin: datetime, end: datetime, step_s: int) -> list[float | None]:
+    """What the worker has found of an objective: to ask anew is a question over its whole history."""
+    asked = {"service": one.service, "monitor": one.monitor, "from": begin, "to": end, "step": step_s}
+    by = {_utc(row["begin"]): row["value"] for row in asker.sql("alerts/measured", **asked)}
+    return _by_window(by, begin, end, step_s)
+
+
+def _by_window(by: Mapping[datetime, float | None], begin: datetime, end: datetime, step_s: int) -> list[float | None]:
     count = int((end - begin).total_seconds()) // step_s
     return [by.get(begin + timedelta(seconds=step_s * place)) for place in range(count)]
 

@@ -18,6 +18,7 @@ from weir.edges.clickhouse.client import connect, settable, url_of
 from weir.monitor.parameters import MEANING
 from weir.monitor.segment import EVERYTHING, FILTERS, Segment
 from weir.monitor.spec import Asked, Monitor, Row
+from weir.operations import glance
 from weir.settings import Settings
 from weir.web.console.view import View
 
@@ -139,11 +140,13 @@ class Asker:
         return list(self.once(key, SAME_S, lambda: self.ask(lambda client: sql_files.rows(client, name, **parameters))))
 
     def services(self) -> tuple[str, ...]:
-        """Services of which something is recorded, sorted. Raises Unavailable, Refused."""
-        rows = self.once(
-            ("services",), FILES_S, lambda: self.ask(lambda client: sql_files.rows(client, "ledger/services"))
-        )
-        return tuple(str(row["service"]) for row in rows)
+        """Services that are recorded or announced by a scorer, sorted. Raises Unavailable, Refused."""
+
+        def look(client: Client) -> tuple[str, ...]:
+            recorded = {str(row["service"]) for row in sql_files.rows(client, "ledger/services")}
+            return tuple(sorted(recorded | glance.announced(client)))
+
+        return self.once(("services",), FILES_S, lambda: self.ask(look))
 
     def all(self, *questions: Callable[[], Any]) -> list[Any]:
         """Answers to several at a time, in order. Raises what the first of them raises."""

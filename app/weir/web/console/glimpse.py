@@ -20,13 +20,13 @@ def glimpse(asker: Asker, view: View) -> Overview:
     begin, end = view.begin, min(view.end, view.now) if view.live else view.end
 
     def look() -> Overview:
-        left = _budgets(asker, end).left
+        left = budgets_at(asker, end).left
         return asker.ask(lambda client: overview.look(client, begin, end, view.step_s, view.service, left))
 
     return asker.once(("overview", view.begin, view.end, view.step_s, view.service), SAME_S, look)
 
 
-def _budgets(asker: Asker, end: datetime) -> Budgets:
+def budgets_at(asker: Asker, end: datetime) -> Budgets:
     """What is left of every error budget in that minute: a question over weeks, asked once. Raises as `glimpse`."""
     at = datetime.fromtimestamp(int(end.timestamp()) // FRESH_S * FRESH_S, UTC)
     return asker.once(("budgets", at), FRESH_S, lambda: asker.ask(lambda c: budgets.look(c, asker.settings, at)))

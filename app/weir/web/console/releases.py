@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from weir.web.console.asking import Asker
+from weir.web.console.drawing.chart import Mark
+from weir.web.console.view import View
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,15 @@ def of(asker: Asker, service: str) -> list[Release]:
     """Of a service, the oldest first. Raises Unavailable, Refused."""
     rows = asker.sql("alerts/releases", service=service) if service else []
     return [Release(version=row["version"], variant=row["variant"], since=_utc(row["since"])) for row in rows]
+
+
+def marks(asker: Asker, view: View) -> list[Mark]:
+    """What came after the first of a view's service, for its charts. Raises Unavailable, Refused."""
+    return [
+        Mark(at=int(one.since.timestamp()), label=one.label)
+        for one in of(asker, view.service)[1:]
+        if view.begin <= one.since < view.end
+    ]
 
 
 def _utc(time: datetime | int) -> datetime:

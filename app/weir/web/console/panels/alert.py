@@ -8,9 +8,10 @@ from typing import Any, Final
 from weir.core.errors import Refused
 from weir.core.numbers import figure, span, whole
 from weir.monitor.alert import Transition
+from weir.monitor.burn import BurnMonitor
 from weir.monitor.verdict import State, Verdict
 from weir.web.console import releases, words
-from weir.web.console.about import About, Evidence, evidence, measured, named
+from weir.web.console.about import About, Evidence, evidence, held_by, measured, named
 from weir.web.console.asking import Asker
 from weir.web.console.panel import Act, Panel
 from weir.web.console.view import View
@@ -40,9 +41,15 @@ def build(asker: Asker, view: View) -> Panel:
             "facts": _facts(asker, one, view),
             "refused": refused,
         },
-        note=f"Asked again just now from {one.monitor}, by windows of {span(found.step_s)}." if found else "",
+        note=_note(one, found) if found else "",
         acts=(Act(f"Open {one.service}", f"/s/{one.service}{there}"),) if one.service else (),
     )
+
+
+def _note(one: About, found: Evidence) -> str:
+    if isinstance(found.monitor, BurnMonitor):
+        return f"As the monitor worker found {one.monitor}: the largest of each {span(found.step_s)}."
+    return f"Asked again just now from {one.monitor}, by windows of {span(found.step_s)}."
 
 
 def of(asker: Asker, view: View) -> About:
@@ -89,7 +96,7 @@ def _facts(asker: Asker, one: About, view: View) -> list[tuple[str, Any]]:
     course = transitions(asker, one.id)
     fired = [each for each in course if each.to_state.value == "firing"] or course
     covers = {(each.topic, each.partition, each.first, each.last) for each in fired[-1].covers} if fired else set()
-    monitor = asker.monitors().get(one.monitor)
+    monitor = held_by(asker, one)
     bound = (monitor.page or monitor.warn) if monitor else None
     facts = [
         ("Since", words.utc(one.since)),

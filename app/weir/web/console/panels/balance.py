@@ -22,7 +22,12 @@ def build(asker: Asker, view: View) -> Panel:
         question=QUESTION,
         verdict=found.balance.verdict,
         template="balance.html",
-        context={"balance": found.balance, "last_day": last_day(found, view), "newest": found.newest},
+        context={
+            "balance": found.balance,
+            "last_day": last_day(found, view),
+            "newest": found.newest,
+            "services": found.services,
+        },
         acts=(Act("Ledger", f"/ledger{view.link()}"),),
     )
 

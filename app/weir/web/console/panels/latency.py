@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from weir.web.console import objectives, releases
 from weir.web.console.asking import Asker
 from weir.web.console.drawing import lines
 from weir.web.console.drawing.chart import Chart, Line
@@ -20,7 +21,9 @@ def build(asker: Asker, view: View) -> Panel:
     traffic, stages = asker.all(lambda: told(asker, view, TRAFFIC), lambda: told(asker, view, STAGES))
     context: dict[str, Any] = {"latency": None, "rate": None, "stages": newest(stages.rows, stages.scene)}
     if traffic.rows:
-        context["latency"] = lines.over_time(traffic.rows, traffic.scene, "Latency over time")
+        rules = [*lines.bounds(traffic.scene), *objectives.promises(asker, view.service)]
+        marks = releases.marks(asker, view)
+        context["latency"] = lines.over_time(traffic.rows, traffic.scene, "Latency over time", rules=rules, marks=marks)
         context["rate"] = rate(traffic)
     return Panel(
         name="latency",

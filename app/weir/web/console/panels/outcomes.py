@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from weir.core import numbers
 from weir.core.signature import Task
+from weir.web.console import releases
 from weir.web.console.asking import Asker
 from weir.web.console.drawing import lines
 from weir.web.console.drawing.chart import Chart, Line, Rule
@@ -43,7 +45,10 @@ def build(asker: Asker, view: View) -> Panel:
         question="Was the model right?",
         verdict=found.verdict,
         template="outcomes.html",
-        context={"quality": quality(found, task) if found.rows else None, "known": known},
+        context={
+            "quality": replace(quality(found, task), marks=releases.marks(asker, view)) if found.rows else None,
+            "known": known,
+        },
         note=f"Windows of {step}. Interval: 95{numbers.THIN}%, widened where outcomes of one time go together. Hatched:"
         f" fewer than {numbers.share(found.scene.monitor.maturity).replace('.0', '')} of the outcomes are known.",
         monitor=name,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+from weir.core.errors import Refused
 from weir.monitor.verdict import State
 from weir.operations.glance import Service
 from weir.web.console.asking import Asker
-from weir.web.console.glimpse import glimpse
+from weir.web.console.glimpse import budgets_at, glimpse
 from weir.web.console.panel import Panel
 from weir.web.console.view import View
 
@@ -28,7 +29,13 @@ def build(asker: Asker, view: View) -> Panel:
             "states": {one.name: state(one) for one in found.services},
             "qualities": sorted({one.quality.name for one in found.services if one.quality}),
         },
+        note=" ".join(_said(one) for one in budgets_at(asker, found.end).refused),
     )
+
+
+def _said(refused: Refused) -> str:
+    text = str(refused)
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def state(one: Service) -> tuple[State, str]:
@@ -37,4 +44,6 @@ def state(one: Service) -> tuple[State, str]:
         return one.state, f"{one.firing} firing"
     if one.pending:
         return one.state, f"{one.pending} pending"
+    if not one.predictions and one.newest is None:
+        return State.UNKNOWN, "nothing yet"
     return one.state, "behind" if one.behind else "in order"
