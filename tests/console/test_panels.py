@@ -177,7 +177,7 @@ def test_a_service_page_says_when_nothing_was_scored_and_where_it_was(console, s
     assert 'data-param="version"' in there
 
 
-@pytest.mark.parametrize("kind", ["lines", "table", "tiles"])
+@pytest.mark.parametrize("kind", ["lines", "table", "tiles", "heat"])
 def test_a_monitor_of_the_project_appears_by_itself(console, recorded, service, kind):
     folder = recorded.paths.monitors_dir
     folder.mkdir(exist_ok=True)

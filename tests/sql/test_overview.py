@@ -57,7 +57,7 @@ def test_each_task_has_its_own_figures(by_name):
     assert [(one.quality.name, one.quality.value) for one in (flights, parcels, arrivals)] == [
         ("AUC", 0.7),  # the day after it is immature since its last revision
         ("accuracy", 0.75),
-        ("mean error", 4.1),
+        ("MAE", 4.1),
     ]
     assert 0.45 < flights.says.value < 0.5
     assert 34 < arrivals.says.value < 36

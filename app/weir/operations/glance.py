@@ -23,7 +23,7 @@ INPUTS: Final = ("drift/features", "drift/categories")
 QUALITY: Final[Mapping[Task, tuple[str, str, str, Unit]]] = {
     Task.BINARY: ("outcome/auc", "", "AUC", Unit.AUC),
     Task.MULTICLASS: ("outcome/accuracy", "accuracy", "accuracy", Unit.SHARE),
-    Task.REGRESSION: ("outcome/error", "mae", "mean error", Unit.NUMBER),
+    Task.REGRESSION: ("outcome/error", "mae", "MAE", Unit.NUMBER),
 }
 COST: Final = "cost/services"
 VALUE: Final = "outcome/value"

@@ -39,6 +39,14 @@ def row(hour, value, subject="", n=1000, **details):
     return Row(begin=NOON + hour * HOUR, subject=subject, value=value, n=n, low=low, high=high, details=details)
 
 
+def test_a_map_of_any_unit_parts_its_own_figures(scene):
+    rows = [row(0, 1.0, "a"), row(1, 7.0, "a"), row(0, 4.0, "b")]
+    found = heat.alone(rows, scene("health/rate", hours=2), 1)
+    assert (found.measure.steps, found.least) == ((2.0, 3.0, 4.0, 5.0, 6.0), "<2")
+    assert [[cell.level for cell in line.cells] for line in found.lines] == [[0, 5]]
+    assert heat.alone([row(0, -6.0)], scene("health/rate"), 9).lines[0].last.level == 5
+
+
 def test_what_is_drawn_stands_in_a_script_element_whatever_it_is_called():
     made = Chart(
         name="x",

@@ -7,9 +7,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from weir.core.errors import Refused
-from weir.edges.clickhouse import dead_letters
 from weir.edges.clickhouse.client import connect
-from weir.edges.clickhouse.dead_letters import Letter, Selection
+from weir.edges.clickhouse.dead_letters import Letter
 from weir.monitor import durations
 from weir.monitor.alert import Note, Transition
 from weir.settings import Settings
@@ -51,16 +50,14 @@ def fields(settings: Settings, letter: Letter) -> tuple[dict[str, Any] | None, s
     return letter_fields.fields(settings, letter)
 
 
-def tried(settings: Settings, chosen: Selection) -> tuple[list[Resend], list[str]]:
-    """What would be sent again, and why each would be rejected again; "" where it decodes. Nothing is sent.
+def tried(settings: Settings, service: str, letters: Sequence[Letter]) -> tuple[list[Resend], list[str]]:
+    """What would be sent again of a service's letters, and why each would be rejected again; "" where it decodes.
 
     Raises Unavailable, Refused.
     """
     from weir.operations import repair
 
-    with connect(settings.recording) as client:
-        letters = dead_letters.letters(client, chosen)
-    return repair.prepared(settings.having(service=chosen.service, bundle=""), letters, [], None)
+    return repair.prepared(settings.having(service=service, bundle=""), list(letters), [], None)
 
 
 def redrive(settings: Settings, resends: Sequence[Resend], verdicts: Sequence[str]) -> Redriven:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from weir.core import numbers
@@ -79,6 +79,11 @@ class HeatMap:
         return [f"{step:g}" for step in self.measure.steps]
 
     @property
+    def least(self) -> str:
+        """What level 0 is, as the legend says it."""
+        return "0" if self.measure in MEASURES.values() else f"<{self.steps[0]}"
+
+    @property
     def moved(self) -> tuple[Line, ...]:
         """Those that are away in their newest window."""
         return tuple(line for line in self.lines if line.moved)
@@ -103,6 +108,24 @@ def heat(
         return (not line.moved, not ever, -weights.get(line.name, 0.0), -most, line.name)
 
     return HeatMap(tuple(begins), tuple(sorted(found, key=order)), _heads(begins, scene.step_s), measure)
+
+
+def alone(rows: Sequence[Row], scene: Scene, most: int) -> HeatMap:
+    """A map of one monitor of any unit, of `most` subjects: its steps part its own figures evenly, by their size."""
+    unit = scene.monitor.unit.value
+    if unit == "psi":
+        found = heat([(rows, scene)], MEASURES["psi"])
+    else:
+        found = heat([(rows, scene)], Measure(scene.monitor.value, "", unit, _even(rows)))
+    return replace(found, lines=found.lines[:most])
+
+
+def _even(rows: Sequence[Row]) -> tuple[float, float, float, float, float]:
+    values = [value for row in rows if (value := finite(row.value)) is not None] or [1.0]
+    high = max(abs(value) for value in values)
+    low = min(values) if 0 <= min(values) < high else 0.0
+    first, *others = (float(f"{low + ((high or 1.0) - low) * part / 6:.3g}") for part in range(1, 6))
+    return (first, others[0], others[1], others[2], others[3])
 
 
 def is_away(row: Row, scene: Scene) -> bool:

@@ -85,7 +85,9 @@ def _redrive(request: Request, view: View, *, send: bool = False, problem: str =
     verdicts: list[str] = []
     try:
         if not problem:
-            resends, verdicts = acting.tried(site.settings, _chosen(view))
+            chosen = _chosen(view)
+            letters = site.asker.ask(lambda client: dead_letters.letters(client, chosen))
+            resends, verdicts = acting.tried(site.settings, view.service, letters)
         if send:
             done = acting.redrive(site.settings, resends, verdicts)
     except WeirError as error:

@@ -7,8 +7,8 @@ from typing import Any, Final
 from weir.monitor.spec import Monitor
 from weir.monitor.spec import Panel as Kind
 from weir.web.console.asking import Asker
-from weir.web.console.drawing import lines
-from weir.web.console.drawing.windows import newest
+from weir.web.console.drawing import heat, lines
+from weir.web.console.drawing.windows import by_subject, newest
 from weir.web.console.panel import Panel
 from weir.web.console.told import in_steps, told
 from weir.web.console.view import MOST_WINDOWS, View
@@ -18,18 +18,22 @@ LISTED: Final = frozenset({Kind.TABLE, Kind.WATERFALL, Kind.TILES})  # the newes
 
 
 def build(asker: Asker, view: View, name: str) -> Panel:
-    """Its panel: a line for each subject or column over time, or the rows of the newest window.
+    """Its panel: a line for each subject or column over time, a map of them, or the rows of the newest window.
 
     Raises Unavailable, Refused.
     """
     monitor = asker.monitor(name)
     found = told(asker, view, name, **_steps(monitor, view))
-    context: dict[str, Any] = {"chart_of": None, "rows": [], "of": monitor, "currency": found.scene.currency}
+    context: dict[str, Any] = {"chart_of": None, "map": None, "map_name": monitor.title, "rows": [], "of": monitor}
+    context["currency"] = found.scene.currency
     left_out = 0
     if monitor.panel in LISTED:
         context["rows"] = newest(found.rows, found.scene)
         left_out = max(0, len(context["rows"]) - MOST_ROWS)
         context["rows"] = context["rows"][:MOST_ROWS]
+    elif monitor.panel is Kind.HEAT and found.rows:
+        context["map"] = heat.alone(found.rows, found.scene, MOST_ROWS)
+        left_out = max(0, len(by_subject(found.rows)) - MOST_ROWS)
     elif found.rows:
         context["chart_of"] = lines.over_time(found.rows, found.scene)
         left_out = lines.left_out(found.rows, found.scene)

@@ -8,7 +8,7 @@ from weir.core import numbers
 from weir.core.signature import Task
 from weir.monitor.spec import Row
 from weir.web.console.asking import Asker
-from weir.web.console.drawing import lines
+from weir.web.console.drawing import heat, lines
 from weir.web.console.drawing.chart import Band, Chart, Line, Rule, tones
 from weir.web.console.drawing.histogram import histogram, pooled
 from weir.web.console.drawing.windows import along, held
@@ -16,7 +16,8 @@ from weir.web.console.panel import Panel
 from weir.web.console.told import Told, told
 from weir.web.console.view import View
 
-SCORE, RATE = "drift/score_histogram", "health/rate"
+SCORE, RATE, CLASSES = "drift/score_histogram", "health/rate", "drift/classes"
+MOST_CLASSES: Final = 30
 MOST_DECISIONS: Final = 5
 WORDS: Final = {
     Task.BINARY: "probability of the positive class",
@@ -28,7 +29,11 @@ WORDS: Final = {
 def build(asker: Asker, view: View) -> Panel:
     """The fan of the score, its histogram, and how often each decision was made."""
     score, rate = asker.all(lambda: told(asker, view, SCORE), lambda: told(asker, view, RATE))
-    context: dict[str, Any] = {"fan": None, "histogram": None, "decisions": None}
+    context: dict[str, Any] = {"fan": None, "histogram": None, "decisions": None, "map": None}
+    if score.scene.task is Task.MULTICLASS:
+        classes = told(asker, view, CLASSES)
+        context |= {"map_name": classes.scene.monitor.title, "classes": classes.verdict}
+        context["map"] = heat.alone(classes.rows, classes.scene, MOST_CLASSES) if classes.rows else None
     if score.rows:
         context["fan"] = fan(score, asker.meaning(view.service))
         context["histogram"] = histogram(
