@@ -118,6 +118,8 @@ def figure(x: Number, unit: str, currency: str = "USD") -> str:
 
     >>> figure(6.31, "ms"), figure(0.6367, "auc"), figure(0.3612, "psi"), figure(2.481, "rate"), figure(0.31, "share")
     ('6.3\u2009ms', '0.637', '0.36', '2.48\u2009/s', '31.0\u2009%')
+    >>> figure(12_345.0, "count"), figure(0.25, "count")
+    ('12\u2009345', '0.25')
     """
     if x is None or math.isnan(x):
         return UNKNOWN
@@ -165,7 +167,7 @@ FIGURES: Final[Mapping[str, Callable[[float], str]]] = {
     "auc": lambda x: _fixed(x, 3),
     "ks": lambda x: _fixed(x, 3),
     "psi": lambda x: _fixed(x, 2 if abs(x) >= 0.0995 else 3),
-    "count": whole,
+    "count": lambda x: whole(x) if float(x).is_integer() else short(float(x)),
     "rate": lambda x: f"{short(x)}{THIN}/s",
     "bytes": size,
     "nats": lambda x: f"{_fixed(x, 3)}{THIN}nats",

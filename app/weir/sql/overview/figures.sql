@@ -2,11 +2,11 @@
 -- title: The newest figure of each subject that monitors have found
 -- grain: service, monitor, subject
 -- source: table measurements: the greatest revision of each window that said something
--- value: value, low, high, n, state, begin and end (of its window), currency, total (details of the same name, summed over windows that begin at `since` or later; null where there is none)
+-- value: value, low, high, n, state, begin and end (of its window), currency (that of its details, or the price book's), total (details of the same name, summed over windows that begin at `since` or later; null where there is none)
 -- panel: none
 -- Of drift, of which there are figures of every input and hour, only what began at `recent` or later.
 SELECT service, monitor, subject, max(f.begin_ms) AS newest_ms, argMax(f.figure, f.begin_ms) AS newest, newest.1 AS value, newest.2 AS low, newest.3 AS high, newest.4 AS n, newest.5 AS state,
-       newest.6 AS end_ms, newest.7 AS currency, sumOrNullIf(f.figure.8, f.begin_ms >= toUnixTimestamp64Milli({since:DateTime64(3, 'UTC')})) AS total
+       newest.6 AS end_ms, if(newest.7 != '', newest.7, (SELECT any(currency) FROM prices)) AS currency, sumOrNullIf(f.figure.8, f.begin_ms >= toUnixTimestamp64Milli({since:DateTime64(3, 'UTC')})) AS total
 FROM
 (
     SELECT service, monitor, subject, toUnixTimestamp64Milli(m.begin) AS begin_ms,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from weir.core import numbers
+from weir.monitor.held import beyond
 from weir.monitor.spec import Row
 from weir.monitor.verdict import Scene
 from weir.web.console.drawing.windows import by_subject, finite, number, seconds, times
@@ -124,14 +125,14 @@ def _even(rows: Sequence[Row]) -> tuple[float, float, float, float, float]:
     values = [value for row in rows if (value := finite(row.value)) is not None] or [1.0]
     high = max(abs(value) for value in values)
     low = min(values) if 0 <= min(values) < high else 0.0
-    first, *others = (float(f"{low + ((high or 1.0) - low) * part / 6:.3g}") for part in range(1, 6))
+    first, *others = (float(f"{low + ((high or 1.0) - low) * part / 6:.2g}") for part in range(1, 6))
     return (first, others[0], others[1], others[2], others[3])
 
 
 def is_away(row: Row, scene: Scene) -> bool:
-    """Whether a row counts and is beyond a bound of its monitor."""
+    """Whether a row counts and is beyond a bound of its monitor, by more than chance explains."""
     bounds = (scene.monitor.warn, scene.monitor.page)
-    return scene.counts(row) and any(bound.crossed(row.value) for bound in bounds if bound is not None)
+    return scene.counts(row) and any(beyond(row, bound) for bound in bounds if bound is not None)
 
 
 def _line(name: str, rows: Sequence[Row], scene: Scene, measure: Measure, begins: Sequence[int]) -> Line:

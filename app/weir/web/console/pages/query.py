@@ -27,12 +27,12 @@ from weir.web.console.site import FRESH, page, site_of, view_of
 
 SHOWN: Final = 500  # rows of the table; the CSV has them all
 LONGEST_CELL: Final = 200  # characters
-FIRST: Final = """SELECT toStartOfHour(event_time) AS hour, service, version,
+FIRST: Final = """SELECT toStartOfHour(event_time) AS hour, concat(service, ' ', version) AS model,
        count() AS predictions, avg(score) AS mean_score
 FROM predictions
 WHERE {service:String} IN ('', service) AND event_time >= {from:DateTime} AND event_time < {to:DateTime}
-GROUP BY hour, service, version
-ORDER BY hour, service, version"""
+GROUP BY hour, model
+ORDER BY hour, model"""
 
 
 @dataclass(frozen=True, slots=True)

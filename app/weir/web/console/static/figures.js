@@ -40,7 +40,7 @@ function share(value) {
 
 function money(value, currency) {
   const size = Math.abs(value), symbol = SYMBOLS[currency];
-  const text = size && size < 0.005 ? size.toFixed(1 - Math.floor(Math.log10(size)))
+  const text = size && size < 0.00995 ? size.toFixed(1 - Math.floor(Math.log10(size)))
     : size < 99.995 ? size.toFixed(2) : size < 9999.5 ? grouped(size.toFixed(0)) : shortened(size);
   return sign(value) + (symbol ? symbol + text : `${text}${currency ? THIN + currency : ""}`);
 }
@@ -80,7 +80,7 @@ export function figure(value, unit = "number", currency = "USD") {
     case "auc": case "ks": return fixed(value, 3);
     case "psi": return fixed(value, Math.abs(value) >= 0.0995 ? 2 : 3);
     case "chance": return fixed(value, 2);
-    case "count": return Number.isFinite(value) ? sign(value) + grouped(Math.abs(value).toFixed(0)) : UNKNOWN;
+    case "count": return Number.isInteger(value) ? sign(value) + grouped(Math.abs(value).toFixed(0)) : short(value);
     case "rate": return `${short(value)}${THIN}/s`;
     case "bytes": return bytes(value);
     case "nats": return `${fixed(value, 3)}${THIN}nats`;
