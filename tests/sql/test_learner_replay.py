@@ -1,6 +1,7 @@
 """`weir learners replay` on a recorded day of three services: it says what a plain loop over the record says."""
 
 import json
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -13,25 +14,27 @@ from weir.operations import learner_replay, learners
 
 from tests.console.filled import ARRIVALS, FLIGHTS, PARCELS
 
-TIME = ("--from", "2026-11-28T08:00", "--to", "2026-11-28T12:00")
+TIME = ("--from", "2026-11-28T10:00", "--to", "2026-11-28T12:00")
 LINEAR = """
 service: {service}
 model: [river.preprocessing.StandardScaler, river.linear_model.{kind}]
 learning_rate: 0.01
-guards: {{window: 200}}
+guards: {{window: 50}}
 """
 FILES = {
     "late": LINEAR.format(service=FLIGHTS.service, kind="LogisticRegression"),
     "hybrid": LINEAR.format(service=FLIGHTS.service, kind="LogisticRegression") + "champion: true\nfeatures: [wind]\n",
     "kind": f"service: {PARCELS.service}\nmodel: river.naive_bayes.GaussianNB\n",
     "minutes": LINEAR.format(service=ARRIVALS.service, kind="LinearRegression"),
-    "strict": LINEAR.format(service=ARRIVALS.service, kind="LinearRegression").replace("200", "200, weight: 0.001"),
+    "strict": LINEAR.format(service=ARRIVALS.service, kind="LinearRegression").replace(
+        "window: 50", "window: 50, weight: 0.001"
+    ),
 }
 RECORD = """
     SELECT toUnixTimestamp64Milli(event_time), toUnixTimestamp64Milli(received_at), toString(prediction_id), features,
            label, observed, score, outputs
     FROM {view:Identifier}
-    WHERE has_outcome AND event_time >= '2026-11-28 08:00:00' AND event_time < '2026-11-28 12:00:00'
+    WHERE has_outcome AND event_time >= '2026-11-28 10:00:00' AND event_time < '2026-11-28 12:00:00'
     ORDER BY event_time, prediction_id
 """
 END_MS = 1_795_867_200_000
@@ -95,6 +98,7 @@ def test_two_classes_are_scored_with_what_was_known_before(weir, project):
     status, out = weir("late", "--json")
     rows, said = of_all(out), json.loads(out)
     assert (status, said["compiled"], said["stopped"]) == (0, True, None)
+    assert weir("late", "--json", "--known", "occurred") == (status, out)  # those of the day were received then, too
     y = np.array([true for true, *_ in found], float)
     for who, p in (("learner", [one[True] for _, one, *_ in found]), ("champion", [one[2] for one in found])):
         chances = np.clip(p, 1e-6, 1 - 1e-6)
@@ -140,7 +144,7 @@ def test_the_same_record_gives_the_same_bits_and_a_resumed_replay_goes_on(weir, 
     from weir.edges.clickhouse import learning
 
     files = [tmp_path / name for name in ("half", "whole", "again")]
-    half = (TIME[0], TIME[1], "--to", "2026-11-28T10:07")
+    half = (TIME[0], TIME[1], "--to", "2026-11-28T11:07")
     assert weir("late", "--snapshot", str(files[0]), time=half)[0] == 0
     out = weir("late", "--json", "--snapshot", str(files[1]))[1]
     monkeypatch.setattr(learning, "MOST", 997)
@@ -149,6 +153,11 @@ def test_the_same_record_gives_the_same_bits_and_a_resumed_replay_goes_on(weir, 
     status, resumed = weir("late", "--json", "--resume", str(files[0]), "--snapshot", str(files[2]))
     assert status == 0
     assert files[1].read_bytes() == files[2].read_bytes() != files[0].read_bytes()
+    assert json.loads(resumed)["made_by"] == {}
+    with monkeypatch.context() as another:
+        another.setattr(learner_replay, "version", lambda name: "of another day")
+        made_by = json.loads(weir("late", "--json", "--resume", str(files[1]))[1])["made_by"]
+    assert made_by == {name: version(name) for name in ("weir", "river")}
     requests = [of_all(one)["learner"]["requests"] for one in (resumed, out)]
     assert 0 < requests[0] < requests[1]
     with pytest.raises(Refused, match="of a learner whose name"):
@@ -177,8 +186,3 @@ def test_what_does_not_fit_the_record_is_refused(project):
         learner_replay.replay(client, replace(learner, service="nobody"), **of)
     with pytest.raises(Refused, match="cannot be made: LogisticRegression is no regressor"):
         learner_replay.replay(client, replace(learner, service=ARRIVALS.service), **of)
-
-
-def test_outcomes_that_were_loaded_later_count_from_when_they_occurred(weir):
-    """Those of the day were received as they occurred."""
-    assert weir("late", "--json", "--known", "occurred") == weir("late", "--json")

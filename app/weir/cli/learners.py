@@ -150,6 +150,7 @@ def _show(name: str, done: Replayed, *, as_json: bool) -> None:
                 "left_out": done.left_out,
                 "unscored": done.unscored,
                 "compiled": done.compiled,
+                "made_by": done.made_by,
                 "stopped": asdict(done.stop) if done.stop else None,
                 "rows": [{key: _finite(value) for key, value in row.items()} for row in done.rows],
             }
@@ -165,6 +166,9 @@ def _show(name: str, done: Replayed, *, as_json: bool) -> None:
     show(done.rows, columns, as_json=False)
     by = "compiled" if done.compiled else "River's own, row by row"
     say(f"{name} has learned {done.outcomes:,} outcomes in whole windows ({by})")
+    if done.made_by:
+        by = ", ".join(f"{name} {version}" for name, version in done.made_by.items())
+        say(f"the snapshot was made by {escape(by)}, which are not here: bits may differ from a replay without a stop")
     if done.left_out:
         say(f"{done.left_out:,} outcomes are left out: they mean no class of the service, or say nothing")
     if done.unscored:

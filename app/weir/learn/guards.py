@@ -37,7 +37,8 @@ class Fault:
 class Usual:
     """What whole windows held: rows; of each column, and of a number that is learned last, values, mean, squares.
 
-    squares: of the distances from the mean, summed. classes: how often each came true; none of a number.
+    squares: of the distances from the mean, summed. classes: how often each came true; of numbers how often one was the
+    same as the one before it.
     """
 
     rows: int
@@ -50,7 +51,7 @@ class Usual:
     def nothing(cls, subject: Subject) -> Usual:
         """Before the first window."""
         k = len(subject.columns) + (subject.task is Task.REGRESSION)
-        return cls(0, np.zeros(k), np.zeros(k), np.zeros(k), np.zeros(len(subject.classes), np.int64))
+        return cls(0, np.zeros(k), np.zeros(k), np.zeros(k), np.zeros(max(len(subject.classes), 1), np.int64))
 
     def after(self, x: Floats, y: Floats) -> Usual:
         """With a window more: x float64[n, k], y float64[n].
@@ -65,9 +66,7 @@ class Usual:
         squares = np.einsum("ij,ij->j", apart, apart)
         counts, off = self.counts + n, means - self.means
         share = np.divide(n, counts, out=np.zeros_like(n), where=counts > 0)
-        classes = self.classes
-        if len(classes):
-            classes = classes + np.bincount(y.astype(np.int64), minlength=len(classes))
+        classes = self.classes + _classes(y, len(self.classes))
         return Usual(
             self.rows + len(x),
             counts,
@@ -80,15 +79,14 @@ class Usual:
 def row_fault(x: Floats, y: Floats, usual: Usual, limits: Limits, columns: Sequence[str]) -> Fault | None:
     """The first row that may not be learned: a value is infinite, a number came true that is none, or one is far off.
 
-    Before the first whole window nothing is far off.
+    Before the first whole window nothing is far off, nor is it in a column that has never changed.
     """
     values = _with_label(x, y, usual)
     if not len(values):
         return None
-    names, known = (*columns, LABEL), usual.counts > 0
-    spread = np.sqrt(np.divide(usual.squares, usual.counts, out=np.zeros_like(usual.counts), where=known))
-    spread = np.where(spread > 0, spread, np.maximum(np.abs(usual.means), 1))
-    widest = np.where(known, limits.outlier_sd * spread, np.inf)
+    names = (*columns, LABEL)
+    spread = np.sqrt(np.divide(usual.squares, usual.counts, out=np.zeros_like(usual.counts), where=usual.counts > 0))
+    widest = np.where(spread > 0, limits.outlier_sd * spread, np.inf)
     low, high = usual.means - widest, usual.means + widest
     labels = values[:, len(columns) :]
     least, most = np.fmin.reduce(values), np.fmax.reduce(values)  # NaN of a column without a value, which is not far
@@ -134,6 +132,13 @@ def state_fault(weights: Floats, answers: Floats, limits: Limits) -> Fault | Non
     return None
 
 
+def _classes(y: Floats, classes: int) -> Whole:
+    """How often each class came true; where there is one place alone, how often a number is the one before it."""
+    if classes == 1:
+        return np.array([np.count_nonzero(y[1:] == y[:-1])], np.int64)
+    return np.bincount(y.astype(np.int64), minlength=classes)
+
+
 def _with_label(x: Floats, y: Floats, usual: Usual) -> Floats:
     return np.column_stack([x, y]) if len(usual.counts) > x.shape[1] else x
 
@@ -166,17 +171,12 @@ def _missing(x: Floats, usual: Usual, limits: Limits, subject: Subject) -> Fault
 def _alone(y: Floats, usual: Usual, limits: Limits, subject: Subject) -> Fault | None:
     if not usual.rows:
         return None
-    if not len(usual.classes):
-        if (y == y[0]).all() and usual.squares[-1] > 0:
-            what = f"{y[0]:g} came true {len(y):,} times one after the other"
-            return Fault("one_class", what, {"value": float(y[0]), "outcomes": len(y)})
-        return None
-    found = np.bincount(y.astype(np.int64), minlength=len(usual.classes))
+    found = _classes(y, len(usual.classes))
     most = int(found.argmax())
     others = len(y) - int(found[most])
     expected = len(y) * (1 - float(usual.classes[most]) / usual.rows)
     if expected < EXPECTED or others >= limits.one_class * expected:
         return None
-    name = subject.classes[most]
+    name = subject.classes[most] if subject.classes else "the number of the outcome before"
     what = f"{name} came true {found[most]:,} of {len(y):,} times, and {1 - expected / len(y):.1%} of the time before"
     return Fault("one_class", what, {"class": name, "others": others, "expected": expected, "limit": limits.one_class})

@@ -54,8 +54,11 @@ def dump(good: Good, subject: Subject, learner: Mapping[str, Any], versions: Map
     return bytes(sink.getvalue())
 
 
-def load(content: bytes, subject: Subject, learner: Mapping[str, Any]) -> Good:
-    """The state that a snapshot is of. Raises ValueError saying why it is none, or is another learner's."""
+def load(content: bytes, subject: Subject, learner: Mapping[str, Any]) -> tuple[Good, dict[str, str]]:
+    """The state that a snapshot is of, and the versions of what made it.
+
+    Raises ValueError saying why it is none, or is another learner's.
+    """
     try:
         table = pa.ipc.open_file(pa.py_buffer(content)).read_all()
         said = json.loads((table.schema.metadata or {})[KEY])
@@ -67,7 +70,7 @@ def load(content: bytes, subject: Subject, learner: Mapping[str, Any]) -> Good:
     try:
         if why := _another(table, said, subject, learner):
             raise ValueError(why)
-        return _good(table, said, len(subject.columns))
+        return _good(table, said, len(subject.columns)), dict(said["versions"])
     except (KeyError, TypeError, AttributeError, pa.ArrowInvalid) as error:
         raise ValueError("it is no snapshot of a learner: a part is missing or is not what it should be") from error
 

@@ -35,6 +35,7 @@ class Replayed:
     rows: a dict for each month and who answers, see prequential. outcomes: that the learner has learned and kept, those
     before a snapshot included. left_out: outcomes that mean no class of the service, or say nothing; unscored: requests
     whose recorded score is no number, and that are in no figure. compiled: by Weir's own code. stop: why it stopped.
+    made_by: versions of what made the snapshot that it went on from, where they are others than here.
     """
 
     rows: list[dict[str, Any]]
@@ -45,11 +46,11 @@ class Replayed:
     subject: Subject
     good: Good
     stop: Stop | None
+    made_by: dict[str, str]
 
     def snapshot(self, learner: Learner) -> bytes:
         """Its last good state as a file; of a learner whose replay was asked for one."""
-        versions = {"weir": version("weir"), "river": version("river")}
-        return snapshot.dump(self.good, self.subject, _belongs(learner), versions)
+        return snapshot.dump(self.good, self.subject, _belongs(learner), _versions())
 
 
 def replay(
@@ -77,7 +78,7 @@ def replay(
         )
         what = f"{learner.name} has no snapshots: {learner} can be kept as a pickle only, which Weir does not write"
         raise Refused(what, remedy=remedy)
-    good = None if resumed is None else _resumed(resumed, learner, subject)
+    good, made_by = (None, _versions()) if resumed is None else _resumed(resumed, learner, subject)
     run = Run(model, subject, learner.guards, good)
     champion = subject.columns[-1] == CHAMPION and learner.champion
     asked = learning.Asked(
@@ -105,6 +106,7 @@ def replay(
         subject=subject,
         good=run.good,
         stop=run.stop,
+        made_by={} if made_by == _versions() else made_by,
     )
 
 
@@ -144,7 +146,11 @@ def _model(learner: Learner, subject: Subject) -> Model:
         raise Refused(f"the code of a linear learner cannot be compiled here: {error}", remedy=remedy) from error
 
 
-def _resumed(content: bytes, learner: Learner, subject: Subject) -> Good:
+def _versions() -> dict[str, str]:
+    return {"weir": version("weir"), "river": version("river")}
+
+
+def _resumed(content: bytes, learner: Learner, subject: Subject) -> tuple[Good, dict[str, str]]:
     try:
         return snapshot.load(content, subject, _belongs(learner))
     except ValueError as error:

@@ -97,14 +97,30 @@ def test_a_flood_of_one_class_stops_it(task, value):
     events = stream(task)
     events.y[nth_outcome(events, 2 * W) :] = value
     run = stopped(events, "one_class", task, rate=0.001)
-    assert ("returned" if task is Task.BINARY and value else "kept" if task is Task.BINARY else "20") in run.stop.what
+    names = {
+        1: "returned came true 500 of 500",
+        0: "kept came true 500",
+        20: "the number of the outcome before came true",
+    }
+    assert names[value] in run.stop.what
 
 
-def test_a_rare_class_that_does_not_come_is_no_flood():
-    events = stream(Task.BINARY)
+@pytest.mark.parametrize("task", [Task.BINARY, Task.REGRESSION])
+def test_what_is_rare_and_does_not_come_is_no_flood(task):
+    """A class, or a number other than 0."""
+    events = stream(task)
     rare = np.random.default_rng(3).random(len(events.y)) < 0.002
-    run = linear()
+    run = linear(task, rate=0.001)
     run.take(replace(events, y=rare.astype(float)))
+    assert run.stop is None
+
+
+def test_a_column_that_has_never_changed_has_no_outliers():
+    events = stream(Task.BINARY)
+    events.x[:, 2] = 0
+    events.x[nth_outcome(events, 2 * W + 7), 2] = 5000
+    run = linear()
+    run.take(events)
     assert run.stop is None
 
 

@@ -27,7 +27,8 @@ def test_resumed_is_never_stopped(task, ended):
     straight, killed = linear(task, rate=0.001), linear(task, rate=0.001)
     said = straight.take(events)
     killed.take(events.cut(0, ended))
-    good = snapshot.load(dumped(killed, task), subject(task), LEARNER)
+    good, versions = snapshot.load(dumped(killed, task), subject(task), LEARNER)
+    assert versions == VERSIONS
     resumed = linear(task, good=good, rate=0.001)
     behind = 0 if not good.outcomes else nth_outcome(events, good.outcomes - 1) + 1
     assert good.position == (events.position(behind - 1) if behind else type(good.position)())
@@ -43,7 +44,7 @@ def test_one_that_was_stopped_stays_stopped():
     events.x[nth_outcome(events, 700), 2] = np.inf
     run = linear()
     run.take(events)
-    good = snapshot.load(dumped(run, Task.BINARY), subject(Task.BINARY), LEARNER)
+    good, _ = snapshot.load(dumped(run, Task.BINARY), subject(Task.BINARY), LEARNER)
     assert good.stop == run.stop
     resumed = linear(good=good)
     resumed.take(events.cut(nth_outcome(events, W - 1) + 1, len(events.y)))
@@ -76,7 +77,7 @@ def test_what_is_another_is_refused(content, of, learner, why):
         snapshot.load(content, of, learner)
 
 
-@pytest.mark.parametrize("lacking", ["numbers", "usual", "seen", "position", "outcomes", "stop", "learner"])
+@pytest.mark.parametrize("lacking", ["numbers", "usual", "seen", "position", "outcomes", "stop", "learner", "versions"])
 def test_a_part_that_is_missing_is_said(lacking):
     table = pa.ipc.open_file(dumped(linear(), Task.BINARY)).read_all()
     said = json.loads(table.schema.metadata[b"weir.learner"])
