@@ -9,6 +9,7 @@ from weir.core.chunk import LogPartition
 from weir.core.errors import Refused
 from weir.edges.clickhouse import monitors, questions, results, scans
 from weir.edges.clickhouse.client import connect
+from weir.edges.clickhouse.joined import joining
 from weir.monitor.segment import Segment
 from weir.monitor.spec import Asked
 from weir.recording import tables
@@ -51,6 +52,20 @@ def test_every_monitor_of_weir_answers_where_nothing_is_recorded(recorded):
     later = replace(HOUR, begin=HOUR.begin + timedelta(days=9), end=HOUR.end + timedelta(days=9))
     for monitor in monitors.files(load()).values():
         monitors.run(recorded, monitor, later)
+
+
+def test_what_needs_more_memory_than_a_statement_may_have_is_refused(recorded):
+    auc, loss = (monitors.named(load(), f"outcome/{name}") for name in ("auc", "log_loss"))
+    try:
+        recorded.params["max_memory_usage"] = "1000000"
+        with pytest.raises(Refused, match=r"monitor outcome/auc needs more memory.*a shorter time"):
+            monitors.run(recorded, auc, HOUR)
+        recorded.params["max_memory_usage"] = "10000"
+        shared = joining(recorded, "one", records.SERVICE, [auc, loss])
+        with shared as joined, pytest.raises(Refused, match="joining predictions with outcomes needs more memory"):
+            joined.table(auc, HOUR)
+    finally:
+        del recorded.params["max_memory_usage"]
 
 
 def test_rows_are_figures_by_window(recorded):

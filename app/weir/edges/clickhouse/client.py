@@ -28,6 +28,8 @@ T = TypeVar("T")
 RETRIABLE = frozenset(
     {159, 164, 201, 202, 209, 210, 225, 236, 241, 242, 243, 252, 279, 285, 319, 394, 425, 439, 999, 1002}
 )
+MEMORY_LIMIT = 241
+TOO_LARGE = re.compile(r"Query memory limit|\(for query\)")  # not that of a user or of all, which others use up, too
 UNKNOWN_TABLE, UNKNOWN_DATABASE, WRONG_PASSWORD, NO_ACCESS = 60, 81, 516, 497
 NOT_ENOUGH_SPACE = 243
 LAST_S = 2**32 - 1  # of the type DateTime, since 1970
@@ -95,6 +97,21 @@ def reads_only(client: Client) -> bool:
 def url_of(client: Client) -> str:
     """Where a client asks, for messages."""
     return str(getattr(client, "url", "ClickHouse"))
+
+
+@contextmanager
+def within_memory(what: str) -> Iterator[None]:
+    """Refused where one statement alone needs more memory than it may have: the next time it will need no less.
+
+    what: it, for the message. To be entered inside `answering`.
+    """
+    try:
+        yield
+    except Error as error:
+        if error.code != MEMORY_LIMIT or not TOO_LARGE.search(str(error)):
+            raise
+        remedy = "ask about a shorter time, or let ClickHouse's user have more"
+        raise Refused(f"{what} needs more memory than a statement may have: {said(error)}", remedy=remedy) from error
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from clickhouse_connect.driver import Client
 
 from weir.core.errors import Refused, Unavailable
-from weir.edges.clickhouse.client import answering, url_of, written
+from weir.edges.clickhouse.client import answering, url_of, within_memory, written
 from weir.edges.clickhouse.results import view_of
 from weir.monitor.header import COMMENT
 from weir.monitor.spec import Asked, Monitor
@@ -86,7 +86,7 @@ class Joined:
         return [str(row[0]) for row in found.result_rows if row[0] in words]
 
     def _command(self, statement: str, **parameters: Any) -> None:
-        with answering(url_of(self._client)):
+        with answering(url_of(self._client)), within_memory("joining predictions with outcomes"):
             self._client.command(statement, parameters={"name": NAME, **parameters}, settings=dict(self._settings))
 
 

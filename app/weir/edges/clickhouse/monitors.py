@@ -25,6 +25,7 @@ from weir.edges.clickhouse.client import (
     said,
     settable,
     url_of,
+    within_memory,
     written,
 )
 from weir.edges.clickhouse.joined import Table
@@ -119,7 +120,7 @@ def table(
     bound, settings = parameters(client, monitor, asked, of), settable(client, ASKING)
     if joined is not None:
         bound, settings = bound | {"results": joined.name}, {**settings, **joined.settings}
-    with answering(url_of(client)), _its_author(monitor):
+    with answering(url_of(client)), within_memory(f"monitor {monitor.name}"), _its_author(monitor):
         found = client.query_arrow(monitor.sql, parameters=bound, settings=settings, use_strings=True)
     columns = dict(zip(found.column_names, found.columns, strict=True))
     if lacking := sorted({*monitor.figures.values(), *monitor.subject} - columns.keys()):
