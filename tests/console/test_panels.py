@@ -145,6 +145,14 @@ def test_each_task_has_its_own_pictures(shown):
     matrix = shown("mistakes", PARCELS.service)
     assert re.findall(r'<th scope="row">(\w+)</th>', matrix) == ["letter", "box", "pallet"]
     assert "gives no quantiles" in shown("mistakes", ARRIVALS.service)
+    (release,) = charts(shown("latency", FLIGHTS.service))["Latency over time"]["marks"]
+    assert release["label"] == "v8"
+
+
+def test_what_needs_somebody_is_a_line_for_each_cause(console):
+    html = console.get("/panel/needs").text
+    assert html.count("<article") == 2
+    assert "with drift/features delay_3h" in words(html)
 
 
 def test_a_filter_that_a_panel_does_not_obey_is_told(shown, service):
