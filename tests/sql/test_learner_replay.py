@@ -99,6 +99,7 @@ def test_two_classes_are_scored_with_what_was_known_before(weir, project):
     rows, said = of_all(out), json.loads(out)
     assert (status, said["compiled"], said["stopped"]) == (0, True, None)
     assert weir("late", "--json", "--known", "occurred") == (status, out)  # those of the day were received then, too
+    assert 0 < said["blind"] < 0.2 * len(found)
     y = np.array([true for true, *_ in found], float)
     for who, p in (("learner", [one[True] for _, one, *_ in found]), ("champion", [one[2] for one in found])):
         chances = np.clip(p, 1e-6, 1 - 1e-6)
@@ -164,6 +165,14 @@ def test_the_same_record_gives_the_same_bits_and_a_resumed_replay_goes_on(weir, 
         weir("hybrid", "--resume", str(files[0]))
     with pytest.raises(Refused, match="kind has no snapshots: GaussianNB can be kept as a pickle only"):
         weir("kind", "--snapshot", str(files[0]))
+
+
+def test_a_replay_without_an_outcome_in_time_says_what_may_be_wrong(weir):
+    """None came within ten minutes."""
+    status, out = weir("minutes", time=("--from", "2026-11-28T10:00", "--to", "2026-11-28T10:09"))
+    assert status == 0
+    assert "no request was served after an outcome was known" in out
+    assert "learned 0 outcomes in whole windows of 50" in out
 
 
 def test_a_guard_that_stops_it_is_said_with_its_evidence(weir):

@@ -60,7 +60,7 @@ def list_(as_json: AsJson = False) -> None:
         Column("and the champion's score", "champion", lambda given: "yes" if given else ""),
     )
     show(rows, columns, as_json=as_json)
-    for error in refused.values():
+    for error in (one for faults in refused.values() for one in faults):
         typer.echo(str(error), err=True)
     if refused:
         raise typer.Exit(1)
@@ -82,7 +82,7 @@ def check(
     for name in names or ():
         if name not in found and not any(path.stem == name for path in refused):
             learners.named(settings, name)
-    faults = [error for path, error in refused.items() if not names or path.stem in names]
+    faults = [one for path, of in refused.items() if not names or path.stem in names for one in of]
     chosen = [one for one in found.values() if not names or one.name in names]
     for one in chosen:
         faults += learners.check(settings, one)
@@ -149,6 +149,7 @@ def _show(name: str, done: Replayed, *, as_json: bool) -> None:
                 "outcomes": done.outcomes,
                 "left_out": done.left_out,
                 "unscored": done.unscored,
+                "blind": done.blind,
                 "compiled": done.compiled,
                 "made_by": done.made_by,
                 "stopped": asdict(done.stop) if done.stop else None,
@@ -165,7 +166,11 @@ def _show(name: str, done: Replayed, *, as_json: bool) -> None:
     )
     show(done.rows, columns, as_json=False)
     by = "compiled" if done.compiled else "River's own, row by row"
-    say(f"{name} has learned {done.outcomes:,} outcomes in whole windows ({by})")
+    say(f"{name} has learned {done.outcomes:,} outcomes in whole windows of {done.window:,} ({by})")
+    if done.rows and done.blind >= done.rows[-1]["requests"]:
+        say(
+            "no request was served after an outcome was known; were they loaded later? `--known occurred` replays those"
+        )
     if done.made_by:
         by = ", ".join(f"{name} {version}" for name, version in done.made_by.items())
         say(f"the snapshot was made by {escape(by)}, which are not here: bits may differ from a replay without a stop")

@@ -34,7 +34,8 @@ class Replayed:
 
     rows: a dict for each month and who answers, see prequential. outcomes: that the learner has learned and kept, those
     before a snapshot included. left_out: outcomes that mean no class of the service, or say nothing; unscored: requests
-    whose recorded score is no number, and that are in no figure. compiled: by Weir's own code. stop: why it stopped.
+    whose recorded score is no number, and that are in no figure. blind: requests that were served before any outcome
+    was known. window: outcomes that are judged together. compiled: by Weir's own code. stop: why it stopped.
     made_by: versions of what made the snapshot that it went on from, where they are others than here.
     """
 
@@ -42,6 +43,8 @@ class Replayed:
     outcomes: int
     left_out: int
     unscored: int
+    blind: int
+    window: int
     compiled: bool
     subject: Subject
     good: Good
@@ -92,16 +95,19 @@ def replay(
     )
     meant = np.array([subject.classes.index(word) for word in words.values()], np.float64)
     figures = Prequential(subject, (LEARNER, "champion", NO_CHANGE, last_of(subject.task)))
-    unscored = 0
+    unscored = blind = 0
     with learning.recorded(client, uuid.uuid4().hex, asked) as found:
         at = run.good.position
         for page in found.pages(at.at_ms, at.learned, at.prediction_id):
-            unscored += _take(run, _events(page, subject, meant, champion=champion), figures, subject)
+            counts = _take(run, _events(page, subject, meant, champion=champion), figures, subject)
+            unscored, blind = unscored + counts[0], blind + counts[1]
     return Replayed(
         rows=figures.rows(),
         outcomes=run.good.outcomes,
         left_out=found.unusable,
         unscored=unscored,
+        blind=blind,
+        window=learner.guards.window,
         compiled=isinstance(model, Linear),
         subject=subject,
         good=run.good,
@@ -197,10 +203,10 @@ def _logit(score: Floats) -> Floats:
     return np.log(clipped) - np.log1p(-clipped)
 
 
-def _take(run: Run, events: Events, figures: Prequential, subject: Subject) -> int:
-    """Let the learner live through events, and add what was said of the requests; how many are in no figure.
+def _take(run: Run, events: Events, figures: Prequential, subject: Subject) -> tuple[int, int]:
+    """Let the learner live through events, and add what was said of the requests.
 
-    Raises Refused.
+    How many are in no figure, and how many were served before any outcome was known. Raises Refused.
     """
     try:
         said = run.take(events)
@@ -216,4 +222,4 @@ def _take(run: Run, events: Events, figures: Prequential, subject: Subject) -> i
         last_of(subject.task): said.last,
     }
     figures.take(events.at_ms[counted], {who: each[counted] for who, each in parts.items()}, events.y[counted])
-    return int(served.sum() - counted.sum())
+    return int(served.sum() - counted.sum()), int((served & np.isnan(said.no_change[:, 0])).sum())

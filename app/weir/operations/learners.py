@@ -30,15 +30,17 @@ class _File:
     guards: dict[str, Any] = field(default_factory=dict)
 
 
-def looked(settings: Settings) -> tuple[dict[str, Learner], dict[Path, Refused]]:
-    """The learners by name, and why files are none, by path."""
+def looked(settings: Settings) -> tuple[dict[str, Learner], dict[Path, list[Refused]]]:
+    """The learners by name, and what is wrong with the files that are none, by path."""
     found: dict[str, Learner] = {}
-    refused: dict[Path, Refused] = {}
+    refused: dict[Path, list[Refused]] = {}
     for path in sorted(settings.paths.learners_dir.glob("*.yaml")):
         try:
-            found[path.stem] = read(path)
+            found[path.stem] = _parsed(path)
         except Refused as error:
-            refused[path] = error
+            refused[path] = [error]
+        except Faulty as error:
+            refused[path] = [_no_learner(fault, path) for fault in error.faults]
     return found, refused
 
 
@@ -55,21 +57,43 @@ def named(settings: Settings, name: str) -> Learner:
 def read(path: Path) -> Learner:
     """The learner that a file declares. Raises Refused naming everything that is wrong with what it says."""
     try:
-        said = manifest.typed(_File, text.parse(path.read_bytes()))
-        parts, guards = _parts(said.model), _limits(said.guards)
+        return _parsed(path)
+    except Faulty as error:
+        raise _no_learner(str(error), path) from error
+
+
+def _no_learner(what: str, path: Path) -> Refused:
+    return Refused(f"this is no learner: {what}", where=str(path), remedy=WRITE)
+
+
+def _parsed(path: Path) -> Learner:
+    """Raises Faulty; Refused where the file cannot be read."""
+    try:
+        content = text.parse(path.read_bytes())
     except OSError as error:
         what = f"this learner cannot be read: {error.strerror}"
         raise Refused(what, where=str(path), remedy="make it a file that can be read") from error
     except ValueError as error:
-        raise Refused(f"this is no learner: {error}", where=str(path), remedy=WRITE) from error
+        raise Faulty([str(error)]) from error
+    faults: list[str] = []
+    for look in (partial(manifest.typed, _File), _limits, _parts):
+        try:
+            look(content)
+        except Faulty as error:
+            faults += error.faults
+        except ValueError as error:
+            faults.append(str(error))
+    if faults:
+        raise Faulty(faults)
+    said = manifest.typed(_File, content)
     return Learner(
         name=path.stem,
         service=said.service,
-        model=parts,
+        model=_parts(content),
         features=said.features,
         champion=said.champion,
         learning_rate=said.learning_rate,
-        guards=guards,
+        guards=_limits(content),
     )
 
 
@@ -121,16 +145,20 @@ def _plain(value: Value) -> Any:
     return [_plain(one) for one in value] if isinstance(value, list) else value
 
 
-def _limits(said: Mapping[str, Any]) -> Limits:
-    """Raises ValueError."""
+def _limits(content: Mapping[str, Any]) -> Limits:
+    """What a file says of guards. Raises ValueError; what is no mapping is said of the whole file."""
+    said = content.get("guards", {})
     try:
-        return manifest.typed(Limits, said)
+        return manifest.typed(Limits, said) if isinstance(said, Mapping) else Limits()
     except ValueError as error:
         raise ValueError(f"guards: {error}") from error
 
 
-def _parts(said: Any) -> tuple[Part, ...]:
-    """The steps of a model as a file says them. Raises ValueError naming each fault."""
+def _parts(content: Mapping[str, Any]) -> tuple[Part, ...]:
+    """The steps of a model as a file says them, none where it says no model. Raises Faulty."""
+    if "model" not in content:
+        return ()
+    said = content["model"]
     steps = said if isinstance(said, list) else [said]
     faults: list[str] = []
     parts = [_value(step, f"step {number}", faults) for number, step in enumerate(steps, 1)]
@@ -142,7 +170,7 @@ def _parts(said: Any) -> tuple[Part, ...]:
         if not isinstance(part, Part) and not isinstance(step, Mapping)
     ]
     if faults:
-        raise ValueError("; ".join(faults))
+        raise Faulty(faults)
     return tuple(part for part in parts if isinstance(part, Part))
 
 

@@ -172,14 +172,15 @@ def test_check_says_each_fault_in_a_line_of_its_own(project, monkeypatch):
     (project / "other.yaml").write_text(
         "service: tiny\nmodel: river.linear_model.LinearRegression\nfeatures: [channel, it]"
     )
-    (project / "broken.yaml").write_text("service: tiny")
+    (project / "broken.yaml").write_text("service: tiny\nmodle: x\nguards: {window: 3}\n")
     done = CliRunner().invoke(cli, ["learners", "check"], env={"COLUMNS": "400"})
     *faults, last = done.stdout.splitlines()
-    assert (done.exit_code, last) == (1, "3 learners read, 5 faults")
+    assert (done.exit_code, last) == (1, "3 learners read, 6 faults")
     for line, said in zip(
         faults,
         (
-            "broken.yaml",
+            "unknown key modle: is model meant",
+            "guards: window is 3, not from 20",
             "the service of this learner has no bundle: there is no bundle returns",
             "feature channel is no number",
             "tiny has no input it; its numbers are amount, items, gift",
