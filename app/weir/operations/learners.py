@@ -40,7 +40,8 @@ def looked(settings: Settings) -> tuple[dict[str, Learner], dict[Path, list[Refu
         except Refused as error:
             refused[path] = [error]
         except Faulty as error:
-            refused[path] = [_no_learner(fault, path) for fault in error.faults]
+            said = [f"this is no learner: {fault}" for fault in error.faults]
+            refused[path] = [Refused(one, where=str(path), remedy=WRITE) for one in said]
     return found, refused
 
 
@@ -59,11 +60,7 @@ def read(path: Path) -> Learner:
     try:
         return _parsed(path)
     except Faulty as error:
-        raise _no_learner(str(error), path) from error
-
-
-def _no_learner(what: str, path: Path) -> Refused:
-    return Refused(f"this is no learner: {what}", where=str(path), remedy=WRITE)
+        raise Refused(f"this is no learner: {error}", where=str(path), remedy=WRITE) from error
 
 
 def _parsed(path: Path) -> Learner:
