@@ -21,6 +21,7 @@ from tests.doubles.monitoring import MemoryBooks, worker
 
 PREDICTIONS: Final = 10_000_000
 LAST: Final = timedelta(minutes=10)  # of the next day: windows of the day before have ended
+MORE: Final = timedelta(minutes=1)  # by which a day and more has passed since the worker last looked at days
 END: Final = BEGIN + DAYS * DAY
 
 
@@ -39,14 +40,14 @@ def measure(stand: Stand, judge: Judge, say: Say, predictions: int = PREDICTIONS
             settings,
             books,
             monitors=lambda: known,
-            bounds=lambda _service: {LogPartition("log", TOPIC, 0): (0, month.first(END + LAST))},
+            bounds=lambda _service: {LogPartition("log", TOPIC, 0): (0, month.first(END + LAST + MORE))},
             now=lambda: END + DAY,
         )
         rounds.look()  # a worker that has just been started has more to do
         month.fill(client, END - DAY + LAST, END - HOUR, inputs=True)
         rounds.look()
         before = len(books.measurements)
-        month.fill(client, END - HOUR, END + LAST, inputs=True)
+        month.fill(client, END - HOUR, END + LAST + MORE, inputs=True)
     began_s, own_s, began_ms = time.perf_counter(), time.process_time(), time.time() * 1000
     with Sampler({"clickhouse": [stand.pid_of("clickhouse")]}) as sampler:
         windows = rounds.look()
