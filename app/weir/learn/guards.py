@@ -117,15 +117,18 @@ def window_fault(x: Floats, y: Floats, times_ms: Whole, usual: Usual, limits: Li
     return _flood(times_ms, limits) or _missing(x, usual, limits, subject) or _alone(y, usual, limits, subject)
 
 
-def state_fault(weights: Floats, answers: Floats, limits: Limits) -> Fault | None:
+def state_fault(weights: Floats, answers: Floats, usual: Usual, limits: Limits, columns: int) -> Fault | None:
     """What is wrong with a model after a window: a weight is too large, or it answers what is no number.
 
-    answers: what it said meanwhile, NaN where it had no opinion or was not asked.
+    answers: what it said meanwhile, NaN where it had no opinion or was not asked. usual: with the window. A weight of a
+    model of numbers is in their unit: it is measured by their standard deviation. columns: of the features.
     """
     if len(weights):
+        spread = np.sqrt(usual.squares[columns:] / usual.rows)
+        limit = limits.weight * float(spread[0] if len(spread) and spread[0] > 0 else 1)
         largest = float(np.abs(weights).max())  # NaN where there is one
-        if not largest <= limits.weight:
-            evidence = {"largest": str(largest) if not np.isfinite(largest) else largest, "limit": limits.weight}
+        if not largest <= limit:
+            evidence = {"largest": str(largest) if not np.isfinite(largest) else largest, "limit": limit}
             return Fault("weight", f"its largest weight is {largest:g}", evidence)
     if np.isinf(answers).any():
         return Fault("finite", "an answer of its own is infinite", {"answers": int(np.isinf(answers).sum())})

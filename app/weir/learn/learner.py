@@ -42,7 +42,8 @@ class Limits:
 
     window: outcomes that are judged together. outlier_sd: standard deviations that a value may be from its mean.
     missing: largest share of a feature's values that a window may lack, where it had them before. one_class: least
-    share of what was usual that the classes beside one must keep. weight: largest weight, of scaled features.
+    share of what was usual that the classes beside one must keep. weight: largest weight, of scaled features; of
+    a model of numbers in their standard deviations.
     outcomes_per_hour: how fast outcomes may come over a window; 0 is any.
     """
 

@@ -49,4 +49,5 @@ class Linear(Model):
 
     @override
     def weights(self) -> Floats:
-        return np.append(self.state[3], self.numbers[0])
+        weights: Floats = self.state[3].copy()
+        return weights

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from weir.core.errors import shortened
 from weir.core.signature import Task
-from weir.learn.learner import Faulty, Learner, Part, Value
+from weir.learn.learner import RIVER, Faulty, Learner, Part, Value
 
 # Modules whose classes learn, or are parts of what learns. None of these reads a file, downloads or runs what it is
 # given: datasets, streams, functions in the place of values and other libraries' models are in other ones.
@@ -52,6 +52,7 @@ def made(learner: Learner, task: Task) -> Any:
         parts = _rated(learner, faults)
     steps = [] if faults else [_made(part, faults) for part in parts]
     if not faults:
+        faults += [fault for step in steps for fault in _unseeded(step)]
         faults += _misfits(steps, task)
     if faults:
         raise Faulty(faults)
@@ -125,6 +126,18 @@ def _faults(part: Part) -> Iterator[str]:
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, Part):
                 yield from _faults(one)
+
+
+def _unseeded(of: Any) -> Iterator[str]:
+    """Parts that a class makes by itself, and that draw at random, such as the engine of KNNClassifier."""
+    for name, value in vars(of).items() if hasattr(of, "__dict__") else ():
+        if name.startswith("_") or not type(value).__module__.startswith(RIVER):
+            continue
+        if getattr(value, "seed", 0) is None:
+            part = f"{{{name}: {{river...{type(value).__name__}: {{seed: 1}}}}}}"
+            yield f"{type(of).__name__} draws at random by its {name}: name that with a seed, such as {part}"
+        else:
+            yield from _unseeded(value)
 
 
 def _misfits(steps: Sequence[Any], task: Task) -> Iterator[str]:

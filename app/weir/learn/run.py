@@ -155,12 +155,13 @@ class Run:
         x, y, times_ms, answers = (np.concatenate(each) for each in zip(*self._window, strict=True))
         good, limits, subject = self.good, self._limits, self._subject
         fault = guards.window_fault(x, y, times_ms, good.usual, limits, subject)
-        fault = fault or guards.state_fault(self._model.weights(), answers, limits)
+        after = good.usual.after(x, y)
+        fault = fault or guards.state_fault(self._model.weights(), answers, after, limits, x.shape[1])
         self._window, self._room = [], limits.window
         if fault is not None:
             self._stop(fault, here)
             return
-        self.good = Good(self._model.keep(), good.usual.after(x, y), seen, good.outcomes + len(y), here)
+        self.good = Good(self._model.keep(), after, seen, good.outcomes + len(y), here)
 
     def _stop(self, fault: Fault, at: Position) -> None:
         self._window = []

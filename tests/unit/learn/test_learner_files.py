@@ -108,6 +108,7 @@ def test_a_learner_that_there_is_not_is_refused_with_those_that_there_are(projec
         ((("river.linear_model.LogisticRegression", {"lr": 1}),), Task.BINARY, "takes no lr; it takes optimizer"),
         (("river.multiclass.OneVsRestClassifier",), Task.BINARY, "cannot be made: .*missing"),
         (("river.forest.ARFClassifier",), Task.BINARY, "draws at random: give it a seed"),
+        (("river.neighbors.KNNClassifier",), Task.BINARY, "draws at random by its engine: name that with a seed"),
         (("river.linear_model.LinearRegression",), Task.BINARY, "no classifier, and the task of the service is binary"),
         (("river.naive_bayes.GaussianNB",), Task.REGRESSION, "no regressor, and the task of the service is regression"),
         (("river.linear_model.LogisticRegression",), Task.MULTICLASS, "OneVsRestClassifier"),

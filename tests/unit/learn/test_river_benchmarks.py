@@ -17,7 +17,6 @@ from tests.unit.learn.streams import BAYES, LOGISTIC, SCALER, TREE, learner
 SETS = {"Phishing": datasets.Phishing, "Bananas": datasets.Bananas}
 LAST, ALMA = Part("river.dummy.NoChangeClassifier"), Part("river.linear_model.ALMAClassifier")
 ADAPTIVE = Part("river.tree.HoeffdingAdaptiveTreeClassifier", {"seed": 42})
-NEIGHBORS = Part("river.neighbors.KNNClassifier")
 BAGGED = Part("river.ensemble.ADWINBaggingClassifier", {"model": TREE, "seed": 42})
 SGD = {"optimizer": Part("river.optim.SGD", {"lr": 0.005})}
 LR = (SCALER, Part(LOGISTIC.path, SGD))
@@ -30,7 +29,6 @@ PUBLISHED = [
     ((TREE,), "Phishing", 0.879904, 0.860595),
     ((ADAPTIVE,), "Phishing", 0.874299, 0.856095),
     ((ADAPTIVE,), "Bananas", 0.616531, 0.428250),
-    ((SCALER, NEIGHBORS), "Phishing", 0.881505, 0.867145),
     ((BAGGED,), "Phishing", 0.893515, 0.879201),
     ((LAST,), "Phishing", 0.515612, 0.447489),
     ((LAST,), "Bananas", 0.509530, 0.452957),

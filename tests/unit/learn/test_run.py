@@ -145,6 +145,15 @@ def test_weights_that_explode_stop_it():
     assert not run.good.kept[0].any()
 
 
+def test_weights_are_measured_by_the_unit_of_what_is_learned():
+    """Prices in cents, some ten thousand apart: weights are as large."""
+    events = stream(Task.REGRESSION)
+    run = linear(Task.REGRESSION, rate=0.001)
+    run.take(replace(events, y=1000 * events.y))
+    assert run.stop is None
+    assert np.abs(run.good.kept[0][3]).max() > 1000 > LIMITS.weight
+
+
 def test_a_model_that_raises_stops_at_its_last_good_state():
     """River's SGTClassifier divides by zero where a column never changes."""
     events = stream(Task.BINARY, 300)
