@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import random
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from structlog.testing import capture_logs
 from weir.agents.monitor.books import NotHeld
 from weir.core.errors import Refused, Unavailable
+from weir.edges.bundles.owners import owners
 from weir.edges.clickhouse import estimates, results
 from weir.edges.clickhouse.client import connect
 
@@ -209,6 +211,21 @@ def test_changes_are_told_once_they_are_written_and_the_last_ones_again_by_whoev
     latest = {row["key"]: row["number"] for row in books.alerts}
     assert {one.watched.key: one.number for one in again} == latest, "all was written at once: each alert once more"
     assert len(again) == len(latest)
+
+
+def test_alerts_of_a_monitor_that_names_no_owner_are_the_service_s(client, settings, tmp_path):
+    monitor(settings.paths.monitors_dir, "one", page="> 0.1")
+    monitor(settings.paths.monitors_dir, "owned", page="> 0.1")
+    owned = settings.paths.monitors_dir / "owned.sql"
+    owned.write_text(owned.read_text().replace("-- window:", "-- owner: team-b\n-- window:"))
+    for service, said in ((monitoring.SERVICE, "owner: team-a"), ("other", "owner: team-c"), ("broken", "owner: [")):
+        (tmp_path / "services" / service).mkdir(parents=True)
+        (tmp_path / "services" / service / "service.yaml").write_text(said)
+    predict(client, 0, 899, begin=NOON)
+    books = MemoryBooks()
+    of = partial(owners, settings.having(services_dir=tmp_path / "services"))
+    worker(settings, books, owners=of).look()
+    assert {(row["monitor"], row["owner"]) for row in books.alerts} == {("one", "team-a"), ("owned", "team-b")}
 
 
 def test_a_change_that_was_never_told_is_told_once_by_whoever_goes_on(client, settings):

@@ -25,6 +25,7 @@ from weir.agents.monitor.rounds import Rounds
 from weir.agents.worker.host import parked_on_failure
 from weir.core.chunk import LogPartition, Partition
 from weir.core.errors import Unavailable
+from weir.edges.bundles.owners import owners
 from weir.edges.clickhouse import calibrations, estimates, monitors, slos
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.kafka.admin import bounds as bounds_by_name
@@ -102,6 +103,7 @@ def new_monitor(settings: Settings, telemetry: Telemetry, resources: Resources) 
         now=lambda: datetime.now(UTC),
         monotonic_s=time.monotonic,
         worker=f"{socket.gethostname()}:{os.getpid()}",
+        owners=partial(owners, settings),
     )
     app.agent(chunk_topic(app, names.alert_notes), name="notes")(heard)
     app.task(partial(parked_on_failure, app, _work(rounds, resources.notes, settings.monitoring.monitor_every_s)))

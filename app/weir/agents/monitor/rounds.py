@@ -65,7 +65,7 @@ class Rounds:
     this worker is the active one; asked before each write. calibrated: bounds of a service by monitor and subject,
     where there are others than its monitors' own. tell: hears of changes of alerts once they are written; of the last
     ones again, where a worker goes on from another that may not have told them. now: the wall's. monotonic_s: for
-    pauses. worker: its name.
+    pauses. worker: its name. owners: who looks after each service, and so after what no file of a monitor says.
     left: what it goes on from; None: the books are asked.
     """
 
@@ -82,6 +82,7 @@ class Rounds:
     now: Callable[[], datetime]
     monotonic_s: Callable[[], float]
     worker: str
+    owners: Callable[[], Mapping[str, str]] = dict
     left: Left | None = None
     _bounds: dict[str, Mapping[str, Mapping[str, Bounds]]] = field(default_factory=dict)
     _notes: list[Note] = field(default_factory=list)
@@ -179,7 +180,12 @@ class Rounds:
     def _service(self, client: Client, service: str, known: Mapping[str, Monitor], left: Left) -> int:
         bounds = self.bounds(service)
         meaning = reports.meaning(client, service)
-        mine = [one for one in known.values() if meaning.task in one.tasks and one.is_of(service) and not one.on_demand]
+        owner = self.owners().get(service, "")
+        mine = [
+            replace(one, owner=one.owner or owner)
+            for one in known.values()
+            if meaning.task in one.tasks and one.is_of(service) and not one.on_demand
+        ]
         of = monitors.meaning(client, service)
         self._bounds[service] = self.calibrated(client, service)
         computed, waiting, behind = 0, 0, timedelta(0)
