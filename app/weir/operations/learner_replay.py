@@ -24,7 +24,7 @@ from weir.learn.river_model import RiverModel
 from weir.learn.run import Events, Good, Run, Stop
 from weir.operations.learners import WRITE, model_text
 
-LEARNER, NO_CHANGE, LAST = "learner", "no change", "last"
+LEARNER, NO_CHANGE = "learner", "no change"
 CLIP: Final = 1e-6  # of a chance, before it becomes a logit
 
 

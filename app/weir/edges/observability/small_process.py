@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
 from types import ModuleType
-from typing import NoReturn
 
 ABSENT = "pandas"
 
@@ -14,11 +13,7 @@ ABSENT = "pandas"
 class _Absent(MetaPathFinder):
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> None:
         if name == ABSENT:
-            _deny()
-
-
-def _deny() -> NoReturn:
-    raise ModuleNotFoundError(f"this process does without {ABSENT}", name=ABSENT)
+            raise ModuleNotFoundError(f"this process does without {ABSENT}", name=ABSENT)
 
 
 def do_without_pandas() -> None:
