@@ -1,6 +1,7 @@
 """`weir learners replay` on a recorded day of three services: it says what a plain loop over the record says."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 
 import numpy as np
@@ -9,6 +10,7 @@ from river import linear_model, naive_bayes, optim, preprocessing
 from typer.testing import CliRunner
 from weir.__main__ import cli
 from weir.core.errors import Refused
+from weir.edges.clickhouse import learning
 from weir.edges.clickhouse.client import connect
 from weir.operations import learner_replay, learners
 
@@ -90,6 +92,24 @@ def of_all(out):
     rows = json.loads(out)["rows"]
     assert {row["month"] for row in rows} == {"2026-11", "all"}
     return {row["who"]: row for row in rows if row["month"] == "all"}
+
+
+def test_a_join_that_needs_more_memory_than_a_statement_may_have_is_refused(project):
+    client = connect(project.recording)
+    client.params["max_memory_usage"] = "10000"
+    begin = datetime(2026, 11, 28, 10, tzinfo=UTC)
+    asked = learning.Asked(
+        service=FLIGHTS.service,
+        begin=begin,
+        end=begin + timedelta(hours=2),
+        inputs=["wind"],
+        words=["late"],
+        labels=[],
+        known="received",
+    )
+    refused = pytest.raises(Refused, match=r"joining requests with their outcomes needs more memory.*a shorter time")
+    with refused, learning.recorded(client, "much", asked):
+        pass
 
 
 def test_two_classes_are_scored_with_what_was_known_before(weir, project):

@@ -17,7 +17,7 @@ from clickhouse_connect.driver import Client
 
 from weir.core.errors import Refused, Unavailable
 from weir.edges.clickhouse import sql_files
-from weir.edges.clickhouse.client import answering, url_of
+from weir.edges.clickhouse.client import answering, url_of, within_memory
 from weir.edges.clickhouse.results import view_of
 
 NAME: Final = "learner_events"
@@ -106,7 +106,7 @@ def recorded(client: Client, session: str, asked: Asked) -> Iterator[Recorded]:
     """
     settings = {"session_id": session, "session_timeout": IDLE_S}
     text = MAKE + sql_files.load("learners/events").text
-    with answering(url_of(client)):
+    with answering(url_of(client)), within_memory("joining requests with their outcomes"):
         client.command(text, parameters={"name": NAME, **asked.parameters()}, settings=settings)
     try:
         yield Recorded(client, settings, len(asked.inputs) + len(asked.labels))
