@@ -58,9 +58,12 @@ def address(recorded: Settings) -> Iterator[str]:
     thread.join(30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium; tests that ask for it are skipped where there is none."""
+    """Debian's Chromium; tests that ask for it are skipped where there is none.
+
+    Not for longer than these tests: Playwright keeps an event loop running in the thread, where no other can run then.
+    """
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is in the extra dev")
     from pathlib import Path
 
