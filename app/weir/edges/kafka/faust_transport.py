@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from functools import cached_property
 from typing import Any, ClassVar, cast
 
 import faust
@@ -19,6 +20,7 @@ from faust.transport.consumer import Consumer as FaustConsumer
 from faust.transport.producer import Producer as FaustProducer
 from faust.types import TP, ConsumerMessage
 from faust.types.transports import ConsumerT, ProducerT
+from mode.utils.queues import FlowControlEvent
 
 from weir.core.chunk import Chunk, Partition
 from weir.edges.kafka.held_partition import Progress
@@ -147,14 +149,21 @@ class ChunkConsumer(FaustConsumer):
             tp = TP(*mine[0].source)
             yield tp, self._to_message(tp, tuple(mine))
 
+    def resume_flow(self) -> None:
+        """Faust is ready for messages: it may be waiting for the next already."""
+        super().resume_flow()
+        self._ready.set()
+
     def _take(self) -> list[Chunk]:
         """What waits; nothing while Faust has yet to hear of a rebalance, since it could not place the chunks.
 
         The poller tells before it fetches, so that a chunk taken here never comes before the news of its partition.
+        Nor anything before Faust lets messages flow again, some turns of the loop after it has heard: it would drop
+        them.
         """
         if self.polling and self.poller.holdings.failure is None:
             self._held += self.poller.holdings.take()
-        if self._told != self._heard:
+        if self._told != self._heard or not self.flow_active:
             return []
         held, self._held = self._held, []
         return held
@@ -297,6 +306,18 @@ class ChunkSchema(faust.Schema):  # type: ignore[type-arg]  # keys and values ar
         return decode
 
 
+class Flow(FlowControlEvent):
+    """Faust's tap. Opened once more when it is open, it leaves the queues as they are.
+
+    Faust opens it for each rebalance, late: what came after the one before it would be thrown away.
+    """
+
+    def resume(self) -> None:
+        """Open it; what is left of the time before is thrown away."""
+        if not self.is_active():
+            super().resume()
+
+
 class ChunkApp(faust.App):
     """A Faust app whose agents receive chunks.
 
@@ -310,6 +331,11 @@ class ChunkApp(faust.App):
     from_beginning: bool
     failure: BaseException | None = None
     failed: asyncio.Event
+
+    @cached_property
+    def flow_control(self) -> FlowControlEvent:
+        """Of the queues between the consumer and the agents."""
+        return Flow()
 
     def fail(self, error: BaseException) -> None:
         """Remember why the worker cannot go on; the first reason counts. Called on the app's loop."""
