@@ -43,7 +43,9 @@ def events(outcomes: int) -> Events:
     y = (x[:, 0] + x[:, 1] > chance.standard_normal(len(x))).astype(np.float64)
     y[1::2] = y[::2]
     at = 60_000 * np.arange(len(x), dtype=np.int64)
-    return Events(at, np.arange(len(x)) % 2 == 1, pa.array(at.astype(str)), x, y, np.full((len(x), 1), 0.5))
+    tenants = pa.array(["atlas", "borealis", "cirrus", "delta"]).take(pa.array(np.arange(len(x)) // 2 % 4))
+    said = np.full((len(x), 1), 0.5)
+    return Events(at, np.arange(len(x)) % 2 == 1, pa.array(at.astype(str)), x, y, said, tenants)
 
 
 def of_river(model: tuple[Part, ...]) -> Any:

@@ -44,7 +44,8 @@ class Limits:
     missing: largest share of a feature's values that a window may lack, where it had them before. one_class: least
     share of what was usual that the classes beside one must keep. weight: largest weight, of scaled features; of
     a model of numbers in their standard deviations.
-    outcomes_per_hour: how fast outcomes may come over a window; 0 is any.
+    outcomes_per_hour: how fast outcomes may come over a window; 0 is any. tenant_sd: standard deviations that the
+    champion may be further off on the outcomes of one tenant than on all others', beside what is usual; see tenants.
     """
 
     window: int = 1000
@@ -53,6 +54,7 @@ class Limits:
     one_class: float = 0.05
     weight: float = 100.0
     outcomes_per_hour: float = 0.0
+    tenant_sd: float = 1.2
 
     def __post_init__(self) -> None:
         if faults := list(self._faults()):
@@ -66,6 +68,7 @@ class Limits:
             "one_class": (0, 1),
             "weight": (0, math.inf),
             "outcomes_per_hour": (0, math.inf),
+            "tenant_sd": (0.1, math.inf),
         }
         for each in fields(self):
             low, high = bounds[each.name]

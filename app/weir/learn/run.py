@@ -7,18 +7,19 @@ each the state is kept, and a fault goes back to the last one that was. Cutting 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from weir.learn import baselines, guards
+from weir.learn import baselines, guards, tenants
 from weir.learn.baselines import Seen
 from weir.learn.guards import Fault, Usual
 from weir.learn.learner import Limits, Subject
 from weir.learn.model import Broke, Flags, Floats, Model
+from weir.learn.tenants import Gaps
 
 Whole = npt.NDArray[np.int64]
 
@@ -29,7 +30,7 @@ class Events:
 
     at_ms: int64[n], ascending; at one time requests come before outcomes. learns: bool[n], an outcome. ids: text[n], of
     the predictions. x: float64[n, k], the features as they were served, NaN: missing. y: float64[n], what came true,
-    whichever of the two it is. champion: float64[n, m], what was answered.
+    whichever of the two it is. champion: float64[n, m], what was answered. tenants: text[n], whose request it was.
     """
 
     at_ms: Whole
@@ -38,12 +39,15 @@ class Events:
     x: Floats
     y: Floats
     champion: Floats
+    tenants: pa.Array
 
     def cut(self, begin: int, end: int) -> Events:
         """Those from begin until before end."""
         some = slice(begin, end)
-        ids = self.ids.slice(begin, end - begin)
-        return Events(self.at_ms[some], self.learns[some], ids, self.x[some], self.y[some], self.champion[some])
+        ids, tenants = (each.slice(begin, end - begin) for each in (self.ids, self.tenants))
+        return Events(
+            self.at_ms[some], self.learns[some], ids, self.x[some], self.y[some], self.champion[some], tenants
+        )
 
     def position(self, row: int) -> Position:
         """The place of an event."""
@@ -72,7 +76,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Good:
-    """A state after a whole window. kept: the model's, see Model. outcomes: learned. position: of the last event."""
+    """A state after a whole window.
+
+    kept: the model's, see Model. outcomes: learned. position: of the last event. gaps: of each tenant, see tenants.
+    """
 
     kept: Any
     usual: Usual
@@ -80,6 +87,7 @@ class Good:
     outcomes: int = 0
     position: Position = Position()
     stop: Stop | None = None
+    gaps: Gaps = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +115,8 @@ class Run:
         self.good = good
         self._seen = good.seen
         self.stop = good.stop
-        self._window: list[tuple[Floats, Floats, Whole, Floats]] = []
+        self._window: list[tuple[Floats, Floats, Whole, Floats, Floats]] = []
+        self._tenants: list[pa.Array] = []
         self._room = limits.window
 
     def take(self, events: Events) -> Answers:
@@ -146,29 +155,32 @@ class Run:
         if fault is not None:
             self._stop(fault, events.position(done))
             return done
-        self._window.append((x, y, events.at_ms[places], out))
+        self._window.append((x, y, events.at_ms[places], out, events.champion[places]))
+        self._tenants.append(events.tenants.take(pa.array(places)))
         self._room -= len(places)
         return done
 
     def _judge(self, here: Position, seen: Seen) -> None:
         """Look at a window that is full: it is good, or the learner stops. here: its last event, seen: after it."""
-        x, y, times_ms, answers = (np.concatenate(each) for each in zip(*self._window, strict=True))
+        x, y, times_ms, answers, champion = (np.concatenate(each) for each in zip(*self._window, strict=True))
         good, limits, subject = self.good, self._limits, self._subject
+        apart = tenants.compared(pa.concat_arrays(self._tenants), champion, y, good.usual, subject)
         fault = guards.window_fault(x, y, times_ms, good.usual, limits, subject)
+        fault = fault or tenants.tenant_fault(apart, good.gaps, limits, subject)
         after = good.usual.after(x, y)
         fault = fault or guards.state_fault(self._model.weights(), answers, after, limits, x.shape[1])
-        self._window, self._room = [], limits.window
+        self._window, self._tenants, self._room = [], [], limits.window
         if fault is not None:
             self._stop(fault, here)
             return
-        self.good = Good(self._model.keep(), after, seen, good.outcomes + len(y), here)
+        gaps = tenants.after(good.gaps, apart)
+        self.good = Good(self._model.keep(), after, seen, good.outcomes + len(y), here, gaps=gaps)
 
     def _stop(self, fault: Fault, at: Position) -> None:
-        self._window = []
+        self._window, self._tenants = [], []
         self._model.restore(self.good.kept)
         self.stop = Stop(fault.guard, fault.what, fault.evidence, at, self.good.outcomes)
-        good = self.good
-        self.good = Good(good.kept, good.usual, good.seen, good.outcomes, good.position, self.stop)
+        self.good = replace(self.good, stop=self.stop)
 
     def _stopped(self, events: Events, out: Floats) -> int:
         """Answer with what was good."""

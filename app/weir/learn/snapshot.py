@@ -17,8 +17,9 @@ from weir.learn.learner import Subject
 from weir.learn.linear import NUMBERS, STATE
 from weir.learn.model import Floats
 from weir.learn.run import Good, Position, Stop
+from weir.learn.tenants import Gap
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 KEY: Final = b"weir.learner"
 USUAL: Final = ("usual_count", "usual_mean", "usual_squares")
 
@@ -45,6 +46,7 @@ def dump(good: Good, subject: Subject, learner: Mapping[str, Any], versions: Map
         "position": asdict(good.position),
         "stop": asdict(good.stop) if good.stop else None,
         "usual": {"classes": good.usual.classes.tolist(), "label": [row[k:].tolist() for row in usual]},
+        "gaps": {tenant: [gap.rows, *gap.means] for tenant, gap in sorted(good.gaps.items())},
         "seen": {"sums": good.seen.sums.tolist(), "last": None if math.isnan(good.seen.last) else good.seen.last},
     }
     table = pa.table(columns).replace_schema_metadata({KEY: json.dumps(said, allow_nan=False)})
@@ -102,6 +104,7 @@ def _good(table: pa.Table, said: Mapping[str, Any], k: int) -> Good:
         outcomes,
         Position(**said["position"]),
         Stop(**{**stop, "at": Position(**stop["at"])}) if stop else None,
+        {tenant: Gap(int(n), (float(first), float(second))) for tenant, (n, first, second) in said["gaps"].items()},
     )
 
 

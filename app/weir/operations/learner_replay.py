@@ -190,6 +190,7 @@ def _events(page: pa.Table, subject: Subject, meant: Floats, *, champion: bool) 
         x=x,
         y=y,
         champion=_matrix(page, "outputs", page.num_rows) if subject.task is Task.MULTICLASS else score[:, None],
+        tenants=page.column("tenant").combine_chunks(),
     )
 
 

@@ -9,6 +9,7 @@ from weir.learn.learner import Learner, Part, Subject
 from weir.learn.run import Events, Run
 
 BEGIN_MS = 1_780_000_000_000
+TENANTS = ("atlas", "borealis", "cirrus", "delta")
 CLASSES = {Task.BINARY: ("kept", "returned"), Task.MULTICLASS: ("letter", "box", "pallet"), Task.REGRESSION: ()}
 SCALER = Part("river.preprocessing.StandardScaler")
 LOGISTIC, LINEAR = Part("river.linear_model.LogisticRegression"), Part("river.linear_model.LinearRegression")
@@ -42,14 +43,16 @@ def stream(task: Task, n: int = 4000, columns: int = 4, seed: int = 1) -> Events
     row = row[order]
     width = 3 if task is Task.MULTICLASS else 1
     champion = np.full((2 * n, width), 1 / width) if task is not Task.REGRESSION else np.full((2 * n, 1), 20.0)
-    return Events(at[order], learns[order], pa.array([f"id-{i:06}" for i in row]), x[row], y[row], champion)
+    tenants = pa.array([TENANTS[i % 5 % 4] for i in row])  # the first has two fifths
+    return Events(at[order], learns[order], pa.array([f"id-{i:06}" for i in row]), x[row], y[row], champion, tenants)
 
 
 def some(events: Events, which: np.ndarray) -> Events:
     """Those events that bool[n] says."""
     arrays = (events.at_ms, events.learns, events.ids.to_numpy(zero_copy_only=False), events.x, events.y)
     at, learns, ids, x, y = (array[which] for array in arrays)
-    return Events(at, learns, pa.array(ids, pa.string()), x, y, events.champion[which])
+    tenants = events.tenants.filter(pa.array(which))
+    return Events(at, learns, pa.array(ids, pa.string()), x, y, events.champion[which], tenants)
 
 
 def lived(run: Run, events: Events, cuts: list[int]) -> np.ndarray:

@@ -32,7 +32,7 @@ DROP: Final = "DROP TEMPORARY TABLE IF EXISTS {name:Identifier}"
 UNUSABLE: Final = "SELECT countIf(learned AND isNaN(y)) FROM {name:Identifier}"
 # A request that was answered twice under one id counts once, by the answer that came first.
 PAGE: Final = """
-    SELECT at, learned, toString(prediction_id) AS id, x, y, score, outputs
+    SELECT at, learned, served, toString(prediction_id) AS id, toString(tenant) AS tenant, x, y, score, outputs
     FROM {name:Identifier}
     WHERE at >= {at:Int64} AND NOT isNaN(y)
       AND (at, learned, prediction_id) > ({at:Int64}, {learned:UInt8}, toUUID({id:String}))
@@ -84,7 +84,7 @@ class Recorded:
         self.unusable = int(found.result_rows[0][0])
 
     def pages(self, at_ms: int = -1, learned: bool = False, prediction_id: str = "") -> Iterator[pa.Table]:
-        """Those behind a place: at, learned, id, x, y, score, outputs, in their order. Raises Unavailable, Refused."""
+        """Those behind a place: the columns of PAGE, in their order. Raises Unavailable, Refused."""
         place: dict[str, Any] = {"at": at_ms, "learned": int(learned), "id": prediction_id or NOBODY}
         while True:
             asked = {"name": NAME, "rows": self._rows, **place}

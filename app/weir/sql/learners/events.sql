@@ -2,9 +2,9 @@
 -- title: Requests as they were served, and their outcomes as they became known: two events of each
 -- grain: prediction_id, learned
 -- source: view results_<service>; an outcome is known from its received_at or its occurred_at on, and never before its request
--- value: at (of the event, ms since 1970), learned (0: served, 1: its outcome became known), x (inputs as the model saw them, NaN: missing), y (what came true: a number, or the place of its word among words, from 0; NaN: no such word, or none was said), score, outputs (what was answered)
+-- value: at (of the event, ms since 1970), learned (0: served, 1: its outcome became known), served (when its request was), tenant, x (inputs as the model saw them, NaN: missing), y (what came true: a number, or the place of its word among words, from 0; NaN: no such word, or none was said), score, outputs (what was answered)
 -- panel: none
-SELECT event.1 AS at, event.2 AS learned, prediction_id, scored_at, digest,
+SELECT event.1 AS at, event.2 AS learned, toUnixTimestamp64Milli(event_time) AS served, prediction_id, scored_at, digest, tenant,
        arrayMap(name -> multiIf(mapContains(doubles, name), doubles[name], mapContains(longs, name), toFloat64(longs[name]),
                                 mapContains(features, name), toFloat64(features[name]), nan), {inputs:Array(String)}) AS x,
        if(empty({words:Array(String)}), ifNull(observed, nan),
