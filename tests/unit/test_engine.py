@@ -502,3 +502,42 @@ def test_the_engine_is_part_of_the_runtime(tmp_path):
     found, _ = chosen(trees.old(forest(), FEATURES, 1), tmp_path)
     there = runtime.of(found)
     assert dataclasses.replace(there, engine=ONNX_RUNTIME).id != there.id
+
+
+FAULTS = {
+    "another threshold": lambda found, node: {"threshold": (node, np.nextafter(found.threshold[node], F32(np.inf)))},
+    "NaN on the other side": lambda found, node: {"nan_right": (node, ~found.nan_right[node])},
+    "children exchanged": lambda found, node: {
+        "left": (node, found.right[node]),
+        "right": (node, found.left[node]),
+    },
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_one_node_deep_in_a_tree_is_found(fault, tmp_path, monkeypatch):
+    """By the rows that are led there alone: of those that are made at random few or none come there."""
+    width, rng = 200, np.random.default_rng(3)
+    made = [trees.tree(rng, 31, width, COMPARISONS, lambda _: {0: F32(rng.normal() / 4)}, special=0) for _ in range(4)]
+    model, rows = trees.old(made, width, 1), np.zeros((20, width), F32)
+    good = opening.opened(model.SerializeToString(), width).plan
+    node = max(range(len(good.ensemble.feature)), key=lambda one: len(above(good.ensemble, one)))
+    assert len(above(good.ensemble, node)) > 6
+    changed = {
+        name: np.where(np.arange(len(good.ensemble.feature)) == at, value, getattr(good.ensemble, name))
+        for name, (at, value) in FAULTS[fault](good.ensemble, node).items()
+    }
+    plan = dataclasses.replace(good, ensemble=dataclasses.replace(good.ensemble, **changed))
+    monkeypatch.setattr(opening, "opened", lambda _content, wide: Trees(plan, wide))
+    monkeypatch.setattr(engine, "FUZZED_ROWS", 0)
+    found, _ = chosen(model, tmp_path, rows=rows)
+    assert found.engine_reason.startswith("the kernel disagrees with ONNX Runtime on rows led to its nodes: ")
+
+
+def above(ensemble, node):
+    """The nodes above a node."""
+    found = []
+    while len(up := np.flatnonzero((ensemble.left == node) | (ensemble.right == node))):
+        node = int(up[0])
+        found.append(node)
+    return found

@@ -1,11 +1,13 @@
 """Which engine scores a bundle: the kernel for trees where it agrees with ONNX Runtime, else ONNX Runtime.
 
 The two may differ in last bits, as two releases of ONNX Runtime may. They agree where on golden rows, and on rows made
-to find a node that sends one the other way, no score differs by more than the bundle's tolerance and no decision does.
+to find a node that sends one the other way, at random and led to one node after the other, no score differs by more
+than the bundle's tolerance and no decision does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -17,7 +19,7 @@ from weir.core.decide import decide
 from weir.edges.bundles import checks
 from weir.edges.bundles.onnx_model import Floats, Model
 from weir.edges.bundles.onnx_session import CPU
-from weir.trees import fuzz, opening
+from weir.trees import fuzz, led, opening
 from weir.trees.opening import NotTaken
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 Wanted = Literal["auto", "onnxruntime"]
 
 FUZZED_ROWS: Final = 20_000
+LED_NODES: Final = 20_000  # to each of so many nodes up to three rows are led
 AT_ONCE: Final = 1 << 20  # values of made rows at a time: 4 MiB, and ten times as much to make them
 SEED: Final = 12
 FILE_MAX: Final = 64 << 20  # bytes; trees of as many nodes as the kernel takes have half of it
@@ -77,18 +80,27 @@ def _agreeing(trees: Trees, bundle: Bundle, model: Model, golden: checks.Golden)
     known = np.ascontiguousarray(golden.inputs)
     if why := _differing(bundle, trees.run(known), golden.outputs):
         return NotTaken(f"the kernel disagrees with ONNX Runtime on golden rows: {why}")
-    asked, rng, left = fuzz.Asked(trees.plan), np.random.default_rng(SEED), FUZZED_ROWS
-    while left:
-        n = min(left, max(1, AT_ONCE // model.width))
-        rows = asked.rows(known, n, rng)
+    for rows, where in _tries(trees, known):
         try:
             theirs = model.run(rows)
         except RuntimeError as error:
-            return NotTaken(f"ONNX Runtime fails on rows beside its thresholds: {error}")
+            return NotTaken(f"ONNX Runtime fails on rows {where}: {error}")
         if why := _differing(bundle, trees.run(rows), theirs):
-            return NotTaken(f"the kernel disagrees with ONNX Runtime on rows beside its thresholds: {why}")
-        left -= n
+            return NotTaken(f"the kernel disagrees with ONNX Runtime on rows {where}: {why}")
     return trees
+
+
+def _tries(trees: Trees, golden: Floats) -> Iterator[tuple[Floats, str]]:
+    """Rows to be scored by both engines, some at a time, and what they are."""
+    rng, at_once = np.random.default_rng(SEED), max(1, AT_ONCE // trees.width)
+    asked = fuzz.Asked(trees.plan)
+    for begin in range(0, FUZZED_ROWS, at_once):
+        yield asked.rows(golden, min(at_once, FUZZED_ROWS - begin), rng), "beside its thresholds"
+    paths = led.Paths(trees.plan)
+    nodes = rng.permutation(paths.nodes)[:LED_NODES].astype(np.int32)
+    at_once = max(1, at_once // 3)
+    for begin in range(0, len(nodes), at_once):
+        yield paths.rows(golden, nodes[begin : begin + at_once], rng), "led to its nodes"
 
 
 def _differing(bundle: Bundle, ours: Floats, theirs: Floats) -> str:
