@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     **{stage: {"core"} for stage in STAGES},
     "native": set(),
     "trees": {"core", "native"},
-    "learn": {"core", "native"},
+    "learn": {"core", "monitor", "native"},  # their statistics are the same
     "wire": {"core", "native"},
     "edges": {"core", "monitor", "native", "trees", "wire"} | GROUND,
     "agents": AGENTS,

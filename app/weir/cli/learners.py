@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from weir.cli import learner_evidence
 from weir.cli.arguments import Command, reached
 from weir.cli.output import AsJson, Column, say, show, show_json
 from weir.cli.times import time_of, time_or_now
@@ -115,9 +116,11 @@ def replay(
     """Replay what is recorded: what the learner would have said of each request with the outcomes known until then.
 
     Beside it, on the same requests: the champion's recorded score; "no change", the shares of the classes so far or the
-    mean; and the last class or value that became known. By the month of the request. A corrected outcome counts as it
-    stands in the record. The same record gives the same bits. Exit status 1 where a guard stopped the learner: from
-    then on it answers with its last good state.
+    mean; and the last class or value that became known. By the month of the request. By closed days it compares the
+    learner with the champion: what it is better by, with an interval that holds at every look, and whether it is to be
+    promoted. It says where the champion's loss rose, and where what comes true drifted away from what it expects. A
+    corrected outcome counts as it stands in the record. The same record gives the same bits. Exit status 1 where a
+    guard stopped the learner: from then on it answers with its last good state.
     """
     from weir.core.times import BEGINNING
     from weir.edges.clickhouse.client import connect
@@ -153,6 +156,9 @@ def _show(name: str, done: Replayed, *, as_json: bool) -> None:
                 "compiled": done.compiled,
                 "made_by": done.made_by,
                 "stopped": asdict(done.stop) if done.stop else None,
+                "late": done.late,
+                "comparison": learner_evidence.compared(done.comparison),
+                "alarms": learner_evidence.alarms(done.alarms),
                 "rows": [{key: _finite(value) for key, value in row.items()} for row in done.rows],
             }
         )
@@ -178,6 +184,8 @@ def _show(name: str, done: Replayed, *, as_json: bool) -> None:
         say(f"{done.left_out:,} outcomes are left out: they mean no class of the service, or say nothing")
     if done.unscored:
         say(f"{done.unscored:,} requests are in no figure: their recorded score is no number")
+    learner_evidence.show_comparison(done.comparison, done.late, FIGURES)
+    learner_evidence.show_alarms(done.alarms)
     if stop := done.stop:
         at = datetime.fromtimestamp(stop.at.at_ms / 1000, UTC)
         say(f"[bold red]stopped[/] by guard {stop.guard} at {at:%Y-%m-%d %H:%M:%S} UTC: {escape(stop.what)}")

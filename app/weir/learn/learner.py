@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from weir.core.signature import Task
 
 CHAMPION: Final = "champion"  # the column of what the champion said
+LEARNER: Final = "learner"  # who it is among those who answer
 RIVER: Final = "river."
 
 
@@ -36,6 +37,13 @@ class Part:
 Value: TypeAlias = "bool | int | float | str | Part | list[Value] | None"
 
 
+def _beyond(of: object, bounds: Mapping[str, tuple[float, float]]) -> Iterator[str]:
+    """Each number of a dataclass that is not within its bounds, as a clause."""
+    for name, (low, high) in bounds.items():
+        if not low <= getattr(of, name) <= high:
+            yield f"{name} is {getattr(of, name):g}, not from {low:g} to {high:g}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """When a learner stops; see guards.
@@ -57,10 +65,6 @@ class Limits:
     tenant_sd: float = 1.2
 
     def __post_init__(self) -> None:
-        if faults := list(self._faults()):
-            raise ValueError(", and ".join(faults))
-
-    def _faults(self) -> Iterator[str]:
         bounds = {
             "window": (20, 1_000_000),
             "outlier_sd": (1, math.inf),
@@ -70,10 +74,46 @@ class Limits:
             "outcomes_per_hour": (0, math.inf),
             "tenant_sd": (0.1, math.inf),
         }
-        for each in fields(self):
-            low, high = bounds[each.name]
-            if not low <= getattr(self, each.name) <= high:
-                yield f"{each.name} is {getattr(self, each.name):g}, not from {low:g} to {high:g}"
+        if faults := list(_beyond(self, bounds)):
+            raise ValueError(", and ".join(faults))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On which terms a learner is better than the champion; see comparison.
+
+    alpha: chance that it is ever called better, or worse, where it is not. margin: of log loss or squared error, by
+    which it has to be surely better. wait_h: hours that outcomes of a day are waited for, from its end. warm_up:
+    outcomes that are known before a day counts.
+    """
+
+    alpha: float = 0.05
+    margin: float = 0.0
+    wait_h: float = 24.0
+    warm_up: int = 1000
+
+    def __post_init__(self) -> None:
+        bounds = {"alpha": (1e-6, 0.5), "margin": (0, math.inf), "wait_h": (0, math.inf), "warm_up": (0, math.inf)}
+        if faults := list(_beyond(self, bounds)):
+            raise ValueError(", and ".join(faults))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slow:
+    """When what comes true has drifted away from what the champion expects; see drift.
+
+    tolerance: of a mean chance, that is none; of numbers in four standard deviations of their errors. block_h: hours
+    whose outcomes are one. run_length_days: mean time to an alarm, at the least, where nothing exceeds the tolerance.
+    """
+
+    tolerance: float = 0.03
+    block_h: float = 6.0
+    run_length_days: float = 365.0
+
+    def __post_init__(self) -> None:
+        bounds = {"tolerance": (0.001, 0.2), "block_h": (1, 168), "run_length_days": (1, math.inf)}
+        if faults := list(_beyond(self, bounds)):
+            raise ValueError(", and ".join(faults))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +132,8 @@ class Learner:
     champion: bool = False
     learning_rate: float | None = None
     guards: Limits = field(default_factory=Limits)
+    compare: Terms = field(default_factory=Terms)
+    drift: Slow = field(default_factory=Slow)
 
     def __str__(self) -> str:
         """Its model, as a pipeline is written."""

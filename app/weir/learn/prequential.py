@@ -5,6 +5,7 @@ Sums run row by row, so that where rows are cut changes no bit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final, Protocol, Self
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from typing_extensions import override
 
 from weir.core.signature import Task
+from weir.learn.days import ABSOLUTE, ACCURACY, AUC, BRIER, DAY_MS, LOG_LOSS, SQUARED, Day, Part
 from weir.learn.learner import Subject
 from weir.learn.model import Floats
 
@@ -38,6 +40,9 @@ class Figures(Protocol):
 
     def told(self) -> dict[str, float]:
         """The figures by name."""
+
+    def parts(self) -> dict[str, tuple[float, float]]:
+        """Of those that are compared by days the weight and the sum, first the one that decides; see days."""
 
 
 def _sum(total: float, values: Floats) -> float:
@@ -80,6 +85,12 @@ class Chances(Figures):
     @override
     def told(self) -> dict[str, float]:
         return {"log_loss": self.loss / self.n, "brier": self.brier / self.n, "auc": auc(*self.bins)}
+
+    @override
+    def parts(self) -> dict[str, tuple[float, float]]:
+        area = auc(*self.bins)
+        found = {LOG_LOSS: (float(self.n), self.loss), BRIER: (float(self.n), self.brier)}
+        return found if math.isnan(area) else found | {AUC: (1.0, area)}
 
 
 def auc(negatives: Whole, positives: Whole) -> float:
@@ -130,6 +141,11 @@ class Classes(Figures):
             "macro_f1": float(f1[there > 0].mean()),
         }
 
+    @override
+    def parts(self) -> dict[str, tuple[float, float]]:
+        n = float(self.n)
+        return {LOG_LOSS: (n, self.loss), BRIER: (n, self.brier), ACCURACY: (n, float(np.trace(self.counts)))}
+
 
 class Numbers(Figures):
     """Of numbers: mean absolute error, and the root of the mean squared error. No opinion is 0."""
@@ -153,18 +169,24 @@ class Numbers(Figures):
     def told(self) -> dict[str, float]:
         return {"mae": self.absolute / self.n, "rmse": float(np.sqrt(self.squared / self.n))}
 
+    @override
+    def parts(self) -> dict[str, tuple[float, float]]:
+        return {SQUARED: (float(self.n), self.squared), ABSOLUTE: (float(self.n), self.absolute)}
+
 
 class Prequential:
     """Figures of several who answered the same requests.
 
-    Requests come in the order of their event times: a month is done when the next one begins.
+    Requests come in the order of their event times: a day or a month is done when the next one begins.
     """
 
     def __init__(self, subject: Subject, who: Sequence[str]) -> None:
         self._subject, self._who = subject, tuple(who)
         self._all = self._new()
         self._month, self._of_month = "", self._new()
+        self._day, self._known, self._of_day = -1, 0, self._new()
         self._rows: list[dict[str, Any]] = []
+        self._days: list[Day] = []
 
     def _new(self) -> dict[str, Figures]:
         task, classes = self._subject.task, len(self._subject.classes)
@@ -173,28 +195,58 @@ class Prequential:
             for who in self._who
         }
 
-    def take(self, times_ms: Whole, said: Mapping[str, Floats], y: Floats) -> None:
-        """Answers more: times_ms int64[n], ascending; of each who answers float64[n, m]; what came true, float64[n]."""
-        months = times_ms.astype("datetime64[ms]").astype("datetime64[M]")
-        starts = [0, *(np.flatnonzero(months[1:] != months[:-1]) + 1).tolist(), len(months)]
+    def take(self, times_ms: Whole, said: Mapping[str, Floats], y: Floats, known: Whole) -> None:
+        """Answers more: of each who answers float64[n, m]; what came true, float64[n].
+
+        times_ms: int64[n], ascending. known: int64[n], outcomes that were known before.
+        """
+        days = times_ms // DAY_MS
+        starts = [0, *(np.flatnonzero(days[1:] != days[:-1]) + 1).tolist(), len(days)]
         for begin, end in pairwise(starts):
             if begin == end:
                 continue
-            month = str(months[begin])
-            if month != self._month:
-                self._end_month()
-                self._month, self._of_month = month, self._new()
+            if (day := int(days[begin])) != self._day:
+                self._end_day()
+                self._begin_day(day, int(known[begin]))
             for who in self._who:
-                self._of_month[who].add(said[who][begin:end], y[begin:end])
+                self._of_day[who].add(said[who][begin:end], y[begin:end])
+
+    def days(self) -> list[Day]:
+        """Each day that is done, and what there is of the last one."""
+        self._end_day()
+        return list(self._days)
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for each month and who answers, and those of all months; none where there was no request.
 
-        It ends the month, to which nothing can be added then.
+        It ends the day and the month, to which nothing can be added then.
         """
+        self._end_day()
         self._end_month()
         self._of_month = self._new()
         return [*self._rows, *self._told(ALL, self._all)]
+
+    def _begin_day(self, day: int, known: int) -> None:
+        self._day, self._known = day, known
+        month = str(np.datetime64(day, "D").astype("datetime64[M]"))
+        if month != self._month:
+            self._end_month()
+            self._month, self._of_month = month, self._new()
+
+    def _end_day(self) -> None:
+        of = self._of_day
+        requests = of[self._who[0]].n
+        if not requests:
+            return
+        parts = {who: figures.parts() for who, figures in of.items()}
+        figures = {
+            name: Part(weight, {who: said[name][1] for who, said in parts.items()})
+            for name, (weight, _) in parts[self._who[0]].items()
+        }
+        self._days.append(Day(self._day * DAY_MS, requests, self._known, figures))
+        for who in self._who:
+            self._of_month[who].merge(of[who])
+        self._of_day = self._new()
 
     def _end_month(self) -> None:
         self._rows += self._told(self._month, self._of_month)

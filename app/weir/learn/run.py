@@ -94,12 +94,13 @@ class Good:
 class Answers:
     """What was said of the requests among some events, float64[n, m] each; NaN without an opinion.
 
-    learner: NaN at outcomes, too.
+    learner: NaN at outcomes, too. known: int64[n], outcomes that were known after each event.
     """
 
     learner: Floats
     no_change: Floats
     last: Floats
+    known: Whole
 
 
 class Run:
@@ -134,7 +135,7 @@ class Run:
                 self._judge(events.position(begin - 1), told.after(begin - 1))
         if n:
             self._seen = told.after(n - 1)
-        return Answers(out, told.no_change, told.last)
+        return Answers(out, told.no_change, told.last, told.counts)
 
     def _end(self, outcomes: npt.NDArray[np.intp], begin: int, n: int) -> int:
         """Behind the outcome that fills the window; else behind the last event. outcomes: the rows that are some."""

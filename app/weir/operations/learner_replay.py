@@ -16,15 +16,18 @@ from weir.core.errors import Refused
 from weir.core.signature import Task
 from weir.edges.clickhouse import learning, reports, sql_files
 from weir.learn import linear_river, river_parts, snapshot
-from weir.learn.learner import CHAMPION, Learner, Subject, subject_of
+from weir.learn.comparison import Comparison, closing, compared
+from weir.learn.learner import CHAMPION, LEARNER, Learner, Subject, subject_of
 from weir.learn.linear import Linear
 from weir.learn.model import Broke, Floats, Model
 from weir.learn.prequential import Prequential
 from weir.learn.river_model import RiverModel
 from weir.learn.run import Events, Good, Run, Stop
+from weir.learn.watch import Alarms, Watch
+from weir.monitor.measurement import ms_of
 from weir.operations.learners import WRITE, model_text
 
-LEARNER, NO_CHANGE = "learner", "no change"
+NO_CHANGE: Final = "no change"
 CLIP: Final = 1e-6  # of a chance, before it becomes a logit
 
 
@@ -36,6 +39,8 @@ class Replayed:
     before a snapshot included. left_out: outcomes that mean no class of the service, or say nothing; unscored: requests
     whose recorded score is no number, and that are in no figure. blind: requests that were served before any outcome
     was known. window: outcomes that are judged together. compiled: by Weir's own code. stop: why it stopped.
+    comparison: with the champion, day by day. late: share of outcomes that came when their day was closed already.
+    alarms: of drift, by what the champion says.
     made_by: versions of what made the snapshot that it went on from, where they are others than here.
     """
 
@@ -50,6 +55,9 @@ class Replayed:
     good: Good
     stop: Stop | None
     made_by: dict[str, str]
+    comparison: Comparison
+    late: float
+    alarms: Alarms
 
     def snapshot(self, learner: Learner) -> bytes:
         """Its last good state as a file; of a learner whose replay was asked for one."""
@@ -94,13 +102,29 @@ def replay(
         known=known,
     )
     meant = np.array([subject.classes.index(word) for word in words.values()], np.float64)
-    figures = Prequential(subject, (LEARNER, "champion", NO_CHANGE, last_of(subject.task)))
-    unscored = blind = 0
+    figures, watch = (
+        Prequential(subject, (LEARNER, CHAMPION, NO_CHANGE, last_of(subject.task))),
+        Watch(subject.task, learner.drift),
+    )
+    unscored = blind = outcomes = late = 0
     with learning.recorded(client, uuid.uuid4().hex, asked) as found:
         at = run.good.position
         for page in found.pages(at.at_ms, at.learned, at.prediction_id):
-            counts = _take(run, _events(page, subject, meant, champion=champion), figures, subject)
+            events = _events(page, subject, meant, champion=champion)
+            counts = _take(run, events, figures, subject)
             unscored, blind = unscored + counts[0], blind + counts[1]
+            watch.take(events.at_ms[events.learns], events.champion[events.learns], events.y[events.learns])
+            closed_ms = closing(page.column("served").to_numpy().astype(np.int64), learner.compare)
+            outcomes += int(np.count_nonzero(events.learns))
+            late += int(np.count_nonzero(events.learns & (events.at_ms >= closed_ms)))
+    comparison = compared(
+        figures.days(),
+        learner.compare,
+        until_ms=ms_of(end),
+        stopped=run.stop is not None,
+        champion=CHAMPION,
+        baselines=(NO_CHANGE, last_of(subject.task)),
+    )
     return Replayed(
         rows=figures.rows(),
         outcomes=run.good.outcomes,
@@ -113,6 +137,9 @@ def replay(
         good=run.good,
         stop=run.stop,
         made_by={} if made_by == _versions() else made_by,
+        comparison=comparison,
+        late=late / outcomes if outcomes else 0.0,
+        alarms=watch.alarms,
     )
 
 
@@ -218,9 +245,10 @@ def _take(run: Run, events: Events, figures: Prequential, subject: Subject) -> t
     counted = served & np.isfinite(events.champion).all(1)
     parts = {
         LEARNER: said.learner,
-        "champion": events.champion,
+        CHAMPION: events.champion,
         NO_CHANGE: said.no_change,
         last_of(subject.task): said.last,
     }
-    figures.take(events.at_ms[counted], {who: each[counted] for who, each in parts.items()}, events.y[counted])
+    answers = {who: each[counted] for who, each in parts.items()}
+    figures.take(events.at_ms[counted], answers, events.y[counted], said.known[counted])
     return int(served.sum() - counted.sum()), int((served & np.isnan(said.no_change[:, 0])).sum())

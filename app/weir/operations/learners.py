@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from weir.core.errors import Refused
 from weir.core.signature import Dtype, Signature
 from weir.edges.bundles import folder, manifest, text
-from weir.learn.learner import RIVER, Faulty, Learner, Limits, Part, Subject, Value, subject_of
+from weir.learn.learner import RIVER, Faulty, Learner, Limits, Part, Slow, Subject, Terms, Value, subject_of
 from weir.settings import Settings
 
 WRITE: Final = "correct it; learners/README.md of a new project (`weir init DIR`) shows every key"
+
+Kind = TypeVar("Kind", Limits, Terms, Slow)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,8 @@ class _File:
     champion: bool = False
     learning_rate: float | None = None
     guards: dict[str, Any] = field(default_factory=dict)
+    compare: dict[str, Any] = field(default_factory=dict)
+    drift: dict[str, Any] = field(default_factory=dict)
 
 
 def looked(settings: Settings) -> tuple[dict[str, Learner], dict[Path, list[Refused]]]:
@@ -73,7 +77,14 @@ def _parsed(path: Path) -> Learner:
     except ValueError as error:
         raise Faulty([str(error)]) from error
     faults: list[str] = []
-    for look in (partial(manifest.typed, _File), _limits, _parts):
+    looks: list[Callable[[Mapping[str, Any]], object]] = [
+        partial(manifest.typed, _File),
+        partial(_typed, key="guards", kind=Limits),
+        partial(_typed, key="compare", kind=Terms),
+        partial(_typed, key="drift", kind=Slow),
+        _parts,
+    ]
+    for look in looks:
         try:
             look(content)
         except Faulty as error:
@@ -90,7 +101,9 @@ def _parsed(path: Path) -> Learner:
         features=said.features,
         champion=said.champion,
         learning_rate=said.learning_rate,
-        guards=_limits(content),
+        guards=_typed(content, "guards", Limits),
+        compare=_typed(content, "compare", Terms),
+        drift=_typed(content, "drift", Slow),
     )
 
 
@@ -142,13 +155,13 @@ def _plain(value: Value) -> Any:
     return [_plain(one) for one in value] if isinstance(value, list) else value
 
 
-def _limits(content: Mapping[str, Any]) -> Limits:
-    """What a file says of guards. Raises ValueError; what is no mapping is said of the whole file."""
-    said = content.get("guards", {})
+def _typed(content: Mapping[str, Any], key: str, kind: type[Kind]) -> Kind:
+    """What a file says under a key. Raises ValueError; what is no mapping is said of the whole file."""
+    said = content.get(key, {})
     try:
-        return manifest.typed(Limits, said) if isinstance(said, Mapping) else Limits()
+        return manifest.typed(kind, said) if isinstance(said, Mapping) else kind()
     except ValueError as error:
-        raise ValueError(f"guards: {error}") from error
+        raise ValueError(f"{key}: {error}") from error
 
 
 def _parts(content: Mapping[str, Any]) -> tuple[Part, ...]:

@@ -20,12 +20,16 @@ MONTHS = AT.astype("datetime64[ms]").astype("datetime64[M]").astype(str)
 
 
 def told(task, said, y, cuts=()):
+    return {(row["month"], row["who"]): row for row in taken(task, said, y, cuts).rows()}
+
+
+def taken(task, said, y, cuts=()):
     of = Prequential(subject(task), ("a", "b"))
     ends = [0, *cuts, N]
     for begin, end in pairwise(ends):
         some = slice(begin, end)
-        of.take(AT[some], {"a": said[some], "b": np.full_like(said[some], np.nan)}, y[some])
-    return {(row["month"], row["who"]): row for row in of.rows()}
+        of.take(AT[some], {"a": said[some], "b": np.full_like(said[some], np.nan)}, y[some], np.arange(N)[some])
+    return of
 
 
 def made(task):
@@ -70,7 +74,33 @@ def test_figures_of_each_month_and_of_all(task):
 @pytest.mark.parametrize("task", list(Task))
 def test_where_rows_are_cut_changes_no_bit(task):
     said, y = made(task)
-    assert str(told(task, said, y)) == str(told(task, said, y, (1, 2, 1400, 1401)))  # to the last digit
+    cuts = (1, 2, 1400, 1401)
+    assert str(told(task, said, y)) == str(told(task, said, y, cuts))  # to the last digit
+    assert str(taken(task, said, y).days()) == str(taken(task, said, y, cuts).days())
+
+
+@pytest.mark.parametrize("task", list(Task))
+def test_days_have_the_sums_of_their_own_requests(task):
+    said, y = made(task)
+    days = taken(task, said, y).days()
+    assert len(days) == 70
+    one, of = days[30], days[30].begin_ms // DAY_MS == AT // DAY_MS
+    assert (one.requests, one.known) == (of.sum(), np.flatnonzero(of)[0])
+    true, answers, n = y[of], said[of], float(of.sum())
+    if task is Task.REGRESSION:
+        expected = {"squared_error": (n, ((answers[:, 0] - true) ** 2).sum())}
+        expected["absolute_error"] = (n, np.abs(answers[:, 0] - true).sum())
+    elif task is Task.BINARY:
+        expected = {"log_loss": (n, n * reference.log_loss(true, np.clip(answers[:, 0], 1e-6, 1 - 1e-6)))}
+        expected |= {"brier": (n, ((answers[:, 0] - true) ** 2).sum())}
+        expected |= {"auc": (1.0, pytest.approx(reference.roc_auc_score(true, answers[:, 0]), abs=2e-3))}
+    else:
+        own = np.clip(answers, 1e-6, 1)[np.arange(len(true)), true.astype(int)]
+        expected = {"log_loss": (n, -np.log(own).sum())}
+        expected |= {"brier": (n, ((answers - np.eye(3)[true.astype(int)]) ** 2).sum())}
+        expected |= {"accuracy": (n, float((answers.argmax(1) == true).sum()))}
+    assert {name: (part.weight, pytest.approx(part.sums["a"])) for name, part in one.figures.items()} == expected
+    assert list(one.figures) == list(expected)  # the one that decides is the first
 
 
 def test_no_opinion_is_the_same_chance_for_each():

@@ -1,0 +1,89 @@
+"""What a replay says beside its figures: how the learner compares with the champion, and whether that one drifts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+
+from weir.cli.output import Column, say, show
+
+if TYPE_CHECKING:
+    from weir.learn.comparison import Comparison
+    from weir.learn.watch import Alarms
+
+LATE = 0.01  # share of outcomes after the closing of their day, from which on it is said
+HELD = 0.3  # of autocorrelation of days, above which an interval is narrower than it claims
+
+
+def compared(of: Comparison) -> dict[str, Any]:
+    """For JSON."""
+    return asdict(of)
+
+
+def alarms(of: Alarms) -> dict[str, Any]:
+    """For JSON."""
+    return {
+        "incidents": [{"name": one.name, **asdict(one)} for one in of.incidents],
+        "drifts": [{"name": one.name, **asdict(one)} for one in of.drifts],
+    }
+
+
+def show_comparison(of: Comparison, late: float, words: Mapping[str, str]) -> None:
+    """A row for each figure, and what is proposed. words: what figures are called."""
+    if of.figures:
+        say("")
+        columns = (
+            Column("figure", "figure", lambda name: words.get(name, name.replace("_", " ")), name=True),
+            Column("learner against", "against"),
+            Column("better by", "better_by", _number, right=True),
+            Column("from", "low", _number, right=True),
+            Column("to", "high", _number, right=True),
+            Column("days", "days", right=True),
+            Column("it is", "verdict"),
+            Column("since", "since_ms", lambda at: "" if at is None else _day(at)),
+        )
+        show([asdict(one) for one in of.figures], columns, as_json=False)
+    span = (
+        "" if of.begin_ms is None or of.end_ms is None else f" from {_day(of.begin_ms)} until before {_day(of.end_ms)}"
+    )
+    why = f": {'; '.join(of.why)}" if of.why else ""
+    since = "" if of.since_ms is None else f" since {_day(of.since_ms)}"
+    say(f"on {of.days} closed days{span}, {of.requests:,} requests: [bold]{of.word}[/]{since}{escape(why)}")
+    if late > LATE:
+        say(f"{late:.1%} of outcomes came after their day was closed: raise compare.wait_h, else days are judged early")
+    if any(one.autocorrelation > HELD for one in of.figures[:1]):
+        say("days hang together: intervals may be too narrow")
+
+
+def show_alarms(of: Alarms) -> None:
+    """A line for each drift, and how many incidents there were, with the last one."""
+    if of.incidents:
+        last = of.incidents[-1]
+        state = "it lasts" if last.end_ms is None else f"over since {_minute(last.end_ms)}"
+        say(
+            f"{len(of.incidents)} incidents of the champion's loss; {last.name}: {last.loss:.4g} instead of "
+            f"{last.usual:.4g}, by {' and '.join(last.by)}, {last.alarms} alarms, {state}"
+        )
+    for one in of.drifts:
+        say(
+            f"[bold yellow]{one.name}[/]: what comes true has been {one.residual:+.3g} off what the champion expects "
+            f"since {_minute(one.begin_ms)}, {one.blocks} blocks; evidence {one.evidence:,.0f} of {one.limit:,.0f}"
+        )
+    if not of.incidents and not of.drifts:
+        say("no incident and no drift of what the champion says")
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:+.5f}"
+
+
+def _day(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d}"
+
+
+def _minute(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"

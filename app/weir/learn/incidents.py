@@ -1,0 +1,126 @@
+"""The fast channel of drift: the loss rises within hundreds of outcomes. What it finds is an incident, not yet a drift.
+
+River's ADWIN (Bifet and Gavalda 2007) and Page-Hinkley (Page 1954) see each outcome as it becomes known. Neighbouring
+outcomes go together, so that both find true changes often, which pass: alarms of one bad time are one incident, and it
+is over by itself when there was none for a while.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from weir.learn.losses import minute_of
+from weir.learn.model import Floats
+
+Whole = npt.NDArray[np.int64]
+BEGIN: Final = 1000  # outcomes that the usual loss and its spread are taken from, first
+CALM_MS: Final = 24 * 3_600_000  # without an alarm, and an incident is over: so there are at most one a day
+ADWIN, PAGE_HINKLEY = "ADWIN", "Page-Hinkley"
+ALLOWED: Final = 0.1  # standard deviations that the loss may rise by unseen by Page-Hinkley
+RECENT: Final = 200  # outcomes whose mean has to be above what is usual: an alarm after a good time is none
+THRESHOLD: Final = (
+    100.0  # in standard deviations: of chance alone the flights' log loss passes it once in 40,000 outcomes
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """A time in which the loss was higher. begin_ms, last_ms: of its first and last alarm. end_ms: None while it lasts.
+
+    by: detectors that saw it. alarms, outcomes: how many until the last one. loss: the largest that the mean of the
+    last RECENT outcomes was at an alarm. usual: mean of all outcomes before that were in no incident.
+    """
+
+    begin_ms: int
+    last_ms: int
+    end_ms: int | None
+    by: tuple[str, ...]
+    alarms: int
+    outcomes: int
+    loss: float
+    usual: float
+
+    @property
+    def name(self) -> str:
+        """By the time at which it began, UTC."""
+        return f"incident-{minute_of(self.begin_ms)}"
+
+
+class Incidents:
+    """Those of one loss. It goes on from where it was, and nothing of it is kept between processes."""
+
+    def __init__(self) -> None:
+        self._adwin, self._page_hinkley = _detectors()
+        self._first: list[float] = []
+        self._mean, self._spread = 0.0, 0.0
+        self._n, self._total = 0, 0.0  # outside of incidents
+        self._bad, self._bad_total = 0, 0.0  # since the incident began
+        self._recent: deque[float] = deque(maxlen=RECENT)
+        self._done: list[Incident] = []
+        self._now: Incident | None = None
+
+    @property
+    def found(self) -> list[Incident]:
+        """All, in the order of time; the last one may last."""
+        return [*self._done, *((self._now,) if self._now else ())]
+
+    def take(self, at_ms: Whole, loss: Floats) -> None:
+        """Outcomes more, as they became known: at_ms int64[n], ascending; loss float64[n]."""
+        begin = 0
+        if not self._spread:
+            begin = min(len(loss), BEGIN - len(self._first))
+            self._first += loss[:begin].tolist()
+            if len(self._first) < BEGIN:
+                return
+            self._mean, self._spread = float(np.mean(self._first)), float(np.std(self._first)) or 1.0
+            self._n, self._total = BEGIN, float(np.sum(self._first))
+            self._recent.extend(self._first[-RECENT:])
+        for at, value in zip(at_ms[begin:].tolist(), loss[begin:].tolist(), strict=True):
+            self._one(at, value)
+
+    def _one(self, at_ms: int, loss: float) -> None:
+        if self._now and at_ms - self._now.last_ms >= CALM_MS:
+            self._done.append(replace(self._now, end_ms=self._now.last_ms + CALM_MS))
+            self._n, self._total = self._n + self._bad, self._total + self._bad_total
+            self._now = None
+        self._recent.append(loss)
+        by = self._seen_by((loss - self._mean) / self._spread)
+        recent = sum(self._recent) / len(self._recent) if by else 0.0
+        if recent <= (self._now.usual if self._now else self._total / self._n):
+            by = []
+        if self._now is None and not by:
+            self._n, self._total = self._n + 1, self._total + loss
+            return
+        if self._now is None:
+            self._bad, self._bad_total = 0, 0.0
+            self._now = Incident(at_ms, at_ms, None, (), 0, 0, 0.0, self._total / self._n)
+        self._bad, self._bad_total = self._bad + 1, self._bad_total + loss
+        if by:
+            names = tuple(sorted({*self._now.by, *by}))
+            self._now = replace(
+                self._now,
+                last_ms=at_ms,
+                by=names,
+                alarms=self._now.alarms + 1,
+                outcomes=self._bad,
+                loss=max(self._now.loss, recent),
+            )
+
+    def _seen_by(self, value: float) -> list[str]:
+        """Which detectors see the loss rise with it."""
+        before = self._adwin.estimation
+        self._adwin.update(value)
+        self._page_hinkley.update(value)
+        by = [ADWIN] if self._adwin.drift_detected and self._adwin.estimation > before else []
+        return [*by, PAGE_HINKLEY] if self._page_hinkley.drift_detected else by
+
+
+def _detectors() -> tuple[Any, Any]:
+    from river import drift  # noqa: PLC0415 - River, which other parts of learning do without
+
+    return drift.ADWIN(), drift.PageHinkley(delta=ALLOWED, threshold=THRESHOLD, mode="up")

@@ -1,0 +1,117 @@
+"""`weir learners replay` of a month: the learner is proven better than a poor champion, whose drift is found."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from typer.testing import CliRunner
+from weir.__main__ import cli
+from weir.edges.clickhouse import results
+from weir.edges.clickhouse.client import connect
+
+from tests.console.filled import BUNDLE
+from tests.databases import migrated
+
+SERVICE, DAYS, A_DAY = "meter-fault", 26, 200
+FILE = f"""
+service: {SERVICE}
+model: [river.preprocessing.StandardScaler, river.linear_model.LogisticRegression]
+learning_rate: 0.05
+guards: {{window: 200}}
+compare: {{warm_up: 200, wait_h: 6}}
+"""
+# The champion knows nothing. Load decides whether a meter is broken; from the 17th day on most of them are.
+OF = """
+    toInt64(1772323200000 + number * intDiv(86400000, {a_day:UInt32})) AS ms, leftPad(lower(hex(ms)), 12, '0') AS hexed,
+    toUUID(concat(substring(hexed, 1, 8), '-', substring(hexed, 9, 4), '-7000-8000-', leftPad(hex(number), 12, '0')))
+        AS id,
+    (cityHash64(number, 'load') % 1000) / 100 - 5 AS load, (cityHash64(number, 'luck') % 1009) / 1009 AS luck,
+    luck < 1 / (1 + exp(-load - if(number >= 16 * {a_day:UInt32}, 3, 0))) AS broken
+"""
+PREDICTIONS = f"""
+    INSERT INTO predictions (prediction_id, request_id, service, model, version, digest, variant, tenant, score,
+                             decision, event_time, scored_at, source_log, source_topic, source_partition,
+                             source_offset, batch_id, features)
+    WITH {OF}
+    SELECT id, toString(number), {{service:String}}, 'm', '1', 'd', 'champion', ['north', 'south'][1 + number % 2],
+           0.45 + (cityHash64(number, 'score') % 100) / 1000, 'fine', fromUnixTimestamp64Milli(ms, 'UTC'),
+           fromUnixTimestamp64Milli(ms + 5, 'UTC'), 'log', 'r', 0, number, 0, map('load', toFloat32(load))
+    FROM numbers({{count:UInt64}})
+"""
+OUTCOMES = f"""
+    INSERT INTO outcomes (service, prediction_id, label, revision, occurred_at, received_at, log_id, log_topic,
+                          log_partition, log_offset)
+    WITH {OF}, fromUnixTimestamp64Milli(ms + 60000 * (20 + number % 300), 'UTC') AS at
+    SELECT {{service:String}}, id, if(broken, 'broken', 'fine'), 1, at, at, 'log', 'o', 0, number
+    FROM numbers({{count:UInt64}})
+"""
+
+
+@pytest.fixture(scope="module")
+def weir(databases, tmp_path_factory):
+    """Run `weir learners replay`; its output."""
+    learners = tmp_path_factory.mktemp("learners")
+    (learners / "load.yaml").write_text(FILE)
+    with migrated(databases) as settings:
+        client = connect(settings.recording)
+        results.make(client, {SERVICE: ""})
+        asked = {"service": SERVICE, "task": "binary", "classes": ["fine", "broken"], "inputs": ["load"], "digest": "d"}
+        asked |= {"version": "1", "at": "2026-03-01 00:00:00", "a_day": A_DAY, "count": DAYS * A_DAY}
+        for sql in (BUNDLE, PREDICTIONS, OUTCOMES):
+            client.command(sql, parameters=asked)
+        variables = {
+            "WEIR_CLICKHOUSE_URL": settings.recording.clickhouse_url,
+            "WEIR_CLICKHOUSE_DATABASE": settings.recording.clickhouse_database,
+            "WEIR_LEARNERS_DIR": str(learners),
+            "COLUMNS": "200",
+        }
+
+        def run(*options):
+            done = CliRunner().invoke(
+                cli, ["learners", "replay", "load", *options], env=variables, catch_exceptions=False
+            )
+            assert done.exit_code == 0
+            return done.stdout
+
+        yield run
+
+
+def at(day, hour=0):
+    return int(datetime(2026, 3, day, hour, tzinfo=UTC).timestamp() * 1000)
+
+
+def test_a_learner_that_is_better_is_proposed_with_its_evidence(weir):
+    said = json.loads(weir("--to", "2026-03-27", "--json"))
+    of = said["comparison"]
+    assert (of["word"], of["why"]) == ("promote", [])
+    assert (of["begin_ms"], of["end_ms"], of["days"]) == (at(3), at(26), 23)  # one is warming up, and one is not closed
+    assert of["requests"] == 23 * A_DAY
+    first = of["figures"][0]
+    assert (first["figure"], first["against"], first["verdict"]) == ("log_loss", "champion", "better")
+    assert 0 < first["low"] < first["better_by"] < first["high"]
+    by = {row["who"]: row["log_loss"] for row in said["rows"] if row["month"] == "all"}
+    assert first["better_by"] == pytest.approx(by["champion"] - by["learner"], abs=0.05)
+    assert of["since_ms"] == at(17, 6)  # the 14th day was closed
+    assert {(one["figure"], one["against"]) for one in of["figures"]} == {
+        ("log_loss", "champion"),
+        ("brier", "champion"),
+        ("auc", "champion"),
+        ("log_loss", "no change"),
+        ("log_loss", "last class"),
+    }
+    assert said["late"] == 0
+
+
+def test_what_comes_true_otherwise_than_the_champion_expects_is_found(weir):
+    said = json.loads(weir("--to", "2026-03-27", "--json"))["alarms"]
+    (drift, *_) = said["drifts"]
+    assert at(17) < drift["at_ms"] < at(24)
+    assert at(14) <= drift["begin_ms"] <= at(18)
+    assert drift["residual"] > 0.1
+    out = weir("--to", "2026-03-27")
+    assert f"{drift['name']}: what comes true has been +0." in out
+    assert "promote since 2026-03-17" in out
+    before = json.loads(weir("--to", "2026-03-16", "--json"))
+    assert before["alarms"]["drifts"] == []
+    assert before["comparison"]["word"] == "undecided"
+    assert before["comparison"]["why"] == ["12 days are closed, of 14 before the first look"]
