@@ -91,7 +91,7 @@ def test_a_learner_that_is_better_is_proposed_with_its_evidence(weir):
     assert 0 < first["low"] < first["better_by"] < first["high"]
     by = {row["who"]: row["log_loss"] for row in said["rows"] if row["month"] == "all"}
     assert first["better_by"] == pytest.approx(by["champion"] - by["learner"], abs=0.05)
-    assert of["since_ms"] == at(17, 6)  # the 14th day was closed
+    assert of["since_ms"] == at(23, 6)  # the 20th day was closed
     assert {(one["figure"], one["against"]) for one in of["figures"]} == {
         ("log_loss", "champion"),
         ("brier", "champion"),
@@ -110,8 +110,8 @@ def test_what_comes_true_otherwise_than_the_champion_expects_is_found(weir):
     assert drift["residual"] > 0.1
     out = weir("--to", "2026-03-27")
     assert f"{drift['name']}: what comes true has been +0." in out
-    assert "promote since 2026-03-17" in out
+    assert "promote since 2026-03-23" in out
     before = json.loads(weir("--to", "2026-03-16", "--json"))
     assert before["alarms"]["drifts"] == []
     assert before["comparison"]["word"] == "undecided"
-    assert before["comparison"]["why"] == ["12 days are closed, of 14 before the first look"]
+    assert before["comparison"]["why"] == ["12 days are closed, of 20 before the first look"]

@@ -24,7 +24,7 @@ ADWIN, PAGE_HINKLEY = "ADWIN", "Page-Hinkley"
 ALLOWED: Final = 0.1  # standard deviations that the loss may rise by unseen by Page-Hinkley
 RECENT: Final = 200  # outcomes whose mean has to be above what is usual: an alarm after a good time is none
 THRESHOLD: Final = (
-    100.0  # in standard deviations: of chance alone the flights' log loss passes it once in 40,000 outcomes
+    100.0  # in standard deviations: of chance alone a skewed loss passes it once in 40,000 outcomes
 )
 
 

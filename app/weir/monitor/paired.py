@@ -1,7 +1,8 @@
 """By how much one who answers is better than another on the same requests: an interval that may be looked at every day.
 
-A day is the unit of chance, since its requests share their circumstances. Source of the formula: sequence. The scale
-at which it is tightest comes from the first days, before the first look.
+A day is the unit of chance, since its requests share their circumstances; and so may days that follow each other: of
+the variance by days and by blocks of three days the larger one counts. Source of the formula: sequence. The scale at
+which it is tightest comes from the first days, before the first look.
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from weir.monitor.dependence import autocorrelation
-from weir.monitor.sequence import interval_of_blocks
+from weir.monitor.sequence import best_rho, normal_mixture_bound, variance_of_blocks
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
-LEAST: Final = 14  # days before the first look: of fewer the variance is not known
+LEAST: Final = 20  # days before the first look: of fewer the variance is not known well enough
 PLANNED: Final = 30  # days after which the interval is tightest, beside its width
+BLOCKS: Final = (1, 3)  # days
 NOTHING: Final = (
     1e-280  # a scale where the first days do not differ at all: the interval is wide later, and never false
 )
@@ -50,10 +52,13 @@ def advantage(n: npt.ArrayLike, total: npt.ArrayLike, alpha: float) -> Advantage
     said = np.full((3, len(rows)), np.nan)
     if len(there):
         some, of = rows[there], sums[there]
-        said[0, there] = np.cumsum(of) / np.cumsum(some)
+        seen, mean = np.cumsum(some), np.cumsum(of) / np.cumsum(some)
+        variance = np.max([_variance(some, of, days) for days in BLOCKS], axis=0)
+        tightest = max(PLANNED * float(variance[LEAST - 1]) / LEAST, NOTHING) if len(there) >= LEAST else 1.0
         with np.errstate(over="ignore"):
-            said[1, there], said[2, there] = interval_of_blocks(some, of, alpha, _tightest(some[:LEAST], of[:LEAST]))
-        said[1:, there[: LEAST - 1]] = np.nan
+            radius = normal_mixture_bound(variance, alpha, best_rho(tightest, alpha)) / seen
+        radius[: LEAST - 1] = np.nan
+        said[:, there] = mean, mean - radius, mean + radius
         latest = np.maximum.accumulate(np.where(rows > 0, np.arange(len(rows)), -1))
         said = np.where(latest >= 0, said[:, latest], np.nan)
     per_row = sums[there] / rows[there]
@@ -72,6 +77,7 @@ def since(held: Flags) -> int | None:
     return int(broken[-1]) + 1 if len(broken) else 0
 
 
-def _tightest(n: Floats, total: Floats) -> float:
-    spread = total - total.sum() / n.sum() * n
-    return max(PLANNED * float(spread @ spread) / len(n), NOTHING)
+def _variance(n: Floats, total: Floats, days: int) -> Floats:
+    """By blocks of so many days, as it would be of more of them: their mean is of the same blocks."""
+    blocks = np.arange(len(n)) // days + 1
+    return variance_of_blocks(n, total, days) * blocks / np.maximum(blocks - 1, 1)

@@ -42,6 +42,26 @@ def interval_of_blocks(n: npt.ArrayLike, total: npt.ArrayLike, alpha: float, tig
     rows, sums = np.asarray(n, float), np.asarray(total, float)
     seen = np.cumsum(rows)
     mean = np.cumsum(sums) / seen
-    variance = np.cumsum(sums * sums) - 2 * mean * np.cumsum(sums * rows) + mean * mean * np.cumsum(rows * rows)
-    radius = normal_mixture_bound(np.maximum(variance, 0.0), alpha, best_rho(tightest, alpha)) / seen
+    radius = normal_mixture_bound(variance_of_blocks(rows, sums), alpha, best_rho(tightest, alpha)) / seen
     return mean - radius, mean + radius
+
+
+def variance_of_blocks(n: npt.ArrayLike, total: npt.ArrayLike, together: int = 1) -> Floats:
+    """After each of b blocks the squares of what sums are off the row-weighted mean, summed: float64[b].
+
+    together: blocks in a row whose sum is taken as one; of the last ones what there is.
+    """
+    rows, sums = np.asarray(n, float), np.asarray(total, float)
+    mean, begins = np.cumsum(sums) / np.cumsum(rows), np.arange(len(rows)) // together * together
+    ss, sn, nn = (_products(*pair, begins, together) for pair in ((sums, sums), (sums, rows), (rows, rows)))
+    variance: Floats = np.maximum(ss - 2 * mean * sn + mean * mean * nn, 0.0)
+    return variance
+
+
+def _products(first: Floats, second: Floats, begins: npt.NDArray[np.int64], together: int) -> Floats:
+    """After each block the products of two sums since the group's begin, summed over groups."""
+    sums = [np.concatenate([[0.0], np.cumsum(each)]) for each in (first, second)]
+    products = (sums[0][1:] - sums[0][begins]) * (sums[1][1:] - sums[1][begins])
+    whole: Floats = np.concatenate([[0.0], np.cumsum(products[together - 1 :: together])])
+    found: Floats = whole[begins // together] + products
+    return found

@@ -51,7 +51,7 @@ def test_one_that_is_better_is_proposed_with_all_that_speaks_for_it():
     assert first.better_by == pytest.approx(0.01, abs=0.002)
     assert found.figures[2].better_by == pytest.approx(0.01, abs=0.002)  # AUC is good where it is greater
     assert found.figures[2].days == 30
-    assert found.since_ms == BEGIN + (14 + 1) * DAY_MS  # after the 14th day, when its outcomes were in
+    assert found.since_ms == BEGIN + (20 + 1) * DAY_MS  # after the 20th day, when its outcomes were in
     assert (found.begin_ms, found.end_ms) == (BEGIN, BEGIN + 40 * DAY_MS)
 
 
@@ -62,8 +62,8 @@ def test_one_that_is_better_is_proposed_with_all_that_speaks_for_it():
         (days(better=0.0), "undecided", "by log loss it is not surely better than champion"),
         (days(no_change=-0.02), "undecided", "by log loss it is worse than no change"),
         (days(brier=-0.01), "undecided", "by brier it is worse than champion"),
-        (days(13), "undecided", "13 days are closed, of 14 before the first look"),
-        ([], "undecided", "0 days are closed, of 14 before the first look"),
+        (days(19), "undecided", "19 days are closed, of 20 before the first look"),
+        ([], "undecided", "0 days are closed, of 20 before the first look"),
     ],
 )
 def test_what_keeps_it_from_being_promoted_is_said(of, word, why):
@@ -95,9 +95,9 @@ def test_a_regression_is_compared_by_its_squared_error():
 def test_what_was_proposed_holds_as_of_every_day_since():
     """Whoever looks later sees the same proposal."""
     of = days()
-    for count in range(14, 41):
+    for count in range(20, 41):
         found = said(of[:count])
-        assert (found.word, found.since_ms) == ("promote", BEGIN + 15 * DAY_MS)
+        assert (found.word, found.since_ms) == ("promote", BEGIN + 21 * DAY_MS)
 
 
 @pytest.mark.parametrize("terms", [{"alpha": 0.9}, {"margin": -1.0}, {"wait_h": -1.0}])

@@ -5,17 +5,31 @@ import pytest
 from weir.monitor import paired, sequence
 
 
-def test_it_is_the_interval_of_blocks_with_the_scale_of_the_first_days():
+def off(n, total, days):
+    """Squares of what blocks of so many days are off the mean, summed."""
+    begins = range(0, len(n), days)
+    sums = np.array([[each[begin : begin + days].sum() for each in (n, total)] for begin in begins])
+    return ((sums[:, 1] - total.sum() / n.sum() * sums[:, 0]) ** 2).sum()
+
+
+@pytest.mark.parametrize("together", [1, 3])
+def test_it_is_the_interval_of_blocks_with_the_scale_of_the_first_days(together):
+    """Where days do not hang together, with the formula's golden numbers held elsewhere; else of blocks of three."""
     chance = np.random.default_rng(1)
     n = chance.integers(50, 150, 60)
-    total = n * chance.normal(0.01, 0.1, 60)
+    sign = np.repeat(np.where(np.arange(60 // together) % 2, 1, -1), together)
+    total = n * (0.01 + 0.1 * sign * chance.uniform(0.5, 1, 60))
     found = paired.advantage(n, total, 0.05)
-    first = total[:14] - total[:14].sum() / n[:14].sum() * n[:14]
-    low, high = sequence.interval_of_blocks(n, total, 0.05, 30 * (first @ first) / 14)
-    assert np.isnan(found.low[:13]).all()
-    assert found.low[13:] == pytest.approx(low[13:], rel=1e-12)
-    assert found.high[13:] == pytest.approx(high[13:], rel=1e-12)
-    assert found.mean == pytest.approx(np.cumsum(total) / np.cumsum(n))
+    few = 20 / 19 if together == 1 else 7 / 6
+    tightest = few * 30 / 20 * off(n[:20], total[:20], together)
+    assert np.isnan(found.low[:19]).all()
+    seen, mean = np.cumsum(n), np.cumsum(total) / np.cumsum(n)
+    for day in (19, 20, 40, 59):
+        blocks = day // together + 1
+        variance = blocks / (blocks - 1) * off(n[: day + 1], total[: day + 1], together)
+        radius = sequence.normal_mixture_bound(variance, 0.05, sequence.best_rho(tightest, 0.05)) / seen[day]
+        assert (found.low[day], found.high[day]) == pytest.approx((mean[day] - radius, mean[day] + radius), rel=1e-9)
+    assert found.mean == pytest.approx(mean)
     assert found.days == 60
 
 
