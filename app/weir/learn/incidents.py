@@ -23,9 +23,7 @@ CALM_MS: Final = 24 * 3_600_000  # without an alarm, and an incident is over: so
 ADWIN, PAGE_HINKLEY = "ADWIN", "Page-Hinkley"
 ALLOWED: Final = 0.1  # standard deviations that the loss may rise by unseen by Page-Hinkley
 RECENT: Final = 200  # outcomes whose mean has to be above what is usual: an alarm after a good time is none
-THRESHOLD: Final = (
-    100.0  # in standard deviations: of chance alone a skewed loss passes it once in 40,000 outcomes
-)
+THRESHOLD: Final = 100.0  # in standard deviations: of chance alone a skewed loss passes it once in 40,000 outcomes
 
 
 @dataclass(frozen=True, slots=True)
