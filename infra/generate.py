@@ -62,7 +62,7 @@ def _default(field: FieldInfo) -> str:
 
 def commands_page() -> str:
     """Every command of `weir` with the first sentence of its help, and the exit statuses."""
-    from weir.__main__ import STATUSES, cli  # noqa: PLC0415 - the other pages can be made without the whole command line
+    from weir.__main__ import STATUSES, command_line  # noqa: PLC0415 - the other pages can be made without the whole command line
 
     lines = [
         "# Commands",
@@ -71,7 +71,7 @@ def commands_page() -> str:
         "",
     ]
     lines += ["| command | does |", "|---|---|"]
-    lines += [f"| `{name}` | {text} |" for name, text in _commands(typer.main.get_command(cli), "weir")]
+    lines += [f"| `{name}` | {text} |" for name, text in _commands(typer.main.get_command(command_line()), "weir")]
     lines += ["", *(f"- {line}" if line[0].isdigit() else f"{line}\n" for line in STATUSES.splitlines())]
     return "\n".join(lines) + "\n"
 

@@ -43,7 +43,7 @@ ALLOWED: dict[str, set[str]] = {
 # the same for the folders of edges and of agents
 EDGES: dict[str, set[str]] = {
     "schemas": set(),
-    "features": set(),
+    "features": {"observability"},
     "clickhouse": set(),
     "observability": set(),
     "kafka": {"schemas"},
@@ -191,7 +191,7 @@ def test_a_worker_has_no_pandas_though_pyarrow_would_load_it_for_a_list():
 @pytest.mark.parametrize(("role", "there"), [("recorder", False), ("canary", True)])
 def test_a_role_that_never_asks_feast_begins_without_pandas(role, there):
     program = f"""
-from weir.__main__ import cli
+from tests.command_line import cli
 cli(["worker", "{role}", "--help"], standalone_mode=False)
 try:
     import pandas

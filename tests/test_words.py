@@ -5,10 +5,12 @@ import re
 import pytest
 import typer
 import yaml
-from weir.__main__ import STATUSES, cli
+from weir.__main__ import STATUSES
 from weir.edges.schemas import folder
 from weir.metrics import METRICS
 from weir.settings import ROOT, fields
+
+from tests.command_line import cli
 
 REJECTED = re.compile(
     r"turn(s|ed)? away|not whole|ledger is whole|another life|lacks? a right|says? of itself|it passes\b|\btold\b"

@@ -3,46 +3,19 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
-from weir.cli import (
-    alerts,
-    apply,
-    baseline,
-    bundle,
-    console,
-    cost,
-    dead_letters,
-    demo,
-    diagnose,
-    estimate,
-    init,
-    learners,
-    ledger,
-    migrate,
-    monitors,
-    outcomes,
-    query,
-    report,
-    reproduce,
-    score,
-    send,
-    service,
-    settings,
-    slo,
-    status,
-    threshold,
-    topics,
-    up,
-    worker,
-)
 from weir.cli.arguments import Command
 from weir.core.errors import Refused, WeirError
 from weir.edges.observability import process_metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SOFTWARE, FILES = 70, 74  # as in sysexits.h; an error of the world brings its own
 EXTRAS = {  # modules that a worker does without, and the extra that brings them
@@ -64,43 +37,63 @@ STATUSES = "\n".join(
     )
 )
 
-cli = typer.Typer(
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Score events on Kafka with ONNX models, record every prediction, and account for every request.",
-    epilog=STATUSES,
+COMMANDS = (  # each a function of the module of weir.cli that is named like it
+    "init",
+    "up",
+    "demo",
+    "console",
+    "apply",
+    "migrate",
+    "status",
+    "watch",
+    "ledger",
+    "send",
+    "tail",
+    "query",
+    "report",
+    "estimate",
+    "diagnose",
+    "reproduce",
+    "settings",
 )
-cli.command("init", cls=Command)(init.init)
-cli.command("up")(up.up)
-cli.command("demo")(demo.demo)
-cli.command("console")(console.console)
-cli.command("apply")(apply.apply)
-cli.command("migrate")(migrate.migrate)
-cli.command("status")(status.status)
-cli.command("watch")(status.watch)
-cli.command("ledger")(ledger.ledger)
-cli.command("send", cls=Command)(send.send)
-cli.command("tail")(send.tail)
-cli.command("query")(query.query)
-cli.command("report", cls=Command)(report.report)
-cli.command("estimate", cls=Command)(estimate.estimate)
-cli.command("diagnose", cls=Command)(diagnose.diagnose)
-cli.command("reproduce", cls=Command)(reproduce.reproduce)
-cli.command("settings")(settings.settings)
-bundle.cli.command("score", cls=Command)(score.score)
-cli.add_typer(service.cli, name="service")
-cli.add_typer(bundle.cli, name="bundle")
-cli.add_typer(outcomes.cli, name="outcomes")
-cli.add_typer(dead_letters.cli, name="dead-letters")
-cli.add_typer(baseline.cli, name="baseline")
-cli.add_typer(monitors.cli, name="monitors")
-cli.add_typer(cost.cli, name="cost")
-cli.add_typer(slo.cli, name="slo")
-cli.add_typer(threshold.cli, name="threshold")
-cli.add_typer(learners.cli, name="learners")
-cli.add_typer(alerts.cli, name="alerts")
-cli.add_typer(topics.cli, name="topics")
-cli.add_typer(worker.cli, name="worker")
+ELSEWHERE = {"watch": "status", "tail": "send"}  # of another
+GROUPS = (  # each the `cli` of such a module
+    "service",
+    "bundle",
+    "outcomes",
+    "dead-letters",
+    "baseline",
+    "monitors",
+    "cost",
+    "slo",
+    "threshold",
+    "learners",
+    "alerts",
+    "topics",
+    "worker",
+)
+
+
+def command_line(words: Sequence[str] = ()) -> typer.Typer:
+    """The whole of it; or where the first of the words is a command, that one: others cost half a second to import."""
+    cli = typer.Typer(
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        help="Score events on Kafka with ONNX models, record every prediction, and account for every request.",
+        epilog=STATUSES,
+    )
+    cli.callback()(_options)
+    names = (*COMMANDS, *GROUPS)
+    for name in words[:1] if words and words[0] in names else names:
+        if name in COMMANDS:
+            cli.command(name, cls=Command)(getattr(_module(ELSEWHERE.get(name, name)), name))
+        else:
+            cli.add_typer(_module(name.replace("-", "_")).cli, name=name)
+    return cli
+
+
+def _module(name: str) -> Any:
+    return import_module(f"weir.cli.{name}")
 
 
 def _print_version(wanted: bool) -> None:
@@ -109,7 +102,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@cli.callback()
 def _options(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
@@ -120,9 +112,9 @@ def _options(
 
 def main() -> None:
     """Run the command line; an error of the world is one line on stderr, and an exit status that says its kind."""
-    process_metrics.keep_in_memory()
+    process_metrics.forget_folders()
     try:
-        cli(prog_name="weir")
+        command_line(sys.argv[1:])(prog_name="weir")
     except WeirError as error:
         _say(str(error))
         sys.exit(error.status)

@@ -9,7 +9,6 @@ from html import unescape
 
 import pytest
 from typer.testing import CliRunner
-from weir.__main__ import cli
 from weir.core.numbers import figure
 from weir.edges.clickhouse import monitors
 from weir.edges.clickhouse.client import connect
@@ -17,6 +16,7 @@ from weir.operations import budgets
 from weir.web.console.panels import services, slots
 from weir.web.console.view import View
 
+from tests.command_line import cli
 from tests.console.filled import ARRIVALS, FLIGHTS, NOW, PARCELS
 from tests.console.stand import site
 from tests.doubles.monitoring import HEADER, SHARE

@@ -3,11 +3,12 @@
 import re
 
 from typer.testing import CliRunner
-from weir.__main__ import cli
 from weir.edges.embedded.service import CONSOLE_PORT
 from weir.settings import ROOT, load
 from weir.web.console.asking import reader
 from weir.web.console.security import SHORTEST_TOKEN
+
+from tests.command_line import cli
 
 SECTION = re.search(r"## See it\n(.*?)In a terminal:", (ROOT / "README.md").read_text(), re.DOTALL)[1]
 

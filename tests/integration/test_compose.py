@@ -146,7 +146,7 @@ def test_secrets_reach_the_settings(tmp_path, monkeypatch):
 
 
 def test_every_command_exists(compose):
-    from weir.__main__ import cli
+    from tests.command_line import cli
 
     commands = list(weir_commands(compose))
     assert {command[1] for command in commands if command[0] == "worker"} == WORKERS

@@ -57,7 +57,7 @@ class Command:
             monkeypatch.setenv(name, value)
 
     def __call__(self, *arguments: str) -> Result:
-        from weir.__main__ import cli
+        from tests.command_line import cli
 
         done = CliRunner().invoke(cli, ["dead-letters", *arguments])
         assert done.exit_code == 0, (done.output, done.exception)
@@ -65,7 +65,7 @@ class Command:
 
     def refused(self, *arguments: str) -> str:
         """What it says when it refuses."""
-        from weir.__main__ import cli
+        from tests.command_line import cli
 
         done = CliRunner().invoke(cli, ["dead-letters", *arguments])
         assert isinstance(done.exception, Refused), (done.output, done.exception)

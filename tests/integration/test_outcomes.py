@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
-from weir.__main__ import cli
 from weir.core.errors import Refused
 from weir.edges.clickhouse import migrations
 from weir.edges.clickhouse.client import connect
 from weir.edges.embedded.stack import Stack
 
+from tests.command_line import cli
 from tests.service_under_test import Service
 from tests.waiting import PATIENT, START_S, until
 

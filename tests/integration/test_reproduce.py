@@ -55,7 +55,7 @@ class Recorded:
         self.client.command(f"ALTER TABLE predictions UPDATE {values} {where}", settings={"mutations_sync": 1})
 
     def reproduce(self, *arguments: str, status: int, **others: str) -> Any:
-        from weir.__main__ import cli
+        from tests.command_line import cli
 
         done = CliRunner().invoke(cli, ["reproduce", "--json", *arguments], env=self.environment | others)
         assert done.exit_code == status, (done.output, done.exception)
@@ -243,7 +243,7 @@ def check_runtime(recorded: Recorded, name: str) -> None:
 
 
 def check_usage(recorded: Recorded, name: str) -> None:
-    from weir.__main__ import cli
+    from tests.command_line import cli
 
     def run(*arguments: str, **others: str) -> Any:
         return CliRunner().invoke(

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
-from weir.__main__ import cli
 from weir.core.errors import Refused, Unavailable
 from weir.core.signature import Task
 from weir.edges.clickhouse import migrations
@@ -17,6 +16,7 @@ from weir.edges.clickhouse.client import connect
 from weir.edges.embedded.stack import Stack
 
 from tests.bundles import SIGNATURE, tiny_bundle
+from tests.command_line import cli
 from tests.service_under_test import Service
 from tests.waiting import PATIENT, START_S, until
 

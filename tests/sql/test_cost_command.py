@@ -7,10 +7,10 @@ from decimal import Decimal
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
-from weir.__main__ import cli
 from weir.edges.clickhouse import costs
 from weir.edges.clickhouse.client import connect
 
+from tests.command_line import cli
 from tests.databases import migrated
 from tests.doubles import spent
 from tests.sql.test_cost_monitors import ANSWERS, BATCHES, BOOK

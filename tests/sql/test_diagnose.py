@@ -20,7 +20,7 @@ def test_a_fault_of_each_class_is_attributed_to_its_cause(client):
 
 
 def test_the_command_names_causes_of_an_alert_and_the_query_that_shows_them(client, database, tmp_path, monkeypatch):
-    from weir.__main__ import cli
+    from tests.command_line import cli
 
     monkeypatch.setenv("WEIR_CLICKHOUSE_URL", database.recording.clickhouse_url)
     monkeypatch.setenv("WEIR_CLICKHOUSE_DATABASE", database.recording.clickhouse_database)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from river import linear_model, naive_bayes, optim, preprocessing
 from typer.testing import CliRunner
-from weir.__main__ import cli
 from weir.core.errors import Refused
 from weir.edges.clickhouse import learning
 from weir.edges.clickhouse.client import connect
 from weir.operations import learner_replay, learners
 
+from tests.command_line import cli
 from tests.console.filled import ARRIVALS, FLIGHTS, PARCELS
 
 TIME = ("--from", "2026-11-28T10:00", "--to", "2026-11-28T12:00")

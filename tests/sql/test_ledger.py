@@ -260,7 +260,7 @@ def test_a_look_ends_when_what_was_pending_has_had_its_time(client):
 
 
 def test_the_command_prints_it_and_says_by_its_status(client, database, monkeypatch):
-    from weir.__main__ import cli
+    from tests.command_line import cli
 
     monkeypatch.setenv("WEIR_CLICKHOUSE_URL", database.recording.clickhouse_url)
     monkeypatch.setenv("WEIR_CLICKHOUSE_DATABASE", database.recording.clickhouse_database)
@@ -279,9 +279,9 @@ def test_the_command_prints_it_and_says_by_its_status(client, database, monkeypa
 
 @pytest.mark.parametrize("command", ["ledger", "migrate"])
 def test_a_clickhouse_that_is_away_is_one_clear_error(command, monkeypatch):
-    from weir.__main__ import cli
     from weir.core.errors import Unavailable
 
+    from tests.command_line import cli
     from tests.ports import free_port
 
     monkeypatch.setenv("WEIR_CLICKHOUSE_URL", f"http://127.0.0.1:{free_port()}")

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 
 import pytest
 from typer.testing import CliRunner
-from weir.__main__ import cli
 from weir.core.errors import Refused
 from weir.core.grid import UNIT
 from weir.edges.clickhouse import monitors
@@ -16,6 +15,7 @@ from weir.monitor.parameters import MEANING, PARAMETERS, VIEWS
 from weir.monitor.segment import FILTERS
 from weir.settings import load
 
+from tests.command_line import cli
 from tests.doubles import histograms, records
 from tests.sql.test_health import GOLDEN, N, client
 from tests.unit.monitor.test_header import text

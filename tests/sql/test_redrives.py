@@ -155,7 +155,7 @@ def test_letters_carry_their_bytes_and_the_hash_of_their_payload(client, history
 
 
 def weir_ledger(database, monkeypatch):
-    from weir.__main__ import cli
+    from tests.command_line import cli
 
     monkeypatch.setenv("WEIR_CLICKHOUSE_URL", database.recording.clickhouse_url)
     monkeypatch.setenv("WEIR_CLICKHOUSE_DATABASE", database.recording.clickhouse_database)

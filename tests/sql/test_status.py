@@ -4,10 +4,10 @@ import json
 
 import pytest
 from typer.testing import CliRunner
-from weir.__main__ import cli
 from weir.core.errors import Unavailable
 from weir.settings import ROOT
 
+from tests.command_line import cli
 from tests.console.filled import ARRIVALS, FLIGHTS, NOW, SERVICES
 from tests.ports import free_port
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 from typer.testing import CliRunner
-from weir.__main__ import cli
 from weir.core.chunk import LogPartition
 from weir.core.errors import Refused
 from weir.core.signature import Task
@@ -16,6 +15,7 @@ from weir.monitor.spec import Asked
 from weir.operations import threshold
 from weir.recording import tables
 
+from tests.command_line import cli
 from tests.databases import migrated, put
 from tests.doubles import records
 from tests.sql.test_outcomes import replaced

@@ -23,7 +23,6 @@ import pytest
 import yaml
 from onnx import TensorProto, helper
 from typer.testing import CliRunner
-from weir.__main__ import cli as whole
 from weir.cli.bundle import cli
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan, ViewPlan
@@ -45,6 +44,7 @@ from tests.bundles import (
     tiny_bundle,
     weights_of,
 )
+from tests.command_line import cli as whole
 
 Spec = Callable[..., Path]
 NAMES = list(SIGNATURE.names)

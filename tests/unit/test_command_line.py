@@ -16,6 +16,7 @@ from weir.core.errors import Refused, Unavailable
 from weir.core.rejects import Reason
 from weir.edges.kafka import admin
 
+from tests.command_line import cli
 from tests.ports import free_port
 from tests.waiting import START_S, WAIT_S
 
@@ -23,7 +24,7 @@ COMMAND = [sys.executable, "-m", "weir"]
 
 
 def commands(command=None, path=()):
-    command = command or typer.main.get_command(entry.cli)
+    command = command or typer.main.get_command(cli)
     if isinstance(command, click.Group) or hasattr(command, "commands"):
         for name, inner in command.commands.items():
             yield from commands(inner, (*path, name))
@@ -282,3 +283,19 @@ def test_a_module_of_an_extra_that_is_absent_is_named_with_the_extra(command, tm
     program = "import sys; sys.modules['lightgbm'] = None; from weir.__main__ import main; main()"
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (78, "weir: lightgbm is not installed: pip install 'weir[build]'\n")
+
+
+def test_a_command_is_the_same_without_the_others():
+    whole = typer.main.get_command(cli)
+    assert list(whole.commands) == [*entry.COMMANDS, *entry.GROUPS]
+    for name, command in whole.commands.items():
+        alone = typer.main.get_command(entry.command_line([name, "--json"])).commands
+        assert list(alone) == [name]
+        assert [path for path, _ in commands(alone[name])] == [path for path, _ in commands(command)]
+
+
+def test_a_command_imports_nothing_that_others_need():
+    program = "import sys; from weir.__main__ import command_line; command_line(['ledger']); print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert "weir.cli.ledger" in said
+    assert not {"numpy", "pydantic", "prometheus_client", "weir.cli.bundle"} & set(said)

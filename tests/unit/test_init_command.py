@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
-from weir.__main__ import cli
 from weir.core.errors import Refused
 from weir.edges.schemas import folder as schema_folder
 from weir.operations import projects
 from weir.settings import load
+
+from tests.command_line import cli
 
 
 def test_a_project_is_found_and_has_every_folder(tmp_path, monkeypatch):

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
-from weir.__main__ import cli
 from weir.core.errors import Refused
 from weir.core.signature import Task
 from weir.operations import outcome_files, outcome_labels
@@ -19,6 +18,7 @@ from weir.operations.outcome_labels import Labels
 from weir.settings import load
 
 from tests.bundles import tiny_bundle
+from tests.command_line import cli
 from tests.ports import free_port
 
 NOW_MS = 1_790_000_000_000

@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import typer
-from weir.__main__ import cli
 from weir.edges.clickhouse import monitors
 from weir.monitor import assess
 from weir.monitor.assess import Computed
 from weir.monitor.burn import RUNBOOK
 from weir.monitor.left import Left, Work
 from weir.settings import ROOT, load
+
+from tests.command_line import cli
 
 FOLDER = ROOT / "infra" / "runbook"
 ENTRIES = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")

@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
-from weir.__main__ import cli
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan, ViewPlan
 from weir.core.signature import Source, Task
@@ -21,6 +20,7 @@ from weir.operations.score import score
 
 from tests import tiny_requests as tiny
 from tests.bundles import SIGNATURE, WITH_FEATURES, opened_bundle, tiny_bundle
+from tests.command_line import cli
 
 
 @pytest.fixture

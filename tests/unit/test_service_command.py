@@ -13,7 +13,6 @@ import pytest
 import yaml
 from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
-from weir.__main__ import cli
 from weir.core.errors import Refused
 from weir.edges.bundles import folder
 from weir.operations import bundles, new_service, projects, services, values
@@ -21,6 +20,7 @@ from weir.operations.service_text import scalar
 from weir.settings import load
 
 from tests.bundles import graph
+from tests.command_line import cli
 
 N = 300
 CHANNELS = ("web", "app", "shop")

@@ -118,7 +118,7 @@ try:
     main()
 except SystemExit:
     pass
-import feast, prometheus_client.values
+import weir.edges.features.repository, prometheus_client.values
 print(prometheus_client.values.ValueClass.__name__)
 """
     environment = os.environ | dict.fromkeys(process_metrics.VARIABLES, str(tmp_path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from weir.settings import Settings
 
+Which = Annotated[
+    str, typer.Argument(help="Bundle folder, beginning of its digest, or a service: its newest.", metavar="BUNDLE")
+]
 _LETTER = re.compile(r"[^/]+/\d+/\d+@\S.*")
 
 

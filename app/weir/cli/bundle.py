@@ -13,8 +13,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from weir.cli.arguments import Command
+from weir.cli.arguments import Command, Which
 from weir.cli.output import AsJson, Column, show, show_json, show_table
+from weir.cli.score import score
 from weir.settings import load
 
 if TYPE_CHECKING:
@@ -33,9 +34,6 @@ cli = typer.Typer(
 )
 
 REGISTERED = "`weir up` makes its topic and registers it, or `weir topics create` on a running cluster"
-Which = Annotated[
-    str, typer.Argument(help="Bundle folder, beginning of its digest, or a service: its newest.", metavar="BUNDLE")
-]
 
 
 @cli.command(cls=Command)
@@ -332,3 +330,6 @@ def _rules(item: Input) -> str:
         parts += [] if item.max_age_s is None else [f"stale after {item.max_age_s:g} s"]
     parts += [] if item.default is None else [f"default {item.default:g}"]
     return "; ".join(parts)
+
+
+cli.command("score", cls=Command)(score)

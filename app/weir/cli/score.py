@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from weir.cli.bundle import Which
+from weir.cli.arguments import Which
 from weir.cli.output import AsJson, Column, say, show
 
 SHOWN = 20

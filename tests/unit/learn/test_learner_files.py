@@ -4,7 +4,6 @@ import json
 
 import pytest
 from typer.testing import CliRunner
-from weir.__main__ import cli
 from weir.core.errors import Refused
 from weir.core.signature import Task
 from weir.learn.learner import Limits, Part, subject_of
@@ -13,6 +12,7 @@ from weir.operations import learners
 from weir.settings import load
 
 from tests.bundles import tiny_bundle
+from tests.command_line import cli
 from tests.unit.learn.streams import BAYES, LOGISTIC, SCALER, TREE, learner
 
 GOOD = """
