@@ -125,6 +125,9 @@ class PathSettings(Group):
     )
     slos_dir: Path = _in_project("slos", "the project's objectives, a .yaml file each", "of the project")
     learners_dir: Path = _in_project("learners", "the project's learners, a .yaml file each", "of the project")
+    runbook_dir: Path = _in_project(
+        "runbook", "the project's entries of the run-book, a .md file each, before those of Weir", "of the project"
+    )
     prices_file: Path = _in_project("prices.yaml", "the project's price book and budgets", "of the project")
     feature_repo_dir: Path = _in_project("feature_repo", "the project's Feast definitions", "of the project")
     bundles_dir: Path = _in_home("bundles", "model bundles, a folder named by its digest each", "follows WEIR_HOME")

@@ -98,7 +98,7 @@ def test_what_fires_is_listed_first_and_shown_with_its_evidence(client, ask):  #
         "--to 2013-07-01T15:00:00+00:00 --where version=3"
     )
     text = ask("show", WATCHED.key)
-    for word in ("weir.requests.x/3: 1,000 - 2,511", "infra/runbook/drift.md", "above 0.1", "weir diagnose"):
+    for word in ("weir.requests.x/3: 1,000 - 2,511", "runbook/drift.md", "above 0.1", "weir diagnose"):
         assert word in " ".join(text.split())
     with pytest.raises(Refused, match="there is no alert nobody"):
         ask("show", "nobody")

@@ -47,6 +47,7 @@ def test_the_wheel_carries_what_every_project_has_and_nothing_of_the_flights(whe
     assert {name.partition("/")[0] for name in names if ".dist-info" not in name} == {"weir"}
     held = {str(path.relative_to(ROOT / "app")) for path in (ROOT / "app/weir/schemas").glob("*/v*.avsc")}
     held |= {str(path.relative_to(ROOT / "app")) for path in (ROOT / "app/weir/sql").rglob("*.sql")}
+    held |= {str(path.relative_to(ROOT / "app")) for path in (ROOT / "app/weir/runbook").glob("*.md")}
     held |= {str(path.relative_to(ROOT / "app")) for path in (ROOT / "app/weir/templates").rglob("*.in")}
     assert held | {"weir/schemas/topics.yaml"} <= set(names)
     assert not [name for name in names if "flight" in name and not name.startswith("weir/demo/")]

@@ -11,11 +11,12 @@ from weir.monitor import assess
 from weir.monitor.assess import Computed
 from weir.monitor.burn import RUNBOOK
 from weir.monitor.left import Left, Work
+from weir.operations import run_book
 from weir.settings import ROOT, load
 
 from tests.command_line import cli
 
-FOLDER = ROOT / "infra" / "runbook"
+FOLDER = run_book.FOLDER
 ENTRIES = sorted(path for path in FOLDER.glob("*.md") if path.name != "README.md")
 STEP = re.compile(r"^\d+\. .*?(`[^`]+`)$", re.M)
 COMMAND = re.compile(r"`(weir [^`]+)`")
@@ -94,3 +95,18 @@ def test_the_alert_of_a_query_that_fails_names_the_entry_for_it():
 def test_the_list_of_entries_is_whole():
     listed = re.findall(r"\]\((\S+?)\.md\)", (FOLDER / "README.md").read_text())
     assert sorted(listed) == [path.stem for path in ENTRIES]
+
+
+def test_a_project_has_entries_of_its_own_before_those_of_weir(tmp_path):
+    settings = load().having(runbook_dir=tmp_path)
+    assert run_book.place(settings, "drift") == FOLDER / "drift.md"
+    (tmp_path / "drift.md").write_text("# Another")
+    (tmp_path / "returns.md").write_text("# Returns")
+    assert run_book.place(settings, "drift") == tmp_path / "drift.md"
+    assert run_book.place(settings, "returns") == tmp_path / "returns.md"
+    for name in ("nothing", "", "../runbook/drift", "README"):
+        assert run_book.place(settings, name) is None
+
+
+def test_the_source_tree_has_it_among_what_operators_read():
+    assert (ROOT / "infra" / "runbook" / "drift.md").samefile(FOLDER / "drift.md")

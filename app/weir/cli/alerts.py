@@ -74,7 +74,7 @@ def list_(
 def show_(which: Which, as_json: AsJson = False) -> None:
     """Show an alert: what happened, the window and the offsets behind it, who owns it, and what became of it."""
     from weir.edges.clickhouse.client import connect
-    from weir.operations import alerts
+    from weir.operations import alerts, run_book
 
     settings = reached()
     course = alerts.transitions(connect(settings.recording), which)
@@ -84,6 +84,7 @@ def show_(which: Which, as_json: AsJson = False) -> None:
         show_json({"alert_id": caused.alert_id, "ask_again": alerts.ask_again(caused), "transitions": plain})
         return
     about = caused.watched
+    entry = run_book.place(settings, about.runbook)
     covers = sorted({(each.topic, each.partition, each.first, each.last) for each in caused.covers})
     facts = {
         "alert": f"{caused.alert_id}, key {about.key}",
@@ -94,7 +95,7 @@ def show_(which: Which, as_json: AsJson = False) -> None:
         "segment": about.segment,
         "cause": about.cause,
         "owner": about.owner,
-        "run-book": f"infra/runbook/{about.runbook}.md" if about.runbook else "",
+        "run-book": str(entry) if entry else about.runbook,
         "window": f"{_time(caused.begin_ms)} to {_time(caused.end_ms)} UTC",
         "offsets": "; ".join(f"{topic}/{partition}: {first:,} - {last:,}" for topic, partition, first, last in covers),
         "ask again": alerts.ask_again(caused),

@@ -27,6 +27,7 @@ FOLDERS = (
     "queries_dir",
     "slos_dir",
     "learners_dir",
+    "runbook_dir",
     "feature_repo_dir",
     "bundles_dir",
 )

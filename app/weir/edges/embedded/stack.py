@@ -198,7 +198,16 @@ class Stack:
 
 def _project(settings: Settings) -> dict[str, Path]:
     """The project's folders, absolute, so that children have the same wherever they run; only those that exist."""
-    names = ("schemas_dir", "services_dir", "monitors_dir", "queries_dir", "slos_dir", "feature_repo_dir")
+    names = (
+        "schemas_dir",
+        "services_dir",
+        "monitors_dir",
+        "queries_dir",
+        "slos_dir",
+        "learners_dir",
+        "runbook_dir",
+        "feature_repo_dir",
+    )
     folders = {field: getattr(settings.paths, field) for field in names}
     return {field: folder.resolve() for field, folder in folders.items() if folder.is_dir()}
 

@@ -7,14 +7,13 @@ import shlex
 from dataclasses import dataclass
 from typing import Final
 
-from weir.settings import ROOT
+from weir.operations import run_book
+from weir.settings import Settings
 from weir.web.console.about import About
 from weir.web.console.view import View
 
-FOLDER: Final = ROOT / "infra" / "runbook"
 STEP: Final = re.compile(r"^\d+\. (.*)$", re.MULTILINE)
 COMMAND: Final = re.compile(r"`(weir [^`]+)`")
-NAME: Final = re.compile(r"[a-z-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +26,10 @@ class Entry:
     after: str
 
 
-def entry(one: About, view: View) -> Entry | None:
-    """Of an alert; None where it has none, or it is not on this machine: it stands in the source tree."""
-    path = FOLDER / f"{one.runbook}.md"
-    if not NAME.fullmatch(one.runbook) or not path.is_file():
+def entry(settings: Settings, one: About, view: View) -> Entry | None:
+    """Of an alert; None where it has none, or it is on another machine: in the project of whoever wrote the monitor."""
+    path = run_book.place(settings, one.runbook)
+    if path is None:
         return None
     text = path.read_text(encoding="utf-8")
     names = {

@@ -89,7 +89,7 @@ def said(request: Request, form: dict[str, str]) -> Response:
 
 def shown(request: Request, found: About | None, view: View, **more: Any) -> Response:
     """The page of an alert. more: what was said just now, and what came of it."""
-    entry = runbook.entry(found, view) if found else None
+    entry = runbook.entry(site_of(request).settings, found, view) if found else None
     context = {
         "one": found,
         "entry": entry,
