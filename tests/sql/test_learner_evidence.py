@@ -100,6 +100,8 @@ def test_a_learner_that_is_better_is_proposed_with_its_evidence(weir):
         ("log_loss", "last class"),
     }
     assert said["late"] == 0
+    assert said["proposal"]["proposed_by"] == "learners/load"
+    assert (said["proposal"]["begin"], said["proposal"]["end"]) == (at(3), at(23, 6))
 
 
 def test_what_comes_true_otherwise_than_the_champion_expects_is_found(weir):
@@ -113,5 +115,5 @@ def test_what_comes_true_otherwise_than_the_champion_expects_is_found(weir):
     assert "promote since 2026-03-23" in out
     before = json.loads(weir("--to", "2026-03-16", "--json"))
     assert before["alarms"]["drifts"] == []
-    assert before["comparison"]["word"] == "undecided"
+    assert (before["comparison"]["word"], before["proposal"]) == ("undecided", None)
     assert before["comparison"]["why"] == ["12 days are closed, of 20 before the first look"]

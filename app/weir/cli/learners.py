@@ -158,6 +158,7 @@ def _show(name: str, done: Replayed, *, as_json: bool) -> None:
                 "stopped": asdict(done.stop) if done.stop else None,
                 "late": done.late,
                 "comparison": learner_evidence.compared(done.comparison),
+                "proposal": done.proposal.row() if done.proposal else None,
                 "alarms": learner_evidence.alarms(done.alarms),
                 "rows": [{key: _finite(value) for key, value in row.items()} for row in done.rows],
             }

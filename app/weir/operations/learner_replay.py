@@ -21,9 +21,11 @@ from weir.learn.learner import CHAMPION, LEARNER, Learner, Subject, subject_of
 from weir.learn.linear import Linear
 from weir.learn.model import Broke, Floats, Model
 from weir.learn.prequential import Prequential
+from weir.learn.proposals import promotion
 from weir.learn.river_model import RiverModel
 from weir.learn.run import Events, Good, Run, Stop
 from weir.learn.watch import Alarms, Watch
+from weir.monitor.action import Action
 from weir.monitor.measurement import ms_of
 from weir.operations.learners import WRITE, model_text
 
@@ -40,7 +42,7 @@ class Replayed:
     whose recorded score is no number, and that are in no figure. blind: requests that were served before any outcome
     was known. window: outcomes that are judged together. compiled: by Weir's own code. stop: why it stopped.
     comparison: with the champion, day by day. late: share of outcomes that came when their day was closed already.
-    alarms: of drift, by what the champion says.
+    proposal: of a promotion, as an action; it is written nowhere. alarms: of drift, by what the champion says.
     made_by: versions of what made the snapshot that it went on from, where they are others than here.
     """
 
@@ -57,6 +59,7 @@ class Replayed:
     made_by: dict[str, str]
     comparison: Comparison
     late: float
+    proposal: Action | None
     alarms: Alarms
 
     def snapshot(self, learner: Learner) -> bytes:
@@ -139,6 +142,7 @@ def replay(
         made_by={} if made_by == _versions() else made_by,
         comparison=comparison,
         late=late / outcomes if outcomes else 0.0,
+        proposal=promotion(comparison, learner=learner.name, service=learner.service, at_ms=ms_of(end)),
         alarms=watch.alarms,
     )
 

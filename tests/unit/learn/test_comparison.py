@@ -1,12 +1,15 @@
 """When a learner is to be promoted: it is surely better than the champion and than those who look at no feature."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from weir.learn import proposals
 from weir.learn.comparison import compared
 from weir.learn.days import DAY_MS, Day, Part
 from weir.learn.learner import Terms
+from weir.monitor.action import Action
 
 BEGIN = 1_779_926_400_000  # a midnight
 WHO = ("learner", "champion", "no change", "last class")
@@ -104,3 +107,22 @@ def test_what_was_proposed_holds_as_of_every_day_since():
 def test_terms_that_cannot_be_meant_are_refused(terms):
     with pytest.raises(ValueError, match=f"{next(iter(terms))} is"):
         Terms(**terms)
+
+
+def test_a_promotion_is_one_action_as_long_as_it_stays_proven():
+    of = days()
+    found = [
+        proposals.promotion(said(of[:count]), learner="fresh", service="returns", at_ms=count) for count in (30, 40)
+    ]
+    assert len({one.action_id for one in found}) == 1
+    one = found[1]
+    assert (one.kind, one.service, one.proposed_by, one.at_ms) == ("promote", "returns", "learners/fresh", 40)
+    assert one.sentence.startswith(
+        "let learner fresh answer: on 40 closed days, 40,000 requests, its log loss is better"
+    )
+    assert (one.begin_ms, one.end_ms) == (BEGIN, BEGIN + 21 * DAY_MS)
+    row = one.row()
+    assert json.loads(row["evidence"])["figures"][0]["low"] > 0
+    assert Action.of(row) == one
+    worse = said(days(better=-0.01))
+    assert proposals.promotion(worse, learner="fresh", service="returns", at_ms=1) is None
