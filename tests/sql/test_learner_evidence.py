@@ -20,6 +20,7 @@ learning_rate: 0.05
 guards: {{window: 200}}
 compare: {{warm_up: 200, wait_h: 6}}
 """
+VALUE = "multiIf(decision = 'broken' AND label = 'fine', -5, decision = 'fine' AND label = 'broken', -20, 0)"
 # The champion knows nothing. Load decides whether a meter is broken; from the 17th day on most of them are.
 OF = """
     toInt64(1772323200000 + number * intDiv(86400000, {a_day:UInt32})) AS ms, leftPad(lower(hex(ms)), 12, '0') AS hexed,
@@ -52,9 +53,12 @@ def weir(databases, tmp_path_factory):
     """Run `weir learners replay`; its output."""
     learners = tmp_path_factory.mktemp("learners")
     (learners / "load.yaml").write_text(FILE)
+    services = tmp_path_factory.mktemp("services")
+    (services / SERVICE).mkdir()
+    spec = services / SERVICE / "service.yaml"
     with migrated(databases) as settings:
         client = connect(settings.recording)
-        results.make(client, {SERVICE: ""})
+        results.make(client, {SERVICE: VALUE})
         asked = {"service": SERVICE, "task": "binary", "classes": ["fine", "broken"], "inputs": ["load"], "digest": "d"}
         asked |= {"version": "1", "at": "2026-03-01 00:00:00", "a_day": A_DAY, "count": DAYS * A_DAY}
         for sql in (BUNDLE, PREDICTIONS, OUTCOMES):
@@ -63,10 +67,12 @@ def weir(databases, tmp_path_factory):
             "WEIR_CLICKHOUSE_URL": settings.recording.clickhouse_url,
             "WEIR_CLICKHOUSE_DATABASE": settings.recording.clickhouse_database,
             "WEIR_LEARNERS_DIR": str(learners),
+            "WEIR_SERVICES_DIR": str(services),
             "COLUMNS": "200",
         }
 
-        def run(*options):
+        def run(*options, value=VALUE):
+            spec.write_text(f'value: "{value}"')
             done = CliRunner().invoke(
                 cli, ["learners", "replay", "load", *options], env=variables, catch_exceptions=False
             )
@@ -98,6 +104,7 @@ def test_a_learner_that_is_better_is_proposed_with_its_evidence(weir):
         ("auc", "champion"),
         ("log_loss", "no change"),
         ("log_loss", "last class"),
+        ("value", "champion"),
     }
     assert said["late"] == 0
     assert said["proposal"]["proposed_by"] == "learners/load"
@@ -117,3 +124,16 @@ def test_what_comes_true_otherwise_than_the_champion_expects_is_found(weir):
     assert before["alarms"]["drifts"] == []
     assert (before["comparison"]["word"], before["proposal"]) == ("undecided", None)
     assert before["comparison"]["why"] == ["12 days are closed, of 20 before the first look"]
+
+
+def test_the_value_of_its_decisions_is_compared_by_the_formula_of_the_service(weir):
+    """The champion's are what was recorded: all fine. The bundle calls what is at least 0.4 likely broken."""
+    of = {one["figure"]: one for one in json.loads(weir("--to", "2026-03-27", "--json"))["comparison"]["figures"]}
+    value = of["value"]
+    assert (value["verdict"], value["days"]) == ("better", 23)
+    # Of about six in ten that are broken each costs 20; hardly one in six of the learner's decisions is wrong.
+    assert 8 < value["better_by"] < 14
+    said = json.loads(weir("--to", "2026-03-10", "--json", value="if(score > 0.5, 1, 0)"))
+    assert said["unvalued"] == "values are not compared: the formula names the score, and not the decision alone"
+    assert "the formula names the score" in weir("--to", "2026-03-10", value="if(score > 0.5, 1, 0)")
+    assert "value" not in {one["figure"] for one in said["comparison"]["figures"]}

@@ -124,7 +124,7 @@ def replay(
     """
     from weir.core.times import BEGINNING
     from weir.edges.clickhouse.client import connect
-    from weir.operations import learner_replay, learners
+    from weir.operations import learner_replay, learners, values
 
     settings = reached()
     learner = learners.named(settings, name)
@@ -136,6 +136,7 @@ def replay(
         known=known.value,
         resumed=resume.read_bytes() if resume else None,
         keep=snapshot is not None,
+        value=values.formula(settings, learner.service),
     )
     if snapshot:
         snapshot.write_bytes(done.snapshot(learner))
@@ -157,6 +158,7 @@ def _show(name: str, done: Replayed, *, as_json: bool) -> None:
                 "made_by": done.made_by,
                 "stopped": asdict(done.stop) if done.stop else None,
                 "late": done.late,
+                "unvalued": done.unvalued,
                 "comparison": learner_evidence.compared(done.comparison),
                 "proposal": done.proposal.row() if done.proposal else None,
                 "alarms": learner_evidence.alarms(done.alarms),
@@ -186,6 +188,8 @@ def _show(name: str, done: Replayed, *, as_json: bool) -> None:
     if done.unscored:
         say(f"{done.unscored:,} requests are in no figure: their recorded score is no number")
     learner_evidence.show_comparison(done.comparison, done.late, FIGURES)
+    if done.unvalued:
+        say(done.unvalued)
     learner_evidence.show_alarms(done.alarms)
     if stop := done.stop:
         at = datetime.fromtimestamp(stop.at.at_ms / 1000, UTC)

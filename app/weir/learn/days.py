@@ -9,7 +9,8 @@ from typing import Final
 DAY_MS: Final = 86_400_000
 LOG_LOSS, BRIER, AUC, ACCURACY = "log_loss", "brier", "auc", "accuracy"
 SQUARED, ABSOLUTE = "squared_error", "absolute_error"
-GOOD: Final = frozenset({AUC, ACCURACY})  # better where it is greater
+VALUE = "value"
+GOOD: Final = frozenset({AUC, ACCURACY, VALUE})  # better where it is greater
 
 
 @dataclass(frozen=True, slots=True)

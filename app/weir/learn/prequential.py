@@ -15,7 +15,7 @@ import numpy.typing as npt
 from typing_extensions import override
 
 from weir.core.signature import Task
-from weir.learn.days import ABSOLUTE, ACCURACY, AUC, BRIER, DAY_MS, LOG_LOSS, SQUARED, Day, Part
+from weir.learn.days import ABSOLUTE, ACCURACY, AUC, BRIER, DAY_MS, LOG_LOSS, SQUARED, VALUE, Day, Part
 from weir.learn.learner import Subject
 from weir.learn.model import Floats
 
@@ -25,6 +25,8 @@ SHIFT: Final = 14  # bits of a float32 that bins leave out: they are a 512th of 
 HALF: Final = int(np.float32(0.5).view(np.int32)) >> SHIFT
 BINS: Final = 2 * HALF + 1
 Whole = npt.NDArray[np.int64]
+Answers = Mapping[str, Floats]  # by who answers
+NO_WORTH: Final[Answers] = {}
 
 
 class Figures(Protocol):
@@ -185,6 +187,7 @@ class Prequential:
         self._all = self._new()
         self._month, self._of_month = "", self._new()
         self._day, self._known, self._of_day = -1, 0, self._new()
+        self._valued, self._worth = 0, dict.fromkeys(self._who, 0.0)
         self._rows: list[dict[str, Any]] = []
         self._days: list[Day] = []
 
@@ -195,10 +198,11 @@ class Prequential:
             for who in self._who
         }
 
-    def take(self, times_ms: Whole, said: Mapping[str, Floats], y: Floats, known: Whole) -> None:
+    def take(self, times_ms: Whole, said: Answers, y: Floats, known: Whole, worth: Answers = NO_WORTH) -> None:
         """Answers more: of each who answers float64[n, m]; what came true, float64[n].
 
-        times_ms: int64[n], ascending. known: int64[n], outcomes that were known before.
+        times_ms: int64[n], ascending. known: int64[n], outcomes that were known before. worth: what the answers were
+        worth, float64[n], NaN where they have no value; empty where there are no values.
         """
         days = times_ms // DAY_MS
         starts = [0, *(np.flatnonzero(days[1:] != days[:-1]) + 1).tolist(), len(days)]
@@ -210,6 +214,8 @@ class Prequential:
                 self._begin_day(day, int(known[begin]))
             for who in self._who:
                 self._of_day[who].add(said[who][begin:end], y[begin:end])
+            if worth:
+                self._value({who: worth[who][begin:end] for who in self._who})
 
     def days(self) -> list[Day]:
         """Each day that is done, and what there is of the last one."""
@@ -233,6 +239,13 @@ class Prequential:
             self._end_month()
             self._month, self._of_month = month, self._new()
 
+    def _value(self, worth: Mapping[str, Floats]) -> None:
+        """Add values, of those requests where each answer has one."""
+        valued = np.logical_and.reduce([np.isfinite(one) for one in worth.values()])
+        self._valued += int(np.count_nonzero(valued))
+        for who, one in worth.items():
+            self._worth[who] = _sum(self._worth[who], one[valued])
+
     def _end_day(self) -> None:
         of = self._of_day
         requests = of[self._who[0]].n
@@ -243,6 +256,9 @@ class Prequential:
             name: Part(weight, {who: said[name][1] for who, said in parts.items()})
             for name, (weight, _) in parts[self._who[0]].items()
         }
+        if self._valued:
+            figures[VALUE] = Part(float(self._valued), self._worth)
+        self._valued, self._worth = 0, dict.fromkeys(self._who, 0.0)
         self._days.append(Day(self._day * DAY_MS, requests, self._known, figures))
         for who in self._who:
             self._of_month[who].merge(of[who])

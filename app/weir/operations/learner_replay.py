@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -27,9 +29,11 @@ from weir.learn.run import Events, Good, Run, Stop
 from weir.learn.watch import Alarms, Watch
 from weir.monitor.action import Action
 from weir.monitor.measurement import ms_of
+from weir.operations.learner_value import of_answers, worth_of
 from weir.operations.learners import WRITE, model_text
 
 NO_CHANGE: Final = "no change"
+Values = Callable[[Mapping[str, Floats]], Mapping[str, Floats]]
 CLIP: Final = 1e-6  # of a chance, before it becomes a logit
 
 
@@ -42,6 +46,7 @@ class Replayed:
     whose recorded score is no number, and that are in no figure. blind: requests that were served before any outcome
     was known. window: outcomes that are judged together. compiled: by Weir's own code. stop: why it stopped.
     comparison: with the champion, day by day. late: share of outcomes that came when their day was closed already.
+    unvalued: why values are not compared, where there is a formula.
     proposal: of a promotion, as an action; it is written nowhere. alarms: of drift, by what the champion says.
     made_by: versions of what made the snapshot that it went on from, where they are others than here.
     """
@@ -59,6 +64,7 @@ class Replayed:
     made_by: dict[str, str]
     comparison: Comparison
     late: float
+    unvalued: str
     proposal: Action | None
     alarms: Alarms
 
@@ -76,10 +82,12 @@ def replay(
     known: str,
     resumed: bytes | None = None,
     keep: bool = False,
+    value: str = "",
 ) -> Replayed:
     """Replay what is recorded of the learner's service, requests from begin until before end, in the order of time.
 
     known: see learning.Asked. resumed: a snapshot, after whose last event it goes on. keep: a snapshot is to be made.
+    value: formula of what a decision was worth; empty for none.
     Raises Unavailable; Refused for a service that nothing is recorded of, a learner that does not fit it, one that has
     no snapshots where there is to be one, and a snapshot of another one.
     """
@@ -95,6 +103,7 @@ def replay(
     good, made_by = (None, _versions()) if resumed is None else _resumed(resumed, learner, subject)
     run = Run(model, subject, learner.guards, good)
     champion = subject.columns[-1] == CHAMPION and learner.champion
+    worth = worth_of(client, learner.service, subject.task, value)
     asked = learning.Asked(
         service=learner.service,
         begin=begin,
@@ -103,6 +112,8 @@ def replay(
         words=list(words) if subject.task is not Task.REGRESSION else [],
         labels=subject.classes if subject.task is Task.MULTICLASS else [],
         known=known,
+        decisions=worth.decisions,
+        worth=worth.formula,
     )
     meant = np.array([subject.classes.index(word) for word in words.values()], np.float64)
     figures, watch = (
@@ -114,7 +125,7 @@ def replay(
         at = run.good.position
         for page in found.pages(at.at_ms, at.learned, at.prediction_id):
             events = _events(page, subject, meant, champion=champion)
-            counts = _take(run, events, figures, subject)
+            counts = _take(run, events, figures, subject, partial(of_answers, worth, page))
             unscored, blind = unscored + counts[0], blind + counts[1]
             watch.take(events.at_ms[events.learns], events.champion[events.learns], events.y[events.learns])
             closed_ms = closing(page.column("served").to_numpy().astype(np.int64), learner.compare)
@@ -142,6 +153,7 @@ def replay(
         made_by={} if made_by == _versions() else made_by,
         comparison=comparison,
         late=late / outcomes if outcomes else 0.0,
+        unvalued=worth.why,
         proposal=promotion(comparison, learner=learner.name, service=learner.service, at_ms=ms_of(end)),
         alarms=watch.alarms,
     )
@@ -235,10 +247,11 @@ def _logit(score: Floats) -> Floats:
     return np.log(clipped) - np.log1p(-clipped)
 
 
-def _take(run: Run, events: Events, figures: Prequential, subject: Subject) -> tuple[int, int]:
+def _take(run: Run, events: Events, figures: Prequential, subject: Subject, worth: Values) -> tuple[int, int]:
     """Let the learner live through events, and add what was said of the requests.
 
-    How many are in no figure, and how many were served before any outcome was known. Raises Refused.
+    worth: of answers, what they were worth. How many are in no figure, and how many were served before any outcome was
+    known. Raises Refused.
     """
     try:
         said = run.take(events)
@@ -254,5 +267,6 @@ def _take(run: Run, events: Events, figures: Prequential, subject: Subject) -> t
         last_of(subject.task): said.last,
     }
     answers = {who: each[counted] for who, each in parts.items()}
-    figures.take(events.at_ms[counted], answers, events.y[counted], said.known[counted])
+    values = {who: each[counted] for who, each in worth(parts).items()}
+    figures.take(events.at_ms[counted], answers, events.y[counted], said.known[counted], values)
     return int(served.sum() - counted.sum()), int((served & np.isnan(said.no_change[:, 0])).sum())

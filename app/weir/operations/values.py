@@ -22,6 +22,11 @@ def formulas(settings: Settings) -> dict[str, str]:
     return found
 
 
+def formula(settings: Settings, service: str) -> str:
+    """The formula of one service; empty where it states none, or has no specification here. Raises Refused."""
+    return _value(settings, service) if service in services.listed(settings) else ""
+
+
 def make(settings: Settings) -> list[results.View]:
     """Make the views of the project's services, or make them anew. Raises Unavailable, Refused."""
     with clickhouse.connect(settings.recording) as client:

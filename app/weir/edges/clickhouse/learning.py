@@ -27,12 +27,19 @@ MOST: Final = 1 << 16  # rows of a page
 MAKE: Final = """
     CREATE TEMPORARY TABLE {name:Identifier}
     ENGINE = MergeTree ORDER BY (at, learned, prediction_id, scored_at, digest) AS
+    SELECT * EXCEPT (decision, label, observed, attributes), <worth> AS worth,
+           toInt64(indexOf({decisions:Array(String)}, decision)) - 1 AS decided
+    FROM (
 """
+# Of each decision; the name within hides the column.
+WORTH: Final = "arrayMap(decision -> ifNull(toFloat64(<formula>), nan), {decisions:Array(String)})"
+NO_WORTH: Final = "CAST([], 'Array(Float64)')"
 DROP: Final = "DROP TEMPORARY TABLE IF EXISTS {name:Identifier}"
 UNUSABLE: Final = "SELECT countIf(learned AND isNaN(y)) FROM {name:Identifier}"
 # A request that was answered twice under one id counts once, by the answer that came first.
 PAGE: Final = """
-    SELECT at, learned, served, toString(prediction_id) AS id, toString(tenant) AS tenant, x, y, score, outputs
+    SELECT at, learned, served, toString(prediction_id) AS id, toString(tenant) AS tenant, x, y, score, outputs, worth,
+           decided
     FROM {name:Identifier}
     WHERE at >= {at:Int64} AND NOT isNaN(y)
       AND (at, learned, prediction_id) > ({at:Int64}, {learned:UInt8}, toUUID({id:String}))
@@ -49,7 +56,8 @@ class Asked:
 
     begin, end: of event time, and the end of what became known, too. inputs: of the model, by name. words: what an
     outcome may be called; none of a number. labels: the classes whose chances were answered. known: received, the time
-    at which Weir got an outcome, or occurred, that at which it came true.
+    at which Weir got an outcome, or occurred, that at which it came true. worth: a formula that `results.check` has
+    looked at, of the value of each of `decisions`; empty for none.
     """
 
     service: str
@@ -59,6 +67,8 @@ class Asked:
     words: Sequence[str]
     labels: Sequence[str]
     known: str
+    decisions: Sequence[str] = ()
+    worth: str = ""
 
     def parameters(self) -> dict[str, Any]:
         """What the SQL takes."""
@@ -70,6 +80,7 @@ class Asked:
             "words": list(self.words),
             "labels": list(self.labels),
             "known": self.known,
+            "decisions": list(self.decisions),
         }
 
 
@@ -105,11 +116,12 @@ def recorded(client: Client, session: str, asked: Asked) -> Iterator[Recorded]:
     Raises Unavailable, Refused.
     """
     settings = {"session_id": session, "session_timeout": IDLE_S}
-    text = MAKE + sql_files.load("learners/events").text
+    worth = WORTH.replace("<formula>", asked.worth) if asked.worth else NO_WORTH
+    text = f"{MAKE.replace('<worth>', worth)}{sql_files.load('learners/events').text})"
     with answering(url_of(client)), within_memory("joining requests with their outcomes"):
         client.command(text, parameters={"name": NAME, **asked.parameters()}, settings=settings)
     try:
-        yield Recorded(client, settings, len(asked.inputs) + len(asked.labels))
+        yield Recorded(client, settings, len(asked.inputs) + len(asked.labels) + len(asked.decisions))
     finally:
         with suppress(Unavailable, Refused), answering(url_of(client)):
             client.command(DROP, parameters={"name": NAME}, settings=settings)

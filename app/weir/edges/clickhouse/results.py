@@ -28,6 +28,7 @@ COLUMNS: Final = {
     "attributes": "Map(String, Float64)",
 }
 WORDS: Final = f"{', '.join(COLUMNS)}, such as attributes['refund']"
+LARGEST: Final = 1e18  # of values: those that are not below it are none, see views/results.sql
 NO_VALUE: Final = "CAST(NULL, 'Nullable(Float64)')"
 TABLES: Final = {"results": "results", "shadow_results": "shadow_results"}  # prefix of the view -> what it reads
 # Kinds of functions that know the row alone, by ClickHouse's own categories, and some that it gives none.
