@@ -4,8 +4,10 @@ import csv
 import io
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from html import unescape
+from threading import Event, Semaphore
 
 import pytest
 from typer.testing import CliRunner
@@ -13,6 +15,7 @@ from weir.core.numbers import figure
 from weir.edges.clickhouse import monitors
 from weir.edges.clickhouse.client import connect
 from weir.operations import budgets
+from weir.web.console.asking import CLIENTS
 from weir.web.console.panels import services, slots
 from weir.web.console.view import View
 
@@ -221,3 +224,26 @@ def test_error_budgets_are_those_of_the_status(recorded, tmp_path, service):
     left = budgets.look(connect(settings.recording), settings, NOW).left[service]
     shown = services.build(site(settings).asker, View.of({}, NOW)).context["services"]
     assert {one.name: one.budget for one in shown} == {**dict.fromkeys(SERVICES), service: left}
+
+
+def test_a_page_does_not_wait_for_what_others_show(recorded):
+    """Its frame is there while as many panels as may ask at a time wait for their answers."""
+    here, answered, asking = site(recorded), Event(), Semaphore(0)
+
+    def wait(_client):
+        asking.release()
+        assert answered.wait(WAIT_S)
+
+    try:
+        with ThreadPoolExecutor(CLIENTS + 1) as people:
+            waiting = [people.submit(here.asker.ask, wait) for _ in range(CLIENTS + 1)]
+            for _ in range(CLIENTS):
+                assert asking.acquire(timeout=WAIT_S)
+            frame = here.frames.look()
+            assert not any(one.done() for one in waiting)
+            answered.set()
+        assert frame.away is None
+        assert set(SERVICES) <= set(frame.services)
+    finally:
+        answered.set()
+        here.asker.close()

@@ -52,9 +52,17 @@ class Asker:
         self._client: Client | None = None
         self._answered_at = -PROBE_S
         self._away: tuple[float, Unavailable] | None = None
+        self._beside: list[Asker] = []
+
+    def beside(self) -> Asker:
+        """Another, whose questions wait for none of this one's; closed with it."""
+        self._beside.append(Asker(self.settings, self._answer_s, self._now))
+        return self._beside[-1]
 
     def close(self) -> None:
         """Ask nothing more."""
+        for each in self._beside:
+            each.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         if self._client is not None:
             self._client.close()

@@ -50,8 +50,8 @@ class Site:
 
     @cached_property
     def frames(self) -> Frames:
-        """What stands around its pages."""
-        return Frames(self.asker)
+        """What stands around its pages: no page is there before it, so it does not wait for what they show."""
+        return Frames(self.asker.beside())
 
 
 def site_of(request: Request) -> Site:
