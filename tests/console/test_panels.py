@@ -188,7 +188,7 @@ def test_a_service_page_says_when_nothing_was_scored_and_where_it_was(console, s
     assert 'data-param="version"' in there
 
 
-@pytest.mark.parametrize("kind", ["lines", "table", "tiles", "heat"])
+@pytest.mark.parametrize("kind", ["lines", "histograms", "table", "tiles", "heat"])
 def test_a_monitor_of_the_project_appears_by_itself(console, recorded, service, kind):
     folder = recorded.paths.monitors_dir
     folder.mkdir(exist_ok=True)
@@ -205,7 +205,7 @@ def test_a_monitor_of_the_project_appears_by_itself(console, recorded, service, 
         )
         html = console.get(f"/panel/own/late_{kind}", params={"service": service}).text
         assert "How is it?" in html
-        assert ("<weir-chart" if kind == "lines" else "<table") in html
+        assert ("<weir-chart" if kind in ("lines", "histograms") else "<table") in html
     finally:
         file.unlink()
 
