@@ -58,6 +58,7 @@ ROLES: dict[str, set[str]] = {
     "monitor": {"worker"},
     "shadow": {"worker"},
     "canary": {"worker"},
+    "learner": {"worker"},
 }
 FOLDERS = {"edges": EDGES, "agents": ROLES}
 CORE_LIBRARIES = {"numpy", "pyarrow"}

@@ -398,6 +398,13 @@ class MonitoringSettings(Group):
         gt=0,
         le=86_400,
     )
+    learner_publish_s: float = setting(
+        1.0,
+        "pause between two states of a learner that are written, and that requests may be answered by",
+        "an outcome is in a state that is written within two seconds",
+        ge=0,
+        le=3600,
+    )
 
 
 class TelemetrySettings(Group):

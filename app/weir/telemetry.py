@@ -351,6 +351,24 @@ class AlertSent(Event):
         yield "weir_alert_messages_total", (self.receiver, self.outcome), 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnerPublished(Event):
+    """A state of a learner was written. learned: outcomes in it. delay_s: since the newest outcome came."""
+
+    service: str
+    learner: str
+    learned: int
+    stopped: bool
+    delay_s: float
+
+    @override
+    def samples(self) -> Iterator[Sample]:
+        labels = (self.service, self.learner)
+        yield "weir_learner_outcomes", labels, self.learned
+        yield "weir_learner_stopped", labels, int(self.stopped)
+        yield "weir_learner_delay_seconds", labels, self.delay_s
+
+
 EVENTS = (
     WorkerStarted,
     ChunkFetched,
@@ -370,6 +388,7 @@ EVENTS = (
     ServiceMonitored,
     RoundEnded,
     AlertSent,
+    LearnerPublished,
 )
 
 

@@ -49,6 +49,7 @@ VALUES = {
     "offset": 0,
     "inputs": ["amount"],
     "known": "received",
+    "keys": [],
 }
 
 

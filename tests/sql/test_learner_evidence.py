@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 from typer.testing import CliRunner
-from weir.__main__ import cli
 from weir.edges.clickhouse import results
 from weir.edges.clickhouse.client import connect
 
+from tests.command_line import cli
 from tests.console.filled import BUNDLE
 from tests.databases import migrated
 

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from river import linear_model, naive_bayes, optim, preprocessing
 from typer.testing import CliRunner
+from weir.agents.learner import files as learners
+from weir.agents.learner import made
 from weir.core.errors import Refused
 from weir.edges.clickhouse import learning
 from weir.edges.clickhouse.client import connect
-from weir.operations import learner_replay, learners
+from weir.operations import learner_replay
 
 from tests.command_line import cli
 from tests.console.filled import ARRIVALS, FLIGHTS, PARCELS
@@ -176,7 +178,7 @@ def test_the_same_record_gives_the_same_bits_and_a_resumed_replay_goes_on(weir, 
     assert files[1].read_bytes() == files[2].read_bytes() != files[0].read_bytes()
     assert json.loads(resumed)["made_by"] == {}
     with monkeypatch.context() as another:
-        another.setattr(learner_replay, "version", lambda name: "of another day")
+        another.setattr(made, "version", lambda name: "of another day")
         made_by = json.loads(weir("late", "--json", "--resume", str(files[1]))[1])["made_by"]
     assert made_by == {name: version(name) for name in ("weir", "river")}
     requests = [of_all(one)["learner"]["requests"] for one in (resumed, out)]

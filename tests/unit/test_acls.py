@@ -28,6 +28,7 @@ def test_the_declared_groups_are_those_that_workers_join():
         "recorder": names.recorder("other"),
         "features": names.features,
         "monitor": names.monitor,
+        "learner": names.learner,
     }
 
 
@@ -37,6 +38,7 @@ def test_the_declared_topics_are_those_that_workers_use():
     written = {names.predictions, names.shadows, names.dead_letters, names.ledger, names.batches}
     shared = written | {names.bundles, names.outcomes}
     shared |= {names.measurements, names.alerts, names.alert_notes, names.actions}
+    shared |= {names.labelled, names.learner_snapshots}
     shared |= {"staging.events.flights"}
     flights = ("flight-delay", "flight-delay-minutes", "flight-delay-class")
     requests = {names.requests(service) for service in ("one", *flights)}
@@ -112,7 +114,7 @@ def test_no_two_services_variants_or_deployments_share_a_group_and_no_prefix_cov
 def names_of(names, words):
     own = [names.features, names.predictions, names.shadows, names.dead_letters, names.ledger]
     own += [names.batches, names.bundles, names.measurements, names.alerts, names.alert_notes, names.actions]
-    own += [names.monitor]
+    own += [names.monitor, names.learner, names.labelled, names.learner_snapshots]
     for word in words:
         own += [names.scorers(word), names.requests(word), names.recorder(word)]
         own += [names.shadow(word, variant) for variant in words]

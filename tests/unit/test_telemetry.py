@@ -46,6 +46,7 @@ EXAMPLES = (
     telemetry.LedgerChecked(service="s", gaps=0, duplicates=0, missing=2, stray=0, unbalanced=0),
     telemetry.WindowsMeasured(service="s", monitor="m", windows=3, again=1),
     telemetry.MonitorFailed(service="s", monitor="m"),
+    telemetry.LearnerPublished(service="s", learner="l", learned=1, stopped=False, delay_s=1.0),
     telemetry.ServiceMonitored(service="s", waiting=1, behind_s=60.0),
     telemetry.RoundEnded(seconds=0.5, failed=False),
     telemetry.AlertSent(receiver="channel", outcome="sent"),

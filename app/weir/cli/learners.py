@@ -19,12 +19,16 @@ from weir.cli.times import time_of, time_or_now
 
 if TYPE_CHECKING:
     from weir.operations.learner_replay import Replayed
+    from weir.operations.live_learners import Shown
 
+LearnerName = Annotated[str, typer.Argument(help="The learner.", metavar="NAME")]
+Reason = Annotated[str, typer.Option(help="Why; the log keeps it.")]
 FIGURES = {"log_loss": "log loss", "brier": "Brier", "auc": "AUC", "accuracy": "accuracy", "macro_f1": "macro F1"}
 FIGURES |= {"mae": "MAE", "rmse": "RMSE"}
 
 cli = typer.Typer(
-    no_args_is_help=True, help="Learn from outcomes (learners/*.yaml): look at learners, and replay them."
+    no_args_is_help=True,
+    help="Learn from outcomes (learners/*.yaml): look at learners, replay them, stop those that live.",
 )
 
 
@@ -38,7 +42,7 @@ class Known(StrEnum):
 @cli.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List the learners of the project. Exit status 1 where a file is none."""
-    from weir.operations import learners
+    from weir.agents.learner import files as learners
     from weir.settings import load
 
     found, refused = learners.looked(load())
@@ -75,7 +79,7 @@ def check(
 
     A line for each fault. Exit status 1 where there is one.
     """
-    from weir.operations import learners
+    from weir.agents.learner import files as learners
     from weir.settings import load
 
     settings = load()
@@ -96,7 +100,7 @@ def check(
 
 @cli.command(cls=Command)
 def replay(
-    name: Annotated[str, typer.Argument(help="The learner.", metavar="NAME")],
+    name: LearnerName,
     begin: Annotated[str, typer.Option("--from", help="Requests from this time on; by default all.")] = "",
     end: Annotated[
         str, typer.Option("--to", help="Before this time, requests and what became known; by default now.")
@@ -122,9 +126,10 @@ def replay(
     corrected outcome counts as it stands in the record. The same record gives the same bits. Exit status 1 where a
     guard stopped the learner: from then on it answers with its last good state.
     """
+    from weir.agents.learner import files as learners
     from weir.core.times import BEGINNING
     from weir.edges.clickhouse.client import connect
-    from weir.operations import learner_replay, learners, values
+    from weir.operations import learner_replay, values
 
     settings = reached()
     learner = learners.named(settings, name)
@@ -143,6 +148,71 @@ def replay(
     _show(name, done, as_json=as_json)
     if done.stop:
         raise typer.Exit(1)
+
+
+@cli.command("show", cls=Command)
+def show_(
+    name: LearnerName,
+    as_json: AsJson = False,
+) -> None:
+    """Show a learner that lives: what it has learned, where it goes on, its figures beside the champion's, its guards.
+
+    From its newest snapshot. Figures are over the requests that were answered when it had a state already: what each
+    would have said then. Exit status 1 where a guard or a person has stopped it.
+    """
+    from weir.operations import live_learners
+
+    found = live_learners.shown(reached(), name)
+    if as_json:
+        show_json(asdict(found))
+    else:
+        _show_live(found)
+    if found.stop:
+        raise typer.Exit(1)
+
+
+@cli.command(cls=Command)
+def freeze(name: LearnerName, reason: Reason) -> None:
+    """Stop a learner at its last good state, from the next outcome on."""
+    _say("freeze", name, reason)
+
+
+@cli.command(cls=Command)
+def resume(name: LearnerName, reason: Reason) -> None:
+    """Let a stopped learner go on from its last good state; what came meanwhile it never learns."""
+    _say("resume", name, reason)
+
+
+def _say(what: str, name: str, reason: str) -> None:
+    from weir.agents.learner import files
+    from weir.agents.learner.entries import Kind
+    from weir.operations import live_learners
+
+    settings = reached()
+    files.named(settings, name)
+    live_learners.say(settings, Kind(what), name, reason, datetime.now(UTC))
+    say(f"{what} {name}: done as soon as the learner worker reads it")
+
+
+def _show_live(found: Shown) -> None:
+    figures = [key for key in FIGURES if any(key in row for row in found.rows)]
+    columns = (
+        Column("who", "who", name=True),
+        Column("requests", "requests", lambda count: f"{count:,}", right=True),
+        *(Column(FIGURES[key], key, lambda value: f"{value:.4f}", right=True) for key in figures),
+    )
+    show(found.rows, columns, as_json=False)
+    named = f"; it answers with state {found.digest}" if found.digest else "; its model has no snapshots"
+    much = f"has learned {found.learned:,} outcomes, {found.good:,} in whole windows"
+    say(f"{found.name} of {found.service} {much}{named}")
+    offset, number = found.next
+    say(f"written {found.at:%Y-%m-%d %H:%M:%S} UTC; a restart goes on at offset {offset:,}, outcome {number:,}")
+    if found.blind:
+        say(f"{found.blind:,} requests are in no figure: answered before its first state, or without a number")
+    if found.stop:
+        say(f"[bold red]stopped[/] by guard {found.stop['guard']}: {escape(found.stop['what'])}")
+        evidence = ", ".join(f"{key} {value}" for key, value in found.stop["evidence"].items())
+        say(escape(f"    {evidence}; {found.left:,} outcomes have come since, which it does not learn"))
 
 
 def _show(name: str, done: Replayed, *, as_json: bool) -> None:

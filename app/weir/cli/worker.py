@@ -21,7 +21,7 @@ WITHOUT_PANDAS = ("scorer", "shadow", "recorder", "monitor")  # the others may a
 
 cli = typer.Typer(
     no_args_is_help=True,
-    help="Run one worker until SIGTERM: scorer, shadow, recorder, features, monitor, canary, golden.",
+    help="Run one worker until SIGTERM: scorer, shadow, recorder, features, monitor, learner, canary, golden.",
 )
 
 
@@ -120,6 +120,24 @@ def monitor() -> None:
         _serve(settings, telemetry, "monitor", lambda: new_monitor(settings, telemetry, resources))
     finally:
         resources.close()
+
+
+@cli.command()
+def learner() -> None:
+    """Learn from the outcomes of all services as they come, with the learners of the project (learners/*.yaml).
+
+    Of several one is active; another takes over when it is gone, goes on from the newest snapshots, and comes to the
+    same bits.
+    """
+    from weir.agents.learner.agent import new_learner, open_learner
+
+    settings = load()
+    telemetry = _begin(settings, "learner")
+    notifier = open_learner(settings, telemetry)
+    try:
+        _serve(settings, telemetry, "learner", lambda: new_learner(settings, telemetry, notifier))
+    finally:
+        notifier.close()
 
 
 @cli.command()

@@ -78,6 +78,16 @@ class Names:
         """Topic of what Weir proposes to do."""
         return f"{self.deployment}.actions"
 
+    @property
+    def labelled(self) -> str:
+        """Topic of outcomes with the requests that they are of."""
+        return f"{self.deployment}.labelled"
+
+    @property
+    def learner_snapshots(self) -> str:
+        """Topic of the newest state of each learner."""
+        return f"{self.deployment}.learner-snapshots"
+
     def requests(self, service: str) -> str:
         """Topic on which a scoring service is asked."""
         return f"{self.deployment}.requests.{service}"
@@ -98,6 +108,11 @@ class Names:
     def monitor(self) -> str:
         """Group of the monitor workers: of several one works, and another when it is gone."""
         return f"{self.deployment}.monitor"
+
+    @property
+    def learner(self) -> str:
+        """Group of the learner workers: of several one works, and another when it is gone."""
+        return f"{self.deployment}.learner"
 
     @property
     def features(self) -> str:

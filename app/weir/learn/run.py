@@ -6,6 +6,7 @@ each the state is kept, and a fault goes back to the last one that was. Cutting 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -119,6 +120,30 @@ class Run:
         self._window: list[tuple[Floats, Floats, Whole, Floats, Floats]] = []
         self._tenants: list[pa.Array] = []
         self._room = limits.window
+
+    @property
+    def room(self) -> int:
+        """Outcomes until the window is full; of a learner that has stopped any number fits."""
+        return sys.maxsize if self.stop else self._room
+
+    @property
+    def waiting(self) -> int:
+        """Outcomes of the window that is not full: learned, and not yet good."""
+        return 0 if self.stop else self._limits.window - self._room
+
+    @property
+    def seen(self) -> Seen:
+        """All outcomes that are known, for the baselines."""
+        return self._seen
+
+    def freeze(self, guard: str, what: str, evidence: Mapping[str, float | str]) -> None:
+        """Stop it at its last good state."""
+        self._stop(Fault(guard, what, evidence), self.good.position)
+
+    def resume(self) -> None:
+        """Go on from the last good state, with a window that is empty."""
+        self.stop, self._room, self._seen = None, self._limits.window, self.good.seen
+        self.good = replace(self.good, stop=None)
 
     def take(self, events: Events) -> Answers:
         """Go over events that come next. Raises Broke where a model that has stopped cannot answer any more."""

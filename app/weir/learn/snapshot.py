@@ -27,7 +27,7 @@ USUAL: Final = ("usual_count", "usual_mean", "usual_squares")
 def dump(good: Good, subject: Subject, learner: Mapping[str, Any], versions: Mapping[str, str]) -> bytes:
     """An Arrow IPC file with a row for each column of the learner. The same state gives the same bytes.
 
-    learner: what the state belongs to, see operations.learner_replay. versions: of what made it.
+    learner: what the state belongs to, see agents.learner.made. versions: of what made it.
     """
     state, numbers = good.kept
     k = len(subject.columns)

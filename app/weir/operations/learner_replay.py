@@ -7,34 +7,32 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from importlib.metadata import version
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 from clickhouse_connect.driver import Client
 
+from weir.agents.learner import made
+from weir.agents.learner.made import logit
 from weir.core.errors import Refused
 from weir.core.signature import Task
-from weir.edges.clickhouse import learning, reports, sql_files
-from weir.learn import linear_river, river_parts, snapshot
+from weir.edges.clickhouse import learning
+from weir.learn import snapshot
 from weir.learn.comparison import Comparison, closing, compared
-from weir.learn.learner import CHAMPION, LEARNER, Learner, Subject, subject_of
+from weir.learn.learner import CHAMPION, LEARNER, Learner, Subject
 from weir.learn.linear import Linear
-from weir.learn.model import Broke, Floats, Model
+from weir.learn.model import Broke, Floats
 from weir.learn.prequential import Prequential
 from weir.learn.proposals import promotion
-from weir.learn.river_model import RiverModel
 from weir.learn.run import Events, Good, Run, Stop
 from weir.learn.watch import Alarms, Watch
 from weir.monitor.action import Action
 from weir.monitor.measurement import ms_of
 from weir.operations.learner_value import of_answers, worth_of
-from weir.operations.learners import WRITE, model_text
 
 NO_CHANGE: Final = "no change"
 Values = Callable[[Mapping[str, Floats]], Mapping[str, Floats]]
-CLIP: Final = 1e-6  # of a chance, before it becomes a logit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +68,7 @@ class Replayed:
 
     def snapshot(self, learner: Learner) -> bytes:
         """Its last good state as a file; of a learner whose replay was asked for one."""
-        return snapshot.dump(self.good, self.subject, _belongs(learner), _versions())
+        return snapshot.dump(self.good, self.subject, made.belongs(learner), made.versions())
 
 
 def replay(
@@ -91,8 +89,8 @@ def replay(
     Raises Unavailable; Refused for a service that nothing is recorded of, a learner that does not fit it, one that has
     no snapshots where there is to be one, and a snapshot of another one.
     """
-    subject, words = _subject(client, learner)
-    model = _model(learner, subject)
+    subject, words = made.subject_of_record(client, learner)
+    model = made.model_of(learner, subject)
     if (keep or resumed is not None) and not isinstance(model, Linear):
         remedy = (
             "use river.preprocessing.StandardScaler and river.linear_model.LogisticRegression or LinearRegression with "
@@ -100,7 +98,7 @@ def replay(
         )
         what = f"{learner.name} has no snapshots: {learner} can be kept as a pickle only, which Weir does not write"
         raise Refused(what, remedy=remedy)
-    good, made_by = (None, _versions()) if resumed is None else _resumed(resumed, learner, subject)
+    good, made_by = (None, made.versions()) if resumed is None else _resumed(resumed, learner, subject)
     run = Run(model, subject, learner.guards, good)
     champion = subject.columns[-1] == CHAMPION and learner.champion
     worth = worth_of(client, learner.service, subject.task, value)
@@ -150,7 +148,7 @@ def replay(
         subject=subject,
         good=run.good,
         stop=run.stop,
-        made_by={} if made_by == _versions() else made_by,
+        made_by={} if made_by == made.versions() else made_by,
         comparison=comparison,
         late=late / outcomes if outcomes else 0.0,
         unvalued=worth.why,
@@ -164,57 +162,12 @@ def last_of(task: Task) -> str:
     return "last value" if task is Task.REGRESSION else "last class"
 
 
-def _subject(client: Client, learner: Learner) -> tuple[Subject, dict[str, str]]:
-    """What it learns, and what outcomes are called: word -> class. Raises Refused, Unavailable."""
-    of = reports.told(client, learner.service)
-    if of is None:
-        what = f"no bundle of {learner.service} has scored yet: nothing is recorded that {learner.name} could learn"
-        raise Refused(what, remedy="name a service that `weir status` shows")
-    known = [row for row in sql_files.rows(client, "bundles/names") if row["service"] == learner.service]
-    newest = max(known, key=lambda row: (row["role"] == "scorer", row["written_at"]))
-    others = {*dict(newest["categories"]), *newest["texts"]}
-    numbers = [name for name in newest["inputs"] if name not in others]
-    try:
-        subject = subject_of(learner, of.task, of.labels, numbers, sorted(others))
-    except ValueError as error:
-        raise Refused(f"learner {learner.name} does not fit {learner.service}: {error}", remedy=WRITE) from error
-    words = {word: meant for word, meant in of.words.items() if meant in of.labels}
-    return subject, words
-
-
-def _model(learner: Learner, subject: Subject) -> Model:
-    """The model before its first outcome: arrays where that is the same as River's, else River's own."""
-    try:
-        of = river_parts.made(learner, subject.task)
-    except ValueError as error:
-        raise Refused(f"learner {learner.name} cannot be made: {error}", remedy=WRITE) from error
-    try:
-        return linear_river.arrays_of(of, subject.columns) or RiverModel(of, subject)
-    except (ImportError, OSError, RuntimeError) as error:
-        remedy = "run it where compiled code may run, without MemoryDenyWriteExecute"
-        raise Refused(f"the code of a linear learner cannot be compiled here: {error}", remedy=remedy) from error
-
-
-def _versions() -> dict[str, str]:
-    return {"weir": version("weir"), "river": version("river")}
-
-
 def _resumed(content: bytes, learner: Learner, subject: Subject) -> tuple[Good, dict[str, str]]:
     try:
-        return snapshot.load(content, subject, _belongs(learner))
+        return snapshot.load(content, subject, made.belongs(learner))
     except ValueError as error:
         remedy = "name a snapshot that this learner wrote, or replay from the beginning"
         raise Refused(f"the snapshot cannot be used: {error}", remedy=remedy) from error
-
-
-def _belongs(learner: Learner) -> dict[str, Any]:
-    """What of a learner makes its state its own: with another of these, the rest would not be the same."""
-    return {
-        "name": learner.name,
-        "service": learner.service,
-        "model": model_text(learner),
-        "window": learner.guards.window,
-    }
 
 
 def _events(page: pa.Table, subject: Subject, meant: Floats, *, champion: bool) -> Events:
@@ -225,7 +178,7 @@ def _events(page: pa.Table, subject: Subject, meant: Floats, *, champion: bool) 
     if subject.task is not Task.REGRESSION:
         y = meant[y.astype(np.int64)]
     if champion:
-        x = np.column_stack([x, score if subject.task is Task.REGRESSION else _logit(score)])
+        x = np.column_stack([x, score if subject.task is Task.REGRESSION else logit(score)])
     return Events(
         at_ms=page.column("at").to_numpy().astype(np.int64),
         learns=page.column("learned").to_numpy() == 1,
@@ -240,11 +193,6 @@ def _events(page: pa.Table, subject: Subject, meant: Floats, *, champion: bool) 
 def _matrix(page: pa.Table, name: str, rows: int) -> Floats:
     values = pa.chunked_array([chunk.flatten() for chunk in page.column(name).chunks], pa.float64())
     return np.asarray(values.to_numpy(), np.float64).reshape(rows, -1)
-
-
-def _logit(score: Floats) -> Floats:
-    clipped = np.clip(score, CLIP, 1 - CLIP)
-    return np.log(clipped) - np.log1p(-clipped)
 
 
 def _take(run: Run, events: Events, figures: Prequential, subject: Subject, worth: Values) -> tuple[int, int]:

@@ -4,11 +4,11 @@ import json
 
 import pytest
 from typer.testing import CliRunner
+from weir.agents.learner import files as learners
 from weir.core.errors import Refused
 from weir.core.signature import Task
 from weir.learn.learner import Limits, Part, subject_of
 from weir.learn.river_parts import MODULES, made
-from weir.operations import learners
 from weir.settings import load
 
 from tests.bundles import tiny_bundle

@@ -48,6 +48,8 @@ PAGE: Final = """
     LIMIT {rows:UInt32}
 """
 NOBODY: Final = "00000000-0000-0000-0000-000000000000"
+IDS: Final = 1500  # of a question, which goes into the address: servers take 64 KiB of one
+KEYS: Final = 200  # the same of ids that callers write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,3 +127,28 @@ def recorded(client: Client, session: str, asked: Asked) -> Iterator[Recorded]:
     finally:
         with suppress(Unavailable, Refused), answering(url_of(client)):
             client.command(DROP, parameters={"name": NAME}, settings=settings)
+
+
+def served(
+    client: Client, service: str, ids: Sequence[str], inputs: Sequence[str], labels: Sequence[str]
+) -> pa.Table | None:
+    """Those predictions with these ids that are recorded: the columns of learners/served, in no order; None: none.
+
+    Raises Unavailable, Refused.
+    """
+    asked = {"service": service, "inputs": list(inputs), "labels": list(labels)}
+    found = [
+        sql_files.table(client, "learners/served", ids="".join(ids[begin : begin + IDS]), **asked)
+        for begin in range(0, len(ids), IDS)
+    ]
+    there = [one for one in found if one.num_rows]
+    return pa.concat_tables(there) if there else None
+
+
+def named(client: Client, service: str, keys: Sequence[str]) -> dict[str, list[str]]:
+    """Ids of predictions by the ids of their requests, of those that are recorded. Raises Unavailable, Refused."""
+    found: dict[str, list[str]] = {}
+    for begin in range(0, len(keys), KEYS):
+        for row in sql_files.rows(client, "learners/named", service=service, keys=list(keys[begin : begin + KEYS])):
+            found.setdefault(row["key"], []).append(row["id"])
+    return found

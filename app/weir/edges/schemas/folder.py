@@ -31,6 +31,7 @@ class Topic:
 
     record: the folder of its schemas. retention_hours: -1 keeps records for ever. writers, readers: roles.
     follows_requests: it has at least as many partitions as any topic of requests.
+    compacted: of each key the newest record is kept.
     service: whose requests it carries; empty for topics that all services share.
     """
 
@@ -43,6 +44,7 @@ class Topic:
     readers: tuple[str, ...]
     doc: str
     follows_requests: bool = False
+    compacted: bool = False
     service: str = ""
 
     @property
@@ -55,7 +57,7 @@ class Topic:
         """Topic configuration as Kafka names it."""
         retention_ms = -1 if self.retention_hours < 0 else self.retention_hours * 3_600_000
         return {
-            "cleanup.policy": "delete",
+            "cleanup.policy": "compact" if self.compacted else "delete",
             "retention.ms": str(retention_ms),
             "max.message.bytes": str(self.max_message_bytes),
         }
@@ -75,6 +77,7 @@ class _Entry(BaseModel):
     readers: tuple[str, ...]
     doc: str
     follows_requests: bool = False
+    compacted: bool = False
 
 
 class _Declared(BaseModel):

@@ -1,0 +1,1 @@
+"""The learner worker: it learns from outcomes as they come."""

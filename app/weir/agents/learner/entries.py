@@ -1,0 +1,118 @@
+"""Entries of the log of labelled outcomes, and their rows as Arrow."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from weir.learn.live import Labelled
+
+NO_NUMBER: Final = -1
+SAID: Final = pa.schema(
+    [
+        ("service", pa.string()),
+        ("key", pa.string()),
+        ("by_request", pa.bool_()),
+        ("at_ms", pa.int64()),
+        ("label", pa.string()),
+        ("observed", pa.float64()),
+    ]
+)
+
+
+class Kind(StrEnum):
+    """What an entry says."""
+
+    ROWS = "rows"
+    READ = "read"
+    FREEZE = "freeze"
+    RESUME = "resume"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """See labelled/v1.avsc. offset: where it stands, once it was read."""
+
+    kind: Kind
+    number: int = NO_NUMBER
+    subject: str = ""
+    first: int = 0
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    rows: pa.Table | None = None
+    at_ms: int
+    worker: str
+    offset: int = -1
+
+    def row(self) -> dict[str, Any]:
+        """The fields of labelled/v1.avsc."""
+        return {
+            "kind": self.kind.value,
+            **{name: getattr(self, name) for name in ("number", "subject", "first", "worker")},
+            "columns": json.dumps(self.columns, sort_keys=True),
+            "rows": b"" if self.rows is None else _packed(self.rows),
+            "at": self.at_ms,
+        }
+
+    @staticmethod
+    def of(row: Mapping[str, Any], offset: int) -> Entry:
+        """From a row as it is read, its time as milliseconds. Raises ValueError where it is none."""
+        try:
+            return Entry(
+                kind=Kind(row["kind"]),
+                **{name: row[name] for name in ("number", "subject", "first", "worker")},
+                columns=json.loads(row["columns"]),
+                rows=pa.ipc.open_stream(pa.py_buffer(row["rows"])).read_all() if row["rows"] else None,
+                at_ms=row["at"],
+                offset=offset,
+            )
+        except (KeyError, TypeError, OSError, pa.ArrowInvalid) as error:
+            raise ValueError(f"the entry at offset {offset} is none: {error}") from error
+
+    def labelled(self, inputs: tuple[str, ...]) -> Labelled | None:
+        """Its outcomes with these inputs; None where it lacks one of them."""
+        names = list(self.columns["inputs"])
+        if self.rows is None or not set(inputs) <= set(names):
+            return None
+        x = matrix(self.rows, "x")
+        return Labelled(
+            self.first,
+            self.rows.column("id").combine_chunks(),
+            numbers(self.rows, "at_ms"),
+            numbers(self.rows, "answered_ms"),
+            np.ascontiguousarray(x[:, [names.index(name) for name in inputs]]),
+            self.rows.column("y").to_numpy(),
+            matrix(self.rows, "champion"),
+            self.rows.column("tenant").combine_chunks(),
+        )
+
+
+def _packed(rows: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, rows.schema) as writer:
+        writer.write_table(rows)
+    return sink.getvalue()
+
+
+def numbers(rows: pa.Table, name: str) -> Any:
+    """A column of whole numbers."""
+    return rows.column(name).to_numpy().astype(np.int64)
+
+
+def matrix(rows: pa.Table, name: str) -> Any:
+    """A column of lists of one length: float64[n, k]."""
+    values = pa.chunked_array([chunk.flatten() for chunk in rows.column(name).chunks], pa.float64())
+    return np.asarray(values.to_numpy(), np.float64).reshape(rows.num_rows, -1)
+
+
+def lists(values: Any) -> pa.Array:
+    """float64[n, k] as a column of lists."""
+    n, k = values.shape
+    offsets = pa.array(np.arange(n + 1, dtype=np.int32) * k)
+    return pa.ListArray.from_arrays(offsets, pa.array(np.ascontiguousarray(values).ravel()))

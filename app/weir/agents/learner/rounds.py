@@ -1,0 +1,260 @@
+"""One round after the other: outcomes in, entries of the log out; what the log has, learners learn.
+
+A learner learns nothing but what it has read from the log, so that its state is a function of the log: killed anywhere,
+another goes on from the newest snapshot and comes to the same bits. Two that both believe to be the active one do no
+harm: of entries with one number the first counts.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import structlog
+from clickhouse_connect.driver import Client
+
+from weir.agents.learner import files, joining
+from weir.agents.learner.books import READ_S, Book, Journal, Outcomes, Snapshots, check_log, written
+from weir.agents.learner.entries import SAID, Entry
+from weir.agents.learner.joining import Wanted
+from weir.agents.learner.kept import Kept, opened
+from weir.agents.learner.memory import Memory
+from weir.core.errors import Refused, Unavailable
+from weir.learn.learner import Learner
+from weir.settings import Settings
+
+OUTCOMES: Final = 8192  # of a round
+WAIT_S: Final = 0.1  # for the first of them
+RETRY_S: Final = 1.0  # between two looks for the predictions of outcomes that wait
+RETRIED: Final = 4096  # of those, at once
+LOOK_S: Final = 10.0  # between two looks at the files of learners
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Open:
+    """What a worker that is the active one holds."""
+
+    journal: Journal
+    outcomes: Outcomes
+    snapshots: Snapshots
+    memory: Memory
+    learners: list[Kept]
+    wanted: Mapping[str, Wanted]
+    declared: Mapping[str, Learner]
+
+    def close(self) -> None:
+        """Let go of all."""
+        self.journal.close()
+        self.outcomes.close()
+
+
+@dataclass(slots=True)
+class Rounds:
+    """Goes on from what the log and the snapshots hold. One thread at a time.
+
+    connect: a client of ClickHouse. now_ms: the wall's clock. monotonic_s: for pauses. told: hears of each state that
+    was written, as a row of learner_snapshots/v1.avsc, with its learner and when the newest outcome in it came.
+    """
+
+    settings: Settings
+    connect: Callable[[], Client]
+    now_ms: Callable[[], int]
+    monotonic_s: Callable[[], float] = time.monotonic
+    told: Callable[[Kept, Mapping[str, Any], int], None] = lambda _kept, _row, _at_ms: None
+    worker: str = field(default_factory=lambda: uuid.uuid4().hex)
+    opened: Open | None = None
+    _published_s: float = 0.0
+    _retried_s: float = 0.0
+    _looked_s: float = 0.0
+    _said: set[str] = field(default_factory=set)
+    _books: dict[str, Book] = field(default_factory=dict)
+    _snapshots: Snapshots | None = None
+
+    def close(self) -> None:
+        """Forget all: the next round begins with what is written."""
+        if self.opened is not None:
+            self.opened.close()
+            self.opened = None
+
+    def round(self) -> int:
+        """Outcomes that were learned. Raises Unavailable, Refused; NotHeld where another worker writes, too.
+
+        After any of them what it held is gone, and the next round opens it anew.
+        """
+        try:
+            if self.opened is None or self._other_files(self.opened):
+                self.close()
+                self.opened = self._open()
+            learned = self._step(self.opened)
+            self._publish(self.opened)
+        except BaseException:
+            self.close()
+            raise
+        return learned
+
+    # ---- opening
+
+    def _open(self) -> Open:
+        names = self.settings.kafka.names
+        snapshots = self._snapshots or Snapshots(self._book(names.learner_snapshots))
+        self._snapshots, found = snapshots, snapshots.read()
+        declared = self._declared()
+        learners, wanted = self._learners(self.connect(), declared, found)
+        journal, memory = Journal(self._book(names.labelled)), Memory()
+        try:
+            check_log(journal.log, {place: row for place, row in found.items() if row["good"]})
+            last = journal.last_read()
+            goes_on = [one.live.held.next.offset for one in learners]
+            journal.begin(journal.first if last is None else min([last["begin"], *goes_on]))
+            began = journal.offset
+            self._catch_up(journal, memory, learners)
+            outcomes = Outcomes(self._book(names.outcomes), memory.upto)
+        except BaseException:
+            journal.close()
+            raise
+        log.info("learners go on", learners=[one.learner.name for one in learners], entries=journal.end - began)
+        return Open(journal, outcomes, snapshots, memory, learners, wanted, declared)
+
+    def _book(self, topic: str) -> Book:
+        """How records of a topic are read and written; asked of the registry once."""
+        if topic not in self._books:
+            self._books[topic] = Book(self.settings, topic)
+        return self._books[topic]
+
+    def _declared(self) -> Mapping[str, Learner]:
+        found, refused = files.looked(self.settings)
+        for error in (one for faults in refused.values() for one in faults):
+            self._say(f"a file is no learner: {error}")
+        return found
+
+    def _learners(
+        self, client: Client, declared: Mapping[str, Learner], found: Mapping[tuple[str, str], Mapping[str, Any]]
+    ) -> tuple[list[Kept], dict[str, Wanted]]:
+        """Those that fit what is recorded, and what they want of each service."""
+        every_ms = round(1000 * self.settings.monitoring.learner_publish_s)
+        learners: list[Kept] = []
+        wanted: dict[str, Wanted] = {}
+        for one in declared.values():
+            try:
+                kept, wants, why = opened(client, one, every_ms, found.get((one.service, one.name)))
+            except Refused as error:
+                self._say(f"learner {one.name} does not learn: {error}")
+                continue
+            if why:
+                log.info("a learner begins with what the log has", learner=one.name, reason=why)
+            before = wanted.get(one.service)
+            inputs = tuple(dict.fromkeys((*(before.inputs if before else ()), *wants.inputs)))
+            wanted[one.service] = Wanted(wants.task, wants.classes, wants.words, inputs)
+            learners.append(kept)
+        return learners, wanted
+
+    def _say(self, what: str) -> None:
+        if what not in self._said:
+            self._said.add(what)
+            log.error("a learner cannot be used", reason=what)
+
+    def _catch_up(self, journal: Journal, memory: Memory, learners: Sequence[Kept]) -> None:
+        """Read the log to its end."""
+        deadline_s = self.monotonic_s() + READ_S
+        while journal.offset < journal.end:
+            entries = journal.read()
+            for entry in entries:
+                _fold(memory, learners, entry)
+            if entries:
+                deadline_s = self.monotonic_s() + READ_S
+            elif self.monotonic_s() > deadline_s:
+                raise Unavailable(
+                    "the log of labelled outcomes cannot be read to its end", remedy="see the broker's log"
+                )
+
+    def _other_files(self, opened: Open) -> bool:
+        """Whether the files of learners say something else than they did."""
+        if self.monotonic_s() - self._looked_s < LOOK_S:
+            return False
+        self._looked_s = self.monotonic_s()
+        waiting = len(opened.learners) < len(opened.declared)  # for the first record of their service
+        return waiting or self._declared() != opened.declared
+
+    # ---- a round
+
+    def _step(self, opened: Open) -> int:
+        for entry in opened.journal.read(timeout_s=0.0):  # what people have said
+            _fold(opened.memory, opened.learners, entry)
+        came = opened.outcomes.read(OUTCOMES, WAIT_S)
+        new = SAID.empty_table() if came is None else joining.said(*came, opened.wanted)
+        retry = self._due(opened)
+        if came is None and not retry.num_rows:
+            return 0
+        at_ms, old = self.now_ms(), retry.num_rows
+        both = pa.concat_tables([retry, new])
+        learned, kept = 0, []
+        client = self.connect() if both.num_rows else None
+        for service in pc.unique(both.column("service")).to_pylist():
+            assert client is not None
+            places = pc.equal(both.column("service"), service)
+            mine = both.filter(places)
+            wanted = opened.wanted[service]
+            found = joining.joined(client, service, wanted, mine, opened.memory)
+            if found.rows is not None:
+                learned += found.rows.num_rows
+                self._write(opened, joining.entries_of(service, wanted, found.rows, opened.memory, at_ms, self.worker))
+            fresh = pa.array(range(both.num_rows)).filter(places.combine_chunks()).to_numpy() >= old
+            kept.append(mine.filter(pa.array(found.waits & fresh)))
+        waits = pa.concat_tables(kept) if kept else SAID.empty_table()
+        if came is not None or learned:
+            upto = dict(opened.outcomes.upto)
+            self._write(opened, [opened.memory.read_entry(opened.journal.offset, waits, upto, at_ms, self.worker)])
+        return learned
+
+    def _due(self, opened: Open) -> pa.Table:
+        """Outcomes that wait, where it is time to look for their predictions again; of many some, in turns."""
+        if self.monotonic_s() - self._retried_s < RETRY_S:
+            return SAID.empty_table()
+        self._retried_s = self.monotonic_s()
+        waiting = opened.memory.waiting
+        waiting = waiting.filter(
+            pc.is_in(waiting.column("service"), value_set=pa.array(list(opened.wanted), pa.string()))
+        )
+        turns = max(1, -(-waiting.num_rows // RETRIED))
+        turn = int(self._retried_s / RETRY_S) % turns
+        return waiting.slice(turn * RETRIED, RETRIED)
+
+    def _write(self, opened: Open, entries: Sequence[Entry]) -> None:
+        written(opened.journal, entries, lambda entry: _fold(opened.memory, opened.learners, entry))
+
+    def _publish(self, opened: Open) -> None:
+        """Write the states that have changed, where it is time."""
+        changed = [one for one in opened.learners if one.changed]
+        if not changed or self.monotonic_s() - self._published_s < self.settings.monitoring.learner_publish_s:
+            return
+        at_ms, latest = self.now_ms(), opened.memory.latest_ms
+        rows = [one.row(opened.journal.log, at_ms, self.worker) for one in changed]
+        opened.snapshots.write(rows)
+        for one, row in zip(changed, rows, strict=True):
+            _to_folder(self.settings.paths.home / "learners" / one.learner.service, row)
+            one.changed = False
+            self.told(one, row, latest.get(one.learner.service, at_ms))
+        self._published_s = self.monotonic_s()
+
+
+def _fold(memory: Memory, learners: Sequence[Kept], entry: Entry) -> None:
+    if memory.fold(entry):
+        for one in learners:
+            one.take(entry)
+
+
+def _to_folder(folder: Path, row: Mapping[str, Any]) -> None:
+    """The good state as a file, which `weir learners replay --resume` reads; never half of it."""
+    if row["good"]:
+        folder.mkdir(parents=True, exist_ok=True)
+        draft = folder / f".{row['learner']}.arrow"
+        draft.write_bytes(row["good"])
+        draft.replace(folder / f"{row['learner']}.arrow")

@@ -1,0 +1,275 @@
+"""`weir worker learner` between a real broker and a real ClickHouse."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+from river import linear_model, optim, preprocessing
+from typer.testing import CliRunner
+from weir.agents.learner import made
+from weir.learn import snapshot
+
+from tests.chaos.monitor import prepared
+from tests.command_line import cli
+from tests.doubles import labelled
+from tests.doubles.labelled import INPUTS, Sender, outcome
+from tests.unit.notify.server import Server
+from tests.waiting import WAIT_S, until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from weir.agents.learner.rounds import Rounds
+    from weir.edges.embedded.stack import Stack
+    from weir.settings import Settings
+
+pytestmark = pytest.mark.one_broker("kafka")
+
+FRAGILE = labelled.made("fragile", "binary", 900, ("whole", "broken"), seed=1)
+PARCELS = labelled.made("parcels", "multiclass", 300, ("letter", "box", "pallet"), seed=2)
+ARRIVALS = labelled.made("arrivals", "regression", 300, seed=3)
+
+
+@pytest.fixture(scope="module")
+def project(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """A deployment with three services whose requests are recorded, and their learners; of FRAGILE the first 800."""
+    from weir.edges.clickhouse.client import connect
+
+    home = tmp_path_factory.mktemp("learners")
+    labelled.learners(home / "learners")
+    settings = prepared(stack, f"l{uuid4().hex[:8]}", home)
+    settings = settings.having(learners_dir=home / "learners", learner_publish_s=0, home=home)
+    with closing(connect(settings.recording)) as client:
+        for one in (FRAGILE, PARCELS, ARRIVALS):
+            labelled.bundle(client, one)
+            labelled.record(client, one, end=min(800, len(one.ids)))
+    return settings
+
+
+def rounds(settings: Settings, **more: Any) -> Rounds:
+    from weir.agents.learner.rounds import Rounds
+    from weir.edges.clickhouse.client import connect
+
+    given = {"connect": lambda: connect(settings.recording), "now_ms": lambda: round(time.time() * 1000)}
+    return Rounds(settings=settings, **{**given, **more})
+
+
+def states(settings: Settings) -> dict[str, dict[str, Any]]:
+    """The newest snapshot of each learner by name."""
+    from weir.agents.learner.books import Book, Snapshots
+
+    found = Snapshots(Book(settings, settings.kafka.names.learner_snapshots)).read()
+    return {name: row for (_, name), row in found.items()}
+
+
+def learned(worker: Rounds) -> dict[str, int]:
+    return {one.learner.name: one.live.learned for one in worker.opened.learners}
+
+
+def stopped(worker: Rounds, name: str) -> bool:
+    return next(one for one in worker.opened.learners if one.learner.name == name).live.now.good.stop is not None
+
+
+def lived(settings: Settings, worker: Rounds, ready: Callable[[], bool]) -> None:
+    """Let a worker of this process work until it is so."""
+    until(lambda: worker.round() < 0 or ready(), WAIT_S, "the learners", every_s=0.0)
+
+
+def send(settings: Settings, rows: list[dict[str, Any]], partition: int = 0) -> None:
+    with closing(Sender(settings)) as sender:
+        sender.send(rows, partition)
+
+
+def river(kind: type, rate: float, of: labelled.Recorded, rows: list[int]) -> dict[str, float]:
+    """Weights of River's own model, which has learned these requests in this order."""
+    model = preprocessing.StandardScaler() | kind(optim.SGD(rate))
+    for i in rows:
+        true = of.labels[i] if of.task == "regression" else of.labels[i] == of.classes[1]
+        model.learn_one(dict(zip(INPUTS, of.x[i].tolist(), strict=True)), true)
+    return dict(model[kind.__name__].weights)
+
+
+def weights(worker: Rounds, name: str) -> dict[str, float]:
+    kept = next(one for one in worker.opened.learners if one.learner.name == name)
+    return dict(zip(INPUTS, kept.live.answering[0][3].tolist(), strict=True))
+
+
+def test_learners_of_several_services_learn_what_comes_once(project: Settings) -> None:
+    """Early outcomes wait for their predictions; what comes again, corrected, withdrawn or of no class is left out."""
+    from weir.edges.clickhouse.client import connect
+
+    worker = rounds(project)
+    early = [outcome(FRAGILE, 800), outcome(FRAGILE, 801, by_request=True)]
+    others = [outcome(FRAGILE, 3, label="lost"), outcome(FRAGILE, 4, withdrawn=True, label=None)]
+    send(project, [*early, *others, *(outcome(FRAGILE, i) for i in range(5, 400))])
+    send(project, [outcome(PARCELS, i, by_request=i % 2 == 0) for i in range(300)], 1)
+    send(project, [outcome(ARRIVALS, i) for i in range(300)], 2)
+    lived(project, worker, lambda: worker.opened.memory.firsts == {"fragile": 395, "parcels": 300, "arrivals": 300})
+    send(project, [outcome(FRAGILE, 5), outcome(FRAGILE, 6, revision=1, label="whole"), outcome(FRAGILE, 400)])
+    lived(project, worker, lambda: worker.opened.memory.firsts["fragile"] == 396)
+    assert worker.opened.memory.waiting.num_rows == 2
+    worker.close()  # what waits outlives a worker
+    with closing(connect(project.recording)) as client:
+        labelled.record(client, FRAGILE, 800)
+    lived(project, worker, lambda: worker.opened.memory.firsts["fragile"] == 398)
+    lived(project, worker, lambda: learned(worker) == {"broken": 398, "hybrid": 398, "size": 300, "minutes": 300})
+    rows = [*range(5, 401), 800, 801]
+    assert weights(worker, "broken") == pytest.approx(river(linear_model.LogisticRegression, 0.01, FRAGILE, rows))
+    minutes = river(linear_model.LinearRegression, 0.01, ARRIVALS, [*range(300)])
+    assert weights(worker, "minutes") == pytest.approx(minutes)
+    found = states(project)
+    kept = next(one for one in worker.opened.learners if one.learner.name == "minutes")
+    path = project.paths.home / "learners" / "arrivals" / "minutes.arrow"
+    assert path.read_bytes() == found["minutes"]["good"]
+    assert snapshot.load(path.read_bytes(), kept.subject, made.belongs(kept.learner))[0].outcomes == 300
+    assert (found["size"]["good"], found["size"]["digest"]) == (b"", "")
+    worker.close()
+
+
+class Killed(BaseException):
+    """The worker is gone, as by SIGKILL."""
+
+
+def test_killed_at_any_write_it_comes_to_the_same_bits(project: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it and behind it, again and again; the figures are over the same requests, too."""
+    from weir.agents.learner.books import Journal, Snapshots
+
+    before = states(project)["broken"]["learned"]
+    todo, calls = list(range(401, 800)), [0]
+    send(project, [outcome(FRAGILE, i) for i in todo[:50]])
+
+    def deadly(owner: type, name: str) -> None:
+        plain = getattr(owner, name)
+
+        def write(self: Any, rows: Any) -> None:
+            calls[0] += 1
+            if calls[0] % 4 == 2:
+                raise Killed
+            plain(self, rows)
+            if calls[0] % 5 == 3:
+                raise Killed
+
+        monkeypatch.setattr(owner, name, write)
+
+    deadly(Journal, "write")
+    deadly(Snapshots, "write")
+    worker, deaths = rounds(project), 0
+    for begin in range(50, len(todo), 100):
+        send(project, [outcome(FRAGILE, i) for i in todo[begin : begin + 100]])
+        for _ in range(3):
+            try:
+                worker.round()
+            except Killed:  # what it held is gone; the next round begins with what is written
+                deaths += 1
+    monkeypatch.undo()
+    lived(project, worker, lambda: learned(worker)["broken"] == before + len(todo))
+    worker.close()
+    assert deaths > 5
+    same_as_never_stopped(project)
+    rows = [*range(5, 401), 800, 801, *todo]
+    assert weights(whole(project), "broken") == pytest.approx(
+        river(linear_model.LogisticRegression, 0.01, FRAGILE, rows)
+    )
+
+
+def whole(settings: Settings) -> Rounds:
+    """A worker that has learned the whole log in one go, from no snapshot."""
+    from weir.agents.learner.books import Snapshots
+
+    worker = rounds(settings)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Snapshots, "read", lambda self: {})
+        worker.opened = worker._open()
+    return worker
+
+
+def same_as_never_stopped(settings: Settings) -> None:
+    """The newest snapshots are what a learner would have written that has learned the whole log in one go."""
+    worker, found = whole(settings), states(settings)
+    for one in worker.opened.learners:
+        row = one.row(worker.opened.journal.log, 0, "")
+        assert {**found[one.learner.name], "at": 0, "worker": ""} == row
+    worker.close()
+
+
+def test_two_that_both_write_learn_each_outcome_once(project: Settings) -> None:
+    """As after a sleep: each believes to be the active one. What the later one has written is void, and joined anew."""
+    from weir.agents.learner.books import NotHeld
+
+    one, void = rounds(project), 0
+    # Between what the other reads and what it writes, this one reads and writes the same.
+    other = rounds(project, now_ms=lambda: one.round() + round(time.time() * 1000))
+    first = states(project)["broken"]["learned"]
+    for begin in (802, 814):
+        send(project, [outcome(FRAGILE, i) for i in range(begin, begin + 12)])
+        for _ in range(2):
+            try:
+                other.round()
+            except NotHeld:
+                void += 1
+    lived(project, one, lambda: learned(one)["broken"] == first + 24)
+    assert void == 2
+    assert one.opened.memory.firsts["fragile"] == first + 24
+    for worker in (one, other):
+        worker.close()
+
+
+def test_a_poisoned_outcome_freezes_its_learner_and_somebody_is_told(project: Settings, tmp_path: Path) -> None:
+    """Of one service; the others go on. `show` says why, `resume` and `freeze` are obeyed."""
+    from weir.agents.learner.agent import Told
+    from weir.edges.notify import receivers
+    from weir.edges.notify.notifier import Notifier
+    from weir.telemetry import Telemetry
+
+    poisoned = labelled.made("arrivals", "regression", 400, seed=3)
+    from weir.edges.clickhouse.client import connect
+
+    with closing(connect(project.recording)) as client:
+        labelled.record(client, poisoned, 300)
+    (tmp_path / "notify.yaml").write_text("")
+    variables = {
+        "WEIR_BROKERS": project.kafka.brokers,
+        "WEIR_DEPLOYMENT": project.kafka.deployment,
+        "WEIR_REGISTRY_URL": project.registry.registry_url,
+        "WEIR_LEARNERS_DIR": str(project.paths.learners_dir),
+        "COLUMNS": "200",
+    }
+
+    def weir(*words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(cli, ["learners", *words], env=variables)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.exit_code, done.stdout
+
+    with Server().running() as server:
+        (tmp_path / "notify.yaml").write_text(f"receivers: [{{name: hook, kind: webhook, url: '{server.url}'}}]")
+        notifier = Notifier(receivers.read(tmp_path / "notify.yaml"))
+        worker = rounds(project, told=Told(project, Telemetry(), notifier))
+        bad = outcome(poisoned, 310, observed=1e12)
+        send(project, [*(outcome(poisoned, i) for i in range(300, 310)), bad, outcome(poisoned, 311)])
+        lived(project, worker, lambda: stopped(worker, "minutes"))
+        until(lambda: server.got, WAIT_S, "the alert")
+        notifier.close()
+    status, said = weir("show", "minutes", "--json")
+    found = json.loads(said)
+    assert (status, found["stop"]["guard"], found["good"], found["learned"]) == (1, "outlier_sd", 300, 300)
+    assert found["stop"]["evidence"]["value"] == 1e12
+    assert "stopped by guard outlier_sd: outcome is 1e+12" in weir("show", "minutes")[1]
+    assert weir("show", "broken")[0] == 0
+    assert weir("resume", "minutes", "--reason", "a typing error")[0] == 0
+    lived(project, worker, lambda: not stopped(worker, "minutes"))
+    send(project, [outcome(poisoned, i) for i in range(312, 350)])
+    lived(project, worker, lambda: learned(worker)["minutes"] == 338)
+    assert weir("freeze", "broken", "--reason", "looks odd")[0] == 0
+    lived(project, worker, lambda: stopped(worker, "broken"))
+    status, said = weir("show", "broken")
+    assert status == 1
+    assert "stopped by guard operator: looks odd" in said
+    worker.close()
+    same_as_never_stopped(project)
