@@ -78,7 +78,7 @@ def compared(
 
     days: in their order. until_ms: up to when outcomes are known. stopped: a guard has stopped it.
     """
-    closings = [int(closing(np.array([day.begin_ms]), terms)[0]) for day in days]
+    closings = [closing_of(day.begin_ms, terms) for day in days]
     of = [(day, at) for day, at in zip(days, closings, strict=True) if day.known >= terms.warm_up and at <= until_ms]
     counted, closed = [day for day, _ in of], [at for _, at in of]
     names = list(dict.fromkeys(name for day in counted for name in day.figures))
@@ -104,6 +104,11 @@ def compared(
 def closing(served_ms: npt.NDArray[np.int64], terms: Terms) -> npt.NDArray[np.int64]:
     """When the days of requests are closed: int64[n], ms; served_ms: int64[n]."""
     return (served_ms // DAY_MS + 1) * DAY_MS + int(terms.wait_h * HOUR_MS)
+
+
+def closing_of(begin_ms: int, terms: Terms) -> int:
+    """When the day that begins so is closed."""
+    return int(closing(np.array([begin_ms], np.int64), terms)[0])
 
 
 def _advantage(days: Sequence[Day], name: str, other: str, alpha: float) -> Advantage:

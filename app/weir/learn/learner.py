@@ -117,6 +117,27 @@ class Slow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retrain:
+    """When the champion is to be trained anew; see retraining. 0: never for that reason.
+
+    drift: when there is one. decay: share by which its loss may rise. age_days: since the last request. outcomes: that
+    have come since then. rest_days: between two requests.
+    """
+
+    drift: bool = True
+    decay: float = 0.0
+    age_days: float = 0.0
+    outcomes: int = 0
+    rest_days: float = 14.0
+
+    def __post_init__(self) -> None:
+        ever = (0, math.inf)
+        bounds = {"decay": ever, "age_days": ever, "outcomes": ever, "rest_days": (1, math.inf)}
+        if faults := list(_beyond(self, bounds)):
+            raise ValueError(", and ".join(faults))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Learner:
     """One file of learners/.
 
@@ -134,6 +155,7 @@ class Learner:
     guards: Limits = field(default_factory=Limits)
     compare: Terms = field(default_factory=Terms)
     drift: Slow = field(default_factory=Slow)
+    retrain: Retrain = field(default_factory=Retrain)
 
     def __str__(self) -> str:
         """Its model, as a pipeline is written."""
