@@ -112,13 +112,20 @@ def test_a_learner_that_is_better_is_proposed_with_its_evidence(weir):
 
 
 def test_what_comes_true_otherwise_than_the_champion_expects_is_found(weir):
-    said = json.loads(weir("--to", "2026-03-27", "--json"))["alarms"]
+    whole = json.loads(weir("--to", "2026-03-27", "--json"))
+    said = whole["alarms"]
     (drift, *_) = said["drifts"]
+    (asked, *_) = whole["retraining"]
+    assert drift["at_ms"] < asked["at"] <= drift["at_ms"] + 30 * 3_600_000  # the next closing of a day
+    known = json.loads(asked["parameters"])
+    assert (known["from"], known["known_until"]) == (at(1), asked["at"])
+    assert known["outcomes"] == A_DAY * (known["to"] - known["from"]) // 86_400_000
     assert at(17) < drift["at_ms"] < at(24)
     assert at(14) <= drift["begin_ms"] <= at(18)
     assert drift["residual"] > 0.1
     out = weir("--to", "2026-03-27")
     assert f"{drift['name']}: what comes true has been +0." in out
+    assert f": train {SERVICE} on " in out
     assert "promote since 2026-03-23" in out
     before = json.loads(weir("--to", "2026-03-16", "--json"))
     assert before["alarms"]["drifts"] == []

@@ -44,14 +44,12 @@ def show_comparison(of: Comparison, late: float, words: Mapping[str, str]) -> No
             Column("to", "high", _number, right=True),
             Column("days", "days", right=True),
             Column("it is", "verdict"),
-            Column("since", "since_ms", lambda at: "" if at is None else _day(at)),
+            Column("since", "since_ms", lambda at: "" if at is None else day(at)),
         )
         show([asdict(one) for one in of.figures], columns, as_json=False)
-    span = (
-        "" if of.begin_ms is None or of.end_ms is None else f" from {_day(of.begin_ms)} until before {_day(of.end_ms)}"
-    )
+    span = "" if of.begin_ms is None or of.end_ms is None else f" from {day(of.begin_ms)} until before {day(of.end_ms)}"
     why = f": {'; '.join(of.why)}" if of.why else ""
-    since = "" if of.since_ms is None else f" since {_day(of.since_ms)}"
+    since = "" if of.since_ms is None else f" since {day(of.since_ms)}"
     say(f"on {of.days} closed days{span}, {of.requests:,} requests: [bold]{of.word}[/]{since}{escape(why)}")
     if late > LATE:
         say(f"{late:.1%} of outcomes came after their day was closed: raise compare.wait_h, else days are judged early")
@@ -81,7 +79,8 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:+.5f}"
 
 
-def _day(at_ms: int) -> str:
+def day(at_ms: int) -> str:
+    """A day, UTC."""
     return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d}"
 
 

@@ -232,6 +232,7 @@ def _show(name: str, done: Replayed, *, as_json: bool) -> None:
                 "comparison": learner_evidence.compared(done.comparison),
                 "proposal": done.proposal.row() if done.proposal else None,
                 "alarms": learner_evidence.alarms(done.alarms),
+                "retraining": [one.row() for one in done.retraining],
                 "rows": [{key: _finite(value) for key, value in row.items()} for row in done.rows],
             }
         )
@@ -261,6 +262,8 @@ def _show(name: str, done: Replayed, *, as_json: bool) -> None:
     if done.unvalued:
         say(done.unvalued)
     learner_evidence.show_alarms(done.alarms)
+    for one in done.retraining:
+        say(escape(f"{learner_evidence.day(one.at_ms)}: {one.sentence}"))
     if stop := done.stop:
         at = datetime.fromtimestamp(stop.at.at_ms / 1000, UTC)
         say(f"[bold red]stopped[/] by guard {stop.guard} at {at:%Y-%m-%d %H:%M:%S} UTC: {escape(stop.what)}")

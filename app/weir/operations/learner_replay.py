@@ -18,7 +18,7 @@ from weir.agents.learner.made import logit
 from weir.core.errors import Refused
 from weir.core.signature import Task
 from weir.edges.clickhouse import learning
-from weir.learn import snapshot
+from weir.learn import retraining, snapshot
 from weir.learn.comparison import Comparison, closing, compared
 from weir.learn.learner import CHAMPION, LEARNER, Learner, Subject
 from weir.learn.linear import Linear
@@ -45,7 +45,8 @@ class Replayed:
     was known. window: outcomes that are judged together. compiled: by Weir's own code. stop: why it stopped.
     comparison: with the champion, day by day. late: share of outcomes that came when their day was closed already.
     unvalued: why values are not compared, where there is a formula.
-    proposal: of a promotion, as an action; it is written nowhere. alarms: of drift, by what the champion says.
+    proposal: of a promotion, as an action; it is written nowhere. retraining: each
+    request for it that there would have been, likewise. alarms: of drift, by what the champion says.
     made_by: versions of what made the snapshot that it went on from, where they are others than here.
     """
 
@@ -64,6 +65,7 @@ class Replayed:
     late: float
     unvalued: str
     proposal: Action | None
+    retraining: tuple[Action, ...]
     alarms: Alarms
 
     def snapshot(self, learner: Learner) -> bytes:
@@ -129,8 +131,12 @@ def replay(
             closed_ms = closing(page.column("served").to_numpy().astype(np.int64), learner.compare)
             outcomes += int(np.count_nonzero(events.learns))
             late += int(np.count_nonzero(events.learns & (events.at_ms >= closed_ms)))
+    days, who = figures.days(), {"learner": learner.name, "service": learner.service}
+    asked_for = retraining.requests(
+        days, watch.alarms.drifts, learner.retrain, learner.compare, who=CHAMPION, until_ms=ms_of(end)
+    )
     comparison = compared(
-        figures.days(),
+        days,
         learner.compare,
         until_ms=ms_of(end),
         stopped=run.stop is not None,
@@ -152,7 +158,8 @@ def replay(
         comparison=comparison,
         late=late / outcomes if outcomes else 0.0,
         unvalued=worth.why,
-        proposal=promotion(comparison, learner=learner.name, service=learner.service, at_ms=ms_of(end)),
+        proposal=promotion(comparison, **who, at_ms=ms_of(end)),
+        retraining=tuple(retraining.action(one, **who) for one in asked_for),
         alarms=watch.alarms,
     )
 

@@ -12,12 +12,12 @@ from typing import Any, Final, TypeVar
 from weir.core.errors import Refused
 from weir.core.signature import Dtype, Signature
 from weir.edges.bundles import folder, manifest, text
-from weir.learn.learner import RIVER, Faulty, Learner, Limits, Part, Slow, Subject, Terms, Value, subject_of
+from weir.learn.learner import RIVER, Faulty, Learner, Limits, Part, Retrain, Slow, Subject, Terms, Value, subject_of
 from weir.settings import Settings
 
 WRITE: Final = "correct it; learners/README.md of a new project (`weir init DIR`) shows every key"
 
-Kind = TypeVar("Kind", Limits, Terms, Slow)
+Kind = TypeVar("Kind", Limits, Terms, Slow, Retrain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,7 @@ class _File:
     guards: dict[str, Any] = field(default_factory=dict)
     compare: dict[str, Any] = field(default_factory=dict)
     drift: dict[str, Any] = field(default_factory=dict)
+    retrain: dict[str, Any] = field(default_factory=dict)
 
 
 def looked(settings: Settings) -> tuple[dict[str, Learner], dict[Path, list[Refused]]]:
@@ -82,6 +83,7 @@ def _parsed(path: Path) -> Learner:
         partial(_typed, key="guards", kind=Limits),
         partial(_typed, key="compare", kind=Terms),
         partial(_typed, key="drift", kind=Slow),
+        partial(_typed, key="retrain", kind=Retrain),
         _parts,
     ]
     for look in looks:
@@ -104,6 +106,7 @@ def _parsed(path: Path) -> Learner:
         guards=_typed(content, "guards", Limits),
         compare=_typed(content, "compare", Terms),
         drift=_typed(content, "drift", Slow),
+        retrain=_typed(content, "retrain", Retrain),
     )
 
 
