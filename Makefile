@@ -52,6 +52,7 @@ images: $(READY) jars  ## what the container images hold, run as processes: minu
 chaos: $(READY) jars  ## faults, again and again, and the proof that nothing was lost; CHAOS_FLAGS="--quick --only 1 --json PATH"
 	$(BIN)/python -m tests.chaos $(CHAOS_FLAGS)
 	$(if $(CHAOS_FLAGS),,$(BIN)/python -m tests.chaos.monitor)
+	$(if $(CHAOS_FLAGS),,$(BIN)/python -m tests.chaos.learner)
 	$(if $(CHAOS_FLAGS),,WEIR_TEST_CHAOS=1 $(BIN)/pytest tests/chaos/test_verdict.py tests/kafka/test_cluster.py tests/kafka/test_membership.py \
 	  tests/kafka/test_secured.py)
 

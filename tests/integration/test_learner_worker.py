@@ -262,6 +262,9 @@ def test_a_poisoned_outcome_freezes_its_learner_and_somebody_is_told(project: Se
     assert found["stop"]["evidence"]["value"] == 1e12
     assert "stopped by guard outlier_sd: outcome is 1e+12" in weir("show", "minutes")[1]
     assert weir("show", "broken")[0] == 0
+    status, said = weir("export", "broken", "--to", str(tmp_path / "onnx"))
+    assert (status, "the graph is off by at most" in said) == (0, True)
+    assert len([*(tmp_path / "onnx").glob("broken.*")]) == 3
     assert weir("resume", "minutes", "--reason", "a typing error")[0] == 0
     lived(project, worker, lambda: not stopped(worker, "minutes"))
     send(project, [outcome(poisoned, i) for i in range(312, 350)])

@@ -183,6 +183,25 @@ def resume(name: LearnerName, reason: Reason) -> None:
     _say("resume", name, reason)
 
 
+@cli.command(cls=Command)
+def export(
+    name: LearnerName,
+    to: Annotated[Path, typer.Option(help="Folder that it is written to.", file_okay=False)] = Path(),
+) -> None:
+    """Write the last good state of a linear learner as ONNX, with the weights as inputs of the graph.
+
+    The graph is the same for every state of the learner, so that another state is other arrays in the same session. It
+    is compared with the learner first, to 1e-12 as float64 and to 1e-6 as float32, and not written where it differs.
+    """
+    from weir.operations import learner_export
+
+    done = learner_export.export(reached(), name, to)
+    off = ", ".join(f"{dtype} {worst:.1e}" for dtype, worst in done.off.items())
+    say(f"state {done.digest} of {name}; the graph is off by at most: {off}")
+    for path in done.paths:
+        say(escape(str(path)))
+
+
 def _say(what: str, name: str, reason: str) -> None:
     from weir.agents.learner import files
     from weir.agents.learner.entries import Kind

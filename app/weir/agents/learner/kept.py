@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -15,7 +14,7 @@ from weir.agents.learner import made
 from weir.agents.learner.entries import Entry, Kind
 from weir.agents.learner.joining import Wanted
 from weir.core.signature import Task
-from weir.learn import history, snapshot
+from weir.learn import history, onnx_linear, snapshot
 from weir.learn.learner import CHAMPION, Learner, Subject
 from weir.learn.linear import Linear
 from weir.learn.live import Held, Live, Place
@@ -72,7 +71,7 @@ class Kept:
         return {
             "learner": self.learner.name,
             "service": self.learner.service,
-            "digest": digest_of(live.answering) if self.compiled else "",
+            "digest": onnx_linear.digest_of(live.answering) if self.compiled else "",
             "log": log,
             "next_offset": held.next.offset,
             "next_number": held.next.number,
@@ -92,11 +91,6 @@ class Kept:
 
     def _good(self, held: Held) -> bytes:
         return snapshot.dump(held.good, self.subject, made.belongs(self.learner), made.versions())
-
-
-def digest_of(state: tuple[Any, Any]) -> str:
-    """Names a state of a linear learner: 12 hex characters of a hash of its bits."""
-    return hashlib.sha256(b"".join(np.ascontiguousarray(one).tobytes() for one in state)).hexdigest()[:12]
 
 
 def opened(client: Client, learner: Learner, every_ms: int, row: Mapping[str, Any] | None) -> tuple[Kept, Wanted, str]:

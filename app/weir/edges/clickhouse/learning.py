@@ -48,7 +48,7 @@ PAGE: Final = """
     LIMIT {rows:UInt32}
 """
 NOBODY: Final = "00000000-0000-0000-0000-000000000000"
-IDS: Final = 1500  # of a question, which goes into the address: servers take 64 KiB of one
+IDS: Final = 8192  # of a question, which goes into the address: servers take a megabyte of one
 KEYS: Final = 200  # the same of ids that callers write
 
 
