@@ -87,7 +87,8 @@ def guarded(of: Events, *, figures: bool) -> Callable[[], None]:
                     (said.learner, page.champion, said.no_change, said.last),
                     strict=True,
                 )
-                told.take(page.at_ms[served], {who: part[served] for who, part in parts}, page.y[served])
+                answers = {who: part[served] for who, part in parts}
+                told.take(page.at_ms[served], answers, page.y[served], said.known[served])
         assert run.stop is None
 
     return work

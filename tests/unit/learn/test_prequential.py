@@ -8,6 +8,7 @@ import pytest
 from river import metrics
 from sklearn import metrics as reference
 from weir.core.signature import Task
+from weir.learn import prequential
 from weir.learn.prequential import ALL, Prequential
 
 from tests.unit.learn.streams import CLASSES, subject
@@ -123,3 +124,11 @@ def test_accuracy_is_what_river_counts():
 
 def test_nothing_has_no_figures():
     assert Prequential(subject(Task.BINARY), ("a",)).rows() == []
+
+
+def test_whether_rows_wait_or_are_counted_changes_no_bit(monkeypatch):
+    said, y = made(Task.BINARY)
+    rows, days = str(told(Task.BINARY, said, y)), str(taken(Task.BINARY, said, y).days())
+    monkeypatch.setattr(prequential, "WAITING", 20)
+    assert str(told(Task.BINARY, said, y)) == rows
+    assert str(taken(Task.BINARY, said, y, (7, 1400)).days()) == days
