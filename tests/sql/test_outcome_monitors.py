@@ -53,7 +53,7 @@ def _empty(client):
 
 
 def empty(client):
-    for table in ("predictions", "outcomes", "outcome_deliveries", "bundles"):
+    for table in ("predictions", "outcomes", "outcome_changes", "outcome_kept", "outcome_deliveries", "bundles"):
         client.command(f"TRUNCATE TABLE {table}")
 
 

@@ -18,6 +18,7 @@ import structlog
 from clickhouse_connect.driver import Client
 
 from weir.agents.monitor.books import Books, NotHeld
+from weir.agents.monitor.cells import Cells
 from weir.agents.monitor.seen import Seen, waits, windows_of
 from weir.core.errors import Refused, Unavailable
 from weir.edges.clickhouse import estimates, monitors, reports, slos
@@ -93,6 +94,7 @@ class Rounds:
     _looked: dict[Work, datetime] = field(default_factory=dict)
     _newest: dict[Work, datetime] = field(default_factory=dict)
     _refused: dict[str, str] = field(default_factory=dict)
+    _cells: Cells = field(default_factory=Cells)
     _session: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def look(self) -> int:
@@ -188,6 +190,8 @@ class Rounds:
         ]
         of = monitors.meaning(client, service)
         self._bounds[service] = self.calibrated(client, service)
+        if self.holds():
+            self._cells.keep(client, service, meaning.task, self.monotonic_s())
         computed, waiting, behind = 0, 0, timedelta(0)
         for step_s in sorted({one.window_s for one in mine}):
             works = {Work(service, one.name, step_s): one for one in mine if one.window_s == step_s}

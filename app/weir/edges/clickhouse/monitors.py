@@ -16,7 +16,7 @@ from clickhouse_connect.driver import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from weir.core.errors import Refused
-from weir.edges.clickhouse import reports, scans, sql_files
+from weir.edges.clickhouse import outcome_cells, reports, scans, sql_files
 from weir.edges.clickhouse.client import (
     NO_ACCESS,
     RETRIABLE,
@@ -121,7 +121,8 @@ def table(
     if joined is not None:
         bound, settings = bound | {"results": joined.name}, {**settings, **joined.settings}
     with answering(url_of(client)), within_memory(f"monitor {monitor.name}"), _its_author(monitor):
-        found = client.query_arrow(monitor.sql, parameters=bound, settings=settings, use_strings=True)
+        sql = outcome_cells.needed(client, monitor.sql, asked.service, asked.begin, asked.end, asked.step_s)
+        found = client.query_arrow(sql, parameters=bound, settings=settings, use_strings=True)
     columns = dict(zip(found.column_names, found.columns, strict=True))
     if lacking := sorted({*monitor.figures.values(), *monitor.subject} - columns.keys()):
         _deny(monitor, f"its answer has no column {lacking[0]}", f"name one of {', '.join(columns)} in its header")

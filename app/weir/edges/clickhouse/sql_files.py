@@ -16,9 +16,9 @@ from weir.edges.clickhouse.client import answering, url_of
 
 FOLDER = Path(__file__).resolve().parents[2] / "sql"
 HEADER = re.compile(r"^-- (\w+): (.*)$")
-PART = re.compile(r"^(?P<indent> *+)(?P<before>.*)<(?P<name>\w+): (?P<given>[^<>]+)>", re.MULTILINE)
+PART = re.compile(r"^(?P<indent> *+)(?P<before>.*)<(?P<name>\w+): (?P<given>(?:->|[^<>])+)>", re.MULTILINE)
 PARAMETER = re.compile(r"\{(\w+):")
-NO_QUERIES = frozenset({"migrations", "parts", "views"})  # folders of statements that are not asked
+NO_QUERIES = frozenset({"cells", "migrations", "parts", "views"})  # folders of statements that are not asked
 
 
 @dataclass(frozen=True, slots=True)

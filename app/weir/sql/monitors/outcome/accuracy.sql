@@ -35,15 +35,12 @@ WITH
     (
         SELECT toStartOfInterval(event_time, toIntervalSecond({step:UInt32}), 'UTC') AS begin,
                intDiv(toUnixTimestamp(event_time) - toUnixTimestamp(begin), block_s) AS block,
-               has_outcome, nullIf({meant:Array(String)}[indexOf({words:Array(String)}, toString(ifNull(label, '')))], '') AS truth, isNotNull(label) AND isNull(truth) AS strange, toString(decision) AS decided
-        FROM {results:Identifier}
-        WHERE service = {service:String} AND event_time >= {from:DateTime} AND event_time < {to:DateTime}
-          AND {version:String} IN ('', version) AND {variant:String} IN ('', variant)
-          AND {tenant:String} IN ('', tenant) AND {team:String} IN ('', team)
+               has_outcome, nullIf({meant:Array(String)}[indexOf({words:Array(String)}, label)], '') AS truth, label != '' AND isNull(truth) AS strange, toString(decision) AS decided, n
+        FROM <outcome_rows: cells = outcome_counts; kept = has_outcome, label, decision, c.n AS n; said = toString(ifNull(r.label, '')) AS word; joined = has_outcome, word AS label, decision, toUInt64(1) AS n; at = toDateTime(r.event_time, 'UTC'); more = AND true>
     ),
     cells AS
     (
-        SELECT begin, block, ifNull(truth, '') AS came, if(came = '', '', decided) AS called, count() AS rows, countIf(has_outcome) AS known, countIf(strange) AS unknown
+        SELECT begin, block, ifNull(truth, '') AS came, if(came = '', '', decided) AS called, sum(n) AS rows, sumIf(n, has_outcome) AS known, sumIf(n, strange) AS unknown
         FROM told
         GROUP BY begin, block, came, called
     ),

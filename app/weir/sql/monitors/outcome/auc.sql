@@ -24,6 +24,8 @@
 -- Intervals are at 95 %. They allow for rows of one block that go together, and not for what lasts longer than a block: where
 -- days go together, ask for windows of weeks. design_effect: what the blocks say of the variance over what rows would, 1 or more.
 -- maturity: share of predictions that have an outcome. unusable: scores that are no number, in no figure.
+-- A window that has hours of which cells are kept takes scores as equal that are in one 32nd of log odds, and chances beyond 1e-7
+-- and 1 - 1e-7: off_by is the most that this can change auc; 0 where scores are compared one by one.
 -- Null where one of the classes never came true; no interval from one block, or from one row of a class.
 WITH
     degrees -> 1.959964 + 2.372271 / degrees + 2.822499 / pow(degrees, 2) + 2.55585 / pow(degrees, 3) AS student,
@@ -35,17 +37,14 @@ WITH
     (
         SELECT toStartOfInterval(event_time, toIntervalSecond({step:UInt32}), 'UTC') AS begin,
                intDiv(toUnixTimestamp(event_time) - toUnixTimestamp(begin), block_s) AS block,
-               toFloat64(score) + 0 AS raw, isFinite(raw) AS usable, if(usable, raw, 0) AS p,          -- -0.0 and 0.0 are one
-               has_outcome, if(usable, nullIf({meant:Array(String)}[indexOf({words:Array(String)}, toString(ifNull(label, '')))], '') = {positive:String}, NULL) AS truth
-        FROM {results:Identifier}
-        WHERE service = {service:String} AND event_time >= {from:DateTime} AND event_time < {to:DateTime}
-          AND {version:String} IN ('', version) AND {variant:String} IN ('', variant)
-          AND {tenant:String} IN ('', tenant) AND {team:String} IN ('', team)
+               usable, p, has_outcome, n, binned,
+               if(usable, nullIf({meant:Array(String)}[indexOf({words:Array(String)}, label)], '') = {positive:String}, NULL) AS truth
+        FROM <outcome_rows: cells = outcome_scores; kept = has_outcome, label, notEquals(bin, 32767) AS usable, if(usable, 1 / (1 + exp(-bin / 32)), 0) AS p, c.n AS n, n AS binned; said = isFinite(score) AS counts, toFloat64(if(counts, score, 0)) + 0 AS exact, least(greatest(exact, 1e-7), 1 - 1e-7) AS inner, has(arrayMap(cell -> toStartOfInterval(cell.1, toIntervalSecond({step:UInt32}), 'UTC'), counted), toStartOfInterval(toDateTime(r.event_time, 'UTC'), toIntervalSecond({step:UInt32}), 'UTC')) AS beside; joined = has_outcome, toString(ifNull(r.label, '')) AS label, counts AS usable, if(beside AND counts, 1 / (1 + exp(-round(32 * ln(inner / (1 - inner))) / 32)), exact) AS p, toUInt64(1) AS n, toUInt64(beside) AS binned; at = toDateTime(r.event_time, 'UTC'); more = AND true>
     ),
     cells AS
     (
-        SELECT begin, block, p, count() AS rows, countIf(has_outcome) AS known, countIf(NOT usable) AS strange,
-               toInt64(countIf(truth = 1)) AS pos, toInt64(countIf(truth = 0)) AS neg
+        SELECT begin, block, p, sum(n) AS rows, sumIf(n, has_outcome) AS known, sumIf(n, NOT usable) AS strange,
+               toInt64(sumIf(n, truth = 1)) AS pos, toInt64(sumIf(n, truth = 0)) AS neg, max(binned) > 0 AS is_binned
         FROM told
         GROUP BY begin, block, p
     ),
@@ -53,14 +52,15 @@ WITH
     (
         SELECT begin, block, rows, known, strange, pos, neg, sum(pos) OVER everything AS all_pos, sum(neg) OVER everything AS all_neg,
                2 * sum(neg) OVER up_to - sum(neg) OVER ties AS below,                          -- negatives below a row, ties half, twice
-               2 * (all_pos - sum(pos) OVER up_to) + sum(pos) OVER ties AS above               -- positives above a row, the same
+               2 * (all_pos - sum(pos) OVER up_to) + sum(pos) OVER ties AS above,              -- positives above a row, the same
+               if(is_binned, pos * sum(neg) OVER ties, 0) AS within                            -- pairs that may be no ties, but for their bin
         FROM cells
         WINDOW up_to AS (PARTITION BY begin ORDER BY p), ties AS (PARTITION BY begin, p), everything AS (PARTITION BY begin)
     ),
     blocks AS
     (
         SELECT r.begin AS begin, block, any(r.all_pos) AS all_pos, any(r.all_neg) AS all_neg, sum(r.rows) AS rows, sum(r.known) AS known, sum(r.strange) AS strange,
-               sum(r.pos) AS pos, sum(r.neg) AS neg, sum(r.pos * r.below) AS pairs,
+               sum(r.pos) AS pos, sum(r.neg) AS neg, sum(r.pos * r.below) AS pairs, sum(r.within) AS within,
                sum(r.pos * (r.below / 2 / r.all_neg)) AS pos_sum, sum(r.pos * pow(r.below / 2 / r.all_neg, 2)) AS pos_squares,
                sum(r.neg * (r.above / 2 / r.all_pos)) AS neg_sum, sum(r.neg * pow(r.above / 2 / r.all_pos, 2)) AS neg_squares
         FROM ranked AS r
@@ -70,7 +70,7 @@ WITH
     (
         SELECT b.begin AS begin, any(b.all_pos) AS positives, any(b.all_neg) AS negatives, sum(b.rows) AS predictions, sum(b.known) AS outcomes,
                sum(b.strange) AS unusable, countIf(b.pos + b.neg > 0) AS blocks,
-               sum(b.pairs) / 2 / positives / negatives AS auc,
+               sum(b.pairs) / 2 / positives / negatives AS auc, sum(b.within) / 2 / positives / negatives AS off_by,
                (sum(b.pos_squares) - positives * pow(auc, 2)) / positives / (positives - 1)
                    + (sum(b.neg_squares) - negatives * pow(auc, 2)) / negatives / (negatives - 1) AS by_rows,
                arraySum((v, m, w, k) -> pow((v - auc * m) / positives + (w - auc * k) / negatives, 2),
@@ -86,6 +86,6 @@ WITH
     )
 SELECT begin AS time, said(bounded.auc) AS auc, positives + negatives AS n,
        if(enough, wilson(bounded.auc, effective_n, t, -1), NULL) AS low, if(enough, wilson(bounded.auc, effective_n, t, 1), NULL) AS high,
-       positives, negatives, predictions, outcomes / predictions AS maturity, unusable, blocks, if(enough, bounded.design_effect, NULL) AS design_effect
+       positives, negatives, predictions, outcomes / predictions AS maturity, unusable, said(bounded.off_by) AS off_by, blocks, if(enough, bounded.design_effect, NULL) AS design_effect
 FROM bounded
 ORDER BY time

@@ -33,25 +33,15 @@ WITH
     (
         SELECT toStartOfInterval(event_time, toIntervalSecond({step:UInt32}), 'UTC') AS begin,
                intDiv(toUnixTimestamp(event_time) - toUnixTimestamp(begin), block_s) AS block,
-               has_outcome, nullIf({meant:Array(String)}[indexOf({words:Array(String)}, toString(ifNull(label, '')))], '') AS truth,
-               if(empty(outputs), [({positive:String}, score)], arrayZip(CAST(mapKeys(outputs), 'Array(String)'), mapValues(outputs))) AS pairs
-        FROM {results:Identifier}
-        WHERE service = {service:String} AND event_time >= {from:DateTime} AND event_time < {to:DateTime}
-          AND {version:String} IN ('', version) AND {variant:String} IN ('', variant)
-          AND {tenant:String} IN ('', tenant) AND {team:String} IN ('', team)
-    ),
-    given AS
-    (
-        SELECT begin, block, has_outcome, each.1 AS class, isNotNull(truth) AND isFinite(each.2) AS counts, ifNull(truth = class, 0) AS hit,
-               if(isFinite(each.2), toFloat64(each.2), 0) AS chance, toUInt8(least(greatest(floor(chance * 10 + 1e-6), 0), 9)) AS bin
-        FROM told
-        ARRAY JOIN pairs AS each
+               has_outcome, nullIf({meant:Array(String)}[indexOf({words:Array(String)}, label)], '') AS truth,
+               if(class = '', {positive:String}, toString(class)) AS of_class, tenth AS bin, n, isNotNull(truth) AS counts, ifNull(truth = of_class, 0) AS hit, usable, chances, squares, others
+        FROM <outcome_rows: cells = outcome_chances; kept = has_outcome, label, class, tenth, c.n AS n, usable, chances, squares, others; said = arrayJoin(if(empty(outputs), [('', score)], arrayZip(CAST(mapKeys(outputs), 'Array(String)'), mapValues(outputs)))) AS each, isFinite(each.2) AS counts, if(counts, toFloat64(each.2), 0) AS chance; joined = has_outcome, toString(ifNull(r.label, '')) AS label, each.1 AS class, toUInt8(least(greatest(floor(chance * 10 + 1e-6), 0), 9)) AS tenth, toUInt64(1) AS n, toUInt64(counts) AS usable, chance AS chances, if(counts, pow(chance, 2), 0) AS squares, if(counts, pow(1 - chance, 2), 0) AS others; at = toDateTime(r.event_time, 'UTC'); more = AND true>
     ),
     cells AS
     (
-        SELECT g.begin AS begin, g.block AS block, g.class AS class, g.bin AS bin, count() AS rows, countIf(g.has_outcome) AS known, countIf(g.counts) AS n,
-               sumIf(g.hit, g.counts) AS hits, sumIf(g.chance, g.counts) AS chances, sumIf(pow(g.hit - g.chance, 2), g.counts) AS squares
-        FROM given AS g
+        SELECT g.begin AS begin, g.block AS block, g.of_class AS class, g.bin AS bin, sum(g.n) AS rows, sumIf(g.n, g.has_outcome) AS known, sumIf(g.usable, g.counts) AS n,
+               toUInt64(sumIf(g.usable, g.hit)) AS hits, sumIf(g.chances, g.counts) AS chances, sumIf(if(g.hit, g.others, g.squares), g.counts) AS squares
+        FROM told AS g
         GROUP BY begin, block, class, bin
     ),
     windows AS

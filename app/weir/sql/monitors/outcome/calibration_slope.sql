@@ -44,17 +44,15 @@ WITH
     (
         SELECT toStartOfInterval(event_time, toIntervalSecond({step:UInt32}), 'UTC') AS begin,
                intDiv(toUnixTimestamp(event_time) - toUnixTimestamp(begin), block_s) AS block,
-               has_outcome, nullIf({meant:Array(String)}[indexOf({words:Array(String)}, toString(ifNull(label, '')))], '') = {positive:String} AS truth, isNotNull(truth) AND isFinite(score) AS counts,
-               if(counts, least(greatest(toFloat64(score), 1e-7), 1 - 1e-7), 0.5) AS p, ln(p / (1 - p)) AS odds, if(counts, assumeNotNull(truth), 0) AS hit
-        FROM {results:Identifier}
-        WHERE service = {service:String} AND event_time >= {from:DateTime} AND event_time < {to:DateTime}
-          AND {version:String} IN ('', version) AND {variant:String} IN ('', variant)
-          AND {tenant:String} IN ('', tenant) AND {team:String} IN ('', team)
+               has_outcome, nullIf({meant:Array(String)}[indexOf({words:Array(String)}, label)], '') = {positive:String} AS truth,
+               isNotNull(truth) AND bin != 32767 AS counts, ifNull(truth, 0) AS hit, if(counts, bin, 0) AS at, n, odds, chances, squares, others
+        FROM <outcome_rows: cells = outcome_scores; kept = has_outcome, label, bin, c.n AS n, odds, chances, squares, others; said = isFinite(score) AS counts, if(counts, least(greatest(toFloat64(score), 1e-7), 1 - 1e-7), 0.5) AS p, ln(p / (1 - p)) AS odd; joined = has_outcome, toString(ifNull(r.label, '')) AS label, if(counts, toInt16(round(32 * odd)), toInt16(32767)) AS bin, toUInt64(1) AS n, odd AS odds, p AS chances, p * p AS squares, pow(1 - p, 2) AS others; at = toDateTime(r.event_time, 'UTC'); more = AND true>
     ),
     cells AS
     (
-        SELECT r.begin AS begin, r.block AS block, toInt16(round(32 * r.odds)) AS bin, count() AS rows, countIf(r.has_outcome) AS known,
-               countIf(r.counts) AS n, sum(r.hit) AS hits, sumIf(r.odds, r.counts) AS odds, sumIf(r.p, r.counts) AS chances, sumIf(pow(r.hit - r.p, 2), r.counts) AS squares
+        SELECT r.begin AS begin, r.block AS block, r.at AS bin, sum(r.n) AS rows, sumIf(r.n, r.has_outcome) AS known,
+               sumIf(r.n, r.counts) AS n, toUInt64(sumIf(r.n, r.counts AND r.hit)) AS hits, sumIf(r.odds, r.counts) AS odds, sumIf(r.chances, r.counts) AS chances,
+               sumIf(if(r.hit, r.others, r.squares), r.counts) AS squares
         FROM told AS r
         GROUP BY begin, block, bin
     ),

@@ -36,17 +36,14 @@ WITH
     (
         SELECT toStartOfInterval(event_time, toIntervalSecond({step:UInt32}), 'UTC') AS begin,
                intDiv(toUnixTimestamp(event_time) - toUnixTimestamp(begin), block_s) AS block,
-               has_outcome, nullIf({meant:Array(String)}[indexOf({words:Array(String)}, toString(ifNull(label, '')))], '') = {positive:String} AS truth, has({flagging:Array(String)}, decision) AS flagged,
-               toFloat64(ifNull(truth = 1 AND flagged, 0)) AS caught, toFloat64(flagged AND isNotNull(truth)) AS judged, toFloat64(ifNull(truth = 1, 0)) AS came
-        FROM {results:Identifier}
-        WHERE service = {service:String} AND event_time >= {from:DateTime} AND event_time < {to:DateTime}
-          AND {version:String} IN ('', version) AND {variant:String} IN ('', variant)
-          AND {tenant:String} IN ('', tenant) AND {team:String} IN ('', team)
+               has_outcome, nullIf({meant:Array(String)}[indexOf({words:Array(String)}, label)], '') = {positive:String} AS truth, has({flagging:Array(String)}, decision) AS flagged,
+               toFloat64(ifNull(truth = 1 AND flagged, 0)) AS caught, toFloat64(flagged AND isNotNull(truth)) AS judged, toFloat64(ifNull(truth = 1, 0)) AS came, n
+        FROM <outcome_rows: cells = outcome_counts; kept = has_outcome, label, decision, c.n AS n; said = toString(ifNull(r.label, '')) AS word; joined = has_outcome, word AS label, decision, toUInt64(1) AS n; at = toDateTime(r.event_time, 'UTC'); more = AND true>
     ),
     blocks AS
     (
-        SELECT r.begin AS begin, r.block AS block, each.1 AS figure, count() AS rows, countIf(r.has_outcome) AS known,
-               sum(each.2) AS top, sum(each.3) AS bottom, sum(pow(each.2, 2)) AS top2, sum(each.2 * each.3) AS both, sum(pow(each.3, 2)) AS bottom2
+        SELECT r.begin AS begin, r.block AS block, each.1 AS figure, sum(r.n) AS rows, sumIf(r.n, r.has_outcome) AS known,
+               sum(r.n * each.2) AS top, sum(r.n * each.3) AS bottom, sum(r.n * pow(each.2, 2)) AS top2, sum(r.n * each.2 * each.3) AS both, sum(r.n * pow(each.3, 2)) AS bottom2
         FROM told AS r
         ARRAY JOIN [('precision', caught, judged), ('recall', caught, came), ('f1', 2 * caught, judged + came), ('alert_rate', toFloat64(flagged), 1.)] AS each
         GROUP BY begin, block, figure

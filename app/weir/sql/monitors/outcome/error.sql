@@ -34,18 +34,15 @@ WITH
     (
         SELECT toStartOfInterval(event_time, toIntervalSecond({step:UInt32}), 'UTC') AS begin,
                intDiv(toUnixTimestamp(event_time) - toUnixTimestamp(begin), block_s) AS block,
-               has_outcome, isNotNull(observed) AS read, toFloat64(score) - observed AS off, ifNull(isFinite(off), 0) AS counts, if(counts, assumeNotNull(off), 0) AS e
-        FROM {results:Identifier}
-        WHERE service = {service:String} AND event_time >= {from:DateTime} AND event_time < {to:DateTime}
-          AND {version:String} IN ('', version) AND {variant:String} IN ('', variant)
-          AND {tenant:String} IN ('', tenant) AND {team:String} IN ('', team)
+               n, known, strange, usable, e, size, e2, e4
+        FROM <outcome_rows: cells = outcome_errors; kept = c.n AS n, known, strange, usable, e, size, e2, e4; said = toFloat64(score) - observed AS off, ifNull(isFinite(off), 0) AS counts, if(counts, assumeNotNull(off), 0) AS err, if(counts, assumeNotNull(observed), 0) AS seen; joined = toUInt64(1) AS n, toUInt64(has_outcome) AS known, toUInt64(isNotNull(observed) AND NOT counts) AS strange, toUInt64(counts) AS usable, err AS e, abs(err) AS size, err * err AS e2, pow(err, 4) AS e4; at = toDateTime(r.event_time, 'UTC'); more = AND true>
     ),
     blocks AS
     (
-        SELECT r.begin AS begin, r.block AS block, each.1 AS figure, count() AS rows, countIf(r.has_outcome) AS known, countIf(r.read AND NOT r.counts) AS strange,
-               countIf(r.counts) AS n, sum(each.2) AS top, sum(pow(each.2, 2)) AS top2
+        SELECT r.begin AS begin, r.block AS block, each.1 AS figure, sum(r.n) AS rows, sum(r.known) AS known, sum(r.strange) AS strange,
+               sum(r.usable) AS n, sum(each.2) AS top, sum(each.3) AS top2
         FROM told AS r
-        ARRAY JOIN [('mae', abs(e)), ('rmse', e * e), ('bias', e)] AS each
+        ARRAY JOIN [('mae', r.size, r.e2), ('rmse', r.e2, r.e4), ('bias', r.e, r.e2)] AS each
         GROUP BY begin, block, figure
     ),
     windows AS

@@ -31,18 +31,13 @@ WITH
     (
         SELECT toStartOfInterval(event_time, toIntervalSecond({step:UInt32}), 'UTC') AS begin,
                intDiv(toUnixTimestamp(event_time) - toUnixTimestamp(begin), block_s) AS block,
-               has_outcome, toFloat64(score) - observed AS off, ifNull(isFinite(off), 0) AS counts, if(counts, assumeNotNull(off), 0) AS e,
-               abs(toFloat64(score)) AS size, if(size > 0 AND isFinite(size), floor(log10(size) + 1e-9), 0) AS power, size < 0.001 AS tiny, size / pow(10, power) AS lead,
-               toFloat32(multiIf(tiny, 0, NOT isFinite(size), size, lead > 4.999999, 5, lead > 1.999999, 2, 1) * if(size > 0 AND isFinite(size), pow(10, power), 1) * sign(score)) AS from_value
-        FROM {results:Identifier}
-        WHERE service = {service:String} AND event_time >= {from:DateTime} AND event_time < {to:DateTime}
-          AND {version:String} IN ('', version) AND {variant:String} IN ('', variant)
-          AND {tenant:String} IN ('', tenant) AND {team:String} IN ('', team)
+               from_value, n, known, usable, e, size, e2
+        FROM <outcome_rows: cells = outcome_errors; kept = from_value, c.n AS n, known, usable, e, size, e2; said = toFloat64(score) - observed AS off, ifNull(isFinite(off), 0) AS counts, if(counts, assumeNotNull(off), 0) AS err, abs(toFloat64(score)) AS far, if(greater(far, 0) AND isFinite(far), floor(log10(far) + 1e-9), 0) AS power, less(far, 0.001) AS tiny, far / pow(10, power) AS lead; joined = toFloat32(multiIf(tiny, 0, NOT isFinite(far), far, greater(lead, 4.999999), 5, greater(lead, 1.999999), 2, 1) * if(greater(far, 0) AND isFinite(far), pow(10, power), 1) * sign(score)) AS from_value, toUInt64(1) AS n, toUInt64(has_outcome) AS known, toUInt64(counts) AS usable, err AS e, abs(err) AS size, err * err AS e2; at = toDateTime(r.event_time, 'UTC'); more = AND true>
     ),
     blocks AS
     (
-        SELECT r.begin AS begin, r.from_value AS from_value, r.block AS block, count() AS rows, countIf(r.has_outcome) AS known, countIf(r.counts) AS n,
-               sum(e) AS top, sum(e * e) AS top2, sum(abs(e)) AS sizes
+        SELECT r.begin AS begin, r.from_value AS from_value, r.block AS block, sum(r.n) AS rows, sum(r.known) AS known, sum(r.usable) AS n,
+               sum(r.e) AS top, sum(r.e2) AS top2, sum(r.size) AS sizes
         FROM told AS r
         GROUP BY begin, from_value, block
     ),

@@ -34,21 +34,17 @@ WITH
     (
         SELECT toStartOfInterval(event_time, toIntervalSecond({step:UInt32}), 'UTC') AS begin,
                intDiv(toUnixTimestamp(event_time) - toUnixTimestamp(begin), block_s) AS block,
-               has_outcome, nullIf({meant:Array(String)}[indexOf({words:Array(String)}, toString(ifNull(label, '')))], '') AS truth, toFloat64(score) AS p, arrayMap(each -> toFloat64(each), mapValues(outputs)) AS chances, empty(outputs) AS of_two,
-               isNotNull(truth) AND isFinite(p) AND arrayAll(each -> isFinite(each), chances) AS counts,
-               if(of_two, if(truth = {positive:String}, p, 1 - p), toFloat64(outputs[toString(ifNull(truth, ''))])) AS of_truth,
-               if(counts, -ln(least(greatest(of_truth, 1e-7), 1 - 1e-7)), 0) AS loss,
-               if(counts, if(of_two, pow(1 - of_truth, 2), arraySum(each -> pow(each, 2), chances) - 2 * of_truth + 1), 0) AS square
-        FROM {results:Identifier}
-        WHERE service = {service:String} AND event_time >= {from:DateTime} AND event_time < {to:DateTime}
-          AND {version:String} IN ('', version) AND {variant:String} IN ('', variant)
-          AND {tenant:String} IN ('', tenant) AND {team:String} IN ('', team)
+               has_outcome, nullIf({meant:Array(String)}[indexOf({words:Array(String)}, label)], '') AS truth, n, usable,
+               of_two AND ifNull(truth != {positive:String}, 0) AS other, if(other, other_loss, loss) AS a_loss, if(other, other_loss2, loss2) AS a_loss2,
+               if(other, other_square, square) AS a_square, if(other, other_square2, square2) AS a_square2
+        FROM <outcome_rows: cells = outcome_counts; kept = has_outcome, label, of_two, c.n AS n, usable, loss, loss2, square, square2, other_loss, other_loss2, other_square, other_square2; said = toString(ifNull(r.label, '')) AS word, empty(outputs) AS two, toFloat64(score) AS p, arrayMap(each -> toFloat64(each), mapValues(outputs)) AS chances, isFinite(p) AND arrayAll(each -> isFinite(each), chances) AS counts, if(counts, if(two, p, toFloat64(outputs[word])), 0.5) AS q, if(counts, -ln(least(greatest(q, 1e-7), 1 - 1e-7)), 0) AS a, if(counts AND two, -ln(least(greatest(1 - q, 1e-7), 1 - 1e-7)), 0) AS b, multiIf(NOT counts, 0, two, pow(1 - q, 2), arraySum(each -> pow(each, 2), chances) - 2 * q + 1) AS s, if(counts AND two, q * q, 0) AS t; joined = has_outcome, word AS label, two AS of_two, toUInt64(1) AS n, toUInt64(counts) AS usable, a AS loss, a * a AS loss2, s AS square, s * s AS square2, b AS other_loss, b * b AS other_loss2, t AS other_square, t * t AS other_square2; at = toDateTime(r.event_time, 'UTC'); more = AND true>
     ),
     blocks AS
     (
-        SELECT r.begin AS begin, block, count() AS rows, countIf(r.has_outcome) AS known, countIf(isNotNull(r.truth) AND NOT r.counts) AS strange,
-               countIf(r.counts) AS n, sum(r.loss) AS loss, sum(r.square) AS square, sum(pow(r.loss, 2)) AS losses2, sum(pow(r.square, 2)) AS squares2,
-               sumMapIf(map(ifNull(r.truth, ''), 1), r.counts) AS by_class
+        SELECT r.begin AS begin, block, sum(r.n) AS rows, sumIf(r.n, r.has_outcome) AS known, sumIf(r.n - r.usable, isNotNull(r.truth)) AS strange,
+               sumIf(r.usable, isNotNull(r.truth)) AS n, sumIf(r.a_loss, isNotNull(r.truth)) AS loss, sumIf(r.a_square, isNotNull(r.truth)) AS square,
+               sumIf(r.a_loss2, isNotNull(r.truth)) AS losses2, sumIf(r.a_square2, isNotNull(r.truth)) AS squares2,
+               sumMapIf(map(ifNull(r.truth, ''), r.usable), isNotNull(r.truth)) AS by_class
         FROM told AS r
         GROUP BY begin, block
     ),

@@ -32,39 +32,40 @@ WITH
     (of_blocks, of_rows) -> if(of_rows > 0, greatest(1, of_blocks / of_rows), 1) AS effect,
     x -> if(isFinite(x), x, NULL) AS said,
     (share, m, t, side) -> (share + t * t / m / 2 + side * t * sqrt(share * (1 - share) / m + pow(t / m / 2, 2))) / (1 + t * t / m) AS wilson,
-    (SELECT max(event_time) FROM predictions WHERE service = {service:String} AND event_time >= {from:DateTime} AND NOT golden) AS newest,
+    (SELECT max(newest) FROM outcome_changes WHERE service = {service:String} AND hour >= toStartOfHour({from:DateTime})) AS newest,
+    [3600, 10800, 21600, 43200, 86400, 172800, 259200, 604800, 1209600, 2592000, 5184000, 7776000] AS ages_s,
+    ['1h', '3h', '6h', '12h', '1d', '2d', '3d', '7d', '14d', '30d', '60d', '90d'] AS ages,
     if({step:UInt32} >= 604800, 86400, greatest(intDiv({step:UInt32}, 24), 1)) AS block_s,
     told AS
     (
         SELECT toStartOfInterval(event_time, toIntervalSecond({step:UInt32}), 'UTC') AS begin,
                intDiv(toUnixTimestamp(event_time) - toUnixTimestamp(begin), block_s) AS block,
-               has_outcome, event_time, if(scored_at - event_time < 86400, received_at, occurred_at) AS known_at,
-               if(has_outcome, toFloat64(greatest(dateDiff('second', event_time, known_at), 0)), inf) AS delay_s
-        FROM {results:Identifier}
-        WHERE service = {service:String} AND event_time >= {from:DateTime} AND event_time < {to:DateTime}
-          AND {version:String} IN ('', version) AND {variant:String} IN ('', variant)
-          AND {tenant:String} IN ('', tenant) AND {team:String} IN ('', team)
+               n, known, by_age, delays
+        FROM <outcome_rows: cells = outcome_delays; kept = c.n AS n, known, by_age, delays; said = toStartOfInterval(toDateTime(r.event_time, 'UTC'), toIntervalSecond({step:UInt32}), 'UTC') AS first, if(less(scored_at - r.event_time, 86400), received_at, occurred_at) AS known_at, if(has_outcome, toFloat64(greatest(dateDiff('second', r.event_time, known_at), 0)), inf) AS delay_s; joined = count() AS n, countIf(has_outcome) AS known, sumForEach(arrayMap(age -> toUInt64(lessOrEquals(delay_s, age)), ages_s)) AS by_age, quantilesTDigestStateIf(0.5, 0.9, 0.99)(delay_s, has_outcome) AS delays; at = toDateTime(toUnixTimestamp(first) + intDiv(toUnixTimestamp(r.event_time) - toUnixTimestamp(first), block_s) * block_s, 'UTC'); more = GROUP BY event_time>
     ),
     blocks AS
     (
-        SELECT r.begin AS begin, r.block AS block, each.1 AS figure, any(each.2) AS age_s, count() AS rows, countIf(r.has_outcome) AS known,
-               toFloat64(countIf(r.delay_s <= each.2)) AS top, toFloat64(count()) AS bottom, top AS top2, top AS both, bottom AS bottom2,
-               quantilesTDigestStateIf(0.5, 0.9, 0.99)(r.delay_s, r.has_outcome) AS delays
+        SELECT r.begin AS begin, r.block AS block, sum(r.n) AS rows, sum(r.known) AS known, sumForEach(r.by_age) AS by_age, quantilesTDigestMergeState(0.5, 0.9, 0.99)(r.delays) AS delays
         FROM told AS r
-        ARRAY JOIN [('1h', 3600), ('3h', 10800), ('6h', 21600), ('12h', 43200), ('1d', 86400), ('2d', 172800), ('3d', 259200), ('7d', 604800),
-                    ('14d', 1209600), ('30d', 2592000), ('60d', 5184000), ('90d', 7776000)] AS each
-        WHERE newest >= r.begin + {step:UInt32} + each.2
-        GROUP BY begin, block, figure
+        GROUP BY begin, block
+    ),
+    -- Of each window, its blocks as arrays; the delays are merged once, and not for each age.
+    whole AS
+    (
+        SELECT b.begin AS begin, groupArray(b.rows) AS ns, groupArray(b.by_age) AS tops, sum(b.rows) AS predictions, sum(b.known) AS outcomes, quantilesTDigestMerge(0.5, 0.9, 0.99)(b.delays) AS delays
+        FROM blocks AS b
+        GROUP BY begin
     ),
     windows AS
     (
-        SELECT b.begin AS begin, figure, sum(b.rows) AS predictions, sum(b.known) AS outcomes, any(b.age_s) AS age_s, quantilesTDigestMerge(0.5, 0.9, 0.99)(b.delays) AS delays, sum(b.bottom) AS all_n, sum(b.top) / all_n AS share,
-               countIf(b.bottom > 0) AS blocks, student(blocks - 1) AS t,
-               sum(b.top2) - 2 * share * sum(b.both) + pow(share, 2) * sum(b.bottom2) AS by_rows,
-               arraySum((v, m) -> pow(v - share * m, 2), groupArray(b.top), groupArray(b.bottom)) * (blocks / (blocks - 1)) AS by_blocks,
+        SELECT begin, figure, predictions, outcomes, age_s, delays, toFloat64(predictions) AS all_n, length(ns) AS blocks, student(blocks - 1) AS t,
+               arrayMap(top -> toFloat64(top[place]), tops) AS top, arraySum(top) / all_n AS share,
+               arraySum(top) - 2 * share * arraySum(top) + pow(share, 2) * all_n AS by_rows,
+               arraySum((v, m) -> pow(v - share * m, 2), top, ns) * (blocks / (blocks - 1)) AS by_blocks,
                effect(by_blocks, by_rows) AS design_effect
-        FROM blocks AS b
-        GROUP BY begin, figure
+        FROM whole
+        ARRAY JOIN ages AS figure, ages_s AS age_s, arrayEnumerate(ages) AS place
+        WHERE newest >= begin + {step:UInt32} + age_s
     )
 SELECT begin AS time, figure AS age, said(w.share) AS known, toUInt64(all_n) AS n, said(wilson(w.share, all_n / w.design_effect, t, -1)) AS low,
        said(wilson(w.share, all_n / w.design_effect, t, 1)) AS high, w.age_s AS age_s, predictions, outcomes, blocks, if(blocks > 1, w.design_effect, NULL) AS design_effect,

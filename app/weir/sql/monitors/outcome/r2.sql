@@ -32,17 +32,13 @@ WITH
     (
         SELECT toStartOfInterval(event_time, toIntervalSecond({step:UInt32}), 'UTC') AS begin,
                intDiv(toUnixTimestamp(event_time) - toUnixTimestamp(begin), block_s) AS block,
-               has_outcome, toFloat64(score) - observed AS off, ifNull(isFinite(off), 0) AS counts,
-               if(counts, assumeNotNull(off), 0) AS e, if(counts, assumeNotNull(observed), 0) AS y
-        FROM {results:Identifier}
-        WHERE service = {service:String} AND event_time >= {from:DateTime} AND event_time < {to:DateTime}
-          AND {version:String} IN ('', version) AND {variant:String} IN ('', variant)
-          AND {tenant:String} IN ('', tenant) AND {team:String} IN ('', team)
+               n, known, usable, e2, y, spread
+        FROM <outcome_rows: cells = outcome_errors; kept = c.n AS n, known, usable, e2, y, spread; said = toStartOfInterval(toDateTime(r.event_time, 'UTC'), toIntervalSecond({step:UInt32}), 'UTC') AS first, toFloat64(score) - observed AS off, ifNull(isFinite(off), 0) AS counts, if(counts, assumeNotNull(off), 0) AS err, if(counts, assumeNotNull(observed), 0) AS seen; joined = count() AS n, countIf(has_outcome) AS known, countIf(counts) AS usable, sum(err * err) AS e2, sum(seen) AS y, varPopStateIf(seen, counts) AS spread; at = toDateTime(toUnixTimestamp(first) + intDiv(toUnixTimestamp(r.event_time) - toUnixTimestamp(first), block_s) * block_s, 'UTC'); more = GROUP BY event_time>
     ),
     blocks AS
     (
-        SELECT r.begin AS begin, r.block AS block, count() AS rows, countIf(r.has_outcome) AS known, countIf(r.counts) AS n, sum(e * e) AS squares,
-               sum(y) AS ys, varPopIf(y, r.counts) AS spread
+        SELECT r.begin AS begin, r.block AS block, sum(r.n) AS rows, sum(r.known) AS known, sum(r.usable) AS n, sum(r.e2) AS squares,
+               sum(r.y) AS ys, varPopMerge(r.spread) AS spread
         FROM told AS r
         GROUP BY begin, block
     ),

@@ -1,0 +1,133 @@
+"""Cells of outcomes: what came true of an hour's predictions, counted once for all figures that are of whole hours.
+
+Whoever reads compares what an hour was counted of with what there is, and joins the hours that differ (see
+sql/parts/kept_hours.sql): cells that are missing or old make a figure slower, never another. So counting may stop
+anywhere, and be done twice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from clickhouse_connect.driver import Client
+
+from weir.core.signature import Task
+from weir.edges.clickhouse import sql_files
+from weir.edges.clickhouse.client import answering, url_of, within_memory, written
+from weir.edges.clickhouse.results import view_of
+
+TABLES: Final[Mapping[Task, tuple[str, ...]]] = {  # what each task has cells of
+    Task.BINARY: ("counts", "delays", "scores", "chances"),
+    Task.MULTICLASS: ("counts", "delays", "chances"),
+    Task.REGRESSION: ("delays", "errors"),
+}
+DAY_S: Final = 86_400  # windows of whole days have blocks of whole hours
+# Lines of parts/outcome_rows.sql.
+CELLS: Final = re.compile(r"^ *-- cells\n.*?^ *-- joined: ([^\n]*)$", re.DOTALL | re.MULTILINE)
+ANY: Final = """
+    SELECT count() FROM outcome_kept
+    WHERE service = {service:String} AND hour >= {from:DateTime('UTC')} AND hour < {to:DateTime('UTC')}
+"""
+QUIET_S: Final = 60  # for which nothing of an hour has changed; rows of an insert are seen before it is over, or after
+AT_ONCE: Final = 200_000  # predictions, some 3 s of CPU; their hours are counted together
+KEEP: Final = """
+    INSERT INTO outcome_kept (service, hour, made, tables, changes, common)
+    SELECT {service:String}, each.1, {made:UInt64}, {tables:Array(String)}, each.2, {common:UInt64}
+    FROM (SELECT arrayJoin(arrayZip({hours:Array(DateTime('UTC'))}, {changes:Array(UInt64)})) AS each)
+"""
+# Counts that another has taken the place of long ago, so that nobody is still reading them.
+REPLACED: Final = """
+    SELECT DISTINCT hour, made FROM outcome_delays
+    WHERE service = {service:String} AND NOT wide
+      AND made < transform(hour, {hours:Array(DateTime('UTC'))}, {kept:Array(UInt64)}, toUInt64(0))
+"""
+LATEST: Final = """
+    SELECT groupArray(hour), groupArray(last) FROM (
+        SELECT hour, max(made) AS last FROM outcome_kept WHERE service = {service:String} GROUP BY hour
+        HAVING last < toUnixTimestamp64Micro(now64(6) - toIntervalSecond({read_s:UInt32})))
+"""
+FORGET: Final = """
+    DELETE FROM {table:Identifier}
+    WHERE service = {service:String} AND has({replaced:Array(Tuple(DateTime('UTC'), UInt64))}, (hour, made))
+"""
+READ_S: Final = 900  # longer than any statement reads
+MANY: Final = 48  # hours whose replaced cells are worth a statement
+
+
+def needed(client: Client, sql: str, service: str, begin: datetime, end: datetime, step_s: int) -> str:
+    """A statement that reads cells; without them where no hour of the time is kept, since they make it longer to plan.
+
+    Raises the driver's errors.
+    """
+    if not CELLS.search(sql):
+        return sql
+    asked = {"service": service, "from": written(begin), "to": written(end)}
+    if step_s % DAY_S == 0 and client.query(ANY, parameters=asked).result_rows[0][0]:
+        return sql
+    return CELLS.sub(r"\1", sql)
+
+
+def keep(client: Client, service: str, task: Task, *, most: int = AT_ONCE, quiet_s: int = QUIET_S) -> int:
+    """Count the cells of hours that have none or old ones, the newest first; how many hours were counted.
+
+    most: predictions, where the first hour has no more. quiet_s: for which nothing of an hour has changed.
+    Raises Unavailable, Refused.
+    """
+    _forget(client, service, task)
+    stale = sql_files.rows(client, "cells/stale", service=service, quiet_s=quiet_s)
+    done = 0
+    for run in _runs(stale, most):
+        done += _count(client, service, task, run)
+        most -= sum(row["predictions"] for row in run)
+        if most <= 0:
+            break
+    return done
+
+
+def _runs(stale: Sequence[Mapping[str, Any]], most: int) -> Iterator[list[Mapping[str, Any]]]:
+    """Hours that are counted together: of a day, and of not more predictions than `most`."""
+    run: list[Mapping[str, Any]] = []
+    for row in stale:
+        if run and (run[0]["hour"] - row["hour"] >= DAY_S or sum(one["predictions"] for one in [*run, row]) > most):
+            yield run
+            run = []
+        run.append(row)
+    if run:
+        yield run
+
+
+def _count(client: Client, service: str, task: Task, run: Sequence[Mapping[str, Any]]) -> int:
+    begin, end = (_utc(at) for at in (run[-1]["hour"], run[0]["hour"] + 3600))
+    time = {"service": service, "from": written(begin), "to": written(end)}
+    odd = {row["hour"] for row in sql_files.rows(client, "cells/odd", task=task.value, **time)}
+    run = [row for row in run if row["hour"] not in odd]
+    if not run:
+        return 0
+    hours, made = [_utc(row["hour"]) for row in run], run[0]["made"]
+    with answering(url_of(client)), within_memory("counting outcomes by hour"):
+        for table in TABLES[task]:
+            asked = {**time, "results": view_of(service), "made": made, "hours": hours}
+            sql = sql_files.load(f"cells/{table}").text
+            client.command(sql, parameters=asked, settings={"session_timezone": "UTC"})
+        changes = [row["changes"] for row in run]
+        of = {"service": service, "made": made, "tables": [f"outcome_{table}" for table in TABLES[task]]}
+        client.command(KEEP, parameters=of | {"hours": hours, "changes": changes, "common": run[0]["common"]})
+    return len(run)
+
+
+def _forget(client: Client, service: str, task: Task) -> None:
+    with answering(url_of(client)):
+        (latest,) = client.query(LATEST, parameters={"service": service, "read_s": READ_S}).result_rows
+        asked = {"service": service, "hours": latest[0], "kept": latest[1]}
+        replaced = client.query(REPLACED, parameters=asked).result_rows
+        if len(replaced) >= MANY:
+            for table in TABLES[task]:
+                name = f"outcome_{table}"
+                client.command(FORGET, parameters={"service": service, "replaced": replaced, "table": name})
+
+
+def _utc(at: int) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
