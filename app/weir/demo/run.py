@@ -48,6 +48,7 @@ COUNTS = (
 LOCKSTEP = "about twice as fast"
 SHOWN = timedelta(days=30)
 RECORDED_S = 180.0  # the recorder follows at tens of thousands of rows a second
+PATIENCE_S = 300.0  # of writes: on a busy machine one may take longer than a worker elsewhere waits
 
 
 @dataclass
@@ -105,7 +106,9 @@ def run(
     keep: called at the end, while everything still runs; what was found, and the stack.
     Raises Unavailable, Refused.
     """
-    settings = settings.having(clock="event", **_broker(settings, say))  # the past is replayed: time is of the events
+    patience = {"sink_budget_s": PATIENCE_S, "redrive_settle_s": 2 * PATIENCE_S}
+    # The past is replayed: time is of the events.
+    settings = settings.having(clock="event", **patience, **_broker(settings, say))
     watch = Stopwatch()
     with watch.phase("setup"):
         flights = plant.into(data.load(settings, progress), plants)
