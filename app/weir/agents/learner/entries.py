@@ -36,6 +36,15 @@ class Kind(StrEnum):
     RESUME = "resume"
 
 
+ROWS: Final = frozenset(("id", "key", "at_ms", "answered_ms", "tenant", "x", "y", "champion"))
+NEEDED: Final = {
+    Kind.ROWS: ("inputs", "classes"),
+    Kind.READ: ("upto", "firsts", "begin", "all"),
+    Kind.FREEZE: ("reason", "by"),
+    Kind.RESUME: ("reason", "by"),
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """See labelled/v1.avsc. offset: where it stands, once it was read."""
@@ -64,7 +73,7 @@ class Entry:
     def of(row: Mapping[str, Any], offset: int) -> Entry:
         """From a row as it is read, its time as milliseconds. Raises ValueError where it is none."""
         try:
-            return Entry(
+            entry = Entry(
                 kind=Kind(row["kind"]),
                 **{name: row[name] for name in ("number", "subject", "first", "worker")},
                 columns=json.loads(row["columns"]),
@@ -72,8 +81,21 @@ class Entry:
                 at_ms=row["at"],
                 offset=offset,
             )
-        except (KeyError, TypeError, OSError, pa.ArrowInvalid) as error:
+        except (KeyError, TypeError, OSError, RecursionError, pa.ArrowException) as error:
             raise ValueError(f"the entry at offset {offset} is none: {error}") from error
+        if lacking := entry._lacking():
+            raise ValueError(f"the entry at offset {offset} is none: it lacks {lacking}")
+        return entry
+
+    def _lacking(self) -> str:
+        """What it does not have of what its kind needs; "" where it has all."""
+        said = self.columns if isinstance(self.columns, Mapping) else {}
+        if missing := [name for name in NEEDED[self.kind] if name not in said]:
+            return ", ".join(missing)
+        if self.kind is Kind.ROWS:
+            there = self.rows.schema.names if self.rows is not None and self.rows.num_rows else ()
+            return ", ".join(sorted(ROWS.difference(there)))
+        return "rows as they wait" if self.rows is not None and not self.rows.schema.equals(SAID) else ""
 
     def labelled(self, inputs: tuple[str, ...]) -> Labelled | None:
         """Its outcomes with these inputs; None where it lacks one of them."""

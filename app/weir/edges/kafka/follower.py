@@ -55,16 +55,19 @@ class Follower:
         self._consumer.close()
 
     def read(self, most: int, timeout_s: float) -> list[Record]:
-        """Up to so many records that have come; none when none comes in time. Tombstones are left out."""
+        """Up to so many records that have come; none when none comes in time. A tombstone has an empty value.
+
+        It is there, since whoever reads up to an offset would wait for it else.
+        """
         found: list[Record] = []
         for message in self._consumer.consume(1, timeout_s) + self._consumer.consume(most - 1, 0.0):
-            failed, value = message.error(), message.value()
+            failed = message.error()
             if failed is not None:
                 if failed.code() != KafkaError._PARTITION_EOF and not is_retriable(failed):
                     raise weir_error(failed, self._settings.brokers)
-            elif value is not None:
+            else:
                 source = Partition(str(message.topic()), int(message.partition() or 0))
-                found.append(Record(source, int(message.offset() or 0), message.timestamp()[1], value))
+                found.append(Record(source, int(message.offset() or 0), message.timestamp()[1], message.value() or b""))
         self._refusal.check(self._settings.brokers)
         return found
 
