@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -173,21 +173,23 @@ class Snapshots:
         self._producer.flush()
 
 
-def written(journal: Journal, entries: Sequence[Entry], fold: Any) -> None:
-    """Write entries and read until they have been read again, each entry of the log by `fold`.
+def written(journal: Journal, entry: Entry, fold: Callable[[Entry], None]) -> None:
+    """Write an entry and read until it has been read again, each entry of the log by `fold`.
 
-    Raises NotHeld where others have been written before them: what stands there under their numbers is void. Raises
-    Unavailable where they are not read in time.
+    Raises NotHeld where another has been written before it: what stands there under its number is void. Raises
+    Unavailable where it is not read in time.
     """
-    journal.write(entries)
-    last, deadline_s = entries[-1], time.monotonic() + READ_S
+    journal.write([entry])
+    deadline_s = time.monotonic() + READ_S
     while True:
-        for one in journal.read():
+        found = journal.read()
+        for one in found:  # all of them: what others say stands behind it, too, and is not read again
             fold(one)
-            if one.number == last.number:
-                if one.worker != last.worker:
-                    raise NotHeld
-                return
+        first = next((one for one in found if one.number == entry.number), None)
+        if first is not None and first.worker != entry.worker:
+            raise NotHeld
+        if first is not None:
+            return
         if time.monotonic() > deadline_s:
             raise Unavailable("what was written is not read again", where=journal.log, remedy="see the broker's log")
 

@@ -18,6 +18,7 @@ from weir.edges.clickhouse import learning
 from weir.recording import tables
 
 ENTRY_BYTES: Final = 900_000  # of rows; brokers take a megabyte unless they are told otherwise
+KEY_BYTES: Final = 512  # of an id or a label; ClickHouse is asked for many at once, and many wait in one entry
 T = TypeVar("T")
 
 
@@ -34,12 +35,15 @@ class Wanted:
 def said(rows: pa.RecordBatch, at_ms: np.typing.NDArray[np.int64], services: Iterable[str]) -> pa.Table:
     """Outcomes of these services among n rows of contract outcomes; without those that are withdrawn or at fault.
 
-    at_ms: int64[n], when they came.
+    at_ms: int64[n], when they came. Nor with those whose id or label is longer than any that is of use.
     """
     good = np.ones(rows.num_rows, bool)
     good[tables.check_outcomes(rows).record] = False
     good &= pc.is_in(rows["service"], value_set=pa.array(list(services), pa.string())).to_numpy(zero_copy_only=False)
     good &= ~rows["withdrawn"].to_numpy(zero_copy_only=False)
+    for name in ("request_id", "label"):
+        size = pc.fill_null(pc.binary_length(rows[name].cast(pa.string())), 0).to_numpy(zero_copy_only=False)
+        good &= size <= KEY_BYTES
     columns = {
         "service": rows["service"].cast(pa.string()),
         "key": pc.coalesce(rows["prediction_id"].cast(pa.string()), rows["request_id"].cast(pa.string())),

@@ -14,16 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 from clickhouse_connect.driver import Client
 
-from weir.agents.learner import files, joining
+from weir.agents.learner import files, joining, kept
 from weir.agents.learner.books import READ_S, Book, Journal, Outcomes, Snapshots, check_log, written
 from weir.agents.learner.entries import SAID, Entry
 from weir.agents.learner.joining import Wanted
-from weir.agents.learner.kept import Kept, opened
+from weir.agents.learner.kept import Kept
 from weir.agents.learner.memory import Memory
 from weir.core.errors import Refused, Unavailable
 from weir.learn.learner import Learner
@@ -144,7 +145,7 @@ class Rounds:
         wanted: dict[str, Wanted] = {}
         for one in declared.values():
             try:
-                kept, wants, why = opened(client, one, every_ms, found.get((one.service, one.name)))
+                learner, wants, why = kept.opened(client, one, every_ms, found.get((one.service, one.name)))
             except Refused as error:
                 self._say(f"learner {one.name} does not learn: {error}")
                 continue
@@ -153,7 +154,7 @@ class Rounds:
             before = wanted.get(one.service)
             inputs = tuple(dict.fromkeys((*(before.inputs if before else ()), *wants.inputs)))
             wanted[one.service] = Wanted(wants.task, wants.classes, wants.words, inputs)
-            learners.append(kept)
+            learners.append(learner)
         return learners, wanted
 
     def _say(self, what: str) -> None:
@@ -176,12 +177,22 @@ class Rounds:
                 )
 
     def _other_files(self, opened: Open) -> bool:
-        """Whether the files of learners say something else than they did."""
+        """Whether there is something to open: files say something else than they did, or one that did not fit does."""
         if self.monotonic_s() - self._looked_s < LOOK_S:
             return False
         self._looked_s = self.monotonic_s()
-        waiting = len(opened.learners) < len(opened.declared)  # for the first record of their service
-        return waiting or self._declared() != opened.declared
+        if self._declared() != opened.declared:
+            return True
+        there = {one.learner.name for one in opened.learners}
+        return any(self._fits(one) for name, one in opened.declared.items() if name not in there)
+
+    def _fits(self, learner: Learner) -> bool:
+        """Whether it fits what is recorded by now: it has waited for the first record of its service."""
+        try:
+            kept.opened(self.connect(), learner, 0, None)
+        except (Refused, Unavailable):
+            return False
+        return True
 
     # ---- a round
 
@@ -189,13 +200,14 @@ class Rounds:
         for entry in opened.journal.read(timeout_s=0.0):  # what people have said
             _fold(opened.memory, opened.learners, entry)
         came = opened.outcomes.read(OUTCOMES, WAIT_S)
-        new = SAID.empty_table() if came is None else joining.said(*came, opened.wanted)
+        at_ms = self.now_ms()
+        new = SAID.empty_table() if came is None else joining.said(*_by_now(came, at_ms), opened.wanted)
         retry = self._due(opened)
         if came is None and not retry.num_rows:
             return 0
-        at_ms, old = self.now_ms(), retry.num_rows
+        old = retry.num_rows
         both = pa.concat_tables([retry, new])
-        learned, kept = 0, []
+        learned, waits = 0, []
         client = self.connect() if both.num_rows else None
         for service in pc.unique(both.column("service")).to_pylist():
             assert client is not None
@@ -207,11 +219,11 @@ class Rounds:
                 learned += found.rows.num_rows
                 self._write(opened, joining.entries_of(service, wanted, found.rows, opened.memory, at_ms, self.worker))
             fresh = pa.array(range(both.num_rows)).filter(places.combine_chunks()).to_numpy() >= old
-            kept.append(mine.filter(pa.array(found.waits & fresh)))
-        waits = pa.concat_tables(kept) if kept else SAID.empty_table()
+            waits.append(mine.filter(pa.array(found.waits & fresh)))
+        early = pa.concat_tables(waits) if waits else SAID.empty_table()
         if came is not None or learned:
             upto = dict(opened.outcomes.upto)
-            self._write(opened, [opened.memory.read_entry(opened.journal.offset, waits, upto, at_ms, self.worker)])
+            self._write(opened, [opened.memory.read_entry(opened.journal.offset, early, upto, at_ms, self.worker)])
         return learned
 
     def _due(self, opened: Open) -> pa.Table:
@@ -228,7 +240,9 @@ class Rounds:
         return waiting.slice(turn * RETRIED, RETRIED)
 
     def _write(self, opened: Open, entries: Sequence[Entry]) -> None:
-        written(opened.journal, entries, lambda entry: _fold(opened.memory, opened.learners, entry))
+        """One after the other: where one is void, those behind it would count without it."""
+        for one in entries:
+            written(opened.journal, one, lambda entry: _fold(opened.memory, opened.learners, entry))
 
     def _publish(self, opened: Open) -> None:
         """Write the states that have changed, where it is time."""
@@ -243,6 +257,14 @@ class Rounds:
             one.changed = False
             self.told(one, row, latest.get(one.learner.service, at_ms))
         self._published_s = self.monotonic_s()
+
+
+def _by_now(came: tuple[pa.RecordBatch, Any], at_ms: int) -> tuple[pa.RecordBatch, Any]:
+    """Outcomes and when they came: none later than now, whatever the clock of whoever wrote it says.
+
+    Else one from the future would put all that come behind it at its own time.
+    """
+    return came[0], np.minimum(came[1], at_ms)
 
 
 def _fold(memory: Memory, learners: Sequence[Kept], entry: Entry) -> None:

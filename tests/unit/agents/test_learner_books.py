@@ -1,0 +1,98 @@
+"""What a learner worker writes to its log: no entry of it is left unread, and none counts without those before it."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from weir.agents.learner import joining, kept
+from weir.agents.learner.books import NotHeld, written
+from weir.agents.learner.entries import Entry, Kind
+from weir.agents.learner.memory import Memory
+from weir.agents.learner.rounds import Open, Rounds, _by_now
+from weir.core.errors import Refused
+
+from tests.doubles import labelled
+from tests.unit.learn.streams import LOGISTIC, learner
+
+MINE, OTHER = "mine", "other"
+
+
+class Log:
+    """The log of labelled outcomes, in memory. others: what others write, by what is written before it."""
+
+    log = "log"
+
+    def __init__(self, others=None):
+        self.entries, self.others, self.read_to = [], dict(others or {}), 0
+
+    def write(self, entries):
+        for one in entries:
+            self.entries += [one, *self.others.pop(one.number, [])]
+
+    def read(self):
+        found, self.read_to = self.entries[self.read_to :], len(self.entries)
+        return found
+
+
+def read_entry(number, worker=MINE):
+    columns = {"upto": {}, "firsts": {}, "all": False}
+    return Entry(kind=Kind.READ, number=number, at_ms=0, worker=worker, columns=columns)
+
+
+def test_what_a_person_says_right_behind_an_entry_is_heard():
+    freeze = Entry(kind=Kind.FREEZE, subject="some", at_ms=0, worker="ada")
+    log, heard = Log({0: [freeze]}), []
+    written(log, read_entry(0), heard.append)
+    assert heard == [read_entry(0), freeze]
+
+
+def test_entries_behind_a_void_one_are_not_written():
+    """Else they would count, and what stands in the void one would be lost: outcomes are read beyond it."""
+    log, memory = Log(), Memory()
+    log.entries = [read_entry(0, OTHER)]
+    opened = Open(log, None, None, memory, [], {}, {})
+    rounds = Rounds(settings=None, connect=None, now_ms=None, worker=MINE)
+    with pytest.raises(NotHeld):
+        rounds._write(opened, [read_entry(0), read_entry(1), read_entry(2)])
+    assert [one.number for one in log.entries] == [0, 0]
+
+
+def test_a_learner_that_does_not_fit_makes_the_others_begin_anew_only_when_it_does(monkeypatch):
+    """Each time the log is read again, and all of it is learned again by a model without snapshots."""
+    some = {"some": learner(LOGISTIC)}
+    rounds = Rounds(settings=None, connect=lambda: None, now_ms=None, monotonic_s=iter(range(0, 10_000, 100)).__next__)
+    monkeypatch.setattr(Rounds, "_declared", lambda self: some)
+    opened = Open(None, None, None, Memory(), [], {}, some)
+
+    def refused(*_):
+        raise Refused("no bundle has scored yet")
+
+    monkeypatch.setattr(kept, "opened", refused)
+    assert not rounds._other_files(opened)
+    monkeypatch.setattr(kept, "opened", lambda *_: None)
+    assert rounds._other_files(opened)
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns"),
+    [("freeze", "{}"), ("rows", "{}"), ("read", "[]"), ("rows", '{"inputs": [], "classes": []}'), ("read", "[" * 9999)],
+)
+def test_what_is_no_entry_is_none_before_anybody_goes_on_with_it(kind, columns):
+    row = {"kind": kind, "number": 0, "subject": "some", "first": 0, "columns": columns, "rows": b"", "at": 0}
+    with pytest.raises(ValueError, match="at offset 7 is none"):
+        Entry.of({**row, "worker": "somebody"}, 7)
+
+
+def test_what_is_sent_with_a_huge_id_or_from_the_future_harms_no_other():
+    """ClickHouse would refuse the question for the one, and all would be as late as the other."""
+    of = labelled.made("fragile", "binary", 3, ("whole", "broken"))
+    rows = [labelled.outcome(of, i, by_request=True) for i in range(3)]
+    rows[1]["request_id"] = "/" * 400_000
+    rows[2]["label"] = "x" * 400_000
+    fields = [(name, pa.string()) for name in ("service", "prediction_id", "request_id", "label")]
+    more = [("observed", pa.float64()), ("attributes", pa.map_(pa.string(), pa.float64())), ("revision", pa.int64())]
+    schema = pa.schema([*fields, *more, ("withdrawn", pa.bool_()), ("occurred_at", pa.timestamp("ms", "UTC"))])
+    batch = pa.RecordBatch.from_pylist(rows, schema)
+    now_ms = labelled.BEGIN_MS
+    said = joining.said(*_by_now((batch, np.array([now_ms + 10**12, 5, 5])), now_ms), ["fragile"])
+    assert said.column("key").to_pylist() == [rows[0]["request_id"]]
+    assert said.column("at_ms").to_pylist() == [now_ms]
