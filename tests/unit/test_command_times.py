@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 import typer
-from weir.cli.times import span_of, time_of, time_or_now
+from weir.cli.times import between, span_of, time_of, time_or_now
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -32,3 +32,10 @@ def test_what_is_none_is_refused_by_the_name_of_its_option(read, text):
     with pytest.raises(typer.BadParameter) as refused:
         read(text, "--base-from")
     assert refused.value.param_hint == "--base-from"
+
+
+def test_a_range_that_ends_before_it_begins_is_refused():
+    assert between("2026-01-30", "2026-01-31T12:00") == (datetime(2026, 1, 30, tzinfo=UTC), NOON)
+    assert between("", "2026-01-31T12:00")[0] < NOON
+    with pytest.raises(typer.BadParameter, match="2026-02-01 is not before --to, 2026-01-31T12:00 UTC"):
+        between("2026-02-01", "2026-01-31T12:00")

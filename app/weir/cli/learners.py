@@ -15,7 +15,7 @@ from rich.markup import escape
 from weir.cli import learner_evidence
 from weir.cli.arguments import Command, reached
 from weir.cli.output import AsJson, Column, say, show, show_json
-from weir.cli.times import time_of, time_or_now
+from weir.cli.times import between
 
 if TYPE_CHECKING:
     from weir.operations.learner_replay import Replayed
@@ -127,17 +127,17 @@ def replay(
     guard stopped the learner: from then on it answers with its last good state.
     """
     from weir.agents.learner import files as learners
-    from weir.core.times import BEGINNING
     from weir.edges.clickhouse.client import connect
     from weir.operations import learner_replay, values
 
+    start, stop = between(begin, end)
     settings = reached()
     learner = learners.named(settings, name)
     done = learner_replay.replay(
         connect(settings.recording),
         learner,
-        begin=time_of(begin, "--from") if begin else BEGINNING,
-        end=time_or_now(end, "--to"),
+        begin=start,
+        end=stop,
         known=known.value,
         resumed=resume.read_bytes() if resume else None,
         keep=snapshot is not None,
@@ -220,7 +220,8 @@ def _show_live(found: Shown) -> None:
         Column("requests", "requests", lambda count: f"{count:,}", right=True),
         *(Column(FIGURES[key], key, lambda value: f"{value:.4f}", right=True) for key in figures),
     )
-    show(found.rows, columns, as_json=False)
+    if found.rows:
+        show(found.rows, columns, as_json=False)
     named = f"; it answers with state {found.digest}" if found.digest else "; its model has no snapshots"
     much = f"has learned {found.learned:,} outcomes, {found.good:,} in whole windows"
     say(f"{found.name} of {found.service} {much}{named}")
@@ -263,7 +264,8 @@ def _show(name: str, done: Replayed, *, as_json: bool) -> None:
         Column("requests", "requests", lambda count: f"{count:,}", right=True),
         *(Column(FIGURES[key], key, lambda value: f"{value:.4f}", right=True) for key in figures),
     )
-    show(done.rows, columns, as_json=False)
+    if done.rows:
+        show(done.rows, columns, as_json=False)
     by = "compiled" if done.compiled else "River's own, row by row"
     say(f"{name} has learned {done.outcomes:,} outcomes in whole windows of {done.window:,} ({by})")
     if done.rows and done.blind >= done.rows[-1]["requests"]:

@@ -22,6 +22,17 @@ def time_or_now(text: str, option: str) -> datetime:
     return time_of(text, option) if text else datetime.now(UTC)
 
 
+def between(begin: str, end: str) -> tuple[datetime, datetime]:
+    """The times of --from and --to: by default the beginning, and now. Raises typer.BadParameter."""
+    from weir.core.times import BEGINNING
+
+    start, stop = time_of(begin, "--from") if begin else BEGINNING, time_or_now(end, "--to")
+    if start >= stop:
+        what = f"{begin} is not before --to, {stop:%Y-%m-%dT%H:%M} UTC"
+        raise typer.BadParameter(what, param_hint="--from")
+    return start, stop
+
+
 def span_of(text: str, option: str) -> int:
     """A span of time in seconds. Raises typer.BadParameter."""
     from weir.monitor import durations

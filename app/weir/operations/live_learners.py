@@ -46,7 +46,7 @@ def shown(settings: Settings, name: str) -> Shown:
     partitions_of(settings.kafka, topic)
     found = [row for (_, known), row in Snapshots(Book(settings, topic)).read().items() if known == name]
     if not found:
-        remedy = "start `weir worker learner`; it writes the first one with the first outcome that it learns"
+        remedy = "`weir learners list` shows which there are; `weir worker learner` writes it with the first outcome"
         raise Refused(f"learner {name} has no snapshot yet", where=topic, remedy=remedy)
     row = max(found, key=lambda one: int(one["at"]))
     figures = json.loads(row["figures"])
