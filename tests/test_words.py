@@ -20,6 +20,7 @@ PAGES = [
     "README.md",
     "SECURITY.md",
     "infra/runbook.md",
+    "infra/learners.md",
     "infra/settings.md",
     "infra/metrics.md",
     "infra/commands.md",
@@ -83,7 +84,7 @@ def test_the_glossary_is_sorted_and_short():
 
 def test_links_and_commands_of_the_pages_lead_somewhere():
     known = {" ".join(name) for name in names()}
-    for page in ("README.md", "CONTRIBUTING.md", "infra/runbook.md", "SECURITY.md"):
+    for page in ("README.md", "CONTRIBUTING.md", "infra/runbook.md", "infra/learners.md", "SECURITY.md"):
         text = (ROOT / page).read_text()
         for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
             if "://" not in link:
