@@ -61,9 +61,10 @@ def show_alarms(of: Alarms) -> None:
     """A line for each drift, and how many incidents there were, with the last one."""
     if of.incidents:
         last = of.incidents[-1]
+        many = "1 incident" if len(of.incidents) == 1 else f"{len(of.incidents)} incidents"
         state = "it lasts" if last.end_ms is None else f"over since {_minute(last.end_ms)}"
         say(
-            f"{len(of.incidents)} incidents of the champion's loss; {last.name}: {last.loss:.4g} instead of "
+            f"{many} of the champion's loss; {last.name}: {last.loss:.4g} instead of "
             f"{last.usual:.4g}, by {' and '.join(last.by)}, {last.alarms} alarms, {state}"
         )
     for one in of.drifts:

@@ -228,7 +228,8 @@ def _show_live(found: Shown) -> None:
     offset, number = found.next
     say(f"written {found.at:%Y-%m-%d %H:%M:%S} UTC; a restart goes on at offset {offset:,}, outcome {number:,}")
     if found.blind:
-        say(f"{found.blind:,} requests are in no figure: answered before its first state, or without a number")
+        say(f"{found.blind:,} requests are in no figure: answered before its first state, or without a number;")
+        say(f"    weir learners replay {found.name} --known occurred has figures of those that were loaded later")
     if found.stop:
         say(f"[bold red]stopped[/] by guard {found.stop['guard']}: {escape(found.stop['what'])}")
         evidence = ", ".join(f"{key} {value}" for key, value in found.stop["evidence"].items())

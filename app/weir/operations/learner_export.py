@@ -44,7 +44,10 @@ def export(settings: Settings, name: str, folder: Path) -> Exported:
     partitions_of(settings.kafka, topic)
     found = [row for (_, known), row in Snapshots(Book(settings, topic)).read().items() if known == name]
     if not found or not found[-1]["good"]:
-        remedy = "`weir learners show NAME` says what it has; linear learners have states, once they live"
+        remedy = (
+            f"a standard scaler with a logistic or linear regression has one, once `weir learners show {name}` says "
+            "that it has learned a whole window; no other model is exported"
+        )
         raise Refused(f"learner {name} has no state that ONNX could hold", where=topic, remedy=remedy)
     about = json.loads(found[-1]["about"])
     task = Task.BINARY if about["classes"] else Task.REGRESSION  # a linear learner has no other

@@ -194,3 +194,12 @@ def test_check_says_each_fault_in_a_line_of_its_own(project, monkeypatch):
     assert done.stdout == "1 learners read, 0 faults\n"
     with pytest.raises(Refused, match="there is no learner gone"):
         CliRunner().invoke(cli, ["learners", "check", "gone"], catch_exceptions=False)
+
+
+def test_a_file_that_ends_otherwise_is_said_to_be_no_learner(project):
+    (project / "slow.yml").write_text(GOOD)
+    found, refused = learners.looked(load())
+    assert "slow" not in found
+    ((path, (said,)),) = refused.items()
+    assert path.name == "slow.yml"
+    assert (said.what, said.remedy) == ("this is not read: a learner's file ends in .yaml", "call it slow.yaml")

@@ -12,4 +12,5 @@ def test_without_figures_there_is_no_table(capsys):
     learners._show_live(Shown(**begun, stop=None, rows=[], blind=5, left=0, at=at, about={}))
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("fresh of returns has learned 5 outcomes"), "no frame of a table without rows"
-    assert said[-1].startswith("5 requests are in no figure")
+    assert said[-2].startswith("5 requests are in no figure")
+    assert "weir learners replay fresh --known occurred" in said[-1]

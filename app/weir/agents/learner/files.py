@@ -47,6 +47,9 @@ def looked(settings: Settings) -> tuple[dict[str, Learner], dict[Path, list[Refu
         except Faulty as error:
             said = [f"this is no learner: {fault}" for fault in error.faults]
             refused[path] = [Refused(one, where=str(path), remedy=WRITE) for one in said]
+    for path in sorted(settings.paths.learners_dir.glob("*.yml")):
+        what = "this is not read: a learner's file ends in .yaml"
+        refused[path] = [Refused(what, where=str(path), remedy=f"call it {path.stem}.yaml")]
     return found, refused
 
 
