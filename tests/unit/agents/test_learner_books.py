@@ -82,17 +82,40 @@ def test_what_is_no_entry_is_none_before_anybody_goes_on_with_it(kind, columns):
         Entry.of({**row, "worker": "somebody"}, 7)
 
 
+def batch_of(rows):
+    fields = [(name, pa.string()) for name in ("service", "prediction_id", "request_id", "label")]
+    more = [("observed", pa.float64()), ("attributes", pa.map_(pa.string(), pa.float64())), ("revision", pa.int64())]
+    schema = pa.schema([*fields, *more, ("withdrawn", pa.bool_()), ("occurred_at", pa.timestamp("ms", "UTC"))])
+    return pa.RecordBatch.from_pylist(rows, schema)
+
+
 def test_what_is_sent_with_a_huge_id_or_from_the_future_harms_no_other():
     """ClickHouse would refuse the question for the one, and all would be as late as the other."""
     of = labelled.made("fragile", "binary", 3, ("whole", "broken"))
     rows = [labelled.outcome(of, i, by_request=True) for i in range(3)]
     rows[1]["request_id"] = "/" * 400_000
     rows[2]["label"] = "x" * 400_000
-    fields = [(name, pa.string()) for name in ("service", "prediction_id", "request_id", "label")]
-    more = [("observed", pa.float64()), ("attributes", pa.map_(pa.string(), pa.float64())), ("revision", pa.int64())]
-    schema = pa.schema([*fields, *more, ("withdrawn", pa.bool_()), ("occurred_at", pa.timestamp("ms", "UTC"))])
-    batch = pa.RecordBatch.from_pylist(rows, schema)
+    batch = batch_of(rows)
     now_ms = labelled.BEGIN_MS
-    said = joining.said(*_by_now((batch, np.array([now_ms + 10**12, 5, 5])), now_ms), ["fragile"])
+    said, _ = joining.said(*_by_now((batch, np.array([now_ms + 10**12, 5, 5])), now_ms), ["fragile"])
     assert said.column("key").to_pylist() == [rows[0]["request_id"]]
     assert said.column("at_ms").to_pylist() == [now_ms]
+
+
+def test_what_is_withdrawn_before_its_prediction_is_there_is_not_learned():
+    """Whether it waits already, or comes in the same read; one that is said anew after that counts."""
+    of = labelled.made("fragile", "binary", 4, ("whole", "broken"))
+    first, second, third, fourth = (labelled.outcome(of, i) for i in range(4))
+
+    def read(*rows):
+        return joining.said(batch_of(rows), np.arange(len(rows)), ["fragile"])
+
+    memory = Memory()
+    waiting, gone = read(first, second)
+    memory.fold(memory.read_entry(0, waiting, gone, {}, 0, MINE))
+    took_back = [{**one, "withdrawn": True, "label": None} for one in (first, third, fourth)]
+    more, gone = read(took_back[0], third, took_back[1], took_back[2], fourth)
+    assert more.column("key").to_pylist() == [fourth["prediction_id"]]
+    assert memory.without(gone).column("key").to_pylist() == [second["prediction_id"]]
+    memory.fold(memory.read_entry(1, more, gone, {}, 0, MINE))
+    assert memory.waiting.column("key").to_pylist() == [second["prediction_id"], fourth["prediction_id"]]

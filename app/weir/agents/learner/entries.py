@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from weir.learn.live import Labelled
 
@@ -25,6 +26,11 @@ SAID: Final = pa.schema(
         ("observed", pa.float64()),
     ]
 )
+
+
+def whose(outcomes: pa.Table) -> Any:
+    """Which prediction or request each of n outcomes is of, string[n]."""
+    return pc.binary_join_element_wise(outcomes.column("service"), outcomes.column("key"), "\n")
 
 
 class Kind(StrEnum):

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from clickhouse_connect.driver import Client
 
-from weir.agents.learner.entries import SAID, Entry, Kind, lists, matrix, numbers
+from weir.agents.learner.entries import SAID, Entry, Kind, lists, matrix, numbers, whose
 from weir.agents.learner.memory import Memory
 from weir.core.signature import Task
 from weir.edges.clickhouse import learning
@@ -32,15 +32,17 @@ class Wanted:
     inputs: tuple[str, ...]
 
 
-def said(rows: pa.RecordBatch, at_ms: np.typing.NDArray[np.int64], services: Iterable[str]) -> pa.Table:
-    """Outcomes of these services among n rows of contract outcomes; without those that are withdrawn or at fault.
+def said(
+    rows: pa.RecordBatch, at_ms: np.typing.NDArray[np.int64], services: Iterable[str]
+) -> tuple[pa.Table, pa.Array]:
+    """Outcomes of these services among n rows of contract outcomes, and whose outcome is withdrawn by the last of them.
 
-    at_ms: int64[n], when they came. Nor with those whose id or label is longer than any that is of use.
+    at_ms: int64[n], when they came. Without those that are withdrawn or at fault, and those whose id or label is longer
+    than any that is of use.
     """
     good = np.ones(rows.num_rows, bool)
     good[tables.check_outcomes(rows).record] = False
     good &= pc.is_in(rows["service"], value_set=pa.array(list(services), pa.string())).to_numpy(zero_copy_only=False)
-    good &= ~rows["withdrawn"].to_numpy(zero_copy_only=False)
     for name in ("request_id", "label"):
         size = pc.fill_null(pc.binary_length(rows[name].cast(pa.string())), 0).to_numpy(zero_copy_only=False)
         good &= size <= KEY_BYTES
@@ -52,7 +54,14 @@ def said(rows: pa.RecordBatch, at_ms: np.typing.NDArray[np.int64], services: Ite
         "label": rows["label"].cast(pa.string()),
         "observed": rows["observed"],
     }
-    return pa.table(columns, schema=SAID).filter(pa.array(good))
+    withdrawn = rows["withdrawn"].filter(pa.array(good))
+    outcomes = pa.table(columns, schema=SAID).filter(pa.array(good))
+    latest = (
+        dict(zip(whose(outcomes).to_pylist(), withdrawn.to_pylist(), strict=True)) if pc.any(withdrawn).as_py() else {}
+    )
+    gone = pa.array([one for one, last in latest.items() if last], pa.string())
+    outcomes = outcomes.filter(pc.invert(withdrawn))
+    return outcomes.filter(pc.invert(pc.is_in(whose(outcomes), value_set=gone))), gone
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from weir.agents.learner.entries import SAID, Entry, Kind, numbers
+from weir.agents.learner.entries import SAID, Entry, Kind, numbers, whose
 
 REMEMBERED: Final = 262_144  # outcomes, the newest: one of these that comes again, or corrected, is not learned again
 WAITING: Final = 20_000  # outcomes that came before their prediction; more would not fit into an entry
@@ -77,12 +77,21 @@ class Memory:
         there = [each for _, each in self._ids]
         return pc.is_in(ids, value_set=pa.concat_arrays(there) if there else pa.array([], pa.string()))
 
-    def read_entry(self, offset: int, kept: pa.Table, upto: dict[str, int], at_ms: int, worker: str) -> Entry:
+    def without(self, gone: pa.Array) -> pa.Table:
+        """Those that wait and are not withdrawn."""
+        waiting = self.waiting
+        return waiting.filter(pc.invert(pc.is_in(whose(waiting), value_set=gone))) if len(gone) else waiting
+
+    def read_entry(
+        self, offset: int, kept: pa.Table, gone: pa.Array, upto: dict[str, int], at_ms: int, worker: str
+    ) -> Entry:
         """An entry that says how far outcomes are read, and which of them wait from now on.
 
-        offset: the least at which it can stand. kept: those that begin to wait.
+        offset: the least at which it can stand. kept: those that begin to wait. gone: whose outcome is withdrawn.
         """
-        waiting = pa.concat_tables([self.waiting, kept])
+        still = self.without(gone)
+        withdrawn = still.num_rows < self.waiting.num_rows
+        waiting = pa.concat_tables([still, kept])
         lasting = waiting.filter(pc.greater_equal(waiting.column("at_ms"), at_ms - WAIT_MS))
         if lasting.num_rows > WAITING:
             lasting = lasting.slice(lasting.num_rows - WAITING // 2)
@@ -91,7 +100,7 @@ class Memory:
         given_up = waiting.num_rows - lasting.num_rows
         first = self._ids[0][0] if self._ids else offset
         old = self._count >= REMEMBERED and any(at < first for at, _ in self._waiting)
-        again = given_up > 0 or old
+        again = given_up > 0 or old or withdrawn
         rows = lasting if again else kept
         columns = {
             "upto": upto,

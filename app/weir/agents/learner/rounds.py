@@ -201,8 +201,9 @@ class Rounds:
             _fold(opened.memory, opened.learners, entry)
         came = opened.outcomes.read(OUTCOMES, WAIT_S)
         at_ms = self.now_ms()
-        new = SAID.empty_table() if came is None else joining.said(*_by_now(came, at_ms), opened.wanted)
-        retry = self._due(opened)
+        nothing = SAID.empty_table(), pa.array([], pa.string())
+        new, gone = nothing if came is None else joining.said(*_by_now(came, at_ms), opened.wanted)
+        retry = self._due(opened, gone)
         if came is None and not retry.num_rows:
             return 0
         old = retry.num_rows
@@ -223,15 +224,20 @@ class Rounds:
         early = pa.concat_tables(waits) if waits else SAID.empty_table()
         if came is not None or learned:
             upto = dict(opened.outcomes.upto)
-            self._write(opened, [opened.memory.read_entry(opened.journal.offset, early, upto, at_ms, self.worker)])
+            self._write(
+                opened, [opened.memory.read_entry(opened.journal.offset, early, gone, upto, at_ms, self.worker)]
+            )
         return learned
 
-    def _due(self, opened: Open) -> pa.Table:
-        """Outcomes that wait, where it is time to look for their predictions again; of many some, in turns."""
+    def _due(self, opened: Open, gone: pa.Array) -> pa.Table:
+        """Outcomes that wait, where it is time to look for their predictions again; of many some, in turns.
+
+        Without those that are withdrawn.
+        """
         if self.monotonic_s() - self._retried_s < RETRY_S:
             return SAID.empty_table()
         self._retried_s = self.monotonic_s()
-        waiting = opened.memory.waiting
+        waiting = opened.memory.without(gone)
         waiting = waiting.filter(
             pc.is_in(waiting.column("service"), value_set=pa.array(list(opened.wanted), pa.string()))
         )
