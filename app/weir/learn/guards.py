@@ -20,6 +20,7 @@ from weir.learn.model import Floats
 LABEL: Final = "outcome"
 EXPECTED: Final = 30  # rows of other classes that luck does not keep away: none of 30 comes once in e ** 30
 HOUR_MS: Final = 3_600_000
+HUGE: Final = 1e100  # beyond it a number is as good as infinite: its square is, of which the spread is made
 Whole = npt.NDArray[np.int64]
 
 
@@ -77,7 +78,7 @@ class Usual:
 
 
 def row_fault(x: Floats, y: Floats, usual: Usual, limits: Limits, columns: Sequence[str]) -> Fault | None:
-    """The first row that may not be learned: a value is infinite, a number came true that is none, or one is far off.
+    """The first row that may not be learned: a value is infinite or HUGE, what came true is none, or one is far off.
 
     Before the first whole window nothing is far off, nor is it in a column that has never changed.
     """
@@ -90,15 +91,15 @@ def row_fault(x: Floats, y: Floats, usual: Usual, limits: Limits, columns: Seque
     low, high = usual.means - widest, usual.means + widest
     labels = values[:, len(columns) :]
     least, most = np.fmin.reduce(values), np.fmax.reduce(values)  # NaN of a column without a value, which is not far
-    far = (least < low) | (most > high) | np.isinf(least) | np.isinf(most)
+    far = (least < np.fmax(low, -HUGE)) | (most > np.fmin(high, HUGE))
     if not far.any() and not np.isnan(labels).any():
         return None
-    wrong = (values < low) | (values > high) | np.isinf(values)
+    wrong = (values < low) | (values > high) | (np.abs(values) > HUGE)
     wrong[:, len(columns) :] |= np.isnan(labels)
     row = int(np.flatnonzero(wrong.any(1))[0])
     column = int(np.flatnonzero(wrong[row])[0])
     value, name = float(values[row, column]), names[column]
-    if not np.isfinite(value):
+    if not abs(value) <= HUGE:
         return Fault("finite", f"{name} is {value}", {"column": name, "value": str(value)}, row)
     mean, sd = float(usual.means[column]), float(spread[column])
     what = f"{name} is {value:g}, {abs(value - mean) / sd:,.0f} standard deviations from its mean of {mean:g}"

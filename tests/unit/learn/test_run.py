@@ -57,7 +57,7 @@ def stopped(events, guard, task=Task.BINARY, limits=LIMITS, good=2 * W, rate=0.0
     return run
 
 
-@pytest.mark.parametrize("value", [np.inf, -np.inf])
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e200])
 def test_an_infinite_feature_stops_it_before_it_is_learned(value):
     events = stream(Task.BINARY)
     events.x[nth_outcome(events, 2 * W + 7), 1] = value
