@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,20 +20,19 @@ import structlog
 from weir.agents.learner.books import NotHeld
 from weir.agents.learner.kept import Kept
 from weir.agents.learner.rounds import Rounds
+from weir.agents.worker.active import STANDBY_S, elected
 from weir.agents.worker.host import parked_on_failure
-from weir.core.chunk import Partition
 from weir.core.errors import Unavailable
 from weir.edges.bundles.owners import owners
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.kafka.admin import partitions_of
-from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
+from weir.edges.kafka.faust_transport import ChunkApp, new_app
 from weir.edges.notify import receivers
 from weir.edges.notify.notifier import Notifier
 from weir.monitor.alert import AlertState, Severity, Transition, Watched
 from weir.settings import Settings
 from weir.telemetry import AlertSent, LearnerPublished, Telemetry
 
-STANDBY_S: Final = 0.5  # how late a worker notices that it has become the active one
 PAUSE_S: Final = 1.0  # after a failure
 RUNBOOK: Final = "learner"
 
@@ -58,36 +57,24 @@ def open_learner(settings: Settings, telemetry: Telemetry) -> Notifier:
 def new_learner(settings: Settings, telemetry: Telemetry, notifier: Notifier) -> ChunkApp:
     """The app of a learner worker. Called inside the event loop."""
     names = settings.kafka.names
-    app, holding = new_app(settings, names.learner), Partition(names.learner_snapshots, 0)
-
-    async def heard(stream: Any) -> None:
-        await parked_on_failure(app, _pass(app, stream))
-
+    app = new_app(settings, names.learner)
     rounds = Rounds(
         settings=settings,
         connect=partial(clickhouse.connect, settings.recording),
         now_ms=_now_ms,
         told=Told(settings, telemetry, notifier),
     )
-    app.agent(chunk_topic(app, names.learner_snapshots), name="snapshots")(heard)
-    app.task(partial(parked_on_failure, app, _work(app, rounds, holding)))
+    holds = elected(app, names.learner_snapshots)
+    app.task(partial(parked_on_failure, app, _work(rounds, holds)))
     return app
 
 
-async def _pass(app: ChunkApp, stream: Any) -> None:
-    """The snapshots are read from their log; that they come through the group says who is active."""
-    async for event in stream.events():
-        for chunk in event.value:
-            if app.begin(chunk):
-                app.ack(chunk)
-
-
-async def _work(app: ChunkApp, rounds: Rounds, holding: Partition) -> None:
+async def _work(rounds: Rounds, holds: Callable[[], bool]) -> None:
     """One round after the other, as long as this worker is the active one. Raises Refused."""
     loop, active = asyncio.get_running_loop(), False
     with ThreadPoolExecutor(1, "learner") as thread:
         while True:
-            if holding not in app.progress() or app.failure is not None or app.should_stop:
+            if not holds():
                 await loop.run_in_executor(thread, rounds.close)
                 active = False
                 await asyncio.sleep(STANDBY_S)

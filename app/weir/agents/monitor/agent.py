@@ -15,13 +15,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
 
 import structlog
 from clickhouse_connect.driver import Client
 
 from weir.agents.monitor.books import MAX_RECORD_BYTES, READ_S, KafkaBooks, NotHeld
 from weir.agents.monitor.rounds import Rounds
+from weir.agents.worker.active import STANDBY_S, elected
 from weir.agents.worker.host import parked_on_failure
 from weir.core.chunk import LogPartition, Partition
 from weir.core.errors import Unavailable
@@ -30,7 +30,7 @@ from weir.edges.clickhouse import calibrations, estimates, monitors, slos
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.kafka.admin import bounds as bounds_by_name
 from weir.edges.kafka.admin import partitions_of
-from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
+from weir.edges.kafka.faust_transport import ChunkApp, new_app
 from weir.edges.kafka.log_reader import LogReader
 from weir.edges.kafka.logs import LogWatch
 from weir.edges.notify import receivers
@@ -43,8 +43,6 @@ from weir.monitor.spec import Monitor
 from weir.settings import Settings
 from weir.telemetry import AlertSent, RoundEnded, Telemetry
 from weir.wire.decode import Decoder
-
-STANDBY_S: Final = 0.5  # how late a worker notices that it has become the active one
 
 log = structlog.get_logger(__name__)
 
@@ -84,11 +82,7 @@ def open_monitor(settings: Settings, telemetry: Telemetry) -> Resources:
 def new_monitor(settings: Settings, telemetry: Telemetry, resources: Resources) -> ChunkApp:
     """The app of a monitor worker. Called inside the event loop."""
     names = settings.kafka.names
-    app, holding = new_app(settings, names.monitor), Partition(names.alert_notes, 0)
-
-    async def heard(stream: Any) -> None:
-        await parked_on_failure(app, _pass(app, stream))
-
+    app = new_app(settings, names.monitor)
     rounds = Rounds(
         settings=settings,
         telemetry=telemetry,
@@ -97,7 +91,7 @@ def new_monitor(settings: Settings, telemetry: Telemetry, resources: Resources) 
         connect=partial(_connect, settings),
         bounds=partial(_bounds, settings),
         notes=resources.notes.new,
-        holds=lambda: holding in app.progress() and app.failure is None and not app.should_stop,
+        holds=elected(app, names.alert_notes),
         calibrated=calibrations.bounds,
         tell=resources.notifier.tell,
         now=lambda: datetime.now(UTC),
@@ -105,17 +99,8 @@ def new_monitor(settings: Settings, telemetry: Telemetry, resources: Resources) 
         worker=f"{socket.gethostname()}:{os.getpid()}",
         owners=partial(owners, settings),
     )
-    app.agent(chunk_topic(app, names.alert_notes), name="notes")(heard)
     app.task(partial(parked_on_failure, app, _work(rounds, resources.notes, settings.monitoring.monitor_every_s)))
     return app
-
-
-async def _pass(app: ChunkApp, stream: Any) -> None:
-    """The notes themselves are read from their log; that they come through the group says who is active."""
-    async for event in stream.events():
-        for chunk in event.value:
-            if app.begin(chunk):
-                app.ack(chunk)
 
 
 async def _work(rounds: Rounds, notes: NoteReader, every_s: float) -> None:
