@@ -11,7 +11,7 @@ import pytest
 from tests.console.filled import FLIGHTS, fill
 from tests.console.stand import site
 from tests.databases import migrated
-from tests.waiting import until
+from tests.waiting import WAIT_S, until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -69,6 +69,7 @@ def browser() -> Iterator[Browser]:
 
     if not Path(CHROMIUM).exists():
         pytest.skip(f"there is no {CHROMIUM}: apt-get install chromium")
+    sync_api.expect.set_options(timeout=1000 * WAIT_S)
     with sync_api.sync_playwright() as started:
         running = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield running
