@@ -50,6 +50,17 @@ def test_numbers_are_read_in_the_browser_as_everywhere(page):
     assert found == [[figure(value, unit.value, "CHF") for value in VALUES] for unit in Unit]
 
 
+def test_a_chart_that_is_gone_is_kept_by_no_other(page, expect, service):
+    """Those of one page share a cursor; a panel that comes anew brings others, for as long as the page is open."""
+    only(page, "latency")
+    page.goto(f"/s/{service}")
+    settled(page, expect)
+    known = "uPlot.sync('time').plots.length"
+    assert page.evaluate(known) > 0
+    page.evaluate("document.querySelectorAll('weir-chart').forEach(one => one.remove())")
+    assert page.evaluate(known) == 0
+
+
 def test_a_chart_is_read_point_by_point_and_dragged_to_a_shorter_time(page, expect, service):
     only(page, "latency")
     page.goto(f"/s/{service}")
