@@ -20,6 +20,8 @@ from tests.kafka_cluster import Cluster
 from tests.service_under_test import Service
 from tests.waiting import START_S, WAIT_S, until
 
+pytestmark = pytest.mark.skipif("WEIR_TEST_CHAOS" not in os.environ, reason="takes minutes: `make chaos` runs it")
+
 SESSION_S = 90.0  # longer than a start on a busy machine
 EX_CONFIG = 78  # exit status
 
@@ -53,7 +55,7 @@ def partitions(child: Child) -> float:
     return metrics(child).get("weir_assigned_partitions", 0)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, *([signal.SIGTERM] if "WEIR_TEST_CHAOS" in os.environ else [])])
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 def test_a_worker_that_comes_back_moves_no_partition(service: Service, how: signal.Signals) -> None:
     def worker(name: str):
         return service.worker(group_instance_id=name, session_timeout_s=SESSION_S)
