@@ -128,6 +128,7 @@ def test_a_project_without_anything_has_what_every_project_has(tmp_path):
         "recorder",
         "features",
         "monitor",
+        "learner",
     }
 
 
