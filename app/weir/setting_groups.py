@@ -138,6 +138,19 @@ class PathSettings(Group):
     )
 
 
+# The project's folders, of which a project may lack some.
+PROJECT_FOLDERS = (
+    "schemas_dir",
+    "services_dir",
+    "monitors_dir",
+    "queries_dir",
+    "slos_dir",
+    "learners_dir",
+    "runbook_dir",
+    "feature_repo_dir",
+)
+
+
 class KafkaSettings(Group):
     """Kafka."""
 

@@ -8,15 +8,14 @@ together: so that the truth is 0 whatever the days are like.
 
 from __future__ import annotations
 
-import argparse
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 from weir.monitor import paired
+
+from tests.bench.figures import listed, told
 
 Floats = npt.NDArray[np.float64]
 
@@ -87,14 +86,7 @@ def measure() -> dict[str, Any]:
 
 def main() -> None:
     """Print the figures, and write them where it is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
-    found = measure()
-    for name, figures in found.items():
-        print(f"{name:35}", ", ".join(f"{key} {value:g}" for key, value in figures.items()))
-    if given.json:
-        given.json.write_text(json.dumps(found, indent=1) + "\n")
+    told(__doc__, measure, lambda name, figures: f"{name:35} {listed(figures)}")
 
 
 if __name__ == "__main__":

@@ -8,11 +8,8 @@ from 0.
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import lightgbm as lgb
@@ -30,6 +27,8 @@ from weir.learn import losses
 from weir.learn.drift import DAY_MS
 from weir.learn.learner import Slow
 from weir.learn.watch import Alarms, Watch
+
+from tests.bench.figures import listed, told
 
 Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int64]
@@ -143,14 +142,7 @@ def measure() -> dict[str, dict[str, float]]:
 
 def main() -> None:
     """Print the figures, and write them where it is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
-    found = measure()
-    for name, figures in found.items():
-        print(f"{name:50}", ", ".join(f"{key} {value:.4g}" for key, value in figures.items()))
-    if given.json:
-        given.json.write_text(json.dumps(found, indent=1) + "\n")
+    told(__doc__, measure, lambda name, figures: f"{name:50} {listed(figures)}")
 
 
 if __name__ == "__main__":

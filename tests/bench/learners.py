@@ -6,11 +6,8 @@ runs on the machine counts little. Every outcome is preceded by its request, whi
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -23,6 +20,8 @@ from weir.learn.prequential import Prequential
 from weir.learn.river_model import RiverModel
 from weir.learn.river_parts import made
 from weir.learn.run import Events, Run
+
+from tests.bench.figures import told
 
 COLUMNS, OUTCOMES, BY_RIVER, TURNS = 30, 500_000, 5_000, 3
 BLOCK = 1 << 16  # events of a page of a replay
@@ -136,14 +135,11 @@ def measure() -> dict[str, Any]:
 
 def main() -> None:
     """Print the figures, and write them where it is asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", type=Path)
-    given = parser.parse_args()
-    found = measure()
-    for name, value in found.items():
-        print(f"{name:55} {value:>12,.0f} outcomes/s" if value > 2 else f"{name:55} {value:>12.2f}")
-    if given.json:
-        given.json.write_text(json.dumps(found, indent=1) + "\n")
+    told(__doc__, measure, _line)
+
+
+def _line(name: str, value: float) -> str:
+    return f"{name:55} {value:>12,.0f} outcomes/s" if value > 2 else f"{name:55} {value:>12.2f}"
 
 
 if __name__ == "__main__":

@@ -15,22 +15,12 @@ from typing import Any
 from weir import project
 from weir.core.signature import Dtype, Input, Signature
 from weir.edges.schemas import folder as schema_folder
+from weir.setting_groups import PROJECT_FOLDERS
 from weir.settings import Settings, default_of, variable_of
 from weir.wire import request_contract
 
 ADDRESSES = ("brokers", "registry_url", "clickhouse_url", "service")
-FOLDERS = (
-    "home",
-    "schemas_dir",
-    "services_dir",
-    "monitors_dir",
-    "queries_dir",
-    "slos_dir",
-    "learners_dir",
-    "runbook_dir",
-    "feature_repo_dir",
-    "bundles_dir",
-)
+FOLDERS = ("home", *PROJECT_FOLDERS, "bundles_dir")
 NAMES = ("deployment", "clickhouse_database")  # none of all these holds a password
 OPTIONAL = {field["name"] for field in request_contract.ENVELOPE if "default" in field}  # whatever the service
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")  # read by curl and by Python's clients, also for this machine

@@ -23,6 +23,7 @@ from weir.edges.embedded import tansu as embedded_broker
 from weir.edges.embedded.rows import follow_log
 from weir.edges.embedded.service import HOST, claim_port, python, wait_ready
 from weir.edges.embedded.tansu import Broker
+from weir.setting_groups import PROJECT_FOLDERS
 from weir.settings import Settings, default_of, variable_of
 
 SESSION_TIMEOUT_S = 6.0  # the embedded broker holds a group's first join for half of it
@@ -198,17 +199,7 @@ class Stack:
 
 def _project(settings: Settings) -> dict[str, Path]:
     """The project's folders, absolute, so that children have the same wherever they run; only those that exist."""
-    names = (
-        "schemas_dir",
-        "services_dir",
-        "monitors_dir",
-        "queries_dir",
-        "slos_dir",
-        "learners_dir",
-        "runbook_dir",
-        "feature_repo_dir",
-    )
-    folders = {field: getattr(settings.paths, field) for field in names}
+    folders = {field: getattr(settings.paths, field) for field in PROJECT_FOLDERS}
     return {field: folder.resolve() for field, folder in folders.items() if folder.is_dir()}
 
 
