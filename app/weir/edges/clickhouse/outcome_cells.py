@@ -1,8 +1,9 @@
 """Cells of outcomes: what came true of an hour's predictions, counted once for all figures that are of whole hours.
 
 Whoever reads compares what an hour was counted of with what there is, and joins the hours that differ (see
-sql/parts/kept_hours.sql): cells that are missing or old make a figure slower, never another. So counting may stop
-anywhere, and be done twice.
+sql/parts/kept_hours.sql): cells that are missing or old make a figure slower, and never wrong. Sums and counts are the
+same by either way to 1e-12; the AUC takes near scores as equal, and says by how much that can change it (off_by), and
+quantiles of delays are sketches. So counting may stop anywhere, and be done twice.
 """
 
 from __future__ import annotations
