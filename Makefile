@@ -83,8 +83,8 @@ kafka: $(READY)  ## fetch Apache Kafka's jars now, some 44 MB; `weir up` and the
 
 lock: $(READY)  ## resolve pyproject.toml again; keeps the pins that still fit
 	$(COMPILE) pyproject.toml --all-extras -o $(LOCK)
-	$(COMPILE) pyproject.toml -c $(LOCK) -o infra/worker.lock
-	$(COMPILE) pyproject.toml infra/gpu.in -c $(LOCK) -o infra/gpu.lock
+	$(COMPILE) pyproject.toml --extra learn -c $(LOCK) -o infra/worker.lock
+	$(COMPILE) pyproject.toml infra/gpu.in --extra learn -c $(LOCK) -o infra/gpu.lock
 	$(COMPILE) tests/toolchains/requirements.in -o tests/toolchains/requirements.lock
 	$(BIN)/uv run -q --script infra/kafka/lock.py
 

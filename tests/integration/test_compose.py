@@ -13,7 +13,7 @@ from weir.settings import ROOT, fields, load, variable_of
 
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 FIELDS = {variable_of(name) for name in fields()}
-WORKERS = {"scorer", "recorder", "monitor", "features", "canary"}
+WORKERS = {"scorer", "recorder", "monitor", "learner", "features", "canary"}
 
 
 def interpolated(node):

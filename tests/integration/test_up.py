@@ -22,6 +22,9 @@ from tests.kafka_cluster import kafka_libs
 from tests.waiting import COMMAND_S, START_S, WAIT_S, ended, until
 
 PORTS = ("--broker-port", "0", "--clickhouse-port", "0", "--registry-port", "0", "--no-console")
+LEARNER = """service: tiny
+model: [river.preprocessing.StandardScaler, river.linear_model.LogisticRegression]
+"""
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
@@ -173,7 +176,10 @@ def test_up_keeps_what_there_is_and_a_worker_that_ends_takes_nobody_along(home, 
 
 @pytest.mark.timeout(1200)
 def test_up_serves_a_project_of_somebody_else(tmp_path):
-    """A service, a contract and a bundle of its own, anywhere; no feature repository; the broker in memory."""
+    """A service, a contract and a bundle of its own, anywhere; no feature repository; the broker in memory.
+
+    The second run finds a learner, and starts its worker.
+    """
     project, home = tmp_path / "project", tmp_path / "home"
     contract = project / "schemas" / "requests.tiny" / "v1.avsc"
     contract.parent.mkdir(parents=True)
@@ -183,10 +189,13 @@ def test_up_serves_a_project_of_somebody_else(tmp_path):
     for run in range(2):
         with ended(weir(home, "up", *PORTS, "--bundle", str(bundle), cwd=project, more=memory)) as running:
             said = until_up(running)
-            assert set(re.findall("^(features|monitor|canary) ready", said, re.MULTILINE)) == {"monitor"}
+            ready = re.findall("^(features|monitor|learner|canary) ready", said, re.MULTILINE)
+            assert sorted(ready) == ["learner", "monitor"][1 - run :]
             assert ("whose rows are kept apart" in said) == bool(run)
             if not run:
                 scored(printed(said), project)
+                (project / "learners").mkdir()
+                (project / "learners" / "fresh.yaml").write_text(LEARNER)
             end(running)
     assert (home / "clickhouse" / "kept-1").is_dir()
 

@@ -56,6 +56,10 @@ def up(
         bool, typer.Option(help="Compute the features of the feature repository that are computed here.")
     ] = True,
     monitor: Annotated[bool, typer.Option(help="Compute monitors over what is recorded, and raise alerts.")] = True,
+    learner: Annotated[
+        bool,
+        typer.Option(help="Learn from outcomes, where the project has learners (learners/*.yaml) when this starts."),
+    ] = True,
     canary: Annotated[bool, typer.Option(help="Also compare features with Feast's own reading, now and then.")] = True,
     console: Annotated[bool, typer.Option(help="Serve the console, where people see all of it and may act.")] = True,
     console_port: Annotated[
@@ -104,7 +108,13 @@ def up(
             pages = local.Console(stack, console_port) if console else None
             workers = local.Workers(stack)
             scorers = _start_scorers(workers, choices)
-            wanted = {"recorder": recorder, "features": features, "monitor": monitor, "canary": canary}
+            wanted = {
+                "recorder": recorder,
+                "features": features,
+                "monitor": monitor,
+                "learner": learner,
+                "canary": canary,
+            }
             for role in _roles(wanted, stack.settings, served):
                 workers.start(role)
             workers.wait_ready(say, needed=scorers if len(scorers) == 1 else ())
@@ -164,7 +174,9 @@ def _roles(wanted: Mapping[str, bool], settings: Settings, served: Sequence[Bund
     from weir.demo.features.updater import has_work
 
     reads = any(bundle.feature_service for bundle in served)
-    useful = {"recorder": True, "monitor": True, "features": reads and has_work(settings), "canary": reads}
+    learns = any(settings.paths.learners_dir.glob("*.yaml"))
+    useful = {"recorder": True, "monitor": True, "learner": learns, "canary": reads}
+    useful |= {"features": reads and has_work(settings)}
     return [role for role, want in wanted.items() if want and useful[role]]
 
 
