@@ -523,6 +523,19 @@ def test_a_long_statement_of_a_reader_is_refused_soon(facade, path, sql):
     assert resident_mib(facade.child.pid) < resident + 700
 
 
+def test_what_passed_passes_for_the_same_names_and_rights_alone(facade):
+    """A statement is looked at once: with another name put in, or for somebody else, it is another one."""
+    text = b"SELECT arrayMap({f:Identifier}, ['/etc/hostname']) AS s, queryID() = '' AS x FROM system.one"
+    for _ in range(2):
+        assert facade.ask(path="/?param_f=upper", body=text)[0] == 200
+        for name in ("file", "`file`"):
+            assert facade.ask(path=f"/?param_f={name}", body=text)[2]["X-ClickHouse-Exception-Code"] in REFUSED
+        assert facade.ask(path="/", body=text)[0] != 200
+    private = b"SELECT count() FROM system.processes"
+    for headers, answered in ((OWNER, True), (READER, False), (OWNER, True), (READER, False)):
+        assert (facade.ask(body=private, headers=headers)[0] == 200) == answered
+
+
 def test_the_time_of_the_guard_grows_with_the_words_alone():
     """Nesting costs nothing: every call is looked at once."""
     names = ["values", "format", "plus"]

@@ -78,6 +78,7 @@ class Engine:
             "reader": Slots(limits.reader_reads, "statements of the read-only user"),
         }
         self._catalogue = Catalogue.read(lambda sql: self._root.query(sql, "TSVRaw").bytes().decode())
+        self._looked = guard.Looked(self._catalogue)
         self._running: set[str] = set()
         self._lock = threading.Lock()
         self.version, self.timezone = self._root.query("SELECT version(), timezone()", "TSV").bytes().decode().split()
@@ -158,7 +159,7 @@ class Engine:
                 return "", settings
             sql = b"%b\nFORMAT %b" % (head, name.encode())
         normal = self._normaliser(asked).normal(sql)
-        guard.check(normal, asked.rights, self._catalogue, asked.parameters)
+        self._looked.check(normal, asked.rights, asked.parameters)
         return normal, settings
 
     def _values_allowed(self, head: bytes, rows: bytes, parameters: Mapping[str, str]) -> Mapping[str, str]:

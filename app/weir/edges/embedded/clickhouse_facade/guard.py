@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 from weir.edges.embedded.clickhouse_facade import allowed, setting_names
 from weir.edges.embedded.clickhouse_facade.calls import Calls, check_handed_on, may_call
@@ -22,6 +23,7 @@ from weir.edges.embedded.clickhouse_facade.faults import (
     Denied,
     Fault,
 )
+from weir.edges.embedded.clickhouse_facade.kept import Kept
 from weir.edges.embedded.clickhouse_facade.words import HEAD_WORDS, Token, bounded, tokens, words_of
 
 # An INSERT of data into a plain table, the recorder's: nothing in it can call anything. What was taken is kept
@@ -34,6 +36,8 @@ _PLAIN_INSERT = re.compile(
     rf"(?:SETTINGS\s++(?P<settings>\w++\s*+=\s*+{_VALUE}\s*+(?:,\s*+\w++\s*+=\s*+{_VALUE}\s*+)*+))?+",
     re.IGNORECASE | re.ASCII,  # what else Python takes for a letter or a blank, the engine does not
 )
+_IDENTIFIER = re.compile(r"\{(\w+):Identifier\}")
+PASSED_BYTES = 16 << 20  # of statements that were found to be covered
 # What follows WITH where `parallel` is a column: GROUP BY parallel WITH TOTALS. No statement begins so.
 _WITH_CLAUSES = frozenset({"TOTALS", "ROLLUP", "CUBE", "FILL", "TIES"})
 _DEFINING = frozenset({"CREATE", "ATTACH", "REPLACE"})
@@ -62,6 +66,25 @@ def check(normal: str, rights: Rights, catalogue: Catalogue, parameters: Mapping
     check_handed_on(words, rights, catalogue)
     if rights is Rights.READER:
         _reads_what_it_may(words, catalogue)
+
+
+class Looked:
+    """Looks at each statement once. May be used by many threads."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._passed = Kept[tuple[Any, ...], bool](PASSED_BYTES)
+
+    def check(self, normal: str, rights: Rights, parameters: Mapping[str, str]) -> None:
+        """As `check`, of one that these rights cover only once: what it may do hangs on nothing else."""
+        names = _IDENTIFIER.findall(normal)
+        if len(names) != normal.count("Identifier"):  # written in another way, or in a literal
+            check(normal, rights, self._catalogue, parameters)
+            return
+        key = (normal, rights, *(parameters.get(name) for name in names))
+        if self._passed.get(key) is None:
+            check(normal, rights, self._catalogue, parameters)
+            self._passed.put(key, True, len(normal))
 
 
 def check_values(normal: str, catalogue: Catalogue, parameters: Mapping[str, str]) -> None:

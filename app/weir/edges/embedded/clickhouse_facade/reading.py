@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from threading import Lock
 
 import chdb
 
 from weir.edges.embedded.clickhouse_facade.faults import engine_errors, read_engine_error
+from weir.edges.embedded.clickhouse_facade.kept import Kept
 
-KEPT = 512  # texts whose reading is remembered: a dashboard asks the same ones over and over
+KEPT_BYTES = 8 << 20  # of texts whose reading is remembered
 READING_S = 60  # that a reading may take
-KEPT_BYTES = 16_384  # of the longest of them
 _ASIDE = re.compile(r": In scope SELECT formatQuery\(.*\Z|: while executing .*\Z", re.DOTALL)
 
 
@@ -28,24 +26,17 @@ class Normaliser:
     def __init__(self, connect: Callable[[], chdb.conn.Connection], longest: int, memory: int) -> None:
         self._connect, self._longest, self._memory = connect, longest, memory
         self._idle: SimpleQueue[chdb.conn.Connection] = SimpleQueue()
-        self._known: OrderedDict[bytes, str] = OrderedDict()
-        self._lock = Lock()
+        self._known = Kept[bytes, str](KEPT_BYTES)
 
     def normal(self, sql: bytes) -> str:
         """The statement as the engine's formatter writes it.
 
         Raises RuntimeError, as the statement itself would, for a text that is no statement or several.
         """
-        with self._lock:
-            if sql in self._known:
-                self._known.move_to_end(sql)
-                return self._known[sql]
-        normal = self._ask(sql)
-        if len(sql) <= KEPT_BYTES:
-            with self._lock:
-                self._known[sql] = normal
-                if len(self._known) > KEPT:
-                    self._known.popitem(last=False)
+        normal = self._known.get(sql)
+        if normal is None:
+            normal = self._ask(sql)
+            self._known.put(sql, normal, len(sql) + len(normal))
         return normal
 
     def _ask(self, sql: bytes) -> str:

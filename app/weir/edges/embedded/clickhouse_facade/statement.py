@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 HEAD_BYTES = 65_536  # where the FORMAT of an INSERT is looked for; data follows it
 TAIL_BYTES = 4_096  # where the FORMAT of a query is looked for; it ends the statement
@@ -79,7 +80,8 @@ def parse(query: bytes, body: bytes, default_format: str) -> Statement:
     'TSV'
     """
     text = query + b"\n" + body if query and body else query or body
-    kind = _kind(text[:HEAD_BYTES])
+    head = text[:HEAD_BYTES]
+    kind = _kind_again(head) if head.lstrip()[:4].upper() == b"WITH" else _kind(head)
     if kind == b"INSERT":
         head = query or text[:HEAD_BYTES]
         clause = _data_clause(head)
@@ -99,6 +101,12 @@ def _kind(text: bytes) -> bytes:
     words = _words(text)
     kind = next(words, _END).upper
     return b"INSERT" if kind == b"WITH" and _reaches_insert(words) else kind
+
+
+@lru_cache(256)
+def _kind_again(text: bytes) -> bytes:
+    """The same of what begins with WITH: it is looked at up to its SELECT, and the same ones come over and over."""
+    return _kind(text)
 
 
 def _reaches_insert(words: Iterator[_Word]) -> bool:
