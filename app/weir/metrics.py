@@ -428,6 +428,23 @@ METRICS: tuple[Metric, ...] = (
         (0.25, 0.5, 1, 2, 3, 5, 10, 30, 60, 300),
     ),
     Metric(
+        "weir_learner_served_seconds",
+        "histogram",
+        "seconds",
+        ("service", "learner"),
+        "from a state of a learner that was written to the scorer or shadow that answers with it",
+        "no more of them while weir_learner_outcomes rises: the worker's log says why",
+        (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
+    ),
+    Metric(
+        "weir_learner_states_refused_total",
+        "counter",
+        "states",
+        ("service", "learner"),
+        "states of a learner that do not fit the bundle that serves it: the last one that did goes on",
+        "rising: the worker's log says why; a learner whose file was changed wants `weir learners promote` again",
+    ),
+    Metric(
         "weir_alert_messages_total",
         "counter",
         "messages",

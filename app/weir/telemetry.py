@@ -369,6 +369,31 @@ class LearnerPublished(Event):
         yield "weir_learner_delay_seconds", labels, self.delay_s
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateServed(Event):
+    """A scorer or shadow answers with a newer state of a learner. delay_s: since it was written."""
+
+    service: str
+    learner: str
+    delay_s: float
+
+    @override
+    def samples(self) -> Iterator[Sample]:
+        yield "weir_learner_served_seconds", (self.service, self.learner), self.delay_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateRefused(Event):
+    """A state of a learner does not fit the bundle that serves it: the last one that did goes on."""
+
+    service: str
+    learner: str
+
+    @override
+    def samples(self) -> Iterator[Sample]:
+        yield "weir_learner_states_refused_total", (self.service, self.learner), 1
+
+
 EVENTS = (
     WorkerStarted,
     ChunkFetched,
@@ -389,6 +414,8 @@ EVENTS = (
     RoundEnded,
     AlertSent,
     LearnerPublished,
+    StateServed,
+    StateRefused,
 )
 
 

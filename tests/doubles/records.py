@@ -100,6 +100,7 @@ def predictions(
         "team": "",
         "source_log": log,
         "source_topic": REQUESTS,
+        "learner_state": "",
     }
     return pa.RecordBatch.from_pydict(
         {
@@ -242,7 +243,7 @@ def shadows(
         name: answers[name]
         for name in (
             *("prediction_id", "service", "model", "score", "decision", "event_time", "scored_at"),
-            *("source_log", "source_topic", "source_partition", "source_offset", "outputs"),
+            *("source_log", "source_topic", "source_partition", "source_offset", "outputs", "learner_state"),
         )
     }
     if scores is not None:

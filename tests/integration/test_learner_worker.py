@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+import numpy as np
 import pytest
 from river import linear_model, optim, preprocessing
 from typer.testing import CliRunner
 from weir.agents.learner import made
+from weir.core.chunk import Partition
+from weir.core.errors import Refused
+from weir.core.signature import Input, Signature, Source, Task
 from weir.learn import snapshot
+from weir.learn.linear import Linear
 
+from tests.bundles import opened_bundle, tiny_bundle
 from tests.chaos.monitor import prepared
 from tests.command_line import cli
 from tests.doubles import labelled
@@ -28,6 +35,8 @@ if TYPE_CHECKING:
     from weir.agents.learner.rounds import Rounds
     from weir.edges.embedded.stack import Stack
     from weir.settings import Settings
+
+    Weir = Callable[..., tuple[int, str]]
 
 pytestmark = pytest.mark.one_broker("kafka")
 
@@ -50,6 +59,32 @@ def project(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Settings:
             labelled.bundle(client, one)
             labelled.record(client, one, end=min(800, len(one.ids)))
     return settings
+
+
+@pytest.fixture(scope="module")
+def weir(project: Settings) -> Weir:
+    """`weir learners`: exit status, and what it said."""
+    variables = {
+        "WEIR_BROKERS": project.kafka.brokers,
+        "WEIR_DEPLOYMENT": project.kafka.deployment,
+        "WEIR_REGISTRY_URL": project.registry.registry_url,
+        "WEIR_CLICKHOUSE_URL": project.recording.clickhouse_url,
+        "WEIR_CLICKHOUSE_DATABASE": project.recording.clickhouse_database,
+        "WEIR_LEARNERS_DIR": str(project.paths.learners_dir),
+        "WEIR_HOME": str(project.paths.home),
+        "COLUMNS": "200",
+    }
+
+    def said(*words: str, bundles: Path | None = None) -> tuple[int, str]:
+        more = {"WEIR_BUNDLES_DIR": str(bundles)} if bundles else {}
+        done = CliRunner().invoke(cli, ["learners", *words], env=variables | more)
+        if isinstance(done.exception, Refused):
+            return done.exception.status, str(done.exception)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.exit_code, done.stdout
+
+    return said
 
 
 def rounds(settings: Settings, **more: Any) -> Rounds:
@@ -220,7 +255,64 @@ def test_two_that_both_write_learn_each_outcome_once(project: Settings) -> None:
         worker.close()
 
 
-def test_a_poisoned_outcome_freezes_its_learner_and_somebody_is_told(project: Settings, tmp_path: Path) -> None:
+def test_its_states_are_served_and_it_is_promoted_and_taken_back(project: Settings, tmp_path: Path, weir: Weir) -> None:
+    """Whoever serves its bundle follows the learner; what answered before goes on in shadow."""
+    from weir.agents.worker.following import Following
+    from weir.agents.worker.learned import Learned
+    from weir.edges.bundles import folder
+    from weir.edges.kafka.log_reader import LogReader
+    from weir.operations import challengers, serving
+    from weir.telemetry import Telemetry
+
+    inputs = tuple(Input(name=name, source=Source.REQUEST, ref=name) for name in INPUTS)
+    champion = tiny_bundle(tmp_path, Signature(inputs=inputs, classes=("whole", "broken")), service="fragile")
+    settings = project.having(bundles_dir=champion.parent)
+    status, said = weir("promote", "broken", "--yes", bundles=champion.parent)
+    assert (status, "--unproven promotes it all the same" in said) == (1, True)
+    assert "takes what the service answers" in weir("promote", "hybrid", "--yes", bundles=champion.parent)[1]
+    assert "no graph says exactly" in weir("promote", "size", "--yes", bundles=champion.parent)[1]
+    status, said = weir("promote", "broken", "--yes", "--unproven", bundles=champion.parent)
+    assert (status, "back again: weir learners promote broken --back" in said) == (0, True), said
+    answers = serving.choose((), settings, only=("fragile",), contracts=False).served["fragile"]
+    assert (answers.bundle.learner.name, challengers.there(settings)) == ("broken", {"fragile": champion})
+    assert answers.bundle.learner.state == states(project)["broken"]["digest"]
+    assert "answers for fragile already" in weir("promote", "broken", "--yes", bundles=champion.parent)[1]
+
+    learned = Learned(settings, opened_bundle(answers.path), Telemetry())
+    following = Following(settings, learned).start()
+    worker = rounds(project)
+    send(project, [outcome(FRAGILE, i) for i in range(830, 840)])
+    until(lambda: worker.round() < 0 or learned.now().state != answers.bundle.learner.state, WAIT_S, "the next state")
+    until(lambda: worker.round() < 0 or learned.now().state == states(project)["broken"]["digest"], WAIT_S, "the last")
+    kept = next(one for one in worker.opened.learners if one.learner.name == "broken")
+    x, out = FRAGILE.x[:100], np.empty((100, 1))
+    Linear(Task.BINARY, *kept.live.answering).run(x, np.zeros(100), np.zeros(100, bool), out)
+    np.testing.assert_allclose(learned.now().run(x.astype(np.float32)), out, rtol=0, atol=1e-6)
+    worker.close()
+    following.close()
+
+    status, said = weir("promote", "broken", "--back", "--yes", bundles=champion.parent)
+    assert (status, "tiny-logistic 1" in said) == (0, True), said
+    assert serving.choose((), settings, only=("fragile",), contracts=False).served["fragile"].path == champion
+    assert challengers.there(settings) == {"fragile": answers.path}
+    assert folder.find("fragile", settings) == answers.path  # the newest, which is not the one that is remembered
+    from weir.agents.learner.books import Book
+
+    topic = project.kafka.names.actions
+    done = [one for _, one in Book(project, topic).decoded(LogReader(project.kafka, Partition(topic, 0)).read(WAIT_S))]
+    assert [one["kind"] for one in done] == ["promoted", "promoted-back"]
+    assert json.loads(done[0]["parameters"]) == {
+        "learner": "broken",
+        "state": answers.bundle.version,
+        "answers": answers.bundle.short_digest,
+        "shadow": champion.name[:12],
+    }
+    assert done[0]["proposed_by"].endswith(f"@{socket.gethostname()}")
+
+
+def test_a_poisoned_outcome_freezes_its_learner_and_somebody_is_told(
+    project: Settings, tmp_path: Path, weir: Weir
+) -> None:
     """Of one service; the others go on. `show` says why, `resume` and `freeze` are obeyed."""
     from weir.agents.learner.agent import Told
     from weir.edges.notify import receivers
@@ -233,20 +325,6 @@ def test_a_poisoned_outcome_freezes_its_learner_and_somebody_is_told(project: Se
     with closing(connect(project.recording)) as client:
         labelled.record(client, poisoned, 300)
     (tmp_path / "notify.yaml").write_text("")
-    variables = {
-        "WEIR_BROKERS": project.kafka.brokers,
-        "WEIR_DEPLOYMENT": project.kafka.deployment,
-        "WEIR_REGISTRY_URL": project.registry.registry_url,
-        "WEIR_LEARNERS_DIR": str(project.paths.learners_dir),
-        "COLUMNS": "200",
-    }
-
-    def weir(*words: str) -> tuple[int, str]:
-        done = CliRunner().invoke(cli, ["learners", *words], env=variables)
-        if done.exception is not None and not isinstance(done.exception, SystemExit):
-            raise done.exception
-        return done.exit_code, done.stdout
-
     with Server().running() as server:
         (tmp_path / "notify.yaml").write_text(f"receivers: [{{name: hook, kind: webhook, url: '{server.url}'}}]")
         notifier = Notifier(receivers.read(tmp_path / "notify.yaml"))

@@ -98,6 +98,7 @@ def test_a_principal_for_each_service_has_no_right_on_the_requests_of_another():
         "topic weir.bundles",
         "topic weir.dead-letters",
         "topic weir.ledger",
+        "topic weir.learner-snapshots",
         "topic weir.batches",
     }
 

@@ -104,7 +104,7 @@ def test_what_was_named_is_served_until_the_newest_is_asked_for(bundles, setting
     assert back.why == "--bundle names it"
     remember(settings(), back)
     again = choose("", settings(service="a"))
-    assert (again.path, again.why.startswith("--bundle named it before; --newest")) == (bundles[0], True)
+    assert (again.path, again.why.startswith("it was named or promoted before; --newest")) == (bundles[0], True)
     assert choose("", settings(service="a", bundle=str(bundles[2]))).why == "WEIR_BUNDLE names it"
     assert choose("", settings(service="b")).path == bundles[1]
     newest = choose("", settings(service="a", bundle=str(bundles[0])), newest=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from weir.cli import learner_evidence
+from weir.cli import learner_evidence, learner_promotion
 from weir.cli.arguments import Command, reached
 from weir.cli.output import AsJson, Column, say, show, show_json
 from weir.cli.times import between
@@ -200,6 +200,9 @@ def export(
     say(f"state {done.digest} of {name}; the graph is off by at most: {off}")
     for path in done.paths:
         say(escape(str(path)))
+
+
+cli.command(cls=Command)(learner_promotion.promote)
 
 
 def _say(what: str, name: str, reason: str) -> None:

@@ -52,6 +52,7 @@ def _show(one: Reproduced) -> None:
     verdict = "[bold green]same[/]" if one.same else "[bold red]differs[/]"
     decided = f"{one.score:.9g} {one.decision}".strip()
     model = f"{one.model} {one.version} ({one.digest}) for {one.service}"
+    model += f" at state {one.learner_state}" if one.learner_state else ""
     by = f", by the engine of the record, {one.engine}" if one.engine else ""
     say(f"{verdict}  {one.prediction_id}  {escape(decided)} by {escape(model)}{by}; its request: {one.request}")
     for line in one.differences:

@@ -117,6 +117,7 @@ def up(
             }
             for role in _roles(wanted, stack.settings, served):
                 workers.start(role)
+            _start_shadows(workers, choices, given, say)
             workers.wait_ready(say, needed=scorers if len(scorers) == 1 else ())
             if pages is not None:
                 pages.wait_ready()
@@ -159,6 +160,16 @@ def _start_scorers(workers: Workers, choices: Choices) -> list[str]:
         workers.start("scorer", name=name, WEIR_SERVICE=service, WEIR_BUNDLE=str(choice.path))
         names.append(name)
     return names
+
+
+def _start_shadows(workers: Workers, choices: Choices, settings: Settings, say: Say) -> None:
+    """A process for each service of which a promotion left another bundle in shadow."""
+    from weir.operations import challengers
+
+    for service, path in challengers.there(settings).items():
+        if service in choices.served and path != choices.served[service].path:
+            say(f"in shadow beside {service}: {path.name[:12]}, since `weir learners promote`")
+            workers.start("shadow", name=f"shadow-{service}", WEIR_SERVICE=service, WEIR_BUNDLE=str(path))
 
 
 def _apply_features(stack: Stack, served: Sequence[Bundle], say: Say) -> None:

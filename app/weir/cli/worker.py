@@ -82,7 +82,7 @@ def shadow(
     begins = "where its group has committed; without a commit, at the first offset of the predictions: it scores all"
     said = {"runs_on": opened.model.runs_on, "answers": f"nobody; it is shadow {name}", "begins": begins}
     _serve(settings, telemetry, "shadow", lambda: new_shadow(settings, resources), digest, opened.model.engine, **said)
-    resources.producer.close()
+    resources.close()
 
 
 @cli.command()

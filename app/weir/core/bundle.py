@@ -11,7 +11,23 @@ from weir.core.runtime import Versions
 from weir.core.signature import Signature, Source
 from weir.core.topics import SERVICE
 
+STATE_PREFIX: Final = "learner."  # of a graph's inputs that are the state of a learner
 RELATIVE: Final = 1e-5  # of a golden score; float32 sums of a hundred trees in another order differ by 1e-6 of it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """The learner whose states a bundle serves: its model.onnx takes the state as inputs, and has one of its own.
+
+    name: learners/<name>.yaml. state: names the one that the bundle was built with. model, window: what the learner's
+    state belongs to; a state of another is none of this bundle's. columns: inputs of the signature, in its order.
+    """
+
+    name: str
+    state: str
+    model: str
+    window: int
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +41,7 @@ class Bundle:
     training_snapshot: which state of the data that was, in the words of whoever keeps it; empty when not said.
     built_with: what the golden rows were proved with.
     tolerance: accepted is |score - golden score| <= max(tolerance, RELATIVE * |golden score|).
+    learner: whose states it serves; None of a model that stays as it was trained.
     """
 
     service: str
@@ -41,6 +58,7 @@ class Bundle:
     built_with: Versions = field(default_factory=Versions)
     tolerance: float = 1e-6
     metrics: dict[str, float] = field(default_factory=dict)
+    learner: Learned | None = None
 
     def __post_init__(self) -> None:
         if faults := list(self._faults()):
@@ -55,6 +73,8 @@ class Bundle:
             yield f"tolerance is {self.tolerance:g}, not a difference of two scores"
         if self.signature.of(Source.FEATURE) and not self.feature_service:
             yield f"input {self.signature.of(Source.FEATURE)[0].name} is a feature: give feature_service"
+        if self.learner and (unknown := sorted({*self.learner.columns} - {*self.signature.names})):
+            yield f"learner {self.learner.name} takes {unknown[0]}, which is no input"
         if self.feature_service and not self.signature.of(Source.FEATURE):
             yield f"no input reads a feature of feature_service {self.feature_service}"
 

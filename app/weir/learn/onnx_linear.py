@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from weir.core.signature import Task
-from weir.learn.linear import Linear
+from weir.learn.linear import NUMBERS, Linear
+from weir.learn.linear import STATE as LINES
 from weir.learn.model import Floats
 
 OPSET: Final = 18
@@ -67,9 +68,22 @@ def arrays(kept: tuple[Floats, Floats], dtype: str = "float64") -> dict[str, npt
     return {name: np.ascontiguousarray(one, dtype) for name, one in found.items()}
 
 
+def content_of(state: tuple[Floats, Floats]) -> bytes:
+    """A state of a linear learner as bytes: float64 little-endian."""
+    return b"".join(np.ascontiguousarray(one, "<f8").tobytes() for one in state)
+
+
+def state_in(content: bytes) -> tuple[Floats, Floats]:
+    """The inverse of `content_of`. Raises ValueError for what is none."""
+    values = np.frombuffer(content, "<f8").astype(np.float64)
+    if len(values) % len(LINES) or len(values) <= len(NUMBERS):
+        raise ValueError(f"{len(content)} bytes are no state of a linear learner")
+    return values[: -len(NUMBERS)].reshape(len(LINES), -1).copy(), values[-len(NUMBERS) :].copy()
+
+
 def digest_of(state: tuple[Floats, Floats]) -> str:
     """Names a state of a linear learner: 12 hex characters of a hash of its bits."""
-    return hashlib.sha256(b"".join(np.ascontiguousarray(one).tobytes() for one in state)).hexdigest()[:12]
+    return hashlib.sha256(content_of(state)).hexdigest()[:12]
 
 
 def checked(runs: Runs, kept: tuple[Floats, Floats], task: Task, x: Floats, dtype: str = "float64") -> float:

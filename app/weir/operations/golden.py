@@ -54,9 +54,12 @@ def known(opened: Opened, plan: ServicePlan | None) -> list[Known]:
     The features of a row cannot be sent: it is asked about an entity that no store knows, and what is expected then is
     what the model gives without them. plan: the feature service as applied; None for a bundle without features.
     Rows that are rejected so, or whose score lies so near a cut that either decision is right, are left out.
-    Raises Refused where no row is left.
+    Raises Refused where no row is left, and for a bundle whose answers change as its learner learns.
     """
     bundle = opened.bundle
+    if bundle.learner is not None:
+        what = f"bundle {bundle.short_digest} is of learner {bundle.learner.name}: its answers change as it learns"
+        raise Refused(what, where=str(opened.path), remedy="end this worker, or name a bundle of another model")
     inputs = opened.golden.inputs[:ROWS]
     asked = _of_nobody(requests(bundle, inputs, opened.golden.tables), bundle.signature)
     done = ask(opened, asked, _nothing(plan.reading(bundle.signature.looked_up), len(inputs)) if plan else None)

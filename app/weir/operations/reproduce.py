@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from clickhouse_connect.driver import Client
 
+from weir.agents.worker.learner_states import LearnerStates
 from weir.core import runtime as runtimes
 from weir.core.beside import Table, Tables, values_at
 from weir.core.chunk import LogPartition
@@ -28,6 +29,7 @@ from weir.edges.bundles.opened import Opened, open_bundle
 from weir.edges.clickhouse import sql_files
 from weir.edges.kafka import records_at
 from weir.edges.schemas.registry import Registry
+from weir.learn import onnx_served
 from weir.scoring.assemble import Assembler, event_ms
 from weir.settings import Settings
 from weir.wire import frame, request_contract
@@ -46,9 +48,10 @@ Floats = npt.NDArray[np.float32]
 class Reproduced:
     """One prediction, and what came of making it again.
 
-    score: as recorded; again: as it is here, None where it could not be made. differences: all that is not the same;
-    none: the same bits. runtime: what of the recorded runtime is not so here, which alone is no difference.
-    engine: what scored it here, see Runtime. request: what the request in the log says of the recorded inputs.
+    learner_state: of the learner that answered; empty of other models. score: as recorded; again: as it is here, None
+    where it could not be made. differences: all that is not the same; none: the same bits. runtime: what of the
+    recorded runtime is not so here, which alone is no difference. engine: what scored it here, see Runtime.
+    request: what the request in the log says of the recorded inputs.
     """
 
     prediction_id: str
@@ -59,6 +62,7 @@ class Reproduced:
     digest: str
     decision: str
     score: float
+    learner_state: str = ""
     again: float | None = None
     engine: str = ""
     request: str = NOT_ASKED
@@ -125,9 +129,10 @@ def reproduce(
         more = f", nor {len(missing) - 1} more" if len(missing) > 1 else ""
         raise Refused(f"there is no prediction {missing[0]}{more}", remedy=SEARCH)
     opened: dict[str, Opened] = {}
-    for (digest, engine), some in groupby(sorted(answers, key=_scored_by), key=_scored_by):
+    for (digest, engine, state), some in groupby(sorted(answers, key=_scored_by), key=_scored_by):
         group = list(some)
         found = _open(digest, group, settings, _wanted(engine, settings))
+        found = _at_state(found, state, group, settings) if found is not None else None
         if found is not None:
             opened[digest] = found
             _score(found, group)
@@ -140,10 +145,10 @@ def _cut(ids: Sequence[str]) -> Iterable[Sequence[str]]:
     return (ids[at : at + AT_ONCE] for at in range(0, len(ids), AT_ONCE))
 
 
-def _scored_by(answer: _Answer) -> tuple[str, str]:
-    """The bundle, and the engine that is recorded; empty where none is."""
+def _scored_by(answer: _Answer) -> tuple[str, str, str]:
+    """The bundle, the engine that is recorded, and the state of a learner; empty where none is."""
     recorded = json.loads(answer.row["runtime"] or "{}")
-    return answer.told.digest, str(recorded.get("engine", ""))
+    return answer.told.digest, str(recorded.get("engine", "")), answer.told.learner_state
 
 
 def _wanted(engine: str, settings: Settings) -> Wanted:
@@ -154,7 +159,17 @@ def _wanted(engine: str, settings: Settings) -> Wanted:
 
 
 def _answer(row: Mapping[str, Any]) -> _Answer:
-    names = ("prediction_id", "request_id", "service", "model", "version", "digest", "decision", "score")
+    names = (
+        "prediction_id",
+        "request_id",
+        "service",
+        "model",
+        "version",
+        "digest",
+        "decision",
+        "score",
+        "learner_state",
+    )
     return _Answer(row, Reproduced(**{name: row[name] for name in names}))
 
 
@@ -163,6 +178,20 @@ def _open(digest: str, group: Sequence[_Answer], settings: Settings, wanted: Wan
     whole = next((answer.row["sha256"] for answer in group if answer.row["sha256"]), digest)
     try:
         return open_bundle(folder.read(folder.find(whole, settings)), wanted=wanted)
+    except Refused as refusal:
+        for answer in group:
+            answer.told.differences.append(str(refusal))
+        return None
+
+
+def _at_state(opened: Opened, state: str, group: Sequence[_Answer], settings: Settings) -> Opened | None:
+    """The bundle with the learner's state that answered; None, and why is a difference of each, where it is gone."""
+    learner = opened.bundle.learner
+    if learner is None or state in ("", learner.state):
+        return opened
+    try:
+        kept = LearnerStates(settings, opened.bundle.service, learner.name).read(state)
+        return replace(opened, model=opened.model.with_state(onnx_served.state_of(kept)))
     except Refused as refusal:
         for answer in group:
             answer.told.differences.append(str(refusal))

@@ -159,7 +159,7 @@ def _remembered(path: Path) -> Chosen:
             where=str(path),
             remedy="name another by --bundle, or give --newest",
         )
-    return Chosen(path, folder.read(path).bundle, "--bundle named it before; --newest serves the newest again")
+    return Chosen(path, folder.read(path).bundle, "it was named or promoted before; --newest serves the newest again")
 
 
 def of_bundle(settings: Settings, service: str = "", bundle: str = "") -> Settings:

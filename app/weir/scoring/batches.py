@@ -51,6 +51,7 @@ class Part:
 
     block: the features that were read for them; None for a variant without features.
     model_retries: calls of the model beyond the first, see scoring.isolate. run_s: how long the model ran for them.
+    state: of the learner that scored them; empty of other models.
     """
 
     variant: Variant
@@ -58,6 +59,7 @@ class Part:
     block: FeatureBlock | None
     model_retries: int = 0
     run_s: float = 0.0
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,15 +130,16 @@ class Scorer:
     def _run(self, part: Part) -> tuple[Part, Rejects]:
         """A part with its scores, and its rows for which the model gave no number."""
         variant, rows = part.variant, part.rows
-        run, known_good = variant.bound(rows.tables)
+        run, known_good, state = variant.bound(rows.tables)
         found = isolate.outputs_of(run, rows.matrix, known_good=known_good, max_failed=self.service.max_failed)
         rows, finite = replace(rows, outputs=found.outputs), np.isfinite(found.outputs)
+        part = replace(part, model_retries=max(found.calls - 1, 0), state=state)
         if finite.all():
-            return replace(part, rows=rows, model_retries=max(found.calls - 1, 0)), Rejects()
+            return replace(part, rows=rows), Rejects()
         wrong: npt.NDArray[np.bool_] = ~np.all(finite, axis=1)
         details = [found.failed.get(row, _said(rows.outputs[row])) for row in np.flatnonzero(wrong).tolist()]
         rows, rejects = rows.reject(wrong, Stage.PREDICT, Reason.MODEL_FAILED, details)
-        return replace(part, rows=rows, model_retries=max(found.calls - 1, 0)), rejects
+        return replace(part, rows=rows), rejects
 
     def _late(self, rows: Rows) -> _Rejected:
         """Rows whose deadline has passed."""

@@ -84,6 +84,7 @@ def _shared(part: Part) -> dict[str, object]:
         "version": bundle.version,
         "digest": bundle.short_digest,
         "variant": variant.name,
+        "learner_state": part.state,
     }
 
 

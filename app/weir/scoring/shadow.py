@@ -64,17 +64,17 @@ class Shadow:
         taken = shadow_inputs.read(self.variant.bundle.signature, rows, self.names)
         unscored += taken.unscored
         rows, origin, matrix = rows.filter(pa.array(taken.usable)), origin[taken.usable], taken.matrix[taken.usable]
-        run, known_good = self.variant.bound(taken.tables)
+        run, known_good, state = self.variant.bound(taken.tables)
         outputs = isolate.outputs_of(run, matrix, known_good=known_good, max_failed=self.max_failed).outputs
         finite = np.all(np.isfinite(outputs), axis=1)
         unscored[Unscored.MODEL_FAILED] += len(outputs) - int(np.count_nonzero(finite))
         rows, origin, outputs = rows.filter(pa.array(finite)), origin[finite], outputs[finite]
-        framed = self.encode(*self._columns(rows, outputs, wall_ms)) if len(rows) else pa.array([], pa.binary())
+        framed = self.encode(*self._columns(rows, outputs, wall_ms, state)) if len(rows) else pa.array([], pa.binary())
         at = np.searchsorted(origin, batch.bounds)
         written = tuple(framed[at[i] : at[i + 1]] for i in range(len(batch.chunks)))
         return ShadowBatch(written, len(rows), +unscored, taken.lacking)
 
-    def _columns(self, rows: pa.RecordBatch, outputs: npt.NDArray[np.float32], wall_ms: int) -> Columns:
+    def _columns(self, rows: pa.RecordBatch, outputs: npt.NDArray[np.float32], wall_ms: int, state: str) -> Columns:
         bundle = self.variant.bundle
         decided = decide(bundle.signature, outputs)
         column = {name: rows[name] for name in SAME}
@@ -89,6 +89,7 @@ class Shadow:
             "version": bundle.version,
             "digest": bundle.short_digest,
             "variant": self.variant.name,
+            "learner_state": state,
             "scored_at": wall_ms,
         }
         return pa.RecordBatch.from_pydict(column), constants

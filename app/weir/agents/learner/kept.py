@@ -84,6 +84,7 @@ class Kept:
             ),
             "about": json.dumps(about),
             "good": self._good(held) if self.compiled else b"",
+            "answering": onnx_linear.content_of(live.answering) if self.compiled else b"",
             "states": history.dump(held.history) if self.compiled else b"",
             "at": at_ms,
             "worker": worker,

@@ -7,11 +7,13 @@ import secrets
 import socket
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from weir.agents.scorer.meter import Meter
 from weir.agents.worker.announcement import announce
+from weir.agents.worker.following import Following
+from weir.agents.worker.learned import Learned
 from weir.core.bundle import Bundle
 from weir.core.clock import Clock, EventClock, WallClock
 from weir.core.contract import UNREGISTERED, Contract
@@ -54,28 +56,37 @@ class ScorerResources:
     telemetry: Telemetry
     spans: Spans
     meter: Meter
+    following: Following | None = None
 
     def close(self) -> None:
-        """Close the producer, and send the spans that wait."""
+        """Close the producer, follow no learner any more, and send the spans that wait."""
+        if self.following is not None:
+            self.following.close()
         self.producer.close()
         self.spans.close()
 
 
 def open_resources(settings: Settings, telemetry: Telemetry) -> tuple[ScorerResources, Opened]:
-    """Bundle, features, contracts, topics and producer of `settings.service`.
+    """Bundle, features, contracts, topics and producer of `settings.service`; of a learner's bundle its newest state.
 
     Raises:
         Unavailable: broker, topic, registry or online store cannot be reached.
         Refused: the bundle, its feature service or a contract is not what it should be.
     """
     scorer, opened = open_scorer(settings)
+    following = None
+    if opened.bundle.learner is not None:
+        learned = Learned(settings, opened, telemetry)
+        (variant,) = scorer.service.variants
+        scorer = Scorer(replace(scorer.service, variants=(replace(variant, learning=learned.now),)))
+        following = Following(settings, learned).start()
     output = open_output(settings, opened)
     _check_partitions(settings)
     names = settings.kafka.names
     producer = Producer(settings.kafka, names.scorers(settings.scoring.service))
     announce(settings, producer, "scorer", scorer.service.variants, runtime.of(opened.model))
-    meter = Meter(first_id=secrets.randbits(62))
-    return ScorerResources(scorer, output, producer, names, telemetry, spans.connect(settings, "scorer"), meter), opened
+    meter, traces = Meter(first_id=secrets.randbits(62)), spans.connect(settings, "scorer")
+    return ScorerResources(scorer, output, producer, names, telemetry, traces, meter, following), opened
 
 
 def open_scorer(settings: Settings) -> tuple[Scorer, Opened]:

@@ -13,7 +13,9 @@ import structlog
 from weir.agents.shadow.names import LoggedNames
 from weir.agents.worker.announcement import announce
 from weir.agents.worker.batcher import Batcher
+from weir.agents.worker.following import Following
 from weir.agents.worker.host import parked_on_failure
+from weir.agents.worker.learned import Learned
 from weir.agents.worker.serial_executor import SerialExecutor
 from weir.core.batch import MicroBatch
 from weir.core.batching import FixedBatching
@@ -45,6 +47,13 @@ class ShadowResources:
     producer: Producer
     topic: str
     telemetry: Telemetry
+    following: Following | None = None
+
+    def close(self) -> None:
+        """Close the producer, and follow no learner any more."""
+        if self.following is not None:
+            self.following.close()
+        self.producer.close()
 
 
 def open_shadow(settings: Settings, telemetry: Telemetry, variant: str = "") -> tuple[ShadowResources, Opened]:
@@ -70,6 +79,7 @@ def open_shadow(settings: Settings, telemetry: Telemetry, variant: str = "") -> 
         )
 
     name = settings.having(variant=variant or opened.bundle.short_digest).scoring.variant
+    learned = Learned(settings, opened, telemetry) if opened.bundle.learner else None
     called = Variant(
         name,
         opened.bundle,
@@ -77,7 +87,9 @@ def open_shadow(settings: Settings, telemetry: Telemetry, variant: str = "") -> 
         opened.known_good,
         known_values=opened.known_values,
         reference=opened.reference,
+        learning=learned.now if learned else None,
     )
+    following = Following(settings, learned).start() if learned else None
     shadow = Shadow(
         variant=called,
         decode=decoder(names.predictions),
@@ -87,7 +99,7 @@ def open_shadow(settings: Settings, telemetry: Telemetry, variant: str = "") -> 
     )
     producer = Producer(settings.kafka, names.shadow(opened.bundle.service, called.name))
     announce(settings, producer, "shadow", [called], runtime.of(opened.model))
-    return ShadowResources(shadow, producer, names.shadows, telemetry), opened
+    return ShadowResources(shadow, producer, names.shadows, telemetry, following), opened
 
 
 def new_shadow(settings: Settings, resources: ShadowResources) -> ChunkApp:

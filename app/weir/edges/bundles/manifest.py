@@ -50,6 +50,8 @@ def to_plain(bundle: Bundle) -> dict[str, Any]:
     """A bundle without its digest as plain values, as in bundle.yaml."""
     plain: dict[str, Any] = _plain(dataclasses.asdict(bundle) | {"signature": bundle.signature.to_dict()})
     del plain["digest"]
+    if bundle.learner is None:  # so that the bundles of all other models are what they were
+        del plain["learner"]
     return plain
 
 

@@ -21,7 +21,7 @@ import onnxruntime as ort
 
 from weir.core.beside import NO_TABLES, Table, Tables, values_at
 from weir.core.errors import Refused
-from weir.edges.bundles.onnx_session import CUDA, DOUBLE, FLOAT, KINDS, LONG, TEXT, open_session
+from weir.edges.bundles.onnx_session import CUDA, DOUBLE, FLOAT, KINDS, LONG, TEXT, metadata_of, open_session
 
 Floats = npt.NDArray[np.float32]
 
@@ -86,7 +86,7 @@ class Model:
         session, self.placement = open_session(path, threads)
         self.threads = threads
         self.engine, self.engine_reason = ONNX_RUNTIME, "it was opened for it alone"
-        self.metadata: dict[str, str] = _metadata(session, path)
+        self.metadata: dict[str, str] = metadata_of(session, path)
         self.producer: str = session.get_modelmeta().producer_name
         inputs, outputs = session.get_inputs(), session.get_outputs()
         self.beside = _beside(inputs, path)
@@ -162,6 +162,16 @@ class Model:
         made._runner, made.block_rows = trees, 1
         return made
 
+    def with_state(self, state: Mapping[str, npt.NDArray[Any]]) -> Model:
+        """The same model and session with other values of the inputs that have one of their own in the graph.
+
+        state: by name. For the CPU, see onnx_session. A few microseconds: nothing is opened.
+        """
+        assert isinstance(self._runner, Direct)
+        made = copy.copy(self)
+        made._runner = self._runner.with_state(state)
+        return made
+
     def because(self, reason: str) -> Model:
         """The same model, still scored by ONNX Runtime, and why it is."""
         made = copy.copy(self)
@@ -190,16 +200,23 @@ class Direct:
     def __init__(self, session: ort.InferenceSession, group: int = 1) -> None:
         """group: rows, of which whole multiples are run."""
         self._session, self._group = session, group
+        self._state: Mapping[str, npt.NDArray[Any]] = {}
         self._beside = {value.type: value.name for value in session.get_inputs() if value.type in BESIDE}
         self._input: str = next(value.name for value in session.get_inputs() if value.type not in BESIDE)
         self._outputs: list[str] = [session.get_outputs()[0].name]
+
+    def with_state(self, state: Mapping[str, npt.NDArray[Any]]) -> Direct:
+        """The same session, which is given these values beside the rows."""
+        made = copy.copy(self)
+        made._state = state
+        return made
 
     def run(self, matrix: Floats, tables: Tables = NO_TABLES) -> Floats:
         """One call; no copy of the input where it is whole groups. Raises RuntimeError when ONNX Runtime fails."""
         n = len(matrix)
         if short := -n % self._group:
             matrix = np.concatenate([matrix, np.zeros((short, matrix.shape[1]), np.float32)])
-        asked: dict[str, npt.NDArray[Any]] = {self._input: matrix}
+        asked: dict[str, npt.NDArray[Any]] = {self._input: matrix, **self._state}
         if tables:
             asked |= {self._beside[kind]: values for kind, values in _looked_up(matrix, tables).items()}
         try:
@@ -283,14 +300,3 @@ def _beside(inputs: Sequence[ort.NodeArg], path: Path) -> dict[str, int]:
         remedy = "build the bundle with `weir bundle build`, which makes one [n, c] of all inputs of a type"
         raise Refused(what, where=str(path), remedy=remedy)
     return {value.type: int(value.shape[1]) for value in found} if len(found) < len(inputs) else {}
-
-
-def _metadata(session: ort.InferenceSession, path: Path) -> dict[str, str]:
-    """The file's own metadata. Raises Refused when a text in the file is not UTF-8, which shows when asked for."""
-    try:
-        for tensor in (*session.get_inputs(), *session.get_outputs()):
-            _ = tensor.name, tensor.shape, tensor.type
-        return dict(session.get_modelmeta().custom_metadata_map)
-    except UnicodeDecodeError as error:
-        what = f"{path.name} has a name or a note that is not UTF-8"
-        raise Refused(what, where=str(path), remedy="export it again") from error

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime as ort
 
+from weir.core.bundle import STATE_PREFIX
 from weir.core.errors import Refused
 from weir.edges.bundles import locales
 
@@ -65,6 +66,8 @@ def open_session(path: Path, threads: int) -> tuple[ort.InferenceSession, Placem
             reason = f"CUDA has no kernel for {', '.join(slow)}"
         elif any(value.type == TEXT for value in session.get_inputs()):
             reason = "texts are read on the CPU"
+        elif any(value.name.startswith(STATE_PREFIX) for value in session.get_overridable_initializers()):
+            reason = "a learner's state is swapped on the CPU"
         else:
             return session, Placement(CUDA, f"{devices} CUDA device(s)", nodes)
     else:
@@ -127,3 +130,14 @@ def cuda_devices() -> int:
     if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
         return 0
     return count.value
+
+
+def metadata_of(session: ort.InferenceSession, path: Path) -> dict[str, str]:
+    """The file's own metadata. Raises Refused when a text in the file is not UTF-8, which shows when asked for."""
+    try:
+        for tensor in (*session.get_inputs(), *session.get_outputs()):
+            _ = tensor.name, tensor.shape, tensor.type
+        return dict(session.get_modelmeta().custom_metadata_map)
+    except UnicodeDecodeError as error:
+        what = f"{path.name} has a name or a note that is not UTF-8"
+        raise Refused(what, where=str(path), remedy="export it again") from error

@@ -7,7 +7,7 @@
 WITH answers AS
 (
     SELECT toString(predictions.prediction_id) AS prediction_id, request_id, service, model, version, digest, score, decision, event_time,
-           source_log, source_topic, source_partition, source_offset, contract_id, batch_id,
+           source_log, source_topic, source_partition, source_offset, contract_id, batch_id, learner_state,
            mapKeys(predictions.features) AS inputs, mapValues(predictions.features) AS features,
            mapKeys(predictions.outputs) AS classes, mapValues(predictions.outputs) AS outputs,
            mapKeys(predictions.texts) AS worded, mapValues(predictions.texts) AS texts,

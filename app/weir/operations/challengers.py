@@ -1,0 +1,56 @@
+"""Which bundle goes on beside the one that answers for a service: what answered before a promotion, or the learner."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final
+
+from weir.core.errors import Refused
+from weir.edges.bundles import folder
+from weir.settings import Settings
+
+REMEMBERED: Final = "challengers.json"  # under home, by service
+
+
+def known(settings: Settings) -> dict[str, Path]:
+    """The bundle by service. Raises Refused for a file that says something else."""
+    path = settings.paths.home / REMEMBERED
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {str(service): Path(at) for service, at in found.items()}
+    except FileNotFoundError:
+        return {}
+    except (ValueError, AttributeError, TypeError) as error:
+        what = "it is not what `weir learners promote` wrote there"
+        raise Refused(what, where=str(path), remedy="delete it") from error
+
+
+def there(settings: Settings) -> dict[str, Path]:
+    """Those whose bundle is still here."""
+    return {service: path for service, path in known(settings).items() if path.is_dir()}
+
+
+def remember(settings: Settings, service: str, bundle: Path) -> None:
+    """From the next `weir up` on this bundle goes on in shadow."""
+    path = settings.paths.home / REMEMBERED
+    path.parent.mkdir(parents=True, exist_ok=True)
+    said = {**known(settings), service: bundle}
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps({name: str(at) for name, at in said.items()}, indent=1) + "\n", encoding="utf-8")
+    draft.replace(path)
+
+
+def of_learner(settings: Settings, name: str) -> tuple[str, Path]:
+    """The service of a learner that was promoted here, and what answered before. Raises Refused."""
+    from weir.agents.learner import files  # noqa: PLC0415 - only here
+
+    service = files.named(settings, name).service
+    before = known(settings).get(service)
+    if before is None:
+        raise Refused(f"learner {name} was not promoted here", remedy="run it where `weir learners promote` was run")
+    if not before.is_dir():
+        what = "the bundle that answered before is gone"
+        raise Refused(what, where=str(before), remedy="name another by `weir up --bundle`")
+    folder.read(before)
+    return service, before
