@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
 import onnx
@@ -24,6 +24,9 @@ from weir.core.decide import decide
 from weir.core.signature import Signature
 from weir.edges.bundles.onnx_model import Model
 
+if TYPE_CHECKING:
+    import lightgbm as lgb
+
 Node = Mapping[str, Any]
 Floats = npt.NDArray[np.float32]
 
@@ -32,6 +35,16 @@ OPSETS = (("", 18), ("ai.onnx.ml", 3))
 IR_VERSION = 10
 DUMPED_INFINITY = 1e300
 ZERO = float(np.float32(1e-35))  # LightGBM's kZeroThreshold
+
+
+def read(path: Path) -> lgb.Booster:
+    """The model of a file of LightGBM's text. Raises ValueError where it is none."""
+    import lightgbm as lgb  # noqa: PLC0415 - seconds to import, with all of scikit-learn; most models are ONNX
+
+    try:
+        return lgb.Booster(model_file=path)
+    except lgb.basic.LightGBMError as error:
+        raise ValueError(str(error)) from error
 
 
 def convert(booster: lgb.Booster, input_tensor: str = "x", output_tensor: str = "score") -> onnx.ModelProto:
@@ -100,7 +113,9 @@ def compare(booster: lgb.Booster, model: Model, rows: Floats, signature: Signatu
 
 
 def predicted(booster: lgb.Booster, rows: Floats) -> npt.NDArray[np.float64]:
-    """LightGBM's own scores, float64[n, m]. rows: float32[n, k]."""
+    """LightGBM's own scores, float64[n, m]. rows: float32[n, k]. Raises ValueError where the booster takes others."""
+    if rows.shape[1] != booster.num_feature():
+        raise ValueError(f"the model has {booster.num_feature()} inputs, and rows have {rows.shape[1]} columns")
     return np.asarray(booster.predict(rows), np.float64).reshape(-1, booster.num_model_per_iteration())
 
 

@@ -6,9 +6,8 @@ import datetime
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightgbm as lgb
 import numpy as np
 import onnx
 import pyarrow as pa
@@ -23,6 +22,9 @@ from weir.edges.bundles.opened import Opened
 from weir.edges.bundles.trained import is_lightgbm, reading
 from weir.edges.features import plan as feature_plan
 from weir.settings import Settings
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 GOLDEN_ROWS_FEW = 100  # below it, a swap of two columns or a wrong category may change no golden score
 _WRITTEN = {"label": "class"}  # a word of Python cannot be a field
@@ -199,7 +201,7 @@ def _lightgbm(path: Path, spec: Spec) -> _Source:
     if doubles := [item.name for item in spec.signature.inputs if item.dtype is Dtype.DOUBLE]:
         what = f"LightGBM's text is served in float32, and {', '.join(doubles)} would be rounded to it"
         raise Refused(what, remedy="set `dtype` to float, which callers write as float32")
-    booster = lgb.Booster(model_file=path)
+    booster = lightgbm_onnx.read(path)
     model = lightgbm_onnx.convert(booster, spec.signature.input_tensor, spec.signature.output_tensor)
     said = words.Words(tuple(booster.feature_name()), words.levels(booster.pandas_categorical))
     checks.check_words(spec.signature, said, str(path))

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import lightgbm as lgb
 import numpy as np
 import onnx
 from onnx import TensorProto
@@ -99,7 +98,7 @@ def reading(path: Path) -> Iterator[None]:
     except Refused as refusal:
         remedy = refusal.mend if isinstance(refusal, checks.Unfit) else refusal.remedy
         raise Refused(refusal.what, where=str(path), remedy=remedy) from refusal
-    except (ValueError, lgb.basic.LightGBMError, onnx.checker.ValidationError) as error:
+    except (ValueError, onnx.checker.ValidationError) as error:
         what = f"the model cannot be used: {text.explain(error)}"
         raise Refused(what, where=str(path), remedy=MODELS) from error
     except Exception as error:  # protobuf's DecodeError lives at a place that differs between its backends
@@ -142,7 +141,7 @@ class LightgbmFile(Trained):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._booster = lgb.Booster(model_file=path)
+        self._booster = lightgbm_onnx.read(path)
         self.inputs: tuple[Taken, ...] = (Taken("x", self._booster.num_feature()),)
         said = words.Words(tuple(self._booster.feature_name()), words.levels(self._booster.pandas_categorical))
         self.said = said if said.named else words.Words(None, said.categories)
