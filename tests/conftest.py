@@ -41,6 +41,7 @@ hypothesis.settings.load_profile("weir")
 
 
 BROKERS: dict[str, str | None] = {"tansu": None, "kafka": "kafka"}  # None: what tests have that do not choose
+TANSU_WAITS_MS = 25  # it answers no fetch early: five times as many, as users have it, would only heat the machine
 INTEGRATION = Path(__file__).parent / "integration"
 
 
@@ -110,7 +111,10 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """Broker, ClickHouse and schema registry, started once per broker; use topics and databases of your own."""
     from weir.edges.embedded.stack import Stack  # tests without it need no extras
 
-    with Stack(load(home=tmp_path_factory.mktemp("home"), **broker_settings(request))) as running:
+    given = broker_settings(request)
+    with Stack(load(home=tmp_path_factory.mktemp("home"), **given)) as running:
+        if given["embedded_broker"] == "tansu":
+            running.settings = running.settings.having(fetch_wait_max_ms=TANSU_WAITS_MS)
         yield running
         running.check()  # a service that died under the tests is a failure, not a detail
 

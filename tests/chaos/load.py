@@ -20,7 +20,6 @@ from tests.chaos.truth import Truth
 from tests.service_under_test import MAX_BYTES, Tiny
 from tests.waiting import WAIT_S
 
-TICK_S = 0.02
 PARTITIONS = 4
 OUTCOMES = "weir.outcomes"
 OUTCOME_EVERY = 8  # every so many of the requests get an outcome, some of these twice
@@ -28,11 +27,17 @@ KEY = b"key"
 
 
 class Load:
-    """A thread that sends `rate` requests a second; `send` sends at once. `bad`: share that must be rejected."""
+    """A thread that sends `rate` requests a second; `send` sends at once.
 
-    def __init__(self, tiny_service: Tiny, truth: Truth, chance: random.Random, *, bad: float = 0.005) -> None:
+    bad: share that must be rejected. tick_s: between two sends of the thread; each wakes everybody on the path.
+    """
+
+    def __init__(
+        self, tiny_service: Tiny, truth: Truth, chance: random.Random, *, bad: float = 0.005, tick_s: float = 0.02
+    ) -> None:
         self.rate = 0.0
         self.bad = bad
+        self._tick_s = tick_s
         self._service, self._truth, self._chance = tiny_service, truth, chance
         self._made = 0
         self._lock = threading.Lock()  # one sender at a time
@@ -104,7 +109,7 @@ class Load:
 
     def _run(self) -> None:
         due, before = 0.0, time.monotonic()
-        while not self._stop.wait(TICK_S):
+        while not self._stop.wait(self._tick_s):
             now = time.monotonic()
             due += self.rate * (now - before) * self._chance.uniform(0.5, 1.5)  # bursts, as in life
             before = now

@@ -47,7 +47,7 @@ LOOK_S = 0.2  # between two looks; a recovery time is this much too long at most
 # So that every wait of the product is short beside a fault; the session time-out decides when the partitions of a lost
 # member are dealt out again.
 # Fetches wait longer than the embedded stack has them, since ten times the fetches would only heat the machine.
-HURRY = {"session_timeout_s": 3, "commit_interval_s": 0.5, "block_max_wait_s": 0.2, "fetch_wait_max_ms": 50}
+HURRY = {"session_timeout_s": 3, "commit_interval_s": 0.5, "block_max_wait_s": 0.2, "fetch_wait_max_ms": 250}
 ANSWERED = """
     SELECT source_partition, uniqExact(source_offset) FROM
     (

@@ -16,6 +16,7 @@ from tests.chaos.watch import never_back
 
 RATE = 60.0
 BACK_S = 300.0  # other tests run beside these
+LOAD = {"tick_s": 0.25}  # so few a second, one by one, would cost each of them what a whole batch costs
 SMALL = {"chunk_max_records": 128, "batch_max_rows": 128}
 
 
@@ -89,6 +90,6 @@ def _of(name: str, faults: list[Fault]) -> Fault:
 
 
 SHORT = [
-    Fault(0, "groups 1, 2, 4, 6, 7 and 8 in brief", in_brief, back_s=BACK_S),
-    replace(_of("broker killed -9", brokers.FAULTS), back_s=BACK_S),
+    Fault(0, "groups 1, 2, 4, 6, 7 and 8 in brief", in_brief, back_s=BACK_S, load=LOAD),
+    replace(_of("broker killed -9", brokers.FAULTS), back_s=BACK_S, load=LOAD),
 ]
