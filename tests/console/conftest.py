@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.console import learning
 from tests.console.filled import FLIGHTS, fill
 from tests.console.stand import site
 from tests.databases import migrated
@@ -30,7 +31,11 @@ def recorded(databases: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     project = tmp_path_factory.mktemp("project")
     with migrated(databases) as settings:
         fill(connect(settings.recording))
-        yield settings.having(monitors_dir=project / "monitors", queries_dir=project / "queries")
+        learning.files(project / "learners")
+        learning.calls(connect(settings.recording))
+        learning.states(settings)
+        folders = {f"{name}_dir": project / name for name in ("monitors", "queries", "learners")}
+        yield settings.having(**folders)
 
 
 @pytest.fixture(scope="session")

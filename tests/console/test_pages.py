@@ -15,6 +15,7 @@ import pytest
 from weir.settings import ROOT
 
 from tests.console.filled import DRIFTED, FLIGHTS
+from tests.console.learning import BETTER, STOPPED
 from tests.console.stand import site
 from tests.databases import migrated
 from tests.waiting import START_S, WAIT_S, until
@@ -33,9 +34,12 @@ PAGES = {
     "letters": "/dead-letters",
     "reason": f"/dead-letters?service={FLIGHTS.service}&reason=out_of_range",
     "letter": LETTER,
+    "learners": "/learners",
+    "learner": f"/learners/{BETTER}",
+    "stopped-learner": f"/learners/{STOPPED}",
     "rows": f"/rows/health/traffic?service={FLIGHTS.service}&from=2026-11-28T19:00Z&to=2026-11-28T19:10Z",
 }
-EMPTY = ("/", "/alerts", "/ledger", "/dead-letters")
+EMPTY = ("/", "/alerts", "/ledger", "/dead-letters", "/learners")
 SERIOUS = ("serious", "critical")
 MS = 1000 * WAIT_S
 
@@ -89,7 +93,9 @@ def test_a_page_with_data(page, axe, name):
         assert wider_than_the_window(page) <= 0, size
 
 
-@pytest.mark.parametrize("path", ["/s/nobody", "/alerts/none", "/dead-letters/none", "/rows/none", "/none"])
+@pytest.mark.parametrize(
+    "path", ["/s/nobody", "/alerts/none", "/dead-letters/none", "/rows/none", "/learners/none", "/none"]
+)
 def test_what_is_not_there_says_what_is(console, path):
     answer = console.get(path)
     assert answer.status_code == 404
@@ -100,7 +106,7 @@ def test_what_is_not_there_says_what_is(console, path):
 @pytest.fixture(scope="module")
 def nothing(databases):
     """The address of a console over a record without a row."""
-    with migrated(databases) as settings, served(site(settings)) as address:
+    with migrated(databases) as settings, served(site(settings.having(deployment="nobody"))) as address:
         yield address
 
 
@@ -126,6 +132,7 @@ def test_a_page_without_data_says_what_to_do(browser, nothing, axe, path):
     page.goto(path)
     shown(page)
     assert page.locator(".empty, .verdict").first.is_visible()
+    assert page.locator("nav [data-key=n]").count() == 0  # of learners: there are none
     assert page.locator(".error").count() == 0
     assert faults(page, axe) == []
     keep(page, f"empty{path.replace('/', '-')}")

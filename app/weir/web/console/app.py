@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from weir.web.console import words
-from weir.web.console.pages import alerts, ledger, letters, overview, palette, panels, query, service, sign_in
+from weir.web.console.pages import alerts, learners, ledger, letters, overview, palette, panels, query, service, sign_in
 from weir.web.console.security import Door
 from weir.web.console.site import Site, missing
 
@@ -30,6 +30,7 @@ ROUTES: Final = (
     alerts.routes,
     ledger.routes,
     letters.routes,
+    learners.routes,
     query.routes,
     panels.routes,
     palette.routes,

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from weir.core.errors import WeirError
 from weir.core.times import BEGINNING, END
+from weir.web.console import learned
 from weir.web.console.asking import Asker
 
 KEPT_S: Final = 5.0  # as old a number of alerts may be
@@ -16,11 +17,15 @@ LIVE: Final = ("pending", "firing")
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """services: names, sorted. firing, pending: alerts by service; "" for all. away: why ClickHouse was not asked."""
+    """What there is. services: names, sorted. learners: whether there are some.
+
+    firing, pending: alerts by service; "" for all. away: why ClickHouse was not asked.
+    """
 
     services: tuple[str, ...] = ()
     firing: dict[str, int] | None = None
     pending: dict[str, int] | None = None
+    learners: bool = False
     away: WeirError | None = None
 
     def count(self, state: str, service: str = "") -> int:
@@ -45,13 +50,14 @@ class Frames:
         return self._latest
 
     def _asked(self) -> Frame:
-        services, alerts = self._asker.all(self._asker.services, lambda: live(self._asker))
+        asker = self._asker
+        services, alerts, learners = asker.all(asker.services, lambda: live(asker), lambda: learned.exist(asker))
         counts: dict[str, dict[str, int]] = {"firing": {}, "pending": {}}
         for one in alerts:
             of = counts[one["state"]]
             for name in ("", *([one["of_service"]] if one["of_service"] else [])):
                 of[name] = of.get(name, 0) + 1
-        return Frame(services, counts["firing"], counts["pending"])
+        return Frame(services, counts["firing"], counts["pending"], learners)
 
 
 def listed(asker: Asker, service: str = "") -> list[dict[str, Any]]:

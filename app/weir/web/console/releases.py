@@ -12,11 +12,12 @@ from weir.web.console.view import View
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """since: begin of the first hour in which it answered."""
+    """since: begin of the first hour in which it answered. predictions: of it, all."""
 
     version: str
     variant: str
     since: datetime
+    predictions: int
 
     @property
     def label(self) -> str:
@@ -28,7 +29,12 @@ class Release:
 def of(asker: Asker, service: str) -> list[Release]:
     """Of a service, the oldest first. Raises Unavailable, Refused."""
     rows = asker.sql("alerts/releases", service=service) if service else []
-    return [Release(version=row["version"], variant=row["variant"], since=_utc(row["since"])) for row in rows]
+    return [
+        Release(
+            version=row["version"], variant=row["variant"], since=_utc(row["since"]), predictions=row["predictions"]
+        )
+        for row in rows
+    ]
 
 
 def marks(asker: Asker, view: View) -> list[Mark]:

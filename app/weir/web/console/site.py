@@ -31,6 +31,7 @@ PAGES: Final = (  # address, name, icon, key behind g
     ("/dead-letters", "Dead letters", "letters", "d"),
     ("/query", "Query", "query", "q"),
 )
+LEARNERS: Final = ("/learners", "Learners", "learners", "n")  # where there are some
 FRESH: Final = {"Cache-Control": "no-store"}
 
 
@@ -70,12 +71,13 @@ def page(request: Request, template: str, title: str, *, status: int = 200, **co
     """A whole page."""
     site, view = site_of(request), context.pop("view", None) or view_of(request)
     session: Session = request.state.session
+    frame = site.frames.look()
     common = {
         "view": view,
         "title": title,
         "here": request.url.path,
-        "frame": site.frames.look(),
-        "pages": PAGES,
+        "frame": frame,
+        "pages": (*PAGES, LEARNERS) if frame.learners else PAGES,
         "weir": version("weir"),
         "may_act": site.doorman.act,
         "form_token": site.doorman.form_token(session),

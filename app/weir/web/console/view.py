@@ -19,7 +19,10 @@ EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(2105, 1, 1, tzinfo
 LONGEST_VALUE: Final = 300  # characters of one; what is longer is nobody's name
 EVERY_S: Final = ((300, 5), (3600, 15))  # windows below so many seconds -> how often a live page asks; else SLOWEST_S
 SLOWEST_S: Final = 60
-PLAIN: Final = ("service", *FILTERS, "metric", "feature", "subject", "state", "monitor", "reason", "letter", "alert")
+PLAIN: Final = (
+    *("service", *FILTERS, "metric", "feature", "subject", "state", "monitor"),
+    *("reason", "letter", "alert", "learner"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,7 @@ class View:
     reason: str = ""
     letter: str = ""
     alert: str = ""
+    learner: str = ""
     now: datetime
     query: Mapping[str, str] = field(default_factory=dict)
 

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from weir.core.errors import WeirError
 from weir.web.console import frame
 from weir.web.console.panels import slots
-from weir.web.console.site import FRESH, PAGES, Site, site_of
+from weir.web.console.site import FRESH, LEARNERS, PAGES, Site, site_of
 
 MOST_ALERTS = 200
 
@@ -24,6 +24,7 @@ def palette(request: Request) -> Response:
     site = site_of(request)
     found = [_item(name, "page", href) for href, name, _, _ in PAGES]
     found += _of_services(site)
+    found += _of_learners(site)
     found += [_item(name, "monitor, as SQL", f"/rows/{name}") for name in site.asker.monitors()]
     return JSONResponse(found, headers=FRESH)
 
@@ -41,6 +42,14 @@ def _of_services(site: Site) -> list[dict[str, str]]:
     except WeirError:  # pages and monitors are there all the same
         return found
     return found
+
+
+def _of_learners(site: Site) -> list[dict[str, str]]:
+    """The page of learners and those of the project, where there are some."""
+    if not site.frames.look().learners:
+        return []
+    names = sorted(path.stem for path in site.settings.paths.learners_dir.glob("*.yaml"))
+    return [_item(LEARNERS[1], "page", LEARNERS[0]), *(_item(one, "learner", f"/learners/{one}") for one in names)]
 
 
 def _item(name: str, kind: str, href: str) -> dict[str, str]:

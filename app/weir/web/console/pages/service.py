@@ -13,10 +13,10 @@ from starlette.routing import Route
 
 from weir.core.errors import WeirError
 from weir.edges.clickhouse.client import written
-from weir.web.console import words
+from weir.web.console import releases, words
 from weir.web.console.asking import Asker
 from weir.web.console.panel import Slot
-from weir.web.console.panels import of_project, slots
+from weir.web.console.panels import of_project, slot, slots
 from weir.web.console.panels.drift import build_drill
 from weir.web.console.site import FRESH, faulty, missing, page, site_of, view_of
 from weir.web.console.view import View
@@ -48,6 +48,8 @@ def service(request: Request) -> Response:
         if view.service not in site.asker.services():
             return missing(request, f"service {request.path_params['service']}")
         choices, more = choices_of(site.asker, view), tuple(of_project(site.asker, view))
+        if len(releases.of(site.asker, view.service)) > 1:
+            more = (slot("released"), *more)
     except WeirError:  # the page stands, and its panels say who does not answer
         pass
     places = [*slots("service"), *more]

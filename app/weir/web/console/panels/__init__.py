@@ -10,17 +10,22 @@ from weir.web.console.panels import (
     alert,
     alerts,
     balance,
+    better,
     calibration,
+    calls,
     causes,
     cost,
     drift,
     latency,
+    learner,
+    learners,
     ledger,
     letters,
     maturity,
     mistakes,
     needs,
     outcomes,
+    released,
     score,
     services,
     tiles,
@@ -41,6 +46,10 @@ PANELS: Final[dict[str, Registered]] = {
     "alert": Registered(alert.build, alert.QUESTION, "medium", ("alert",)),
     "causes": Registered(causes.build, causes.QUESTION, "small", ("alert",)),
     "timeline": Registered(timeline.build, timeline.QUESTION, "small", ("alert",)),
+    "learners": Registered(learners.build, learners.QUESTION, "list", ("learners",)),
+    "learner": Registered(learner.build, learner.QUESTION, "list", ("learner",)),
+    "better": Registered(better.build, better.QUESTION, "tall", ("learner",)),
+    "calls": Registered(calls.build, calls.QUESTION, "small", ("learners", "learner")),
     "tiles": Registered(tiles.build, "In short", "in-short", ("service",), "In short", "in-short tiles-panel"),
     "drift": Registered(drift.build, "Has the input moved?", "drift", ("service",), "Inputs"),
     "score": Registered(score.build, "What does the model say?", "score", ("service",), "Scores"),
@@ -54,16 +63,19 @@ PANELS: Final[dict[str, Registered]] = {
     ),
     "cost": Registered(cost.build, "What did it cost, and where did it go?", "cost", ("service",), "Cost"),
     "latency": Registered(latency.build, "Is it fast enough?", "latency", ("service",), "Speed"),
+    "released": Registered(released.build, released.QUESTION, "short"),
 }
 
 
 def slots(page: str) -> list[Slot]:
     """Places of a page's panels, in order."""
-    return [
-        Slot(name, f"/panel/{name}", one.question, one.height, one.short, one.cls)
-        for name, one in PANELS.items()
-        if page in one.pages
-    ]
+    return [slot(name) for name, one in PANELS.items() if page in one.pages]
+
+
+def slot(name: str) -> Slot:
+    """The place of a panel that its page shows only where there is something to say."""
+    one = PANELS[name]
+    return Slot(name, f"/panel/{name}", one.question, one.height, one.short, one.cls)
 
 
 def of_project(asker: Asker, view: View) -> list[Slot]:

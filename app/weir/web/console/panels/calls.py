@@ -1,0 +1,79 @@
+"""What learners call for: drift of a champion, its retraining, a promotion. Nobody acts on it by itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import urlencode
+
+from weir.monitor.verdict import State as Health
+from weir.monitor.verdict import Verdict
+from weir.web.console import learned
+from weir.web.console.asking import Asker
+from weir.web.console.panel import Act, Panel
+from weir.web.console.panels.timeline import Event
+from weir.web.console.view import View
+
+QUESTION: Final = "What do learners call for?"
+MOST: Final = 30  # lines
+KINDS: Final = {"drift": "alarm", "incident": "look", "incident-over": "ok", "retrain": "look", "promote": "ok"}
+WORDS: Final = {
+    "drift": "drift",
+    "incident": "incident",
+    "incident-over": "incident over",
+    "retrain": "retraining",
+    "promote": "promotion",
+}
+SQL: Final = """SELECT at, kind, service, sentence, proposed_by, parameters, evidence
+FROM actions FINAL
+WHERE startsWith(proposed_by, 'learners/')
+ORDER BY at DESC
+LIMIT 100
+"""
+
+
+def build(asker: Asker, view: View) -> Panel:
+    """Its panel. Raises Unavailable, Refused."""
+    service, name = "", view.learner
+    if name:
+        found = learned.look(asker)
+        state, file = found.states.get(name), found.files.get(name)
+        service = state.service if state else file.service if file else ""
+    rows = learned.calls(asker, service, name)
+    events = [
+        Event(
+            _utc(row["proposed"]),
+            KINDS.get(row["kind"], ""),
+            f"{WORDS.get(row['kind'], row['kind'])}, {row['of_service']}",
+            _sentence(row["sentence"]),
+            row["proposed_by"].removeprefix(learned.BY),
+        )
+        for row in rows[:MOST]
+    ]
+    return Panel(
+        name="calls",
+        question=QUESTION,
+        verdict=verdict([row["kind"] for row in rows]),
+        template="calls.html",
+        context={"events": events, "more": len(rows) - len(events)},
+        note="A call changes nothing by itself: a person takes it.",
+        acts=(Act("SQL and rows", f"/query?{urlencode({'sql': SQL})}"),),
+    )
+
+
+def verdict(kinds: list[str]) -> Verdict:
+    """What there is, the newest first."""
+    if not kinds:
+        return Verdict(Health.OK, "Nothing. No drift, no retraining and no promotion is recorded.")
+    counts = {word: sum(kind == each for kind in kinds) for each, word in WORDS.items()}
+    said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    lasts = kinds[0] in ("drift", "incident", "retrain")
+    return Verdict(Health.LOOK if lasts else Health.OK, f"{said}.")
+
+
+def _utc(at: datetime | int) -> datetime:
+    return datetime.fromtimestamp(at, UTC) if isinstance(at, int) else at.astimezone(UTC)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}" if text else ""
