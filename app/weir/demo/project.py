@@ -1,4 +1,4 @@
-"""The demo's project: the flights' contracts and features, which stand in the source tree and not in a wheel."""
+"""The demo's project: the flights' contracts, features and learners, which stand in the source tree, not in a wheel."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def settled(settings: Settings) -> Settings:
 
     Raises Refused where Weir was installed without its source tree.
     """
-    prices = Path(__file__).with_name("prices.yaml")
+    here = Path(__file__).parent
     schemas, features = ROOT / "schemas", ROOT / "feature_repo"
     if not (schemas / f"requests.{SERVICE}").is_dir() or not features.is_dir():
         raise Refused(
@@ -27,4 +27,10 @@ def settled(settings: Settings) -> Settings:
             where=str(ROOT),
             remedy="run it in a clone of Weir's repository, after `make venv`",
         )
-    return settings.having(service=SERVICE, schemas_dir=schemas, feature_repo_dir=features, prices_file=prices)
+    return settings.having(
+        service=SERVICE,
+        schemas_dir=schemas,
+        feature_repo_dir=features,
+        prices_file=here / "prices.yaml",
+        learners_dir=here / "learners",
+    )

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 
-from weir.demo import report_monitors
+from weir.demo import report_learners, report_monitors
 from weir.demo.replay import Tally
 from weir.demo.report_monitors import grid
 from weir.demo.run import Run
@@ -60,6 +60,7 @@ def to_json(run: Run) -> dict[str, Any]:
             "business_value": found.business_value_usd,
         },
         "monitors": report_monitors.to_json(run.watched, run.months, run.cost, run.plants),
+        "learners": report_learners.to_json(run.learners),
         "siblings": {service: _sibling(run, service) for service in found.beside},
         "seconds": {name: round(run.seconds[name], 3) for name in run.seconds},
     }
@@ -103,6 +104,7 @@ def faults(run: Run) -> list[str]:
     claims |= report_monitors.claims(report_monitors.to_json(run.watched, run.months, run.cost, run.plants))
     if run.flights > 100_000 and not run.plants:  # a short replay sees one season of delays only
         claims[f"AUC is at least {LEAST_AUC}"] = found.auc_sql >= LEAST_AUC
+        claims |= report_learners.claims(run.learners)
     return [claim for claim, holds in claims.items() if not holds]
 
 
@@ -131,6 +133,7 @@ def show(run: Run, console: Console) -> None:
                 _siblings(run),
                 _features(report),
                 *report_monitors.show(report["monitors"]),
+                *report_learners.show(run.learners),
                 _throughput(report),
                 _seconds(report),
             ),

@@ -16,8 +16,9 @@ from urllib.parse import urlencode
 import numpy as np
 
 from weir.core.errors import Refused, Unavailable
-from weir.demo import apart, data, months, plant, season
+from weir.demo import apart, data, learned, months, plant, season
 from weir.demo.flights import HOUR_MS, Flights, Progress
+from weir.demo.learned import Learned
 from weir.demo.months import Cost, Month
 from weir.demo.plant import Plant
 from weir.demo.replay import Replay, Tally
@@ -57,6 +58,7 @@ class Run:
 
     tallies: by service, the first one first. flights: of the replay. alone: those of them that the first service alone
     was asked about. watched, months: of these. cost: of all that the first service was asked. plants: faults in it.
+    learners: what they would have said of all flights that their service was asked about.
     """
 
     tallies: dict[str, Tally]
@@ -71,6 +73,7 @@ class Run:
     cost: Cost
     seconds: dict[str, float] = field(default_factory=dict)
     plants: tuple[Plant, ...] = ()
+    learners: tuple[Learned, ...] = ()
 
 
 class Stopwatch:
@@ -220,6 +223,8 @@ class _Play:
             findings = verify(self.stack.settings, asked, self.flights, first, rows, self.progress)
         with self.watch.phase("monitors"):
             cost = months.cost(self.stack.settings, clickhouse.connect(self.stack.settings.recording), SERVICE)
+        with self.watch.phase("learners"):
+            learners = learned.replayed(self.stack.settings, asked, self.flights, first, rows, self.progress)
         burst_cache = (all_cache[0] - replay_cache[0], all_cache[1] - replay_cache[1])
         return Run(
             self.replay.tallies,
@@ -233,6 +238,7 @@ class _Play:
             by_month,
             cost,
             {**self.watch.seconds, "total": self.watch.total},
+            learners=tuple(learners),
         )
 
     def _hour(self, row: int) -> int:
