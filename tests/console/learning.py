@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -83,7 +83,15 @@ def calls(client: Client) -> None:
         end_ms=_ms(NOW - timedelta(hours=30)),
         at_ms=_ms(NOW - timedelta(hours=30)),
     )
-    rows = [one.row() for one in (promoted, drift)]
+    taken = replace(
+        promoted,
+        kind="promoted",
+        proposed_by="ada@desk",
+        sentence="learner hybrid answers from the next start on",
+        parameters={"learner": BETTER},
+        at_ms=_ms(NOW - timedelta(hours=1)),
+    )
+    rows = [one.row() for one in (promoted, drift, taken)]
     for number, row in enumerate(rows):
         for name in ("at", "begin", "end"):
             row[name] = datetime.fromtimestamp(row[name] / 1000, NOW.tzinfo)

@@ -66,8 +66,8 @@ def test_what_days_prove_is_said_drawn_and_given_as_rows(shown, console):
 
 def test_calls_are_those_of_the_record(shown):
     said = words(shown("calls"))
-    assert "1 drift, 1 promotion" in said
-    assert "promotion" in words(shown("calls", BETTER))
+    assert "1 drift, 1 promotion, 1 promoted" in said
+    assert "promoted, flight-delay by ada@desk Learner hybrid answers" in words(shown("calls", BETTER))
     assert "Nothing." in words(shown("calls", NEW))  # a promotion is of one learner; what drifts is another service
     assert "drift, eta-promise" in words(shown("calls", STOPPED))
 

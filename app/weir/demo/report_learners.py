@@ -42,9 +42,9 @@ def to_json(learners: Sequence[Learned]) -> list[dict[str, Any]]:
 def claims(learners: Sequence[Learned]) -> dict[str, bool]:
     """What the demo claims of half a year of flights, and whether it holds."""
     found = {f"learner {one.name} is not stopped": not one.stopped for one in learners}
-    behind = [one.auc_behind for one in learners if one.name == HYBRID]
-    for each in behind:
-        found[f"the hybrid's AUC is at most {BEHIND:g} below the champion's"] = each is not None and each <= BEHIND
+    for one in (one for one in learners if one.name == HYBRID):
+        behind = one.auc_behind
+        found[f"the hybrid's AUC is at most {BEHIND:g} below the champion's"] = behind is not None and behind <= BEHIND
     return found
 
 

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from weir.agents.learner import files
 from weir.agents.learner.books import Book, Journal
 from weir.core.chunk import Partition
+from weir.core.errors import Refused
 from weir.edges.kafka.follower import Follower
 from weir.edges.kafka.logs import bounds_of
 from weir.learn import history
 from weir.learn.days import Day, Part
+from weir.learn.learner import Learner
 from weir.learn.onnx_linear import digest_of
 from weir.settings import Settings
 
@@ -126,6 +129,12 @@ class States:
         for name, row in newest.items():
             if name not in self._rows or row["at"] >= self._rows[name]["at"]:
                 self._rows[name], self._told[name] = row, state_of(row)
+
+
+def declared(settings: Settings) -> tuple[dict[str, Learner], dict[str, list[Refused]]]:
+    """The learners of the project by name, and what is wrong with files that are none."""
+    found, refused = files.looked(settings)
+    return found, {path.stem: faults for path, faults in refused.items()}
 
 
 def state_of(row: Mapping[str, Any]) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ SAME_S: Final = 2.0  # for which the panels of a page share what was read from K
 AWAY_S: Final = 15.0  # for which a broker that did not answer is not asked again
 BY: Final = "learners/"  # who proposes
 PROMOTE: Final = "promote"
+TAKEN: Final = ("promoted", "promoted-back")  # by a person
 WORDS: Final = {
     "log_loss": "log loss",
     "brier": "Brier",
@@ -73,10 +75,9 @@ def exist(asker: Asker) -> bool:
 
 def look(asker: Asker) -> Learned:
     """All of it. Where Kafka does not answer that is said, and the files are there. Raises Refused."""
-    from weir.agents.learner import files
+    from weir.operations.learner_states import declared
 
-    found, refused = files.looked(asker.settings)
-    said = {path.stem: faults for path, faults in refused.items()}
+    found, said = declared(asker.settings)
     followed: _Followed = asker.once(("learners",), math.inf, lambda: _Followed(asker))
     return followed.look(found, said)
 
@@ -108,13 +109,20 @@ class _Followed:
 
 
 def calls(asker: Asker, service: str = "", learner: str = "") -> list[dict[str, Any]]:
-    """What learners call for, the newest first: drift and retraining of a service's champion, promotions of a learner.
+    """What learners call for and what people took, the newest first: drift, retraining of a champion, promotions.
 
     Raises Unavailable, Refused.
     """
     rows = asker.sql("actions/list", **{"service": service, "from": BEGINNING, "to": END})
-    mine = [row for row in rows if row["proposed_by"].startswith(BY)]
-    return [row for row in mine if not learner or row["kind"] != PROMOTE or row["proposed_by"] == BY + learner]
+    mine = [row for row in rows if row["proposed_by"].startswith(BY) or row["kind"] in TAKEN]
+    return [row for row in mine if not learner or _about(row) in ("", learner)]
+
+
+def _about(row: Mapping[str, Any]) -> str:
+    """The learner that an action is about; empty where it is about the champion."""
+    if row["kind"] == PROMOTE:
+        return str(row["proposed_by"].removeprefix(BY))
+    return str(json.loads(row["parameters"])["learner"]) if row["kind"] in TAKEN else ""
 
 
 def stopped_by(stop: Mapping[str, Any]) -> str:

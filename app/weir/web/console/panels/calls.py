@@ -16,17 +16,25 @@ from weir.web.console.view import View
 
 QUESTION: Final = "What do learners call for?"
 MOST: Final = 30  # lines
-KINDS: Final = {"drift": "alarm", "incident": "look", "incident-over": "ok", "retrain": "look", "promote": "ok"}
+KINDS: Final = {
+    "drift": "alarm",
+    "incident": "look",
+    "incident-over": "ok",
+    "retrain": "look",
+    "promote": "ok",
+}  # others are done
 WORDS: Final = {
     "drift": "drift",
     "incident": "incident",
     "incident-over": "incident over",
     "retrain": "retraining",
     "promote": "promotion",
+    "promoted": "promoted",
+    "promoted-back": "taken back",
 }
 SQL: Final = """SELECT at, kind, service, sentence, proposed_by, parameters, evidence
 FROM actions FINAL
-WHERE startsWith(proposed_by, 'learners/')
+WHERE startsWith(proposed_by, 'learners/') OR kind IN ('promoted', 'promoted-back')
 ORDER BY at DESC
 LIMIT 100
 """
@@ -56,7 +64,7 @@ def build(asker: Asker, view: View) -> Panel:
         verdict=verdict([row["kind"] for row in rows]),
         template="calls.html",
         context={"events": events, "more": len(rows) - len(events)},
-        note="A call changes nothing by itself: a person takes it.",
+        note="A call changes nothing by itself: a person takes it, and that is said here, too.",
         acts=(Act("SQL and rows", f"/query?{urlencode({'sql': SQL})}"),),
     )
 
