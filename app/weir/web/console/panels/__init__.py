@@ -47,7 +47,7 @@ PANELS: Final[dict[str, Registered]] = {
     "causes": Registered(causes.build, causes.QUESTION, "small", ("alert",)),
     "timeline": Registered(timeline.build, timeline.QUESTION, "small", ("alert",)),
     "learners": Registered(learners.build, learners.QUESTION, "list", ("learners",)),
-    "learner": Registered(learner.build, learner.QUESTION, "list", ("learner",)),
+    "learner": Registered(learner.build, learner.QUESTION, "learner", ("learner",)),
     "better": Registered(better.build, better.QUESTION, "tall", ("learner",)),
     "calls": Registered(calls.build, calls.QUESTION, "small", ("learners", "learner")),
     "tiles": Registered(tiles.build, "In short", "in-short", ("service",), "In short", "in-short tiles-panel"),
