@@ -14,7 +14,7 @@ import pytest
 from weir.edges.observability import process_metrics
 from weir.settings import Settings, load
 
-from tests import workers
+from tests import java, workers
 from tests.databases import databases  # noqa: F401 - a fixture
 from tests.kafka_cluster import LIBS, kafka_libs
 from tests.redis_server import redis_server
@@ -28,8 +28,7 @@ process_metrics.keep_in_memory()  # before any test imports Feast
 os.environ.setdefault("WEIR_KAFKA_LIBS_DIR", str(LIBS))  # every home that a test makes has the jars of this checkout
 # Tests start some hundred processes. Without bytecode each of them compiles all that it imports, anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# A broker of the tests lives for seconds: Java's second compiler would take a third of its start and give nothing back.
-os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+os.environ.setdefault(java.OPTIONS, java.options(LIBS))
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and every program that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -20,6 +20,7 @@ from weir.edges.embedded import kafka_jars, kafka_node, leash
 from weir.edges.embedded.service import HOST, free_port
 from weir.settings import ROOT, Settings, load
 
+from tests import java
 from tests.waiting import START_S, WAIT_S, until
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def find_kafka() -> Path:
     """Where Kafka's jars are, fetched the first time. Raises Unavailable where Java or they cannot be had."""
     kafka_node.find_java()
     kafka_jars.fetch(LIBS, load().embedded.kafka_jars_url)
+    java.make_cache(LIBS)
     return LIBS
 
 
