@@ -146,3 +146,21 @@ def test_what_was_named_is_remembered_by_service(bundles, settings):
     newest = serving.choose((), there, only=["a"], newest=True, contracts=False)
     serving.remember_all(there, newest, newest=True)
     assert serving.remembered(there) == {"b": str(bundles[1])}
+
+
+def test_what_a_promotion_left_in_shadow_is_started_beside_what_answers(bundles, settings):
+    from weir.cli import up
+    from weir.operations import challengers
+
+    started = []
+
+    class Workers:
+        def start(self, role, *, name, **environment):
+            started.append((role, name, environment))
+
+    old, other, new = bundles
+    challengers.remember(settings(), "a", old)
+    challengers.remember(settings(), "b", other)
+    choices = serving.choose([str(new)], settings(), contracts=False)
+    up._start_shadows(Workers(), choices, settings(), lambda line: None)
+    assert started == [("shadow", "shadow-a", {"WEIR_SERVICE": "a", "WEIR_BUNDLE": str(old)})]  # b's answers itself
