@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from weir.core.errors import Refused
 from weir.core.signature import Input, Signature, Source, Task
 from weir.learn import snapshot
 from weir.learn.linear import Linear
+from weir.monitor.action import Action
 
 from tests.bundles import opened_bundle, tiny_bundle
 from tests.chaos.monitor import prepared
@@ -63,7 +65,7 @@ def project(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="module")
 def weir(project: Settings) -> Weir:
-    """`weir learners`: exit status, and what it said."""
+    """`weir learners`, or another group: exit status, and what it said."""
     variables = {
         "WEIR_BROKERS": project.kafka.brokers,
         "WEIR_DEPLOYMENT": project.kafka.deployment,
@@ -75,9 +77,9 @@ def weir(project: Settings) -> Weir:
         "COLUMNS": "200",
     }
 
-    def said(*words: str, bundles: Path | None = None) -> tuple[int, str]:
+    def said(*words: str, bundles: Path | None = None, of: str = "learners") -> tuple[int, str]:
         more = {"WEIR_BUNDLES_DIR": str(bundles)} if bundles else {}
-        done = CliRunner().invoke(cli, ["learners", *words], env=variables | more)
+        done = CliRunner().invoke(cli, [of, *words], env=variables | more)
         if isinstance(done.exception, Refused):
             return done.exception.status, str(done.exception)
         if done.exception is not None and not isinstance(done.exception, SystemExit):
@@ -310,11 +312,101 @@ def test_its_states_are_served_and_it_is_promoted_and_taken_back(project: Settin
     assert done[0]["proposed_by"].endswith(f"@{socket.gethostname()}")
 
 
+PROPOSED = Action(
+    kind="promote",
+    service="fragile",
+    subject="",
+    proposed_by="learners/broken",
+    sentence="let learner broken answer",
+    parameters={"learner": "broken"},
+    evidence={"days": 20},
+    measurement_id="",
+    begin_ms=1,
+    end_ms=2,
+    at_ms=2,
+)
+
+
+def log_of_alerts(settings: Settings) -> list[dict[str, Any]]:
+    """What topic alerts has."""
+    from weir.agents.learner.books import READ_S, Book
+    from weir.core.chunk import Partition
+    from weir.edges.kafka.log_reader import LogReader
+
+    topic = settings.kafka.names.alerts
+    values = LogReader(settings.kafka, Partition(topic, 0)).read(READ_S)
+    return [row for _, row in Book(settings, topic).decoded(values)]
+
+
+def record_alerts(settings: Settings) -> None:
+    """As a recorder does."""
+    from weir.edges.clickhouse.client import connect
+
+    rows = log_of_alerts(settings)
+    skipped = {"covers"}
+    columns = [name for name in rows[0] if name not in skipped]
+    times = {"at", "begin", "end"}
+    values = [
+        [np.datetime64(row[name], "ms").item() if name in times else row[name] for name in columns] for row in rows
+    ]
+    with closing(connect(settings.recording)) as client:
+        client.insert("alerts", values, columns)
+
+
+def fires_once(project: Settings, worker: Rounds, weir: Callable[..., tuple[int, str]]) -> None:
+    """The alert is listed with its evidence, and a worker that has just started does not write it again."""
+    from weir.agents.learner.alerts import Alerts
+    from weir.edges.clickhouse.client import connect
+
+    record_alerts(project)
+    (row,) = json.loads(weir("list", "--json", of="alerts")[1])
+    assert (row["state"], row["of_monitor"], row["of_subject"]) == ("firing", "learner", "minutes")
+    assert json.loads(row["proof"])["evidence"]["value"] == 1e12
+    said = weir("show", row["alert_id"], of="alerts")[1]
+    assert "learner minutes has stopped: outcome is 1e+12" in said
+    assert "runbook/learner.md" in said
+    assert "weir learners show minutes" in said
+    again = Alerts(project, lambda: connect(project.recording), lambda _changes: None)
+    again.check(worker.opened.learners, 1)  # as a worker that has just started
+    assert len(log_of_alerts(project)) == 1
+
+
+def test_what_learners_call_for_is_written_once_and_told(project: Settings, tmp_path: Path) -> None:
+    """Whoever finds it again, as after a kill, finds it written."""
+    from weir.agents.learner.actions import Actions
+    from weir.agents.learner.agent import Told
+    from weir.agents.learner.books import READ_S, Book
+    from weir.core.chunk import Partition
+    from weir.edges.kafka.log_reader import LogReader
+    from weir.edges.notify import receivers
+    from weir.edges.notify.notifier import Notifier
+    from weir.telemetry import Telemetry
+
+    with Server().running() as server:
+        (tmp_path / "notify.yaml").write_text(f"receivers: [{{name: hook, kind: webhook, url: '{server.url}'}}]")
+        notifier = Notifier(receivers.read(tmp_path / "notify.yaml"))
+        told = Told(project, Telemetry(), notifier)
+        first = replace(PROPOSED, at_ms=round(time.time() * 1000))
+        drift = replace(first, kind="drift")
+        old = replace(PROPOSED, kind="incident")  # of what is long past nobody hears
+        for _ in range(2):
+            actions = Actions(project, told.actions)
+            actions.write([first, replace(first, at_ms=3), old])
+            actions.write([drift, replace(drift, proposed_by="learners/hybrid")])  # of one champion
+        notifier.close()
+        assert len(server.got) == 2
+    topic = project.kafka.names.actions
+    values = LogReader(project.kafka, Partition(topic, 0)).read(READ_S)
+    assert [Action.of(row) for _, row in Book(project, topic).decoded(values)][-3:] == [first, old, drift]
+
+
 def test_a_poisoned_outcome_freezes_its_learner_and_somebody_is_told(
     project: Settings, tmp_path: Path, weir: Weir
 ) -> None:
-    """Of one service; the others go on. `show` says why, `resume` and `freeze` are obeyed."""
+    """Of one service; the others go on. `show` says why, `resume` and `freeze` are obeyed; meanwhile an alert fires."""
+    from weir.agents.learner.actions import Actions
     from weir.agents.learner.agent import Told
+    from weir.agents.learner.alerts import Alerts
     from weir.edges.notify import receivers
     from weir.edges.notify.notifier import Notifier
     from weir.telemetry import Telemetry
@@ -328,11 +420,14 @@ def test_a_poisoned_outcome_freezes_its_learner_and_somebody_is_told(
     with Server().running() as server:
         (tmp_path / "notify.yaml").write_text(f"receivers: [{{name: hook, kind: webhook, url: '{server.url}'}}]")
         notifier = Notifier(receivers.read(tmp_path / "notify.yaml"))
-        worker = rounds(project, told=Told(project, Telemetry(), notifier))
+        told = Told(project, Telemetry(), notifier)
+        alerts = Alerts(project, lambda: connect(project.recording), notifier.tell)
+        worker = rounds(project, told=told, alerts=alerts, actions=Actions(project, told.actions))
         bad = outcome(poisoned, 310, observed=1e12)
         send(project, [*(outcome(poisoned, i) for i in range(300, 310)), bad, outcome(poisoned, 311)])
         lived(project, worker, lambda: stopped(worker, "minutes"))
         until(lambda: server.got, WAIT_S, "the alert")
+        fires_once(project, worker, weir)
         notifier.close()
     status, said = weir("show", "minutes", "--json")
     found = json.loads(said)
@@ -345,6 +440,7 @@ def test_a_poisoned_outcome_freezes_its_learner_and_somebody_is_told(
     assert len([*(tmp_path / "onnx").glob("broken.*")]) == 3
     assert weir("resume", "minutes", "--reason", "a typing error")[0] == 0
     lived(project, worker, lambda: not stopped(worker, "minutes"))
+    assert [one["to_state"] for one in log_of_alerts(project)] == ["firing", "resolved"]
     send(project, [outcome(poisoned, i) for i in range(312, 350)])
     lived(project, worker, lambda: learned(worker)["minutes"] == 338)
     assert weir("freeze", "broken", "--reason", "looks odd")[0] == 0

@@ -1,4 +1,7 @@
-"""What a replay says beside its figures: how the learner compares with the champion, and whether that one drifts."""
+"""What is said beside figures: how the learner compares with the champion by closed days, and whether that one drifts.
+
+Of a replay, and of a learner that lives.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,27 @@ def alarms(of: Alarms) -> dict[str, Any]:
 
 def show_comparison(of: Comparison, late: float, words: Mapping[str, str]) -> None:
     """A row for each figure, and what is proposed. words: what figures are called."""
-    if of.figures:
+    _show_compared(asdict(of), words)
+    if late > LATE:
+        say(f"{late:.1%} of outcomes came after their day was closed: raise compare.wait_h, else days are judged early")
+
+
+def show_live(found: Mapping[str, Any], words: Mapping[str, str]) -> None:
+    """The same of a learner that lives, and what drifts. found: as Evidence tells it."""
+    if found["compared"] is None:
+        say("no day is closed yet: it is compared with the champion from the first one on")
+    else:
+        _show_compared(found["compared"], words)
+    if found["late"]:
+        say(f"{found['late']:,} outcomes came after their day was closed, and are in none: compare.wait_h is too short")
+    if one := found["incident"]:
+        say(f"[bold yellow]{one['name']}[/]: the champion's loss is {one['loss']:.4g} instead of {one['usual']:.4g}")
+    for one in found["drifts"][-1:]:
+        say(f"[bold yellow]{one['name']}[/]: what comes true has been {one['residual']:+.3g} off what is expected")
+
+
+def _show_compared(of: Mapping[str, Any], words: Mapping[str, str]) -> None:
+    if of["figures"]:
         say("")
         columns = (
             Column("figure", "figure", lambda name: words.get(name, name.replace("_", " ")), name=True),
@@ -46,14 +69,12 @@ def show_comparison(of: Comparison, late: float, words: Mapping[str, str]) -> No
             Column("it is", "verdict"),
             Column("since", "since_ms", lambda at: "" if at is None else day(at)),
         )
-        show([asdict(one) for one in of.figures], columns, as_json=False)
-    span = "" if of.begin_ms is None or of.end_ms is None else f" from {day(of.begin_ms)} until before {day(of.end_ms)}"
-    why = f": {'; '.join(of.why)}" if of.why else ""
-    since = "" if of.since_ms is None else f" since {day(of.since_ms)}"
-    say(f"on {of.days} closed days{span}, {of.requests:,} requests: [bold]{of.word}[/]{since}{escape(why)}")
-    if late > LATE:
-        say(f"{late:.1%} of outcomes came after their day was closed: raise compare.wait_h, else days are judged early")
-    if any(one.autocorrelation > HELD for one in of.figures[:1]):
+        show([dict(one) for one in of["figures"]], columns, as_json=False)
+    span = f" from {day(of['begin_ms'])} until before {day(of['end_ms'])}" if of["days"] else ""
+    why = f": {'; '.join(of['why'])}" if of["why"] else ""
+    since = "" if of["since_ms"] is None else f" since {day(of['since_ms'])}"
+    say(f"on {of['days']} closed days{span}, {of['requests']:,} requests: [bold]{of['word']}[/]{since}{escape(why)}")
+    if any((one["autocorrelation"] or 0) > HELD for one in of["figures"][:1]):
         say("days hang together: intervals may be too narrow")
 
 

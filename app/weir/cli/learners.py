@@ -155,7 +155,7 @@ def show_(
     name: LearnerName,
     as_json: AsJson = False,
 ) -> None:
-    """Show a learner that lives: what it has learned, where it goes on, its figures beside the champion's, its guards.
+    """Show a learner that lives: what it has learned and found, where it goes on, its figures beside the champion's.
 
     From its newest snapshot. Figures are over the requests that were answered when it had a state already: what each
     would have said then. Exit status 1 where a guard or a person has stopped it.
@@ -233,6 +233,8 @@ def _show_live(found: Shown) -> None:
     if found.blind:
         say(f"{found.blind:,} requests are in no figure: answered before its first state, or without a number;")
         say(f"    weir learners replay {found.name} --known occurred has figures of those that were loaded later")
+    if found.found:
+        learner_evidence.show_live(found.found, FIGURES)
     if found.stop:
         say(f"[bold red]stopped[/] by guard {found.stop['guard']}: {escape(found.stop['what'])}")
         evidence = ", ".join(f"{key} {value}" for key, value in found.stop["evidence"].items())

@@ -7,8 +7,9 @@ within the tolerance it alarms once in a stated time or more rarely, whatever th
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -66,6 +67,29 @@ class SlowDrift:
     def _anew(self) -> None:
         self._seen = TwoSided.new(self._terms.tolerance / WIDE)
         self._since = {side: (0.0, -1, 0, 0.0) for side in (1, -1)}  # log M, begin_ms, blocks, sum of their means
+
+    def kept(self) -> dict[str, Any]:
+        """What it goes on from, for JSON; without what it has found."""
+        bets = {side: [None if math.isinf(one) else one for one in of.tolist()] for side, of in self._bets()}
+        since = {str(side): list(of) for side, of in self._since.items()}
+        first = np.concatenate([np.zeros(0), *self._first]).tolist() if not self._unit else []
+        return {"unit": self._unit, "block": self._block, "n": self._n, "sum": self._sum, "first": first} | {
+            "bets": bets,
+            "since": since,
+        }
+
+    def restore(self, said: Mapping[str, Any]) -> None:
+        """What `kept` gave, through JSON."""
+        self._unit, self._block, self._n, self._sum = (said[name] for name in ("unit", "block", "n", "sum"))
+        self._first = [np.array(said["first"], np.float64)]
+        up, down = (
+            np.array([-np.inf if one is None else one for one in said["bets"][side]]) for side in ("up", "down")
+        )
+        self._seen = TwoSided(self._seen.tolerance, up, down)
+        self._since = {int(side): (of[0], of[1], of[2], of[3]) for side, of in said["since"].items()}
+
+    def _bets(self) -> tuple[tuple[str, Floats], ...]:
+        return ("up", self._seen.up), ("down", self._seen.down)
 
     def take(self, at_ms: Whole, residual: Floats) -> None:
         """Outcomes more, as they became known: at_ms int64[n], ascending; residual float64[n]."""

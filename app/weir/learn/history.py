@@ -45,6 +45,12 @@ class History:
         half = len(states) // 2
         return History((*states[:half:2], *states[half:]))
 
+    def known(self, at_ms: Whole) -> Whole:
+        """How many outcomes were known when requests were answered: int64[n]; 0 before the first state."""
+        counts = np.array([0, *(state.seen.count for state in self.states)], np.int64)
+        since = np.array([state.since_ms for state in self.states], np.int64)
+        return counts[np.searchsorted(since, at_ms, "right")]
+
     def answers(self, model: Model, x: Floats, at_ms: Whole, subject: Subject) -> tuple[Whole, tuple[Floats, ...]]:
         """What was known when requests were answered: the rows that there was a state for, and what is said of them.
 

@@ -1,19 +1,21 @@
 """The fast channel of drift: the loss rises within hundreds of outcomes. What it finds is an incident, not yet a drift.
 
-River's ADWIN (Bifet and Gavalda 2007) and Page-Hinkley (Page 1954) see each outcome as it becomes known. Neighbouring
-outcomes go together, so that both find true changes often, which pass: alarms of one bad time are one incident, and it
-is over by itself when there was none for a while.
+ADWIN and Page-Hinkley, as River has them, see each outcome as it becomes known. Neighbouring outcomes go together, so
+that both find true changes often, which pass: alarms of one bad time are one incident, and it is over by itself when
+there was none for a while.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from weir.learn.detectors import Adwin, PageHinkley
 from weir.learn.losses import minute_of
 from weir.learn.model import Floats
 
@@ -23,6 +25,7 @@ CALM_MS: Final = 24 * 3_600_000  # without an alarm, and an incident is over: so
 ADWIN, PAGE_HINKLEY = "ADWIN", "Page-Hinkley"
 ALLOWED: Final = 0.1  # standard deviations that the loss may rise by unseen by Page-Hinkley
 RECENT: Final = 200  # outcomes whose mean has to be above what is usual: an alarm after a good time is none
+NUMBERS: Final = ("mean", "spread", "n", "total", "bad", "bad_total")  # of its state
 THRESHOLD: Final = 100.0  # in standard deviations: of chance alone a skewed loss passes it once in 40,000 outcomes
 
 
@@ -50,22 +53,45 @@ class Incident:
 
 
 class Incidents:
-    """Those of one loss. It goes on from where it was, and nothing of it is kept between processes."""
+    """Those of one loss. opened: of each what there was at its first alarm; over: those that are."""
 
     def __init__(self) -> None:
-        self._adwin, self._page_hinkley = _detectors()
+        self._adwin, self._page_hinkley = Adwin(), PageHinkley(ALLOWED, THRESHOLD)
         self._first: list[float] = []
         self._mean, self._spread = 0.0, 0.0
         self._n, self._total = 0, 0.0  # outside of incidents
         self._bad, self._bad_total = 0, 0.0  # since the incident began
         self._recent: deque[float] = deque(maxlen=RECENT)
-        self._done: list[Incident] = []
+        self.opened: list[Incident] = []
+        self.over: list[Incident] = []
         self._now: Incident | None = None
 
     @property
     def found(self) -> list[Incident]:
         """All, in the order of time; the last one may last."""
-        return [*self._done, *((self._now,) if self._now else ())]
+        return [*self.over, *((self._now,) if self._now else ())]
+
+    def kept(self) -> dict[str, Any]:
+        """What it goes on from, for JSON; without those that are over."""
+        return {
+            "adwin": self._adwin.kept(),
+            "page_hinkley": self._page_hinkley.kept(),
+            "first": list(self._first) if not self._spread else [],
+            "numbers": {name: getattr(self, f"_{name}") for name in NUMBERS},
+            "recent": list(self._recent),
+            "now": None if self._now is None else asdict(self._now),
+        }
+
+    def restore(self, said: Mapping[str, Any]) -> None:
+        """What `kept` gave, through JSON."""
+        self._adwin.restore(said["adwin"])
+        self._page_hinkley.restore(said["page_hinkley"])
+        self._first = list(said["first"])
+        for name in NUMBERS:
+            setattr(self, f"_{name}", said["numbers"][name])
+        self._recent.extend(said["recent"])
+        now = said["now"]
+        self._now = None if now is None else Incident(**{**now, "by": tuple(now["by"])})
 
     def take(self, at_ms: Whole, loss: Floats) -> None:
         """Outcomes more, as they became known: at_ms int64[n], ascending; loss float64[n]."""
@@ -83,7 +109,7 @@ class Incidents:
 
     def _one(self, at_ms: int, loss: float) -> None:
         if self._now and at_ms - self._now.last_ms >= CALM_MS:
-            self._done.append(replace(self._now, end_ms=self._now.last_ms + CALM_MS))
+            self.over.append(replace(self._now, end_ms=self._now.last_ms + CALM_MS))
             self._n, self._total = self._n + self._bad, self._total + self._bad_total
             self._now = None
         self._recent.append(loss)
@@ -108,17 +134,12 @@ class Incidents:
                 outcomes=self._bad,
                 loss=max(self._now.loss, recent),
             )
+            if self._now.alarms == 1:
+                self.opened.append(self._now)
 
     def _seen_by(self, value: float) -> list[str]:
         """Which detectors see the loss rise with it."""
-        before = self._adwin.estimation
-        self._adwin.update(value)
-        self._page_hinkley.update(value)
-        by = [ADWIN] if self._adwin.drift_detected and self._adwin.estimation > before else []
-        return [*by, PAGE_HINKLEY] if self._page_hinkley.drift_detected else by
-
-
-def _detectors() -> tuple[Any, Any]:
-    from river import drift  # noqa: PLC0415 - River, which other parts of learning do without
-
-    return drift.ADWIN(), drift.PageHinkley(delta=ALLOWED, threshold=THRESHOLD, mode="up")
+        before = self._adwin.mean
+        changed, rises = self._adwin.update(value), self._page_hinkley.update(value)
+        by = [ADWIN] if changed and self._adwin.mean > before else []
+        return [*by, PAGE_HINKLEY] if rises else by

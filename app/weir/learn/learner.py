@@ -11,6 +11,7 @@ from weir.core.signature import Task
 
 CHAMPION: Final = "champion"  # the column of what the champion said
 LEARNER: Final = "learner"  # who it is among those who answer
+MONITOR: Final = "learner"  # of the alert of one that has stopped
 RIVER: Final = "river."
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from weir.learn.evidence import LAST, NO_CHANGE, Evidence, Seen
 from weir.learn.history import History, State
 from weir.learn.learner import CHAMPION, LEARNER, Limits, Subject
 from weir.learn.model import Broke, Floats, Model
@@ -17,7 +18,6 @@ from weir.learn.run import Events, Good, Run
 from weir.learn.tally import Tally
 
 OPERATOR: Final = "operator"  # the guard that a person is
-NO_CHANGE, LAST = "no change", "last"
 Whole = npt.NDArray[np.int64]
 
 
@@ -68,7 +68,8 @@ class Held:
     """All that a learner goes on from: a good state, and what went with it there. next: what is to be learned next.
 
     blind: requests in no figure, since they were answered before the first state, or their score is no number.
-    left: outcomes that came while it was stopped. published_ms: when its last state began.
+    left: outcomes that came while it was stopped. published_ms: when its last state began. evidence: as Evidence keeps
+    it; None of a learner that has none.
     """
 
     good: Good
@@ -78,6 +79,7 @@ class Held:
     blind: int = 0
     left: int = 0
     published_ms: int = 0
+    evidence: Mapping[str, Any] | None = None
 
 
 class Live:
@@ -88,14 +90,21 @@ class Live:
     """
 
     def __init__(
-        self, model: Callable[[], Model], subject: Subject, limits: Limits, every_ms: int, held: Held | None = None
+        self,
+        model: Callable[[], Model],
+        subject: Subject,
+        limits: Limits,
+        every_ms: int,
+        held: Held | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
-        """held: a state to go on from."""
+        """held: a state to go on from. evidence: what is found; at that state, too."""
         self._subject, self._limits, self._every_ms = subject, limits, every_ms
         self._model, self._scratch = model(), model()
         self._run = Run(self._model, subject, limits, None if held is None else held.good)
         self.held = Held(self._run.good) if held is None else held
         self._now = self.held
+        self.evidence = evidence
 
     @property
     def now(self) -> Held:
@@ -148,11 +157,17 @@ class Live:
         place = Place(offset, rows.number + n)
         self._now = replace(now, tally=tally, blind=blind, left=left, next=place, good=self._run.good)
         if self._run.stop or self._run.good is not good:
-            self.held = self._now
+            self._keep()
 
     def _hold(self, offset: int, at_ms: int) -> None:
         self._now = replace(self._now, good=self._run.good, next=Place(offset + 1, self._now.next.number))
         self._publish(at_ms)
+        self._keep()
+
+    def _keep(self) -> None:
+        """A restart goes on from here."""
+        if self.evidence is not None:
+            self._now = replace(self._now, evidence=self.evidence.kept())
         self.held = self._now
 
     def _publish(self, at_ms: int) -> None:
@@ -175,4 +190,9 @@ class Live:
             return now.tally, now.blind + len(rows.y)
         mine = counted[known]
         parts = {LEARNER: said[0], CHAMPION: rows.champion[mine], NO_CHANGE: said[1], LAST: said[2]}
+        if self.evidence is not None:
+            at_ms, answered_ms = rows.at_ms[counted], rows.answered_ms[counted]
+            before = now.history.known(rows.answered_ms[mine])
+            seen = Seen(at_ms, answered_ms, rows.y[counted], rows.champion[counted], known, before, parts)
+            self.evidence.take(seen, stopped=self._run.stop is not None)
         return now.tally.with_more(self._subject, parts, rows.y[mine]), now.blind + len(rows.y) - len(mine)

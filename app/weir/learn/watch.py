@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,14 +19,16 @@ from weir.learn.model import Floats
 
 @dataclass(frozen=True, slots=True)
 class Alarms:
-    """What was found, in the order of time."""
+    """What was found, in the order of time. opened: incidents at their first alarm; over: those that are."""
 
     incidents: tuple[Incident, ...]
     drifts: tuple[Drift, ...]
+    opened: tuple[Incident, ...] = ()
+    over: tuple[Incident, ...] = ()
 
 
 class Watch:
-    """Both at work. They go on from where they were, and nothing of them is kept between processes."""
+    """Both at work."""
 
     def __init__(self, task: Task, terms: Slow) -> None:
         self._task = task
@@ -33,7 +37,17 @@ class Watch:
     @property
     def alarms(self) -> Alarms:
         """What they have found so far."""
-        return Alarms(tuple(self._fast.found), tuple(self._slow.found))
+        fast = self._fast
+        return Alarms(tuple(fast.found), tuple(self._slow.found), tuple(fast.opened), tuple(fast.over))
+
+    def kept(self) -> dict[str, Any]:
+        """What both go on from, for JSON; without what is over."""
+        return {"fast": self._fast.kept(), "slow": self._slow.kept()}
+
+    def restore(self, said: Mapping[str, Any]) -> None:
+        """What `kept` gave, through JSON."""
+        self._fast.restore(said["fast"])
+        self._slow.restore(said["slow"])
 
     def take(self, at_ms: npt.NDArray[np.int64], said: Floats, y: Floats) -> None:
         """Outcomes more, as they became known: at_ms int64[n], ascending; said float64[n, m]; y float64[n].

@@ -11,6 +11,7 @@ from clickhouse_connect.driver import Client
 
 from weir.core.times import BEGINNING, END
 from weir.edges.clickhouse import sql_files
+from weir.learn.learner import MONITOR as LEARNER
 from weir.monitor import burn
 from weir.monitor.alert import Note, Transition
 from weir.monitor.telling import in_force
@@ -48,6 +49,8 @@ def ask_again(one: Transition) -> str:
     """The command that shows an alert's figure again, over its window."""
     about = one.watched
     begin, end = (datetime.fromtimestamp(ms / 1000, UTC).isoformat() for ms in (one.begin_ms, one.end_ms))
+    if about.monitor == LEARNER:
+        return shlex.join(["weir", "learners", "show", about.subject])
     if about.monitor.startswith(burn.FOLDER):
         return shlex.join(["weir", "slo", "status", about.monitor.split("/")[1], "--at", end])
     words = ["weir", "monitors", "run", about.monitor, "--service", about.service, "--from", begin, "--to", end]

@@ -23,7 +23,8 @@ class Shown:
     digest: names the state that it answers with. learned: outcomes in it. good: those of its last good state. next: the
     offset of the log of labelled outcomes, and the number of the outcome, with which a restart goes on. stop: guard,
     what, evidence. rows: who answered, and figures, over the same requests. blind: requests in no figure. left:
-    outcomes that came while it was stopped. about: model, window, versions, columns and classes.
+    outcomes that came while it was stopped. about: model, window, versions, columns and classes. found: as Evidence
+    tells it: the comparison with the champion by closed days, drift; None of a model without snapshots.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Shown:
     left: int
     at: datetime
     about: dict[str, Any]
+    found: dict[str, Any] | None = None
 
 
 def shown(settings: Settings, name: str) -> Shown:
@@ -63,6 +65,7 @@ def shown(settings: Settings, name: str) -> Shown:
         left=figures["left"],
         at=datetime.fromtimestamp(row["at"] / 1000, UTC),
         about=json.loads(row["about"]),
+        found=figures.get("found"),
     )
 
 

@@ -1,10 +1,13 @@
 """A live learner is a function of its log: stopped and gone on from anywhere it comes to the same bits."""
 
+import json
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from weir.core.signature import Task
 from weir.learn import history, linear_river, river_parts, snapshot
+from weir.learn.evidence import Evidence
 from weir.learn.history import History, State
 from weir.learn.learner import Limits
 from weir.learn.live import Held, Labelled, Live
@@ -25,7 +28,8 @@ def life(task, held=None, every_ms=EVERY_MS, **limits):
         model = river_parts.made(declared, task)
         return linear_river.arrays_of(model, of.columns) or RiverModel(model, of)
 
-    return Live(made, of, Limits(window=100, **limits), every_ms, held)
+    evidence = Evidence(of, declared, held.evidence if held else None)
+    return Live(made, of, Limits(window=100, **limits), every_ms, held, evidence)
 
 
 def entries(task, n=1500, size=70):
@@ -45,7 +49,7 @@ def said(live, task):
     """All of its state that a restart goes on from, as bytes where it has some."""
     held = live.held
     good = snapshot.dump(held.good, subject(task), {}, {}), history.dump(held.history)
-    return good, held.next, held.tally, held.blind, held.left, held.published_ms
+    return good, held.next, held.tally, held.blind, held.left, held.published_ms, json.dumps(held.evidence)
 
 
 def restarted(live, task):
@@ -53,7 +57,8 @@ def restarted(live, task):
     held = live.held
     good, _ = snapshot.load(snapshot.dump(held.good, subject(task), {}, {}), subject(task), {})
     states = history.load(history.dump(held.history), len(subject(task).columns))
-    kept = Held(good, held.next, states, held.tally, held.blind, held.left, held.published_ms)
+    found = json.loads(json.dumps(held.evidence, allow_nan=False))
+    kept = Held(good, held.next, states, held.tally, held.blind, held.left, held.published_ms, found)
     return life(task, kept)
 
 

@@ -7,16 +7,17 @@ worker is gone, and goes on from what it wrote.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
 import structlog
 
+from weir.agents.learner.actions import Actions
+from weir.agents.learner.alerts import Alerts
 from weir.agents.learner.books import NotHeld
 from weir.agents.learner.kept import Kept
 from weir.agents.learner.rounds import Rounds
@@ -29,12 +30,16 @@ from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.faust_transport import ChunkApp, new_app
 from weir.edges.notify import receivers
 from weir.edges.notify.notifier import Notifier
+from weir.learn.learner import MONITOR
+from weir.learn.proposals import INCIDENT, OVER
+from weir.monitor.action import Action
 from weir.monitor.alert import AlertState, Severity, Transition, Watched
 from weir.settings import Settings
 from weir.telemetry import AlertSent, LearnerPublished, Telemetry
 
 PAUSE_S: Final = 1.0  # after a failure
-RUNBOOK: Final = "learner"
+NEWS_MS: Final = 3 * 86_400_000  # how old an action may be that people hear of
+RUNBOOK: Final = "action"
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +53,7 @@ def open_learner(settings: Settings, telemetry: Telemetry) -> Notifier:
     import river  # noqa: F401, PLC0415 - an extra: better missed at the start than at the first learner
 
     names = settings.kafka.names
-    for topic in (names.outcomes, names.labelled, names.learner_snapshots):
+    for topic in (names.outcomes, names.labelled, names.learner_snapshots, names.actions, names.alerts):
         partitions_of(settings.kafka, topic)
     told = receivers.read(settings.paths.notify_file)
     return Notifier(told, lambda name, outcome: telemetry.emit(AlertSent(receiver=name, outcome=outcome.value)))
@@ -58,11 +63,14 @@ def new_learner(settings: Settings, telemetry: Telemetry, notifier: Notifier) ->
     """The app of a learner worker. Called inside the event loop."""
     names = settings.kafka.names
     app = new_app(settings, names.learner)
+    connect, told = partial(clickhouse.connect, settings.recording), Told(settings, telemetry, notifier)
     rounds = Rounds(
         settings=settings,
-        connect=partial(clickhouse.connect, settings.recording),
+        connect=connect,
         now_ms=_now_ms,
-        told=Told(settings, telemetry, notifier),
+        told=told,
+        actions=Actions(settings, told.actions),
+        alerts=Alerts(settings, connect, notifier.tell),
     )
     holds = elected(app, names.learner_snapshots)
     app.task(partial(parked_on_failure, app, _work(rounds, holds)))
@@ -91,65 +99,56 @@ async def _work(rounds: Rounds, holds: Callable[[], bool]) -> None:
                 await asyncio.sleep(PAUSE_S)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Told:
-    """Hears of states that were written: metrics, and one message for each learner that has stopped."""
+    """Hears of states that were written, for metrics, and of actions, for people."""
 
     settings: Settings
     telemetry: Telemetry
     notifier: Notifier
-    _stopped: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, kept: Kept, row: Mapping[str, Any], at_ms: int) -> None:
         """A state, with its learner and when the newest outcome of its service came."""
-        name = kept.learner.name
         self.telemetry.emit(
             LearnerPublished(
                 service=row["service"],
-                learner=name,
+                learner=kept.learner.name,
                 learned=row["learned"],
                 stopped=row["stop"] != "null",
                 delay_s=max(0.0, (row["at"] - at_ms) / 1000),
             )
         )
-        before = self._stopped.get(name, "null")
-        self._stopped[name] = row["stop"]
-        if row["stop"] == before:
-            return
-        if row["stop"] != "null":
-            log.error("a learner has stopped", learner=name, **_plain(json.loads(row["stop"])))
-        self.notifier.tell([self._transition(row, before)])
 
-    def _transition(self, row: Mapping[str, Any], before: str) -> Transition:
-        """As an alert: the guard and its evidence, or that the learner goes on."""
-        said = row["stop"] if row["stop"] != "null" else before
-        stop = json.loads(said)
+    def actions(self, found: Sequence[Action]) -> None:
+        """Actions that are written; of a learner that reads an old log, those of long ago are told to nobody."""
+        since_ms = _now_ms() - NEWS_MS
+        self.notifier.tell([self._transition(one) for one in found if one.at_ms >= since_ms])
+
+    def _transition(self, one: Action) -> Transition:
+        """As receivers are told of alerts: under its own id; an incident's end is the end of what was told."""
+        over = one.kind == OVER
+        kind = INCIDENT if over else one.kind
         watched = Watched(
-            service=row["service"],
-            monitor=f"learner/{stop['guard']}",
-            subject=row["learner"],
-            owner=owners(self.settings).get(row["service"], ""),
-            cause=f"learner {row['learner']}",
+            service=one.service,
+            monitor=f"{MONITOR}/{kind}",
+            subject=one.proposed_by.removeprefix("learners/"),
+            owner=owners(self.settings).get(one.service, ""),
+            cause=f"{kind} {one.begin_ms}",
             runbook=RUNBOOK,
         )
-        fires = row["stop"] != "null"
         return Transition(
             watched=watched,
-            number=1 if fires else 2,
-            alert_id=f"{watched.key}-{stop['outcomes']}",
-            from_state=AlertState.OK if fires else AlertState.FIRING,
-            to_state=AlertState.FIRING if fires else AlertState.RESOLVED,
-            at_ms=row["at"],
-            begin_ms=row["at"],
-            end_ms=row["at"],
+            number=2 if over else 1,
+            alert_id=f"{watched.key}-{one.begin_ms}",
+            from_state=AlertState.FIRING if over else AlertState.OK,
+            to_state=AlertState.RESOLVED if over else AlertState.FIRING,
+            at_ms=one.at_ms,
+            begin_ms=one.begin_ms,
+            end_ms=one.end_ms,
             severity=Severity.TICKET,
-            sentence=f"Learner {row['learner']} has stopped: {stop['what']}" if fires else "The learner goes on",
-            evidence=dict(stop),
+            sentence=one.sentence,
+            evidence=one.evidence,
         )
-
-
-def _plain(stop: Mapping[str, Any]) -> dict[str, Any]:
-    return {"guard": stop["guard"], "reason": stop["what"], "evidence": stop["evidence"], "kept": stop["outcomes"]}
 
 
 def _now_ms() -> int:

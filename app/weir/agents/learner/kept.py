@@ -15,10 +15,12 @@ from weir.agents.learner.entries import Entry, Kind
 from weir.agents.learner.joining import Wanted
 from weir.core.signature import Task
 from weir.learn import history, onnx_linear, snapshot
+from weir.learn.evidence import Evidence, asked_from
 from weir.learn.learner import CHAMPION, Learner, Subject
 from weir.learn.linear import Linear
 from weir.learn.live import Held, Live, Place
 from weir.learn.tally import Tally
+from weir.monitor.action import Action
 
 
 @dataclass(slots=True)
@@ -56,12 +58,23 @@ class Kept:
             return
         self.changed = True
 
+    def news(self, log: str) -> list[Action]:
+        """What it has found since it was last asked. log: of labelled outcomes."""
+        evidence = self.live.evidence
+        if evidence is None or not evidence.news:
+            return []
+        found, evidence.news = evidence.news, []
+        return [asked_from(one, log, self.live.now.next.offset) for one in found]
+
     def row(self, log: str, at_ms: int, worker: str) -> dict[str, Any]:
         """The fields of learner_snapshots/v1.avsc."""
         held, now, live = self.live.held, self.live.now, self.live
         stop = now.good.stop
-        told = {"n": now.tally.n, "blind": now.blind, "left": now.left, "of": now.tally.told()}
+        found = None if live.evidence is None else live.evidence.told()
+        told = {"n": now.tally.n, "blind": now.blind, "left": now.left, "of": now.tally.told(), "found": found}
         sums = {"n": held.tally.n, "sums": held.tally.sums}
+        kept = {"tally": sums, "blind": held.blind, "left": held.left, "published_ms": held.published_ms}
+        kept["evidence"] = held.evidence
         about = {
             "learner": made.belongs(self.learner),
             "versions": made.versions(),
@@ -79,9 +92,7 @@ class Kept:
             "learned": live.learned,
             "stop": json.dumps(None if stop is None else asdict(stop)),
             "figures": json.dumps(told),
-            "held": json.dumps(
-                {"tally": sums, "blind": held.blind, "left": held.left, "published_ms": held.published_ms}
-            ),
+            "held": json.dumps(kept),
             "about": json.dumps(about),
             "good": self._good(held) if self.compiled else b"",
             "answering": onnx_linear.content_of(live.answering) if self.compiled else b"",
@@ -107,7 +118,8 @@ def opened(client: Client, learner: Learner, every_ms: int, row: Mapping[str, An
             held, why = _held(row, subject, learner), ""
         except ValueError as error:
             why = str(error)
-    live = Live(lambda: made.model_of(learner, subject), subject, learner.guards, every_ms, held)
+    evidence = Evidence(subject, learner, None if held is None else held.evidence) if compiled else None
+    live = Live(lambda: made.model_of(learner, subject), subject, learner.guards, every_ms, held, evidence)
     kept = Kept(learner, subject, live, compiled)
     meant = {word: subject.classes.index(meaning) for word, meaning in words.items()}
     return kept, Wanted(subject.task, subject.classes, meant, kept.inputs), why
@@ -125,4 +137,5 @@ def _held(row: Mapping[str, Any], subject: Subject, learner: Learner) -> Held:
         said["blind"],
         said["left"],
         said["published_ms"],
+        said.get("evidence"),
     )

@@ -21,6 +21,8 @@ import structlog
 from clickhouse_connect.driver import Client
 
 from weir.agents.learner import files, joining, kept
+from weir.agents.learner.actions import Actions
+from weir.agents.learner.alerts import Alerts
 from weir.agents.learner.books import READ_S, Book, Journal, Outcomes, Snapshots, check_log, written
 from weir.agents.learner.entries import SAID, Entry
 from weir.agents.learner.joining import Wanted
@@ -63,6 +65,7 @@ class Rounds:
 
     connect: a client of ClickHouse. now_ms: the wall's clock. monotonic_s: for pauses. told: hears of each state that
     was written, as a row of learner_snapshots/v1.avsc, with its learner and when the newest outcome in it came.
+    actions, alerts: where what learners find is written, both or none.
     """
 
     settings: Settings
@@ -70,6 +73,8 @@ class Rounds:
     now_ms: Callable[[], int]
     monotonic_s: Callable[[], float] = time.monotonic
     told: Callable[[Kept, Mapping[str, Any], int], None] = lambda _kept, _row, _at_ms: None
+    actions: Actions | None = None
+    alerts: Alerts | None = None
     worker: str = field(default_factory=lambda: uuid.uuid4().hex)
     opened: Open | None = None
     _published_s: float = 0.0
@@ -84,6 +89,9 @@ class Rounds:
         if self.opened is not None:
             self.opened.close()
             self.opened = None
+        if self.actions is not None and self.alerts is not None:
+            self.actions.forget()
+            self.alerts.forget()
 
     def round(self) -> int:
         """Outcomes that were learned. Raises Unavailable, Refused; NotHeld where another worker writes, too.
@@ -159,8 +167,8 @@ class Rounds:
 
     def _say(self, what: str) -> None:
         if what not in self._said:
-            self._said.add(what)
             log.error("a learner cannot be used", reason=what)
+        self._said.add(what)
 
     def _catch_up(self, journal: Journal, memory: Memory, learners: Sequence[Kept]) -> None:
         """Read the log to its end."""
@@ -187,7 +195,7 @@ class Rounds:
         return any(self._fits(one) for name, one in opened.declared.items() if name not in there)
 
     def _fits(self, learner: Learner) -> bool:
-        """Whether it fits what is recorded by now: it has waited for the first record of its service."""
+        """Whether it fits what is recorded by now."""
         try:
             kept.opened(self.connect(), learner, 0, None)
         except (Refused, Unavailable):
@@ -251,11 +259,16 @@ class Rounds:
             written(opened.journal, one, lambda entry: _fold(opened.memory, opened.learners, entry))
 
     def _publish(self, opened: Open) -> None:
-        """Write the states that have changed, where it is time."""
+        """Write what was found, and then the states that have changed, where it is time."""
+        at_ms = self.now_ms()
+        if self.actions is not None:  # before a state that they are in: whoever goes on from it does not find them
+            self.actions.write([each for one in opened.learners for each in one.news(opened.journal.log)])
+        if self.alerts is not None:
+            self.alerts.check(opened.learners, at_ms)
         changed = [one for one in opened.learners if one.changed]
         if not changed or self.monotonic_s() - self._published_s < self.settings.monitoring.learner_publish_s:
             return
-        at_ms, latest = self.now_ms(), opened.memory.latest_ms
+        latest = opened.memory.latest_ms
         rows = [one.row(opened.journal.log, at_ms, self.worker) for one in changed]
         opened.snapshots.write(rows)
         for one, row in zip(changed, rows, strict=True):
