@@ -54,6 +54,7 @@ COMMANDS = (  # each a function of the module of weir.cli that is named like it
     "estimate",
     "diagnose",
     "reproduce",
+    "train",
     "settings",
 )
 ELSEWHERE = {"watch": "status", "tail": "send"}  # of another

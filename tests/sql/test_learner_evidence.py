@@ -3,8 +3,13 @@
 import json
 from datetime import UTC, datetime
 
+import lightgbm as lgb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
+from weir.core.errors import Refused
 from weir.edges.clickhouse import results
 from weir.edges.clickhouse.client import connect
 
@@ -49,13 +54,8 @@ OUTCOMES = f"""
 
 
 @pytest.fixture(scope="module")
-def weir(databases, tmp_path_factory):
-    """Run `weir learners replay`; its output."""
-    learners = tmp_path_factory.mktemp("learners")
-    (learners / "load.yaml").write_text(FILE)
-    services = tmp_path_factory.mktemp("services")
-    (services / SERVICE).mkdir()
-    spec = services / SERVICE / "service.yaml"
+def recorded(databases):
+    """Settings of a database with the month."""
     with migrated(databases) as settings:
         client = connect(settings.recording)
         results.make(client, {SERVICE: VALUE})
@@ -63,23 +63,32 @@ def weir(databases, tmp_path_factory):
         asked |= {"version": "1", "at": "2026-03-01 00:00:00", "a_day": A_DAY, "count": DAYS * A_DAY}
         for sql in (BUNDLE, PREDICTIONS, OUTCOMES):
             client.command(sql, parameters=asked)
-        variables = {
-            "WEIR_CLICKHOUSE_URL": settings.recording.clickhouse_url,
-            "WEIR_CLICKHOUSE_DATABASE": settings.recording.clickhouse_database,
-            "WEIR_LEARNERS_DIR": str(learners),
-            "WEIR_SERVICES_DIR": str(services),
-            "COLUMNS": "200",
-        }
+        yield settings
 
-        def run(*options, value=VALUE):
-            spec.write_text(f'value: "{value}"')
-            done = CliRunner().invoke(
-                cli, ["learners", "replay", "load", *options], env=variables, catch_exceptions=False
-            )
-            assert done.exit_code == 0
-            return done.stdout
 
-        yield run
+@pytest.fixture(scope="module")
+def weir(recorded, tmp_path_factory):
+    """Run `weir learners replay`; its output."""
+    learners = tmp_path_factory.mktemp("learners")
+    (learners / "load.yaml").write_text(FILE)
+    services = tmp_path_factory.mktemp("services")
+    (services / SERVICE).mkdir()
+    spec = services / SERVICE / "service.yaml"
+    variables = {
+        "WEIR_CLICKHOUSE_URL": recorded.recording.clickhouse_url,
+        "WEIR_CLICKHOUSE_DATABASE": recorded.recording.clickhouse_database,
+        "WEIR_LEARNERS_DIR": str(learners),
+        "WEIR_SERVICES_DIR": str(services),
+        "COLUMNS": "200",
+    }
+
+    def run(*options, value=VALUE):
+        spec.write_text(f'value: "{value}"')
+        done = CliRunner().invoke(cli, ["learners", "replay", "load", *options], env=variables, catch_exceptions=False)
+        assert done.exit_code == 0
+        return done.stdout
+
+    return run
 
 
 def at(day, hour=0):
@@ -144,3 +153,99 @@ def test_the_value_of_its_decisions_is_compared_by_the_formula_of_the_service(we
     assert said["unvalued"] == "values are not compared: the formula names the score, and not the decision alone"
     assert "the formula names the score" in weir("--to", "2026-03-10", value="if(score > 0.5, 1, 0)")
     assert "value" not in {one["figure"] for one in said["comparison"]["figures"]}
+
+
+SERVED = f"""
+service: {SERVICE}
+name: meters
+version: "1"
+owner: ada
+model: model.txt
+golden: rows.parquet
+baseline: rows.parquet
+card: card.md
+signature:
+  task: binary
+  threshold: 0.4
+  classes: [fine, broken]
+  inputs: [{{name: load, source: request, ref: load}}]
+"""
+OWN = """
+import lightgbm, numpy, pickle
+
+def fit(features, labels, weights):
+    assert features.column_names == ["load"] and len(labels) == len(weights)
+    x = features.column("load").to_numpy()[:, None]
+    options = {"objective": "binary", "verbosity": -1, "num_leaves": 3}
+    return lightgbm.train(options, lightgbm.Dataset(x, labels), 5).model_to_string().encode()
+
+def pickled(features, labels, weights):
+    return pickle.dumps(features)
+"""
+
+
+@pytest.fixture
+def train(recorded, tmp_path, monkeypatch):
+    """Run `weir train` in a project whose champion knows little; its output."""
+    service = tmp_path / "services" / SERVICE
+    service.mkdir(parents=True)
+    (tmp_path / "weir.yaml").write_text("")
+    (tmp_path / "own_training.py").write_text(OWN)
+    (service / "service.yaml").write_text(SERVED)
+    (service / "card.md").write_text("# Meters")
+    chance = np.random.default_rng(1)
+    x, y = chance.normal(size=500), chance.integers(0, 2, 500)
+    options = {"objective": "binary", "verbosity": -1}
+    champion = lgb.train(options, lgb.Dataset(x[:, None], y, feature_name=["load"]), 3)
+    (service / "model.txt").write_text(champion.model_to_string())
+    scores = champion.predict(x[:, None].astype(np.float32)).astype(np.float32)
+    labels = np.array(["fine", "broken"])[y]
+    pq.write_table(pa.table({"load": x, "score": scores, "label": labels}), service / "rows.parquet")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WEIR_CLICKHOUSE_URL", recorded.recording.clickhouse_url)
+    monkeypatch.setenv("WEIR_CLICKHOUSE_DATABASE", recorded.recording.clickhouse_database)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*words):
+        done = CliRunner().invoke(cli, words, catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.stdout
+
+    run("bundle", "build", SERVICE)
+    return run
+
+
+def test_a_request_for_training_becomes_a_bundle_that_is_compared_with_the_champion(weir, train, recorded):
+    """By the rows that were known then; the newest quarter of the days is held out. No pickle is taken."""
+    asked = json.loads(weir("--to", "2026-03-27", "--json"))["retraining"][0]
+    client = connect(recorded.recording)
+    times = {name: datetime.fromtimestamp(asked[name] / 1000, UTC) for name in ("begin", "end", "at")}
+    row = asked | times
+    client.insert("actions", [list(row.values())], list(row))
+    which, said = asked["action_id"][:8], json.loads(asked["parameters"])
+    done = json.loads(train("train", "--from", which, "--json"))
+    days = (said["to"] - said["from"]) // 86_400_000
+    assert (done["asked"], done["found"], done["by"]) == (said["outcomes"], days * A_DAY, "LightGBM")
+    assert done["found"] == done["asked"]
+    assert done["trained_on"] + done["early"] + done["held"] == done["found"]
+    assert (done["days"], done["held"]) == (round(days / 4), round(days / 4) * A_DAY)
+    assert 0 < done["early"] < 0.3 * A_DAY  # of the evening before
+    by = {one["who"]: one for one in done["rows"]}
+    assert by["learner"]["auc"] > 0.8 > by["champion"]["auc"]
+    assert done["comparison"]["days"] == done["days"]
+    # It has not seen the change, which the held days are behind: its chances are worse, and that is what is said.
+    assert by["learner"]["log_loss"] > by["champion"]["log_loss"]
+    off = done["comparison"]["figures"][0]["better_by"]
+    assert off == pytest.approx(by["champion"]["log_loss"] - by["learner"]["log_loss"], rel=1e-6)
+    made = json.loads(train("bundle", "inspect", done["digest"], "--json"))
+    assert made["version"].startswith(f"1-{which}-")
+    assert f"{done['trained_on']} outcomes known until 2026-03-" in json.dumps(made)
+    out = train("train", "--from", which, "--with", "own_training:fit")
+    assert "trained by own_training:fit" in out
+    assert f"the record has {done['found']:,}" in out
+    with pytest.raises(Refused, match="the function gave a pickle"):
+        train("train", "--from", which, "--with", "own_training:pickled")
+    with pytest.raises(Refused, match="there is no function own_training:none"):
+        train("train", "--from", which, "--with", "own_training:none")
+    with pytest.raises(Refused, match="there is no action ffffffff"):
+        train("train", "--from", "ffffffff")

@@ -43,7 +43,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class Open:
-    """What a worker that is the active one holds."""
+    """What an active worker holds."""
 
     journal: Journal
     outcomes: Outcomes
@@ -89,9 +89,8 @@ class Rounds:
         if self.opened is not None:
             self.opened.close()
             self.opened = None
-        if self.actions is not None and self.alerts is not None:
-            self.actions.forget()
-            self.alerts.forget()
+        for forget in (one.forget for one in (self.actions, self.alerts) if one is not None):
+            forget()
 
     def round(self) -> int:
         """Outcomes that were learned. Raises Unavailable, Refused; NotHeld where another worker writes, too.

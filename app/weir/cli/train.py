@@ -1,0 +1,57 @@
+"""`weir train`: a new bundle from a request for training, compared with the champion."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from weir.cli.arguments import reached
+from weir.cli.output import AsJson, Column, say, show, show_json
+
+WORDS = {"log_loss": "log loss", "brier": "Brier", "auc": "AUC", "accuracy": "accuracy", "macro_f1": "macro F1"}
+WORDS |= {"mae": "MAE", "rmse": "RMSE"}
+
+
+def train(
+    action: Annotated[
+        str, typer.Option("--from", help="Id of a request for training (`weir query actions/list`), or how it begins.")
+    ],
+    by: Annotated[
+        str, typer.Option("--with", help="Train by this function of the project, module:function; else by LightGBM.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Train a service anew on what a learner's request names, build the bundle, and compare it with the champion.
+
+    The requests as they were served, with the outcomes that were known when training was asked for. The newest quarter
+    of the days is held out: the new model sees none of it, nor an outcome that came later than it begins; on it both
+    are compared by days. The bundle is built and tried as `weir bundle build` does, and serves nothing until somebody
+    names it. The function is given features (a pyarrow.Table), labels and weights, and returns the content of a model's
+    file, ONNX or LightGBM's text.
+    """
+    from weir.cli import learner_evidence
+    from weir.edges.clickhouse.client import connect
+    from weir.operations import train as training
+
+    settings = reached()
+    done = training.train(connect(settings.recording), settings, action, by)
+    if as_json:
+        said = {name: value for name, value in asdict(done).items() if name not in ("action", "bundle")}
+        show_json({"action": done.action.row(), "bundle": str(done.bundle), **said})
+        return
+    say(escape(done.action.sentence))
+    say(f"of {done.asked:,} outcomes that it names the record has {done.found:,}; trained on {done.trained_on:,}")
+    if done.early:
+        say(f"{done.early:,} were left out: their outcomes came after {learner_evidence.day(done.since_ms)}")
+    figures = [name for name in WORDS if any(name in row for row in done.rows)]
+    columns = (
+        Column("who", "who", lambda who: "new" if who == "learner" else str(who), name=True),
+        Column("requests", "requests", lambda count: f"{count:,}", right=True),
+        *(Column(WORDS[name], name, lambda value: f"{value:.4f}", right=True) for name in figures),
+    )
+    show(done.rows, columns, as_json=False)
+    learner_evidence.show_comparison(done.comparison, 0.0, WORDS)
+    say(f"bundle [bold]{done.digest[:12]}[/] {escape(str(done.bundle))}, trained by {escape(done.by)}")
