@@ -55,6 +55,7 @@ COMMANDS = (  # each a function of the module of weir.cli that is named like it
     "diagnose",
     "reproduce",
     "train",
+    "strategy",
     "settings",
 )
 ELSEWHERE = {"watch": "status", "tail": "send"}  # of another

@@ -50,6 +50,8 @@ VALUES = {
     "inputs": ["amount"],
     "known": "received",
     "keys": [],
+    "action": "",
+    "learner": "fresh",
 }
 
 

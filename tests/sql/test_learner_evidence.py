@@ -192,6 +192,9 @@ def train(recorded, tmp_path, monkeypatch):
     (tmp_path / "weir.yaml").write_text("")
     (tmp_path / "own_training.py").write_text(OWN)
     (service / "service.yaml").write_text(SERVED)
+    (tmp_path / "learners").mkdir()
+    (tmp_path / "learners" / "load.yaml").write_text(FILE)
+    (tmp_path / "prices.yaml").write_text("currency: EUR\nprices: {cpu_second: [{from: 2026-01-01, price: 0.00002}]}\n")
     (service / "card.md").write_text("# Meters")
     chance = np.random.default_rng(1)
     x, y = chance.normal(size=500), chance.integers(0, 2, 500)
@@ -249,3 +252,32 @@ def test_a_request_for_training_becomes_a_bundle_that_is_compared_with_the_champ
         train("train", "--from", which, "--with", "own_training:none")
     with pytest.raises(Refused, match="there is no action ffffffff"):
         train("train", "--from", "ffffffff")
+
+
+def test_strategies_are_walked_forward_beside_each_other(weir, train):
+    """Each on the same requests, the champion and the learner with the figures that a replay has of those."""
+    done = json.loads(train("strategy", SERVICE, "--to", "2026-03-28", "--every", "5d", "--json"))
+    ways = {one["name"]: one for one in done["ways"]}
+    assert set(ways) == {"as it is", "full retraining", "fine-tuning", "online: load"}
+    assert (done["figure"], done["days"], done["requests"]) == ("log_loss", 21, 21 * A_DAY)
+    stale = [ways[name]["stale_days"] for name in ("online: load", "full retraining", "as it is")]
+    assert stale == sorted(stale)
+    assert stale[0] < 0.1
+    assert stale[1] == pytest.approx(2.5, abs=0.1)  # half of what lies between two trainings
+    assert ways["as it is"]["cpu_s"] == 0 < ways["full retraining"]["cost"] < 1
+    assert done["currency"] == "EUR"
+    first = done["ways"][0]
+    assert first["better_by"] == 0
+    assert [one["loss"] for one in done["ways"]] == sorted(one["loss"] for one in done["ways"])
+    worst = done["ways"][-1]
+    assert worst["better_by"] == pytest.approx(first["loss"] - worst["loss"])
+    assert worst["low"] < worst["better_by"] < worst["high"]
+    said = json.loads(weir("--to", "2026-03-27", "--json"))["comparison"]["figures"][0]
+    apart = ways["as it is"]["loss"] - ways["online: load"]["loss"]
+    assert apart == pytest.approx(said["better_by"], rel=0.25)  # of other days
+    out = train("strategy", SERVICE, "--to", "2026-03-28", "--every", "5d")
+    assert done["verdict"] in " ".join(out.split())
+    short = train("strategy", SERVICE, "--to", "2026-03-12", "--every", "5d")
+    assert "too few to tell them apart" in short
+    with pytest.raises(Refused, match="too few for one training"):
+        train("strategy", SERVICE, "--to", "2026-03-03")

@@ -125,13 +125,21 @@ def fit_of(by: str, settings: Settings) -> Fit:
     return called
 
 
-def _lightgbm(signature: Signature) -> Fit:
-    """LightGBM with its defaults but for the step and the number of trees; the same rows give the same model."""
-    categories = [i for i, item in enumerate(signature.inputs) if item.dtype is Dtype.CATEGORY]
+def categories_of(signature: Signature) -> list[int]:
+    """Columns that are categories, for LightGBM."""
+    return [i for i, item in enumerate(signature.inputs) if item.dtype is Dtype.CATEGORY]
+
+
+def options_of(signature: Signature) -> dict[str, Any]:
+    """Of LightGBM: its defaults but for the step; the same rows give the same model."""
     options: dict[str, Any] = {"objective": OBJECTIVES[signature.task], "learning_rate": 0.05, "verbosity": -1}
     options |= {"seed": 1, "deterministic": True, "force_row_wise": True, "num_threads": 1}
-    if signature.task is Task.MULTICLASS:
-        options["num_class"] = len(signature.labels)
+    return options | ({"num_class": len(signature.labels)} if signature.task is Task.MULTICLASS else {})
+
+
+def _lightgbm(signature: Signature) -> Fit:
+    """LightGBM, with so many trees."""
+    options, categories = options_of(signature), categories_of(signature)
 
     def fit(features: pa.Table, labels: Floats, weights: Floats) -> bytes:
         x = np.column_stack([column.to_numpy() for column in features.columns])

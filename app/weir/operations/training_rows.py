@@ -60,32 +60,40 @@ def request(client: Client, which: str) -> Action:
 
 def read(client: Client, asked: Action, signature: Signature) -> Rows:
     """The rows of a request, point in time. Raises Unavailable; Refused for inputs that are texts, or where none is."""
-    if texts := [item.name for item in signature.inputs if item.dtype is Dtype.STRING]:
-        what = f"{asked.service} takes texts ({', '.join(texts)}), which training sets of the record do not have"
-        raise Refused(what, remedy="train it by your own pipeline, and `weir bundle build` what comes of it")
-    said, of = asked.parameters, reports.meaning(client, asked.service)
-    words = {word: of.labels.index(meant) for word, meant in of.words.items() if meant in of.labels}
-    words = {} if of.task is Task.REGRESSION else words
-    many = of.task is Task.MULTICLASS
-    until = datetime.fromtimestamp(said["known_until"] / 1000, UTC)
-    question = learning.Asked(
-        service=asked.service,
-        begin=datetime.fromtimestamp(said["from"] / 1000, UTC),
-        end=until,
-        inputs=signature.names,
-        words=list(words),
-        labels=of.labels if many else [],
-        known="received",
-    )
-    with learning.recorded(client, uuid.uuid4().hex, question) as found:
-        pages = [_page(page, list(words.values()), many=many) for page in found.pages()]
-    rows = _joined(pages)
-    if rows is not None:
-        rows = rows.where(rows.served_ms < said["to"])
-    if rows is None or not len(rows.y):
+    said = asked.parameters
+    rows = between(client, asked.service, signature, begin_ms=said["from"], end_ms=said["known_until"])
+    rows = rows.where(rows.served_ms < said["to"])
+    if not len(rows.y):
         what = f"nothing is recorded of what {asked.action_id[:8]} asks to train {asked.service} on"
         raise Refused(what, remedy="has it been deleted since? ask for a newer request")
     return rows
+
+
+def between(
+    client: Client, service: str, signature: Signature, *, begin_ms: int, end_ms: int, known: str = "received"
+) -> Rows:
+    """Requests from begin until before end, with the outcomes that were known before end.
+
+    known: see learning.Asked. Raises Unavailable; Refused for inputs that are texts.
+    """
+    if texts := [item.name for item in signature.inputs if item.dtype is Dtype.STRING]:
+        what = f"{service} takes texts ({', '.join(texts)}), which training sets of the record do not have"
+        raise Refused(what, remedy="train it by your own pipeline, and `weir bundle build` what comes of it")
+    of = reports.meaning(client, service)
+    words = {word: of.labels.index(meant) for word, meant in of.words.items() if meant in of.labels}
+    words = {} if of.task is Task.REGRESSION else words
+    many = of.task is Task.MULTICLASS
+    question = learning.Asked(
+        service=service,
+        begin=datetime.fromtimestamp(begin_ms / 1000, UTC),
+        end=datetime.fromtimestamp(end_ms / 1000, UTC),
+        inputs=signature.names,
+        words=list(words),
+        labels=of.labels if many else [],
+        known=known,
+    )
+    with learning.recorded(client, uuid.uuid4().hex, question) as found:
+        return _joined([_page(page, list(words.values()), many=many) for page in found.pages()], len(signature.names))
 
 
 def _page(page: pa.Table, meant: list[int], *, many: bool) -> Rows:
@@ -109,11 +117,12 @@ def _matrix(page: pa.Table, name: str) -> Floats:
     return np.asarray(values.to_numpy(), np.float64).reshape(page.num_rows, -1) if page.num_rows else np.empty((0, 0))
 
 
-def _joined(pages: list[Rows]) -> Rows | None:
-    """All pages in the order of event time; None of nothing."""
+def _joined(pages: list[Rows], columns: int) -> Rows:
+    """All pages in the order of event time."""
     there = [one for one in pages if len(one.y)]
     if not there:
-        return None
+        none = np.zeros(0, np.int64)
+        return Rows(pa.array([], pa.string()), none, none, np.empty((0, columns)), np.zeros(0), np.empty((0, 1)))
     parts: Mapping[str, Any] = {
         name: np.concatenate([getattr(one, name) for one in there])
         for name in ("served_ms", "known_ms", "x", "y", "champion")
