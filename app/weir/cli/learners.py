@@ -28,7 +28,7 @@ FIGURES |= {"mae": "MAE", "rmse": "RMSE"}
 
 cli = typer.Typer(
     no_args_is_help=True,
-    help="Learn from outcomes (learners/*.yaml): look at learners, replay them, stop those that live.",
+    help="Learn from outcomes (learners/*.yaml): look at learners, replay them, stop or promote those that live.",
 )
 
 
