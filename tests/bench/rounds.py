@@ -1,5 +1,7 @@
 """What a round of all monitors of one service costs: the one in which a day of a month of ten million predictions ends.
 
+And what the console's pages cost then (pages.py).
+
 It has a window of a day, one of an hour and twelve of five minutes to speak of, and no round of a deployment has more.
 """
 
@@ -13,6 +15,7 @@ from weir.core.chunk import LogPartition
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.clickhouse import migrations, monitors
 
+from tests.bench import pages
 from tests.bench.month import BEGIN, DAY, DAYS, HOUR, TOPIC, Month
 from tests.bench.protocol import Judge, Say
 from tests.bench.sampler import Sampler
@@ -68,4 +71,5 @@ def measure(stand: Stand, judge: Judge, say: Say, predictions: int = PREDICTIONS
     cpu = ", ".join(f"{name} {seconds:.2f}" for name, seconds in found["cpu_s"].items())
     what = f"{found['monitors']} monitors, {windows} windows, {len(figures):,} figures"
     say(f"a round of {what}: {took_s:.2f} s; CPU s: {cpu}")
+    found["pages"] = pages.measure(settings, stand.pid_of("clickhouse"), END, say)
     return found

@@ -1,5 +1,6 @@
 """Drift as the monitors work it out, against SciPy and worked answers; and windows that hold nothing to compare."""
 
+import re
 from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from scipy.stats import norm
 from weir.core.errors import Refused
 from weir.core.grid import UNIT, Grid, grid_of
 from weir.edges.bundles.reference import of_numbers
-from weir.edges.clickhouse import baselines, monitors
+from weir.edges.clickhouse import baselines, monitors, sides
 from weir.edges.clickhouse.client import connect
 from weir.monitor.segment import Segment
 from weir.monitor.spec import Asked
@@ -63,7 +64,15 @@ def golden(databases):
 
 
 def asked(client, name, question=ASKED, **more):
-    return monitors.run(client, monitors.named(load(), name), replace(question, **more))
+    """A monitor's rows: by a statement without the sides that have none, and by the whole one, alike."""
+    monitor, question = monitors.named(load(), name), replace(question, **more)
+    found = monitors.run(client, monitor, question)
+    bound = monitors.parameters(client, monitor, question)
+    if sides.needed(monitor.sql, bound) != monitor.sql:
+        with pytest.MonkeyPatch.context() as whole:
+            whole.setattr(sides, "SIDES", re.compile("(?!)"))
+            assert monitors.run(client, monitor, question) == found
+    return found
 
 
 def test_numbers_are_those_of_scipy(golden):

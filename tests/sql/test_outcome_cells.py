@@ -132,6 +132,7 @@ def test_cells_are_never_another_truth(client, recorded, monkeypatch, task):
     scores, shares, chance = recorded(task)
     assert outcome_cells.keep(client, records.SERVICE, task) == 0, "what has changed a moment ago is left alone"
     assert outcome_cells.keep(client, records.SERVICE, task, quiet_s=0) == kept(client) == 19
+    compare(client, task)
     came(client, task, chance, [40, 41, 42], revision=1)  # corrected, one hour
     came(client, task, chance, [100, 100, 100])  # conflicting
     came(client, task, chance, [160], withdrawn=True, revision=2)

@@ -16,7 +16,7 @@ from clickhouse_connect.driver import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from weir.core.errors import Refused
-from weir.edges.clickhouse import outcome_cells, reports, scans, sql_files
+from weir.edges.clickhouse import outcome_cells, reports, scans, sides, sql_files
 from weir.edges.clickhouse.client import (
     NO_ACCESS,
     RETRIABLE,
@@ -110,6 +110,10 @@ def run(
     read instead of the service's view; it holds the time asked about.
     Raises Unavailable; Refused where the monitor cannot be asked so, as ClickHouse words it where its SQL is at fault.
     """
+    _check(monitor, asked)
+    with answering(url_of(client)):
+        if not sides.any_rows(client, monitor.sql, asked.service, asked.begin, asked.end):
+            return []
     return rows(monitor, table(client, monitor, asked, of, joined))
 
 
@@ -121,8 +125,9 @@ def table(
     if joined is not None:
         bound, settings = bound | {"results": joined.name}, {**settings, **joined.settings}
     with answering(url_of(client)), within_memory(f"monitor {monitor.name}"), _its_author(monitor):
-        sql = outcome_cells.needed(client, monitor.sql, asked.service, asked.begin, asked.end, asked.step_s)
-        found = client.query_arrow(sql, parameters=bound, settings=settings, use_strings=True)
+        sql = sides.needed(monitor.sql, bound)
+        sql, more = outcome_cells.needed(client, sql, asked.service, asked.begin, asked.end, asked.step_s)
+        found = client.query_arrow(sql, parameters=bound | more, settings=settings, use_strings=True)
     columns = dict(zip(found.column_names, found.columns, strict=True))
     if lacking := sorted({*monitor.figures.values(), *monitor.subject} - columns.keys()):
         _deny(monitor, f"its answer has no column {lacking[0]}", f"name one of {', '.join(columns)} in its header")

@@ -28,10 +28,10 @@ TABLES: Final[Mapping[Task, tuple[str, ...]]] = {  # what each task has cells of
 DAY_S: Final = 86_400  # windows of whole days have blocks of whole hours
 # Lines of parts/outcome_rows.sql.
 CELLS: Final = re.compile(r"^ *-- cells\n.*?^ *-- joined: ([^\n]*)$", re.DOTALL | re.MULTILINE)
-ANY: Final = """
-    SELECT count() FROM outcome_kept
-    WHERE service = {service:String} AND hour >= {from:DateTime('UTC')} AND hour < {to:DateTime('UTC')}
-"""
+HOURS: Final = re.compile(r"^ *-- hours\n.*?^ *-- hours end$", re.DOTALL | re.MULTILINE)
+COUNTED: Final = "{counted:Array(Tuple(DateTime('UTC'), UInt64))} AS counted,"
+ROWS: Final = re.compile(r"^ *-- rows\n.*?^ *-- rows end\n", re.DOTALL | re.MULTILINE)
+READS: Final = re.compile(r"\bFROM (outcome_\w+) AS c\b")
 QUIET_S: Final = 60  # for which nothing of an hour has changed; rows of an insert are seen before it is over, or after
 AT_ONCE: Final = 200_000  # predictions, some 3 s of CPU; their hours are counted together
 KEEP: Final = """
@@ -58,17 +58,43 @@ READ_S: Final = 900  # longer than any statement reads
 MANY: Final = 48  # hours whose replaced cells are worth a statement
 
 
-def needed(client: Client, sql: str, service: str, begin: datetime, end: datetime, step_s: int) -> str:
-    """A statement that reads cells; without them where no hour of the time is kept, since they make it longer to plan.
+def needed(
+    client: Client, sql: str, service: str, begin: datetime, end: datetime, step_s: int
+) -> tuple[str, dict[str, Any]]:
+    """A statement that reads cells, without what it does not need now, and a parameter that it takes more.
 
-    Raises the driver's errors.
+    What changes after this is asked counts for the next one. Raises the driver's errors.
     """
-    if not CELLS.search(sql):
-        return sql
+    reads = READS.search(sql)
+    if not CELLS.search(sql) or reads is None:
+        return sql, {}
+    counted, lacking = _counted(client, reads[1], service, begin, end) if step_s % DAY_S == 0 else ([], True)
+    if not counted:
+        return CELLS.sub(r"\1", sql), {}
+    if not lacking:
+        sql = ROWS.sub("", sql)
+    return HOURS.sub(COUNTED, sql), {"counted": counted}
+
+
+def _counted(
+    client: Client, table: str, service: str, begin: datetime, end: datetime
+) -> tuple[list[tuple[datetime, int]], bool]:
+    """Hours whose cells count all that there is, as kept_hours has them; whether others of it have predictions."""
     asked = {"service": service, "from": written(begin), "to": written(end)}
-    if step_s % DAY_S == 0 and client.query(ANY, parameters=asked).result_rows[0][0]:
-        return sql
-    return CELLS.sub(r"\1", sql)
+    (row,) = sql_files.rows(client, "cells/kept", **asked)
+    now = {hour: changes for hour, changes, _ in map(_values, row["now"])}
+    counted = {
+        hour: made
+        for hour, made, changes, common, tables in map(_values, row["kept"])
+        if table in tables and changes == now.get(hour) and common == row["common"] and hour + 3600 <= end.timestamp()
+    }
+    lacking = any(predictions and hour not in counted for hour, _, predictions in map(_values, row["now"]))
+    return sorted((_utc(hour), made) for hour, made in counted.items()), lacking
+
+
+def _values(one: Any) -> tuple[Any, ...]:
+    """Arrow gives a tuple as a dict."""
+    return tuple(one.values()) if isinstance(one, Mapping) else tuple(one)
 
 
 def keep(client: Client, service: str, task: Task, *, most: int = AT_ONCE, quiet_s: int = QUIET_S) -> int:

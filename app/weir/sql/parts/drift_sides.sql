@@ -6,7 +6,8 @@
 --                          (''), or the same hour, weekday or hour_of_week
 -- base_n is 0 where there is nothing to compare with: a feature that is new, a name that nobody captured. Hours are read where
 -- they divide all bounds. Counts come onto the grid of the bundle with most of the predictions asked about: a bin of another
--- grid is split over those that it lies on.
+-- grid is split over those that it lies on. Of the five sides two at most have rows: the others are left out of a statement
+-- before it is asked (edges/clickhouse/sides.py), since each makes it longer to plan.
 WITH
     if({baseline:String} = 'season' AND {season:String} = '', 'hour_of_week', {season:String}) AS cycle,
     {base_from:DateTime} = {from:DateTime} AND {base_to:DateTime} = {to:DateTime} AS same_window
@@ -47,34 +48,40 @@ FROM
                                              arrayConcat(mapKeys(hist), arrayMap(at -> toInt16(at + 1), mapKeys(hist))))) AS edges
                 FROM
                 (
+                    -- side: live, by hour
                     SELECT kind, name, digest, '' AS id, 0 AS side, window, n, missing, below, above, rest, total, rest = 0 AS whole, hist, words
                     FROM histograms_hour
                     WHERE ({step:UInt32} % 3600 = 0 AND toUnixTimestamp({from:DateTime}) % 3600 = 0 AND toUnixTimestamp({to:DateTime}) % 3600 = 0) AND service = {service:String} AND kind IN (<kinds>) AND {subject:String} IN ('', name)
                         AND window >= {from:DateTime} AND window < {to:DateTime} AND {tenant:String} IN ('', tenant)
                         AND {version:String} IN ('', version) AND {variant:String} IN ('', variant)
                     UNION ALL
+                    -- side: live, by minute
                     SELECT kind, name, digest, '' AS id, 0 AS side, window, n, missing, below, above, rest, total, rest = 0 AS whole, hist, words
                     FROM histograms
                     WHERE NOT ({step:UInt32} % 3600 = 0 AND toUnixTimestamp({from:DateTime}) % 3600 = 0 AND toUnixTimestamp({to:DateTime}) % 3600 = 0) AND service = {service:String} AND kind IN (<kinds>) AND {subject:String} IN ('', name)
                         AND window >= {from:DateTime} AND window < {to:DateTime} AND {tenant:String} IN ('', tenant)
                         AND {version:String} IN ('', version) AND {variant:String} IN ('', variant)
                     UNION ALL
+                    -- side: base, by hour
                     SELECT kind, name, digest, '' AS id, 1 AS side, window, n, missing, below, above, rest, total, rest = 0 AS whole, hist, words
                     FROM histograms_hour
                     WHERE {baseline:String} IN ('', 'season', 'pair') AND (({step:UInt32} % 3600 = 0 OR 3600 % {step:UInt32} = 0 AND {base_from:DateTime} != {from:DateTime}) AND toUnixTimestamp({base_from:DateTime}) % 3600 = 0 AND toUnixTimestamp({base_to:DateTime}) % 3600 = 0) AND service = {service:String} AND kind IN (<kinds>) AND {subject:String} IN ('', name)
                         AND window >= {base_from:DateTime} AND window < {base_to:DateTime} AND {tenant:String} IN ('', tenant)
                         AND if({baseline:String} = 'season', {version:String}, {base_version:String}) IN ('', version) AND if({baseline:String} = 'season', {variant:String}, {base_variant:String}) IN ('', variant)
                     UNION ALL
+                    -- side: base, by minute
                     SELECT kind, name, digest, '' AS id, 1 AS side, window, n, missing, below, above, rest, total, rest = 0 AS whole, hist, words
                     FROM histograms
                     WHERE {baseline:String} IN ('', 'season', 'pair') AND NOT (({step:UInt32} % 3600 = 0 OR 3600 % {step:UInt32} = 0 AND {base_from:DateTime} != {from:DateTime}) AND toUnixTimestamp({base_from:DateTime}) % 3600 = 0 AND toUnixTimestamp({base_to:DateTime}) % 3600 = 0) AND service = {service:String} AND kind IN (<kinds>) AND {subject:String} IN ('', name)
                         AND window >= {base_from:DateTime} AND window < {base_to:DateTime} AND {tenant:String} IN ('', tenant)
                         AND if({baseline:String} = 'season', {version:String}, {base_version:String}) IN ('', version) AND if({baseline:String} = 'season', {variant:String}, {base_variant:String}) IN ('', variant)
                     UNION ALL
+                    -- side: base, kept
                     SELECT kind, name, digest, id, 1 AS side, toDateTime(0, 'UTC') AS window, n, missing, below, above, rest, total, whole, hist, words
                     FROM baselines FINAL
                     WHERE NOT ({baseline:String} IN ('', 'season', 'pair')) AND service = {service:String} AND kind IN (<kinds>) AND {subject:String} IN ('', name)
                         AND id = if({baseline:String} = 'reference', concat('reference:', digest), {baseline:String})
+                    -- sides end
                 ) AS counts
                 LEFT JOIN
                 (

@@ -1,9 +1,13 @@
 -- Predictions with what came true of them, of a segment: by cells where an hour's count all that there is, joined elsewhere.
 -- Of a table of cells the columns that are kept; of the view what is said and joined for the same, at which time, and what more
--- its rows must be. What stands between the lines "cells" and "joined" is left out where no hour of the time is kept.
+-- its rows must be. A statement is asked without what it does not need (edges/clickhouse/outcome_cells.py), since that makes it
+-- longer to plan: without what stands between the lines "cells" and "joined" where no hour of the time is kept, without the
+-- lines "rows" where all are; and which are kept is asked before.
 -- cells
 WITH
+    -- hours
     (SELECT arraySort(groupArray((hour, made))) FROM <kept_hours: of = <cells>>) AS counted,
+    -- hours end
     toUnixTimestamp({from:DateTime}) AS since, toUnixTimestamp({to:DateTime}) AS until,
     -- What is joined lies between the hours at both ends that are counted.
     since + 3600 * arrayCount((cell, n) -> toUnixTimestamp(cell.1) = since + 3600 * (n - 1), counted, arrayEnumerate(counted)) AS lowest,
@@ -14,6 +18,7 @@ WHERE service = {service:String} AND wide = ({tenant:String} = '' AND {team:Stri
   AND (hour, made) IN (SELECT cell.1, cell.2 FROM (SELECT arrayJoin(counted) AS cell))
   AND {version:String} IN ('', version) AND {variant:String} IN ('', variant)
   AND {tenant:String} IN ('', tenant) AND {team:String} IN ('', team)
+-- rows
 UNION ALL
 WITH
 -- joined: WITH CAST([], 'Array(Tuple(DateTime, UInt64))') AS counted,
@@ -27,3 +32,4 @@ WHERE service = {service:String} AND r.event_time >= {from:DateTime} AND r.event
   AND {version:String} IN ('', version) AND {variant:String} IN ('', variant)
   AND {tenant:String} IN ('', tenant) AND {team:String} IN ('', team)
   <more>
+-- rows end

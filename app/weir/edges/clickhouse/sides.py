@@ -1,0 +1,72 @@
+"""Sides of drift: of the tables that parts/drift_sides.sql adds up, those that a question can have rows of.
+
+ClickHouse plans a statement anew each time it is asked, and plans of drift are long: planning costs more than reading.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from clickhouse_connect.driver import Client
+
+from weir.edges.clickhouse.client import written
+
+# Lines of parts/drift_sides.sql.
+SIDES: Final = re.compile(r"^ *-- side: .*?^ *-- sides end\n", re.DOTALL | re.MULTILINE)
+SIDE: Final = re.compile(
+    r"^ *-- side: ([^\n]*)\n(.*?)(?:^ *UNION ALL\n(?= *-- side: )|^ *-- sides end\n)", re.DOTALL | re.MULTILINE
+)
+KINDS: Final = re.compile(r"kind IN \(([^()]*)\)")
+THERE: Final = """
+    SELECT 1 FROM histograms_hour
+    WHERE service = {service:String} AND kind IN (%s) AND window >= toStartOfHour({from:DateTime('UTC')})
+      AND window < {to:DateTime('UTC')}
+    LIMIT 1
+"""
+PRODUCED: Final = ("", "season", "pair")  # baselines that are a time of production
+HOUR_S: Final = 3600
+
+
+def needed(sql: str, bound: Mapping[str, Any]) -> str:
+    """A statement that compares two sides, without the tables of which it says that they have no row.
+
+    bound: what its parameters are. A statement without sides is returned as it is.
+    """
+    if not SIDES.search(sql):
+        return sql
+    step_s, produced = int(bound["step"]), bound["baseline"] in PRODUCED
+    is_hour = {name: _seconds(bound[name]) % HOUR_S == 0 for name in ("from", "to", "base_from", "base_to")}
+    live = step_s % HOUR_S == 0 and is_hour["from"] and is_hour["to"]
+    base = (step_s % HOUR_S == 0 or (HOUR_S % step_s == 0 and bound["base_from"] != bound["from"])) and (
+        is_hour["base_from"] and is_hour["base_to"]
+    )
+    wanted = {
+        "live, by hour": live,
+        "live, by minute": not live,
+        "base, by hour": produced and base,
+        "base, by minute": produced and not base,
+        "base, kept": not produced,
+    }
+
+    def left(found: re.Match[str]) -> str:
+        return "UNION ALL\n".join(side for name, side in SIDE.findall(found[0]) if wanted[name])
+
+    return SIDES.sub(left, sql)
+
+
+def any_rows(client: Client, sql: str, service: str, begin: datetime, end: datetime) -> bool:
+    """Whether there is anything in the time that such a statement could tell of: many services have no words, or ages.
+
+    Raises the driver's errors.
+    """
+    if not SIDES.search(sql) or (kinds := KINDS.search(sql)) is None:
+        return True
+    asked = {"service": service, "from": written(begin), "to": written(end)}
+    return bool(client.query(THERE % kinds[1], parameters=asked).result_rows)
+
+
+def _seconds(written: str) -> int:
+    return int(datetime.fromisoformat(written).replace(tzinfo=UTC).timestamp())
