@@ -89,7 +89,7 @@ def _pages(settings: Settings, asked: Mapping[str, str], end: datetime, say: Say
             for _ in range(TURNS):
                 page = browser.new_page(viewport={"width": 1440, "height": 900})
                 began_s = time.perf_counter()
-                page.goto(f"{base}{address}?{query}")
+                page.goto(f"{base}{address}?{query}", timeout=1000 * START_S)
                 expect(page.locator(".skeleton")).to_have_count(0, timeout=1000 * START_S)
                 took_s = time.perf_counter() - began_s
                 (paint,) = page.evaluate(
