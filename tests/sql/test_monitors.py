@@ -51,7 +51,7 @@ def test_every_monitor_of_weir_is_sound(recorded):
 def test_every_monitor_of_weir_answers_where_nothing_is_recorded(recorded):
     later = replace(HOUR, begin=HOUR.begin + timedelta(days=9), end=HOUR.end + timedelta(days=9))
     for monitor in monitors.files(load()).values():
-        monitors.run(recorded, monitor, later)
+        monitors.rows(monitor, monitors.table(recorded, monitor, later))
 
 
 def test_what_needs_more_memory_than_a_statement_may_have_is_refused(recorded):
