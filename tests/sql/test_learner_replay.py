@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 
 import numpy as np
+import onnxruntime
 import pytest
 from river import linear_model, naive_bayes, optim, preprocessing
 from typer.testing import CliRunner
@@ -29,6 +30,12 @@ FILES = {
     "late": LINEAR.format(service=FLIGHTS.service, kind="LogisticRegression"),
     "hybrid": LINEAR.format(service=FLIGHTS.service, kind="LogisticRegression") + "champion: true\nfeatures: [wind]\n",
     "kind": f"service: {PARCELS.service}\nmodel: river.naive_bayes.GaussianNB\n",
+    "tree": f"""
+service: {FLIGHTS.service}
+model: {{river.tree.HoeffdingTreeClassifier: {{leaf_prediction: mc, grace_period: 20}}}}
+features: [wind]
+guards: {{window: 50}}
+""",
     "minutes": LINEAR.format(service=ARRIVALS.service, kind="LinearRegression"),
     "strict": LINEAR.format(service=ARRIVALS.service, kind="LinearRegression").replace(
         "window: 50", "window: 50, weight: 0.001"
@@ -112,6 +119,21 @@ def test_a_join_that_needs_more_memory_than_a_statement_may_have_is_refused(proj
     refused = pytest.raises(Refused, match=r"joining requests with their outcomes needs more memory.*a shorter time")
     with refused, learning.recorded(client, "much", asked):
         pass
+
+
+def test_a_hoeffding_tree_is_written_as_a_file_and_nothing_else_is(weir, tmp_path):
+    path = tmp_path / "tree.onnx"
+    status, out = weir("tree", "--tree", str(path))
+    assert status == 0
+    assert "branches; the file is off by" in out
+    session = onnxruntime.InferenceSession(path.read_bytes())
+    (said,) = session.run(None, {"x": np.array([[1.0], [np.nan]], np.float32)})
+    assert said.shape == (2, 1)
+    assert ((said >= 0) & (said <= 1)).all()
+    for name, why in (("kind", "GaussianNB is no Hoeffding tree by itself"), ("late", "a linear model is no tree")):
+        with pytest.raises(Refused, match=why):
+            weir(name, "--tree", str(tmp_path / "none.onnx"))
+    assert not (tmp_path / "none.onnx").exists()
 
 
 def test_two_classes_are_scored_with_what_was_known_before(weir, project):

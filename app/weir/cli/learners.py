@@ -115,6 +115,9 @@ def replay(
     resume: Annotated[
         Path | None, typer.Option(help="Go on from the snapshot in this file.", exists=True, dir_okay=False)
     ] = None,
+    tree: Annotated[
+        Path | None, typer.Option(help="Write a Hoeffding tree, as it is then, to this file as ONNX.", dir_okay=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Replay what is recorded: what the learner would have said of each request with the outcomes known until then.
@@ -141,10 +144,16 @@ def replay(
         known=known.value,
         resumed=resume.read_bytes() if resume else None,
         keep=snapshot is not None,
+        tree=tree is not None,
         value=values.formula(settings, learner.service),
     )
     if snapshot:
         snapshot.write_bytes(done.snapshot(learner))
+    if tree and done.tree:
+        tree.write_bytes(done.tree.content)
+        if not as_json:
+            branches, off = done.tree.branches, done.tree.off
+            say(f"the tree of {name} has {branches:,} branches; the file is off by {off:.1e} at most")
     _show(name, done, as_json=as_json)
     if done.stop:
         raise typer.Exit(1)

@@ -29,6 +29,7 @@ from weir.learn.run import Events, Good, Run, Stop
 from weir.learn.watch import Alarms, Watch
 from weir.monitor.action import Action
 from weir.monitor.measurement import ms_of
+from weir.operations.learner_tree import Tree, tree_of
 from weir.operations.learner_value import of_answers, worth_of
 
 NO_CHANGE: Final = "no change"
@@ -47,7 +48,8 @@ class Replayed:
     unvalued: why values are not compared, where there is a formula.
     proposal: of a promotion, as an action; it is written nowhere. retraining: each
     request for it that there would have been, likewise. alarms: of drift, by what the champion says.
-    made_by: versions of what made the snapshot that it went on from, where they are others than here.
+    made_by: versions of what made the snapshot that it went on from, where they are others than here. tree: the learner
+    as a file, where it was asked for.
     """
 
     rows: list[dict[str, Any]]
@@ -67,6 +69,7 @@ class Replayed:
     proposal: Action | None
     retraining: tuple[Action, ...]
     alarms: Alarms
+    tree: Tree | None
 
     def snapshot(self, learner: Learner) -> bytes:
         """Its last good state as a file; of a learner whose replay was asked for one."""
@@ -82,12 +85,13 @@ def replay(
     known: str,
     resumed: bytes | None = None,
     keep: bool = False,
+    tree: bool = False,
     value: str = "",
 ) -> Replayed:
     """Replay what is recorded of the learner's service, requests from begin until before end, in the order of time.
 
     known: see learning.Asked. resumed: a snapshot, after whose last event it goes on. keep: a snapshot is to be made.
-    value: formula of what a decision was worth; empty for none.
+    tree: so is the file of a Hoeffding tree. value: formula of what a decision was worth; empty for none.
     Raises Unavailable; Refused for a service that nothing is recorded of, a learner that does not fit it, one that has
     no snapshots where there is to be one, and a snapshot of another one.
     """
@@ -161,6 +165,7 @@ def replay(
         proposal=promotion(comparison, **who, at_ms=ms_of(end)),
         retraining=tuple(retraining.action(one, **who) for one in asked_for),
         alarms=watch.alarms,
+        tree=tree_of(model, run.good.kept, subject, learner.name) if tree else None,
     )
 
 
