@@ -276,13 +276,23 @@ def test_ctrl_c_is_130_and_no_traceback():
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("command", [["bundle", "build", "SPEC"], ["service", "add", "a", "SPEC", "--sample", "SPEC"]])
-def test_a_module_of_an_extra_that_is_absent_is_named_with_the_extra(command, tmp_path):
-    (tmp_path / "spec.txt").touch()
-    arguments = [str(tmp_path / "spec.txt") if word == "SPEC" else word for word in command]
-    program = "import sys; sys.modules['lightgbm'] = None; from weir.__main__ import main; main()"
-    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (78, "weir: lightgbm is not installed: pip install 'weir[build]'\n")
+@pytest.mark.parametrize(
+    ("absent", "command"),
+    [
+        ("onnx", ["bundle", "build", "FILE"]),
+        ("onnx", ["service", "add", "a", "FILE", "--sample", "FILE"]),
+        ("lightgbm", ["service", "add", "a", "FILE", "--sample", "FILE"]),
+    ],
+)
+def test_a_module_of_an_extra_that_is_absent_is_named_with_the_extra(absent, command, tmp_path):
+    (tmp_path / "weir.yaml").touch()
+    (tmp_path / "file.txt").touch()
+    arguments = ["file.txt" if word == "FILE" else word for word in command]
+    program = f"import sys; sys.modules['{absent}'] = None; from weir.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert (done.returncode, done.stderr) == (78, f"weir: {absent} is not installed: pip install 'weir[build]'\n")
 
 
 def test_a_command_is_the_same_without_the_others():

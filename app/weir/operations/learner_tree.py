@@ -28,10 +28,10 @@ class Tree:
 
 def tree_of(model: Model, good: Any, subject: Subject, name: str) -> Tree:
     """The tree as its last good state has it. Raises Refused where it has no exact form, or the file would differ."""
+    if not isinstance(model, RiverModel):
+        raise Refused(f"learner {name} cannot be written as a tree: a linear model is no tree", remedy=REMEDY)
+    model.restore(good)
     try:
-        if not isinstance(model, RiverModel):
-            raise onnx_tree.NoTree("a linear model is no tree")
-        model.restore(good)
         found = onnx_tree.nodes(model, subject)
         content = onnx_tree.graph(found, len(subject.columns)).SerializeToString()
         off = onnx_tree.checked(_session(content), model, found, subject)

@@ -98,6 +98,8 @@ def reading(path: Path) -> Iterator[None]:
     except Refused as refusal:
         remedy = refusal.mend if isinstance(refusal, checks.Unfit) else refusal.remedy
         raise Refused(refusal.what, where=str(path), remedy=remedy) from refusal
+    except ModuleNotFoundError:  # an extra that is absent: nothing of this file
+        raise
     except (ValueError, onnx.checker.ValidationError) as error:
         what = f"the model cannot be used: {text.explain(error)}"
         raise Refused(what, where=str(path), remedy=MODELS) from error
