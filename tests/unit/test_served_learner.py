@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import onnxruntime as ort
 import pyarrow as pa
 import pytest
 from onnx import TensorProto, helper
+from weir.agents.worker.following import Following
 from weir.agents.worker.learned import Learned
 from weir.agents.worker.learner_states import LearnerStates
 from weir.core.batch import ClosedBy, MicroBatch
@@ -21,6 +24,7 @@ from weir.core.signature import Dtype, Held, Input, Signature, Source, Task
 from weir.edges.bundles import folder
 from weir.edges.bundles.learned import columns_of
 from weir.edges.bundles.opened import Opened
+from weir.edges.kafka.admin import REACH_S
 from weir.learn import onnx_linear, onnx_served
 from weir.learn.linear import Linear
 from weir.operations import golden, learner_bundle, reproduce
@@ -126,7 +130,7 @@ def test_what_does_not_fit_is_refused_and_the_last_good_one_goes_on(settings: Se
         other | {"digest": "0123456789ab"},
         other | {"answering": other["answering"][:-8]},
         other | {"answering": b""},
-        other | {"about": "{}"},
+        *(other | {"about": said} for said in ("{}", "[]", "null", '{"learner": null}', '{"learner": "fresh"}')),
     ]
     assert not any(learned.offer(one) for one in unfit)
     assert learned.now().state == onnx_linear.digest_of(good)
@@ -201,12 +205,40 @@ def test_the_newest_states_are_kept(settings: Settings) -> None:
         names.append(onnx_linear.digest_of(kept))
         states.keep(names[-1], onnx_linear.content_of(kept))
         time.sleep(0.002)  # times of files tell them apart
+    states.path(names[0]).write_bytes(b"")  # cut off, as its machine went down
     states.keep(names[0], onnx_linear.content_of(state(1)))  # it serves again
+    assert states.read(names[0])[1].tolist() == state(1)[1].tolist()
     states.tidy()
     assert [states.path(name).exists() for name in names] == [True, False, True]
     states.path(names[0]).write_bytes(onnx_linear.content_of(state(9)))
     with pytest.raises(Refused, match="another than its name says"):
         states.read(names[0])
+
+
+def test_processes_share_the_folder(settings: Settings) -> None:
+    """With the same number, too, as in two containers: both keep each state, and tidy."""
+    kept = [state(seed) for seed in range(200)]
+
+    def keeps(_: int) -> int:
+        states = LearnerStates(settings, SERVICE, "fresh", kept=5)
+        for one in kept:
+            states.keep(onnx_linear.digest_of(one), onnx_linear.content_of(one))
+        states.tidy()
+        return len(kept)
+
+    with ThreadPoolExecutor(2) as several:
+        assert [*several.map(keeps, range(2))] == [200, 200]
+
+
+def test_who_stops_does_not_wait_for_a_broker_that_is_away(settings: Settings, opened: Opened) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings = settings.having(brokers=f"127.0.0.1:{silent.getsockname()[1]}")
+        following = Following(settings, Learned(settings, opened, Telemetry()))
+        following._thread.start()
+        silent.accept()[0].close()  # it asks
+        began_s = time.monotonic()
+        following.close()
+        assert time.monotonic() - began_s < REACH_S / 2
 
 
 def test_its_answers_are_not_known_before(opened: Opened) -> None:

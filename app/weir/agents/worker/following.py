@@ -21,9 +21,11 @@ from weir.settings import Settings
 from weir.wire.decode import Decoder
 
 AT_ONCE: Final = 100
+RECENT: Final = 256  # records from the end that are looked at first: a log that is seldom compacted has many thousands
 LOOK_S: Final = 0.5  # that a look waits for the next state; it comes as soon as there is one
 WAITS: Final = 10  # looks without a record, behind which the end of what was there counts as reached
 AGAIN_S: Final = 5.0  # after a failure
+CLOSE_S: Final = 2.0  # that whoever stops waits for the thread, which a broker that is away holds up for longer
 FIRST_S: Final = 10.0  # that a start waits for the newest state
 MAX_RECORD_BYTES: Final = 4_194_304  # max_message_bytes of the topic
 TAKEN: Final = ("digest", "about", "answering", "at")
@@ -48,9 +50,9 @@ class Following:
         return self
 
     def close(self) -> None:
-        """Follow no more."""
+        """Follow no more. A thread that waits for the broker ends by itself, or with the process."""
         self._over.set()
-        self._thread.join()
+        self._thread.join(CLOSE_S)
 
     def _serving(self) -> dict[str, str]:
         return {"serving": self._learned.now().state}
@@ -67,24 +69,38 @@ class Following:
     def _read(self) -> None:
         """Offer what is in the log, and what comes, until closed. Raises Unavailable, Refused."""
         topic = self._settings.kafka.names.learner_snapshots
-        source = Partition(topic, 0)
         ((_, (first, end)),) = bounds_of(self._settings.kafka, topic).items()
-        with Follower(self._settings.kafka, {source: first}) as follower:
+        recent = max(first, end - RECENT)
+        if not self._read_from(recent, end, whole=recent == first):
+            self._read_from(first, end, whole=True)
+
+    def _read_from(self, begin: int, end: int, *, whole: bool) -> bool:
+        """The same from an offset on. False at the end of what was there, where none of it is this learner's.
+
+        whole: nothing stands before, so that it is followed all the same.
+        """
+        source = Partition(self._settings.kafka.names.learner_snapshots, 0)
+        with Follower(self._settings.kafka, {source: begin}) as follower:
             newest: Mapping[str, Any] | None = None
-            offset, waited = first, 0
+            offset, waited, behind = begin, 0, True
             while not self._over.is_set():
                 records = follower.read(AT_ONCE, LOOK_S)
                 offset = records[-1].offset + 1 if records else offset
                 newest = self._newest([one.value for one in records]) or newest
                 waited = 0 if records else waited + 1
-                if offset < end and waited < WAITS:
-                    continue  # of what was there only the newest need be offered
+                if behind:  # of what was there only the newest need be offered
+                    behind = offset < end and waited < WAITS
+                    if behind:
+                        continue
+                    if newest is None and not whole:
+                        return False
                 if newest is not None:
                     self._learned.offer(newest)
                     newest = None
                 if not self._first.is_set():
                     log.info("follows the states of a learner", learner=self._learned.of.name, **self._serving())
                     self._first.set()
+        return True
 
     def _newest(self, values: list[bytes]) -> dict[str, Any] | None:
         """The last of some records that is this learner's; None where none is."""

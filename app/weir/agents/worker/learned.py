@@ -54,7 +54,7 @@ class Learned:
             return True
         try:
             self._now = self._fitting(row)
-        except (ValueError, KeyError, TypeError, Refused, OSError, RuntimeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, Refused, OSError, RuntimeError) as error:
             self._telemetry.emit(StateRefused(service=self.service, learner=self.of.name))
             log.error(
                 "a state of a learner is not served: the last one that fits goes on",
@@ -69,7 +69,7 @@ class Learned:
         return True
 
     def _fitting(self, row: Mapping[str, Any]) -> Answering:
-        """Raises ValueError, KeyError, TypeError for a state that does not fit; OSError where it cannot be kept."""
+        """Raises what `offer` catches for a state that does not fit; OSError where it cannot be kept."""
         state, content = row["digest"], row["answering"]
         about = json.loads(row["about"])
         mine = {"name": self.of.name, "service": self.service, "model": self.of.model, "window": self.of.window}

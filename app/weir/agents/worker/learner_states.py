@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -33,11 +35,12 @@ class LearnerStates:
     def keep(self, state: str, content: bytes) -> None:
         """Write a state, whole or not at all. Raises OSError."""
         path = self.path(state)
-        if path.exists():
-            os.utime(path)  # it serves again, and is one of the newest
-            return
+        with suppress(FileNotFoundError):  # another process may tidy
+            if path.stat().st_size == len(content):  # not so of one that was cut off with its machine
+                os.utime(path)  # it serves again, and is one of the newest
+                return
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{state}.{os.getpid()}")
+        draft = path.with_name(f".{state}.{secrets.token_hex(4)}")  # processes of two containers may share a number
         draft.write_bytes(content)
         draft.replace(path)
         self._new += 1
@@ -46,7 +49,10 @@ class LearnerStates:
 
     def tidy(self) -> None:
         """Delete the oldest where there are more than are kept."""
-        found = [(entry.stat().st_mtime_ns, entry) for entry in self.folder.glob("*/*.f64")]
+        found = []
+        for entry in self.folder.glob("*/*.f64"):
+            with suppress(FileNotFoundError):  # another process may tidy
+                found.append((entry.stat().st_mtime_ns, entry))
         for _, path in sorted(found)[: -self._kept]:
             path.unlink(missing_ok=True)
 
