@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from weir.core.errors import Refused, WeirError
 from weir.core.numbers import UNKNOWN, whole
-from weir.core.times import BEGINNING, END
 from weir.monitor.verdict import State as Health
 from weir.web.console.asking import Asker
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 SAME_S: Final = 2.0  # for which the panels of a page share what was read from Kafka
 AWAY_S: Final = 15.0  # for which a broker that did not answer is not asked again
 BY: Final = "learners/"  # who proposes
+CALLS: Final = 500  # that pages look at
 PROMOTE: Final = "promote"
 TAKEN: Final = ("promoted", "promoted-back")  # by a person
 WORDS: Final = {
@@ -109,13 +109,12 @@ class _Followed:
 
 
 def calls(asker: Asker, service: str = "", learner: str = "") -> list[dict[str, Any]]:
-    """What learners call for and what people took, the newest first: drift, retraining of a champion, promotions.
+    """What learners call for and what people took, the newest CALLS: drift, retraining of a champion, promotions.
 
     Raises Unavailable, Refused.
     """
-    rows = asker.sql("actions/list", **{"service": service, "from": BEGINNING, "to": END})
-    mine = [row for row in rows if row["proposed_by"].startswith(BY) or row["kind"] in TAKEN]
-    return [row for row in mine if not learner or _about(row) in ("", learner)]
+    rows = asker.sql("learners/calls", service=service, limit=CALLS)
+    return [row for row in rows if not learner or _about(row) in ("", learner)]
 
 
 def _about(row: Mapping[str, Any]) -> str:
