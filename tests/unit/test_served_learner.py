@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +245,12 @@ def test_who_stops_does_not_wait_for_a_broker_that_is_away(settings: Settings, o
 def test_its_answers_are_not_known_before(opened: Opened) -> None:
     with pytest.raises(Refused, match="its answers change as it learns"):
         golden.known(opened, None)
+
+
+@pytest.mark.parametrize("name", ["../fresh", "..", "", "a/b", "a\0b"])
+def test_its_states_stay_in_their_folder(opened: Opened, name: str) -> None:
+    with pytest.raises(ValueError, match="cannot name a folder"):
+        replace(opened.bundle, learner=replace(opened.bundle.learner, name=name))
 
 
 def test_other_bundles_say_nothing_of_learners(tmp_path: Path) -> None:

@@ -75,6 +75,8 @@ class Bundle:
             yield f"input {self.signature.of(Source.FEATURE)[0].name} is a feature: give feature_service"
         if self.learner and (unknown := sorted({*self.learner.columns} - {*self.signature.names})):
             yield f"learner {self.learner.name} takes {unknown[0]}, which is no input"
+        if self.learner and (self.learner.name in ("", ".", "..") or {*self.learner.name} & {*"/\\\0"}):
+            yield f"learner {self.learner.name!r} cannot name a folder, which its states have"
         if self.feature_service and not self.signature.of(Source.FEATURE):
             yield f"no input reads a feature of feature_service {self.feature_service}"
 
