@@ -18,15 +18,18 @@ from weir.agents.learner import made
 from weir.core.chunk import Partition
 from weir.core.errors import Refused
 from weir.core.signature import Input, Signature, Source, Task
+from weir.edges.kafka.admin import bounds
 from weir.learn import snapshot
 from weir.learn.linear import Linear
 from weir.monitor.action import Action
+from weir.operations import diagnose
 
 from tests.bundles import opened_bundle, tiny_bundle
 from tests.chaos.monitor import prepared
 from tests.command_line import cli
 from tests.doubles import labelled
 from tests.doubles.labelled import INPUTS, Sender, outcome
+from tests.group_offsets import committed_by
 from tests.unit.notify.server import Server
 from tests.waiting import WAIT_S, until
 
@@ -297,7 +300,14 @@ def test_its_states_are_served_and_it_is_promoted_and_taken_back(project: Settin
     assert (status, "tiny-logistic 1" in said) == (0, True), said
     assert serving.choose((), settings, only=("fragile",), contracts=False).served["fragile"].path == champion
     assert challengers.there(settings) == {"fragile": answers.path}
-    assert folder.find("fragile", settings) == answers.path  # the newest, which is not the one that is remembered
+    assert folder.find("fragile", settings) == champion  # a learner is nobody's newest bundle
+    newest = serving.choose((), settings, only=("fragile",), newest=True, contracts=False).served["fragile"]
+    assert newest.path == champion
+    names = project.kafka.names
+    ends = {source: end for source, (_, end) in bounds(project.kafka, names.predictions).items()}
+    for shadow in (champion, answers.path):  # each begins with what is answered from then on
+        with committed_by(project, names.shadow("fragile", shadow.name[:12])) as committed:
+            assert committed(ends) == ends
     from weir.agents.learner.books import Book
 
     topic = project.kafka.names.actions
@@ -366,6 +376,10 @@ def fires_once(project: Settings, worker: Rounds, weir: Callable[..., tuple[int,
     assert "learner minutes has stopped: outcome is 1e+12" in said
     assert "runbook/learner.md" in said
     assert "weir learners show minutes" in said
+    assert "guard outlier_sd" in said
+    assert "weir diagnose" not in said
+    with pytest.raises(Refused, match="which no change of predictions explains"):
+        diagnose.change_of(diagnose.alert(connect(project.recording), row["alert_id"]))
     again = Alerts(project, lambda: connect(project.recording), lambda _changes: None)
     again.check(worker.opened.learners, 1)  # as a worker that has just started
     assert len(log_of_alerts(project)) == 1
@@ -450,3 +464,11 @@ def test_a_poisoned_outcome_freezes_its_learner_and_somebody_is_told(
     assert "stopped by guard operator: looks odd" in said
     worker.close()
     same_as_never_stopped(project)
+    (project.paths.learners_dir / "broken.yaml").unlink()  # while its alert fires
+    Alerts(project, lambda: connect(project.recording), lambda _changes: None).check([], round(time.time() * 1000))
+    last = log_of_alerts(project)[-1]
+    assert (last["subject"], last["to_state"], "the learner is gone" in last["sentence"]) == (
+        "broken",
+        "resolved",
+        True,
+    )

@@ -23,6 +23,7 @@ COMMAND = re.compile(r"`(weir [^`]+)`")
 PLACES = {
     "ALERT": "0123456789ab",
     "SERVICE": "flight-delay",
+    "SUBJECT": "hybrid",
     "BEGIN": "2026-01-01T00:00",
     "END": "2026-01-02T00:00",
     "ID": "03bb2cc3-d800-7000-8000-000000000000",

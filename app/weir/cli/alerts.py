@@ -99,7 +99,8 @@ def show_(which: Which, as_json: AsJson = False) -> None:
         "window": f"{_time(caused.begin_ms)} to {_time(caused.end_ms)} UTC",
         "offsets": "; ".join(f"{topic}/{partition}: {first:,} - {last:,}" for topic, partition, first, last in covers),
         "ask again": alerts.ask_again(caused),
-        "causes": f"weir diagnose {caused.alert_id}",
+        "seen": (seen := alerts.saw(caused)),
+        "causes": "" if seen else f"weir diagnose {caused.alert_id}",
     }
     rows = [{"what": name, "value": value} for name, value in facts.items() if value]
     show(rows, (Column("", "what", name=True), Column("", "value")), as_json=False)

@@ -55,7 +55,7 @@ def _show(todo: Plan) -> None:
     say(f"{todo.service} is answered by {escape(champion.name)} {escape(champion.version)} ({champion.short_digest})")
     say(f"learner {todo.name} has learned {todo.row['learned']:,} outcomes; its state is {todo.row['digest']}")
     if todo.evidence is None:
-        say(f"nothing has proposed that {todo.name} shall answer: there is no evidence that it is better")
+        say(f"{todo.name} has not proposed itself since it lives; what a replay of it finds is written nowhere")
     else:
         say(escape(f"proposed {todo.evidence.at:%Y-%m-%d %H:%M} UTC: {todo.evidence.sentence}"))
 

@@ -234,7 +234,7 @@ def _show_live(found: Shown) -> None:
     )
     if found.rows:
         show(found.rows, columns, as_json=False)
-    named = f"; it answers with state {found.digest}" if found.digest else "; its model has no snapshots"
+    named = f"; its newest state is {found.digest}" if found.digest else "; its model has no snapshots"
     much = f"has learned {found.learned:,} outcomes, {found.good:,} in whole windows"
     say(f"{found.name} of {found.service} {much}{named}")
     offset, number = found.next

@@ -167,7 +167,7 @@ def _start_shadows(workers: Workers, choices: Choices, settings: Settings, say: 
     from weir.operations import challengers
 
     for service, path in challengers.there(settings).items():
-        if service in choices.served and path != choices.served[service].path:
+        if service in choices.served and path.resolve() != choices.served[service].path.resolve():
             say(f"in shadow beside {service}: {path.name[:12]}, since `weir learners promote`")
             workers.start("shadow", name=f"shadow-{service}", WEIR_SERVICE=service, WEIR_BUNDLE=str(path))
 

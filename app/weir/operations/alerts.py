@@ -55,3 +55,11 @@ def ask_again(one: Transition) -> str:
         return shlex.join(["weir", "slo", "status", about.monitor.split("/")[1], "--at", end])
     words = ["weir", "monitors", "run", about.monitor, "--service", about.service, "--from", begin, "--to", end]
     return shlex.join([*words, *(["--where", about.segment] if about.segment else [])])
+
+
+def saw(one: Transition) -> str:
+    """What the guard saw that stopped a learner; empty of other alerts, whose figure is asked for again."""
+    if one.watched.monitor != LEARNER or not one.evidence:
+        return ""
+    evidence = one.evidence.get("evidence") or {}
+    return ", ".join([f"guard {one.evidence['guard']}", *(f"{name} {value}" for name, value in evidence.items())])

@@ -14,6 +14,7 @@ from weir.core.errors import Refused
 from weir.edges.clickhouse import reports, sql_files
 from weir.edges.clickhouse.client import written
 from weir.edges.clickhouse.results import has_view, view_of
+from weir.learn.learner import MONITOR
 from weir.monitor import diagnosis
 from weir.monitor.diagnosis import Circumstances, Diagnosis, Group, Stages
 from weir.monitor.moves import LEVELS, Pair, Part, Seen
@@ -76,7 +77,13 @@ def alert(client: Client, which: str) -> Alert:
 
 
 def change_of(found: Alert) -> Change:
-    """What an alert's windows are to be compared with. Of a long one its first day: what came first is the cause."""
+    """What an alert's windows are to be compared with. Of a long one its first day: what came first is the cause.
+
+    Raises Refused for one of a learner: its guard says why, and no window of predictions does.
+    """
+    if found.monitor == MONITOR:
+        remedy = f"`weir learners show {found.subject}` says which guard stopped it, and what it saw"
+        raise Refused(f"alert {found.alert_id} is of a learner, which no change of predictions explains", remedy=remedy)
     return Change.of(found.service, found.since, min(found.until, found.since + timedelta(days=1)))
 
 

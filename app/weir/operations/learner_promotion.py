@@ -14,6 +14,7 @@ from weir.core.errors import Refused
 from weir.edges.bundles import folder
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.clickhouse import sql_files
+from weir.edges.kafka import groups
 from weir.edges.kafka.producer import Producer
 from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
@@ -84,6 +85,7 @@ def take(settings: Settings, todo: Plan, now: datetime) -> Taken:
     proven = "proven better" if todo.evidence else "without evidence"
     sentence = f"learner {todo.name} answers from the next start on, {proven}; {todo.champion.bundle.name} "
     sentence += f"{todo.champion.bundle.version} goes on in shadow"
+    _begins_now(settings, done)
     _say(settings, _action(TAKEN, todo.service, sentence, about, evidence, now))
     _settle(settings, done, why)
     return done
@@ -102,6 +104,7 @@ def back(settings: Settings, name: str, now: datetime) -> Taken:
     done = Taken(service, folder.read(before).bundle, before, answers.bundle, answers.path)
     sentence = f"{done.answers.name} {done.answers.version} answers again from the next start on; {name} goes on "
     about = {"learner": name} | _digests(done)
+    _begins_now(settings, done)
     _say(settings, _action(TAKEN_BACK, service, sentence + "in shadow", about, {}, now))
     _settle(settings, done, f"learner {name} was taken back")
     return done
@@ -113,6 +116,12 @@ def _answers(settings: Settings, service: str) -> serving.Chosen:
 
 def _digests(done: Taken) -> dict[str, str]:
     return {"answers": done.answers.short_digest, "shadow": done.shadow.short_digest}
+
+
+def _begins_now(settings: Settings, done: Taken) -> None:
+    """Let the shadow begin with what is answered from here on: a learner has learned from what came before."""
+    names = settings.kafka.names
+    groups.skip_to_end(settings.kafka, names.shadow(done.service, done.shadow.short_digest), names.predictions)
 
 
 def _settle(settings: Settings, done: Taken, why: str) -> None:

@@ -96,7 +96,9 @@ def _unnamed(service: str, kept: Mapping[str, str], found: Sequence[tuple[Path, 
     """The remembered bundle of a service, else its newest. Raises Refused; Unavailable where there is none."""
     if service in kept:
         return _remembered(Path(kept[service]))
-    newest = next(((path, bundle) for path, bundle in found if bundle.service == service), None)
+    mine = [(path, bundle) for path, bundle in found if bundle.service == service]
+    built = [one for one in mine if one[1].learner is None]  # a learner answers where somebody says so
+    newest = next(iter(built or mine), None)
     if newest is None:
         own = service in services.listed(settings)
         raise Unavailable(

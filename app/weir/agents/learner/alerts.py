@@ -7,10 +7,10 @@ monitor worker, which people's notes come to, acknowledges and silences these as
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from clickhouse_connect.driver import Client
@@ -33,6 +33,8 @@ from weir.settings import Settings
 
 RUNBOOK: Final = "learner"
 AT_ONCE: Final = Holds()
+GOES_ON: Final = "the learner goes on"
+GONE: Final = "the learner is gone: it has no file any more"
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +45,10 @@ def watched(settings: Settings, service: str, learner: str) -> Watched:
     return Watched(
         service=service, monitor=MONITOR, subject=learner, owner=owner, cause=f"learner {learner}", runbook=RUNBOOK
     )
+
+
+def _watched_in(row: Mapping[str, Any]) -> Watched:
+    return Watched(**{one.name: row[one.name] for one in fields(Watched)})
 
 
 class Alerts:
@@ -59,15 +65,17 @@ class Alerts:
         self._book: Book | None = None
         self._producer: Producer | None = None
         self._firing: dict[str, Stop | None] | None = None  # by key; None: why is not known
+        self._watched: dict[str, Watched] = {}  # of what is written, by key
 
     def forget(self) -> None:
         """Another may write from here on: what is written is read again."""
         self._firing = None
 
     def check(self, learners: Sequence[Kept], at_ms: int) -> None:
-        """Write what has become of the alerts of these learners, and tell it. at_ms: now."""
-        if not learners:
-            return
+        """Write what has become of the alerts of these learners, and of those that have no file any more, and tell it.
+
+        at_ms: now.
+        """
         about = {one.learner.name: watched(self._settings, one.learner.service, one.learner.name) for one in learners}
         if self._firing is None:
             self._firing = {key: None for key, one in self._memories().items() if one.state is AlertState.FIRING}
@@ -80,16 +88,24 @@ class Alerts:
                 continue
             readings: list[Stop | None] = [None, stop] if again else [stop]
             for each in readings:
-                self._change(of, each, at_ms)
+                self._change(of, each, at_ms, GOES_ON)
+        for key in [key for key in self._firing if self._is_gone(key)]:
+            self._change(self._watched[key], None, at_ms, GONE)
         self._firing = {
             about[one.learner.name].key: stop for one in learners if (stop := one.live.now.good.stop) is not None
         }
 
-    def _change(self, of: Watched, stop: Stop | None, at_ms: int) -> None:
+    def _is_gone(self, key: str) -> bool:
+        """Whether the learner of an alert has no file any more: one that is wrong is being written."""
+        folder, of = self._settings.paths.learners_dir, self._watched.get(key)
+        return of is not None and folder.is_dir() and not (folder / f"{of.subject}.yaml").exists()
+
+    def _change(self, of: Watched, stop: Stop | None, at_ms: int, else_: str) -> None:
+        """else_: what is said where it has not stopped."""
         client = self._connect()
         before = self._memories().get(of.key, Memory())
         begin_ms = max(at_ms, before.ends_ms + 1)
-        sentence = "the learner goes on" if stop is None else f"learner {of.subject} has stopped: {stop.what}"
+        sentence = else_ if stop is None else f"learner {of.subject} has stopped: {stop.what}"
         reading = Reading(
             begin_ms=begin_ms,
             end_ms=begin_ms,
@@ -115,11 +131,13 @@ class Alerts:
         for row in sql_files.rows(client, "measurements/alerts"):
             if row["monitor"] == MONITOR:
                 found[row["key"]] = Memory.of(json.loads(row["memory"]))
+                self._watched[row["key"]] = _watched_in(row)
         self._book = self._book or Book(self._settings, self._topic)
         reader = LogReader(self._settings.kafka, Partition(self._topic, 0), None if place is None else place[0] + 1)
         for _, row in self._book.decoded(reader.read(READ_S)):
             if row["monitor"] == MONITOR:
                 said = Memory.of(json.loads(row["memory"]))
+                self._watched[row["key"]] = _watched_in(row)
                 found[row["key"]] = Memory.latest([found.get(row["key"], Memory()), said])
         return found
 

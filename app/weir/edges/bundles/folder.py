@@ -41,7 +41,8 @@ class Described:
 def find(which: Path | str, settings: Settings) -> Path:
     """The folder of a bundle, named by path, by its service or by the beginning of its digest.
 
-    A service names its newest bundle. Raises Refused when there is not one.
+    A service names its newest bundle; one of a learner, which somebody promoted, where there is no other. Raises
+    Refused when there is not one.
     """
     if not str(which):
         raise Refused("no bundle is named", remedy="set WEIR_BUNDLE to a bundle's folder or digest")
@@ -72,11 +73,12 @@ def _remedy(which: str, settings: Settings) -> str:
 
 
 def _newest_of(service: str, settings: Settings) -> Path | None:
-    """The newest bundle that says it is of this service; None where none does."""
+    """The newest bundle that says it is of this service, one of a learner last; None where none does."""
     if not re.fullmatch(SERVICE, service):
         return None
-    of = ((path, said(path)) for path in folders(settings))
-    return next((path for path, bundle in of if bundle is not None and bundle.service == service), None)
+    found = [(path, bundle) for path in folders(settings) if (bundle := said(path)) and bundle.service == service]
+    built = [path for path, bundle in found if bundle.learner is None]
+    return next(iter(built or [path for path, _ in found]), None)
 
 
 def check_there(settings: Settings) -> None:

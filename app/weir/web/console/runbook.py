@@ -35,6 +35,7 @@ def entry(settings: Settings, one: About, view: View) -> Entry | None:
     names = {
         "ALERT": one.id,
         "SERVICE": one.service,
+        "SUBJECT": one.subject,
         "BEGIN": f"{one.since:%Y-%m-%dT%H:%M}",
         "END": f"{one.until or view.now:%Y-%m-%dT%H:%M}",
     }

@@ -23,14 +23,14 @@ def build(asker: Asker, view: View) -> Panel:
     """Its panel. Raises Unavailable, Refused."""
     one = of(asker, view)
     found: Diagnosis | None = None
-    refused = ""
-    change = diagnose.change_of(
-        asker.once(("about", one.id), KEPT_S, lambda: asker.ask(lambda c: diagnose.alert(c, one.id)))
-    )
+    refused, commands = "", list[tuple[Cause, str]]()
+    about = asker.once(("about", one.id), KEPT_S, lambda: asker.ask(lambda c: diagnose.alert(c, one.id)))
     try:
+        change = diagnose.change_of(about)
         found = asker.once(
             ("causes", change), KEPT_S, lambda: asker.ask(lambda client: diagnose.explain(client, change))
         )
+        commands = [(cause, _command(cause, change.parameters())) for cause in found.causes]
     except Refused as error:
         refused = error.what
     return Panel(
@@ -39,7 +39,7 @@ def build(asker: Asker, view: View) -> Panel:
         verdict=verdict(found, refused),
         template="causes.html",
         context={
-            "causes": [(cause, _command(cause, change.parameters())) for cause in found.causes] if found else [],
+            "causes": commands,
             "command": shlex.join(["weir", "diagnose", one.id]),
         },
         note="Compared with the time before it, 24 times as long.",
