@@ -83,15 +83,17 @@ def show_alarms(of: Alarms) -> None:
     if of.incidents:
         last = of.incidents[-1]
         many = "1 incident" if len(of.incidents) == 1 else f"{len(of.incidents)} incidents"
+        alarms_ = "1 alarm" if last.alarms == 1 else f"{last.alarms} alarms"
         state = "it lasts" if last.end_ms is None else f"over since {_minute(last.end_ms)}"
         say(
-            f"{many} of the champion's loss; {last.name}: {last.loss:.4g} instead of "
-            f"{last.usual:.4g}, by {' and '.join(last.by)}, {last.alarms} alarms, {state}"
+            f"{many} of the champion's loss; the last, {last.name}: {last.loss:.4g} instead of "
+            f"{last.usual:.4g}, by {' and '.join(last.by)}, {alarms_}, {state}"
         )
     for one in of.drifts:
         say(
             f"[bold yellow]{one.name}[/]: what comes true has been {one.residual:+.3g} off what the champion expects "
-            f"since {_minute(one.begin_ms)}, {one.blocks} blocks; evidence {one.evidence:,.0f} of {one.limit:,.0f}"
+            f"since {_minute(one.begin_ms)}, {one.blocks} blocks; evidence {one.evidence:,.0f}, alarms from "
+            f"{one.limit:,.0f} on"
         )
     if not of.incidents and not of.drifts:
         say("no incident and no drift of what the champion says")

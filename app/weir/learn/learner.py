@@ -42,7 +42,8 @@ def _beyond(of: object, bounds: Mapping[str, tuple[float, float]]) -> Iterator[s
     """Each number of a dataclass that is not within its bounds, as a clause."""
     for name, (low, high) in bounds.items():
         if not low <= getattr(of, name) <= high:
-            yield f"{name} is {getattr(of, name):g}, not from {low:g} to {high:g}"
+            between = f"from {low:g} on" if high == math.inf else f"from {low:g} to {high:g}"
+            yield f"{name} is {getattr(of, name):g}, not {between}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

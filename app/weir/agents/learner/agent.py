@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -133,7 +134,7 @@ class Told:
             monitor=f"{MONITOR}/{kind}",
             subject=one.proposed_by.removeprefix("learners/"),
             owner=owners(self.settings).get(one.service, ""),
-            cause=f"{kind} {one.begin_ms}",
+            cause=f"{kind} {datetime.fromtimestamp(one.begin_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC",
             runbook=RUNBOOK,
         )
         return Transition(
