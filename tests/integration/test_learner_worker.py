@@ -281,6 +281,8 @@ def test_its_states_are_served_and_it_is_promoted_and_taken_back(project: Settin
     answers = serving.choose((), settings, only=("fragile",), contracts=False).served["fragile"]
     assert (answers.bundle.learner.name, challengers.there(settings)) == ("broken", {"fragile": champion})
     assert answers.bundle.learner.state == states(project)["broken"]["digest"]
+    listed = json.loads(weir("list", "--json", bundles=champion.parent)[1])
+    assert [one["name"] for one in listed if one["answers"]] == ["broken"]
     assert "answers for fragile already" in weir("promote", "broken", "--yes", bundles=champion.parent)[1]
 
     learned = Learned(settings, opened_bundle(answers.path), Telemetry())
@@ -303,11 +305,8 @@ def test_its_states_are_served_and_it_is_promoted_and_taken_back(project: Settin
     assert folder.find("fragile", settings) == champion  # a learner is nobody's newest bundle
     newest = serving.choose((), settings, only=("fragile",), newest=True, contracts=False).served["fragile"]
     assert newest.path == champion
-    names = project.kafka.names
-    ends = {source: end for source, (_, end) in bounds(project.kafka, names.predictions).items()}
-    for shadow in (champion, answers.path):  # each begins with what is answered from then on
-        with committed_by(project, names.shadow("fragile", shadow.name[:12])) as committed:
-            assert committed(ends) == ends
+    for shadow in (champion, answers.path):
+        assert begins_behind_what_is_answered(project, shadow)
     from weir.agents.learner.books import Book
 
     topic = project.kafka.names.actions
@@ -320,6 +319,13 @@ def test_its_states_are_served_and_it_is_promoted_and_taken_back(project: Settin
         "shadow": champion.name[:12],
     }
     assert done[0]["proposed_by"].endswith(f"@{socket.gethostname()}")
+
+
+def begins_behind_what_is_answered(settings: Settings, shadow: Path) -> bool:
+    names = settings.kafka.names
+    ends = {source: end for source, (_, end) in bounds(settings.kafka, names.predictions).items()}
+    with committed_by(settings, names.shadow("fragile", shadow.name[:12])) as committed:
+        return committed(ends) == ends
 
 
 PROPOSED = Action(

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.markup import escape
 
-from weir.cli import learner_evidence, learner_promotion
+from weir.cli import learner_promotion, learner_screen
 from weir.cli.arguments import Command, reached
 from weir.cli.output import AsJson, Column, say, show, show_json
 from weir.cli.times import between
 
-if TYPE_CHECKING:
-    from weir.operations.learner_replay import Replayed
-    from weir.operations.live_learners import Shown
-
 LearnerName = Annotated[str, typer.Argument(help="The learner.", metavar="NAME")]
 Reason = Annotated[str, typer.Option(help="Why; the log keeps it.")]
-FIGURES = {"log_loss": "log loss", "brier": "Brier", "auc": "AUC", "accuracy": "accuracy", "macro_f1": "macro F1"}
-FIGURES |= {"mae": "MAE", "rmse": "RMSE"}
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -43,9 +36,12 @@ class Known(StrEnum):
 def list_(as_json: AsJson = False) -> None:
     """List the learners of the project. Exit status 1 where a file is none."""
     from weir.agents.learner import files as learners
+    from weir.operations import serving
     from weir.settings import load
 
-    found, refused = learners.looked(load())
+    settings = load()
+    found, refused = learners.looked(settings)
+    answering = serving.promoted(settings)
     rows = [
         {
             "name": one.name,
@@ -54,6 +50,7 @@ def list_(as_json: AsJson = False) -> None:
             "features": list(one.features),
             "champion": one.champion,
             "guards": asdict(one.guards),
+            "answers": answering.get(one.service) == one.name,
         }
         for one in found.values()
     ]
@@ -63,6 +60,7 @@ def list_(as_json: AsJson = False) -> None:
         Column("model", "model"),
         Column("features", "features", lambda names: ", ".join(names) or "all numbers"),
         Column("and the champion's score", "champion", lambda given: "yes" if given else ""),
+        Column("answers", "answers", lambda given: "since it was promoted" if given else ""),
     )
     show(rows, columns, as_json=as_json)
     for error in (one for faults in refused.values() for one in faults):
@@ -154,7 +152,7 @@ def replay(
         if not as_json:
             branches, off = done.tree.branches, done.tree.off
             say(f"the tree of {name} has {branches:,} branches; the file is off by {off:.1e} at most")
-    _show(name, done, as_json=as_json)
+    learner_screen.replayed(name, done, as_json=as_json)
     if done.stop:
         raise typer.Exit(1)
 
@@ -175,7 +173,7 @@ def show_(
     if as_json:
         show_json(asdict(found))
     else:
-        _show_live(found)
+        learner_screen.live(found)
     if found.stop:
         raise typer.Exit(1)
 
@@ -223,90 +221,3 @@ def _say(what: str, name: str, reason: str) -> None:
     files.named(settings, name)
     live_learners.say(settings, Kind(what), name, reason, datetime.now(UTC))
     say(f"{what} {name}: done as soon as the learner worker reads it")
-
-
-def _show_live(found: Shown) -> None:
-    figures = [key for key in FIGURES if any(key in row for row in found.rows)]
-    columns = (
-        Column("who", "who", name=True),
-        Column("requests", "requests", lambda count: f"{count:,}", right=True),
-        *(Column(FIGURES[key], key, lambda value: f"{value:.4f}", right=True) for key in figures),
-    )
-    if found.rows:
-        show(found.rows, columns, as_json=False)
-    named = f"; its newest state is {found.digest}" if found.digest else "; its model has no snapshots"
-    much = f"has learned {found.learned:,} outcomes, {found.good:,} in whole windows"
-    say(f"{found.name} of {found.service} {much}{named}")
-    offset, number = found.next
-    say(f"written {found.at:%Y-%m-%d %H:%M:%S} UTC; a restart goes on at offset {offset:,}, outcome {number:,}")
-    if found.blind:
-        say(f"{found.blind:,} requests are in no figure: answered before its first state, or without a number;")
-        say(f"    weir learners replay {found.name} --known occurred has figures of those that were loaded later")
-    if found.found:
-        learner_evidence.show_live(found.found, FIGURES)
-    if found.stop:
-        say(f"[bold red]stopped[/] by guard {found.stop['guard']}: {escape(found.stop['what'])}")
-        evidence = ", ".join(f"{key} {value}" for key, value in found.stop["evidence"].items())
-        say(escape(f"    {evidence}; {found.left:,} outcomes have come since, which it does not learn"))
-
-
-def _show(name: str, done: Replayed, *, as_json: bool) -> None:
-    if as_json:
-        show_json(
-            {
-                "learner": name,
-                "outcomes": done.outcomes,
-                "left_out": done.left_out,
-                "unscored": done.unscored,
-                "blind": done.blind,
-                "compiled": done.compiled,
-                "made_by": done.made_by,
-                "stopped": asdict(done.stop) if done.stop else None,
-                "late": done.late,
-                "unvalued": done.unvalued,
-                "comparison": learner_evidence.compared(done.comparison),
-                "proposal": done.proposal.row() if done.proposal else None,
-                "alarms": learner_evidence.alarms(done.alarms),
-                "retraining": [one.row() for one in done.retraining],
-                "rows": [{key: _finite(value) for key, value in row.items()} for row in done.rows],
-            }
-        )
-        return
-    figures = [key for key in FIGURES if any(key in row for row in done.rows)]
-    columns = (
-        Column("month", "month", name=True),
-        Column("who", "who"),
-        Column("requests", "requests", lambda count: f"{count:,}", right=True),
-        *(Column(FIGURES[key], key, lambda value: f"{value:.4f}", right=True) for key in figures),
-    )
-    if done.rows:
-        show(done.rows, columns, as_json=False)
-    by = "compiled" if done.compiled else "River's own, row by row"
-    say(f"{name} has learned {done.outcomes:,} outcomes in whole windows of {done.window:,} ({by})")
-    if done.rows and done.blind >= done.rows[-1]["requests"]:
-        say(
-            "no request was served after an outcome was known; were they loaded later? `--known occurred` replays those"
-        )
-    if done.made_by:
-        by = ", ".join(f"{name} {version}" for name, version in done.made_by.items())
-        say(f"the snapshot was made by {escape(by)}, which are not here: bits may differ from a replay without a stop")
-    if done.left_out:
-        say(f"{done.left_out:,} outcomes are left out: they mean no class of the service, or say nothing")
-    if done.unscored:
-        say(f"{done.unscored:,} requests are in no figure: their recorded score is no number")
-    learner_evidence.show_comparison(done.comparison, done.late, FIGURES)
-    if done.unvalued:
-        say(done.unvalued)
-    learner_evidence.show_alarms(done.alarms)
-    for one in done.retraining:
-        say(escape(f"{learner_evidence.day(one.at_ms)}: {one.sentence}"))
-    if stop := done.stop:
-        at = datetime.fromtimestamp(stop.at.at_ms / 1000, UTC)
-        say(f"[bold red]stopped[/] by guard {stop.guard} at {at:%Y-%m-%d %H:%M:%S} UTC: {escape(stop.what)}")
-        said = ", ".join(f"{key} {value}" for key, value in stop.evidence.items())
-        say(escape(f"    prediction {stop.at.prediction_id}; {said}"))
-        say(f"    since then it answers with what it knew after {stop.outcomes:,} outcomes")
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value

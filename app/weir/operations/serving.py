@@ -164,6 +164,12 @@ def _remembered(path: Path) -> Chosen:
     return Chosen(path, folder.read(path).bundle, "it was named or promoted before; --newest serves the newest again")
 
 
+def promoted(settings: Settings) -> dict[str, str]:
+    """The learner that answers, by service: where later starts of `weir up` serve the bundle of one."""
+    bundles = {service: folder.said(Path(path)) for service, path in remembered(settings).items()}
+    return {service: of.learner.name for service, of in bundles.items() if of is not None and of.learner is not None}
+
+
 def of_bundle(settings: Settings, service: str = "", bundle: str = "") -> Settings:
     """These settings with a service and, where one is named, a bundle to evaluate with.
 

@@ -2,14 +2,14 @@
 
 from datetime import UTC, datetime
 
-from weir.cli import learners
+from weir.cli import learner_evidence, learner_screen
 from weir.operations.live_learners import Shown
 
 
 def test_without_figures_there_is_no_table(capsys):
     at = datetime(2026, 11, 28, tzinfo=UTC)
     begun = {"name": "fresh", "service": "returns", "digest": "fc1cd455a0e8", "learned": 5, "good": 0, "next": (3, 5)}
-    learners._show_live(Shown(**begun, stop=None, rows=[], blind=5, left=0, at=at, about={}))
+    learner_screen.live(Shown(**begun, stop=None, rows=[], blind=5, left=0, at=at, about={}))
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("fresh of returns has learned 5 outcomes"), "no frame of a table without rows"
     assert said[-2].startswith("5 requests are in no figure")
@@ -23,7 +23,7 @@ def test_what_a_live_learner_has_found_is_said(capsys):
     compared |= {"begin_ms": 1_778_000_000_000, "end_ms": 1_780_000_000_000, "since_ms": 1_780_000_000_000}
     incident = {"name": "incident-1", "loss": 0.8, "usual": 0.4}
     found = {"compared": compared, "late": 3, "incident": incident, "drifts": [{"name": "drift-1", "residual": 0.1}]}
-    learners.learner_evidence.show_live(found, learners.FIGURES)
+    learner_evidence.show_live(found, learner_screen.FIGURES)
     said = capsys.readouterr().out
     for words in (
         "log loss",
@@ -35,5 +35,5 @@ def test_what_a_live_learner_has_found_is_said(capsys):
         assert words in said
     assert "the champion's loss is 0.8 instead of 0.4" in said
     assert "drift-1: what comes true has been +0.1 off" in said
-    learners.learner_evidence.show_live({**found, "compared": None}, learners.FIGURES)
+    learner_evidence.show_live({**found, "compared": None}, learner_screen.FIGURES)
     assert "no day is closed yet" in capsys.readouterr().out
