@@ -47,6 +47,8 @@ EXAMPLES = (
     telemetry.WindowsMeasured(service="s", monitor="m", windows=3, again=1),
     telemetry.MonitorFailed(service="s", monitor="m"),
     telemetry.LearnerPublished(service="s", learner="l", learned=1, stopped=False, delay_s=1.0),
+    telemetry.StateServed(service="s", learner="l", delay_s=1.0),
+    telemetry.StateRefused(service="s", learner="l"),
     telemetry.ServiceMonitored(service="s", waiting=1, behind_s=60.0),
     telemetry.RoundEnded(seconds=0.5, failed=False),
     telemetry.AlertSent(receiver="channel", outcome="sent"),
