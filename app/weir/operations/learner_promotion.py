@@ -15,14 +15,10 @@ from weir.edges.bundles import folder
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.clickhouse import sql_files
 from weir.edges.kafka import groups
-from weir.edges.kafka.producer import Producer
-from weir.edges.schemas.contracts import contract_of
-from weir.edges.schemas.registry import Registry
 from weir.monitor.action import Action
-from weir.operations import challengers, learner_bundle, serving
+from weir.operations import challengers, learner_bundle, one_record, serving
 from weir.operations.give_up import person
 from weir.settings import Settings
-from weir.wire.encode import Encoder
 
 TAKEN: Final = "promoted"  # kinds of actions that are done, and no proposals
 TAKEN_BACK: Final = "promoted-back"
@@ -160,11 +156,4 @@ def _action(
 
 def _say(settings: Settings, action: Action) -> None:
     """Write what is done to the topic of actions, durably, before it is done. Raises Unavailable, Refused."""
-    topic = settings.kafka.names.actions
-    encoder = Encoder(contract_of(settings, Registry(settings.registry), topic))
-    producer = Producer(settings.kafka, "weir-learners")
-    try:
-        producer.write(topic, 0, [encoder.record(action.row())])
-        producer.flush()
-    finally:
-        producer.close()
+    one_record.write(settings, settings.kafka.names.actions, "weir-learners", action.row())

@@ -11,7 +11,7 @@ from weir.agents.learner.books import Book, Snapshots
 from weir.agents.learner.entries import Entry, Kind
 from weir.core.errors import Refused
 from weir.edges.kafka.admin import partitions_of
-from weir.edges.kafka.producer import Producer
+from weir.operations import one_record
 from weir.operations.give_up import person
 from weir.settings import Settings
 
@@ -71,13 +71,6 @@ def shown(settings: Settings, name: str) -> Shown:
 
 def say(settings: Settings, kind: Kind, name: str, reason: str, now: datetime) -> None:
     """Write that a learner is to stop, or to go on, to the log that learners read. Raises Unavailable, Refused."""
-    topic = settings.kafka.names.labelled
-    partitions_of(settings.kafka, topic)
     said = {"by": person(), "reason": reason}
     entry = Entry(kind=kind, subject=name, columns=said, at_ms=round(now.timestamp() * 1000), worker=person())
-    producer = Producer(settings.kafka, "weir-learners")
-    try:
-        producer.write(topic, 0, [Book(settings, topic).encoder.record(entry.row())])
-        producer.flush()
-    finally:
-        producer.close()
+    one_record.write(settings, settings.kafka.names.labelled, "weir-learners", entry.row())

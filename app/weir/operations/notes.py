@@ -12,16 +12,12 @@ from uuid import uuid4
 from clickhouse_connect.driver import Client
 
 from weir.core.errors import Refused
-from weir.edges.kafka.admin import partitions_of
-from weir.edges.kafka.producer import Producer
-from weir.edges.schemas.contracts import contract_of
-from weir.edges.schemas.registry import Registry
 from weir.monitor.alert import MATCHED, Note, NoteKind, Transition
 from weir.monitor.alert_course import ALERT_ID, NUMBER
+from weir.operations import one_record
 from weir.operations.alerts import silences
 from weir.operations.give_up import person
 from weir.settings import Settings
-from weir.wire.encode import Encoder
 
 
 def acknowledge(settings: Settings, one: Transition, reason: str, now: datetime, by: str = "") -> Note:
@@ -89,13 +85,5 @@ def _written(
         at_ms=round(now.timestamp() * 1000),
         until_ms=round(until.timestamp() * 1000) if until else None,
     )
-    topic = settings.kafka.names.alert_notes
-    encoder = Encoder(contract_of(settings, Registry(settings.registry), topic))
-    partitions_of(settings.kafka, topic)
-    producer = Producer(settings.kafka, "weir-alerts")
-    try:
-        producer.write(topic, 0, [encoder.record(note.row())])
-        producer.flush()
-    finally:
-        producer.close()
+    one_record.write(settings, settings.kafka.names.alert_notes, "weir-alerts", note.row())
     return note
