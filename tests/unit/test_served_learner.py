@@ -18,7 +18,7 @@ import pytest
 from onnx import TensorProto, helper
 from weir.agents.worker.following import Following
 from weir.agents.worker.learned import Learned
-from weir.agents.worker.learner_states import LearnerStates
+from weir.agents.worker.served_states import ServedStates
 from weir.core.batch import ClosedBy, MicroBatch
 from weir.core.errors import Refused
 from weir.core.signature import Dtype, Held, Input, Signature, Source, Task
@@ -200,7 +200,7 @@ def test_a_prediction_is_made_again_by_the_state_that_made_it(settings: Settings
 
 
 def test_the_newest_states_are_kept(settings: Settings) -> None:
-    states, names = LearnerStates(settings, SERVICE, "fresh", kept=2), []
+    states, names = ServedStates(settings, SERVICE, "fresh", kept=2), []
     for seed in (1, 2, 3):
         kept = state(seed)
         names.append(onnx_linear.digest_of(kept))
@@ -221,7 +221,7 @@ def test_processes_share_the_folder(settings: Settings) -> None:
     kept = [state(seed) for seed in range(200)]
 
     def keeps(_: int) -> int:
-        states = LearnerStates(settings, SERVICE, "fresh", kept=5)
+        states = ServedStates(settings, SERVICE, "fresh", kept=5)
         for one in kept:
             states.keep(onnx_linear.digest_of(one), onnx_linear.content_of(one))
         states.tidy()

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from clickhouse_connect.driver import Client
 
-from weir.agents.worker.learner_states import LearnerStates
+from weir.agents.worker.served_states import ServedStates
 from weir.core import runtime as runtimes
 from weir.core.beside import Table, Tables, values_at
 from weir.core.chunk import LogPartition
@@ -190,7 +190,7 @@ def _at_state(opened: Opened, state: str, group: Sequence[_Answer], settings: Se
     if learner is None or state in ("", learner.state):
         return opened
     try:
-        kept = LearnerStates(settings, opened.bundle.service, learner.name).read(state)
+        kept = ServedStates(settings, opened.bundle.service, learner.name).read(state)
         return replace(opened, model=opened.model.with_state(onnx_served.state_of(kept)))
     except Refused as refusal:
         for answer in group:

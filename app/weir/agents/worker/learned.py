@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import structlog
 
-from weir.agents.worker.learner_states import LearnerStates
+from weir.agents.worker.served_states import ServedStates
 from weir.core.errors import Refused
 from weir.edges.bundles.learned import columns_of
 from weir.edges.bundles.opened import Opened
@@ -35,7 +35,7 @@ class Learned:
             raise Refused(f"bundle {opened.bundle.short_digest} is of no learner", remedy="name another bundle")
         self.of, self.service = found, opened.bundle.service
         self._opened, self._telemetry = opened, telemetry
-        self._states = LearnerStates(settings, self.service, found.name)
+        self._states = ServedStates(settings, self.service, found.name)
         golden, known = opened.golden.inputs[:GOLDEN], opened.golden.tables
         self._rows, self._tables = golden.copy(), {column: table[:] for column, table in known.items()}
         self._x = columns_of(golden, known, opened.bundle.signature, found.columns)

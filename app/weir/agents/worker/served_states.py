@@ -20,7 +20,7 @@ TIDY_EVERY: Final = 500  # new ones
 FOLDER: Final = "learner-states"
 
 
-class LearnerStates:
+class ServedStates:
     """The states of one learner under WEIR_HOME. Several processes may share the folder."""
 
     def __init__(self, settings: Settings, service: str, learner: str, kept: int = KEPT) -> None:
