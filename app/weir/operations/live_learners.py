@@ -20,7 +20,7 @@ from weir.settings import Settings
 class Shown:
     """The newest snapshot of a learner.
 
-    digest: names the state that it answers with. learned: outcomes in it. good: those of its last good state. next: the
+    digest: names its newest state. learned: outcomes in it. good: those of its last good state. next: the
     offset of the log of labelled outcomes, and the number of the outcome, with which a restart goes on. stop: guard,
     what, evidence. rows: who answered, and figures, over the same requests. blind: requests in no figure. left:
     outcomes that came while it was stopped. about: model, window, versions, columns and classes. found: as Evidence

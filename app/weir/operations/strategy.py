@@ -117,8 +117,7 @@ def _trained(rows: Rows, signature: Signature, cuts: Sequence[int], *, fine: boo
     """LightGBM, trained anew on all that is known at each cut; fine: continued with what is known since the last."""
     said, known = np.full(rows.champion.shape, np.nan), np.zeros(len(rows.y), np.int64)
     options, categories = options_of(signature), categories_of(signature)
-    booster, before, began_s = None, -1, time.process_time()
-    spent_s = 0.0
+    booster, before, spent_s = None, -1, 0.0
     for at, until in zip(cuts, [*cuts[1:], int(rows.served_ms[-1]) + 1], strict=True):
         new = (rows.known_ms < at) & (rows.known_ms >= (before if fine else -1))
         mine = (rows.served_ms >= at) & (rows.served_ms < until)

@@ -100,12 +100,12 @@ class Alerts:
         folder, of = self._settings.paths.learners_dir, self._watched.get(key)
         return of is not None and folder.is_dir() and not (folder / f"{of.subject}.yaml").exists()
 
-    def _change(self, of: Watched, stop: Stop | None, at_ms: int, else_: str) -> None:
-        """else_: what is said where it has not stopped."""
+    def _change(self, of: Watched, stop: Stop | None, at_ms: int, calm: str) -> None:
+        """calm: what is said where it has not stopped."""
         client = self._connect()
         before = self._memories().get(of.key, Memory())
         begin_ms = max(at_ms, before.ends_ms + 1)
-        sentence = else_ if stop is None else f"learner {of.subject} has stopped: {stop.what}"
+        sentence = calm if stop is None else f"learner {of.subject} has stopped: {stop.what}"
         reading = Reading(
             begin_ms=begin_ms,
             end_ms=begin_ms,
