@@ -5,7 +5,7 @@ Of a replay, and of a learner that lives.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 
 from weir.cli.output import Column, say, show
+from weir.learn.words import FIGURES
 
 if TYPE_CHECKING:
     from weir.learn.comparison import Comparison
@@ -35,19 +36,25 @@ def alarms(of: Alarms) -> dict[str, Any]:
     }
 
 
-def show_comparison(of: Comparison, late: float, words: Mapping[str, str]) -> None:
-    """A row for each figure, and what is proposed. words: what figures are called."""
-    _show_compared(asdict(of), words)
+def figures_in(rows: Sequence[Mapping[str, Any]]) -> list[Column]:
+    """A column for each figure that some of these rows have."""
+    names = [name for name in FIGURES if any(name in row for row in rows)]
+    return [Column(FIGURES[name], name, lambda value: f"{value:.4f}", right=True) for name in names]
+
+
+def show_comparison(of: Comparison, late: float) -> None:
+    """A row for each figure, and what is proposed."""
+    _show_compared(asdict(of))
     if late > LATE:
         say(f"{late:.1%} of outcomes came after their day was closed: raise compare.wait_h, else days are judged early")
 
 
-def show_live(found: Mapping[str, Any], words: Mapping[str, str]) -> None:
+def show_live(found: Mapping[str, Any]) -> None:
     """The same of a learner that lives, and what drifts. found: as Evidence tells it."""
     if found["compared"] is None:
         say("no day is closed yet: it is compared with the champion from the first one on")
     else:
-        _show_compared(found["compared"], words)
+        _show_compared(found["compared"])
     if found["late"]:
         say(f"{found['late']:,} outcomes came after their day was closed, and are in none: compare.wait_h is too short")
     if one := found["incident"]:
@@ -56,11 +63,11 @@ def show_live(found: Mapping[str, Any], words: Mapping[str, str]) -> None:
         say(f"[bold yellow]{one['name']}[/]: what comes true has been {one['residual']:+.3g} off what is expected")
 
 
-def _show_compared(of: Mapping[str, Any], words: Mapping[str, str]) -> None:
+def _show_compared(of: Mapping[str, Any]) -> None:
     if of["figures"]:
         say("")
         columns = (
-            Column("figure", "figure", lambda name: words.get(name, name.replace("_", " ")), name=True),
+            Column("figure", "figure", lambda name: FIGURES.get(name, name.replace("_", " ")), name=True),
             Column("learner against", "against"),
             Column("better by", "better_by", _number, right=True),
             Column("from", "low", _number, right=True),

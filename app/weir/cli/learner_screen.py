@@ -16,17 +16,13 @@ if TYPE_CHECKING:
     from weir.operations.learner_replay import Replayed
     from weir.operations.live_learners import Shown
 
-FIGURES = {"log_loss": "log loss", "brier": "Brier", "auc": "AUC", "accuracy": "accuracy", "macro_f1": "macro F1"}
-FIGURES |= {"mae": "MAE", "rmse": "RMSE"}
-
 
 def live(found: Shown) -> None:
     """A learner that lives."""
-    figures = [key for key in FIGURES if any(key in row for row in found.rows)]
     columns = (
         Column("who", "who", name=True),
         Column("requests", "requests", lambda count: f"{count:,}", right=True),
-        *(Column(FIGURES[key], key, lambda value: f"{value:.4f}", right=True) for key in figures),
+        *learner_evidence.figures_in(found.rows),
     )
     if found.rows:
         show(found.rows, columns, as_json=False)
@@ -39,7 +35,7 @@ def live(found: Shown) -> None:
         say(f"{found.blind:,} requests are in no figure: answered before its first state, or without a number;")
         say(f"    weir learners replay {found.name} --known occurred has figures of those that were loaded later")
     if found.found:
-        learner_evidence.show_live(found.found, FIGURES)
+        learner_evidence.show_live(found.found)
     if found.stop:
         say(f"[bold red]stopped[/] by guard {found.stop['guard']}: {escape(found.stop['what'])}")
         evidence = ", ".join(f"{key} {value}" for key, value in found.stop["evidence"].items())
@@ -69,12 +65,11 @@ def replayed(name: str, done: Replayed, *, as_json: bool) -> None:
             }
         )
         return
-    figures = [key for key in FIGURES if any(key in row for row in done.rows)]
     columns = (
         Column("month", "month", name=True),
         Column("who", "who"),
         Column("requests", "requests", lambda count: f"{count:,}", right=True),
-        *(Column(FIGURES[key], key, lambda value: f"{value:.4f}", right=True) for key in figures),
+        *learner_evidence.figures_in(done.rows),
     )
     if done.rows:
         show(done.rows, columns, as_json=False)
@@ -91,7 +86,7 @@ def replayed(name: str, done: Replayed, *, as_json: bool) -> None:
         say(f"{done.left_out:,} outcomes are left out: they mean no class of the service, or say nothing")
     if done.unscored:
         say(f"{done.unscored:,} requests are in no figure: their recorded score is no number")
-    learner_evidence.show_comparison(done.comparison, done.late, FIGURES)
+    learner_evidence.show_comparison(done.comparison, done.late)
     if done.unvalued:
         say(done.unvalued)
     learner_evidence.show_alarms(done.alarms)

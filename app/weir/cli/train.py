@@ -11,9 +11,6 @@ from rich.markup import escape
 from weir.cli.arguments import reached
 from weir.cli.output import AsJson, Column, say, show, show_json
 
-WORDS = {"log_loss": "log loss", "brier": "Brier", "auc": "AUC", "accuracy": "accuracy", "macro_f1": "macro F1"}
-WORDS |= {"mae": "MAE", "rmse": "RMSE"}
-
 
 def train(
     action: Annotated[
@@ -46,12 +43,11 @@ def train(
     say(f"of {done.asked:,} outcomes that it names the record has {done.found:,}; trained on {done.trained_on:,}")
     if done.early:
         say(f"{done.early:,} were left out: their outcomes came after {learner_evidence.day(done.since_ms)}")
-    figures = [name for name in WORDS if any(name in row for row in done.rows)]
     columns = (
         Column("who", "who", lambda who: "new" if who == "learner" else str(who), name=True),
         Column("requests", "requests", lambda count: f"{count:,}", right=True),
-        *(Column(WORDS[name], name, lambda value: f"{value:.4f}", right=True) for name in figures),
+        *learner_evidence.figures_in(done.rows),
     )
     show(done.rows, columns, as_json=False)
-    learner_evidence.show_comparison(done.comparison, 0.0, WORDS)
+    learner_evidence.show_comparison(done.comparison, 0.0)
     say(f"bundle [bold]{done.digest[:12]}[/] {escape(str(done.bundle))}, trained by {escape(done.by)}")

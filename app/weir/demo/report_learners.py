@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from weir.demo.learned import BEHIND, HYBRID, Learned
+from weir.learn.words import FIGURES
 
-FIGURES: Final = {"log_loss": "log loss", "brier": "Brier", "auc": "AUC", "mae": "MAE", "rmse": "RMSE"}
 LEARNER: Final = "learner"
 
 

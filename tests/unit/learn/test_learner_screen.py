@@ -23,7 +23,7 @@ def test_what_a_live_learner_has_found_is_said(capsys):
     compared |= {"begin_ms": 1_778_000_000_000, "end_ms": 1_780_000_000_000, "since_ms": 1_780_000_000_000}
     incident = {"name": "incident-1", "loss": 0.8, "usual": 0.4}
     found = {"compared": compared, "late": 3, "incident": incident, "drifts": [{"name": "drift-1", "residual": 0.1}]}
-    learner_evidence.show_live(found, learner_screen.FIGURES)
+    learner_evidence.show_live(found)
     said = capsys.readouterr().out
     for words in (
         "log loss",
@@ -35,5 +35,5 @@ def test_what_a_live_learner_has_found_is_said(capsys):
         assert words in said
     assert "the champion's loss is 0.8 instead of 0.4" in said
     assert "drift-1: what comes true has been +0.1 off" in said
-    learner_evidence.show_live({**found, "compared": None}, learner_screen.FIGURES)
+    learner_evidence.show_live({**found, "compared": None})
     assert "no day is closed yet" in capsys.readouterr().out
