@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Final
 
 from weir.core.errors import Refused
 from weir.edges.bundles import folder
+from weir.operations import kept_bundles
 from weir.settings import Settings
 
 REMEMBERED: Final = "challengers.json"  # under home, by service
@@ -15,15 +15,8 @@ REMEMBERED: Final = "challengers.json"  # under home, by service
 
 def known(settings: Settings) -> dict[str, Path]:
     """The bundle by service. Raises Refused for a file that says something else."""
-    path = settings.paths.home / REMEMBERED
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {str(service): Path(at) for service, at in found.items()}
-    except FileNotFoundError:
-        return {}
-    except (ValueError, AttributeError, TypeError) as error:
-        what = "it is not what `weir learners promote` wrote there"
-        raise Refused(what, where=str(path), remedy="delete it") from error
+    found = kept_bundles.read(settings, REMEMBERED, "`weir learners promote`")
+    return {service: Path(at) for service, at in found.items()}
 
 
 def there(settings: Settings) -> dict[str, Path]:
@@ -33,12 +26,8 @@ def there(settings: Settings) -> dict[str, Path]:
 
 def remember(settings: Settings, service: str, bundle: Path) -> None:
     """From the next `weir up` on this bundle goes on in shadow."""
-    path = settings.paths.home / REMEMBERED
-    path.parent.mkdir(parents=True, exist_ok=True)
     said = {**known(settings), service: bundle}
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps({name: str(at) for name, at in said.items()}, indent=1) + "\n", encoding="utf-8")
-    draft.replace(path)
+    kept_bundles.write(settings, REMEMBERED, {name: str(at) for name, at in said.items()})
 
 
 def of_learner(settings: Settings, name: str) -> tuple[str, Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +10,7 @@ from weir import project
 from weir.core.bundle import Bundle
 from weir.core.errors import Refused, Unavailable, WeirError
 from weir.edges.bundles import folder
-from weir.operations import contract, services
+from weir.operations import contract, kept_bundles, services
 from weir.settings import Settings
 
 REMEMBERED = "chosen-bundles.json"  # under home: what --bundle named, by service
@@ -122,7 +121,7 @@ def remember(settings: Settings, choice: Chosen) -> None:
     kept.pop(choice.bundle.service, None)
     if choice.by_name:
         kept[choice.bundle.service] = str(choice.path)
-    _keep(kept, settings)
+    kept_bundles.write(settings, REMEMBERED, kept)
 
 
 def forget(paths: Sequence[Path], settings: Settings) -> list[str]:
@@ -131,27 +130,14 @@ def forget(paths: Sequence[Path], settings: Settings) -> list[str]:
     kept = remembered(settings)
     served = [service for service, path in kept.items() if path in gone]
     if served:
-        _keep({service: path for service, path in kept.items() if path not in gone}, settings)
+        left = {service: path for service, path in kept.items() if path not in gone}
+        kept_bundles.write(settings, REMEMBERED, left)
     return served
-
-
-def _keep(kept: Mapping[str, str], settings: Settings) -> None:
-    path = settings.paths.home / REMEMBERED
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(dict(kept), indent=1) + "\n", encoding="utf-8")
-    draft.replace(path)
 
 
 def remembered(settings: Settings) -> dict[str, str]:
     """Path of the bundle that was chosen by name, by service. Raises Refused for a file that says something else."""
-    path = settings.paths.home / REMEMBERED
-    try:
-        return {str(service): str(at) for service, at in json.loads(path.read_text(encoding="utf-8")).items()}
-    except FileNotFoundError:
-        return {}
-    except (ValueError, AttributeError) as error:
-        raise Refused("it is not what `weir up` wrote there", where=str(path), remedy="delete it") from error
+    return kept_bundles.read(settings, REMEMBERED, "`weir up`")
 
 
 def _remembered(path: Path) -> Chosen:
