@@ -49,10 +49,10 @@ def test_a_compiler_that_cannot_compile_is_done_without(lacks, monkeypatch):
         monkeypatch.setattr(llvm_compiler, "machine_of", lambda _: llvm.Target.from_triple("no-processor"))
     else:
         monkeypatch.delattr(llvm, "create_mcjit_compiler")  # as another release may
-    loops._compiled.cache_clear()
+    loops._made.cache_clear()
     try:
         destroy = each(*DESTROY)
     finally:
-        loops._compiled.cache_clear()
+        loops._made.cache_clear()
     assert not isinstance(destroy, partial)
     destroy(np.empty(0, np.uint64))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ctypes import c_int64, c_void_p
 from functools import cache
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
 
+Code = TypeVar("Code")
 Octets: TypeAlias = npt.NDArray[np.uint8]
 Piece: TypeAlias = "bytes | tuple[npt.NDArray[np.int32], Octets]"
 
@@ -115,13 +116,21 @@ def loops() -> Loops | None:
 
     None where it is not, or where it cannot compile: every caller has a way of its own then.
     """
-    return _compiled() if "llvmlite" in sys.modules else None
+    return compiled(Loops)
+
+
+def compiled(code: Callable[[], Code]) -> Code | None:
+    """What is compiled once a process, where LLVM is in memory and compiles; None elsewhere.
+
+    code: makes it; raises ImportError, AttributeError, OSError or RuntimeError where LLVM does not compile.
+    """
+    return cast("Code | None", _made(code)) if "llvmlite" in sys.modules else None
 
 
 @cache
-def _compiled() -> Loops | None:
+def _made(code: Callable[[], object]) -> object:
     try:
-        return Loops()
+        return code()
     except (ImportError, AttributeError, OSError, RuntimeError):  # where it has compiled no kernel either
         return None
 

@@ -1,4 +1,7 @@
-"""Avro bodies of one schema -> columns, by the Rust codec, with the checks that it does not make."""
+"""Avro bodies of one schema -> columns: by a compiled loop where all are as they should be, else by the Rust codec.
+
+The checks that neither makes are here.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +19,9 @@ import pyruhvro
 
 from weir.core.arrow import buffers_of
 from weir.core.rejects import Reason
-from weir.native.loops import loops
+from weir.native.loops import compiled, loops
 from weir.wire import avro_types, resolve, shape
+from weir.wire.avro_code import Bodies, reads
 from weir.wire.avro_scalar import zigzag
 from weir.wire.avro_strip import Step, strip
 from weir.wire.avro_types import Type
@@ -64,6 +68,7 @@ class Writer:
     codec_schema: what the codec is told. fields: what it reads, in wire order.
     columns: the way of each of the reader's fields. reader: the shape that rows come out under.
     steps: what becomes of each written field first, for bodies that hold more than a row; empty where they do not.
+    is_simple: whether the compiled loop reads it.
     """
 
     codec_schema: str
@@ -71,6 +76,7 @@ class Writer:
     columns: tuple[Column, ...]
     reader: Shape
     steps: tuple[Step, ...] = ()
+    is_simple: bool = False
 
     @staticmethod
     def of(reader: str, writer: str) -> Writer:
@@ -96,6 +102,7 @@ class Writer:
             columns=tuple(columns.get(field.name, Column(field, None)) for field in to.fields),
             reader=to,
             steps=() if all(step.keep for step in steps) else tuple(steps),
+            is_simple=reads(fields),
         )
 
 
@@ -174,23 +181,34 @@ def clean(writer: Writer, schema_id: int, values: pa.LargeBinaryArray) -> pa.Rec
     """
     if writer.steps:
         return None
-    ends, octets = _with_tails(values)
-    if ends[-1] > _CALL_BYTES:
+    ends, octets = buffers_of(values)
+    if ends[-1] - ends[0] > _CALL_BYTES:
         return None
-    read = _read(writer, octets[: ends[-1]], len(values), schema_id)
-    return None if isinstance(read, str) or read[2] else read[0]
+    copies, code = loops(), bodies(writer)
+    if copies is not None and code is not None:
+        columns = code.read(copies, writer.fields, schema_id, ends, octets)
+        read = columns and _as_the_reader_wants(writer, columns, len(values))
+    else:
+        ends, octets = _with_tails(values)
+        read = _read(writer, octets[: ends[-1]], len(values), schema_id)
+    return None if not read or isinstance(read, str) or read[2] else read[0]
+
+
+def bodies(writer: Writer) -> Bodies | None:
+    """The compiled loop, where it reads what this writer writes."""
+    return compiled(Bodies) if writer.is_simple else None
 
 
 def _with_tails(values: pa.LargeBinaryArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
     """Where each record ends with its tail, int64[n + 1] from 0, and the memory."""
-    compiled, n = loops(), len(values)
+    copies, n = loops(), len(values)
     ends, octets = buffers_of(values)
-    if compiled is None or ends[-1] > _NARROW_BYTES:
+    if copies is None or ends[-1] > _NARROW_BYTES:
         tail, nothing = (pa.scalar(octets, values.type) for octets in (_TAIL, b""))
         return buffers_of(pc.binary_join_element_wise(values, tail, nothing))
     with_tails = ends - ends[0] + len(_TAIL) * np.arange(n + 1)
     memory = np.empty(with_tails[-1], np.uint8)
-    compiled.join([(ends.astype(np.int32), octets), _TAIL], n, memory)
+    copies.join([(ends.astype(np.int32), octets), _TAIL], n, memory)
     return with_tails, memory
 
 
@@ -222,7 +240,13 @@ def _read(
         return "the body has bytes left over"
     if schema_id is not None and (pc.any(columns[0]).as_py() or (_bits(columns[1], ">i4") != schema_id).any()):
         return "another frame"
-    columns = columns[len(_FRAME) : -len(_TAIL_FIELD)]
+    return _as_the_reader_wants(writer, columns[len(_FRAME) : -len(_TAIL_FIELD)], count)
+
+
+def _as_the_reader_wants(
+    writer: Writer, columns: list[pa.Array], count: int
+) -> tuple[pa.RecordBatch, npt.NDArray[np.int64], Faults] | str:
+    """Columns of the writer as columns of the reader, with the checks of values; as `_read` gives them."""
     why: Faults = {}
     for field, column in zip(writer.fields, columns, strict=True):
         if field.kind in (Kind.STRING, Kind.AMOUNTS) and not _is_text(column):

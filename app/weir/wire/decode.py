@@ -23,7 +23,8 @@ class Decoder:
 
     reader: the contract that rows come out under. writers: schema id -> Avro text, None when the registry has none; may
     raise Unavailable. Raises Refused when the contract is not a flat record.
-    A clean batch of one schema is one call of the Rust codec; each bad record costs about 2 log2(n) smaller ones.
+    A clean batch of one schema is one call of a compiled loop or of the Rust codec; each bad record costs about
+    2 log2(n) smaller ones.
     """
 
     def __init__(self, reader: Contract, writers: Callable[[int], str | None]) -> None:
