@@ -13,7 +13,7 @@ from weir.settings import Settings, load
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from weir.edges.kafka.faust_transport import ChunkApp
+    from weir.edges.kafka.faust_app import ChunkApp
     from weir.edges.observability.health_server import HealthServer
     from weir.telemetry import Telemetry
 

@@ -28,7 +28,7 @@ from weir.core.errors import Unavailable
 from weir.edges.bundles.owners import owners
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.kafka.admin import partitions_of
-from weir.edges.kafka.faust_transport import ChunkApp, new_app
+from weir.edges.kafka.faust_app import ChunkApp, new_app
 from weir.edges.notify import receivers
 from weir.edges.notify.notifier import Notifier
 from weir.learn.learner import MONITOR

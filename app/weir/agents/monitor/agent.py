@@ -30,7 +30,7 @@ from weir.edges.clickhouse import calibrations, estimates, monitors, slos
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.kafka.admin import bounds as bounds_by_name
 from weir.edges.kafka.admin import partitions_of
-from weir.edges.kafka.faust_transport import ChunkApp, new_app
+from weir.edges.kafka.faust_app import ChunkApp, new_app
 from weir.edges.kafka.log_reader import LogReader
 from weir.edges.kafka.logs import LogWatch
 from weir.edges.notify import receivers

@@ -24,7 +24,7 @@ from weir.edges.clickhouse import client as clickhouse
 from weir.edges.clickhouse import ledger
 from weir.edges.clickhouse.blocks import ClickHouseBlocks
 from weir.edges.kafka.admin import partitions_of
-from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
+from weir.edges.kafka.faust_app import ChunkApp, chunk_topic, new_app
 from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
 from weir.recording import naming

@@ -16,7 +16,7 @@ from weir.agents.worker.serial_executor import SerialExecutor
 from weir.core.batching import AdaptiveBatching
 from weir.core.errors import Refused
 from weir.core.limit import DeadLetterLimit
-from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
+from weir.edges.kafka.faust_app import ChunkApp, chunk_topic, new_app
 from weir.scoring.batches import ScoredBatch
 from weir.settings import Settings
 

@@ -16,7 +16,7 @@ from weir.agents.scorer.resources import ScorerResources
 from weir.agents.worker.serial_executor import SerialExecutor
 from weir.core.batching import AdaptiveBatching
 from weir.core.limit import DeadLetterLimit
-from weir.edges.kafka.faust_transport import ChunkApp
+from weir.edges.kafka.faust_app import ChunkApp
 from weir.edges.observability.spans import Span
 from weir.scoring.batches import EncodedBatch, ScoredBatch
 from weir.telemetry import BatchScored

@@ -23,7 +23,7 @@ from weir.core.errors import Refused
 from weir.edges.bundles import folder, runtime
 from weir.edges.bundles.opened import Opened, open_bundle
 from weir.edges.kafka.admin import partitions_of
-from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
+from weir.edges.kafka.faust_app import ChunkApp, chunk_topic, new_app
 from weir.edges.kafka.producer import Producer
 from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from weir.agents.worker.host import parked_on_failure
 from weir.core.chunk import Partition
-from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic
+from weir.edges.kafka.faust_app import ChunkApp, chunk_topic
 
 STANDBY_S: Final = 0.5  # how late a worker may notice that it has become the active one
 

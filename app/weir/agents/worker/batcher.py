@@ -11,7 +11,7 @@ from typing import Any
 from weir.core.batch import ClosedBy, MicroBatch
 from weir.core.batching import AdaptiveBatching, FixedBatching
 from weir.core.chunk import Chunk
-from weir.edges.kafka.faust_transport import ChunkApp
+from weir.edges.kafka.faust_app import ChunkApp
 
 UNDERWAY_S = 0.02  # for chunks fetched before the batch opened: Faust hands them over in some turns of the event loop
 

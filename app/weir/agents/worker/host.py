@@ -13,7 +13,7 @@ import structlog
 
 from weir.agents.worker import lag
 from weir.core.errors import Unavailable
-from weir.edges.kafka.faust_transport import ChunkApp
+from weir.edges.kafka.faust_app import ChunkApp
 from weir.telemetry import Telemetry
 
 SWITCH_S = 1e-3  # how long a thread keeps the interpreter: less costs a full machine a tenth, more lets the loop wait

@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from weir.core.chunk import Partition
-from weir.edges.kafka.faust_transport import ChunkApp
+from weir.edges.kafka.faust_app import ChunkApp
 from weir.telemetry import ChunkCommitted, ChunkFetched, LagMeasured, PartitionsAssigned, Telemetry
 
 EVERY_S = 1.0

@@ -19,7 +19,7 @@ from weir.core.times import impossible
 from weir.demo.features.updater import FOREVER, Applied, FeatureUpdater
 from weir.demo.project import events_topic
 from weir.edges.kafka.admin import partitions_of
-from weir.edges.kafka.faust_transport import ChunkApp, chunk_topic, new_app
+from weir.edges.kafka.faust_app import ChunkApp, chunk_topic, new_app
 from weir.edges.kafka.logs import log_of
 from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from weir.core.chunk import Partition
-from weir.edges.kafka.faust_transport import ChunkApp, ChunkConsumer, new_app
+from weir.edges.kafka.faust_app import ChunkApp, new_app
+from weir.edges.kafka.faust_consumer import ChunkConsumer
 from weir.edges.kafka.holdings import Holdings
 from weir.edges.kafka.librdkafka.consumer import Polled, Records
 from weir.settings import Settings, load
