@@ -5,7 +5,7 @@ Source: github.com/onnx/onnx, onnx/onnx.proto (field numbers never change there)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -20,8 +20,8 @@ DTYPES: Final = {1: "<f4", 2: "u1", 3: "i1", 6: "<i4", 7: "<i8", 11: "<f8"}
 _NAMES: Final = {"float": 2, "double": 1, "int32": 5, "int64": 3, "string": 9, "bytes": 12}
 # message -> field -> number, kind; a kind in capitals is a message; with * it is repeated
 _MESSAGES: Final[Mapping[str, Mapping[str, tuple[int, str]]]] = {
-    "Model": {"graph": (7, "Graph"), "functions": (25, "*Empty")},
-    "Empty": {},
+    "Model": {"graph": (7, "Graph"), "functions": (25, "*Function")},
+    "Function": {"node": (7, "*Node")},
     "Graph": {
         "node": (1, "*Node"),
         "initializer": (5, "*Tensor"),
@@ -42,9 +42,11 @@ _MESSAGES: Final[Mapping[str, Mapping[str, tuple[int, str]]]] = {
         "i": (3, "int64"),
         "s": (4, "bytes"),
         "t": (5, "Tensor"),
+        "g": (6, "Graph"),
         "floats": (7, "*float"),
         "ints": (8, "*int64"),
         "strings": (9, "*bytes"),
+        "graphs": (11, "*Graph"),
         "type": (20, "int32"),
     },
     "Tensor": {
@@ -86,11 +88,7 @@ class Graph:
 
 def read(content: bytes) -> Graph:
     """The graph of a file. Raises ValueError for what is no ONNX, has functions, or keeps tensors in other files."""
-    model = _classes()["Model"]()
-    try:
-        model.ParseFromString(content)
-    except Exception as error:  # DecodeError, of whichever implementation of protobuf there is
-        raise ValueError(f"it cannot be read: {error}") from error
+    model = _parsed(content)
     if model.functions:
         raise ValueError("the file has functions of its own")
     constants = {tensor.name: _array(tensor) for tensor in model.graph.initializer}
@@ -101,6 +99,31 @@ def read(content: bytes) -> Graph:
         tuple(value.name for value in model.graph.input if value.name not in constants),
         tuple(value.name for value in model.graph.output),
     )
+
+
+def named(content: bytes, names: Container[str], attributes: Container[str]) -> Iterator[Node]:
+    """Operators of these names, with those of these attributes that are lists of whole numbers or of texts.
+
+    Those in inner graphs and in functions are among them. Raises ValueError for what is no ONNX.
+    """
+    model = _parsed(content)
+    pending = [*model.graph.node, *(node for function in model.functions for node in function.node)]
+    while pending:
+        node = pending.pop()
+        for attribute in node.attribute:
+            pending += [inner for graph in (attribute.g, *attribute.graphs) for inner in graph.node]
+        if node.op_type in names:
+            found = {one.name: list(one.strings or one.ints) for one in node.attribute if one.name in attributes}
+            yield Node(node.op_type, node.domain, tuple(node.input), tuple(node.output), found)
+
+
+def _parsed(content: bytes) -> Any:
+    model = _classes()["Model"]()
+    try:
+        model.ParseFromString(content)
+    except Exception as error:  # DecodeError, of whichever implementation of protobuf there is
+        raise ValueError(f"it cannot be read: {error}") from error
+    return model
 
 
 def _node(node: Any) -> Node:

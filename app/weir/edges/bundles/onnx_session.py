@@ -17,6 +17,7 @@ import onnxruntime as ort
 from weir.core.bundle import STATE_PREFIX
 from weir.core.errors import Refused
 from weir.edges.bundles import locales
+from weir.trees import descent
 
 TEXT, FLOAT = "tensor(string)", "tensor(float)"  # types of tensors, as a session names them
 DOUBLE, LONG = "tensor(double)", "tensor(int64)"
@@ -79,11 +80,19 @@ def open_session(path: Path, threads: int) -> tuple[ort.InferenceSession, Placem
 def quick_session(content: bytes) -> ort.InferenceSession:
     """A session for a few rows of a model that is being made a bundle: on the CPU, one thread, silent.
 
-    Raises whatever ONNX Runtime does for what it cannot run.
+    Raises Refused for trees that would end the process, and whatever ONNX Runtime does for what it cannot run.
     """
+    check_trees(content)
     options = ort.SessionOptions()
     options.log_severity_level, options.intra_op_num_threads = 4, 1
     return ort.InferenceSession(content, options, providers=[CPU])
+
+
+def check_trees(content: bytes, where: str = "") -> None:
+    """Raises Refused for a model whose trees ONNX Runtime would fall over, with the process."""
+    if said := descent.fault(content):
+        remedy = "train it with less depth, or with fewer categories in a column; trees may not run in circles"
+        raise Refused(f"the model cannot be run: {said}", where=where, remedy=remedy)
 
 
 def _open(path: Path, threads: int, providers: list[str | tuple[str, dict[str, str]]]) -> ort.InferenceSession:
@@ -96,9 +105,13 @@ def _open(path: Path, threads: int, providers: list[str | tuple[str, dict[str, s
     options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads must not burn a core
     try:
-        return ort.InferenceSession(path.read_bytes(), options, providers=providers)
+        content = path.read_bytes()
+        check_trees(content, str(path))
+        return ort.InferenceSession(content, options, providers=providers)
     except FileNotFoundError as error:
         raise Refused("there is no model", where=str(path), remedy="name a folder that holds model.onnx") from error
+    except Refused:
+        raise
     except Exception as error:  # ONNX Runtime's errors share no base class of their own
         if lacking := locales.absent(error):
             raise Refused(lacking[0], where=str(path), remedy=lacking[1]) from error
