@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from weir.core.bundle import Bundle
     from weir.edges.embedded.stack import Stack
+    from weir.operations.answering import Answering
     from weir.operations.local import Workers
     from weir.operations.serving import Choices
     from weir.settings import Settings
@@ -70,7 +71,8 @@ def up(
     """Start broker, ClickHouse, schema registry and all workers here, show how to use them, and run until Ctrl-C.
 
     What a run leaves under WEIR_HOME (the Kafka log, rows, online features) is there again in the next; nothing is
-    deleted. A worker that ends is named with its last words, and the rest stays up.
+    deleted. A worker that ends is named with its last words, and the rest stays up. Where a learner is promoted, or
+    taken back, its scorer and shadow answer what they have read and begin anew with the other bundle.
 
     Every service of the project has a scorer, or those that --only or WEIR_SERVICE names. It serves --bundle, else
     WEIR_BUNDLE, else what --bundle named last for the service, else the newest.
@@ -81,6 +83,7 @@ def up(
     from weir import running
     from weir.edges.embedded.stack import Stack
     from weir.operations import local, serving
+    from weir.operations.answering import Answering
     from weir.settings import load
 
     if bundle and newest:
@@ -107,7 +110,8 @@ def up(
             _apply_features(stack, served, say)
             pages = local.Console(stack, console_port) if console else None
             workers = local.Workers(stack)
-            scorers = _start_scorers(workers, choices)
+            answering = Answering(workers, given, say)
+            scorers = answering.start_scorers(choices)
             wanted = {
                 "recorder": recorder,
                 "features": features,
@@ -117,16 +121,17 @@ def up(
             }
             for role in _roles(wanted, stack.settings, served):
                 workers.start(role)
-            _start_shadows(workers, choices, given, say)
+            answering.start_shadows()
             workers.wait_ready(say, needed=scorers if len(scorers) == 1 else ())
             if pages is not None:
                 pages.wait_ready()
             serving.remember_all(given, choices, newest=newest)
+            answering.settled()
             home = stack.settings.paths.home
             running.write(home, stack.settings.values())
             try:
                 _show(terminal, stack, workers, served, pages.address if pages else "")
-                _watch(workers, say)
+                _watch(workers, answering, say)
             finally:
                 running.remove(home)
     except KeyboardInterrupt:
@@ -152,26 +157,6 @@ def _settled(settings: Settings, choices: Choices) -> Settings:
     return settings.having(service=service, bundle=str(choice.path))
 
 
-def _start_scorers(workers: Workers, choices: Choices) -> list[str]:
-    """A process for each service; what they are called."""
-    names = []
-    for service, choice in choices.served.items():
-        name = "scorer" if len(choices.served) == 1 else f"scorer-{service}"
-        workers.start("scorer", name=name, WEIR_SERVICE=service, WEIR_BUNDLE=str(choice.path))
-        names.append(name)
-    return names
-
-
-def _start_shadows(workers: Workers, choices: Choices, settings: Settings, say: Say) -> None:
-    """A process for each service of which a promotion left another bundle in shadow."""
-    from weir.operations import challengers
-
-    for service, path in challengers.there(settings).items():
-        if service in choices.served and path.resolve() != choices.served[service].path.resolve():
-            say(f"in shadow beside {service}: {path.name[:12]}, since `weir learners promote`")
-            workers.start("shadow", name=f"shadow-{service}", WEIR_SERVICE=service, WEIR_BUNDLE=str(path))
-
-
 def _apply_features(stack: Stack, served: Sequence[Bundle], say: Say) -> None:
     """Apply the feature repository where a bundle reads features. Raises Unavailable when it cannot be."""
     from weir.operations import local
@@ -191,14 +176,15 @@ def _roles(wanted: Mapping[str, bool], settings: Settings, served: Sequence[Bund
     return [role for role, want in wanted.items() if want and useful[role]]
 
 
-def _watch(workers: Workers, say: Say) -> None:
-    """Until Ctrl-C. What ends by itself is told as it ends, and the rest stays up.
+def _watch(workers: Workers, answering: Answering, say: Say) -> None:
+    """Until Ctrl-C. What ends by itself is told as it ends, and the rest stays up; but what was promoted is served.
 
     Raises Unavailable when nothing useful is left: the broker has ended, or every worker.
     """
     pause = threading.Event()
     while True:
-        workers.tell_ended(say)
+        answering.look()
+        workers.tell_ended(say, but=answering.changing())
         workers.check_useful()
         pause.wait(LOOK_EVERY_S)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from weir.core.errors import WeirError
 from weir.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -18,6 +19,15 @@ if TYPE_CHECKING:
     from weir.telemetry import Telemetry
 
 WITHOUT_PANDAS = ("scorer", "shadow", "recorder", "monitor")  # the others may ask Feast, which needs it
+
+Follow = Annotated[
+    bool,
+    typer.Option(
+        "--follow",
+        help="Once another bundle is promoted (WEIR_HOME says so), answer what was read, commit, and end with exit "
+        "status 75: whoever starts this again has the other one, where the bundle is named by its service.",
+    ),
+]
 
 cli = typer.Typer(
     no_args_is_help=True,
@@ -36,16 +46,25 @@ def begin(context: typer.Context) -> None:
 
 @cli.command()
 def scorer(
-    bundle: Annotated[str, typer.Option(help="Bundle folder, its digest, or a service: its newest.")] = "",
+    bundle: Annotated[
+        str,
+        typer.Option(
+            help="Bundle folder, its digest, or a service: what was promoted or chosen for it in this WEIR_HOME, else "
+            "its newest."
+        ),
+    ] = "",
+    follow: Follow = False,
 ) -> None:
     """Score the requests of one service with a bundle; the service is the bundle's where WEIR_SERVICE is not set."""
     from weir.agents.scorer.agent import new_scorer
     from weir.agents.scorer.resources import open_resources
     from weir.edges.bundles import folder
+    from weir.operations import following_promotions as promotions
 
     settings = load()
     if bundle:
         settings = settings.having(bundle=bundle)
+    settings = promotions.of_service(settings)
     if settings.scoring.bundle and not settings.scoring.service:
         settings = settings.having(service=_service_of(settings))
     telemetry = _begin(settings, "scorer")
@@ -54,14 +73,18 @@ def scorer(
     digest, runs_on = opened.bundle.short_digest, opened.model.runs_on
     answers = f"requests of {settings.scoring.service} as {settings.scoring.variant}, among all scorers of the service"
     said = {"runs_on": runs_on, "answers": answers}
-    _serve(settings, telemetry, "scorer", lambda: new_scorer(settings, resources), digest, opened.model.engine, **said)
+    over = promotions.scorer_is_over(settings, opened.path) if follow else _never
+    engine = opened.model.engine
+    ended = _serve(settings, telemetry, "scorer", lambda: new_scorer(settings, resources), digest, engine, over, **said)
     resources.close()
+    _again(ended)
 
 
 @cli.command()
 def shadow(
     bundle: Annotated[str, typer.Option(help="Bundle folder, its digest, or a service: its newest.")] = "",
     variant: Annotated[str, typer.Option(help="Name of this shadow; by default the bundle's digest.")] = "",
+    follow: Follow = False,
 ) -> None:
     """Score answered requests with another bundle, beside the scorers: it answers nobody, its scores are recorded.
 
@@ -69,6 +92,7 @@ def shadow(
     """
     from weir.agents.shadow.agent import new_shadow, open_shadow
     from weir.edges.bundles import folder
+    from weir.operations import following_promotions as promotions
 
     settings = load()
     if bundle:
@@ -81,8 +105,11 @@ def shadow(
     digest, name = opened.bundle.short_digest, resources.shadow.variant.name
     begins = "where its group has committed; without a commit, at the first offset of the predictions: it scores all"
     said = {"runs_on": opened.model.runs_on, "answers": f"nobody; it is shadow {name}", "begins": begins}
-    _serve(settings, telemetry, "shadow", lambda: new_shadow(settings, resources), digest, opened.model.engine, **said)
+    over = promotions.shadow_is_over(settings, opened.path) if follow else _never
+    engine = opened.model.engine
+    ended = _serve(settings, telemetry, "shadow", lambda: new_shadow(settings, resources), digest, engine, over, **said)
     resources.close()
+    _again(ended)
 
 
 @cli.command()
@@ -130,12 +157,13 @@ def learner() -> None:
     same bits.
     """
     from weir.agents.learner.agent import new_learner, open_learner
+    from weir.operations.learner_rule import Rule
 
     settings = load()
     telemetry = _begin(settings, "learner")
     notifier = open_learner(settings, telemetry)
     try:
-        _serve(settings, telemetry, "learner", lambda: new_learner(settings, telemetry, notifier))
+        _serve(settings, telemetry, "learner", lambda: new_learner(settings, telemetry, notifier, Rule(settings)))
     finally:
         notifier.close()
 
@@ -202,9 +230,13 @@ def _serve(
     new: Callable[[], ChunkApp],
     digest: str = "",
     engine: str = "",
+    over: Callable[[], bool] = lambda: False,
     **said: str,
-) -> None:
-    """Run a role's app beside its metrics and health pages. said: what the log says of its start beside that."""
+) -> bool:
+    """Run a role's app beside its metrics and health pages; whether it ended since it was `over`.
+
+    said: what the log says of its start beside that.
+    """
     import structlog
 
     from weir.agents.worker.host import run
@@ -235,8 +267,20 @@ def _serve(
         )
         log = structlog.get_logger(__name__)
         log.info("worker started", health=health.url, ready_s=round(took_s, 2), digest=digest, **said)
-        run(started, telemetry, role)
-        log.info("worker stopped, as it was asked to; what it had read is answered and committed")
+        ended = run(started, telemetry, role, over)
+        why = "since another bundle was promoted" if ended else "as it was asked to"
+        log.info(f"worker stopped, {why}; what it had read is answered and committed")
+    return ended
+
+
+def _never() -> bool:
+    return False
+
+
+def _again(ended: bool) -> None:
+    """Exit with the status of what is to be started again."""
+    if ended:
+        raise typer.Exit(WeirError.status)
 
 
 def _process_began_s() -> float:

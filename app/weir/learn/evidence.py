@@ -2,6 +2,8 @@
 
 The same comparison, detectors and rule as a replay has. Days are those on which requests were answered; an outcome that
 comes when its day is closed already is in none. The area under the curve and values of decisions are in replays alone.
+When another bundle answers, or another one stands beside, the days begin anew: what the one before was is no evidence
+of this one.
 """
 
 from __future__ import annotations
@@ -16,13 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from weir.core.signature import Task
-from weir.learn import retraining
+from weir.learn import pairs, retraining
 from weir.learn.comparison import HOUR_MS, closing_of, compared
 from weir.learn.days import ABSOLUTE, ACCURACY, BRIER, DAY_MS, LOG_LOSS, SQUARED, Day, Part
 from weir.learn.drift import Drift
 from weir.learn.learner import CHAMPION, Learner, Subject
 from weir.learn.model import Floats
-from weir.learn.proposals import drifted, incident, promotion
+from weir.learn.proposals import drifted, incident, promotion, way_back
 from weir.learn.tally import Tally
 from weir.learn.watch import Watch
 from weir.monitor.action import Action
@@ -41,6 +43,7 @@ class Seen:
 
     at_ms, answered_ms: int64[n]. y: float64[n]. champion: float64[n, m]. rows: int64[r], those whose request was
     answered when the learner had a state. known: int64[r], outcomes in that state. said: by who answers, float64[r, m].
+    pairs: text[n], see pairs.
     """
 
     at_ms: Whole
@@ -50,6 +53,7 @@ class Seen:
     rows: Whole
     known: Whole
     said: Mapping[str, Floats]
+    pairs: npt.NDArray[np.str_]
 
 
 @dataclass(slots=True)
@@ -61,7 +65,11 @@ class _Open:
 
 
 class Evidence:
-    """All of it, a function of the log. news: what was found since somebody took it, in its order."""
+    """All of it, a function of the log.
+
+    news: what was found since somebody took it, in its order. proposal: to promote the learner, or to take it back, as
+    long as that stands.
+    """
 
     def __init__(self, subject: Subject, learner: Learner, said: Mapping[str, Any] | None = None) -> None:
         """said: what `kept` gave, through JSON; begun anew where the learner's terms were others."""
@@ -75,6 +83,8 @@ class Evidence:
         self._drifts: tuple[Drift, ...] = ()
         self._compared: dict[str, Any] | None = None
         self._heard = (0, 0, 0)  # drifts, incidents that began, and that are over: those that are no news any more
+        self._pair, self._newest_ms = "", -1  # of requests that count, and when the newest of them was answered
+        self.proposal: Action | None = None
         self.news: list[Action] = []
         if said is not None and said["terms"] == self._terms():
             self._restore(said)
@@ -91,6 +101,8 @@ class Evidence:
             "numbers": [self._from, self._late, self._asked_ms],
             "drifts": [asdict(one) for one in self._drifts],
             "compared": self._compared,
+            "pair": [self._pair, self._newest_ms],
+            "proposal": None if self.proposal is None else self.proposal.row(),
         }
 
     def _restore(self, said: Mapping[str, Any]) -> None:
@@ -100,6 +112,9 @@ class Evidence:
         self._from, self._late, self._asked_ms = said["numbers"]
         self._drifts = tuple(Drift(**one) for one in said["drifts"])
         self._compared = said["compared"]
+        self._pair, self._newest_ms = said.get("pair", ("", -1))
+        proposal = said.get("proposal")
+        self.proposal = None if proposal is None else Action.of(proposal)
 
     def _terms(self) -> dict[str, Any]:
         """What days and drifts depend on."""
@@ -120,17 +135,57 @@ class Evidence:
     def take(self, seen: Seen, *, stopped: bool) -> None:
         """Outcomes more. stopped: a guard has stopped the learner."""
         first = (seen.at_ms - self._wait_ms) // DAY_MS
-        ends = [0, *(np.flatnonzero(np.diff(first)) + 1).tolist(), len(first)]
+        changes = (np.diff(first) != 0) | (seen.pairs[1:] != seen.pairs[:-1])
+        ends = [0, *(np.flatnonzero(changes) + 1).tolist(), len(first)]
         for begin, end in pairwise(ends):
             if begin < end:
                 self._close(int(first[begin]), stopped=stopped)
-                self._add(seen, begin, end)
+                same = pairs.beside(str(seen.pairs[begin])) == pairs.beside(self._pair)
+                counts = self._counts(seen, begin, end)
+                self._look(seen, begin if same else counts, end)
+                self._add(seen, counts, end)
 
-    def _add(self, seen: Seen, begin: int, end: int) -> None:
-        """Outcomes between two closings."""
+    def _counts(self, seen: Seen, begin: int, end: int) -> int:
+        """The first of some outcomes of one pair that counts; end where none does.
+
+        Of the pair that answered last all do. One that answers later than it takes its place; one that comes late, of
+        a pair from before, is in no day.
+        """
+        pair, answered_ms = str(seen.pairs[begin]), seen.answered_ms[begin:end]
+        first = begin
+        if pair != self._pair:
+            later = np.flatnonzero(answered_ms > self._newest_ms)
+            first = begin + int(later[0]) if len(later) else end
+            places = np.searchsorted(seen.rows, (begin, first))
+            self._late += int(places[1] - places[0])
+            if first == end:
+                return end
+            self._begin_anew(pair, int(seen.at_ms[first]))
+        self._newest_ms = max(self._newest_ms, int(seen.answered_ms[first:end].max()))
+        return first
+
+    def _begin_anew(self, pair: str, at_ms: int) -> None:
+        """From here on another pair counts. Of whoever stands beside as before, the watch goes on."""
+        before, self._pair = self._pair, pair
+        if not before:  # the log did not say
+            return
+        self._open, self._closed, self._compared, self.proposal = {}, (), None, None
+        if pairs.beside(before) == pairs.beside(pair):
+            return
+        who = {"service": self._learner.service, "learner": self._learner.name}
+        lasts = [one for one in self._watch.alarms.incidents if one.end_ms is None]
+        why = f"{pairs.beside(before)} is champion no more, {pairs.beside(pair)} is"
+        self.news += [incident(replace(one, end_ms=max(at_ms, one.begin_ms)), **who, why=why) for one in lasts]
+        self._watch, self._heard, self._drifts = Watch(self._subject.task, self._learner.drift), (0, 0, 0), ()
+
+    def _look(self, seen: Seen, begin: int, end: int) -> None:
+        """Watch over the champion."""
         some = slice(begin, end)
         self._watch.take(seen.at_ms[some], seen.champion[some], seen.y[some])
         self.news += self._alarms()
+
+    def _add(self, seen: Seen, begin: int, end: int) -> None:
+        """Outcomes between two closings, to the days of their requests."""
         places = np.arange(*np.searchsorted(seen.rows, (begin, end)))
         days = seen.answered_ms[seen.rows[places]] // DAY_MS
         self._late += int(np.count_nonzero(days < self._from))
@@ -173,8 +228,10 @@ class Evidence:
             baselines=(NO_CHANGE, LAST),
         )
         self._compared = _finite(asdict(of))
-        proposal = promotion(of, learner=learner.name, service=learner.service, at_ms=until_ms)
-        self.news += [proposal] if proposal else []
+        proposes = way_back if pairs.answers(self._pair) else promotion
+        who = {"learner": learner.name, "service": learner.service}
+        self.proposal = proposes(of, **who, at_ms=until_ms, pair=self._pair)
+        self.news += [self.proposal] if self.proposal else []
         self.news += self._retraining(closing_of(new[0].begin_ms, learner.compare), until_ms)
 
     def _retraining(self, since_ms: int, until_ms: int) -> Iterator[Action]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final, TypeAlias
 
 from weir.core.signature import Task
@@ -13,6 +14,13 @@ CHAMPION: Final = "champion"  # the column of what the champion said
 LEARNER: Final = "learner"  # who it is among those who answer
 MONITOR: Final = "learner"  # of the alert of one that has stopped
 RIVER: Final = "river."
+
+
+class Promotion(StrEnum):
+    """Who takes what a learner proposes: a person, or the learner worker by itself."""
+
+    MANUAL = "manual"
+    AUTOMATIC = "automatic"
 
 
 class Faulty(ValueError):
@@ -145,7 +153,7 @@ class Learner:
 
     model: the steps of a pipeline, the last one learns the outcome. features: inputs of the service by name; empty:
     all that are numbers. champion: what the champion said is a feature, too. learning_rate: of SGD; None: the model's
-    own optimizer.
+    own optimizer. promotion: who takes its proposals.
     """
 
     name: str
@@ -154,6 +162,7 @@ class Learner:
     features: tuple[str, ...] = ()
     champion: bool = False
     learning_rate: float | None = None
+    promotion: Promotion = Promotion.MANUAL
     guards: Limits = field(default_factory=Limits)
     compare: Terms = field(default_factory=Terms)
     drift: Slow = field(default_factory=Slow)
@@ -192,6 +201,10 @@ def subject_of(
     there = ", ".join(numbers) or "none"
     unknown = [name for name in learner.features if name not in numbers and name not in others]
     faults += [f"{learner.service} has no input {name}; its numbers are {there}" for name in unknown]
+    if learner.champion and learner.promotion is Promotion.AUTOMATIC:
+        faults.append(
+            "promotion: automatic is for learners without champion: true, whose feature would be their own answer"
+        )
     if learner.champion and task is Task.MULTICLASS:
         faults.append("champion: true is for two classes and for numbers, and the service has several classes")
     chosen = learner.features or tuple(numbers)

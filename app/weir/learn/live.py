@@ -28,7 +28,8 @@ class Labelled:
     number: of the first among all of the service's in the log. ids: text[n], of the predictions. at_ms: int64[n],
     ascending, when the outcome came. answered_ms: int64[n], when the request was answered. x: float64[n, k], the
     features as they were served. y: float64[n], what came true. champion: float64[n, m], what was answered.
-    tenants: text[n], whose requests they were.
+    tenants: text[n], whose requests they were. pairs: text[n], who answered, and who it is judged beside, see
+    pairs. reference: float64[n, m], what the latter said; NaN where nobody knows.
     """
 
     number: int
@@ -39,6 +40,8 @@ class Labelled:
     y: Floats
     champion: Floats
     tenants: pa.Array
+    pairs: npt.NDArray[np.str_]
+    reference: Floats
 
     def cut(self, begin: int, end: int) -> Labelled:
         """Those from begin until before end."""
@@ -52,6 +55,8 @@ class Labelled:
             self.y[some],
             self.champion[some],
             self.tenants.slice(begin, end - begin),
+            self.pairs[some],
+            self.reference[some],
         )
 
 
@@ -183,16 +188,17 @@ class Live:
 
     def _judged(self, now: Held, rows: Labelled) -> tuple[Tally, int]:
         """Figures with these requests, and how many are in none."""
-        counted = np.flatnonzero(np.isfinite(rows.champion).all(1))
+        counted = np.flatnonzero(np.isfinite(rows.reference).all(1))
         try:
             known, said = now.history.answers(self._scratch, rows.x[counted], rows.answered_ms[counted], self._subject)
         except Broke:
             return now.tally, now.blind + len(rows.y)
         mine = counted[known]
-        parts = {LEARNER: said[0], CHAMPION: rows.champion[mine], NO_CHANGE: said[1], LAST: said[2]}
+        parts = {LEARNER: said[0], CHAMPION: rows.reference[mine], NO_CHANGE: said[1], LAST: said[2]}
         if self.evidence is not None:
             at_ms, answered_ms = rows.at_ms[counted], rows.answered_ms[counted]
             before = now.history.known(rows.answered_ms[mine])
-            seen = Seen(at_ms, answered_ms, rows.y[counted], rows.champion[counted], known, before, parts)
+            pairs, reference = rows.pairs[counted], rows.reference[counted]
+            seen = Seen(at_ms, answered_ms, rows.y[counted], reference, known, before, parts, pairs)
             self.evidence.take(seen, stopped=self._run.stop is not None)
         return now.tally.with_more(self._subject, parts, rows.y[mine]), now.blind + len(rows.y) - len(mine)

@@ -16,22 +16,27 @@ from weir.edges.clickhouse import client as clickhouse
 from weir.edges.clickhouse import sql_files
 from weir.edges.kafka import groups
 from weir.monitor.action import Action
-from weir.operations import challengers, learner_bundle, one_record, serving
+from weir.operations import challengers, kept_bundles, learner_bundle, one_record, serving
 from weir.operations.give_up import person
 from weir.settings import Settings
 
 TAKEN: Final = "promoted"  # kinds of actions that are done, and no proposals
 TAKEN_BACK: Final = "promoted-back"
+SETTLED: Final = "settled-promotions.json"  # under home: by service the last such action that later starts know of
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The newest proposal. action_id, sentence, evidence: as it was proposed, at `at`."""
+    """A proposal. action_id, sentence, evidence: as it was proposed, at `at`."""
 
     action_id: str
     at: datetime
     sentence: str
     evidence: Mapping[str, Any]
+
+    def row(self) -> dict[str, Any]:
+        """As whoever takes it writes it down."""
+        return {"action_id": self.action_id, "sentence": self.sentence, **self.evidence}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +47,12 @@ class Plan:
     service: str
     row: Mapping[str, Any]
     champion: serving.Chosen
-    evidence: Evidence | None
+    evidence: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What was done. answers: from the next start on. shadow: what goes on beside it, and answers nobody."""
+    """What is done. answers: bundle that answers from here on. shadow: what goes on beside it, and answers nobody."""
 
     service: str
     answers: Bundle
@@ -55,35 +60,53 @@ class Taken:
     shadow: Bundle
     shadow_at: Path
 
+    def digests(self) -> dict[str, str]:
+        """As an action names them."""
+        return {"answers": self.answers.short_digest, "shadow": self.shadow.short_digest}
+
+
+@dataclass(frozen=True, slots=True)
+class Taker:
+    """Who takes it, and for which time, ms since 1970: of a person the moment, of a rule that of the proposal."""
+
+    name: str
+    begin_ms: int
+    end_ms: int
+    at_ms: int
+
+    @staticmethod
+    def person(now: datetime) -> Taker:
+        """Whoever runs this."""
+        at_ms = round(now.timestamp() * 1000)
+        return Taker(person(), at_ms, at_ms, at_ms)
+
 
 def plan(settings: Settings, name: str) -> Plan:
-    """What a promotion would do. Raises Unavailable; Refused where the learner cannot be promoted."""
+    """What a promotion would do, with the newest proposal. Raises Unavailable; Refused where it cannot be promoted."""
+    todo = possible(settings, name)
+    found = _evidence(settings, todo.service, name, todo.champion.bundle.short_digest)
+    return Plan(todo.name, todo.service, todo.row, todo.champion, found)
+
+
+def possible(settings: Settings, name: str) -> Plan:
+    """The same without what was proposed; asks Kafka alone."""
     row = learner_bundle.newest(settings, name)
-    champion = _answers(settings, row["service"])
+    champion = answering(settings, row["service"])
     of, about = champion.bundle.learner, json.loads(row["about"])
     mine = about["learner"]["model"], about["learner"]["window"], tuple(about["columns"])
     if of is not None and of.name == name and (of.model, of.window, of.columns) == mine:
         what = f"learner {name} answers for {row['service']} already, with each state as it comes"
         raise Refused(what, remedy=f"`weir learners promote {name} --back` lets the model before it answer again")
-    return Plan(name, row["service"], row, champion, _evidence(settings, row["service"], name))
+    return Plan(name, row["service"], row, champion)
 
 
 def take(settings: Settings, todo: Plan, now: datetime) -> Taken:
     """Build the learner's bundle, let it answer, and the present one go on in shadow. Raises Unavailable, Refused."""
-    path = learner_bundle.build(settings, todo.row, todo.champion.path)
-    bundle = folder.read(path).bundle
-    why = f"learner {todo.name} was promoted"
-    done = Taken(todo.service, bundle, path, todo.champion.bundle, todo.champion.path)
-    about = {"learner": todo.name, "state": bundle.version} | _digests(done)
-    evidence: dict[str, Any] = {}
-    if todo.evidence is not None:
-        evidence = {"action_id": todo.evidence.action_id, "sentence": todo.evidence.sentence, **todo.evidence.evidence}
-    proven = "proven better" if todo.evidence else "without evidence"
-    sentence = f"learner {todo.name} answers from the next start on, {proven}; {todo.champion.bundle.name} "
-    sentence += f"{todo.champion.bundle.version} goes on in shadow"
-    _begins_now(settings, done)
-    _say(settings, _action(TAKEN, todo.service, sentence, about, evidence, now))
-    _settle(settings, done, why)
+    done = built(settings, todo)
+    begin_shadow(settings, done)
+    deed = promoted(todo, done, Taker.person(now))
+    say(settings, deed)
+    settle(settings, done, deed)
     return done
 
 
@@ -92,68 +115,106 @@ def back(settings: Settings, name: str, now: datetime) -> Taken:
 
     Raises Unavailable, Refused; also where the learner does not answer.
     """
-    service, before = challengers.of_learner(settings, name)
-    answers = _answers(settings, service)
-    if answers.bundle.learner is None or answers.bundle.learner.name != name:
-        what = f"learner {name} does not answer for {service}: {answers.bundle.name} {answers.bundle.version} does"
-        raise Refused(what, remedy="there is nothing to take back")
-    done = Taken(service, folder.read(before).bundle, before, answers.bundle, answers.path)
-    sentence = f"{done.answers.name} {done.answers.version} answers again from the next start on; {name} goes on "
-    about = {"learner": name} | _digests(done)
-    _begins_now(settings, done)
-    _say(settings, _action(TAKEN_BACK, service, sentence + "in shadow", about, {}, now))
-    _settle(settings, done, f"learner {name} was taken back")
+    done = way_back(settings, name)
+    begin_shadow(settings, done)
+    deed = taken_back(name, done, Taker.person(now))
+    say(settings, deed)
+    settle(settings, done, deed)
     return done
 
 
-def _answers(settings: Settings, service: str) -> serving.Chosen:
+def built(settings: Settings, todo: Plan) -> Taken:
+    """The learner's bundle as it would answer. Raises Refused where it does not fit."""
+    path = learner_bundle.build(settings, todo.row, todo.champion.path)
+    return Taken(todo.service, folder.read(path).bundle, path, todo.champion.bundle, todo.champion.path)
+
+
+def way_back(settings: Settings, name: str) -> Taken:
+    """What taking a learner back would do. Raises Unavailable, Refused."""
+    service, before = challengers.of_learner(settings, name)
+    answers = answering(settings, service)
+    if answers.bundle.learner is None or answers.bundle.learner.name != name:
+        what = f"learner {name} does not answer for {service}: {answers.bundle.name} {answers.bundle.version} does"
+        raise Refused(what, remedy="there is nothing to take back")
+    return Taken(service, folder.read(before).bundle, before, answers.bundle, answers.path)
+
+
+def answering(settings: Settings, service: str) -> serving.Chosen:
+    """What answers for a service, as far as later starts know. Raises Unavailable, Refused."""
     return serving.choose((), settings, only=(service,), contracts=False).served[service]
 
 
-def _digests(done: Taken) -> dict[str, str]:
-    return {"answers": done.answers.short_digest, "shadow": done.shadow.short_digest}
+def promoted(todo: Plan, done: Taken, by: Taker) -> Action:
+    """That it is promoted, as an action."""
+    about = {"learner": todo.name, "state": done.answers.version} | done.digests()
+    proven = "proven better" if todo.evidence else "without evidence"
+    sentence = f"learner {todo.name} answers, {proven}; {done.shadow.name} {done.shadow.version} goes on in shadow"
+    return _action(TAKEN, done.service, sentence, about, todo.evidence.row() if todo.evidence else {}, by)
 
 
-def _begins_now(settings: Settings, done: Taken) -> None:
+def taken_back(name: str, done: Taken, by: Taker, evidence: Evidence | None = None) -> Action:
+    """That it is taken back, as an action."""
+    proven = ", proven better" if evidence else ""
+    sentence = f"{done.answers.name} {done.answers.version} answers again{proven}; {name} goes on in shadow"
+    about = {"learner": name} | done.digests()
+    return _action(TAKEN_BACK, done.service, sentence, about, evidence.row() if evidence else {}, by)
+
+
+def begin_shadow(settings: Settings, done: Taken) -> None:
     """Let the shadow begin with what is answered from here on: a learner has learned from what came before."""
     names = settings.kafka.names
     groups.skip_to_end(settings.kafka, names.shadow(done.service, done.shadow.short_digest), names.predictions)
 
 
-def _settle(settings: Settings, done: Taken, why: str) -> None:
-    """What later starts find."""
+def say(settings: Settings, deed: Action) -> None:
+    """Write what is done to the topic of actions, durably, before it is done. Raises Unavailable, Refused."""
+    one_record.write(settings, settings.kafka.names.actions, "weir-learners", deed.row())
+
+
+def settle(settings: Settings, done: Taken, deed: Action) -> None:
+    """Let it take effect: scorers and shadows that follow promotions see it, and later starts find it."""
+    learner = deed.parameters["learner"]
+    why = f"learner {learner} was {'promoted' if deed.kind == TAKEN else 'taken back'}"
     challengers.remember(settings, done.service, done.shadow_at)
     serving.remember(settings, serving.Chosen(done.answers_at, done.answers, why, by_name=True))
+    mark_settled(settings, deed)
 
 
-def _evidence(settings: Settings, service: str, name: str) -> Evidence | None:
+def mark_settled(settings: Settings, deed: Action) -> None:
+    """Nobody settles it again."""
+    kept_bundles.write(settings, SETTLED, {**settled(settings), deed.service: deed.action_id})
+
+
+def settled(settings: Settings) -> dict[str, str]:
+    """The last action that took effect, by service. Raises Refused for a file that says something else."""
+    return kept_bundles.read(settings, SETTLED, "`weir learners promote`")
+
+
+def _evidence(settings: Settings, service: str, name: str, champion: str) -> Evidence | None:
+    """The newest proposal, where it compared the learner with what answers now."""
     with clickhouse.connect(settings.recording) as client:
         found = sql_files.rows(client, "learners/proposed", service=service, learner=name)
     if not found:
         return None
-    one = found[0]
-    return Evidence(one["id"], one["at"], one["sentence"], json.loads(one["evidence"]))
+    one, evidence = found[0], json.loads(found[0]["evidence"])
+    if evidence.get("champion", champion) != champion:
+        return None
+    return Evidence(one["id"], one["at"], one["sentence"], evidence)
 
 
 def _action(
-    kind: str, service: str, sentence: str, about: Mapping[str, Any], evidence: Mapping[str, Any], now: datetime
+    kind: str, service: str, sentence: str, about: Mapping[str, Any], evidence: Mapping[str, Any], by: Taker
 ) -> Action:
-    at_ms = round(now.timestamp() * 1000)
     return Action(
         kind=kind,
         service=service,
         subject="",
-        proposed_by=person(),
+        proposed_by=by.name,
         sentence=sentence,
         parameters=about,
         evidence=evidence,
         measurement_id="",
-        begin_ms=at_ms,
-        end_ms=at_ms,
-        at_ms=at_ms,
+        begin_ms=by.begin_ms,
+        end_ms=by.end_ms,
+        at_ms=by.at_ms,
     )
-
-
-def _say(settings: Settings, action: Action) -> None:
-    """Write what is done to the topic of actions, durably, before it is done. Raises Unavailable, Refused."""
-    one_record.write(settings, settings.kafka.names.actions, "weir-learners", action.row())

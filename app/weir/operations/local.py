@@ -124,10 +124,13 @@ class Workers:
         self._told: set[str] = set()
 
     def start(self, role: str, *arguments: str, name: str = "", **environment: str) -> None:
-        """Start `weir worker <role>`.
+        """Start `weir worker <role>`, in the place of one of that name that has ended.
 
         name: what it is called here, where several have the role. environment: further settings, by variable name.
         """
+        if (name or role) in self._children:
+            self._stack.forget(self._children[name or role])
+            self._told.discard(name or role)
         name, port = name or role, claim_port(role, 0, "WEIR_HTTP_PORT")
         self._pages[name] = f"http://127.0.0.1:{port}"
         self._children[name] = self._stack.spawn(
@@ -167,10 +170,13 @@ class Workers:
             raise Unavailable(what, where=str(logs), remedy="read the worker's log there")
         report(f"{what}; the log is in {logs}")
 
-    def tell_ended(self, report: Callable[[str], None]) -> None:
-        """Report each service and worker that has ended since the last call: which, how, and its last words."""
+    def tell_ended(self, report: Callable[[str], None], but: Collection[str] = ()) -> None:
+        """Report each service and worker that has ended since the last call: which, how, and its last words.
+
+        but: of these nothing, they are started again.
+        """
         for child in self._stack.ended():
-            if child.name not in self._told:
+            if child.name not in self._told and child.name not in but:
                 self._told.add(child.name)
                 report(f"{child.name} (pid {child.pid}) {child.ending()}; the last lines of {child.log}:")
                 report(child.log_tail() or "(it wrote nothing)")

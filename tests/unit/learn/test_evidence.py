@@ -1,6 +1,7 @@
 """What a learner that lives finds: the same comparison, detectors and rule as a replay, out of its log, however cut."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -38,10 +39,12 @@ def seen():
     said["last"] = np.full((n, 1), 0.4)
     rows = np.arange(n)
     known = np.searchsorted(np.sort(came), answered)
-    all_ = Seen(came[order], answered[order], y[order], said[CHAMPION][order], rows, known[order], {})
+    said_by = np.full(n, "d1")
+    all_ = Seen(came[order], answered[order], y[order], said[CHAMPION][order], rows, known[order], {}, said_by)
     return Seen(
         *(getattr(all_, name) for name in ("at_ms", "answered_ms", "y", "champion", "rows", "known")),
         {who: each[order] for who, each in said.items()},
+        said_by,
     )
 
 
@@ -49,7 +52,9 @@ def cut(of, begin, end):
     some = slice(begin, end)
     said = {who: each[some] for who, each in of.said.items()}
     rows = np.arange(end - begin)
-    return Seen(of.at_ms[some], of.answered_ms[some], of.y[some], of.champion[some], rows, of.known[some], said)
+    return Seen(
+        of.at_ms[some], of.answered_ms[some], of.y[some], of.champion[some], rows, of.known[some], said, of.pairs[some]
+    )
 
 
 def lived(of, cuts, *, restarts=False):
@@ -114,11 +119,58 @@ def test_what_drifts_is_what_a_watch_finds_and_asks_for_training_with_its_place_
 
 
 def test_one_that_is_stopped_is_not_proposed_and_other_terms_begin_anew(seen):
-    from dataclasses import replace
-
     evidence = Evidence(OF, DECLARED)
     evidence.take(seen, stopped=True)
     assert "promote" not in {one.kind for one in evidence.news}
     assert evidence.told()["compared"]["why"] == ("a guard has stopped it",)
     other = Evidence(OF, replace(DECLARED, compare=Terms(wait_h=4)), evidence.kept())
     assert other.told()["compared"] is None
+
+
+def promoted(of, day, *, better):
+    """The same from a day on with the learner as who answers, and the champion in shadow beside it.
+
+    better: the learner goes on to say what it said; else it says the opposite from then on.
+    """
+    later = of.answered_ms >= BEGIN + day * DAY_MS
+    said = (
+        of.said
+        if better
+        else of.said | {"learner": np.where(later[:, None], 1 - of.said["learner"], of.said["learner"])}
+    )
+    return replace(of, said=said, pairs=np.where(later, "d2/d1", "d1"))
+
+
+def test_once_it_answers_the_days_since_then_say_whether_it_is_to_be_taken_back(seen):
+    """However the log is cut; the watch over the champion goes on, since it is the same one."""
+    cuts = sorted(np.random.default_rng(3).choice(len(seen.y), 60, replace=False).tolist())
+    taken = promoted(seen, 15, better=False)
+    whole, found = lived(taken, [])
+    parts, again = lived(taken, cuts, restarts=True)
+    assert [one.row() for one in again] == [one.row() for one in found]
+    assert json.dumps(parts.kept()) == json.dumps(whole.kept())
+    *_, back = [one for one in found if one.kind in ("promote", "promote-back")]
+    assert (back.kind, back.parameters, back.proposed_by) == (
+        "promote-back",
+        {"learner": DECLARED.name},
+        "learners/one",
+    )
+    assert (back.begin_ms, back.evidence["answers"], back.evidence["champion"]) == (BEGIN + 15 * DAY_MS, "d2", "d1")
+    assert back.sentence.startswith("take learner one back: on 24 closed days since it answers")
+    assert whole.proposal == back
+    plain = [one.row() for one in lived(seen, [])[1] if one.kind in ("incident", "incident-over", "drift")]
+    assert [one.row() for one in found if one.kind in ("incident", "incident-over", "drift")] == plain
+    better, _ = lived(promoted(seen, 15, better=True), [])
+    assert (better.proposal, better.told()["compared"]["word"]) == (None, "promote")
+
+
+def test_another_champion_ends_the_incident_of_the_one_before_and_its_days(seen):
+    """What it had answered comes late, and is in no day."""
+    later = seen.answered_ms >= BEGIN + (CHANGE + 1) * DAY_MS
+    whole, found = lived(replace(seen, pairs=np.where(later, "d3", "d1")), [])
+    assert "incident-over" not in {one.kind for one in lived(cut(seen, 0, int(np.argmax(later))), [])[1]}
+    over = next(one for one in found if one.kind == "incident-over")
+    assert "is over: d1 is champion no more, d3 is" in over.sentence
+    assert whole.told()["compared"]["days"] == DAYS - CHANGE - 2
+    assert whole.told()["late"] > 12
+    assert whole.proposal is None

@@ -40,7 +40,7 @@ def entries(task, n=1500, size=70):
     champion = events.champion[rows]
     ids, tenants = (each.take(pa.array(rows)) for each in (events.ids, events.tenants))
     x, y = events.x[rows], events.y[rows]
-    whole = Labelled(0, ids, at_ms, at_ms - 600_000, x, y, champion, tenants)
+    whole = Labelled(0, ids, at_ms, at_ms - 600_000, x, y, champion, tenants, np.full(len(y), ""), champion)
     cuts = range(0, len(rows), size)
     return [(5 + 2 * i, int(at_ms[min(c + size, n) - 1]), whole.cut(c, min(c + size, n))) for i, c in enumerate(cuts)]
 

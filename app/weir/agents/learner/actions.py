@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -11,7 +11,8 @@ from weir.agents.learner.books import READ_S, Book
 from weir.core.chunk import Partition
 from weir.edges.kafka.log_reader import LogReader
 from weir.edges.kafka.producer import Producer
-from weir.learn.proposals import PROMOTE
+from weir.learn.learner import Learner
+from weir.learn.proposals import BACK, PROMOTE
 from weir.monitor.action import Action
 from weir.settings import Settings
 
@@ -20,14 +21,25 @@ BY: Final = "learners/"
 log = structlog.get_logger(__name__)
 
 
+class Rule(Protocol):
+    """Takes proposals of learners whose files say so."""
+
+    def __call__(self, found: Sequence[tuple[Learner, Action | None]], now_ms: int) -> list[Action]:
+        """Take what stands, of every learner; what was done, which is written already."""
+
+    def forget(self) -> None:
+        """Another may take them from here on."""
+
+
 class Actions:
     """Those that are written, and new ones. One thread at a time. Raises Unavailable, Refused.
 
     tell: hears of each that is new. What learners of one service find of its champion is one, whoever finds it first.
+    rule: takes what may be taken without a person.
     """
 
-    def __init__(self, settings: Settings, tell: Callable[[Sequence[Action]], None]) -> None:
-        self._settings, self._tell = settings, tell
+    def __init__(self, settings: Settings, tell: Callable[[Sequence[Action]], None], rule: Rule | None = None) -> None:
+        self._settings, self._tell, self._rule = settings, tell, rule
         self._topic = settings.kafka.names.actions
         self._book: Book | None = None
         self._producer: Producer | None = None
@@ -36,6 +48,13 @@ class Actions:
     def forget(self) -> None:
         """Another may write from here on: what is written is read again before the next."""
         self._written = None
+        if self._rule is not None:
+            self._rule.forget()
+
+    def take(self, found: Sequence[tuple[Learner, Action | None]], now_ms: int) -> None:
+        """Let the rule take proposals that stand, and tell of what it did."""
+        if self._rule is not None and (done := self._rule(found, now_ms)):
+            self._tell(done)
 
     def write(self, found: Sequence[Action]) -> None:
         """Write those that nobody has written, durably, and tell of them."""
@@ -60,5 +79,5 @@ class Actions:
 
 def _named(one: Action) -> tuple[Any, ...]:
     """What makes it another one."""
-    by = one.proposed_by if one.kind == PROMOTE or not one.proposed_by.startswith(BY) else BY
+    by = one.proposed_by if one.kind in (PROMOTE, BACK) or not one.proposed_by.startswith(BY) else BY
     return one.kind, one.service, one.subject, by, one.begin_ms, one.end_ms

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import structlog
 
-from weir.agents.learner.actions import Actions
+from weir.agents.learner.actions import Actions, Rule
 from weir.agents.learner.alerts import Alerts
 from weir.agents.learner.books import NotHeld
 from weir.agents.learner.kept import Kept
@@ -60,8 +60,8 @@ def open_learner(settings: Settings, telemetry: Telemetry) -> Notifier:
     return Notifier(told, lambda name, outcome: telemetry.emit(AlertSent(receiver=name, outcome=outcome.value)))
 
 
-def new_learner(settings: Settings, telemetry: Telemetry, notifier: Notifier) -> ChunkApp:
-    """The app of a learner worker. Called inside the event loop."""
+def new_learner(settings: Settings, telemetry: Telemetry, notifier: Notifier, rule: Rule) -> ChunkApp:
+    """The app of a learner worker. Called inside the event loop. rule: takes proposals, where a file says so."""
     names = settings.kafka.names
     app = new_app(settings, names.learner)
     connect, told = partial(clickhouse.connect, settings.recording), Told(settings, telemetry, notifier)
@@ -70,7 +70,7 @@ def new_learner(settings: Settings, telemetry: Telemetry, notifier: Notifier) ->
         connect=connect,
         now_ms=_now_ms,
         told=told,
-        actions=Actions(settings, told.actions),
+        actions=Actions(settings, told.actions, rule),
         alerts=Alerts(settings, connect, notifier.tell),
     )
     holds = elected(app, names.learner_snapshots)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -103,12 +104,13 @@ class Entry:
             return ", ".join(sorted(ROWS.difference(there)))
         return "rows as they wait" if self.rows is not None and not self.rows.schema.equals(SAID) else ""
 
-    def labelled(self, inputs: tuple[str, ...]) -> Labelled | None:
-        """Its outcomes with these inputs; None where it lacks one of them."""
+    def labelled(self, inputs: tuple[str, ...], learner: str) -> Labelled | None:
+        """Its outcomes with these inputs, as this learner is judged; None where it lacks one of them."""
         names = list(self.columns["inputs"])
         if self.rows is None or not set(inputs) <= set(names):
             return None
         x = matrix(self.rows, "x")
+        pairs, reference = self._judged(self.rows, learner)
         return Labelled(
             self.first,
             self.rows.column("id").combine_chunks(),
@@ -118,7 +120,18 @@ class Entry:
             self.rows.column("y").to_numpy(),
             matrix(self.rows, "champion"),
             self.rows.column("tenant").combine_chunks(),
+            pairs,
+            reference,
         )
+
+    def _judged(self, rows: pa.Table, learner: str) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.float64]]:
+        """Pairs of this learner, text[n], and what the one that it is judged beside said, float64[n, m]."""
+        champion = matrix(rows, "champion")
+        if "pair" not in rows.schema.names:  # of an earlier version
+            return np.full(rows.num_rows, "", np.str_), champion
+        mine = pc.equal(rows.column("learner"), learner)
+        pairs = pc.if_else(mine, rows.column("pair"), rows.column("by")).to_numpy().astype(np.str_)
+        return pairs, np.where(mine.to_numpy()[:, None], matrix(rows, "beside"), champion)
 
 
 def _packed(rows: pa.Table) -> bytes:

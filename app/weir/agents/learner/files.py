@@ -12,7 +12,20 @@ from typing import Any, Final, TypeVar
 from weir.core.errors import Refused
 from weir.core.signature import Dtype, Signature
 from weir.edges.bundles import folder, manifest, text
-from weir.learn.learner import RIVER, Faulty, Learner, Limits, Part, Retrain, Slow, Subject, Terms, Value, subject_of
+from weir.learn.learner import (
+    RIVER,
+    Faulty,
+    Learner,
+    Limits,
+    Part,
+    Promotion,
+    Retrain,
+    Slow,
+    Subject,
+    Terms,
+    Value,
+    subject_of,
+)
 from weir.settings import Settings
 
 WRITE: Final = "correct it; learners/README.md of a new project (`weir init DIR`) shows every key"
@@ -29,6 +42,7 @@ class _File:
     features: tuple[str, ...] = ()
     champion: bool = False
     learning_rate: float | None = None
+    promotion: Promotion = Promotion.MANUAL
     guards: dict[str, Any] = field(default_factory=dict)
     compare: dict[str, Any] = field(default_factory=dict)
     drift: dict[str, Any] = field(default_factory=dict)
@@ -106,6 +120,7 @@ def _parsed(path: Path) -> Learner:
         features=said.features,
         champion=said.champion,
         learning_rate=said.learning_rate,
+        promotion=said.promotion,
         guards=_typed(content, "guards", Limits),
         compare=_typed(content, "compare", Terms),
         drift=_typed(content, "drift", Slow),

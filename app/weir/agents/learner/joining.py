@@ -13,6 +13,7 @@ from clickhouse_connect.driver import Client
 
 from weir.agents.learner.entries import SAID, Entry, Kind, lists, matrix, numbers, whose
 from weir.agents.learner.memory import Memory
+from weir.agents.learner.shadows import with_beside
 from weir.core.signature import Task
 from weir.edges.clickhouse import learning
 from weir.recording import tables
@@ -72,10 +73,11 @@ class Found:
     waits: np.typing.NDArray[np.bool_]
 
 
-def joined(client: Client, service: str, wanted: Wanted, outcomes: pa.Table, memory: Memory) -> Found:
+def joined(client: Client, service: str, wanted: Wanted, outcomes: pa.Table, memory: Memory, now_ms: int) -> Found:
     """n outcomes of a service, in their order, and the requests that they are of. Raises Unavailable, Refused.
 
-    What means nothing is left out, and what was learned lately: a correction comes too late.
+    What means nothing is left out, and what was learned lately: a correction comes too late. What a learner has
+    answered just now waits for its shadow.
     """
     y = _meant(wanted, outcomes)
     usable = np.isfinite(y)
@@ -95,11 +97,14 @@ def joined(client: Client, service: str, wanted: Wanted, outcomes: pa.Table, mem
     waits = usable.copy()
     if served is None:
         return Found(None, waits)
+    served = with_beside(client, service, served, labels, now_ms)
     place = pc.index_in(wanting, value_set=served.column("id").combine_chunks())
     there = place.is_valid().to_numpy(zero_copy_only=False)
     mine, found = row[chosen[there]], served.take(place.drop_null())
     waits[mine] = False
     waits[row[~first]] = False
+    if not found.num_rows:
+        return Found(None, waits)
     at_ms = numbers(outcomes, "at_ms")[mine]
     score = found.column("score").to_numpy().astype(np.float64)
     columns = {
@@ -111,6 +116,10 @@ def joined(client: Client, service: str, wanted: Wanted, outcomes: pa.Table, mem
         "x": lists(matrix(found, "x")),
         "y": pa.array(y[mine]),
         "champion": lists(matrix(found, "outputs") if labels else score[:, None]),
+        "by": found.column("by"),
+        "learner": found.column("learner"),
+        "pair": found.column("pair"),
+        "beside": found.column("beside"),
     }
     return Found(pa.table(columns), waits)
 

@@ -39,6 +39,11 @@ class Kept:
         champion = self.learner.champion and self.subject.columns[-1] == CHAMPION
         return self.subject.columns[: len(self.subject.columns) - champion]
 
+    @property
+    def proposal(self) -> Action | None:
+        """To promote it, or to take it back, as long as that stands."""
+        return None if self.live.evidence is None else self.live.evidence.proposal
+
     def take(self, entry: Entry) -> None:
         """Take an entry that counts, if it is for this one."""
         if entry.kind is Kind.FREEZE and entry.subject == self.learner.name:
@@ -46,7 +51,8 @@ class Kept:
         elif entry.kind is Kind.RESUME and entry.subject == self.learner.name:
             self.live.resume(entry.offset, entry.at_ms)
         elif entry.kind is Kind.ROWS and entry.subject == self.learner.service:
-            rows = entry.labelled(self.inputs) if tuple(entry.columns["classes"]) == self.subject.classes else None
+            known = tuple(entry.columns["classes"]) == self.subject.classes
+            rows = entry.labelled(self.inputs, self.learner.name) if known else None
             if rows is None:
                 return  # from a time when the service had other classes, or nobody wanted these inputs
             if len(self.inputs) < len(self.subject.columns):

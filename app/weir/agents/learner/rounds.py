@@ -103,6 +103,8 @@ class Rounds:
                 self.opened = self._open()
             learned = self._step(self.opened)
             self._publish(self.opened)
+            if self.actions is not None:
+                self.actions.take([(one.learner, one.proposal) for one in self.opened.learners], self.now_ms())
         except BaseException:
             self.close()
             raise
@@ -222,7 +224,7 @@ class Rounds:
             places = pc.equal(both.column("service"), service)
             mine = both.filter(places)
             wanted = opened.wanted[service]
-            found = joining.joined(client, service, wanted, mine, opened.memory)
+            found = joining.joined(client, service, wanted, mine, opened.memory, at_ms)
             if found.rows is not None:
                 learned += found.rows.num_rows
                 self._write(opened, joining.entries_of(service, wanted, found.rows, opened.memory, at_ms, self.worker))

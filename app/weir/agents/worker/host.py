@@ -17,28 +17,32 @@ from weir.edges.kafka.faust_app import ChunkApp
 from weir.telemetry import Telemetry
 
 SWITCH_S = 1e-3  # how long a thread keeps the interpreter: less costs a full machine a tenth, more lets the loop wait
+LOOK_S = 0.5  # between two looks whether the work of a worker is over
 STOP_S = 60.0  # twice the sink budget: a drain that takes longer hangs
 
 
-def run(new: Callable[[], ChunkApp], telemetry: Telemetry, role: str) -> None:
+def run(new: Callable[[], ChunkApp], telemetry: Telemetry, role: str, over: Callable[[], bool] = lambda: False) -> bool:
     """Run the app that `new` makes, until SIGTERM or SIGINT drains it; tell meanwhile how far it is behind.
 
-    new: called inside the event loop, since Faust binds to the loop at hand.
+    new: called inside the event loop, since Faust binds to the loop at hand. over: once that is so, it is drained, too;
+    whether that was why.
     Raises what made the worker fail: un-acknowledged chunks are then replayed by the group.
     """
     sys.setswitchinterval(SWITCH_S)
     gc.collect()
     gc.freeze()  # what was opened stays until the end: no collection needs to look at it again
-    asyncio.run(_run(new, telemetry, role))
+    return asyncio.run(_run(new, telemetry, role, over))
 
 
-async def _run(new: Callable[[], ChunkApp], telemetry: Telemetry, role: str) -> None:
+async def _run(new: Callable[[], ChunkApp], telemetry: Telemetry, role: str, over: Callable[[], bool]) -> bool:
     app = new()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    waits = [asyncio.ensure_future(event.wait()) for event in (stop, app.failed)]
+    waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(event.wait()) for event in (stop, app.failed)]
+    ends = asyncio.ensure_future(_until(over))
+    waits.append(ends)
     starting = asyncio.ensure_future(app.start())  # ends with the first assignment, which may never come
     structlog.get_logger(__name__).info("joining the group", group=app.conf.id)
     await asyncio.wait([*waits, starting], return_when=asyncio.FIRST_COMPLETED)
@@ -48,6 +52,7 @@ async def _run(new: Callable[[], ChunkApp], telemetry: Telemetry, role: str) -> 
         starting.cancel()
     telling = asyncio.ensure_future(lag.tell(app, telemetry, role))
     await asyncio.wait([*waits, telling], return_when=asyncio.FIRST_COMPLETED)
+    is_over = ends.done()
     for wait in (*waits, telling):
         wait.cancel()
     if telling.done() and not telling.cancelled() and (error := telling.exception()) is not None:
@@ -63,6 +68,12 @@ async def _run(new: Callable[[], ChunkApp], telemetry: Telemetry, role: str) -> 
         )
     if app.failure is not None:
         raise app.failure
+    return is_over
+
+
+async def _until(over: Callable[[], bool]) -> None:
+    while not over():
+        await asyncio.sleep(LOOK_S)
 
 
 async def parked_on_failure(app: ChunkApp, work: Awaitable[Any]) -> None:

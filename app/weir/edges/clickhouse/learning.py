@@ -145,6 +145,19 @@ def served(
     return pa.concat_tables(there) if there else None
 
 
+def beside(client: Client, service: str, ids: Sequence[str], shadows: Sequence[str], labels: Sequence[str]) -> pa.Table:
+    """What these shadows, by their digests, said of predictions with these ids: the columns of learners/beside.
+
+    Raises Unavailable, Refused.
+    """
+    asked = {"service": service, "shadows": list(shadows), "labels": list(labels)}
+    found = [
+        sql_files.table(client, "learners/beside", ids="".join(ids[begin : begin + IDS]), **asked)
+        for begin in range(0, len(ids), IDS)
+    ]
+    return pa.concat_tables(found)
+
+
 def named(client: Client, service: str, keys: Sequence[str]) -> dict[str, list[str]]:
     """Ids of predictions by the ids of their requests, of those that are recorded. Raises Unavailable, Refused."""
     found: dict[str, list[str]] = {}

@@ -1,0 +1,93 @@
+"""Scorers and shadows of `weir up`: what each has, and which begin anew since another bundle was promoted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from weir.operations import challengers, serving
+from weir.operations.local import Workers
+from weir.operations.serving import Choices
+from weir.settings import Settings
+
+SCORER: Final = "scorer"
+SHADOW: Final = "shadow"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A worker. name: what it is called here. bundle: what it has. chosen: what was chosen when it began; "": nothing."""
+
+    name: str
+    bundle: Path
+    chosen: str
+
+
+class Answering:
+    """Those of a stack. A worker that follows promotions ends by itself once it has answered what it read."""
+
+    def __init__(self, workers: Workers, settings: Settings, say: Callable[[str], None]) -> None:
+        self._workers, self._settings, self._say = workers, settings, say
+        self._scorers: dict[str, Running] = {}
+        self._shadows: dict[str, Running] = {}
+
+    def start_scorers(self, choices: Choices) -> list[str]:
+        """A process for each service; what they are called."""
+        for service, choice in choices.served.items():
+            name = SCORER if len(choices.served) == 1 else f"{SCORER}-{service}"
+            self._scorer(service, name, choice.path)
+        return [one.name for one in self._scorers.values()]
+
+    def settled(self) -> None:
+        """What was chosen by now is what the scorers have."""
+        chosen = serving.remembered(self._settings)
+        self._scorers = {
+            service: Running(one.name, one.bundle, chosen.get(service, "")) for service, one in self._scorers.items()
+        }
+
+    def start_shadows(self) -> None:
+        """A process for each service of which a promotion left another bundle in shadow, where none runs."""
+        for service, path in challengers.there(self._settings).items():
+            mine, scorer = self._shadows.get(service), self._scorers.get(service)
+            if scorer is None or path.name == scorer.bundle.name or (mine is not None and mine.bundle == path):
+                continue
+            if mine is not None and not self._has_ended(mine):
+                continue
+            self._say(f"in shadow beside {service}: {path.name[:12]}, since `weir learners promote`")
+            name = f"{SHADOW}-{service}"
+            self._start(SHADOW, name, service, path)
+            self._shadows[service] = Running(name, path, "")
+
+    def look(self) -> None:
+        """Start those anew that have ended since another bundle was promoted, and shadows that there were not."""
+        chosen = serving.remembered(self._settings)
+        for service, mine in list(self._scorers.items()):
+            path = Path(chosen.get(service, ""))
+            if self._changes(service, mine, chosen.get(service, "")) and self._has_ended(mine) and path.is_dir():
+                self._say(
+                    f"{service} is answered by {path.name[:12]} from here on, and no more by {mine.bundle.name[:12]}"
+                )
+                self._scorer(service, mine.name, path)
+        self.start_shadows()
+
+    def changing(self) -> set[str]:
+        """What workers are called that end, or have ended, since another bundle was promoted."""
+        chosen, beside = serving.remembered(self._settings), challengers.there(self._settings)
+        return {
+            one.name for service, one in self._scorers.items() if self._changes(service, one, chosen.get(service, ""))
+        } | {one.name for service, one in self._shadows.items() if beside.get(service, one.bundle) != one.bundle}
+
+    def _changes(self, service: str, mine: Running, chosen: str) -> bool:
+        return bool(chosen) and chosen != mine.chosen and Path(chosen).name != mine.bundle.name
+
+    def _has_ended(self, one: Running) -> bool:
+        return self._workers.children[one.name].poll() is not None
+
+    def _scorer(self, service: str, name: str, path: Path) -> None:
+        self._start(SCORER, name, service, path)
+        self._scorers[service] = Running(name, path, serving.remembered(self._settings).get(service, ""))
+
+    def _start(self, role: str, name: str, service: str, path: Path) -> None:
+        self._workers.start(role, "--follow", name=name, WEIR_SERVICE=service, WEIR_BUNDLE=str(path))
