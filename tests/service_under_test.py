@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
@@ -58,7 +59,9 @@ class Tiny:
         ensure(self.settings, declared(self.settings))
         self.encoder = Encoder(self.registry.contract(subject_of(self.topic)))
 
-    def spawn(self, others: Mapping[str, str] | None = None, **variables: object) -> Child:
+    def spawn(
+        self, others: Mapping[str, str] | None = None, *, options: Sequence[str] = (), **variables: object
+    ) -> Child:
         """Start a `weir worker scorer`. variables: settings by name. others: variables by their whole name."""
         environment = {
             "WEIR_SERVICE": self.name,
@@ -66,11 +69,11 @@ class Tiny:
             "WEIR_SESSION_TIMEOUT_S": "3",  # a first join is held for half of it, a lost member for all
         }
         environment |= {f"WEIR_{name.upper()}": str(value) for name, value in variables.items()} | dict(others or {})
-        command = ["worker", "scorer", "--bundle", str(self.bundle)]
+        command = ["worker", "scorer", "--bundle", str(self.bundle), *options]
         return self.stack.spawn(command, f"{self.name}-{uuid4().hex[:4]}", environment)
 
     @contextmanager
-    def worker(self, **variables: object) -> Iterator[Child]:
+    def worker(self, **variables: Any) -> Iterator[Child]:
         """A running `weir worker scorer`; killed at the end if it still runs."""
         child = self.spawn(**variables)
         try:

@@ -6,7 +6,7 @@ import json
 import socket
 import time
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 from river import linear_model, optim, preprocessing
 from typer.testing import CliRunner
-from weir.agents.learner import made
+from weir.agents.learner import files, made
 from weir.core.chunk import Partition
 from weir.core.errors import Refused
 from weir.core.signature import Input, Signature, Source, Task
 from weir.edges.kafka.admin import bounds
 from weir.learn import snapshot
+from weir.learn.learner import Learner, Promotion
 from weir.learn.linear import Linear
 from weir.monitor.action import Action
 from weir.operations import diagnose
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from weir.agents.learner.rounds import Rounds
+    from weir.core.bundle import Bundle
     from weir.edges.embedded.stack import Stack
     from weir.settings import Settings
 
@@ -343,15 +345,115 @@ PROPOSED = Action(
 )
 
 
-def log_of_alerts(settings: Settings) -> list[dict[str, Any]]:
-    """What topic alerts has."""
+CUTS = ("begin_shadow", "say", "challengers", "serving")  # behind each of them it dies
+
+
+def proposed(kind: str, number: int, answers: str, champion: str) -> Action:
+    """What learner broken proposes, with other evidence each time."""
+    evidence = {"days": 20, "answers": answers, "champion": champion}
+    return replace(PROPOSED, kind=kind, begin_ms=number, end_ms=number + 1, at_ms=number + 1, evidence=evidence)
+
+
+@dataclass(frozen=True, slots=True)
+class Ruled:
+    """The rule of learner broken, of a service that `champion` answered first. settings: of a home of its own."""
+
+    settings: Settings
+    learner: Learner
+    champion: Path
+
+    @property
+    def mine(self) -> str:
+        return self.champion.name[:12]
+
+    def take(self, of: Action, now_ms: int, learner: Learner | None = None) -> list[Action]:
+        """As by a worker that has just begun."""
+        from weir.operations.learner_rule import Rule
+
+        return Rule(self.settings)([(learner or self.learner, of)], now_ms)
+
+    def answering(self) -> Bundle:
+        """What later starts serve."""
+        from weir.operations import serving
+
+        unnamed = self.settings.having(bundle="")
+        return serving.choose((), unnamed, only=("fragile",), contracts=False).served["fragile"].bundle
+
+    def deeds(self) -> list[dict[str, Any]]:
+        """What the rule has written."""
+        found = log_of(self.settings, self.settings.kafka.names.actions)
+        return [one for one in found if one["proposed_by"] == "rule of learners/broken.yaml"]
+
+
+@pytest.fixture
+def ruled(project: Settings, tmp_path: Path) -> Ruled:
+    worker = rounds(project)
+    send(project, [outcome(FRAGILE, i) for i in range(700, 705)])
+    lived(project, worker, lambda: "broken" in states(project))
+    worker.close()
+    inputs = tuple(Input(name=name, source=Source.REQUEST, ref=name) for name in INPUTS)
+    champion = tiny_bundle(tmp_path, Signature(inputs=inputs, classes=("whole", "broken")), service="fragile")
+    settings = project.having(bundles_dir=champion.parent, home=tmp_path, bundle=str(champion), service="fragile")
+    return Ruled(settings, replace(files.named(project, "broken"), promotion=Promotion.AUTOMATIC), champion)
+
+
+def test_a_rule_takes_nothing_that_a_person_could_not(project: Settings, ruled: Ruled) -> None:
+    of = proposed("promote", 1, ruled.mine, ruled.mine)
+    assert ruled.take(of, 1, replace(ruled.learner, promotion=Promotion.MANUAL)) == []
+    for other in (proposed("promote", 1, ruled.mine, "another"), proposed("promote-back", 1, ruled.mine, ruled.mine)):
+        assert ruled.take(other, 1) == []  # what was compared with does not answer; nothing can be taken back
+    hybrid = replace(files.named(project, "hybrid"), promotion=Promotion.AUTOMATIC)
+    assert ruled.take(of, 1, hybrid) == []  # its feature would be its own answer
+    assert (ruled.deeds(), ruled.answering().short_digest) == ([], ruled.mine)
+
+
+def test_a_rule_takes_what_stands_once_wherever_it_is_killed(ruled: Ruled, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind each thing that it does, there and back again."""
+    from weir.operations import challengers, learner_promotion, serving
+    from weir.operations.learner_rule import REST_MS
+
+    owners = {"challengers": (challengers, "remember"), "serving": (serving, "remember")}
+    for done, cut in enumerate(CUTS, 1):
+        now, at_ms = ruled.answering(), done * REST_MS
+        back = now.learner is not None
+        of = proposed("promote-back" if back else "promote", done, now.short_digest, ruled.mine)
+        owner, name = owners.get(cut, (learner_promotion, cut))
+        plain = getattr(owner, name)
+
+        def dies(*given: Any, plain: Callable[..., Any] = plain) -> None:
+            plain(*given)
+            raise Killed
+
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, dies)
+            with pytest.raises(Killed):
+                ruled.take(of, at_ms)
+        ruled.take(of, at_ms)
+        assert (ruled.answering().learner is None) == back
+        assert ruled.take(of, at_ms) == []  # once
+        next_kind = "promote" if back else "promote-back"
+        next_one = proposed(next_kind, 900 + done, ruled.answering().short_digest, ruled.mine)
+        assert ruled.take(next_one, at_ms + REST_MS - 1) == []  # it rests for some days
+        assert len(ruled.deeds()) == done
+        assert json.loads(ruled.deeds()[-1]["evidence"])["action_id"] == of.action_id
+    *_, last, back_again = ruled.deeds()
+    assert (last["kind"], back_again["kind"]) == ("promoted", "promoted-back")
+    beside = json.loads(back_again["parameters"])["shadow"]
+    assert challengers.there(ruled.settings)["fragile"].name[:12] == beside
+
+
+def log_of(settings: Settings, topic: str) -> list[dict[str, Any]]:
+    """All that a topic of one partition has."""
     from weir.agents.learner.books import READ_S, Book
-    from weir.core.chunk import Partition
     from weir.edges.kafka.log_reader import LogReader
 
-    topic = settings.kafka.names.alerts
     values = LogReader(settings.kafka, Partition(topic, 0)).read(READ_S)
     return [row for _, row in Book(settings, topic).decoded(values)]
+
+
+def log_of_alerts(settings: Settings) -> list[dict[str, Any]]:
+    """What topic alerts has."""
+    return log_of(settings, settings.kafka.names.alerts)
 
 
 def record_alerts(settings: Settings) -> None:

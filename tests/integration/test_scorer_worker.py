@@ -17,10 +17,12 @@ import pytest
 from weir.agents.scorer.resources import open_resources
 from weir.core.errors import WeirError
 from weir.core.topics import Names, subject_of
+from weir.edges.bundles import folder
 from weir.edges.bundles.onnx_model import Model
 from weir.edges.embedded.leash import Child
 from weir.edges.embedded.stack import Stack
 from weir.edges.schemas.registry import Registry
+from weir.operations import serving
 from weir.telemetry import Telemetry
 from weir.wire import request_contract
 
@@ -72,6 +74,35 @@ def test_bad_input_an_end_by_signal_a_crash_and_a_rebalance(service: Service) ->
     assert_scored_as_sent(service)
     assert len(service.dead_letters) == 8
     check_batches(service)
+
+
+def test_a_promotion_takes_effect_on_a_running_scorer_and_every_request_is_answered_once(
+    stack: Stack, tmp_path: Path
+) -> None:
+    """It answers what it has read, commits, and ends; started again it has the other bundle. Nobody does it by hand."""
+    service = Service(stack, tmp_path)
+    other = tiny_bundle(tmp_path, service=service.name, version="2")
+    first, second = (folder.read(path).bundle for path in (service.bundle, other))
+    home = {"home": tmp_path, "bundles_dir": other.parent}
+    with service.worker(options=("--follow",), **SMALL, **home) as child:
+        service.send_rows(2000)
+        until(lambda: service.look_once() or service.answered, START_S, "the first answers")
+        serving.remember(
+            service.settings.having(home=tmp_path), serving.Chosen(other, second, "promoted", by_name=True)
+        )
+        service.send_rows(2000)
+        assert child.wait(WAIT_S) == WeirError.status
+        assert "since another bundle was promoted; what it had read is answered and committed" in child.log_tail()
+    service.look()
+    committed = service.committed()
+    assert set(service.answered) == {(p, offset) for p, end in committed.items() for offset in range(end)}
+    with service.worker(options=("--bundle", service.name, "--follow"), **home):
+        service.send_rows(100)
+        until(service.all_answered, START_S, "every request answered and in the ledger")
+    assert (set(service.answered.values()), len(service.answered)) == ({1}, 4100)
+    by = Counter(row["digest"] for row in service.predictions)
+    assert by.keys() == {first.short_digest, second.short_digest}
+    assert by[second.short_digest] >= 100
 
 
 def check_bad_input(service: Service) -> None:

@@ -2,10 +2,13 @@
 
 import os
 import shutil
+from dataclasses import dataclass
 
 import pytest
 from weir.core.errors import Refused, Unavailable
-from weir.operations import contract, serving
+from weir.edges.bundles import folder
+from weir.operations import challengers, contract, following_promotions, serving
+from weir.operations.answering import Answering
 from weir.operations.serving import remember
 from weir.settings import load
 
@@ -148,19 +151,68 @@ def test_what_was_named_is_remembered_by_service(bundles, settings):
     assert serving.remembered(there) == {"b": str(bundles[1])}
 
 
+class Workers:
+    """Those that were started, in their order; `ended`: what they are called that have ended since."""
+
+    def __init__(self):
+        self.started, self.ended = [], set()
+
+    def start(self, role, *options, name, **environment):
+        assert options == ("--follow",)
+        assert environment.pop("WEIR_SERVICE") == "a"
+        self.started.append((role, name, environment.pop("WEIR_BUNDLE")))
+        self.ended.discard(name)
+
+    @property
+    def children(self):
+        return {name: Child(75 if name in self.ended else None) for _, name, _ in self.started}
+
+
+@dataclass
+class Child:
+    status: int | None
+
+    def poll(self):
+        return self.status
+
+
 def test_what_a_promotion_left_in_shadow_is_started_beside_what_answers(bundles, settings):
-    from weir.cli import up
-    from weir.operations import challengers
-
-    started = []
-
-    class Workers:
-        def start(self, role, *, name, **environment):
-            started.append((role, name, environment))
-
     old, other, new = bundles
     challengers.remember(settings(), "a", old)
     challengers.remember(settings(), "b", other)
-    choices = serving.choose([str(new)], settings(), contracts=False)
-    up._start_shadows(Workers(), choices, settings(), lambda line: None)
-    assert started == [("shadow", "shadow-a", {"WEIR_SERVICE": "a", "WEIR_BUNDLE": str(old)})]  # b's answers itself
+    workers = Workers()
+    answering = Answering(workers, settings(), lambda line: None)
+    answering.start_scorers(serving.choose([str(new)], settings(), contracts=False, only=["a"]))
+    answering.start_shadows()
+    answering.start_shadows()
+    assert workers.started == [("scorer", "scorer", str(new)), ("shadow", "shadow-a", str(old))]
+
+
+def test_what_was_promoted_is_served_as_soon_as_its_scorer_has_ended(bundles, settings):
+    """And back; a scorer that ends for another reason stays ended."""
+    old, _, new = bundles
+    workers, said = Workers(), []
+    answering = Answering(workers, settings(), said.append)
+    answering.start_scorers(serving.choose([str(old)], settings(), contracts=False, only=["a"]))
+    answering.settled()
+    over = following_promotions.scorer_is_over(settings(service="a"), old)
+    workers.ended = {"scorer"}
+    answering.look()
+    assert (len(workers.started), answering.changing(), over()) == (1, set(), False)
+    workers.ended = set()
+    for answers, beside in ((new, old), (old, new)):
+        bundle = folder.read(answers).bundle
+        challengers.remember(settings(), "a", beside)
+        serving.remember(settings(), serving.Chosen(answers, bundle, "promoted", by_name=True))
+        answering.look()
+        count = len(workers.started)
+        assert "scorer" in answering.changing()
+        workers.ended = {"scorer", "shadow-a"} & answering.changing()
+        answering.look()
+        assert workers.started[count:] == [("scorer", "scorer", str(answers)), ("shadow", "shadow-a", str(beside))]
+        assert answering.changing() == set()
+        if answers == new:
+            assert over()
+    assert following_promotions.of_service(settings(bundle="a")).scoring.bundle == str(old)
+    assert following_promotions.of_service(settings(bundle=str(new))).scoring.bundle == str(new)
+    assert said[0] == f"a is answered by {new.name[:12]} from here on, and no more by {old.name[:12]}"

@@ -18,7 +18,7 @@ SHADOW: Final = "shadow"
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A worker. name: what it is called here. bundle: what it has. chosen: what was chosen when it began; "": nothing."""
+    """A worker. name: what it is called. bundle: what it has. chosen: what was chosen when it began; "": nothing."""
 
     name: str
     bundle: Path

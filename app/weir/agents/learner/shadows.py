@@ -26,7 +26,8 @@ def with_beside(client: Client, service: str, served: pa.Table, labels: Sequence
     """
     n = served.num_rows
     width = len(labels) or 1
-    if not pc.any(served.column("learned")).as_py():
+    learned = served.column("learned").to_numpy().astype(bool)
+    if not learned.any():
         empty = pa.array([""] * n, pa.string())
         columns = {"learner": empty, "pair": served.column("by"), "beside": lists(np.full((n, width), np.nan))}
         return _with(served, columns)
@@ -40,7 +41,6 @@ def with_beside(client: Client, service: str, served: pa.Table, labels: Sequence
         "pair": pa.array([pairs.of(*each) for each in zip(by, shadow, strict=True)], pa.string()),
         "beside": lists(beside),
     }
-    learned = served.column("learned").to_numpy(zero_copy_only=False).astype(bool)
     young = numbers(served, "answered_ms") > at_ms - SHADOW_MS
     return _with(served, columns).filter(pa.array(~learned | there | ~young))
 
