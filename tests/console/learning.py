@@ -87,7 +87,7 @@ def calls(client: Client) -> None:
         promoted,
         kind="promoted",
         proposed_by="ada@desk",
-        sentence="learner hybrid answers from the next start on",
+        sentence="learner hybrid answers, proven better",
         parameters={"learner": BETTER},
         at_ms=_ms(NOW - timedelta(hours=1)),
     )

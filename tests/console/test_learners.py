@@ -3,11 +3,14 @@
 import csv
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from starlette.testclient import TestClient
+from weir.learn.learner import Promotion, Terms
 from weir.web.console import learned
 from weir.web.console.app import make
+from weir.web.console.panels import better, learner
 
 from tests.console import learning
 from tests.console.filled import FLIGHTS
@@ -29,6 +32,7 @@ def shown(console):
 
 def test_learners_are_listed_with_how_they_stand(shown):
     said = words(shown("learners"))
+    assert "no a person decides" in said
     assert "1 of 3 learn. “minutes” was stopped by guard weight." in said
     assert re.search(rf"{BETTER} StandardScaler \| LogisticRegression {FLIGHTS.service}.*promote 39 days", said)
     assert re.search(rf"{NEW} .* no state yet", said)
@@ -42,6 +46,23 @@ def test_a_learner_is_told_by_its_newest_state(shown):
     said = words(shown("learner", STOPPED))
     assert "No. It was stopped by guard weight: the weight of wind is 1340, above 100. 37 outcomes have come" in said
     assert "weir learners resume minutes" in said
+
+
+def test_who_answers_and_who_decides_is_said(recorded):
+    here = site(recorded)
+    try:
+        found = learned.look(here.asker)
+        rule = {name: replace(file, promotion=Promotion.AUTOMATIC) for name, file in found.files.items()}
+        found = replace(found, files=rule, answering={FLIGHTS.service: BETTER})
+        assert [(one, found.answers(one), found.decides(one)) for one in (BETTER, NEW)] == [
+            (BETTER, True, "its rule decides"),
+            (NEW, False, "its rule decides"),
+        ]
+        assert ("Answers", "yes, its rule decides") in learner.facts(found, BETTER)
+        said = better.verdict(found.states[BETTER].compared, Terms(), answers=True).sentence
+        assert said.startswith("Yes. It answers, and stays since")
+    finally:
+        here.asker.close()
 
 
 def test_what_days_prove_is_said_drawn_and_given_as_rows(shown, console):

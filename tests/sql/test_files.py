@@ -44,6 +44,7 @@ VALUES = {
     "recent": BEGINNING,
     "monitors": ["outcome/auc"],
     "log": "log",
+    "shadows": ["0123456789ab"],
     "topic": "weir.requests.nobody",
     "partition": 0,
     "offset": 0,

@@ -28,8 +28,9 @@ def promote(
     """Let a learner answer for its service, and the model that answers now go on in shadow, so that both are compared.
 
     It builds a bundle of the learner's newest state. Whoever serves that bundle follows the learner: each new state
-    answers from the next micro-batch on, and each prediction names the state that made it. `weir up` serves it from the
-    next start on; running workers are left alone. The topic of actions says who did it, and the evidence.
+    answers from the next micro-batch on, and each prediction names the state that made it. A running `weir up`, and
+    workers with --follow, take it within seconds. The topic of actions says who did it, and the evidence. A file with
+    `promotion: automatic` has the learner worker do the same with what it proposes, there and back.
     """
     from weir.operations import learner_promotion as promotion
 
@@ -55,7 +56,7 @@ def _show(todo: Plan) -> None:
     say(f"{todo.service} is answered by {escape(champion.name)} {escape(champion.version)} ({champion.short_digest})")
     say(f"learner {todo.name} has learned {todo.row['learned']:,} outcomes; its state is {todo.row['digest']}")
     if todo.evidence is None:
-        say(f"{todo.name} has not proposed itself since it lives; what a replay of it finds is written nowhere")
+        say(f"{todo.name} has not proposed itself since this answers; what a replay of it finds is written nowhere")
     else:
         say(escape(f"proposed {todo.evidence.at:%Y-%m-%d %H:%M} UTC: {todo.evidence.sentence}"))
 
@@ -63,12 +64,11 @@ def _show(todo: Plan) -> None:
 def _tell(settings: Settings, done: Taken) -> None:
     """What was changed, and what is to be done so that it counts."""
     answers, shadow = done.answers, done.shadow
-    say(f"from the next start on {done.service} is answered by {escape(answers.name)} {escape(answers.version)}:")
+    say(f"{done.service} is answered by {escape(answers.name)} {escape(answers.version)}:")
     say(escape(f"    {done.answers_at}"))
     say(f"and {escape(shadow.name)} {escape(shadow.version)} goes on in shadow, and answers nobody:")
     say(escape(f"    {done.shadow_at}"))
-    say("start `weir up` again; where workers run by themselves:")
-    say(f"    weir worker scorer --bundle {answers.short_digest}")
+    say("a running `weir up` takes it within seconds, and scorers with --follow; where workers run by themselves:")
     say(f"    weir worker shadow --bundle {shadow.short_digest}")
     if settings.scoring.bundle:
-        say("WEIR_BUNDLE is set, which `weir up` serves before what was promoted: unset it")
+        say("WEIR_BUNDLE is set, which the next start of `weir up` serves before what was promoted: unset it")

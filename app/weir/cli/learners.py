@@ -34,7 +34,7 @@ class Known(StrEnum):
 
 @cli.command("list")
 def list_(as_json: AsJson = False) -> None:
-    """List the learners of the project. Exit status 1 where a file is none."""
+    """List the learners of the project: which answers, and who promotes it. Exit status 1 where a file is none."""
     from weir.agents.learner import files as learners
     from weir.operations import serving
     from weir.settings import load
@@ -51,6 +51,7 @@ def list_(as_json: AsJson = False) -> None:
             "champion": one.champion,
             "guards": asdict(one.guards),
             "answers": answering.get(one.service) == one.name,
+            "promotion": one.promotion.value,
         }
         for one in found.values()
     ]
@@ -61,6 +62,7 @@ def list_(as_json: AsJson = False) -> None:
         Column("features", "features", lambda names: ", ".join(names) or "all numbers"),
         Column("and the champion's score", "champion", lambda given: "yes" if given else ""),
         Column("answers", "answers", lambda given: "since it was promoted" if given else ""),
+        Column("promoted by", "promotion", lambda said: "its rule" if said == "automatic" else "a person"),
     )
     show(rows, columns, as_json=as_json)
     for error in (one for faults in refused.values() for one in faults):

@@ -89,7 +89,7 @@ def plan(settings: Settings, name: str) -> Plan:
 
 
 def possible(settings: Settings, name: str) -> Plan:
-    """The same without what was proposed; asks Kafka alone."""
+    """The same without what was proposed; asks Kafka alone. Raises Unavailable, Refused."""
     row = learner_bundle.newest(settings, name)
     champion = answering(settings, row["service"])
     of, about = champion.bundle.learner, json.loads(row["about"])

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from weir.agents.learner import files as learners
 from weir.core.errors import Refused
 from weir.core.signature import Task
-from weir.learn.learner import Limits, Part, subject_of
+from weir.learn.learner import Limits, Part, Promotion, subject_of
 from weir.learn.river_parts import MODULES, made
 from weir.settings import load
 
@@ -45,7 +45,7 @@ def project(tmp_path, monkeypatch):
 
 def test_a_file_is_read(project):
     (project / "fresh.yaml").write_text(GOOD)
-    (project / "bagged.yaml").write_text(BAGGED)
+    (project / "bagged.yaml").write_text(BAGGED + "promotion: automatic\n")
     found, refused = learners.looked(load())
     assert refused == {}
     fresh = found["fresh"]
@@ -55,6 +55,10 @@ def test_a_file_is_read(project):
     inner = Part(TREE.path, {"grace_period": 100})
     assert found["bagged"].model[0].parameters == {"model": inner, "n_models": 3, "seed": 42}
     done = CliRunner().invoke(cli, ["learners", "list", "--json"])
+    assert {row["name"]: row["promotion"] for row in json.loads(done.stdout)} == {
+        "bagged": "automatic",
+        "fresh": "manual",
+    }
     assert {row["name"]: row["model"] for row in json.loads(done.stdout)} == {
         "bagged": "ADWINBaggingClassifier",
         "fresh": "StandardScaler | LogisticRegression",
@@ -68,6 +72,7 @@ def test_a_file_is_read(project):
         ("service: returns", "model is missing"),
         (GOOD + "publish: 5s", "unknown key publish"),
         (GOOD + "label: returned", "unknown key label"),
+        (GOOD + "promotion: always", "promotion is 'always'"),
         (GOOD.replace("champion", "champoin"), "unknown key champoin: is champion meant"),
         (GOOD.replace("window", "windows"), "guards: unknown key windows: is window meant"),
         (GOOD.replace("500", "3"), "window is 3, not from 20"),
@@ -154,6 +159,9 @@ def test_no_class_of_the_list_takes_a_file_or_a_function(module):
 
 
 def test_features_that_do_not_fit_a_service_are_all_said():
+    automatic = learner(BAYES, champion=True, promotion=Promotion.AUTOMATIC)
+    with pytest.raises(ValueError, match="automatic is for learners without champion: true"):
+        subject_of(automatic, Task.BINARY, ("a", "b"), ["amount"], [])
     of = learner(BAYES, features=("amount", "city", "nothing"), champion=True)
     with pytest.raises(ValueError, match=r"city is no number.*no input nothing; its numbers are amount.*several"):
         subject_of(of, Task.MULTICLASS, ("a", "b", "c"), ["amount"], ["city"])

@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,8 +23,8 @@ SAME_S: Final = 2.0  # for which the panels of a page share what was read from K
 AWAY_S: Final = 15.0  # for which a broker that did not answer is not asked again
 BY: Final = "learners/"  # who proposes
 CALLS: Final = 500  # that pages look at
-PROMOTE: Final = "promote"
-TAKEN: Final = ("promoted", "promoted-back")  # by a person
+PROPOSALS: Final = ("promote", "promote-back")
+TAKEN: Final = ("promoted", "promoted-back")  # by a person or a rule
 WORDS: Final = {
     "log_loss": "log loss",
     "brier": "Brier",
@@ -42,7 +42,8 @@ WHO: Final = {"learner": "the learner", "champion": "the champion", "last": "the
 class Learned:
     """All that is known. files: by name; refused: what is wrong with others, by name. states: of those that live.
 
-    waiting: outcomes that no worker has read; None where nobody knows. away: why Kafka did not say.
+    waiting: outcomes that no worker has read; None where nobody knows. away: why Kafka did not say. answering: by
+    service the learner that answers, where one does, as WEIR_HOME knows.
     """
 
     files: Mapping[str, Learner]
@@ -50,11 +51,21 @@ class Learned:
     states: Mapping[str, State] = field(default_factory=dict)
     waiting: int | None = None
     away: WeirError | None = None
+    answering: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
         """Of all, sorted."""
         return sorted({*self.files, *self.refused, *self.states})
+
+    def answers(self, name: str) -> bool:
+        """Whether it answers for its service."""
+        return name in self.answering.values()
+
+    def decides(self, name: str) -> str:
+        """Who promotes it and takes it back, in words; empty where there is no file."""
+        file = self.files.get(name)
+        return "" if file is None else "its rule decides" if file.promotion == "automatic" else "a person decides"
 
     def health(self, name: str) -> tuple[Health, str]:
         """How a learner stands, in a word or two."""
@@ -75,11 +86,12 @@ def exist(asker: Asker) -> bool:
 
 def look(asker: Asker) -> Learned:
     """All of it. Where Kafka does not answer that is said, and the files are there. Raises Refused."""
+    from weir.operations import serving
     from weir.operations.learner_states import declared
 
     found, said = declared(asker.settings)
     followed: _Followed = asker.once(("learners",), math.inf, lambda: _Followed(asker))
-    return followed.look(found, said)
+    return replace(followed.look(found, said), answering=serving.promoted(asker.settings))
 
 
 class _Followed:
@@ -119,7 +131,7 @@ def calls(asker: Asker, service: str = "", learner: str = "") -> list[dict[str, 
 
 def _about(row: Mapping[str, Any]) -> str:
     """The learner that an action is about; empty where it is about the champion."""
-    if row["kind"] == PROMOTE:
+    if row["kind"] in PROPOSALS:
         return str(row["proposed_by"].removeprefix(BY))
     return str(json.loads(row["parameters"])["learner"]) if row["kind"] in TAKEN else ""
 

@@ -30,6 +30,7 @@ SAID: Final = {
     Word.KEEP: "No. Keep the champion",
     Word.UNDECIDED: "Undecided. Nothing is proven yet",
 }
+ANSWERS: Final = {Word.PROMOTE: "Yes. It answers, and stays", Word.KEEP: "No. Take it back"}  # of one that answers
 FEWEST: Final = 2  # days of a picture
 FAR: Final = 2.0  # of the champion's loss: who is further off is in the table, or nobody could tell the others apart
 
@@ -44,7 +45,7 @@ def build(asker: Asker, view: View) -> Panel:
     return Panel(
         name="better",
         question=QUESTION,
-        verdict=verdict(compared, terms),
+        verdict=verdict(compared, terms, answers=found.answers(name)),
         template="better.html",
         context={
             "figures": figures(state.figures) if state else [],
@@ -64,13 +65,14 @@ def build(asker: Asker, view: View) -> Panel:
     )
 
 
-def verdict(compared: Mapping[str, Any] | None, terms: Terms) -> Verdict:
+def verdict(compared: Mapping[str, Any] | None, terms: Terms, *, answers: bool = False) -> Verdict:
     """What closed days say."""
     if compared is None:
         return Verdict(Health.UNKNOWN, "Too early to say. No day is closed on which it would have answered.")
     word = Word(compared["word"])
     since = f" since {numbers.day(learned.day(compared['since_ms']))}" if compared["since_ms"] else ""
-    said = f"{SAID[word]}{since}: {_proof(compared, word)}"
+    first = ANSWERS.get(word, SAID[word]) if answers else SAID[word]
+    said = f"{first}{since}: {_proof(compared, word)}"
     days = f" On {compared['days']} closed days, {whole(compared['requests'])} requests."
     return Verdict(STATES[word], f"{said}.{days}")
 

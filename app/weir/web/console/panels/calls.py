@@ -1,4 +1,4 @@
-"""What learners call for: drift of a champion, its retraining, a promotion. Nobody acts on it by itself."""
+"""What learners call for: drift of a champion, its retraining, a promotion; and which promotions were taken."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ KINDS: Final = {
     "incident-over": "ok",
     "retrain": "look",
     "promote": "ok",
+    "promote-back": "look",
 }  # others are done
 WORDS: Final = {
     "drift": "drift",
@@ -29,6 +30,7 @@ WORDS: Final = {
     "incident-over": "incident over",
     "retrain": "retraining",
     "promote": "promotion",
+    "promote-back": "way back",
     "promoted": "promoted",
     "promoted-back": "taken back",
 }
@@ -64,7 +66,8 @@ def build(asker: Asker, view: View) -> Panel:
         verdict=verdict([row["kind"] for row in rows]),
         template="calls.html",
         context={"events": events, "more": len(rows) - len(events)},
-        note="A call changes nothing by itself: a person takes it, and that is said here, too.",
+        note="A call changes nothing by itself: a person takes it, or a promotion the rule of a file that says "
+        "promotion: automatic. That is said here, too.",
         acts=(Act("SQL and rows", f"/query?{urlencode({'sql': SQL})}"),),
     )
 
@@ -75,7 +78,7 @@ def verdict(kinds: list[str]) -> Verdict:
         return Verdict(Health.OK, "Nothing. No drift, no retraining and no promotion is recorded.")
     counts = {word: sum(kind == each for kind in kinds) for each, word in WORDS.items()}
     said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-    lasts = kinds[0] in ("drift", "incident", "retrain")
+    lasts = kinds[0] in ("drift", "incident", "retrain", "promote-back")
     return Verdict(Health.LOOK if lasts else Health.OK, f"{said}.")
 
 

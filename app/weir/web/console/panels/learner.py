@@ -71,6 +71,8 @@ def facts(found: Learned, name: str) -> list[tuple[str, Any]]:
         ("Service", state.service if state else file.service if file else ""),
         ("Model", str(file) if file else _model(state.about) if state else ""),
     ]
+    if file is not None:
+        known.append(("Answers", f"{'yes' if found.answers(name) else 'no'}, {found.decides(name)}"))
     if state is None:
         return known
     rate = file.learning_rate if file else None

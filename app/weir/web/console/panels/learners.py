@@ -21,7 +21,10 @@ LATE: Final = 1000  # outcomes that wait, from which on a worker is behind
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One learner. beside: figure, the learner's and the champion's; word: what closed days say, and of how many."""
+    """One learner. beside: figure, the learner's and the champion's; word: what closed days say, and of how many.
+
+    answers: whether it answers for its service. decides: who promotes it, in words.
+    """
 
     name: str
     service: str
@@ -33,6 +36,8 @@ class Line:
     word: str
     days: int
     at: datetime | None
+    answers: bool
+    decides: str
 
 
 def build(asker: Asker, view: View) -> Panel:
@@ -85,6 +90,8 @@ def _line(found: Learned, name: str) -> Line:
         word=str(compared.get("word", "")),
         days=int(compared.get("days", 0)),
         at=state.at if state else None,
+        answers=found.answers(name),
+        decides=found.decides(name),
     )
 
 
