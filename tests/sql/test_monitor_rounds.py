@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 from structlog.testing import capture_logs
+from weir.agents.monitor import gone
 from weir.agents.monitor.books import NotHeld
 from weir.core.errors import Refused, Unavailable
 from weir.edges.bundles.owners import owners
@@ -290,6 +291,40 @@ def test_an_alert_of_what_is_gone_ends(client, settings):
     before = len(books.alerts)
     worker(settings, books).look()
     assert len(books.alerts) == before
+
+
+def test_alerts_of_a_monitor_and_of_a_service_that_are_gone_end_and_say_why(client, settings, tmp_path):
+    """Nobody would hear of them again. A file that is wrong, and a folder that is not there, are no reason."""
+    settings = settings.having(services_dir=tmp_path / "services")
+    folder = settings.paths.monitors_dir
+    for name in ("one", "two"):
+        monitor(folder, name)
+    predict(client, 0, 899, begin=NOON, score="0.9")
+    books, told = MemoryBooks(), []
+
+    def look():
+        before = len(books.alerts)
+        worker(settings, books, gone=partial(gone.why, settings), tell=told.extend).look()
+        return {(row["monitor"], row["to_state"], row["sentence"]) for row in books.alerts[before:]}
+
+    look()
+    assert {row["monitor"] for row in books.alerts if row["to_state"] == "firing"} == {"one", "two"}
+    (folder / "one.sql").write_text("this is being written")
+    assert look() == set()
+    (folder / "one.sql").unlink()
+    assert look() == {("one", "resolved", gone.NO_FILE)}
+    assert told[-1].sentence == gone.NO_FILE
+    assert look() == set()
+    monitor(folder, "one")
+    assert look() == set(), "it is back: what it said before is past"
+    predict(client, 900, 1799, begin=NOON + 15 * MINUTE, score="0.9")
+    assert ("one", "firing") in {(name, state) for name, state, _ in look()}
+    (settings.paths.services_dir / monitoring.SERVICE).mkdir(parents=True)
+    (settings.paths.services_dir / monitoring.SERVICE / "service.yaml").write_text("owner: ann")
+    assert look() == set()
+    (settings.paths.services_dir / monitoring.SERVICE / "service.yaml").unlink()
+    assert look() == {(name, "resolved", gone.NO_SERVICE) for name in ("one", "two")}
+    assert look() == set()
 
 
 def at(minutes):

@@ -195,25 +195,7 @@ def after(
     for state, rank in _way(made.told, course):
         before = made.told
         made = replace(made, told=_step(before, watched, course, state, rank, silences))
-        found.append(
-            Transition(
-                watched=watched,
-                number=made.number,
-                alert_id=made.alert_id,
-                from_state=before.state,
-                to_state=state,
-                at_ms=reading.end_ms,
-                severity=_SEVERITIES[rank],
-                sentence=reading.sentence,
-                evidence=reading.evidence,
-                measurement_id=reading.measurement_id,
-                begin_ms=reading.begin_ms,
-                end_ms=reading.end_ms,
-                covers=reading.covers,
-                silence=made.told.silence,
-                memory=made.said(),
-            )
-        )
+        found.append(_change(made, before, watched, reading, state, rank))
     return made, tuple(found)
 
 
@@ -248,6 +230,48 @@ def silenced(
     made = replace(memory, told=replace(told, number=told.number + 1, silence=note_id, heard=heard))
     mark = Mark.SILENCED if fitting else Mark.UNSILENCED
     return made, (_mark(made, watched, mark, at_ms, fitting),)
+
+
+def ended(
+    memory: Memory, watched: Watched, at_ms: int, sentence: str, silences: Sequence[Note] = ()
+) -> tuple[Memory, tuple[Transition, ...]]:
+    """The same when nobody asks about it any more: what is live is over, and windows that come again begin anew.
+
+    at_ms: when that was found. sentence: why it is over. silences: notes that are in force.
+    """
+    told = memory.told
+    if told.state not in _LIVE:
+        return memory, ()
+    state = AlertState.RESOLVED if told.state is AlertState.FIRING else AlertState.OK
+    course, latest = _Course(state=state, fired_ms=told.fired_ms), memory.seen[-1:]
+    base_ms = latest[0].begin_ms if latest else memory.base_ms
+    made = Memory(course, base_ms, (), _step(told, watched, course, state, told.rank, silences))
+    begin_ms = max(at_ms, memory.ends_ms)
+    reading = Reading(begin_ms=begin_ms, end_ms=begin_ms, severity=None, sentence=sentence)
+    return made, (_change(made, told, watched, reading, state, told.rank),)
+
+
+def _change(
+    made: Memory, before: _Told, watched: Watched, reading: Reading, state: AlertState, rank: int
+) -> Transition:
+    """What is told of a reading. made: what is remembered after it. before: what was told until then."""
+    return Transition(
+        watched=watched,
+        number=made.number,
+        alert_id=made.alert_id,
+        from_state=before.state,
+        to_state=state,
+        at_ms=reading.end_ms,
+        severity=_SEVERITIES[rank],
+        sentence=reading.sentence,
+        evidence=reading.evidence,
+        measurement_id=reading.measurement_id,
+        begin_ms=reading.begin_ms,
+        end_ms=reading.end_ms,
+        covers=reading.covers,
+        silence=made.told.silence,
+        memory=made.said(),
+    )
 
 
 def _with(memory: Memory, reading: Reading, holds: Holds) -> Memory:

@@ -19,6 +19,7 @@ from functools import partial
 import structlog
 from clickhouse_connect.driver import Client
 
+from weir.agents.monitor import gone
 from weir.agents.monitor.books import MAX_RECORD_BYTES, READ_S, KafkaBooks, NotHeld
 from weir.agents.monitor.rounds import Rounds
 from weir.agents.worker.active import STANDBY_S, elected
@@ -98,6 +99,7 @@ def new_monitor(settings: Settings, telemetry: Telemetry, resources: Resources) 
         monotonic_s=time.monotonic,
         worker=f"{socket.gethostname()}:{os.getpid()}",
         owners=partial(owners, settings),
+        gone=partial(gone.why, settings),
     )
     app.task(partial(parked_on_failure, app, _work(rounds, resources.notes, settings.monitoring.monitor_every_s)))
     return app

@@ -8,10 +8,10 @@ measurements carry and nobody has written, and the measurements that it lacks.
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 
 import structlog
@@ -19,22 +19,24 @@ from clickhouse_connect.driver import Client
 
 from weir.agents.monitor.books import Books, NotHeld
 from weir.agents.monitor.cells import Cells
+from weir.agents.monitor.figures import Figures, noted
+from weir.agents.monitor.heard import Heard, ends
 from weir.agents.monitor.seen import Seen, waits, windows_of
+from weir.agents.monitor.trouble import Troubles, said
 from weir.core.errors import Refused, Unavailable
-from weir.edges.clickhouse import estimates, monitors, reports, slos
 from weir.edges.clickhouse import gate as facts
+from weir.edges.clickhouse import monitors, reports
 from weir.edges.clickhouse.joined import Joined, joining
-from weir.monitor import alert_course, assess, gate, telling
+from weir.monitor import assess, gate
 from weir.monitor import due as dues
 from weir.monitor.action import Action
-from weir.monitor.alert import AlertState, Note, Transition
-from weir.monitor.assess import Computed, Found
-from weir.monitor.burn import BurnMonitor
+from weir.monitor.alert import Note, Transition, Watched
+from weir.monitor.assess import Found
 from weir.monitor.due import Covers, Due
 from weir.monitor.judge import Bounds
-from weir.monitor.left import Left, Work, covered_of
+from weir.monitor.left import Left, Work
 from weir.monitor.measurement import Key, Measurement
-from weir.monitor.spec import Against, Asked, Monitor, Row
+from weir.monitor.spec import Against, Monitor
 from weir.settings import Settings
 from weir.telemetry import MonitorFailed, ServiceMonitored, Telemetry, WindowsMeasured
 
@@ -42,19 +44,7 @@ FIRST: Final = datetime.fromtimestamp(0, UTC)  # of the times that ClickHouse ha
 RUN: Final = 200  # windows that one question is about, and one write: they are in memory together
 RUN_ROWS: Final = 5_000_000  # predictions, where one window has no more: ClickHouse holds them joined, some 400 MB
 
-DOUBLINGS: Final = 20  # of the pause after a failure; what comes behind is longer than the longest pause
-# Errors that say what, where and what to do; of others the log has the place in the code.
-FORESEEN: Final = (Refused, Unavailable)
-
 log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class Trouble:
-    """A monitor of a service that fails. failures: in a row. again_s: monotonic time of the next try."""
-
-    failures: int = 0
-    again_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -67,7 +57,8 @@ class Rounds:
     where there are others than its monitors' own. tell: hears of changes of alerts once they are written; of the last
     ones again, where a worker goes on from another that may not have told them. now: the wall's. monotonic_s: for
     pauses. worker: its name. owners: who looks after each service, and so after what no file of a monitor says.
-    left: what it goes on from; None: the books are asked.
+    gone: why nobody asks any more about what an alert is about, given the monitors and the time; empty where somebody
+    does. left: what it goes on from; None: the books are asked.
     """
 
     settings: Settings
@@ -84,18 +75,21 @@ class Rounds:
     monotonic_s: Callable[[], float]
     worker: str
     owners: Callable[[], Mapping[str, str]] = dict
+    gone: Callable[[Client, Watched, Mapping[str, Monitor], datetime], str] = lambda *_: ""
     left: Left | None = None
-    _bounds: dict[str, Mapping[str, Mapping[str, Bounds]]] = field(default_factory=dict)
-    _notes: list[Note] = field(default_factory=list)
-    _looked_at: set[tuple[str, str]] = field(default_factory=set)
-    _unheard: list[Note] = field(default_factory=list)
+    _heard: Heard = field(default_factory=Heard)
     _before: dict[Work, Mapping[datetime, Covers]] = field(default_factory=dict)
-    _trouble: dict[Work, Trouble] = field(default_factory=dict)
     _looked: dict[Work, datetime] = field(default_factory=dict)
     _newest: dict[Work, datetime] = field(default_factory=dict)
     _refused: dict[str, str] = field(default_factory=dict)
     _cells: Cells = field(default_factory=Cells)
+    _figures: Figures = field(init=False)
+    _troubles: Troubles = field(init=False)
     _session: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def __post_init__(self) -> None:
+        self._figures = Figures(self.calibrated, self.now, self.worker)
+        self._troubles = Troubles(self.settings.monitoring)
 
     def look(self) -> int:
         """One round; how many windows it computed. A service that nothing can be asked of does not hold up the others.
@@ -106,7 +100,7 @@ class Rounds:
         client = self.connect()
         known = self.monitors()
         left = self.left or self._go_on(client, known)
-        self._hear(left)
+        self._hear(client, known, left)
         computed = 0
         for service in facts.services(client):
             try:
@@ -146,36 +140,24 @@ class Rounds:
         assert left.last is not None
         work, begin = left.last
         what = left.windows[work][begin]
-        self._bounds[work.service] = self.calibrated(client, work.service)
+        self._figures.calibrate(client, work.service)
         if not what.covers:
             return
         item = Due(gate.Window(begin, tuple(sorted(what.covers)), ""), what)
-        windows, error = self._figures(client, work, monitor, [item], None, left)
+        windows, error = self._figures.of(client, work, monitor, [item], None, left)
         if error is not None:
-            log.warning("the last window could not be looked at again", reason=_said(error), **work._asdict())
+            log.warning("the last window could not be looked at again", reason=said(error), **work._asdict())
             left.windows[work][begin] = replace(what, covers=frozenset())  # so that it is due
         self._put(left, [one for found in windows for one in found if one.measurement.key not in written])
 
-    def _hear(self, left: Left) -> None:
-        """What people say of alerts, as changes of these."""
-        new, at_ms = list(self.notes()), _ms(self.now())
-        self._notes += new
-        self._unheard += new
-        left.silences = tuple(telling.in_force(self._notes, at_ms))
-        for key, watched in left.watched.items():
-            memory = left.alert(key)
-            if memory.state not in (AlertState.PENDING, AlertState.FIRING):
-                continue
-            changes: list[Transition] = []
-            for note in self._unheard:
-                memory, said = alert_course.acknowledged(memory, watched, note)
-                changes += said
-            memory, said = alert_course.silenced(memory, watched, left.silences, at_ms)
-            changes += said
+    def _hear(self, client: Client, known: Mapping[str, Monitor], left: Left) -> None:
+        """What people say of alerts, and that nothing more will be heard of some, as changes of these."""
+        now = self.now()
+        gone = lambda watched: self.gone(client, watched, known, now)  # noqa: E731
+        for changes in chain(self._heard.changes(self.notes(), left, _ms(now)), ends(left, gone, _ms(now))):
             self._write((), changes)
             for change in changes:
                 left.changed(change)
-        self._unheard.clear()  # only now: whoever could not write hears them again
 
     # ---- one service
 
@@ -189,7 +171,7 @@ class Rounds:
             if meaning.task in one.tasks and one.is_of(service) and not one.on_demand
         ]
         of = monitors.meaning(client, service)
-        self._bounds[service] = self.calibrated(client, service)
+        self._figures.calibrate(client, service)
         if self.holds():
             self._cells.keep(client, service, meaning.task, self.monotonic_s())
         computed, waiting, behind = 0, 0, timedelta(0)
@@ -222,8 +204,7 @@ class Rounds:
         now_s = self.monotonic_s()
         due: dict[Work, list[list[Due]]] = {}
         for work, monitor in works.items():
-            trouble = self._trouble.get(work)
-            if (trouble is None or now_s >= trouble.again_s) and self._is_turn(work, monitor, seen):
+            if not self._troubles.rests(work, now_s) and self._is_turn(work, monitor, seen):
                 due[work] = self._due(work, monitor, seen, left)
         computed = 0
         for place in range(max(map(len, due.values()), default=0)):
@@ -264,11 +245,11 @@ class Rounds:
 
         first: whether it is the monitor's first run of this round.
         """
-        figures, error = self._figures(client, work, monitor, run, of, left, joined)
+        figures, error = self._figures.of(client, work, monitor, run, of, left, joined)
         found = [one for window in figures for one in window]
-        if error is None and (self._trouble.pop(work, None) is not None or first):
-            again = assess.recovery(monitor, self._computed(work, run[0]), left)
-            found += [self._known(left, one) for one in again]
+        if error is None and (self._troubles.over(work) or first):
+            again = assess.recovery(monitor, self._figures.computed(work, run[0]), left)
+            found += [noted(left, one) for one in again]
         self._put(left, found)
         if error is not None:
             self._failed(work, monitor, run[len(figures)], error, left)
@@ -290,94 +271,14 @@ class Rounds:
         self._newest[work] = seen.newest
         return looked is None or still or seen.newest >= looked + cadence
 
-    def _figures(
-        self,
-        client: Client,
-        work: Work,
-        monitor: Monitor,
-        run: Sequence[Due],
-        of: Mapping[str, Any] | None,
-        left: Left,
-        joined: Joined | None = None,
-    ) -> tuple[list[list[Found]], Exception | None]:
-        """Figures of each window of a run, up to the first that has none because of an error, and that error.
-
-        Raises Unavailable when it is ClickHouse that does not answer.
-        """
-        windows: list[list[Found]] = []
-        at, rule = self.now(), assess.rule_of(monitor, self._bounds.get(work.service, {}).get(monitor.name))
-        try:
-            by_window = defaultdict(list)
-            for row in self._ask(client, work, monitor, run, of, joined):
-                by_window[row.begin].append(row)
-            for item in run:
-                what = replace(self._computed(work, item), at=at)  # the same of all that is written at once
-                found = assess.of_rows(monitor, rule, by_window[item.window.begin], what, left)
-                windows.append([self._known(left, one) for one in found])
-        except Exception as error:  # whatever it is, it is this monitor's: the others go on
-            if isinstance(error, Unavailable) and not client.ping():
-                raise
-            return windows, error
-        return windows, None
-
-    def _ask(
-        self,
-        client: Client,
-        work: Work,
-        monitor: Monitor,
-        run: Sequence[Due],
-        of: Mapping[str, Any] | None,
-        joined: Joined | None = None,
-    ) -> list[Row]:
-        end = run[-1].window.begin + timedelta(seconds=work.step_s)
-        asked = Asked(service=work.service, begin=run[0].window.begin, end=end, step_s=work.step_s)
-        if isinstance(monitor, BurnMonitor):
-            return slos.burns(client, monitor, asked, of)
-        if monitor.name == estimates.MONITOR.name:
-            return estimates.rows(client, asked)
-        if monitor.own and (looked := (work.service, monitor.sha256)) not in self._looked_at:
-            monitors.check(client, monitor, work.service)  # it is not Weir's, and may not have been checked
-            self._looked_at.add(looked)
-        return monitors.run(client, monitor, asked, of, joined.table(monitor, asked) if joined else None)
-
     def _failed(self, work: Work, monitor: Monitor, first: Due, error: Exception, left: Left) -> None:
         """Leave a monitor alone for a while; after some failures in a row a measurement says so, and its alert."""
-        limits, trouble = self.settings.monitoring, self._trouble.setdefault(work, Trouble())
-        trouble.failures += 1
-        pause_s = min(limits.monitor_retry_max_s, limits.monitor_every_s * 2 ** min(trouble.failures, DOUBLINGS))
-        trouble.again_s = self.monotonic_s() + pause_s
         self.telemetry.emit(MonitorFailed(service=work.service, monitor=work.monitor))
-        log.error(
-            "a monitor failed",
-            reason=_said(error),
-            failures=trouble.failures,
-            again_s=pause_s,
-            exc_info=None if isinstance(error, FORESEEN) else error,
-            **work._asdict(),
-        )
-        if trouble.failures == limits.monitor_failures:
-            said = assess.failure(monitor, _said(error), self._computed(work, first), left)
-            self._put(left, [self._known(left, said)])
+        if self._troubles.failed(work, error, self.monotonic_s()):
+            told = assess.failure(monitor, said(error), self._figures.computed(work, first), left)
+            self._put(left, [noted(left, told)])
 
-    # ---- judging and writing
-
-    def _computed(self, work: Work, item: Due) -> Computed:
-        what = item.what
-        return Computed(
-            work=work,
-            begin=item.window.begin,
-            covers=tuple(map(covered_of, sorted([*what.covers, *(what.outcomes or ())]))),
-            revision=what.revision,
-            age=what.age,
-            early=what.early,
-            at=self.now(),
-            worker=self.worker,
-        )
-
-    def _known(self, left: Left, found: Found) -> Found:
-        left.measured(found.measurement, found.alert)
-        left.proposed.update(one.action_id for one in found.actions)
-        return found
+    # ---- writing
 
     def _put(self, left: Left, found: Sequence[Found]) -> None:
         """Write figures, then the changes of alerts and the actions that they carry."""
@@ -400,10 +301,6 @@ class Rounds:
         except Unavailable:
             self.left = None  # what of it was written, the books will say
             raise
-
-
-def _said(error: Exception) -> str:
-    return str(error) if isinstance(error, FORESEEN) else f"{type(error).__name__}: {error}"
 
 
 def _ms(time: datetime) -> int:

@@ -37,6 +37,16 @@ def services(client: Client) -> list[str]:
     return [str(row["service"]) for row in sql_files.rows(client, "gate/services")]
 
 
+def last_scored(client: Client, service: str) -> datetime | None:
+    """The minute in which a request was scored or rejected last, None where none ever was.
+
+    Raises Unavailable, Refused.
+    """
+    (row,) = sql_files.rows(client, "gate/last_scored", service=service)
+    minute = _utc(row["minute"])
+    return None if minute == UNKNOWN else minute
+
+
 def standings(client: Client, service: str) -> list[Standing]:
     """How far each partition of a service's requests is recorded. Raises Unavailable, Refused."""
     return [_standing(row) for row in sql_files.rows(client, "gate/partitions", service=service)]
