@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "learn": {"core", "monitor", "native"},  # their statistics are the same
     "wire": {"core", "native"},
     "edges": {"core", "monitor", "native", "trees", "wire"} | GROUND,
-    "agents": AGENTS,
+    "agents": AGENTS | {"native"},
     "operations": AGENTS | {"agents"},
     "demo": AGENTS | {"agents", "operations"},
     "web": AGENTS | {"operations"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from ctypes import c_int64, c_void_p
 from functools import cache
 from typing import Any, Final, TypeAlias, TypeVar, cast
@@ -111,8 +112,14 @@ done:
 _PIECE: Final = np.dtype([("memory", np.uint64), ("ends", np.uint64), ("width", np.int64)])
 
 
+def want() -> None:
+    """Have LLVM in memory from here on: for a process of so many records that the loops alone are worth it."""
+    with suppress(ImportError):
+        import llvmlite.binding  # noqa: F401, PLC0415 - what is in memory is what `loops` looks for
+
+
 def loops() -> Loops | None:
-    """The loops, where LLVM is in memory, as in a scorer of trees: for them alone it would take more than they give.
+    """The loops, where LLVM is in memory: as in a scorer of trees, or where a process has said that it wants them.
 
     None where it is not, or where it cannot compile: every caller has a way of its own then.
     """

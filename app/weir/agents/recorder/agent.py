@@ -27,6 +27,7 @@ from weir.edges.kafka.admin import partitions_of
 from weir.edges.kafka.faust_app import ChunkApp, chunk_topic, new_app
 from weir.edges.schemas.contracts import contract_of
 from weir.edges.schemas.registry import Registry
+from weir.native import loops
 from weir.recording import naming
 from weir.recording.recorder import Flushed, Recorder, Stream
 from weir.recording.streams import streams
@@ -38,6 +39,7 @@ MAX_RECORD_BYTES = 8_388_608  # max_message_bytes of the largest of these topics
 # Times the rows of a block: a batch is a block for each of its partitions, and a block has a fixed cost, in ClickHouse
 # that of its tables and views, here that of its histograms. With 16 partitions a row of so large a batch costs half.
 GATHERED = 4
+RECORD_BYTES = 384  # of a prediction with 30 inputs, and more
 AT_ONCE = 4  # partitions written together: a block costs about 30 ms of waiting, whatever its size
 
 
@@ -58,8 +60,12 @@ def new_recorder(settings: Settings, telemetry: Telemetry) -> Callable[[], Chunk
     for topic in opened:
         partitions_of(settings.kafka, topic)
     gathered = GATHERED * settings.recording.block_max_rows
-    # Blocks of all partitions fill at the same time, and half of the next ones while these are on their way.
-    limits = settings.having(inflight_max_records=max(settings.kafka.inflight_max_records, gathered * 3 // 2))
+    # Blocks of all partitions fill at the same time, and the next ones while these are on their way.
+    limits = settings.having(
+        inflight_max_records=max(settings.kafka.inflight_max_records, 2 * gathered),
+        inflight_max_kbytes=max(settings.kafka.inflight_max_kbytes, 2 * gathered * RECORD_BYTES // 1024),
+    )
+    loops.want()
     recorder = Recorder(store, opened, block_max_rows=settings.recording.block_max_rows)
 
     def new() -> ChunkApp:
