@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from weir.native.loops import compiled, loops
 from weir.wire import avro_decode, frame
-from weir.wire.avro_code import Bodies
+from weir.wire.avro_code import Bodies, Layout
 from weir.wire.avro_decode import Writer, clean
 from weir.wire.decode import Decoder
 
@@ -113,7 +113,7 @@ def test_a_number_past_64_bits_is_left_to_the_codec(number):
     code, copies = compiled(Bodies), loops()
     assert code is not None
     assert copies is not None
-    assert code.read(copies, writer.fields, 1, ends, memory) is None
+    assert code.read(copies, writer.layout, 1, ends, memory) is None
 
 
 def test_the_least_and_the_greatest_number_are_read():
@@ -132,4 +132,4 @@ def test_ends_outside_of_the_memory_are_refused(ends):
     assert code is not None
     assert copies is not None
     with pytest.raises(ValueError, match="do not cut"):
-        code.read(copies, (), 1, np.array(ends, np.int64), np.zeros(8, np.uint8))
+        code.read(copies, Layout(()), 1, np.array(ends, np.int64), np.zeros(8, np.uint8))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from ctypes import c_int64, c_void_p
 from typing import Any, Final, TypeAlias
 
@@ -43,6 +43,7 @@ _TYPES: Final[Mapping[int, tuple[np.dtype[Any], pa.DataType]]] = {
     TEXT: (np.dtype(np.uint64), pa.string()),  # where each value lies
 }
 NEVER_NULL: Final = -1
+WORD: Final = 8  # every part begins at a multiple of so many bytes
 
 CODE: Final = """
 %field = type { i64, i64, ptr, ptr, ptr }
@@ -258,6 +259,58 @@ def reads(fields: Iterable[FieldShape]) -> bool:
     return sys.byteorder == "little" and all(field.kind in _READS for field in fields)
 
 
+class Layout:
+    """How columns of these fields lie in one piece of memory: their values, where texts end, which are null.
+
+    fields: in wire order, all such as `reads` says.
+    """
+
+    def __init__(self, fields: Sequence[FieldShape]) -> None:
+        self._kinds = [_READS[field.kind] for field in fields]
+        self._nullable = [field.nullable for field in fields]
+        self._of = np.zeros(len(fields), _FIELD)
+        self._of["kind"] = self._kinds
+        self._of["null"] = [int(not field.null_first) if field.nullable else NEVER_NULL for field in fields]
+        self._widths = np.array([_TYPES[kind][0].itemsize for kind in self._kinds], np.int64)
+        self._is_text = np.array(self._kinds, np.int64) == TEXT
+        self._is_nullable = np.array(self._nullable, np.bool_)
+
+    def of(self, n: int) -> tuple[pa.Buffer, npt.NDArray[np.void], list[list[int]]]:
+        """Memory for n rows, the loop's table of it, and where values, ends and marks of each field begin in it."""
+        sizes = np.stack([self._widths * n, self._is_text * WORD * (n + 1), self._is_nullable * n])
+        ends = np.cumsum(-(-sizes.ravel() // WORD) * WORD)
+        begins = np.concatenate([[0], ends])[:-1].reshape(sizes.shape)
+        memory = pa.allocate_buffer(int(ends[-1]) if len(ends) else 0)
+        table = self._of.copy()
+        for name, begin in zip(("values", "lengths", "valid"), begins, strict=True):
+            table[name] = begin + memory.address
+        return memory, table, begins.T.tolist()
+
+    def columns(self, memory: pa.Buffer, begins: list[list[int]], n: int, loops: Loops) -> list[pa.Array]:
+        """What the loop has written of n rows."""
+        return [
+            _column(memory, places, n, kind, nullable, loops)
+            for places, kind, nullable in zip(begins, self._kinds, self._nullable, strict=True)
+        ]
+
+
+def _column(memory: pa.Buffer, places: list[int], n: int, kind: int, nullable: bool, loops: Loops) -> pa.Array:
+    (values, lengths, valid), (dtype, arrow) = places, _TYPES[kind]
+    null = None
+    if nullable:
+        marks = np.frombuffer(memory, np.uint8, n, valid)
+        null = None if marks.all() else pa.py_buffer(np.packbits(marks, bitorder="little"))
+    if kind == TEXT:
+        ends = np.frombuffer(memory, np.int64, n + 1, lengths)
+        octets = pa.allocate_buffer(int(ends[-1]))
+        loops.gather(np.frombuffer(memory, np.uint64, n, values), ends, np.frombuffer(octets, np.uint8))
+        return pa.Array.from_buffers(arrow, n, [null, pa.py_buffer(ends.astype(np.int32)), octets])
+    if kind == BOOLEAN:
+        bits = np.packbits(np.frombuffer(memory, np.uint8, n, values), bitorder="little")
+        return pa.Array.from_buffers(arrow, n, [null, pa.py_buffer(bits)])
+    return pa.Array.from_buffers(arrow, n, [null, memory.slice(values, n * dtype.itemsize)])
+
+
 class Bodies:
     """The loop.
 
@@ -272,61 +325,23 @@ class Bodies:
         self._bodies = of(int(self._engine.get_function_address("bodies")))
 
     def read(
-        self,
-        loops: Loops,
-        fields: tuple[FieldShape, ...],
-        schema_id: int,
-        ends: npt.NDArray[np.int64],
-        memory: Octets,
+        self, loops: Loops, layout: Layout, schema_id: int, ends: npt.NDArray[np.int64], memory: Octets
     ) -> list[pa.Array] | None:
         """One column a field, of n records; None where one is not as it should be.
 
         Texts and byte strings are columns of type string, whole numbers of any kind of type int64, as the Rust codec
         gives them. Nobody has looked whether a text is UTF-8, or whether an `int` fits 32 bits.
-        fields: in wire order, all such as `reads` says. schema_id: in the frame of each. ends: record i lies at
-        memory[ends[i] : ends[i + 1]]. All of them together are below 2 GiB.
+        schema_id: in the frame of each. ends: record i lies at memory[ends[i] : ends[i + 1]]. All of them together are
+        below 2 GiB.
         Raises ValueError where the ends lie outside of the memory.
         """
         n = len(ends) - 1
         ends = np.ascontiguousarray(ends, np.int64)
         if ends[0] < 0 or (ends[1:] < ends[:-1]).any() or ends[-1] > len(memory) or not memory.flags.c_contiguous:
             raise ValueError(f"{n + 1} ends do not cut {len(memory)} bytes into records")
-        columns = [_Column(field, n) for field in fields]
-        table = np.array([column.described for column in columns], _FIELD)
+        into, table, begins = layout.of(n)
+        for at in np.flatnonzero(table["kind"] == TEXT).tolist():
+            np.frombuffer(into, np.int64, 1, begins[at][1])[0] = 0
         frame = int.from_bytes(schema_id.to_bytes(HEADER_BYTES - 1, "big", signed=True), "little", signed=True)
         read = self._bodies(memory.ctypes.data, ends.ctypes.data, n, frame, table.ctypes.data, len(table))
-        return [column.array(loops) for column in columns] if read == n else None
-
-
-class _Column:
-    """Where the loop writes what it reads of one field."""
-
-    def __init__(self, field: FieldShape, n: int) -> None:
-        self._kind = _READS[field.kind]
-        dtype, self._type = _TYPES[self._kind]
-        self._null = int(not field.null_first) if field.nullable else NEVER_NULL
-        self._values = np.empty(n, dtype)
-        self._lengths = np.zeros(n + 1 if self._kind == TEXT else 0, np.int64)
-        self._valid = np.empty(n if field.nullable else 0, np.uint8)
-
-    @property
-    def described(self) -> tuple[int, ...]:
-        """A row of the table that the loop reads."""
-        places = (part.ctypes.data for part in (self._values, self._lengths, self._valid))
-        return self._kind, self._null, *places
-
-    def array(self, loops: Loops) -> pa.Array:
-        """What was read."""
-        n = len(self._values)
-        valid = None
-        if len(self._valid) and not self._valid.all():
-            valid = pa.py_buffer(np.packbits(self._valid, bitorder="little"))
-        if self._kind == TEXT:
-            octets = np.empty(self._lengths[-1], np.uint8)
-            loops.gather(self._values, self._lengths, octets)
-            parts = [valid, pa.py_buffer(self._lengths.astype(np.int32)), pa.py_buffer(octets)]
-        elif self._kind == BOOLEAN:
-            parts = [valid, pa.py_buffer(np.packbits(self._values, bitorder="little"))]
-        else:
-            parts = [valid, pa.py_buffer(self._values)]
-        return pa.Array.from_buffers(self._type, n, parts)
+        return layout.columns(into, begins, n, loops) if read == n else None

@@ -21,7 +21,7 @@ from weir.core.arrow import buffers_of
 from weir.core.rejects import Reason
 from weir.native.loops import compiled, loops
 from weir.wire import avro_types, resolve, shape
-from weir.wire.avro_code import Bodies, reads
+from weir.wire.avro_code import Bodies, Layout, reads
 from weir.wire.avro_scalar import zigzag
 from weir.wire.avro_strip import Step, strip
 from weir.wire.avro_types import Type
@@ -68,7 +68,7 @@ class Writer:
     codec_schema: what the codec is told. fields: what it reads, in wire order.
     columns: the way of each of the reader's fields. reader: the shape that rows come out under.
     steps: what becomes of each written field first, for bodies that hold more than a row; empty where they do not.
-    is_simple: whether the compiled loop reads it.
+    layout: of what the compiled loop reads; None where it does not read this writer.
     """
 
     codec_schema: str
@@ -76,7 +76,7 @@ class Writer:
     columns: tuple[Column, ...]
     reader: Shape
     steps: tuple[Step, ...] = ()
-    is_simple: bool = False
+    layout: Layout | None = None
 
     @staticmethod
     def of(reader: str, writer: str) -> Writer:
@@ -102,7 +102,7 @@ class Writer:
             columns=tuple(columns.get(field.name, Column(field, None)) for field in to.fields),
             reader=to,
             steps=() if all(step.keep for step in steps) else tuple(steps),
-            is_simple=reads(fields),
+            layout=Layout(fields) if reads(fields) else None,
         )
 
 
@@ -185,8 +185,8 @@ def clean(writer: Writer, schema_id: int, values: pa.LargeBinaryArray) -> pa.Rec
     if ends[-1] - ends[0] > _CALL_BYTES:
         return None
     copies, code = loops(), bodies(writer)
-    if copies is not None and code is not None:
-        columns = code.read(copies, writer.fields, schema_id, ends, octets)
+    if copies is not None and code is not None and writer.layout is not None:
+        columns = code.read(copies, writer.layout, schema_id, ends, octets)
         read = columns and _as_the_reader_wants(writer, columns, len(values))
     else:
         ends, octets = _with_tails(values)
@@ -196,7 +196,7 @@ def clean(writer: Writer, schema_id: int, values: pa.LargeBinaryArray) -> pa.Rec
 
 def bodies(writer: Writer) -> Bodies | None:
     """The compiled loop, where it reads what this writer writes."""
-    return compiled(Bodies) if writer.is_simple else None
+    return compiled(Bodies) if writer.layout is not None else None
 
 
 def _with_tails(values: pa.LargeBinaryArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:

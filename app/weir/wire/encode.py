@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from types import MappingProxyType
 from typing import Any, Final
@@ -10,9 +10,11 @@ from typing import Any, Final
 import pyarrow as pa
 
 from weir.core.contract import Contract
+from weir.native.loops import compiled
 from weir.wire import frame, shape
-from weir.wire.avro_encode import Piece, pieces
+from weir.wire.avro_encode import pieces
 from weir.wire.avro_scalar import literal, writer
+from weir.wire.avro_writing import Writing, parts_of, writes
 from weir.wire.join import joined
 from weir.wire.shape import FieldShape
 
@@ -31,6 +33,7 @@ class Encoder:
         self._shape = shape.parse(contract.schema)
         self.schema = self._shape.arrow
         self._header = frame.header(contract.schema_id)
+        self._is_simple = writes(self._shape.fields)
         self._writers = [(field.name, writer(field)) for field in self._shape.fields]
 
     def frames(self, rows: pa.RecordBatch, constants: Constants = _NONE) -> pa.BinaryArray:
@@ -47,20 +50,24 @@ class Encoder:
             return pa.concat_arrays([self.frames(half, constants) for half in halves])
         if not rows.num_rows:
             return pa.array([], pa.binary())
-        parts: list[Piece] = []
-        for shared, run in groupby(self._pieces(rows, constants), lambda piece: isinstance(piece, bytes)):
-            found = list(run)
-            parts += [b"".join(found)] if shared else found
-        return joined(parts, rows.num_rows)
+        columns = {field.name: self._column(rows, field) for field in self._shape.fields if field.name not in constants}
+        code = compiled(Writing) if self._is_simple else None
+        if code is not None:
+            found = code.frames(_merged(self._parts(columns, constants, parts_of)), rows.num_rows)
+            if found is not None:
+                return found
+        return joined(_merged(self._parts(columns, constants, pieces)), rows.num_rows)
 
-    def _pieces(self, rows: pa.RecordBatch, constants: Constants) -> Iterator[Piece]:
+    def _parts(
+        self, columns: Mapping[str, pa.Array], constants: Constants, of: Callable[[FieldShape, pa.Array], Iterable[Any]]
+    ) -> Iterator[Any]:
         """What every record is made of, in order."""
         yield self._header
         for field in self._shape.fields:
             if field.name in constants:
                 yield literal(field, constants[field.name])
             else:
-                yield from pieces(field, self._column(rows, field))
+                yield from of(field, columns[field.name])
 
     def record(self, values: Constants) -> bytes:
         """One framed record of these values by field, as `literal` takes them: for few records of many fields.
@@ -91,3 +98,9 @@ class Encoder:
         if column.null_count and not field.nullable:
             raise ValueError(f"{where} has {column.null_count} nulls, and the contract has none")
         return column
+
+
+def _merged(parts: Iterable[Any]) -> list[Any]:
+    """The same with neighbouring bytes as one."""
+    runs = ((shared, list(run)) for shared, run in groupby(parts, lambda part: isinstance(part, bytes)))
+    return [part for shared, run in runs for part in ([b"".join(run)] if shared else run)]
