@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -80,16 +81,32 @@ def bundle(client: Client, of: Recorded) -> None:
     _insert(client, "bundles", [row], columns)
 
 
-def record(client: Client, of: Recorded, begin: int = 0, end: int | None = None) -> None:
-    """Record requests from begin until before end as answered when they were made."""
+def record(client: Client, of: Recorded, begin: int = 0, end: int | None = None, **more: str) -> None:
+    """Record requests from begin until before end as answered when they were made. more: further columns."""
     columns = ["prediction_id", "request_id", "service", "event_time", "scored_at", "features", "score", "outputs"]
     rows = []
     for i in range(begin, len(of.ids) if end is None else end):
         at = np.datetime64(uuid.UUID(of.ids[i]).int >> 80, "ms").item()
         outputs = dict.fromkeys(of.classes, 1 / 3) if of.task == "multiclass" else {}
         features = dict(zip(INPUTS, of.x[i].tolist(), strict=True))
-        rows.append([of.ids[i], f"r-{of.ids[i]}", of.service, at, at, features, float(of.score[i]), outputs])
-    _insert(client, "predictions", rows, columns)
+        row = [of.ids[i], f"r-{of.ids[i]}", of.service, at, at, features, float(of.score[i]), outputs]
+        rows.append([*row, *more.values()])
+    _insert(client, "predictions", rows, [*columns, *more])
+
+
+def record_shadow(client: Client, of: Recorded, digest: str, score: float, end: int) -> None:
+    """Record that a shadow said this of the first `end` requests."""
+    columns = ["prediction_id", "service", "digest", "event_time", "scored_at", "score"]
+    times = [np.datetime64(uuid.UUID(one).int >> 80, "ms").item() for one in of.ids[:end]]
+    rows = [[one, of.service, digest, at, at, score] for one, at in zip(of.ids, times, strict=False)]
+    _insert(client, "shadows", rows, columns)
+
+
+def record_promotion(client: Client, service: str, learner: str, answers: str, shadow: str) -> None:
+    """Record that a learner was promoted."""
+    said = json.dumps({"learner": learner, "answers": answers, "shadow": shadow})
+    columns = ["action_id", "kind", "service", "parameters"]
+    _insert(client, "actions", [[str(uuid.uuid4()), "promoted", service, said]], columns)
 
 
 def _insert(client: Client, table: str, rows: list[list[Any]], columns: list[str]) -> None:

@@ -15,6 +15,7 @@ import pytest
 from river import linear_model, optim, preprocessing
 from typer.testing import CliRunner
 from weir.agents.learner import files, made
+from weir.agents.learner.entries import Entry, Kind
 from weir.core.chunk import Partition
 from weir.core.errors import Refused
 from weir.core.signature import Input, Signature, Source, Task
@@ -142,8 +143,12 @@ def weights(worker: Rounds, name: str) -> dict[str, float]:
     return dict(zip(INPUTS, kept.live.answering[0][3].tolist(), strict=True))
 
 
-def test_learners_of_several_services_learn_what_comes_once(project: Settings) -> None:
-    """Early outcomes wait for their predictions; what comes again, corrected, withdrawn or of no class is left out."""
+@pytest.fixture(scope="module")
+def begun(project: Settings) -> dict[str, int]:
+    """Learners that have learned something of each service; how many outcomes waited for their predictions meanwhile.
+
+    Of FRAGILE 5 to 400, 800 and 801: two come early, one again, some corrected, withdrawn or of no class.
+    """
     from weir.edges.clickhouse.client import connect
 
     worker = rounds(project)
@@ -155,17 +160,25 @@ def test_learners_of_several_services_learn_what_comes_once(project: Settings) -
     lived(project, worker, lambda: worker.opened.memory.firsts == {"fragile": 395, "parcels": 300, "arrivals": 300})
     send(project, [outcome(FRAGILE, 5), outcome(FRAGILE, 6, revision=1, label="whole"), outcome(FRAGILE, 400)])
     lived(project, worker, lambda: worker.opened.memory.firsts["fragile"] == 396)
-    assert worker.opened.memory.waiting.num_rows == 2
+    waited = worker.opened.memory.waiting.num_rows
     worker.close()  # what waits outlives a worker
     with closing(connect(project.recording)) as client:
         labelled.record(client, FRAGILE, 800)
     lived(project, worker, lambda: worker.opened.memory.firsts["fragile"] == 398)
     lived(project, worker, lambda: learned(worker) == {"broken": 398, "hybrid": 398, "size": 300, "minutes": 300})
+    worker.close()
+    return {"waited": waited}
+
+
+def test_learners_of_several_services_learn_what_comes_once(project: Settings, begun: dict[str, int]) -> None:
+    """Early outcomes wait for their predictions; what comes again, corrected, withdrawn or of no class is left out."""
+    assert begun == {"waited": 2}
+    worker, found = rounds(project), states(project)
+    worker.round()
     rows = [*range(5, 401), 800, 801]
     assert weights(worker, "broken") == pytest.approx(river(linear_model.LogisticRegression, 0.01, FRAGILE, rows))
     minutes = river(linear_model.LinearRegression, 0.01, ARRIVALS, [*range(300)])
     assert weights(worker, "minutes") == pytest.approx(minutes)
-    found = states(project)
     kept = next(one for one in worker.opened.learners if one.learner.name == "minutes")
     path = project.paths.home / "learners" / "arrivals" / "minutes.arrow"
     assert path.read_bytes() == found["minutes"]["good"]
@@ -178,6 +191,7 @@ class Killed(BaseException):
     """The worker is gone, as by SIGKILL."""
 
 
+@pytest.mark.usefixtures("begun")
 def test_killed_at_any_write_it_comes_to_the_same_bits(project: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before it and behind it, again and again; the figures are over the same requests, too."""
     from weir.agents.learner.books import Journal, Snapshots
@@ -240,6 +254,7 @@ def same_as_never_stopped(settings: Settings) -> None:
     worker.close()
 
 
+@pytest.mark.usefixtures("begun")
 def test_two_that_both_write_learn_each_outcome_once(project: Settings) -> None:
     """As after a sleep: each believes to be the active one. What the later one has written is void, and joined anew."""
     from weir.agents.learner.books import NotHeld
@@ -262,6 +277,7 @@ def test_two_that_both_write_learn_each_outcome_once(project: Settings) -> None:
         worker.close()
 
 
+@pytest.mark.usefixtures("begun")
 def test_its_states_are_served_and_it_is_promoted_and_taken_back(project: Settings, tmp_path: Path, weir: Weir) -> None:
     """Whoever serves its bundle follows the learner; what answered before goes on in shadow."""
     from weir.agents.worker.following import Following
@@ -386,11 +402,7 @@ class Ruled:
 
 
 @pytest.fixture
-def ruled(project: Settings, tmp_path: Path) -> Ruled:
-    worker = rounds(project)
-    send(project, [outcome(FRAGILE, i) for i in range(700, 705)])
-    lived(project, worker, lambda: "broken" in states(project))
-    worker.close()
+def ruled(project: Settings, begun: dict[str, int], tmp_path: Path) -> Ruled:
     inputs = tuple(Input(name=name, source=Source.REQUEST, ref=name) for name in INPUTS)
     champion = tiny_bundle(tmp_path, Signature(inputs=inputs, classes=("whole", "broken")), service="fragile")
     settings = project.having(bundles_dir=champion.parent, home=tmp_path, bundle=str(champion), service="fragile")
@@ -440,6 +452,41 @@ def test_a_rule_takes_what_stands_once_wherever_it_is_killed(ruled: Ruled, monke
     assert (last["kind"], back_again["kind"]) == ("promoted", "promoted-back")
     beside = json.loads(back_again["parameters"])["shadow"]
     assert challengers.there(ruled.settings)["fragile"].name[:12] == beside
+
+
+@pytest.mark.usefixtures("begun")
+def test_a_promoted_learner_is_judged_beside_the_shadow_and_others_beside_it(project: Settings) -> None:
+    """Where the shadow has said nothing the request is in no figure; what was answered just now waits for it."""
+    from weir.edges.clickhouse.client import connect
+
+    answered = labelled.made("fragile", "binary", 20, ("whole", "broken"), labelled.BEGIN_MS + 10**7, seed=9)
+    now_ms = round(time.time() * 1000)
+    young = labelled.made("fragile", "binary", 2, ("whole", "broken"), now_ms + 3_600_000, seed=10)
+    with closing(connect(project.recording)) as client:
+        labelled.record_promotion(client, "fragile", "broken", "d2", "d1")
+        for of in (answered, young):
+            labelled.record(client, of, digest="d2", learner_state="s")
+        labelled.record_shadow(client, answered, "d1", 0.9, 15)
+        labelled.record_shadow(client, young, "d1", 0.9, 1)
+    worker = rounds(project)
+    worker.round()
+    before = dict(worker.opened.memory.firsts)["fragile"]
+    send(project, [outcome(of, i) for of in (answered, young) for i in range(len(of.ids))])
+    lived(project, worker, lambda: worker.opened.memory.firsts["fragile"] == before + 21)
+    assert worker.opened.memory.waiting.num_rows == 1
+    worker.close()
+    entry = labelled_rows(project)[-1]
+    mine, other = (entry.labelled(INPUTS, learner) for learner in ("broken", "hybrid"))
+    assert mine.pairs.tolist() == ["d2/d1"] * 21
+    np.testing.assert_allclose(mine.reference[:, 0], [0.9] * 15 + [np.nan] * 5 + [0.9], rtol=1e-6)
+    assert other.pairs.tolist() == ["d2"] * 21
+    assert other.reference.tolist() == other.champion.tolist()
+
+
+def labelled_rows(settings: Settings) -> list[Entry]:
+    """Entries of the log of labelled outcomes that have rows."""
+    found = [Entry.of(row, number) for number, row in enumerate(log_of(settings, settings.kafka.names.labelled))]
+    return [one for one in found if one.kind is Kind.ROWS]
 
 
 def log_of(settings: Settings, topic: str) -> list[dict[str, Any]]:
@@ -522,6 +569,7 @@ def test_what_learners_call_for_is_written_once_and_told(project: Settings, tmp_
     assert [Action.of(row) for _, row in Book(project, topic).decoded(values)][-3:] == [first, old, drift]
 
 
+@pytest.mark.usefixtures("begun")
 def test_a_poisoned_outcome_freezes_its_learner_and_somebody_is_told(
     project: Settings, tmp_path: Path, weir: Weir
 ) -> None:

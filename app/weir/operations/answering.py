@@ -55,7 +55,7 @@ class Answering:
                 continue
             if mine is not None and not self._has_ended(mine):
                 continue
-            self._say(f"in shadow beside {service}: {path.name[:12]}, since `weir learners promote`")
+            self._say(f"in shadow beside {service}: {path.name[:12]}, since a learner was promoted or taken back")
             name = f"{SHADOW}-{service}"
             self._start(SHADOW, name, service, path)
             self._shadows[service] = Running(name, path, "")
