@@ -64,11 +64,11 @@ def golden(databases):
 
 
 def asked(client, name, question=ASKED, **more):
-    """A monitor's rows: by a statement without the sides that have none, and by the whole one, alike."""
+    """A monitor's rows: by a statement without what it does not need, and by the whole one, alike."""
     monitor, question = monitors.named(load(), name), replace(question, **more)
     found = monitors.run(client, monitor, question)
     bound = monitors.parameters(client, monitor, question)
-    if sides.needed(monitor.sql, bound) != monitor.sql:
+    if sides.needed(monitor.sql, bound)[0] != monitor.sql:
         with pytest.MonkeyPatch.context() as whole:
             whole.setattr(sides, "SIDES", re.compile("(?!)"))
             assert monitors.run(client, monitor, question) == found

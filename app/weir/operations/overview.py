@@ -6,7 +6,7 @@ services, one more for each of the four partitions that lack most offsets, and o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,7 +16,7 @@ from clickhouse_connect.driver import Client
 from weir.monitor.verdict import State, Verdict, worst
 from weir.operations import balance as balances
 from weir.operations import glance, needs_you
-from weir.operations.balance import Balance
+from weir.operations.balance import Balance, Partition
 from weir.operations.glance import Service
 from weir.operations.needs_you import Alert, Cause
 
@@ -60,12 +60,17 @@ def look(
     step_s: int,
     service: str = "",
     budgets: Mapping[str, float] | None = None,
+    partitions: Sequence[Partition] | None = None,
 ) -> Overview:
     """The overview of a time. service: of one alone; of all by default. budgets: what is left of them, by service.
 
+    partitions: of this time and all services, where the caller has asked already.
+
     Raises Unavailable, Refused.
     """
-    partitions = balances.partitions(client, begin, end, service)
+    if partitions is None:
+        partitions = balances.partitions(client, begin, end)
+    partitions = [one for one in partitions if service in ("", one.service)]
     names = {one.service for one in partitions}
     balance = balances.balance(client, partitions, begin, end, names)
     alerts = needs_you.live(client, service)

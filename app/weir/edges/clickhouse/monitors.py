@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -112,22 +112,31 @@ def run(
     """
     _check(monitor, asked)
     with answering(url_of(client)):
-        if not sides.any_rows(client, monitor.sql, asked.service, asked.begin, asked.end):
-            return []
-    return rows(monitor, table(client, monitor, asked, of, joined))
+        digests = sides.answered(client, monitor.sql, asked.service, asked.begin, asked.end)
+    if digests is not None and not digests:
+        return []
+    return rows(monitor, table(client, monitor, asked, of, joined, digests or ()))
 
 
 def table(
-    client: Client, monitor: Monitor, asked: Asked, of: Mapping[str, Any] | None = None, joined: Table | None = None
+    client: Client,
+    monitor: Monitor,
+    asked: Asked,
+    of: Mapping[str, Any] | None = None,
+    joined: Table | None = None,
+    digests: Sequence[str] = (),
 ) -> pa.Table:
-    """The answer with the columns and the order of the SQL; the column of its header's time is UTC. Raises as `run`."""
+    """The answer with the columns and the order of the SQL; the column of its header's time is UTC. Raises as `run`.
+
+    digests: bundles that answered in the time, where the caller knows them (`sides.answered`).
+    """
     bound, settings = parameters(client, monitor, asked, of), settable(client, ASKING)
     if joined is not None:
         bound, settings = bound | {"results": joined.name}, {**settings, **joined.settings}
     with answering(url_of(client)), within_memory(f"monitor {monitor.name}"), _its_author(monitor):
-        sql = sides.needed(monitor.sql, bound)
+        sql, one = sides.needed(monitor.sql, bound, digests)
         sql, more = outcome_cells.needed(client, sql, asked.service, asked.begin, asked.end, asked.step_s)
-        found = client.query_arrow(sql, parameters=bound | more, settings=settings, use_strings=True)
+        found = client.query_arrow(sql, parameters=bound | one | more, settings=settings, use_strings=True)
     columns = dict(zip(found.column_names, found.columns, strict=True))
     if lacking := sorted({*monitor.figures.values(), *monitor.subject} - columns.keys()):
         _deny(monitor, f"its answer has no column {lacking[0]}", f"name one of {', '.join(columns)} in its header")

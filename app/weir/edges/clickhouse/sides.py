@@ -6,7 +6,7 @@ ClickHouse plans a statement anew each time it is asked, and plans of drift are 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,24 +19,27 @@ SIDES: Final = re.compile(r"^ *-- side: .*?^ *-- sides end\n", re.DOTALL | re.MU
 SIDE: Final = re.compile(
     r"^ *-- side: ([^\n]*)\n(.*?)(?:^ *UNION ALL\n(?= *-- side: )|^ *-- sides end\n)", re.DOTALL | re.MULTILINE
 )
+GRIDS: Final = re.compile(r"^ *-- many grids\n.*?^ *-- one grid: ([^\n]*)$", re.DOTALL | re.MULTILINE)
+THE_ONE: Final = "digest = the_one"  # in those lines
 KINDS: Final = re.compile(r"kind IN \(([^()]*)\)")
-THERE: Final = """
-    SELECT 1 FROM histograms_hour
+ANSWERED: Final = """
+    SELECT arraySort(groupUniqArray(digest)) FROM histograms_hour
     WHERE service = {service:String} AND kind IN (%s) AND window >= toStartOfHour({from:DateTime('UTC')})
       AND window < {to:DateTime('UTC')}
-    LIMIT 1
 """
 PRODUCED: Final = ("", "season", "pair")  # baselines that are a time of production
 HOUR_S: Final = 3600
 
 
-def needed(sql: str, bound: Mapping[str, Any]) -> str:
+def needed(sql: str, bound: Mapping[str, Any], digests: Sequence[str] = ()) -> tuple[str, dict[str, Any]]:
     """A statement that compares two sides, without the tables of which it says that they have no row.
 
-    bound: what its parameters are. A statement without sides is returned as it is.
+    bound: what its parameters are. digests: bundles that have rows in its time, where the caller knows them; one alone
+    is compared with its own reference, on whose grid all counts are. With the parameters that the statement takes more.
+    A statement without sides is returned as it is.
     """
     if not SIDES.search(sql):
-        return sql
+        return sql, {}
     step_s, produced = int(bound["step"]), bound["baseline"] in PRODUCED
     is_hour = {name: _seconds(bound[name]) % HOUR_S == 0 for name in ("from", "to", "base_from", "base_to")}
     live = step_s % HOUR_S == 0 and is_hour["from"] and is_hour["to"]
@@ -54,18 +57,22 @@ def needed(sql: str, bound: Mapping[str, Any]) -> str:
     def left(found: re.Match[str]) -> str:
         return "UNION ALL\n".join(side for name, side in SIDE.findall(found[0]) if wanted[name])
 
-    return SIDES.sub(left, sql)
+    sql = SIDES.sub(left, sql)
+    if len(digests) != 1 or bound["baseline"] != "reference":
+        return sql, {}
+    return GRIDS.sub(r"\1", sql).replace(THE_ONE, "digest = {the_one:String}"), {"the_one": digests[0]}
 
 
-def any_rows(client: Client, sql: str, service: str, begin: datetime, end: datetime) -> bool:
-    """Whether there is anything in the time that such a statement could tell of: many services have no words, or ages.
+def answered(client: Client, sql: str, service: str, begin: datetime, end: datetime) -> Sequence[str] | None:
+    """Digests of the bundles that have anything in the time that such a statement could tell of; None of another one.
 
-    Raises the driver's errors.
+    Many services have no words, or ages. Raises the driver's errors.
     """
     if not SIDES.search(sql) or (kinds := KINDS.search(sql)) is None:
-        return True
+        return None
     asked = {"service": service, "from": written(begin), "to": written(end)}
-    return bool(client.query(THERE % kinds[1], parameters=asked).result_rows)
+    ((digests,),) = client.query(ANSWERED % kinds[1], parameters=asked).result_rows
+    return [str(one) for one in digests]
 
 
 def _seconds(written: str) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from weir.operations import budgets, overview
+from weir.operations import balance, budgets, overview
+from weir.operations.balance import Partition
 from weir.operations.budgets import FRESH, Budgets
 from weir.operations.overview import Overview
 from weir.web.console.asking import Asker
@@ -13,6 +14,7 @@ from weir.web.console.view import View
 
 FRESH_S: Final = int(FRESH.total_seconds())
 SAME_S: Final = 2.0  # for which the panels of one page, and of other tabs, share it
+STANDING_S: Final = 5.0  # for which it is not asked again how far partitions are recorded
 
 
 def glimpse(asker: Asker, view: View) -> Overview:
@@ -20,10 +22,17 @@ def glimpse(asker: Asker, view: View) -> Overview:
     begin, end = view.begin, min(view.end, view.now) if view.live else view.end
 
     def look() -> Overview:
-        left = budgets_at(asker, end).left
-        return asker.ask(lambda client: overview.look(client, begin, end, view.step_s, view.service, left))
+        left, found = budgets_at(asker, end).left, partitions(asker, view)
+        return asker.ask(lambda client: overview.look(client, begin, end, view.step_s, view.service, left, found))
 
     return asker.once(("overview", view.begin, view.end, view.step_s, view.service), SAME_S, look)
+
+
+def partitions(asker: Asker, view: View) -> list[Partition]:
+    """How far every partition is recorded in the view's time, up to now. Raises as `glimpse`."""
+    end = min(view.end, view.now)  # what is still to come is not late
+    key = ("partitions", view.begin, view.end)
+    return asker.once(key, STANDING_S, lambda: asker.ask(lambda c: balance.partitions(c, view.begin, end)))
 
 
 def budgets_at(asker: Asker, end: datetime) -> Budgets:

@@ -8,21 +8,21 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Final
 
-from clickhouse_connect.driver import Client
-
 from weir.monitor import verdicts
 from weir.monitor.spec import Asked, Row
 from weir.monitor.verdict import Scene, Verdict
 from weir.operations import balance
 from weir.web.console.asking import Asker
+from weir.web.console.glimpse import partitions
 from weir.web.console.view import View
 
 DAY_S: Final = 86_400
 FEW: Final = 31  # windows of what needs many rows each
 SLOW_STEPS_S: Final = (60, 300, 900, 3600, 10_800, 21_600, DAY_S, 7 * DAY_S, 28 * DAY_S)
-STANDING_S: Final = 5.0  # for which it is not asked again how far a service is recorded
 ON_ITS_WAY: Final = timedelta(minutes=5)  # after which what came is recorded, where nothing is behind
 WHOLE_S: Final = (3600, 21_600, DAY_S, 7 * DAY_S, 28 * DAY_S)
+MAPPED: Final = 61  # windows of a map of many inputs: each is a cell of each, and compared with what is normal
+MAPPED_STEPS_S: Final = (60, 300, 900, 3600, 10_800, 21_600, 43_200, DAY_S, 7 * DAY_S)  # from an hour on read by hours
 
 
 @dataclass(frozen=True)
@@ -68,23 +68,25 @@ def complete_to(asker: Asker, view: View) -> datetime | None:
 
     Raises Unavailable, Refused.
     """
-    key = ("complete", view.service, view.begin, view.end)
-    return asker.once(key, STANDING_S, lambda: asker.ask(lambda client: _complete_to(client, view)))
-
-
-def _complete_to(client: Client, view: View) -> datetime | None:
-    end = min(view.end, view.now)  # what is still to come is not late
-    partitions = balance.partitions(client, view.begin, end, view.service)
-    late = balance.behind(partitions, view.begin, end)
+    mine = [one for one in partitions(asker, view) if one.service == view.service]
+    late = balance.behind(mine, view.begin, min(view.end, view.now))
     if not late and view.end + ON_ITS_WAY <= view.now:
         return None
-    return balance.complete_to(partitions, late).get(view.service)
+    return balance.complete_to(mine, late).get(view.service)
 
 
 def slowly(view: View) -> dict[str, Any]:
     """The view in at most FEW windows, for figures that need many rows each: fields of Asked."""
     span_s = (view.end - view.begin).total_seconds()
     return in_steps(view, next((step for step in SLOW_STEPS_S if span_s / step <= FEW), SLOW_STEPS_S[-1]))
+
+
+def mapped(view: View) -> dict[str, Any]:
+    """The view in at most MAPPED windows, unless its address says how long they are: fields of Asked."""
+    if "step" in view.query:
+        return in_steps(view, view.step_s)
+    span_s = (view.end - view.begin).total_seconds()
+    return in_steps(view, next((step for step in MAPPED_STEPS_S if span_s / step <= MAPPED), MAPPED_STEPS_S[-1]))
 
 
 def whole(view: View) -> dict[str, Any]:

@@ -41,40 +41,49 @@ WITH
                if(usable, nullIf({meant:Array(String)}[indexOf({words:Array(String)}, label)], '') = {positive:String}, NULL) AS truth
         FROM <outcome_rows: cells = outcome_scores; kept = has_outcome, label, notEquals(bin, 32767) AS usable, if(usable, 1 / (1 + exp(-bin / 32)), 0) AS p, c.n AS n, n AS binned; said = isFinite(score) AS counts, toFloat64(if(counts, score, 0)) + 0 AS exact, least(greatest(exact, 1e-7), 1 - 1e-7) AS inner, has(arrayMap(cell -> toStartOfInterval(cell.1, toIntervalSecond({step:UInt32}), 'UTC'), counted), toStartOfInterval(toDateTime(r.event_time, 'UTC'), toIntervalSecond({step:UInt32}), 'UTC')) AS beside; joined = has_outcome, toString(ifNull(r.label, '')) AS label, counts AS usable, if(beside AND counts, 1 / (1 + exp(-round(32 * ln(inner / (1 - inner))) / 32)), exact) AS p, toUInt64(1) AS n, toUInt64(beside) AS binned; at = toDateTime(r.event_time, 'UTC'); more = AND true>
     ),
-    cells AS
-    (
-        SELECT begin, block, p, sum(n) AS rows, sumIf(n, has_outcome) AS known, sumIf(n, NOT usable) AS strange,
-               toInt64(sumIf(n, truth = 1)) AS pos, toInt64(sumIf(n, truth = 0)) AS neg, max(binned) > 0 AS is_binned
-        FROM told
-        GROUP BY begin, block, p
-    ),
+    -- below: negatives below a row, ties half, twice; beneath: positives below it, the same; tied: negatives with which it may be no
+    -- tie, but for their bin. Of cells many rows of a window have one score, which is ranked once, with its blocks as arrays; where
+    -- all is joined (edges/clickhouse/outcome_cells.py) hardly any have, and they are ranked as they are.
     ranked AS
     (
-        SELECT begin, block, rows, known, strange, pos, neg, sum(pos) OVER everything AS all_pos, sum(neg) OVER everything AS all_neg,
-               2 * sum(neg) OVER up_to - sum(neg) OVER ties AS below,                          -- negatives below a row, ties half, twice
-               2 * (all_pos - sum(pos) OVER up_to) + sum(pos) OVER ties AS above,              -- positives above a row, the same
-               if(is_binned, pos * sum(neg) OVER ties, 0) AS within                            -- pairs that may be no ties, but for their bin
-        FROM cells
-        WINDOW up_to AS (PARTITION BY begin ORDER BY p), ties AS (PARTITION BY begin, p), everything AS (PARTITION BY begin)
+        -- cells
+        SELECT begin, block, if(place = 1, s.rows, 0) AS rows, if(place = 1, s.known, 0) AS known, if(place = 1, s.strange, 0) AS strange,
+               of_pos AS pos, of_neg AS neg, below, beneath, tied
+        FROM
+        (
+            SELECT begin, rows, known, strange, blocks, parts_pos, parts_neg,
+                   2 * sum(a.neg) OVER up_to - neg AS below, 2 * sum(a.pos) OVER up_to - pos AS beneath, if(is_binned, neg, 0) AS tied
+            FROM
+            (
+                SELECT begin, p, sum(n) AS rows, sumIf(n, has_outcome) AS known, sumIf(n, NOT usable) AS strange, max(binned) > 0 AS is_binned,
+                       toInt64(sumIf(n, truth = 1)) AS pos, toInt64(sumIf(n, truth = 0)) AS neg, groupArray(block) AS blocks,
+                       groupArray(toInt64(if(truth = 1, n, 0))) AS parts_pos, groupArray(toInt64(if(truth = 0, n, 0))) AS parts_neg
+                FROM told
+                GROUP BY begin, p
+            ) AS a
+            WINDOW up_to AS (PARTITION BY begin ORDER BY p ROWS UNBOUNDED PRECEDING)
+        ) AS s
+        ARRAY JOIN blocks AS block, parts_pos AS of_pos, parts_neg AS of_neg, arrayEnumerate(blocks) AS place
+        -- joined: SELECT begin, block, rows, known, strange, pos, neg, 2 * sum(c.neg) OVER up_to - sum(c.neg) OVER ties AS below, 2 * sum(c.pos) OVER up_to - sum(c.pos) OVER ties AS beneath, toInt64(0) AS tied FROM (SELECT begin, block, p, sum(n) AS rows, sumIf(n, has_outcome) AS known, sumIf(n, NOT usable) AS strange, toInt64(sumIf(n, truth = 1)) AS pos, toInt64(sumIf(n, truth = 0)) AS neg FROM told GROUP BY begin, block, p) AS c WINDOW up_to AS (PARTITION BY begin ORDER BY p), ties AS (PARTITION BY begin, p)
     ),
     blocks AS
     (
-        SELECT r.begin AS begin, block, any(r.all_pos) AS all_pos, any(r.all_neg) AS all_neg, sum(r.rows) AS rows, sum(r.known) AS known, sum(r.strange) AS strange,
-               sum(r.pos) AS pos, sum(r.neg) AS neg, sum(r.pos * r.below) AS pairs, sum(r.within) AS within,
-               sum(r.pos * (r.below / 2 / r.all_neg)) AS pos_sum, sum(r.pos * pow(r.below / 2 / r.all_neg, 2)) AS pos_squares,
-               sum(r.neg * (r.above / 2 / r.all_pos)) AS neg_sum, sum(r.neg * pow(r.above / 2 / r.all_pos, 2)) AS neg_squares
+        SELECT r.begin AS begin, r.block AS block, sum(r.rows) AS rows, sum(r.known) AS known, sum(r.strange) AS strange, sum(r.pos) AS pos, sum(r.neg) AS neg,
+               sum(r.pos * r.below) AS pairs, sum(r.pos * r.tied) AS within, sum(r.pos * pow(r.below, 2)) AS pairs_squares,
+               sum(r.neg * r.beneath) AS lost, sum(r.neg * pow(r.beneath, 2)) AS lost_squares
         FROM ranked AS r
         GROUP BY begin, block
     ),
     windows AS
     (
-        SELECT b.begin AS begin, any(b.all_pos) AS positives, any(b.all_neg) AS negatives, sum(b.rows) AS predictions, sum(b.known) AS outcomes,
+        SELECT b.begin AS begin, sum(b.pos) AS positives, sum(b.neg) AS negatives, sum(b.rows) AS predictions, sum(b.known) AS outcomes,
                sum(b.strange) AS unusable, countIf(b.pos + b.neg > 0) AS blocks,
                sum(b.pairs) / 2 / positives / negatives AS auc, sum(b.within) / 2 / positives / negatives AS off_by,
-               (sum(b.pos_squares) - positives * pow(auc, 2)) / positives / (positives - 1)
-                   + (sum(b.neg_squares) - negatives * pow(auc, 2)) / negatives / (negatives - 1) AS by_rows,
-               arraySum((v, m, w, k) -> pow((v - auc * m) / positives + (w - auc * k) / negatives, 2),
-                        groupArray(b.pos_sum), groupArray(b.pos), groupArray(b.neg_sum), groupArray(b.neg)) * (blocks / (blocks - 1)) AS by_blocks
+               -- placements: of a positive the share of negatives below it, of a negative the share of positives above it
+               (sum(b.pairs_squares) / pow(2 * negatives, 2) - positives * pow(auc, 2)) / positives / (positives - 1)
+                   + (negatives - sum(b.lost) / positives + sum(b.lost_squares) / pow(2 * positives, 2) - negatives * pow(auc, 2)) / negatives / (negatives - 1) AS by_rows,
+               arraySum((v, m, w, k) -> pow((v / 2 / negatives - auc * m) / positives + (k - w / 2 / positives - auc * k) / negatives, 2),
+                        groupArray(b.pairs), groupArray(b.pos), groupArray(b.lost), groupArray(b.neg)) * (blocks / (blocks - 1)) AS by_blocks
         FROM blocks AS b
         GROUP BY begin
     ),

@@ -45,11 +45,16 @@ def service(request: Request) -> Response:
     choices: Choices | None = None
     more: tuple[Slot, ...] = ()
     try:
-        if view.service not in site.asker.services():
+        there, choices, own, versions, _ = site.asker.all(
+            site.asker.services,
+            lambda: choices_of(site.asker, view),
+            lambda: tuple(of_project(site.asker, view)),
+            lambda: releases.of(site.asker, view.service),
+            site.frames.look,  # which the page waits for, too
+        )
+        if view.service not in there:
             return missing(request, f"service {request.path_params['service']}")
-        choices, more = choices_of(site.asker, view), tuple(of_project(site.asker, view))
-        if len(releases.of(site.asker, view.service)) > 1:
-            more = (slot("released"), *more)
+        more = (slot("released"), *own) if len(versions) > 1 else own
     except WeirError:  # the page stands, and its panels say who does not answer
         pass
     places = [*slots("service"), *more]

@@ -14,7 +14,7 @@ from weir.web.console.drawing.chart import Line, Rule
 from weir.web.console.drawing.histogram import histogram, words
 from weir.web.console.drawing.windows import number, seconds
 from weir.web.console.panel import Act, Panel
-from weir.web.console.told import Told, told
+from weir.web.console.told import Told, mapped, told
 from weir.web.console.view import View
 
 NUMBERS, WORDS = "drift/features", "drift/categories"
@@ -24,7 +24,10 @@ QUESTION: Final = "Has the input moved?"
 
 def build(asker: Asker, view: View) -> Panel:
     """The map, with the input that is chosen opened beside it; that which has moved most where none is."""
-    parts: list[Told] = asker.all(lambda: told(asker, view, NUMBERS), lambda: told(asker, view, WORDS))
+    asked = mapped(view)
+    parts: list[Told] = asker.all(
+        lambda: told(asker, view, NUMBERS, **asked), lambda: told(asker, view, WORDS, **asked)
+    )
     measure = heat.MEASURES.get(view.metric, heat.MEASURES["psi"])
     found = heat.heat([(each.rows, each.scene) for each in parts], measure)
     rows = [row for each in parts for row in each.rows]
@@ -39,7 +42,10 @@ def build(asker: Asker, view: View) -> Panel:
         context=context,
         note=_note(found, rows, view),
         monitor=NUMBERS,
-        acts=(Act("Words", f"/rows/{WORDS}{view.link(service=view.service)}"),) if parts[1].rows else (),
+        asked=parts[0].query,
+        acts=(Act("Words", f"/rows/{WORDS}{view.link(service=view.service, **parts[1].query)}"),)
+        if parts[1].rows
+        else (),
         unsplit=asker.unsplit(NUMBERS, view),
     )
 
@@ -58,7 +64,7 @@ def _chosen(asker: Asker, view: View, found: heat.HeatMap) -> dict[str, Any]:
 def drill(asker: Asker, view: View, name: str, subject: str, at: datetime | None) -> dict[str, Any]:
     """What a template writes of one input in one window. name: of the monitor whose map it is on."""
     opened = OPENED[name]
-    one = told(asker, view, opened, subject=subject)
+    one = told(asker, view, opened, subject=subject, **mapped(view))
     row = next((each for each in one.rows if each.begin == at), None)
     context: dict[str, Any] = {
         "name": subject,
@@ -68,7 +74,7 @@ def drill(asker: Asker, view: View, name: str, subject: str, at: datetime | None
         "at_s": seconds(at) if at else 0,
         "end": at + timedelta(seconds=one.scene.step_s) if at else None,
         "row": row,
-        "query": view.link(service=view.service, subject=subject),
+        "query": view.link(service=view.service, **one.query),
         "statement": _statement(view, subject, name, at, one.scene),
         "over": _over(one),
     }

@@ -1,4 +1,5 @@
-// Panels ask again by themselves: those that are seen, while the tab is, and only of a window that ends now. A tick changes a
+// What lies below the first screen is asked for when there is room, so that what is seen does not wait for it; what is scrolled
+// to comes first. Panels ask again by themselves: those that are seen, while the tab is, and only of a window that ends now. A tick changes a
 // panel in place, and what the server has not changed it does not send. While ClickHouse is away one banner says so, and
 // panels keep what they have, greyed and dated.
 import { clock, rewrite } from "./times.js";
@@ -9,6 +10,7 @@ const TAGS = new WeakMap();  // panel -> what its content is called
 const panels = () => [...document.querySelectorAll("[hx-get]")];
 const panelOf = event => event.detail?.ctx?.sourceElement?.closest?.("[hx-get]") || event.target.closest?.("[hx-get]");
 const busy = new WeakSet();  // panels that wait for their answer
+const AT_ONCE = 2;  // panels that are waited for, before one that nobody sees yet is asked for
 let ticking = false;
 let timer;
 let awaySince = 0;
@@ -19,13 +21,28 @@ export function ask() {
   for (const panel of panels()) panel.dispatchEvent(new Event("tick"));
 }
 
+function isSeen(panel) {
+  const box = panel.getBoundingClientRect();
+  return box.bottom > 0 && box.top < innerHeight;
+}
+
 function askSeen() {
   if (document.hidden) return;
   for (const panel of panels()) {
-    const box = panel.getBoundingClientRect();
-    if (!busy.has(panel) && box.bottom > 0 && box.top < innerHeight) panel.dispatchEvent(new Event("tick"));
+    if (!busy.has(panel) && isSeen(panel)) panel.dispatchEvent(new Event("tick"));
   }
 }
+
+function askLater() {
+  const later = [...document.querySelectorAll("[data-later][data-htmx-powered]")];
+  const open = panels().filter(panel => !panel.matches("[data-later]") && $(".skeleton", panel)).length;
+  const unseen = later.filter(panel => !isSeen(panel)).slice(0, Math.max(0, AT_ONCE - open));
+  for (const panel of [...later.filter(isSeen), ...unseen]) {
+    panel.removeAttribute("data-later");
+    panel.dispatchEvent(new Event("tick"));
+  }
+}
+for (const name of ["htmx:after:process", "htmx:finally:request", "scroll"]) document.addEventListener(name, askLater);
 
 // Whoever has missed an answer while ClickHouse was away.
 function askLeft() {
@@ -48,7 +65,9 @@ export function setLive(on) {
 // What asks for itself may be gone from the page when its answer comes.
 document.addEventListener("htmx:before:request", event => {
   const panel = panelOf(event);
-  if (panel) busy.add(panel);
+  if (!panel) return;
+  busy.add(panel);
+  panel.removeAttribute("data-later");
 });
 document.addEventListener("htmx:finally:request", event => busy.delete(panelOf(event)));
 document.addEventListener("htmx:config:request", event => {
@@ -102,3 +121,4 @@ function waiting(panel) {
 }
 
 for (const name of ["htmx:error", "htmx:response:error"]) document.addEventListener(name, missed);
+askLater();
