@@ -196,6 +196,7 @@ def test_what_was_promoted_is_served_as_soon_as_its_scorer_has_ended(bundles, se
     answering.start_scorers(serving.choose([str(old)], settings(), contracts=False, only=["a"]))
     answering.settled()
     over = following_promotions.scorer_is_over(settings(service="a"), old)
+    shadow_over = following_promotions.shadow_is_over(settings(service="a"), old)
     workers.ended = {"scorer"}
     answering.look()
     assert (len(workers.started), answering.changing(), over()) == (1, set(), False)
@@ -211,8 +212,8 @@ def test_what_was_promoted_is_served_as_soon_as_its_scorer_has_ended(bundles, se
         answering.look()
         assert workers.started[count:] == [("scorer", "scorer", str(answers)), ("shadow", "shadow-a", str(beside))]
         assert answering.changing() == set()
-        if answers == new:
-            assert over()
+        assert over() == (answers == new)
+        assert shadow_over() == (beside == new)
     assert following_promotions.of_service(settings(bundle="a")).scoring.bundle == str(old)
     assert following_promotions.of_service(settings(bundle=str(new))).scoring.bundle == str(new)
     assert said[0] == f"a is answered by {new.name[:12]} from here on, and no more by {old.name[:12]}"

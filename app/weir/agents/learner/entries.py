@@ -54,7 +54,11 @@ NEEDED: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """See labelled/v1.avsc. offset: where it stands, once it was read."""
+    """See labelled/v1.avsc. offset: where it stands, once it was read.
+
+    rows: of outcomes also by (the bundle that answered), and learner, pair and beside, see shadows; entries of earlier
+    versions lack these four.
+    """
 
     kind: Kind
     number: int = NO_NUMBER
