@@ -40,16 +40,27 @@ def fault(content: bytes) -> str:
 
 def _of_ensemble(node: Node) -> str:
     try:
+        if node.operator != "TreeEnsemble" and _past_32_bits(node):
+            return "its nodes have numbers of more than 32 bits"
         below = _listed(node) if node.operator == "TreeEnsemble" else _numbered(node)
     except (ValueError, TypeError, KeyError, IndexError, OverflowError):
         return ""  # lists of other lengths, or none
     return _deep(below)
 
 
+def _past_32_bits(node: Node) -> bool:
+    """Whether any number names another node for ONNX Runtime, which keeps its last 32 bits: it may lead in circles."""
+    found = node.attributes
+    is_branch = np.array([mode != b"LEAF" for mode in found["nodes_modes"]], bool)
+    asked = [_whole(found[name])[is_branch] for name in ("nodes_truenodeids", "nodes_falsenodeids")]
+    numbers = np.concatenate([_whole(found["nodes_treeids"]), _whole(found["nodes_nodeids"]), *asked])
+    return bool((numbers != numbers.astype(np.int32)).any())
+
+
 def _numbered(node: Node) -> Whole:
     """The two children of each of n nodes of an operator of ai.onnx.ml 1 to 4, int64[n, 2], -1 for none.
 
-    Nodes are numbered by ids, of any size: what is looked up are the places of these among all that there are.
+    Numbers are as large as may be: what is looked up are their places among all that there are.
     """
     found = node.attributes
     trees, numbers = _whole(found["nodes_treeids"]), _whole(found["nodes_nodeids"])
