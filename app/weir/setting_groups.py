@@ -41,6 +41,7 @@ def _in_home(name: str, what: str, why: str) -> Any:
 
 _HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"  # a name, IPv4, or IPv6 in brackets
 _PORT_MAX: Final = 65_535
+KEY_LETTERS: Final = 32  # of a key that seals: 128 bits where it is written in hexadecimal
 
 
 def _brokers(value: str) -> str:
@@ -80,6 +81,12 @@ def _sign_in(value: SecretStr) -> SecretStr:
     user, colon, _ = value.get_secret_value().partition(":")
     if value.get_secret_value() and not (user and colon):
         raise ValueError('write "user:password"')
+    return value
+
+
+def _long(value: SecretStr) -> SecretStr:
+    if value.get_secret_value() and len(value.get_secret_value()) < KEY_LETTERS:
+        raise ValueError(f"write {KEY_LETTERS} letters or more, such as `openssl rand -hex 32` gives")
     return value
 
 
@@ -417,6 +424,11 @@ class MonitoringSettings(Group):
         "an outcome is in a state that is written within two seconds",
         ge=0,
         le=3600,
+    )
+    learner_key: Annotated[SecretStr, AfterValidator(_long)] = setting(
+        SecretStr(""),
+        "secret that seals the states of learners whose models can be kept as pickles only: 32 letters or more",
+        "empty: they are not kept, and begin anew from 30 days of log at each start",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,8 @@ def live(found: Shown) -> None:
     )
     if found.rows:
         show(found.rows, columns, as_json=False)
-    named = f"; its newest state is {found.digest}" if found.digest else "; its model has no snapshots"
+    sealed = "; it is kept as a sealed pickle" if found.kept else "; its model has no snapshots"
+    named = f"; its newest state is {found.digest}" if found.digest else sealed
     much = f"has learned {found.learned:,} outcomes, {found.good:,} in whole windows"
     say(f"{found.name} of {found.service} {much}{named}")
     offset, number = found.next
@@ -36,10 +38,25 @@ def live(found: Shown) -> None:
         say(f"    weir learners replay {found.name} --known occurred has figures of those that were loaded later")
     if found.found:
         learner_evidence.show_live(found.found)
+    for one in found.upgrades:
+        say(escape(_upgraded(one)))
     if found.stop:
         say(f"[bold red]stopped[/] by guard {found.stop['guard']}: {escape(found.stop['what'])}")
         evidence = ", ".join(f"{key} {value}" for key, value in found.stop["evidence"].items())
         say(escape(f"    {evidence}; {found.left:,} outcomes have come since, which it does not learn"))
+        say("    figures go on with these: by what its last good state says of their requests")
+
+
+def _upgraded(one: Mapping[str, Any]) -> str:
+    """What came of another River, as a line."""
+    at = datetime.fromtimestamp(one["at_ms"] / 1000, UTC)
+    begin = f"{at:%Y-%m-%d %H:%M} UTC: River {one['before']} became {one['after']}: outcomes {one['begin']:,} to "
+    begin += f"{one['outcome']:,} were learned anew"
+    if one["why"]:
+        return f"{begin}; {one['why']}"
+    loss, name = one["loss"], one["figure"].replace("_", " ")
+    said = f"of {one['rows']:,} answers {one['differing']:.1%} differ, by {one['largest']:.2g} at most"
+    return f"{begin}; {said}; {name} {loss['before']:.6g} before, {loss['after']:.6g} after"
 
 
 def replayed(name: str, done: Replayed, *, as_json: bool) -> None:

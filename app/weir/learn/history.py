@@ -19,6 +19,8 @@ from weir.learn.model import Floats, Model
 
 BYTES: Final = 1 << 17  # of all states in a snapshot: it is written every second
 LEAST, MOST = 16, 256  # states
+FEWEST: Final = 4  # of a model whose pickle is large
+LARGE: Final = 1 << 20  # bytes of all states of such a one
 Whole = npt.NDArray[np.int64]
 
 
@@ -73,8 +75,10 @@ class History:
 
 
 def _room(state: State) -> int:
-    size = sum(one.nbytes for one in state.kept) if isinstance(state.kept, tuple) else len(state.kept)
-    return max(LEAST, min(MOST, BYTES // max(size, 1)))
+    pickled = not isinstance(state.kept, tuple)
+    size = len(state.kept) if pickled else sum(one.nbytes for one in state.kept)
+    least = max(FEWEST, min(LEAST, LARGE // size)) if pickled else LEAST
+    return max(least, min(MOST, BYTES // max(size, 1)))
 
 
 def dump(history: History) -> bytes:

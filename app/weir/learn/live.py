@@ -110,6 +110,7 @@ class Live:
         self.held = Held(self._run.good) if held is None else held
         self._now = self.held
         self.evidence = evidence
+        self.upon: Callable[[Held], None] = lambda _held: None  # hears of each state that a restart goes on from
 
     @property
     def now(self) -> Held:
@@ -174,6 +175,7 @@ class Live:
         if self.evidence is not None:
             self._now = replace(self._now, evidence=self.evidence.kept())
         self.held = self._now
+        self.upon(self.held)
 
     def _publish(self, at_ms: int) -> None:
         """Where it is time, remember what requests are answered by from now on; of one that has stopped, once."""

@@ -43,7 +43,7 @@ def export(settings: Settings, name: str, folder: Path) -> Exported:
     topic = settings.kafka.names.learner_snapshots
     partitions_of(settings.kafka, topic)
     found = [row for (_, known), row in Snapshots(Book(settings, topic)).read().items() if known == name]
-    if not found or not found[-1]["good"]:
+    if not found or not found[-1]["answering"]:
         remedy = (
             f"a standard scaler with a logistic or linear regression has one, once `weir learners show {name}` says "
             "that it has learned a whole window; no other model is exported"

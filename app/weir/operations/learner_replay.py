@@ -102,7 +102,7 @@ def replay(
             "use river.preprocessing.StandardScaler and river.linear_model.LogisticRegression or LinearRegression with "
             "SGD, without penalties; or replay from the beginning"
         )
-        what = f"{learner.name} has no snapshots: {learner} can be kept as a pickle only, which Weir does not write"
+        what = f"{learner.name} has no snapshots: {learner} can be kept as a pickle only, which a replay does not write"
         raise Refused(what, remedy=remedy)
     good, made_by = (None, made.versions()) if resumed is None else _resumed(resumed, learner, subject)
     run = Run(model, subject, learner.guards, good)

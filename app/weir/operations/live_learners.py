@@ -24,7 +24,8 @@ class Shown:
     offset of the log of labelled outcomes, and the number of the outcome, with which a restart goes on. stop: guard,
     what, evidence. rows: who answered, and figures, over the same requests. blind: requests in no figure. left:
     outcomes that came while it was stopped. about: model, window, versions, columns and classes. found: as Evidence
-    tells it: the comparison with the champion by closed days, drift; None of a model without snapshots.
+    tells it: the comparison with the champion by closed days, drift; None of a model without snapshots. kept: a restart
+    goes on from it. upgrades: what came of other Rivers, see Report, each with when, the newest last.
     """
 
     name: str
@@ -40,6 +41,8 @@ class Shown:
     at: datetime
     about: dict[str, Any]
     found: dict[str, Any] | None = None
+    kept: bool = False
+    upgrades: tuple[dict[str, Any], ...] = ()
 
 
 def shown(settings: Settings, name: str) -> Shown:
@@ -51,7 +54,7 @@ def shown(settings: Settings, name: str) -> Shown:
         remedy = "`weir learners list` shows which there are; `weir worker learner` writes it with the first outcome"
         raise Refused(f"learner {name} has no snapshot yet", where=topic, remedy=remedy)
     row = max(found, key=lambda one: int(one["at"]))
-    figures = json.loads(row["figures"])
+    figures, about = json.loads(row["figures"]), json.loads(row["about"])
     return Shown(
         name=row["learner"],
         service=row["service"],
@@ -64,8 +67,10 @@ def shown(settings: Settings, name: str) -> Shown:
         blind=figures["blind"],
         left=figures["left"],
         at=datetime.fromtimestamp(row["at"] / 1000, UTC),
-        about=json.loads(row["about"]),
+        about=about,
         found=figures.get("found"),
+        kept=bool(row["good"]),
+        upgrades=tuple(about.get("upgrades", ())),
     )
 
 

@@ -11,7 +11,6 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -120,12 +119,14 @@ class Rounds:
         learners, wanted = self._learners(self.connect(), declared, found)
         journal, memory = Journal(self._book(names.labelled)), Memory()
         try:
-            check_log(journal.log, {place: row for place, row in found.items() if row["good"]})
+            check_log(journal.log, {place: row for place, row in found.items() if row["answering"]})
             last = journal.last_read()
             goes_on = [one.live.held.next.offset for one in learners]
             journal.begin(journal.first if last is None else min([last["begin"], *goes_on]))
             began = journal.offset
             self._catch_up(journal, memory, learners)
+            for one in learners:
+                one.upgraded(self.now_ms())
             outcomes = Outcomes(self._book(names.outcomes), memory.upto)
         except BaseException:
             journal.close()
@@ -150,11 +151,12 @@ class Rounds:
     ) -> tuple[list[Kept], dict[str, Wanted]]:
         """Those that fit what is recorded, and what they want of each service."""
         every_ms = round(1000 * self.settings.monitoring.learner_publish_s)
+        key = self.settings.monitoring.learner_key.get_secret_value().encode()
         learners: list[Kept] = []
         wanted: dict[str, Wanted] = {}
         for one in declared.values():
             try:
-                learner, wants, why = kept.opened(client, one, every_ms, found.get((one.service, one.name)))
+                learner, wants, why = kept.opened(client, one, every_ms, found.get((one.service, one.name)), key)
             except Refused as error:
                 self._say(f"learner {one.name} does not learn: {error}")
                 continue
@@ -266,17 +268,18 @@ class Rounds:
             self.actions.write([each for one in opened.learners for each in one.news(opened.journal.log)])
         if self.alerts is not None:
             self.alerts.check(opened.learners, at_ms)
-        changed = [one for one in opened.learners if one.changed]
-        if not changed or self.monotonic_s() - self._published_s < self.settings.monitoring.learner_publish_s:
+        now_s = self.monotonic_s()
+        changed = [one for one in opened.learners if one.changed and now_s - one.written_s >= one.pause_s]
+        if not changed or now_s - self._published_s < self.settings.monitoring.learner_publish_s:
             return
         latest = opened.memory.latest_ms
         rows = [one.row(opened.journal.log, at_ms, self.worker) for one in changed]
         opened.snapshots.write(rows)
         for one, row in zip(changed, rows, strict=True):
-            _to_folder(self.settings.paths.home / "learners" / one.learner.service, row)
-            one.changed = False
+            kept.to_folder(self.settings.paths.home / "learners" / one.learner.service, row)
+            one.changed, one.written_s = False, now_s
             self.told(one, row, latest.get(one.learner.service, at_ms))
-        self._published_s = self.monotonic_s()
+        self._published_s = now_s
 
 
 def _by_now(came: tuple[pa.RecordBatch, Any], at_ms: int) -> tuple[pa.RecordBatch, Any]:
@@ -291,12 +294,3 @@ def _fold(memory: Memory, learners: Sequence[Kept], entry: Entry) -> None:
     if memory.fold(entry):
         for one in learners:
             one.take(entry)
-
-
-def _to_folder(folder: Path, row: Mapping[str, Any]) -> None:
-    """The good state as a file, which `weir learners replay --resume` reads; never half of it."""
-    if row["good"]:
-        folder.mkdir(parents=True, exist_ok=True)
-        draft = folder / f".{row['learner']}.arrow"
-        draft.write_bytes(row["good"])
-        draft.replace(folder / f"{row['learner']}.arrow")
