@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import lightgbm as lgb
 import numpy as np
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from weir.core.errors import Refused
 from weir.edges.clickhouse import results
 from weir.edges.clickhouse.client import connect
+from weir.operations import training_rows
 
 from tests.command_line import cli
 from tests.console.filled import BUNDLE
@@ -220,7 +222,8 @@ def train(recorded, tmp_path, monkeypatch):
 
 def test_a_request_for_training_becomes_a_bundle_that_is_compared_with_the_champion(weir, train, recorded):
     """By the rows that were known then; the newest quarter of the days is held out. No pickle is taken."""
-    asked = json.loads(weir("--to", "2026-03-27", "--json"))["retraining"][0]
+    replayed = json.loads(weir("--to", "2026-03-27", "--json"))
+    asked = replayed["retraining"][0]
     client = connect(recorded.recording)
     times = {name: datetime.fromtimestamp(asked[name] / 1000, UTC) for name in ("begin", "end", "at")}
     row = asked | times
@@ -243,7 +246,8 @@ def test_a_request_for_training_becomes_a_bundle_that_is_compared_with_the_champ
     made = json.loads(train("bundle", "inspect", done["digest"], "--json"))
     assert made["version"].startswith(f"1-{which}-")
     assert f"{done['trained_on']} outcomes known until 2026-03-" in json.dumps(made)
-    out = train("train", "--from", which, "--with", "own_training:fit")
+    Path("asked.json").write_text(json.dumps(replayed | {"retraining": [asked]}))
+    out = train("train", "--from", "asked.json", "--with", "own_training:fit")  # what a replay asked for, too
     assert "trained by own_training:fit" in out
     assert f"the record has {done['found']:,}" in out
     with pytest.raises(Refused, match="the function gave a pickle"):
@@ -252,6 +256,24 @@ def test_a_request_for_training_becomes_a_bundle_that_is_compared_with_the_champ
         train("train", "--from", which, "--with", "own_training:none")
     with pytest.raises(Refused, match="there is no action ffffffff"):
         train("train", "--from", "ffffffff")
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "cannot be read"),
+        ("[]", "not what a replay wrote"),
+        ('{"retraining": []}', "asked for no training"),
+        ('{"retraining": [{}]}', "none for training"),
+        ('{"retraining": [7]}', "none for training"),
+    ],
+)
+def test_a_file_that_asks_for_no_training_is_refused(content, why, tmp_path):
+    path = tmp_path / "asked.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(Refused, match=why):
+        training_rows.request(None, str(path))
 
 
 def test_strategies_are_walked_forward_beside_each_other(weir, train):
@@ -279,5 +301,7 @@ def test_strategies_are_walked_forward_beside_each_other(weir, train):
     assert done["verdict"] in " ".join(out.split())
     short = train("strategy", SERVICE, "--to", "2026-03-12", "--every", "5d")
     assert "too few to tell them apart" in short
+    with pytest.raises(Refused, match="2,332,790 trainings of each strategy are more than 400"):
+        train("strategy", SERVICE, "--to", "2026-03-28", "--every", "1s")
     with pytest.raises(Refused, match="too few for one training"):
         train("strategy", SERVICE, "--to", "2026-03-03")

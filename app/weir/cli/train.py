@@ -14,7 +14,12 @@ from weir.cli.output import AsJson, Column, say, show, show_json
 
 def train(
     action: Annotated[
-        str, typer.Option("--from", help="Id of a request for training (`weir query actions/list`), or how it begins.")
+        str,
+        typer.Option(
+            "--from",
+            help="Id of a request for training (`weir query actions/list`), or how it begins; or a file.json of `weir "
+            "learners replay NAME --json`: its last request.",
+        ),
     ],
     by: Annotated[
         str, typer.Option("--with", help="Train by this function of the project, module:function; else by LightGBM.")

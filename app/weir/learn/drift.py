@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from weir.core.signature import Task
 from weir.learn.learner import Slow
-from weir.learn.losses import minute_of
+from weir.learn.losses import minute_of, tame
 from weir.learn.model import Floats
 from weir.monitor.evidence import TwoSided, cusum
 
@@ -117,7 +117,7 @@ class SlowDrift:
     def _spread(self) -> float:
         """The range of numbers' errors, from the first of them; 0 of too few."""
         first = np.concatenate(self._first)
-        return SPREADS * float(first.std()) if len(first) >= SPREAD_OF else 0.0
+        return SPREADS * float(tame(first)[0].std()) if len(first) >= SPREAD_OF else 0.0
 
     def _see(self, mean: float, begin_ms: int, at_ms: int) -> None:
         value = min(max(mean / WIDE, -1.0), 1.0)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from weir.learn.detectors import Adwin, PageHinkley
-from weir.learn.losses import minute_of
+from weir.learn.losses import minute_of, tame
 from weir.learn.model import Floats
 
 Whole = npt.NDArray[np.int64]
@@ -55,7 +55,9 @@ class Incident:
 class Incidents:
     """Those of one loss. opened: of each what there was at its first alarm; over: those that are."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, bounded: bool = True) -> None:
+        """bounded: no loss is far beyond all others, as that of a chance is; of numbers such a one counts as less."""
+        self._bounded, self._most = bounded, np.inf
         self._adwin, self._page_hinkley = Adwin(), PageHinkley(ALLOWED, THRESHOLD)
         self._first: list[float] = []
         self._mean, self._spread = 0.0, 0.0
@@ -76,6 +78,7 @@ class Incidents:
         return {
             "adwin": self._adwin.kept(),
             "page_hinkley": self._page_hinkley.kept(),
+            "most": None if np.isinf(self._most) else self._most,
             "first": list(self._first) if not self._spread else [],
             "numbers": {name: getattr(self, f"_{name}") for name in NUMBERS},
             "recent": list(self._recent),
@@ -87,6 +90,7 @@ class Incidents:
         self._adwin.restore(said["adwin"])
         self._page_hinkley.restore(said["page_hinkley"])
         self._first = list(said["first"])
+        self._most = np.inf if said.get("most") is None else said["most"]
         for name in NUMBERS:
             setattr(self, f"_{name}", said["numbers"][name])
         self._recent.extend(said["recent"])
@@ -101,10 +105,14 @@ class Incidents:
             self._first += loss[:begin].tolist()
             if len(self._first) < BEGIN:
                 return
+            if not self._bounded:
+                first, self._most = tame(np.array(self._first))
+                self._first = first.tolist()
             self._mean, self._spread = float(np.mean(self._first)), float(np.std(self._first)) or 1.0
             self._n, self._total = BEGIN, float(np.sum(self._first))
             self._recent.extend(self._first[-RECENT:])
-        for at, value in zip(at_ms[begin:].tolist(), loss[begin:].tolist(), strict=True):
+        counted = np.minimum(loss[begin:], self._most)
+        for at, value in zip(at_ms[begin:].tolist(), counted.tolist(), strict=True):
             self._one(at, value)
 
     def _one(self, at_ms: int, loss: float) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from weir.core.signature import Task
 from weir.learn.model import Floats
 from weir.learn.prequential import CLIP
+
+FAR: Final = 10.0
 
 
 def loss(task: Task, said: Floats, y: Floats) -> Floats:
@@ -22,6 +26,22 @@ def residual(task: Task, said: Floats, y: Floats) -> Floats:
     if task is Task.MULTICLASS:
         return np.asarray((said.argmax(1) == y) - said.max(1))
     return np.asarray(y - said[:, 0])
+
+
+def tame(values: Floats) -> tuple[Floats, float]:
+    """Numbers, those far beyond all others as the farthest that counts; and the largest one that counts.
+
+    Far is FAR times as far from the median as all but one in a hundred are: one error of 1e12 would be the spread of
+    all.
+
+    >>> tame(np.array([1.0, 2.0, 3.0] * 50 + [1e12]))[0].max()
+    12.0
+    """
+    middle = float(np.median(values))
+    widest = FAR * float(np.quantile(np.abs(values - middle), 0.99))
+    if widest <= 0:
+        return values, np.inf
+    return np.clip(values, middle - widest, middle + widest), middle + widest
 
 
 def minute_of(at_ms: int) -> str:

@@ -32,7 +32,7 @@ class Watch:
 
     def __init__(self, task: Task, terms: Slow) -> None:
         self._task = task
-        self._fast, self._slow = Incidents(), SlowDrift(task, terms)
+        self._fast, self._slow = Incidents(bounded=task is not Task.REGRESSION), SlowDrift(task, terms)
 
     @property
     def alarms(self) -> Alarms:

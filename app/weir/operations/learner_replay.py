@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -163,10 +163,15 @@ def replay(
         late=late / outcomes if outcomes else 0.0,
         unvalued=worth.why,
         proposal=promotion(comparison, **who, at_ms=ms_of(end)),
-        retraining=tuple(retraining.action(one, **who) for one in asked_for),
+        retraining=tuple(_known_so(retraining.action(one, **who), known) for one in asked_for),
         alarms=watch.alarms,
         tree=tree_of(model, run.good.kept, subject, learner.name) if tree else None,
     )
+
+
+def _known_so(one: Action, known: str) -> Action:
+    """A request for training, with which outcomes count as known."""
+    return replace(one, parameters={**one.parameters, "known": known})
 
 
 def last_of(task: Task) -> str:

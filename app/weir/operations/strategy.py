@@ -36,6 +36,7 @@ from weir.settings import Settings
 ALPHA: Final = 0.05
 MORE: Final = 20  # trees of a step of fine-tuning
 LEAST: Final = 200  # rows of the first training
+MOST: Final = 400  # trainings of each strategy: a day's in a year, and hours of CPU
 Whole = npt.NDArray[np.int64]
 
 
@@ -106,6 +107,9 @@ def _trainings(rows: Rows, every_ms: int) -> list[int]:
     if not len(rows.y):
         raise Refused("nothing is recorded in this time that outcomes have come of", remedy="name a longer time")
     begin, end = int(rows.served_ms[0]) // DAY_MS * DAY_MS, int(rows.served_ms[-1])
+    if (times := (end - begin) // every_ms) > MOST:
+        what = f"{times:,} trainings of each strategy are more than {MOST}"
+        raise Refused(what, where="--every", remedy="train more rarely, or name a shorter time")
     cuts = [at for at in range(begin + every_ms, end, every_ms) if np.count_nonzero(rows.known_ms < at) >= LEAST]
     if not cuts:
         what = f"{len(rows.y):,} outcomes in this time are too few for one training and answers behind it"

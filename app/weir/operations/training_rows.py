@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +24,9 @@ from weir.learn.retraining import RETRAIN
 from weir.monitor.action import Action
 
 DAY_MS: Final = 86_400_000
+FILE: Final = ".json"
+RECEIVED: Final = "received"
+KNOWN: Final = (RECEIVED, "occurred")  # see learning.Asked
 SEE: Final = "`weir query actions/list` shows which there are"
 
 
@@ -47,7 +52,12 @@ class Rows:
 
 
 def request(client: Client, which: str) -> Action:
-    """The request for training with this id, or that begins so. Raises Unavailable; Refused where it is none."""
+    """The request for training with this id, or that begins so; or the last one of a file, see request_in.
+
+    Raises Unavailable; Refused where it is none.
+    """
+    if which.endswith(FILE):
+        return request_in(Path(which))
     found = sql_files.rows(client, "actions/named", action=which.lower()) if which else []
     if len(found) != 1:
         what = f"several actions begin with {which}" if found else f"there is no action {which}"
@@ -58,10 +68,34 @@ def request(client: Client, which: str) -> Action:
     return one
 
 
+def request_in(path: Path) -> Action:
+    """The last request for training of what `weir learners replay NAME --json` wrote. Raises Refused."""
+    remedy = f"weir learners replay NAME --json > {path.name}"
+    try:
+        said = json.loads(path.read_bytes())
+        rows = said["retraining"]
+    except OSError as error:
+        what = f"this file cannot be read: {error.strerror}"
+        raise Refused(what, where=str(path), remedy=remedy) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise Refused("this is not what a replay wrote", where=str(path), remedy=remedy) from error
+    if not rows:
+        raise Refused("the replay asked for no training", where=str(path), remedy="`retrain` of its file says when")
+    try:
+        one = Action.of(rows[-1])
+        whole = all(type(one.parameters[name]) is int for name in ("from", "to", "known_until", "outcomes"))
+        if one.kind != RETRAIN or not whole or one.parameters.get("known", RECEIVED) not in KNOWN:
+            raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Refused("its last request is none for training", where=str(path), remedy=remedy) from error
+    return one
+
+
 def read(client: Client, asked: Action, signature: Signature) -> Rows:
     """The rows of a request, point in time. Raises Unavailable; Refused for inputs that are texts, or where none is."""
     said = asked.parameters
-    rows = between(client, asked.service, signature, begin_ms=said["from"], end_ms=said["known_until"])
+    known = said.get("known", RECEIVED)
+    rows = between(client, asked.service, signature, begin_ms=said["from"], end_ms=said["known_until"], known=known)
     rows = rows.where(rows.served_ms < said["to"])
     if not len(rows.y):
         what = f"nothing is recorded of what {asked.action_id[:8]} asks to train {asked.service} on"

@@ -3,12 +3,13 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from weir.agents.learner import joining, kept
+from weir.agents.learner import clock, joining, kept
 from weir.agents.learner.books import NotHeld, written
 from weir.agents.learner.entries import Entry, Kind
 from weir.agents.learner.memory import Memory
-from weir.agents.learner.rounds import Open, Rounds, _by_now
-from weir.core.errors import Refused
+from weir.agents.learner.rounds import Open, Rounds
+from weir.core.errors import Refused, Unavailable
+from weir.core.signature import Task
 
 from tests.doubles import labelled
 from tests.unit.learn.streams import LOGISTIC, learner
@@ -97,7 +98,9 @@ def test_what_is_sent_with_a_huge_id_or_from_the_future_harms_no_other():
     rows[2]["label"] = "x" * 400_000
     batch = batch_of(rows)
     now_ms = labelled.BEGIN_MS
-    said, _ = joining.said(*_by_now((batch, np.array([now_ms + 10**12, 5, 5])), now_ms), ["fragile"])
+    said, _ = joining.said(batch, np.array([now_ms + 10**12, 5, 5]), ["fragile"])
+    said, ahead = clock.by_now(said, now_ms)
+    assert ahead == 1
     assert said.column("key").to_pylist() == [rows[0]["request_id"]]
     assert said.column("at_ms").to_pylist() == [now_ms]
 
@@ -119,3 +122,31 @@ def test_what_is_withdrawn_before_its_prediction_is_there_is_not_learned():
     assert memory.without(gone).column("key").to_pylist() == [second["prediction_id"]]
     memory.fold(memory.read_entry(1, more, gone, {}, 0, MINE))
     assert memory.waiting.column("key").to_pylist() == [second["prediction_id"], fourth["prediction_id"]]
+
+
+def test_a_request_that_was_answered_in_the_future_is_left_out_and_counted():
+    """Its day would never be over; within ten minutes clocks are merely apart."""
+    of = labelled.made("fragile", "binary", 3, ("whole", "broken"))
+    said, _ = joining.said(batch_of([labelled.outcome(of, i) for i in range(3)]), np.full(3, 5), ["fragile"])
+    now_ms = labelled.BEGIN_MS
+    answered = [now_ms, now_ms + clock.APART_MS, now_ms + 10 * 365 * 86_400_000]
+    served = {"id": of.ids, "answered_ms": answered, "tenant": [""] * 3, "score": [0.5] * 3}
+    served |= {
+        "by": ["d"] * 3,
+        "learned": [False] * 3,
+        "x": [[1.0, 2.0, 3.0]] * 3,
+        "outputs": pa.array([[]] * 3, pa.list_(pa.float64())),
+    }
+    looked = joining.Looked(np.ones(3), pa.array(of.ids), np.arange(3), pa.table(served))
+    wanted = joining.Wanted(Task.BINARY, ("whole", "broken"), {}, labelled.INPUTS)
+    found = joining.joined(None, "fragile", wanted, said, looked, Memory(), now_ms)
+    assert found.rows.column("id").to_pylist() == list(of.ids[:2])
+    assert (found.ahead, found.waits.any()) == (1, False)
+
+
+def test_a_clock_that_is_ahead_of_others_lets_learners_wait(monkeypatch):
+    """Years ahead it would close all days until then, for good."""
+    monkeypatch.setattr(clock.sql_files, "rows", lambda *_: [{"now_ms": 1000, "zone": "UTC"}])
+    clock.check(None, 1000 + clock.APART_MS)
+    with pytest.raises(Unavailable, match=r"clock is 87,600\.0 hours ahead of ClickHouse's"):
+        clock.check(None, 1000 + 10 * 365 * 86_400_000)

@@ -82,6 +82,20 @@ def test_what_is_within_the_tolerance_is_no_drift_and_so_are_answers_that_are_no
     assert watched(Task.BINARY, (at, np.full_like(said, np.nan), y)).drifts == ()
 
 
+@pytest.mark.parametrize("place", [10, 900, 5000, 17_000])
+@pytest.mark.parametrize("value", [1e12, -1e200])
+def test_a_number_far_beyond_all_others_makes_neither_channel_blind(place, value):
+    """Nor does it call for anything by itself: it was once the spread of all, and nothing after it was far."""
+    at, said, y = outcomes(Task.REGRESSION, 60, lambda day: day >= 40, 1.5)
+    plain = watched(Task.REGRESSION, (at, said, y))
+    y = y.copy()
+    y[place] = value
+    found = watched(Task.REGRESSION, (at, said, y), cuts=(1, 1777, 9000))
+    assert [one.at_ms for one in found.drifts[:1]] == pytest.approx([plain.drifts[0].at_ms], abs=2 * DAY_MS)
+    assert found.opened[0].begin_ms == pytest.approx(plain.opened[0].begin_ms, abs=DAY_MS)
+    assert all(one.begin_ms > BEGIN + 39 * DAY_MS for one in found.opened)
+
+
 def test_losses_and_residuals():
     said, y = np.array([[0.2], [0.2]]), np.array([0.0, 1.0])
     assert losses.loss(Task.BINARY, said, y) == pytest.approx([-math.log(0.8), -math.log(0.2)])

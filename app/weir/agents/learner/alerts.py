@@ -18,6 +18,7 @@ from clickhouse_connect.driver import Client
 from weir.agents.learner.books import READ_S, Book
 from weir.agents.learner.kept import Kept
 from weir.core.chunk import Partition
+from weir.core.errors import Unavailable
 from weir.edges.bundles.owners import owners
 from weir.edges.clickhouse import measurements, sql_files
 from weir.edges.kafka.log_reader import LogReader
@@ -33,6 +34,7 @@ from weir.settings import Settings
 
 RUNBOOK: Final = "learner"
 AT_ONCE: Final = Holds()
+TRIES: Final = 5
 GOES_ON: Final = "the learner goes on"
 GONE: Final = "the learner is gone: it has no file any more"
 
@@ -102,7 +104,22 @@ class Alerts:
 
     def _change(self, of: Watched, stop: Stop | None, at_ms: int, calm: str) -> None:
         """calm: what is said where it has not stopped."""
-        client = self._connect()
+        for _ in range(TRIES):
+            changes = self._next(of, stop, at_ms, calm)
+            if not changes:
+                return
+            self._write(changes)
+            if self._memories().get(of.key, Memory()) == Memory.of(changes[-1].memory):
+                break  # else somebody has acknowledged it in the same moment, under the same number: the first counts
+        else:
+            what = f"others write of the alert of learner {of.subject} all the time"
+            raise Unavailable(what, where=self._topic, remedy="see who writes there beside the monitor worker")
+        if stop is not None:
+            said = {"guard": stop.guard, "reason": stop.what, "evidence": dict(stop.evidence), "kept": stop.outcomes}
+            log.error("a learner has stopped", learner=of.subject, **said)
+        self._tell(changes)
+
+    def _next(self, of: Watched, stop: Stop | None, at_ms: int, calm: str) -> tuple[Transition, ...]:
         before = self._memories().get(of.key, Memory())
         begin_ms = max(at_ms, before.ends_ms + 1)
         sentence = calm if stop is None else f"learner {of.subject} has stopped: {stop.what}"
@@ -113,16 +130,9 @@ class Alerts:
             sentence=sentence,
             evidence={} if stop is None else asdict(stop),
         )
-        notes = [Note.of(row) for row in sql_files.rows(client, "alerts/notes")]
+        notes = [Note.of(row) for row in sql_files.rows(self._connect(), "alerts/notes")]
         silences = in_force(notes, round(datetime.now(UTC).timestamp() * 1000))
-        _, changes = alert_course.after(before, of, reading, AT_ONCE, silences)
-        if not changes:
-            return
-        self._write(changes)
-        if stop is not None:
-            said = {"guard": stop.guard, "reason": stop.what, "evidence": dict(stop.evidence), "kept": stop.outcomes}
-            log.error("a learner has stopped", learner=of.subject, **said)
-        self._tell(changes)
+        return alert_course.after(before, of, reading, AT_ONCE, silences)[1]
 
     def _memories(self) -> dict[str, Memory]:
         """What every alert of a learner remembers: what is recorded comes from ClickHouse, what is not from the log."""
@@ -136,9 +146,9 @@ class Alerts:
         reader = LogReader(self._settings.kafka, Partition(self._topic, 0), None if place is None else place[0] + 1)
         for _, row in self._book.decoded(reader.read(READ_S)):
             if row["monitor"] == MONITOR:
-                said = Memory.of(json.loads(row["memory"]))
+                said, before = Memory.of(json.loads(row["memory"])), found.get(row["key"], Memory())
                 self._watched[row["key"]] = _watched_in(row)
-                found[row["key"]] = Memory.latest([found.get(row["key"], Memory()), said])
+                found[row["key"]] = said if said.number > before.number else before  # of one number the first counts
         return found
 
     def _write(self, changes: Sequence[Transition]) -> None:

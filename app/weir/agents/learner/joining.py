@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from clickhouse_connect.driver import Client
 
+from weir.agents.learner.clock import APART_MS
 from weir.agents.learner.entries import SAID, Entry, Kind, lists, matrix, numbers, whose
 from weir.agents.learner.memory import Memory
 from weir.agents.learner.shadows import with_beside
@@ -33,9 +35,7 @@ class Wanted:
     inputs: tuple[str, ...]
 
 
-def said(
-    rows: pa.RecordBatch, at_ms: np.typing.NDArray[np.int64], services: Iterable[str]
-) -> tuple[pa.Table, pa.Array]:
+def said(rows: pa.RecordBatch, at_ms: npt.NDArray[np.int64], services: Iterable[str]) -> tuple[pa.Table, pa.Array]:
     """Outcomes of these services among n rows of contract outcomes, and whose outcome is withdrawn by the last of them.
 
     at_ms: int64[n], when they came. Without those that are withdrawn or at fault, and those whose id or label is longer
@@ -66,45 +66,81 @@ def said(
 
 
 @dataclass(frozen=True, slots=True)
+class Looked:
+    """What is recorded of n outcomes.
+
+    y: float64[n], see _meant. ids: text[p], of predictions; row: int64[p], of which outcome each is, ascending.
+    served: rows of learning.served, some of these predictions; None: none.
+    """
+
+    y: npt.NDArray[np.float64]
+    ids: pa.Array
+    row: npt.NDArray[np.int64]
+    served: pa.Table | None
+
+    def before(self, other: Looked) -> Looked:
+        """With what is recorded of outcomes that stand behind these."""
+        served = [each for each in (self.served, other.served) if each is not None]
+        return Looked(
+            np.concatenate([self.y, other.y]),
+            pa.concat_arrays([self.ids, other.ids]),
+            np.concatenate([self.row, len(self.y) + other.row]),
+            pa.concat_tables(served) if served else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
-    """Of n outcomes of a service. rows: to be learned, see labelled/v1.avsc; None: none. waits: bool[n]."""
+    """Of n outcomes of a service. rows: to be learned, see labelled/v1.avsc; None: none. waits: bool[n].
+
+    ahead: requests that are left out, since they were answered in the future.
+    """
 
     rows: pa.Table | None
-    waits: np.typing.NDArray[np.bool_]
+    waits: npt.NDArray[np.bool_]
+    ahead: int = 0
 
 
-def joined(client: Client, service: str, wanted: Wanted, outcomes: pa.Table, memory: Memory, now_ms: int) -> Found:
+def looked(client: Client, service: str, wanted: Wanted, outcomes: pa.Table) -> Looked:
+    """What is recorded of n outcomes of a service, in one question. Raises Unavailable, Refused."""
+    y = _meant(wanted, outcomes)
+    ids, row = _predictions(client, service, outcomes, np.isfinite(y))
+    labels = wanted.classes if wanted.task is Task.MULTICLASS else ()
+    asked = pc.unique(ids).to_pylist()
+    return Looked(y, ids, row, learning.served(client, service, asked, wanted.inputs, labels) if asked else None)
+
+
+def joined(
+    client: Client, service: str, wanted: Wanted, outcomes: pa.Table, of: Looked, memory: Memory, now_ms: int
+) -> Found:
     """n outcomes of a service, in their order, and the requests that they are of. Raises Unavailable, Refused.
 
-    What means nothing is left out, and what was learned lately: a correction comes too late. What a learner has
-    answered just now waits for its shadow.
+    What means nothing is left out, and what was learned lately: a correction comes too late. So is a request that was
+    answered more than APART_MS from now: its day would never be over. What a learner has answered just now waits for
+    its shadow.
     """
-    y = _meant(wanted, outcomes)
-    usable = np.isfinite(y)
-    pairs = _predictions(client, service, outcomes, usable)
-    ids = pa.array([one for one, _ in pairs], pa.string())
-    row = np.array([number for _, number in pairs], np.int64)
-    first = np.zeros(len(ids), bool)
-    first[np.unique(ids.to_numpy(zero_copy_only=False), return_index=True)[1]] = (
-        True  # of several the one that came first
-    )
+    usable, ids, row = np.isfinite(of.y), of.ids, of.row
+    first = np.zeros(len(ids), bool)  # of several of one prediction the one that came first
+    places = ids.dictionary_encode().indices.to_numpy() if len(ids) else np.zeros(0, np.int64)
+    first[np.unique(places, return_index=True)[1]] = True
     known = memory.known(ids).to_numpy(zero_copy_only=False)
     usable[row[known]] = False  # never asked for again
     chosen = np.flatnonzero(first & ~known)
-    wanting = ids.take(pa.array(chosen))
-    labels = wanted.classes if wanted.task is Task.MULTICLASS else ()
-    served = learning.served(client, service, wanting.to_pylist(), wanted.inputs, labels) if len(wanting) else None
     waits = usable.copy()
-    if served is None:
+    if of.served is None:
         return Found(None, waits)
-    served = with_beside(client, service, served, labels, now_ms)
-    place = pc.index_in(wanting, value_set=served.column("id").combine_chunks())
+    labels = wanted.classes if wanted.task is Task.MULTICLASS else ()
+    served = with_beside(client, service, of.served, labels, now_ms)
+    place = pc.index_in(ids.take(pa.array(chosen)), value_set=served.column("id").combine_chunks())
     there = place.is_valid().to_numpy(zero_copy_only=False)
     mine, found = row[chosen[there]], served.take(place.drop_null())
     waits[mine] = False
     waits[row[~first]] = False
+    now = numbers(found, "answered_ms") <= now_ms + APART_MS
+    ahead = int(np.count_nonzero(~now))
+    mine, found = mine[now], found.filter(pa.array(now))
     if not found.num_rows:
-        return Found(None, waits)
+        return Found(None, waits, ahead)
     at_ms = numbers(outcomes, "at_ms")[mine]
     score = found.column("score").to_numpy().astype(np.float64)
     columns = {
@@ -114,17 +150,17 @@ def joined(client: Client, service: str, wanted: Wanted, outcomes: pa.Table, mem
         "answered_ms": pa.array(numbers(found, "answered_ms")),
         "tenant": found.column("tenant").cast(pa.string()),
         "x": lists(matrix(found, "x")),
-        "y": pa.array(y[mine]),
+        "y": pa.array(of.y[mine]),
         "champion": lists(matrix(found, "outputs") if labels else score[:, None]),
         "by": found.column("by"),
         "learner": found.column("learner"),
         "pair": found.column("pair"),
         "beside": found.column("beside"),
     }
-    return Found(pa.table(columns), waits)
+    return Found(pa.table(columns), waits, ahead)
 
 
-def _meant(wanted: Wanted, outcomes: pa.Table) -> np.typing.NDArray[np.float64]:
+def _meant(wanted: Wanted, outcomes: pa.Table) -> npt.NDArray[np.float64]:
     """What came true, float64[n]: a number or the index of a class; NaN where it means none."""
     if wanted.task is Task.REGRESSION:
         return np.asarray(pc.fill_null(outcomes.column("observed"), np.nan).to_numpy(), np.float64)
@@ -134,18 +170,22 @@ def _meant(wanted: Wanted, outcomes: pa.Table) -> np.typing.NDArray[np.float64]:
 
 
 def _predictions(
-    client: Client, service: str, outcomes: pa.Table, usable: np.typing.NDArray[np.bool_]
-) -> Sequence[tuple[str, int]]:
-    """Ids of predictions, and the row of the outcome of each, in its order."""
+    client: Client, service: str, outcomes: pa.Table, usable: npt.NDArray[np.bool_]
+) -> tuple[pa.Array, npt.NDArray[np.int64]]:
+    """Ids of predictions, text[p], and the row of the outcome of each, ascending."""
     by_request = outcomes.column("by_request").to_numpy() & usable
-    keys = outcomes.column("key").to_pylist()
-    asked = sorted({keys[row] for row in np.flatnonzero(by_request).tolist()})
-    named = learning.named(client, service, asked) if asked else {}
-    pairs: list[tuple[str, int]] = []
-    for row in np.flatnonzero(usable).tolist():
-        ids = sorted(named.get(keys[row], ())) if by_request[row] else (keys[row].lower(),)
-        pairs += [(one, row) for one in ids]
-    return pairs
+    keys = outcomes.column("key").combine_chunks()
+    own = np.flatnonzero(usable & ~by_request)
+    ids, rows = [pc.utf8_lower(keys.take(pa.array(own)))], [own]
+    requests = keys.filter(pa.array(by_request)).to_pylist()
+    named = learning.named(client, service, sorted(set(requests))) if requests else {}
+    for place, key in zip(np.flatnonzero(by_request).tolist(), requests, strict=True):
+        found = sorted(named.get(key, ()))
+        ids.append(pa.array(found, pa.string()))
+        rows.append(np.full(len(found), place, np.int64))
+    row = np.concatenate(rows).astype(np.int64)
+    order = np.argsort(row, kind="stable")
+    return pa.concat_arrays(ids).take(pa.array(order)), row[order]
 
 
 def entries_of(service: str, wanted: Wanted, rows: pa.Table, memory: Memory, at_ms: int, worker: str) -> list[Entry]:

@@ -13,29 +13,28 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import structlog
 from clickhouse_connect.driver import Client
 
-from weir.agents.learner import files, joining, kept
+from weir.agents.learner import clock, files, joining, kept
 from weir.agents.learner.actions import Actions
+from weir.agents.learner.ahead import Ahead, Came
 from weir.agents.learner.alerts import Alerts
 from weir.agents.learner.books import READ_S, Book, Journal, Outcomes, Snapshots, check_log, written
 from weir.agents.learner.entries import SAID, Entry
-from weir.agents.learner.joining import Wanted
+from weir.agents.learner.joining import Looked, Wanted
 from weir.agents.learner.kept import Kept
 from weir.agents.learner.memory import Memory
 from weir.core.errors import Refused, Unavailable
 from weir.learn.learner import Learner
 from weir.settings import Settings
 
-OUTCOMES: Final = 8192  # of a round
-WAIT_S: Final = 0.1  # for the first of them
 RETRY_S: Final = 1.0  # between two looks for the predictions of outcomes that wait
 RETRIED: Final = 4096  # of those, at once
 LOOK_S: Final = 10.0  # between two looks at the files of learners
+CLOCK_S: Final = 60.0  # between two looks at another clock
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +44,7 @@ class Open:
     """What an active worker holds."""
 
     journal: Journal
-    outcomes: Outcomes
+    ahead: Ahead
     snapshots: Snapshots
     memory: Memory
     learners: list[Kept]
@@ -55,7 +54,7 @@ class Open:
     def close(self) -> None:
         """Let go of all."""
         self.journal.close()
-        self.outcomes.close()
+        self.ahead.close()
 
 
 @dataclass(slots=True)
@@ -79,6 +78,7 @@ class Rounds:
     _published_s: float = 0.0
     _retried_s: float = 0.0
     _looked_s: float = 0.0
+    _agreed_s: float = float("-inf")
     _said: set[str] = field(default_factory=set)
     _books: dict[str, Book] = field(default_factory=dict)
     _snapshots: Snapshots | None = None
@@ -125,14 +125,14 @@ class Rounds:
             journal.begin(journal.first if last is None else min([last["begin"], *goes_on]))
             began = journal.offset
             self._catch_up(journal, memory, learners)
-            for one in learners:
+            for one in [each for each in learners if each.upgrade is not None]:
                 one.upgraded(self.now_ms())
-            outcomes = Outcomes(self._book(names.outcomes), memory.upto)
+            ahead = Ahead(Outcomes(self._book(names.outcomes), memory.upto), wanted, self.connect)
         except BaseException:
             journal.close()
             raise
         log.info("learners go on", learners=[one.learner.name for one in learners], entries=journal.end - began)
-        return Open(journal, outcomes, snapshots, memory, learners, wanted, declared)
+        return Open(journal, ahead, snapshots, memory, learners, wanted, declared)
 
     def _book(self, topic: str) -> Book:
         """How records of a topic are read and written; asked of the registry once."""
@@ -210,35 +210,45 @@ class Rounds:
     def _step(self, opened: Open) -> int:
         for entry in opened.journal.read(timeout_s=0.0):  # what people have said
             _fold(opened.memory, opened.learners, entry)
-        came = opened.outcomes.read(OUTCOMES, WAIT_S)
+        came = opened.ahead.take()
         at_ms = self.now_ms()
-        nothing = SAID.empty_table(), pa.array([], pa.string())
-        new, gone = nothing if came is None else joining.said(*_by_now(came, at_ms), opened.wanted)
-        retry = self._due(opened, gone)
-        if came is None and not retry.num_rows:
+        if came.records and self.monotonic_s() - self._agreed_s >= CLOCK_S:
+            clock.check(self.connect(), at_ms)
+            self._agreed_s = self.monotonic_s()
+        new, future = clock.by_now(came.said, at_ms)
+        retry = self._due(opened, came.gone)
+        if not came.records and not retry.num_rows:
             return 0
-        old = retry.num_rows
-        both = pa.concat_tables([retry, new])
-        learned, waits = 0, []
-        client = self.connect() if both.num_rows else None
+        both, old = pa.concat_tables([retry, new]), retry.num_rows
+        learned, waits, client = 0, [], self.connect()
         for service in pc.unique(both.column("service")).to_pylist():
-            assert client is not None
             places = pc.equal(both.column("service"), service)
-            mine = both.filter(places)
-            wanted = opened.wanted[service]
-            found = joining.joined(client, service, wanted, mine, opened.memory, at_ms)
+            mine, wanted = both.filter(places), opened.wanted[service]
+            of = self._looked(client, service, wanted, retry, came)
+            found = joining.joined(client, service, wanted, mine, of, opened.memory, at_ms)
             if found.rows is not None:
                 learned += found.rows.num_rows
                 self._write(opened, joining.entries_of(service, wanted, found.rows, opened.memory, at_ms, self.worker))
             fresh = pa.array(range(both.num_rows)).filter(places.combine_chunks()).to_numpy() >= old
             waits.append(mine.filter(pa.array(found.waits & fresh)))
+            future += found.ahead
+        if future:
+            log.warning("clocks are apart: outcomes or requests are from the future", count=future)
         early = pa.concat_tables(waits) if waits else SAID.empty_table()
-        if came is not None or learned:
-            upto = dict(opened.outcomes.upto)
-            self._write(
-                opened, [opened.memory.read_entry(opened.journal.offset, early, gone, upto, at_ms, self.worker)]
-            )
+        if came.records or learned:
+            upto = dict(came.upto)
+            read = opened.memory.read_entry(opened.journal.offset, early, came.gone, upto, at_ms, self.worker)
+            self._write(opened, [read])
         return learned
+
+    def _looked(self, client: Client, service: str, wanted: Wanted, retry: pa.Table, came: Came) -> Looked:
+        """What is recorded of a service's outcomes: of those that waited, and of those that came."""
+        waited = retry.filter(pc.equal(retry.column("service"), service))
+        new = came.looked.get(service)
+        if new is not None and not waited.num_rows:
+            return new
+        old = joining.looked(client, service, wanted, waited)
+        return old if new is None else old.before(new)
 
     def _due(self, opened: Open, gone: pa.Array) -> pa.Table:
         """Outcomes that wait, where it is time to look for their predictions again; of many some, in turns.
@@ -280,14 +290,6 @@ class Rounds:
             one.changed, one.written_s = False, now_s
             self.told(one, row, latest.get(one.learner.service, at_ms))
         self._published_s = now_s
-
-
-def _by_now(came: tuple[pa.RecordBatch, Any], at_ms: int) -> tuple[pa.RecordBatch, Any]:
-    """Outcomes and when they came: none later than now, whatever the clock of whoever wrote it says.
-
-    Else one from the future would put all that come behind it at its own time.
-    """
-    return came[0], np.minimum(came[1], at_ms)
 
 
 def _fold(memory: Memory, learners: Sequence[Kept], entry: Entry) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 from clickhouse_connect.driver import Client
 
@@ -132,17 +133,39 @@ def recorded(client: Client, session: str, asked: Asked) -> Iterator[Recorded]:
 def served(
     client: Client, service: str, ids: Sequence[str], inputs: Sequence[str], labels: Sequence[str]
 ) -> pa.Table | None:
-    """Those predictions with these ids that are recorded: the columns of learners/served, in no order; None: none.
+    """Those predictions with these ids that are recorded, in no order: id, answered_ms, tenant, x, score, outputs.
 
-    Raises Unavailable, Refused.
+    x: list of float64, the inputs as the model saw them, NaN: missing. None: none. Raises Unavailable, Refused.
     """
-    asked = {"service": service, "inputs": list(inputs), "labels": list(labels)}
+    asked = {"service": service, "labels": list(labels)}
     found = [
         sql_files.table(client, "learners/served", ids="".join(ids[begin : begin + IDS]), **asked)
         for begin in range(0, len(ids), IDS)
     ]
     there = [one for one in found if one.num_rows]
-    return pa.concat_tables(there) if there else None
+    return _placed(client, service, pa.concat_tables(there).combine_chunks(), inputs) if there else None
+
+
+def _placed(client: Client, service: str, rows: pa.Table, inputs: Sequence[str]) -> pa.Table:
+    """With column x, where names and values of each shape were: an input that two maps have is the first one's."""
+    shapes = rows.column("shape").to_numpy()
+    known, examples = np.unique(shapes, return_index=True)
+    ids = rows.column("id").take(pa.array(examples)).to_pylist()
+    named = {
+        one["shape"]: one["names"]
+        for one in sql_files.rows(client, "learners/shapes", service=service, ids="".join(ids))
+    }
+    values = rows.column("values").chunk(0)
+    flat, begins = values.values.to_numpy(), values.offsets.to_numpy()[:-1]
+    x = np.full((rows.num_rows, len(inputs)), np.nan)
+    for shape in known.tolist():
+        mine, names = np.flatnonzero(shapes == shape), named.get(shape, [])
+        there = [(column, names.index(name)) for column, name in enumerate(inputs) if name in names]
+        if there:
+            columns, places = np.array(there, np.int64).T
+            x[mine[:, None], columns] = flat[begins[mine][:, None] + places]
+    offsets = pa.array(np.arange(rows.num_rows + 1, dtype=np.int32) * len(inputs))
+    return rows.append_column("x", pa.ListArray.from_arrays(offsets, pa.array(x.ravel())))
 
 
 def beside(client: Client, service: str, ids: Sequence[str], shadows: Sequence[str], labels: Sequence[str]) -> pa.Table:
