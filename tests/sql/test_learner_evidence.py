@@ -301,7 +301,7 @@ def test_strategies_are_walked_forward_beside_each_other(weir, train):
     assert done["verdict"] in " ".join(out.split())
     short = train("strategy", SERVICE, "--to", "2026-03-12", "--every", "5d")
     assert "too few to tell them apart" in short
-    with pytest.raises(Refused, match="2,332,790 trainings of each strategy are more than 400"):
+    with pytest.raises(Refused, match="2,245,968 trainings of each strategy are more than 400"):
         train("strategy", SERVICE, "--to", "2026-03-28", "--every", "1s")
     with pytest.raises(Refused, match="too few for one training"):
         train("strategy", SERVICE, "--to", "2026-03-03")
