@@ -31,5 +31,5 @@ def by_now(said: pa.Table, now_ms: int) -> tuple[pa.Table, int]:
     """
     came = said.column("at_ms")
     ahead = pc.sum(pc.greater(came, now_ms + APART_MS)).as_py() or 0
-    place = said.schema.get_field_index("at_ms")
-    return said.set_column(place, said.schema.field(place), pc.min_element_wise(came, now_ms)), ahead
+    columns = {name: said.column(name) for name in said.schema.names} | {"at_ms": pc.min_element_wise(came, now_ms)}
+    return pa.table(columns, schema=said.schema), ahead
