@@ -461,7 +461,7 @@ def test_a_promoted_learner_is_judged_beside_the_shadow_and_others_beside_it(pro
 
     answered = labelled.made("fragile", "binary", 20, ("whole", "broken"), labelled.BEGIN_MS + 10**7, seed=9)
     now_ms = round(time.time() * 1000)
-    young = labelled.made("fragile", "binary", 2, ("whole", "broken"), now_ms + 3_600_000, seed=10)
+    young = labelled.made("fragile", "binary", 2, ("whole", "broken"), now_ms + 300_000, seed=10)
     with closing(connect(project.recording)) as client:
         labelled.record_promotion(client, "fragile", "broken", "d2", "d1")
         for of in (answered, young):
