@@ -71,8 +71,9 @@ def measure(stand: Stand, protocol: Protocol, outcomes_per_s: float) -> dict[str
         Outcomes(stand) as outcomes,
     ):
         joined(stand, service, scorers)
+        warming = replace(protocol, latency_s=protocol.latency_warm_s / 2)
         for rate in (RATE, RATE / 10):  # uncounted: the broker compiles
-            latency.loop(stand, service, rate, protocol)
+            latency.loop(stand, service, rate, warming)
         with stand.workers(service, 1, environment, role="learner"):
             outcomes.send(FIRST)
             until(lambda: _learned(stand) >= FIRST, START_S, "a state of the learner")

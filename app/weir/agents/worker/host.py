@@ -55,8 +55,9 @@ async def _run(new: Callable[[], ChunkApp], telemetry: Telemetry, role: str, ove
     is_over = ends.done()
     for wait in (*waits, telling):
         wait.cancel()
-    if telling.done() and not telling.cancelled() and (error := telling.exception()) is not None:
-        app.fail(error)
+    for each in (ends, telling):
+        if each.done() and not each.cancelled() and (error := each.exception()) is not None:
+            app.fail(error)
     try:
         await asyncio.wait_for(app.stop(), STOP_S)
     except TimeoutError:
