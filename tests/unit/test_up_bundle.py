@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from weir.core.errors import Refused, Unavailable
 from weir.edges.bundles import folder
-from weir.operations import challengers, contract, following_promotions, serving
+from weir.operations import challengers, contract, following_promotions, local, serving
 from weir.operations.answering import Answering
 from weir.operations.serving import remember
 from weir.settings import load
@@ -155,10 +155,11 @@ class Workers:
     """Those that were started, in their order; `ended`: what they are called that have ended since."""
 
     def __init__(self):
-        self.started, self.ended = [], set()
+        self.started, self.ended, self.chosen = [], set(), {}
 
     def start(self, role, *options, name, **environment):
-        assert options == ("--follow",)
+        assert options[:2] == ("--follow", "--chosen")
+        self.chosen[name] = options[2]
         assert environment.pop("WEIR_SERVICE") == "a"
         self.started.append((role, name, environment.pop("WEIR_BUNDLE")))
         self.ended.discard(name)
@@ -194,9 +195,8 @@ def test_what_was_promoted_is_served_as_soon_as_its_scorer_has_ended(bundles, se
     workers, said = Workers(), []
     answering = Answering(workers, settings(), said.append)
     answering.start_scorers(serving.choose([str(old)], settings(), contracts=False, only=["a"]))
-    answering.settled()
-    over = following_promotions.scorer_is_over(settings(service="a"), old)
-    shadow_over = following_promotions.shadow_is_over(settings(service="a"), old)
+    over = following_promotions.scorer_is_over(settings(service="a"), old, "")
+    shadow_over = following_promotions.shadow_is_over(settings(service="a"), old, "")
     workers.ended = {"scorer"}
     answering.look()
     assert (len(workers.started), answering.changing(), over()) == (1, set(), False)
@@ -217,3 +217,81 @@ def test_what_was_promoted_is_served_as_soon_as_its_scorer_has_ended(bundles, se
     assert following_promotions.of_service(settings(bundle="a")).scoring.bundle == str(old)
     assert following_promotions.of_service(settings(bundle=str(new))).scoring.bundle == str(new)
     assert said[0] == f"a is answered by {new.name[:12]} from here on, and no more by {old.name[:12]}"
+
+
+def chosen(settings, path):
+    serving.remember(settings, serving.Chosen(path, folder.read(path).bundle, "", by_name=True))
+
+
+def test_what_is_promoted_while_workers_start_is_served(bundles, settings):
+    """A rule finishes so what a killed one began: its worker starts with the scorers, and is faster than they are."""
+    old, _, new = bundles
+    workers = Workers()
+    answering = Answering(workers, settings(), lambda line: None)
+    answering.start_scorers(serving.choose([str(old)], settings(), contracts=False, only=["a"]))
+    chosen(settings(), new)
+    late = following_promotions.scorer_is_over(settings(service="a"), old, workers.chosen["scorer"])
+    assert late(), "its process looks for the first time when that was promoted"
+    assert answering.changing() == {"scorer"}
+    workers.ended = {"scorer"}
+    answering.look()
+    assert workers.started[1:] == [("scorer", "scorer", str(new))]
+
+
+def test_what_was_chosen_before_may_be_chosen_again(bundles, settings):
+    """Of --bundle or WEIR_BUNDLE a start is that what was chosen for earlier ones does not end it."""
+    old, _, new = bundles
+    chosen(settings(), old)
+    workers = Workers()
+    answering = Answering(workers, settings(), lambda line: None)
+    answering.start_scorers(serving.choose([str(new)], settings(), contracts=False, only=["a"]))
+    over = following_promotions.scorer_is_over(settings(service="a"), new, workers.chosen["scorer"])
+    answering.look()
+    assert (over(), answering.changing()) == (False, set())
+    chosen(settings(), new)  # once it is ready
+    answering.look()
+    assert (over(), answering.changing()) == (False, set())
+    chosen(settings(), old)
+    assert (over(), answering.changing()) == (True, {"scorer"})
+
+
+def test_a_scorer_does_not_end_for_a_bundle_that_is_not_there(bundles, settings):
+    old, _, new = bundles
+    workers = Workers()
+    answering = Answering(workers, settings(), lambda line: None)
+    answering.start_scorers(serving.choose([str(old)], settings(), contracts=False, only=["a"]))
+    over = following_promotions.scorer_is_over(settings(service="a"), old, "")
+    chosen(settings(), new)
+    aside = new.rename(new.with_name("aside"))
+    answering.look()
+    assert (over(), answering.changing()) == (False, set())
+    aside.rename(new)
+    assert (over(), answering.changing()) == (True, {"scorer"})
+
+
+class Stack:
+    """A child that has ended."""
+
+    def __init__(self, child):
+        self.child = child
+
+    def ended(self):
+        return [self.child]
+
+
+class Ended:
+    name = "scorer"
+
+    def check(self):
+        raise Unavailable("it has ended", remedy="")
+
+
+def test_a_scorer_that_ends_for_a_promotion_while_all_start_ends_nothing_else(monkeypatch):
+    workers = local.Workers(Stack(Ended()))
+    workers._pages = {"scorer": "old"}
+    monkeypatch.setattr(local, "_answers", lambda url: url == "new/ready")
+    with pytest.raises(Unavailable, match="it has ended"):
+        workers.wait_ready(needed=["scorer"])
+    pages = iter(("old", "new"))
+    look = lambda: workers._pages.update(scorer=next(pages))  # noqa: E731
+    workers.wait_ready(needed=["scorer"], look=look, changing=lambda: {"scorer"})

@@ -122,11 +122,11 @@ def up(
             for role in _roles(wanted, stack.settings, served):
                 workers.start(role)
             answering.start_shadows()
-            workers.wait_ready(say, needed=scorers if len(scorers) == 1 else ())
+            needed = scorers if len(scorers) == 1 else ()
+            workers.wait_ready(say, needed, look=answering.look, changing=answering.changing)
             if pages is not None:
                 pages.wait_ready()
             serving.remember_all(given, choices, newest=newest)
-            answering.settled()
             home = stack.settings.paths.home
             running.write(home, stack.settings.values())
             try:

@@ -29,6 +29,13 @@ Follow = Annotated[
     ),
 ]
 
+Chosen = Annotated[
+    str | None,
+    typer.Option(
+        "--chosen", help="What was chosen for the service when this bundle was; now, by default.", hidden=True
+    ),
+]
+
 cli = typer.Typer(
     no_args_is_help=True,
     help="Run one worker until SIGTERM: scorer, shadow, recorder, features, monitor, learner, canary, golden.",
@@ -54,6 +61,7 @@ def scorer(
         ),
     ] = "",
     follow: Follow = False,
+    chosen: Chosen = None,
 ) -> None:
     """Score the requests of one service with a bundle; the service is the bundle's where WEIR_SERVICE is not set."""
     from weir.agents.scorer.agent import new_scorer
@@ -62,6 +70,7 @@ def scorer(
     from weir.operations import following_promotions as promotions
 
     settings = load()
+    known = promotions.answers(settings) if follow else {}  # first: what is promoted meanwhile ends this one
     if bundle:
         settings = settings.having(bundle=bundle)
     settings = promotions.of_service(settings)
@@ -73,7 +82,8 @@ def scorer(
     digest, runs_on = opened.bundle.short_digest, opened.model.runs_on
     answers = f"requests of {settings.scoring.service} as {settings.scoring.variant}, among all scorers of the service"
     said = {"runs_on": runs_on, "answers": answers}
-    over = promotions.scorer_is_over(settings, opened.path) if follow else _never
+    first = known.get(settings.scoring.service, "") if chosen is None else chosen
+    over = promotions.scorer_is_over(settings, opened.path, first) if follow else _never
     engine = opened.model.engine
     ended = _serve(settings, telemetry, "scorer", lambda: new_scorer(settings, resources), digest, engine, over, **said)
     resources.close()
@@ -85,6 +95,7 @@ def shadow(
     bundle: Annotated[str, typer.Option(help="Bundle folder, its digest, or a service: its newest.")] = "",
     variant: Annotated[str, typer.Option(help="Name of this shadow; by default the bundle's digest.")] = "",
     follow: Follow = False,
+    chosen: Chosen = None,
 ) -> None:
     """Score answered requests with another bundle, beside the scorers: it answers nobody, its scores are recorded.
 
@@ -95,6 +106,7 @@ def shadow(
     from weir.operations import following_promotions as promotions
 
     settings = load()
+    known = promotions.beside(settings) if follow else {}
     if bundle:
         settings = settings.having(bundle=bundle)
     if settings.scoring.bundle:
@@ -105,7 +117,8 @@ def shadow(
     digest, name = opened.bundle.short_digest, resources.shadow.variant.name
     begins = "where its group has committed; without a commit, at the first offset of the predictions: it scores all"
     said = {"runs_on": opened.model.runs_on, "answers": f"nobody; it is shadow {name}", "begins": begins}
-    over = promotions.shadow_is_over(settings, opened.path) if follow else _never
+    first = known.get(settings.scoring.service, "") if chosen is None else chosen
+    over = promotions.shadow_is_over(settings, opened.path, first) if follow else _never
     engine = opened.model.engine
     ended = _serve(settings, telemetry, "shadow", lambda: new_shadow(settings, resources), digest, engine, over, **said)
     resources.close()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from weir.operations import challengers, serving
+from weir.operations.following_promotions import is_other
 from weir.operations.local import Workers
 from weir.operations.serving import Choices
 from weir.settings import Settings
@@ -18,7 +19,10 @@ SHADOW: Final = "shadow"
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A worker. name: what it is called. bundle: what it has. chosen: what was chosen when it began; "": nothing."""
+    """A worker. name: what it is called. bundle: what it has.
+
+    chosen: what was chosen when that was; "": nothing. Whatever is chosen later ends it.
+    """
 
     name: str
     bundle: Path
@@ -35,17 +39,11 @@ class Answering:
 
     def start_scorers(self, choices: Choices) -> list[str]:
         """A process for each service; what they are called."""
+        chosen = serving.remembered(self._settings)
         for service, choice in choices.served.items():
             name = SCORER if len(choices.served) == 1 else f"{SCORER}-{service}"
-            self._scorer(service, name, choice.path)
+            self._scorer(service, Running(name, choice.path, chosen.get(service, "")))
         return [one.name for one in self._scorers.values()]
-
-    def settled(self) -> None:
-        """What was chosen by now is what the scorers have."""
-        chosen = serving.remembered(self._settings)
-        self._scorers = {
-            service: Running(one.name, one.bundle, chosen.get(service, "")) for service, one in self._scorers.items()
-        }
 
     def start_shadows(self) -> None:
         """A process for each service of which a promotion left another bundle in shadow, where none runs."""
@@ -56,38 +54,41 @@ class Answering:
             if mine is not None and not self._has_ended(mine):
                 continue
             self._say(f"in shadow beside {service}: {path.name[:12]}, since a learner was promoted or taken back")
-            name = f"{SHADOW}-{service}"
-            self._start(SHADOW, name, service, path)
-            self._shadows[service] = Running(name, path, "")
+            self._shadows[service] = Running(f"{SHADOW}-{service}", path, str(path))
+            self._start(SHADOW, service, self._shadows[service])
 
     def look(self) -> None:
         """Start those anew that have ended since another bundle was promoted, and shadows that there were not."""
         chosen = serving.remembered(self._settings)
         for service, mine in list(self._scorers.items()):
-            path = Path(chosen.get(service, ""))
-            if self._changes(service, mine, chosen.get(service, "")) and self._has_ended(mine) and path.is_dir():
+            now = chosen.get(service, "")
+            if not is_other(now, mine.bundle):
+                self._scorers[service] = replace(mine, chosen=now)
+            elif self._changes(now, mine) and self._has_ended(mine):
+                path = Path(now)
                 self._say(
                     f"{service} is answered by {path.name[:12]} from here on, and no more by {mine.bundle.name[:12]}"
                 )
-                self._scorer(service, mine.name, path)
+                self._scorer(service, Running(mine.name, path, now))
         self.start_shadows()
 
     def changing(self) -> set[str]:
         """What workers are called that end, or have ended, since another bundle was promoted."""
         chosen, beside = serving.remembered(self._settings), challengers.there(self._settings)
-        return {
-            one.name for service, one in self._scorers.items() if self._changes(service, one, chosen.get(service, ""))
-        } | {one.name for service, one in self._shadows.items() if beside.get(service, one.bundle) != one.bundle}
+        return {one.name for service, one in self._scorers.items() if self._changes(chosen.get(service, ""), one)} | {
+            one.name for service, one in self._shadows.items() if beside.get(service, one.bundle) != one.bundle
+        }
 
-    def _changes(self, service: str, mine: Running, chosen: str) -> bool:
-        return bool(chosen) and chosen != mine.chosen and Path(chosen).name != mine.bundle.name
+    def _changes(self, now: str, mine: Running) -> bool:
+        return is_other(now, mine.bundle) and now != mine.chosen and Path(now).is_dir()
 
     def _has_ended(self, one: Running) -> bool:
         return self._workers.children[one.name].poll() is not None
 
-    def _scorer(self, service: str, name: str, path: Path) -> None:
-        self._start(SCORER, name, service, path)
-        self._scorers[service] = Running(name, path, serving.remembered(self._settings).get(service, ""))
+    def _scorer(self, service: str, one: Running) -> None:
+        self._start(SCORER, service, one)
+        self._scorers[service] = one
 
-    def _start(self, role: str, name: str, service: str, path: Path) -> None:
-        self._workers.start(role, "--follow", name=name, WEIR_SERVICE=service, WEIR_BUNDLE=str(path))
+    def _start(self, role: str, service: str, one: Running) -> None:
+        options = ("--follow", "--chosen", one.chosen)
+        self._workers.start(role, *options, name=one.name, WEIR_SERVICE=service, WEIR_BUNDLE=str(one.bundle))

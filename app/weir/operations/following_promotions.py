@@ -1,4 +1,4 @@
-"""Whether somebody else is to answer, or to be in shadow, than when a worker started: then it ends, to begin anew."""
+"""Whether another bundle is to answer, or to be in shadow, than when a worker was chosen: then it ends, to begin anew."""
 
 from __future__ import annotations
 
@@ -11,16 +11,27 @@ from weir.operations import challengers, serving
 from weir.settings import Settings
 
 
-def scorer_is_over(settings: Settings, mine: Path) -> Callable[[], bool]:
-    """Whether another bundle than this was promoted, or chosen, for the service of these settings since then."""
-    return _other_than(settings.scoring.service, mine, lambda: serving.remembered(settings))
+def answers(settings: Settings) -> dict[str, str]:
+    """What is promoted or chosen to answer, by service: paths. Raises Refused."""
+    return serving.remembered(settings)
 
 
-def shadow_is_over(settings: Settings, mine: Path) -> Callable[[], bool]:
+def beside(settings: Settings) -> dict[str, str]:
+    """The same of shadows."""
+    return {service: str(path) for service, path in challengers.known(settings).items()}
+
+
+def scorer_is_over(settings: Settings, mine: Path, first: str) -> Callable[[], bool]:
+    """Whether another bundle than this was promoted, or chosen, for the service of these settings.
+
+    first: what was when this one was chosen, "": nothing; as long as that stands, it is not over.
+    """
+    return _other_than(settings.scoring.service, mine, first, lambda: answers(settings))
+
+
+def shadow_is_over(settings: Settings, mine: Path, first: str) -> Callable[[], bool]:
     """The same of the bundle beside it."""
-    return _other_than(
-        settings.scoring.service, mine, lambda: {s: str(p) for s, p in challengers.known(settings).items()}
-    )
+    return _other_than(settings.scoring.service, mine, first, lambda: beside(settings))
 
 
 def of_service(settings: Settings) -> Settings:
@@ -32,14 +43,21 @@ def of_service(settings: Settings) -> Settings:
     return settings.having(bundle=chosen)
 
 
-def _other_than(service: str, mine: Path, known: Callable[[], Mapping[str, str]]) -> Callable[[], bool]:
-    first = known().get(service)
+def is_other(now: str, mine: Path) -> bool:
+    """Whether what is chosen, "": nothing, is another bundle than this."""
+    return bool(now) and Path(now).name != mine.name
+
+
+def _other_than(service: str, mine: Path, first: str, known: Callable[[], Mapping[str, str]]) -> Callable[[], bool]:
+    stands = [first]
 
     def over() -> bool:
         try:
-            now = known().get(service)
-        except Refused:  # whoever reads it next says so
+            now = known().get(service, "")
+        except (Refused, OSError):  # whoever reads it next says so
             return False
-        return now is not None and now != first and Path(now).name != mine.name
+        if not is_other(now, mine):
+            stands[:] = [now]  # this one was chosen, or nothing is any more: what was before may be chosen again
+        return now not in stands and Path(now).is_dir()
 
     return over

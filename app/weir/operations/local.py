@@ -138,27 +138,36 @@ class Workers:
         )
 
     def wait_ready(
-        self, report: Callable[[str], None] = lambda line: None, needed: Collection[str] | None = None
+        self,
+        report: Callable[[str], None] = lambda line: None,
+        needed: Collection[str] | None = None,
+        look: Callable[[], None] = lambda: None,
+        changing: Callable[[], Collection[str]] = tuple,
     ) -> None:
         """Block until every worker has joined its group.
 
         needed: without these it is not worth going on, all of them by default; of the others one that has ended is
-        waited for no longer, and one that takes its time is reported. Raises Unavailable naming a needed one that has
-        ended or is not ready in time, or a service that has ended.
+        waited for no longer, and one that takes its time is reported. look: called meanwhile; it may start some anew.
+        changing: those that it will start anew once they have ended, which is no fault of theirs. Raises Unavailable
+        naming a needed one that has ended or is not ready in time, or a service that has ended.
         """
         deadline = time.monotonic() + READY_S
-        waiting = dict(self._pages)
+        waiting = dict.fromkeys(self._pages)
         needed = set(waiting) if needed is None else set(needed)
         while waiting:
-            for role, page in list(waiting.items()):
+            look()
+            for role in list(waiting):
+                page = self._pages[role]
                 if _answers(f"{page}/ready"):
                     report(f"{role} ready, {page}/metrics")
                     del waiting[role]
-            for child in self._stack.ended():
+            ended = self._stack.ended()
+            again = changing()  # behind the other question: who has ended for that reason is among them
+            for child in [one for one in ended if one.name not in again]:
                 if child.name not in self._pages or child.name in needed:
                     child.check()
                 waiting.pop(child.name, None)
-            self.tell_ended(report)
+            self.tell_ended(report, but=again)
             if waiting and time.monotonic() > deadline:
                 self._too_late(waiting, needed, report)
                 return
