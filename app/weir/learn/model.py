@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+PANIC: Final = "PanicException"  # of what River has in Rust; it can be imported from nowhere
 
 
 class Broke(Exception):
     """A model raised an error at a row: `row` of those that it was given. The rows before it are done."""
 
-    def __init__(self, row: int, error: Exception) -> None:
+    def __init__(self, row: int, error: BaseException) -> None:
         self.row = row
         super().__init__(f"{type(error).__name__}: {error}")
+
+
+def is_fault(error: BaseException) -> bool:
+    """Whether it is of what was run; what River has in Rust falls over with what is no Exception."""
+    return isinstance(error, Exception) or type(error).__name__ == PANIC
 
 
 class Model(Protocol):

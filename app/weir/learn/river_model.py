@@ -14,7 +14,7 @@ from weir.core.signature import Task
 from weir.learn import allowed
 from weir.learn.allowed import Outside
 from weir.learn.learner import Subject
-from weir.learn.model import Broke, Flags, Floats, Model
+from weir.learn.model import Broke, Flags, Floats, Model, is_fault
 
 NO_WEIGHTS = np.empty(0)
 
@@ -43,7 +43,9 @@ class RiverModel(Model):
                     self._learn(given, y[row])
                 else:
                     answer(given, out[row])
-            except Exception as error:  # whatever a model raises for what it has learned
+            except BaseException as error:  # whatever a model raises for what it has learned
+                if not is_fault(error):
+                    raise
                 raise Broke(row, error) from error
 
     def _learn(self, given: Mapping[str, float], y: Any) -> None:

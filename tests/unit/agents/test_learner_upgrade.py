@@ -7,8 +7,10 @@ import pyarrow as pa
 import pytest
 from structlog.testing import capture_logs
 from weir.agents.learner import kept, made
+from weir.agents.learner.books import check_log
 from weir.agents.learner.entries import Entry, Kind, lists
 from weir.cli.learner_screen import live
+from weir.core.errors import Refused
 from weir.core.signature import Task
 from weir.learn.learner import Limits, Part
 from weir.operations.live_learners import Shown
@@ -155,3 +157,14 @@ def test_without_a_key_a_pickle_is_not_kept_and_with_another_it_begins_anew(log)
     assert one.live.held.next.number == 0
     assert "differ" in opened(of, {**row, "next_offset": row["next_offset"] - 2})[1]
     assert "differ" in opened(of, {**row, "held": row["held"].replace('"left": 0', '"left": 1')})[1]
+
+
+@pytest.mark.parametrize("kind", LEARNERS)
+def test_a_state_does_not_go_on_in_another_log(kind, log):
+    """Its place would be one of that log: until the new one is as long, the learner would pass over all outcomes."""
+    row = lived(opened(LEARNERS[kind])[0], log).row("log", 7, "one")
+    found = {("returns", "one"): row}
+    check_log("log", found)
+    with pytest.raises(Refused, match="that is gone"):
+        check_log("another", found)
+    check_log("another", {("returns", "one"): row | {"answering": b"", "good": b""}})

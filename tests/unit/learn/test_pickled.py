@@ -9,7 +9,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy._core.multiarray import scalar as np_scalar
+from numpy._core.numeric import _frombuffer as np_frombuffer
 from river import preprocessing
+from river._river_rust.stats import RsQuantile
 from weir.core.signature import Task
 from weir.learn import allowed, pickled, river_parts, sealed
 from weir.learn.allowed import Outside
@@ -166,6 +169,56 @@ def test_what_is_not_on_the_list_is_not_opened_even_with_the_key(attack, tmp_pat
     with pytest.raises(ValueError, match="is not on the list"):
         allowed.loads(content)
     assert not (tmp_path / "ran").exists()
+
+
+def reduced(function, *given, state=None):
+    """A pickle of what a function gives, and what that is told then."""
+
+    class One:
+        def __reduce__(self):
+            return (function, given) if state is None else (function, given, state)
+
+    return One()
+
+
+OBJECT = reduced(np.dtype, "O8", False, True)
+OBJECTS = reduced(np.dtype, [("a", "O")], False, True)
+HIDDEN = reduced(np.dtype, "V8", False, True, state=(3, "|", None, ("a",), {"a": (OBJECT, 0)}, 8, 1, 0))
+TURNED = reduced(np.dtype, "u8", False, True, state=(3, "|", None, ("a",), {"a": (OBJECT, 0)}, 8, 1, 0))
+BYTES = reduced(np_frombuffer, b"\1" * 8, np.dtype("u1"), (8,), "C")
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        reduced(np_scalar, OBJECTS, BYTES),
+        reduced(np_scalar, HIDDEN, b"\1" * 8),
+        reduced(np_frombuffer, b"\1" * 8, HIDDEN, (1,), "C"),
+        reduced(np_scalar, TURNED, b"\1" * 8),
+        reduced(np_scalar, OBJECT, b"\1" * 8),
+        reduced(np_scalar, np.dtype("f8"), b"\1" * 4),
+        reduced(np_frombuffer, b"\1" * 8, np.dtype("u1"), (1 << 60,), "C"),
+    ],
+)
+def test_no_bytes_of_a_pickle_are_used_as_an_address(forged):
+    """NumPy's own types would let objects lie there: whoever opened it would be killed, or run what it says."""
+    with pytest.raises(ValueError, match="cannot be opened"):
+        allowed.loads(pickle.dumps(forged, pickle.HIGHEST_PROTOCOL))
+
+
+@pytest.mark.parametrize("dtype", ["b1", "i1", "u2", "<i8", ">i4", "f2", "<f4", ">f8"])
+def test_numbers_of_numpy_are_opened_as_they_were(dtype):
+    column = np.arange(6).astype(dtype)
+    for number in (column[3], column, column.reshape(2, 3), np.asfortranarray(column.reshape(2, 3)), column[:0]):
+        again = allowed.loads(pickle.dumps(number, pickle.HIGHEST_PROTOCOL))
+        assert (type(again), again.dtype, again.tobytes()) == (type(number), number.dtype, number.tobytes())
+        assert np.array_equal(again, number)
+
+
+def test_what_falls_over_in_rust_is_a_fault_of_the_pickle():
+    """It is no Exception: the worker would end, at each start, where another River reads an old state so."""
+    with pytest.raises(ValueError, match="cannot be opened: called `Result::unwrap"):
+        allowed.loads(pickle.dumps(reduced(RsQuantile, 0.5, state=b"cut"), 4))
 
 
 def test_whoever_has_no_key_opens_nothing(monkeypatch):

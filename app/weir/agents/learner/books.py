@@ -195,9 +195,12 @@ def written(journal: Journal, entry: Entry, fold: Callable[[Entry], None]) -> No
 
 
 def check_log(log: str, found: Mapping[tuple[str, str], Mapping[str, Any]]) -> None:
-    """Raises Refused for snapshots that go on in another log: that one's outcomes are gone."""
+    """Raises Refused for states that go on in another log: that one's outcomes are gone.
+
+    found: snapshots by service and learner. One without a state, of arrays or under a seal, begins anew anyway.
+    """
     for (service, name), row in found.items():
-        if row["log"] != log:
+        if row["log"] != log and (row["answering"] or row["good"]):
             raise Refused(
                 f"the state of learner {name} of {service} goes on in a log of labelled outcomes that is gone",
                 remedy="make the topic of snapshots anew, too: learners then begin with what comes",

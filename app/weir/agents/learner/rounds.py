@@ -119,7 +119,7 @@ class Rounds:
         learners, wanted = self._learners(self.connect(), declared, found)
         journal, memory = Journal(self._book(names.labelled)), Memory()
         try:
-            check_log(journal.log, {place: row for place, row in found.items() if row["answering"]})
+            check_log(journal.log, found)
             last = journal.last_read()
             goes_on = [one.live.held.next.offset for one in learners]
             journal.begin(journal.first if last is None else min([last["begin"], *goes_on]))
