@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 from structlog.testing import capture_logs
-from weir.agents.monitor import gone
+from weir.agents.monitor import gone, heard
 from weir.agents.monitor.books import NotHeld
 from weir.core.errors import Refused, Unavailable
 from weir.edges.bundles.owners import owners
@@ -300,17 +300,27 @@ def test_alerts_of_a_monitor_and_of_a_service_that_are_gone_end_and_say_why(clie
     for name in ("one", "two"):
         monitor(folder, name)
     predict(client, 0, 899, begin=NOON, score="0.9")
-    books, told = MemoryBooks(), []
+    books, told, clock = MemoryBooks(), [], [0.0]
+    parts = {"gone": partial(gone.why, settings), "tell": told.extend, "monotonic_s": lambda: clock[0]}
+    life = worker(settings, books, **parts)
 
-    def look():
+    def look(after_s=heard.LASTS_S):
         before = len(books.alerts)
-        worker(settings, books, gone=partial(gone.why, settings), tell=told.extend).look()
+        life.look()
+        if after_s:
+            clock[0] += after_s
+            life.look()
         return {(row["monitor"], row["to_state"], row["sentence"]) for row in books.alerts[before:]}
 
     look()
     assert {row["monitor"] for row in books.alerts if row["to_state"] == "firing"} == {"one", "two"}
     (folder / "one.sql").write_text("this is being written")
     assert look() == set()
+    (folder / "one.sql").unlink()
+    assert look(after_s=0) == set(), "an editor has put it aside, and writes it"
+    monitor(folder, "one")
+    clock[0] += heard.LASTS_S
+    assert look(after_s=0) == set()
     (folder / "one.sql").unlink()
     assert look() == {("one", "resolved", gone.NO_FILE)}
     assert told[-1].sentence == gone.NO_FILE

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from weir.agents.learner import alerts
@@ -83,3 +84,19 @@ def test_it_is_not_tried_for_ever(firing, monkeypatch):
     with pytest.raises(Unavailable, match="all the time"):
         one._change(WATCHED, None, 9, "goes on")
     assert one.told == []
+
+
+def test_a_file_that_is_put_aside_for_a_moment_ends_no_alert(firing, tmp_path):
+    """It would not fire again either: the learner has stopped before, as far as the worker knows."""
+    one = firing([])
+    one._settings = load(learners_dir=tmp_path)
+    of = alerts.watched(one._settings, "parcels", "size")
+    stopped = SimpleNamespace(
+        learner=SimpleNamespace(name="size", service="parcels"),
+        live=SimpleNamespace(now=SimpleNamespace(good=SimpleNamespace(stop=STOP))),
+    )
+    one._firing, one._watched = {of.key: STOP}, {of.key: of}
+    one.check([stopped], 9)
+    assert [each.to_state for each in one.log] == ["firing"]
+    one.check([], 10)
+    assert [each.to_state for each in one.log] == ["firing", "resolved"]

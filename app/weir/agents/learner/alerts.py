@@ -91,7 +91,8 @@ class Alerts:
             readings: list[Stop | None] = [None, stop] if again else [stop]
             for each in readings:
                 self._change(of, each, at_ms, GOES_ON)
-        for key in [key for key in self._firing if self._is_gone(key)]:
+        here = {one.key for one in about.values()}  # of which a file may be put aside for a moment, to be written
+        for key in [key for key in self._firing if key not in here and self._is_gone(key)]:
             self._change(self._watched[key], None, at_ms, GONE)
         self._firing = {
             about[one.learner.name].key: stop for one in learners if (stop := one.live.now.good.stop) is not None

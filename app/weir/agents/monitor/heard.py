@@ -10,6 +10,7 @@ from weir.monitor import alert_course, telling
 from weir.monitor.alert import AlertState, Note, Transition, Watched
 from weir.monitor.left import Left
 
+LASTS_S: Final = 60.0  # what is gone for less may be being written: editors and git put files aside for a moment
 LIVE: Final = (AlertState.PENDING, AlertState.FIRING)
 
 
@@ -43,12 +44,25 @@ class Heard:
         self._unheard.clear()  # only now: whoever could not write hears them again
 
 
-def ends(left: Left, gone: Callable[[Watched], str], at_ms: int) -> Iterator[tuple[Transition, ...]]:
-    """Ends of alerts that go on, and of which nothing more will be heard.
+@dataclass(slots=True)
+class Ends:
+    """Ends of alerts that go on, and of which nothing more will be heard."""
 
-    gone: why nobody asks any more about what an alert is about; empty where somebody does. at_ms: now.
-    """
-    for key, watched in list(left.watched.items()):
-        memory = left.alert(key)
-        if memory.state in LIVE and (reason := gone(watched)):
-            yield alert_course.ended(memory, watched, at_ms, reason, left.silences)[1]
+    _since_s: dict[str, float] = field(default_factory=dict)  # by key
+
+    def found(
+        self, left: Left, gone: Callable[[Watched], str], at_ms: int, now_s: float
+    ) -> Iterator[tuple[Transition, ...]]:
+        """Those of which that has been so for LASTS_S.
+
+        gone: why nobody asks any more about what an alert is about; empty where somebody does. at_ms: now. now_s:
+        monotonic.
+        """
+        before, self._since_s = self._since_s, {}
+        for key, watched in list(left.watched.items()):
+            memory = left.alert(key)
+            if memory.state not in LIVE or not (reason := gone(watched)):
+                continue
+            self._since_s[key] = before.get(key, now_s)
+            if now_s - self._since_s[key] >= LASTS_S:
+                yield alert_course.ended(memory, watched, at_ms, reason, left.silences)[1]

@@ -20,7 +20,7 @@ from clickhouse_connect.driver import Client
 from weir.agents.monitor.books import Books, NotHeld
 from weir.agents.monitor.cells import Cells
 from weir.agents.monitor.figures import Figures, noted
-from weir.agents.monitor.heard import Heard, ends
+from weir.agents.monitor.heard import Ends, Heard
 from weir.agents.monitor.seen import Seen, waits, windows_of
 from weir.agents.monitor.trouble import Troubles, said
 from weir.core.errors import Refused, Unavailable
@@ -78,6 +78,7 @@ class Rounds:
     gone: Callable[[Client, Watched, Mapping[str, Monitor], datetime], str] = lambda *_: ""
     left: Left | None = None
     _heard: Heard = field(default_factory=Heard)
+    _ends: Ends = field(default_factory=Ends)
     _before: dict[Work, Mapping[datetime, Covers]] = field(default_factory=dict)
     _looked: dict[Work, datetime] = field(default_factory=dict)
     _newest: dict[Work, datetime] = field(default_factory=dict)
@@ -117,6 +118,7 @@ class Rounds:
 
     def _go_on(self, client: Client, known: Mapping[str, Monitor]) -> Left:
         """Find out where the worker before this one stopped, and finish the window that it was at."""
+        self._ends = Ends()
         run = RUN * timedelta(seconds=max((one.window_s for one in known.values()), default=0))
         left, found = self.books.left(client, FIRST, run)
         untold = left.untold(found)
@@ -154,7 +156,8 @@ class Rounds:
         """What people say of alerts, and that nothing more will be heard of some, as changes of these."""
         now = self.now()
         gone = lambda watched: self.gone(client, watched, known, now)  # noqa: E731
-        for changes in chain(self._heard.changes(self.notes(), left, _ms(now)), ends(left, gone, _ms(now))):
+        ends = self._ends.found(left, gone, _ms(now), self.monotonic_s())
+        for changes in chain(self._heard.changes(self.notes(), left, _ms(now)), ends):
             self._write((), changes)
             for change in changes:
                 left.changed(change)
