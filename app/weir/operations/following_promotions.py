@@ -1,4 +1,4 @@
-"""Whether another bundle is to answer, or to be in shadow, than when a worker was chosen: then it ends, to begin anew."""
+"""Whether another bundle is to answer, or to be in shadow, than when a worker was chosen: then it ends."""
 
 from __future__ import annotations
 
