@@ -2,10 +2,13 @@
 
 import builtins
 import functools
+import importlib
 import json
 import os
 import pickle
+from collections import Counter
 from dataclasses import replace
+from operator import attrgetter
 
 import numpy as np
 import pytest
@@ -213,6 +216,25 @@ def test_numbers_of_numpy_are_opened_as_they_were(dtype):
         again = allowed.loads(pickle.dumps(number, pickle.HIGHEST_PROTOCOL))
         assert (type(again), again.dtype, again.tobytes()) == (type(number), number.dtype, number.tobytes())
         assert np.array_equal(again, number)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "state"),
+    [
+        (b"river.preprocessing.scale", b"StandardScaler", {"learn_one": dict}),
+        (b"river.preprocessing.scale", b"StandardScaler", {"new": 1}),
+        (b"river.preprocessing.scale", b"StandardScaler", {"__bases__": (Counter,)}),
+        (b"river.naive_bayes.gaussian", b"GaussianNB._make_gaussian", {"__defaults__": (1,), "new": 1}),
+    ],
+)
+def test_a_pickle_changes_no_class(module, name, state):
+    """All models of this process would be others."""
+    of = attrgetter(name.decode())(importlib.import_module(module.decode()))
+    before = allowed._has(of)
+    told = pickle.dumps((None, state), 2)[2:-1]  # without its head and its end
+    with pytest.raises(ValueError, match=r"changes \w+ itself|cannot be opened"):
+        allowed.loads(by_name(module, name)[:-1] + told + b"b.")
+    assert allowed._has(of) == before
 
 
 def test_what_falls_over_in_rust_is_a_fault_of_the_pickle():
