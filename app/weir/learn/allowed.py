@@ -70,7 +70,7 @@ def loads(content: bytes) -> Any:
         finally:
             changed = opener.put_back()
         if changed:
-            raise pickle.UnpicklingError(f"it changes {changed[0]} itself")
+            raise ValueError(f"it changes {changed[0]} itself")
         return found
     except BaseException as error:  # whatever classes raise for what they are given
         if not is_fault(error):
