@@ -244,6 +244,8 @@ def test_a_request_for_training_becomes_a_bundle_that_is_compared_with_the_champ
     off = done["comparison"]["figures"][0]["better_by"]
     assert off == pytest.approx(by["champion"]["log_loss"] - by["learner"]["log_loss"], rel=1e-6)
     made = json.loads(train("bundle", "inspect", done["digest"], "--json"))
+    newest = json.loads(train("bundle", "inspect", SERVICE, "--json"))
+    assert newest["digest"] != done["digest"]  # nobody has named it
     assert made["version"].startswith(f"1-{which}-")
     assert f"{done['trained_on']} outcomes known until 2026-03-" in json.dumps(made)
     Path("asked.json").write_text(json.dumps(replayed | {"retraining": [asked]}))

@@ -3,6 +3,7 @@
 import os
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from weir.core.errors import Refused, Unavailable
@@ -114,6 +115,14 @@ def test_what_was_named_is_served_until_the_newest_is_asked_for(bundles, setting
     assert newest.path == bundles[2]
     remember(settings(), newest)
     assert choose("", settings(service="a")).why == "the newest of service a"
+
+
+def test_what_was_named_in_one_folder_is_found_from_another(bundles, settings, monkeypatch):
+    monkeypatch.chdir(bundles[0].parent)
+    chosen = choose(str(bundles[0]), settings())
+    remember(settings(), chosen._replace(path=Path(bundles[0].name)))
+    monkeypatch.chdir("/")
+    assert choose("", settings(service="a")).path == bundles[0]
 
 
 def test_a_bundle_that_was_named_and_is_gone_is_not_replaced_in_silence(bundles, settings, tmp_path):

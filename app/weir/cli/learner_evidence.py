@@ -42,9 +42,9 @@ def figures_in(rows: Sequence[Mapping[str, Any]]) -> list[Column]:
     return [Column(FIGURES[name], name, lambda value: f"{value:.4f}", right=True) for name in names]
 
 
-def show_comparison(of: Comparison, late: float) -> None:
-    """A row for each figure, and what is proposed."""
-    _show_compared(asdict(of))
+def show_comparison(of: Comparison, late: float, who: str = "learner") -> None:
+    """A row for each figure, and what is proposed. who: that is compared."""
+    _show_compared(asdict(of), who)
     if late > LATE:
         say(f"{late:.1%} of outcomes came after their day was closed: raise compare.wait_h, else days are judged early")
 
@@ -63,12 +63,12 @@ def show_live(found: Mapping[str, Any]) -> None:
         say(f"[bold yellow]{one['name']}[/]: what comes true has been {one['residual']:+.3g} off what is expected")
 
 
-def _show_compared(of: Mapping[str, Any]) -> None:
+def _show_compared(of: Mapping[str, Any], who: str = "learner") -> None:
     if of["figures"]:
         say("")
         columns = (
             Column("figure", "figure", lambda name: FIGURES.get(name, name.replace("_", " ")), name=True),
-            Column("learner against", "against"),
+            Column(f"{who} against", "against"),
             Column("better by", "better_by", _number, right=True),
             Column("from", "low", _number, right=True),
             Column("to", "high", _number, right=True),

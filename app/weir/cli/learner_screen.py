@@ -27,12 +27,17 @@ def live(found: Shown) -> None:
     )
     if found.rows:
         show(found.rows, columns, as_json=False)
-    sealed = "; it is kept as a sealed pickle" if found.kept else "; its model has no snapshots"
+    sealed = "; it is kept as a sealed pickle" if found.kept else "; its state is not kept"
     named = f"; its newest state is {found.digest}" if found.digest else sealed
     much = f"has learned {found.learned:,} outcomes, {found.good:,} in whole windows"
     say(f"{found.name} of {found.service} {much}{named}")
     offset, number = found.next
-    say(f"written {found.at:%Y-%m-%d %H:%M:%S} UTC; a restart goes on at offset {offset:,}, outcome {number:,}")
+    restart = f"a restart goes on at offset {offset:,}, outcome {number:,}"
+    if not (found.kept or found.digest):
+        restart = (
+            "a restart learns the log anew; WEIR_LEARNER_KEY keeps states, and the worker's log says where it does not"
+        )
+    say(f"written {found.at:%Y-%m-%d %H:%M:%S} UTC; {restart}")
     if found.blind:
         say(f"{found.blind:,} requests are in no figure: answered before its first state, or without a number;")
         say(f"    weir learners replay {found.name} --known occurred has figures of those that were loaded later")

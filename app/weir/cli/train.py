@@ -54,5 +54,5 @@ def train(
         *learner_evidence.figures_in(done.rows),
     )
     show(done.rows, columns, as_json=False)
-    learner_evidence.show_comparison(done.comparison, 0.0)
+    learner_evidence.show_comparison(done.comparison, 0.0, "new model")
     say(f"bundle [bold]{done.digest[:12]}[/] {escape(str(done.bundle))}, trained by {escape(done.by)}")

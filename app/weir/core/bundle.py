@@ -30,6 +30,9 @@ class Learned:
     columns: tuple[str, ...]
 
 
+ASKED_FOR: Final = "asked for by action "  # how training_snapshot begins where `weir train` has made it
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
     """The content of bundle.yaml, and the digest that names the folder.
@@ -84,3 +87,8 @@ class Bundle:
     def short_digest(self) -> str:
         """First 12 characters: what predictions and logs carry."""
         return self.digest[:12]
+
+    @property
+    def waits(self) -> bool:
+        """Whether it answers only where it is named, and is never the newest: of a learner, or of `weir train`."""
+        return self.learner is not None or self.training_snapshot.startswith(ASKED_FOR)

@@ -32,6 +32,11 @@ def arrays_of(model: Any, columns: Sequence[str]) -> Linear | None:
     return Linear(task, np.array(state), np.array([last.intercept, *rates, last.clip_gradient], np.float64))
 
 
+def is_linear(model: Any) -> bool:
+    """Whether it is the pipeline that is compiled, and that can answer requests."""
+    return _parts(model) is not None
+
+
 def river_of(linear: Linear, columns: Sequence[str]) -> Any:
     """The same model as an object of River, which goes on learning as the arrays would."""
     from river import linear_model, optim, preprocessing, utils  # noqa: PLC0415 - an extra, and large

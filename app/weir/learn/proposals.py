@@ -86,7 +86,8 @@ def incident(of: Incident, *, service: str, learner: str, why: str = "") -> Acti
     if of.end_ms is None:
         sentence = f"{of.name}: the loss of the champion of {service} is {of.loss:.4g} instead of {of.usual:.4g}"
         return _of_champion(INCIDENT, sentence, service, learner, asdict(of), of.begin_ms, of.begin_ms, of.begin_ms)
-    sentence = f"{of.name} of {service} is over: {why or 'there was no alarm for a day'}, after {of.alarms}"
+    many = "1 alarm" if of.alarms == 1 else f"{of.alarms} alarms"
+    sentence = f"{of.name} of {service} is over: {why or 'there was no alarm for a day'}, after {many}"
     return _of_champion(OVER, sentence, service, learner, asdict(of), of.begin_ms, of.end_ms, of.end_ms)
 
 

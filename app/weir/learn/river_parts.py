@@ -134,10 +134,15 @@ def _unseeded(of: Any) -> Iterator[str]:
         if name.startswith("_") or not type(value).__module__.startswith(RIVER):
             continue
         if getattr(value, "seed", 0) is None:
-            part = f"{{{name}: {{river...{type(value).__name__}: {{seed: 1}}}}}}"
+            part = f"{{{name}: {{{_public(type(value))}: {{seed: 1}}}}}}"
             yield f"{type(of).__name__} draws at random by its {name}: name that with a seed, such as {part}"
         else:
             yield from _unseeded(value)
+
+
+def _public(kind: type) -> str:
+    """Where a class of River is imported from."""
+    return f"{'.'.join(kind.__module__.split('.')[:2])}.{kind.__name__}"
 
 
 def _misfits(steps: Sequence[Any], task: Task) -> Iterator[str]:

@@ -26,7 +26,7 @@ def there(settings: Settings) -> dict[str, Path]:
 
 def remember(settings: Settings, service: str, bundle: Path) -> None:
     """From the next `weir up` on this bundle goes on in shadow."""
-    said = {**known(settings), service: bundle}
+    said = {**known(settings), service: bundle.resolve()}
     kept_bundles.write(settings, REMEMBERED, {name: str(at) for name, at in said.items()})
 
 

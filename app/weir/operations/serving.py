@@ -96,7 +96,7 @@ def _unnamed(service: str, kept: Mapping[str, str], found: Sequence[tuple[Path, 
     if service in kept:
         return _remembered(Path(kept[service]))
     mine = [(path, bundle) for path, bundle in found if bundle.service == service]
-    built = [one for one in mine if one[1].learner is None]  # a learner answers where somebody says so
+    built = [one for one in mine if not one[1].waits]
     newest = next(iter(built or mine), None)
     if newest is None:
         own = service in services.listed(settings)
@@ -120,7 +120,7 @@ def remember(settings: Settings, choice: Chosen) -> None:
     kept = remembered(settings)
     kept.pop(choice.bundle.service, None)
     if choice.by_name:
-        kept[choice.bundle.service] = str(choice.path)
+        kept[choice.bundle.service] = str(choice.path.resolve())  # it is read from any folder
     kept_bundles.write(settings, REMEMBERED, kept)
 
 

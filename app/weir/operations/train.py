@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from clickhouse_connect.driver import Client
 
+from weir.core.bundle import ASKED_FOR
 from weir.core.errors import Refused
 from weir.core.signature import Dtype, Signature, Task
 from weir.edges.bundles import folder, rows, text, trained
@@ -213,7 +214,7 @@ def _write(
     day = {name: f"{datetime.fromtimestamp(ms / 1000, UTC):%Y-%m-%d}" for name, ms in _span(old[0]).items()}
     place = f", log {said['labelled_log']} to offset {said['labelled_offset']}" if "labelled_log" in said else ""
     until = f"{datetime.fromtimestamp(said['known_until'] / 1000, UTC):%Y-%m-%dT%H:%M:%S}Z"
-    what = f"action {asked.action_id}: {len(old[0].y)} outcomes known until {until}{place}"
+    what = f"{ASKED_FOR}{asked.action_id}: {len(old[0].y)} outcomes known until {until}{place}"
     of = {row["who"]: row for row in figures}
     metrics = {
         f"{'champion_' if who == CHAMPION else ''}{name}": value

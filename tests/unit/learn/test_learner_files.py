@@ -113,7 +113,11 @@ def test_a_learner_that_there_is_not_is_refused_with_those_that_there_are(projec
         ((("river.linear_model.LogisticRegression", {"lr": 1}),), Task.BINARY, "takes no lr; it takes optimizer"),
         (("river.multiclass.OneVsRestClassifier",), Task.BINARY, "cannot be made: .*missing"),
         (("river.forest.ARFClassifier",), Task.BINARY, "draws at random: give it a seed"),
-        (("river.neighbors.KNNClassifier",), Task.BINARY, "draws at random by its engine: name that with a seed"),
+        (
+            ("river.neighbors.KNNClassifier",),
+            Task.BINARY,
+            r"random by its engine: .* as \{engine: \{river.neighbors.SWINN:",
+        ),
         (("river.linear_model.LinearRegression",), Task.BINARY, "no classifier, and the task of the service is binary"),
         (("river.naive_bayes.GaussianNB",), Task.REGRESSION, "no regressor, and the task of the service is regression"),
         (("river.linear_model.LogisticRegression",), Task.MULTICLASS, "OneVsRestClassifier"),
@@ -177,6 +181,10 @@ def test_check_says_each_fault_in_a_line_of_its_own(project, monkeypatch):
     (project / "good.yaml").write_text(tiny)
     done = CliRunner().invoke(cli, ["learners", "check"], env={"COLUMNS": "400"})
     assert (done.exit_code, done.stdout) == (0, "1 learners read, 0 faults\n")
+    (project / "good.yaml").write_text(tiny + "promotion: automatic\n")
+    done = CliRunner().invoke(cli, ["learners", "check"], env={"COLUMNS": "400"})
+    assert (done.exit_code, "automatic is for a standard scaler" in done.stdout) == (1, True)
+    (project / "good.yaml").write_text(tiny)
     (project / "away.yaml").write_text(GOOD)
     (project / "other.yaml").write_text(
         "service: tiny\nmodel: river.linear_model.LinearRegression\nfeatures: [channel, it]"

@@ -28,6 +28,7 @@ from weir.learn.learner import (
 )
 from weir.settings import Settings
 
+LINEAR: Final = "a standard scaler with a logistic or linear regression"
 WRITE: Final = "correct it; learners/README.md of a new project (`weir init DIR`) shows every key"
 
 Kind = TypeVar("Kind", Limits, Terms, Slow, Retrain)
@@ -133,7 +134,7 @@ def check(settings: Settings, learner: Learner) -> list[Refused]:
 
     Raises ModuleNotFoundError where River is not installed.
     """
-    from weir.learn import river_parts  # noqa: PLC0415 - River, which other commands do without
+    from weir.learn import linear_river, river_parts  # noqa: PLC0415 - River, which other commands do without
 
     where = str(settings.paths.learners_dir / f"{learner.name}.yaml")
     try:
@@ -145,6 +146,11 @@ def check(settings: Settings, learner: Learner) -> list[Refused]:
         return [Refused(f"this is no learner: {what}", where=where, remedy=WRITE)]
     looks = partial(subject, learner, bundle.signature), partial(river_parts.made, learner, bundle.signature.task)
     faults = [fault for look in looks for fault in _said(look)]
+    if not faults and learner.promotion is Promotion.AUTOMATIC:
+        of = river_parts.made(learner, bundle.signature.task)
+        faults = (
+            [] if linear_river.is_linear(of) else [f"promotion: automatic is for {LINEAR}: {learner} cannot answer"]
+        )
     return [Refused(f"this is no learner: {one}", where=where, remedy=WRITE) for one in faults]
 
 

@@ -24,7 +24,10 @@ def subject_of_record(client: Client, learner: Learner) -> tuple[Subject, dict[s
     of = reports.told(client, learner.service)
     if of is None:
         what = f"no bundle of {learner.service} has scored yet: nothing is recorded that {learner.name} could learn"
-        raise Refused(what, remedy="name a service that `weir status` shows")
+        raise Refused(
+            what,
+            remedy="send it requests; a running learner worker begins with the first answer",
+        )
     known = [row for row in sql_files.rows(client, "bundles/names") if row["service"] == learner.service]
     newest = max(known, key=lambda row: (row["role"] == "scorer", row["written_at"]))
     others = {*dict(newest["categories"]), *newest["texts"]}

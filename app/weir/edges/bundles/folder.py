@@ -41,8 +41,8 @@ class Described:
 def find(which: Path | str, settings: Settings) -> Path:
     """The folder of a bundle, named by path, by its service or by the beginning of its digest.
 
-    A service names its newest bundle; one of a learner, which somebody promoted, where there is no other. Raises
-    Refused when there is not one.
+    A service names its newest bundle; one of a learner or of `weir train`, which answers where somebody says so, where
+    there is no other. Raises Refused when there is not one.
     """
     if not str(which):
         raise Refused("no bundle is named", remedy="set WEIR_BUNDLE to a bundle's folder or digest")
@@ -77,7 +77,7 @@ def _newest_of(service: str, settings: Settings) -> Path | None:
     if not re.fullmatch(SERVICE, service):
         return None
     found = [(path, bundle) for path in folders(settings) if (bundle := said(path)) and bundle.service == service]
-    built = [path for path, bundle in found if bundle.learner is None]
+    built = [path for path, bundle in found if not bundle.waits]
     return next(iter(built or [path for path, _ in found]), None)
 
 
