@@ -79,7 +79,7 @@ def facts(found: Learned, name: str) -> list[tuple[str, Any]]:
     made = state.about.get("versions", {})
     known += [
         ("Learned", f"{whole(state.learned)}, {whole(state.good)} in whole windows"),
-        ("Newest state", state.digest or "no name: its model has no snapshots"),
+        ("Newest state", state.digest or "no name: its model cannot answer requests"),
         ("Written", state.at),
         ("Wait to be learned", "not known" if found.waiting is None else learned.outcomes(found.waiting)),
         ("Judged on", f"{whole(state.requests)} requests; {whole(state.blind)} in no figure"),
