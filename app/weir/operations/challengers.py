@@ -11,11 +11,12 @@ from weir.operations import kept_bundles
 from weir.settings import Settings
 
 REMEMBERED: Final = "challengers.json"  # under home, by service
+WRITTEN_BY: Final = "`weir learners promote`"
 
 
 def known(settings: Settings) -> dict[str, Path]:
     """The bundle by service. Raises Refused for a file that says something else."""
-    found = kept_bundles.read(settings, REMEMBERED, "`weir learners promote`")
+    found = kept_bundles.read(settings, REMEMBERED, WRITTEN_BY)
     return {service: Path(at) for service, at in found.items()}
 
 
@@ -26,8 +27,8 @@ def there(settings: Settings) -> dict[str, Path]:
 
 def remember(settings: Settings, service: str, bundle: Path) -> None:
     """From the next `weir up` on this bundle goes on in shadow."""
-    said = {**known(settings), service: bundle.resolve()}
-    kept_bundles.write(settings, REMEMBERED, {name: str(at) for name, at in said.items()})
+    at = str(bundle.resolve())
+    kept_bundles.change(settings, REMEMBERED, WRITTEN_BY, lambda kept: {**kept, service: at})
 
 
 def of_learner(settings: Settings, name: str) -> tuple[str, Path]:

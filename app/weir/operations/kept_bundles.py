@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from weir.core.errors import Refused
 from weir.settings import Settings
@@ -20,10 +21,13 @@ def read(settings: Settings, file: str, written_by: str) -> dict[str, str]:
         raise Refused(f"it is not what {written_by} wrote there", where=str(path), remedy="delete it") from error
 
 
-def write(settings: Settings, file: str, kept: Mapping[str, str]) -> None:
-    """The same, whole or not at all. Raises OSError."""
+def change(settings: Settings, file: str, written_by: str, to: Callable[[dict[str, str]], Mapping[str, str]]) -> None:
+    """Write what `to` makes of what is kept, whole or not at all: one process at a time. Raises Refused, OSError."""
     path = settings.paths.home / file
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(".draft")
-    draft.write_text(json.dumps(dict(kept), indent=1) + "\n", encoding="utf-8")
-    draft.replace(path)
+    with path.with_suffix(".lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        kept = to(read(settings, file, written_by))
+        draft = path.with_suffix(".draft")
+        draft.write_text(json.dumps(dict(kept), indent=1) + "\n", encoding="utf-8")
+        draft.replace(path)

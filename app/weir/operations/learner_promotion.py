@@ -182,12 +182,12 @@ def settle(settings: Settings, done: Taken, deed: Action) -> None:
 
 def mark_settled(settings: Settings, deed: Action) -> None:
     """Nobody settles it again."""
-    kept_bundles.write(settings, SETTLED, {**settled(settings), deed.service: deed.action_id})
+    kept_bundles.change(settings, SETTLED, challengers.WRITTEN_BY, lambda kept: {**kept, deed.service: deed.action_id})
 
 
 def settled(settings: Settings) -> dict[str, str]:
     """The last action that took effect, by service. Raises Refused for a file that says something else."""
-    return kept_bundles.read(settings, SETTLED, "`weir learners promote`")
+    return kept_bundles.read(settings, SETTLED, challengers.WRITTEN_BY)
 
 
 def _evidence(settings: Settings, service: str, name: str, champion: str) -> Evidence | None:

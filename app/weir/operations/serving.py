@@ -14,6 +14,7 @@ from weir.operations import contract, kept_bundles, services
 from weir.settings import Settings
 
 REMEMBERED = "chosen-bundles.json"  # under home: what --bundle named, by service
+WRITTEN_BY = "`weir up`"
 LISTED = 10  # bundles named in a message
 MAKE_ONE = "make a service by `weir service add NAME MODEL --sample ROWS`, and `weir bundle build NAME`"
 
@@ -117,11 +118,12 @@ def remember_all(settings: Settings, choices: Choices, *, newest: bool) -> None:
 
 def remember(settings: Settings, choice: Chosen) -> None:
     """Let later starts serve this bundle of its service, where it was chosen by name; else forget what was."""
-    kept = remembered(settings)
-    kept.pop(choice.bundle.service, None)
-    if choice.by_name:
-        kept[choice.bundle.service] = str(choice.path.resolve())  # it is read from any folder
-    kept_bundles.write(settings, REMEMBERED, kept)
+    at = {choice.bundle.service: str(choice.path.resolve())} if choice.by_name else {}  # it is read from any folder
+
+    def to(kept: dict[str, str]) -> dict[str, str]:
+        return {service: path for service, path in kept.items() if service != choice.bundle.service} | at
+
+    kept_bundles.change(settings, REMEMBERED, WRITTEN_BY, to)
 
 
 def forget(paths: Sequence[Path], settings: Settings) -> list[str]:
@@ -130,14 +132,17 @@ def forget(paths: Sequence[Path], settings: Settings) -> list[str]:
     kept = remembered(settings)
     served = [service for service, path in kept.items() if path in gone]
     if served:
-        left = {service: path for service, path in kept.items() if path not in gone}
-        kept_bundles.write(settings, REMEMBERED, left)
+
+        def to(kept: dict[str, str]) -> dict[str, str]:
+            return {service: path for service, path in kept.items() if path not in gone}
+
+        kept_bundles.change(settings, REMEMBERED, WRITTEN_BY, to)
     return served
 
 
 def remembered(settings: Settings) -> dict[str, str]:
     """Path of the bundle that was chosen by name, by service. Raises Refused for a file that says something else."""
-    return kept_bundles.read(settings, REMEMBERED, "`weir up`")
+    return kept_bundles.read(settings, REMEMBERED, WRITTEN_BY)
 
 
 def _remembered(path: Path) -> Chosen:
