@@ -304,3 +304,14 @@ def test_a_scorer_that_ends_for_a_promotion_while_all_start_ends_nothing_else(mo
     pages = iter(("old", "new"))
     look = lambda: workers._pages.update(scorer=next(pages))  # noqa: E731
     workers.wait_ready(needed=["scorer"], look=look, changing=lambda: {"scorer"})
+
+
+def test_what_was_built_while_another_answers_does_not_answer(bundles, settings):
+    """Or a promotion would put a bundle in shadow that nobody served, and its way back would let it answer."""
+    old, _, new = bundles
+    assert serving.answering(settings(), "a").path == new, "what would be served, where nothing was"
+    choices = serving.Choices({"a": serving.Chosen(old, folder.read(old).bundle, "")}, {})
+    Answering(Workers(), settings(), lambda line: None).start_scorers(choices)
+    assert serving.answering(settings(), "a").path == old
+    chosen(settings(), new)
+    assert serving.answering(settings(), "a").path == new

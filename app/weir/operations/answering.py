@@ -87,6 +87,7 @@ class Answering:
 
     def _scorer(self, service: str, one: Running) -> None:
         self._start(SCORER, service, one)
+        serving.note_served(self._settings, service, one.bundle)
         self._scorers[service] = one
 
     def _start(self, role: str, service: str, one: Running) -> None:

@@ -91,7 +91,7 @@ def plan(settings: Settings, name: str) -> Plan:
 def possible(settings: Settings, name: str) -> Plan:
     """The same without what was proposed; asks Kafka alone. Raises Unavailable, Refused."""
     row = learner_bundle.newest(settings, name)
-    champion = answering(settings, row["service"])
+    champion = serving.answering(settings, row["service"])
     of, about = champion.bundle.learner, json.loads(row["about"])
     mine = about["learner"]["model"], about["learner"]["window"], tuple(about["columns"])
     if of is not None and of.name == name and (of.model, of.window, of.columns) == mine:
@@ -132,16 +132,11 @@ def built(settings: Settings, todo: Plan) -> Taken:
 def way_back(settings: Settings, name: str) -> Taken:
     """What taking a learner back would do. Raises Unavailable, Refused."""
     service, before = challengers.of_learner(settings, name)
-    answers = answering(settings, service)
+    answers = serving.answering(settings, service)
     if answers.bundle.learner is None or answers.bundle.learner.name != name:
         what = f"learner {name} does not answer for {service}: {answers.bundle.name} {answers.bundle.version} does"
         raise Refused(what, remedy="there is nothing to take back")
     return Taken(service, folder.read(before).bundle, before, answers.bundle, answers.path)
-
-
-def answering(settings: Settings, service: str) -> serving.Chosen:
-    """What answers for a service, as far as later starts know. Raises Unavailable, Refused."""
-    return serving.choose((), settings, only=(service,), contracts=False).served[service]
 
 
 def promoted(todo: Plan, done: Taken, by: Taker) -> Action:

@@ -25,6 +25,7 @@ from weir.learn.learner import Learner, Promotion
 from weir.learn.proposals import BACK
 from weir.monitor.action import Action
 from weir.operations import learner_promotion as promotion
+from weir.operations import serving
 from weir.operations.learner_promotion import Evidence, Taken, Taker
 from weir.settings import Settings
 
@@ -130,7 +131,7 @@ class Rule:
         deed = before[-1]
         if promotion.settled(self._settings).get(service) == deed.action_id:
             return
-        now = promotion.answering(self._settings, service)
+        now = serving.answering(self._settings, service)
         answers, shadow = deed.parameters["answers"], deed.parameters["shadow"]
         if now.bundle.short_digest not in (answers, shadow):
             log.warning("another bundle was chosen meanwhile", service=service, serving=now.bundle.short_digest)

@@ -14,6 +14,7 @@ from weir.operations import contract, kept_bundles, services
 from weir.settings import Settings
 
 REMEMBERED = "chosen-bundles.json"  # under home: what --bundle named, by service
+SERVED = "served-bundles.json"  # under home: what `weir up` started last, by service
 WRITTEN_BY = "`weir up`"
 LISTED = 10  # bundles named in a message
 MAKE_ONE = "make a service by `weir service add NAME MODEL --sample ROWS`, and `weir bundle build NAME`"
@@ -124,6 +125,24 @@ def remember(settings: Settings, choice: Chosen) -> None:
         return {service: path for service, path in kept.items() if service != choice.bundle.service} | at
 
     kept_bundles.change(settings, REMEMBERED, WRITTEN_BY, to)
+
+
+def note_served(settings: Settings, service: str, bundle: Path) -> None:
+    """Let later commands know what answers, whatever is built meanwhile."""
+    at = str(bundle.resolve())
+    kept_bundles.change(settings, SERVED, WRITTEN_BY, lambda kept: {**kept, service: at})
+
+
+def answering(settings: Settings, service: str) -> Chosen:
+    """What answers for a service: what was named or promoted, else what was last started, else what would be.
+
+    Raises Unavailable, Refused.
+    """
+    if service not in remembered(settings) and not settings.scoring.bundle:
+        last = Path(kept_bundles.read(settings, SERVED, WRITTEN_BY).get(service, ""))
+        if (last / folder.MANIFEST).is_file():
+            return Chosen(last, folder.read(last).bundle, "`weir up` started it last")
+    return choose((), settings, only=(service,), contracts=False).served[service]
 
 
 def forget(paths: Sequence[Path], settings: Settings) -> list[str]:
