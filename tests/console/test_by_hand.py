@@ -101,7 +101,7 @@ def test_the_map_of_inputs_has_one_stop_and_opens_by_keyboard(page, expect, serv
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowRight")
     cell = page.locator("table.heat td:focus")
-    assert re.match(r"\w+, 27 Nov 20:15: PSI [\d.]+", cell.get_attribute("aria-label"))
+    assert re.match(r"\w+, 27 Nov 21:00: PSI [\d.]+", cell.get_attribute("aria-label"))
     feature = cell.locator("xpath=..").get_attribute("data-f")
     page.keyboard.press("Enter")
     expect(page.locator("#drill h3")).to_have_text(feature)
