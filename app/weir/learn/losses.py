@@ -34,7 +34,7 @@ def tame(values: Floats) -> tuple[Floats, float]:
     Far is FAR times as far from the median as all but one in a hundred are: one error of 1e12 would be the spread of
     all.
 
-    >>> tame(np.array([1.0, 2.0, 3.0] * 50 + [1e12]))[0].max()
+    >>> float(tame(np.array([1.0, 2.0, 3.0] * 50 + [1e12]))[0].max())
     12.0
     """
     middle = float(np.median(values))
