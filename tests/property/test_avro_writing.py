@@ -18,7 +18,7 @@ from weir.wire.encode import Encoder
 from weir.wire.shape import Kind
 
 from tests.fuzz import records
-from tests.property.test_avro_code import SCHEMA
+from tests.property.test_avro_reading import SCHEMA
 
 ENCODER = Encoder(Contract("s-value", 1, SCHEMA, 7))
 FIELDS = ENCODER._shape.fields

@@ -21,7 +21,8 @@ from weir.core.arrow import buffers_of
 from weir.core.rejects import Reason
 from weir.native.loops import compiled, loops
 from weir.wire import avro_types, resolve, shape
-from weir.wire.avro_code import Bodies, Layout, reads
+from weir.wire.avro_kinds import compiles
+from weir.wire.avro_reading import Layout, Reading
 from weir.wire.avro_scalar import zigzag
 from weir.wire.avro_strip import Step, strip
 from weir.wire.avro_types import Type
@@ -102,7 +103,7 @@ class Writer:
             columns=tuple(columns.get(field.name, Column(field, None)) for field in to.fields),
             reader=to,
             steps=() if all(step.keep for step in steps) else tuple(steps),
-            layout=Layout(fields) if reads(fields) else None,
+            layout=Layout(fields) if compiles(fields) else None,
         )
 
 
@@ -184,7 +185,7 @@ def clean(writer: Writer, schema_id: int, values: pa.LargeBinaryArray) -> pa.Rec
     ends, octets = buffers_of(values)
     if ends[-1] - ends[0] > _CALL_BYTES:
         return None
-    copies, code = loops(), bodies(writer)
+    copies, code = loops(), reading(writer)
     if copies is not None and code is not None and writer.layout is not None:
         columns = code.read(copies, writer.layout, schema_id, ends, octets)
         read = columns and _as_the_reader_wants(writer, columns, len(values))
@@ -194,9 +195,9 @@ def clean(writer: Writer, schema_id: int, values: pa.LargeBinaryArray) -> pa.Rec
     return None if not read or isinstance(read, str) or read[2] else read[0]
 
 
-def bodies(writer: Writer) -> Bodies | None:
+def reading(writer: Writer) -> Reading | None:
     """The compiled loop, where it reads what this writer writes."""
-    return compiled(Bodies) if writer.layout is not None else None
+    return compiled(Reading) if writer.layout is not None else None
 
 
 def _with_tails(values: pa.LargeBinaryArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:

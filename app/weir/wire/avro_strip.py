@@ -1,4 +1,4 @@
-"""Bodies that hold more than a row -> bodies of what is read of them, record by record.
+"""Reading that hold more than a row -> bodies of what is read of them, record by record.
 
 A row is one column a field. Where a writer has arrays, maps, nested records or unions of several types, its bodies are
 walked: fields that nobody reads are left out, a union of several types becomes the one that is read. What comes out

@@ -7,8 +7,7 @@ Source: Avro 1.12 specification, binary encoding.
 from __future__ import annotations
 
 import ctypes
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from ctypes import c_int64, c_void_p
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -17,27 +16,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from weir.wire.avro_kinds import BOOLEAN, DOUBLE, FLOAT, KINDS, LONG, NEVER_NULL, TEXT
 from weir.wire.avro_scalar import zigzag
 from weir.wire.shape import FieldShape, Kind
 
 Octets: TypeAlias = npt.NDArray[np.uint8]
 
-BOOLEAN, LONG, FLOAT, DOUBLE, TEXT, INT, SHARED = range(7)
-_WRITES: Final = {
-    Kind.BOOLEAN: BOOLEAN,
-    Kind.INT: INT,
-    Kind.LONG: LONG,
-    Kind.TIMESTAMP_MILLIS: LONG,
-    Kind.TIMESTAMP_MICROS: LONG,
-    Kind.FLOAT: FLOAT,
-    Kind.DOUBLE: DOUBLE,
-    Kind.STRING: TEXT,
-    Kind.BYTES: TEXT,
-}
+INT, SHARED = 5, 6  # beside the kinds that are read
+_WRITES: Final = {**KINDS, Kind.INT: INT}
 _WIDTHS: Final = {BOOLEAN: 1, LONG: 8, INT: 4, FLOAT: 4, DOUBLE: 8}  # bytes of a number in its column
 _MOST: Final = {BOOLEAN: 1, LONG: 10, INT: 5, FLOAT: 4, DOUBLE: 8, TEXT: 5}  # bytes of a value; of a text: its length
 _MOST_BYTES: Final = 2**31 - 1  # of an Arrow array of byte strings
-NEVER_NULL: Final = -1
 
 CODE: Final = """
 declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)
@@ -238,11 +227,6 @@ class Part:
 
 def _address(array: npt.NDArray[Any] | None) -> int:
     return 0 if array is None else int(array.__array_interface__["data"][0])  # faster than ctypes.data
-
-
-def writes(fields: Iterable[FieldShape]) -> bool:
-    """Whether the loop writes records of these fields: not where a map is among them."""
-    return sys.byteorder == "little" and all(field.kind in _WRITES for field in fields)
 
 
 def parts_of(field: FieldShape, column: pa.Array) -> list[bytes | Part]:

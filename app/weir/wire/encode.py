@@ -13,8 +13,9 @@ from weir.core.contract import Contract
 from weir.native.loops import compiled
 from weir.wire import frame, shape
 from weir.wire.avro_encode import pieces
+from weir.wire.avro_kinds import compiles
 from weir.wire.avro_scalar import literal, writer
-from weir.wire.avro_writing import Writing, parts_of, writes
+from weir.wire.avro_writing import Writing, parts_of
 from weir.wire.join import joined
 from weir.wire.shape import FieldShape
 
@@ -33,7 +34,7 @@ class Encoder:
         self._shape = shape.parse(contract.schema)
         self.schema = self._shape.arrow
         self._header = frame.header(contract.schema_id)
-        self._is_simple = writes(self._shape.fields)
+        self._is_simple = compiles(self._shape.fields)
         self._writers = [(field.name, writer(field)) for field in self._shape.fields]
 
     def frames(self, rows: pa.RecordBatch, constants: Constants = _NONE) -> pa.BinaryArray:

@@ -8,8 +8,7 @@ Source: Avro 1.12 specification, binary encoding.
 from __future__ import annotations
 
 import ctypes
-import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from ctypes import c_int64, c_void_p
 from typing import Any, Final, TypeAlias
 
@@ -18,23 +17,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from weir.native.loops import Loops
+from weir.wire.avro_kinds import BOOLEAN, DOUBLE, FLOAT, KINDS, LONG, NEVER_NULL, TEXT
 from weir.wire.frame import HEADER_BYTES
-from weir.wire.shape import FieldShape, Kind
+from weir.wire.shape import FieldShape
 
 Octets: TypeAlias = npt.NDArray[np.uint8]
 
-BOOLEAN, LONG, FLOAT, DOUBLE, TEXT = range(5)
-_READS: Final = {
-    Kind.BOOLEAN: BOOLEAN,
-    Kind.INT: LONG,
-    Kind.LONG: LONG,
-    Kind.TIMESTAMP_MILLIS: LONG,
-    Kind.TIMESTAMP_MICROS: LONG,
-    Kind.FLOAT: FLOAT,
-    Kind.DOUBLE: DOUBLE,
-    Kind.STRING: TEXT,
-    Kind.BYTES: TEXT,
-}
 _TYPES: Final[Mapping[int, tuple[np.dtype[Any], pa.DataType]]] = {
     BOOLEAN: (np.dtype(np.uint8), pa.bool_()),
     LONG: (np.dtype(np.int64), pa.int64()),
@@ -42,7 +30,6 @@ _TYPES: Final[Mapping[int, tuple[np.dtype[Any], pa.DataType]]] = {
     DOUBLE: (np.dtype("<f8"), pa.float64()),
     TEXT: (np.dtype(np.uint64), pa.string()),  # where each value lies
 }
-NEVER_NULL: Final = -1
 WORD: Final = 8  # every part begins at a multiple of so many bytes
 
 CODE: Final = """
@@ -254,19 +241,14 @@ _FIELD: Final = np.dtype(
 )
 
 
-def reads(fields: Iterable[FieldShape]) -> bool:
-    """Whether the loop reads bodies of these fields: not where a map is among them."""
-    return sys.byteorder == "little" and all(field.kind in _READS for field in fields)
-
-
 class Layout:
     """How columns of these fields lie in one piece of memory: their values, where texts end, which are null.
 
-    fields: in wire order, all such as `reads` says.
+    fields: in wire order, all such as `compiles` says.
     """
 
     def __init__(self, fields: Sequence[FieldShape]) -> None:
-        self._kinds = [_READS[field.kind] for field in fields]
+        self._kinds = [KINDS[field.kind] for field in fields]
         self._nullable = [field.nullable for field in fields]
         self._of = np.zeros(len(fields), _FIELD)
         self._of["kind"] = self._kinds
@@ -311,7 +293,7 @@ def _column(memory: pa.Buffer, places: list[int], n: int, kind: int, nullable: b
     return pa.Array.from_buffers(arrow, n, [null, memory.slice(values, n * dtype.itemsize)])
 
 
-class Bodies:
+class Reading:
     """The loop.
 
     Raises ImportError, AttributeError, OSError or RuntimeError where LLVM does not compile.

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from weir.native.loops import compiled, loops
 from weir.wire import avro_decode, frame
-from weir.wire.avro_code import Bodies, Layout
 from weir.wire.avro_decode import Writer, clean
+from weir.wire.avro_reading import Layout, Reading
 from weir.wire.decode import Decoder
 
 from tests.fuzz import mutate, records
@@ -39,10 +39,10 @@ def both(target: records.Target, values: list[bytes], cut: int = 0) -> tuple[pa.
     decoder, schema_id = target.decoder, target.writer_id
     writer = decoder._writer_of(schema_id)
     assert isinstance(writer, Writer)
-    assert avro_decode.bodies(writer) is not None
+    assert avro_decode.reading(writer) is not None
     by_loop = clean(writer, schema_id, array)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(avro_decode, "bodies", lambda _: None)
+        patch.setattr(avro_decode, "reading", lambda _: None)
         return by_loop, clean(writer, schema_id, array)
 
 
@@ -110,7 +110,7 @@ def test_a_number_past_64_bits_is_left_to_the_codec(number):
     values = pa.array([frame.header(1) + number], pa.large_binary())
     ends = np.array([0, len(values[0].as_py())], np.int64)
     memory = np.frombuffer(values[0].as_py(), np.uint8)
-    code, copies = compiled(Bodies), loops()
+    code, copies = compiled(Reading), loops()
     assert code is not None
     assert copies is not None
     assert code.read(copies, writer.layout, 1, ends, memory) is None
@@ -128,7 +128,7 @@ def test_the_least_and_the_greatest_number_are_read():
 
 @pytest.mark.parametrize("ends", [[0, 9], [-1, 4], [3, 2]])
 def test_ends_outside_of_the_memory_are_refused(ends):
-    code, copies = compiled(Bodies), loops()
+    code, copies = compiled(Reading), loops()
     assert code is not None
     assert copies is not None
     with pytest.raises(ValueError, match="do not cut"):
