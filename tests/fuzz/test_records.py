@@ -27,7 +27,7 @@ def decoded(target, values, slide):
     array = pa.array([*around, *values, *around], pa.large_binary()).slice(slide, len(values))
     with pytest.MonkeyPatch.context() as patch:
         if slide % 2:
-            patch.setattr(avro_decode, "bodies", lambda _: None)
+            patch.setattr(avro_decode, "reading", lambda _: None)
         return target.decoder.decode(array, records.MAX_BYTES)
 
 
