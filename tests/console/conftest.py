@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
+from weir.web.console.security import FRAGMENTS, STATIC
 
-from tests.console import learning
+from tests.console import learning, letters
 from tests.console.filled import FLIGHTS, fill
 from tests.console.stand import site
 from tests.databases import migrated
@@ -36,6 +39,13 @@ def recorded(databases: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         learning.states(settings)
         folders = {f"{name}_dir": project / name for name in ("monitors", "queries", "learners")}
         yield settings.having(**folders)
+
+
+@pytest.fixture(scope="session")
+def topics(recorded: Settings) -> Settings:
+    """The same with topics and contracts; some of the letters decode."""
+    letters.send(recorded)
+    return recorded
 
 
 @pytest.fixture(scope="session")
@@ -70,8 +80,6 @@ def browser() -> Iterator[Browser]:
     Not for longer than these tests: Playwright keeps an event loop running in the thread, where no other can run then.
     """
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is in the extra dev")
-    from pathlib import Path
-
     if not Path(CHROMIUM).exists():
         pytest.skip(f"there is no {CHROMIUM}: apt-get install chromium")
     sync_api.expect.set_options(timeout=1000 * WAIT_S)
@@ -81,13 +89,28 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """The script, to be run within a page; its policy stays in force."""
+    import axe_playwright_python
+
+    return next(Path(axe_playwright_python.__file__).parent.rglob("axe.min.js")).read_text()
+
+
+def is_fault(message: Any) -> bool:
+    """Whether a browser complains; not of a page that somebody asked for and is told that it is not there."""
+    where = urlsplit(message.location.get("url", "")).path
+    told = message.text.startswith("Failed to load resource") and not where.startswith((STATIC, *FRAGMENTS))
+    return message.type == "error" and not told
+
+
 @pytest.fixture
 def page(browser: Browser, address: str) -> Iterator[Page]:
     """A page of 1440 x 900 whose console must stay empty, and that must ask nobody but the console."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, base_url=address, reduced_motion="reduce")
     context.set_default_timeout(60_000)
     opened, faults = context.new_page(), []
-    opened.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    opened.on("console", lambda message: faults.append(message.text) if is_fault(message) else None)
     opened.on("pageerror", lambda error: faults.append(str(error)))
     opened.on("request", lambda asked: None if asked.url.startswith(address) else faults.append(asked.url))
     yield opened

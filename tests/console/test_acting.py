@@ -3,57 +3,25 @@
 from __future__ import annotations
 
 import re
-import uuid
-from datetime import UTC, datetime
+from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from weir.core.topics import subject_of
-from weir.edges.clickhouse.client import connect
 from weir.edges.kafka.admin import bounds
 from weir.edges.kafka.client import client_config
-from weir.edges.kafka.topics import declared, ensure
-from weir.edges.schemas.registry import Registry, publish
+from weir.edges.schemas.registry import Registry
 from weir.wire.decode import Decoder
 
 from tests.console.conftest import HERE
-from tests.console.filled import DRIFTED, FLIGHTS, served
+from tests.console.filled import DRIFTED, FLIGHTS
+from tests.console.letters import IDS
 from tests.waiting import WAIT_S
 
 ALERT = f"/alerts/{DRIFTED.key}-1"
-OFFSET = 900_001  # of a letter that decodes, beyond all others
-LETTER = f"{FLIGHTS.topic}/1/{OFFSET}@log"
+LETTER, OTHER = IDS
 TOKEN = re.compile(r'name="token" value="(\w+)"')
-
-
-@pytest.fixture(scope="module")
-def topics(recorded):
-    """Settings with topics and contracts; one of the letters decodes."""
-    publish(Registry(recorded.registry), recorded.paths.schemas_dir, declared(recorded))
-    good = served(recorded)
-    ensure(recorded, declared(recorded))
-    row = {
-        "source_log": "log",
-        "source_topic": FLIGHTS.topic,
-        "source_partition": 1,
-        "source_offset": OFFSET,
-        "service": FLIGHTS.service,
-        "stage": "validate",
-        "reason": "out_of_range",
-        "detail": "amount = -14, below the lowest valid value 0",
-        "key": "customer-7",
-        "value": good,
-        "rejected_at": datetime(2026, 11, 28, 19, 59, tzinfo=UTC),
-        "log_id": "dlog",
-        "log_topic": "weir.dead-letters",
-        "log_partition": 0,
-        "log_offset": OFFSET,
-    }
-    token = {"insert_deduplication_token": uuid.uuid4().hex}
-    with connect(recorded.recording) as client:
-        client.insert("dead_letters", [[*row.values()]], column_names=[*row], settings=token)
-    return recorded
 
 
 def last(settings, topic):
@@ -86,6 +54,13 @@ def test_an_alert_is_acknowledged_by_keyboard_under_a_name_that_is_remembered(pa
     assert silence.get_by_label("Your name").input_value() == "Ada"
     silence.get_by_role("button", name="Leave it").press("Enter")
     silence.wait_for(state="hidden")
+    page.get_by_role("button", name="Silence …").press("Enter")
+    silence.get_by_label("For how long").press("a")  # as a list is chosen from by its first letter
+    silence.get_by_label("Why, for who looks at it after you").fill("known")
+    silence.get_by_label("Why, for who looks at it after you").press("Enter")
+    page.get_by_text(re.compile(r"Silenced until .* by Ada, as soon as the monitor worker reads it\.")).wait_for()
+    note = last(topics, topics.kafka.names.alert_notes)
+    assert (note["kind"], note["reason"], note["until"] - note["at"]) == ("silence", "known", timedelta(days=1))
 
 
 def test_an_alert_is_silenced_for_a_while(console, topics):
@@ -123,14 +98,18 @@ def test_a_letter_is_decoded_tried_and_sent_again_once(console, topics):
     tried = console.get(where)
     assert "1 of 1 letters decode and would be sent; nothing has been sent yet" in tried.text
     assert bounds(topics.kafka, FLIGHTS.topic) == ends
-    form = {"token": TOKEN.search(tried.text)[1], "service": FLIGHTS.service, "letter": LETTER}
+    form = {"token": TOKEN.search(tried.text)[1], "service": FLIGHTS.service, "letter": LETTER, "by": "Ada"}
+    for nobody in ("", " ", "x" * 81):
+        unsaid = console.post("/dead-letters/redrive", data=form | {"by": nobody}, headers=HERE)
+        assert unsaid.status_code == 409
+        assert "Nothing was sent." in unsaid.text
     sent = console.post("/dead-letters/redrive", data=form, headers=HERE)
     assert "1 of 1 letters were sent again as batch 1." in sent.text
     again = console.post("/dead-letters/redrive", data=form, headers=HERE)
     assert "No open letter is chosen" in again.text
     came = bounds(topics.kafka, FLIGHTS.topic)
     assert sum(end for _, end in came.values()) == sum(end for _, end in ends.values()) + 1
-    assert "sent again in batch 1" in console.get(f"/dead-letters/{quote(LETTER, safe='')}").text
+    assert "sent again by Ada in batch 1" in console.get(f"/dead-letters/{quote(LETTER, safe='')}").text
 
 
 def test_bytes_that_nobody_can_read_are_shown_as_they_came(console, topics):
@@ -138,3 +117,19 @@ def test_bytes_that_nobody_can_read_are_shown_as_they_came(console, topics):
     page = console.get(f"/dead-letters/{quote(one, safe='')}").text
     assert "It cannot be read: it does not decode." in page
     assert "00 00 00 00 07 0a 2f" in page
+
+
+def test_a_letter_is_sent_again_by_keyboard_under_a_name(page, topics):
+    page.goto(f"/dead-letters/{quote(OTHER, safe='')}?range=7d")
+    page.get_by_role("link", name="Try redrive").press("Enter")
+    page.get_by_role("button", name="Send 1 again …").press("Enter")
+    dialog = page.get_by_role("dialog", name="Send 1 letters again?")
+    dialog.get_by_role("button", name="Leave it").press("Enter")
+    dialog.wait_for(state="hidden")
+    page.get_by_role("button", name="Send 1 again …").press("Enter")
+    page.keyboard.type("Grace")  # its name is where one begins
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_text(re.compile("1 of 1 letters were sent again as batch")).wait_for()
+    page.goto(f"/dead-letters/{quote(OTHER, safe='')}")
+    page.get_by_text(re.compile("sent again by Grace in batch")).wait_for()

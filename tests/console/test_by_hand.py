@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from weir.core.numbers import figure
 from weir.monitor.spec import Unit
+from weir.web.console.words import FORMS
 
 VALUES = (0, 1.234e-05, 0.0012, 0.0449, 0.31, 0.99996, 1.06, -5.76, 6.31, 9.96, 45, 99.996, 123.4, 999.6, 1234.6)
 VALUES += (9999.7, 12345, 281032, 6.6e7, 3.2e9, 4e13, None)
@@ -132,3 +134,47 @@ def test_a_statement_is_completed_and_run_by_keyboard(page, expect, service):
     page.keyboard.press("Control+Enter")
     expect(page.locator("#h-result")).to_contain_text("1 row in")
     expect(page.locator(".editor pre .kw")).to_have_text(["SELECT", "AS", "FROM"])
+
+
+def test_a_time_is_written_in_the_browser_as_by_the_server(page):
+    moments = [datetime(2026, month, 3, 0, month, 7, tzinfo=UTC) for month in range(1, 13)]
+    script = """async ({ forms, moments }) => {
+        const { clock } = await import("/static/figures.js");
+        return forms.map(form => moments.map(at => clock(at, form)));
+    }"""
+    page.goto("/query")
+    found = page.evaluate(script, {"forms": [*FORMS], "moments": [at.timestamp() for at in moments]})
+    assert found == [[at.strftime(form) for at in moments] for form in FORMS.values()]
+
+
+def test_a_query_is_kept_by_keyboard(page, expect, service):
+    page.goto(f"/query?service={service}&range=7d")
+    page.locator("#sql").fill("SELECT 7 AS kept")
+    page.get_by_role("button", name="Save").press("Enter")
+    page.keyboard.type("team/by_hand")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**saved=team%2Fby_hand")
+    assert parse_qs(urlsplit(page.url).query)["range"] == ["7d"]
+    expect(page.locator("#sql")).to_have_value("SELECT 7 AS kept")
+    expect(page.locator(".side a[aria-current]")).to_have_text("team/by_hand")
+
+
+def test_the_theme_is_the_system_s_until_a_person_chooses_one(page, expect):
+    def is_now(theme):
+        expect(page.locator(f':root[data-theme="{theme}"]')).to_have_count(1)
+
+    page.emulate_media(color_scheme="light")
+    page.goto("/query")
+    is_now("light")
+    page.emulate_media(color_scheme="dark")
+    is_now("dark")
+    expect(page.locator("#theme")).to_have_text("Light")
+    page.reload()
+    page.emulate_media(color_scheme="light")
+    is_now("light")
+    page.keyboard.press("t")
+    is_now("dark")
+    page.emulate_media(color_scheme="dark")
+    page.emulate_media(color_scheme="light")
+    page.reload()
+    is_now("dark")

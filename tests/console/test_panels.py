@@ -110,6 +110,9 @@ def weir(recorded, monkeypatch):
         ("outcomes", ARRIVALS.service),
         ("calibration", PARCELS.service),
         ("latency", FLIGHTS.service),
+        ("cost", FLIGHTS.service),
+        ("score", FLIGHTS.service),
+        ("maturity", FLIGHTS.service),
     ],
 )
 def test_the_rows_behind_a_panel_are_those_of_the_command_to_the_last_digit(console, shown, weir, panel, service):

@@ -45,6 +45,24 @@ def test_every_answer_has_the_headers_and_no_policy_is_unsafe():
             assert {name: found[name] for name in HEADERS} == dict(HEADERS), path
 
 
+def test_so_has_what_is_no_page():
+    """A form that is refused, a redirect, a table for a spreadsheet, and what the door itself says."""
+    with client(token=TOKEN, names=["weir.example"]) as console:
+        wrong = console.post("/sign-in", data={"token": "wrong"}, headers=HERE)
+        away = console.get("/ledger")
+        right = console.post("/sign-in", data={"token": TOKEN}, headers=HERE)
+        acted = [console.post(path, data={"token": "0"}, headers=HERE) for path in ACTS]
+        tables = [console.get("/data/health/traffic.csv"), console.get("/query.csv?sql=SELECT+1", headers=HERE)]
+        script = console.get("/static/all.js")
+        known = console.get("/static/all.js", headers={"If-None-Match": script.headers["etag"]})
+        refused = [console.put("/"), console.get("/", headers={"Host": "evil.example"})]
+        foreign = console.get("/ledger", headers={"Sec-Fetch-Site": "cross-site"})
+    statuses = [wrong, away, right, *acted, *tables, script, known, *refused, foreign]
+    assert [one.status_code for one in statuses] == [403, 303, 303, 403, 403, 403, 503, 503, 200, 304, 405, 421, 403]
+    for one in statuses:
+        assert {name: one.headers[name] for name in HEADERS} == dict(HEADERS), one.request.url
+
+
 def test_a_page_has_no_script_style_or_handler_in_it():
     with client() as console:
         for path in ("/", "/alerts", "/dead-letters", "/sign-in", "/nothing"):

@@ -18,7 +18,10 @@ def console(
         list[str] | None, typer.Option(help="A name that people reach it by, beside --host; repeat it for more.")
     ] = None,
     act: Annotated[
-        bool, typer.Option("--act", help="Let people acknowledge and silence alerts and send dead letters again.")
+        bool,
+        typer.Option(
+            "--act", help="Let people acknowledge and silence alerts, send dead letters again and save queries."
+        ),
     ] = False,
 ) -> None:
     """Serve the console: what needs somebody, each service, alerts, the ledger, dead letters and a page to ask SQL.

@@ -153,13 +153,16 @@ def redrive(
     limit: Limit = 1000,
     as_json: AsJson = False,
 ) -> None:
-    """Send a service's open dead letters again, as they are or repaired; each at most once, however often it runs."""
+    """Send a service's open dead letters again, as they are or repaired; each at most once, however often it runs.
+
+    Who did it is recorded.
+    """
     from weir.core.errors import Refused
     from weir.edges.clickhouse import dead_letters
     from weir.edges.clickhouse.client import connect
+    from weir.operations import give_up, serving
     from weir.operations import redrive as redriving
     from weir.operations import repair as repairing
-    from weir.operations import serving
 
     check_letters(letter or ())
     try:
@@ -177,7 +180,7 @@ def redrive(
     done = (
         redriving.Redriven(batch=0, sent=0, taken=0, finished=0)
         if dry_run
-        else redriving.redrive(client, settings, sent)
+        else redriving.redrive(client, settings, sent, give_up.person())
     )
     if as_json:
         plain = [
@@ -284,7 +287,9 @@ def _fate(redriven: Redrive) -> str:
     if redriven.state == "given up":
         at = f"{redriven.announced_at:%Y-%m-%d %H:%M:%S} UTC"
         return f"no: given up by {redriven.given_up_by} at {at}: {redriven.given_up_for}"
-    return f"batch {redriven.batch}, to offset {redriven.redriven_offset}: {redriven.state} {redriven.reason}".strip()
+    by = f" by {redriven.sent_by}" if redriven.sent_by else ""
+    said = f"batch {redriven.batch}{by}, to offset {redriven.redriven_offset}: {redriven.state} {redriven.reason}"
+    return said.strip()
 
 
 def _named(client: Client, name: str) -> Letter:

@@ -65,8 +65,10 @@ class Redriven:
     untold: int = 0
 
 
-def redrive(client: Client, settings: Settings, chosen: Sequence[Resend]) -> Redriven:
+def redrive(client: Client, settings: Settings, chosen: Sequence[Resend], by: str = "") -> Redriven:
     """Send letters again, each to the partition that it came from; and whatever a sender that died has left.
+
+    by: who does it, written beside each of them.
 
     Raises Unavailable when ClickHouse or Kafka does not answer (run it again: nothing is sent twice); Refused when
     another command is at it, or when settings would let another command take over from one that is still sending.
@@ -87,7 +89,7 @@ def redrive(client: Client, settings: Settings, chosen: Sequence[Resend]) -> Red
     note(client, where, [row for row in before if row.id in found], found)
     unsent = [row for row in before if row.id not in found]
     before_s = time.monotonic()
-    batch, rows = announce(client, settings, turn, unsent, chosen)
+    batch, rows = announce(client, settings, turn, unsent, chosen, by)
     if rows:
         if time.monotonic() - before_s > spare_s:
             raise Unavailable(f"batch {batch} was announced too slowly to be sent", where=where, remedy=AGAIN)
@@ -127,7 +129,12 @@ def left(client: Client, settings: Settings, ids: Collection[str] | None = None)
 
 
 def announce(
-    client: Client, settings: Settings, turn: int, unsent: Sequence[Announced], chosen: Sequence[Resend]
+    client: Client,
+    settings: Settings,
+    turn: int,
+    unsent: Sequence[Announced],
+    chosen: Sequence[Resend],
+    by: str = "",
 ) -> tuple[int, list[Announced]]:
     """The batch's number and rows: what was left unsent, and of the chosen letters those that nobody announced.
 
@@ -144,7 +151,7 @@ def announce(
         bounds = {source: bound for topic in topics for source, bound in admin.bounds(settings.kafka, topic).items()}
         return [*unsent, *(_announcement(resend, into, bounds) for resend in free)]
 
-    return take_turn(client, settings, rows, turn if unsent else None)
+    return take_turn(client, settings, rows, turn if unsent else None, by=by)
 
 
 def take_turn(
@@ -153,11 +160,13 @@ def take_turn(
     rows_of: Callable[[Collection[str]], list[Announced]],
     turn: int | None,
     given_up: tuple[str, str] = ("", ""),
+    by: str = "",
 ) -> tuple[int, list[Announced]]:
     """Record a batch under the next free number: the number, 0 without rows, and the rows.
 
     rows_of: makes them, from the ids of all letters that were announced. turn: the latest batch that may be there; None
-    for any. given_up: who gave the letters up, and why. Raises Unavailable; Refused when another command is at it.
+    for any. given_up: who gave the letters up, and why. by: who sends them. Raises Unavailable; Refused when another
+    command is at it.
     """
     run, where = uuid.uuid4(), settings.recording.clickhouse_url
     for _ in range(TRIES):
@@ -169,7 +178,7 @@ def take_turn(
         rows = rows_of(taken)
         if not rows:
             return 0, []
-        _insert(client, where, newest + 1, run, rows, given_up)
+        _insert(client, where, newest + 1, run, rows, given_up, by)
         with answering(where):
             mine = client.query(MINE, parameters={"batch": newest + 1, "run": str(run)}).result_rows[0][0]
         if mine:
@@ -212,7 +221,13 @@ def latest(client: Client, settings: Settings) -> int:
 
 
 def _insert(
-    client: Client, where: str, batch: int, run: uuid.UUID, rows: Sequence[Announced], given_up: tuple[str, str]
+    client: Client,
+    where: str,
+    batch: int,
+    run: uuid.UUID,
+    rows: Sequence[Announced],
+    given_up: tuple[str, str],
+    by: str,
 ) -> None:
     """One block under the batch's token: of two commands with the same number the first wins."""
     n = len(rows)
@@ -220,6 +235,7 @@ def _insert(
         "batch": pa.array([batch] * n, pa.uint64()),
         "run": pa.array([str(run)] * n),
         "worker": pa.array([f"{socket.gethostname()}:{os.getpid()}"] * n),
+        "sent_by": pa.array([by] * n),
         "service": pa.array([row.service for row in rows]),
         "repair": pa.array([row.repair for row in rows]),
         "given_up_by": pa.array([given_up[0]] * n),

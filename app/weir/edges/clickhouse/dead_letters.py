@@ -88,6 +88,7 @@ class Redrive:
     source_offset: int
     batch: int
     repair: str
+    sent_by: str
     given_up_by: str
     given_up_for: str
     announced_at: datetime

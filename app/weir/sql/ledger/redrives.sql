@@ -2,10 +2,10 @@
 -- title: Dead letters that were redriven or given up, and what came of them
 -- grain: source_topic, source_log, source_partition, source_offset
 -- source: tables redrives and redriven: announced before it is sent, noted when the log holds it; ids: "topic/partition/offset@log", all when empty
--- value: given_up_by, given_up_for (who and why), state (given up: nobody sends it; announced: not noted in the log; waiting: no answer recorded; scored; dead again), copies (1: sent once)
+-- value: sent_by (who sent it again; empty: given up, or nobody was asked), given_up_by, given_up_for (who and why), state (given up: nobody sends it; announced: not noted in the log; waiting: no answer recorded; scored; dead again), copies (1: sent once)
 -- panel: table
 SELECT r.service AS service, r.source_topic AS source_topic, r.source_log AS source_log, r.source_partition AS source_partition, r.source_offset AS source_offset,
-       r.batch AS batch, r.repair AS repair, r.given_up_by AS given_up_by, r.given_up_for AS given_up_for, r.announced_at AS announced_at,
+       r.batch AS batch, r.repair AS repair, r.sent_by AS sent_by, r.given_up_by AS given_up_by, r.given_up_for AS given_up_for, r.announced_at AS announced_at,
        d.noted ? d.redriven_offset : -1 AS redriven_offset, toInt64(d.copies) AS copies,
        multiIf(NOT d.noted AND r.given_up_by != '', 'given up', NOT d.noted, 'announced', p.scored, 'scored', l.turned_away, 'dead again', 'waiting') AS state,
        l.reason AS reason

@@ -60,20 +60,25 @@ def tried(settings: Settings, service: str, letters: Sequence[Letter]) -> tuple[
     return repair.prepared(settings.having(service=service, bundle=""), list(letters), [], None)
 
 
-def redrive(settings: Settings, resends: Sequence[Resend], verdicts: Sequence[str]) -> Redriven:
-    """Send those again that are not rejected at once, each at most once. Raises Unavailable, Refused."""
+def redrive(settings: Settings, resends: Sequence[Resend], verdicts: Sequence[str], by: str) -> Redriven:
+    """Send those again under a name that are not rejected at once, each at most once. Raises Unavailable, Refused."""
     from weir.operations import redrive as redriving
 
     sent = [resend for resend, verdict in zip(resends, verdicts, strict=True) if not verdict]
     service = sent[0].letter.service if sent else ""
     with connect(settings.recording) as client:
-        return redriving.redrive(client, settings.having(service=service, bundle=""), sent)
+        return redriving.redrive(client, settings.having(service=service, bundle=""), sent, by)
+
+
+def is_name(text: str) -> bool:
+    """Whether somebody can be called so."""
+    return 0 < len(text) <= NAME_CHARS and text.isprintable()
 
 
 def _said(form: dict[str, str]) -> tuple[str, str]:
     """Who says it, and why. Raises Refused where one of them is not said."""
     by, reason = form.get("by", "").strip(), form.get("reason", "").strip()
-    if not by or not reason or len(by) > NAME_CHARS or len(reason) > REASON_CHARS:
+    if not is_name(by) or not reason or len(reason) > REASON_CHARS:
         remedy = f"write a name of {NAME_CHARS} characters and a reason of {REASON_CHARS} at most"
         raise Refused("a name and a reason are needed", remedy=remedy)
     return by, reason

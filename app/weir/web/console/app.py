@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from weir.web.console import words
+from weir.web.console import scripts, words
 from weir.web.console.pages import alerts, learners, ledger, letters, overview, palette, panels, query, service, sign_in
 from weir.web.console.security import Door
 from weir.web.console.site import Site, missing
@@ -35,6 +35,7 @@ ROUTES: Final = (
     panels.routes,
     palette.routes,
     sign_in.routes,
+    scripts.routes,
 )
 
 

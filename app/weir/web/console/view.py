@@ -126,9 +126,9 @@ class View:
         """The query of the same page after a change, with its question mark."""
         return f"?{urlencode(self.words(**change))}"
 
-    def kept(self) -> str:
-        """The query of another page of the same time: without what is chosen on this one."""
-        return self.link(**{name: "" for name in (*PLAIN, "at") if name not in FILTERS}, **dict.fromkeys(FILTERS, ""))
+    def kept(self, **chosen: Any) -> str:
+        """The query of another page of the same time: without what is chosen on this one. chosen: what is, on that."""
+        return self.link(**{**dict.fromkeys((*PLAIN, "at"), ""), **chosen})
 
 
 def step_of(span_s: float) -> int:

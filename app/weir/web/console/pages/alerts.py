@@ -67,7 +67,7 @@ def one(request: Request) -> Response:
 def said(request: Request, form: dict[str, str]) -> Response:
     """Write what a person says of an alert to the log of notes."""
     site, which = site_of(request), request.path_params["alert"]
-    view = View.of({}, site.now(), alert=which)
+    view = View.of(dict(request.query_params), site.now(), alert=which)
     silent = request.url.path.endswith("/silence")
     found: About | None = None
     try:

@@ -76,10 +76,15 @@ def redriven(request: Request, form: dict[str, str]) -> Response:
         site.doorman.check(request, form.get("token", ""))
     except Refused as error:
         return _redrive(request, view, problem=f"{error.what}: {error.remedy}", status=403)
-    return _redrive(request, view, send=True)
+    by = form.get("by", "").strip()
+    if not acting.is_name(by):
+        said = f"nobody says who sends them: write a name of {acting.NAME_CHARS} characters at most"
+        return _redrive(request, view, problem=said, status=409)
+    return _redrive(request, view, by=by)
 
 
-def _redrive(request: Request, view: View, *, send: bool = False, problem: str = "", status: int = 200) -> Response:
+def _redrive(request: Request, view: View, *, by: str = "", problem: str = "", status: int = 200) -> Response:
+    """by: who sends them; empty where it is only tried."""
     site, done = site_of(request), None
     resends: list[Any] = []
     verdicts: list[str] = []
@@ -88,8 +93,8 @@ def _redrive(request: Request, view: View, *, send: bool = False, problem: str =
             chosen = _chosen(view)
             letters = site.asker.ask(lambda client: dead_letters.letters(client, chosen))
             resends, verdicts = acting.tried(site.settings, view.service, letters)
-        if send:
-            done = acting.redrive(site.settings, resends, verdicts)
+        if by:
+            done = acting.redrive(site.settings, resends, verdicts, by)
     except WeirError as error:
         problem, status = f"{error.what}: {error.remedy}", 503 if not isinstance(error, Refused) else 409
     kinds = Counter(
@@ -131,9 +136,9 @@ def _facts(letter: Letter, sent: Any) -> list[tuple[str, Any]]:
     if sent is not None and sent.state == "given up":
         state = f"given up by {sent.given_up_by}: {sent.given_up_for}"
     elif sent is not None:
-        state = (
-            f"sent again in batch {sent.batch}, to offset {sent.redriven_offset}: {sent.state} {sent.reason}".strip()
-        )
+        by = f" by {sent.sent_by}" if sent.sent_by else ""
+        into = f"batch {sent.batch}, to offset {sent.redriven_offset}"
+        state = f"sent again{by} in {into}: {sent.state} {sent.reason}".strip()
     elif letter.answered:
         state = "answered after a restart of the scorer"
     return [

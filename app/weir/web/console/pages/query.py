@@ -89,7 +89,8 @@ def save(request: Request, sent: dict[str, str]) -> Response:
         saved_queries.save(site.settings, name, sql)
     except Refused as error:
         return _shown(request, sql, Found(), problem=str(error), status=400)
-    return RedirectResponse(f"/query?{urlencode({'saved': name})}", 303, headers=FRESH)
+    there = {**view_of(request).words(monitor=""), "saved": name}
+    return RedirectResponse(f"/query?{urlencode(there)}", 303, headers=FRESH)
 
 
 def _statement(request: Request) -> tuple[str, str]:

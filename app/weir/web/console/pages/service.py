@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -44,6 +44,7 @@ def service(request: Request) -> Response:
     site, view = site_of(request), view_of(request)
     choices: Choices | None = None
     more: tuple[Slot, ...] = ()
+    unasked = False
     try:
         there, choices, own, versions, _ = site.asker.all(
             site.asker.services,
@@ -55,10 +56,12 @@ def service(request: Request) -> Response:
         if view.service not in there:
             return missing(request, f"service {request.path_params['service']}")
         more = (slot("released"), *own) if len(versions) > 1 else own
+        unasked = choices is None
     except WeirError:  # the page stands, and its panels say who does not answer
         pass
     places = [*slots("service"), *more]
-    return page(request, "service.html", view.service, view=view, slots=places, choices=choices, shown=_shown(choices))
+    context: dict[str, Any] = {"slots": places, "choices": choices, "shown": _shown(choices), "unasked": unasked}
+    return page(request, "service.html", view.service, view=view, **context)
 
 
 def drill(request: Request) -> Response:

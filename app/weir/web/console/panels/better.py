@@ -61,7 +61,7 @@ def build(asker: Asker, view: View) -> Panel:
             f"{100 * (1 - terms.alpha):g}{numbers.THIN}%, it holds at every look, from day {paired.LEAST} on. "
             f"A day counts {terms.wait_h:g}{numbers.THIN}h after its end."
         ),
-        acts=(Act("CSV", f"/learners/{name}/days.csv"),) if days else (),
+        acts=(Act("CSV", f"/learners/{name}/days.csv{view.kept()}"),) if days else (),
     )
 
 

@@ -68,7 +68,7 @@ def build(asker: Asker, view: View) -> Panel:
         context={"events": events, "more": len(rows) - len(events)},
         note="A call changes nothing by itself: a person takes it, or a promotion the rule of a file that says "
         "promotion: automatic. That is said here, too.",
-        acts=(Act("SQL and rows", f"/query?{urlencode({'sql': SQL})}"),),
+        acts=(Act("SQL and rows", f"/query{view.kept()}&{urlencode({'sql': SQL})}"),),
     )
 
 

@@ -1,5 +1,5 @@
 // How a person reads numbers and times: weir.core.numbers again, for axes, legends and cursors. A test holds both to one another.
-export const THIN = "\u2009", MINUS = "\u2212", UNKNOWN = "–";
+const THIN = "\u2009", MINUS = "\u2212", UNKNOWN = "–";
 
 const LETTERS = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
 const SPANS_S = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
@@ -98,7 +98,13 @@ export function ticks(values, unit, currency) {
 /** The zone that the reader chose: undefined is the machine's own. */
 export const zone = () => document.documentElement.dataset.tz === "local" ? undefined : "UTC";
 
-const MOMENT = { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" };
-/** A time in seconds since 1970 as "24 Nov 06:00", in the reader's zone. */
-export const clock = (at, parts = MOMENT) =>
-  new Intl.DateTimeFormat("en-GB", { ...parts, hour12: false, timeZone: zone() }).format(new Date(at * 1000)).replace(",", "").replace("Sept", "Sep");
+const FORMS = {
+  full: { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" },
+  day: { day: "numeric", month: "short" },
+  clock: { hour: "2-digit", minute: "2-digit" },
+  second: { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" },
+};
+/** A time in seconds since 1970 in the reader's zone, in a form of the server's: "full" is "24 Nov 06:00". Sep, as there. */
+export const clock = (at, form = "full") =>
+  new Intl.DateTimeFormat("en-GB", { ...FORMS[form] || FORMS.full, hour12: false, timeZone: zone() })
+    .format(new Date(at * 1000)).replace(",", "").replace("Sept", "Sep");

@@ -1,6 +1,6 @@
 // The heat map: a grid with one tab stop. Arrows move, Home and End go to the ends of a row, Enter opens an input in a window:
 // both stand in the address, and what is beside the map is fetched alone. A cell says itself when it has the focus.
-import { clock } from "./times.js";
+import { clock } from "./figures.js";
 
 const CELL = "table.heat td[data-c]";
 const tip = document.createElement("div");

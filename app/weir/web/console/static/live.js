@@ -2,7 +2,8 @@
 // scrolled to comes first. Panels ask again by themselves: those that are seen, while the tab is, and only of a window
 // that ends now. A tick changes a panel in place, and what the server has not changed it does not send. While ClickHouse
 // is away one banner says so, and panels keep what they have, greyed and dated.
-import { clock, rewrite } from "./times.js";
+import { clock } from "./figures.js";
+import { rewrite } from "./times.js";
 
 const $ = (selector, within = document) => within.querySelector(selector);
 const root = document.documentElement;

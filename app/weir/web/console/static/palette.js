@@ -1,4 +1,5 @@
-// Everything has an address: pages, services, panels, alerts, monitors, by words in any order.
+// Everything has an address: pages, services, panels, features, alerts, monitors, by words in any order. What is opened is of
+// the time that the page is of.
 const $ = selector => document.querySelector(selector);
 const dialog = $("#palette"), input = $("#palette input"), found = $("#palette ul");
 const MOST = 40;
@@ -9,7 +10,7 @@ export async function openPalette() {
   dialog.showModal();
   input.value = "";
   input.focus();
-  items ||= await (await fetch("/palette.json")).json();
+  items ||= await (await fetch(dialog.dataset.asks)).json();
   list();
 }
 

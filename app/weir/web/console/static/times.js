@@ -1,22 +1,8 @@
 // Times in the zone that the reader has chosen: one attribute of the document, which axes, tables and tips go by.
-const FORMS = {
-  full: { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" },
-  day: { day: "numeric", month: "short" },
-  clock: { hour: "2-digit", minute: "2-digit" },
-  second: { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" },
-};
-const root = document.documentElement;
-
-export const isLocal = () => root.dataset.tz === "local";
-
-export function clock(at, form = "full") {
-  const zone = isLocal() ? undefined : "UTC";
-  return new Intl.DateTimeFormat("en-GB", { ...FORMS[form] || FORMS.full, hour12: false, timeZone: zone })
-    .format(new Date(at * 1000)).replace(",", "");
-}
+import { clock, zone } from "./figures.js";
 
 export function zoneName() {
-  return isLocal() ? Intl.DateTimeFormat().resolvedOptions().timeZone.replace(/.*\//, "").replace("_", " ") : "UTC";
+  return zone() || Intl.DateTimeFormat().resolvedOptions().timeZone.replace(/.*\//, "").replace("_", " ");
 }
 
 // The server writes every time as <time data-t>; here each is said in the zone.
