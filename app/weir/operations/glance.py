@@ -137,9 +137,13 @@ def announced(client: Client, service: str = "") -> set[str]:
     return found & {service} if service else found
 
 
+def table_of(begin: datetime, end: datetime, step_s: int) -> str:
+    """The coarsest table of traffic that has windows of step_s seconds."""
+    return coarsest("traffic", TRAFFIC, Asked(service="", begin=begin, end=end, step_s=step_s))
+
+
 def _traffic(client: Client, begin: datetime, end: datetime, step_s: int) -> dict[str, dict[str, Any]]:
-    table = coarsest("traffic", TRAFFIC, Asked(service="", begin=begin, end=end, step_s=step_s))
-    asked = {"traffic": table, "from": written(begin), "to": written(end), "step": step_s}
+    asked = {"traffic": table_of(begin, end, step_s), "from": written(begin), "to": written(end), "step": step_s}
     return {row["service"]: row for row in sql_files.rows(client, "overview/traffic", **asked)}
 
 

@@ -13,7 +13,8 @@ from weir.edges.clickhouse import monitors
 from weir.monitor.spec import Row
 from weir.monitor.verdict import Scene
 from weir.settings import load
-from weir.web.console.drawing import answer, curve, fall, heat, histogram, lines, matrix
+from weir.web.console import words
+from weir.web.console.drawing import answer, curve, fall, heat, histogram, kinds, lines, matrix, parts
 from weir.web.console.drawing.chart import Chart, Line, Rule
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -268,3 +269,54 @@ def test_an_answer_is_drawn_where_a_time_comes_first_and_a_number_follows():
     assert answer.chart(["n", "t"], ["UInt64", "DateTime"], [(1, NOON)]) is None
     assert answer.chart(["t", "n"], ["DateTime", "UInt64"], [(NOON, 1)]) is None
     assert answer.chart([], [], []) is None
+
+
+def test_an_older_version_is_hollow_beside_the_one_that_answers(scene):
+    of = scene("outcome/calibration", hours=2)
+    rows = [row(1, 0.5, "yes/0.5", chance=0.55, maturity=1.0)]
+    older = [row(0, 0.6, "yes/0.6", chance=0.65, maturity=1.0)]
+    made = curve.calibration(rows, of, older, ("v7", "v8"))
+    assert [(line.label, line.hollow) for line in made.series] == [("v7", True), ("v8", False)]
+    assert (made.x, made.series[0].values) == ([0.55, 0.65], [None, 0.6])
+
+
+def test_stages_are_behind_each_other_as_long_as_their_share(scene):
+    rows = [row(0, 2.0, "run", share=0.25), row(0, 9.0, "wait", share=0.75)]
+    found = parts.parts(rows, scene("health/stages", hours=1))
+    assert [(one.name, one.x, one.wide, one.p99_ms) for one in found] == [("wait", 0, 750, 9.0), ("run", 750, 250, 2.0)]
+    largest = parts.most(found)
+    assert largest is not None
+    assert largest.name == "wait"
+    assert parts.parts([], scene("health/stages")) == []
+
+
+def test_each_kind_of_a_monitor_is_drawn_by_its_own_figures(scene):
+    of = scene("health/errors", hours=3)  # warns above 0.01, pages above 0.05
+    rows = [row(0, 0.02, "a"), row(1, 0.001, "a"), row(1, 0.3, "b", low=0.2, high=0.4), row(1, None, "c")]
+    made = kinds.points(rows, of)
+    assert [(line.label, line.points, line.line) for line in made.series] == [(name, True, False) for name in "abc"]
+    assert (made.series[1].low, made.series[1].high) == ([None, 0.2, None], [None, 0.4, None])
+    bars = kinds.counts(rows, of)
+    assert bars is not None
+    assert [line.values for line in bars.series] == [[0.001, 0.3, None], [0.02, None, None]]
+    assert [text for _, text in bars.x_ticks] == ["a", "b", "c"]
+    numbered = kinds.counts([row(0, 0.5, "10"), row(0, 0.2, "2")], of)
+    assert numbered is not None
+    assert (numbered.x, numbered.series[0].values) == ([2.0, 10.0], [0.2, 0.5])
+    assert kinds.counts([row(0, None, "a")], of) is None
+    strips = {one.name: (one.state.value, one.runs) for one in kinds.strips(rows, of, 9)}
+    assert strips["a"] == ("ok", [(0, 1, "look"), (1, 1, "ok"), (2, 1, "nothing")])
+    assert strips["b"][0] == "alarm"
+    assert strips["c"] == ("unknown", [(0, 1, "nothing"), (1, 1, "few"), (2, 1, "nothing")])
+    fallen = kinds.waterfall([row(0, 3.0, "up"), row(0, -1.0, "down"), row(0, None, "none")], of, 9)
+    assert [(bar.name, bar.x, bar.wide, bar.amount) for bar in fallen] == [
+        ("up", 0.0, 1000.0, 3.0),
+        ("down", 666.7, 333.3, -1.0),
+        ("all", 0.0, 666.7, 2.0),
+    ]
+    assert len(kinds.waterfall([row(0, 1.0, str(at)) for at in range(5)], of, 2)) == 4
+
+
+def test_what_is_not_complete_is_hatched_in_a_line_without_axes():
+    assert 'class="held" x="75.0" y="0" width="25.0"' in words.spark([1.0, 2.0], held=0.75)
+    assert "held" not in words.spark([1.0, 2.0])

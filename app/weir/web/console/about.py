@@ -110,7 +110,10 @@ class About:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """A monitor's figures around an alert, asked again. values: one a window from begin on; None where it says none."""
+    """A monitor's figures around an alert, asked again. values: one a window from begin on; None where it says none.
+
+    subject: that it was asked of alone; empty where it gives all of them.
+    """
 
     monitor: Monitor
     begin: datetime
@@ -118,6 +121,7 @@ class Evidence:
     step_s: int
     values: Sequence[float | None]
     bound: Threshold | None
+    subject: str = ""
 
     @property
     def times(self) -> list[int]:
@@ -165,9 +169,14 @@ def evidence(asker: Asker, one: About, now: datetime, windows: int = WINDOWS) ->
         asked["subject"] = one.subject
     rows = asker.of(monitor, **asked, segment=one.segments)
     of = {row.begin: row.value for row in rows if row.subject == one.subject}
-    values = _by_window(of, begin, end, step_s)
     return Evidence(
-        monitor=monitor, begin=begin, end=end, step_s=step_s, values=values, bound=monitor.page or monitor.warn
+        monitor=monitor,
+        begin=begin,
+        end=end,
+        step_s=step_s,
+        values=_by_window(of, begin, end, step_s),
+        bound=monitor.page or monitor.warn,
+        subject=asked.get("subject", ""),
     )
 
 

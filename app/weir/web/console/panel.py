@@ -22,9 +22,10 @@ class Act(NamedTuple):
 class Panel:
     """One answer, ready to be written.
 
-    template: of templates/panels/, which gets `context`, the view and the panel. monitor: whose SQL and rows it offers;
-    empty for none. asked: what the address of those rows says beside the view, such as another step. note: below the
-    picture. unsplit: filters of the page that it does not obey; it says so.
+    template: of templates/panels/, which gets `context`, the view and the panel. monitor: whose SQL and rows it offers,
+    or of `sources.SOURCES`; empty for none. asked: what the address of those rows says beside the view, such as another
+    step. note: below the picture. unsplit: filters of the page that it does not obey; it says so. shown: False where it
+    has nothing to say, and its page has no room for it.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Panel:
     asked: Mapping[str, str] = field(default_factory=dict)
     unsplit: tuple[str, ...] = ()
     acts: tuple[Act, ...] = ()
+    shown: bool = True
 
 
 Build: TypeAlias = Callable[[Asker, View], Panel]

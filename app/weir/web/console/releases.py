@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from weir.web.console.asking import Asker
 from weir.web.console.drawing.chart import Mark
 from weir.web.console.view import View
+
+KEPT_S: Final = 10.0  # for which the panels of a page share them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +31,9 @@ class Release:
 
 def of(asker: Asker, service: str) -> list[Release]:
     """Of a service, the oldest first. Raises Unavailable, Refused."""
-    rows = asker.sql("alerts/releases", service=service) if service else []
+    if not service:
+        return []
+    rows = asker.once(("releases", service), KEPT_S, lambda: asker.sql("alerts/releases", service=service))
     return [
         Release(
             version=row["version"], variant=row["variant"], since=_utc(row["since"]), predictions=row["predictions"]
@@ -37,11 +42,15 @@ def of(asker: Asker, service: str) -> list[Release]:
     ]
 
 
-def marks(asker: Asker, view: View) -> list[Mark]:
-    """What came after the first of a view's service, for its charts. Raises Unavailable, Refused."""
+def marks(asker: Asker, view: View, service: str = "") -> list[Mark]:
+    """What came after the first of a view's service, for its charts; of another its name is said.
+
+    Raises Unavailable, Refused.
+    """
+    name = f"{service} " if service and service != view.service else ""
     return [
-        Mark(at=int(one.since.timestamp()), label=one.label)
-        for one in of(asker, view.service)[1:]
+        Mark(at=int(one.since.timestamp()), label=f"{name}{one.label}")
+        for one in of(asker, service or view.service)[1:]
         if view.begin <= one.since < view.end
     ]
 

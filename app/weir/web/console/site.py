@@ -101,8 +101,8 @@ def panels_page(
 
 def fragment(request: Request, made: Panel, view: View) -> Response:
     """A panel's HTML; 304 where the page has it already."""
-    query = view.link(service=view.service, **made.asked)
-    body = words.render("panel.html", panel=made, view=view, query=query, **made.context)
+    query = view.link(**{"service": view.service, **made.asked})
+    body = words.render("panel.html", panel=made, view=view, query=query, **made.context) if made.shown else ""
     return tagged(request, body.encode())
 
 

@@ -75,6 +75,29 @@ def complete_to(asker: Asker, view: View) -> datetime | None:
     return balance.complete_to(mine, late).get(view.service)
 
 
+def behind(asker: Asker, view: View) -> dict[str, datetime]:
+    """Services of which something is late: up to when they are recorded. Raises Unavailable, Refused."""
+    late = balance.behind(partitions(asker, view), view.begin, min(view.end, view.now))
+    found: dict[str, datetime] = {}
+    for one in late:
+        found[one.service] = min(found.get(one.service, one.newest), one.newest)
+    return found
+
+
+def complete_of_all(asker: Asker, view: View, services: Sequence[str]) -> list[list[int]]:
+    """What of a view is not complete of several services beside each other: [from, to], seconds since 1970.
+
+    A service of which nothing more came is complete. Raises Unavailable, Refused.
+    """
+    mine = [one for one in partitions(asker, view) if one.service in services]
+    late = balance.behind(mine, view.begin, min(view.end, view.now))
+    known = balance.complete_to(mine, late)
+    if not known or (not late and view.end + ON_ITS_WAY <= view.now):
+        return []
+    first = max(min([max(known.values()), *(one.newest for one in late)]), view.begin)
+    return [[int(first.timestamp()), int(view.end.timestamp())]] if first < view.end else []
+
+
 def slowly(view: View) -> dict[str, Any]:
     """The view in at most FEW windows, for figures that need many rows each: fields of Asked."""
     span_s = (view.end - view.begin).total_seconds()

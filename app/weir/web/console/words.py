@@ -64,6 +64,11 @@ def glyph(kind: str) -> Markup:
     return Markup(f'<svg viewBox="0 0 12 12" aria-hidden="true">{GLYPHS[kind]}</svg>')
 
 
+def listed(links: Sequence[tuple[str, str]]) -> Markup:
+    """Links beside each other. links: address and name."""
+    return Markup(", ").join(Markup('<a href="{}">{}</a>').format(href, name) for href, name in links)
+
+
 def state(kind: str, word: str = "", *, plain: bool = False) -> Markup:
     """A state as shape and word, never as a colour alone."""
     cls = f"state {kind}{' plain' if plain else ''}"
@@ -103,11 +108,12 @@ def spark(
     low: float | None = None,
     window: tuple[float, float] | None = None,
     tone: str = "",
+    held: float | None = None,
 ) -> Markup:
     """A line without axes; where a value is None it is broken. Empty where fewer than two values are known.
 
     rule: a limit, dashed. low: what the lowest edge stands for; by default the lowest value. window: a shaded part,
-    shares of the width. tone: "", alarm or quiet.
+    shares of the width. tone: "", alarm or quiet. held: share of the width from which on it is not complete.
     """
     known = [value for value in values if value is not None and math.isfinite(value)]
     if len(known) < 2:
@@ -130,7 +136,7 @@ def spark(
         if point[0] - before[0] > 1.5 * step:
             parts.append([])
         parts[-1].append(point)
-    drawn = []
+    drawn = [] if held is None else [_hatch(100 * min(max(held, 0.0), 1.0))]
     if window is not None:
         wide = max(0.6, 100 * (window[1] - window[0]))
         drawn.append(f'<rect class="win" x="{100 * window[0]:.1f}" y="0" width="{wide:.1f}" height="24"></rect>')
@@ -144,3 +150,11 @@ def spark(
         f'<svg class="spark {escape(tone)}" viewBox="0 0 100 24" preserveAspectRatio="none" aria-hidden="true">'
         f"{''.join(drawn)}</svg>"
     )
+
+
+def _hatch(begin: float, step: float = 2.5) -> str:
+    """What is not complete of a line without axes, from there to its end."""
+    count = int((100 - begin) / step)
+    lines = " ".join(f"M{begin + step * place:.1f} 24 l{step} -24" for place in range(count))
+    box = f'<rect class="held" x="{begin:.1f}" y="0" width="{max(100 - begin, 0.6):.1f}" height="24"></rect>'
+    return f'{box}<path class="hatch" d="{lines}"></path>' if lines else box

@@ -18,22 +18,28 @@ MOST_AGES: Final = 7  # labels of the axis
 EDGE: Final = 0.05  # of the days that are usual, on either side
 
 
-def calibration(rows: Sequence[Row], scene: Scene) -> Chart:
+def calibration(
+    rows: Sequence[Row], scene: Scene, older: Sequence[Row] = (), names: tuple[str, str] | None = None
+) -> Chart:
     """Share that came true by the chance that was given, with its interval: filled in the newest window that counts.
 
-    Of two classes the window before is beside it, hollow; of more there are the MOST_LINES of the most rows.
+    Of two classes an older version is beside it, hollow; where there is none the window before. Of more classes there
+    are the MOST_LINES of the most rows. older: rows of that version; names: of it, and of the other.
     """
-    now = newest(rows, scene)
+    now, before = newest(rows, scene), newest(older, scene)
     classes = _classes(now)
-    chances = sorted({chance for row in rows if (chance := number(row, "chance")) is not None})
+    chances = sorted({chance for row in (*rows, *older) if (chance := number(row, "chance")) is not None})
     lines = []
-    before = sorted({row.begin for row in rows if now and row.begin < now[0].begin})
+    if not before and now:
+        begins = {row.begin for row in rows if row.begin < now[0].begin}
+        before = [row for row in rows if begins and row.begin == max(begins)]
     if len(classes) == 1 and before:
-        old = [row for row in rows if row.begin == before[-1]]
-        lines.append(_points(old, scene, chances, numbers.day(before[-1]), tone="base", hollow=True))
+        label = names[0] if names else numbers.day(before[0].begin)
+        lines.append(_points(before, scene, chances, label, tone="base", hollow=True))
     for place, name in enumerate(classes):
         mine = [row for row in now if _class(row) == name]
-        label = numbers.day(now[0].begin) if len(classes) == 1 else name
+        alone = names[1] if names else numbers.day(now[0].begin)
+        label = alone if len(classes) == 1 else name
         lines.append(_points(mine, scene, chances, label, tone=TONES[place], hollow=False))
     return Chart(
         name="Share that came true by the chance that was given",

@@ -30,6 +30,12 @@ def held(rows: Sequence[Row], scene: Scene) -> list[list[int]]:
     return [[seconds(first), seconds(scene.end)]] if first < scene.end else []
 
 
+def share_held(rows: Sequence[Row], scene: Scene) -> float | None:
+    """From which share of a line's width on its windows are not complete; None where all of them are."""
+    spans, (begin, end) = held(rows, scene), (seconds(scene.begin), seconds(scene.end))
+    return (spans[0][0] - begin) / (end - begin) if spans else None
+
+
 def seconds(time: datetime) -> int:
     """Since 1970."""
     return int(time.timestamp())

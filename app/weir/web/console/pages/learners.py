@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -13,6 +15,8 @@ from weir.core.errors import WeirError
 from weir.web.console import learned
 from weir.web.console.learned import day
 from weir.web.console.panels import slots
+from weir.web.console.panels.learner import facts
+from weir.web.console.panels.learners import line_of
 from weir.web.console.site import FRESH, missing, page, panels_page, site_of
 from weir.web.console.view import View
 
@@ -21,8 +25,10 @@ def routes() -> list[Route]:
     """Their addresses."""
     return [
         Route("/learners", listed),
+        Route("/learners.csv", lines),
         Route("/learners/{learner}", one),
         Route("/learners/{learner}/days.csv", days),
+        Route("/learners/{learner}/state.csv", state),
     ]
 
 
@@ -42,6 +48,37 @@ def one(request: Request) -> Response:
     return page(request, "learner.html", f"Learner {name}", view=view, slots=places, ranged=False, name=name)
 
 
+def lines(request: Request) -> Response:
+    """All of them, a line each, as their panel shows them."""
+    try:
+        found = learned.look(site_of(request).asker)
+    except WeirError as error:
+        return PlainTextResponse(f"{error}\n", 503, headers=FRESH)
+    shown = [line_of(found, name) for name in found.names]
+    head = ["name", "service", "state", "learned", "figure", "learner", "champion", "days", "say", "answers", "decides"]
+    return _csv(
+        "learners",
+        head,
+        [
+            (one.name, one.service, one.state, one.learned, *beside, one.days, one.word, one.answers, one.decides)
+            for one in shown
+            for beside in [one.beside or ("", "", "")]
+        ],
+    )
+
+
+def state(request: Request) -> Response:
+    """What is known of one: a name and a value a line."""
+    name = request.path_params["learner"]
+    try:
+        found = learned.look(site_of(request).asker)
+    except WeirError as error:
+        return PlainTextResponse(f"{error}\n", 503, headers=FRESH)
+    if name not in found.names:
+        return PlainTextResponse(f"there is no learner {name}\n", 404, headers=FRESH)
+    return _csv(f"learner-{name}-state", ["what", "value"], facts(found, name))
+
+
 def days(request: Request) -> Response:
     """Its closed days: sums of each figure by who answers, over the same requests."""
     name = request.path_params["learner"]
@@ -49,18 +86,22 @@ def days(request: Request) -> Response:
         found = learned.look(site_of(request).asker)
     except WeirError as error:
         return PlainTextResponse(f"{error}\n", 503, headers=FRESH)
-    state = found.states.get(name)
-    if state is None:
+    kept = found.states.get(name)
+    if kept is None:
         return PlainTextResponse(f"there is no state of a learner {name}\n", 404, headers=FRESH)
+    rows = [
+        [f"{day(each.begin_ms):%Y-%m-%d}", each.requests, each.known, figure, who, total]
+        for each in kept.days
+        for figure, part in each.figures.items()
+        for who, total in part.sums.items()
+    ]
+    return _csv(f"learner-{name}", ["day", "requests", "outcomes_known", "figure", "who", "sum"], rows)
+
+
+def _csv(name: str, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["day", "requests", "outcomes_known", "figure", "who", "sum"])
-    for each in state.days:
-        at = day(each.begin_ms)
-        writer.writerows(
-            [f"{at:%Y-%m-%d}", each.requests, each.known, name, who, total]
-            for name, part in each.figures.items()
-            for who, total in part.sums.items()
-        )
-    filed = f'attachment; filename="learner-{name}.csv"'
+    writer.writerow(head)
+    writer.writerows(rows)
+    filed = f'attachment; filename="{name}.csv"'
     return Response(text.getvalue(), media_type="text/csv", headers={**FRESH, "Content-Disposition": filed})

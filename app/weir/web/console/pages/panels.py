@@ -11,10 +11,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from weir.core.errors import Refused, WeirError
+from weir.web.console import sources
 from weir.web.console.panels import PANELS
 from weir.web.console.panels.own import build as build_own
 from weir.web.console.site import FRESH, faulty, fragment, missing, page, site_of, view_of
-from weir.web.console.view import View
+from weir.web.console.sources import SOURCES
 
 MOST_ROWS: Final = 5000  # on a page; all of them are in the CSV
 
@@ -53,40 +54,36 @@ def own(request: Request) -> Response:
 
 
 def data(request: Request) -> Response:
-    """The rows of a monitor for a view, as `weir monitors run --csv` prints them."""
+    """The rows of a monitor for a view, as `weir monitors run --csv` prints them; or of what a panel reads beside."""
     name, view = request.path_params["monitor"], view_of(request)
     try:
-        answer = site_of(request).asker.table(name, view, **_chosen(view))
+        answer = sources.answer(site_of(request).asker, view, name)
     except Refused as error:
-        return PlainTextResponse(f"{error}\n", 404 if "there is no monitor" in error.what else 400, headers=FRESH)
+        return PlainTextResponse(f"{error}\n", 404 if "there is no" in error.what else 400, headers=FRESH)
     except WeirError as error:
         return PlainTextResponse(f"{error}\n", 503, headers=FRESH)
     text = io.StringIO()
     writer = csv.DictWriter(text, answer.column_names)
     writer.writeheader()
     writer.writerows(answer.to_pylist())
-    filed = f'attachment; filename="{name.replace("/", "-")}.csv"'
-    return Response(text.getvalue(), media_type="text/csv", headers={**FRESH, "Content-Disposition": filed})
+    filed = {"Content-Disposition": f'attachment; filename="{name.replace("/", "-")}.csv"'}
+    return Response(text.getvalue(), media_type="text/csv", headers={**FRESH, **filed})
 
 
 def rows(request: Request) -> Response:
-    """A monitor's SQL, what its parameters are for the view, and its answer as a table."""
+    """The SQL behind a panel, what its parameters are for the view, and its answer as a table."""
     site, view, name = site_of(request), view_of(request), request.path_params["monitor"]
-    if name not in site.asker.monitors():
+    if name not in site.asker.monitors() and name not in SOURCES:
         return missing(request, f"monitor {name}", names=sorted(site.asker.monitors()), kind="monitors")
-    monitor, error, answer, bound = site.asker.monitor(name), None, None, {}
+    of = SOURCES[name] if name in SOURCES else site.asker.monitor(name)
+    error, answer, bound = None, None, dict[str, Any]()
     try:
-        bound = site.asker.bound(name, view, **_chosen(view))
-        answer = site.asker.table(name, view, **_chosen(view))
+        bound = sources.bound(site.asker, view, name)
+        answer = sources.answer(site.asker, view, name)
     except WeirError as found:
         error = found
     listed = [] if answer is None else answer.slice(0, MOST_ROWS).to_pylist()
-    more: dict[str, Any] = {"monitor": monitor, "bound": bound, "rows": listed, "error": error}
+    more: dict[str, Any] = {"of": of, "is_monitor": name not in SOURCES, "bound": bound, "rows": listed, "error": error}
     columns = [] if answer is None else answer.column_names
     total = 0 if answer is None else answer.num_rows
     return page(request, "rows.html", name, view=view, columns=columns, total=total, **more)
-
-
-def _chosen(view: View) -> dict[str, str]:
-    """The one subject whose rows are asked for; a monitor that takes none says so."""
-    return {"subject": view.subject} if view.subject else {}

@@ -61,6 +61,7 @@ def service(request: Request) -> Response:
         pass
     places = [*slots("service"), *more]
     context: dict[str, Any] = {"slots": places, "choices": choices, "shown": _shown(choices), "unasked": unasked}
+    context["further"] = slots("further")
     return page(request, "service.html", view.service, view=view, **context)
 
 

@@ -16,6 +16,7 @@ from weir.web.console.panels import (
     causes,
     cost,
     drift,
+    further,
     latency,
     learner,
     learners,
@@ -64,6 +65,10 @@ PANELS: Final[dict[str, Registered]] = {
     "cost": Registered(cost.build, "What did it cost, and where did it go?", "cost", ("service",), "Cost"),
     "latency": Registered(latency.build, "Is it fast enough?", "latency", ("service",), "Speed"),
     "released": Registered(released.build, released.QUESTION, "short"),
+    **{
+        name: Registered(further.build_of(name), one.question, "medium", ("further",), cls="third maybe")
+        for name, one in further.FURTHER.items()
+    },
 }
 
 

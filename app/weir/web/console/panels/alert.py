@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from weir.core.errors import Refused
@@ -11,12 +12,14 @@ from weir.monitor.alert import Transition
 from weir.monitor.burn import BurnMonitor
 from weir.monitor.verdict import State, Verdict
 from weir.web.console import releases, words
-from weir.web.console.about import About, Evidence, evidence, held_by, measured, named
+from weir.web.console.about import About, Evidence, alerts, evidence, held_by, measured, named
 from weir.web.console.asking import Asker
 from weir.web.console.panel import Act, Panel
+from weir.web.console.told import complete_to
 from weir.web.console.view import View
 
 QUESTION: Final = "What happened?"
+MOST_GROUPED: Final = 12
 
 
 def build(asker: Asker, view: View) -> Panel:
@@ -42,6 +45,8 @@ def build(asker: Asker, view: View) -> Panel:
             "refused": refused,
         },
         note=_note(one, found) if found else "",
+        monitor=_source(found),
+        asked=_asked(one, found, view) if found else {},
         acts=(Act(f"Open {one.service}", f"/s/{one.service}{there}"),) if one.service else (),
     )
 
@@ -50,6 +55,19 @@ def _note(one: About, found: Evidence) -> str:
     if isinstance(found.monitor, BurnMonitor):
         return f"As the monitor worker found {one.monitor}: the largest of each {span(found.step_s)}."
     return f"Asked again just now from {one.monitor}, by windows of {span(found.step_s)}."
+
+
+def _source(found: Evidence | None) -> str:
+    """Whose SQL and rows are behind the picture; the course of the alert where there is none."""
+    if found is None:
+        return "alerts/transitions"
+    return "alerts/measured" if isinstance(found.monitor, BurnMonitor) else found.monitor.name
+
+
+def _asked(one: About, found: Evidence, view: View) -> Mapping[str, str]:
+    """What the address of those rows says beside the view."""
+    asked = {"service": one.service, "from": found.begin, "to": found.end, "step": found.step_s, "monitor": one.monitor}
+    return view.words(**asked, subject=found.subject, **one.segments.filters)
 
 
 def of(asker: Asker, view: View) -> About:
@@ -84,12 +102,23 @@ def _chart(asker: Asker, one: About, found: Evidence, view: View) -> Any:
         "rules": [{"at": bound.bound, "label": f"limit {figure(bound.bound, unit)}"}] if bound else [],
         "shaded": [[int(one.since.timestamp()), int(until.timestamp())]],
         "marks": marks,
+        "from": int(found.begin.timestamp()),
+        "to": int(found.end.timestamp()),
+        "held": _held(asker, one, found, view),
         "unit": unit,
         "zero": unit != "auc",
         "height": 230,
         "says": told,
     }
     return words.chart(data, "lines", f"{found.monitor.title}, around the alert", "h230")
+
+
+def _held(asker: Asker, one: About, found: Evidence, view: View) -> list[list[int]]:
+    """What of the picture is not complete: behind what its service is recorded to, or at the end of an open window."""
+    to = complete_to(asker, replace(view, service=one.service)) if one.service else None
+    if to is None or to >= found.end:
+        return []
+    return [[int(max(to, found.begin).timestamp()), int(found.end.timestamp())]]
 
 
 def _facts(asker: Asker, one: About, view: View) -> list[tuple[str, Any]]:
@@ -110,6 +139,8 @@ def _facts(asker: Asker, one: About, view: View) -> list[tuple[str, Any]]:
         ("Segment", one.segment or "all"),
         ("Cause", one.cause or "its own"),
     ]
+    if beside := grouped(asker, one):
+        facts.append(("Grouped with it", words.listed([(f"/alerts/{each.id}", each.name) for each in beside])))
     if covers:
         offsets = sum(last - first + 1 for _, _, first, last in covers)
         parts = len({(topic, partition) for topic, partition, _, _ in covers})
@@ -117,6 +148,15 @@ def _facts(asker: Asker, one: About, view: View) -> list[tuple[str, Any]]:
         some = "partition" if parts == 1 else "partitions"
         facts.append(("Covers", f"{parts} {some}, {whole(offsets)} offsets: {told}"))
     return facts
+
+
+def grouped(asker: Asker, one: About) -> list[About]:
+    """Other alerts of its service and cause. Raises Unavailable, Refused."""
+    if not one.cause:
+        return []
+    return [
+        each for each in alerts(asker) if (each.service, each.cause) == (one.service, one.cause) and each.id != one.id
+    ][:MOST_GROUPED]
 
 
 def transitions(asker: Asker, alert: str) -> list[Transition]:

@@ -12,6 +12,7 @@ from weir.web.console import words
 from weir.web.console.about import About, Evidence, alerts, measured, tried
 from weir.web.console.asking import Asker
 from weir.web.console.panel import Panel
+from weir.web.console.told import behind
 from weir.web.console.view import View
 
 QUESTION: Final = "What needs you, and what did?"
@@ -33,11 +34,12 @@ def build(asker: Asker, view: View) -> Panel:
         template="alerts.html",
         context={
             "groups": [(name, group[:MOST], len(group)) for name, group in groups if group],
-            "lines": lines(asker, shown[:MOST_ASKED], view.now),
+            "lines": lines(asker, shown[:MOST_ASKED], view),
             "values": {one.id: measured(asker, one) for one in shown},
             "now": view.now,
             "slim": False,
         },
+        monitor="alerts/list",
         note="Each line is asked again from its monitor now. Shaded: while the alert was; dashed: its limit."
         if shown
         else "",
@@ -56,16 +58,20 @@ def verdict(found: Sequence[About]) -> Verdict:
     return Verdict(State.ALARM, f"{few}, of {of} {'cause' if of == 1 else 'causes'}.")
 
 
-def lines(asker: Asker, found: Sequence[About], now: datetime) -> dict[str, str]:
+def lines(asker: Asker, found: Sequence[About], view: View) -> dict[str, str]:
     """A sparkline for each alert, by id; without axes. Raises Unavailable."""
-    asked = asker.all(*(partial(tried, asker, one, now, WINDOWS) for one in found))
-    return {one.id: line(one, each) for one, each in zip(found, asked, strict=True)}
+    asked = asker.all(*(partial(tried, asker, one, view.now, WINDOWS) for one in found))
+    late = behind(asker, view) if found else {}
+    return {one.id: line(one, each, late.get(one.service)) for one, each in zip(found, asked, strict=True)}
 
 
-def line(one: About, found: Evidence | None) -> str:
-    """One of them; empty where nothing is known."""
+def line(one: About, found: Evidence | None, complete_to: datetime | None = None) -> str:
+    """One of them; empty where nothing is known. complete_to: of its service, where something is late."""
     if found is None:
         return words.spark(())
+    held = None
+    if complete_to is not None and complete_to < found.end:
+        held = max(0.0, (complete_to - found.begin) / (found.end - found.begin))
     bound, zero = found.bound, found.monitor.unit.value not in ("auc",)
     return words.spark(
         found.values,
@@ -73,6 +79,7 @@ def line(one: About, found: Evidence | None) -> str:
         low=0.0 if zero else None,
         window=found.part(one),
         tone="alarm" if one.state == "firing" else "quiet",
+        held=held,
     )
 
 

@@ -28,7 +28,8 @@ def build(asker: Asker, view: View) -> Panel:
             "newest": found.newest,
             "services": found.services,
         },
-        acts=(Act("Ledger", f"/ledger{view.link()}"),),
+        monitor="overview/entries",
+        acts=(Act("Ledger", f"/ledger{view.link()}"), Act("Partitions", f"/rows/overview/partitions{view.link()}")),
     )
 
 

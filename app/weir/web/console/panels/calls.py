@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import urlencode
 
 from weir.monitor.verdict import State as Health
 from weir.monitor.verdict import Verdict
 from weir.web.console import learned
 from weir.web.console.asking import Asker
-from weir.web.console.panel import Act, Panel
+from weir.web.console.panel import Panel
 from weir.web.console.panels.timeline import Event
 from weir.web.console.view import View
 
@@ -34,12 +33,6 @@ WORDS: Final = {
     "promoted": "promoted",
     "promoted-back": "taken back",
 }
-SQL: Final = """SELECT at, kind, service, sentence, proposed_by, parameters, evidence
-FROM actions FINAL
-WHERE startsWith(proposed_by, 'learners/') OR kind IN ('promoted', 'promoted-back')
-ORDER BY at DESC
-LIMIT 100
-"""
 
 
 def build(asker: Asker, view: View) -> Panel:
@@ -68,7 +61,8 @@ def build(asker: Asker, view: View) -> Panel:
         context={"events": events, "more": len(rows) - len(events)},
         note="A call changes nothing by itself: a person takes it, or a promotion the rule of a file that says "
         "promotion: automatic. That is said here, too.",
-        acts=(Act("SQL and rows", f"/query{view.kept()}&{urlencode({'sql': SQL})}"),),
+        monitor="learners/calls",
+        asked={"service": service},
     )
 
 

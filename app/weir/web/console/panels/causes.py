@@ -42,6 +42,7 @@ def build(asker: Asker, view: View) -> Panel:
             "causes": commands,
             "command": shlex.join(["weir", "diagnose", one.id]),
         },
+        monitor="diagnose/values",
         note="Compared with the time before it, 24 times as long.",
     )
 

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from weir.core import numbers
+from weir.operations.glance import VALUE
 from weir.web.console.asking import Asker
+from weir.web.console.course import Course, course
 from weir.web.console.drawing import fall, lines
 from weir.web.console.drawing.chart import Chart, Line
-from weir.web.console.drawing.windows import along, by_subject, number
+from weir.web.console.drawing.windows import along, by_subject, held, number, seconds
 from weir.web.console.panel import Act, Panel
 from weir.web.console.told import Told, slowly, told
 from weir.web.console.view import View
 
-WHOLE, TENANTS, RATE = "cost/conservation", "cost/tenants", "health/rate"
+WHOLE, TENANTS, BUDGETS = "cost/conservation", "cost/tenants", "cost/budgets"
 MILLION: Final = 1_000_000
+BACK: Final = timedelta(days=2)  # in which a budget was looked at last
+UNITS: Final = {"USD": "dollar", "EUR": "euro", "GBP": "pound", "JPY": "yen"}
 
 
 def build(asker: Asker, view: View) -> Panel:
     """Sums over the windows of the view."""
     asked = slowly(view)
-    whole, tenants = asker.all(lambda: told(asker, view, WHOLE, **asked), lambda: told(asker, view, TENANTS, **asked))
+    whole, tenants, stored = asker.all(
+        lambda: told(asker, view, WHOLE, **asked),
+        lambda: told(asker, view, TENANTS, **asked),
+        lambda: course(asker, view.service, (VALUE, BUDGETS), min(view.begin, view.end - BACK), view.end),
+    )
     made = fall.fall(whole.rows, tenants.rows)
     context: dict[str, Any] = {"fall": made, "currency": whole.scene.currency, "facts": [], "chart_of": None}
     if made is not None:
         predictions = sum(row.n for row in tenants.rows)
         context["facts"] = _facts(made, predictions, whole.scene.currency)
+        context["facts"] += [_earned(whole, stored, view), _budget(stored)]
         context["chart_of"] = per_million(whole, tenants)
     return Panel(
         name="cost",
@@ -36,7 +47,10 @@ def build(asker: Asker, view: View) -> Panel:
         note="Metered is what batches used, at the prices of the day; each answer bears its share of its batch.",
         monitor=WHOLE,
         asked=whole.query,
-        acts=(Act("Tenants", f"/rows/{TENANTS}{view.link(service=view.service, **tenants.query)}"),),
+        acts=(
+            Act("Tenants", f"/rows/{TENANTS}{view.link(service=view.service, **tenants.query)}"),
+            Act("Budgets", f"/rows/{BUDGETS}{view.link(service=view.service, **tenants.query)}"),
+        ),
         unsplit=asker.unsplit(WHOLE, view),
     )
 
@@ -48,9 +62,39 @@ def _facts(made: fall.Fall, predictions: int, currency: str) -> list[tuple[str, 
             numbers.money(MILLION * made.metered / predictions if predictions else None, currency),
         ),
         ("Idle share", numbers.share(made.idle / made.metered)),
-        ("Unexplained", numbers.share(made.unexplained)),
-        ("Predictions", numbers.short(predictions)),
     ]
+
+
+def _earned(whole: Told, stored: Sequence[Course], view: View) -> tuple[str, str]:
+    """What was earned for each unit of money that was metered until then, in windows whose outcomes are known."""
+    currency = whole.scene.currency
+    windows = [
+        (begin, begin + one.step_s, one.totals[place])
+        for one in stored
+        for place, begin in enumerate(one.begins)
+        if one.monitor == VALUE and begin >= seconds(view.begin)
+    ]
+    until = max((end for _, end, _ in windows), default=0)
+    spent = sum(number(row, "metered") or 0.0 for row in whole.rows if seconds(row.begin) < until)
+    ratio = sum(total for _, _, total in windows) / spent if spent else None
+    return f"Value per {UNITS.get(currency, currency)}", numbers.money(ratio, currency)
+
+
+def _budget(stored: Sequence[Course]) -> tuple[str, str]:
+    """How much of a budget is spent, of several the one of which most is; of its newest period."""
+    shares = [
+        (spent / amount, str(one.details.get("period", "month")), one.subject)
+        for one in stored
+        if one.monitor == BUDGETS
+        and isinstance(spent := one.details.get("spent"), int | float)
+        and isinstance(amount := one.details.get("amount"), int | float)
+        and amount
+    ]
+    if not shares:
+        return "Budget, this month", numbers.UNKNOWN
+    share, period, name = max(shares)
+    when = "today" if period == "day" else f"this {period}"
+    return f"Budget{f' {name}' if len(shares) > 1 else ''}, {when}", numbers.share(share)
 
 
 def per_million(whole: Told, tenants: Told) -> Chart:
@@ -66,6 +110,7 @@ def per_million(whole: Told, tenants: Told) -> Chart:
         unit="money",
         currency=whole.scene.currency,
         zero=True,
+        held=held(whole.rows, whole.scene),
         height=150,
         left=64,
     )

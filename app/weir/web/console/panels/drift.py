@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from weir.monitor import verdicts
 from weir.monitor.spec import Row
 from weir.monitor.verdict import Scene
+from weir.web.console import releases
 from weir.web.console.asking import Asker
 from weir.web.console.drawing import heat, lines
-from weir.web.console.drawing.chart import Line, Rule
+from weir.web.console.drawing.chart import Line, Mark, Rule
 from weir.web.console.drawing.histogram import histogram, words
-from weir.web.console.drawing.windows import number, seconds
+from weir.web.console.drawing.windows import held, number, seconds
 from weir.web.console.panel import Act, Panel
 from weir.web.console.told import Told, mapped, told
 from weir.web.console.view import View
@@ -76,7 +78,7 @@ def drill(asker: Asker, view: View, name: str, subject: str, at: datetime | None
         "row": row,
         "query": view.link(service=view.service, **one.query),
         "statement": _statement(view, subject, name, at, one.scene),
-        "over": _over(one),
+        "over": _over(one, releases.marks(asker, view)),
     }
     if row is None:
         return context
@@ -96,7 +98,7 @@ def drill(asker: Asker, view: View, name: str, subject: str, at: datetime | None
     return context
 
 
-def _over(one: Told) -> Any:
+def _over(one: Told, marks: Sequence[Mark]) -> Any:
     """The input over the windows of the view."""
     return lines.timed(
         one.scene,
@@ -114,6 +116,8 @@ def _over(one: Told) -> Any:
         rules=[Rule(at=bound.bound, label="tolerance") for bound in (one.scene.monitor.warn,) if bound is not None],
         unit="psi",
         zero=True,
+        held=held(one.rows, one.scene),
+        marks=marks,
         height=96,
         left=48,
     )

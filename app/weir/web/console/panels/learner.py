@@ -42,7 +42,10 @@ def build(asker: Asker, view: View) -> Panel:
             "kept": list(reversed(state.states))[:8] if state else [],
             "all_kept": len(state.states) if state else 0,
         },
-        acts=(Act("Its service", f"/s/{service}{view.kept()}"),) if service else (),
+        acts=(
+            *((Act("Its service", f"/s/{service}{view.kept()}"),) if service else ()),
+            Act("CSV", f"/learners/{name}/state.csv"),
+        ),
     )
 
 

@@ -12,7 +12,7 @@ from weir.monitor.verdict import Verdict
 from weir.web.console import learned
 from weir.web.console.asking import Asker
 from weir.web.console.learned import Learned
-from weir.web.console.panel import Panel
+from weir.web.console.panel import Act, Panel
 from weir.web.console.view import View
 
 QUESTION: Final = "Which models learn?"
@@ -48,7 +48,8 @@ def build(asker: Asker, view: View) -> Panel:
         question=QUESTION,
         verdict=verdict(found),
         template="learners.html",
-        context={"lines": [_line(found, name) for name in found.names], "refused": found.refused, "away": found.away},
+        context={"lines": [line_of(found, name) for name in found.names], "refused": found.refused, "away": found.away},
+        acts=(Act("CSV", "/learners.csv"),) if found.names else (),
     )
 
 
@@ -75,7 +76,8 @@ def _was(said: str) -> str:
     return f"was {said}" if said.startswith("stopped") else f"does not: {said}"
 
 
-def _line(found: Learned, name: str) -> Line:
+def line_of(found: Learned, name: str) -> Line:
+    """One of them."""
     state, file = found.states.get(name), found.files.get(name)
     health, said = found.health(name)
     compared: Mapping[str, Any] = (state.compared or {}) if state else {}

@@ -57,7 +57,7 @@ def build(asker: Asker, view: View) -> Panel:
         },
         note=f"Offsets by when they were read, in windows of {span(view.step_s)}. What a window lacks holds figures of "
         "it back: none is shown or alerted on as if it were whole.",
-        monitor=MONITOR if view.service else "",
+        monitor=MONITOR,
     )
 
 

@@ -32,6 +32,7 @@ def build(asker: Asker, view: View) -> Panel:
             "most": MOST,
             "quote": _quoted,
         },
+        monitor="dead_letters/newest" if view.service and view.reason else "dead_letters/groups",
         acts=(Act("All reasons", f"/dead-letters{view.kept()}"),) if view.reason or view.service else (),
     )
 

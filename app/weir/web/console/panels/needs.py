@@ -28,7 +28,7 @@ def build(asker: Asker, view: View) -> Panel:
         template="needs.html",
         context={
             "shown": shown,
-            "lines": lines(asker, shown, view.now),
+            "lines": lines(asker, shown, view),
             "values": {one.id: measured(asker, one) for one in shown},
             "beside": {group[0].id: needs_you.beside([one.name for one in group[1:]]) for group in led},
             "more": len(led) - len(shown),
@@ -36,5 +36,6 @@ def build(asker: Asker, view: View) -> Panel:
             "slim": True,
             "follows": False,
         },
+        monitor="alerts/list",
         acts=(Act("All alerts", f"/alerts{view.kept()}"),),
     )

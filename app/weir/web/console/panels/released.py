@@ -28,5 +28,6 @@ def build(asker: Asker, view: View) -> Panel:
         verdict=Verdict(Health.OK if newest else Health.UNKNOWN, said),
         template="timeline.html",
         context={"events": list(reversed(events)), "service": view.service},
+        monitor="alerts/releases",
         note="From the first hour in which each answered. All time, whatever the range.",
     )

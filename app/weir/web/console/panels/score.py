@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from weir.core import numbers
 from weir.core.signature import Task
 from weir.monitor.spec import Row
+from weir.web.console import releases
 from weir.web.console.asking import Asker
 from weir.web.console.drawing import heat, lines
 from weir.web.console.drawing.chart import Band, Chart, Line, Rule, tones
@@ -35,12 +37,12 @@ def build(asker: Asker, view: View) -> Panel:
         context |= {"map_name": classes.scene.monitor.title, "classes": classes.verdict}
         context["map"] = heat.alone(classes.rows, classes.scene, MOST_CLASSES) if classes.rows else None
     if score.rows:
-        context["fan"] = fan(score, asker.meaning(view.service))
+        context["fan"] = replace(fan(score, asker.meaning(view.service)), marks=releases.marks(asker, view))
         context["histogram"] = histogram(
             pooled(score.rows), "Score histogram, this time beside the baseline", height=210
         )
     if any(row.details["decisions"].keys() - {""} for row in rate.rows):
-        context["decisions"] = decided(rate)
+        context["decisions"] = replace(decided(rate), marks=releases.marks(asker, view))
     return Panel(
         name="score",
         question="What does the model say?",

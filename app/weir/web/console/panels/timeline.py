@@ -39,7 +39,11 @@ def build(asker: Asker, view: View) -> Panel:
     events = [*_changes(course), *_notes(asker, one, course), *_releases(asker, one, view)]
     events.sort(key=lambda event: event.at)
     return Panel(
-        name="timeline", question=QUESTION, template="timeline.html", context={"events": events, "service": one.service}
+        name="timeline",
+        question=QUESTION,
+        template="timeline.html",
+        context={"events": events, "service": one.service},
+        monitor="alerts/transitions",
     )
 
 
