@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -12,9 +13,10 @@ import pytest
 from weir.web.console.security import FRAGMENTS, STATIC
 
 from tests.console import learning, letters
-from tests.console.filled import FLIGHTS, fill
+from tests.console.filled import FLIGHTS, NOW, fill
 from tests.console.stand import site
 from tests.databases import migrated
+from tests.doubles.measured import figure, record
 from tests.waiting import WAIT_S, until
 
 if TYPE_CHECKING:
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
     from weir.settings import Settings
 
 CHROMIUM = "/usr/bin/chromium"
+SPENT = {"spent": 6.1, "amount": 10.0, "period": "month", "currency": "USD"}
+EARNED = (
+    figure(FLIGHTS.service, "outcome/value", 2.5, NOW - timedelta(hours=6), "7/champion", details={"total": 2500.0}),
+    figure(FLIGHTS.service, "outcome/value", 2.0, NOW - timedelta(hours=5), "7/champion", details={"total": 2000.0}),
+    figure(FLIGHTS.service, "cost/budgets", 0.7, NOW - timedelta(hours=2), "all", details=SPENT),
+)
 HERE = {"Sec-Fetch-Site": "same-origin"}  # what a browser says of a request that a page of the console makes
 
 
@@ -34,6 +42,7 @@ def recorded(databases: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     project = tmp_path_factory.mktemp("project")
     with migrated(databases) as settings:
         fill(connect(settings.recording))
+        record(connect(settings.recording), EARNED)
         learning.files(project / "learners")
         learning.calls(connect(settings.recording))
         learning.states(settings)

@@ -20,7 +20,7 @@ from weir.web.console.panels import services, slots
 from weir.web.console.view import View
 
 from tests.command_line import cli
-from tests.console.filled import ARRIVALS, FLIGHTS, NOW, PARCELS
+from tests.console.filled import ARRIVALS, DRIFTED, FLIGHTS, NOW, PARCELS
 from tests.console.stand import site
 from tests.doubles.monitoring import HEADER, SHARE
 from tests.waiting import WAIT_S, until
@@ -64,8 +64,8 @@ def test_a_panel_asks_answers_and_says_where_it_has_that_from(shown, panel, serv
     question = re.search(r"<h2[^>]*>(.*?)</h2>", html)
     assert question
     assert "This cannot be shown" not in html
-    assert panel == "tiles" or ROWS.search(html)
-    assert panel == "tiles" or re.search(r'<p class="verdict">.*\w', html) or "gives no quantiles" in html
+    assert ROWS.search(html)
+    assert re.search(r'<p class="verdict">.*\w', html) or "gives no quantiles" in html
     for name, drawn in charts(html).items():
         points = drawn.get("t") or drawn["x"]
         assert name
@@ -191,7 +191,19 @@ def test_a_service_page_says_when_nothing_was_scored_and_where_it_was(console, s
     assert 'data-param="version"' in there
 
 
-@pytest.mark.parametrize("kind", ["lines", "histograms", "table", "tiles", "heat"])
+DRAWN = {  # what each kind of a monitor of the project is drawn as
+    "lines": '<weir-chart kind="lines"',
+    "histograms": '<weir-chart kind="histograms"',
+    "points": '<weir-chart kind="points"',
+    "heat": '<table class="heat"',
+    "strips": 'class="strip held-to"',
+    "waterfall": '<ul class="fall"',
+    "tiles": '<ul class="tiles"',
+    "table": "<table",
+}
+
+
+@pytest.mark.parametrize("kind", DRAWN)
 def test_a_monitor_of_the_project_appears_by_itself(console, recorded, service, kind):
     folder = recorded.paths.monitors_dir
     folder.mkdir(exist_ok=True)
@@ -208,7 +220,7 @@ def test_a_monitor_of_the_project_appears_by_itself(console, recorded, service, 
         )
         html = console.get(f"/panel/own/late_{kind}", params={"service": service}).text
         assert "How is it?" in html
-        assert ("<weir-chart" if kind in ("lines", "histograms") else "<table") in html
+        assert DRAWN[kind] in html
     finally:
         file.unlink()
 
@@ -216,7 +228,7 @@ def test_a_monitor_of_the_project_appears_by_itself(console, recorded, service, 
 def test_a_service_is_as_fast_on_its_own_page_as_on_the_overview(shown, service):
     """Also where the last window is not over: what is still to come is no time without predictions."""
     rate = re.search(r'data-k="Rate">([^<]+)<', shown("services", service, range="30d"))[1]
-    assert f'<span class="s">{rate}<' in shown("tiles", service, range="30d")
+    assert f'<span class="s">{rate} on average<' in shown("tiles", service, range="30d")
 
 
 def test_error_budgets_are_those_of_the_status(recorded, tmp_path, service):
@@ -250,3 +262,80 @@ def test_a_page_does_not_wait_for_what_others_show(recorded):
     finally:
         answered.set()
         here.asker.close()
+
+
+ALERT = f"{DRIFTED.key}-1"
+ELSEWHERE = ("balance", "needs", "services", "traffic", "ledger", "letters", "alerts", "alert", "causes", "timeline")
+
+
+@pytest.mark.parametrize("panel", [*ELSEWHERE, "calls", "released"])
+def test_behind_every_panel_of_other_pages_are_its_sql_its_rows_and_a_file(console, shown, panel):
+    query = {"alert": ALERT} if panel in ("alert", "causes", "timeline") else {}
+    html = shown(panel, FLIGHTS.service if panel == "released" else "", **query)
+    assert panel == "timeline" or re.search(r'<p class="verdict">.*\w', html)
+    name, asked = ROWS.search(html).groups()
+    page = console.get(f"/rows/{name}?{unescape(asked)}")
+    assert page.status_code == 200
+    assert "SELECT" in page.text
+    assert 'role="alert"' not in page.text
+    rows = list(csv.DictReader(io.StringIO(console.get(f"/data/{name}.csv?{unescape(asked)}").text)))
+    assert rows
+    assert f'<h2 id="h-rows">{len(rows)} rows</h2>' in page.text
+
+
+def test_what_no_panel_reads_is_not_shown_by_its_name(console):
+    for name in ("measurements/latest", "gate/batches", "../monitors/drift/features", "parts/outcome_rows"):
+        assert console.get(f"/rows/{name}").status_code == 404
+        assert console.get(f"/data/{name}.csv").status_code == 404
+
+
+def test_traffic_of_all_services_is_hatched_and_marked_where_it_is_so(shown):
+    rate = charts(shown("traffic", ""))["Predictions a second, by service"]
+    assert {line["label"] for line in rate["series"]} == set(SERVICES)
+    assert rate["from"] == rate["t"][0]
+    assert rate["held"][0][1] == rate["to"]
+    assert [mark["label"] for mark in rate["marks"]] == ["flight-delay v8"]
+
+
+def test_tiles_carry_a_state_their_course_and_what_is_on_its_way(shown, service):
+    html = shown("tiles", service)
+    tiles = dict(re.findall(r'<span class="k">([^<]+)</span><span class="v">(.*?)</span><span class="s">', html))
+    assert 'class="state alarm"' in tiles["AUC, latest mature"]
+    assert 'class="state alarm"' in tiles["Inputs moved"]
+    assert 'class="held"' in html
+    assert "Look at 3 of 8" in words(html)
+
+
+def test_cost_says_what_it_earned_and_how_much_of_the_budget_is_spent(shown, service):
+    said = words(shown("cost", service))
+    assert re.search(r"Value per dollar \$[\d\s]+", said)
+    assert "Budget, this month 61.0" in said
+
+
+def test_speed_draws_its_stages_and_names_the_one_that_takes_most(shown, service):
+    html = shown("latency", service)
+    assert re.search(r"A request spends [\d.]+\s% of its time in wait", words(html))
+    assert html.count("<li><span>") == 6
+
+
+def test_an_alert_names_what_is_grouped_with_it(shown):
+    assert "Grouped with it outcome/auc" in words(shown("alert", "", alert=ALERT))
+
+
+def test_a_further_question_is_asked_only_where_there_is_reason(shown):
+    assert "dead letters" in shown("errors", FLIGHTS.service)
+    assert charts(shown("decisions", FLIGHTS.service))
+    assert "$" in words(shown("value", FLIGHTS.service))
+    for panel, name in (("golden", FLIGHTS.service), ("views", FLIGHTS.service), ("decisions", ARRIVALS.service)):
+        assert shown(panel, name).strip() == ""
+
+
+def test_a_service_that_was_never_asked_shows_how_to_ask_it(console, recorded):
+    client = connect(recorded.recording)
+    names = "digest, service, version, task, role, written_at"
+    client.command(f"INSERT INTO bundles ({names}) VALUES ('q', 'quiet', '1', 'binary', 'scorer', now())")
+    until(lambda: "quiet" in console.get("/s/nobody").text, WAIT_S, "the service to be known")
+    page = console.get("/s/quiet").text
+    assert "weir send quiet --sample 100" in page
+    assert "hx-get" not in page
+    client.command("DELETE FROM bundles WHERE service = 'quiet'")
