@@ -277,7 +277,7 @@ def test_behind_every_panel_of_other_pages_are_its_sql_its_rows_and_a_file(conso
     page = console.get(f"/rows/{name}?{unescape(asked)}")
     assert page.status_code == 200
     assert "SELECT" in page.text
-    assert 'role="alert"' not in page.text
+    assert 'class="error"' not in page.text
     rows = list(csv.DictReader(io.StringIO(console.get(f"/data/{name}.csv?{unescape(asked)}").text)))
     assert rows
     assert f'<h2 id="h-rows">{len(rows)} rows</h2>' in page.text
@@ -328,14 +328,3 @@ def test_a_further_question_is_asked_only_where_there_is_reason(shown):
     assert "$" in words(shown("value", FLIGHTS.service))
     for panel, name in (("golden", FLIGHTS.service), ("views", FLIGHTS.service), ("decisions", ARRIVALS.service)):
         assert shown(panel, name).strip() == ""
-
-
-def test_a_service_that_was_never_asked_shows_how_to_ask_it(console, recorded):
-    client = connect(recorded.recording)
-    names = "digest, service, version, task, role, written_at"
-    client.command(f"INSERT INTO bundles ({names}) VALUES ('q', 'quiet', '1', 'binary', 'scorer', now())")
-    until(lambda: "quiet" in console.get("/s/nobody").text, WAIT_S, "the service to be known")
-    page = console.get("/s/quiet").text
-    assert "weir send quiet --sample 100" in page
-    assert "hx-get" not in page
-    client.command("DELETE FROM bundles WHERE service = 'quiet'")
