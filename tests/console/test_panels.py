@@ -297,6 +297,17 @@ def test_traffic_of_all_services_is_hatched_and_marked_where_it_is_so(shown):
     assert [mark["label"] for mark in rate["marks"]] == ["flight-delay v8"]
 
 
+def test_a_release_is_marked_in_the_map_and_on_every_line_over_time(shown, service):
+    drift = shown("drift", service)
+    assert '<b aria-hidden="true">v8</b>' in drift
+    assert len(re.findall(r'<td class="[^"]* r"', drift)) == drift.count('<tr data-f="')
+    over = {**charts(drift), **charts(shown("score", service)), **charts(shown("latency", service))}
+    for name, drawn in over.items():
+        if "t" in drawn:
+            assert [mark["label"] for mark in drawn["marks"]] == ["v8"], name
+            assert drawn["held"], name
+
+
 def test_tiles_carry_a_state_their_course_and_what_is_on_its_way(shown, service):
     html = shown("tiles", service)
     tiles = dict(re.findall(r'<span class="k">([^<]+)</span><span class="v">(.*?)</span><span class="s">', html))

@@ -66,7 +66,7 @@ PANELS: Final[dict[str, Registered]] = {
     "latency": Registered(latency.build, "Is it fast enough?", "latency", ("service",), "Speed"),
     "released": Registered(released.build, released.QUESTION, "short"),
     **{
-        name: Registered(further.build_of(name), one.question, "medium", ("further",), cls="third maybe")
+        name: Registered(further.build_of(name), one.question, "further", ("further",), cls="third maybe")
         for name, one in further.FURTHER.items()
     },
 }

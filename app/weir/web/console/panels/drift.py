@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -34,6 +35,7 @@ def build(asker: Asker, view: View) -> Panel:
     found = heat.heat([(each.rows, each.scene) for each in parts], measure)
     rows = [row for each in parts for row in each.rows]
     context: dict[str, Any] = {"map": found, "measures": heat.MEASURES, "drill": None}
+    context["marks"] = _columns(found, releases.marks(asker, view))
     if found.lines:
         context["drill"] = _chosen(asker, view, found)
     return Panel(
@@ -50,6 +52,17 @@ def build(asker: Asker, view: View) -> Panel:
         else (),
         unsplit=asker.unsplit(NUMBERS, view),
     )
+
+
+def _columns(found: heat.HeatMap, marks: Sequence[Mark]) -> dict[int, str]:
+    """What came in which window of the map, by its begin."""
+    named: dict[int, str] = {}
+    for mark in marks:
+        place = bisect_right(found.times, mark.at) - 1
+        if place >= 0:
+            at = found.times[place]
+            named[at] = ", ".join(filter(None, (named.get(at, ""), mark.label)))
+    return named
 
 
 def _chosen(asker: Asker, view: View, found: heat.HeatMap) -> dict[str, Any]:
