@@ -406,7 +406,7 @@ class MonitoringSettings(Group):
         le=100_000,
     )
     monitor_query_max_s: float = setting(
-        30.0, "how long the query of a monitor may take", "all of a service take 5 s", gt=0, le=3600
+        30.0, "how long the query of a monitor may take", "one that takes longer holds up all others", gt=0, le=3600
     )
     monitor_failures: int = setting(
         3, "failures in a row after which an alert says that a monitor fails", "one may be a hiccup", ge=1, le=1000

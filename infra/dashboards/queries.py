@@ -13,7 +13,8 @@ from typing import Any, Final
 from grafana_foundation_sdk.cog import builder, variants
 from weir.edges.clickhouse import monitors, sql_files
 from weir.monitor import header
-from weir.monitor.spec import Against, Monitor
+from weir.monitor.baseline import Against
+from weir.monitor.spec import Monitor
 
 SOURCE: Final = {"type": "grafana-clickhouse-datasource", "uid": "clickhouse"}
 PARAMETER: Final = re.compile(r"\{(\w+)\s*:\s*([^{}]+?)\s*\}")
@@ -88,7 +89,7 @@ def weirs() -> dict[str, Monitor]:
 def of_monitor(monitor: Monitor, subject: str = "") -> str:
     """Its SQL. subject: of which it is asked, as an expression."""
     given = {"subject": subject} if subject else {}
-    if monitor.baseline is Against.REFERENCE:
+    if monitor.baseline.against is Against.REFERENCE:
         given["baseline"] = "'reference'"
     return filled(monitor.sql, given)
 

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 from weir.core.chunk import LogPartition
 from weir.core.grid import grid_of
+from weir.core.signature import Task
 from weir.edges.bundles.reference import of_numbers
-from weir.edges.clickhouse import costs, monitors, results
+from weir.edges.clickhouse import costs, monitors, reports, results
+from weir.monitor.parameters import MEANING
 from weir.recording import tables
 
 from tests.databases import put
 from tests.doubles import histograms, records
 from tests.doubles.monitoring import NOON, SERVICE, MemoryBooks, batch, predict, worker
+from tests.sql.test_outcomes import replaced
 
 HOUR = timedelta(hours=1)
 OUTCOMES = LogPartition("log", "weir.outcomes", 0)
@@ -44,6 +47,34 @@ def settings(database, client):
         ],
     )
     return database.having(monitor_failures=1)
+
+
+def describe(client, task):
+    """Let a bundle say what the service predicts; of several classes each prediction has their chances, some odd."""
+    said = records.bundles(outputs=("a", "b") if task is Task.MULTICLASS else ())
+    if task is Task.REGRESSION:
+        said = replaced(said, task=[task.value], classes=["[]"], decisions=["[]"], cuts=["[]"], threshold=[None])
+    said = replaced(said, service=[SERVICE])
+    put(client, "bundles", tables.bundles(said, LogPartition("log", "weir.bundles", 0), np.arange(1)))
+    if task is Task.MULTICLASS:
+        chances = "ALTER TABLE predictions UPDATE outputs = map('a', score, 'b', 1 - score) WHERE true"
+        client.command(chances, settings={"mutations_sync": 1})
+
+
+@pytest.mark.parametrize("task", [Task.MULTICLASS, Task.REGRESSION])
+def test_none_that_depends_on_the_task_fails_for_another_one(settings, client, task):
+    describe(client, task)
+    known = {
+        name: one
+        for name, one in monitors.files(settings).items()
+        if task in one.tasks and not one.on_demand and (name.startswith("outcome/") or one.parameters.keys() & MEANING)
+    }
+    assert reports.meaning(client, SERVICE).task is task
+    books = MemoryBooks()
+    worker(settings, books, monitors=lambda: known).look()
+    assert {row["monitor"]: row["details"] for row in books.measurements if row["state"] == "failed"} == {}
+    assert {row["monitor"] for row in books.measurements} == set(known)
+    assert not [row for row in books.alerts if row["monitor"].startswith("outcome/")]
 
 
 def test_no_monitor_fails_and_none_says_more_than_it_can(settings):

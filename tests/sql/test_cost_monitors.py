@@ -9,6 +9,8 @@ from weir.core.prices import UNITS, Price, tariffs
 from weir.edges.clickhouse import costs, monitors, results
 from weir.edges.clickhouse.client import connect
 from weir.monitor.spec import Asked
+from weir.monitor.verdict import Scene
+from weir.monitor.verdicts.costs import budgets
 from weir.settings import load
 
 from tests.databases import migrated
@@ -121,3 +123,24 @@ def test_a_budget_is_forecast_by_the_days_before(recorded):
         "EUR",
     )
     assert tenants.details["spent"] == pytest.approx(0.6 * sum(1 + n % 2 for n in range(4, 10)), rel=1e-3)
+
+
+def test_what_has_no_price_is_said_beside_budgets_that_are_null(recorded):
+    """CPU has a price from the sixth of January on; ten days of the period are asked about."""
+    asked = Asked(service="fraud", begin=BEGIN + timedelta(days=4), end=BEGIN + timedelta(days=6), step_s=86_400)
+    assert {row.value for row in rows(recorded, "unpriced", asked).values()} == {0.0}
+    late = tariffs("cpu_second", [Price(date(2026, 1, 6), Decimal(1))])
+    costs.make(recorded, "EUR", [*(one for one in BOOK if one.component is not late[0].component), *late], BUDGETS)
+    monitor = monitors.files(load())["cost/unpriced"]
+    found = {(row.begin.day, row.subject): row.value for row in monitors.run(recorded, monitor, asked)}
+    assert {key for key, gap in found.items() if gap} == {(5, "cpu")}
+    assert found[5, "cpu"] == 1.0
+    budget = monitors.files(load())["cost/budgets"]
+    of_hours = Asked(service="fraud", begin=LATER, end=LATER + timedelta(hours=6), step_s=21_600)
+    told = monitors.run(recorded, budget, of_hours)
+    assert {row.value for row in told} == {None}
+    scene = Scene(monitor=budget, service="fraud", begin=LATER, end=of_hours.end, step_s=21_600)
+    assert "month and tenants cannot be forecast: something that was used has no price" in budgets(told, scene).sentence
+    costs.make(recorded, "EUR", [], BUDGETS)
+    assert monitors.run(recorded, monitor, asked) == [], "no book at all"
+    costs.make(recorded, "EUR", BOOK, BUDGETS)

@@ -15,8 +15,11 @@ from weir.core.grid import UNIT, Grid, grid_of
 from weir.edges.bundles.reference import of_numbers
 from weir.edges.clickhouse import baselines, monitors, sides
 from weir.edges.clickhouse.client import connect
+from weir.monitor.baseline import Baseline
 from weir.monitor.segment import Segment
 from weir.monitor.spec import Asked
+from weir.monitor.verdict import Scene
+from weir.monitor.verdicts import drift
 from weir.recording import tables
 from weir.settings import load
 
@@ -296,6 +299,11 @@ def test_a_season_is_compared_with_its_like(client):
     assert found["weekday"].value > 0.5
     assert found["hour_of_week"].value < 0.1
     assert found["hour"].details["base"].startswith("hour of 2025-12-08")
+    monitor = monitors.named(load(), "drift/features")
+    for season, row in found.items():  # a header says the same, of the 28 days before
+        own = replace(monitor, baseline=Baseline.of(f"season {season}"))
+        assert monitors.run(client, own, ASKED) == [row]
+        assert monitors.run(client, monitor, replace(ASKED, season=season)) == [row]
 
 
 def test_minutes_and_hours_say_the_same(client):
@@ -358,10 +366,19 @@ def test_a_captured_window_is_compared_with_and_never_changes(client):
     (row,) = asked(client, "drift/features", baseline="before")
     assert row.details["ks"] == pytest.approx(0.1025, abs=1.1e-3)
     assert row.details["base"] == "before"
+    monitor = monitors.named(load(), "drift/features")
+    frozen = replace(monitor, baseline=Baseline.of("frozen before"))
+    assert monitors.run(client, frozen, ASKED) == [row]
+    assert monitors.run(client, frozen, replace(ASKED, baseline="reference")) == monitors.run(client, monitor, ASKED)
     (row,) = asked(client, "drift/categories", baseline="before")
     assert (row.details["chi2"], row.details["new_words"]) == (pytest.approx(124.19871794871796), ["e"])
     (row,) = asked(client, "drift/features", baseline="nobody took this")
     assert (row.value, row.details["base"]) == (None, "")
+    frozen = replace(monitor, baseline=Baseline.of("frozen nobody.took.this"))
+    (row,) = rows = monitors.run(client, frozen, ASKED)
+    assert (row.value, row.details["base"]) == (None, "")
+    scene = Scene(service=histograms.SERVICE, monitor=frozen, begin=NOON, end=NOON + HOUR, step_s=3600)
+    assert "none of this was captured as nobody.took.this" in drift.inputs(rows, scene).sentence
     for name, begin in (("before", NOON), ("season", NOON), ("a b", NOON), ("empty", NOON - WEEK)):
         with pytest.raises(Refused):
             baselines.capture(client, name, histograms.SERVICE, begin, begin + HOUR, "me")

@@ -108,6 +108,28 @@ def test_a_baseline_that_nobody_has_captured_is_refused(weir):
             weir("monitors", command, "drift/features", *HOURS, "--baseline", "lastweek")
 
 
+def test_a_team_sets_baseline_and_bounds_of_a_monitor_that_weir_brings(weir, tmp_path):
+    folder = tmp_path / "monitors" / "drift"
+    folder.mkdir()
+    (folder / "features.sql").write_text(
+        "-- name: drift/features\n-- like: drift/features\n-- baseline: frozen july\n-- warn:\n-- page: > 2\n"
+    )
+    (row,) = (one for one in json.loads(weir("monitors", "list", "--json")[1]) if one["name"] == "drift/features")
+    assert (row["warn"], row["page"], row["of"], row["baseline"]) == ("", "> 2", "project", "frozen july")
+    status, out = weir("monitors", "explain", "drift/features", *HOURS)
+    assert status == 0
+    assert re.search(r"\{baseline\}[\s│]+july", out)
+    assert f"{records.SERVICE} has no baseline july: there is nothing to compare with" in out
+    weir("monitors", "run", "drift/features", *HOURS)
+    status, out = weir("query", "drift/features", "--param", f"service={records.SERVICE}", "--json")
+    assert (status, json.loads(out)) == (0, [])
+    assert weir("monitors", "check", "drift/features")[0] == 0
+    (folder / "score.sql").write_text("-- name: drift/score\n-- like: drift/features\n")
+    status, out = weir("monitors", "check", "--headers")
+    assert status == 1
+    assert "there are two monitors drift/score" in " ".join(out.split())
+
+
 def test_a_monitor_of_another_task_says_so(weir, client):
     histograms.describe(client, service=records.SERVICE)
     status, out = weir("monitors", "run", "outcome/error", *HOURS)

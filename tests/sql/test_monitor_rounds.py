@@ -7,19 +7,23 @@ import random
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+import numpy as np
 import pytest
 from structlog.testing import capture_logs
 from weir.agents.monitor import gone, heard
 from weir.agents.monitor.books import NotHeld
 from weir.core.errors import Refused, Unavailable
+from weir.core.grid import grid_of
 from weir.edges.bundles.owners import owners
-from weir.edges.clickhouse import estimates, results
+from weir.edges.bundles.reference import of_numbers
+from weir.edges.clickhouse import baselines, estimates, results
 from weir.edges.clickhouse.client import connect
 
-from tests.doubles import monitoring
+from tests.doubles import histograms, monitoring
 from tests.doubles.monitoring import MINUTE, NOON, Killed, MemoryBooks, monitor, predict, worker
 
 WRITTEN = ("measurement_id", "monitor", "subject", "begin", "state", "value", "n", "revision", "covers", "memory")
+HOUR = timedelta(hours=1)
 AT_FIRST = datetime(1970, 1, 2, tzinfo=UTC)
 TOLD = ("key", "number", "alert_id", "from_state", "to_state", "at", "sentence", "measurement_id", "memory")
 
@@ -205,13 +209,32 @@ def test_changes_are_told_once_they_are_written_and_the_last_ones_again_by_whoev
     monitor(settings.paths.monitors_dir, "one")
     predict(client, 0, 3599, begin=NOON, score="if(intDiv(number, 900) % 2, 0.9, 0.1)")
     books, told = MemoryBooks(), []
-    worker(settings, books, tell=told.extend).look()
+    worker(settings, books, tell=told.extend, tells_past=True).look()
     assert [(one.watched.key, one.number) for one in told] == [(row["key"], row["number"]) for row in books.alerts]
     again = []
-    worker(settings, books, tell=again.extend).look()
+    worker(settings, books, tell=again.extend, tells_past=True).look()
     latest = {row["key"]: row["number"] for row in books.alerts}
     assert {one.watched.key: one.number for one in again} == latest, "all was written at once: each alert once more"
     assert len(again) == len(latest)
+
+
+def test_of_what_was_over_before_a_monitor_was_first_asked_nobody_is_told(client, settings):
+    """It is measured, and its alerts are kept; what fires still is told, and later when that is over."""
+    monitor(settings.paths.monitors_dir, "one")
+    score = "if(number < 900, 0.9, if(number < 2700, 0.1, if(number < 4500, 0.9, 0.1)))"
+    predict(client, 0, 3599, begin=NOON, score=score)  # up and down, and up again
+    books, told = MemoryBooks(), []
+    life = worker(settings, books, tell=told.extend)
+    life.look()
+    of_a = [row["to_state"] for row in books.alerts if row["subject"] == "a"]
+    assert of_a == ["pending", "firing", "resolved", "pending", "firing"]
+    assert [(one.watched.subject, one.to_state, one.number) for one in told] == [("a", "firing", 5), ("b", "firing", 5)]
+    told.clear()
+    life.look()
+    assert told == []
+    predict(client, 3600, 6300, begin=NOON + 60 * MINUTE, score=score)
+    life.look()
+    assert [(one.watched.subject, one.to_state) for one in told] == [("a", "resolved"), ("b", "resolved")]
 
 
 def test_alerts_of_a_monitor_that_names_no_owner_are_the_service_s(client, settings, tmp_path):
@@ -237,7 +260,7 @@ def test_a_change_that_was_never_told_is_told_once_by_whoever_goes_on(client, se
     with pytest.raises(Killed):
         worker(settings, books).look()
     books.budget = float("inf")
-    worker(settings, books, tell=told.extend).look()
+    worker(settings, books, tell=told.extend, tells_past=True).look()
     numbers = [(one.watched.key, one.number) for one in told]
     assert len(numbers) == len(set(numbers)) >= len(books.alerts) - 1
 
@@ -413,6 +436,32 @@ def test_each_window_is_compared_with_the_season_before_itself(client, settings)
     books = MemoryBooks()
     worker(settings, books).look()
     assert [row["value"] for row in books.measurements] == [0.0] * 6
+
+
+def test_a_team_sets_what_a_monitor_of_weirs_is_compared_with(client, settings):
+    """With a captured window; and before anybody has captured it, with nothing."""
+    folder = settings.paths.monitors_dir / "drift"
+    folder.mkdir(parents=True)
+    (folder / "features.sql").write_text(
+        "-- name: drift/features\n-- like: drift/features\n-- baseline: frozen noon\n-- warn:\n-- page: > 2\n"
+    )
+    values, of = np.linspace(0, 1, 2000), {"service": monitoring.SERVICE}
+    grid = grid_of(values)
+    histograms.describe(client, features={"x": of_numbers(values + 9, grid)}, n=2000, **of)
+    hours = (values, values, values + 0.5)
+    histograms.record(
+        client, [histograms.numbers(NOON + n * HOUR, "x", one, grid, **of) for n, one in enumerate(hours)]
+    )
+    predict(client, 0, 1099, begin=NOON, gap_s=10)
+    found = []
+    for _ in range(2):
+        books = MemoryBooks()
+        worker(settings, books).look()
+        found.append([(row["state"], row["baseline"], row["value"] is None) for row in books.measurements])
+        if not found[1:]:
+            baselines.capture(client, "noon", monitoring.SERVICE, NOON, NOON + HOUR, "me")
+    assert found[0] == [("few", "frozen noon", True)] * 3
+    assert found[1] == [(state, "frozen noon", False) for state in ("ok", "ok", "page")]
 
 
 def test_estimates_are_stored_and_say_what_makes_them_doubtful(client, settings):

@@ -14,7 +14,7 @@ from weir.edges.clickhouse import monitors
 from weir.monitor.alert import AlertState, Severity, Transition
 from weir.monitor.alert import Watched as About
 from weir.monitor.measurement import State
-from weir.monitor.spec import Against, Row
+from weir.monitor.spec import Row
 
 THURSDAY = datetime(2013, 10, 10, tzinfo=UTC)
 JULY, AUGUST = datetime(2013, 7, 1, tzinfo=UTC), datetime(2013, 8, 1, tzinfo=UTC)
@@ -90,7 +90,7 @@ def test_the_flights_are_watched_by_files_of_weir_itself():
     assert found["drift/features"] == replace(
         own["drift/features"],
         window_s=season.WEEK_S,
-        baseline=Against.SEASON,
+        baseline=season.SEASON,
         minimum=season.WHOLE_WEEK,
         warn=season.WARN,
         page=PAGE,

@@ -1,5 +1,6 @@
 """The price book: read from the project's file, or refused by name with what to do."""
 
+from contextlib import nullcontext
 from datetime import date
 from decimal import Decimal
 from string import Template
@@ -11,6 +12,7 @@ from weir.core.budget import Measure, Period
 from weir.core.errors import Refused
 from weir.core.prices import UNITS, Component, Price, tariffs
 from weir.operations import price_book, projects
+from weir.settings import load
 
 HEAD = "currency: EUR\nprices:\n"
 CPU = "  cpu_second:\n"
@@ -116,3 +118,15 @@ def test_a_price_of_nine_digits_is_a_whole_number_of_attos_of_one(unit, billiont
     price = Decimal(billionths).scaleb(-9)
     (tariff,) = tariffs(unit, [Price(date(2026, 1, 1), price)])
     assert Decimal(tariff.attos * used) == Decimal(used) * price.scaleb(18) / UNITS[unit].per
+
+
+def test_a_budget_of_a_service_that_nobody_knows_is_said(tmp_path, monkeypatch):
+    text = "  {}\nbudgets: [{name: a, service: return, amount: 1}, {name: b, service: late, amount: 1}]\n"
+    book, known = read(tmp_path, HEAD + text), ["late", "returns"]
+    monkeypatch.setattr(price_book.folder, "services", lambda _: ("late",))
+    monkeypatch.setattr(price_book.ledger, "services", lambda _: known)
+    monkeypatch.setattr(price_book.clickhouse, "connect", lambda _: nullcontext())
+    (said,) = price_book.unknown(load(), book)
+    assert said == "budget a is of return, and there is no such service yet: did you mean returns?"
+    known[:] = ["late", "return"]
+    assert price_book.unknown(load(), book) == []

@@ -44,9 +44,12 @@ def migrate(as_json: AsJson = False) -> None:
         {"service": view.service, "name": view.name, "formula": view.formula or None} for view in values.make(settings)
     ]
     book = price_book.make(settings)
+    doubts = price_book.unknown(settings, book) if book else []
     if as_json:
         prices = (
-            {"currency": book.currency, "prices": len(book.tariffs), "budgets": len(book.budgets)} if book else None
+            {"currency": book.currency, "prices": len(book.tariffs), "budgets": len(book.budgets), "doubts": doubts}
+            if book
+            else None
         )
         show_json({"migrations": rows, "views": views, "price_book": prices})
         return
@@ -57,3 +60,5 @@ def migrate(as_json: AsJson = False) -> None:
     if book:
         path = settings.paths.prices_file
         say(f"price book: {len(book.tariffs)} prices in {book.currency}, {len(book.budgets)} budgets, of {path}")
+    for doubt in doubts:
+        say(doubt)

@@ -47,7 +47,10 @@ Where = Annotated[
     str, typer.Option(help="A segment: version=, variant=, tenant=, team= with a value each, commas between them.")
 ]
 Subject = Annotated[str, typer.Option(help="One subject alone, such as an input.")]
-Baseline = Annotated[str, typer.Option(help="What to compare with: reference, pair, or a baseline that was captured.")]
+Baseline = Annotated[
+    str,
+    typer.Option(help="What to compare with: reference, pair, season, one captured; by default as its header says."),
+]
 BaseVersion = Annotated[str, typer.Option(help="Of a pair: the version to compare with.")]
 BaseVariant = Annotated[str, typer.Option(help="Of a pair: the variant to compare with.")]
 BaseBegin = Annotated[
@@ -85,6 +88,7 @@ def list_(as_json: AsJson = False) -> None:
             "tasks": [task.value for task in one.tasks],
             "warn": str(one.warn or "") or ", ".join(f"{subject} {way}".strip() for subject, way in one.usual.items()),
             "page": str(one.page or ""),
+            "baseline": str(one.baseline),
             "owner": one.owner,
             "of": "project" if one.own else "weir",
         }
@@ -134,6 +138,7 @@ def run(
     if as_csv:
         show_csv(cells, columns)
         return
+    _say_lacking(client, monitor, asked)
     names = {monitor.time, *monitor.subject}
     show(cells, [Column(one, one, _text, right=one not in names, name=one in names) for one in columns], as_json=False)
     of = reports.told(client, asked.service)
@@ -144,6 +149,18 @@ def run(
         say(f"{name} has nothing of {subject} here, but of {', '.join(others[:NAMED])}{more}")
     elif not rows:
         say(f"nothing of {asked.service} from {asked.begin:%Y-%m-%d %H:%M} to {asked.end:%Y-%m-%d %H:%M} UTC")
+
+
+def _say_lacking(client: Client, monitor: Monitor, asked: Asked) -> None:
+    """That there is nothing to compare with, where the header names a baseline that nobody has captured."""
+    from weir.edges.clickhouse import baselines, monitors
+    from weir.monitor.baseline import Against
+
+    name, _ = monitors.compared(monitor.baseline, asked)
+    if monitor.baseline.against is not Against.FROZEN or name != monitor.baseline.name:
+        return
+    if name not in baselines.names(client, asked.service):
+        say(f"{asked.service} has no baseline {name}: there is nothing to compare with until `weir baseline capture`")
 
 
 def _subjects(client: Client, monitor: Monitor, asked: Asked) -> list[str]:
@@ -181,6 +198,7 @@ def explain(
     for table, count in monitors.estimate(client, monitor, asked).items():
         rows.append({"what": f"reads {table}", "value": f"{count:,} rows at most"})
     show(rows, (Column("", "what", name=True), Column("", "value")), as_json=False)
+    _say_lacking(client, monitor, asked)
     typer.echo(monitor.sql)
 
 

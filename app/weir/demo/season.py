@@ -29,8 +29,9 @@ from weir.edges.clickhouse import monitors, results
 from weir.edges.kafka.logs import bounds_of
 from weir.monitor import telling
 from weir.monitor.alert import AlertState, Severity, Transition
+from weir.monitor.baseline import Against, Baseline
 from weir.monitor.judge import Bounds
-from weir.monitor.spec import Against, Monitor
+from weir.monitor.spec import Monitor
 from weir.monitor.threshold import Threshold
 from weir.settings import Settings
 from weir.telemetry import Telemetry
@@ -39,6 +40,7 @@ WEEK_S: Final = 7 * 86_400
 WHOLE_WEEK: Final = 5_000  # flights; a week that is cut short has other weekdays than those before it
 WEEKS: Final = 60  # a year of them, and more than are replayed
 DRIFT: Final = ("drift/features", "drift/categories", "drift/score", "drift/decisions")
+SEASON: Final = Baseline(Against.SEASON, "hour_of_week")
 WARN, PAGE = Threshold(">", 3.0), Threshold(">", 6.0)
 CALIBRATION: Final = "outcome/calibration"
 LATE_SHARE: Final = {  # class/tenth -> the greatest chance in it
@@ -73,7 +75,7 @@ def chosen(settings: Settings) -> dict[str, Monitor]:
     """The monitors, by name: files of Weir, in weeks."""
     files = monitors.files(settings)
     season = {
-        name: replace(files[name], window_s=WEEK_S, baseline=Against.SEASON, minimum=WHOLE_WEEK, warn=WARN, page=PAGE)
+        name: replace(files[name], window_s=WEEK_S, baseline=SEASON, minimum=WHOLE_WEEK, warn=WARN, page=PAGE)
         for name in DRIFT
     }
     return season | {name: replace(files[name], window_s=WEEK_S) for name in (CALIBRATION, COMPLETE)}
@@ -95,6 +97,7 @@ def watch(settings: Settings, client: Client) -> Watched:
         holds=lambda: True,
         calibrated=_bounds,
         tell=told.extend,
+        tells_past=True,
         now=lambda: datetime.now(UTC),
         monotonic_s=time.monotonic,
         worker=f"{socket.gethostname()}:{os.getpid()}",

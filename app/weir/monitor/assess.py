@@ -11,6 +11,7 @@ from weir.monitor import alert_course, words
 from weir.monitor.action import Action
 from weir.monitor.alert import AlertState, Severity, Transition, Watched
 from weir.monitor.alert_course import Holds, Memory, Reading
+from weir.monitor.baseline import Against
 from weir.monitor.burn import BurnMonitor
 from weir.monitor.judge import Bounds, Rule, Verdict, judge
 from weir.monitor.left import ACTIONS, NOTHING, TRANSITIONS, Left, Work, utc
@@ -258,4 +259,4 @@ def rule_of(monitor: Monitor, calibrated: Mapping[str, Bounds] | None = None) ->
 def _baseline(monitor: Monitor) -> str:
     if monitor.usual:
         return "history"
-    return monitor.baseline.value if monitor.baseline != "none" else ""
+    return str(monitor.baseline) if monitor.baseline.against is not Against.NONE else ""

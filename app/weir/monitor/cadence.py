@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from weir.monitor.baseline import Against
+from weir.monitor.burn import BurnMonitor
 from weir.monitor.spec import Monitor, Unit
 
 SIGNIFICANCE, POWER = 0.05, 0.8
@@ -18,6 +20,8 @@ Z_BOTH: Final = 1.959964 + 0.841621  # normal quantiles at 1 - SIGNIFICANCE / 2 
 KOLMOGOROV: Final = 1.358099  # what sqrt(n) times Kolmogorov's distance exceeds with probability SIGNIFICANCE
 NONCENTRALITY: Final = 15.6487  # of chi-square with 9 degrees of freedom that is found with POWER: ten bins
 CADENCES_S: Final = (300, 900, 3600, 21_600, 86_400, 604_800)
+LONGEST_S: Final = 86_400  # between two looks of a worker, whatever the traffic: rows may come in bursts
+DELAY: Final = 0.1  # of the labels' delay: how much later than its labels a figure may be
 
 
 def of_distance(n: float, m: float = math.inf) -> float:
@@ -124,6 +128,29 @@ def choices(monitor: Monitor, traffic: Traffic, cadences_s: Sequence[int] = CADE
 def chosen(options: Sequence[Choice]) -> Choice:
     """The shortest cadence at which enough can be seen; the longest where none is."""
     return next((one for one in options if one.enough), options[-1])
+
+
+def look_s(monitor: Monitor, traffic: Traffic | None, *, waits: bool) -> float:
+    """Seconds of event time between two looks of a worker for windows that are due; 0: each look of its rounds.
+
+    What the header says counts. Else a monitor that compares with a baseline or waits for outcomes, and whose windows
+    mostly have too few rows to say anything alone, is looked at as seldom as enough rows take to come (`chosen`); one
+    that waits for outcomes no more often than their delay makes worth it. A day at most. All others: at once.
+
+    waits: for outcomes. traffic: None where it is not known.
+    """
+    if monitor.cadence_s > 0:
+        return monitor.cadence_s
+    least = float(monitor.window_s if waits else 0)
+    tests = waits or monitor.baseline.against is not Against.NONE
+    if traffic is None or not tests or isinstance(monitor, BurnMonitor):
+        return least
+    wanted = DELAY * traffic.delay_s if waits else 0.0
+    (one,) = choices(monitor, traffic, [monitor.window_s])
+    if one.rows < monitor.minimum:
+        wanted = max(wanted, chosen(choices(monitor, traffic)).cadence_s)
+    wanted = min(wanted, LONGEST_S)
+    return max(least, wanted) if wanted > monitor.window_s else least
 
 
 def _effect(unit: Unit, rows: float, traffic: Traffic) -> tuple[float, str]:

@@ -12,9 +12,10 @@ from typing import Any, Final, NoReturn
 from weir.core.errors import Refused
 from weir.core.signature import Task
 from weir.monitor import durations
+from weir.monitor.baseline import NOTHING, Baseline
 from weir.monitor.parameters import NEEDED, PARAMETERS, VIEWS
 from weir.monitor.segment import FILTERS
-from weir.monitor.spec import FINEST_S, ON_DEMAND, Against, Level, Monitor, Panel, Series, Stroke, Unit
+from weir.monitor.spec import FINEST_S, ON_DEMAND, Level, Monitor, Panel, Series, Stroke, Unit
 from weir.monitor.threshold import Threshold
 from weir.monitor.usual import Way
 from weir.monitor.verdicts import VERDICTS
@@ -23,8 +24,13 @@ LINE: Final = re.compile(r"--\s*(\w+):\s*(.*?)\s*")
 PARAMETER: Final = re.compile(r"\{(\w+)\s*:\s*([^{}]+?)\s*\}")
 COLUMN: Final = re.compile(r"[A-Za-z_]\w*")
 NAME: Final = re.compile(r"[a-z0-9_]+(/[a-z0-9_]+)*")
-COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-QUOTED: Final = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
+# What may hold the signs of the others is found in one pass: strings, quoted names, and comments.
+QUOTED: Final = re.compile(
+    r"(?P<text>'(?:[^'\\]|\\.|'')*'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)"
+    r'|(?P<name>"(?:[^"\\]|\\.|"")*"|`(?:[^`\\]|\\.|``)*`)'
+    r"|--[^\n]*|\#[ !][^\n]*|/\*.*?\*/",
+    re.DOTALL,
+)
 SETTINGS: Final = re.compile(r"\bSETTINGS\s+\w+\s*=", re.IGNORECASE)
 SERIES: Final = re.compile(r"([A-Za-z_]\w*)(?:\s+as\s+(\S[^,]*?))?(?:\s+(dashed|base))?")
 RULE: Final = re.compile(r'(-?\d+(?:\.\d+)?)\s+"([^"]+)"')
@@ -58,13 +64,17 @@ def monitor(text: str, name: str, where: str, *, own: bool = False) -> Monitor:
         _deny(where, f"its header calls it {header['name']}", remedy)
     if name.startswith(OBJECTIVES):
         _deny(where, f"names that begin with {OBJECTIVES} are those of objectives", "put it into another folder")
-    sql = QUOTED.sub("''", COMMENT.sub("", text))
+    sql = bare(text)
     if not sql.strip():
         _deny(where, "it has a header and no SQL", "write the SELECT that gives a row for each window below the header")
     if SETTINGS.search(sql):
         _deny(where, "its SQL says SETTINGS", "leave them out: how long it may run and what it may read is not its own")
     said = {FIELDS.get(key, key): _read(key, value, where) for key, value in header.items() if value}
     parameters = _parameters(text, said, where)
+    asks = said.get("baseline", NOTHING).asks_for
+    if asks and not parameters.keys() & set(asks):
+        remedy = f"write {{{asks[0]}:{PARAMETERS[asks[0]][0]}}} in its SQL, or leave the key out"
+        _deny(where, f"its header says baseline: {said['baseline']}, and its SQL does not ask for {asks[0]}", remedy)
     if "usual" in said and {"warn", "page"} & said.keys():
         _deny(where, "its header says both what is usual and a bound", "say usual, or warn and page")
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -87,6 +97,24 @@ def lines(text: str, where: str = "") -> dict[str, str]:
     if not header:
         _deny(where, "it begins with no header", f"begin it with `-- key: value` lines: {', '.join(NEEDED_KEYS)}")
     return header
+
+
+def bare(sql: str) -> str:
+    """A statement without its comments, and without what stands in its strings and quoted names.
+
+    >>> bare("SELECT '--' AS `a b` /* twice */ FROM t -- of all")
+    "SELECT '' AS q   FROM t  "
+    """
+    return QUOTED.sub(lambda found: "''" if found["text"] else "q" if found["name"] else " ", sql)
+
+
+def uncommented(sql: str) -> str:
+    """A statement without its comments.
+
+    >>> uncommented("SELECT '--' AS `a b` /* twice */ FROM t -- of all")
+    "SELECT '--' AS `a b`   FROM t  "
+    """
+    return QUOTED.sub(lambda found: found[0] if found["text"] or found["name"] else " ", sql)
 
 
 def _is_kpi(name: str, header: Mapping[str, str]) -> bool:
@@ -251,7 +279,7 @@ READ: Final[dict[str, Callable[[str], Any]]] = {
     "usual": _usual,
     "minimum": _count,
     "window": _window,
-    "baseline": _one_of(Against),
+    "baseline": Baseline.of,
     "maturity": _share,
     "cadence": _cadence,
     "panel": _one_of(Panel),
@@ -260,6 +288,7 @@ READ: Final[dict[str, Callable[[str], Any]]] = {
     "owner": str,
     "target": Threshold.of,
     "slo": str,
+    "like": str,
     "runbook": str,
     "verdict": _verdict,
     "series": _series,

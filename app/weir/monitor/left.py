@@ -47,6 +47,7 @@ class Left:
 
     outcomes: topic of outcomes, whose offsets stand among what a window covers. windows: by begin. numbers: of the
     latest change of each alert that is written, by its key; states: what alerts remember; watched: what they are about.
+    begun: when the first figure of those windows was computed, milliseconds since 1970.
     proposed: ids of actions that are written. silences: notes in force. last: window of the measurement that was
     written last, which may be cut short.
     """
@@ -54,6 +55,7 @@ class Left:
     outcomes: str
     memories: dict[Key, Remembered] = field(default_factory=dict)
     windows: dict[Work, dict[datetime, Done]] = field(default_factory=dict)
+    begun: dict[Work, int] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     states: dict[str, Memory] = field(default_factory=dict)
     watched: dict[str, Watched] = field(default_factory=dict)
@@ -96,7 +98,20 @@ class Left:
         covers = () if found.state is State.FAILED else found.covers
         age_s, early = float(found.details.get("age_s") or 0), bool(found.details.get("early"))
         self.computed(work, begin, covers, found.revision, age_s, early=early)
+        self.began(work, found.computed_ms)
         self.last = work, begin
+
+    def began(self, work: Work, computed_ms: int) -> None:
+        """That a figure was computed then."""
+        self.begun[work] = min(computed_ms, self.begun.get(work, computed_ms))
+
+    def forget(self, works: Iterable[Work], before: datetime) -> None:
+        """Windows that are never due again, those that begin before a time: but for each one's newest."""
+        for work in works:
+            mine = self.windows.get(work, {})
+            if mine and min(mine) < before:
+                newest = max(mine)
+                self.windows[work] = {at: done for at, done in mine.items() if at >= before or at == newest}
 
     def changed(self, change: Transition) -> None:
         """One more change of an alert; one that repeats another changes nothing."""

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from weir.core.signature import Task
+from weir.monitor.baseline import NOTHING, Baseline
 from weir.monitor.segment import EVERYTHING, Segment
 from weir.monitor.threshold import Threshold
 from weir.monitor.usual import Way
@@ -51,16 +52,6 @@ class Panel(StrEnum):
     TABLE = "table"
 
 
-class Against(StrEnum):
-    """What a window is compared with."""
-
-    NONE = "none"
-    REFERENCE = "reference"  # the bundle's own
-    FROZEN = "frozen"  # a captured window of production
-    SEASON = "season"  # the same hours or weekdays before
-    PAIR = "pair"  # another version or variant in the same window
-
-
 class Stroke(StrEnum):
     """How a line is drawn."""
 
@@ -92,11 +83,13 @@ class Monitor:
 
     time, value, n, low, high, p: columns of the answer; empty where it has none. subject: columns that tell rows of
     one window apart. window_s: of one row where nobody asks for another. minimum: rows (n) below which nothing is
-    said of a window. maturity: share of labels that a window needs, 0 for none. cadence_s: how often it is asked; 0
-    where that follows from label delay and traffic, ON_DEMAND where no worker asks it. filters: of a segment, those
+    said of a window. maturity: share of labels that a window needs, 0 for none. cadence_s: how often a worker looks
+    for windows of it that are due; 0 where that follows from label delay and traffic (`cadence.look_s`), ON_DEMAND
+    where no worker asks it. filters: of a segment, those
     that it obeys. grain: tables that it may read. usual: where a figure goes when it gets worse than its own last
     windows, by subject, of all others under ''; a monitor with bounds has none. target: of a KPI, what is good.
-    slo: name of the objective that a KPI is linked with. own: the project's.
+    slo: name of the objective that a KPI is linked with. like: name of the one that Weir brings whose SQL it has. own:
+    the project's.
     verdict: who says in a sentence what its rows say (`weir.monitor.verdicts`); '' is plain. series: the columns that
     are drawn, `value` alone where it names none. rule: a level that is drawn across, beside warn and page.
     parameters: name -> type as the SQL has them. sha256: of the file, hex.
@@ -120,7 +113,7 @@ class Monitor:
     usual: Mapping[str, Way] = field(default_factory=dict)
     minimum: int = 1
     window_s: int = 3600
-    baseline: Against = Against.NONE
+    baseline: Baseline = NOTHING
     maturity: float = 0.0
     cadence_s: int = 0
     panel: Panel = Panel.LINES
@@ -129,6 +122,7 @@ class Monitor:
     owner: str = ""
     target: Threshold | None = None
     slo: str = ""
+    like: str = ""
     runbook: str = ""
     verdict: str = ""
     series: tuple[Series, ...] = ()

@@ -1,4 +1,7 @@
-"""How often is it worth asking? By the traffic of a service and the delay of its outcomes."""
+"""How often is it worth asking? By the traffic of a service and the delay of its outcomes, of predictions themselves.
+
+The monitor worker knows the same by counts that are kept (`edges.clickhouse.pace`).
+"""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -17,7 +18,8 @@ from weir.core.prices import UNITS, Price, Tariff, tariffs
 from weir.core.topics import SERVICE
 from weir.edges.bundles import text
 from weir.edges.clickhouse import client as clickhouse
-from weir.edges.clickhouse import costs
+from weir.edges.clickhouse import costs, ledger
+from weir.edges.schemas import folder
 from weir.settings import Settings
 
 REMEDY: Final = "correct it; `weir init DIR` writes an example, whose prices are examples"
@@ -92,6 +94,25 @@ def make(settings: Settings) -> PriceBook | None:
         with clickhouse.connect(settings.recording) as client:
             costs.make(client, book.currency, book.tariffs, book.budgets)
     return book
+
+
+def unknown(settings: Settings, book: PriceBook) -> list[str]:
+    """What is to be said of budgets whose service neither the project nor the record knows.
+
+    Raises Unavailable, Refused.
+    """
+    asked = {budget.service for budget in book.budgets} - set(folder.services(settings.paths.schemas_dir))
+    if not asked:
+        return []
+    with clickhouse.connect(settings.recording) as client:
+        known = sorted({*ledger.services(client), *folder.services(settings.paths.schemas_dir)} - {""})
+    said = []
+    for one in book.budgets:
+        if one.service in asked and one.service not in known:
+            near = get_close_matches(one.service, known, 1)
+            meant = f": did you mean {near[0]}?" if near else f": there are {', '.join(known)}" if known else ""
+            said.append(f"budget {one.name} is of {one.service}, and there is no such service yet{meant}")
+    return said
 
 
 def _checked(found: _File) -> PriceBook:

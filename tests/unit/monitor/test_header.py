@@ -91,6 +91,13 @@ def test_a_monitor_may_be_asked_only_by_people():
         ({"tasks": "ranking"}, "tasks: ranking.*binary, multiclass, regression"),
         ({"panel": "pie"}, "panel: pie.*lines, fan"),
         ({"baseline": "last week"}, "baseline: last week.*reference"),
+        ({"baseline": "frozen"}, "baseline: frozen.*the name that `weir baseline capture` was given"),
+        ({"baseline": "frozen season"}, "baseline: frozen season.*the name that"),
+        ({"baseline": "season month"}, "baseline: season month.*hour, weekday, hour_of_week"),
+        ({"baseline": "reference mine"}, "baseline: reference mine.*write none, reference"),
+        ({"baseline": "reference"}, "baseline: reference, and its SQL does not ask for baseline.*{baseline:String}"),
+        ({"baseline": "frozen july"}, "baseline: frozen july, and its SQL does not ask for baseline"),
+        ({"baseline": "season"}, "baseline: season hour_of_week, and its SQL does not ask for season"),
         ({"filters": "country"}, "filters: country.*version, variant, tenant, team"),
         ({"time": "toDate(t)"}, "time: .*name of a column"),
         ({"question": None}, "does not say question"),
@@ -116,6 +123,14 @@ def test_what_a_header_cannot_say_is_refused_by_its_key(changed, said):
         (SQL.replace("{from:DateTime}", "now() - 100"), "does not ask for from"),
         (SQL.replace("{from:DateTime}", "{from:String}"), "from is a String.*{from:DateTime}"),
         (SQL + "\nSETTINGS max_execution_time = 0", "its SQL says SETTINGS"),
+        (SQL.replace("AS n,", "AS n, '--' AS x,") + " SETTINGS max_execution_time=0", "its SQL says SETTINGS"),
+        (SQL.replace("AS n,", 'AS n, 1 AS "--",') + " SETTINGS max_execution_time=0", "its SQL says SETTINGS"),
+        (
+            SQL.replace("AS n,", "AS n, 'it''s /*' AS x,") + " SETTINGS/*a*/`max_threads`=9 -- */",
+            "its SQL says SETTINGS",
+        ),
+        (SQL + "\n# it's\nSETTINGS max_threads=9 -- '", "its SQL says SETTINGS"),
+        (SQL.replace("AS n,", "AS n, $a$'$a$ AS x,") + " SETTINGS max_threads=9 --'", "its SQL says SETTINGS"),
         (SQL + " HAVING n > {least:UInt32}", "nobody knows its parameter least"),
         (SQL.replace("FROM predictions", "FROM {traffic:Identifier}"), "nobody knows its parameter traffic"),
         (SQL + " HAVING {tenants:String} = ''", "tenants.*did you mean tenant"),
@@ -125,6 +140,11 @@ def test_what_a_header_cannot_say_is_refused_by_its_key(changed, said):
 def test_what_the_sql_cannot_ask_is_refused(sql, said):
     with pytest.raises(Refused, match=said):
         read(sql)
+
+
+def test_what_stands_in_strings_and_comments_is_no_setting():
+    said = read(SQL.replace("AS n,", "AS n, 'SETTINGS a=1' AS x, /* SETTINGS b=2 */") + " -- SETTINGS c=3")
+    assert "SETTINGS a=1" in said.sql
 
 
 def test_a_filter_that_the_sql_ignores_is_refused():

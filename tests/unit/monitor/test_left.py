@@ -75,3 +75,18 @@ def test_a_window_whose_outcomes_are_taken_back_is_forgotten():
     measured(left, 10, 1, None, 0.0)
     (after,) = left.memories.values()
     assert after.after == before.after
+
+
+def test_windows_that_are_never_due_again_are_forgotten():
+    left, other = Left("weir.outcomes"), Work("fraud", "outcome/auc", 3600)
+    for work in (WORK, other):
+        for day in range(9):
+            left.computed(work, BEGIN + day * DAY, (), 0, 0.0, early=False)
+        left.began(work, 7)
+        left.began(work, 9)
+    left.forget([WORK], BEGIN + 5 * DAY)
+    assert sorted(left.windows[WORK]) == [BEGIN + day * DAY for day in range(5, 9)]
+    left.forget([WORK], BEGIN + 50 * DAY)
+    assert sorted(left.windows[WORK]) == [BEGIN + 8 * DAY], "from its newest it goes on"
+    assert len(left.windows[other]) == 9
+    assert left.begun == {WORK: 7, other: 7}

@@ -422,6 +422,24 @@ CASES = {
         "30.0_% of the cost names no tenant and 1.0_% of the cost names no team: above the bound of 25_% since"
         " 24 Nov 00:00.",
     ),
+    "unpriced": (
+        "cost/unpriced",
+        [row(0, 1.0, "cpu"), row(0, 0.0, "idle")],
+        "look",
+        "No: cpu is used without a price, since 24 Nov 00:00. Amounts of that time, and budgets, are not known.",
+    ),
+    "all priced": (
+        "cost/unpriced",
+        [row(0, 0.0, "cpu"), row(0, 0.0, "idle")],
+        "ok",
+        "Yes, all 2 components.",
+    ),
+    "a budget that nothing is known of": (
+        "cost/budgets",
+        [row(0, None, "month"), row(0, 0.4, "week")],
+        "unknown",
+        "month cannot be forecast: something that was used has no price in prices.yaml, and cost/unpriced says what.",
+    ),
     # speed
     "latency": (
         "health/traffic",

@@ -21,6 +21,8 @@ from weir.agents.monitor.books import Books, NotHeld
 from weir.agents.monitor.cells import Cells
 from weir.agents.monitor.figures import Figures, noted
 from weir.agents.monitor.heard import Ends, Heard
+from weir.agents.monitor.pace import Pace
+from weir.agents.monitor.past import Past
 from weir.agents.monitor.seen import Seen, waits, windows_of
 from weir.agents.monitor.trouble import Troubles, said
 from weir.core.errors import Refused, Unavailable
@@ -32,11 +34,12 @@ from weir.monitor import due as dues
 from weir.monitor.action import Action
 from weir.monitor.alert import Note, Transition, Watched
 from weir.monitor.assess import Found
+from weir.monitor.baseline import Against
 from weir.monitor.due import Covers, Due
 from weir.monitor.judge import Bounds
 from weir.monitor.left import Left, Work
 from weir.monitor.measurement import Key, Measurement
-from weir.monitor.spec import Against, Monitor
+from weir.monitor.spec import Monitor
 from weir.settings import Settings
 from weir.telemetry import MonitorFailed, ServiceMonitored, Telemetry, WindowsMeasured
 
@@ -57,8 +60,9 @@ class Rounds:
     where there are others than its monitors' own. tell: hears of changes of alerts once they are written; of the last
     ones again, where a worker goes on from another that may not have told them. now: the wall's. monotonic_s: for
     pauses. worker: its name. owners: who looks after each service, and so after what no file of a monitor says.
-    gone: why nobody asks any more about what an alert is about, given the monitors and the time; empty where somebody
-    does. left: what it goes on from; None: the books are asked.
+    tells_past: whether `tell` hears each change about the time before a monitor was first asked; else of what is still so
+    at the end of a round. gone: why nobody asks any more about what an alert is about, given the monitors and the
+    time; empty where somebody does. left: what it goes on from; None: the books are asked.
     """
 
     settings: Settings
@@ -75,13 +79,14 @@ class Rounds:
     monotonic_s: Callable[[], float]
     worker: str
     owners: Callable[[], Mapping[str, str]] = dict
+    tells_past: bool = False
     gone: Callable[[Client, Watched, Mapping[str, Monitor], datetime], str] = lambda *_: ""
     left: Left | None = None
     _heard: Heard = field(default_factory=Heard)
     _ends: Ends = field(default_factory=Ends)
     _before: dict[Work, Mapping[datetime, Covers]] = field(default_factory=dict)
-    _looked: dict[Work, datetime] = field(default_factory=dict)
-    _newest: dict[Work, datetime] = field(default_factory=dict)
+    _pace: Pace = field(default_factory=Pace)
+    _past: Past = field(default_factory=Past)
     _refused: dict[str, str] = field(default_factory=dict)
     _cells: Cells = field(default_factory=Cells)
     _figures: Figures = field(init=False)
@@ -112,6 +117,7 @@ class Rounds:
                 if self._refused.get(service) != str(error):
                     self._refused[service] = str(error)
                     log.error("a service is not monitored", service=service, reason=str(error))
+        self.tell(self._past.still(left))
         return computed
 
     # ---- going on
@@ -123,11 +129,11 @@ class Rounds:
         left, found = self.books.left(client, FIRST, run)
         untold = left.untold(found)
         unproposed = left.unproposed(found)
-        self._write((), untold, unproposed)
+        self._write((), untold, unproposed, self._told(untold, left))
         for change in untold:
             left.changed(change)
         left.proposed.update(one.action_id for one in unproposed)
-        self.tell(left.lately(found, untold))
+        self.tell(self._told(left.lately(found, untold), left))
         if left.last is not None and left.last[0].monitor in known:
             work, begin = left.last
             mine = [one for one in found if one.begin_ms == _ms(begin)]
@@ -177,11 +183,14 @@ class Rounds:
         self._figures.calibrate(client, service)
         if self.holds():
             self._cells.keep(client, service, meaning.task, self.monotonic_s())
+        positive = meaning.labels[1] if len(meaning.labels) == 2 else ""
+        self._pace.look(client, service, positive, mine, self.monotonic_s())
         computed, waiting, behind = 0, 0, timedelta(0)
         for step_s in sorted({one.window_s for one in mine}):
             works = {Work(service, one.name, step_s): one for one in mine if one.window_s == step_s}
             back = max(one.looks_back for one in works.values()) - 1
             seen = windows_of(client, service, works, step_s, back, bounds, left, self.settings.monitoring, self.now())
+            left.forget(works, seen.since)
             waiting = max(waiting, sum(not window.complete for window in seen.windows))
             behind = max(behind, seen.newest - seen.complete_to)
             with joining(client, self._session, service, works.values()) as joined:
@@ -207,7 +216,7 @@ class Rounds:
         now_s = self.monotonic_s()
         due: dict[Work, list[list[Due]]] = {}
         for work, monitor in works.items():
-            if not self._troubles.rests(work, now_s) and self._is_turn(work, monitor, seen):
+            if not self._troubles.rests(work, now_s) and self._pace.is_turn(work, monitor, seen.newest, now_s):
                 due[work] = self._due(work, monitor, seen, left)
         computed = 0
         for place in range(max(map(len, due.values()), default=0)):
@@ -216,7 +225,7 @@ class Rounds:
                     del due[work]
                     continue
                 computed += len(due[work][place])
-        self._looked.update(dict.fromkeys(due, seen.newest))
+        self._pace.looked(due, seen.newest)
         return computed
 
     def _due(self, work: Work, monitor: Monitor, seen: Seen, left: Left) -> list[list[Due]]:
@@ -229,7 +238,9 @@ class Rounds:
         items = dues.due(windows, done, outcomes, self._before.get(work, {}), step=step, newest=seen.newest)
         if outcomes is not None:
             self._before[work] = {begin: frozenset(covers) for begin, covers in outcomes.items()}
-        at_once = 1 if monitor.baseline is Against.SEASON else RUN  # each window has a season of its own before it
+        at_once = (
+            1 if monitor.baseline.against is Against.SEASON else RUN
+        )  # each window has a season of its own before it
         return dues.runs(items, step, at_once, RUN_ROWS)
 
     def _run(
@@ -267,13 +278,6 @@ class Rounds:
         )
         return True
 
-    def _is_turn(self, work: Work, monitor: Monitor, seen: Seen) -> bool:
-        """Whether its cadence has passed, in event time; where no events come, it is always its turn."""
-        cadence = timedelta(seconds=monitor.cadence_s or (work.step_s if waits(monitor) else 0))
-        looked, still = self._looked.get(work), self._newest.get(work) == seen.newest
-        self._newest[work] = seen.newest
-        return looked is None or still or seen.newest >= looked + cadence
-
     def _failed(self, work: Work, monitor: Monitor, first: Due, error: Exception, left: Left) -> None:
         """Leave a monitor alone for a while; after some failures in a row a measurement says so, and its alert."""
         self.telemetry.emit(MonitorFailed(service=work.service, monitor=work.monitor))
@@ -286,21 +290,34 @@ class Rounds:
     def _put(self, left: Left, found: Sequence[Found]) -> None:
         """Write figures, then the changes of alerts and the actions that they carry."""
         changes = [change for one in found for change in one.changes]
-        self._write([one.measurement for one in found], changes, [action for one in found for action in one.actions])
+        told = self._told(changes, left)
+        actions = [action for one in found for action in one.actions]
+        self._write([one.measurement for one in found], changes, actions, told)
         for change in changes:
             left.changed(change)
 
+    def _told(self, changes: Sequence[Transition], left: Left) -> Sequence[Transition]:
+        """Those to tell at once."""
+        return changes if self.tells_past else self._past.now(changes, left)
+
     def _write(
-        self, found: Sequence[Measurement], changes: Sequence[Transition], actions: Sequence[Action] = ()
+        self,
+        found: Sequence[Measurement],
+        changes: Sequence[Transition],
+        actions: Sequence[Action] = (),
+        told: Sequence[Transition] | None = None,
     ) -> None:
-        """Measurements first: they carry the rest, so that whoever goes on can write it."""
+        """Measurements first: they carry the rest, so that whoever goes on can write it.
+
+        told: of the changes, those to tell at once; all where it is None.
+        """
         if (found or changes or actions) and not self.holds():
             raise NotHeld
         try:
             self.books.measured(found)
             self.books.changed(changes)
             self.books.proposed(actions)
-            self.tell(changes)
+            self.tell(changes if told is None else told)
         except Unavailable:
             self.left = None  # what of it was written, the books will say
             raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,9 +11,8 @@ from clickhouse_connect.driver import Client
 from weir.core.errors import Refused
 from weir.edges.clickhouse import sql_files
 from weir.edges.clickhouse.client import answering, once, url_of
+from weir.monitor.baseline import TAKEN, is_name
 
-NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-TAKEN: Final = frozenset({"reference", "season", "pair"})  # what a monitor's `baseline` means beside names
 FOREVER_S: Final = 4_294_965_600  # all in one window; whole hours
 CAPTURE: Final = """
     INSERT INTO baselines (id, service, digest, kind, name, grid, center, scale, n, missing, below, above, rest, whole,
@@ -31,12 +29,12 @@ def capture(client: Client, name: str, service: str, begin: datetime, end: datet
     A baseline never changes, since figures were made with it. Raises Unavailable; Refused for a name that cannot be or
     is taken, and where nothing was predicted then.
     """
-    if not NAME.fullmatch(name) or name in TAKEN:
+    if not is_name(name):
         remedy = f"write letters, digits, -, _ and dots; {', '.join(sorted(TAKEN))} mean something else"
         raise Refused(f"{name!r} cannot name a baseline", remedy=remedy)
     if begin >= end:
         raise Refused(f"the time asked about ends before it begins: {begin} to {end}", remedy="let it begin first")
-    if any(one["id"] == name for one in listed(client, service)):
+    if name in names(client, service):
         remedy = "give another name: figures that were made with a baseline hold for it as it is"
         raise Refused(f"service {service} has a baseline {name}", remedy=remedy)
     about = {"from": begin.isoformat(), "to": end.isoformat(), "by": by}
@@ -58,11 +56,16 @@ def check(client: Client, name: str, service: str) -> None:
     """Raises Refused where a service can be compared with no baseline of that name; Unavailable."""
     if name in TAKEN or name.startswith("reference:"):
         return
-    captured = [one["id"] for one in listed(client, service)]
+    captured = names(client, service)
     if name not in captured:
         there = f"there are {', '.join(captured)}" if captured else "none was captured"
         remedy = f"{there}; reference is the bundle's own; `weir baseline capture` keeps another"
         raise Refused(f"service {service} has no baseline {name}", remedy=remedy)
+
+
+def names(client: Client, service: str) -> list[str]:
+    """Of what was captured of a service. Raises Unavailable, Refused."""
+    return [one["id"] for one in listed(client, service)]
 
 
 def listed(client: Client, service: str = "") -> list[dict[str, Any]]:

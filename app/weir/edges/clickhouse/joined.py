@@ -18,7 +18,7 @@ from clickhouse_connect.driver import Client
 from weir.core.errors import Refused, Unavailable
 from weir.edges.clickhouse.client import answering, url_of, within_memory, written
 from weir.edges.clickhouse.results import view_of
-from weir.monitor.header import COMMENT
+from weir.monitor.header import uncommented
 from weir.monitor.spec import Asked, Monitor
 
 NAME: Final = "joined"
@@ -82,7 +82,7 @@ class Joined:
         """Columns of the view whose names are in the text of a monitor."""
         with answering(url_of(self._client)):
             found = self._client.query("DESCRIBE TABLE {view:Identifier}", parameters={"view": self._view})
-        words = {word for text in self._sql.values() for word in re.findall(r"\w+", COMMENT.sub("", text))}
+        words = {word for text in self._sql.values() for word in re.findall(r"\w+", uncommented(text))}
         return [str(row[0]) for row in found.result_rows if row[0] in words]
 
     def _command(self, statement: str, **parameters: Any) -> None:
@@ -105,8 +105,8 @@ def shares(monitor: Monitor) -> bool:
     """Whether a monitor reads of the view nothing but named columns of the time that is asked about."""
     if "results" not in monitor.parameters or OTHER_TIMES & monitor.parameters.keys():
         return False
-    if not monitor.own:
+    if not monitor.own or monitor.like:
         return True
-    text = COMMENT.sub("", monitor.sql)
+    text = uncommented(monitor.sql)
     times = len(re.findall(r"\{(?:from|to):", text))
     return times == 2 * len(THE_TIME.findall(text)) == 2 and not ALL_COLUMNS.search(text)

@@ -46,6 +46,7 @@ def left(client: Client, since: datetime, outcomes: str) -> Left:
         work = Work(row["service"], row["monitor"], row["step_s"])
         covers, early = covers_of(row["covers"]), bool(row["early"])
         found.computed(work, _utc(row["begin"]), covers, row["revision"], row["age_s"], early=early)
+        found.began(work, round(_utc(row["computed_at"]).timestamp() * 1000))
     found.proposed = {row["action_id"] for row in sql_files.rows(client, "measurements/actions")}
     for row in sql_files.rows(client, "measurements/alerts"):
         key, told = row["key"], Memory.of(json.loads(row["memory"]))

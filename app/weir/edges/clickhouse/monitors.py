@@ -30,16 +30,17 @@ from weir.edges.clickhouse.client import (
 )
 from weir.edges.clickhouse.joined import Table
 from weir.edges.clickhouse.results import view_of
-from weir.monitor import header
+from weir.monitor import header, like
+from weir.monitor.baseline import SEASONS, Against, Baseline
 from weir.monitor.parameters import MEANING
-from weir.monitor.spec import Against, Asked, Monitor, Row, coarsest
+from weir.monitor.spec import Asked, Monitor, Row, coarsest
 from weir.settings import Settings
 
 FOLDER: Final = sql_files.FOLDER / "monitors"
 ASKING: Final[Mapping[str, Any]] = {"readonly": 2, "session_timezone": "UTC"}  # it may only read; times are UTC
 READONLY: Final = 164  # of a statement that writes; elsewhere of a server that takes none for a while
-SEASONS: Final = ("", "hour", "weekday", "hour_of_week")
 BEFORE: Final = timedelta(days=28)  # what a window is compared with, where a season is and nobody says since when
+PAIR: Final = Against.PAIR.value
 FLOATS: Final = ("Float", "Int", "UInt", "Decimal", "Bool")
 WHOLE: Final = ("Int", "UInt")
 TIMES: Final = ("DateTime(",)
@@ -69,8 +70,8 @@ def looked(settings: Settings) -> tuple[dict[str, Monitor], dict[Path, Refused]]
             except Refused as error:
                 refused[path] = error
                 continue
-            if one.name in found:
-                remedy = "give the project's another name: Weir brings one of this name"
+            if one.name in found and one.like != one.name:
+                remedy = f"give the project's another name, or say `-- like: {one.name}` and no SQL to take its place"
                 refused[path] = Refused(f"there are two monitors {one.name}", where=str(path), remedy=remedy)
                 continue
             found[one.name] = one
@@ -90,15 +91,29 @@ def named(settings: Settings, name: str) -> Monitor:
     raise Refused(f"there is no monitor {name}", remedy=f"{meant}`weir monitors list` names those that there are")
 
 
+def text(settings: Settings, monitor: Monitor) -> str:
+    """A monitor's file, its header and SQL written out, without the parts that the SQL names. Raises Refused."""
+    return _text((settings.paths.monitors_dir if monitor.own else FOLDER) / f"{monitor.name}.sql", own=monitor.own)
+
+
 def _read(path: Path, folder: Path, *, own: bool) -> Monitor:
+    sql = sql_files.whole(_text(path, own=own))
+    return header.monitor(sql, path.relative_to(folder).with_suffix("").as_posix(), str(path), own=own)
+
+
+def _text(path: Path, *, own: bool) -> str:
     try:
-        text = sql_files.whole(path.read_text(encoding="utf-8"))
+        found = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise Refused("this is no monitor: it is no text in UTF-8", where=str(path), remedy="write it anew") from error
     except OSError as error:
         what = f"this monitor cannot be read: {error.strerror}"
         raise Refused(what, where=str(path), remedy="make it a file that can be read") from error
-    return header.monitor(text, path.relative_to(folder).with_suffix("").as_posix(), str(path), own=own)
+    if not own:
+        return found
+    names = [one.relative_to(FOLDER).with_suffix("").as_posix() for one in FOLDER.rglob("*.sql")]
+    brought = lambda name: _text(FOLDER / f"{name}.sql", own=False) if name in names else None  # noqa: E731
+    return like.whole(found, str(path), brought, names)
 
 
 def run(
@@ -190,11 +205,10 @@ def rows(monitor: Monitor, answer: pa.Table) -> list[Row]:
 def parameters(client: Client, monitor: Monitor, asked: Asked, of: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What the server binds for each parameter of the SQL. Raises as `run` does."""
     _check(monitor, asked)
-    against = asked.baseline or (monitor.baseline.value if monitor.baseline is Against.REFERENCE else "")
-    pair = asked.baseline == "pair" or (not asked.baseline and monitor.baseline is Against.PAIR)
+    against, season = compared(monitor.baseline, asked)
+    pair = against == PAIR
     begin = asked.base_begin or (asked.begin if pair else asked.begin - BEFORE)
     end = asked.base_end or (asked.end if pair else asked.begin)
-    season = asked.season or ("hour_of_week" if monitor.baseline is Against.SEASON else "")
     known = {
         "service": asked.service,
         "from": written(asked.begin),
@@ -214,6 +228,19 @@ def parameters(client: Client, monitor: Monitor, asked: Asked, of: Mapping[str, 
     if monitor.parameters.keys() & MEANING:
         known |= meaning(client, asked.service) if of is None else of
     return {name: known[name] if name in known else coarsest(name, monitor.grain, asked) for name in monitor.parameters}
+
+
+def compared(own: Baseline, asked: Asked | None = None) -> tuple[str, str]:
+    """What {baseline} and {season} are: as it is asked, else by the header's baseline `own`."""
+    if asked is not None and (asked.baseline or asked.season):
+        return asked.baseline or Against.SEASON.value, asked.season
+    if own.against is Against.PAIR or (asked is not None and (asked.base_version or asked.base_variant)):
+        return PAIR, ""
+    if own.against is Against.SEASON:
+        return Against.SEASON.value, own.name
+    if own.against is Against.NONE or (asked is not None and (asked.base_begin or asked.base_end)):
+        return "", ""
+    return own.name or own.against.value, ""
 
 
 def meaning(client: Client, service: str) -> dict[str, Any]:
@@ -249,8 +276,8 @@ def _check(monitor: Monitor, asked: Asked) -> None:
     for name, value in (given | {"base_from": asked.base_begin, "base_to": asked.base_end}).items():
         if value and name not in monitor.parameters:
             raise Refused(f"monitor {monitor.name} takes no {name}", remedy=f"leave the {name} out")
-    if asked.season not in SEASONS:
-        remedy = f"give one of {', '.join(SEASONS[1:])}"
+    if asked.season and asked.season not in SEASONS:
+        remedy = f"give one of {', '.join(SEASONS)}"
         raise Refused(f"there is no season {asked.season}", remedy=remedy)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -17,6 +17,7 @@ from weir.core.errors import Refused
 from weir.core.times import BEGINNING, END
 from weir.edges.clickhouse import ledger, monitors, sql_files
 from weir.edges.clickhouse.client import RETRIABLE, answering, reads_only, said, settable, url_of
+from weir.monitor import header
 from weir.monitor.spec import Asked, Monitor
 from weir.settings import Settings
 
@@ -148,9 +149,18 @@ def _known_queries(settings: Settings) -> dict[str, sql_files.Query]:
         if one.name.split("/")[0] not in {*sql_files.NO_QUERIES, monitors.FOLDER.name}
         and one.parameters <= ANYTIME.keys()
     ]
-    own = (*_in(settings.paths.queries_dir), *_in(settings.paths.monitors_dir))
+    own = (*_in(settings.paths.queries_dir), *_own_monitors(settings))
     first = {one.name: one for one in own}
     return first | {one.name: one for one in (*watched, *brought) if one.name not in first}
+
+
+def _own_monitors(settings: Settings) -> Iterator[sql_files.Query]:
+    """Of the project; those that are like one of Weir's with its SQL."""
+    for one in _in(settings.paths.monitors_dir):
+        if "like" not in one.header:
+            yield one
+        elif (found := monitors.looked(settings)[0].get(one.name)) is not None:
+            yield sql_files.Query(one.name, header.lines(found.sql), found.sql, frozenset(found.parameters))
 
 
 def _in(folder: Path) -> list[sql_files.Query]:

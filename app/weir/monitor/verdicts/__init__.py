@@ -44,6 +44,7 @@ VERDICTS: Final[Mapping[str, Saying]] = {
     "cost_components": costs.components,
     "cost_regression": costs.regression,
     "cost_untagged": costs.untagged,
+    "cost_unpriced": costs.unpriced,
     "budgets": costs.budgets,
     "latency": speed.latency,
     "stages": speed.stages,

@@ -71,6 +71,10 @@ def components(rows: Sequence[Row], scene: Scene) -> Verdict:
 
 def budgets(rows: Sequence[Row], scene: Scene) -> Verdict:
     """Which budget will not last, and how far it reaches."""
+    newest = max((row.begin for row in rows), default=None)
+    if lacking := [row.subject for row in rows if row.begin == newest and row.value is None]:
+        why = "something that was used has no price in prices.yaml, and cost/unpriced says what"
+        return Verdict(State.UNKNOWN, f"{words.listed(lacking)} cannot be forecast: {why}.")
     held = stands(rows, scene)
     if not held:
         return Verdict(State.UNKNOWN, words.early(rows, scene))
@@ -117,6 +121,19 @@ def untagged(rows: Sequence[Row], scene: Scene) -> Verdict:
         f"above the bound of {bound} since {words.at(first.since)}" if first.since else f"within the bound of {bound}"
     )
     return Verdict(first.state, f"{said}: {tail}.")
+
+
+def unpriced(rows: Sequence[Row], scene: Scene) -> Verdict:
+    """What is used of which the price book says no price."""
+    held = stands(rows, scene)
+    if not held:
+        return Verdict(State.UNKNOWN, words.early(rows, scene))
+    lacking = [one.newest.subject for one in held if one.newest.value]
+    if lacking:
+        since = f"since {words.at(held[0].since)}" if held[0].since else "now"
+        said = f"No: {words.listed(lacking)} {words.be(len(lacking))} used without a price, {since}"
+        return Verdict(held[0].state, f"{said}. Amounts of that time, and budgets, are not known.")
+    return Verdict(held[0].state, f"Yes, {words.all_of(len(held), 'component')}.")
 
 
 def _most(rows: Sequence[Row], scene: Scene, thing: str, verb: str) -> Verdict:

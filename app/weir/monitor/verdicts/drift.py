@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from weir.core import numbers
 from weir.monitor import words
+from weir.monitor.baseline import Against
 from weir.monitor.held import Held, stands
 from weir.monitor.spec import Row
 from weir.monitor.verdict import Scene, State, Verdict
@@ -27,8 +28,11 @@ def compared(rows: Sequence[Row], scene: Scene) -> str:
     """Why no row can be held to a baseline; '' where one can."""
     if any(row.value is not None for row in rows):
         return ""
-    if scene.monitor.baseline == "reference":
+    baseline = scene.monitor.baseline
+    if baseline.against is Against.REFERENCE:
         return "There is no baseline to compare with: the bundle brings no reference of what is normal."
+    if baseline.against is Against.FROZEN:
+        return f"There is no baseline to compare with: none of this was captured as {baseline.name}."
     return "There is no baseline to compare with in this time."
 
 

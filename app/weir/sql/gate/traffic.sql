@@ -8,6 +8,6 @@
 WITH (SELECT max(newest) FROM gate_minutes WHERE service = {service:String}) AS newest
 SELECT count() AS rows, dateDiff('second', min(event_time), max(event_time)) AS seconds, countIf(has_outcome) / rows AS labelled,
        countIf(has_outcome AND label = {positive:String}) / greatest(1, countIf(has_outcome)) AS positive,
-       quantileIf(0.9)(dateDiff('second', event_time, if(dateDiff('day', event_time, scored_at) > 1, occurred_at, received_at)), has_outcome) AS delay_s
+       quantileIf(0.9)(greatest(0, dateDiff('second', event_time, if(dateDiff('day', event_time, scored_at) > 1, occurred_at, received_at))), has_outcome) AS delay_s
 FROM {results:Identifier}
 WHERE event_time > newest - INTERVAL 7 DAY

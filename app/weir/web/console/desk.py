@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -14,9 +15,10 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from weir.core.errors import Refused, WeirError
 from weir.edges.clickhouse import questions, sql_files
 from weir.edges.clickhouse.client import connect, written
-from weir.edges.clickhouse.monitors import BEFORE
+from weir.edges.clickhouse.monitors import BEFORE, compared
 from weir.edges.clickhouse.questions import READONLY, Answer
 from weir.edges.clickhouse.results import view_of
+from weir.monitor.baseline import Against, Baseline
 from weir.monitor.parameters import MEANING
 from weir.settings import Settings
 from weir.web.console.asking import Asker, reader
@@ -28,6 +30,7 @@ WAITING_S: Final = 5.0  # for a place
 MOST_ROWS: Final = 5000  # of an answer
 MOST_PARTS: Final = 8  # of Weir's in a statement: each is a page of SQL
 LONGEST_TEXT: Final = 16_384  # characters: a statement is in an address
+REFERENCE: Final = Baseline(Against.REFERENCE)
 SCHEMA_S: Final = 60.0  # for which tables are not looked up again
 COLUMNS: Final = """
     SELECT table, groupArray((name, type)) AS columns FROM
@@ -124,8 +127,8 @@ def bound_to(asker: Asker, view: View, sql: str) -> dict[str, Any]:
         "step": view.step_s,
         **{name: getattr(view.segment, name) for name in ("version", "variant", "tenant", "team")},
         "subject": view.subject or view.feature,
-        "baseline": "reference",
-        **dict.fromkeys(("base_version", "base_variant", "season"), ""),
+        **dict(zip(("baseline", "season"), compared(_baseline(sql)), strict=True)),
+        **dict.fromkeys(("base_version", "base_variant"), ""),
         "base_from": written(view.begin - BEFORE),
         "base_to": written(view.begin),
         "results": view_of(view.service),
@@ -136,6 +139,15 @@ def bound_to(asker: Asker, view: View, sql: str) -> dict[str, Any]:
     if wanted & MEANING and view.service:
         known |= asker.meaning(view.service)
     return {name: value for name, value in known.items() if name in wanted}
+
+
+def _baseline(sql: str) -> Baseline:
+    """What a statement that begins as a monitor does is compared with; any other one with the bundle's reference."""
+    found = re.search(r"^-- baseline: *(\S.*)$", sql, re.MULTILINE)
+    try:
+        return Baseline.of(found[1]) if found else REFERENCE
+    except ValueError:
+        return REFERENCE
 
 
 def schema(asker: Asker) -> dict[str, list[tuple[str, str]]]:

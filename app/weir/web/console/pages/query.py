@@ -110,9 +110,7 @@ def _statement(request: Request) -> tuple[str, str]:
 
 def _of_monitor(request: Request, settings: Settings, name: str) -> str:
     """A monitor's file as it is written. Raises Refused."""
-    one = site_of(request).asker.monitor(name)
-    folder = settings.paths.monitors_dir if one.own else monitors.FOLDER
-    return (folder / f"{name}.sql").read_text(encoding="utf-8").strip()
+    return monitors.text(settings, site_of(request).asker.monitor(name)).strip()
 
 
 def _ask(request: Request, sql: str) -> Found:
