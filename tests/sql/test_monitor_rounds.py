@@ -457,7 +457,9 @@ def test_a_team_sets_what_a_monitor_of_weirs_is_compared_with(client, settings):
     for _ in range(2):
         books = MemoryBooks()
         worker(settings, books).look()
-        found.append([(row["state"], row["baseline"], row["value"] is None) for row in books.measurements])
+        found.append(
+            [(row["state"], row["baseline"], row["value"] is None) for row in books.measurements if row["subject"]]
+        )
         if not found[1:]:
             baselines.capture(client, "noon", monitoring.SERVICE, NOON, NOON + HOUR, "me")
     assert found[0] == [("few", "frozen noon", True)] * 3

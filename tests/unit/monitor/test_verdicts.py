@@ -422,7 +422,7 @@ CASES = {
         "30.0_% of the cost names no tenant and 1.0_% of the cost names no team: above the bound of 25_% since"
         " 24 Nov 00:00.",
     ),
-    "unpriced": (
+    "a component without a price": (
         "cost/unpriced",
         [row(0, 1.0, "cpu"), row(0, 0.0, "idle")],
         "look",
@@ -432,7 +432,7 @@ CASES = {
         "cost/unpriced",
         [row(0, 0.0, "cpu"), row(0, 0.0, "idle")],
         "ok",
-        "Yes, all 2 components.",
+        "Yes. All 2 components are priced.",
     ),
     "a budget that nothing is known of": (
         "cost/budgets",

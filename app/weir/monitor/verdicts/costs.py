@@ -133,7 +133,7 @@ def unpriced(rows: Sequence[Row], scene: Scene) -> Verdict:
         since = f"since {words.at(held[0].since)}" if held[0].since else "now"
         said = f"No: {words.listed(lacking)} {words.be(len(lacking))} used without a price, {since}"
         return Verdict(held[0].state, f"{said}. Amounts of that time, and budgets, are not known.")
-    return Verdict(held[0].state, f"Yes, {words.all_of(len(held), 'component')}.")
+    return Verdict(held[0].state, f"Yes. {words.all_of(len(held), 'component')} {words.be(len(held))} priced.")
 
 
 def _most(rows: Sequence[Row], scene: Scene, thing: str, verb: str) -> Verdict:
