@@ -56,16 +56,15 @@ def test_both_ways_to_know_the_traffic_agree(settings):
     assert seen.rows_s == pytest.approx(A_DAY / 86_400, rel=0.01)
     assert seen.labelled == pytest.approx(0.9 * (7 * 24 - 6) / (7 * 24), abs=0.005)  # the newest have none yet
     assert (seen.delay_s, seen.positive) == (DELAY_S, pytest.approx(0.25, abs=0.05))
-    positive = "1"
-    before = pace.traffic(client, records.SERVICE, positive)
+    before = pace.traffic(client, records.SERVICE, "positive")
     assert (before.labelled, before.delay_s) == (1.0, 0.0), "nothing is counted yet"
     outcome_cells.keep(client, records.SERVICE, Task.BINARY, quiet_s=0)
-    counted = pace.traffic(client, records.SERVICE, positive)
+    counted = pace.traffic(client, records.SERVICE, "positive")
     assert counted.rows_s == pytest.approx(seen.rows_s, rel=0.01)
     assert counted.labelled == pytest.approx(0.9, abs=0.005)
     assert counted.delay_s == pytest.approx(DELAY_S, rel=0.01)
+    assert counted.positive == pytest.approx(0.25, abs=0.03)
     assert pace.traffic(client, "nobody", "") is None
-    assert cadence.traffic(client, "nobody") is None
 
 
 def test_a_worker_looks_it_up_once_an_hour_and_says_what_follows(settings, monkeypatch):
