@@ -29,6 +29,8 @@ SPENT = {"spent": 6.1, "amount": 10.0, "period": "month", "currency": "USD"}
 EARNED = (
     figure(FLIGHTS.service, "outcome/value", 2.5, NOW - timedelta(hours=6), "7/champion", details={"total": 2500.0}),
     figure(FLIGHTS.service, "outcome/value", 2.0, NOW - timedelta(hours=5), "7/champion", details={"total": 2000.0}),
+    figure(FLIGHTS.service, "outcome/decisions", 0.7, NOW - timedelta(hours=6), "precision"),
+    figure(FLIGHTS.service, "outcome/decisions", 0.6, NOW - timedelta(hours=5), "precision"),
     figure(FLIGHTS.service, "cost/budgets", 0.7, NOW - timedelta(hours=2), "all", details=SPENT),
 )
 HERE = {"Sec-Fetch-Site": "same-origin"}  # what a browser says of a request that a page of the console makes

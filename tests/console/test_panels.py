@@ -333,9 +333,14 @@ def test_an_alert_names_what_is_grouped_with_it(shown):
     assert "Grouped with it outcome/auc" in words(shown("alert", "", alert=ALERT))
 
 
-def test_a_further_question_is_asked_only_where_there_is_reason(shown):
+def test_a_further_question_is_asked_only_where_there_is_reason(console, shown):
     assert "dead letters" in shown("errors", FLIGHTS.service)
-    assert charts(shown("decisions", FLIGHTS.service))
-    assert "$" in words(shown("value", FLIGHTS.service))
+    (drawn,) = charts(shown("decisions", FLIGHTS.service)).values()
+    assert [value for value in drawn["series"][0]["values"] if value is not None] == [0.7, 0.6]
+    value = shown("value", FLIGHTS.service)
+    assert "$2.00" in words(value)
+    name, asked = ROWS.search(value).groups()
+    (stored,) = csv.DictReader(io.StringIO(console.get(f"/data/{name}.csv?{unescape(asked)}").text))
+    assert (stored["monitor"], stored["values"]) == ("outcome/value", "[2.5, 2.0]")
     for panel, name in (("golden", FLIGHTS.service), ("views", FLIGHTS.service), ("decisions", ARRIVALS.service)):
         assert shown(panel, name).strip() == ""

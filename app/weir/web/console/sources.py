@@ -62,6 +62,11 @@ def _figures(asker: Asker, view: View) -> dict[str, Any]:
     return _times(asker, view) | {"from": min(view.begin, end - BACK), "to": end}
 
 
+def _course(_asker: Asker, view: View) -> dict[str, Any]:
+    monitors = [view.monitor] if view.monitor else list(ASKED)
+    return {"service": view.service, "monitors": monitors, "from": view.begin, "to": view.end}
+
+
 def _of_service(_asker: Asker, view: View) -> dict[str, Any]:
     asked = {"service": view.service, "from": view.begin, "to": view.end, "step": view.step_s}
     return asked | {"reason": view.reason, "monitor": view.monitor, "limit": MOST}
@@ -99,6 +104,7 @@ SOURCES: Final[Mapping[str, Source]] = {
         Source("overview/partitions", "How far is each partition recorded?", _times),
         Source("overview/traffic", "How much, how fast, and what was decided?", _times),
         Source("overview/figures", "What have monitors found last?", _figures),
+        Source("overview/course", "What have monitors found, window by window?", _course),
         Source("alerts/list", "What needs you, and what did?", _ever),
         Source("alerts/transitions", "What became of this alert?", _of_alert),
         Source("alerts/measured", "What has the monitor worker found?", _of_service),

@@ -4,49 +4,68 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from datetime import timedelta
+from typing import Final
 
-from weir.core.signature import Task
+from weir.core import numbers
 from weir.monitor.spec import Row
 from weir.web.console import releases
 from weir.web.console.asking import Asker
+from weir.web.console.course import stored
 from weir.web.console.drawing import lines
 from weir.web.console.drawing.chart import MOST_LINES, Chart, Line, Rule, tones
 from weir.web.console.drawing.windows import along, by_subject, held, number
 from weir.web.console.panel import Build, Panel
-from weir.web.console.told import Told, slowly, told
+from weir.web.console.told import Told, in_steps, told
 from weir.web.console.view import View
 
 TALL: Final = 150  # pixels of a picture; two of them beneath each other are as tall as a panel
+STEP_S: Final = 900  # of a day's windows, at most
+DAY: Final = timedelta(days=1)
+WEEKS: Final = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
 class Further:
-    """A monitor that has a panel where it has reason. reason: whether a row of it is one. slow: in few windows.
+    """A question that has a panel where it has reason.
 
-    tasks: of the services that it is asked of; empty for all.
+    monitor: that answers it. told: what it says of a view; None where it cannot have anything to say. reason: whether a
+    row is one. stored: whether the rows are those that the monitor worker has found.
     """
 
     monitor: str
     question: str
+    told: Callable[[Asker, View, str], Told | None]
     reason: Callable[[Row], bool]
-    slow: bool = False
-    tasks: tuple[Task, ...] = ()
+    stored: bool = False
 
 
 def _has_value(row: Row) -> bool:
     return row.value is not None
 
 
+def _of_day(asker: Asker, view: View, name: str) -> Told | None:
+    """Of the last day of a view, since all predictions are read; None of a service that reads no view."""
+    if not asker.sql("features/contract", service=view.service):
+        return None
+    begin = max(view.begin, view.end - DAY)
+    return told(asker, view, name, **in_steps(replace(view, begin=begin), min(view.step_s, STEP_S)))
+
+
+def _kept(asker: Asker, view: View, name: str) -> Told | None:
+    """What the monitor worker has found of the view, or of the last two weeks: to ask anew is dear."""
+    return stored(asker, view, name, min(view.begin, view.end - WEEKS))
+
+
 FURTHER: Final[Mapping[str, Further]] = {
-    "errors": Further("health/errors", "How much is turned into dead letters?", lambda row: bool(row.value)),
-    "lag": Further("health/lag", "How far behind are the scorers?", _has_value),
-    "golden": Further("health/golden", "Are known answers still given?", lambda row: row.n > 0),
-    "views": Further("health/features", "Are the features as fresh as they must be?", _has_value, slow=True),
+    "errors": Further("health/errors", "How much is turned into dead letters?", told, lambda row: bool(row.value)),
+    "lag": Further("health/lag", "How far behind are the scorers?", told, _has_value),
+    "golden": Further("health/golden", "Are known answers still given?", told, lambda row: row.n > 0),
+    "views": Further("health/features", "Are the features as fresh as they must be?", _of_day, _has_value),
     "decisions": Further(
-        "outcome/decisions", "Are the right ones flagged, and how many?", _has_value, slow=True, tasks=(Task.BINARY,)
+        "outcome/decisions", "Are the right ones flagged, and how many?", _kept, _has_value, stored=True
     ),
-    "value": Further("outcome/value", "What did it earn?", _has_value, slow=True),
+    "value": Further("outcome/value", "What did it earn?", _kept, _has_value, stored=True),
 }
 
 
@@ -61,27 +80,25 @@ def build_of(name: str) -> Build:
 
 def _build(asker: Asker, view: View, name: str, one: Further) -> Panel:
     """Its panel; one that is not shown where there is no reason. Raises Unavailable, Refused."""
-    if one.tasks and asker.task(view.service) not in one.tasks:
-        return Panel(name=name, question=one.question, template="picture.html", shown=False)
-    found = told(asker, view, one.monitor, **(slowly(view) if one.slow else {}))
-    if not any(one.reason(row) for row in found.rows):
-        return Panel(name=name, question=one.question, template="picture.html", shown=False)
+    found = one.told(asker, view, one.monitor)
+    if found is None or not any(one.reason(row) for row in found.rows):
+        return Panel(name=name, question=one.question, template="pictures.html", shown=False)
     marks = releases.marks(asker, view)
-    chart = replace(lines.over_time(found.rows, found.scene, height=TALL), marks=marks)
+    charts = [replace(lines.over_time(found.rows, found.scene, height=TALL), marks=marks)]
+    if name == "views":
+        charts.append(replace(ages(found, limits(asker, view.service)), marks=marks))
     more = f" {left} more are in the rows." if (left := lines.left_out(found.rows, found.scene)) else ""
-    context: dict[str, Any] = {"charts": [chart]}
-    if one.monitor == "health/features":
-        context["charts"].append(replace(ages(found, limits(asker, view.service)), marks=marks))
+    by = f" As the monitor worker found it, by windows of {numbers.span(found.scene.step_s)}." if one.stored else ""
     return Panel(
         name=name,
         question=one.question,
         verdict=found.verdict,
         template="pictures.html",
-        context=context,
-        note=f"{found.scene.monitor.title}.{more}",
-        monitor=one.monitor,
-        asked=found.query,
-        unsplit=asker.unsplit(one.monitor, view),
+        context={"charts": charts},
+        note=f"{found.scene.monitor.title}.{by}{more}",
+        monitor="overview/course" if one.stored else one.monitor,
+        asked={**found.query, "monitor": one.monitor} if one.stored else found.query,
+        unsplit=tuple(view.segment.filters) if one.stored else asker.unsplit(one.monitor, view),
     )
 
 
