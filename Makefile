@@ -15,13 +15,15 @@ COMPILE := $(BIN)/uv pip compile -q --universal -p 3.11 --generate-hashes --no-e
 # What tests start and wait for overlaps: three workers keep two cores busy (tests/workers.py). A few tests are quicker without.
 WORKERS := -n 3
 
+TYPESCRIPT := 5.9.3
+
 DEMO_FLAGS ?=
 TEST_FLAGS ?= $(WORKERS)
 CHAOS_FLAGS ?=
 BENCH_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo images chaos bench fuzz test lint types vendor generated jars kafka lock clean
+.PHONY: help venv demo images chaos bench fuzz test lint types scripts vendor generated jars kafka lock clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -68,6 +70,10 @@ lint: $(READY)  ## ruff: rules and layout
 
 types: $(READY)  ## mypy --strict
 	$(BIN)/mypy
+
+scripts: $(READY)  ## the console's scripts by TypeScript's checker, and its libraries beside npm's (npm)
+	npx --yes -p typescript@$(TYPESCRIPT) tsc -p infra/scripts.json
+	$(BIN)/python infra/vendor.py --check
 
 vendor: $(READY)  ## fetch what the console's pages carry, as vendor.lock names it (npm)
 	$(BIN)/python infra/vendor.py

@@ -125,6 +125,7 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
     opened.on("pageerror", lambda error: faults.append(str(error)))
     opened.on("request", lambda asked: None if asked.url.startswith(address) else faults.append(asked.url))
     yield opened
+    opened.unroute_all(behavior="ignoreErrors")
     context.close()
     assert faults == []
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from weir.settings import ROOT
 
 from tests.waiting import WAIT_S
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
 
 SCREENS: Final = ROOT / ".weir" / "screens"
 WIDE: Final = {"width": 1440, "height": 900}
@@ -34,6 +35,19 @@ def shown(page: Page) -> Page:
 
     expect(page.locator(".skeleton")).to_have_count(0, timeout=MS)
     return page
+
+
+def only(page: Page, *panels: str) -> None:
+    """Let all other panels be empty: each costs ClickHouse as much as these do."""
+
+    def answer(route: Route) -> None:
+        name = urlsplit(route.request.url).path.removeprefix("/panel/")
+        if name in panels:
+            route.continue_()
+        else:
+            route.fulfill(status=200, content_type="text/html", body="<p>left out</p>")
+
+    page.route("**/panel/**", answer)
 
 
 def put(page: Page, theme: str) -> None:

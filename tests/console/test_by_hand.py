@@ -11,6 +11,8 @@ from weir.core.numbers import figure
 from weir.monitor.spec import Unit
 from weir.web.console.words import FORMS
 
+from tests.console.looks import only
+
 VALUES = (0, 1.234e-05, 0.0012, 0.0449, 0.31, 0.99996, 1.06, -5.76, 6.31, 9.96, 45, 99.996, 123.4, 999.6, 1234.6)
 VALUES += (9999.7, 12345, 281032, 6.6e7, 3.2e9, 4e13, None)
 
@@ -20,19 +22,6 @@ def expect():
     from playwright.sync_api import expect
 
     return expect
-
-
-def only(page, *panels):
-    """Let all other panels be empty: each costs ClickHouse as much as these do."""
-
-    def answer(route):
-        name = urlsplit(route.request.url).path.removeprefix("/panel/")
-        if name in panels:
-            route.continue_()
-        else:
-            route.fulfill(status=200, content_type="text/html", body="<p>left out</p>")
-
-    page.route("**/panel/**", answer)
 
 
 def settled(page, expect):
@@ -155,7 +144,7 @@ def test_a_query_is_kept_by_keyboard(page, expect, service):
     page.keyboard.press("Enter")
     page.wait_for_url("**saved=team%2Fby_hand")
     assert parse_qs(urlsplit(page.url).query)["range"] == ["7d"]
-    expect(page.locator("#sql")).to_have_value("SELECT 7 AS kept")
+    expect(page.locator("#sql")).to_have_value("SELECT 7 AS kept\n")
     expect(page.locator(".side a[aria-current]")).to_have_text("team/by_hand")
 
 

@@ -16,14 +16,18 @@ from tests.waiting import WAIT_S, until
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is in the extra dev").expect
 TICK_S = 0.2
 ANSWER_S = 8
-SLEEPS = ["(SELECT sleep(3))"] * 4  # more than ANSWER_S
+SLEEPS = [f"(SELECT sleep(3) + 0 * {i})" for i in range(4)]  # more than ANSWER_S
 LEFT_PANELS = [slot.name for slot in slots("service") if slot.name != "tiles"]
 LEFT_OUT = "<header class='h'><h2>left out</h2></header>"
 TICKS = """count => new Promise(done => {  // so many ticks of the page later
     const every_ms = 1000 * document.documentElement.dataset.every;
     const ticks = setInterval(() => { if (!--count) { clearInterval(ticks); done(); } }, every_ms);
 })"""
+DAY = "from=2026-11-27T20:00Z&to=2026-11-28T20:00Z"  # which does not tick
 BUDGET = 20  # requests of a cold visit
+MOST_JUMPED = 0.1  # of layout shift
+JUMPED = """window.jumped = 0; new PerformanceObserver(list => { for (const one of list.getEntries())
+    if (!one.hadRecentInput) window.jumped += one.value }).observe({type: 'layout-shift', buffered: true})"""
 MOST_BYTES = 120 * 1024  # over the wire
 
 
@@ -136,8 +140,9 @@ def test_a_panel_that_takes_too_long_says_so_and_the_others_live_on(browser, rec
         context.close()
 
 
-@pytest.mark.parametrize("path", ["/", f"/s/{FLIGHTS.service}"])
-def test_a_cold_visit_asks_for_few_things_and_little(page, path):
+@pytest.mark.parametrize("path", [f"/?{DAY}", f"/ledger?{DAY}", f"/s/{FLIGHTS.service}?{DAY}"])
+def test_a_cold_visit_asks_for_few_things_and_little_and_nothing_jumps(page, path):
+    page.add_init_script(JUMPED)
     session = page.context.new_cdp_session(page)
     session.send("Network.enable")
     asked, bytes_in = {}, []
@@ -149,3 +154,4 @@ def test_a_cold_visit_asks_for_few_things_and_little(page, path):
     mine = [url for url in asked.values() if url.startswith("http")]
     assert len(mine) <= BUDGET, mine
     assert sum(bytes_in) <= MOST_BYTES
+    assert page.evaluate("window.jumped") <= MOST_JUMPED

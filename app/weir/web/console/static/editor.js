@@ -24,7 +24,10 @@ function paint(area) {
 
 class Completion {
   constructor(area, list, known) {
-    Object.assign(this, { area, list, known, chosen: -1 });
+    this.area = area;
+    this.list = list;
+    this.known = known;
+    this.chosen = -1;
     area.addEventListener("input", () => this.offer());
     area.addEventListener("blur", () => setTimeout(() => this.close(), 150));
     area.addEventListener("keydown", event => this.key(event));

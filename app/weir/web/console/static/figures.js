@@ -1,7 +1,9 @@
 // How a person reads numbers and times: weir.core.numbers again, for axes, legends and cursors. A test holds both to one another.
 const THIN = "\u2009", MINUS = "\u2212", UNKNOWN = "–";
 
+/** @type {[number, string][]} */
 const LETTERS = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
+/** @type {[number, string][]} */
 const SPANS_S = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 const BYTES = ["B", "KiB", "MiB", "GiB", "TiB"];
 const SYMBOLS = { USD: "$", EUR: "€", GBP: "£", JPY: "¥" };
@@ -16,7 +18,7 @@ function shortened(size) {
   if (size === 0) return "0";
   if (size === Infinity) return "∞";
   if (size >= 9999.5) {
-    const [scaled, letter] = LETTERS.map(([power, letter]) => [Number((size / power).toPrecision(3)), letter]).find(([near]) => near >= 1);
+    const [scaled, letter] = LETTERS.map(([power, letter]) => /** @type {[number, string]} */ ([Number((size / power).toPrecision(3)), letter])).find(([near]) => near >= 1);
     return `${scaled < 1000 ? three(scaled) : grouped(scaled.toFixed(0))}${THIN}${letter}`;
   }
   if (size >= 999.5) return grouped(size.toFixed(0));

@@ -5,7 +5,7 @@
 import { clock } from "./figures.js";
 import { rewrite } from "./times.js";
 
-const $ = (selector, within = document) => within.querySelector(selector);
+const $ = (selector, /** @type {ParentNode} */ within = document) => within.querySelector(selector);
 const root = document.documentElement;
 const TAGS = new WeakMap();  // panel -> what its content is called
 const panels = () => [...document.querySelectorAll("[hx-get]")];
