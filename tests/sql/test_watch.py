@@ -6,15 +6,17 @@ import select
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from rich.console import Console
+from weir.cli import status_page
 from weir.cli.watch import Watch
 from weir.core import numbers
 from weir.core.errors import Unavailable
 from weir.edges.clickhouse.client import connect
-from weir.operations import overview
+from weir.operations import needs_you, overview
 
 from tests.console.filled import FLIGHTS, NOW
 
@@ -83,6 +85,24 @@ def test_while_clickhouse_is_away_what_was_seen_stays_and_its_time_is_said(seen)
         assert "flight-delay 8" in screen
     watch.again()
     assert "does not answer" not in text(watch.screen(100))
+
+
+@pytest.mark.parametrize("height", [12, 24, 40, 60])
+def test_with_many_alerts_it_is_one_screen_that_says_how_many_more_there_are_and_how_to_end_it(seen, height):
+    each = [replace(seen.alerts[0], alert_id=f"a-{n}", cause="") for n in range(40)]
+    many = replace(seen, alerts=tuple(each), causes=needs_you.causes(each))
+    watch = Watch(Looks(many), "24h", lambda: NOW)
+    watch.again()
+    lines = text(watch.screen(100, height)).splitlines()
+    assert len(lines) <= height
+    assert lines[-1] == "q ends"
+    shown = sum("weir diagnose" in line for line in lines)
+    assert height < 24 or f"and {40 - shown} more: weir alerts list" in lines[-3]
+    whole = text(status_page.page(many, "24h", 100))
+    assert whole.count("weir diagnose") == status_page.MOST_CAUSES
+    assert f"and {40 - status_page.MOST_CAUSES} more: weir alerts list" in whole
+    assert "weir alerts list" not in text(status_page.page(seen, "24h", 100))
+    assert text(status_page.page(seen, "24h", 100, 60)) == text(status_page.page(seen, "24h", 100))
 
 
 def test_before_the_first_look_there_is_nothing_to_see():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
 from rich.console import Console, Group, RenderableType
@@ -28,10 +29,15 @@ STYLES: Final = {"ok": "green", "look": "yellow", "alarm": "bold red", "unknown"
 DROPPED: Final = ("rate", "says", "cost", "budget left", "quality", "traffic", "p99", "inputs", "complete to")
 RIGHT: Final = frozenset({"rate", "p99", "cost", "budget left", "quality"})
 UNBOUNDED: Final = 10_000
+MOST_CAUSES: Final = 5  # of four lines each; `weir alerts list` has them all
+LEFT_OUT: Final = 2  # lines that say how many more there are
 
 
-def page(seen: Overview, lasting: str, width: int) -> RenderableType:
-    """Everything, no wider than `width`. lasting: the time that is asked about, as it was given."""
+def page(seen: Overview, lasting: str, width: int, height: int = 0) -> RenderableType:
+    """Everything, no wider than `width`. lasting: the time that is asked about, as it was given.
+
+    height: lines that there are for it, of which causes that do not fit are counted; 0: MOST_CAUSES of them.
+    """
     last = f"Weir, the last {lasting} to {numbers.time(seen.end)} UTC"
     parts: list[RenderableType] = [Text(last, "bold"), Text(), *_balance(seen), Text()]
     if seen.services:
@@ -41,9 +47,27 @@ def page(seen: Overview, lasting: str, width: int) -> RenderableType:
     if empty := _empty(seen):
         parts += [Text(empty), Text()]
     parts += [_said(seen.needs.state, seen.needs.sentence)]
-    for cause in seen.causes:
-        parts += [Text(), *_cause(cause, seen.end)]
-    return Group(*parts)
+    causes = [[Text(), *_cause(cause, seen.end)] for cause in seen.causes]
+    shown = _fitting(parts, causes, width, height) if height else min(len(causes), MOST_CAUSES)
+    return Group(*parts, *(part for cause in causes[:shown] for part in cause), *_left_out(seen, shown))
+
+
+def _fitting(
+    parts: Sequence[RenderableType], causes: Sequence[Sequence[RenderableType]], width: int, height: int
+) -> int:
+    """How many causes there is room for below the rest, one line of which says how many more there are."""
+    console = Console(width=width, height=UNBOUNDED, color_system=None)
+    left = height - len(console.render_lines(Group(*parts), pad=False))
+    sizes = [len(console.render_lines(Group(*cause), pad=False)) for cause in causes]
+    if sum(sizes) <= left:
+        return len(causes)
+    return sum(upto <= left - LEFT_OUT for upto in accumulate(sizes))
+
+
+def _left_out(seen: Overview, shown: int) -> Iterator[Text]:
+    if more := sum(len(cause.alerts) for cause in seen.causes[shown:]):
+        yield Text()
+        yield Text(f"  and {more} more: weir alerts list", "dim", no_wrap=True, overflow="ignore")
 
 
 def line(seen: Overview) -> str:

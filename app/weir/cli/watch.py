@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
+from rich.segment import Segment, Segments
 from rich.text import Text
 
 from weir.cli import status_page
@@ -16,6 +18,9 @@ from weir.core.errors import Unavailable
 
 if TYPE_CHECKING:
     from weir.operations.overview import Overview
+
+
+ENDS: Final = 2  # lines that say how to end it
 
 
 class Quits(Protocol):
@@ -44,15 +49,23 @@ class Watch:
         except Unavailable as error:
             self._away = self._away or (self._now(), error)
 
-    def screen(self, width: int) -> RenderableType:
-        """What was seen last, below what keeps it from being newer."""
+    def screen(self, width: int, height: int = 0) -> RenderableType:
+        """What was seen last, below what keeps it from being newer. height: lines of the screen; 0 for any number.
+
+        What does not fit is cut off above the last lines, which say how to end it.
+        """
         parts: list[RenderableType] = []
         if self._away:
             since, error = self._away
             parts += [Text(f"▲ {error.what}, since {since:%H:%M:%S} UTC. {_stale(self._seen_at)}", "yellow"), Text()]
+        room = height - ENDS if height else 0
         if self._seen:
-            parts += [status_page.page(self._seen, self._lasting, width)]
-        return Group(*parts, Text("\nq ends", "dim"))
+            above = len(_lines_of(Group(*parts), width)) if parts else 0
+            parts += [status_page.page(self._seen, self._lasting, width, max(room - above, 1) if height else 0)]
+        seen: RenderableType = Group(*parts)
+        if height and len(_lines_of(seen, width)) > room:
+            seen = _Cropped(seen, room)
+        return Group(seen, Text("\nq ends", "dim"))
 
     def line(self) -> str:
         """The same on one line."""
@@ -75,7 +88,7 @@ class Watch:
         with Live(console=console, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
             while True:
                 self.again()
-                live.update(self.screen(console.width), refresh=True)
+                live.update(self.screen(console.width, console.height), refresh=True)
                 if keys.quits(every_s):
                     return
 
@@ -85,6 +98,22 @@ class Watch:
             console.print(self.line(), soft_wrap=True, markup=False)
             if keys.quits(every_s):
                 return
+
+
+@dataclass(frozen=True, slots=True)
+class _Cropped:
+    """The first `height` lines of something."""
+
+    of: RenderableType
+    height: int
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(self.of, options, pad=False)[: self.height]
+        yield Segments([segment for line in lines for segment in (*line, Segment.line())])
+
+
+def _lines_of(part: RenderableType, width: int) -> list[list[Segment]]:
+    return Console(width=width, height=status_page.UNBOUNDED, color_system=None).render_lines(part, pad=False)
 
 
 def _stale(at: datetime | None) -> str:
