@@ -2,10 +2,12 @@
 
 import csv
 import io
+import json
 import re
 from html import unescape
 
 import pytest
+from weir.web.console.desk import MOST_FUNCTIONS
 
 from tests.console.conftest import HERE
 
@@ -65,6 +67,16 @@ def test_an_answer_is_a_table_a_chart_and_a_csv(console, service):
     assert "&lt;b&gt;" in odd
     assert "−1.5" in odd
     assert "12\u2009345" in odd
+
+
+def test_names_parameters_and_functions_of_the_engine_are_completed(console):
+    known = json.loads(re.search(r'id="known">(.*?)</script>', console.get("/query").text)[1])
+    assert {"predictions", "event_time", "{service:String}", "{from:DateTime}", "{traffic:Identifier}"} <= {
+        *known["names"]
+    }
+    assert {"toStartOfHour", "quantile", "arrayMap"} <= {*known["functions"]}
+    assert len(known["functions"]) <= MOST_FUNCTIONS
+    assert known["functions"] == sorted(known["functions"], key=str.lower)
 
 
 def test_an_answer_has_five_thousand_rows_at_most(console):

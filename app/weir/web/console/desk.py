@@ -20,6 +20,7 @@ from weir.edges.clickhouse.questions import READONLY, Answer
 from weir.edges.clickhouse.results import view_of
 from weir.monitor.baseline import Against, Baseline
 from weir.monitor.parameters import MEANING
+from weir.monitor.parameters import PARAMETERS as OF_MONITORS
 from weir.settings import Settings
 from weir.web.console.asking import Asker, reader
 from weir.web.console.view import View
@@ -40,6 +41,18 @@ COLUMNS: Final = """
      ORDER BY c.table, c.position)
     GROUP BY table ORDER BY table
 """
+MOST_FUNCTIONS: Final = 2500  # that are offered: as many as ClickHouse has, and no more
+FUNCTIONS: Final = f"""
+    SELECT name FROM system.functions
+    WHERE alias_to = '' AND origin = 'System' AND match(name, '^[a-zA-Z]\\\\w+$')
+    ORDER BY lower(name) LIMIT {MOST_FUNCTIONS}
+"""
+# Of those that a page binds, as they are written.
+PARAMETERS: Final = (
+    *(f"{{{name}:{kinds[0]}}}" for name, kinds in OF_MONITORS.items()),
+    "{traffic:Identifier}",
+    "{limit:UInt32}",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,3 +174,15 @@ def schema(asker: Asker) -> dict[str, list[tuple[str, str]]]:
 def _schema(asker: Asker) -> dict[str, list[tuple[str, str]]]:
     rows = asker.ask(lambda client: client.query(COLUMNS).result_rows)
     return {str(table): [(str(name), str(kind)) for name, kind in columns] for table, columns in rows}
+
+
+def functions(asker: Asker) -> list[str]:
+    """Names of the engine's own functions, without other names of the same; none while ClickHouse does not say."""
+    try:
+        return asker.once(("functions",), SCHEMA_S, lambda: _functions(asker))
+    except WeirError:
+        return []
+
+
+def _functions(asker: Asker) -> list[str]:
+    return [str(name) for (name,) in asker.ask(lambda client: client.query(FUNCTIONS).result_rows)]

@@ -19,7 +19,7 @@ from weir.core.errors import Refused, Unavailable, WeirError
 from weir.edges.clickhouse import monitors
 from weir.operations import saved_queries
 from weir.settings import Settings
-from weir.web.console.desk import LONGEST_S, LONGEST_TEXT, MOST_ROWS, Told, bound_to, schema
+from weir.web.console.desk import LONGEST_S, LONGEST_TEXT, MOST_ROWS, PARAMETERS, Told, bound_to, functions, schema
 from weir.web.console.drawing import answer
 from weir.web.console.posted import posted
 from weir.web.console.security import from_here
@@ -148,7 +148,7 @@ def _shown(
         chosen=asked.get("monitor", "") or asked.get("saved", ""),
         csv=f"/query.csv?{urlencode({**asked, 'sql': sql})}",
         kept={name: value for name, value in asked.items() if name not in ("monitor", "saved", "run", "sql")},
-        words=_words(tables),
+        words={"names": _names(tables), "functions": functions(site.asker)},
         longest_s=LONGEST_S,
         most=MOST_ROWS,
     )
@@ -163,9 +163,9 @@ def _folders(names: Sequence[str]) -> dict[str, list[str]]:
     return found
 
 
-def _words(tables: dict[str, list[tuple[str, str]]]) -> list[str]:
-    """What the editor completes: tables, and their columns."""
-    return sorted({*tables, *(name for columns in tables.values() for name, _ in columns)})
+def _names(tables: dict[str, list[tuple[str, str]]]) -> list[str]:
+    """What the editor completes first: tables and their columns, then the parameters that pages fill in."""
+    return [*sorted({*tables, *(name for columns in tables.values() for name, _ in columns)}), *PARAMETERS]
 
 
 def _cell(value: Any) -> str | None:

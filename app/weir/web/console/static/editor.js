@@ -1,6 +1,6 @@
 // The editor of the query page. SQL is painted on a copy under a transparent textarea, so that typing, selecting and screen
-// readers stay native. Ctrl Enter runs it. Tables and columns that begin with the word at the cursor are offered below: the
-// arrow keys choose, Enter or Tab takes, Escape leaves.
+// readers stay native. Ctrl Enter runs it. Tables, columns, parameters, words of the language and functions that begin with the
+// word at the cursor are offered below, in this order: the arrow keys choose, Enter or Tab takes, Escape leaves.
 const WORDS = "SELECT FROM WHERE GROUP ORDER BY AS AND OR NOT IN ON USING INNER LEFT JOIN WITH LIMIT HAVING UNION ALL INTERVAL ARRAY OVER PARTITION ROWS BETWEEN PRECEDING CURRENT ROW DESC FINAL DISTINCT DAY HOUR MINUTE ASOF CASE WHEN THEN ELSE END IS NULL".split(" ");
 const KINDS = ["co", "st", "pa", "kw", "fn", "nu"];  // comment, text, parameter, word of the language, function, number
 const SQL = new RegExp(`(--[^\\n]*)|('(?:[^'\\\\]|\\\\.)*')|(\\{\\w+:[^}]+\\})|\\b(${WORDS.join("|")})\\b|\\b([a-zA-Z_]\\w*)(?=\\()|\\b(\\d[\\d.e]*)\\b`, "g");
@@ -38,7 +38,7 @@ class Completion {
     });
   }
 
-  get begun() { return /[A-Za-z_]\w*$/.exec(this.area.value.slice(0, this.area.selectionStart))?.[0] || ""; }
+  get begun() { return /\{?[A-Za-z_]\w*$/.exec(this.area.value.slice(0, this.area.selectionStart))?.[0] || ""; }
   get open() { return !this.list.hidden; }
 
   offer() {
@@ -88,7 +88,10 @@ for (const area of document.querySelectorAll(".editor .sql")) {
   addEventListener("resize", () => paint(area));
   paint(area);
   const list = document.getElementById("words"), known = document.getElementById("known");
-  if (list && known) new Completion(area, list, JSON.parse(known.textContent));
+  if (list && known) {
+    const { names, functions } = JSON.parse(known.textContent);
+    new Completion(area, list, [...new Set([...names, ...WORDS, ...functions])]);
+  }
 }
 
 // A form that keeps the statement takes it as it is now.
