@@ -23,6 +23,24 @@ SAME_S: Final = 2.0  # for which the panels of a page share what was read from K
 AWAY_S: Final = 15.0  # for which a broker that did not answer is not asked again
 BY: Final = "learners/"  # who proposes
 CALLS: Final = 500  # that pages look at
+KINDS: Final = {
+    "drift": "alarm",
+    "incident": "look",
+    "incident-over": "ok",
+    "retrain": "look",
+    "promote": "ok",
+    "promote-back": "look",
+}  # others are done
+CALLED: Final = {
+    "drift": "drift",
+    "incident": "incident",
+    "incident-over": "incident over",
+    "retrain": "retraining",
+    "promote": "promotion",
+    "promote-back": "way back",
+    "promoted": "promoted",
+    "promoted-back": "taken back",
+}
 PROPOSALS: Final = ("promote", "promote-back")
 TAKEN: Final = ("promoted", "promoted-back")  # by a person or a rule
 WORDS: Final = {
@@ -134,6 +152,11 @@ def _about(row: Mapping[str, Any]) -> str:
     if row["kind"] in PROPOSALS:
         return str(row["proposed_by"].removeprefix(BY))
     return str(json.loads(row["parameters"])["learner"]) if row["kind"] in TAKEN else ""
+
+
+def sentence(text: str) -> str:
+    """What an action says, as a sentence begins."""
+    return f"{text[:1].upper()}{text[1:]}" if text else ""
 
 
 def stopped_by(stop: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Since when each version of a service answers: what changed, beside what happened."""
+"""From when on which version of a service answers: what changed, beside what happened."""
 
 from __future__ import annotations
 
@@ -15,18 +15,30 @@ KEPT_S: Final = 10.0  # for which the panels of a page share them
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """since: begin of the first hour in which it answered. predictions: of it, all."""
+    """A stretch of hours in which a bundle gives most answers of a variant.
+
+    since: begin of its first hour. predictions: of it in these. again: whether it has had such a stretch before.
+    anew: whether another bundle of that version answered until then.
+    """
 
     version: str
+    digest: str
     variant: str
     since: datetime
     predictions: int
+    again: bool = False
+    anew: bool = False
 
     @property
-    def label(self) -> str:
+    def name(self) -> str:
         """Such as "v8", or "v9 as challenger"."""
         beside = "" if self.variant in ("", "champion") else f" as {self.variant}"
         return f"v{self.version}{beside}"
+
+    @property
+    def label(self) -> str:
+        """The same, and whether it comes back: "v7 again"; "v8 anew" of another bundle of that version."""
+        return f"{self.name} again" if self.again else f"{self.name} anew" if self.anew else self.name
 
 
 def of(asker: Asker, service: str) -> list[Release]:
@@ -34,12 +46,21 @@ def of(asker: Asker, service: str) -> list[Release]:
     if not service:
         return []
     rows = asker.once(("releases", service), KEPT_S, lambda: asker.sql("alerts/releases", service=service))
-    return [
-        Release(
-            version=row["version"], variant=row["variant"], since=_utc(row["since"]), predictions=row["predictions"]
+    found: list[Release] = []
+    for row in rows:
+        before = [one for one in found if one.variant == row["variant"]]
+        found.append(
+            Release(
+                version=row["version"],
+                digest=row["digest"],
+                variant=row["variant"],
+                since=_utc(row["since"]),
+                predictions=row["predictions"],
+                again=any(one.digest == row["digest"] for one in before),
+                anew=bool(before) and before[-1].version == row["version"],
+            )
         )
-        for row in rows
-    ]
+    return found
 
 
 def marks(asker: Asker, view: View, service: str = "") -> list[Mark]:

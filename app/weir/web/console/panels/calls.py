@@ -9,30 +9,12 @@ from weir.monitor.verdict import State as Health
 from weir.monitor.verdict import Verdict
 from weir.web.console import learned
 from weir.web.console.asking import Asker
+from weir.web.console.happened import Event
 from weir.web.console.panel import Panel
-from weir.web.console.panels.timeline import Event
 from weir.web.console.view import View
 
 QUESTION: Final = "What do learners call for?"
 MOST: Final = 30  # lines
-KINDS: Final = {
-    "drift": "alarm",
-    "incident": "look",
-    "incident-over": "ok",
-    "retrain": "look",
-    "promote": "ok",
-    "promote-back": "look",
-}  # others are done
-WORDS: Final = {
-    "drift": "drift",
-    "incident": "incident",
-    "incident-over": "incident over",
-    "retrain": "retraining",
-    "promote": "promotion",
-    "promote-back": "way back",
-    "promoted": "promoted",
-    "promoted-back": "taken back",
-}
 
 
 def build(asker: Asker, view: View) -> Panel:
@@ -46,9 +28,9 @@ def build(asker: Asker, view: View) -> Panel:
     events = [
         Event(
             _utc(row["proposed"]),
-            KINDS.get(row["kind"], ""),
-            f"{WORDS.get(row['kind'], row['kind'])}, {row['of_service']}",
-            _sentence(row["sentence"]),
+            learned.KINDS.get(row["kind"], ""),
+            f"{learned.CALLED.get(row['kind'], row['kind'])}, {row['of_service']}",
+            learned.sentence(row["sentence"]),
             row["proposed_by"].removeprefix(learned.BY),
         )
         for row in rows[:MOST]
@@ -70,7 +52,7 @@ def verdict(kinds: list[str]) -> Verdict:
     """What there is, the newest first."""
     if not kinds:
         return Verdict(Health.OK, "Nothing. No drift, no retraining and no promotion is recorded.")
-    counts = {word: sum(kind == each for kind in kinds) for each, word in WORDS.items()}
+    counts = {word: sum(kind == each for kind in kinds) for each, word in learned.CALLED.items()}
     said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     lasts = kinds[0] in ("drift", "incident", "retrain", "promote-back")
     return Verdict(Health.LOOK if lasts else Health.OK, f"{said}.")
@@ -78,7 +60,3 @@ def verdict(kinds: list[str]) -> Verdict:
 
 def _utc(at: datetime | int) -> datetime:
     return datetime.fromtimestamp(at, UTC) if isinstance(at, int) else at.astimezone(UTC)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}" if text else ""

@@ -1,4 +1,4 @@
-"""Which version answered when: the first hour of each version and variant of a service, and how much it answered."""
+"""Which version answered when: every stretch of a version and variant of a service, and how much it answered."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from weir.monitor.verdict import State as Health
 from weir.monitor.verdict import Verdict
 from weir.web.console import releases
 from weir.web.console.asking import Asker
+from weir.web.console.happened import Event
 from weir.web.console.panel import Panel
-from weir.web.console.panels.timeline import Event
 from weir.web.console.view import View
 
 QUESTION: Final = "Which version answered when?"
@@ -19,7 +19,7 @@ QUESTION: Final = "Which version answered when?"
 def build(asker: Asker, view: View) -> Panel:
     """Its panel. Raises Unavailable, Refused."""
     found = releases.of(asker, view.service)
-    events = [Event(one.since, "", one.label, f"{whole(one.predictions)} predictions since then") for one in found]
+    events = [Event(one.since, "", one.label, f"{whole(one.predictions)} predictions") for one in found]
     newest = found[-1] if found else None
     said = "No version has answered yet." if newest is None else f"{newest.label} since {time(newest.since)}."
     return Panel(
@@ -29,5 +29,5 @@ def build(asker: Asker, view: View) -> Panel:
         template="timeline.html",
         context={"events": list(reversed(events)), "service": view.service},
         monitor="alerts/releases",
-        note="From the first hour in which each answered. All time, whatever the range.",
+        note="From the first hour on in which each gave most answers. All time, whatever the range.",
     )

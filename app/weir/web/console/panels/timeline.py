@@ -1,42 +1,31 @@
-"""What became of an alert, in order: its changes, what people said of it, and which versions came meanwhile."""
+"""What became of an alert, in order: its changes, what people said of it, and what else happened to its service."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from weir.core.numbers import span
 from weir.monitor.alert import Mark, Note, NoteKind, Transition
-from weir.web.console import releases
 from weir.web.console.about import About
 from weir.web.console.asking import Asker
+from weir.web.console.happened import LAG, Event, Happened, happened
 from weir.web.console.panel import Panel
 from weir.web.console.panels.alert import of, transitions
 from weir.web.console.view import View
 
 QUESTION: Final = "What became of it?"
-BEFORE: Final = timedelta(days=2)  # in which a release may be why
+BEFORE: Final = timedelta(days=2)  # in which what happened may be why
 KINDS: Final = {"firing": "alarm", "pending": "look", "resolved": "ok", "ok": "ok"}
 NOTED: Final = {NoteKind.ACK: "acknowledged", NoteKind.SILENCE: "silenced", NoteKind.UNSILENCE: "silence taken back"}
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One line. kind: of its glyph; empty without one."""
-
-    at: datetime
-    kind: str
-    what: str
-    said: str = ""
-    by: str = ""
 
 
 def build(asker: Asker, view: View) -> Panel:
     """Its panel. Raises Unavailable, Refused."""
     one = of(asker, view)
     course = transitions(asker, one.id)
-    events = [*_changes(course), *_notes(asker, one, course), *_releases(asker, one, view)]
+    beside = _beside(asker, one, view)
+    events = [*_changes(course), *_notes(asker, one, course), *beside.events]
     events.sort(key=lambda event: event.at)
     return Panel(
         name="timeline",
@@ -44,6 +33,7 @@ def build(asker: Asker, view: View) -> Panel:
         template="timeline.html",
         context={"events": events, "service": one.service},
         monitor="alerts/transitions",
+        note=f"Not looked up: {beside.lacking}." if beside.lacking else "",
     )
 
 
@@ -72,14 +62,14 @@ def _notes(asker: Asker, one: About, course: list[Transition]) -> list[Event]:
     return found
 
 
-def _releases(asker: Asker, one: About, view: View) -> list[Event]:
-    until = one.until or view.now
-    first = releases.of(asker, one.service)
-    return [
-        Event(each.since, "", f"release {each.label}", f"the first hour in which {each.label} answered")
-        for each in first
-        if one.since - BEFORE <= each.since <= until and each is not first[0]
-    ]
+def _beside(asker: Asker, one: About, view: View) -> Happened:
+    if not one.service:
+        return Happened(())
+    until = (one.until or view.now) + timedelta(milliseconds=1)
+    found = happened(asker, one.service, one.since - BEFORE, until)
+    if one.monitor != LAG:
+        return found
+    return Happened(tuple(each for each in found.events if each.what != "lag"), found.lacking)
 
 
 def _time(time_ms: int) -> datetime:
