@@ -53,6 +53,7 @@ VALUES = {
     "keys": [],
     "action": "",
     "learner": "fresh",
+    "rule": "1h",
 }
 
 

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from weir.cli.arguments import Command, check_service, reached
-from weir.cli.output import AsJson, Column, say, show, show_json
+from weir.cli.output import AsJson, Column, say, show, show_csv, show_json
+from weir.cli.times import span_of, time_or_now
 
 if TYPE_CHECKING:
     from weir.monitor.alert import Transition
 
-cli = typer.Typer(no_args_is_help=True, help="List alerts, show one with its evidence, acknowledge or silence it.")
+cli = typer.Typer(
+    no_args_is_help=True, help="List and rank alerts, show one with its evidence, acknowledge or silence it."
+)
 
 Which = Annotated[str, typer.Argument(help="Id or key of an alert, or how it begins.", metavar="ALERT")]
 Reason = Annotated[str, typer.Option(help="Why, for whoever looks at it after you.")]
@@ -30,6 +33,18 @@ LISTED = (
     Column("seen by", "acknowledged_by", wide=True),
     Column("silent by", "silenced_by", wide=True),
     Column("said", "said", wide=True),
+)
+RANKED = (
+    Column("component", "component", name=True),
+    Column("service", "service", name=True),
+    Column("minutes", "minutes", "{:,.0f}".format, right=True),
+    Column("incidents", "incidents", right=True),
+    Column("paged", "paged", right=True),
+    Column("longest", "longest", "{:,.0f}".format, right=True),
+    Column("budget", "budget", lambda share: "" if share is None else f"{share:.1%}", right=True),
+    Column("objective", "objective", wide=True),
+    Column("latest", "latest", lambda time: str(time)[:16].replace("T", " "), wide=True),
+    Column("monitors", "monitors", wide=True),
 )
 COURSE = (
     Column("number", "number", right=True),
@@ -68,6 +83,43 @@ def list_(
     show(rows, LISTED, as_json=as_json)
     if not rows and not as_json:
         say("no alert is pending or firing" if not every else "there has been no alert")
+
+
+@cli.command()
+def report(
+    lasting: Annotated[str, typer.Option("--range", help="The last so much time, such as 30d.")] = "30d",
+    service: Annotated[str, typer.Option(help="One scoring service; by default all of them.")] = "",
+    at: Annotated[str, typer.Option(help="The time before this one, ISO 8601, UTC; by default now.")] = "",
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
+) -> None:
+    """Rank where incidents come from: components of services by the minutes in which their alerts fired.
+
+    A component is the folder of the monitors: drift, outcome, health, ledger, cost, slo, or one of the project's. A
+    minute counts once, however many of its alerts fire. Budget: what of the error budget went meanwhile, of the
+    service's worst objective.
+    """
+    from weir.edges.clickhouse import monitors, slos
+    from weir.edges.clickhouse.client import connect
+    from weir.operations import incidents
+
+    if as_json and as_csv:
+        raise typer.BadParameter("give --json or --csv, not both")
+    span_s, end = span_of(lasting, "--range"), time_or_now(at, "--at")
+    settings = reached()
+    client = connect(settings.recording)
+    check_service(service, settings, client)
+    burns, refused = slos.looked(settings, monitors.looked(settings)[0])
+    found = incidents.ranked(client, burns.values(), end - timedelta(seconds=span_s), end, service)
+    rows = [one.plain() for one in found]
+    if as_csv:
+        show_csv(rows, incidents.COLUMNS)
+    else:
+        show(rows, RANKED, as_json=as_json)
+    if not rows and not as_json and not as_csv:
+        say(f"nothing fired in the last {lasting}")
+    for fault in refused.values():
+        typer.echo(f"weir: {fault}", err=True)
 
 
 @cli.command("show", cls=Command)

@@ -14,7 +14,7 @@ from weir.core.errors import Refused
 from weir.core.times import BEGINNING, END
 from weir.edges.clickhouse import sql_files
 from weir.edges.clickhouse.client import written
-from weir.operations import diagnose
+from weir.operations import diagnose, incidents
 from weir.operations.balance import SETTLED
 from weir.operations.glance import ASKED, BACK, RECENT, table_of
 from weir.web.console.about import About, named
@@ -93,6 +93,10 @@ def _alert(asker: Asker, view: View) -> About:
     return one
 
 
+def _ranked(_asker: Asker, view: View) -> dict[str, Any]:
+    return incidents.parameters(view.end - incidents.LASTING, view.end, view.service)
+
+
 def _end(view: View) -> datetime:
     return min(view.end, view.now) if view.live else view.end
 
@@ -108,6 +112,7 @@ SOURCES: Final[Mapping[str, Source]] = {
         Source("alerts/list", "What needs you, and what did?", _ever),
         Source("alerts/transitions", "What became of this alert?", _of_alert),
         Source("alerts/measured", "What has the monitor worker found?", _of_service),
+        Source("alerts/ranking", "Where do incidents come from?", _ranked),
         Source("alerts/releases", "Which version answered when?", _of_service),
         Source("diagnose/values", "What moved with it?", _of_change),
         Source("dead_letters/groups", "What was turned away, and why?", _of_service),
