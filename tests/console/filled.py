@@ -37,6 +37,11 @@ GAP_S: Final = 6  # between predictions of a service
 ENTRY: Final = 40  # offsets of an entry of the ledger
 STEP_S: Final = 900  # of histograms
 INPUTS: Final = ("delay_3h", "late_24h", "late_7d", "wind", "distance", "hour")
+KNOWN: Final = {
+    INPUTS[0]: {"importance": 0.6, "view": "delays"},
+    INPUTS[1]: {"importance": 0.3, "view": "delays"},
+    INPUTS[5]: {"importance": 0.1, "cycle": "calendar"},
+}  # of some inputs more, as a bundle's reference says it
 MOVED_AT: Final = NOW - timedelta(hours=6)
 RELEASED_AT: Final = NOW - timedelta(hours=8)
 SINCE: Final = date(2020, 1, 1)  # of prices
@@ -66,11 +71,11 @@ COUNT: Final = int(DAY.total_seconds()) // GAP_S
 
 BUNDLE: Final = """
     INSERT INTO bundles (digest, sha256, service, model, version, inputs, outputs, task, classes, decisions, cuts,
-                         threshold, role, written_at)
+                         threshold, reference, role, written_at)
     SELECT {digest:String}, {digest:String}, {service:String}, 'm', {version:String}, {inputs:Array(String)},
            if({task:String} = 'multiclass', {classes:Array(String)}, []), {task:String}, {classes:Array(String)},
            {classes:Array(String)}, if({task:String} = 'binary', [0.4], []),
-           if({task:String} = 'binary', 0.4, NULL), 'scorer', {at:DateTime}
+           if({task:String} = 'binary', 0.4, NULL), {known:String}, 'scorer', {at:DateTime}
 """
 # Of prediction k all is made of k. chance: of the positive class; which: of three classes the true one.
 OF_K: Final = """
@@ -255,6 +260,7 @@ def _fill(client: Client, of: Of, salt: int, good: bytes) -> None:
         "released_ms": _ms(RELEASED_AT) if of is FLIGHTS else 2**52,
         "behind_ms": _ms(NOW - BEHIND),
         "good": good.hex(),
+        "known": json.dumps({"inputs": KNOWN}) if of is FLIGHTS else "",
     }
     for sql in (BUNDLE, PREDICTIONS, OUTCOMES, LEDGER, BATCHES, ANSWERS, HISTOGRAMS, REFERENCES, LETTERS):
         _run(client, sql, asked)

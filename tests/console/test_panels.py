@@ -11,6 +11,7 @@ from threading import Event, Semaphore
 
 import pytest
 from typer.testing import CliRunner
+from weir.core import numbers
 from weir.core.numbers import figure
 from weir.edges.clickhouse import monitors
 from weir.edges.clickhouse.client import connect
@@ -180,6 +181,37 @@ def test_an_input_opens_with_its_histogram_and_a_word_with_its_shares(console, s
     assert re.search(r'class="pairs".*app.*mail', word, re.DOTALL)
     none = console.get("/panel/drill", params={**drill, "feature": "nobody"}).text
     assert "No values in this window" in none
+
+
+def test_the_map_says_how_important_an_input_is_and_what_moves_by_nature(console, shown, service):
+    html = shown("drift", service)
+    assert "90.0 % of the model's importance" in words(html).replace(numbers.THIN, " ")
+    assert re.search(r'data-f="hour".*?>hour</a><span class="tag">calendar</span>', html)
+    assert re.findall(r'<tr data-f="(\w+)"', html)[:2] == ["delay_3h", "late_24h"]  # as important as they are
+    drill = console.get("/panel/drill", params={"service": service, "feature": "delay_3h", "at": "2026-11-28T18:00Z"})
+    assert ", view delays, 60.0 % of importance" in words(drill.text).replace(numbers.THIN, " ")
+    assert "moves with the calendar" not in drill.text
+
+
+def test_an_alert_is_told_beside_what_happened_to_its_service(console):
+    said = words(console.get("/panel/timeline", params={"alert": f"{DRIFTED.key}-1"}).text)
+    deeds = ("acknowledged by ada@desk", "promotion by hybrid", "promoted by ada@desk")
+    happened = ("release v8", "pending", "firing", *deeds)
+    places = [said.index(one) for one in happened]
+    assert places == sorted(places), said
+
+
+def test_where_incidents_come_from_is_ranked_and_can_be_taken_along(console):
+    said = words(console.get("/panel/ranking").text).replace(numbers.THIN, " ")
+    assert "Most from drift of flight-delay: 4 h in 1 incident, 50.0 % of all" in said
+    assert said.index("drift inputs and scores") < said.index("outcome what the model is worth") < said.index("health")
+    rows = list(csv.DictReader(io.StringIO(console.get("/data/alerts/ranking.csv").text)))
+    assert [(row["of_service"], row["component"], float(row["minutes"])) for row in rows] == [
+        (FLIGHTS.service, "drift", 240),
+        (FLIGHTS.service, "outcome", 180),
+        (ARRIVALS.service, "health", 60),
+    ]
+    assert "nothing fired" in words(console.get("/panel/ranking", params=NOTHING).text)
 
 
 def test_a_service_page_says_when_nothing_was_scored_and_where_it_was(console, service):

@@ -1,18 +1,23 @@
-"""What is normal for a bundle: how its inputs, its score and its decisions were distributed over its baseline rows."""
+"""What is normal for a bundle: how its inputs, its score and its decisions were distributed over its baseline rows.
+
+And what is known of each input beside that: how important it is, where it comes from, what it moves with by nature.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from weir.core.grid import MISSING, Grid, GridKind
+from weir.core.signature import Cycle
 
 MOST_WORDS: Final = 1000  # that are counted by name; those of a text that have more say little one by one
 LONGEST_WORD: Final = 200  # bytes of a word that is counted by name
 LARGEST_COUNT: Final = 2**62
+CYCLES: Final = frozenset(map(str, Cycle))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,28 @@ class Words:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What is known of an input beside its distribution.
+
+    importance: share from 0 to 1 in how far the model's answers move by its inputs, see edges.bundles.importance; None
+    where nobody has measured it. view: feature view that it is read from; empty for the request. cycle: see Input.
+    """
+
+    importance: float | None = None
+    view: str = ""
+    cycle: str = ""
+
+    def plain(self) -> dict[str, Any]:
+        """What of it is known."""
+        return {name: value for name, value in asdict(self).items() if value not in (None, "")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """Of n rows. features: inputs that are numbers. categories: inputs that are words. classes: probability of each."""
+    """Of n rows. features: inputs that are numbers. categories: inputs that are words. classes: probability of each.
+
+    inputs: of those of which more is known.
+    """
 
     n: int
     features: Mapping[str, Numbers] = field(default_factory=dict)
@@ -56,10 +81,11 @@ class Reference:
     score: Numbers
     classes: Mapping[str, Numbers] = field(default_factory=dict)
     decisions: Words = field(default_factory=Words)
+    inputs: Mapping[str, About] = field(default_factory=dict)
 
 
 def dump(reference: Reference) -> str:
-    """As JSON: the same text for equal references.
+    """As JSON: the same text for equal references. `inputs` is left out where nothing more is known of any.
 
     >>> names = {"a": Words({"x": 1, "b": 2}), "B": Words()}, {"B": Words(), "a": Words({"b": 2, "x": 1})}
     >>> score = Numbers(Grid(GridKind.UNIT), {500: 1}, 0.5)
@@ -75,6 +101,8 @@ def dump(reference: Reference) -> str:
         "classes": {name: _plain_numbers(found) for name, found in reference.classes.items()},
         "decisions": _plain_words(reference.decisions),
     }
+    if more := {name: plain for name, about in reference.inputs.items() if (plain := about.plain())}:
+        content["inputs"] = more
     return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
 
 
@@ -89,9 +117,24 @@ def load(text: str) -> Reference:
             score=_numbers(content["score"]),
             classes={name: _numbers(plain) for name, plain in content["classes"].items()},
             decisions=_words(content["decisions"]),
+            inputs=_inputs(content.get("inputs", {})),
         )
     except (KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise ValueError(f"it is no reference: {error!r}") from error
+
+
+def inputs(text: str) -> dict[str, About]:
+    """What a reference's JSON says of `inputs` alone; nothing where it is empty or no such JSON.
+
+    >>> inputs('{"a": {"importance": 0.25, "cycle": "season"}}')
+    {'a': About(importance=0.25, view='', cycle='season')}
+    >>> inputs(""), inputs('{"a": 1}')
+    ({}, {})
+    """
+    try:
+        return _inputs(json.loads(text)) if text else {}
+    except (TypeError, AttributeError, ValueError):
+        return {}
 
 
 def _plain_numbers(found: Numbers) -> dict[str, Any]:
@@ -131,6 +174,20 @@ def _words(plain: Any) -> Words:
         raise ValueError(f"whole is {plain['whole']!r}")
     words = dict(zip(plain["words"], counts, strict=True))
     return Words(words, _count(plain["rest"]), _count(plain["missing"]), plain["whole"])
+
+
+def _inputs(plain: Mapping[str, Mapping[str, Any]]) -> dict[str, About]:
+    return {name: _about(said) for name, said in plain.items()}
+
+
+def _about(plain: Mapping[str, Any]) -> About:
+    found = About(importance=plain.get("importance"), view=plain.get("view", ""), cycle=plain.get("cycle", ""))
+    if not isinstance(found.view, str) or found.cycle not in CYCLES:
+        raise ValueError(f"an input is of view {found.view!r} and cycle {found.cycle!r}")
+    share = found.importance
+    if share is not None and (isinstance(share, bool) or not 0 <= share <= 1):
+        raise ValueError(f"an importance is {share!r}, not a share from 0 to 1")
+    return found
 
 
 def _bin(value: Any) -> int:

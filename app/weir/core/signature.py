@@ -65,6 +65,14 @@ class Source(StrEnum):
     FEATURE = "feature"  # a Feast feature, looked up by join key
 
 
+class Cycle(StrEnum):
+    """What an input moves with by nature, so that it is away from its baseline without a fault."""
+
+    NONE = ""
+    CALENDAR = "calendar"  # the clock: the hour, the weekday, what follows them
+    SEASON = "season"  # the year: it leaves a baseline of some months, and comes back
+
+
 class Policy(StrEnum):
     """What to do with a missing, stale or unknown value."""
 
@@ -84,6 +92,7 @@ class Input:
     unit: for AGE only; one of UNITS_S.
     on_missing: of a STRING, USE gives the model an empty text.
     low, high: valid range, inclusive; None is open. A value outside it is rejected, whatever its source.
+    cycle: what it moves with by nature; the map of drift says so and does not count it among what has moved.
     max_age_s: for features; older than this is stale. None: the view's `ttl`.
     on_unavailable: for features, when the online store does not answer in time. USE takes the last value read, to which
     `on_stale` applies by its true age, and where none was kept does as `on_missing` says. REJECT stops the worker at
@@ -104,6 +113,7 @@ class Input:
     on_unavailable: Policy = Policy.USE
     default: float | None = None
     max_age_s: float | None = None
+    cycle: Cycle = Cycle.NONE
     doc: str = ""
 
     def __post_init__(self) -> None:
@@ -345,9 +355,16 @@ class Signature:
         return tuple(item for item in self.inputs if item.source is source)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as bundle.yaml and a specification have them."""
+        """Plain values, as bundle.yaml and a specification have them.
+
+        Without a cycle that nobody has said, so that the signatures of bundles before there was one are what they were.
+        """
         bands = [{"name": band.name} | ({} if band.start is None else {"from": band.start}) for band in self.bands]
-        return asdict(self) | {"bands": bands}
+        plain = asdict(self) | {"bands": bands}
+        for item in plain["inputs"]:
+            if not item["cycle"]:
+                del item["cycle"]
+        return plain
 
 
 def _repeated(names: tuple[str, ...]) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from weir.core.reference import About
 from weir.core.signature import Task
 from weir.monitor.spec import Monitor, Row
 
@@ -50,7 +51,7 @@ class Scene:
 
     begin, end: what was asked about, UTC; step_s: of a window. complete_to: up to when the ledger says that windows are
     complete; None where nobody knows, and then each is taken as complete. task: None where no bundle is known.
-    currency: of amounts. weights: of inputs, how much each moves the model's answer, any unit; empty where unknown.
+    currency: of amounts. inputs: what is known of some of the model's inputs, by name.
     """
 
     monitor: Monitor
@@ -61,7 +62,16 @@ class Scene:
     step_s: int
     complete_to: datetime | None = None
     currency: str = "USD"
-    weights: Mapping[str, float] = field(default_factory=dict)
+    inputs: Mapping[str, About] = field(default_factory=dict)
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """How important inputs are to the model, of those that somebody has measured."""
+        return {name: about.importance for name, about in self.inputs.items() if about.importance is not None}
+
+    def cycle(self, subject: str) -> str:
+        """What an input moves with by nature; empty for nothing."""
+        return self.inputs[subject].cycle if subject in self.inputs else ""
 
     def is_complete(self, row: Row) -> bool:
         """Whether nothing of a row's window is still on its way."""

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from clickhouse_connect.driver import Client
 
+from weir.core import reference
+from weir.core.reference import About
 from weir.core.signature import Task
 from weir.edges.clickhouse import sql_files
 from weir.edges.clickhouse.client import written
@@ -103,7 +105,7 @@ def services(
         of = [one for one in alerts if one.service == name]
         task = Task(bundles[name]["task"]) if name in bundles else None
         said = figures.get(name, {})
-        moved, inputs, drifts = _inputs(said)
+        moved, inputs, drifts = _inputs(said, reference.inputs(bundles.get(name, {}).get("known", "")))
         found.append(
             Service(
                 name=name,
@@ -206,13 +208,18 @@ def _says(row: Mapping[str, Any], bundle: Mapping[str, Any], end: datetime) -> F
     return None
 
 
-def _inputs(said: Mapping[str, list[dict[str, Any]]]) -> tuple[int, int, State]:
-    """How many inputs have moved, of how many, in the newest window of each monitor; and how far."""
-    states = [row["state"] for monitor in INPUTS for row in _newest(said.get(monitor, []))]
+def _inputs(said: Mapping[str, list[dict[str, Any]]], known: Mapping[str, About]) -> tuple[int, int, State]:
+    """How many inputs have moved, of how many, in the newest window of each monitor; and how far.
+
+    known: of some inputs more, by name; those that move by nature have not moved.
+    """
+    rows = [row for monitor in INPUTS for row in _newest(said.get(monitor, []))]
+    by_nature = {name for name, about in known.items() if about.cycle}
+    states = [row["state"] for row in rows if row["subject"] not in by_nature]
     moved = sum(state in ("warn", "page") for state in states)
-    if not states:
+    if not rows:
         return 0, 0, State.UNKNOWN
-    return moved, len(states), State.ALARM if "page" in states else State.LOOK if moved else State.OK
+    return moved, len(rows), State.ALARM if "page" in states else State.LOOK if moved else State.OK
 
 
 def _quality(said: Mapping[str, list[dict[str, Any]]], task: Task | None) -> Figure | None:

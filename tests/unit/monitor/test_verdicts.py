@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from weir.core import numbers
+from weir.core.reference import About
 from weir.edges.clickhouse import monitors
 from weir.monitor import verdicts
 from weir.monitor.spec import Panel, Row
@@ -596,8 +597,20 @@ def test_inputs_are_weighed_where_their_importance_is_known():
     rows = [psi(0, 0.3, "a"), psi(0, 0.01, "b")]
     assert (
         "since 24 Nov 00:00, 25.0_% of the model's importance."
-        in said("drift/features", rows, weights={"a": 1, "b": 3})[1]
+        in said("drift/features", rows, inputs={"a": About(importance=0.2), "b": About(importance=0.6)})[1]
     )
+
+
+def test_inputs_that_move_by_nature_are_named_and_not_counted():
+    rows = [psi(0, 0.3, "a"), psi(0, 0.01, "b"), psi(0, 7.0, "hour")]
+    inputs = {"hour": About(cycle="calendar")}
+    by_nature = " Not counted, since it is away by nature: hour (calendar)."
+    assert said("drift/features", rows, inputs=inputs) == (
+        "alarm",
+        f"1 of 3 inputs is away from the baseline since 24 Nov 00:00. Largest: a, PSI 0.30.{by_nature}",
+    )
+    assert said("drift/features", rows[1:], inputs=inputs)[0] == "ok"
+    assert said("drift/features", rows[1:], inputs=inputs)[1].endswith(by_nature)
 
 
 def test_silent_windows_are_counted():

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from weir.core.reference import About
 from weir.edges.clickhouse import monitors
 from weir.monitor.spec import Row
 from weir.monitor.verdict import Scene
@@ -120,8 +121,25 @@ def test_a_map_has_the_moved_first_and_says_what_it_cannot(scene):
     assert (held.moved, held.cells[-1].alarm, held.cells[-1].level) == (True, False, 4)
     by_ks = heat.heat([(rows, of)], heat.MEASURES["ks"])
     assert by_ks.lines[0].cells[0].text == "0.200"
-    weighed = heat.heat([(rows, of)], heat.MEASURES["psi"], {"quiet": 1.0})
-    assert [line.name for line in weighed.lines] == ["late", "early", "quiet", "few", "new"]
+    of_weight = replace(of, inputs={"new": About(importance=0.7), "few": About(importance=0.2)})
+    weighed = heat.heat([(rows, of_weight)], heat.MEASURES["psi"])
+    assert [line.name for line in weighed.lines] == ["late", "early", "new", "few", "quiet"]
+
+
+def test_what_moves_by_nature_is_kept_below_tolerance_and_says_so(scene):
+    inputs = {"hour": About(cycle="calendar"), "temperature": About(cycle="season"), "delay": About(importance=0.1)}
+    of = replace(scene("drift/features"), inputs=inputs)
+    rows = [row(hour, 7.0, name, ks=0.5) for hour in range(6) for name in ("hour", "temperature")]
+    rows += [row(hour, 0.01, "delay", ks=0.0) for hour in range(6)]
+    made = heat.heat([(rows, of)], heat.MEASURES["psi"])
+    assert [(line.name, line.cycle) for line in made.lines] == [
+        ("delay", ""),
+        ("temperature", "season"),
+        ("hour", "calendar"),
+    ]
+    for line in made.lines[1:]:
+        assert {(cell.level, cell.alarm, cell.text) for cell in line.cells} == {(heat.CAPPED, False, "7.00")}
+        assert not line.moved
 
 
 def of_values(values, base, grid="asinh 10 2", n=100):

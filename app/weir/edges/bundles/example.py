@@ -60,6 +60,8 @@ signature:
       low: 0                  # optional, as is high: a value outside goes to the dead letters
       high: 100000
       doc: money spent so far # optional: becomes the documentation of the request's field
+      # cycle: calendar       # optional: it moves by nature, with the clock (calendar) or the year (season). The map of
+                              # drift says so, and does not count it among what has moved
     - name: channel
       source: request
       ref: channel

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,8 @@ from weir.core.beside import values_at
 from weir.core.decide import decide
 from weir.core.errors import Refused
 from weir.core.grid import UNIT, Grid, GridKind, bins, grid_of
-from weir.core.reference import LONGEST_WORD, MOST_WORDS, Numbers, Reference, Words
-from weir.core.signature import Dtype, Signature, Task
+from weir.core.reference import LONGEST_WORD, MOST_WORDS, About, Numbers, Reference, Words
+from weir.core.signature import Dtype, Input, Signature, Source, Task
 from weir.edges.bundles import rows
 from weir.edges.bundles.folder import REBUILD, REFERENCE
 
@@ -54,6 +55,7 @@ def of(baseline: pa.Table, signature: Signature) -> Reference:
             for at, name in enumerate(signature.outputs)
         },
         decisions=Words(words),
+        inputs={item.name: _about(item) for item in signature.inputs},
     )
 
 
@@ -67,7 +69,8 @@ def read(path: Path, signature: Signature) -> str:
         raise Refused(f"{REFERENCE} is not understood: {error}", where=str(path), remedy=REBUILD) from error
     words = {item.name for item in signature.inputs if item.dtype in (Dtype.CATEGORY, Dtype.STRING)}
     wanted = set(signature.names) - words, words, set(signature.outputs)
-    if (set(found.features), set(found.categories), set(found.classes)) != wanted:
+    known = set(found.features), set(found.categories), set(found.classes)
+    if known != wanted or not found.inputs.keys() <= set(signature.names):
         raise Refused(f"{REFERENCE} is of other inputs or classes", where=str(path), remedy=REBUILD)
     return text
 
@@ -102,6 +105,18 @@ def of_words(words: Sequence[str], missing: int) -> Words:
     named = [(word, count) for word, count in counted.items() if len(word.encode()) <= LONGEST_WORD]
     kept = dict(sorted(named, key=lambda pair: (-pair[1], pair[0]))[:MOST_WORDS])
     return Words(kept, len(words) - sum(kept.values()), missing, whole=len(kept) == len(counted))
+
+
+def weighed(found: Reference, importances: Mapping[str, float]) -> Reference:
+    """The same with how important each input is."""
+    names = found.inputs.keys() | importances.keys()
+    about = {name: replace(found.inputs.get(name, About()), importance=importances.get(name)) for name in names}
+    return replace(found, inputs=about)
+
+
+def _about(item: Input) -> About:
+    view = item.ref.partition("__")[0] if item.source is Source.FEATURE else ""
+    return About(view=view, cycle=str(item.cycle))
 
 
 def _of_codes(codes: Floats, categories: Sequence[str]) -> Words:

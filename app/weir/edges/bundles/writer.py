@@ -15,9 +15,11 @@ from weir.core import reference as references
 from weir.core.bundle import Bundle
 from weir.core.errors import Refused
 from weir.core.features import ServicePlan
+from weir.core.reference import Reference
 from weir.core.signature import Signature
 from weir.edges.bundles import checks, folder, manifest, reference, rows, runtime, text
 from weir.edges.bundles.graph_words import words_of
+from weir.edges.bundles.importance import importances
 from weir.edges.bundles.mixing import over_rows
 from weir.edges.bundles.opened import Opened, open_bundle
 from weir.edges.bundles.words import Words
@@ -39,8 +41,9 @@ def build(
 
     1. write it in a draft folder
     2. open it there with every check, as a scorer will
-    3. prove it: whatever else the caller wants of it
-    4. rename it: only now can anybody find it
+    3. ask it how important its inputs are, and write that beside what is normal for them
+    4. prove it: whatever else the caller wants of it
+    5. rename it: only now can anybody find it
 
     bundle: without its digest. golden: the inputs as the signature names them (float32) and what the trained model
     itself gave, see rows.score_columns. baseline: the same and `label` of reference rows: the class, as the signature
@@ -63,12 +66,12 @@ def build(
         (draft / folder.CARD).write_text(card, encoding="utf-8")
         pq.write_table(golden, draft / folder.GOLDEN, compression="zstd")
         pq.write_table(baseline, draft / folder.BASELINE, compression="zstd")
-        normal = references.dump(reference.of(baseline, bundle.signature))
-        (draft / folder.REFERENCE).write_text(normal, encoding="utf-8")
-        (draft / folder.MANIFEST).write_text(manifest.to_manifest(bundle, folder.file_hashes(draft)), encoding="utf-8")
-        draft = draft.rename(Path(around) / folder.digest(folder.file_hashes(draft)))
+        normal = reference.of(baseline, bundle.signature)
+        draft = _described(draft, bundle, normal)
         try:
-            prove(open_bundle(folder.read(draft), plan))
+            opened = _weighed(open_bundle(folder.read(draft), plan), bundle, normal, baseline)
+            draft = opened.path
+            prove(opened)
         except Refused as refusal:  # the draft's path and the remedy of one who opens a bundle are of no use here
             remedy = refusal.mend if isinstance(refusal, checks.Unfit) else refusal.remedy
             found = over_rows(model) if isinstance(refusal, checks.Mixing) else []
@@ -78,6 +81,26 @@ def build(
         if not final.exists():
             draft.rename(final)
     return final
+
+
+def _described(draft: Path, bundle: Bundle, normal: Reference) -> Path:
+    """The draft with what is normal and what the bundle says of itself, and the name that its content gives it."""
+    (draft / folder.REFERENCE).write_text(references.dump(normal), encoding="utf-8")
+    hashes = {name: value for name, value in folder.file_hashes(draft).items() if name != folder.MANIFEST}
+    (draft / folder.MANIFEST).write_text(manifest.to_manifest(bundle, hashes), encoding="utf-8")
+    return draft.rename(draft.parent / folder.digest(folder.file_hashes(draft)))
+
+
+def _weighed(opened: Opened, bundle: Bundle, normal: Reference, baseline: pa.Table) -> Opened:
+    """The same bundle, which now says how important its inputs are; as it was where that cannot be said."""
+    signature = bundle.signature
+    matrix, tables = rows.matrix(baseline, signature), rows.tables(baseline, signature)
+    found = importances(opened.model, signature.names, matrix, tables)
+    if not found:
+        return opened
+    described = folder.read(_described(opened.path, bundle, reference.weighed(normal, found)))
+    text = reference.read(described.path, signature)
+    return replace(opened, path=described.path, bundle=described.bundle, reference=text)
 
 
 def _check_table(table: pa.Table, signature: Signature, others: tuple[str, ...], what: str) -> None:

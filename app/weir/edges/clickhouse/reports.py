@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from clickhouse_connect.driver import Client
 
+from weir.core import reference
+from weir.core.reference import About
 from weir.core.signature import NEGATIVE_POSITIVE, THRESHOLD, Task
 from weir.core.times import BEGINNING, END
 from weir.edges.clickhouse import sql_files
@@ -98,6 +100,14 @@ def told(client: Client, service: str) -> Meaning | None:
     words = words_of(task, [row["classes"] for row in alike])
     cut = float(known[0]["cuts"][0]) if known[0]["cuts"] else THRESHOLD
     return Meaning(task, tuple(known[0]["classes"]), tuple(flagging), words, cut)
+
+
+def inputs(client: Client, service: str) -> dict[str, About]:
+    """What is known of the inputs of the bundle that answers, by name. Raises Unavailable, Refused.
+
+    Of a bundle that says nothing of them, or not what can be read, nothing is known.
+    """
+    return reference.inputs(sql_files.rows(client, "bundles/inputs", service=service)[0]["inputs"])
 
 
 def report(client: Client, asked: Asked, of: Meaning) -> list[dict[str, Any]]:

@@ -42,17 +42,24 @@ def _say(rows: Sequence[Row], scene: Scene, one: str, several: str = "") -> Verd
     held = stands(rows, scene)
     if not held:
         return Verdict(State.UNKNOWN, words.early(rows, scene))
-    away = [each for each in held if each.state in AWAY]
+    beyond = [each for each in held if each.state in AWAY]
+    away = [each for each in beyond if not scene.cycle(each.newest.subject)]
     if not away:
-        return Verdict(State.OK, _quiet(held, scene, one, several))
+        return Verdict(State.OK, _quiet(held, scene, one, several) + _by_nature(beyond, scene))
     first, begun = away[0], min(each.away for each in away if each.away)
     of, what = words.many(len(held), one, several), f"{first.newest.subject}, {_figure(first.newest, scene)}"
     head = f"{len(away)} of {of} {words.be(len(away))} away from the baseline since {words.at(begun)}"
-    return Verdict(first.state, f"{head}{_weight(away, held, scene)}. Largest: {what}.")
+    return Verdict(first.state, f"{head}{_weight(away, held, scene)}. Largest: {what}.{_by_nature(beyond, scene)}")
+
+
+def _by_nature(beyond: Sequence[Held], scene: Scene) -> str:
+    """Those that move by nature, in a sentence; empty where none of them is away."""
+    named = [f"{each.newest.subject} ({cycle})" for each in beyond if (cycle := scene.cycle(each.newest.subject))]
+    return f" Not counted, since it is away by nature: {words.listed(named)}." if named else ""
 
 
 def _quiet(held: Sequence[Held], scene: Scene, one: str, several: str) -> str:
-    broke = sum(bool(each.broke) for each in held)
+    broke = sum(bool(each.broke) for each in held if not scene.cycle(each.newest.subject))
     tolerance = f" ({words.quantity(scene)} {words.bound(held[0].bound, scene)})" if held[0].bound else ""
     tolerance += ", or no further than chance explains" if any(each.chance for each in held) else ""
     if len(held) == 1:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from clickhouse_connect.driver import Client
 
 from weir.core.errors import Refused, Unavailable
+from weir.core.reference import About
 from weir.core.signature import Task
 from weir.edges.clickhouse import monitors, reports, sql_files
 from weir.edges.clickhouse.client import connect, settable, url_of
@@ -129,6 +130,10 @@ class Asker:
         """What a service's model predicts; None of one that nothing is known of. Raises Unavailable, Refused."""
         told = self.once(("told", service), MEANING_S, lambda: self.ask(lambda c: reports.told(c, service)))
         return Task(told.task) if told is not None else None
+
+    def inputs(self, service: str) -> Mapping[str, About]:
+        """What is known of the inputs of a service's model. Raises Unavailable, Refused."""
+        return self.once(("inputs", service), MEANING_S, lambda: self.ask(lambda c: reports.inputs(c, service)))
 
     def _rows(self, monitor: Monitor, asked: Asked) -> list[Row]:
         def run() -> list[Row]:

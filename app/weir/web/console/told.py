@@ -17,6 +17,7 @@ from weir.web.console.glimpse import partitions
 from weir.web.console.view import View
 
 DAY_S: Final = 86_400
+OF_INPUTS: Final = "drift/"  # monitors whose rows may be of inputs
 FEW: Final = 31  # windows of what needs many rows each
 SLOW_STEPS_S: Final = (60, 300, 900, 3600, 10_800, 21_600, DAY_S, 7 * DAY_S, 28 * DAY_S)
 ON_ITS_WAY: Final = timedelta(minutes=5)  # after which what came is recorded, where nothing is behind
@@ -59,6 +60,7 @@ def told(asker: Asker, view: View, name: str, **more: Any) -> Told:
         step_s=asked.step_s,
         complete_to=complete_to(asker, view),
         currency=currency,
+        inputs=asker.inputs(view.service) if name.startswith(OF_INPUTS) else {},
     )
     return Told(rows, scene, asked)
 

@@ -14,6 +14,7 @@ from weir.web.console.drawing.windows import by_subject, finite, number, seconds
 
 COLUMNS: Final = 9  # of all windows, between two that carry their time
 DAY_S: Final = 86_400
+CAPPED: Final = 2  # the highest level of what moves by nature: the third step, the last below tolerance
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Cell:
 class Line:
     """One subject. cells: one a window, None where nothing is known; last: its newest.
 
-    moved: whether the newest that counts is an alarm.
+    moved: whether the newest that counts is an alarm. cycle: what it moves with by nature, such as "season".
     """
 
     name: str
@@ -61,6 +62,7 @@ class Line:
     cells: tuple[Cell | None, ...]
     last: Cell | None
     moved: bool
+    cycle: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,23 +92,21 @@ class HeatMap:
         return tuple(line for line in self.lines if line.moved)
 
 
-def heat(
-    parts: Sequence[tuple[Sequence[Row], Scene]],
-    measure: Measure,
-    weights: Mapping[str, float] | None = None,
-) -> HeatMap:
+def heat(parts: Sequence[tuple[Sequence[Row], Scene]], measure: Measure) -> HeatMap:
     """A map of the rows of several monitors over the same windows.
 
-    Lines that are away come first, then those that were, each by weight; then by the largest figure.
+    Lines that are away come first, then those that were, each by importance; then by the largest figure. Those that
+    move by nature are capped below tolerance, and those that move with the calendar come last.
     """
-    scene, weights = parts[0][1], weights or {}
+    scene = parts[0][1]
+    weights = scene.weights
     begins = times(scene)
     found = [_line(name, mine, of, measure, begins) for rows, of in parts for name, mine in by_subject(rows).items()]
 
-    def order(line: Line) -> tuple[bool, bool, float, float, str]:
+    def order(line: Line) -> tuple[bool, bool, bool, float, float, str]:
         ever = any(cell is not None and cell.alarm for cell in line.cells)
         most = max((cell.value for cell in line.cells if cell is not None and not cell.few), default=0.0)
-        return (not line.moved, not ever, -weights.get(line.name, 0.0), -most, line.name)
+        return (line.cycle == "calendar", not line.moved, not ever, -weights.get(line.name, 0.0), -most, line.name)
 
     return HeatMap(tuple(begins), tuple(sorted(found, key=order)), _heads(begins, scene.step_s), measure)
 
@@ -136,11 +136,14 @@ def is_away(row: Row, scene: Scene) -> bool:
 
 
 def _line(name: str, rows: Sequence[Row], scene: Scene, measure: Measure, begins: Sequence[int]) -> Line:
+    cycle = scene.cycle(name)
     cells = {seconds(row.begin): _cell(row, scene, measure) for row in rows}
+    if cycle:
+        cells = {at: cell and replace(cell, level=min(cell.level, CAPPED), alarm=False) for at, cell in cells.items()}
     told = [cells.get(at) for at in begins]
     last = next((cell for cell in reversed(told) if cell is not None and not cell.few), None)
     moved = next((cell.alarm for cell in reversed(told) if cell is not None and cell.counts), False)
-    return Line(name, scene.monitor.name, tuple(told), last, moved)
+    return Line(name, scene.monitor.name, tuple(told), last, moved, cycle)
 
 
 def _cell(row: Row, scene: Scene, measure: Measure) -> Cell | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from weir.core import numbers
 from weir.monitor import verdicts
 from weir.monitor.spec import Row
 from weir.monitor.verdict import Scene
@@ -89,6 +90,7 @@ def drill(asker: Asker, view: View, name: str, subject: str, at: datetime | None
         "at_s": seconds(at) if at else 0,
         "end": at + timedelta(seconds=one.scene.step_s) if at else None,
         "row": row,
+        "about": _about(subject, one.scene),
         "query": view.link(service=view.service, **one.query),
         "statement": _statement(view, subject, name, at, one.scene),
         "over": _over(one, releases.marks(asker, view)),
@@ -109,6 +111,16 @@ def drill(asker: Asker, view: View, name: str, subject: str, at: datetime | None
         names = [cell.removeprefix("word ") for cell in row.details["cell"]]
         context["words"], context["left_out"] = words(row.details, names)
     return context
+
+
+def _about(subject: str, scene: Scene) -> str:
+    """What is known of an input, behind its time: the view it is read from, its importance, what it moves with."""
+    about = scene.inputs.get(subject)
+    if about is None:
+        return ""
+    share = f"{numbers.share(about.importance)} of importance" if about.importance is not None else ""
+    nature = f"moves with the {about.cycle}" if about.cycle else ""
+    return ", ".join(filter(None, (about.view and f"view {about.view}", share, nature)))
 
 
 def _over(one: Told, marks: Sequence[Mark]) -> Any:
@@ -177,9 +189,10 @@ def _note(found: heat.HeatMap, rows: list[Row], view: View) -> str:
     bases = sorted({str(row.details.get("base") or "") for row in rows} - {""})
     said = {"reference": "the bundle's reference"}
     named = [said.get(base.partition(":")[0], base) for base in bases[:2]]
-    return (
-        f"Baseline: {', '.join(dict.fromkeys(named)) or 'none'}. {len(found.lines)} inputs, {len(found.times)} windows."
-    )
+    counts = f"{len(found.lines)} inputs, {len(found.times)} windows."
+    cycles = any(line.cycle for line in found.lines)
+    nature = " Inputs that move with the calendar or the season are kept below tolerance; their figures are true."
+    return f"Baseline: {', '.join(dict.fromkeys(named)) or 'none'}. {counts}{nature if cycles else ''}"
 
 
 def build_drill(asker: Asker, view: View) -> dict[str, Any]:
