@@ -1,7 +1,7 @@
 -- name: gate/pace
 -- title: How many predictions a service has, and when their outcomes come, by what is counted already
 -- grain: service
--- source: table traffic, the seven days before its newest minute; cells of outcomes (migrations/0014_outcome_cells.sql), of 60 days
+-- source: table traffic, the seven days before its newest minute; cells of outcomes (app/weir/sql/migrations/0014_outcome_cells.sql), of 60 days
 -- value: rows, seconds (from the first to the last), known (predictions with an outcome), labelled (share of those that are old enough to have one), delay_s (after which nine in ten have come), positive (share of known; null where nothing tells)
 -- panel: none
 -- The monitor worker asks it now and then: it costs minutes and hours, and not rows. gate/traffic says the same by the predictions.
