@@ -145,7 +145,10 @@ def table(
 
     digests: bundles that answered in the time, where the caller knows them (`sides.answered`).
     """
-    bound, settings = parameters(client, monitor, asked, of), settable(client, ASKING)
+    bound, settings = (
+        parameters(client, monitor, asked, of),
+        settable(client, {**ASKING, **sides.settings(monitor.sql)}),
+    )
     if joined is not None:
         bound, settings = bound | {"results": joined.name}, {**settings, **joined.settings}
     with answering(url_of(client)), within_memory(f"monitor {monitor.name}"), _its_author(monitor):
