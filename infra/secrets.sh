@@ -15,15 +15,23 @@ keep redis_password "$(random)"
 keep weir_online_store "redis://:$(cat "$folder/redis_password")@redis:6379/0"
 keep grafana_password "$(random)"
 keep weir_clickhouse_password "$(random)"
+keep weir_clickhouse_reader_password "$(random)"
+keep weir_console_token "$(random)"
+hash_of() { printf '%s' "$(cat "$folder/$1")" | sha256; }
 keep clickhouse_users.xml "<clickhouse>
   <users>
     <default remove=\"remove\"/>
     <weir>
-      <password_sha256_hex>$(printf '%s' "$(cat "$folder/weir_clickhouse_password")" | sha256)</password_sha256_hex>
+      <password_sha256_hex>$(hash_of weir_clickhouse_password)</password_sha256_hex>
       <networks><ip>::/0</ip></networks>
       <profile>default</profile>
       <quota>default</quota>
     </weir>
   </users>
+</clickhouse>
+"
+# What this user may do stands in clickhouse/reader.xml.
+keep clickhouse_reader.xml "<clickhouse>
+  <users><reader><password_sha256_hex>$(hash_of weir_clickhouse_reader_password)</password_sha256_hex></reader></users>
 </clickhouse>
 "

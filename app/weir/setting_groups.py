@@ -341,7 +341,9 @@ class RecordingSettings(Group):
     clickhouse_user: str = setting("default", "user of workers and of `weir migrate`, which creates and alters tables")
     clickhouse_password: SecretStr = setting(SecretStr(""), "password of WEIR_CLICKHOUSE_USER")
     clickhouse_reader: str = setting(
-        "reader", "read-only user of the console and of dashboards", "the embedded ClickHouse has it"
+        "reader",
+        "user of the console and of dashboards; one that may do more than read is refused",
+        "the embedded ClickHouse and the compose stack have it; infra/clickhouse/reader.xml makes it on another server",
     )
     clickhouse_reader_password: SecretStr = setting(
         SecretStr(""), "password of WEIR_CLICKHOUSE_READER", "empty: that of WEIR_CLICKHOUSE_USER"

@@ -3,17 +3,21 @@
 import json
 import re
 import subprocess
+from hashlib import sha256
+from xml.etree import ElementTree
 
 import pytest
 import yaml
 from compose_spec import PyCompose
 from typer.testing import CliRunner
+from weir.core.errors import Refused
 from weir.metrics import METRICS
 from weir.settings import ROOT, fields, load, variable_of
+from weir.web.console.security import SHORTEST_TOKEN, doorman
 
 VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 FIELDS = {variable_of(name) for name in fields()}
-WORKERS = {"scorer", "recorder", "monitor", "learner", "features", "canary"}
+WORKERS = {"scorer", "recorder", "monitor", "learner", "features", "canary", "golden"}
 
 
 def interpolated(node):
@@ -94,7 +98,7 @@ def test_ports_are_published_on_loopback_only_and_limits_are_set(compose):
 
 
 def test_every_variable_is_a_setting_and_settings_accept_them(compose):
-    for name in WORKERS | {"setup"}:
+    for name in WORKERS | {"setup", "console"}:
         environment = compose["services"][name]["environment"]
         assert set(environment) - {"WEIR_SECRETS_DIR"} <= FIELDS, name
         load(
@@ -133,6 +137,23 @@ def test_secrets_are_made_by_the_script_once_and_are_what_services_read(compose,
     assert made["redis_password"] in made["weir_online_store"]
     assert len(made["weir_clickhouse_password"]) == 48
     assert made["weir_clickhouse_password"] not in made["clickhouse_users.xml"]
+    hashed = sha256(made["weir_clickhouse_reader_password"].encode()).hexdigest()
+    assert ElementTree.fromstring(made["clickhouse_reader.xml"]).findtext("users/reader/password_sha256_hex") == hashed
+    assert len(made["weir_console_token"]) >= SHORTEST_TOKEN
+
+
+def test_dashboards_and_the_console_have_the_reader_s_password_alone(compose):
+    services = compose["services"]
+    for name in ("grafana", "console"):
+        assert "weir_clickhouse_password" not in services[name]["secrets"], name
+        assert "weir_clickhouse_reader_password" in services[name]["secrets"], name
+    assert services["console"]["ports"] == ["127.0.0.1:8300:8300"]  # where Grafana's links lead
+    users = [item for item in services["clickhouse"]["volumes"] if "users.d" in item]
+    assert users == ["./infra/clickhouse/reader.xml:/etc/clickhouse-server/users.d/reader.xml:ro"]
+    arguments = services["console"]["command"]
+    host = arguments[arguments.index("--host") + 1]
+    with pytest.raises(Refused, match="WEIR_CONSOLE_TOKEN"):
+        doorman(host, (), "", act=False)
 
 
 def test_secrets_reach_the_settings(tmp_path, monkeypatch):

@@ -26,7 +26,8 @@ def console(
 ) -> None:
     """Serve the console: what needs somebody, each service, alerts, the ledger, dead letters and a page to ask SQL.
 
-    It reads ClickHouse as WEIR_CLICKHOUSE_READER, who may change nothing, and loads nothing from elsewhere.
+    It reads ClickHouse as WEIR_CLICKHOUSE_READER, and refuses a user who may insert, create or drop, read files or ask
+    other addresses; infra/clickhouse/reader.xml makes one who may not. It loads nothing from elsewhere.
     """
     from weir.settings import load
     from weir.web.console.serve import serve

@@ -11,11 +11,12 @@ from typing import Any, Final, TypeVar, cast
 import pyarrow as pa
 from clickhouse_connect.driver import Client
 
-from weir.core.errors import Refused, Unavailable
+from weir.core.errors import Refused, Unavailable, WeirError
 from weir.core.reference import About
 from weir.core.signature import Task
 from weir.edges.clickhouse import monitors, reports, sql_files
 from weir.edges.clickhouse.client import connect, settable, url_of
+from weir.edges.clickhouse.rights import RECIPE, only_reads
 from weir.monitor.parameters import MEANING
 from weir.monitor.segment import EVERYTHING, FILTERS, Segment
 from weir.monitor.spec import Asked, Monitor, Row
@@ -51,9 +52,15 @@ class Asker:
         self._lock, self._door = threading.Lock(), threading.Lock()
         self._kept: dict[Any, tuple[float, Future[Any]]] = {}  # until when, of what is answered
         self._client: Client | None = None
+        self._unbounded: tuple[str, ...] = ()
         self._answered_at = -PROBE_S
         self._away: tuple[float, Unavailable] | None = None
         self._beside: list[Asker] = []
+
+    def meet(self) -> tuple[str, ...]:
+        """Reach ClickHouse for the first time; the limits that its reader lacks. Raises Unavailable, Refused."""
+        self._reached()
+        return self._unbounded
 
     def beside(self) -> Asker:
         """Another, whose questions wait for none of this one's; closed with it."""
@@ -215,7 +222,7 @@ class Asker:
                 raise self._away[1]
             try:
                 if self._client is None:
-                    self._client = _connected(reader(self.settings), self._answer_s)
+                    self._client, self._unbounded = connected(reader(self.settings), self._answer_s)
                 elif self._now() - self._answered_at >= PROBE_S:
                     _knock(self._client)
             except Unavailable as error:
@@ -246,15 +253,27 @@ def reader(settings: Settings) -> Settings:
     return settings.having(clickhouse_user=settings.recording.clickhouse_reader, clickhouse_password=password)
 
 
-def _connected(settings: Settings, answer_s: float) -> Client:
-    """Raises Unavailable; Refused where times would be read in another zone than UTC."""
+def connected(settings: Settings, answer_s: float) -> tuple[Client, tuple[str, ...]]:
+    """A client of the settings' user, and the limits that it lacks.
+
+    Raises Unavailable; Refused where the user may do more than read, or times would be read in another zone than UTC.
+    """
     client = connect(settings.recording, timeout_s=answer_s)
-    if not settable(client, {ZONE: "UTC"}) and (zone := str(client.server_tz)) not in UTC_NAMES:
+    try:
+        unbounded = only_reads(client, settings.recording.clickhouse_user)
+        _reads_utc(client, settings)
+    except WeirError:
         client.close()
-        what = f"times would be read in {zone}: {settings.recording.clickhouse_reader} may not say that they are UTC"
-        remedy = "let the user's profile have readonly = 2, or the server's time zone be UTC"
+        raise
+    return client, unbounded
+
+
+def _reads_utc(client: Client, settings: Settings) -> None:
+    """Raises Refused."""
+    if not settable(client, {ZONE: "UTC"}) and (zone := str(client.server_tz)) not in UTC_NAMES:
+        what = f"times would be read in {zone}: {settings.recording.clickhouse_user} may not say that they are UTC"
+        remedy = f"let it change session_timezone, as {RECIPE} does, or let the server's time zone be UTC"
         raise Refused(what, where=settings.recording.clickhouse_url, remedy=remedy)
-    return client
 
 
 def _knock(client: Client) -> None:

@@ -14,7 +14,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from weir.core.errors import Refused, WeirError
 from weir.edges.clickhouse import questions, sql_files
-from weir.edges.clickhouse.client import connect, written
+from weir.edges.clickhouse.client import written
 from weir.edges.clickhouse.monitors import BEFORE, compared
 from weir.edges.clickhouse.questions import READONLY, Answer
 from weir.edges.clickhouse.results import view_of
@@ -22,7 +22,7 @@ from weir.monitor.baseline import Against, Baseline
 from weir.monitor.parameters import MEANING
 from weir.monitor.parameters import PARAMETERS as OF_MONITORS
 from weir.settings import Settings
-from weir.web.console.asking import Asker, reader
+from weir.web.console.asking import Asker, connected, reader
 from weir.web.console.view import View
 
 AT_ONCE: Final = 2  # statements; panels have the reader's other places
@@ -100,7 +100,7 @@ class Desk:
     def _reached(self) -> Client:
         with self._lock:
             if self._client is None:
-                self._client = _limited(connect(reader(self._settings).recording, timeout_s=LONGEST_S + 2))
+                self._client = _limited(connected(reader(self._settings), LONGEST_S + 2)[0])
             return self._client
 
 
