@@ -117,13 +117,26 @@ def scored(commands: list[str], cwd) -> str:
     return sent
 
 
-@pytest.mark.timeout(1200)
-def test_up_keeps_what_there_is_and_a_worker_that_ends_takes_nobody_along(home, world):
-    kafka_libs()
+def put_online(home) -> None:
+    """A record of an earlier run in the online store."""
     store = lmdb.open(str(home / "features" / "online"), map_size=1 << 24)
     with store.begin(write=True) as txn:
         txn.put(b"weir\0my_view\0my_key", b"my value")
     store.close()
+
+
+def known_answer(said: str, cwd) -> None:
+    """Wait until one that is known was asked for and is recorded."""
+    exports = re.search("^export .*$", said, re.MULTILINE)[0]
+    query = "query 'SELECT request_id FROM predictions WHERE golden'"
+    asked = f"{exports}; no_proxy='*' {sys.executable} -P -m weir {query}"
+    until(lambda: "weir-golden:" in shell(asked, cwd), START_S, "a known answer")
+
+
+@pytest.mark.timeout(1200)
+def test_up_keeps_what_there_is_and_a_worker_that_ends_takes_nobody_along(home, world):
+    kafka_libs()
+    put_online(home)
     project = {"WEIR_SCHEMAS_DIR": str(ROOT / "schemas"), "WEIR_FEATURE_REPO_DIR": str(ROOT / "feature_repo")}
 
     with ended(weir(home, "up", *PORTS, "--console", "--console-port", "0", cwd=world, more=project)) as running:
@@ -136,6 +149,7 @@ def test_up_keeps_what_there_is_and_a_worker_that_ends_takes_nobody_along(home, 
         address = re.search(r"console +\u2502 (http://127\.0\.0\.1:\d+/)", said)[1]
         page = build_opener(ProxyHandler({})).open(address, timeout=COMMAND_S).read()
         assert b"<h1>Overview</h1>" in page
+        known_answer(said, world)
         assert shell(commands[3], world)  # the ledger
         assert "ScoringRequest" in shell(commands[4], world)
 
@@ -150,11 +164,11 @@ def test_up_keeps_what_there_is_and_a_worker_that_ends_takes_nobody_along(home, 
         end(running)
         assert gone(*(process.pid for process in family))
 
-    arguments = ("--no-features", "--no-monitor", "--no-canary")
+    arguments = ("--no-features", "--no-monitor", "--no-canary", "--no-golden")
     with ended(weir(home, "up", *PORTS, *arguments, cwd=world, more=project)) as running:
         said = until_up(running)
         assert "kept from the last run: 2 predictions, 1 online records" in said
-        assert not re.search("^(features|monitor|canary) ready", said, re.MULTILINE)
+        assert not re.search("^(features|monitor|canary|golden) ready", said, re.MULTILINE)
         commands = printed(said)
         scored(commands, world)
         assert first in shell(commands[1], world)

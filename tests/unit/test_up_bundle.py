@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from weir.core.errors import Refused, Unavailable
 from weir.edges.bundles import folder
-from weir.operations import challengers, contract, following_promotions, local, serving
+from weir.operations import challengers, contract, following_promotions, learner_bundle, local, serving
 from weir.operations.answering import Answering
 from weir.operations.serving import remember
 from weir.settings import load
 
 from tests.bundles import tiny_bundle
+from tests.unit.test_served_learner import row, state
 
 
 @pytest.fixture
@@ -164,14 +165,21 @@ class Workers:
     """Those that were started, in their order; `ended`: what they are called that have ended since."""
 
     def __init__(self):
-        self.started, self.ended, self.chosen = [], set(), {}
+        self.started, self.ended, self.chosen, self.asking = [], set(), {}, {}
 
     def start(self, role, *options, name, **environment):
+        if role == "golden":
+            assert (environment["WEIR_SERVICE"], name in self.asking) == ("a", False)
+            self.asking[name] = environment["WEIR_BUNDLE"]
+            return
         assert options[:2] == ("--follow", "--chosen")
         self.chosen[name] = options[2]
         assert environment.pop("WEIR_SERVICE") == "a"
         self.started.append((role, name, environment.pop("WEIR_BUNDLE")))
         self.ended.discard(name)
+
+    def end(self, name):
+        self.asking.pop(name, None)
 
     @property
     def children(self):
@@ -230,6 +238,25 @@ def test_what_was_promoted_is_served_as_soon_as_its_scorer_has_ended(bundles, se
 
 def chosen(settings, path):
     serving.remember(settings, serving.Chosen(path, folder.read(path).bundle, "", by_name=True))
+
+
+def test_known_answers_are_asked_of_what_answers_and_of_no_learner(bundles, settings):
+    old, _, new = bundles
+    workers = Workers()
+    answering = Answering(workers, settings(), lambda line: None)
+    answering.start_scorers(serving.choose([str(old)], settings(), contracts=False, only=["a"]))
+    answering.look()
+    assert workers.asking == {}  # not before scorers are ready, and where it is wanted
+    answering.ask_for_known()
+    assert workers.asking == {"golden": str(old)}
+    chosen(settings(), new)
+    workers.ended = {"scorer"}
+    answering.look()
+    assert workers.asking == {"golden": str(new)}
+    chosen(settings(), learner_bundle.build(settings(), row(state(1), of={"service": "a"}, service="a"), old))
+    workers.ended = {"scorer"}
+    answering.look()
+    assert workers.asking == {}
 
 
 def test_what_is_promoted_while_workers_start_is_served(bundles, settings):

@@ -62,6 +62,9 @@ def up(
         typer.Option(help="Learn from outcomes, where the project has learners (learners/*.yaml) when this starts."),
     ] = True,
     canary: Annotated[bool, typer.Option(help="Also compare features with Feast's own reading, now and then.")] = True,
+    golden: Annotated[
+        bool, typer.Option(help="Also ask each scorer for an answer that is known, a row of its bundle, each minute.")
+    ] = True,
     console: Annotated[bool, typer.Option(help="Serve the console, where people see all of it and may act.")] = True,
     console_port: Annotated[
         int | None,
@@ -124,6 +127,8 @@ def up(
             answering.start_shadows()
             needed = scorers if len(scorers) == 1 else ()
             workers.wait_ready(say, needed, look=answering.look, changing=answering.changing)
+            if golden:
+                answering.ask_for_known()
             if pages is not None:
                 pages.wait_ready()
             serving.remember_all(given, choices, newest=newest)

@@ -1,4 +1,4 @@
-"""Scorers and shadows of `weir up`: what each has, and which begin anew since another bundle was promoted."""
+"""Scorers, shadows and askers of `weir up`: what each has, and which begin anew since another bundle was promoted."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from weir.edges.bundles import folder
 from weir.operations import challengers, serving
 from weir.operations.following_promotions import is_other
 from weir.operations.local import Workers
@@ -15,6 +16,8 @@ from weir.settings import Settings
 
 SCORER: Final = "scorer"
 SHADOW: Final = "shadow"
+GOLDEN: Final = "golden"
+ONE_A_MINUTE: Final = ("--count", "1", "--every", "60")  # enough to notice; what a person asks here are hundreds
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Answering:
         self._workers, self._settings, self._say = workers, settings, say
         self._scorers: dict[str, Running] = {}
         self._shadows: dict[str, Running] = {}
+        self._asked: dict[str, Path] | None = None  # the bundle whose known answers are asked for, by service
 
     def start_scorers(self, choices: Choices) -> list[str]:
         """A process for each service; what they are called."""
@@ -57,6 +61,22 @@ class Answering:
             self._shadows[service] = Running(f"{SHADOW}-{service}", path, str(path))
             self._start(SHADOW, service, self._shadows[service])
 
+    def ask_for_known(self) -> None:
+        """From here on a process for each service asks for the known answers of the bundle that it has.
+
+        A bundle of a learner has none: its answers change as it learns.
+        """
+        self._asked = self._asked or {}
+        for service, scorer in self._scorers.items():
+            if self._asked.get(service) == scorer.bundle:
+                continue
+            name = GOLDEN if len(self._scorers) == 1 else f"{GOLDEN}-{service}"
+            self._workers.end(name)
+            self._asked[service] = scorer.bundle
+            if folder.read(scorer.bundle).bundle.learner is None:
+                of = {"WEIR_SERVICE": service, "WEIR_BUNDLE": str(scorer.bundle)}
+                self._workers.start(GOLDEN, *ONE_A_MINUTE, name=name, **of)
+
     def look(self) -> None:
         """Start those anew that have ended since another bundle was promoted, and shadows that there were not."""
         chosen = serving.remembered(self._settings)
@@ -71,6 +91,8 @@ class Answering:
                 )
                 self._scorer(service, Running(mine.name, path, now))
         self.start_shadows()
+        if self._asked is not None:
+            self.ask_for_known()
 
     def changing(self) -> set[str]:
         """What workers are called that end, or have ended, since another bundle was promoted."""

@@ -25,6 +25,7 @@ from weir.operations import price_book, values
 from weir.settings import Settings
 
 READY_S = 120.0  # a scorer imports, checks its bundle and joins its group in under 15 s on an idle machine
+ASKING = frozenset({"golden"})  # roles that only ask, and are of no use alone
 APPLY_WITHIN_S = 180.0  # Feast alone takes 10 s to import on a busy machine
 
 
@@ -46,7 +47,7 @@ def kept(settings: Settings) -> str:
     Raises Unavailable, Refused.
     """
     with clickhouse.connect(settings.recording) as client:
-        predictions = int(client.query("SELECT count() FROM predictions").result_rows[0][0])
+        predictions = int(client.query("SELECT countIf(NOT golden) FROM predictions").result_rows[0][0])
     store = open_store(settings)
     records = store.count()
     store.close()
@@ -122,9 +123,10 @@ class Workers:
         self._pages: dict[str, str] = {}
         self._children: dict[str, Child] = {}
         self._told: set[str] = set()
+        self._asking: set[str] = set()
 
     def start(self, role: str, *arguments: str, name: str = "", **environment: str) -> None:
-        """Start `weir worker <role>`, in the place of one of that name that has ended.
+        """Start `weir worker <role>`, in the place of one of that name, which ends.
 
         name: what it is called here, where several have the role. environment: further settings, by variable name.
         """
@@ -132,10 +134,18 @@ class Workers:
             self._stack.forget(self._children[name or role])
             self._told.discard(name or role)
         name, port = name or role, claim_port(role, 0, "WEIR_HTTP_PORT")
+        if role in ASKING:
+            self._asking.add(name)
         self._pages[name] = f"http://127.0.0.1:{port}"
         self._children[name] = self._stack.spawn(
             ["worker", role, *arguments], name, {**environment, "WEIR_HTTP_PORT": str(port)}
         )
+
+    def end(self, name: str) -> None:
+        """End one, and no longer expect it; nothing where there is none of that name."""
+        if child := self._children.pop(name, None):
+            del self._pages[name]
+            self._stack.forget(child)
 
     def wait_ready(
         self,
@@ -197,8 +207,9 @@ class Workers:
         if "broker" in gone:
             what = f"the broker {gone['broker'].ending()}, and nothing works without it"
             raise Unavailable(what, where=str(gone["broker"].log), remedy="read its log, and start again")
-        if self._children and self._children.keys() <= gone.keys():
-            ends = ", ".join(f"{role} {child.ending()}" for role, child in self._children.items())
+        useful = {role: child for role, child in self._children.items() if role not in self._asking}
+        if useful and useful.keys() <= gone.keys():
+            ends = ", ".join(f"{role} {child.ending()}" for role, child in useful.items())
             raise Unavailable(f"no worker is left: {ends}", where=logs, remedy="read their logs, and start again")
 
     @property
