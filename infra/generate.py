@@ -1,7 +1,7 @@
 """Write what is generated from the code (`make generated`); a test says when a page is stale.
 
 infra/metrics.md                    from weir.metrics.METRICS
-infra/grafana/dashboards/*.json     by infra/dashboards, from METRICS and from the SQL files under app/weir/sql
+infra/grafana/dashboards/*.json     by app/weir/web/grafana, from METRICS and from the SQL files under app/weir/sql
 infra/settings.md                   from weir.setting_groups
 infra/commands.md                   from the command line itself
 """
@@ -23,8 +23,7 @@ from pydantic import SecretStr  # noqa: E402
 from pydantic.fields import FieldInfo  # noqa: E402
 from weir import metrics  # noqa: E402
 from weir.settings import GROUPS, variable_of  # noqa: E402
-
-from infra.dashboards import boards  # noqa: E402
+from weir.web.grafana import boards  # noqa: E402
 
 SETTINGS_HEAD = """\
 Environment variables, read once at start. A file of the same name in the folder that `WEIR_SECRETS_DIR` names does

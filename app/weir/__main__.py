@@ -22,6 +22,7 @@ EXTRAS = {  # modules that a worker does without, and the extra that brings them
     "onnx": "build",
     "lightgbm": "build",
     "river": "learn",
+    "grafana_foundation_sdk": "grafana",
 }
 STATUSES = "\n".join(
     (

@@ -40,6 +40,9 @@ def figures() -> Iterator[Measurement]:
         yield figure(flights, "cost/services", value, NOW, subject, n=n, step_s=86_400, details={"currency": "EUR"})
     yield figure(flights, "outcome/value", 2.0, NOW, "8/champion", step_s=86_400, details={"total": 4515.0})
     yield figure(flights, "outcome/value", 2.0, NOW - 9 * DAY, "8/champion", step_s=86_400, details={"total": 1.0})
+    for at, burn in ((NOW - 2 * HOUR, 20.0), (NOW - HOUR, 16.0)):
+        yield figure(flights, "slo/fast/1h", burn, at, step_s=300, state=Found.PAGE)
+        yield figure(flights, "slo/fast/6h", burn / 4, at, step_s=1800)
     yield figure(PARCELS.service, "outcome/accuracy", 0.75, NOW - DAY, "accuracy", step_s=86_400)
     yield figure(PARCELS.service, "outcome/accuracy", 0.7, NOW - DAY, "macro_f1", step_s=86_400)
     yield figure(PARCELS.service, "drift/features", 0.01, NOW, "wind")

@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 
 from weir.cli.arguments import Command, check_service, reached
+from weir.cli.monitors_dashboard import dashboard
 from weir.cli.output import AsJson, Column, say, show, show_csv, show_json
 from weir.cli.times import span_of, time_of, time_or_now
 from weir.core.errors import Refused
@@ -69,6 +70,7 @@ Season = Annotated[
 NAMED = 20  # subjects that there are, where one asks for another
 
 cli = typer.Typer(no_args_is_help=True, help="Ask monitors: what happens to inputs, outcomes, costs and health.")
+cli.command()(dashboard)
 
 
 @cli.command("list")

@@ -19,6 +19,11 @@ def burns(asker: Asker) -> Mapping[str, BurnMonitor]:
     return asker.once(("objectives",), FILES_S, lambda: slos.looked(asker.settings, asker.monitors())[0])
 
 
+def has(asker: Asker, service: str) -> bool:
+    """Whether the project has an objective for a service."""
+    return any(one.objective.service == service for one in burns(asker).values())
+
+
 def promises(asker: Asker, service: str) -> list[Rule]:
     """Within what time a service has promised to answer, by its objectives."""
     found = {

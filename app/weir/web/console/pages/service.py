@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from weir.core.errors import WeirError
 from weir.edges.clickhouse.client import written
-from weir.web.console import releases, words
+from weir.web.console import objectives, releases, words
 from weir.web.console.asking import Asker
 from weir.web.console.panel import Slot
 from weir.web.console.panels import of_project, slot, slots
@@ -55,7 +55,8 @@ def service(request: Request) -> Response:
         )
         if view.service not in there:
             return missing(request, f"service {request.path_params['service']}")
-        more = (slot("released"), *own) if len(versions) > 1 else own
+        budgets = (slot("burn"),) if objectives.has(site.asker, view.service) else ()
+        more = (*budgets, *((slot("released"),) if len(versions) > 1 else ()), *own)
         unasked = choices is None
     except WeirError:  # the page stands, and its panels say who does not answer
         pass

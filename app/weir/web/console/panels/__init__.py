@@ -11,6 +11,7 @@ from weir.web.console.panels import (
     alerts,
     balance,
     better,
+    burn,
     calibration,
     calls,
     causes,
@@ -66,6 +67,7 @@ PANELS: Final[dict[str, Registered]] = {
     ),
     "cost": Registered(cost.build, "What did it cost, and where did it go?", "cost", ("service",), "Cost"),
     "latency": Registered(latency.build, "Is it fast enough?", "latency", ("service",), "Speed"),
+    "burn": Registered(burn.build, burn.QUESTION, "picture", (), "Budgets"),
     "released": Registered(released.build, released.QUESTION, "short"),
     **{
         name: Registered(further.build_of(name), one.question, "further", ("further",), cls="third maybe")

@@ -20,11 +20,11 @@ from grafana_foundation_sdk.builders import dashboard as build
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.xychart import XYShowMode
+
 from weir.core import numbers
 from weir.monitor.spec import Monitor, Panel, Stroke, Unit
 from weir.monitor.threshold import Threshold
-
-from infra.dashboards.queries import SOURCE, Query, of_monitor
+from weir.web.grafana.queries import SOURCE, Query, of_monitor
 
 CLICKHOUSE: Final = model.DataSourceRef(type_val=SOURCE["type"], uid=SOURCE["uid"])
 UNITS: Final = {
@@ -39,7 +39,7 @@ CALM, LOOK, ALARM = "transparent", "orange", "red"
 IN_ORDER: Final = "green"
 BASE: Final = "#7d8c96"
 WIDTH, HEIGHT = 12, 8
-CONSOLE: Final = "${console}/s/${service}"
+SERVICES_PAGE: Final = "/s/${service}"
 ROWS: Final = 500  # of a table
 
 # What of a monitor is one row: sums over its windows, which still add up.
@@ -70,7 +70,7 @@ def of(monitor: Monitor) -> Any:
         .title(monitor.question)
         .description(described(monitor))
         .datasource(CLICKHOUSE)
-        .links([build.DashboardLink("In the console").url(CONSOLE).target_blank(True)])
+        .links([to_console(SERVICES_PAGE)])
         .span(WIDTH)
         .height(HEIGHT)
         .with_target(Query(sql(monitor), series=monitor.panel in SERIES))
@@ -81,6 +81,11 @@ def of(monitor: Monitor) -> Any:
         made = made.thresholds(thresholds(monitor))
     dress = DRESSED.get(monitor.panel)
     return dress(made, monitor) if dress else made
+
+
+def to_console(page: str) -> build.DashboardLink:
+    """A link to a page of the console, which begins with `/`."""
+    return build.DashboardLink("In the console").url(f"${{console}}{page}").target_blank(True)
 
 
 def described(monitor: Monitor) -> str:

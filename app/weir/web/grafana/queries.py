@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from grafana_foundation_sdk.cog import builder, variants
+
 from weir.edges.clickhouse import monitors, sql_files
 from weir.monitor import header
 from weir.monitor.baseline import Against
@@ -91,6 +92,10 @@ def of_monitor(monitor: Monitor, subject: str = "") -> str:
     given = {"subject": subject} if subject else {}
     if monitor.baseline.against is Against.REFERENCE:
         given["baseline"] = "'reference'"
+    if monitor.baseline is Against.SEASON:
+        given["season"] = "'hour_of_week'"
+    if monitor.baseline is Against.PAIR:
+        given |= {"base_from": BEGIN, "base_to": END}
     return filled(monitor.sql, given)
 
 
