@@ -144,7 +144,7 @@ def test_the_plugin_s_way_of_asking_has_the_same_answer(grafana, day, board):
 
     def ask(sql, **more):
         url = f"{user.clickhouse_url}/?{urlencode(said | more)}"
-        answer = urllib3.request("POST", url, body=sql.encode(), headers=headers, decode_content=False)
+        answer = urllib3.request("POST", url, body=sql.encode(), headers=headers, decode_content=False, timeout=WAIT_S)
         assert answer.status == 200, answer.data
         packed = answer.headers.get("Content-Encoding") == "gzip"
         return gzip.decompress(answer.data) if packed else answer.data
