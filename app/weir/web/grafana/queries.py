@@ -89,12 +89,9 @@ def weirs() -> dict[str, Monitor]:
 
 def of_monitor(monitor: Monitor, subject: str = "") -> str:
     """Its SQL. subject: of which it is asked, as an expression."""
-    given = {"subject": subject} if subject else {}
-    if monitor.baseline.against is Against.REFERENCE:
-        given["baseline"] = "'reference'"
-    if monitor.baseline is Against.SEASON:
-        given["season"] = "'hour_of_week'"
-    if monitor.baseline is Against.PAIR:
+    against, season = monitors.compared(monitor.baseline)
+    given = {"baseline": f"'{against}'", "season": f"'{season}'"} | ({"subject": subject} if subject else {})
+    if monitor.baseline.against is Against.PAIR:
         given |= {"base_from": BEGIN, "base_to": END}
     return filled(monitor.sql, given)
 
