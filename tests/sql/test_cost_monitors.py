@@ -56,6 +56,19 @@ def rows(client, name, asked=DAY):
     return {row.subject: row for row in monitors.run(client, monitor, asked)}
 
 
+def test_a_look_at_answers_is_left_out_where_every_batch_has_its_own(recorded):
+    monitor = monitors.files(load())["cost/tenants"]
+    bound = monitors.parameters(recorded, monitor, DAY)
+    short, more = costs.needed(recorded, monitor.sql, bound)
+    assert ("FROM predictions" in monitor.sql, "FROM predictions" in short) == (True, False)
+    assert more["currency"] == "EUR"
+    asked = dict(parameters=bound, settings=monitors.ASKING)
+    assert (
+        recorded.query(short, **asked | {"parameters": bound | more}).result_rows
+        == recorded.query(monitor.sql, **asked).result_rows
+    )
+
+
 def test_all_that_was_metered_has_gone_somewhere(recorded):
     found = rows(recorded, "conservation")
     assert {name: row.value for name, row in found.items()} == dict.fromkeys(

@@ -6,10 +6,13 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from weir.core.prices import UNITS, Component, Price, tariffs
-from weir.edges.clickhouse import costs
+from weir.edges.clickhouse import costs, monitors
+from weir.monitor.spec import Asked
+from weir.settings import load
 
 from tests.doubles import spent
 from tests.doubles.spent import DAY_MS, FIRST_MS, Answer, Batch
@@ -25,6 +28,7 @@ BOOK = [
 ]
 PARAMETERS = {"service": "fraud", "since": BEGIN, "until": END}
 CALL = "service = {service:String}, since = {since:DateTime64(3, 'UTC')}, until = {until:DateTime64(3, 'UTC')}"
+MONITORS = monitors.files(load())
 DIGESTS = ("d", "e")
 FATES = ("whole", "whole", "whole", "again", "lost", "late", "nothing")
 
@@ -119,6 +123,33 @@ def test_what_was_metered_is_borne_or_idle(client, work):
     unrecorded = {line.day: line.predictions for line in lines if line.kind == "unrecorded" and line.component == "cpu"}
     assert sum(unrecorded.values()) == len(absent)
     assert_each_answer_bears_its_share(client, lines, batches, answers)
+    assert_monitors_say_the_same(client, lines)
+
+
+def assert_monitors_say_the_same(client, lines):
+    """Monitors of costs have their sums from another text, which leaves out what nobody needs."""
+    asked = Asked(service="fraud", begin=BEGIN, end=END, step_s=86_400)
+    whole, tenants = (monitors.run(client, MONITORS[f"cost/{name}"], asked) for name in ("conservation", "tenants"))
+    units = {name: 1e12 if name in ("cpu", "gpu", "idle") else 1e6 for name in Component}
+    sums, spending, by_tenant, predictions = Counter(), Counter(), Counter(), Counter()
+    for line in lines:
+        sums[line.day, line.component] += line.millionths / units[line.component]
+        spending[line.day, line.component, line.kind] += line.amount
+        if line.kind == "answers":
+            by_tenant[line.day, line.tenant] += line.amount
+            predictions[line.day, line.tenant] += line.predictions if line.component is Component.CPU else 0
+    found = {(f"{row.begin:%Y-%m-%d}", row.subject): row for row in whole}
+    assert {key: row.details["used"] for key, row in found.items()} == pytest.approx(
+        {k: n for k, n in sums.items() if n}
+    )
+    kinds = {"allocated": "answers", "rejected": "rejected", "unrecorded": "unrecorded", "idle": "idle"}
+    for key, row in found.items():
+        told = {kind: row.details[name] for name, kind in kinds.items()}
+        assert told == pytest.approx({kind: float(spending[*key, kind]) for kind in told})
+        assert row.details["metered"] == pytest.approx(sum(told.values()))
+    said = {(f"{row.begin:%Y-%m-%d}", row.subject): (row.n, row.value) for row in tenants}
+    assert {key: n for key, (n, _) in said.items()} == {key: n for key, n in predictions.items() if n}
+    assert {key: cost for key, (_, cost) in said.items()} == pytest.approx({key: float(by_tenant[key]) for key in said})
 
 
 def assert_each_answer_bears_its_share(client, lines, batches, answers):

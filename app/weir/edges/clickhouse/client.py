@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import clickhouse_connect
 from clickhouse_connect.driver import Client
@@ -22,6 +22,7 @@ from weir.core.errors import Refused, Unavailable
 from weir.setting_groups import RecordingSettings
 
 T = TypeVar("T")
+Once: TypeAlias = Callable[[Any, Callable[[], Any]], Any]  # of a key, and what gives the answer: that, or a late one
 
 # Server errors that pass by themselves: timeouts, limits, too many parts, shutdown, Keeper. All others are Refused.
 # Source: ClickHouse src/Common/ErrorCodes.cpp.
@@ -80,6 +81,11 @@ def connect(settings: RecordingSettings, *, database: str | None = None, timeout
 def _direct(ca_file: str | None) -> PoolManager:
     """Connections past any proxy that the environment names."""
     return default_pool_manager() if ca_file is None else get_pool_manager(ca_cert=ca_file)
+
+
+def each_time(_key: Any, make: Callable[[], Any]) -> Any:
+    """The answer, asked anew: for whoever keeps none."""
+    return make()
 
 
 def settable(client: Client, settings: Mapping[str, Any]) -> dict[str, Any]:

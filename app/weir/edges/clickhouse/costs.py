@@ -1,21 +1,46 @@
-"""Costs: the price book as ClickHouse knows it, and what was spent."""
+"""Costs: the price book as ClickHouse knows it, what was spent, and whether a statement needs to look at answers."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from clickhouse_connect.driver import Client
 
 from weir.core.budget import Budget
 from weir.core.prices import Component, Tariff
 from weir.edges.clickhouse import sql_files
-from weir.edges.clickhouse.client import answering, url_of
+from weir.edges.clickhouse.client import Once, answering, each_time, url_of
+
+# Lines of parts/cost_borne.sql, with the time that they are about.
+ODD: Final = re.compile(r"^ *-- odd: ([^\n;]*); ([^\n;]*)\n.*?^ *-- odd end\n", re.DOTALL | re.MULTILINE)
+# What such a statement asks of the price book, and the parameters that take the place of it.
+BOOK: Final = "(SELECT groupArray((component, begins, ends, attos)) FROM prices)"
+CURRENCY: Final = "(SELECT any(currency) FROM prices)"
+KNOWN: Final = {BOOK: "{book:Array(Tuple(String, Date32, Date32, Int128))}", CURRENCY: "{currency:String}"}
+# whole: as many answers name each batch as it scored. Both lists are the same but for their order, or two sums of
+# hashes are by chance.
+ASKED: Final = """
+    SELECT sum(mark) = 0 AS whole, (SELECT groupArray((component, begins, ends, attos)) FROM prices) AS book,
+           (SELECT any(currency) FROM prices) AS currency
+    FROM
+    (
+        SELECT cityHash64(batch_id, toInt64(scored)) AS mark FROM batches
+        WHERE service = {service:String} AND scored_at >= <since> AND scored_at < <until> AND scored != 0
+        UNION ALL
+        SELECT bitNot(cityHash64(batch_id, n)) + 1 AS mark FROM
+        (
+            SELECT batch_id, toInt64(sum(answers)) AS n FROM batch_answers
+            WHERE service = {service:String} AND scored_at >= <since> AND scored_at < <until>
+            GROUP BY batch_id HAVING n != 0
+        )
+    )
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +76,25 @@ def make(client: Client, currency: str, tariffs: Iterable[Tariff], budgets: Iter
     with answering(url_of(client)):
         client.command(_filled("views/prices", book))
         client.command(_filled("views/budgets", planned))
+
+
+def needed(client: Client, sql: str, bound: Mapping[str, Any], once: Once = each_time) -> tuple[str, dict[str, Any]]:
+    """A statement about costs without its look at answers, where every batch of its time has all of them.
+
+    That look is rarely needed, and makes the statement longer to plan. bound: what its parameters are. With the
+    parameters that the statement takes more. once: what is asked for several statements. One that does not look at
+    answers is returned as it is. Raises the driver's errors.
+    """
+    if (odd := ODD.search(sql)) is None:
+        return sql, {}
+    text = ASKED.replace("<since>", odd[1]).replace("<until>", odd[2])
+    asked = {name: bound[name] for name in sql_files.PARAMETER.findall(text)}
+    key = ("costs", text, *sorted(asked.items()))
+    ((whole, book, currency),) = once(key, lambda: client.query(text, parameters=asked).result_rows)
+    sql = ODD.sub("", sql) if whole else sql
+    for named, parameter in KNOWN.items():
+        sql = sql.replace(named, parameter)
+    return sql, {"book": book, "currency": currency}
 
 
 def currency(client: Client) -> str:

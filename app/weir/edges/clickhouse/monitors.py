@@ -16,12 +16,14 @@ from clickhouse_connect.driver import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from weir.core.errors import Refused
-from weir.edges.clickhouse import outcome_cells, reports, scans, sides, sql_files
+from weir.edges.clickhouse import costs, outcome_cells, reports, scans, sides, sql_files
 from weir.edges.clickhouse.client import (
     NO_ACCESS,
     RETRIABLE,
     WRONG_PASSWORD,
+    Once,
     answering,
+    each_time,
     said,
     settable,
     url_of,
@@ -117,20 +119,25 @@ def _text(path: Path, *, own: bool) -> str:
 
 
 def run(
-    client: Client, monitor: Monitor, asked: Asked, of: Mapping[str, Any] | None = None, joined: Table | None = None
+    client: Client,
+    monitor: Monitor,
+    asked: Asked,
+    of: Mapping[str, Any] | None = None,
+    joined: Table | None = None,
+    once: Once = each_time,
 ) -> list[Row]:
     """The figures of a service by window and subject, in this order; a window without rows has none.
 
     of: what the service's bundle means (`meaning`), where the caller knows it; it is asked otherwise. joined: what is
-    read instead of the service's view; it holds the time asked about.
+    read instead of the service's view; it holds the time asked about. once: what is asked for several monitors.
     Raises Unavailable; Refused where the monitor cannot be asked so, as ClickHouse words it where its SQL is at fault.
     """
     _check(monitor, asked)
     with answering(url_of(client)):
-        digests = sides.answered(client, monitor.sql, asked.service, asked.begin, asked.end)
+        digests = sides.answered(client, monitor.sql, asked.service, asked.begin, asked.end, once)
     if digests is not None and not digests:
         return []
-    return rows(monitor, table(client, monitor, asked, of, joined, digests or ()))
+    return rows(monitor, table(client, monitor, asked, of, joined, digests or (), once))
 
 
 def table(
@@ -140,10 +147,11 @@ def table(
     of: Mapping[str, Any] | None = None,
     joined: Table | None = None,
     digests: Sequence[str] = (),
+    once: Once = each_time,
 ) -> pa.Table:
     """The answer with the columns and the order of the SQL; the column of its header's time is UTC. Raises as `run`.
 
-    digests: bundles that answered in the time, where the caller knows them (`sides.answered`).
+    digests: bundles that answered in the time, where the caller knows them (`sides.answered`). once: as of `run`.
     """
     bound, settings = (
         parameters(client, monitor, asked, of),
@@ -152,9 +160,10 @@ def table(
     if joined is not None:
         bound, settings = bound | {"results": joined.name}, {**settings, **joined.settings}
     with answering(url_of(client)), within_memory(f"monitor {monitor.name}"), _its_author(monitor):
-        sql, one = sides.needed(monitor.sql, bound, digests)
-        sql, more = outcome_cells.needed(client, sql, asked.service, asked.begin, asked.end, asked.step_s)
-        found = client.query_arrow(sql, parameters=bound | one | more, settings=settings, use_strings=True)
+        sql, book = costs.needed(client, monitor.sql, bound, once)
+        sql, one = sides.needed(sql, bound, digests)
+        sql, more = outcome_cells.needed(client, sql, asked.service, asked.begin, asked.end, asked.step_s, once)
+        found = client.query_arrow(sql, parameters=bound | book | one | more, settings=settings, use_strings=True)
     columns = dict(zip(found.column_names, found.columns, strict=True))
     if lacking := sorted({*monitor.figures.values(), *monitor.subject} - columns.keys()):
         _deny(monitor, f"its answer has no column {lacking[0]}", f"name one of {', '.join(columns)} in its header")

@@ -17,7 +17,7 @@ from clickhouse_connect.driver import Client
 
 from weir.core.signature import Task
 from weir.edges.clickhouse import sql_files
-from weir.edges.clickhouse.client import answering, url_of, within_memory, written
+from weir.edges.clickhouse.client import Once, answering, each_time, url_of, within_memory, written
 from weir.edges.clickhouse.results import view_of
 
 TABLES: Final[Mapping[Task, tuple[str, ...]]] = {  # what each task has cells of
@@ -59,16 +59,17 @@ MANY: Final = 48  # hours whose replaced cells are worth a statement
 
 
 def needed(
-    client: Client, sql: str, service: str, begin: datetime, end: datetime, step_s: int
+    client: Client, sql: str, service: str, begin: datetime, end: datetime, step_s: int, once: Once = each_time
 ) -> tuple[str, dict[str, Any]]:
     """A statement that reads cells, without what it does not need now, and a parameter that it takes more.
 
-    What changes after this is asked counts for the next one. Raises the driver's errors.
+    What changes after this is asked counts for the next one. once: what is asked for several statements. Raises the
+    driver's errors.
     """
     reads = READS.search(sql)
     if not CELLS.search(sql) or reads is None:
         return sql, {}
-    counted, lacking = _counted(client, reads[1], service, begin, end) if step_s % DAY_S == 0 else ([], True)
+    counted, lacking = _counted(client, reads[1], service, begin, end, once) if step_s % DAY_S == 0 else ([], True)
     if not counted:
         return CELLS.sub(r"\1", sql), {}
     if not lacking:
@@ -77,11 +78,11 @@ def needed(
 
 
 def _counted(
-    client: Client, table: str, service: str, begin: datetime, end: datetime
+    client: Client, table: str, service: str, begin: datetime, end: datetime, once: Once
 ) -> tuple[list[tuple[datetime, int]], bool]:
     """Hours whose cells count all that there is, as kept_hours has them; whether others of it have predictions."""
     asked = {"service": service, "from": written(begin), "to": written(end)}
-    (row,) = sql_files.rows(client, "cells/kept", **asked)
+    (row,) = once(("kept", *asked.values()), lambda: sql_files.rows(client, "cells/kept", **asked))
     now = {hour: changes for hour, changes, _ in map(_values, row["now"])}
     counted = {
         hour: made

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from clickhouse_connect.driver import Client
 
-from weir.edges.clickhouse.client import written
+from weir.edges.clickhouse.client import Once, each_time, written
 
 # Lines of parts/drift_groups.sql.
 SIDES: Final = re.compile(r"^ *-- side: .*?^ *-- sides end\n", re.DOTALL | re.MULTILINE)
@@ -71,15 +71,18 @@ def settings(sql: str) -> Mapping[str, Any]:
     return STEP_BY_STEP if SIDES.search(sql) else {}
 
 
-def answered(client: Client, sql: str, service: str, begin: datetime, end: datetime) -> Sequence[str] | None:
+def answered(
+    client: Client, sql: str, service: str, begin: datetime, end: datetime, once: Once = each_time
+) -> Sequence[str] | None:
     """Digests of the bundles that have anything in the time that such a statement could tell of; None of another one.
 
-    Many services have no words, or ages. Raises the driver's errors.
+    Many services have no words, or ages. once: what is asked for several statements. Raises the driver's errors.
     """
     if not SIDES.search(sql) or (kinds := KINDS.search(sql)) is None:
         return None
     asked = {"service": service, "from": written(begin), "to": written(end)}
-    ((digests,),) = client.query(ANSWERED % kinds[1], parameters=asked).result_rows
+    text = ANSWERED % kinds[1]
+    ((digests,),) = once(("sides", text, *asked.values()), lambda: client.query(text, parameters=asked).result_rows)
     return [str(one) for one in digests]
 
 

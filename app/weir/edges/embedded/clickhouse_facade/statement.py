@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
+
+from weir.edges.embedded.clickhouse_facade.kept import Kept
 
 HEAD_BYTES = 65_536  # where the FORMAT of an INSERT is looked for; data follows it
 TAIL_BYTES = 4_096  # where the FORMAT of a query is looked for; it ends the statement
@@ -40,6 +41,9 @@ _AFTER_FORMAT = re.compile(rb"\s*+(?:SETTINGS\s.*)?;?\s*+", re.IGNORECASE | re.D
 _AFTER_COLUMN = frozenset(b"FROM AS IN IS NOT LIKE ILIKE BETWEEN AND OR ASC DESC WHERE GROUP ORDER LIMIT UNION".split())
 # Behind one of these within WITH, `insert` is a name.
 _BEFORE_NAME = frozenset(b", RECURSIVE AS . + - * / % = < > ! AND OR NOT".split())
+
+_KEPT_BYTES = 2 << 20  # of texts
+_KINDS, _FORMATS = Kept[bytes, bytes](_KEPT_BYTES), Kept[bytes, str](_KEPT_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ def parse(query: bytes, body: bytes, default_format: str) -> Statement:
     """
     text = query + b"\n" + body if query and body else query or body
     head = text[:HEAD_BYTES]
-    kind = _kind_again(head) if head.lstrip()[:4].upper() == b"WITH" else _kind(head)
+    kind = _kind(head) if head.lstrip()[:6].upper() == b"INSERT" else _kind_again(head)
     if kind == b"INSERT":
         head = query or text[:HEAD_BYTES]
         clause = _data_clause(head)
@@ -103,10 +107,13 @@ def _kind(text: bytes) -> bytes:
     return b"INSERT" if kind == b"WITH" and _reaches_insert(words) else kind
 
 
-@lru_cache(256)
 def _kind_again(text: bytes) -> bytes:
-    """The same of what begins with WITH: it is looked at up to its SELECT, and the same ones come over and over."""
-    return _kind(text)
+    """The same of what may begin with WITH: it is looked at up to its SELECT, and the same ones come over and over."""
+    kind = _KINDS.get(text)
+    if kind is None:
+        kind = _kind(text)
+        _KINDS.put(text, kind, len(text))
+    return kind
 
 
 def _reaches_insert(words: Iterator[_Word]) -> bool:
@@ -147,6 +154,13 @@ def _result_format(text: bytes) -> str:
     """The FORMAT that ends a query; "" when there is none."""
     if b"FORMAT" not in text[-TAIL_BYTES:].upper():  # spares most statements the scan
         return ""
+    if (name := _FORMATS.get(text)) is None:
+        name = _last_format(text)
+        _FORMATS.put(text, name, len(text))
+    return name
+
+
+def _last_format(text: bytes) -> str:
     last = _END
     for word in _words(text, pattern=_FORMAT):
         name = next(_words(text, word.end), _END) if word.upper == b"FORMAT" else _END

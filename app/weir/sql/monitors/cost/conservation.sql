@@ -20,25 +20,16 @@
 -- what nobody known bears, or bears twice, as a share of what was metered, in units of the component: it needs no prices. The
 -- amounts are in the price book's currency, used in seconds, keys or bytes; null where something has no price. A window is of the time of scoring.
 WITH
-    metered AS
-    (
-        SELECT begin, component, sum(used) AS used, sum(records) AS records, if(max(unpriced), NULL, sum(amount)) AS amount
-        FROM cost_metered(service = {service:String}, since = {from:DateTime64(3, 'UTC')}, until = {to:DateTime64(3, 'UTC')}, step = {step:UInt32})
-        GROUP BY begin, component
-    ),
-    borne AS
-    (
-        SELECT begin, component, max(unpriced) AS unpriced, sum(used) AS whole, sumIf(used, kind = 'unrecorded') AS nobodys,
-               ifNull(sumIf(amount, kind = 'answers'), 0) AS answers, ifNull(sumIf(amount, kind = 'rejected'), 0) AS rejected,
-               ifNull(sumIf(amount, kind = 'unrecorded'), 0) AS unrecorded, ifNull(sumIf(amount, kind = 'idle'), 0) AS idle
-        FROM cost_lines(service = {service:String}, since = {from:DateTime64(3, 'UTC')}, until = {to:DateTime64(3, 'UTC')}, step = {step:UInt32})
-        GROUP BY begin, component
-    )
-SELECT begin, component, toInt64(m.records) AS records, toFloat64(abs(m.used - b.whole) + b.nobodys) / toFloat64(m.used) AS unexplained,
-       toFloat64(m.used) / if(component IN ('cpu', 'gpu', 'idle'), 1e12, 1e6) AS used, toFloat64(m.amount) AS metered, if(unpriced, NULL, toFloat64(answers)) AS allocated,
-       if(unpriced, NULL, toFloat64(b.rejected)) AS rejected, if(unpriced, NULL, toFloat64(b.unrecorded)) AS unrecorded,
-       if(unpriced, NULL, toFloat64(b.idle)) AS idle, (SELECT any(currency) FROM prices) AS currency
-FROM metered AS m
-LEFT JOIN borne AS b USING (begin, component)
-WHERE m.used != 0
+    sumIf(l.used, kind = 'metered') AS counted,
+    maxIf(l.unpriced, kind != 'metered') AS lacking,
+    amount -> if(lacking, NULL, toFloat64(ifNull(amount, 0))) AS told
+SELECT begin, component, toInt64(sumIf(l.n, kind = 'metered')) AS records,
+       toFloat64(abs(counted - sumIf(l.used, kind != 'metered')) + sumIf(l.used, kind = 'unrecorded')) / toFloat64(counted) AS unexplained,
+       toFloat64(counted) / if(component IN ('cpu', 'gpu', 'idle'), 1e12, 1e6) AS used,
+       if(maxIf(l.unpriced, kind = 'metered'), NULL, toFloat64(sumIf(l.amount, kind = 'metered'))) AS metered,
+       told(sumIf(l.amount, kind = 'answers')) AS allocated, told(sumIf(l.amount, kind = 'rejected')) AS rejected,
+       told(sumIf(l.amount, kind = 'unrecorded')) AS unrecorded, told(sumIf(l.amount, kind = 'idle')) AS idle, (SELECT any(currency) FROM prices) AS currency
+FROM <cost_lines: since = {from:DateTime64(3, 'UTC')}; until = {to:DateTime64(3, 'UTC')}; step = {step:UInt32}; also = UNION ALL SELECT toStartOfInterval(toDateTime(scored_at, 'UTC'), toIntervalSecond({step:UInt32})) AS begin, toDate32(scored_at) AS day, 'metered' AS kind, CAST(('', '', '', '', '', ''), 'Tuple(variant String, model String, version String, digest String, tenant String, team String)') AS who, toInt64(sum(rows)) AS n, arrayMap(quantity -> 1000000 * toInt128(quantity), [sum(cpu_us), sum(ifNull(gpu_us, 0)), sum(greatest(feature_lookups, feature_hits) - feature_hits), sum(bytes_in), sum(bytes_out), sum(bytes_out), sum(idle_us)]) AS quantities FROM batches WHERE service = {service:String} AND greaterOrEquals(scored_at, {from:DateTime64(3, 'UTC')}) AND less(scored_at, {to:DateTime64(3, 'UTC')}) GROUP BY begin, day> AS l
+GROUP BY begin, component
+HAVING counted != 0
 ORDER BY begin, component

@@ -21,7 +21,7 @@ SELECT begin, tenant, predictions, toFloat64(spent) AS cost, toFloat64(spent) / 
 FROM
 (
     SELECT begin, tenant, sumIf(n, component = 'cpu') AS predictions, if(max(unpriced), NULL, sum(amount)) AS spent
-    FROM cost_lines(service = {service:String}, since = {from:DateTime64(3, 'UTC')}, until = {to:DateTime64(3, 'UTC')}, step = {step:UInt32})
+    FROM <cost_lines: since = {from:DateTime64(3, 'UTC')}; until = {to:DateTime64(3, 'UTC')}; step = {step:UInt32}; also = HAVING true>
     WHERE kind = 'answers' AND {version:String} IN ('', version) AND {variant:String} IN ('', variant) AND {tenant:String} IN ('', tenant) AND {team:String} IN ('', team)
     GROUP BY begin, tenant
 )

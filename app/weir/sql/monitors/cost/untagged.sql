@@ -28,7 +28,7 @@ FROM
            sumIf(used, component = 'cpu') AS work, sum(amount) AS spent,
            sumIf(used, component = 'cpu' AND tenant = '') AS no_tenant, ifNull(sumIf(amount, tenant = ''), 0) AS no_tenant_cost,
            sumIf(used, component = 'cpu' AND team = '') AS no_team, ifNull(sumIf(amount, team = ''), 0) AS no_team_cost
-    FROM cost_lines(service = {service:String}, since = {from:DateTime64(3, 'UTC')}, until = {to:DateTime64(3, 'UTC')}, step = {step:UInt32})
+    FROM <cost_lines: since = {from:DateTime64(3, 'UTC')}; until = {to:DateTime64(3, 'UTC')}; step = {step:UInt32}; also = HAVING true>
     WHERE kind = 'answers'
     GROUP BY begin
 )
