@@ -18,6 +18,7 @@ from tests.ports import free_port
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is in the extra dev").expect
 LOOKS = ((WIDE, "light"), (WIDE, "dark"), (PHONE, "dark"), (PHONE, "light"))
+ASKED = ((WIDE, "light"), (PHONE, "dark"))
 EMPTY = {
     "overview": "/",
     "alerts": "/alerts",
@@ -62,11 +63,12 @@ def opened(browser, address):
 
 
 def looked_at(page, axe, name):
-    """In both sizes and themes nobody is shut out of it."""
+    """In both sizes and themes it fits; in one of each nobody is shut out of it."""
     for size, theme in LOOKS:
         page.set_viewport_size(size)
         put(page, theme)
-        assert faults(page, axe) == [], (name, theme)
+        if (size, theme) in ASKED:
+            assert faults(page, axe) == [], (name, theme)
         assert wider_than_the_window(page) <= 0, name
         keep(page, f"{name}-{'wide' if size is WIDE else 'phone'}-{theme}")
 
