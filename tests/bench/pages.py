@@ -1,10 +1,15 @@
 """What the console's pages of a service cost over a month of predictions: every panel alone, and pages in Chromium.
 
-The month is that of `rounds`; its cells of outcomes are counted first, as the monitor worker would have.
+The month is that of `rounds`; its cells of outcomes are counted first, as the monitor worker would have. Of a directory
+of the embedded ClickHouse in which it lies already: `python -m tests.bench.pages DIRECTORY`.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,10 +19,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import uvicorn
+from weir.core.errors import Unavailable
 from weir.core.signature import Task
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.clickhouse import outcome_cells
-from weir.settings import Settings
+from weir.settings import Settings, load
 from weir.web.console.app import make
 from weir.web.console.asking import Asker
 from weir.web.console.panels import PANELS
@@ -25,8 +31,9 @@ from weir.web.console.security import doorman
 from weir.web.console.site import Site
 from weir.web.console.view import View
 
-from tests.bench.month import HOUR, SERVICE
+from tests.bench.month import BEGIN, DAY, DAYS, HOUR, SERVICE
 from tests.bench.protocol import Say
+from tests.ports import free_port
 from tests.waiting import START_S, until
 
 CHROMIUM: Final = Path("/usr/bin/chromium")
@@ -34,6 +41,10 @@ RANGES: Final = {"24h": timedelta(days=1), "7d": timedelta(days=7), "30d": timed
 ADDRESSES: Final = {"overview": "/", "service": f"/s/{SERVICE}"}
 TURNS: Final = 3
 AT_ONCE: Final = 400_000  # predictions whose cells are counted together
+SEEN: Final = """[...document.querySelectorAll(".live-panel")].some(panel => {
+    const box = panel.getBoundingClientRect();
+    return box.bottom > 0 && box.top < innerHeight && panel.querySelector(".skeleton");
+})"""  # whether a panel that is seen waits for its answer
 
 
 def measure(settings: Settings, pid: int, end: datetime, say: Say) -> dict[str, Any]:
@@ -77,30 +88,40 @@ def _panels(settings: Settings, pid: int, page: str, asked: Mapping[str, str], e
 
 
 def _pages(settings: Settings, asked: Mapping[str, str], end: datetime, say: Say) -> dict[str, dict[str, float]]:
-    """Milliseconds until nothing is being waited for, and until something is seen, by page."""
-    from playwright.sync_api import expect, sync_playwright
+    """By page: milliseconds until something is seen, until what is seen is complete, and all; requests and KiB sent."""
+    from playwright.sync_api import sync_playwright
 
     query = "&".join(f"{name}={value}" for name, value in asked.items())
     found: dict[str, dict[str, float]] = {}
     with _served(settings, end) as base, sync_playwright() as started:
         browser = started.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox", "--disable-gpu"])
         for name, address in ADDRESSES.items():
-            turns = []
-            for _ in range(TURNS):
-                page = browser.new_page(viewport={"width": 1440, "height": 900})
-                began_s = time.perf_counter()
-                page.goto(f"{base}{address}?{query}", timeout=1000 * START_S)
-                expect(page.locator(".skeleton")).to_have_count(0, timeout=1000 * START_S)
-                took_s = time.perf_counter() - began_s
-                (paint,) = page.evaluate(
-                    "performance.getEntriesByName('first-contentful-paint').map(one => one.startTime)"
-                )
-                turns.append((1000 * took_s, float(paint)))
-                page.close()
-            found[name] = {"complete": min(turns)[0], "first_paint": min(paint for _, paint in turns)}
-            say(f"{name} in Chromium, {query}: {found[name]}")
+            turns = [_opened(browser, f"{base}{address}?{query}") for _ in range(TURNS)]
+            found[name] = {figure: min(turn[figure] for turn in turns) for figure in turns[0]}
+            say(f"{name} in Chromium, {query}: {', '.join(f'{one} {value:.0f}' for one, value in found[name].items())}")
         browser.close()
     return found
+
+
+def _opened(browser: Any, address: str) -> dict[str, float]:
+    """One page, opened by a browser that has nothing of it."""
+    from playwright.sync_api import expect
+
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    sent: list[float] = []
+    network = page.context.new_cdp_session(page)
+    network.on("Network.loadingFinished", lambda one: sent.append(one["encodedDataLength"]))
+    network.send("Network.enable")
+    began_s = time.perf_counter()
+    page.goto(address, timeout=1000 * START_S)
+    until(lambda: not page.evaluate(SEEN), START_S, "what is seen", every_s=0.01)
+    seen_s = time.perf_counter() - began_s
+    expect(page.locator(".skeleton")).to_have_count(0, timeout=1000 * START_S)
+    took_s = time.perf_counter() - began_s
+    (paint,) = page.evaluate("performance.getEntriesByName('first-contentful-paint').map(one => one.startTime)")
+    page.context.close()
+    figures = {"first_paint": float(paint), "seen": 1000 * seen_s, "complete": 1000 * took_s}
+    return {**figures, "requests": float(len(sent)), "kib": sum(sent) / 1024}
 
 
 @contextmanager
@@ -129,3 +150,32 @@ def _started(server: uvicorn.Server) -> Callable[[], bool]:
 def _cpu_s(pid: int) -> float:
     """All that a process has used, to the nanosecond: Linux has a clock for each."""
     return time.clock_gettime((~pid << 3) | 2)
+
+
+def main() -> None:
+    """Of a directory in which the month lies: print what is found as JSON."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.pages", description=__doc__)
+    parser.add_argument("directory", type=Path, help="of the embedded ClickHouse; its cells are counted there")
+    asked, port = parser.parse_args(), free_port()
+    command = [sys.executable, "-m", "weir.edges.embedded.clickhouse_facade"]
+    settings = load().having(clickhouse_url=f"http://127.0.0.1:{port}")
+    with subprocess.Popen([*command, "--path", str(asked.directory), "--port", str(port)]) as served:
+        try:
+            until(lambda: _answers(settings), START_S, "ClickHouse")
+            end = BEGIN + DAYS * DAY
+            found = measure(settings, served.pid, end, lambda line: print(line, file=sys.stderr, flush=True))
+            print(json.dumps(found, indent=1))
+        finally:
+            served.terminate()
+
+
+def _answers(settings: Settings) -> bool:
+    try:
+        clickhouse.connect(settings.recording).close()
+    except Unavailable:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main()

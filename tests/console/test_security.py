@@ -197,7 +197,7 @@ def test_a_link_from_elsewhere_or_a_neighbour_s_cookie_signs_nobody_out():
 @pytest.mark.parametrize("path", ["/sign-in-x", "/static/none.js", "/static/../ledger", "/nothing"])
 def test_who_has_not_signed_in_is_told_of_nothing(path):
     with client(token=TOKEN) as console:
-        console.app.state.site.frames._latest = Frame(services=("hush-hush",))
+        console.app.state.site.frames.latest = Frame(services=("hush-hush",))
         assert "hush-hush" not in console.get(path).text
         signed_in(console)
         assert "hush-hush" in console.get("/nothing").text

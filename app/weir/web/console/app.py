@@ -14,10 +14,9 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount
-from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
 
 from weir.web.console import scripts, words
+from weir.web.console.assets import Assets
 from weir.web.console.pages import alerts, learners, ledger, letters, overview, palette, panels, query, service, sign_in
 from weir.web.console.security import Door
 from weir.web.console.site import Site, missing
@@ -49,7 +48,7 @@ def make(site: Site) -> Starlette:
         site.desk.close()
 
     addresses: list[BaseRoute] = [route for of in ROUTES for route in of()]
-    addresses.append(Mount("/static", Assets(directory=words.FOLDER / "static"), name="static"))
+    addresses.append(Mount("/static", Assets(words.FOLDER / "static"), name="static"))
     app = Starlette(
         routes=addresses,
         middleware=[
@@ -61,16 +60,6 @@ def make(site: Site) -> Starlette:
     )
     app.state.site = site
     return app
-
-
-class Assets(StaticFiles):
-    """Styles and scripts, asked for again each time by their tags: a new Weir is seen at once."""
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """One file."""
-        found = await super().get_response(path, scope)
-        found.headers["Cache-Control"] = "no-cache"
-        return found
 
 
 def _not_found(request: Request, _error: Exception) -> Response:

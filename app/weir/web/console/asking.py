@@ -1,4 +1,4 @@
-"""Asks ClickHouse what pages show, as its reader: eight questions at a time, and the same one once a second."""
+"""Asks ClickHouse what pages show, as its reader: eight questions at a time, and the same one once in two seconds."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 CLIENTS: Final = 8  # questions at a time: more of them only wait for each other
 ANSWER_S: Final = 12.0  # for one answer; shorter than a page waits, so that it can say who is late
-SAME_S: Final = 1.0  # for which an answer is given again
+SAME_S: Final = 2.0  # for which an answer is given again, as to the panels of one page
 MEANING_S: Final = 15.0  # for which what a service's bundle means is not asked again
 FILES_S: Final = 2.0  # for which files of monitors are not read again
 PROBE_S: Final = 2.0  # after so long without an answer ClickHouse is knocked at first
@@ -50,7 +50,7 @@ class Asker:
         self._pool = ThreadPoolExecutor(CLIENTS, "asking")
         self._turns = threading.BoundedSemaphore(CLIENTS)
         self._lock, self._door = threading.Lock(), threading.Lock()
-        self._kept: dict[Any, tuple[float, Future[Any]]] = {}  # until when, of what is answered
+        self._kept: dict[Any, tuple[float, float, Future[Any]]] = {}  # since and until when
         self._client: Client | None = None
         self._unbounded: tuple[str, ...] = ()
         self._answered_at = -PROBE_S
@@ -145,9 +145,12 @@ class Asker:
     def _rows(self, monitor: Monitor, asked: Asked) -> list[Row]:
         def run() -> list[Row]:
             of = self._meaning(monitor, asked.service)
-            return self.ask(lambda client: monitors.run(client, monitor, asked, of))
+            return self.ask(lambda client: monitors.run(client, monitor, asked, of, once=self._same))
 
         return list(self.once(("rows", monitor.sha256, asked), SAME_S, run))
+
+    def _same(self, key: Any, make: Callable[[], T]) -> T:
+        return self.once(key, SAME_S, make)
 
     def _meaning(self, monitor: Monitor, service: str) -> Mapping[str, Any] | None:
         return self.meaning(service) if monitor.parameters.keys() & MEANING else None
@@ -191,16 +194,19 @@ class Asker:
             self._answered_at, self._away = self._now(), None
             return answer
 
-    def once(self, key: Any, for_s: float, make: Callable[[], T]) -> T:
-        """What `make` gives, made once in for_s seconds, however many ask meanwhile. Raises what it raises."""
+    def once(self, key: Any, for_s: float, make: Callable[[], T], *, kept_s: float = 0.0) -> T:
+        """What `make` gives, made once in for_s seconds, however many ask meanwhile. Raises what it raises.
+
+        kept_s: for which it is kept, where others may ask for the same and take what is older.
+        """
         now = self._now()
         with self._lock:
-            until, future = self._kept.get(key, (0.0, None))
-            mine = future is None or (future.done() and now > until)
+            began, _, future = self._kept.get(key, (0.0, 0.0, None))
+            mine = future is None or (future.done() and now - began > for_s)
             if mine:
-                self._kept = {each: kept for each, kept in self._kept.items() if not kept[1].done() or now <= kept[0]}
+                self._kept = {each: kept for each, kept in self._kept.items() if not kept[2].done() or now <= kept[1]}
                 future = Future()
-                self._kept[key] = (now + for_s, future)
+                self._kept[key] = (now, now + max(for_s, kept_s), future)
         assert future is not None
         if mine:
             try:

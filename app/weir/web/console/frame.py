@@ -39,15 +39,15 @@ class Frames:
 
     def __init__(self, asker: Asker) -> None:
         self._asker = asker
-        self._latest = Frame()
+        self.latest = Frame()
 
     def look(self) -> Frame:
         """What there is. Raises nothing: a page without its frame would say nothing at all."""
         try:
-            self._latest = self._asker.once(("frame",), KEPT_S, self._asked)
+            self.latest = self._asker.once(("frame",), KEPT_S, self._asked)
         except WeirError as error:
-            return replace(self._latest, away=error)
-        return self._latest
+            return replace(self.latest, away=error)
+        return self.latest
 
     def _asked(self) -> Frame:
         asker = self._asker

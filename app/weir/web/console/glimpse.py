@@ -14,7 +14,7 @@ from weir.web.console.view import View
 
 FRESH_S: Final = int(FRESH.total_seconds())
 SAME_S: Final = 2.0  # for which the panels of one page, and of other tabs, share it
-STANDING_S: Final = 5.0  # for which it is not asked again how far partitions are recorded
+STANDING_S: Final = 4.0  # for which it is not asked again how far partitions are recorded; a tick is longer
 
 
 def glimpse(asker: Asker, view: View) -> Overview:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from hashlib import sha256
 from importlib.metadata import version
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 
 from weir.core.errors import Refused, WeirError
 from weir.settings import Settings
@@ -19,9 +18,9 @@ from weir.web.console import words
 from weir.web.console.asking import Asker
 from weir.web.console.desk import Desk
 from weir.web.console.frame import Frames
-from weir.web.console.panel import Panel, Slot
+from weir.web.console.panel import Slot
 from weir.web.console.panels import slots
-from weir.web.console.security import Doorman, Session
+from weir.web.console.security import Doorman
 from weir.web.console.view import View
 
 PAGES: Final = (  # address, name, icon, key behind g
@@ -69,10 +68,35 @@ def view_of(request: Request) -> View:
 
 def page(request: Request, template: str, title: str, *, status: int = 200, **context: Any) -> HTMLResponse:
     """A whole page."""
-    site, view = site_of(request), context.pop("view", None) or view_of(request)
-    session: Session = request.state.session
+    common = _common(request, title, context.pop("view", None) or view_of(request))
+    text = words.render(template, **{**common, **context})
+    return HTMLResponse(text, status, headers=FRESH)
+
+
+def page_by_parts(
+    request: Request, template: str, title: str, context: Callable[[], Mapping[str, Any]]
+) -> StreamingResponse:
+    """The same, its head before ClickHouse is asked for the rest: styles and scripts are on their way meanwhile.
+
+    context: what the template gets; it raises nothing, since the page has begun.
+    """
+    view = view_of(request)
+
+    def parts() -> Iterator[str]:
+        head = words.render("head.html", title=title, view=view)
+        yield head
+        more = context()
+        text = words.render(template, **{**_common(request, title, view), **more})
+        yield text.removeprefix(head)
+
+    return StreamingResponse(parts(), headers=FRESH, media_type="text/html")
+
+
+def _common(request: Request, title: str, view: View) -> dict[str, Any]:
+    """What every template gets."""
+    site, session = site_of(request), request.state.session
     frame = site.frames.look()
-    common = {
+    return {
         "view": view,
         "title": title,
         "here": request.url.path,
@@ -83,7 +107,6 @@ def page(request: Request, template: str, title: str, *, status: int = 200, **co
         "form_token": site.doorman.form_token(session),
         "ranged": True,
     }
-    return HTMLResponse(words.render(template, **{**common, **context}), status, headers=FRESH)
 
 
 def panels_page(
@@ -96,22 +119,7 @@ def panels_page(
     **context: Any,
 ) -> Response:
     """A page of the panels that say they are of it. more: further panels, behind them."""
-    return page(request, template, title, slots=[*slots(name), *more], **context)
-
-
-def fragment(request: Request, made: Panel, view: View) -> Response:
-    """A panel's HTML; 304 where the page has it already."""
-    query = view.link(**{"service": view.service, **made.asked})
-    body = words.render("panel.html", panel=made, view=view, query=query, **made.context) if made.shown else ""
-    return tagged(request, body.encode())
-
-
-def tagged(request: Request, body: bytes) -> Response:
-    """HTML under its hash: whoever has it is told so."""
-    tag = f'"{sha256(body).hexdigest()[:20]}"'
-    if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers={**FRESH, "ETag": tag})
-    return HTMLResponse(body, headers={**FRESH, "ETag": tag})
+    return page_by_parts(request, template, title, lambda: {"slots": [*slots(name), *more], **context})
 
 
 def faulty(request: Request, error: WeirError) -> Response:

@@ -14,7 +14,8 @@ from weir.core.errors import Refused, WeirError
 from weir.web.console import sources
 from weir.web.console.panels import PANELS
 from weir.web.console.panels.own import build as build_own
-from weir.web.console.site import FRESH, faulty, fragment, missing, page, site_of, view_of
+from weir.web.console.shared import fragment
+from weir.web.console.site import FRESH, missing, page, site_of, view_of
 from weir.web.console.sources import SOURCES
 
 MOST_ROWS: Final = 5000  # on a page; all of them are in the CSV
@@ -36,21 +37,13 @@ def panel(request: Request) -> Response:
     if name not in PANELS:
         return HTMLResponse(f"there is no panel of this name; there are {', '.join(PANELS)}", 404, headers=FRESH)
     view = view_of(request)
-    try:
-        made = PANELS[name].build(site_of(request).asker, view)
-    except WeirError as error:
-        return faulty(request, error)
-    return fragment(request, made, view)
+    return fragment(request, view, lambda: PANELS[name].build(site_of(request).asker, view))
 
 
 def own(request: Request) -> Response:
     """One monitor of the project, drawn as its header says."""
-    view = view_of(request)
-    try:
-        made = build_own(site_of(request).asker, view, request.path_params["monitor"])
-    except WeirError as error:
-        return faulty(request, error)
-    return fragment(request, made, view)
+    view, monitor = view_of(request), request.path_params["monitor"]
+    return fragment(request, view, lambda: build_own(site_of(request).asker, view, monitor))
 
 
 def data(request: Request) -> Response:

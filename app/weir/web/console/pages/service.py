@@ -18,7 +18,7 @@ from weir.web.console.asking import Asker
 from weir.web.console.panel import Slot
 from weir.web.console.panels import of_project, slot, slots
 from weir.web.console.panels.drift import build_drill
-from weir.web.console.site import FRESH, faulty, missing, page, site_of, view_of
+from weir.web.console.site import FRESH, Site, faulty, missing, page_by_parts, site_of, view_of
 from weir.web.console.view import View
 
 PARTS: Final = {"version": "versions", "variant": "variants", "tenant": "tenants", "team": "teams"}
@@ -42,28 +42,40 @@ def routes() -> list[Route]:
 def service(request: Request) -> Response:
     """The page; of a service that nothing is recorded of, those that there are."""
     site, view = site_of(request), view_of(request)
+    if not _is_there(site, view.service):
+        return missing(request, f"service {request.path_params['service']}")
+    return page_by_parts(request, "service.html", view.service, lambda: _context(site, view))
+
+
+def _is_there(site: Site, service: str) -> bool:
+    """Whether a service is known; it stays so. Where nobody answers the page stands, and its panels say so."""
+    if service in site.frames.latest.services:
+        return True
+    try:
+        return service in site.asker.services()
+    except WeirError:
+        return True
+
+
+def _context(site: Site, view: View) -> Mapping[str, Any]:
+    """What its template gets; while ClickHouse is away, what is known without it."""
     choices: Choices | None = None
-    more: tuple[Slot, ...] = ()
+    added: tuple[Slot, ...] = ()
     unasked = False
     try:
-        there, choices, own, versions, _ = site.asker.all(
-            site.asker.services,
+        choices, own, versions, _ = site.asker.all(
             lambda: choices_of(site.asker, view),
             lambda: tuple(of_project(site.asker, view)),
             lambda: releases.of(site.asker, view.service),
             site.frames.look,  # which the page waits for, too
         )
-        if view.service not in there:
-            return missing(request, f"service {request.path_params['service']}")
         budgets = (slot("burn"),) if objectives.has(site.asker, view.service) else ()
-        more = (*budgets, *((slot("released"),) if len(versions) > 1 else ()), *own)
+        added = (*budgets, *((slot("released"),) if len(versions) > 1 else ()), *own)
         unasked = choices is None
     except WeirError:  # the page stands, and its panels say who does not answer
         pass
-    places = [*slots("service"), *more]
-    context: dict[str, Any] = {"slots": places, "choices": choices, "shown": _shown(choices), "unasked": unasked}
-    context["further"] = slots("further")
-    return page(request, "service.html", view.service, view=view, **context)
+    more = {"slots": [*slots("service"), *added], "further": slots("further")}
+    return {**more, "choices": choices, "shown": _shown(choices), "unasked": unasked}
 
 
 def drill(request: Request) -> Response:

@@ -1,7 +1,8 @@
 // What lies below the first screen is asked for when there is room, so that what is seen does not wait for it; what is
 // scrolled to comes first. Panels ask again by themselves: those that are seen, while the tab is, and only of a window
-// that ends now. A tick changes a panel in place, and what the server has not changed it does not send. While ClickHouse
-// is away one banner says so, and panels keep what they have, greyed and dated.
+// that ends now, all pages at the same time, so that the server makes each answer once for all of them. A tick changes a
+// panel in place, and what the server has not changed it does not send. While ClickHouse is away one banner says so, and
+// panels keep what they have, greyed and dated.
 import { clock } from "./figures.js";
 import { rewrite } from "./times.js";
 
@@ -11,6 +12,8 @@ const TAGS = new WeakMap();  // panel -> what its content is called
 const panels = () => [...document.querySelectorAll("[hx-get]")];
 const panelOf = event => event.detail?.ctx?.sourceElement?.closest?.("[hx-get]") || event.target.closest?.("[hx-get]");
 const busy = new WeakSet();  // panels that wait for their answer
+const ticked = new WeakSet();  // those that nobody has asked for
+const LATE_MS = 50;  // behind the begin of a tick, which the server's clock has then seen, too
 const AT_ONCE = 2;  // panels that are waited for, before one that nobody sees yet is asked for
 let ticking = false;
 let timer;
@@ -30,8 +33,15 @@ function isSeen(panel) {
 function askSeen() {
   if (document.hidden) return;
   for (const panel of panels()) {
-    if (!busy.has(panel) && isSeen(panel)) panel.dispatchEvent(new Event("tick"));
+    if (busy.has(panel) || !isSeen(panel)) continue;
+    ticked.add(panel);
+    panel.dispatchEvent(new Event("tick"));
   }
+}
+
+function tickOn() {
+  const every = 1000 * (+root.dataset.every || 15);
+  timer = setTimeout(() => { askSeen(); tickOn(); }, every - Date.now() % every + LATE_MS);
 }
 
 function askLater() {
@@ -54,13 +64,13 @@ function askLeft() {
 
 export function setLive(on) {
   ticking = on && root.dataset.relative === "1";
-  clearInterval(timer);
+  clearTimeout(timer);
   const button = $("#live");
   if (button) {
     button.classList.toggle("off", !ticking);
     button.setAttribute("aria-pressed", ticking);
   }
-  if (ticking) timer = setInterval(askSeen, 1000 * (+root.dataset.every || 15));
+  if (ticking) tickOn();
 }
 
 // What asks for itself may be gone from the page when its answer comes.
@@ -73,7 +83,10 @@ document.addEventListener("htmx:before:request", event => {
 document.addEventListener("htmx:finally:request", event => busy.delete(panelOf(event)));
 document.addEventListener("htmx:config:request", event => {
   const panel = panelOf(event);
-  if (panel && TAGS.has(panel)) event.detail.ctx.request.headers["If-None-Match"] = TAGS.get(panel);
+  if (!panel) return;
+  const headers = event.detail.ctx.request.headers;
+  if (TAGS.has(panel)) headers["If-None-Match"] = TAGS.get(panel);
+  if (ticked.delete(panel)) headers["Weir-Tick"] = "1";
 });
 
 function answered(panel) {
