@@ -20,6 +20,9 @@ SIDE: Final = re.compile(
     r"^ *-- side: ([^\n]*)\n(.*?)(?:^ *UNION ALL\n(?= *-- side: )|^ *-- sides end\n)", re.DOTALL | re.MULTILINE
 )
 GRIDS: Final = re.compile(r"^ *-- many grids\n.*?^ *-- one grid: ([^\n]*)$", re.DOTALL | re.MULTILINE)
+SLOTS: Final = re.compile(r"^ *-- many slots\n.*?^ *-- one slot: ([^\n]*)$", re.DOTALL | re.MULTILINE)
+CHOSEN: Final = re.compile(r"^ *AND [^\n]* -- chosen\n", re.MULTILINE)  # by which a side is; of one that is left, true
+EVERY: Final = re.compile(r"^ *AND \{(\w+):String\} IN \('', \w+\)\n", re.MULTILINE)  # holds where nothing is given
 THE_ONE: Final = "digest = the_one"  # in those lines
 KINDS: Final = re.compile(r"kind IN \(([^()]*)\)")
 ANSWERED: Final = """
@@ -37,8 +40,9 @@ HOUR_S: Final = 3600
 def needed(sql: str, bound: Mapping[str, Any], digests: Sequence[str] = ()) -> tuple[str, dict[str, Any]]:
     """A statement that compares two sides, without the tables of which it says that they have no row.
 
-    bound: what its parameters are. digests: bundles that have rows in its time, where the caller knows them; one alone
-    is compared with its own reference, on whose grid all counts are. With the parameters that the statement takes more.
+    And without conditions that hold for every row. bound: what its parameters are. digests: bundles that have rows in
+    its time, where the caller knows them; one alone is compared with its own reference, on whose grid all counts are.
+    With the parameters that the statement takes more.
     A statement without sides is returned as it is.
     """
     if not SIDES.search(sql):
@@ -60,7 +64,10 @@ def needed(sql: str, bound: Mapping[str, Any], digests: Sequence[str] = ()) -> t
     def left(found: re.Match[str]) -> str:
         return "UNION ALL\n".join(side for name, side in SIDE.findall(found[0]) if wanted[name])
 
-    sql = SIDES.sub(left, sql)
+    sql = CHOSEN.sub("", SIDES.sub(left, sql))
+    sql = EVERY.sub(lambda found: "" if bound[found[1]] == "" else found[0], sql)
+    if not produced:
+        sql = SLOTS.sub(r"\1", sql)
     if len(digests) != 1 or bound["baseline"] != "reference":
         return sql, {}
     return GRIDS.sub(r"\1", sql).replace(THE_ONE, "digest = {the_one:String}"), {"the_one": digests[0]}

@@ -8,19 +8,22 @@
 -- they divide all bounds. Counts come onto the grid of the bundle with most of the predictions asked about: a bin of another
 -- grid is split over those that it lies on. Of the five sides two at most have rows: the others are left out of a statement
 -- before it is asked (edges/clickhouse/sides.py), since each makes it longer to plan. So is what lies between the lines "many grids"
--- and "one grid" where one bundle alone answered and its reference is the baseline: its grid comes with that, and no count is split.
+-- and "one grid" where one bundle alone answered and its reference is the baseline: its grid comes with that, and no count is split;
+-- what tells slots apart where there is one; and conditions that hold for all rows.
 -- One row a window, and one for what it is compared with in each slot: windows of a slot have the same.
 WITH
     if({baseline:String} = 'season' AND {season:String} = '', 'hour_of_week', {season:String}) AS cycle,
     {base_from:DateTime} = {from:DateTime} AND {base_to:DateTime} = {to:DateTime} AS same_window,
+    concat(if(same_window, 'same window', if(cycle = '', 'all', replaceAll(cycle, '_', ' '))), ' of ', toString({base_from:DateTime}), ' to ', toString({base_to:DateTime}),
+           if({base_version:String} = '', '', concat(', version ', {base_version:String})), if({base_variant:String} = '', '', concat(', variant ', {base_variant:String}))) AS produced,
     toStartOfInterval(window, toIntervalSecond({step:UInt32}), 'UTC') AS start
 SELECT kind, name, side, if(side = 0, start, toDateTime(0, 'UTC')) AS time,
+       -- many slots
        multiIf(NOT ({baseline:String} IN ('', 'season', 'pair')), toUInt32(0), same_window, toUInt32(toUnixTimestamp(start)), cycle = 'hour', toUInt32(toHour(start)),
                cycle = 'weekday', toUInt32(toDayOfWeek(start)), cycle = 'hour_of_week', toUInt32(24 * toDayOfWeek(start) + toHour(start)), toUInt32(0)) AS slot,
+       -- one slot: toUInt32(0) AS slot,
        max(main) AS main, argMax(main_grid, main_grid.1 != '') AS main_grid, min(whole OR side = 0) AS whole,
-       multiIf(side = 0, '', any(id) != '', any(id),
-               concat(if(same_window, 'same window', if(cycle = '', 'all', replaceAll(cycle, '_', ' '))), ' of ', toString({base_from:DateTime}), ' to ', toString({base_to:DateTime}),
-                      if({base_version:String} = '', '', concat(', version ', {base_version:String})), if({base_variant:String} = '', '', concat(', variant ', {base_variant:String})))) AS base,
+       anyIf(id, side = 1) AS base,
        sum(n) AS n, sum(missing) AS missing, sum(below) AS below, sum(above) AS above, sum(rest) AS rest, sum(total) AS total,
        -- many grids
        sumMap(if(same, CAST(hist, 'Map(Int16, Float64)'), CAST(arrayReduce('sumMap',
@@ -48,35 +51,53 @@ FROM
             -- side: live, by hour
             SELECT kind, name, digest, '' AS id, 0 AS side, window, n, missing, below, above, rest, total, rest = 0 AS whole, hist, words, CAST(('', 0, 0), 'Tuple(LowCardinality(String), Float64, Float64)') AS own_grid
             FROM histograms_hour
-            WHERE ({step:UInt32} % 3600 = 0 AND toUnixTimestamp({from:DateTime}) % 3600 = 0 AND toUnixTimestamp({to:DateTime}) % 3600 = 0) AND service = {service:String} AND kind IN (<kinds>) AND {subject:String} IN ('', name)
-                AND window >= {from:DateTime} AND window < {to:DateTime} AND {tenant:String} IN ('', tenant)
-                AND {version:String} IN ('', version) AND {variant:String} IN ('', variant)
+            WHERE service = {service:String} AND kind IN (<kinds>)
+                AND ({step:UInt32} % 3600 = 0 AND toUnixTimestamp({from:DateTime}) % 3600 = 0 AND toUnixTimestamp({to:DateTime}) % 3600 = 0) -- chosen
+                AND {subject:String} IN ('', name)
+                AND window >= {from:DateTime} AND window < {to:DateTime}
+                AND {tenant:String} IN ('', tenant)
+                AND {version:String} IN ('', version)
+                AND {variant:String} IN ('', variant)
             UNION ALL
             -- side: live, by minute
             SELECT kind, name, digest, '' AS id, 0 AS side, window, n, missing, below, above, rest, total, rest = 0 AS whole, hist, words, CAST(('', 0, 0), 'Tuple(LowCardinality(String), Float64, Float64)') AS own_grid
             FROM histograms
-            WHERE NOT ({step:UInt32} % 3600 = 0 AND toUnixTimestamp({from:DateTime}) % 3600 = 0 AND toUnixTimestamp({to:DateTime}) % 3600 = 0) AND service = {service:String} AND kind IN (<kinds>) AND {subject:String} IN ('', name)
-                AND window >= {from:DateTime} AND window < {to:DateTime} AND {tenant:String} IN ('', tenant)
-                AND {version:String} IN ('', version) AND {variant:String} IN ('', variant)
+            WHERE service = {service:String} AND kind IN (<kinds>)
+                AND NOT ({step:UInt32} % 3600 = 0 AND toUnixTimestamp({from:DateTime}) % 3600 = 0 AND toUnixTimestamp({to:DateTime}) % 3600 = 0) -- chosen
+                AND {subject:String} IN ('', name)
+                AND window >= {from:DateTime} AND window < {to:DateTime}
+                AND {tenant:String} IN ('', tenant)
+                AND {version:String} IN ('', version)
+                AND {variant:String} IN ('', variant)
             UNION ALL
             -- side: base, by hour
-            SELECT kind, name, digest, '' AS id, 1 AS side, window, n, missing, below, above, rest, total, rest = 0 AS whole, hist, words, CAST(('', 0, 0), 'Tuple(LowCardinality(String), Float64, Float64)') AS own_grid
+            SELECT kind, name, digest, produced AS id, 1 AS side, window, n, missing, below, above, rest, total, rest = 0 AS whole, hist, words, CAST(('', 0, 0), 'Tuple(LowCardinality(String), Float64, Float64)') AS own_grid
             FROM histograms_hour
-            WHERE {baseline:String} IN ('', 'season', 'pair') AND (({step:UInt32} % 3600 = 0 OR 3600 % {step:UInt32} = 0 AND {base_from:DateTime} != {from:DateTime}) AND toUnixTimestamp({base_from:DateTime}) % 3600 = 0 AND toUnixTimestamp({base_to:DateTime}) % 3600 = 0) AND service = {service:String} AND kind IN (<kinds>) AND {subject:String} IN ('', name)
-                AND window >= {base_from:DateTime} AND window < {base_to:DateTime} AND {tenant:String} IN ('', tenant)
-                AND if({baseline:String} = 'season', {version:String}, {base_version:String}) IN ('', version) AND if({baseline:String} = 'season', {variant:String}, {base_variant:String}) IN ('', variant)
+            WHERE service = {service:String} AND kind IN (<kinds>)
+                AND {baseline:String} IN ('', 'season', 'pair') AND (({step:UInt32} % 3600 = 0 OR 3600 % {step:UInt32} = 0 AND {base_from:DateTime} != {from:DateTime}) AND toUnixTimestamp({base_from:DateTime}) % 3600 = 0 AND toUnixTimestamp({base_to:DateTime}) % 3600 = 0) -- chosen -- chosen
+                AND {subject:String} IN ('', name)
+                AND window >= {base_from:DateTime} AND window < {base_to:DateTime}
+                AND {tenant:String} IN ('', tenant)
+                AND if({baseline:String} = 'season', {version:String}, {base_version:String}) IN ('', version)
+                AND if({baseline:String} = 'season', {variant:String}, {base_variant:String}) IN ('', variant)
             UNION ALL
             -- side: base, by minute
-            SELECT kind, name, digest, '' AS id, 1 AS side, window, n, missing, below, above, rest, total, rest = 0 AS whole, hist, words, CAST(('', 0, 0), 'Tuple(LowCardinality(String), Float64, Float64)') AS own_grid
+            SELECT kind, name, digest, produced AS id, 1 AS side, window, n, missing, below, above, rest, total, rest = 0 AS whole, hist, words, CAST(('', 0, 0), 'Tuple(LowCardinality(String), Float64, Float64)') AS own_grid
             FROM histograms
-            WHERE {baseline:String} IN ('', 'season', 'pair') AND NOT (({step:UInt32} % 3600 = 0 OR 3600 % {step:UInt32} = 0 AND {base_from:DateTime} != {from:DateTime}) AND toUnixTimestamp({base_from:DateTime}) % 3600 = 0 AND toUnixTimestamp({base_to:DateTime}) % 3600 = 0) AND service = {service:String} AND kind IN (<kinds>) AND {subject:String} IN ('', name)
-                AND window >= {base_from:DateTime} AND window < {base_to:DateTime} AND {tenant:String} IN ('', tenant)
-                AND if({baseline:String} = 'season', {version:String}, {base_version:String}) IN ('', version) AND if({baseline:String} = 'season', {variant:String}, {base_variant:String}) IN ('', variant)
+            WHERE service = {service:String} AND kind IN (<kinds>)
+                AND {baseline:String} IN ('', 'season', 'pair') AND NOT (({step:UInt32} % 3600 = 0 OR 3600 % {step:UInt32} = 0 AND {base_from:DateTime} != {from:DateTime}) AND toUnixTimestamp({base_from:DateTime}) % 3600 = 0 AND toUnixTimestamp({base_to:DateTime}) % 3600 = 0) -- chosen -- chosen
+                AND {subject:String} IN ('', name)
+                AND window >= {base_from:DateTime} AND window < {base_to:DateTime}
+                AND {tenant:String} IN ('', tenant)
+                AND if({baseline:String} = 'season', {version:String}, {base_version:String}) IN ('', version)
+                AND if({baseline:String} = 'season', {variant:String}, {base_variant:String}) IN ('', variant)
             UNION ALL
             -- side: base, kept
             SELECT kind, name, digest, id, 1 AS side, toDateTime(0, 'UTC') AS window, n, missing, below, above, rest, total, whole, hist, words, (grid, center, scale) AS own_grid
             FROM baselines FINAL
-            WHERE NOT ({baseline:String} IN ('', 'season', 'pair')) AND service = {service:String} AND kind IN (<kinds>) AND {subject:String} IN ('', name)
+            WHERE service = {service:String} AND kind IN (<kinds>)
+                AND NOT ({baseline:String} IN ('', 'season', 'pair')) -- chosen
+                AND {subject:String} IN ('', name)
                 AND id = if({baseline:String} = 'reference', concat('reference:', digest), {baseline:String})
             -- sides end
     -- many grids

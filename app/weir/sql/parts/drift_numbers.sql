@@ -17,7 +17,7 @@ SELECT kind, name, time, toUInt64(n) AS n, toUInt64(valid) AS valid_n, base, bas
        multiIf(NOT both, NULL, lambda < 0.3, 1.,
                least(1, greatest(0, 2 * arraySum(k -> if(k % 2 = 1, 1, -1) * exp(-2 * k * k * lambda * lambda), range(1, 2 + toUInt32(ifNotFinite(20 / greatest(lambda, 0.3), 0))))))) AS ks_p,
        if(base_n = 0, NULL, arraySum((a, b) -> (a - b) * ln(a / b), p_half, q_half)) AS psi,
-       if(base_n = 0, NULL, (least(arrayCount((a, b) -> a + b > 0, live_rows, base_rows), arrayUniq(cut) + 1) - 1 + gaps) * (1 / n + 1 / base_n)) AS psi_null,
+       if(base_n = 0, NULL, (least(arrayCount((a, b) -> a + b > 0, live_rows, base_rows), tenths + 1) - 1 + gaps) * (1 / n + 1 / base_n)) AS psi_null,
        if(base_n = 0, NULL, sqrt(greatest(0, arraySum((a, b) -> if(a > 0, a * log2(2 * a / (a + b)), 0) + if(b > 0, b * log2(2 * b / (a + b)), 0), p_cell, q_cell) / 2))) AS js,
        if(both, arraySum((width, d) -> width * abs(d), widths, apart), NULL) AS w1,
        multiIf(base_n = 0, NULL, NOT gaps, ks_p, least(1, 2 * least(ifNull(ks_p, 1), missing_p))) AS p,
@@ -30,58 +30,53 @@ SELECT kind, name, time, toUInt64(n) AS n, toUInt64(valid) AS valid_n, base, bas
 FROM
 (
     SELECT kind, name, time, grid, digest, base, n, missing, below, above, total, base_n, base_missing, base_outside, base_total,
-           live_rows, base_rows, valid, base_valid, both, gaps, apart, cut, widths, bins, middle,
-           arrayMax(d -> abs(d), apart) * (root + 0.12 + 0.11 / root) AS lambda, arrayMax(d -> abs(d), apart) AS distance,
+           live_rows, base_rows, valid, base_valid, both, gaps, apart, tenths, widths, bins, middle,
+           arrayMax(d -> abs(d), apart) AS distance, distance * (root + 0.12 + 0.11 / root) AS lambda,
            if(pooled IN (0, 1), 1, erfc(abs(missing / n - base_missing / base_n) / sqrt(2 * pooled * (1 - pooled) * (1 / n + 1 / base_n)))) AS missing_p,
            arrayConcat(if(base_valid = 0, arrayFilter(x -> valid > 0, [valid]), arrayPopFront(arrayMap(x -> x * valid, arrayDifference(arrayConcat([0.], p_cut, [1.]))))), if(gaps, [toFloat64(missing)], [])) AS live_cells,
            arrayConcat(if(base_valid = 0, arrayFilter(x -> valid > 0, [0.]), arrayMap(x -> base_valid / 10, range(10))), if(gaps, [toFloat64(base_missing)], [])) AS base_cells
     FROM
     (
-        -- p_cut: P where Q is 1, 2 ... 9 tenths. By constants, since a lambda has a copy of each array that it reads for each of its elements.
-        SELECT *, arrayMap((a, b) -> a - b, p_sum, q_sum) AS apart, missing > 0 OR base_missing > 0 AS gaps, (missing + base_missing) / (n + base_n) AS pooled,
+        -- p_cut: P where Q is 1, 2 ... 9 tenths.
+        SELECT kind, name, time, grid, digest, base, n, missing, below, above, total, base_n, base_missing, base_outside, base_total,
+               live_rows, base_rows, valid, base_valid, tenths, widths, bins, middle,
+               arrayMap((a, b) -> a - b, p_sum, q_sum) AS apart, missing > 0 OR base_missing > 0 AS gaps, (missing + base_missing) / (n + base_n) AS pooled,
                valid > 0 AND base_valid > 0 AS both, sqrt(valid * base_valid / (valid + base_valid)) AS root,
-               arrayMap((upto, x, part) -> upto - x / if(valid = 0, 1, valid) * part,
-                   [p_sum[cut[1]], p_sum[cut[2]], p_sum[cut[3]], p_sum[cut[4]], p_sum[cut[5]], p_sum[cut[6]], p_sum[cut[7]], p_sum[cut[8]], p_sum[cut[9]]],
-                   [live_rows[cut[1]], live_rows[cut[2]], live_rows[cut[3]], live_rows[cut[4]], live_rows[cut[5]], live_rows[cut[6]], live_rows[cut[7]], live_rows[cut[8]], live_rows[cut[9]]], parts) AS p_cut
+               arrayFlatten(arrayMap((upto, x, of) -> arrayMap(part -> upto - x / if(valid = 0, 1, valid) * part, of), p_sum, live_rows, parts)) AS p_cut
         FROM
         (
-            SELECT *, arraySum(live_rows) AS valid, arrayMap(x -> x / if(valid = 0, 1, valid), arrayCumSum(live_rows)) AS p_sum
+            SELECT kind, name, grid, digest, base, base_n, base_missing, base_outside, base_total, base_rows, base_valid, q_sum, tenths, parts, widths, bins, middle,
+                   one.1 AS time, one.2 AS n, one.3 AS missing, one.4 AS below, one.5 AS above, one.6 AS total, one.7 AS valid,
+                   arrayConcat([one.8], arrayResize(arrayConcat(arrayWithConstant(greatest(least(one.10, low + width) - low, 0), 0.), one.11), width), [one.9]) AS live_rows,
+                   arrayMap(x -> x / if(valid = 0, 1, valid), arrayCumSum(live_rows)) AS p_sum
             FROM
             (
-                SELECT kind, name, grid, digest, base_name AS base, base_n, base_missing, base_outside, base_total, base_rows, base_valid, q_sum, cut, parts, widths, bins, middle,
-                       one.1 AS time, one.2 AS n, one.3 AS missing, one.4 AS below, one.5 AS above, one.6 AS total,
-                       arrayConcat([one.7], arrayResize(arrayConcat(arrayWithConstant(greatest(least(one.9, low + length(bins) - 2) - low, 0), 0.), one.10), length(bins) - 2), [one.8]) AS live_rows
+                -- parts: of each bin in which Q reaches tenths, what is beyond each. widths: from a bin to the next one, infinities left out.
+                SELECT kind, name, grid, digest, base, base_n, base_missing, base_outside, base_total, windows, low, width, base_rows, base_valid, q_sum, bins,
+                       arrayMap(k -> if(grid.1 = 'unit', (k + 0.5) / 1000, grid.2 + grid.3 * sinh(k / 16)), bins) AS middle,
+                       arrayMap((x, i) -> if(i = 1 OR i > width, 0., x), arrayPushBack(arrayPopFront(arrayDifference(middle)), 0.), arrayEnumerate(bins)) AS widths,
+                       arrayMap((before, upto, x) -> arrayMap(d -> (upto - d / 10) / (x / base_valid), arrayFilter(d -> before < d / 10 - 1e-12 AND upto >= d / 10 - 1e-12, range(1, 10))),
+                           arrayPushFront(arrayPopBack(q_sum), 0.), q_sum, base_rows) AS parts,
+                       greatest(arrayCount(of -> notEmpty(of), parts), 1) AS tenths
                 FROM
                 (
-                    -- parts: of the bin in which Q reaches a tenth, what is beyond it. widths: from a bin to the next one, infinities left out.
-                    SELECT *, arrayMap((d, i) -> (q_sum[i] - d / 10) / (base_rows[i] / base_valid), range(1, 10), cut) AS parts,
-                           arrayMap((x, i) -> if(i = 1 OR i > length(bins) - 2, 0., x), arrayPushBack(arrayPopFront(arrayDifference(middle)), 0.), arrayEnumerate(middle)) AS widths
+                    SELECT kind, name, grid, digest, base_n, base_missing, base_outside, base_total, windows, low, width, base_valid, if(base_n = 0, '', base_name) AS base,
+                           arrayConcat([base_under], arrayResize(arrayConcat(arrayWithConstant(greatest(least(base_low, low + width) - low, 0), 0.), base_dense), width), [base_over]) AS base_rows,
+                           arrayMap(x -> x / if(base_valid = 0, 1, base_valid), arrayCumSum(base_rows)) AS q_sum,
+                           arrayConcat([-32766], arrayMap(k -> low + k, range(width)), [32766]) AS bins
                     FROM
                     (
-                        SELECT *, arrayMap(d -> arrayFirstIndex(x -> x >= d / 10 - 1e-12, q_sum), range(1, 10)) AS cut,
-                               arrayMap(k -> if(grid.1 = 'unit', (k + 0.5) / 1000, grid.2 + grid.3 * sinh(k / 16)), bins) AS middle
-                        FROM
-                        (
-                            SELECT *, arraySum(base_rows) AS base_valid, arrayMap(x -> x / if(base_valid = 0, 1, base_valid), arrayCumSum(base_rows)) AS q_sum
-                            FROM
-                            (
-                                SELECT *, arrayConcat([base_under], arrayResize(arrayConcat(arrayWithConstant(greatest(least(base_low, low + width) - low, 0), 0.), base_dense), width), [base_over]) AS base_rows,
-                                       arrayConcat([-32766], arrayMap(k -> low + k, range(width)), [32766]) AS bins
-                                FROM
-                                (
-                                    SELECT kind, name, slot, max(main) AS digest, argMax(main_grid, main_grid.1 != '') AS grid, min(first) AS low, greatest(max(until) - low, 0) AS width,
-                                           groupArrayIf((time, n, missing, below, above, total, under, over, first, dense), side = 0) AS windows,
-                                           sumIf(n, side = 1) AS base_n, if(base_n = 0, '', anyIf(base, side = 1)) AS base_name, sumIf(missing, side = 1) AS base_missing, sumIf(below + above, side = 1) AS base_outside, sumIf(total, side = 1) AS base_total,
-                                           anyIf(under, side = 1) AS base_under, anyIf(over, side = 1) AS base_over, anyIf(first, side = 1) AS base_low, anyIf(dense, side = 1) AS base_dense
-                                    FROM <drift_bins: kinds = <kinds>>
-                                    GROUP BY kind, name, slot
-                                )
-                            )
-                        )
+                        SELECT kind, name, slot, max(main) AS digest, argMax(main_grid, main_grid.1 != '') AS grid, min(first) AS low, greatest(max(until) - low, 0) AS width,
+                               groupArrayIf((time, n, missing, below, above, total, valid, under, over, first, dense), side = 0) AS windows,
+                               sumIf(n, side = 1) AS base_n, sumIf(missing, side = 1) AS base_missing, sumIf(below + above, side = 1) AS base_outside, sumIf(total, side = 1) AS base_total,
+                               anyIf((base, valid, under, over, first, dense), side = 1) AS other,
+                               other.1 AS base_name, other.2 AS base_valid, other.3 AS base_under, other.4 AS base_over, other.5 AS base_low, other.6 AS base_dense
+                        FROM <drift_bins: kinds = <kinds>>
+                        GROUP BY kind, name, slot
                     )
                 )
-                ARRAY JOIN windows AS one
             )
+            ARRAY JOIN windows AS one
         )
     )
 )
