@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 import urllib3
-from clickhouse_connect.driver.buffer import ResponseBuffer
+from clickhouse_connect.driver.ctypes import RespBuffCls
 from clickhouse_connect.driver.transform import NativeTransform
 from grafana_foundation_sdk.cog import plugins, runtime
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
@@ -153,7 +153,7 @@ def test_the_plugin_s_way_of_asking_has_the_same_answer(grafana, day, board):
     assert b"revision()" in greeting
     for case in [one for one in queries() if one.values[0] == board][:4]:
         sql = expanded(case.values[2], variables(whose(case.values[1])))
-        found = NativeTransform.parse_response(ResponseBuffer(Whole(ask(sql, max_execution_time=OFFERED_S + 5))))
+        found = NativeTransform.parse_response(RespBuffCls(Whole(ask(sql, max_execution_time=OFFERED_S + 5))))
         assert found.result_set == grafana.query(sql).result_set
 
 
