@@ -410,6 +410,11 @@ class MonitoringSettings(Group):
     monitor_query_max_s: float = setting(
         30.0, "how long the query of a monitor may take", "one that takes longer holds up all others", gt=0, le=3600
     )
+    monitor_retrain: str = setting(
+        "",
+        "monitors whose alert proposes to train the service anew when it fires: drift/features outcome/*",
+        "empty: none; the header of a project's own monitor says `action: retrain`",
+    )
     monitor_failures: int = setting(
         3, "failures in a row after which an alert says that a monitor fails", "one may be a hiccup", ge=1, le=1000
     )

@@ -40,6 +40,7 @@ class Case:
     tenant: np.ndarray
     digest: np.ndarray
     contract: np.ndarray
+    runtime: np.ndarray
     weights: np.ndarray
     unavailable: np.ndarray
     flip: np.ndarray
@@ -70,6 +71,7 @@ class Case:
             tenant=chance.choice(["north", "south", "west"], n, p=[0.5, 0.3, 0.2]).astype(object),
             digest=np.full(n, "aaaaaaaaaaaa", object),
             contract=np.full(n, 7),
+            runtime=np.full(n, "r1", object),
             weights=np.tile(WEIGHTS, (n, 1)),
             unavailable=np.zeros(n, bool),
             flip=np.zeros(n),
@@ -151,6 +153,13 @@ def new_model(case: Case) -> None:
     case.expected, case.subject = "new model version", "bundle bbbbbbbbbbbb"
 
 
+def new_runtime(case: Case) -> None:
+    """The same bundle on another engine, which gives other scores and takes longer."""
+    case.runtime[case.late] = "r2"
+    case.weights[case.late] = WEIGHTS + case.chance.choice([-1, 1], 6) * case.chance.uniform(0.6, 1.2, 6)
+    case.expected, case.subject = "new runtime", "runtime r2"
+
+
 def new_segment(case: Case) -> None:
     rows = case.some(0.3, 0.6)
     case.tenant[rows] = "east"
@@ -169,6 +178,7 @@ FAULTS: Final[Mapping[str, Callable[[Case], None]]] = {
     "new producer version": new_producer,
     "new model version": new_model,
     "new segment": new_segment,
+    "new runtime": new_runtime,
 }
 
 
@@ -227,6 +237,7 @@ def record(client: Client, service: str, case: Case) -> None:
         {
             "batch_id": pa.array(batch[first]),
             "service": pa.repeat(service, len(first)),
+            "runtime_id": pa.array(case.runtime[first].tolist()),
             "scored_at": scored,
             "oldest_at": pa.array((event_ms[first] - lag_ms).astype(np.int64)).cast(pa.timestamp("ms", tz="UTC")),
             "rows": pa.array(np.full(len(first), 20, np.uint32)),

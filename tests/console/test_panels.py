@@ -162,6 +162,24 @@ def test_what_needs_somebody_is_a_line_for_each_cause(console):
     assert "with drift/features delay_3h" in words(html)
 
 
+def test_an_alert_says_how_many_false_alarms_are_to_be_expected_of_its_bound(console):
+    html = console.get("/panel/alert", params={"alert": f"{DRIFTED.key}-1"}).text
+    assert re.search(r"False alarms\s+at most 0\.72 a month: where nothing changes", words(html))
+
+
+def test_an_estimate_stands_beside_what_came_true_and_says_when_it_cannot_be_trusted(shown):
+    for of, figures in ((FLIGHTS, "AUC is probably 0.64"), (ARRIVALS, "Mean absolute error is probably 2.60")):
+        html = shown("foreseen", of.service)
+        (drawn,) = charts(html).values()
+        assert {line["label"] for line in drawn["series"]} == {"estimate", "came true"}
+        assert figures in words(html)
+        assert "10 of 10 intervals held what came true" in words(html)
+    html = shown("foreseen", PARCELS.service)
+    assert "It cannot be trusted: estimates before it were too high by 0.1 on average" in words(html)
+    (drawn,) = charts(html).values()
+    assert {line["label"] for line in drawn["series"]} == {"estimate that cannot be trusted", "came true"}
+
+
 def test_a_filter_that_a_panel_does_not_obey_is_told(shown, service):
     assert "Not split by" not in shown("latency", service, tenant="atlas")
     assert "Not split by tenant" in shown("cost", service, tenant="atlas")

@@ -92,6 +92,14 @@ def test_bounds_from_a_history_count_from_then_on(database, client, monitor, mon
         assert bound.sign == getattr(monitor, row["severity"]).sign
         assert bound.bound == pytest.approx(row["by_subject"]["a"])
     assert found["a"].warn.bound < found["a"].page.bound
+    listed = json.loads(CliRunner().invoke(cli, ["list", "--service", SERVICE, "--json"]).stdout)
+    (late,) = [row for row in listed if row["name"] == MONITOR]
+    shown = {one: round(said["a_month"], 3) for one, said in late["false_alarms"].items()}
+    assert shown == {row["severity"]: row["a_month"] for row in dry}
+    assert late["warn"].endswith("(calibrated)")
+    explained = CliRunner().invoke(cli, ["explain", MONITOR, "--service", SERVICE], env={"COLUMNS": "300"}).stdout
+    assert f"{dry[1]['a_month']:.2g} a month (" in explained
+    assert f"calibrated on {dry[1]['windows']:,} windows before" in explained
     stricter = calibrate(database, monkeypatch, n, monitor, "--false-alarms", "4")
     assert stricter[0]["by_subject"]["a"] < dry[0]["by_subject"]["a"]
     assert calibrations.bounds(client, SERVICE)[MONITOR]["a"] != found["a"], "the latest counts"

@@ -36,6 +36,15 @@ def test_the_command_names_causes_of_an_alert_and_the_query_that_shows_them(clie
     shown = CliRunner().invoke(cli, ["diagnose", which[:8]])
     assert shown.exit_code == 0, shown.output
     assert "what has moved has no cause that can be seen" in shown.output, "the score alone moved"
+    told = json.loads(CliRunner().invoke(cli, ["alerts", "show", which, "--json"]).output)
+    assert (told["limit"], told["false_alarms"]["a_month"]) == ("> 0.6", None), "nobody knows before it is calibrated"
+    client.command(
+        "INSERT INTO calibrations (service, monitor, subject, severity, sign, bound, a_month, low, high, windows)"
+        f" VALUES ('{monitoring.SERVICE}', 'one', '', 'page', '>', 0.7, 0.8, 0.2, 1.6, 9000)"
+    )
+    told = " ".join(CliRunner().invoke(cli, ["alerts", "show", which]).output.split())
+    assert "> 0.7 (calibrated)" in told
+    assert "0.8 a month (0.2 to 1.6): calibrated on 9,000 windows" in told
     asked = ["--service", monitoring.SERVICE, "--from", "2026-01-01T13:50:00", "--to", "2026-01-01T14:00:00"]
     told = CliRunner().invoke(cli, ["diagnose", *asked, "--json"])
     assert json.loads(told.output)["change"] > 0.5

@@ -146,7 +146,14 @@ def test_of_a_subject_that_is_not_there_it_is_said_which_are(weir, client):
 
 
 def test_monitors_are_listed_and_checked(weir, tmp_path):
-    assert "health/golden" in {row["name"] for row in json.loads(weir("monitors", "list", "--json")[1])}
+    listed = {row["name"]: row for row in json.loads(weir("monitors", "list", "--json")[1])}
+    assert {"health/golden", "outcome/estimated"} <= listed.keys()
+    by_test = listed["drift/features"]["false_alarms"]
+    assert {one: (said["a_month"], said["at_most"]) for one, said in by_test.items()} == {
+        "warn": (pytest.approx(0.72), True),
+        "page": (pytest.approx(0.72), True),
+    }
+    assert listed["cost/conservation"]["false_alarms"]["page"]["a_month"] is None, "nobody knows: none is made up"
     (tmp_path / "slos" / "fast.yaml").write_text(SLO)
     kpi = {"owner": "team-a", "target": "> 1", "slo": "fast"}
     (tmp_path / "monitors" / "rate.sql").write_text(text(**kpi))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -18,9 +19,10 @@ from weir.edges.bundles.owners import owners
 from weir.edges.bundles.reference import of_numbers
 from weir.edges.clickhouse import baselines, estimates, results
 from weir.edges.clickhouse.client import connect
+from weir.monitor.action import Action
 
 from tests.doubles import histograms, monitoring
-from tests.doubles.monitoring import MINUTE, NOON, Killed, MemoryBooks, monitor, predict, worker
+from tests.doubles.monitoring import MINUTE, NOON, SHARE, Killed, MemoryBooks, monitor, predict, worker
 
 WRITTEN = ("measurement_id", "monitor", "subject", "begin", "state", "value", "n", "revision", "covers", "memory")
 HOUR = timedelta(hours=1)
@@ -464,6 +466,31 @@ def test_a_team_sets_what_a_monitor_of_weirs_is_compared_with(client, settings):
             baselines.capture(client, "noon", monitoring.SERVICE, NOON, NOON + HOUR, "me")
     assert found[0] == [("few", "frozen noon", True)] * 3
     assert found[1] == [(state, "frozen noon", False) for state in ("ok", "ok", "page")]
+
+
+def test_an_alert_proposes_to_train_anew_once_where_its_header_or_the_settings_say_so(client, settings):
+    """Two subjects fire in one window, and go on for hours: one request, wherever the worker is killed."""
+    variant = "arrayJoin(['a', 'b']) AS variant"
+    monitor(settings.paths.monitors_dir, "one", SHARE.replace("variant,", f"{variant},"))
+    predict(client, 0, 7199, begin=NOON, score="if(number < 3000, 0.1, 0.9)")
+    quiet, asked, killed = MemoryBooks(), MemoryBooks(), MemoryBooks()
+    worker(settings, quiet).look()
+    assert (len({row["key"] for row in quiet.alerts}), quiet.actions) == (2, [])
+    wanted = settings.having(monitor_retrain="outcome/* one")
+    worker(wanted, asked).look()
+    (row,) = asked.actions
+    first = min(one["begin"] for one in asked.alerts)
+    assert (row["kind"], row["proposed_by"], row["service"]) == ("retrain", "monitors/one", monitoring.SERVICE)
+    assert row["end"] == first + 300_000
+    assert json.loads(row["parameters"])["known_until"] == row["at"]
+    assert Action.of(row).evidence["why"][0] in row["sentence"]
+    path = settings.paths.monitors_dir / "one.sql"
+    path.write_text(path.read_text().replace("-- panel", "-- action: retrain\n-- panel"))
+    for records in (len(asked.measurements) + len(asked.alerts), 1, float("inf")):
+        killed.budget = records
+        with suppress(Killed):
+            worker(settings, killed).look()
+    assert [one["action_id"] for one in killed.actions] == [row["action_id"]]
 
 
 def test_estimates_are_stored_and_say_what_makes_them_doubtful(client, settings):

@@ -426,3 +426,49 @@ def test_late_waiting_and_overdue(client):
     ages = {row.subject: row for row in ask(client, "maturity", step_s=3600) if row.begin == DAY}
     assert {age: row.value for age, row in ages.items()} == {"1h": 6 / 8, "3h": 7 / 8}
     assert ages["1h"].details["delay_p50_s"] == pytest.approx(600)
+
+
+AGES = """
+    INSERT INTO predictions (prediction_id, request_id, service, digest, score, event_time, scored_at, feature_status,
+                             feature_age_s, outputs)
+    SELECT generateUUIDv4(), toString(number), 'flight-delay', 'd', number % 8 / 8 AS s,
+           toDateTime64('2013-07-01 00:00:00', 3, 'UTC') + 60 * number AS at, at,
+           map('shop', if(number % 5 = 4, 'not_found', if(number % 5 = 3, 'stale', 'present')), 'free', 'present'),
+           map('shop', toInt32([10, 50, 90, 250, 0][1 + number % 5]), 'free', toInt32(120)),
+           if({many:UInt8}, map('positive', s, 'negative', 1 - s), map())
+    FROM numbers(400)
+"""
+CAME = """
+    INSERT INTO outcomes (service, request_id, label, observed, revision, occurred_at, received_at, log_id, log_offset)
+    SELECT 'flight-delay', toString(number), if(number % 3 = 0, '1', '0'), number % 7, 1, now64(3), now64(3), 'l',
+           number
+    FROM numbers(300)
+"""
+SPANS = ("to 1/4 of its limit", "to 1/2 of its limit", "to its limit", "beyond twice its limit", "not found")
+
+
+@pytest.mark.parametrize("task", list(Task))
+def test_loss_is_told_by_the_age_of_features_against_their_limits(client, task):
+    many = task is Task.MULTICLASS
+    for name, text in (("age-rows", AGES), ("age-truth", CAME)):
+        given = {"insert_deduplication_token": f"{name} {task}"}
+        client.command(text, parameters={"many": int(many)} if text is AGES else {}, settings=given)
+    client.command(
+        "INSERT INTO bundles (digest, service, views, ttl_s, written_at, role, task, classes) VALUES"
+        " ('d', 'flight-delay', ['shop', 'free'], [100, 0], now64(3), 'scorer', 'binary', ['negative', 'positive'])",
+        settings={"insert_deduplication_token": f"age-bundle {task}"},
+    )
+    rows = by_subject(client, "loss_by_age", said(task, () if task is Task.REGRESSION else ("negative", "positive")))
+    n = np.arange(300)
+    p, hit = (n % 8) / 8, n % 3 == 0
+    chance = np.clip(np.where(hit, p, 1 - p), CLIP, 1 - CLIP)
+    loss = abs(p - n % 7) if task is Task.REGRESSION else -np.log(chance)
+    assert set(rows) == {"free/1 to 10 min", *(f"shop/{span}" for span in SPANS)}
+    for place, span in enumerate(SPANS):
+        row = rows[f"shop/{span}"]
+        assert (row.n, row.details["predictions"], row.details["maturity"]) == (60, 80, 0.75)
+        assert row.value == pytest.approx(loss[n % 5 == place].mean(), rel=EXACT if task is Task.REGRESSION else 1e-6)
+        assert row.details["more"] == pytest.approx(row.value - rows[f"shop/{SPANS[0]}"].value, abs=EXACT)
+        assert (row.details["limit_s"], row.details["stale"]) == (100, float(place == 3))
+        assert row.low < row.value < row.high
+    assert rows["free/1 to 10 min"].value == pytest.approx(loss.mean(), rel=1e-6)

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from weir.core.chunk import LogPartition
 from weir.core.errors import Refused
 from weir.core.signature import Task
-from weir.edges.clickhouse import cells, estimates, reports, results
+from weir.edges.clickhouse import cells, estimates, monitors, reports, results
 from weir.edges.clickhouse.client import connect
 from weir.monitor.spec import Asked
 from weir.operations import threshold
@@ -108,7 +108,7 @@ def test_estimates_are_held_to_what_came_true(client, monkeypatch, task):
 
 def test_estimates_are_figures_that_say_what_came_true_and_when_they_cannot_be_trusted(client):
     asked = Asked(service=records.SERVICE, begin=END - timedelta(days=4), end=END, step_s=86_400)
-    rows = {(row.begin, row.subject): row for row in estimates.rows(client, asked)}
+    rows = {(row.begin, row.subject): row for row in monitors.run(client, estimates.MONITOR, asked)}
     assert len(rows) == 4 * 3
     known, waiting = rows[asked.begin, "accuracy"], rows[END - timedelta(days=1), "accuracy"]
     assert (known.n, known.details["maturity"], waiting.details["maturity"]) == (A_DAY, 1.0, 0.0)
@@ -119,7 +119,7 @@ def test_estimates_are_figures_that_say_what_came_true_and_when_they_cannot_be_t
         assert (row.value, row.low is not None) == (row.details["estimate"] if trusted else None, trusted)
     assert waiting.value is not None
     early = Asked(service=records.SERVICE, begin=BEGIN, end=BEGIN + timedelta(days=2), step_s=86_400)
-    for row in estimates.rows(client, early):
+    for row in monitors.run(client, estimates.MONITOR, early):
         assert row.value is None
         assert row.details["doubts"][0].startswith("fewer than 2 mature windows")
 
@@ -143,3 +143,10 @@ def test_both_are_commands(settings, monkeypatch):
     said = ["estimate", records.SERVICE, "--from", "2013-07-01", "--to", "2013-07-21", "--last", "1", "--json"]
     run = CliRunner().invoke(cli, said)
     assert {row["figure"] for row in json.loads(run.stdout)} == {"accuracy", "f1", "auc"}
+    of = ["outcome/estimated", "--service", records.SERVICE, "--from", "2013-07-20", "--to", "2013-07-21"]
+    (accuracy, *_) = json.loads(CliRunner().invoke(cli, ["monitors", "run", *of, "--json"]).stdout)
+    assert (accuracy["subject"], accuracy["n"], accuracy["details"]["realised"]) == ("accuracy", A_DAY, None)
+    assert accuracy["low"] < accuracy["value"] < accuracy["high"]
+    explained = CliRunner().invoke(cli, ["monitors", "explain", *of], env={"COLUMNS": "300"}).stdout
+    assert "an isotonic fit, which no SQL makes" in explained
+    assert "at most 0.03 a month" in explained

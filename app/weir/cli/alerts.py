@@ -129,11 +129,14 @@ def show_(which: Which, as_json: AsJson = False) -> None:
     from weir.operations import alerts, run_book
 
     settings = reached()
-    course = alerts.transitions(connect(settings.recording), which)
+    client = connect(settings.recording)
+    course = alerts.transitions(client, which)
     caused = _cause(course)
+    limit, expected = alerts.held_to(settings, client, caused)
     if as_json:
         plain = [{name: value for name, value in one.row().items() if name != "memory"} for one in course]
-        show_json({"alert_id": caused.alert_id, "ask_again": alerts.ask_again(caused), "transitions": plain})
+        more = {"limit": limit, "false_alarms": expected.row() if expected else None}
+        show_json({"alert_id": caused.alert_id, "ask_again": alerts.ask_again(caused), **more, "transitions": plain})
         return
     about = caused.watched
     entry = run_book.place(settings, about.runbook)
@@ -146,6 +149,8 @@ def show_(which: Which, as_json: AsJson = False) -> None:
         "subject": about.subject,
         "segment": about.segment,
         "cause": about.cause,
+        "limit": limit,
+        "false alarms": str(expected or ""),
         "owner": about.owner,
         "run-book": str(entry) if entry else about.runbook,
         "window": f"{_time(caused.begin_ms)} to {_time(caused.end_ms)} UTC",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -19,6 +20,8 @@ from weir.core.errors import Refused
 if TYPE_CHECKING:
     from clickhouse_connect.driver import Client
 
+    from weir.core.signature import Task
+    from weir.monitor.false_alarms import Calibrated, OfService
     from weir.monitor.spec import Asked, Monitor
     from weir.settings import Settings
 
@@ -74,13 +77,26 @@ cli.command()(dashboard)
 
 
 @cli.command("list")
-def list_(as_json: AsJson = False) -> None:
-    """List the monitors of Weir and of the project."""
+def list_(
+    service: Annotated[
+        str, typer.Option(help="Those of this service's task, with its calibrated bounds; by default of all tasks.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """List the monitors of Weir and of the project, their bounds, and the false alarms a month to be expected.
+
+    Of a calibrated bound its history says how many; of figures with a test, the test: at most so many where nothing
+    changes. Of others nobody knows before `weir monitors calibrate`.
+    """
     from weir.edges.clickhouse import monitors
-    from weir.monitor import durations
+    from weir.monitor import durations, false_alarms
     from weir.settings import load
 
-    found, refused = monitors.looked(load())
+    found, refused = monitors.known(load())
+    task, calibrated = _calibrated(service) if service else (None, {})
+    mine = {name: one for name, one in found.items() if task is None or task in one.tasks}
+    bounds = {name: _bounds(one, calibrated.get(name, {})) for name, one in mine.items()}
+    expected = {name: false_alarms.all_of(one, calibrated.get(name)) for name, one in mine.items()}
     rows = [
         {
             "name": one.name,
@@ -88,18 +104,42 @@ def list_(as_json: AsJson = False) -> None:
             "unit": one.unit.value,
             "window": durations.written(one.window_s),
             "tasks": [task.value for task in one.tasks],
-            "warn": str(one.warn or "") or ", ".join(f"{subject} {way}".strip() for subject, way in one.usual.items()),
-            "page": str(one.page or ""),
+            **bounds[one.name],
+            "false_alarms": {severity: said.row() for severity, said in expected[one.name].items()},
             "baseline": str(one.baseline),
             "owner": one.owner,
             "of": "project" if one.own else "weir",
         }
-        for one in found.values()
+        for one in mine.values()
     ]
-    headings = ("name", "question", "unit", "window", "warn", "page", "owner", "of")
-    show(rows, [Column(heading, heading, name=heading == "name") for heading in headings], as_json=as_json)
+    if not as_json:
+        rows = [row | {"false_alarms": false_alarms.cell(expected[str(row["name"])])} for row in rows]
+    columns = [Column(one, one, name=one == "name") for one in ("name", "question", "unit", "window", "warn", "page")]
+    columns += [Column("false alarms a month", "false_alarms"), Column("owner", "owner"), Column("of", "of")]
+    show(rows, columns, as_json=as_json)
     if refused and not as_json:
         say(f"{len(refused)} files are no monitors: `weir monitors check` says why")
+
+
+def _calibrated(service: str) -> tuple[Task | None, OfService]:
+    """What a service predicts, and what calibrations have found for it."""
+    from weir.edges.clickhouse import calibrations, reports
+    from weir.edges.clickhouse.client import connect
+
+    settings = reached()
+    client = connect(settings.recording)
+    check_service(service, settings, client)
+    told = reports.told(client, service)
+    return (told.task if told else None), calibrations.latest(client, service)
+
+
+def _bounds(monitor: Monitor, calibrated: Mapping[str, Calibrated]) -> dict[str, str]:
+    """What a monitor is held to, in words."""
+    from weir.monitor import false_alarms
+
+    usual = ", ".join(f"{subject} {way}".strip() for subject, way in monitor.usual.items())
+    own = {"warn": str(monitor.warn or "") or usual, "page": str(monitor.page or "")}
+    return own | {severity: false_alarms.written(found) for severity, found in calibrated.items()}
 
 
 @cli.command(cls=Command)
@@ -188,14 +228,22 @@ def explain(
     base_end: BaseEnd = "",
     season: Season = "",
 ) -> None:
-    """Say what a monitor asks: its header, what is bound to its parameters, its SQL, and the rows that it reads."""
-    from weir.edges.clickhouse import monitors
-    from weir.monitor import header
+    """Say what a monitor asks: its header, what is bound to its parameters, its SQL, and the rows that it reads.
+
+    Beside its bounds stand those that are calibrated, and the false alarms a month that may be expected.
+    """
+    from weir.edges.clickhouse import calibrations, estimates, monitors
+    from weir.monitor import false_alarms, header
 
     base = _Base(baseline, base_version, base_variant, base_begin, base_end, season)
     monitor, client, asked = _asked(name, service, begin, end, step, where, base, subject)
     bound = monitors.parameters(client, monitor, asked)
-    rows = [{"what": one, "value": str(value)} for one, value in header.lines(monitor.sql).items()]
+    said = header.lines(monitor.sql) if monitor.sql else estimates.HEADER
+    rows = [{"what": one, "value": str(value)} for one, value in said.items()]
+    calibrated = calibrations.latest(client, asked.service).get(name, {})
+    rows += [{"what": f"{one}, calibrated", "value": false_alarms.written(of)} for one, of in calibrated.items()]
+    for severity, expected in false_alarms.all_of(monitor, calibrated).items():
+        rows.append({"what": f"false alarms ({severity})", "value": str(expected)})
     rows += [{"what": f"{{{one}}}", "value": str(value)} for one, value in bound.items()]
     for table, count in monitors.estimate(client, monitor, asked).items():
         rows.append({"what": f"reads {table}", "value": f"{count:,} rows at most"})
@@ -219,7 +267,7 @@ def check(
     from weir.monitor.parameters import VIEWS
     from weir.settings import load
 
-    found, unread = monitors.looked(load())
+    found, unread = monitors.known(load())
     chosen = {name: found[name] for name in names if name in found} if names else found
     faults = [error for path, error in unread.items() if not names or any(path.match(f"{name}.sql") for name in names)]
     if unknown := [name for name in names or () if name not in found and not faults]:
@@ -231,7 +279,7 @@ def check(
         client = connect(settings.recording)
         tried_on = _service(service, settings, client, needed=False)
         for monitor in chosen.values():
-            if not tried_on and monitor.parameters.keys() & VIEWS:
+            if not monitor.sql or (not tried_on and monitor.parameters.keys() & VIEWS):
                 continue
             tried += 1
             try:
@@ -267,7 +315,7 @@ def cadence(service: Service = "", as_json: AsJson = False) -> None:
         say(f"nothing of {asked} is recorded: how much traffic it has is not known")
         return
     rows = []
-    for monitor in monitors.looked(settings)[0].values():
+    for monitor in monitors.known(settings)[0].values():
         if task not in monitor.tasks or monitor.on_demand:
             continue
         options = cadences.choices(monitor, seen)

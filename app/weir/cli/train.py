@@ -26,7 +26,7 @@ def train(
     ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Train a service anew on what a learner's request names, build the bundle, and compare it with the champion.
+    """Train a service anew on what a request of a learner or a monitor names, build the bundle, and compare it.
 
     The requests as they were served, with the outcomes that were known when training was asked for. The newest quarter
     of the days is held out: the new model sees none of it, nor an outcome that came later than it begins; on it both
@@ -45,7 +45,8 @@ def train(
         show_json({"action": done.action.row(), "bundle": str(done.bundle), **said})
         return
     say(escape(done.action.sentence))
-    say(f"of {done.asked:,} outcomes that it names the record has {done.found:,}; trained on {done.trained_on:,}")
+    named = "" if done.asked is None else f"of {done.asked:,} outcomes that it names "
+    say(f"{named}the record has {done.found:,}{'' if named else ' outcomes'}; trained on {done.trained_on:,}")
     if done.early:
         say(f"{done.early:,} were left out: their outcomes came after {learner_evidence.day(done.since_ms)}")
     columns = (

@@ -27,7 +27,7 @@ from weir.learn.model import Floats
 from weir.learn.proposals import drifted, incident, promotion, way_back
 from weir.learn.tally import Tally
 from weir.learn.watch import Watch
-from weir.monitor.action import Action
+from weir.monitor.action import RETRAIN, Action
 
 NO_CHANGE, LAST = "no change", "last"
 DAYS: Final = 400  # closed ones, the newest: they go into every snapshot
@@ -276,6 +276,6 @@ def _day(row: Sequence[Any]) -> Day:
 
 def asked_from(action: Action, log: str, offset: int) -> Action:
     """The request for training with where the log of labelled outcomes stood; any other action as it is."""
-    if action.kind != retraining.RETRAIN:
+    if action.kind != RETRAIN:
         return action
     return replace(action, parameters={**action.parameters, "labelled_log": log, "labelled_offset": offset})

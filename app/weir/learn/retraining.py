@@ -10,9 +10,8 @@ from weir.learn.comparison import closing_of
 from weir.learn.days import DAY_MS, GOOD, Day
 from weir.learn.drift import Drift
 from weir.learn.learner import Retrain, Terms
-from weir.monitor.action import Action
+from weir.monitor.action import RETRAIN, Action
 
-RETRAIN: Final = "retrain"
 SPAN: Final = 28  # closed days whose loss is compared with that of the first so many
 
 

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 from weir.monitor.measurement import IDS, ms_of, text_of
 
+RETRAIN: Final = "retrain"  # kind of a request for training: see `weir train`
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:

@@ -150,6 +150,11 @@ class Memory:
         return self.told.number
 
     @property
+    def fired_ms(self) -> int:
+        """Begin of the first window of the latest alert that fired; NEVER where none did."""
+        return self.told.fired_ms
+
+    @property
     def ends_ms(self) -> int:
         """End of the latest window that is kept."""
         return max((each.end_ms for each in self.seen), default=NEVER)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from weir.monitor import alert_course, words
-from weir.monitor.action import Action
+from weir.monitor.action import RETRAIN, Action
 from weir.monitor.alert import AlertState, Severity, Transition, Watched
 from weir.monitor.alert_course import Holds, Memory, Reading
 from weir.monitor.baseline import Against
@@ -16,7 +16,7 @@ from weir.monitor.burn import BurnMonitor
 from weir.monitor.judge import Bounds, Rule, Verdict, judge
 from weir.monitor.left import ACTIONS, NOTHING, TRANSITIONS, Left, Work, utc
 from weir.monitor.measurement import SILENT, Covered, Key, Measurement, State, id_of
-from weir.monitor.proposal import proposed
+from weir.monitor.proposal import proposed, retraining
 from weir.monitor.spec import Monitor, Row
 
 TIME: Final = "%Y-%m-%dT%H:%M:%S"
@@ -63,7 +63,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Window:
-    """What all figures of a window have in common, worked out once. shared: those parts of a measurement."""
+    """What all figures of a window have in common, worked out once.
+
+    shared: those parts of a measurement. called: ids of the actions that its figures have called for.
+    """
 
     monitor: Monitor
     work: Work
@@ -72,6 +75,7 @@ class _Window:
     shared: Mapping[str, Any]
     question: Mapping[str, Any]
     cause: str
+    called: set[str] = field(default_factory=set)
 
     @staticmethod
     def of(monitor: Monitor, computed: Computed) -> _Window:
@@ -222,8 +226,11 @@ def _told(window: _Window, said: dict[str, Any], severity: Severity | None, sent
     found = Measurement(**said)
     pages = found.state is State.PAGE and memory.state is AlertState.FIRING
     action = proposed(found, reading.evidence) if pages else None
-    if action is None or action.action_id in left.proposed:
+    if window.monitor.action == RETRAIN and severity and memory.state is AlertState.FIRING and key.subject != QUERY:
+        action = retraining(found, sentence, memory.fired_ms, reading.evidence)
+    if action is None or action.action_id in left.proposed or action.action_id in window.called:
         return Found(found, changes, memory)
+    window.called.add(action.action_id)
     carrying = replace(found, memory={**found.memory, ACTIONS: [action.row()]})
     return Found(carrying, changes, memory, (action,))
 

@@ -5,7 +5,8 @@ of equal scores has, how much longer batches and their parts take, how many feat
 requests are rejected; each from 0 (not moved, or no more than chance moves it) to 1. A cause explains its own part and
 whatever follows from it:
 
-1. a group of rows that was not there before (bundle, contract, tenant, team, a word): what is gone without its rows;
+1. a group of rows that was not there before (bundle, runtime, contract, tenant, team, a word): what is gone without
+   them;
 2. infrastructure: a store that is slow explains the batches that wait for it and the records that are missing, a
    consumer that is behind explains the time that requests wait before they are read;
 3. data: a feature that has moved explains itself, and its part of what the score and the truth of equal scores did;
@@ -39,9 +40,18 @@ class Kind(IntEnum):
 
     UPSTREAM = 1  # who asks, and how: contract, tenant, team, words
     MODEL = 2  # which bundle answers
-    INFRASTRUCTURE = 3
-    DATA = 4
-    TRUTH = 5
+    RUNTIME = 3  # with what it answers: engine, versions, options, processor
+    INFRASTRUCTURE = 4
+    DATA = 5
+    TRUTH = 6
+
+
+# dimension of a group -> what it is, and its word; of all others it is a segment of who asks
+KINDS: Final = {
+    "bundle": (Kind.MODEL, "model version"),
+    "runtime": (Kind.RUNTIME, "runtime"),
+    "contract": (Kind.UPSTREAM, "producer version"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +171,8 @@ def _groups(groups: Sequence[Group], moved: Moved, run: float, letters: float) -
     """What is gone when the rows of a group are left out; of one that is all of the window, what it can do."""
     found = []
     for group in groups:
-        model = group.dimension == "bundle"
+        kind, what = KINDS.get(group.dimension, (Kind.UPSTREAM, "segment"))
+        model = kind is not Kind.UPSTREAM
         if not group.suspect:
             continue
         if group.without is None:
@@ -170,10 +181,9 @@ def _groups(groups: Sequence[Group], moved: Moved, run: float, letters: float) -
         else:
             left = Moved.of(group.without)
             explained = max(0.0, moved.total - left.total) + (run if model else letters) * bool(group.window)
-        what = "model version" if model else {"contract": "producer version"}.get(group.dimension, "segment")
         found.append(
             Cause(
-                kind=Kind.MODEL if model else Kind.UPSTREAM,
+                kind=kind,
                 name=f"new {what}",
                 subject=f"{group.dimension} {group.value}",
                 share=explained,

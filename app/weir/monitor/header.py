@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn
 from weir.core.errors import Refused
 from weir.core.signature import Task
 from weir.monitor import durations
+from weir.monitor.action import RETRAIN
 from weir.monitor.baseline import NOTHING, Baseline
 from weir.monitor.parameters import NEEDED, PARAMETERS, VIEWS
 from weir.monitor.segment import FILTERS
@@ -207,6 +208,12 @@ def _verdict(text: str) -> str:
     return text
 
 
+def _action(text: str) -> str:
+    if text != RETRAIN:
+        raise ValueError(f"write {RETRAIN}, or leave it out")
+    return text
+
+
 def _series(text: str) -> tuple[Series, ...]:
     """`p99_ms as p99, p95_ms as p95 dashed, p50_ms as p50 base`."""
     found = tuple(SERIES.fullmatch(part.strip()) for part in text.split(","))
@@ -290,6 +297,7 @@ READ: Final[dict[str, Callable[[str], Any]]] = {
     "slo": str,
     "like": str,
     "runbook": str,
+    "action": _action,
     "verdict": _verdict,
     "series": _series,
     "rule": _rule,

@@ -1,4 +1,4 @@
-"""What is proposed because of a figure: the action that a budget names, when it will not last."""
+"""What is proposed because of a figure: what a budget names when it will not last, or to train a service anew."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from weir.core.budget import Measure
-from weir.monitor.action import Action
+from weir.monitor.action import RETRAIN, Action
 from weir.monitor.measurement import Measurement
 from weir.monitor.segment import Segment
 
@@ -18,6 +18,8 @@ WORDS: Final = {
     Measure.REJECT: "score no more requests",
 }
 NEEDED: Final = {Measure.VARIANT: ("variant",), Measure.SAMPLING: ("share",)}  # of a remedy, beside its kind
+DAY_MS: Final = 86_400_000
+SPAN_DAYS: Final = 91  # that a service is trained anew on: a quarter, so that each weekday has its share
 FORECAST: Final = ("amount", "spent", "forecast", "currency", "period")
 
 
@@ -47,5 +49,28 @@ def proposed(said: Measurement, evidence: Mapping[str, Any]) -> Action | None:
         measurement_id=said.measurement_id,
         begin_ms=1000 * told["period_begin"],
         end_ms=1000 * told["period_end"],
+        at_ms=said.computed_ms,
+    )
+
+
+def retraining(said: Measurement, sentence: str, since_ms: int, evidence: Mapping[str, Any]) -> Action:
+    """The request to train a service anew that an alert makes: one an alert, and one of all that fire with it.
+
+    said: a figure of the alert. sentence: of the alert. since_ms: begin of its first window. It names the quarter
+    until the end of that window, with the outcomes that were known when the figure was computed.
+    """
+    key, until_ms = said.key, since_ms + said.end_ms - said.begin_ms
+    begin_ms = max(until_ms - SPAN_DAYS * DAY_MS, 0)
+    return Action(
+        kind=RETRAIN,
+        service=key.service,
+        subject="",
+        proposed_by=f"monitors/{key.monitor}",
+        sentence=f"train {key.service} on {SPAN_DAYS} days: {sentence}",
+        parameters={"from": begin_ms, "to": until_ms, "known_until": said.computed_ms},
+        evidence={"why": [sentence], **evidence},
+        measurement_id=said.measurement_id,
+        begin_ms=begin_ms,
+        end_ms=until_ms,
         at_ms=said.computed_ms,
     )

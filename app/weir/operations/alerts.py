@@ -10,15 +10,19 @@ from typing import Any, Final
 from clickhouse_connect.driver import Client
 
 from weir.core.times import BEGINNING, END
-from weir.edges.clickhouse import sql_files
+from weir.edges.clickhouse import calibrations, monitors, slos, sql_files
 from weir.learn.learner import MONITOR as LEARNER
-from weir.monitor import burn
-from weir.monitor.alert import Note, Transition
+from weir.monitor import burn, false_alarms
+from weir.monitor.alert import Note, Severity, Transition
+from weir.monitor.assess import QUERY
+from weir.monitor.false_alarms import Expected
 from weir.monitor.telling import in_force
 from weir.operations import diagnose
+from weir.settings import Settings
 
 LIVE: Final = ("pending", "firing")
 MOST: Final = 100_000
+BOUNDS: Final = {Severity.PAGE: "page", Severity.TICKET: "warn"}  # severity of an alert -> bound that it crossed
 
 
 def listed(
@@ -37,6 +41,23 @@ def transitions(client: Client, which: str) -> list[Transition]:
     """What became of one alert, named by its id, its key or how one begins. Raises Unavailable, Refused."""
     found = diagnose.alert(client, which)
     return [Transition.of(row) for row in sql_files.rows(client, "alerts/transitions", alert=found.alert_id)]
+
+
+def held_to(settings: Settings, client: Client, one: Transition) -> tuple[str, Expected | None]:
+    """What an alert's figure is held to, in words, and the false alarms of that; empty of what no file says.
+
+    Raises Unavailable, Refused.
+    """
+    about = one.watched
+    files = monitors.known(settings)[0]
+    monitor = files.get(about.monitor) or slos.looked(settings, files)[0].get(about.monitor)
+    if monitor is None or about.subject == QUERY:
+        return "", None
+    severity = BOUNDS[one.severity]
+    of = calibrations.latest(client, about.service).get(monitor.name, {}).get(severity)
+    bound = false_alarms.bound_of(monitor, severity, about.subject, of)
+    limit = f"{bound}{' (calibrated)' if of and about.subject in of.bounds else ''}" if bound else ""
+    return limit or ("its own last windows" if monitor.usual else ""), false_alarms.expected(monitor, severity, of)
 
 
 def silences(client: Client, at: datetime) -> list[Note]:

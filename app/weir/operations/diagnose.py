@@ -102,8 +102,7 @@ def explain(client: Client, change: Change) -> Diagnosis:
     def seen(dimension: str = "", value: str = "") -> Seen:
         without = {"dimension": dimension, "value": value}
         values = _values(sql_files.rows(client, "diagnose/values", **asked, **without))
-        times = {name: asked[name] for name in asked if name != "service"}
-        truths = _truths(sql_files.rows(client, "diagnose/labels", **times, **without, **labels)) if there else {}
+        truths = _truths(sql_files.rows(client, "diagnose/labels", **asked, **without, **labels)) if there else {}
         return Seen(values=values, truths=truths)
 
     everything = seen()
@@ -114,9 +113,10 @@ def explain(client: Client, change: Change) -> Diagnosis:
                 f"there is no prediction of {change.service} in the {'time before' if side == 'before' else 'window'}",
                 remedy="give other times by --from, --to, --base-from and --base-to",
             )
+    counted = [row for name in ("groups", "runtimes") for row in sql_files.rows(client, f"diagnose/{name}", **asked)]
     groups = [
         group if group.window >= 1 else _without(group, seen(group.dimension, group.value))
-        for group in _groups(sql_files.rows(client, "diagnose/groups", **asked))
+        for group in _groups(counted)
     ]
     return diagnosis.diagnose(everything, groups, _circumstances(client, asked, everything))
 

@@ -42,17 +42,18 @@ Fit = Callable[[pa.Table, Floats, Floats], bytes]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trained:
-    """What came of a request. asked: outcomes that it names; found: those that the record has of it.
+    """What came of a request.
 
-    trained_on: rows; held: rows of `days` days from since_ms on, which the comparison is on, and that the model has not
-    seen. early: rows left out, since their outcomes came when those days had begun. rows: figures by who answers.
+    asked: outcomes that it names, None where it counts none. found: those that the record has of it. trained_on: rows;
+    held: rows of `days` days from since_ms on, which the comparison is on, and that the model has not seen. early: rows
+    left out, since their outcomes came when those days had begun. rows: figures by who answers.
     """
 
     action: Action
     bundle: Path
     digest: str
     by: str
-    asked: int
+    asked: int | None
     found: int
     trained_on: int
     early: int
@@ -92,7 +93,7 @@ def train(client: Client, settings: Settings, which: str, by: str = "") -> Train
         bundle=built.path,
         digest=built.path.name,
         by=by or "LightGBM",
-        asked=int(asked.parameters["outcomes"]),
+        asked=asked.parameters.get("outcomes"),
         found=len(found.y),
         trained_on=len(old.y),
         early=int(np.count_nonzero(~newest & ~known)),

@@ -20,8 +20,7 @@ from weir.core.errors import Refused
 from weir.core.signature import Dtype, Signature, Task
 from weir.edges.clickhouse import learning, reports, sql_files
 from weir.learn.model import Floats
-from weir.learn.retraining import RETRAIN
-from weir.monitor.action import Action
+from weir.monitor.action import RETRAIN, Action
 
 DAY_MS: Final = 86_400_000
 FILE: Final = ".json"

@@ -27,7 +27,7 @@ from weir.agents.worker.host import parked_on_failure
 from weir.core.chunk import LogPartition, Partition
 from weir.core.errors import Unavailable
 from weir.edges.bundles.owners import owners
-from weir.edges.clickhouse import calibrations, estimates, monitors, slos
+from weir.edges.clickhouse import calibrations, monitors, slos
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.kafka.admin import bounds as bounds_by_name
 from weir.edges.kafka.admin import partitions_of
@@ -145,13 +145,13 @@ class Files:
 
     def read(self) -> dict[str, Monitor]:
         """Those that are monitors, and what is estimated; of other files the log says why not, once."""
-        found, refused = monitors.looked(self._settings)
+        found, refused = monitors.known(self._settings)
         objectives, unfit = slos.looked(self._settings, found)
         for path, error in (refused | unfit).items():
             if str(error) not in self._told:
                 self._told.add(str(error))
                 log.error("a file is no monitor and no objective", file=str(path), reason=str(error))
-        return {**found, **objectives, estimates.MONITOR.name: estimates.MONITOR}
+        return {**found, **objectives}
 
 
 class NoteReader:

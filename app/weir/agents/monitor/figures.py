@@ -11,7 +11,7 @@ from typing import Any
 from clickhouse_connect.driver import Client
 
 from weir.core.errors import Unavailable
-from weir.edges.clickhouse import estimates, monitors, slos
+from weir.edges.clickhouse import monitors, slos
 from weir.edges.clickhouse.joined import Joined
 from weir.monitor import assess
 from weir.monitor.assess import Computed, Found
@@ -95,8 +95,6 @@ class Figures:
         asked = Asked(service=work.service, begin=run[0].window.begin, end=end, step_s=work.step_s)
         if isinstance(monitor, BurnMonitor):
             return slos.burns(client, monitor, asked, of)
-        if monitor.name == estimates.MONITOR.name:
-            return estimates.rows(client, asked)
         if monitor.own and (looked := (work.service, monitor.sha256)) not in self._looked_at:
             monitors.check(client, monitor, work.service)  # it is not Weir's, and may not have been checked
             self._looked_at.add(looked)

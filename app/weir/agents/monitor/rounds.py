@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from itertools import chain
 from typing import Any, Final
 
@@ -31,7 +32,7 @@ from weir.edges.clickhouse import monitors, reports
 from weir.edges.clickhouse.joined import Joined, joining
 from weir.monitor import assess, gate
 from weir.monitor import due as dues
-from weir.monitor.action import Action
+from weir.monitor.action import RETRAIN, Action
 from weir.monitor.alert import Note, Transition, Watched
 from weir.monitor.assess import Found
 from weir.monitor.baseline import Against
@@ -175,7 +176,7 @@ class Rounds:
         meaning = reports.meaning(client, service)
         owner = self.owners().get(service, "")
         mine = [
-            replace(one, owner=one.owner or owner)
+            replace(one, owner=one.owner or owner, action=one.action or self._action(one))
             for one in known.values()
             if meaning.task in one.tasks and one.is_of(service) and not one.on_demand
         ]
@@ -199,6 +200,11 @@ class Rounds:
             ServiceMonitored(service=service, waiting=waiting, behind_s=max(0.0, behind.total_seconds()))
         )
         return computed
+
+    def _action(self, monitor: Monitor) -> str:
+        """What the settings have an alert of a monitor propose; a monitor's own header says it otherwise."""
+        named = self.settings.monitoring.monitor_retrain.replace(",", " ").split()
+        return RETRAIN if any(fnmatchcase(monitor.name, one) for one in named) else ""
 
     def _works(
         self,

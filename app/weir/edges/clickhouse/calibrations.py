@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from uuid import uuid4
 
 import numpy as np
@@ -11,14 +13,13 @@ from clickhouse_connect.driver import Client
 
 from weir.edges.clickhouse import sql_files
 from weir.edges.clickhouse.client import answering, once, url_of
-from weir.monitor.calibration import Calibrated, History
+from weir.monitor import calibration, false_alarms
+from weir.monitor.calibration import History
+from weir.monitor.false_alarms import Calibrated, OfService
 from weir.monitor.judge import Bounds
 from weir.monitor.spec import Monitor
 from weir.monitor.threshold import Threshold
 
-LATEST = """
-    SELECT monitor, subject, severity, sign, bound FROM calibrations FINAL WHERE service = {service:String}
-"""
 COLUMNS = (
     *("service", "monitor", "subject", "severity", "sign", "bound", "a_month", "low", "high", "before_a_month"),
     *("wanted_a_month", "windows", "block", "step_s", "begin", "end", "calibrated_by"),
@@ -43,7 +44,7 @@ def store(
     service: str,
     monitor: Monitor,
     severity: str,
-    found: Calibrated,
+    found: calibration.Calibrated,
     *,
     wanted_a_month: float,
     begin: datetime,
@@ -63,13 +64,21 @@ def store(
         client.insert("calibrations", rows, column_names=COLUMNS, settings=once(uuid4().hex))
 
 
+def latest(client: Client, service: str) -> OfService:
+    """What calibrations of a service have found: bounds, and the false alarms that may be expected of them.
+
+    Raises Unavailable, Refused.
+    """
+    found: dict[str, dict[str, Calibrated]] = {}
+    rows = sql_files.rows(client, "calibrations/latest", service=service)
+    for (monitor, severity), of in groupby(rows, key=itemgetter("monitor", "severity")):
+        each = list(of)
+        said = {name: each[0][name] for name in ("a_month", "low", "high", "windows", "until")}
+        bounds = {row["subject"]: Threshold(row["sign"], row["bound"]) for row in each}
+        found.setdefault(monitor, {})[severity] = Calibrated(bounds=bounds, **said)
+    return found
+
+
 def bounds(client: Client, service: str) -> Mapping[str, Mapping[str, Bounds]]:
     """Monitor -> subject -> calibrated bounds of a service; of a severity that is not calibrated there is none."""
-    with answering(url_of(client)):
-        rows = client.query(LATEST, parameters={"service": service}).result_rows
-    said: dict[str, dict[str, dict[str, Threshold]]] = {}
-    for monitor, subject, severity, sign, bound in rows:
-        said.setdefault(monitor, {}).setdefault(subject, {})[severity] = Threshold(sign, bound)
-    return {
-        monitor: {subject: Bounds(**found) for subject, found in subjects.items()} for monitor, subjects in said.items()
-    }
+    return false_alarms.bounds(latest(client, service))

@@ -10,18 +10,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
 from clickhouse_connect.driver import Client
 
 from weir.core.signature import Task
 from weir.edges.clickhouse import cells, reports, sql_files
 from weir.edges.clickhouse.client import written
 from weir.monitor import estimate
-from weir.monitor.spec import Asked, Monitor, Row, Unit
+from weir.monitor.spec import Asked, Monitor, Unit
+from weir.monitor.usual import Way
 
 MATURITY: Final = 0.9  # share of a window's outcomes that must be in for it to be true
 BEFORE: Final = 28  # windows that one is learned from and held to: four weeks of days
 BEFORE_ROWS: Final = 1_000_000  # predictions of these at most: a round has five seconds for all that it asks
-# What the worker measures by `rows`: no SQL alone makes it, since what a score means is learned.
+# What the worker measures by `table`: no SQL alone makes it, since what a score means is learned.
 MONITOR: Final = Monitor(
     name="outcome/estimated",
     question="How good is it probably, before it is known what came true?",
@@ -36,10 +38,38 @@ MONITOR: Final = Monitor(
     low="low",
     high="high",
     window_s=86_400,
+    usual={"": Way.FALLS, "mae": Way.RISES, "rmse": Way.RISES},
     runbook="outcome",
     parameters={},
     sql="",
     sha256=hashlib.sha256(Path(estimate.__file__).read_bytes()).hexdigest(),
+)
+HEADER: Final = {
+    "name": MONITOR.name,
+    "question": MONITOR.question,
+    "title": MONITOR.title,
+    "source": "CBPE (NannyML) and DLE; Brier 1950, isotonic regression by Barlow et al. 1972, band by Lei et al. 2018",
+    "tasks": "all",
+    "subject": ", ".join(MONITOR.subject),
+    "window": "1d",
+    "usual": "falls, mae rises, rmse rises",
+    "runbook": MONITOR.runbook,
+    "SQL": "none: what a score means is an isotonic fit, which no SQL makes. weir/monitor/estimate.py has it, and says"
+    " when its estimates cannot be trusted; what it has said is read by outcome/foreseen",
+}
+SCHEMA: Final = pa.schema(
+    {
+        "begin": pa.timestamp("s", "UTC"),
+        "figure": pa.string(),
+        "value": pa.float64(),
+        "n": pa.int64(),
+        "low": pa.float64(),
+        "high": pa.float64(),
+        **dict.fromkeys(("estimate", "realised", "off", "maturity"), pa.float64()),
+        "compared": pa.int64(),
+        **dict.fromkeys(("error", "bias", "naive_error"), pa.float64()),
+        "doubts": pa.list_(pa.string()),
+    }
 )
 
 
@@ -87,16 +117,16 @@ def windows(
     ]
 
 
-def rows(client: Client, asked: Asked) -> list[Row]:
-    """The figures of the windows asked about, as a monitor gives them, each learned from the windows before it.
+def table(client: Client, asked: Asked) -> pa.Table:
+    """The figures of the windows asked about, as a monitor answers, each learned from the windows before it.
 
-    value: the estimate; None where it cannot be trusted. Details have it anyway, with the doubts, what came true as far
+    value: the estimate; null where it cannot be trusted. estimate has it anyway, with the doubts, what came true as far
     as it is known (realised), and how far the estimate is from that (off). Raises Unavailable, Refused.
     """
     step = timedelta(seconds=asked.step_s)
     since = _since(client, asked, step)
     found = windows(client, asked.service, begin=since, end=asked.end, step_s=asked.step_s, maturity=MATURITY)
-    return [_row(one) for one in found if one.begin >= asked.begin]
+    return pa.Table.from_pylist([_row(one) for one in found if one.begin >= asked.begin], SCHEMA)
 
 
 def _since(client: Client, asked: Asked, step: timedelta) -> datetime:
@@ -115,22 +145,20 @@ def _since(client: Client, asked: Asked, step: timedelta) -> datetime:
     return since
 
 
-def _row(window: Window) -> Row:
+def _row(window: Window) -> dict[str, Any]:
     said = window.estimate
     trusted = not said.doubts
-    details: dict[str, Any] = {name: _finite(value) for name, value in asdict(said).items()}
-    details["estimate"] = details.pop("value")
-    details |= {"maturity": window.maturity, "off": _finite(said.value - said.realised), "doubts": list(said.doubts)}
-    low, high = details.pop("low"), details.pop("high")
-    return Row(
-        begin=window.begin,
-        subject=window.figure,
-        value=details["estimate"] if trusted else None,
-        n=window.n,
-        low=low if trusted else None,
-        high=high if trusted else None,
-        details=details,
-    )
+    row: dict[str, Any] = {name: _finite(value) for name, value in asdict(said).items()}
+    row["estimate"] = row["value"]
+    row |= {} if trusted else dict.fromkeys(("value", "low", "high"))
+    return row | {
+        "begin": window.begin,
+        "figure": window.figure,
+        "n": window.n,
+        "maturity": window.maturity,
+        "off": _finite(said.value - said.realised),
+        "doubts": list(said.doubts),
+    }
 
 
 def _finite(value: Any) -> Any:

@@ -16,7 +16,7 @@ from clickhouse_connect.driver import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from weir.core.errors import Refused
-from weir.edges.clickhouse import costs, outcome_cells, reports, scans, sides, sql_files
+from weir.edges.clickhouse import costs, estimates, outcome_cells, reports, scans, sides, sql_files
 from weir.edges.clickhouse.client import (
     NO_ACCESS,
     RETRIABLE,
@@ -80,9 +80,15 @@ def looked(settings: Settings) -> tuple[dict[str, Monitor], dict[Path, Refused]]
     return found, refused
 
 
-def named(settings: Settings, name: str) -> Monitor:
-    """One of them. Raises Refused where its file is none, or there is none of this name."""
+def known(settings: Settings) -> tuple[dict[str, Monitor], dict[Path, Refused]]:
+    """All that can be asked by its name, also what no SQL makes (`estimates`); and why files are none, by path."""
     found, refused = looked(settings)
+    return found | {estimates.MONITOR.name: estimates.MONITOR}, refused
+
+
+def named(settings: Settings, name: str) -> Monitor:
+    """One of all that can be asked. Raises Refused where its file is none, or there is none of this name."""
+    found, refused = known(settings)
     if name in found:
         return found[name]
     for path, error in refused.items():
@@ -153,6 +159,9 @@ def table(
 
     digests: bundles that answered in the time, where the caller knows them (`sides.answered`). once: as of `run`.
     """
+    if monitor.name == estimates.MONITOR.name:
+        _check(monitor, asked)
+        return estimates.table(client, asked)
     bound, settings = (
         parameters(client, monitor, asked, of),
         settable(client, {**ASKING, **sides.settings(monitor.sql)}),
@@ -173,6 +182,8 @@ def table(
 def estimate(client: Client, monitor: Monitor, asked: Asked) -> dict[str, int]:
     """Rows that it would read at most, by table. Nothing is run. Raises as `run` does."""
     bound = parameters(client, monitor, asked)
+    if not monitor.sql:
+        return {}
     with answering(url_of(client)), _its_author(monitor):
         found = client.query(f"EXPLAIN ESTIMATE {monitor.sql}", parameters=bound, settings=settable(client, ASKING))
     rows: Counter[str] = Counter()
@@ -300,6 +311,8 @@ def check(client: Client, monitor: Monitor, service: str) -> None:
     Raises Unavailable; Refused where ClickHouse refuses it, a column of the header is missing or of another kind, a
     table would be read as a whole, or something is read that is no table of Weir's.
     """
+    if not monitor.sql:
+        return
     bound, others = (
         parameters(client, monitor, Asked(service=service, begin=at, end=at + DAY, step_s=monitor.window_s))
         for at in LOOKED_AT

@@ -193,6 +193,9 @@ def _monitor(settings: Settings, slo: Slo, where: str) -> Monitor:
 
 def _check(slo: Slo, monitor: Monitor, where: str) -> None:
     """Raises Refused for what its monitor cannot say."""
+    if not monitor.sql:
+        remedy = "choose one with SQL: what is only estimated is no objective"
+        _deny(where, f"monitor {monitor.name} has no SQL that a history could be asked by", remedy)
     if slo.good in (SHARE, REST) and monitor.unit is not Unit.SHARE:
         remedy = 'write a bound that is good, such as `good: "<= 200"`: then windows are counted'
         _deny(where, f"monitor {monitor.name} gives {monitor.unit}, no share", remedy)

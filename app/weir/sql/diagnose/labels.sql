@@ -13,7 +13,8 @@ FROM
     WHERE (event_time >= {from:DateTime('UTC')} AND event_time < {to:DateTime('UTC')} OR event_time >= {base_from:DateTime('UTC')} AND event_time < {base_to:DateTime('UTC')})
         AND has_outcome
         AND NOT multiIf({dimension:String} = '', false, {dimension:String} = 'bundle', digest = {value:String}, {dimension:String} = 'contract', toString(contract_id) = {value:String},
-        {dimension:String} = 'tenant', tenant = {value:String}, {dimension:String} = 'team', team = {value:String}, texts[{dimension:String}] = {value:String})
+        {dimension:String} = 'tenant', tenant = {value:String}, {dimension:String} = 'team', team = {value:String}, {dimension:String} = 'runtime', batch_id IN (SELECT batch_id FROM batches WHERE {dimension:String} = 'runtime' AND service = {service:String} AND runtime_id = {value:String}),
+        texts[{dimension:String}] = {value:String})
 )
 WHERE isNotNull(truth)
 GROUP BY bin, part

@@ -10,12 +10,15 @@ from typing import Any, Final
 
 from weir.core.errors import Refused
 from weir.core.numbers import figure
+from weir.edges.clickhouse import calibrations
+from weir.monitor import false_alarms
 from weir.monitor.burn import BurnMonitor
+from weir.monitor.false_alarms import Expected
 from weir.monitor.segment import EVERYTHING, Segment
 from weir.monitor.spec import Monitor
 from weir.monitor.threshold import Threshold
 from weir.web.console import objectives
-from weir.web.console.asking import Asker
+from weir.web.console.asking import MEANING_S, Asker
 from weir.web.console.frame import listed
 from weir.web.console.view import STEPS_S
 
@@ -159,11 +162,10 @@ def evidence(asker: Asker, one: About, now: datetime, windows: int = WINDOWS) ->
     begin, end = one.since - room, min(now, (one.until or now) + room / 3)
     step_s = _step(max((one.end - one.begin).total_seconds(), 60), (end - begin).total_seconds(), windows)
     begin, end = _down(begin, step_s), _down(end + timedelta(seconds=step_s - 1), step_s)
+    bound, _ = held_to(asker, one, monitor)
     if isinstance(monitor, BurnMonitor):
         values = _found(asker, one, begin, end, step_s)
-        return Evidence(
-            monitor=monitor, begin=begin, end=end, step_s=step_s, values=values, bound=monitor.page or monitor.warn
-        )
+        return Evidence(monitor=monitor, begin=begin, end=end, step_s=step_s, values=values, bound=bound)
     asked: dict[str, Any] = {"service": one.service, "begin": begin, "end": end, "step_s": step_s}
     if one.subject and "subject" in monitor.parameters and "/" not in one.subject:
         asked["subject"] = one.subject
@@ -175,7 +177,7 @@ def evidence(asker: Asker, one: About, now: datetime, windows: int = WINDOWS) ->
         end=end,
         step_s=step_s,
         values=_by_window(of, begin, end, step_s),
-        bound=monitor.page or monitor.warn,
+        bound=bound,
         subject=asked.get("subject", ""),
     )
 
@@ -183,6 +185,21 @@ def evidence(asker: Asker, one: About, now: datetime, windows: int = WINDOWS) ->
 def held_by(asker: Asker, one: About) -> Monitor | None:
     """The monitor that an alert is of: a file's, or an objective's; None where there is none any more."""
     return asker.monitors().get(one.monitor) or objectives.burns(asker).get(one.monitor)
+
+
+def held_to(asker: Asker, one: About, monitor: Monitor) -> tuple[Threshold | None, Expected | None]:
+    """What its figure is held to, calibrated or the monitor's own, and the false alarms that may be expected of it.
+
+    Raises Unavailable, Refused.
+    """
+    severity = "page" if monitor.page and (one.severity == "page" or not monitor.warn) else "warn"
+    known = asker.once(
+        ("calibrated", one.service),
+        MEANING_S,
+        lambda: asker.ask(lambda client: calibrations.latest(client, one.service)),
+    )
+    of = known.get(monitor.name, {}).get(severity)
+    return false_alarms.bound_of(monitor, severity, one.subject, of), false_alarms.expected(monitor, severity, of)
 
 
 def tried(asker: Asker, one: About, now: datetime, windows: int = WINDOWS) -> Evidence | None:

@@ -79,7 +79,7 @@ class Asker:
 
     def monitors(self) -> Mapping[str, Monitor]:
         """Every monitor that can be read, by name."""
-        return self.once(("monitors",), FILES_S, lambda: monitors.looked(self.settings)[0])
+        return self.once(("monitors",), FILES_S, lambda: monitors.known(self.settings)[0])
 
     def monitor(self, name: str) -> Monitor:
         """One of them. Raises Refused."""

@@ -14,7 +14,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
 from weir import metrics
-from weir.monitor import durations
+from weir.monitor import durations, false_alarms
 from weir.monitor.parameters import VIEWS
 from weir.monitor.slo import RULES
 from weir.monitor.spec import Monitor
@@ -99,11 +99,10 @@ def overview() -> build.Dashboard:
         .with_panel(
             _table(
                 "What needs you?",
-                "Alerts that are pending or fire: what pages first, then the latest. In order where there is none.",
+                "Alerts that are pending or fire: what pages first, then the latest. In order where there is none. Beside"
+                " each: false alarms a month to be expected of its bound, of all subjects of the monitor together.",
                 "/alerts",
-            ).with_target(
-                Query(f"SELECT * FROM (\n{of_file('alerts/list', asked)}\n) WHERE state IN ('pending', 'firing')")
-            )
+            ).with_target(Query(_alerts(asked)))
         )
         .with_panel(
             _table(
@@ -273,6 +272,22 @@ def _burn() -> timeseries.Panel:
         .span(WHOLE)
         .height(panels.HEIGHT)
         .with_target(Query(f"SELECT {series} FROM (\n{found}\n)", series=True))
+    )
+
+
+def _alerts(asked: dict[str, str]) -> str:
+    """Alerts that go on, each with what is known of its bound's false alarms."""
+    known = {name: false_alarms.cell(false_alarms.all_of(one)) for name, one in weirs().items()}
+    told = [(name, said) for name, said in known.items() if said not in ("", false_alarms.UNKNOWN)]
+    names, words = ([repr(each) for each in column] for column in zip(*told, strict=True))
+    by_test = f"transform(toString(l.of_monitor), [{', '.join(names)}], [{', '.join(words)}], '{false_alarms.UNKNOWN}')"
+    return (
+        f"SELECT l.*, if(c.monitor = '', {by_test}, toString(round(c.expected, 2))) AS false_alarms_a_month\n"
+        f"FROM (\n{of_file('alerts/list', asked)}\n) AS l\n"
+        "LEFT JOIN (SELECT of_service, monitor, if(severity = 'page', 'page', 'ticket') AS severe, any(a_month) AS"
+        f" expected FROM (\n{of_file('calibrations/latest', asked)}\n) GROUP BY of_service, monitor, severe) AS c\n"
+        "ON c.of_service = l.of_service AND c.monitor = l.of_monitor AND c.severe = l.severe\n"
+        "WHERE l.state IN ('pending', 'firing')"
     )
 
 

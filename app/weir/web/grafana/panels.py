@@ -22,6 +22,7 @@ from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.xychart import XYShowMode
 
 from weir.core import numbers
+from weir.monitor import false_alarms
 from weir.monitor.spec import Monitor, Panel, Stroke, Unit
 from weir.monitor.threshold import Threshold
 from weir.web.grafana.queries import SOURCE, Query, of_monitor
@@ -99,7 +100,9 @@ def described(monitor: Monitor) -> str:
         rule = "look where it is worse than its own last 28 windows make likely"
     filters = [name for name in ("version", "tenant") if name not in monitor.filters]
     not_split = f" Not split by {' or '.join(filters)}." if filters else ""
-    return f"{monitor.title}. {rule[:1].upper()}{rule[1:] or 'Held to no bound'}.{not_split} ({monitor.name})"
+    false = false_alarms.cell(false_alarms.all_of(monitor))
+    expected = f" False alarms a month: {false}." if false else ""
+    return f"{monitor.title}. {rule[:1].upper()}{rule[1:] or 'Held to no bound'}.{expected}{not_split} ({monitor.name})"
 
 
 def thresholds(monitor: Monitor) -> build.ThresholdsConfig:

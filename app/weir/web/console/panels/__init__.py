@@ -17,6 +17,7 @@ from weir.web.console.panels import (
     causes,
     cost,
     drift,
+    foreseen,
     further,
     latency,
     learner,
@@ -58,6 +59,7 @@ PANELS: Final[dict[str, Registered]] = {
     "drift": Registered(drift.build, "Has the input moved?", "drift", ("service",), "Inputs"),
     "score": Registered(score.build, "What does the model say?", "score", ("service",), "Scores"),
     "outcomes": Registered(outcomes.build, "Was the model right?", "outcomes", ("service",), "Outcomes"),
+    "foreseen": Registered(foreseen.build, foreseen.QUESTION, "picture", ("service",), "Foreseen"),
     "calibration": Registered(
         calibration.build, "Can the scores be read as probabilities?", "picture", ("service",), "Calibration", "third"
     ),

@@ -12,7 +12,7 @@ from weir.monitor.alert import Transition
 from weir.monitor.burn import BurnMonitor
 from weir.monitor.verdict import State, Verdict
 from weir.web.console import releases, words
-from weir.web.console.about import About, Evidence, alerts, evidence, held_by, measured, named
+from weir.web.console.about import About, Evidence, alerts, evidence, held_by, held_to, measured, named
 from weir.web.console.asking import Asker
 from weir.web.console.panel import Act, Panel
 from weir.web.console.told import complete_to
@@ -126,12 +126,13 @@ def _facts(asker: Asker, one: About, view: View) -> list[tuple[str, Any]]:
     fired = [each for each in course if each.to_state.value == "firing"] or course
     covers = {(each.topic, each.partition, each.first, each.last) for each in fired[-1].covers} if fired else set()
     monitor = held_by(asker, one)
-    bound = (monitor.page or monitor.warn) if monitor else None
+    bound, expected = held_to(asker, one, monitor) if monitor else (None, None)
     facts = [
         ("Since", words.utc(one.since)),
         ("Until", words.utc(one.until)) if one.until else ("For", span(one.lasts_s(view.now))),
         ("Measured", measured(asker, one)),
         ("Limit", f"{bound.sign} {figure(bound.bound, monitor.unit.value)}" if bound and monitor else "its own past"),
+        ("False alarms", str(expected or "not known")),
         ("Owner", one.owner or "nobody"),
         ("Severity", one.severity),
         ("Monitor", one.monitor),
