@@ -25,6 +25,7 @@ def test_the_command_names_causes_of_an_alert_and_the_query_that_shows_them(clie
     monkeypatch.setenv("WEIR_CLICKHOUSE_URL", database.recording.clickhouse_url)
     monkeypatch.setenv("WEIR_CLICKHOUSE_DATABASE", database.recording.clickhouse_database)
     monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("WEIR_MONITORS_DIR", str(tmp_path / "monitors"))
     settings = database.having(monitors_dir=tmp_path / "monitors")
     monitor(settings.paths.monitors_dir, "one")
     monitoring.predict(client, 0, 7199, begin=monitoring.NOON, score="if(number < 6600, 0.1, 0.9)")
@@ -40,7 +41,7 @@ def test_the_command_names_causes_of_an_alert_and_the_query_that_shows_them(clie
     assert (told["limit"], told["false_alarms"]["a_month"]) == ("> 0.6", None), "nobody knows before it is calibrated"
     client.command(
         "INSERT INTO calibrations (service, monitor, subject, severity, sign, bound, a_month, low, high, windows)"
-        f" VALUES ('{monitoring.SERVICE}', 'one', '', 'page', '>', 0.7, 0.8, 0.2, 1.6, 9000)"
+        f" VALUES ('{monitoring.SERVICE}', 'one', '{told['transitions'][0]['subject']}', 'page', '>', 0.7, 0.8, 0.2, 1.6, 9000)"
     )
     told = " ".join(CliRunner().invoke(cli, ["alerts", "show", which]).output.split())
     assert "> 0.7 (calibrated)" in told
