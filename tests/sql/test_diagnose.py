@@ -41,7 +41,8 @@ def test_the_command_names_causes_of_an_alert_and_the_query_that_shows_them(clie
     assert (told["limit"], told["false_alarms"]["a_month"]) == ("> 0.6", None), "nobody knows before it is calibrated"
     client.command(
         "INSERT INTO calibrations (service, monitor, subject, severity, sign, bound, a_month, low, high, windows)"
-        f" VALUES ('{monitoring.SERVICE}', 'one', '{told['transitions'][0]['subject']}', 'page', '>', 0.7, 0.8, 0.2, 1.6, 9000)"
+        f" VALUES ('{monitoring.SERVICE}', 'one', '{told['transitions'][0]['subject']}', 'page', '>',"
+        " 0.7, 0.8, 0.2, 1.6, 9000)"
     )
     told = " ".join(CliRunner().invoke(cli, ["alerts", "show", which]).output.split())
     assert "> 0.7 (calibrated)" in told

@@ -88,9 +88,8 @@ class Monitor:
     where no worker asks it. filters: of a segment, those
     that it obeys. grain: tables that it may read. usual: where a figure goes when it gets worse than its own last
     windows, by subject, of all others under ''; a monitor with bounds has none. target: of a KPI, what is good.
-    action: what an alert of it proposes when it fires; '' nothing. slo: name of the objective that a KPI is linked with.
-    like: name of the one that Weir brings whose SQL it has. own:
-    the project's.
+    slo: name of the objective that a KPI is linked with. like: name of the one that Weir brings whose SQL it has. own:
+    the project's. action: what an alert of it proposes when it fires; '' nothing.
     verdict: who says in a sentence what its rows say (`weir.monitor.verdicts`); '' is plain. series: the columns that
     are drawn, `value` alone where it names none. rule: a level that is drawn across, beside warn and page.
     parameters: name -> type as the SQL has them. sha256: of the file, hex.

@@ -101,6 +101,8 @@ def named(settings: Settings, name: str) -> Monitor:
 
 def text(settings: Settings, monitor: Monitor) -> str:
     """A monitor's file, its header and SQL written out, without the parts that the SQL names. Raises Refused."""
+    if not monitor.sql:
+        return "".join(f"-- {key}: {value}\n" for key, value in estimates.HEADER.items())
     return _text((settings.paths.monitors_dir if monitor.own else FOLDER) / f"{monitor.name}.sql", own=monitor.own)
 
 
