@@ -100,7 +100,7 @@ def overview() -> build.Dashboard:
             _table(
                 "What needs you?",
                 "Alerts that are pending or fire: what pages first, then the latest. In order where there is none."
-                " Beside each: false alarms a month to be expected of its bound, of all subjects of the monitor together.",
+                " Beside each: false alarms a month to be expected of its bound, by all subjects together.",
                 "/alerts",
             ).with_target(Query(_alerts(asked)))
         )
