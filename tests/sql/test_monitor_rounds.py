@@ -239,6 +239,21 @@ def test_of_what_was_over_before_a_monitor_was_first_asked_nobody_is_told(client
     assert [(one.watched.subject, one.to_state) for one in told] == [("a", "resolved"), ("b", "resolved")]
 
 
+def test_what_fires_still_of_one_service_is_told_though_another_cannot_be_asked(client, settings):
+    def bounds(service):
+        if service != monitoring.SERVICE:
+            raise Unavailable("Kafka does not answer", where="there", remedy="wait")
+        return {}
+
+    monitor(settings.paths.monitors_dir, "one")
+    predict(client, 0, 1799, begin=NOON, score="if(number < 900, 0.1, 0.9)")
+    client.command(f"INSERT INTO predictions (service, event_time) VALUES ('z', '{NOON:%Y-%m-%d %H:%M:%S}')")
+    told = []
+    with pytest.raises(Unavailable):
+        worker(settings, MemoryBooks(), bounds=bounds, tell=told.extend).look()
+    assert [(one.watched.subject, one.to_state) for one in told] == [("a", "firing"), ("b", "firing")]
+
+
 def test_alerts_of_a_monitor_that_names_no_owner_are_the_service_s(client, settings, tmp_path):
     monitor(settings.paths.monitors_dir, "one", page="> 0.1")
     monitor(settings.paths.monitors_dir, "owned", page="> 0.1")

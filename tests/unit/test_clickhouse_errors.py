@@ -4,6 +4,7 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from weir.core.errors import Refused, Unavailable
 from weir.edges.clickhouse.client import answering, connect, retry
+from weir.edges.clickhouse.rights import LIMITS, OUTSIDE, rights
 from weir.settings import load
 
 WHERE = "http://ch:8123"
@@ -55,6 +56,36 @@ def test_defects_of_ours_are_not_dressed_up():
 def test_an_address_of_another_kind_is_refused(url):
     with pytest.raises(Refused, match="WEIR_CLICKHOUSE_URL"):
         connect(load(clickhouse_url=url).recording)
+
+
+@pytest.mark.parametrize(
+    ("error", "may"),
+    [(DatabaseError("readonly", code=164), ()), (DatabaseError("path", code=291), tuple(OUTSIDE))],
+)
+def test_what_a_user_may_reach_is_known_by_how_it_is_refused(error, may):
+    assert rights(_Asked(error)).beyond == may
+
+
+@pytest.mark.parametrize("error", [OperationalError("Read timed out."), DatabaseError("of all", code=241)])
+def test_a_server_that_is_busy_says_nothing_of_what_its_user_may(error):
+    with pytest.raises(Unavailable):
+        rights(_Asked(error))
+
+
+class _Asked:
+    """A client of a user who only reads; what it reaches outside of the tables fails with an error."""
+
+    def __init__(self, error):
+        self.error = error
+
+    def query(self, statement, parameters=None):
+        if statement in OUTSIDE.values():
+            raise self.error
+        self.rows = [{"name": n, "value": "1", "readonly": 1, "least": "", "most": ""} for n in ("readonly", *LIMITS)]
+        return self
+
+    def named_results(self):
+        return self.rows
 
 
 def failing(times, error):

@@ -11,7 +11,7 @@ from weir.monitor.left import Left, Work
 
 @dataclass(slots=True)
 class Past:
-    """Those of one round, by alert. They are written like all others; told is what is still so when it ends.
+    """Those of one round, by alert. They are written like all others; told is what is still so when a service is done.
 
     A worker that is killed amid a monitor's first round tells nobody of what it held back: `weir alerts list` has it.
     """
@@ -30,9 +30,13 @@ class Past:
                 told.append(change)
         return told
 
-    def still(self, left: Left) -> list[Transition]:
-        """Of what was held back, what people are to hear: what fires still, and the end of what fired before."""
-        held, self._held = self._held, {}
+    def still(self, left: Left, service: str | None = None) -> list[Transition]:
+        """Of what was held back, what people are to hear: what fires still, and the end of what fired before.
+
+        service: that is done; None: all are. Nobody waits for other services: one that fails may do so for hours.
+        """
+        of = [key for key, changes in self._held.items() if service in (None, changes[0].watched.service)]
+        held = {key: self._held.pop(key) for key in of}
         heard = [_heard(changes) for key, changes in held.items() if left.numbers.get(key) == changes[-1].number]
         return [change for change in heard if change is not None]
 

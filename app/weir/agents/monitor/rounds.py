@@ -61,8 +61,8 @@ class Rounds:
     where there are others than its monitors' own. tell: hears of changes of alerts once they are written; of the last
     ones again, where a worker goes on from another that may not have told them. now: the wall's. monotonic_s: for
     pauses. worker: its name. owners: who looks after each service, and so after what no file of a monitor says.
-    tells_past: whether `tell` hears each change about the time before a monitor was first asked, or what is still so at
-    the end of a round. gone: why nobody asks any more about what an alert is about, given the monitors and the
+    tells_past: whether `tell` hears each change about the time before a monitor was first asked, or what is still so
+    once its service is done. gone: why nobody asks any more about what an alert is about, given the monitors and the
     time; empty where somebody does. left: what it goes on from; None: the books are asked.
     """
 
@@ -118,6 +118,7 @@ class Rounds:
                 if self._refused.get(service) != str(error):
                     self._refused[service] = str(error)
                     log.error("a service is not monitored", service=service, reason=str(error))
+            self.tell(self._past.still(left, service))
         self.tell(self._past.still(left))
         return computed
 

@@ -9,7 +9,7 @@ from clickhouse_connect.driver import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from weir.core.errors import Refused
-from weir.edges.clickhouse.client import NO_ACCESS, answering, url_of
+from weir.edges.clickhouse.client import NO_ACCESS, RETRIABLE, answering, url_of
 
 RECIPE: Final = "infra/clickhouse/reader.xml"
 READONLY: Final = 164
@@ -54,10 +54,14 @@ def only_reads(client: Client, user: str) -> tuple[str, ...]:
 
 
 def _may(client: Client, statement: str) -> bool:
+    """Whether a user may ask that. Raises the driver's error where nobody has looked at it: of a busy server's."""
     try:
         client.query(statement)
     except DatabaseError as error:
-        return error.code not in (READONLY, NO_ACCESS)
+        if error.code in (READONLY, NO_ACCESS):
+            return False
+        if error.code is None or error.code in RETRIABLE:
+            raise
     return True
 
 
