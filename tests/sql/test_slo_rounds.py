@@ -4,6 +4,7 @@ import json
 
 import pytest
 from weir.core.chunk import LogPartition
+from weir.edges.clickhouse import monitors, slos
 
 from tests.doubles import monitoring
 from tests.doubles.monitoring import MINUTE, NOON, MemoryBooks, monitor, predict, worker
@@ -75,8 +76,9 @@ class Pages:
     """Asks as the console does, without its threads."""
 
     def __init__(self, client, settings):
-        from weir.edges.clickhouse import monitors, sql_files
+        from weir.edges.clickhouse import sql_files
 
+        self.ask = lambda question: question(client)
         self.settings, found = settings, monitors.looked(settings)[0]
         self.monitors, self.once = lambda: found, lambda _key, _for_s, make: make()
         self.sql = lambda name, **asked: sql_files.rows(client, name, **asked)
@@ -128,3 +130,19 @@ def test_rates_wait_for_every_window_that_they_are_of_and_are_made_anew_with_it(
     before = len(books.measurements)
     one.look()
     assert len(books.measurements) == before
+
+
+def test_windows_with_fewer_rows_than_the_monitor_needs_keep_no_bound_and_break_none(client, settings):
+    said = OBJECTIVE.replace("good: value", 'good: ">= 0.5"').replace("monitor: one", "monitor: few")
+    monitor(settings.paths.monitors_dir, "few")
+    path = settings.paths.monitors_dir / "few.sql"
+    path.write_text(path.read_text().replace("-- panel", "-- minimum: 100\n-- panel"))
+    (settings.paths.slos_dir / "none.yaml").unlink()
+    (settings.paths.slos_dir / "few.yaml").write_text(said)
+    predict(client, 0, 299, begin=NOON, score="1")  # 150 rows a variant in five minutes
+    predict(client, 300, 319, begin=NOON + 5 * MINUTE, score="0")
+    known = monitors.looked(settings)[0]
+    told, held = slos.history(
+        client, slos.files(settings)["few"], known["few"], NOON, NOON + 10 * MINUTE, NOON + 60 * MINUTE
+    )
+    assert (told.status().good, told.status().total, held) == (1, 1, 0)

@@ -260,7 +260,8 @@ def check(
 ) -> None:
     """Look whether every monitor is sound: its header, its SQL, its columns, and that it reads no table as a whole.
 
-    A KPI, which is a monitor with a target, has an owner and an SLO, too. Exit status 1 where one is refused.
+    A KPI, which is a monitor with a target, has an owner and an SLO, too. Exit status 1 where one is refused. What is
+    wrong with the files is said before ClickHouse is asked.
     """
     from weir.edges.clickhouse import monitors, slos
     from weir.edges.clickhouse.client import connect
@@ -273,6 +274,8 @@ def check(
     if unknown := [name for name in names or () if name not in found and not faults]:
         monitors.named(load(), unknown[0])
     faults += slos.unlinked(load(), chosen.values())
+    for fault in faults:
+        say(escape(str(fault)))
     tried = 0
     if not headers:
         settings = reached()
@@ -286,8 +289,7 @@ def check(
                 monitors.check(client, monitor, tried_on)
             except Refused as error:
                 faults.append(error)
-    for fault in faults:
-        say(escape(str(fault)))
+                say(escape(str(error)))
     untried = "" if headers else f", the SQL of {tried} was tried"
     say(f"{len(chosen)} monitors read{untried}, {len(faults)} refused")
     if faults:

@@ -31,6 +31,7 @@ GROWN: Final = 0.15  # a group whose share has grown by so much may be a cause, 
 LEAST_GROUP: Final = 0.02  # share of the window
 TIMES: Final = 4.0  # doublings of a time that count as a whole change
 LEAST_US: Final = 1000.0  # what a time may change by and nobody has to ask why
+LEAST_WAIT_US: Final = 100_000.0  # the same of how long requests wait: a consumer that is as late lags behind nothing
 SAME: Final = 0.03  # shares that differ by less are the same
 SEEN: Final = 0.05  # a share below it is not worth a line
 
@@ -152,7 +153,7 @@ def _slower(stages: tuple[Stages, Stages] | None) -> tuple[float, float, float]:
     waits = (before.lag_us - _inside(before), window.lag_us - _inside(window))
     return (
         _longer(before.lookup_us, window.lookup_us),
-        _longer(*waits),
+        _longer(*waits, LEAST_WAIT_US),
         _longer(before.run_us, window.run_us),
     )
 
@@ -162,8 +163,8 @@ def _inside(stages: Stages) -> float:
     return 2 * (stages.lookup_us + stages.run_us + stages.other_us)
 
 
-def _longer(before_us: float, window_us: float) -> float:
-    before_us, window_us = max(before_us, LEAST_US), max(window_us, LEAST_US)
+def _longer(before_us: float, window_us: float, least_us: float = LEAST_US) -> float:
+    before_us, window_us = max(before_us, least_us), max(window_us, least_us)
     return min(1.0, max(0.0, math.log2(window_us / before_us) - 0.5) / TIMES)
 
 

@@ -117,7 +117,9 @@ def _rows(
         segment=slo.segment,
         subject=slo.subject if "subject" in monitor.parameters else "",
     )
-    return [row for row in monitors.run(client, monitor, asked, of) if row.subject == slo.subject]
+    least = monitor.minimum if isinstance(slo.good, Threshold) else 0  # a window of a few says nothing of a bound
+    found = monitors.run(client, monitor, asked, of)
+    return [row for row in found if row.subject == slo.subject and row.n >= least]
 
 
 def _ripe(found: Row, rows: Iterable[Row], rule: Rule) -> Row:

@@ -83,7 +83,7 @@ def fetch(libs: Path, repository: str, report: Callable[[str], None] = lambda li
     absent = missing(libs)
     if not absent:
         return
-    report(f"fetching Apache Kafka {kafka_version()} into {libs}, once: {len(absent)} jars, some 44 MB")
+    report(f"fetching Apache Kafka {kafka_version()} into {libs}, once for this folder: {len(absent)} jars, some 44 MB")
     libs.mkdir(parents=True, exist_ok=True)
     with (
         httpx2.Client(base_url=repository, follow_redirects=True, timeout=TIMEOUT_S) as client,

@@ -141,7 +141,8 @@ def _facts(asker: Asker, one: About, view: View) -> list[tuple[str, Any]]:
         ("Cause", one.cause or "its own"),
     ]
     if beside := grouped(asker, one):
-        facts.append(("Grouped with it", words.listed([(f"/alerts/{each.id}", each.name) for each in beside])))
+        there = [(f"/alerts/{each.id}{view.kept()}", each.name) for each in beside]
+        facts.append(("Grouped with it", words.listed(there)))
     if covers:
         offsets = sum(last - first + 1 for _, _, first, last in covers)
         parts = len({(topic, partition) for topic, partition, _, _ in covers})

@@ -44,7 +44,7 @@ def build(asker: Asker, view: View) -> Panel:
         },
         acts=(
             *((Act("Its service", f"/s/{service}{view.kept()}"),) if service else ()),
-            Act("CSV", f"/learners/{name}/state.csv"),
+            Act("CSV", f"/learners/{name}/state.csv{view.kept()}"),
         ),
     )
 

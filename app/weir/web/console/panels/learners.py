@@ -49,7 +49,7 @@ def build(asker: Asker, view: View) -> Panel:
         verdict=verdict(found),
         template="learners.html",
         context={"lines": [line_of(found, name) for name in found.names], "refused": found.refused, "away": found.away},
-        acts=(Act("CSV", "/learners.csv"),) if found.names else (),
+        acts=(Act("CSV", f"/learners.csv{view.kept()}"),) if found.names else (),
     )
 
 

@@ -1,5 +1,5 @@
 // What lies below the first screen is asked for when there is room, so that what is seen does not wait for it; what is
-// scrolled to comes first. Panels ask again by themselves: those that are seen, while the tab is, and only of a window
+// scrolled to comes first, and further questions, which mostly have nothing to say, wait until somebody scrolls. Panels ask again by themselves: those that are seen, while the tab is, and only of a window
 // that ends now, all pages at the same time, so that the server makes each answer once for all of them. A tick changes a
 // panel in place, and what the server has not changed it does not send. While ClickHouse is away one banner says so, and
 // panels keep what they have, greyed and dated.
@@ -47,7 +47,9 @@ function tickOn() {
 function askLater() {
   const later = [...document.querySelectorAll("[data-later][data-htmx-powered]")];
   const open = panels().filter(panel => !panel.matches("[data-later]") && $(".skeleton", panel)).length;
-  const unseen = later.filter(panel => !isSeen(panel)).slice(0, Math.max(0, AT_ONCE - open));
+  const scrolled = scrollY > 0 || root.scrollHeight <= innerHeight;
+  const waits = panel => !isSeen(panel) && (scrolled || panel.dataset.later !== "scrolled");
+  const unseen = later.filter(waits).slice(0, Math.max(0, AT_ONCE - open));
   for (const panel of [...later.filter(isSeen), ...unseen]) {
     panel.removeAttribute("data-later");
     panel.dispatchEvent(new Event("tick"));
