@@ -56,6 +56,22 @@ def test_an_objective_burns_while_everything_is_rejected(client, settings):
     assert told(books) == [("slo/answered/1h", "firing")]
 
 
+def test_a_monitor_of_the_project_speaks_of_the_windows_of_the_one_that_it_is_like(client, settings):
+    folder = settings.paths.monitors_dir / "mine"
+    folder.mkdir(parents=True)
+    for name, like in (("errors", "health/errors"), ("whole", "ledger/complete")):
+        (folder / f"{name}.sql").write_text(f"-- name: mine/{name}\n-- like: {like}\n")
+    predict(client, 0, 3599, begin=NOON)
+    predict(client, 3600, 7300, begin=NOON + HOUR, ledger=False)
+    reject(client, 9000, 9099, at=NOON + 10 * MINUTE)
+    books = MemoryBooks()
+    parts = {"bounds": monitoring.bounds(10**6), "now": lambda: NOON + 4 * HOUR}
+    names = ("health/errors", "mine/errors", "ledger/complete", "mine/whole")
+    worker(settings, books, monitors=lambda: {each: monitors.files(settings)[each] for each in names}, **parts).look()
+    assert said(books, "mine/errors") == said(books, "health/errors") != []
+    assert said(books, "mine/whole") == said(books, "ledger/complete") == [(0, 0, 0.0), (60, 0, 3600.0)]
+
+
 @pytest.mark.parametrize("before", [0, 600])  # predictions before it begins; a new service has none
 def test_a_service_that_rejects_everything_is_told_of(client, settings, before):
     predict(client, 0, before - 1, begin=NOON) if before else None

@@ -51,14 +51,15 @@ class Seen:
         """
         step, asks = timedelta(seconds=monitor.window_s), _asks(monitor)
         of_scoring = not OF_SCORING.isdisjoint(asks.grain)
-        if of_scoring and asks.name.startswith(UNGATED):
+        if of_scoring and _kind(asks).startswith(UNGATED):
             gated = monitor.slo or monitor is not asks
             windows = self.scored if gated else [replace(one, why="") for one in self.scored]
             return gate.spans(windows, monitor.looks_back, step)
-        if monitor.slo or not monitor.name.startswith(UNGATED):
+        if monitor.slo or not _kind(monitor).startswith(UNGATED):
             return gate.spans(self._with_scored() if of_scoring else self.windows, monitor.looks_back, step)
         over = [one for one in self.windows if one.begin + step <= self.passed]
-        waits = monitor.name.startswith(LEDGER)  # others are of predictions alone, and what comes of these covers more
+        # Others are of predictions alone, and what comes of these covers more.
+        waits = _kind(monitor).startswith(LEDGER)
         return [replace(one, why="", early=waits and not one.complete) for one in over]
 
     def outcomes_of(self, monitor: Monitor) -> Mapping[datetime, Sequence[Cover]]:
@@ -108,7 +109,12 @@ def windows_of(
 def waits(monitor: Monitor) -> bool:
     """Whether its figures change as outcomes come."""
     asks = _asks(monitor)
-    return asks.maturity > 0 or asks.name.startswith(OUTCOMES)
+    return asks.maturity > 0 or _kind(asks).startswith(OUTCOMES)
+
+
+def _kind(monitor: Monitor) -> str:
+    """The name that says what it tells of: of a project's that is like one of Weir's, whose SQL it has, that one's."""
+    return monitor.like or monitor.name
 
 
 def _asks(monitor: Monitor) -> Monitor:
