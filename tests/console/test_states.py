@@ -87,7 +87,7 @@ def test_a_page_without_data_says_what_to_do(browser, nothing, axe):
 
 
 def test_a_service_that_was_never_asked_says_how_to_ask_it(browser, nothing, axe):
-    asked = {"digest": "d", "service": UNBORN, "version": "1", "inputs": ["amount"], "task": "binary"}
+    asked = {"digest": "d", "service": UNBORN, "version": "1", "inputs": ["amount"], "task": "binary", "known": ""}
     with connect(nothing.recording) as client:
         client.command(BUNDLE, parameters={**asked, "classes": ["no", "yes"], "at": f"{NOW:%Y-%m-%d %H:%M:%S}"})
     with serving(site(nothing)) as address, opened(browser, address) as page:
