@@ -84,13 +84,13 @@ def test_the_reader_of_the_embedded_clickhouse_does_no_more_than_it_should(datab
     with connect(reader(database).recording) as client:
         assert rights(client) == Rights((), ())
     with connect(database.recording) as client:
-        assert rights(client) == Rights(("insert, create and drop",), LIMITS)
+        assert rights(client) == Rights(("insert", "create", "alter", "drop"), LIMITS)
     assert Asker(database).meet() == ()
 
 
 def test_the_console_refuses_a_user_who_may_do_more_and_names_the_recipe(database):
     owner = database.having(clickhouse_reader="default")
-    with pytest.raises(Refused, match=r"user default may insert, create and drop, .*infra/clickhouse/reader\.xml"):
+    with pytest.raises(Refused, match=r"user default may insert, create, alter, drop, .*infra/clickhouse/reader\.xml"):
         serve(owner, "127.0.0.1", 0, told=pytest.fail)
     with pytest.raises(Refused, match="user default may insert"):  # which ClickHouse may have become while it was away
         Desk(owner).ask("SELECT 1", {})

@@ -72,16 +72,27 @@ def test_a_server_that_is_busy_says_nothing_of_what_its_user_may(error):
         rights(_Asked(error))
 
 
+@pytest.mark.parametrize(
+    ("granted", "may"), [("", ()), ("INSERT", ("insert",)), ("INSERT, DROP TABLE", ("insert", "drop"))]
+)
+def test_a_user_who_may_set_what_it_likes_changes_what_it_is_granted(granted, may):
+    assert rights(_Asked(DatabaseError("not granted", code=497), readonly="0", granted=granted)).beyond == may
+
+
 class _Asked:
     """A client of a user who only reads; what it reaches outside of the tables fails with an error."""
 
-    def __init__(self, error):
-        self.error = error
+    def __init__(self, error, readonly="1", granted=""):
+        self.error, self.readonly, self.granted = error, readonly, granted
+
+    def command(self, statement):
+        return int(statement.removeprefix("CHECK GRANT ").removesuffix(" ON *") in self.granted)
 
     def query(self, statement, parameters=None):
         if statement in OUTSIDE.values():
             raise self.error
-        self.rows = [{"name": n, "value": "1", "readonly": 1, "least": "", "most": ""} for n in ("readonly", *LIMITS)]
+        plain = {"value": "1", "readonly": 1, "least": "", "most": ""}
+        self.rows = [{"name": "readonly", **plain, "value": self.readonly}, *({"name": n, **plain} for n in LIMITS)]
         return self
 
     def named_results(self):

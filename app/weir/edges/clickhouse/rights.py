@@ -18,6 +18,8 @@ OUTSIDE: Final = {
     "read files": "EXPLAIN SELECT * FROM file('weir-nothing.csv', 'CSV', 'a String')",
     "ask other addresses": "EXPLAIN SELECT * FROM url('http://127.0.0.1:9/', 'CSV', 'a String')",
 }
+# What changes the database that is asked; whoever is granted reading alone has none, whatever it may set.
+CHANGES: Final = {"insert": "INSERT", "create": "CREATE TABLE", "alter": "ALTER TABLE", "drop": "DROP TABLE"}
 LIMITS: Final = ("max_execution_time", "max_memory_usage", "max_result_rows")
 SETTINGS: Final = """
     SELECT name, value, readonly, ifNull(min, '') AS least, ifNull(max, '') AS most FROM system.settings
@@ -38,7 +40,8 @@ def rights(client: Client) -> Rights:
     with answering(url_of(client)):
         rows = client.query(SETTINGS, parameters={"names": ["readonly", *LIMITS]}).named_results()
         said = {str(row["name"]): row for row in rows}
-        writes = ["insert, create and drop"] if _number(said["readonly"]["value"]) == 0 else []
+        is_held = _number(said["readonly"]["value"]) > 0
+        writes = [] if is_held else [what for what, right in CHANGES.items() if _granted(client, right)]
         beyond = [what for what, statement in OUTSIDE.items() if _may(client, statement)]
     return Rights((*writes, *beyond), tuple(name for name in LIMITS if not _holds(said[name])))
 
@@ -47,7 +50,7 @@ def only_reads(client: Client, user: str) -> tuple[str, ...]:
     """The limits that a user lacks or may lift. Raises Refused where it may do more than read; Unavailable."""
     found = rights(client)
     if found.beyond:
-        what = f"ClickHouse's user {user} may {' and '.join(found.beyond)}, and whoever sees the console with it"
+        what = f"ClickHouse's user {user} may {', '.join(found.beyond)}, and whoever sees the console with it"
         remedy = f"let WEIR_CLICKHOUSE_READER name one that only reads; {RECIPE} makes one"
         raise Refused(what, where=url_of(client), remedy=remedy)
     return found.unbounded
@@ -60,6 +63,16 @@ def _may(client: Client, statement: str) -> bool:
     except DatabaseError as error:
         if error.code in (READONLY, NO_ACCESS):
             return False
+        if error.code is None or error.code in RETRIABLE:
+            raise
+    return True
+
+
+def _granted(client: Client, right: str) -> bool:
+    """Whether a right is granted; True of a server that cannot tell. Raises the driver's error of one that is busy."""
+    try:
+        return str(client.command(f"CHECK GRANT {right} ON *")) != "0"
+    except DatabaseError as error:
         if error.code is None or error.code in RETRIABLE:
             raise
     return True

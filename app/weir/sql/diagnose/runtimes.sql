@@ -15,6 +15,6 @@ WITH scored AS
 SELECT 'runtime' AS dimension, toString(b.runtime_id) AS group, if(s.later, 'window', 'before') AS part, sum(s.answers) AS rows
 FROM batches AS b
 INNER JOIN scored AS s ON b.batch_id = s.batch_id
-WHERE b.service = {service:String}
+WHERE b.service = {service:String} AND b.scored_at >= least({from:DateTime('UTC')}, {base_from:DateTime('UTC')}) - INTERVAL 1 DAY  -- nothing is scored a day before it happens
 GROUP BY group, part
 ORDER BY rows DESC, group, part

@@ -38,7 +38,7 @@ class Made:
 
 def fragment(request: Request, view: View, build: Callable[[], Panel]) -> Response:
     """A panel's HTML; 304 where the page has it already, and what a fault says where there is one."""
-    site, key = site_of(request), ("fragment", request.url.path, request.url.query)
+    site, key = site_of(request), ("fragment", request.url.path, view.link())
     as_old_s = kept_s = 0.0
     if TICKED in request.headers:
         as_old_s, kept_s = tick_s(site.now().timestamp(), view.every_s), view.every_s / 2
