@@ -120,7 +120,7 @@ def _beside(stand: Stand, service: Service, client: Client, protocol: Protocol) 
             before, begins = recorded(recorders[0]), stand.ends(PREDICTIONS)
             with (
                 Sampler(pids | {"clickhouse": [stand.pid_of("clickhouse")]}) as sampler,
-                _watched(recorders[0]) as seen,
+                watched(recorders[0]) as seen,
             ):
                 found = _loop(stand, service, protocol)
                 _all_recorded(stand, service, client)
@@ -147,7 +147,7 @@ def behind_s(seen: list[tuple[float, int]], times_s: npt.NDArray[np.float64], be
 
 
 @contextmanager
-def _watched(recorder: Worker) -> Iterator[list[tuple[float, int]]]:
+def watched(recorder: Worker) -> Iterator[list[tuple[float, int]]]:
     """How many rows a recorder has recorded, look by look."""
     seen: list[tuple[float, int]] = []
     stop = threading.Event()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,19 +17,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-import uvicorn
 from weir.edges.clickhouse.client import connect
 from weir.edges.embedded.stack import Stack
 from weir.operations import local
 from weir.settings import Settings, load
-from weir.web.console.app import make
 from weir.web.console.asking import Asker
 from weir.web.console.security import doorman
 from weir.web.console.site import Site
 
 from tests.bench.visitors import CHROMIUM
 from tests.console.filled import FLIGHTS, NOW, fill, served
-from tests.waiting import START_S, until
+from tests.console.serving import serving
+from tests.waiting import START_S
 
 TICKS: Final = 720  # of an hour, of pages that tick every five seconds
 EVERY_S: Final = 5.0
@@ -125,15 +123,8 @@ def _served(settings: Settings, longest_s: float) -> Iterator[str]:
         doorman=doorman("127.0.0.1", (), "", act=False),
         now=lambda: begin + timedelta(seconds=(time.monotonic() - began_s) * faster),
     )
-    server = uvicorn.Server(uvicorn.Config(make(site), port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run, name="console", daemon=True)
-    thread.start()
-    until(lambda: server.started, START_S, "the console")
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(START_S)
+    with serving(site) as address:
+        yield address
 
 
 if __name__ == "__main__":

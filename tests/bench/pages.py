@@ -10,21 +10,18 @@ import argparse
 import json
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-import uvicorn
 from weir.core.errors import Unavailable
 from weir.core.signature import Task
 from weir.edges.clickhouse import client as clickhouse
 from weir.edges.clickhouse import outcome_cells
 from weir.settings import Settings, load
-from weir.web.console.app import make
 from weir.web.console.asking import Asker
 from weir.web.console.panels import PANELS
 from weir.web.console.security import doorman
@@ -33,6 +30,7 @@ from weir.web.console.view import View
 
 from tests.bench.month import BEGIN, DAY, DAYS, HOUR, SERVICE
 from tests.bench.protocol import Say
+from tests.console.serving import serving
 from tests.ports import free_port
 from tests.waiting import START_S, until
 
@@ -132,19 +130,8 @@ def _served(settings: Settings, end: datetime) -> Iterator[str]:
         doorman=doorman("127.0.0.1", (), "", act=False),
         now=lambda: end + HOUR,
     )
-    server = uvicorn.Server(uvicorn.Config(make(site), port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    until(_started(server), START_S, "the console")
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(START_S)
-
-
-def _started(server: uvicorn.Server) -> Callable[[], bool]:
-    return lambda: server.started
+    with serving(site) as address:
+        yield address
 
 
 def _cpu_s(pid: int) -> float:

@@ -11,8 +11,6 @@ import argparse
 import json
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,7 +21,7 @@ from weir.edges.clickhouse import migrations, results
 from weir.settings import ROOT
 
 from tests.bench import latency, log
-from tests.bench.beside import behind_s
+from tests.bench.beside import behind_s, watched
 from tests.bench.drain import joined
 from tests.bench.protocol import FULL, Protocol, median
 from tests.bench.recorder import recorded
@@ -35,7 +33,6 @@ from tests.waiting import START_S, until
 
 RATE: Final = 5_000.0
 PAGES: Final = 10
-LOOK_S: Final = 0.25
 NEWEST: Final = "SELECT count() FROM predictions WHERE service = {service:String}"
 
 
@@ -100,7 +97,7 @@ def _loop(
     pids: dict[str, list[int]],
 ) -> dict[str, Any]:
     begins, before = stand.ends(PREDICTIONS), recorded(recorder)
-    with Sampler(pids) as sampler, _looked_at(recorder) as seen:
+    with Sampler(pids) as sampler, watched(recorder) as seen:
         found = latency.loop(stand, service, rate, protocol)
         _all_recorded(stand, service, client)
     times_s = log.read(stand.settings, PREDICTIONS, begins, stand.ends(PREDICTIONS)).times_ms / 1000
@@ -147,27 +144,6 @@ def _visitors(address: str, paths: list[str], by: str) -> Iterator[dict[str, Any
         finally:
             process.stdin.close()
             told["visitors"] = json.loads(process.stdout.readline() or "{}")
-
-
-@contextmanager
-def _looked_at(recorder: Worker) -> Iterator[list[tuple[float, int]]]:
-    """How many rows a recorder has recorded, look by look."""
-    seen: list[tuple[float, int]] = []
-    stop = threading.Event()
-
-    def look() -> None:
-        while not stop.wait(LOOK_S):
-            at_s = time.time()
-            if rows := recorded(recorder):
-                seen.append((at_s, rows))
-
-    thread = threading.Thread(target=look, name="recorded", daemon=True)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        stop.set()
-        thread.join()
 
 
 def _all_recorded(stand: Stand, service: Service, client: Any) -> None:
