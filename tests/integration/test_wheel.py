@@ -60,7 +60,7 @@ for module in pkgutil.walk_packages(weir.__path__, "weir.", onerror=lambda name:
     if not module.name.startswith(tuple(sys.argv[1:])) and not module.name.endswith("__main__"):
         importlib.import_module(module.name)
 """
-OF_THE_DEMO = ("weir.demo", "weir.edges.features.feast_offline_store")  # what they need is the extra `demo`
+OF_EXTRAS = ("weir.demo", "weir.edges.features.feast_offline_store", "weir.web.grafana.")  # `demo`, and `grafana`
 
 
 def test_what_the_wheel_declares_is_all_that_it_needs(installed, tmp_path):
@@ -68,8 +68,10 @@ def test_what_the_wheel_declares_is_all_that_it_needs(installed, tmp_path):
     held = set(re.findall(r"^[\w-]+", done.stdout, re.M))
     assert {"weir", "feast", "onnx", "chdb-core"} <= held
     assert {"pytest", "hypothesis", "scikit-learn", "httpx", "uv"}.isdisjoint(held)
-    done = run(installed, tmp_path, "-P", "-c", IMPORTS, *OF_THE_DEMO)
+    done = run(installed, tmp_path, "-P", "-c", IMPORTS, *OF_EXTRAS)
     assert done.returncode == 0, done.stderr
+    done = run(installed, tmp_path, "-P", "-m", "weir", "monitors", "dashboard", "--out", "own.json")
+    assert "pip install 'weir[grafana]'" in done.stderr
 
 
 @pytest.mark.parametrize("how", ["module", "command"])
