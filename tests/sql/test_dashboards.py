@@ -47,6 +47,8 @@ SILENT = {
     "Do its quantiles hold what they say?",
     "Will it cost more than it may?",
     "Which were answered more than once?",
+    "What does staleness cost?",
+    "How right is it probably, before the truth arrives?",
     "What became of letters that were sent again?",
 }
 BOARDS = {name: json.loads(text) for name, text in boards.all_of_them().items()}

@@ -61,7 +61,14 @@ def recorded(databases):
     with migrated(databases) as settings:
         client = connect(settings.recording)
         results.make(client, {SERVICE: VALUE})
-        asked = {"service": SERVICE, "task": "binary", "classes": ["fine", "broken"], "inputs": ["load"], "digest": "d"}
+        asked = {
+            "service": SERVICE,
+            "task": "binary",
+            "classes": ["fine", "broken"],
+            "inputs": ["load"],
+            "digest": "d",
+            "known": "",
+        }
         asked |= {"version": "1", "at": "2026-03-01 00:00:00", "a_day": A_DAY, "count": DAYS * A_DAY}
         for sql in (BUNDLE, PREDICTIONS, OUTCOMES):
             client.command(sql, parameters=asked)
