@@ -312,6 +312,21 @@ CASES = {
         "ok",
         "Nowhere beyond chance: in the span of scores it is right on average.",
     ),
+    "loss by age": (
+        "outcome/loss_by_age",
+        [
+            row(0, 0.3, "rates/below 1 min", low=0.2, high=0.4, more=0.0, **GAP),
+            row(0, 0.9, "rates/1 d or more", n=80, low=0.7, high=1.1, more=0.6, **GAP),
+        ],
+        "unknown",
+        "rates/1 d or more: predictions lose 0.6 more than with the youngest, the most of 2 spans (80 outcomes).",
+    ),
+    "no loss by age": (
+        "outcome/loss_by_age",
+        [row(0, 0.3, "rates/below 1 min", low=0.2, high=0.4, more=0.0, **GAP)],
+        "ok",
+        "No age costs more than the youngest beyond chance, in 1 span of ages.",
+    ),
     "maturity": (
         "outcome/maturity",
         [row(0, 0.2, "1h", age_s=3600), row(0, 0.6, "6h", age_s=21_600), row(0, 0.97, "3d", age_s=259_200)],

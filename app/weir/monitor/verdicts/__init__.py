@@ -37,6 +37,7 @@ VERDICTS: Final[Mapping[str, Saying]] = {
     "calibration_slope": calibration.slope,
     "confusion": mistakes.confusion,
     "error_by_value": mistakes.by_value,
+    "loss_by_age": mistakes.by_age,
     "maturity": arrival.maturity,
     "waiting": arrival.waiting,
     "arrivals": arrival.odd,

@@ -43,6 +43,24 @@ def by_value(rows: Sequence[Row], scene: Scene) -> Verdict:
     return Verdict(State.UNKNOWN, f"{head}, the most of {of} ({words.many(worst.n, 'outcome')}).")
 
 
+def by_age(rows: Sequence[Row], scene: Scene) -> Verdict:
+    """Which age of features costs most beyond the youngest of its view, and chance, of the newest mature window."""
+    last = newest(rows, scene)
+    if not last:
+        return Verdict(State.UNKNOWN, words.early(rows, scene))
+    dearer = [row for row in last if row.low is not None and row.low > (row.value or 0) - _more(row)]
+    of = words.many(len(last), "span")
+    if not dearer:
+        return Verdict(State.OK, f"No age costs more than the youngest beyond chance, in {of} of ages.")
+    worst = max(dearer, key=_more)
+    head = f"{worst.subject}: predictions lose {numbers.short(_more(worst))} more than with the youngest"
+    return Verdict(State.UNKNOWN, f"{head}, the most of {of} ({words.many(worst.n, 'outcome')}).")
+
+
+def _more(row: Row) -> float:
+    return row.details.get("more") or 0.0
+
+
 def _pair(row: Row) -> tuple[str, str]:
     """The class that came true, and the one that was decided; names may have a / in them, and then it is guessed."""
     parts = row.subject.split("/")

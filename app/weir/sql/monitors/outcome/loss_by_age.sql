@@ -15,6 +15,7 @@
 -- maturity: 0.9
 -- cadence: on demand
 -- panel: table
+-- verdict: loss_by_age
 -- filters: version variant tenant team
 -- grain: predictions outcomes bundles
 -- runbook: outcome
