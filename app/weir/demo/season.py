@@ -10,15 +10,18 @@ next, no greater share than that next tenth may be late, as far as days that go 
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 
+import structlog
 from clickhouse_connect.driver import Client
 
 from weir.agents.monitor.books import KafkaBooks
@@ -103,10 +106,22 @@ def watch(settings: Settings, client: Client) -> Watched:
         worker=f"{socket.gethostname()}:{os.getpid()}",
     )
     try:
-        windows = rounds.look()
+        with _quietly():
+            windows = rounds.look()
     finally:
         books.close()
     return Watched(windows=windows, alarms=tuple(alarms(told)))
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without what a worker says of how often it looks: it looks once."""
+    said = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    try:
+        yield
+    finally:
+        structlog.configure(**said)
 
 
 def _bounds(_client: Client, _service: str) -> Mapping[str, Mapping[str, Bounds]]:
