@@ -19,6 +19,7 @@ from weir.web.console.view import View
 DAY_S: Final = 86_400
 OF_INPUTS: Final = "drift/"  # monitors whose rows may be of inputs
 FEW: Final = 31  # windows of what needs many rows each
+DAYS: Final = 3  # from which on outcomes are told by days
 SLOW_STEPS_S: Final = (60, 300, 900, 3600, 10_800, 21_600, DAY_S, 7 * DAY_S, 28 * DAY_S)
 ON_ITS_WAY: Final = timedelta(minutes=5)  # after which what came is recorded, where nothing is behind
 WHOLE_S: Final = (3600, 21_600, DAY_S, 7 * DAY_S, 28 * DAY_S)
@@ -104,6 +105,20 @@ def slowly(view: View) -> dict[str, Any]:
     """The view in at most FEW windows, for figures that need many rows each: fields of Asked."""
     span_s = (view.end - view.begin).total_seconds()
     return in_steps(view, next((step for step in SLOW_STEPS_S if span_s / step <= FEW), SLOW_STEPS_S[-1]))
+
+
+def by_days(view: View) -> dict[str, Any]:
+    """The same of outcomes: of several days no window is shorter than a day.
+
+    Whole days are kept counted, and a part of one is worked out from every row of it.
+
+    >>> noon = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    >>> [by_days(View.of({"range": name}, noon))["step_s"] // 3600 for name in ("24h", "7d", "30d")]
+    [1, 24, 24]
+    """
+    asked = slowly(view)
+    is_long = (view.end - view.begin).total_seconds() >= DAYS * DAY_S
+    return in_steps(view, DAY_S) if is_long and asked["step_s"] < DAY_S else asked
 
 
 def mapped(view: View) -> dict[str, Any]:

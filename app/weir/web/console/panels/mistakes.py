@@ -7,7 +7,7 @@ from weir.core.signature import Task
 from weir.web.console.asking import Asker
 from weir.web.console.drawing import lines, matrix
 from weir.web.console.panel import Panel
-from weir.web.console.told import slowly, told, whole
+from weir.web.console.told import by_days, told, whole
 from weir.web.console.view import View
 
 CLASSES, QUANTILES = "outcome/confusion", "outcome/coverage"
@@ -35,7 +35,7 @@ def build(asker: Asker, view: View) -> Panel:
 
 
 def _quantiles(asker: Asker, view: View) -> Panel:
-    found = told(asker, view, QUANTILES, **slowly(view))
+    found = told(asker, view, QUANTILES, **by_days(view))
     chart = lines.over_time(found.rows, found.scene, height=230) if found.rows else None
     return Panel(
         name="mistakes",

@@ -14,7 +14,7 @@ from weir.web.console.drawing import lines
 from weir.web.console.drawing.chart import Chart, Line, Rule
 from weir.web.console.drawing.windows import along, by_subject, held
 from weir.web.console.panel import Panel
-from weir.web.console.told import Told, slowly, told
+from weir.web.console.told import Told, by_days, told
 from weir.web.console.view import View
 
 QUALITY: Final[Mapping[Task, str]] = {
@@ -37,7 +37,7 @@ def build(asker: Asker, view: View) -> Panel:
     """The figure with its interval, and under it the share of outcomes that are known."""
     task = asker.task(view.service) or Task.BINARY
     name = QUALITY[task]
-    found = told(asker, view, name, **slowly(view))
+    found = told(asker, view, name, **by_days(view))
     known = known_of(found) if found.rows else None
     step = numbers.span(found.scene.step_s)
     return Panel(
