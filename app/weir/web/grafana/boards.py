@@ -36,7 +36,6 @@ UID: Final = 40  # characters of a dashboard's address
 HALF: Final = 12
 WHOLE: Final = 24
 LEDGER, LETTERS = "/ledger", "/dead-letters"  # pages of the console
-NONE_MISSING: Final = "In order where nothing is missing."
 UNJUDGED: Final = "It is shown and not judged."
 
 
