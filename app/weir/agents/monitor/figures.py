@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import chain
+from typing import Any, Final
 
 from clickhouse_connect.driver import Client
 
@@ -15,6 +17,7 @@ from weir.edges.clickhouse import monitors, slos
 from weir.edges.clickhouse.joined import Joined
 from weir.monitor import assess
 from weir.monitor.assess import Computed, Found
+from weir.monitor.baseline import Against
 from weir.monitor.burn import BurnMonitor
 from weir.monitor.due import Due
 from weir.monitor.judge import Bounds
@@ -22,6 +25,7 @@ from weir.monitor.left import Left, Work, covered_of
 from weir.monitor.spec import Asked, Monitor, Row
 
 OfService = Mapping[str, Mapping[str, Bounds]]  # bounds by monitor and subject
+SIDE_BY_SIDE: Final = 2  # statements about windows of one run; planning one, ClickHouse uses a single core
 
 
 @dataclass(slots=True)
@@ -91,14 +95,22 @@ class Figures:
         of: Mapping[str, Any] | None,
         joined: Joined | None,
     ) -> list[Row]:
-        end = run[-1].window.begin + timedelta(seconds=work.step_s)
-        asked = Asked(service=work.service, begin=run[0].window.begin, end=end, step_s=work.step_s)
         if isinstance(monitor, BurnMonitor):
-            return slos.burns(client, monitor, asked, of)
+            return slos.burns(client, monitor, _asked(work, run), of)
         if monitor.own and (looked := (work.service, monitor.sha256)) not in self._looked_at:
             monitors.check(client, monitor, work.service)  # it is not Weir's, and may not have been checked
             self._looked_at.add(looked)
-        return monitors.run(client, monitor, asked, of, joined.table(monitor, asked) if joined else None)
+        if monitor.baseline.against is not Against.SEASON:
+            asked = _asked(work, run)
+            return monitors.run(client, monitor, asked, of, joined.table(monitor, asked) if joined else None)
+        each = lambda item: monitors.run(client, monitor, _asked(work, [item]), of)  # noqa: E731
+        with ThreadPoolExecutor(SIDE_BY_SIDE, "seasons") as several:  # every window has a season of its own before it
+            return list(chain.from_iterable(several.map(each, run)))
+
+
+def _asked(work: Work, run: Sequence[Due]) -> Asked:
+    end = run[-1].window.begin + timedelta(seconds=work.step_s)
+    return Asked(service=work.service, begin=run[0].window.begin, end=end, step_s=work.step_s)
 
 
 def noted(left: Left, found: Found) -> Found:

@@ -34,6 +34,7 @@ ROWS: Final = re.compile(r"^ *-- rows\n.*?^ *-- rows end\n", re.DOTALL | re.MULT
 READS: Final = re.compile(r"\bFROM (outcome_\w+) AS c\b")
 QUIET_S: Final = 60  # for which nothing of an hour has changed; rows of an insert are seen before it is over, or after
 AT_ONCE: Final = 200_000  # predictions, some 3 s of CPU; their hours are counted together
+APART_S: Final = DAY_S // 2  # between two hours that are: what lies between them is read for nothing
 KEEP: Final = """
     INSERT INTO outcome_kept (service, hour, made, tables, changes, common)
     SELECT {service:String}, each.1, {made:UInt64}, {tables:Array(String)}, each.2, {common:UInt64}
@@ -116,13 +117,22 @@ def keep(client: Client, service: str, task: Task, *, most: int = AT_ONCE, quiet
 
 
 def _runs(stale: Sequence[Mapping[str, Any]], most: int) -> Iterator[list[Mapping[str, Any]]]:
-    """Hours that are counted together: of a day, and of not more predictions than `most`."""
+    """Hours that are counted together, the newest first: no more predictions than `most`, and no long time between.
+
+    A count is several statements, however little there is to count.
+
+    >>> hours = [{"hour": hour * 3600, "predictions": 40} for hour in (90, 80, 68, 40, 39, 38)]
+    >>> [[row["hour"] // 3600 for row in run] for run in _runs(hours, 100)]
+    [[90, 80], [68], [40, 39], [38]]
+    """
     run: list[Mapping[str, Any]] = []
+    predictions = 0
     for row in stale:
-        if run and (run[0]["hour"] - row["hour"] >= DAY_S or sum(one["predictions"] for one in [*run, row]) > most):
+        if run and (run[-1]["hour"] - row["hour"] > APART_S or predictions + row["predictions"] > most):
             yield run
-            run = []
+            run, predictions = [], 0
         run.append(row)
+        predictions += row["predictions"]
     if run:
         yield run
 
