@@ -19,7 +19,7 @@ from tests.databases import put
 
 LOG = LogPartition("log", "weir.predictions", 0)
 SERVICE = "drifting"
-SEGMENT = {"service": SERVICE, "digest": "d1", "version": "1", "variant": "champion", "tenant": "t"}
+SEGMENT = {"service": SERVICE, "digest": "d1", "version": "1", "variant": "champion", "tenant": "t", "team": "a"}
 COUNTS = ("n", "missing", "below", "above", "rest")
 TYPES = pa.schema(
     {

@@ -43,11 +43,12 @@ def recorder(store: Store, max_rows: int = 10_000, names: naming.Names = records
 def counted(batches: Iterable[pa.RecordBatch]) -> dict[tuple[Any, ...], Counter[Any]]:
     """What rows of histogram_blocks say together.
 
-    (kind, name, version, tenant, window in seconds) -> "n", "missing" and the like, bins and "word ..." -> predictions.
+    (kind, name, version, tenant, team, window in seconds) -> "n", "missing" and the like, bins and "word ..." ->
+    predictions.
     """
     found: dict[tuple[Any, ...], Counter[Any]] = {}
     for line in (line for batch in batches for line in batch.to_pylist()):
-        key = (*(line[name] for name in ("kind", "name", "version", "tenant")), int(line["window"].timestamp()))
+        key = (*(line[name] for name in ("kind", "name", "version", "tenant", "team")), int(line["window"].timestamp()))
         counts = {name: line[name] for name in ("n", "missing", "below", "above", "rest")}
         kept = counts | dict(line["hist"]) | {f"word {word}": count for word, count in line["words"]}
         found.setdefault(key, Counter()).update({what: count for what, count in kept.items() if count})

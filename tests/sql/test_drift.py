@@ -321,17 +321,18 @@ def test_minutes_and_hours_say_the_same(client):
     assert half.details["ks"] == pytest.approx(stats.ks_2samp(GOLDEN[0], values[30:].reshape(-1)).statistic, abs=5e-3)
 
 
-def test_segments_are_told_apart(client):
+@pytest.mark.parametrize("by", ["tenant", "team"])
+def test_segments_are_told_apart(client, by):
     histograms.describe(client, features={"x": of_numbers(GOLDEN[0], GRID)}, n=2000)
     histograms.record(
         client,
         [
-            histograms.numbers(NOON, "x", GOLDEN[0], GRID, tenant="calm"),
-            histograms.numbers(NOON, "x", GOLDEN[0] + 3, GRID, tenant="moved"),
+            histograms.numbers(NOON, "x", GOLDEN[0], GRID, **{by: "calm"}),
+            histograms.numbers(NOON, "x", GOLDEN[0] + 3, GRID, **{by: "moved"}),
         ],
     )
-    (calm,) = asked(client, "drift/features", segment=Segment(tenant="calm"))
-    (moved,) = asked(client, "drift/features", segment=Segment(tenant="moved"))
+    (calm,) = asked(client, "drift/features", segment=Segment(**{by: "calm"}))
+    (moved,) = asked(client, "drift/features", segment=Segment(**{by: "moved"}))
     assert (calm.value < 1e-3, moved.value > 2) == (True, True)
 
 

@@ -1,12 +1,15 @@
 """Migrations run once, in order, and a changed history is refused."""
 
 import dataclasses
+from contextlib import closing
+from uuid import uuid4
 
 import pytest
 from weir.core.errors import Refused
 from weir.edges.clickhouse import migrations
 from weir.edges.clickhouse.client import connect
 
+NUMBER_OF_TEAMS = 17
 # Changes are counted again when an insert is repeated, and cells are made again under a number of their own.
 CELLS = ("changes", "kept", "counts", "delays", "scores", "chances", "errors")
 NOT_RECORDS = [f"outcome_{name}" for name in CELLS]
@@ -58,6 +61,32 @@ def test_a_migration_that_failed_half_way_runs_again_from_its_start(database):
         migrations.apply(database.recording, [*migrations.read(), half])
     repaired = dataclasses.replace(half, statements=statements[:1])
     assert migrations.apply(database.recording, [*migrations.read(), repaired]).applied == (repaired,)
+
+
+def test_what_was_counted_without_teams_stays_in_the_figures_of_everything(stack):
+    """And a migration that stops behind any of its statements can be run again."""
+    settings = stack.settings.having(clickhouse_database=f"t{uuid4().hex[:8]}").recording
+    *before, teams = migrations.read()[:NUMBER_OF_TEAMS]
+    migrations.apply(settings, before)
+    row = {"service": "s", "digest": "d", "kind": "feature", "name": "x", "n": 3, "log_id": "l", "log_offset": 1}
+    with closing(connect(settings)) as client:
+
+        def insert(**more):
+            one = row | more
+            client.insert("histogram_blocks", [[*one.values()]], column_names=[*one])
+
+        insert()
+        for upto in range(len(teams.statements)):
+            for statement in teams.statements[: upto + 1]:
+                client.command(statement)
+        migrations.apply(settings, [*before, teams])
+        insert(team="red", log_offset=2)
+        for table in ("histogram_blocks", "histograms", "histograms_hour"):
+            found = client.query(f"SELECT team, sum(n) FROM {table} GROUP BY team ORDER BY team").result_rows
+            assert found == [("", 3), ("red", 3)], table
+            client.command(f"OPTIMIZE TABLE {table} FINAL")
+            assert client.query(f"SELECT team, n FROM {table} ORDER BY team").result_rows == found
+        client.command(f"DROP DATABASE {settings.clickhouse_database}")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Predictions counted: how inputs, score and decision of a block's rows are distributed, minute by minute.
 
-One row a histogram: of one input, class or view, of one segment (version, variant, tenant) and minute of event time.
+One row a histogram: of one input, class or view, of one segment (version, variant, tenant, team) and minute of event time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from weir.core.reference import LONGEST_WORD, Numbers, Reference, Words
 from weir.recording import naming
 
 MINUTE_MS: Final = 60_000
-SEGMENT: Final = ("service", "digest", "version", "variant", "tenant")
+SEGMENT: Final = ("service", "digest", "version", "variant", "tenant", "team")
 NEW_WORDS: Final = 100  # that are counted by name in a histogram beside those of the reference
 UNREAD: Final = (Status.NOT_FOUND.value, Status.UNAVAILABLE.value)  # of a view without an age
 STATUSES: Final = pa.array([status.name.lower() for status in Status])  # as feature_status has them

@@ -60,6 +60,7 @@ def row(seed, minute, tenant, odd):
     return {
         "minute": minute,
         "tenant": tenant,
+        "team": ["", "red"][random.integers(2)],
         "features": np.array([amount, code, 0, np.nan if odd == 1 else 5, 2.0**50], np.float32),
         "exact": float(random.normal()),
         "account": int(2**50 + random.integers(-3, 9)),
@@ -94,7 +95,7 @@ def batch(rows, digest=records.DIGEST):
     return pa.RecordBatch.from_pydict(
         {
             **{name: [word] * n for name, word in same.items()},
-            "tenant": [one["tenant"] for one in rows],
+            **{name: [one[name] for one in rows] for name in ("tenant", "team")},
             "request_id": [one.get("request_id", "r") for one in rows],
             "event_time": pa.array([60_000 * one["minute"] + 59_999 for one in rows], pa.int64()).cast(records.MS),
             "score": pa.array([one["score"] for one in rows], pa.float32()),
@@ -105,11 +106,11 @@ def batch(rows, digest=records.DIGEST):
 
 
 def by_rows(rows):
-    """(kind, name, tenant, minute) -> what is counted, row by row."""
+    """(kind, name, tenant, team, minute) -> what is counted, row by row."""
     found = {}
 
     def note(one, kind, name, what):
-        found.setdefault((kind, name, one["tenant"], one["minute"]), Counter()).update(["n", *what])
+        found.setdefault((kind, name, one["tenant"], one["team"], one["minute"]), Counter()).update(["n", *what])
 
     def number(one, kind, name, value, grid):
         outside = [which for which, out in (("below", grid.lo), ("above", grid.hi)) if out is not None]
@@ -141,7 +142,8 @@ def by_rows(rows):
 def test_a_block_is_counted_as_its_rows_are_one_by_one(rows):
     made = histograms.of(batch(rows), LOG, 7, Known())
     found = {
-        (kind, name, tenant, window // 60): kept for (kind, name, _, tenant, window), kept in counted([made]).items()
+        (kind, name, tenant, team, window // 60): kept
+        for (kind, name, _, tenant, team, window), kept in counted([made]).items()
     }
     assert found == by_rows(rows)
     assert set(made["log_offset"].to_pylist()) == {7}

@@ -59,7 +59,7 @@ NAMED: Final = {
 }
 
 
-WORDS: Final = ("request_id", "service", "digest", "version", "variant", "tenant", "decision", "log_id")
+WORDS: Final = ("request_id", "service", "digest", "version", "variant", "tenant", "team", "decision", "log_id")
 PACKED: Final = (
     *(*WORDS, "log_partition", "log_offset", "event_time", "score"),
     *(f"packed[{at}] AS {column}" for at, column in enumerate(COLUMNS, 1)),

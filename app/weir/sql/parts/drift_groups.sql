@@ -56,6 +56,7 @@ FROM
                 AND {subject:String} IN ('', name)
                 AND window >= {from:DateTime} AND window < {to:DateTime}
                 AND {tenant:String} IN ('', tenant)
+                AND {team:String} IN ('', team)
                 AND {version:String} IN ('', version)
                 AND {variant:String} IN ('', variant)
             UNION ALL
@@ -67,6 +68,7 @@ FROM
                 AND {subject:String} IN ('', name)
                 AND window >= {from:DateTime} AND window < {to:DateTime}
                 AND {tenant:String} IN ('', tenant)
+                AND {team:String} IN ('', team)
                 AND {version:String} IN ('', version)
                 AND {variant:String} IN ('', variant)
             UNION ALL
@@ -78,6 +80,7 @@ FROM
                 AND {subject:String} IN ('', name)
                 AND window >= {base_from:DateTime} AND window < {base_to:DateTime}
                 AND {tenant:String} IN ('', tenant)
+                AND {team:String} IN ('', team)
                 AND if({baseline:String} = 'season', {version:String}, {base_version:String}) IN ('', version)
                 AND if({baseline:String} = 'season', {variant:String}, {base_variant:String}) IN ('', variant)
             UNION ALL
@@ -89,6 +92,7 @@ FROM
                 AND {subject:String} IN ('', name)
                 AND window >= {base_from:DateTime} AND window < {base_to:DateTime}
                 AND {tenant:String} IN ('', tenant)
+                AND {team:String} IN ('', team)
                 AND if({baseline:String} = 'season', {version:String}, {base_version:String}) IN ('', version)
                 AND if({baseline:String} = 'season', {variant:String}, {base_variant:String}) IN ('', variant)
             UNION ALL
@@ -121,7 +125,7 @@ FROM
                     FROM histograms_hour
                     WHERE service = {service:String} AND kind IN (<kinds>) AND {subject:String} IN ('', name)
                         AND window >= toStartOfHour({from:DateTime}) AND window < {to:DateTime}
-                        AND {version:String} IN ('', version) AND {variant:String} IN ('', variant) AND {tenant:String} IN ('', tenant)
+                        AND {version:String} IN ('', version) AND {variant:String} IN ('', variant) AND {tenant:String} IN ('', tenant) AND {team:String} IN ('', team)
                     GROUP BY kind, name, digest
                 )
                 GROUP BY kind, name

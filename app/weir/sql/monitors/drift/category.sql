@@ -15,7 +15,7 @@
 -- cadence: on demand
 -- baseline: reference
 -- minimum: 100
--- filters: version variant tenant
+-- filters: version variant tenant team
 -- panel: histograms
 -- verdict: drift_one
 -- grain: histograms histograms_hour

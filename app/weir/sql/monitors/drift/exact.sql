@@ -15,7 +15,7 @@
 -- baseline: pair
 -- panel: table
 -- verdict: drift_one
--- filters: version variant tenant
+-- filters: version variant tenant team
 -- grain: predictions
 --
 -- Rows from base_from to base_to, of base_version and base_variant, against each window; for an audit, since it reads every row.
@@ -24,7 +24,7 @@ WITH samples AS
 (
     SELECT toStartOfInterval(toDateTime(event_time, 'UTC'), toIntervalSecond({step:UInt32}), 'UTC') AS time, name, toFloat64(v) AS v, version, variant, event_time
     FROM predictions ARRAY JOIN mapKeys(features) AS name, mapValues(features) AS v
-    WHERE service = {service:String} AND NOT golden AND NOT isNaN(v) AND NOT mapContains(texts, name) AND {subject:String} IN ('', name) AND {tenant:String} IN ('', tenant)
+    WHERE service = {service:String} AND NOT golden AND NOT isNaN(v) AND NOT mapContains(texts, name) AND {subject:String} IN ('', name) AND {tenant:String} IN ('', tenant) AND {team:String} IN ('', team)
         AND event_time >= least({from:DateTime}, {base_from:DateTime}) AND event_time < greatest({to:DateTime}, {base_to:DateTime})
 ),
 base AS

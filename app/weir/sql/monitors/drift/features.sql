@@ -14,7 +14,7 @@
 -- window: 1h
 -- baseline: reference
 -- minimum: 100
--- filters: version variant tenant
+-- filters: version variant tenant team
 -- panel: heat
 -- verdict: drift
 -- grain: histograms histograms_hour

@@ -13,7 +13,7 @@
 -- window: 1h
 -- baseline: reference
 -- minimum: 100
--- filters: version variant tenant
+-- filters: version variant tenant team
 -- panel: lines
 -- verdict: drift_one
 -- series: psi as PSI, psi_null as of no change base

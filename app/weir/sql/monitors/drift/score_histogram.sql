@@ -14,7 +14,7 @@
 -- cadence: on demand
 -- baseline: reference
 -- minimum: 100
--- filters: version variant tenant
+-- filters: version variant tenant team
 -- panel: fan
 -- verdict: drift_one
 -- grain: histograms histograms_hour

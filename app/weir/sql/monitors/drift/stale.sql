@@ -14,7 +14,7 @@
 -- window: 1h
 -- panel: heat
 -- verdict: views
--- filters: version variant tenant
+-- filters: version variant tenant team
 -- grain: histograms histograms_hour
 -- runbook: drift
 --
@@ -34,6 +34,6 @@ LEFT JOIN
     GROUP BY view
 ) AS limits ON counts.name = limits.view
 WHERE service = {service:String} AND window >= {from:DateTime} AND window < {to:DateTime} AND kind IN ('age', 'status')
-    AND {version:String} IN ('', version) AND {variant:String} IN ('', variant) AND {tenant:String} IN ('', tenant)
+    AND {version:String} IN ('', version) AND {variant:String} IN ('', variant) AND {tenant:String} IN ('', tenant) AND {team:String} IN ('', team)
 GROUP BY time, name
 ORDER BY time, view
