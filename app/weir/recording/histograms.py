@@ -1,6 +1,7 @@
 """Predictions counted: how inputs, score and decision of a block's rows are distributed, minute by minute.
 
-One row a histogram: of one input, class or view, of one segment (version, variant, tenant, team) and minute of event time.
+One row a histogram: of one input, class or view, of one segment (version, variant, tenant, team) and minute of event
+time.
 """
 
 from __future__ import annotations

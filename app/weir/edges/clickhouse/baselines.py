@@ -39,7 +39,9 @@ def capture(client: Client, name: str, service: str, begin: datetime, end: datet
         raise Refused(f"service {service} has a baseline {name}", remedy=remedy)
     about = {"from": begin.isoformat(), "to": end.isoformat(), "by": by}
     times = {"from": f"{begin:%Y-%m-%d %H:%M:%S}", "to": f"{end:%Y-%m-%d %H:%M:%S}"}
-    every = dict.fromkeys(("subject", "version", "variant", "tenant", "team", "base_version", "base_variant", "season"), "")
+    every = dict.fromkeys(
+        ("subject", "version", "variant", "tenant", "team", "base_version", "base_variant", "season"), ""
+    )
     alone = {"baseline": "", "base_from": times["from"], "base_to": times["from"]}  # beside nothing
     parameters = {"id": name, "service": service, "about": json.dumps(about), "step": FOREVER_S} | times | every | alone
     settings = once(f"baseline/{service}/{name}") | {"session_timezone": "UTC"}
