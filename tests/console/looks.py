@@ -21,6 +21,8 @@ MS: Final = 1000 * WAIT_S
 TARGETS: Final = (
     "button, select, summary, input:not([type=hidden]), .acts a, .seg a, .rail a, a.tool, a.tile, a.chip, .side li a"
 )
+SIDEWAYS: Final = """new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(
+    () => done(document.documentElement.scrollWidth - window.innerWidth)))))"""
 SMALL: Final = """([targets, least]) => [...document.querySelectorAll(targets)].filter(one => {
     if (!one.checkVisibility({ visibilityProperty: true })) return false;
     const box = one.getBoundingClientRect();
@@ -69,8 +71,8 @@ def faults(page: Page, axe: str) -> list[str]:
 
 
 def wider_than_the_window(page: Page) -> int:
-    """Pixels by which it scrolls sideways."""
-    found: int = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    """Pixels by which it scrolls sideways, once charts have their size: they are fitted a frame after a resize."""
+    found: int = page.evaluate(SIDEWAYS)
     return found
 
 
