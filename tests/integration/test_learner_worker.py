@@ -282,6 +282,7 @@ def test_two_that_both_write_learn_each_outcome_once(project: Settings, monkeypa
         todo += 12
         send(project, [outcome(FRAGILE, i) for i in range(begin, begin + 12)])
         until(void, WAIT_S, "a round that is void", every_s=0.0)
+        assert one.opened is not None, "the round of the first is not"
     other.round()
     assert [learned(worker)["broken"] for worker in (one, other)] == [todo, todo]
     assert one.opened.memory.firsts["fragile"] == todo

@@ -455,6 +455,20 @@ def test_each_window_is_compared_with_the_season_before_itself(client, settings)
     assert [row["value"] for row in books.measurements] == [0.0] * 6
 
 
+def test_of_windows_with_a_season_those_before_one_that_fails_are_kept(client, settings):
+    """What failed is told of that window."""
+    third = f"toDateTime('{NOON + timedelta(minutes=10):%Y-%m-%d %H:%M:%S}', 'UTC')"
+    value = f"dateDiff('second', {{base_to:DateTime}}, begin) + throwIf({{from:DateTime}} = {third})"
+    monitor(settings.paths.monitors_dir, "one", SHARE.replace("avg(score)", value))
+    path = settings.paths.monitors_dir / "one.sql"
+    path.write_text(path.read_text().replace("-- panel", "-- baseline: season\n-- panel"))
+    predict(client, 0, 899, begin=NOON)
+    books = MemoryBooks()
+    worker(settings.having(monitor_failures=1), books).look()
+    found = [((row["begin"] / 1000 - NOON.timestamp()) / 60, row["state"] == "failed") for row in books.measurements]
+    assert found == [(0, False), (0, False), (5, False), (5, False), (10, True)]
+
+
 def test_a_team_sets_what_a_monitor_of_weirs_is_compared_with(client, settings):
     """With a captured window; and before anybody has captured it, with nothing."""
     folder = settings.paths.monitors_dir / "drift"

@@ -40,7 +40,7 @@ def client(databases):
 @pytest.fixture
 def recorded(client):
     """Predictions and outcomes of a task, the outcomes by the id of the prediction; some are early, some never come."""
-    for table in ("predictions", "outcomes", "outcome_changes", "outcome_kept"):
+    for table in ("predictions", "outcomes", "outcome_changes", "outcome_kept", "bundles"):
         client.command(f"TRUNCATE TABLE {table}")
     results.make(client, {records.SERVICE: ""})
     chance = np.random.default_rng(7)
@@ -168,3 +168,30 @@ def test_counts_that_were_replaced_go_in_the_end(client, recorded, monkeypatch):
     outcome_cells.keep(client, records.SERVICE, Task.BINARY, quiet_s=0)
     assert client.query(made, parameters=asked).result_rows[0][0] == 1
     assert kept(client) == 18
+
+
+def test_a_quiet_service_with_a_long_past_is_counted_and_counted_anew(client, recorded, monkeypatch):
+    """More hours than the address of a request has room for; what a bundle says of itself makes all of them old."""
+    recorded(Task.BINARY)
+    sql = """
+        INSERT INTO predictions (prediction_id, request_id, service, model, version, digest, variant, score, decision,
+                                 event_time, scored_at, source_log, source_offset, log_id, log_offset)
+        SELECT generateUUIDv7(), toString(number), {service:String}, 'm', '1', 'd', 'champion', 0.5, 'yes',
+               toDateTime64('2020-01-01 00:10:00', 3, 'UTC') + toIntervalHour(number),
+               toDateTime64('2026-01-01 00:10:00', 3, 'UTC'), 'quiet', number, 'quiet', number
+        FROM numbers(1300)
+    """
+    once = {"insert_deduplication_token": "quiet", "max_partitions_per_insert_block": 0}
+    client.command(sql, parameters={"service": records.SERVICE}, settings=once)
+    assert outcome_cells.keep(client, records.SERVICE, Task.BINARY, quiet_s=0) == 1319
+    client.command(
+        "INSERT INTO bundles (digest, service, task, classes) VALUES ('d', {service:String}, 'binary', ['no', 'yes'])",
+        parameters={"service": records.SERVICE},
+        settings={"insert_deduplication_token": "quiet"},
+    )
+    assert outcome_cells.keep(client, records.SERVICE, Task.BINARY, quiet_s=0) == 1319
+    monkeypatch.setattr(outcome_cells, "READ_S", 0)
+    outcome_cells.keep(client, records.SERVICE, Task.BINARY, quiet_s=0)
+    left = "SELECT uniqExact(made) FROM outcome_delays WHERE service = {service:String} GROUP BY hour"
+    rows = client.query(left, parameters={"service": records.SERVICE}).result_rows
+    assert (len(rows), set(rows)) == (1319, {(1,)})

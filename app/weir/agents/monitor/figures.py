@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import chain
 from typing import Any, Final
 
 from clickhouse_connect.driver import Client
@@ -59,13 +58,14 @@ class Figures:
         windows: list[list[Found]] = []
         at, rule = self.now(), assess.rule_of(monitor, self._bounds.get(work.service, {}).get(monitor.name))
         try:
-            by_window = defaultdict(list)
-            for row in self._ask(client, work, monitor, run, of, joined):
-                by_window[row.begin].append(row)
-            for item in run:
-                what = replace(self.computed(work, item), at=at)  # the same of all that is written at once
-                found = assess.of_rows(monitor, rule, by_window[item.window.begin], what, left)
-                windows.append([noted(left, one) for one in found])
+            for items, rows in self._answers(client, work, monitor, run, of, joined):
+                by_window = defaultdict(list)
+                for row in rows:
+                    by_window[row.begin].append(row)
+                for item in items:
+                    what = replace(self.computed(work, item), at=at)  # the same of all that is written at once
+                    found = assess.of_rows(monitor, rule, by_window[item.window.begin], what, left)
+                    windows.append([noted(left, one) for one in found])
         except Exception as error:  # whatever it is, it is this monitor's: the others go on
             if isinstance(error, Unavailable) and not client.ping():
                 raise
@@ -86,7 +86,7 @@ class Figures:
             worker=self.worker,
         )
 
-    def _ask(
+    def _answers(
         self,
         client: Client,
         work: Work,
@@ -94,18 +94,22 @@ class Figures:
         run: Sequence[Due],
         of: Mapping[str, Any] | None,
         joined: Joined | None,
-    ) -> list[Row]:
+    ) -> Iterator[tuple[Sequence[Due], list[Row]]]:
+        """Rows of the windows of a run, of all together or of one after the other. What cannot be asked is raised."""
         if isinstance(monitor, BurnMonitor):
-            return slos.burns(client, monitor, _asked(work, run), of)
+            yield run, slos.burns(client, monitor, _asked(work, run), of)
+            return
         if monitor.own and (looked := (work.service, monitor.sha256)) not in self._looked_at:
             monitors.check(client, monitor, work.service)  # it is not Weir's, and may not have been checked
             self._looked_at.add(looked)
         if monitor.baseline.against is not Against.SEASON:
             asked = _asked(work, run)
-            return monitors.run(client, monitor, asked, of, joined.table(monitor, asked) if joined else None)
+            yield run, monitors.run(client, monitor, asked, of, joined.table(monitor, asked) if joined else None)
+            return
         each = lambda item: monitors.run(client, monitor, _asked(work, [item]), of)  # noqa: E731
         with ThreadPoolExecutor(SIDE_BY_SIDE, "seasons") as several:  # every window has a season of its own before it
-            return list(chain.from_iterable(several.map(each, run)))
+            for item, rows in zip(run, several.map(each, run), strict=True):
+                yield [item], rows
 
 
 def _asked(work: Work, run: Sequence[Due]) -> Asked:

@@ -46,7 +46,7 @@ from weir.telemetry import MonitorFailed, ServiceMonitored, Telemetry, WindowsMe
 
 FIRST: Final = datetime.fromtimestamp(0, UTC)  # of the times that ClickHouse has
 RUN: Final = 200  # windows that one question is about, and one write: they are in memory together
-SEASONS: Final = 8  # of them where each is a question, with a season of its own before it
+SEASONS: Final = 4  # of them where each is a question, with a season of its own before it
 RUN_ROWS: Final = 5_000_000  # predictions, where one window has no more: ClickHouse holds them joined, some 400 MB
 
 log = structlog.get_logger(__name__)
@@ -246,7 +246,9 @@ class Rounds:
         items = dues.due(windows, done, outcomes, self._before.get(work, {}), step=step, newest=seen.newest)
         if outcomes is not None:
             self._before[work] = {begin: frozenset(covers) for begin, covers in outcomes.items()}
-        at_once = SEASONS if monitor.baseline.against is Against.SEASON else RUN
+        at_once = RUN
+        if monitor.baseline.against is Against.SEASON:  # two that fail beside each other may answer one by one
+            at_once = 1 if self._troubles.fails(work) else SEASONS
         return dues.runs(items, step, at_once, RUN_ROWS)
 
     def _run(

@@ -38,6 +38,10 @@ class Troubles:
         trouble = self._of.get(work)
         return trouble is not None and now_s < trouble.again_s
 
+    def fails(self, work: Work) -> bool:
+        """Whether a monitor failed when it was last asked."""
+        return work in self._of
+
     def over(self, work: Work) -> bool:
         """Note that a monitor has answered; whether it failed before."""
         return self._of.pop(work, None) is not None

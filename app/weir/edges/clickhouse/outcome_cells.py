@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any, Final
 
 from clickhouse_connect.driver import Client
@@ -35,6 +36,7 @@ READS: Final = re.compile(r"\bFROM (outcome_\w+) AS c\b")
 QUIET_S: Final = 60  # for which nothing of an hour has changed; rows of an insert are seen before it is over, or after
 AT_ONCE: Final = 200_000  # predictions, some 3 s of CPU; their hours are counted together
 APART_S: Final = DAY_S // 2  # between two hours that are: what lies between them is read for nothing
+HOURS_AT_ONCE: Final = 7 * 24  # that a statement names: it goes into an address, and that of a server has a bound
 KEEP: Final = """
     INSERT INTO outcome_kept (service, hour, made, tables, changes, common)
     SELECT {service:String}, each.1, {made:UInt64}, {tables:Array(String)}, each.2, {common:UInt64}
@@ -117,7 +119,7 @@ def keep(client: Client, service: str, task: Task, *, most: int = AT_ONCE, quiet
 
 
 def _runs(stale: Sequence[Mapping[str, Any]], most: int) -> Iterator[list[Mapping[str, Any]]]:
-    """Hours that are counted together, the newest first: no more predictions than `most`, and no long time between.
+    """Hours that are counted together, the newest first: of a week, and of no more predictions than `most`.
 
     A count is several statements, however little there is to count.
 
@@ -128,7 +130,8 @@ def _runs(stale: Sequence[Mapping[str, Any]], most: int) -> Iterator[list[Mappin
     run: list[Mapping[str, Any]] = []
     predictions = 0
     for row in stale:
-        if run and (run[-1]["hour"] - row["hour"] > APART_S or predictions + row["predictions"] > most):
+        apart, full = run and run[-1]["hour"] - row["hour"] > APART_S, len(run) == HOURS_AT_ONCE
+        if apart or full or (run and predictions + row["predictions"] > most):
             yield run
             run, predictions = [], 0
         run.append(row)
@@ -162,9 +165,9 @@ def _forget(client: Client, service: str, task: Task) -> None:
         asked = {"service": service, "hours": latest[0], "kept": latest[1]}
         replaced = client.query(REPLACED, parameters=asked).result_rows
         if len(replaced) >= MANY:
-            for table in TABLES[task]:
-                name = f"outcome_{table}"
-                client.command(FORGET, parameters={"service": service, "replaced": replaced, "table": name})
+            for table, place in product(TABLES[task], range(0, len(replaced), HOURS_AT_ONCE)):
+                some = {"replaced": replaced[place : place + HOURS_AT_ONCE], "table": f"outcome_{table}"}
+                client.command(FORGET, parameters={"service": service, **some})
 
 
 def _utc(at: int) -> datetime:
