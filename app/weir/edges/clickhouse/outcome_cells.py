@@ -119,7 +119,7 @@ def keep(client: Client, service: str, task: Task, *, most: int = AT_ONCE, quiet
 
 
 def _runs(stale: Sequence[Mapping[str, Any]], most: int) -> Iterator[list[Mapping[str, Any]]]:
-    """Hours that are counted together, the newest first: of a week, and of no more predictions than `most`.
+    """Hours that are counted together, the newest first: near each other, and of no more predictions than `most`.
 
     A count is several statements, however little there is to count.
 
@@ -130,8 +130,11 @@ def _runs(stale: Sequence[Mapping[str, Any]], most: int) -> Iterator[list[Mappin
     run: list[Mapping[str, Any]] = []
     predictions = 0
     for row in stale:
-        apart, full = run and run[-1]["hour"] - row["hour"] > APART_S, len(run) == HOURS_AT_ONCE
-        if apart or full or (run and predictions + row["predictions"] > most):
+        if run and (
+            run[-1]["hour"] - row["hour"] > APART_S
+            or len(run) == HOURS_AT_ONCE
+            or predictions + row["predictions"] > most
+        ):
             yield run
             run, predictions = [], 0
         run.append(row)
